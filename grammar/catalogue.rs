@@ -1,0 +1,280 @@
+//! `dialects/functions/*.toml`: reads the functions, checks them, writes them as Rust.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use crate::lowering::Lowering;
+use crate::signature::{self, Signature};
+use crate::template::{self, Node};
+use crate::toml_file::{self, File};
+
+pub struct Function {
+    pub name: String,
+    pub group: String,
+    pub category: String,
+    pub summary: String,
+    pub source: String,
+    pub notes: String,
+    pub args: Vec<(String, String)>,
+    pub examples: Vec<String>,
+    pub aliases: Vec<String>,
+    pub level: String,
+    pub nulls: String,
+    pub volatile: bool,
+    pub empty: Option<String>,
+    pub across: Option<String>,
+    pub lower: Option<String>,
+    pub overloads: Vec<Overload>,
+}
+
+pub struct Overload {
+    /// Empty for the unnamed one.
+    pub key: String,
+    pub signature: Signature,
+    /// Its own null rule, where it differs from the function's.
+    pub nulls: Option<String>,
+    pub template: Option<Vec<Node>>,
+}
+
+impl Function {
+    pub fn internal(&self) -> bool {
+        self.group == "internal"
+    }
+}
+
+const KEYS: &[&str] = &[
+    "category", "summary", "source", "notes", "args", "examples", "aliases", "level", "nulls", "volatile", "empty", "across", "lower",
+    "signature", "sql", "on",
+];
+
+pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .map_err(|e| vec![format!("{}: {e}", folder.display())])?
+        .filter_map(|entry| entry.ok().map(|e| e.path()))
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+        .collect();
+    paths.sort();
+    let mut functions: Vec<Function> = Vec::new();
+    let mut faults = Vec::new();
+    for path in paths {
+        let file = File::read(&path)?;
+        let group = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        for (key, value) in file.table()? {
+            let at = key.span().start;
+            let Some(table) = value.get_ref().as_table() else {
+                faults.push(file.fault(at, format!("`{}` must be a table", key.get_ref())));
+                continue;
+            };
+            if let Some(function) = function(&file, at, key.get_ref(), &group, table, &mut faults) {
+                if functions.iter().any(|f| f.name == function.name) {
+                    faults.push(file.fault(at, format!("`{}` is defined twice", function.name)));
+                }
+                functions.push(function);
+            }
+        }
+    }
+    let names: Vec<String> = functions.iter().map(|f| f.name.clone()).collect();
+    for function in &functions {
+        if let Some(across) = function.across.as_ref().filter(|a| !names.contains(a)) {
+            faults.push(format!("{}: `across = \"{across}\"` names no function", function.name));
+        }
+    }
+    if faults.is_empty() { Ok(functions) } else { Err(faults) }
+}
+
+fn function(
+    file: &File,
+    at: usize,
+    name: &str,
+    group: &str,
+    table: &DeTable<'_>,
+    faults: &mut Vec<String>,
+) -> Option<Function> {
+    toml_file::unknown_keys(file, table, KEYS, faults);
+    let text = |key: &str, faults: &mut Vec<String>| toml_file::text(file, table, key, faults).map(str::to_owned);
+    let lower = text("lower", faults);
+    if let Some(name) = &lower {
+        if !Lowering::ALL.iter().any(|(n, _)| n == name) {
+            faults.push(file.fault(at, format!("`lower = \"{name}\"` names no lowering")));
+        }
+    }
+    let mut overloads = Vec::new();
+    if toml_file::get(table, "signature").is_some() {
+        overloads.extend(overload(file, at, "", table, faults));
+    }
+    if let Some(more) = toml_file::get(table, "on") {
+        for (key, value) in more.get_ref().as_table().into_iter().flatten() {
+            match value.get_ref().as_table() {
+                Some(table) => {
+                    toml_file::unknown_keys(file, table, &["signature", "sql", "nulls"], faults);
+                    overloads.extend(overload(file, key.span().start, key.get_ref(), table, faults));
+                }
+                None => faults.push(file.fault(key.span().start, "an overload must be a table")),
+            }
+        }
+    }
+    if overloads.is_empty() {
+        faults.push(file.fault(at, format!("`{name}` has no signature")));
+        return None;
+    }
+    let level = text("level", faults).unwrap_or_else(|| "row".into());
+    if !["const", "row", "aggregate", "window"].contains(&level.as_str()) {
+        faults.push(file.fault(at, format!("unknown level `{level}`")));
+    }
+    let nulls = null_rule(file, at, table, faults).unwrap_or_else(|| "any".into());
+    let args = toml_file::get(table, "args")
+        .and_then(|v| v.get_ref().as_table())
+        .into_iter()
+        .flatten()
+        .map(|(k, v)| (k.get_ref().to_string(), v.get_ref().as_str().unwrap_or_default().to_owned()))
+        .collect();
+    Some(Function {
+        name: name.to_owned(),
+        group: group.to_owned(),
+        category: text("category", faults).unwrap_or_else(|| group.to_owned()),
+        summary: text("summary", faults).unwrap_or_default(),
+        source: text("source", faults).unwrap_or_default(),
+        notes: text("notes", faults).unwrap_or_default(),
+        args,
+        examples: toml_file::texts(file, table, "examples", faults),
+        aliases: toml_file::texts(file, table, "aliases", faults),
+        level,
+        nulls,
+        volatile: toml_file::get(table, "volatile").and_then(|v| v.get_ref().as_bool()).unwrap_or(false),
+        empty: text("empty", faults),
+        across: text("across", faults),
+        lower,
+        overloads,
+    })
+}
+
+fn null_rule(file: &File, at: usize, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<String> {
+    let rule = toml_file::text(file, table, "nulls", faults)?;
+    if !["any", "always", "never", "all"].contains(&rule) {
+        faults.push(file.fault(at, format!("unknown null rule `{rule}`")));
+    }
+    Some(rule.to_owned())
+}
+
+fn overload(
+    file: &File,
+    at: usize,
+    key: &str,
+    table: &DeTable<'_>,
+    faults: &mut Vec<String>,
+) -> Option<Overload> {
+    let text = toml_file::text(file, table, "signature", faults).unwrap_or_default();
+    let at = toml_file::get(table, "signature").map_or(at, |v| v.span().start);
+    let signature = match signature::parse(text) {
+        Ok(signature) => signature,
+        Err(fault) => {
+            faults.push(file.fault(at, fault));
+            return None;
+        }
+    };
+    let sql = toml_file::get(table, "sql");
+    let text = toml_file::text(file, table, "sql", faults).unwrap_or_default().to_owned();
+    let mut parsed = None;
+    match sql {
+        Some(value) => match template::parse(&text, &names(&signature)) {
+            Ok(nodes) => parsed = Some(nodes),
+            Err(fault) => faults.push(file.fault(value.span().start, fault)),
+        },
+        // A dialect may hold the template; `dialects::read` checks that each has one.
+        None => {}
+    }
+    let nulls = if key.is_empty() { None } else { null_rule(file, at, table, faults) };
+    Some(Overload { key: key.to_owned(), signature, nulls, template: parsed })
+}
+
+pub fn names(signature: &Signature) -> Vec<String> {
+    signature.params.iter().map(|p| p.name.clone()).collect()
+}
+
+pub fn write(functions: &[Function]) -> String {
+    let mut out = String::from("/// Every function, internal ones included.\npub static FUNCTIONS: &[Function] = &[\n");
+    let mut overload_id = 0usize;
+    for function in functions {
+        let Function { name, category, summary, source, notes, args, examples, aliases, .. } = function;
+        let across = function
+            .across
+            .as_ref()
+            .and_then(|a| functions.iter().position(|f| f.name == *a))
+            .map_or("None".to_owned(), |i| format!("Some(FunctionId({i}))"));
+        let lower = function
+            .lower
+            .as_ref()
+            .and_then(|l| Lowering::ALL.iter().find(|(n, _)| n == l))
+            .map_or("None".to_owned(), |(_, l)| format!("Some(Lowering::{l:?})"));
+        let _ = write!(
+            out,
+            "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, source: {source:?}, notes: {notes:?}, \
+             args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, level: Level::{}, nulls: Nulls::{}, \
+             volatile: {}, empty: {:?}, across: {across}, lower: {lower}, internal: {}, overloads: &[",
+            capital(&function.level),
+            capital(&function.nulls),
+            function.volatile,
+            function.empty,
+            function.internal(),
+        );
+        for overload in &function.overloads {
+            let _ = write!(
+                out,
+                "Overload {{ id: OverloadId({overload_id}), key: {:?}, nulls: {}, repeated: {}, result: {}, params: &[",
+                overload.key,
+                overload.nulls.as_ref().map_or("None".to_owned(), |n| format!("Some(Nulls::{})", capital(n))),
+                overload.signature.repeated,
+                signature::result_code(&overload.signature).unwrap_or_default(),
+            );
+            overload_id += 1;
+            for param in &overload.signature.params {
+                let _ = write!(
+                    out,
+                    "Param {{ name: {:?}, ty: ParamType::{}, optional: {}, default: {:?} }},",
+                    param.name,
+                    signature::type_code(&param.ty).unwrap_or_default(),
+                    param.optional,
+                    param.default,
+                );
+            }
+            out.push_str("] },");
+        }
+        out.push_str("] },\n");
+    }
+    out.push_str("];\n/// The function of each overload.\npub static OWNERS: &[FunctionId] = &[");
+    for (index, function) in functions.iter().enumerate() {
+        function.overloads.iter().for_each(|_| {
+            let _ = write!(out, "FunctionId({index}),");
+        });
+    }
+    out.push_str("];\n");
+    let mut names: Vec<(String, usize)> = Vec::new();
+    for (index, function) in functions.iter().enumerate().filter(|(_, f)| !f.internal()) {
+        names.extend(std::iter::once(&function.name).chain(&function.aliases).map(|n| (n.to_ascii_uppercase(), index)));
+    }
+    names.sort();
+    out.push_str("/// Callable names in capitals, sorted.\npub static NAMES: &[(&str, FunctionId)] = &[\n");
+    for (name, index) in &names {
+        let _ = writeln!(out, "({name:?}, FunctionId({index})),");
+    }
+    out.push_str("];\n/// Entries that the compiler itself calls.\n#[allow(missing_docs, dead_code)]\npub mod internal {\nuse super::FunctionId;\n");
+    for (index, function) in functions.iter().enumerate() {
+        let taken = functions.iter().any(|f| f.internal() && f.name.eq_ignore_ascii_case(&function.name));
+        if function.internal() || (!taken && function.name.chars().all(|c| c.is_ascii_uppercase())) {
+            let _ = writeln!(
+                out,
+                "pub const {}: FunctionId = FunctionId({index});",
+                function.name.to_ascii_uppercase().replace('.', "_")
+            );
+        }
+    }
+    out.push_str("}\n");
+    out
+}
+
+pub fn capital(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map_or_else(String::new, |c| c.to_ascii_uppercase().to_string() + chars.as_str())
+}

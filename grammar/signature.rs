@@ -1,0 +1,88 @@
+//! `(value: number, digits: integer = 0) -> value`.
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    pub params: Vec<Param>,
+    pub repeated: bool,
+    pub result: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Param {
+    pub name: String,
+    pub ty: String,
+    pub optional: bool,
+    pub default: Option<String>,
+}
+
+const TYPES: [(&str, &str); 12] = [
+    ("boolean", "Is(Type::Boolean)"),
+    ("integer", "Is(Type::Integer)"),
+    ("decimal", "Is(Type::Decimal)"),
+    ("float", "Is(Type::Float)"),
+    ("text", "Is(Type::Text)"),
+    ("date", "Is(Type::Date)"),
+    ("timestamp", "Is(Type::Timestamp)"),
+    ("timestamptz", "Is(Type::Timestamptz)"),
+    ("number", "Number"),
+    ("temporal", "Temporal"),
+    ("any", "Any"),
+    ("T", "Same"),
+];
+
+pub fn parse(text: &str) -> Result<Signature, String> {
+    let (list, result) = text.split_once("->").ok_or("a signature is `(name: type, …) -> type`")?;
+    let list = list.trim();
+    let list = list.strip_prefix('(').and_then(|l| l.strip_suffix(')')).ok_or("parameters stand in brackets")?;
+    let mut params: Vec<Param> = Vec::new();
+    let mut repeated = false;
+    for part in list.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+        if repeated {
+            return Err("only the last parameter can be repeated".into());
+        }
+        let (name, rest) = part.split_once(':').ok_or_else(|| format!("`{part}` has no type"))?;
+        let (ty, default) = match rest.split_once('=') {
+            Some((ty, default)) => (ty.trim(), Some(default.trim().to_owned())),
+            None => (rest.trim(), None),
+        };
+        let (ty, dots) = match ty.strip_suffix("...") {
+            Some(ty) => (ty, true),
+            None => (ty, false),
+        };
+        repeated = dots;
+        let (name, question) = match name.trim().strip_suffix('?') {
+            Some(name) => (name, true),
+            None => (name.trim(), false),
+        };
+        type_code(ty)?;
+        params.push(Param { name: name.to_owned(), ty: ty.to_owned(), optional: question || default.is_some(), default });
+    }
+    let result = result.trim().to_owned();
+    let signature = Signature { params, repeated, result };
+    result_code(&signature)?;
+    Ok(signature)
+}
+
+pub fn type_code(ty: &str) -> Result<String, String> {
+    if let Some((low, high)) = ty.split_once("..") {
+        let bound = |text: &str| text.trim().parse::<i64>().map_err(|_| format!("`{text}` bounds no range of integers"));
+        return Ok(format!("Literal({}, {})", bound(low)?, bound(high)?));
+    }
+    TYPES.iter().find(|(n, _)| *n == ty).map(|(_, c)| (*c).to_owned()).ok_or_else(|| format!("unknown type `{ty}`"))
+}
+
+pub fn result_code(signature: &Signature) -> Result<String, String> {
+    if let Some(at) = signature.params.iter().position(|p| p.name == signature.result) {
+        return Ok(format!("ResultType::Param({at})"));
+    }
+    match signature.result.as_str() {
+        "T" => Ok("ResultType::Same".into()),
+        // `any` and the classes are resolved by the lowering function.
+        "any" | "number" | "temporal" => Ok("ResultType::Lowered".into()),
+        other => type_code(other)?
+            .strip_prefix("Is(")
+            .and_then(|c| c.strip_suffix(')'))
+            .map(|c| format!("ResultType::Is({c})"))
+            .ok_or_else(|| format!("`{other}` is no result type")),
+    }
+}

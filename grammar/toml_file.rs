@@ -1,0 +1,69 @@
+//! A TOML file with places, so that every fault names its file and line.
+
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+pub struct File {
+    pub path: PathBuf,
+    pub text: String,
+}
+
+impl File {
+    pub fn read(path: &Path) -> Result<Self, Vec<String>> {
+        let text = std::fs::read_to_string(path).map_err(|e| vec![format!("{}: {e}", path.display())])?;
+        Ok(Self { path: path.to_owned(), text })
+    }
+
+    pub fn table(&self) -> Result<DeTable<'_>, Vec<String>> {
+        DeTable::parse(&self.text)
+            .map(Spanned::into_inner)
+            .map_err(|e| vec![self.fault(e.span().map_or(0, |s| s.start), e.message())])
+    }
+
+    /// `file:line: what`.
+    pub fn fault(&self, offset: usize, what: impl std::fmt::Display) -> String {
+        let line = self.text.as_bytes()[..offset.min(self.text.len())].iter().filter(|b| **b == b'\n').count() + 1;
+        format!("{}:{line}: {what}", self.path.display())
+    }
+}
+
+pub type Value<'a> = Spanned<DeValue<'a>>;
+
+pub fn get<'t, 'a>(table: &'t DeTable<'a>, key: &str) -> Option<&'t Value<'a>> {
+    table.iter().find(|(k, _)| k.get_ref() == key).map(|(_, v)| v)
+}
+
+/// A text value of a key, if the key is there.
+pub fn text<'t>(file: &File, table: &'t DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Option<&'t str> {
+    let value = get(table, key)?;
+    let text = value.get_ref().as_str();
+    if text.is_none() {
+        faults.push(file.fault(value.span().start, format!("`{key}` must be a text")));
+    }
+    text
+}
+
+/// A list of texts, empty when the key is missing.
+pub fn texts(file: &File, table: &DeTable<'_>, key: &str, faults: &mut Vec<String>) -> Vec<String> {
+    let Some(value) = get(table, key) else { return Vec::new() };
+    let Some(array) = value.get_ref().as_array() else {
+        faults.push(file.fault(value.span().start, format!("`{key}` must be a list")));
+        return Vec::new();
+    };
+    let list: Vec<String> = array.iter().filter_map(|v| v.get_ref().as_str().map(str::to_owned)).collect();
+    if list.len() != array.len() {
+        faults.push(file.fault(value.span().start, format!("`{key}` must be a list of texts")));
+    }
+    list
+}
+
+/// Reports keys that mean nothing.
+pub fn unknown_keys(file: &File, table: &DeTable<'_>, known: &[&str], faults: &mut Vec<String>) {
+    for (key, _) in table {
+        if !known.contains(&key.get_ref().as_ref()) {
+            faults.push(file.fault(key.span().start, format!("unknown key `{}`", key.get_ref())));
+        }
+    }
+}

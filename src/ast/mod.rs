@@ -1,0 +1,260 @@
+//! The untyped tree: nodes in one arena, children before parents, a span on every node.
+//!
+//! A pass over the tree is a loop over indices; nothing recurses and nothing is dropped node by node.
+
+mod print;
+
+pub use print::print;
+
+use crate::span::Span;
+
+/// A node of the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExprId(pub(crate) u32);
+
+impl ExprId {
+    /// The node's place in the arena.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// An operator between two operands, from the loosest to the tightest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum BinaryOp {
+    Equal,
+    NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    Concat,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Power,
+}
+
+impl BinaryOp {
+    /// Binding strength; a larger number binds tighter. All are left-associative.
+    #[must_use]
+    pub fn strength(self) -> u8 {
+        match self {
+            Self::Equal | Self::NotEqual | Self::Less | Self::LessEqual | Self::Greater | Self::GreaterEqual => 1,
+            Self::Concat => 2,
+            Self::Add | Self::Subtract => 3,
+            Self::Multiply | Self::Divide => 4,
+            Self::Power => 5,
+        }
+    }
+
+    /// Whether it compares.
+    #[must_use]
+    pub fn compares(self) -> bool {
+        self.strength() == 1
+    }
+
+    /// Its spelling in a formula.
+    #[must_use]
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "<>",
+            Self::Less => "<",
+            Self::LessEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterEqual => ">=",
+            Self::Concat => "&",
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Power => "^",
+        }
+    }
+
+    /// The internal catalogue entry that it calls.
+    #[must_use]
+    pub fn function(self) -> &'static str {
+        match self {
+            Self::Equal => "equal",
+            Self::NotEqual => "not_equal",
+            Self::Less => "less",
+            Self::LessEqual => "less_equal",
+            Self::Greater => "greater",
+            Self::GreaterEqual => "greater_equal",
+            Self::Concat => "concat",
+            Self::Add => "add",
+            Self::Subtract => "subtract",
+            Self::Multiply => "multiply",
+            Self::Divide => "divide",
+            Self::Power => "power",
+        }
+    }
+}
+
+/// A sign before an operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Sign {
+    Minus,
+    Plus,
+}
+
+/// A node. What a leaf says is the source text at its span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Expr {
+    /// Stands where an expression was expected; already reported.
+    Error,
+    /// A number.
+    Number,
+    /// A text, with its quotes.
+    Text,
+    /// `TRUE` or `FALSE`, in capitals.
+    Bool(bool),
+    /// A bare name: a column or definition, else perhaps a cell, a column letter, a total.
+    Name,
+    /// `view.field`.
+    Field,
+    /// `${view.field[timeframe]:total}`.
+    Model,
+    /// A cell with a `$` in it.
+    Cell,
+    /// `base[timeframe]`; the timeframe's span is the given one of [`Ast::names`].
+    Timeframe {
+        /// What is truncated.
+        base: ExprId,
+        /// Index of the timeframe's span.
+        frame: u32,
+    },
+    /// `'tab'!reference`; the tab's span is the given one of [`Ast::names`].
+    Tab {
+        /// Index of the tab's span.
+        tab: u32,
+        /// What is read there.
+        base: ExprId,
+    },
+    /// `from:to`.
+    Range {
+        /// The first end.
+        from: ExprId,
+        /// The last end, included.
+        to: ExprId,
+    },
+    /// `-x`, `+x`.
+    Sign {
+        /// Which.
+        sign: Sign,
+        /// Of what.
+        operand: ExprId,
+    },
+    /// `x%`.
+    Percent(ExprId),
+    /// `left op right`.
+    Binary {
+        /// The operator.
+        op: BinaryOp,
+        /// Its left side.
+        left: ExprId,
+        /// Its right side.
+        right: ExprId,
+    },
+    /// A function call: index into [`Ast::calls`].
+    Call(u32),
+}
+
+/// A function's name and arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Where the name stands.
+    pub name: Span,
+    pub(crate) first: u32,
+    pub(crate) count: u32,
+    /// The closing bracket was missing, so the arguments may be incomplete.
+    pub unclosed: bool,
+}
+
+/// A definition, or the one formula of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// The defined name; none for a bare formula.
+    pub name: Option<Span>,
+    /// The whole definition.
+    pub span: Span,
+    /// Its expression; the nodes of the definition are those from `first` up to this one.
+    pub body: ExprId,
+    /// The first node of the definition.
+    pub first: ExprId,
+    /// Its syntax was faulty.
+    pub broken: bool,
+    /// Which of the parts of the source it stands in; 0 when there is one.
+    pub part: u32,
+}
+
+/// A parsed text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ast {
+    pub(crate) nodes: Vec<Expr>,
+    pub(crate) spans: Vec<Span>,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) args: Vec<ExprId>,
+    /// Spans of timeframes and tabs.
+    pub names: Vec<Span>,
+    /// The definitions, in the order written.
+    pub definitions: Vec<Definition>,
+}
+
+impl Ast {
+    /// The node.
+    #[must_use]
+    pub fn expr(&self, id: ExprId) -> Expr {
+        self.nodes.get(id.index()).copied().unwrap_or(Expr::Error)
+    }
+
+    /// Where the node stands.
+    #[must_use]
+    pub fn span(&self, id: ExprId) -> Span {
+        self.spans.get(id.index()).copied().unwrap_or_default()
+    }
+
+    /// A call by the index that [`Expr::Call`] holds.
+    #[must_use]
+    pub fn call(&self, index: u32) -> Call {
+        self.calls[index as usize]
+    }
+
+    /// The arguments of a call.
+    #[must_use]
+    pub fn arguments(&self, call: Call) -> &[ExprId] {
+        &self.args[call.first as usize..(call.first + call.count) as usize]
+    }
+
+    /// The number of nodes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there is no node.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The nodes that a node is made of, in order.
+    pub fn children(&self, id: ExprId) -> impl DoubleEndedIterator<Item = ExprId> + '_ {
+        let (pair, args): ([Option<ExprId>; 2], &[ExprId]) = match self.expr(id) {
+            Expr::Timeframe { base, .. } | Expr::Tab { base, .. } => ([Some(base), None], &[]),
+            Expr::Range { from, to } => ([Some(from), Some(to)], &[]),
+            Expr::Sign { operand, .. } | Expr::Percent(operand) => ([Some(operand), None], &[]),
+            Expr::Binary { left, right, .. } => ([Some(left), Some(right)], &[]),
+            Expr::Call(index) => ([None, None], self.arguments(self.call(index))),
+            _ => ([None, None], &[]),
+        };
+        pair.into_iter().flatten().chain(args.iter().copied())
+    }
+}

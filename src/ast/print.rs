@@ -1,0 +1,103 @@
+//! A tree back to formula text, with only the brackets that it needs: the oracle of the round-trip tests.
+
+use super::{Ast, Expr, ExprId, Sign};
+
+enum Step<'a> {
+    Node(ExprId, u8),
+    Word(&'a str),
+}
+
+/// Binding strengths beyond those of [`super::BinaryOp`].
+const PERCENT: u8 = 6;
+const SIGN: u8 = 7;
+const ATOM: u8 = 8;
+
+fn strength(expr: Expr) -> u8 {
+    match expr {
+        Expr::Binary { op, .. } => op.strength(),
+        Expr::Percent(_) => PERCENT,
+        Expr::Sign { .. } => SIGN,
+        _ => ATOM,
+    }
+}
+
+/// The text of one expression, in one line.
+///
+/// ```
+/// use formulac::{ast, parse};
+/// let (parsed, _) = parse::parse("x = ((a + b)) * -(c ^ d)%");
+/// let body = parsed.ast().definitions[0].body;
+/// assert_eq!(ast::print(parsed.ast(), parsed.source(), body), "(a + b) * -(c ^ d)%");
+/// ```
+#[must_use]
+pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
+    let mut out = String::new();
+    let mut stack = vec![Step::Node(root, 0)];
+    while let Some(step) = stack.pop() {
+        let (id, least) = match step {
+            Step::Word(word) => {
+                out.push_str(word);
+                continue;
+            }
+            Step::Node(id, least) => (id, least),
+        };
+        let expr = ast.expr(id);
+        let text = ast.span(id).text(source);
+        let own = strength(expr);
+        if own < least {
+            out.push('(');
+            stack.push(Step::Word(")"));
+        }
+        match expr {
+            Expr::Error => out.push('?'),
+            Expr::Bool(value) => out.push_str(if value { "TRUE" } else { "FALSE" }),
+            Expr::Number | Expr::Text | Expr::Name | Expr::Model | Expr::Cell => out.push_str(text),
+            Expr::Field => out.extend(text.chars().filter(|c| !c.is_whitespace())),
+            Expr::Timeframe { base, frame } => {
+                stack.push(Step::Word("]"));
+                stack.push(Step::Word(ast.names[frame as usize].text(source)));
+                stack.push(Step::Word("["));
+                stack.push(Step::Node(base, ATOM));
+            }
+            Expr::Tab { tab, base } => {
+                out.push_str(ast.names[tab as usize].text(source));
+                out.push('!');
+                stack.push(Step::Node(base, ATOM));
+            }
+            Expr::Range { from, to } => {
+                stack.push(Step::Node(to, ATOM));
+                stack.push(Step::Word(":"));
+                stack.push(Step::Node(from, ATOM));
+            }
+            Expr::Sign { sign, operand } => {
+                out.push(if sign == Sign::Minus { '-' } else { '+' });
+                stack.push(Step::Node(operand, SIGN));
+            }
+            Expr::Percent(operand) => {
+                stack.push(Step::Word("%"));
+                stack.push(Step::Node(operand, PERCENT));
+            }
+            Expr::Binary { op, left, right } => {
+                stack.push(Step::Node(right, op.strength() + 1));
+                stack.push(Step::Word(" "));
+                stack.push(Step::Word(op.symbol()));
+                stack.push(Step::Word(" "));
+                // A comparison of comparisons is refused by the parser, so it needs its brackets.
+                stack.push(Step::Node(left, op.strength() + u8::from(op.compares())));
+            }
+            Expr::Call(index) => {
+                let call = ast.call(index);
+                out.extend(call.name.text(source).chars().filter(|c| !c.is_whitespace()));
+                out.push('(');
+                stack.push(Step::Word(")"));
+                for (i, argument) in ast.arguments(call).iter().enumerate().rev() {
+                    stack.push(Step::Node(*argument, 0));
+                    if i > 0 {
+                        stack.push(Step::Word(", "));
+                    }
+                }
+            }
+        }
+    }
+    out
+}

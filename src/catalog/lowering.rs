@@ -1,0 +1,22 @@
+// The functions that are lowered in Rust, by the name that `lower = "…"` gives.
+// `grammar/build.rs` includes this file to check those names.
+
+macro_rules! lowerings {
+    ($($variant:ident $name:literal),* $(,)?) => {
+        /// A function whose SQL no template can hold, lowered by `check::special`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Lowering { $($variant),* }
+
+        impl Lowering {
+            /// Each with the name that the catalogue uses.
+            pub const ALL: &'static [(&'static str, Lowering)] = &[$(($name, Lowering::$variant)),*];
+        }
+    };
+}
+
+lowerings! {
+    If "if", Ifs "ifs", Switch "switch", Coalesce "coalesce", And "and", Or "or", Not "not", IsBlank "is_blank",
+    Count "count", Distinct "distinct", SumIf "sum_if", CountIf "count_if", AverageIf "average_if",
+    SumIfs "sum_ifs", CountIfs "count_ifs", AverageIfs "average_ifs", MinIfs "min_ifs", MaxIfs "max_ifs",
+    Concat "concat", Offset "offset", Datedif "datedif", Date "date",
+}

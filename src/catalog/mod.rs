@@ -1,0 +1,215 @@
+//! The functions of the language, from `dialects/functions/*.toml`.
+
+mod lowering;
+pub(crate) mod tables;
+
+pub(crate) use lowering::Lowering;
+pub(crate) use tables::internal;
+
+use crate::types::{Level, Type};
+
+/// A function's place in the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FunctionId(pub(crate) u16);
+
+/// An overload's place among all overloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OverloadId(pub(crate) u16);
+
+/// When a function's value is NULL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nulls {
+    /// When an argument is, and only then.
+    Any,
+    /// Perhaps in any case.
+    Always,
+    /// Never.
+    Never,
+    /// When every argument is.
+    All,
+}
+
+/// What an argument may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParamType {
+    /// This type, or one that widens to it.
+    Is(Type),
+    /// Any number.
+    Number,
+    /// A date, a timestamp or an instant.
+    Temporal,
+    /// An integer literal from the first to the second.
+    Literal(i64, i64),
+    /// Anything.
+    Any,
+    /// Anything that unifies with the other arguments of this kind.
+    Same,
+}
+
+impl ParamType {
+    /// How a signature shows it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Is(ty) => ty.name(),
+            Self::Number => "number",
+            Self::Temporal => "date",
+            Self::Literal(..) => "integer",
+            Self::Any | Self::Same => "any",
+        }
+    }
+}
+
+/// What a function gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResultType {
+    /// This type.
+    Is(Type),
+    /// The type of an argument.
+    Param(u8),
+    /// What the arguments of type `T` unify to.
+    Same,
+    /// Known to the function's lowering.
+    Lowered,
+}
+
+/// A parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    /// Its name in signatures and templates.
+    pub name: &'static str,
+    /// What it takes.
+    pub ty: ParamType,
+    /// Whether it may be left out.
+    pub optional: bool,
+    /// The literal that stands for it then.
+    pub default: Option<&'static str>,
+}
+
+/// One typed form of a function.
+#[derive(Clone, Copy, Debug)]
+pub struct Overload {
+    /// Its place among all overloads.
+    pub id: OverloadId,
+    /// Its name among the function's overloads; empty for the first.
+    pub key: &'static str,
+    /// Its own null rule, where it differs from the function's.
+    pub nulls: Option<Nulls>,
+    /// Its parameters.
+    pub params: &'static [Param],
+    /// Whether the last may be given again and again.
+    pub repeated: bool,
+    /// What it gives.
+    pub result: ResultType,
+}
+
+/// A function: everything that the compiler, the docs and the editor know of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Function {
+    /// Its name, in capitals; small for internal ones.
+    pub name: &'static str,
+    /// The group that it is listed in.
+    pub category: &'static str,
+    /// What it does, in a sentence.
+    pub summary: &'static str,
+    /// Where its rule comes from.
+    pub source: &'static str,
+    /// What a user may trip over.
+    pub notes: &'static str,
+    /// What each argument means.
+    pub args: &'static [(&'static str, &'static str)],
+    /// `formula = value`.
+    pub examples: &'static [&'static str],
+    /// Other names.
+    pub aliases: &'static [&'static str],
+    /// Where its value is computed.
+    pub level: Level,
+    /// When its value is NULL.
+    pub nulls: Nulls,
+    /// Whether each call may give another value.
+    pub volatile: bool,
+    /// An aggregate's value over no rows, when not NULL.
+    pub empty: Option<&'static str>,
+    pub(crate) across: Option<FunctionId>,
+    pub(crate) lower: Option<Lowering>,
+    /// Whether only the compiler calls it.
+    pub internal: bool,
+    /// Its typed forms.
+    pub overloads: &'static [Overload],
+}
+
+impl Function {
+    /// The least and greatest number of arguments over all forms; none for the greatest when there is no end.
+    #[must_use]
+    pub fn arity(&self) -> (usize, Option<usize>) {
+        let least = |o: &Overload| o.params.iter().filter(|p| !p.optional).count();
+        let low = self.overloads.iter().map(least).min().unwrap_or(0);
+        let high = self
+            .overloads
+            .iter()
+            .map(|o| if o.repeated { None } else { Some(o.params.len()) })
+            .try_fold(0, |high, o| o.map(|o: usize| o.max(high)));
+        // An aggregate that also goes across the row takes any number.
+        (low, if self.across.is_some() { None } else { high })
+    }
+
+    /// `ROUND(value, [digits])`.
+    #[must_use]
+    pub fn signature(&self) -> String {
+        let Some(overload) = self.overloads.iter().max_by_key(|o| o.params.len()) else { return self.name.to_owned() };
+        let mut text = format!("{}(", self.name);
+        for (i, param) in overload.params.iter().enumerate() {
+            if i > 0 {
+                text.push_str(", ");
+            }
+            if param.optional {
+                text.push_str(&format!("[{}]", param.name));
+            } else {
+                text.push_str(param.name);
+            }
+        }
+        if overload.repeated {
+            text.push_str(", …");
+        }
+        text.push(')');
+        text
+    }
+}
+
+/// The function of an id.
+pub(crate) fn get(id: FunctionId) -> &'static Function {
+    &tables::FUNCTIONS[id.0 as usize]
+}
+
+/// The function that an overload is of.
+pub(crate) fn owner(id: OverloadId) -> FunctionId {
+    tables::OWNERS[id.0 as usize]
+}
+
+/// The function that a formula calls by this name, in any case.
+///
+/// ```
+/// assert_eq!(formulac::catalog::lookup("sumif").unwrap().name, "SUMIF");
+/// assert!(formulac::catalog::lookup("add").is_none());
+/// ```
+#[must_use]
+pub fn lookup(name: &str) -> Option<&'static Function> {
+    find(name).map(get)
+}
+
+pub(crate) fn find(name: &str) -> Option<FunctionId> {
+    let by_name = |entry: &(&str, FunctionId)| {
+        entry.0.bytes().cmp(name.bytes().filter(|b| !b.is_ascii_whitespace()).map(|b| b.to_ascii_uppercase()))
+    };
+    tables::NAMES.binary_search_by(by_name).ok().map(|i| tables::NAMES[i].1)
+}
+
+/// Every function that a formula can call, by name.
+pub fn functions() -> impl Iterator<Item = &'static Function> {
+    tables::FUNCTIONS.iter().filter(|f| !f.internal)
+}
+
+/// Every name that a formula can call, aliases included.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    tables::NAMES.iter().map(|(n, _)| *n)
+}

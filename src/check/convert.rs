@@ -1,0 +1,224 @@
+//! Implicit conversions: the few that are safe, each one put into the tree as a call.
+
+use super::lower::Lower;
+use crate::catalog::{self, FunctionId, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId};
+use crate::types::Type;
+
+impl Lower<'_> {
+    /// The value of a text literal node.
+    pub(super) fn literal_text(&self, id: IrId) -> Option<&str> {
+        match self.program.node(id) {
+            Ir::Text(slice) => Some(self.program.text(slice)),
+            _ => None,
+        }
+    }
+
+    /// The value of an integer literal node.
+    pub(super) fn literal_integer(&self, id: IrId) -> Option<i64> {
+        match self.program.node(id) {
+            Ir::Number(slice) if self.program.meta(id).ty == Type::Integer => self.program.text(slice).parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The node as a condition: a number is `<> 0`.
+    pub(super) fn condition(&mut self, id: IrId) -> IrId {
+        let meta = self.program.meta(id);
+        match meta.ty {
+            Type::Boolean | Type::Unknown => id,
+            ty if ty.is_number() => {
+                let zero = self.integer("0", meta.span);
+                self.apply(internal::NOT_EQUAL, &[id, zero], meta.span)
+            }
+            ty => {
+                let text = self.source_text(meta.span);
+                let help = match ty {
+                    Type::Text => format!("compare it, for example `{text} = \"yes\"`"),
+                    ty if ty.is_temporal() => format!("compare it, or test `NOT(ISBLANK({text}))`"),
+                    _ => "write a comparison".to_owned(),
+                };
+                self.report(
+                    Diagnostic::new(
+                        Code::TypeMismatch,
+                        meta.span,
+                        format!("expected a condition, found `{text}`, which is {}", ty.described()),
+                    )
+                    .with_help(help),
+                );
+                self.error(meta.span)
+            }
+        }
+    }
+
+    /// The node as text, written as the contract says numbers, booleans and dates are.
+    pub(super) fn to_text(&mut self, id: IrId) -> IrId {
+        let meta = self.program.meta(id);
+        match (meta.ty, self.program.node(id)) {
+            (_, Ir::Error | Ir::Null) | (Type::Text, _) => id,
+            (Type::Integer, Ir::Number(slice)) => {
+                let node = Ir::Text(slice);
+                self.program.add(node, crate::ir::Meta { ty: Type::Text, ..meta })
+            }
+            _ => self.apply(internal::TO_TEXT, &[id], meta.span),
+        }
+    }
+
+    /// An instant as wall-clock time, with the warning that the session decides which.
+    pub(super) fn wall_clock(&mut self, id: IrId) -> IrId {
+        let meta = self.program.meta(id);
+        if let Some(zone) = self.scope.timezone {
+            let text = self.program.add_text(zone);
+            let zone = self.program.add(Ir::Text(text), Self::constant(Type::Text, meta.span));
+            return self.apply(internal::TO_WALL_CLOCK, &[id, zone], meta.span);
+        }
+        let text = self.source_text(meta.span);
+        self.report(
+            Diagnostic::new(
+                Code::SessionTimezone,
+                meta.span,
+                format!("`{text}` is an instant; its date is taken in the session's time zone"),
+            )
+            .with_help("set `timezone:` in the spec or project, for example `timezone: Europe/Berlin`"),
+        );
+        self.apply(internal::TO_TIMESTAMP, &[id], meta.span)
+    }
+
+    /// A text literal beside a date: read as a date when it is one, else reported.
+    pub(super) fn date_literal(&mut self, id: IrId) -> IrId {
+        let meta = self.program.meta(id);
+        let Ir::Text(slice) = self.program.node(id) else { return id };
+        let text = self.program.text(slice);
+        if super::dates::is_iso_date(text) {
+            return self.program.add(Ir::Date(slice), Self::constant(Type::Date, meta.span));
+        }
+        let shown = text.to_owned();
+        self.report(
+            Diagnostic::new(Code::BadDateText, meta.span, format!("`\"{shown}\"` is not a date in the form YYYY-MM-DD"))
+                .with_help("write it as `\"2024-01-31\"` or `DATE(2024, 1, 31)`"),
+        );
+        self.error(meta.span)
+    }
+
+    /// The node as this type; for what fits only.
+    pub(super) fn converted(&mut self, id: IrId, wanted: Type) -> IrId {
+        let meta = self.program.meta(id);
+        let text = matches!(self.program.node(id), Ir::Text(_));
+        match (meta.ty, wanted) {
+            (from, to) if from == to => id,
+            (Type::Unknown, _) if !text => id,
+            (ty, Type::Boolean) if ty.is_number() => self.condition(id),
+            (Type::Text, Type::Date) if text => self.date_literal(id),
+            (Type::Text, Type::Timestamp) if text => {
+                let date = self.date_literal(id);
+                self.converted(date, Type::Timestamp)
+            }
+            (Type::Date, Type::Timestamp) => self.call_internal(internal::TO_TIMESTAMP, id),
+            (Type::Timestamptz, Type::Timestamp) => self.wall_clock(id),
+            (Type::Timestamptz, Type::Date) => {
+                let clock = self.wall_clock(id);
+                self.call_internal(internal::TO_DATE, clock)
+            }
+            (Type::Timestamp, Type::Date) => self.call_internal(internal::TO_DATE, id),
+            (Type::Decimal | Type::Float | Type::Point, Type::Integer) => self.call_internal(internal::TO_INTEGER, id),
+            _ => id,
+        }
+    }
+
+    fn call_internal(&mut self, function: FunctionId, id: IrId) -> IrId {
+        if matches!(self.program.node(id), Ir::Error) {
+            return id;
+        }
+        self.apply(function, &[id], self.program.meta(id).span)
+    }
+
+    /// The type that two values share, or none.
+    pub(super) fn unified(a: Type, b: Type) -> Option<Type> {
+        use Type::{Date, Decimal, Float, Integer, Number, Other, Point, Timestamp, Timestamptz, Unknown};
+        Some(match (a, b) {
+            (a, b) if a == b => a,
+            (Unknown, other) | (other, Unknown) => other,
+            (Number, x) | (x, Number) if x.is_number() => Number,
+            (Point, Integer) | (Integer, Point) => Float,
+            (Point, Decimal) | (Decimal, Point) => Decimal,
+            (Float, x) | (x, Float) if x.is_number() => Float,
+            (Integer, Decimal) | (Decimal, Integer) => Decimal,
+            (Date, Timestamp) | (Timestamp, Date) => Timestamp,
+            (Timestamptz, Date | Timestamp) | (Date | Timestamp, Timestamptz) => Timestamp,
+            (Other, Type::Text) | (Type::Text, Other) => Other,
+            _ => return None,
+        })
+    }
+
+    /// Brings values to one type: literals as their neighbours ask, dates to timestamps, ISO texts to dates.
+    /// A mismatch is reported at the first value that does not fit.
+    pub(super) fn unify(&mut self, ids: &mut [IrId], what: &str, compare: bool) -> Option<Type> {
+        let temporal = ids.iter().any(|id| self.program.meta(*id).ty.is_temporal());
+        if temporal {
+            for id in ids.iter_mut() {
+                if matches!(self.program.node(*id), Ir::Text(_)) {
+                    *id = self.date_literal(*id);
+                }
+            }
+        }
+        let mut shared = Type::Unknown;
+        let mut first: Option<IrId> = None;
+        for id in ids.iter() {
+            let ty = self.program.meta(*id).ty;
+            match Self::unified(shared, ty) {
+                Some(both) => shared = both,
+                None => {
+                    let other = first.unwrap_or(*id);
+                    self.mismatch(other, *id, what);
+                    return None;
+                }
+            }
+            if ty != Type::Unknown {
+                first.get_or_insert(*id);
+            }
+        }
+        for id in ids.iter_mut() {
+            match (self.program.node(*id), shared) {
+                (Ir::Number(_), Type::Float | Type::Decimal) if self.program.meta(*id).ty == Type::Point && !compare => {
+                    self.program.meta[id.index()].ty = shared;
+                }
+                (_, Type::Timestamp | Type::Date) => *id = self.converted(*id, shared),
+                _ => {}
+            }
+        }
+        Some(shared)
+    }
+
+    fn mismatch(&mut self, first: IrId, second: IrId, what: &str) {
+        let (a, b) = (self.program.meta(first), self.program.meta(second));
+        let (left, right) = (self.source_text(a.span), self.source_text(b.span));
+        let help = match (a.ty, b.ty) {
+            (Type::Text, x) | (x, Type::Text) if x.is_number() => {
+                let number = if a.ty == Type::Text { &right } else { &left };
+                match (self.literal_integer(first).or(self.literal_integer(second)), a.ty == Type::Text) {
+                    (Some(n), _) => format!("write the number as text, `\"{n}\"`, if the column holds text"),
+                    (None, _) => format!("make the number a text, `{number} & \"\"`"),
+                }
+            }
+            (Type::Boolean, _) | (_, Type::Boolean) => "compare a condition with TRUE or FALSE, or use it alone".to_owned(),
+            (x, _) | (_, x) if x.is_temporal() => "write a date as `DATE(2024, 1, 31)` or `\"2024-01-31\"`".to_owned(),
+            _ => "make both the same type".to_owned(),
+        };
+        self.report(
+            Diagnostic::new(
+                Code::TypeMismatch,
+                b.span,
+                format!("{what}: `{left}` is {}, `{right}` is {}", a.ty.described(), b.ty.described()),
+            )
+            .with_other(a.span, a.ty.described())
+            .with_label(b.ty.described())
+            .with_help(help),
+        );
+    }
+
+    /// Whether a function is this internal one.
+    pub(super) fn is_internal(function: &'static catalog::Function, id: FunctionId) -> bool {
+        std::ptr::eq(function, catalog::get(id))
+    }
+}

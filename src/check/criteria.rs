@@ -1,0 +1,358 @@
+//! SUMIF and its family: four spellings of "the rows that", criteria texts included.
+//!
+//! Sources: the founding formulas (`SUMIF(condition, value)`), spreadsheets (`SUMIF(range, ">5", value)`),
+//! Omni's page (`SUMIF(range, range > 5, value)`). The condition becomes a CASE inside a plain aggregate.
+
+use super::lower::Lower;
+use crate::ast::{BinaryOp, Expr, ExprId};
+use crate::catalog::{Function, FunctionId, Lowering, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId};
+use crate::parse::unquote;
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+/// A criterion text taken apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Criterion<'t> {
+    op: BinaryOp,
+    value: &'t str,
+}
+
+fn criterion(text: &str) -> Criterion<'_> {
+    let operators = [
+        ("<>", BinaryOp::NotEqual),
+        ("<=", BinaryOp::LessEqual),
+        (">=", BinaryOp::GreaterEqual),
+        ("<", BinaryOp::Less),
+        (">", BinaryOp::Greater),
+        ("=", BinaryOp::Equal),
+    ];
+    for (symbol, op) in operators {
+        if let Some(value) = text.strip_prefix(symbol) {
+            return Criterion { op, value };
+        }
+    }
+    Criterion { op: BinaryOp::Equal, value: text }
+}
+
+fn is_number(text: &str) -> bool {
+    let text = text.trim();
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+/// What a column must hold for a criterion text to mean something; none when the text says nothing of it.
+pub(super) fn value_type(text: &str) -> Option<Type> {
+    let value = criterion(text).value;
+    if value.is_empty() {
+        None
+    } else if is_number(value) {
+        Some(Type::Number)
+    } else if super::dates::is_iso_date(value.trim()) {
+        Some(Type::Date)
+    } else if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") {
+        Some(Type::Boolean)
+    } else {
+        Some(Type::Text)
+    }
+}
+
+/// A text with `*`, `?` and `~` as a LIKE pattern, and whether it needs an escape character; none without wildcards.
+fn pattern(text: &str) -> (Option<String>, String, bool) {
+    let (mut like, mut plain) = (String::new(), String::new());
+    let (mut wild, mut escaped) = (false, false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let literal = match c {
+            '*' | '?' => {
+                wild = true;
+                like.push(if c == '*' { '%' } else { '_' });
+                continue;
+            }
+            '~' if matches!(chars.peek(), Some('*' | '?' | '~')) => chars.next().unwrap_or('~'),
+            c => c,
+        };
+        plain.push(literal);
+        if matches!(literal, '%' | '_' | '\\') {
+            like.push('\\');
+            escaped = true;
+        }
+        like.push(literal);
+    }
+    (wild.then_some(like), plain, escaped)
+}
+
+impl Lower<'_> {
+    pub(super) fn lower_conditional(
+        &mut self,
+        lowering: Lowering,
+        function: &'static Function,
+        args: &[ExprId],
+        span: Span,
+    ) -> IrId {
+        let lowered: Vec<IrId> = args.iter().map(|a| self.value(*a)).collect();
+        if lowered.iter().any(|a| self.is_error(*a)) {
+            return self.error(span);
+        }
+        let boolean = |pass: &Self, index: usize| lowered.get(index).is_some_and(|a| pass.program.meta(*a).ty == Type::Boolean);
+        let split = match lowering {
+            Lowering::CountIf if lowered.len() == 1 => {
+                let condition = self.condition(lowered[0]);
+                Some((None, vec![condition]))
+            }
+            Lowering::CountIf | Lowering::CountIfs => self.pairs(function, args, &lowered, span).map(|c| (None, c)),
+            Lowering::SumIf | Lowering::AverageIf if lowered.len() == 2 && boolean(self, 0) => {
+                Some((Some(lowered[1]), vec![lowered[0]]))
+            }
+            Lowering::SumIf | Lowering::AverageIf => {
+                let value = lowered.get(2).copied().unwrap_or(lowered[0]);
+                self.pairs(function, &args[..2], &lowered[..2], span).map(|c| (Some(value), c))
+            }
+            _ => self.pairs(function, &args[1..], &lowered[1..], span).map(|c| (Some(lowered[0]), c)),
+        };
+        let Some((value, conditions)) = split else { return self.error(span) };
+        if conditions.iter().any(|c| self.is_error(*c)) {
+            return self.error(span);
+        }
+        // A condition per group would need the groups first.
+        if let Some(late) = conditions.iter().find(|c| self.program.meta(**c).level >= Level::Aggregate) {
+            let meta = self.program.meta(*late);
+            let text = self.source_text(meta.span);
+            self.report(
+                Diagnostic::new(Code::NestedAggregate, span, format!("the condition `{text}` of `{}` is computed after grouping", function.name))
+                    .with_other(meta.span, "one value per group already")
+                    .with_help("compute it in an earlier step, grouped, and test it in the next"),
+            );
+            return self.error(span);
+        }
+        let condition = self.all_or_any(conditions, span, true);
+        let aggregate: FunctionId = match lowering {
+            Lowering::SumIf | Lowering::SumIfs => internal::SUM,
+            Lowering::AverageIf | Lowering::AverageIfs => internal::AVERAGE,
+            Lowering::MinIfs => internal::MIN,
+            Lowering::MaxIfs => internal::MAX,
+            _ => return self.aggregate(internal::COUNT_IF, &[condition], false, span),
+        };
+        let Some(value) = value else { return self.error(span) };
+        let meta = self.program.meta(value);
+        if matches!(meta.ty, Type::Text | Type::Boolean) && matches!(aggregate, internal::SUM | internal::AVERAGE) {
+            let text = self.source_text(meta.span);
+            self.report(
+                Diagnostic::new(
+                    Code::TypeMismatch,
+                    meta.span,
+                    format!("`{}` expects numbers, found `{text}`, which is {}", function.name, meta.ty.described()),
+                )
+                .with_help(format!("its signature is `{}`; or write the condition first, `{}(condition, value)`", function.signature(), function.name)),
+            );
+            return self.error(span);
+        }
+        self.alone(value);
+        let ty = self.program.meta(value).ty;
+        let Some(case) = self.joined(&[condition, value], span, ty, true) else { return self.error(span) };
+        let case = self.add_all(Ir::Case, &[condition, value], case);
+        self.aggregate(aggregate, &[case], false, span)
+    }
+
+    /// Pairs of a column and its criterion.
+    fn pairs(&mut self, function: &'static Function, exprs: &[ExprId], lowered: &[IrId], span: Span) -> Option<Vec<IrId>> {
+        if lowered.len() % 2 != 0 {
+            self.report(
+                Diagnostic::new(Code::ArgumentCount, span, format!("`{}` takes pairs of a column and its criterion", function.name))
+                    .with_label("a column without a criterion")
+                    .with_help(format!("its signature is `{}`", function.signature())),
+            );
+            return None;
+        }
+        let mut conditions = Vec::with_capacity(lowered.len() / 2);
+        for (pair, exprs) in lowered.chunks(2).zip(exprs.chunks(2)) {
+            conditions.push(self.criterion(pair[0], pair[1], exprs[1]));
+        }
+        Some(conditions)
+    }
+
+    fn criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> IrId {
+        let (range_meta, meta) = (self.program.meta(range), self.program.meta(value));
+        let span = meta.span;
+        if let Ir::Text(slice) = self.program.node(value) {
+            let text = self.program.text(slice).to_owned();
+            let parts = criterion(&text);
+            return self.compare_text(range, parts.op, parts.value, span);
+        }
+        if meta.ty == Type::Boolean && !matches!(self.program.node(value), Ir::Bool(_)) {
+            if range_meta.ty == Type::Boolean && !matches!(self.program.node(range), Ir::Column(_)) {
+                return self.bad_criterion(span, "two conditions side by side", "join them, `COUNTIF(AND(a, b))`");
+            }
+            return value;
+        }
+        // `">" & x`: the operator is known, the value is computed.
+        if let Expr::Binary { op: BinaryOp::Concat, left, right } = self.ast.expr(expr) {
+            let symbol = matches!(self.ast.expr(left), Expr::Text).then(|| unquote(self.ast.span(left).text(self.source)));
+            let Some(parts) = symbol.as_deref().map(criterion).filter(|c| c.value.is_empty()) else {
+                return self.bad_criterion(span, "a text put together at run time", "write `\">\" & x`, or a condition");
+            };
+            let op = parts.op;
+            let right = self.lowered(right);
+            return self.compare(range, op, right, span);
+        }
+        if meta.ty == Type::Text && matches!(self.program.node(value), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. }) {
+            return self.bad_criterion(span, "a text put together at run time", "compare in a condition, for example `x = LOWER(y)`");
+        }
+        self.compare(range, BinaryOp::Equal, value, span)
+    }
+
+    #[cold]
+    fn bad_criterion(&mut self, span: Span, what: &str, help: &str) -> IrId {
+        let text = self.source_text(span);
+        self.report(
+            Diagnostic::new(Code::BadCriterion, span, format!("`{text}` cannot be a criterion: {what}")).with_help(help),
+        );
+        self.error(span)
+    }
+
+    /// Compares with a value that is no criterion text.
+    fn compare(&mut self, range: IrId, op: BinaryOp, value: IrId, span: Span) -> IrId {
+        let (a, b) = (self.program.meta(range).ty, self.program.meta(value).ty);
+        if a == Type::Text && b == Type::Text && op == BinaryOp::Equal {
+            return self.apply_checked(internal::EQUAL_IGNORE_CASE_COMPUTED, &[range, value], span, "criterion");
+        }
+        let compared = self.comparison(op, range, value, span);
+        if op == BinaryOp::NotEqual { self.or_null(range, compared, span) } else { compared }
+    }
+
+    fn comparison(&mut self, op: BinaryOp, a: IrId, b: IrId, span: Span) -> IrId {
+        let function = match op {
+            BinaryOp::NotEqual => internal::NOT_EQUAL,
+            BinaryOp::Less => internal::LESS,
+            BinaryOp::LessEqual => internal::LESS_EQUAL,
+            BinaryOp::Greater => internal::GREATER,
+            BinaryOp::GreaterEqual => internal::GREATER_EQUAL,
+            _ => internal::EQUAL,
+        };
+        self.apply_checked(function, &[a, b], span, op.symbol())
+    }
+
+    /// A spreadsheet's "not equal" keeps blanks.
+    fn or_null(&mut self, range: IrId, condition: IrId, span: Span) -> IrId {
+        if !self.program.meta(range).nullable || self.is_error(condition) {
+            return condition;
+        }
+        let meta = crate::ir::Meta { nullable: false, ..self.program.meta(condition) };
+        let null = self.program.add(Ir::IsNull { x: range, negated: false }, meta);
+        self.all_or_any(vec![condition, null], span, false)
+    }
+
+    fn compare_text(&mut self, range: IrId, op: BinaryOp, value: &str, span: Span) -> IrId {
+        let meta = self.program.meta(range);
+        let not = op == BinaryOp::NotEqual;
+        if value.is_empty() && matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
+            return self.blank(range, not, span);
+        }
+        let constant = Self::constant(Type::Text, span);
+        let trimmed = value.trim();
+        let value_id = match meta.ty {
+            ty if ty.is_number() && is_number(trimmed) => {
+                let plain = trimmed.strip_prefix('+').unwrap_or(trimmed);
+                let integer = plain.parse::<i64>().is_ok();
+                let text = self.program.add_text(plain);
+                let ty = if integer { Type::Integer } else { Type::Point };
+                self.program.add(Ir::Number(text), crate::ir::Meta { ty, ..constant })
+            }
+            ty if ty.is_temporal() => {
+                let text = self.program.add_text(trimmed);
+                let text = self.program.add(Ir::Text(text), constant);
+                self.date_literal(text)
+            }
+            Type::Boolean if trimmed.eq_ignore_ascii_case("true") || trimmed.eq_ignore_ascii_case("false") => {
+                let node = Ir::Bool(trimmed.eq_ignore_ascii_case("true"));
+                self.program.add(node, crate::ir::Meta { ty: Type::Boolean, ..constant })
+            }
+            Type::Text | Type::Unknown | Type::Other => return self.match_text(range, op, value, span),
+            ty => {
+                let what = format!("the column holds {}", ty.described().trim_start_matches("a ").trim_start_matches("an "));
+                return self.bad_criterion(span, &what, "give a value of the column's type");
+            }
+        };
+        if self.is_error(value_id) {
+            return value_id;
+        }
+        let compared = self.comparison(op, range, value_id, span);
+        if not { self.or_null(range, compared, span) } else { compared }
+    }
+
+    /// NULL or empty text; a number or date cannot be empty text.
+    fn blank(&mut self, range: IrId, not: bool, span: Span) -> IrId {
+        let meta = self.program.meta(range);
+        let boolean = crate::ir::Meta { ty: Type::Boolean, nullable: false, span, ..meta };
+        if !matches!(meta.ty, Type::Text | Type::Unknown) {
+            return self.program.add(Ir::IsNull { x: range, negated: not }, boolean);
+        }
+        let empty = self.program.add_text("");
+        let empty = self.program.add(Ir::Text(empty), Self::constant(Type::Text, span));
+        let op = if not { BinaryOp::NotEqual } else { BinaryOp::Equal };
+        let compared = self.comparison(op, range, empty, span);
+        if not { compared } else { self.or_null(range, compared, span) }
+    }
+
+    /// Texts without regard to case, with wildcards where the text has them.
+    fn match_text(&mut self, range: IrId, op: BinaryOp, value: &str, span: Span) -> IrId {
+        let constant = Self::constant(Type::Text, span);
+        let (like, plain, escaped) = pattern(value);
+        let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
+        if let (Some(like), true) = (like, equality) {
+            let text = self.program.add_text(&like.to_lowercase());
+            let text = self.program.add(Ir::Text(text), constant);
+            let function =
+                if escaped { internal::LIKE_IGNORE_CASE_ESCAPED } else { internal::LIKE_IGNORE_CASE };
+            let matched = self.apply(function, &[range, text], span);
+            if op == BinaryOp::Equal {
+                return matched;
+            }
+            let meta = self.program.meta(matched);
+            let not = self.program.add(Ir::Not(matched), meta);
+            return self.or_null(range, not, span);
+        }
+        let text = self.program.add_text(&plain.to_lowercase());
+        let text = self.program.add(Ir::Text(text), constant);
+        match op {
+            BinaryOp::Equal => self.apply(internal::EQUAL_IGNORE_CASE, &[range, text], span),
+            BinaryOp::NotEqual => {
+                let lower = self.apply_checked(internal::LOWER, &[range], span, "criterion");
+                let compared = self.comparison(BinaryOp::NotEqual, lower, text, span);
+                self.or_null(range, compared, span)
+            }
+            op => {
+                let lower = self.apply_checked(internal::LOWER, &[range], span, "criterion");
+                self.comparison(op, lower, text, span)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_criteria_apart() {
+        for (text, op, value) in [
+            (">5", BinaryOp::Greater, "5"),
+            ("<>x", BinaryOp::NotEqual, "x"),
+            ("=", BinaryOp::Equal, ""),
+            ("", BinaryOp::Equal, ""),
+            ("open", BinaryOp::Equal, "open"),
+            ("=>", BinaryOp::Equal, ">"),
+        ] {
+            assert_eq!(criterion(text), Criterion { op, value });
+        }
+    }
+
+    #[test]
+    fn wildcards_become_patterns() {
+        assert_eq!(pattern("o*n?"), (Some("o%n_".into()), "on".into(), false));
+        assert_eq!(pattern("100%*"), (Some("100\\%%".into()), "100%".into(), true));
+        assert_eq!(pattern("what~?"), (None, "what?".into(), false));
+        assert_eq!(pattern("~"), (None, "~".into(), false));
+    }
+}

@@ -1,0 +1,498 @@
+//! The types of columns that no schema declares, from all their uses in the text.
+//!
+//! One forward pass gives every node a term, a type or a variable, and ties variables to what their uses ask.
+//! A sum or difference of two unknowns waits until the end; a condition is weak evidence, since numbers serve too.
+
+use super::names::{Names, Target, text_value};
+use crate::ast::{Ast, BinaryOp, Call, Expr, ExprId};
+use crate::catalog::{self, Function, Lowering, ParamType, ResultType};
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+use crate::types::Type;
+
+/// What is known of a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Term {
+    Type(Type),
+    /// A date, a timestamp or an instant.
+    Temporal,
+    Var(u32),
+    /// Nothing, and nothing to learn.
+    Any,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Unknown,
+    Bound(Term, Span),
+    Same(u32),
+}
+
+struct Infer<'a> {
+    ast: &'a Ast,
+    source: &'a str,
+    names: &'a Names,
+    vars: Vec<State>,
+    terms: Vec<Term>,
+    /// By definition.
+    results: Vec<Term>,
+    /// Evidence that counts only where there is no other.
+    weak: Vec<(u32, Type, Span)>,
+    /// Sums and differences of two unknowns: left, right, result.
+    waiting: Vec<(Term, Term, Term, Span)>,
+    conflicts: Vec<(Span, Span, Term, Term)>,
+}
+
+pub(super) fn infer(ast: &Ast, source: &str, names: &mut Names, order: &[u32], diagnostics: &mut Vec<Diagnostic>) {
+    // The first variables are the columns.
+    let mut pass = Infer {
+        ast,
+        source,
+        names,
+        vars: vec![State::Unknown; names.columns.len()],
+        terms: vec![Term::Any; ast.len()],
+        results: vec![Term::Any; ast.definitions.len()],
+        weak: Vec::new(),
+        waiting: Vec::new(),
+        conflicts: Vec::new(),
+    };
+    for index in order {
+        let definition = &ast.definitions[*index as usize];
+        for node in definition.first.0..=definition.body.0 {
+            let id = ExprId(node);
+            let term = pass.node(id);
+            pass.terms[id.index()] = term;
+        }
+        pass.results[*index as usize] = pass.terms[definition.body.index()];
+    }
+    pass.settle();
+    let types: Vec<Option<Type>> = (0..names.columns.len() as u32).map(|v| pass.solution(v)).collect();
+    let conflicts = std::mem::take(&mut pass.conflicts);
+    for (column, ty) in names.columns.iter_mut().zip(types) {
+        if let (true, Some(ty)) = (column.assumed, ty) {
+            column.ty = ty;
+        }
+    }
+    for (first, second, was, is) in conflicts {
+        report(ast, source, names, first, second, was, is, diagnostics);
+    }
+}
+
+impl Infer<'_> {
+    fn node(&mut self, id: ExprId) -> Term {
+        let span = self.ast.span(id);
+        match (self.ast.expr(id), self.names.targets[id.index()]) {
+            (_, Target::Column(column)) => {
+                let used = &self.names.columns[column as usize];
+                if used.assumed { Term::Var(column) } else { Term::Type(used.ty) }
+            }
+            (_, Target::Definition(definition)) => self.results[definition as usize],
+            (_, Target::Bool(_)) | (Expr::Bool(_), _) => Term::Type(Type::Boolean),
+            (Expr::Number, _) => Term::Type(Type::Number),
+            (Expr::Text, _) => Term::Type(Type::Text),
+            (Expr::Timeframe { base, frame }, _) => {
+                self.require(base, Term::Temporal);
+                timeframe(self.ast.names[frame as usize].text(self.source))
+            }
+            (Expr::Sign { operand, .. } | Expr::Percent(operand), _) => self.require(operand, Term::Type(Type::Number)),
+            (Expr::Binary { op, left, right }, _) => self.binary(op, left, right, span),
+            (Expr::Call(call), Target::Function(function)) => {
+                let call = self.ast.call(call);
+                self.call(catalog::get(function), call, span)
+            }
+            _ => Term::Any,
+        }
+    }
+
+    fn term(&self, id: ExprId) -> Term {
+        self.resolved(self.terms[id.index()])
+    }
+
+    fn resolved(&self, term: Term) -> Term {
+        let Term::Var(mut var) = term else { return term };
+        loop {
+            match self.vars[var as usize] {
+                State::Same(other) => var = other,
+                State::Bound(bound, _) => return bound,
+                State::Unknown => return Term::Var(var),
+            }
+        }
+    }
+
+    fn root(&self, mut var: u32) -> u32 {
+        while let State::Same(other) = self.vars[var as usize] {
+            var = other;
+        }
+        var
+    }
+
+    fn fresh(&mut self) -> Term {
+        self.vars.push(State::Unknown);
+        Term::Var(self.vars.len() as u32 - 1)
+    }
+
+    /// The node must be of this type; gives the type it then has.
+    fn require(&mut self, id: ExprId, wanted: Term) -> Term {
+        self.bind(self.terms[id.index()], wanted, self.ast.span(id));
+        self.term(id)
+    }
+
+    fn bind(&mut self, term: Term, wanted: Term, span: Span) {
+        let Term::Var(var) = term else { return };
+        if wanted == Term::Any {
+            return;
+        }
+        let root = self.root(var);
+        match (self.vars[root as usize], wanted) {
+            (State::Unknown, Term::Var(other)) => {
+                let other = self.root(other);
+                if other != root {
+                    self.vars[root as usize] = State::Same(other);
+                }
+            }
+            (State::Unknown, wanted) => self.vars[root as usize] = State::Bound(wanted, span),
+            (State::Bound(was, first), wanted) => match joined(was, wanted) {
+                Some(term) => self.vars[root as usize] = State::Bound(term, first),
+                None => self.conflicts.push((first, span, was, wanted)),
+            },
+            (State::Same(_), _) => {}
+        }
+    }
+
+    /// Two values that are compared, or are branches of one IF.
+    fn unify(&mut self, left: ExprId, right: ExprId) -> Term {
+        let (a, b) = (self.term(left), self.term(right));
+        match (a, b) {
+            (Term::Var(_), Term::Var(_)) => self.bind(a, b, self.ast.span(left)),
+            (Term::Var(_), known) => self.evidence(a, known, right, left),
+            (known, Term::Var(_)) => self.evidence(b, known, left, right),
+            _ => {}
+        }
+        let (a, b) = (self.term(left), self.term(right));
+        if matches!(a, Term::Any | Term::Var(_)) { b } else { joined(a, b).unwrap_or(a) }
+    }
+
+    /// A text that reads as a date says little of what stands beside it.
+    fn evidence(&mut self, var: Term, known: Term, from: ExprId, to: ExprId) {
+        let span = self.ast.span(to);
+        let iso = text_value(self.ast, self.source, from).is_some_and(|t| super::dates::is_iso_date(&t));
+        match (var, known) {
+            (Term::Var(v), Term::Type(Type::Text)) if iso => self.weak.push((v, Type::Text, span)),
+            _ => self.bind(var, known, span),
+        }
+    }
+
+    fn condition(&mut self, id: ExprId) {
+        if let Term::Var(var) = self.term(id) {
+            self.weak.push((var, Type::Boolean, self.ast.span(id)));
+        }
+    }
+
+    fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> Term {
+        match op {
+            BinaryOp::Add | BinaryOp::Subtract => self.sum(op, left, right, span),
+            BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Power => {
+                self.require(left, Term::Type(Type::Number));
+                self.require(right, Term::Type(Type::Number));
+                Term::Type(Type::Number)
+            }
+            BinaryOp::Concat => Term::Type(Type::Text),
+            _ => {
+                self.unify(left, right);
+                Term::Type(Type::Boolean)
+            }
+        }
+    }
+
+    /// Days move dates, so `x + 1` says only that the result is what x is.
+    fn sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> Term {
+        let number = Term::Type(Type::Number);
+        let (a, b) = (self.term(left), self.term(right));
+        let is_number = |t: Term| matches!(t, Term::Type(ty) if ty.is_number());
+        let is_date = |t: Term| matches!(t, Term::Temporal) || matches!(t, Term::Type(ty) if ty.is_temporal());
+        match (a, b) {
+            (Term::Var(_), b) if is_number(b) => a,
+            (a, Term::Var(_)) if is_number(a) && op == BinaryOp::Add => b,
+            (a, Term::Var(_)) if is_number(a) => self.require(right, number),
+            (a, Term::Var(_)) if is_date(a) && op == BinaryOp::Add => {
+                self.require(right, number);
+                a
+            }
+            (Term::Var(_), b) if is_date(b) && op == BinaryOp::Add => {
+                self.require(left, number);
+                b
+            }
+            (Term::Var(_), b) if is_date(b) => {
+                self.require(left, Term::Temporal);
+                number
+            }
+            (Term::Var(_), _) | (_, Term::Var(_)) => {
+                let result = self.fresh();
+                self.waiting.push((a, b, result, span));
+                result
+            }
+            (a, b) if is_date(a) && is_date(b) => number,
+            (a, _) if is_date(a) => a,
+            (_, b) if is_date(b) => b,
+            _ => number,
+        }
+    }
+
+    fn call(&mut self, function: &Function, call: Call, _span: Span) -> Term {
+        let args = self.ast.arguments(call).to_vec();
+        match function.lower {
+            Some(Lowering::Ifs) => self.pairs(&args, |pass, condition, _| pass.condition(condition)),
+            Some(Lowering::Switch) => {
+                let Some((subject, rest)) = args.split_first() else { return Term::Any };
+                let subject = *subject;
+                self.pairs(rest, |pass, case, _| {
+                    pass.unify(subject, case);
+                })
+            }
+            Some(
+                Lowering::SumIf
+                | Lowering::AverageIf
+                | Lowering::SumIfs
+                | Lowering::AverageIfs
+                | Lowering::MinIfs
+                | Lowering::MaxIfs
+                | Lowering::CountIf
+                | Lowering::CountIfs,
+            ) => self.conditional(function, &args),
+            Some(Lowering::And | Lowering::Or | Lowering::Not) => {
+                args.iter().for_each(|a| self.condition(*a));
+                Term::Type(Type::Boolean)
+            }
+            Some(Lowering::Distinct) => args.first().map_or(Term::Any, |a| self.term(*a)),
+            _ => self.signature(function, &args),
+        }
+    }
+
+    /// Pairs of a test and a value, an odd last one being the value otherwise.
+    fn pairs(&mut self, args: &[ExprId], mut test: impl FnMut(&mut Self, ExprId, usize)) -> Term {
+        let mut value: Option<ExprId> = None;
+        let mut result = Term::Any;
+        for (i, pair) in args.chunks(2).enumerate() {
+            let branch = match pair {
+                [condition, branch] => {
+                    test(self, *condition, i);
+                    *branch
+                }
+                [branch] => *branch,
+                _ => continue,
+            };
+            result = match value {
+                Some(first) => self.unify(first, branch),
+                None => self.term(branch),
+            };
+            value.get_or_insert(branch);
+        }
+        result
+    }
+
+    /// SUMIF and its family: what is summed is a number, a criterion is like its range.
+    fn conditional(&mut self, function: &Function, args: &[ExprId]) -> Term {
+        let number = Term::Type(Type::Number);
+        let numeric = !matches!(function.lower, Some(Lowering::MinIfs | Lowering::MaxIfs));
+        let mut rest = args;
+        match function.lower {
+            Some(Lowering::SumIfs | Lowering::AverageIfs | Lowering::MinIfs | Lowering::MaxIfs) => {
+                if let Some((value, more)) = args.split_first() {
+                    if numeric {
+                        self.require(*value, number);
+                    }
+                    rest = more;
+                }
+            }
+            Some(Lowering::SumIf | Lowering::AverageIf) => match args {
+                [condition, value] if self.is_condition(*condition) => {
+                    self.require(*value, number);
+                    self.condition(*condition);
+                    return number;
+                }
+                [range, _] => {
+                    self.require(*range, number);
+                }
+                [_, _, value] => {
+                    self.require(*value, number);
+                    rest = &args[..2];
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        if let [condition] = rest {
+            self.condition(*condition);
+        }
+        for pair in rest.chunks(2) {
+            if let [range, criterion] = pair {
+                match text_value(self.ast, self.source, *criterion) {
+                    Some(text) => {
+                        if let Some(ty) = super::criteria::value_type(&text) {
+                            self.require(*range, Term::Type(ty));
+                        }
+                    }
+                    None if self.is_condition(*criterion) => {}
+                    None if matches!(self.ast.expr(*criterion), Expr::Binary { op: BinaryOp::Concat, .. }) => {}
+                    None => {
+                        self.unify(*range, *criterion);
+                    }
+                }
+            }
+        }
+        match (function.lower, args.first()) {
+            (Some(Lowering::MinIfs | Lowering::MaxIfs), Some(value)) => self.term(*value),
+            _ => number,
+        }
+    }
+
+    fn is_condition(&self, id: ExprId) -> bool {
+        self.term(id) == Term::Type(Type::Boolean)
+    }
+
+    /// What all overloads that could be meant agree on.
+    fn signature(&mut self, function: &Function, args: &[ExprId]) -> Term {
+        let mut same: Option<ExprId> = None;
+        let across = args.len() > 1 && function.across.is_some();
+        for (i, arg) in args.iter().enumerate() {
+            let mut wanted: Option<Term> = None;
+            let mut agreed = true;
+            let mut is_same = false;
+            for overload in function.overloads {
+                let at = if across { 0 } else { i.min(overload.params.len().saturating_sub(1)) };
+                let Some(param) = overload.params.get(at) else { continue };
+                let term = match param.ty {
+                    ParamType::Is(ty) if ty.is_number() => Term::Type(Type::Number),
+                    ParamType::Is(ty) => Term::Type(ty),
+                    ParamType::Number | ParamType::Literal(..) => Term::Type(Type::Number),
+                    ParamType::Temporal => Term::Temporal,
+                    ParamType::Any => Term::Any,
+                    ParamType::Same => {
+                        is_same = true;
+                        Term::Any
+                    }
+                };
+                match wanted {
+                    None => wanted = Some(term),
+                    Some(before) => match joined(before, term) {
+                        Some(both) if before != Term::Any && term != Term::Any => wanted = Some(both),
+                        _ => agreed = false,
+                    },
+                }
+            }
+            if let (Some(wanted), true) = (wanted, agreed) {
+                if wanted == Term::Type(Type::Boolean) {
+                    self.condition(*arg);
+                } else {
+                    self.require(*arg, wanted);
+                }
+            }
+            if is_same || (across && wanted == Some(Term::Any)) {
+                if let Some(first) = same {
+                    self.unify(first, *arg);
+                }
+                same.get_or_insert(*arg);
+            }
+        }
+        let Some(overload) = function.overloads.first() else { return Term::Any };
+        match overload.result {
+            ResultType::Is(ty) if ty.is_number() => Term::Type(Type::Number),
+            ResultType::Is(ty) => Term::Type(ty),
+            ResultType::Param(i) => args.get(i as usize).map_or(Term::Any, |a| self.term(*a)),
+            ResultType::Same => same.map_or(Term::Any, |s| self.term(s)),
+            ResultType::Lowered => Term::Any,
+        }
+    }
+
+    fn settle(&mut self) {
+        let number = Term::Type(Type::Number);
+        for (a, b, result, span) in std::mem::take(&mut self.waiting) {
+            let (a, b) = (self.resolved(a), self.resolved(b));
+            let date = [a, b].into_iter().find(|t| matches!(t, Term::Temporal) || matches!(t, Term::Type(ty) if ty.is_temporal()));
+            for side in [a, b] {
+                if matches!(side, Term::Var(_)) {
+                    self.bind(side, number, span);
+                }
+            }
+            self.bind(result, date.unwrap_or(number), span);
+        }
+        for (var, ty, span) in std::mem::take(&mut self.weak) {
+            if matches!(self.resolved(Term::Var(var)), Term::Var(_)) {
+                self.bind(Term::Var(var), Term::Type(ty), span);
+            }
+        }
+    }
+
+    fn solution(&self, var: u32) -> Option<Type> {
+        match self.resolved(Term::Var(var)) {
+            Term::Type(ty) => Some(ty),
+            Term::Temporal => Some(Type::Date),
+            _ => None,
+        }
+    }
+}
+
+/// What a value is when two uses ask for these.
+fn joined(a: Term, b: Term) -> Option<Term> {
+    let temporal = |t: Term| match t {
+        Term::Temporal => Some(0),
+        Term::Type(Type::Date) => Some(1),
+        Term::Type(Type::Timestamp) => Some(2),
+        Term::Type(Type::Timestamptz) => Some(3),
+        _ => None,
+    };
+    match (a, b) {
+        (a, b) if a == b => Some(a),
+        (Term::Any, x) | (x, Term::Any) => Some(x),
+        (Term::Type(Type::Unknown | Type::Other), _) | (_, Term::Type(Type::Unknown | Type::Other)) => Some(a),
+        (Term::Type(x), Term::Type(y)) if x.is_number() && y.is_number() => Some(Term::Type(Type::Number)),
+        (a, b) => match (temporal(a), temporal(b)) {
+            (Some(x), Some(y)) => Some(if x >= y { a } else { b }),
+            _ => None,
+        },
+    }
+}
+
+fn timeframe(name: &str) -> Term {
+    let lower = name.to_ascii_lowercase();
+    match lower.as_str() {
+        "hour" | "minute" => Term::Type(Type::Timestamp),
+        "raw" => Term::Temporal,
+        _ if lower.ends_with("_name") => Term::Type(Type::Text),
+        _ if lower.contains('_') => Term::Type(Type::Number),
+        _ => Term::Type(Type::Date),
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+#[cold]
+fn report(
+    ast: &Ast,
+    source: &str,
+    names: &mut Names,
+    first: Span,
+    second: Span,
+    was: Term,
+    is: Term,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let word = |term: Term| match term {
+        Term::Type(ty) => ty.described(),
+        Term::Temporal => "a date",
+        _ => "something else",
+    };
+    let text = second.text(source);
+    diagnostics.push(
+        Diagnostic::new(
+            Code::ConflictingTypes,
+            second,
+            format!("`{text}` is used as {} here and as {} before", word(is), word(was)),
+        )
+        .with_other(first, format!("used as {}", word(was)))
+        .with_help("give a schema with `--schema`, or correct one of the two uses"),
+    );
+    let at = ast.definitions.partition_point(|d| d.span.start <= second.start);
+    if let Some(failed) = at.checked_sub(1).and_then(|i| names.failed.get_mut(i)) {
+        *failed = true;
+    }
+}

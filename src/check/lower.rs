@@ -1,0 +1,561 @@
+//! The tree to the typed IR: one loop over the nodes of each definition, after those that it uses.
+
+use super::names::{Key, Names, Target};
+use super::{Context, Role, Scope, timeframe};
+use crate::ast::{Ast, BinaryOp, Expr, ExprId, Sign};
+use crate::catalog::{self, FunctionId, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrDefinition, IrId, Meta, Program, Slice};
+use crate::parse::{reference, unquote};
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+pub(super) struct Lower<'a> {
+    pub ast: &'a Ast,
+    pub source: &'a str,
+    pub scope: &'a Scope<'a>,
+    pub names: Names,
+    pub program: Program,
+    pub diagnostics: &'a mut Vec<Diagnostic>,
+    /// The step groups, so values of rows may not stand beside aggregates.
+    pub grouped: bool,
+    /// The node's definition has reported an error.
+    pub failed: bool,
+    /// By node of the tree.
+    lowered: Vec<IrId>,
+    key_columns: Vec<bool>,
+    key_definitions: Vec<bool>,
+}
+
+pub(super) fn lower(
+    ast: &Ast,
+    source: &str,
+    scope: &Scope<'_>,
+    mut names: Names,
+    order: Vec<u32>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Program {
+    let mut key_columns = vec![false; names.columns.len()];
+    let mut key_definitions = vec![false; ast.definitions.len()];
+    for key in &names.keys {
+        match key {
+            Key::Column(column) => key_columns[*column as usize] = true,
+            Key::Definition(definition) => key_definitions[*definition as usize] = true,
+            Key::Timeframe(..) => {}
+        }
+    }
+    let program = Program {
+        nodes: Vec::with_capacity(ast.len() + 8),
+        meta: Vec::with_capacity(ast.len() + 8),
+        columns: std::mem::take(&mut names.columns),
+        ..Program::default()
+    };
+    let grouped = names.aggregates || !names.keys.is_empty();
+    let failed = std::mem::take(&mut names.failed);
+    let mut pass = Lower {
+        ast,
+        source,
+        scope,
+        names,
+        program,
+        diagnostics,
+        grouped,
+        failed: false,
+        lowered: vec![IrId(0); ast.len()],
+        key_columns,
+        key_definitions,
+    };
+    let mut definitions: Vec<Option<IrDefinition>> = vec![None; ast.definitions.len()];
+    for index in &order {
+        let definition = &ast.definitions[*index as usize];
+        let first = IrId(pass.program.nodes.len() as u32);
+        pass.failed = failed[*index as usize];
+        for node in definition.first.0..=definition.body.0 {
+            let id = ExprId(node);
+            let lowered = pass.node(id, &definitions);
+            pass.lowered[id.index()] = lowered;
+        }
+        let mut root = pass.lowered[definition.body.index()];
+        root = pass.finish(root, scope.role(definition.part));
+        definitions[*index as usize] = Some(IrDefinition {
+            name: definition.name.map(|n| n.text(source).to_owned()),
+            root,
+            first,
+            span: definition.span,
+            description: None,
+            failed: pass.failed || matches!(pass.program.node(root), Ir::Error),
+        });
+    }
+    pass.program.order = order;
+    pass.program.definitions = definitions.into_iter().flatten().collect();
+    pass.program
+}
+
+impl Lower<'_> {
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.failed |= diagnostic.is_error();
+        self.diagnostics.push(diagnostic);
+    }
+
+    pub(super) fn source_text(&self, span: Span) -> String {
+        let text = span.text(self.source);
+        let mut short: String = text.chars().take(40).collect();
+        if short.len() < text.len() {
+            short.push('…');
+        }
+        short.replace('\n', " ")
+    }
+
+    pub(super) fn constant(ty: Type, span: Span) -> Meta {
+        Meta { ty, nullable: false, level: Level::Const, keyed: true, volatile: false, span }
+    }
+
+    pub(super) fn error(&mut self, span: Span) -> IrId {
+        self.failed = true;
+        self.program.add(Ir::Error, Meta { nullable: true, ..Self::constant(Type::Unknown, span) })
+    }
+
+    pub(super) fn null(&mut self, ty: Type, span: Span) -> IrId {
+        self.program.add(Ir::Null, Meta { nullable: true, ..Self::constant(ty, span) })
+    }
+
+    pub(super) fn integer(&mut self, digits: &str, span: Span) -> IrId {
+        let text = self.program.add_text(digits);
+        self.program.add(Ir::Number(text), Self::constant(Type::Integer, span))
+    }
+
+    pub(super) fn is_error(&self, id: IrId) -> bool {
+        matches!(self.program.node(id), Ir::Error)
+    }
+
+    pub(super) fn lowered(&self, id: ExprId) -> IrId {
+        self.lowered[id.index()]
+    }
+
+    fn node(&mut self, id: ExprId, definitions: &[Option<IrDefinition>]) -> IrId {
+        let span = self.ast.span(id);
+        match (self.ast.expr(id), self.names.targets[id.index()]) {
+            (_, Target::Error) | (Expr::Error, _) => self.error(span),
+            (Expr::Model, Target::Column(column)) => {
+                let node = self.column(column, span);
+                match reference(self.source, span).timeframe {
+                    Some(frame) => self.timeframe(node, frame, span),
+                    None => node,
+                }
+            }
+            (_, Target::Column(column)) => self.column(column, span),
+            (_, Target::Definition(index)) => self.definition(index, definitions, span),
+            (_, Target::Bool(value)) | (Expr::Bool(value), _) => {
+                self.program.add(Ir::Bool(value), Self::constant(Type::Boolean, span))
+            }
+            (Expr::Number, _) => self.number(span),
+            (Expr::Text, _) => {
+                let value = unquote(span.text(self.source)).into_owned();
+                self.text(&value, span)
+            }
+            (Expr::Timeframe { base, frame }, _) => {
+                let base = self.value(base);
+                self.timeframe(base, self.ast.names[frame as usize], span)
+            }
+            (Expr::Sign { sign, operand }, _) => self.sign(sign, operand, span),
+            (Expr::Percent(operand), _) => self.percent(operand, span),
+            (Expr::Binary { op, left, right }, _) => self.binary(op, left, right, span),
+            (Expr::Call(call), Target::Function(function)) => {
+                let call = self.ast.call(call);
+                self.call(function, call, span)
+            }
+            (Expr::Cell, _) => self.needs_worksheet(span, "cell references need a worksheet"),
+            (Expr::Tab { .. }, _) => self.needs_worksheet(span, "references to other tabs need a worksheet"),
+            (Expr::Range { from, to }, _) => self.range(from, to, span),
+            _ => self.error(span),
+        }
+    }
+
+    fn needs_worksheet(&mut self, span: Span, what: &str) -> IrId {
+        let text = self.source_text(span);
+        self.report(
+            Diagnostic::new(Code::NeedsWorksheet, span, format!("{what}; found `{text}`"))
+                .with_help("name the column, or compute it in a spec with `order_by` and OFFSET"),
+        );
+        self.error(span)
+    }
+
+    fn range(&mut self, from: ExprId, to: ExprId, span: Span) -> IrId {
+        let cellish = [from, to].iter().any(|e| {
+            let text = self.ast.span(*e).text(self.source);
+            let letter = text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase());
+            matches!(self.ast.expr(*e), Expr::Cell | Expr::Tab { .. }) || letter || super::looks_like_cell(text)
+        });
+        if cellish {
+            return self.needs_worksheet(span, "ranges of cells need a worksheet");
+        }
+        let text = self.source_text(span);
+        self.report(
+            Diagnostic::new(Code::NotBuiltYet, span, format!("ranges of names, `{text}`, are not built yet"))
+                .with_help("aggregate in an earlier step, or look back with OFFSET"),
+        );
+        self.error(span)
+    }
+
+    fn column(&mut self, column: u32, span: Span) -> IrId {
+        let used = &self.program.columns[column as usize];
+        let meta = Meta {
+            ty: used.ty,
+            nullable: used.nullable,
+            level: Level::Row,
+            keyed: self.key_columns[column as usize],
+            volatile: false,
+            span,
+        };
+        self.program.add(Ir::Column(column), meta)
+    }
+
+    fn definition(&mut self, index: u32, definitions: &[Option<IrDefinition>], span: Span) -> IrId {
+        // A definition in a circle has no order; its error is reported already.
+        let Some(Some(used)) = definitions.get(index as usize) else { return self.error(span) };
+        if used.failed {
+            return self.error(span);
+        }
+        let meta = self.program.meta(used.root);
+        let keyed = meta.keyed || self.key_definitions[index as usize];
+        self.program.add(Ir::Definition(index), Meta { keyed, span, ..meta })
+    }
+
+    fn text(&mut self, value: &str, span: Span) -> IrId {
+        let text = self.program.add_text(value);
+        self.program.add(Ir::Text(text), Self::constant(Type::Text, span))
+    }
+
+    /// Digits as SQL reads them, and the type that they have by themselves.
+    fn number(&mut self, span: Span) -> IrId {
+        let text = span.text(self.source);
+        let plain = text.bytes().all(|b| b.is_ascii_digit());
+        let ty = match (plain, text.parse::<i64>()) {
+            (true, Ok(_)) => Type::Integer,
+            (true, Err(_)) => Type::Decimal,
+            (false, _) => Type::Point,
+        };
+        if !text.parse::<f64>().is_ok_and(f64::is_finite) || text.len() > 60 {
+            self.report(
+                Diagnostic::new(Code::NumberTooLarge, span, format!("`{}` is more than a number can hold", self.source_text(span)))
+                    .with_help("numbers have at most 60 digits and lie below 1.8e308"),
+            );
+            return self.error(span);
+        }
+        let mut digits = text.trim_start_matches('0').to_owned();
+        if digits.is_empty() || !digits.starts_with(|c: char| c.is_ascii_digit()) {
+            digits.insert(0, '0');
+        }
+        let digits = digits.trim_end_matches('.').replace(".e", "e").replace(".E", "e").replace('E', "e");
+        let slice = self.program.add_text(&digits);
+        self.program.add(Ir::Number(slice), Self::constant(ty, span))
+    }
+
+    fn sign(&mut self, sign: Sign, operand: ExprId, span: Span) -> IrId {
+        let x = self.value(operand);
+        let meta = self.program.meta(x);
+        if self.is_error(x) {
+            return x;
+        }
+        match (sign, self.program.node(x)) {
+            (Sign::Minus, Ir::Number(slice)) => {
+                let text = self.program.text(slice);
+                let text = text.strip_prefix('-').map_or_else(|| format!("-{text}"), str::to_owned);
+                let slice = self.program.add_text(&text);
+                self.program.add(Ir::Number(slice), Meta { span, ..meta })
+            }
+            // Two signs undo each other, which also keeps `--` out of the SQL.
+            (Sign::Minus, Ir::Apply { args, overload }) if self.is_negation(overload) => self.program.args(args)[0],
+            (Sign::Minus, _) => self.apply_checked(internal::NEGATE, &[x], span, "-"),
+            (Sign::Plus, _) if meta.ty.is_number() || meta.ty == Type::Unknown => x,
+            (Sign::Plus, _) => self.apply_checked(internal::NEGATE, &[x], span, "+"),
+        }
+    }
+
+    fn is_negation(&self, overload: catalog::OverloadId) -> bool {
+        catalog::get(internal::NEGATE).overloads.iter().any(|o| o.id == overload)
+    }
+
+    fn percent(&mut self, operand: ExprId, span: Span) -> IrId {
+        let x = self.value(operand);
+        if let Ir::Number(slice) = self.program.node(x) {
+            if let Some(text) = hundredth(self.program.text(slice)) {
+                let slice = self.program.add_text(&text);
+                return self.program.add(Ir::Number(slice), Self::constant(Type::Point, span));
+            }
+        }
+        self.apply_checked(internal::PERCENT, &[x], span, "%")
+    }
+
+    fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> IrId {
+        let (mut a, mut b) = (self.value(left), self.value(right));
+        if self.is_error(a) || self.is_error(b) {
+            return self.error(span);
+        }
+        if op == BinaryOp::Concat {
+            a = self.to_text(a);
+            b = self.to_text(b);
+            return self.apply_checked(internal::CONCAT, &[a, b], span, "&");
+        }
+        if op == BinaryOp::Divide && self.is_zero(b) {
+            // The documented way to write an empty value.
+            let meta = self.program.meta(a);
+            let level = meta.level;
+            let id = self.null(Type::Float, span);
+            if level != Level::Const {
+                self.program.meta[id.index()] = Meta { ty: Type::Float, nullable: true, span, ..meta };
+            }
+            return id;
+        }
+        if self.scope.blank_zero {
+            match op {
+                BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => {
+                    a = self.blank_as_zero(a);
+                    b = self.blank_as_zero(b);
+                }
+                BinaryOp::Divide => a = self.blank_as_zero(a),
+                _ => {}
+            }
+        }
+        let function = FunctionId(match op {
+            BinaryOp::Equal => internal::EQUAL,
+            BinaryOp::NotEqual => internal::NOT_EQUAL,
+            BinaryOp::Less => internal::LESS,
+            BinaryOp::LessEqual => internal::LESS_EQUAL,
+            BinaryOp::Greater => internal::GREATER,
+            BinaryOp::GreaterEqual => internal::GREATER_EQUAL,
+            BinaryOp::Concat => internal::CONCAT,
+            BinaryOp::Add => internal::ADD,
+            BinaryOp::Subtract => internal::SUBTRACT,
+            BinaryOp::Multiply => internal::MULTIPLY,
+            BinaryOp::Divide => internal::DIVIDE,
+            BinaryOp::Power => internal::POWER,
+        }.0);
+        self.apply_checked(function, &[a, b], span, op.symbol())
+    }
+
+    fn is_zero(&self, id: IrId) -> bool {
+        matches!(self.program.node(id), Ir::Number(slice)
+            if self.program.text(slice).bytes().take_while(|b| *b != b'e').all(|b| matches!(b, b'0' | b'.' | b'-')))
+    }
+
+    fn blank_as_zero(&mut self, id: IrId) -> IrId {
+        let meta = self.program.meta(id);
+        if !meta.nullable || !meta.ty.is_number() {
+            return id;
+        }
+        let zero = self.integer("0", meta.span);
+        let args = self.program.add_args(&[id, zero]);
+        self.program.add(Ir::Coalesce(args), Meta { nullable: false, ..meta })
+    }
+
+    fn timeframe(&mut self, base: IrId, frame: Span, span: Span) -> IrId {
+        if self.is_error(base) {
+            return base;
+        }
+        let name = frame.text(self.source);
+        let function = match timeframe::find(name, frame) {
+            Ok(Some(function)) => function,
+            Ok(None) => return base,
+            Err(diagnostic) => {
+                self.report(diagnostic);
+                return self.error(span);
+            }
+        };
+        let id = self.apply_checked(function, &[base], span, &format!("[{name}]"));
+        if let Ir::Column(column) = self.program.node(base) {
+            let is_key = self.names.keys.iter().any(|key| {
+                matches!(key, Key::Timeframe(c, s) if *c == column && s.text(self.source).eq_ignore_ascii_case(name))
+            });
+            if is_key {
+                self.program.meta[id.index()].keyed = true;
+            }
+        }
+        id
+    }
+
+    /// The IR of a node, as a value: a marker that only an aggregate may take is reported.
+    pub(super) fn value(&mut self, id: ExprId) -> IrId {
+        let lowered = self.lowered(id);
+        if let Ir::Distinct(_) = self.program.node(lowered) {
+            let span = self.ast.span(id);
+            self.report(
+                Diagnostic::new(Code::MisplacedDistinct, span, "`DISTINCT` stands only inside COUNT, SUM or AVERAGE")
+                    .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
+            );
+            let error = self.error(span);
+            self.lowered[id.index()] = error;
+            return error;
+        }
+        lowered
+    }
+
+    /// The level that operands give what is made of them; a value per row beside one per group is reported.
+    pub(super) fn joined(&mut self, args: &[IrId], span: Span, ty: Type, nullable: bool) -> Option<Meta> {
+        let mut meta = Meta { nullable, ..Self::constant(ty, span) };
+        for id in args {
+            let arg = self.program.meta(*id);
+            meta.level = meta.level.max(arg.level);
+            meta.keyed &= arg.keyed || arg.level == Level::Const;
+            meta.volatile |= arg.volatile;
+        }
+        if meta.level >= Level::Aggregate && self.grouped && !meta.keyed {
+            self.mixed_levels(args);
+            return None;
+        }
+        Some(meta)
+    }
+
+    #[cold]
+    fn mixed_levels(&mut self, args: &[IrId]) {
+        let find = |aggregate: bool| {
+            args.iter().map(|a| self.program.meta(*a)).find(|m| {
+                if aggregate { m.level >= Level::Aggregate } else { m.level == Level::Row && !m.keyed }
+            })
+        };
+        let (Some(group), row) = (find(true), find(false)) else { return };
+        // Both may be inside one operand only when that was reported before.
+        let Some(row) = row else { return };
+        let row_span = self.first_row_column(args).unwrap_or(row.span);
+        let (group_text, row_text) = (self.source_text(group.span), self.source_text(row_span));
+        let what = if group.level == Level::Window { "window" } else { "aggregate" };
+        let aggregate = group_text.split('(').next().unwrap_or_default().trim().to_owned();
+        let is_call = group_text.contains('(') && aggregate.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let shown = if is_call { aggregate } else { group_text };
+        let wrap = if row.ty.is_number() { format!("`SUM({row_text})`") } else { format!("`COUNT(DISTINCT({row_text}))`") };
+        self.report(
+            Diagnostic::new(
+                Code::MixedLevels,
+                row_span,
+                format!("{what} `{shown}` cannot be mixed with row-level column `{row_text}`"),
+            )
+            .with_label("one value per row")
+            .with_other(group.span, "one value per group")
+            .with_help(format!("aggregate it, for example {wrap}, or add it to `group_by`")),
+        );
+    }
+
+    /// The first column among the operands, or below them, that is not grouped by.
+    fn first_row_column(&self, args: &[IrId]) -> Option<Span> {
+        let mut stack: Vec<IrId> = args.iter().rev().copied().collect();
+        let mut steps = 0;
+        while let Some(id) = stack.pop() {
+            let meta = self.program.meta(id);
+            steps += 1;
+            if steps > 10_000 {
+                return None;
+            }
+            if meta.level == Level::Row && !meta.keyed {
+                match self.program.node(id) {
+                    Ir::Column(_) | Ir::Definition(_) => return Some(meta.span),
+                    _ => stack.extend(self.program.operands(id).rev()),
+                }
+            }
+        }
+        None
+    }
+
+    /// What the whole formula may be, by where it stands.
+    fn finish(&mut self, root: IrId, role: Role) -> IrId {
+        let root = match self.program.node(root) {
+            Ir::Distinct(_) => {
+                let span = self.program.meta(root).span;
+                self.report(
+                    Diagnostic::new(Code::MisplacedDistinct, span, "`DISTINCT` stands only inside COUNT, SUM or AVERAGE")
+                        .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
+                );
+                return self.error(span);
+            }
+            Ir::Error => return root,
+            _ => root,
+        };
+        let meta = self.program.meta(root);
+        let text = self.source_text(meta.span);
+        let place = match role {
+            Role::Definitions if self.scope.context == Context::Row => "a dimension",
+            Role::Where => "`where`",
+            Role::GroupBy => "`group_by`",
+            Role::PartitionBy => "`partition_by`",
+            Role::Definitions | Role::Having | Role::OrderBy => "",
+        };
+        match (meta.level, role) {
+            (Level::Aggregate, Role::PartitionBy) => {}
+            (Level::Aggregate, _) if !place.is_empty() => {
+                let help = match role {
+                    Role::Where => "move it to `having`, which filters groups",
+                    Role::GroupBy => "compute it in an earlier step, then group by it",
+                    _ => "use the measure context, or a column of one row",
+                };
+                self.report(
+                    Diagnostic::new(Code::AggregateNotAllowed, meta.span, format!("aggregate `{text}` is not allowed in {place}"))
+                        .with_help(help),
+                );
+                return self.error(meta.span);
+            }
+            (Level::Window, Role::Where | Role::GroupBy | Role::Having | Role::PartitionBy) => {
+                let place = if role == Role::Having { "`having`" } else { place };
+                self.report(
+                    Diagnostic::new(
+                        Code::WindowNotAllowed,
+                        meta.span,
+                        format!("`{text}` looks at other rows, which {place} cannot do in the same step"),
+                    )
+                    .with_help("define it in this step and filter or group in the next one"),
+                );
+                return self.error(meta.span);
+            }
+            (Level::Row, Role::Having) if !meta.keyed => {
+                self.report(
+                    Diagnostic::new(Code::MixedLevels, meta.span, format!("`having` filters groups, and `{text}` is a value per row"))
+                        .with_label("one value per row")
+                        .with_help("move it to `where`, which filters rows"),
+                );
+                return self.error(meta.span);
+            }
+            _ => {}
+        }
+        if matches!(role, Role::Where | Role::Having) {
+            return self.condition(root);
+        }
+        self.alone(root);
+        root
+    }
+
+    /// A literal with a point that nothing stands beside is a float.
+    pub(super) fn alone(&mut self, id: IrId) {
+        if self.program.meta(id).ty == Type::Point && matches!(self.program.node(id), Ir::Number(_)) {
+            self.program.meta[id.index()].ty = Type::Float;
+        }
+    }
+
+    pub(super) fn add_all(&mut self, make: impl FnOnce(Slice) -> Ir, args: &[IrId], meta: Meta) -> IrId {
+        let slice = self.program.add_args(args);
+        self.program.add(make(slice), meta)
+    }
+}
+
+/// A hundredth of a literal, by moving its point; none for one with an exponent.
+fn hundredth(text: &str) -> Option<String> {
+    if text.contains('e') {
+        return None;
+    }
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |d| ("-", d));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let padded = format!("{whole:0>3}");
+    let (front, back) = padded.split_at(padded.len() - 2);
+    let fraction = format!("{back}{fraction}");
+    let fraction = fraction.trim_end_matches('0');
+    let front = front.trim_start_matches('0');
+    let front = if front.is_empty() { "0" } else { front };
+    Some(if fraction.is_empty() { format!("{sign}{front}.0") } else { format!("{sign}{front}.{fraction}") })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn hundredths() {
+        for (text, expected) in [("50", "0.5"), ("5", "0.05"), ("100", "1.0"), ("12.5", "0.125"), ("-3", "-0.03"), ("1234", "12.34"), ("0", "0.0")] {
+            assert_eq!(super::hundredth(text).as_deref(), Some(expected));
+        }
+    }
+}

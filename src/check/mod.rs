@@ -1,0 +1,92 @@
+//! Names to columns, definitions and functions; types, nullability and levels; the tree to the typed IR.
+//!
+//! Three passes, each a loop: [`names`] finds what every name means, [`infer`] guesses the types of columns
+//! that no schema declares, [`lower`] checks and lowers every definition after those that it uses.
+
+mod call;
+mod convert;
+mod criteria;
+mod dates;
+mod infer;
+mod lower;
+mod names;
+mod order;
+mod planned;
+mod special;
+mod timeframe;
+
+pub(crate) use names::looks_like_cell;
+pub(crate) use timeframe::TIMEFRAMES;
+
+use crate::ast::Ast;
+use crate::diag::Diagnostic;
+use crate::ir::Program;
+use crate::schema::Relation;
+
+/// What a formula is written for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Context {
+    /// A dimension: one value a row, no aggregates.
+    Row,
+    /// A measure: aggregates group.
+    #[default]
+    Measure,
+    /// A calculation over the rows of a result.
+    Worksheet,
+}
+
+/// What a part of the source is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Definitions, or the one formula.
+    Definitions,
+    /// The condition on input rows.
+    Where,
+    /// The condition on groups.
+    Having,
+    /// A grouping key.
+    GroupBy,
+    /// An ordering key.
+    OrderBy,
+    /// A key of window partitions.
+    PartitionBy,
+}
+
+/// What names mean and what is allowed.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope<'a> {
+    pub context: Context,
+    /// The relations that names come from.
+    pub relations: Vec<&'a Relation>,
+    /// A name that is in no relation is a column of unknown type.
+    pub open: bool,
+    /// The relation was chosen (`--from`, `from:`), so a name of another is a mistake.
+    pub chosen: bool,
+    /// The role of each part of the source.
+    pub roles: &'a [Role],
+    /// There is an order for windows.
+    pub ordered: bool,
+    /// `blanks: zero`.
+    pub blank_zero: bool,
+    /// Where an instant's wall clock hangs; none for the session's.
+    pub timezone: Option<&'a str>,
+    /// A window of a window is computed in a later stratum.
+    pub strata: bool,
+}
+
+impl Scope<'_> {
+    fn role(&self, part: u32) -> Role {
+        self.roles.get(part as usize).copied().unwrap_or(Role::Definitions)
+    }
+}
+
+/// Checks all definitions of a tree. Those with errors are marked as failed; the others are whole.
+pub(crate) fn check(ast: &Ast, source: &str, scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) -> Program {
+    let mut names = names::resolve(ast, source, scope, diagnostics);
+    let order = order::order(ast, source, &mut names, diagnostics);
+    if names.columns.iter().any(|c| c.assumed) {
+        infer::infer(ast, source, &mut names, &order, diagnostics);
+    }
+    lower::lower(ast, source, scope, names, order, diagnostics)
+}

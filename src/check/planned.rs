@@ -1,0 +1,75 @@
+//! Names that users know and the catalogue does not have: with the later version, or the spelling, that they want.
+
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+
+/// Functions of the language whose SQL is not built yet.
+const LATER: &[&str] = &[
+    "ACOS", "AI_CLASSIFY", "AI_COMPLETE", "AI_EXTRACT", "AI_SENTIMENT", "AI_SUMMARIZE", "ASIN", "ATAN", "ATAN2", "BITAND",
+    "BITLSHIFT", "BITOR", "BITRSHIFT", "BITXOR", "CEILING", "CHAR", "CHOOSE", "CLEAN", "CODE", "CONTAINS", "CORREL", "COS",
+    "COT", "COUNTBLANK", "COVAR", "COVARIANCE.P", "COVARIANCE.S", "DATEVALUE", "DAYS", "DEGREES", "EDATE", "EVEN", "EXACT",
+    "EXP", "FACT", "FIND", "FIRST", "FLOOR", "GCD", "HOUR", "INDEX", "ISERROR", "ISEVEN", "ISNA", "ISNUMBER", "ISODD",
+    "ISOWEEKNUM", "ISTEXT", "LARGE", "LAST", "LCM", "LN", "LOG", "LOG10", "MATCH", "MINUTE", "MODE", "MROUND", "NETWORKDAYS",
+    "NUMBERVALUE", "ODD", "OMNI_RANK", "PERCENTILE", "PERCENTILE.EXC", "PERCENTILE.INC", "PERCENTRANK", "PERIODOFFSET", "PI",
+    "PIVOT", "PIVOTINDEX", "PIVOTOFFSET", "PIVOTROW", "PRODUCT", "PROPER", "QUARTER", "QUARTILE", "QUOTIENT", "RADIANS", "RAND",
+    "RANK", "REGEXEXTRACT", "REGEXMATCH", "REGEXREPLACE", "REPLACE", "REPT", "ROUNDDOWN", "ROUNDUP", "ROW", "SEARCH", "SECOND",
+    "SIGN", "SIN", "SLOPE", "SMALL", "SQRTPI", "STDEV", "STDEV.P", "STDEV.S", "SUBSTITUTE", "SUMPRODUCT", "T", "TAN", "TEXT",
+    "TEXTJOIN", "TIME", "TRUNC", "UNICHAR", "VALUE", "VAR", "VAR.P", "VAR.S", "VLOOKUP", "WEEKDAY", "WEEKNUM", "WORKDAY",
+    "XLOOKUP", "XOR", "YEARFRAC",
+];
+
+/// Functions of SQL and other tools, with what to write.
+const OTHER_TOOLS: &[(&str, &str)] = &[
+    ("AVG", "AVERAGE(x)"),
+    ("CASE", "IF(condition, then, else) or IFS(…)"),
+    ("CAST", "nothing: types are converted where it is safe; numbers become text with `&`"),
+    ("CEIL", "CEILING(x)"),
+    ("COUNT_DISTINCT", "COUNT(DISTINCT(x))"),
+    ("COUNTDISTINCT", "COUNT(DISTINCT(x))"),
+    ("CURRENT_DATE", "TODAY()"),
+    ("CURRENT_TIMESTAMP", "NOW()"),
+    ("DATE_TRUNC", "column[month]"),
+    ("DATEADD", "date + days, or EOMONTH"),
+    ("DATEDIFF", "DATEDIF(start, end, \"D\"), the start first"),
+    ("GETDATE", "TODAY()"),
+    ("IFF", "IF(condition, then, else)"),
+    ("IFNULL", "IFNA(value, fallback)"),
+    ("ISNULL", "ISBLANK(x)"),
+    ("LAG", "OFFSET(x, -1)"),
+    ("LEAD", "OFFSET(x, 1)"),
+    ("LENGTH", "LEN(x)"),
+    ("MEAN", "AVERAGE(x)"),
+    ("NVL", "IFNA(value, fallback)"),
+    ("POW", "POWER(base, exponent)"),
+    ("SAFE_DIVIDE", "a / b, which is NULL when b is 0"),
+    ("SUBSTR", "MID(text, start, count)"),
+    ("SUBSTRING", "MID(text, start, count)"),
+    ("UNIQUE", "COUNT(DISTINCT(x))"),
+    ("ZEROIFNULL", "IFNA(x, 0)"),
+];
+
+pub(super) fn diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
+    if LATER.binary_search(&name).is_ok() {
+        return Some(
+            Diagnostic::new(Code::NotBuiltYet, span, format!("`{name}` is part of the language and not built yet"))
+                .with_help("`formulac functions` lists what can be used"),
+        );
+    }
+    let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == name)?;
+    Some(
+        Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{name}`"))
+            .with_label("not in the function catalogue")
+            .with_help(format!("write {}", if instead.starts_with("nothing") { (*instead).to_owned() } else { format!("`{instead}`") })),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sorted_and_not_in_the_catalogue() {
+        assert!(super::LATER.is_sorted());
+        for name in super::LATER.iter().chain(super::OTHER_TOOLS.iter().map(|(n, _)| n)) {
+            assert!(crate::catalog::lookup(name).is_none(), "{name} is built");
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! The functions that no template can hold: conditions, conditional aggregates, windows.
+
+use super::Context;
+use super::lower::Lower;
+use crate::ast::{Call, ExprId};
+use crate::catalog::{self, Function, FunctionId, Lowering, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Meta};
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+/// Each comparison and what is true just when it is false.
+const OPPOSITES: [(FunctionId, FunctionId); 6] = [
+    (internal::EQUAL, internal::NOT_EQUAL),
+    (internal::NOT_EQUAL, internal::EQUAL),
+    (internal::LESS, internal::GREATER_EQUAL),
+    (internal::LESS_EQUAL, internal::GREATER),
+    (internal::GREATER, internal::LESS_EQUAL),
+    (internal::GREATER_EQUAL, internal::LESS),
+];
+
+impl Lower<'_> {
+    pub(super) fn special(&mut self, lowering: Lowering, function: &'static Function, call: Call, span: Span) -> IrId {
+        let ast = self.ast;
+        let args = ast.arguments(call);
+        match lowering {
+            Lowering::If => self.lower_if(args, span),
+            Lowering::Ifs => self.lower_ifs(args, span),
+            Lowering::Switch => self.lower_switch(args, span),
+            Lowering::Coalesce => self.lower_coalesce(args, span, function),
+            Lowering::And => self.lower_logic(args, span, true),
+            Lowering::Or => self.lower_logic(args, span, false),
+            Lowering::Not => self.lower_not(args[0], span),
+            Lowering::IsBlank => self.lower_is_blank(args[0], span),
+            Lowering::Count => self.lower_count(args, span, function),
+            Lowering::Distinct => self.lower_distinct(args[0], span),
+            Lowering::Concat => self.lower_concat(args, span),
+            Lowering::Offset => self.lower_offset(args, span),
+            Lowering::Datedif => self.lower_datedif(args, span),
+            Lowering::Date => self.lower_date(args, span),
+            Lowering::SumIf
+            | Lowering::CountIf
+            | Lowering::AverageIf
+            | Lowering::SumIfs
+            | Lowering::CountIfs
+            | Lowering::AverageIfs
+            | Lowering::MinIfs
+            | Lowering::MaxIfs => self.lower_conditional(lowering, function, args, span),
+        }
+    }
+
+    fn values(&mut self, args: &[ExprId]) -> Option<Vec<IrId>> {
+        let values: Vec<IrId> = args.iter().map(|a| self.value(*a)).collect();
+        values.iter().all(|v| !self.is_error(*v)).then_some(values)
+    }
+
+    /// Whether two nodes read the same column or definition.
+    fn same_value(&self, a: IrId, b: IrId) -> bool {
+        match (self.program.node(a), self.program.node(b)) {
+            (Ir::Column(a), Ir::Column(b)) => a == b,
+            (Ir::Definition(a), Ir::Definition(b)) => a == b,
+            _ => false,
+        }
+    }
+
+    fn lower_if(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let condition = self.condition(values[0]);
+        if self.is_error(condition) {
+            return condition;
+        }
+        // IF(ISBLANK(x), d, x) is how spreadsheets write coalesce.
+        if let (Ir::IsNull { x, negated }, [_, a, b]) = (self.program.node(condition), values.as_slice()) {
+            let (kept, other) = if negated { (*a, *b) } else { (*b, *a) };
+            if self.same_value(x, kept) {
+                return self.coalesce(vec![kept, other], span, "IF");
+            }
+        }
+        self.case(vec![condition], values[1..].to_vec(), span, "IF")
+    }
+
+    fn lower_ifs(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let (mut conditions, mut branches) = (Vec::new(), Vec::new());
+        for pair in values.chunks(2) {
+            match pair {
+                [condition, branch] => {
+                    let condition = self.condition(*condition);
+                    if self.is_error(condition) {
+                        return condition;
+                    }
+                    // `TRUE, default` is the portable way to write the last branch.
+                    if matches!(self.program.node(condition), Ir::Bool(true)) {
+                        branches.push(*branch);
+                        break;
+                    }
+                    conditions.push(condition);
+                    branches.push(*branch);
+                }
+                [branch] => branches.push(*branch),
+                _ => {}
+            }
+        }
+        if conditions.is_empty() {
+            return branches[0];
+        }
+        self.case(conditions, branches, span, "IFS")
+    }
+
+    /// Conditions with a branch each, and perhaps a branch more.
+    fn case(&mut self, conditions: Vec<IrId>, mut branches: Vec<IrId>, span: Span, shown: &str) -> IrId {
+        let what = format!("the branches of `{shown}` have different types");
+        let Some(ty) = self.unify(&mut branches, &what, false) else { return self.error(span) };
+        if branches.iter().any(|b| self.is_error(*b)) {
+            return self.error(span);
+        }
+        let has_else = branches.len() > conditions.len();
+        let nullable = !has_else || branches.iter().any(|b| self.program.meta(*b).nullable);
+        let mut all = Vec::with_capacity(branches.len() * 2);
+        for (index, branch) in branches.iter().enumerate() {
+            all.extend(conditions.get(index).copied());
+            all.push(*branch);
+        }
+        // `else null` says nothing.
+        if has_else && matches!(all.last().map(|b| self.program.node(*b)), Some(Ir::Null)) {
+            all.pop();
+        }
+        let ty = if ty == Type::Point { Type::Float } else { ty };
+        let Some(meta) = self.joined(&all, span, ty, nullable) else { return self.error(span) };
+        self.points_as(&branches, ty);
+        self.add_all(Ir::Case, &all, meta)
+    }
+
+    /// Literals with a point as the type that their branch has.
+    fn points_as(&mut self, ids: &[IrId], ty: Type) {
+        for id in ids {
+            if self.program.meta(*id).ty == Type::Point && matches!(self.program.node(*id), Ir::Number(_)) && ty != Type::Number {
+                self.program.meta[id.index()].ty = ty;
+            }
+        }
+    }
+
+    fn lower_switch(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let (mut cases, mut branches) = (vec![values[0]], Vec::new());
+        for pair in values[1..].chunks(2) {
+            match pair {
+                [case, branch] => {
+                    cases.push(*case);
+                    branches.push(*branch);
+                }
+                [branch] => branches.push(*branch),
+                _ => {}
+            }
+        }
+        if self.unify(&mut cases, "`SWITCH` compares values of one type", true).is_none() {
+            return self.error(span);
+        }
+        let Some(ty) = self.unify(&mut branches, "the results of `SWITCH` have different types", false) else {
+            return self.error(span);
+        };
+        if cases.iter().chain(&branches).any(|v| self.is_error(*v)) {
+            return self.error(span);
+        }
+        let ty = if ty == Type::Point { Type::Float } else { ty };
+        self.points_as(&branches, ty);
+        let has_else = branches.len() >= cases.len();
+        let nullable = !has_else || branches.iter().any(|b| self.program.meta(*b).nullable);
+        let subject = cases[0];
+        let mut arms = Vec::with_capacity(branches.len() * 2);
+        for (index, branch) in branches.iter().enumerate() {
+            arms.extend(cases.get(index + 1).copied());
+            arms.push(*branch);
+        }
+        let mut all = arms.clone();
+        all.push(subject);
+        let Some(meta) = self.joined(&all, span, ty, nullable) else { return self.error(span) };
+        self.add_all(|arms| Ir::Switch { subject, arms }, &arms, meta)
+    }
+
+    fn lower_coalesce(&mut self, args: &[ExprId], span: Span, function: &'static Function) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        self.coalesce(values, span, function.name)
+    }
+
+    fn coalesce(&mut self, mut values: Vec<IrId>, span: Span, shown: &str) -> IrId {
+        let what = format!("`{shown}` takes values of one type");
+        let Some(ty) = self.unify(&mut values, &what, false) else { return self.error(span) };
+        if values.iter().any(|v| self.is_error(*v)) {
+            return self.error(span);
+        }
+        // What stands behind a value that is never NULL is never asked.
+        if let Some(last) = values.iter().position(|v| !self.program.meta(*v).nullable) {
+            values.truncate(last + 1);
+        }
+        values.retain(|v| !matches!(self.program.node(*v), Ir::Null));
+        let ty = if ty == Type::Point { Type::Float } else { ty };
+        self.points_as(&values, ty);
+        match values.as_slice() {
+            [] => return self.null(ty, span),
+            [one] => return *one,
+            _ => {}
+        }
+        let nullable = values.iter().all(|v| self.program.meta(*v).nullable);
+        let Some(meta) = self.joined(&values, span, ty, nullable) else { return self.error(span) };
+        self.add_all(Ir::Coalesce, &values, meta)
+    }
+
+    fn lower_logic(&mut self, args: &[ExprId], span: Span, and: bool) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let mut conditions = Vec::with_capacity(values.len());
+        for value in values {
+            let condition = self.condition(value);
+            match self.program.node(condition) {
+                Ir::Error => return condition,
+                // AND inside AND reads as one.
+                Ir::And(inner) if and => conditions.extend_from_slice(self.program.args(inner)),
+                Ir::Or(inner) if !and => conditions.extend_from_slice(self.program.args(inner)),
+                _ => conditions.push(condition),
+            }
+        }
+        self.all_or_any(conditions, span, and)
+    }
+
+    pub(super) fn all_or_any(&mut self, conditions: Vec<IrId>, span: Span, and: bool) -> IrId {
+        if let [one] = conditions.as_slice() {
+            return *one;
+        }
+        let nullable = conditions.iter().any(|c| self.program.meta(*c).nullable);
+        let Some(meta) = self.joined(&conditions, span, Type::Boolean, nullable) else { return self.error(span) };
+        self.add_all(if and { Ir::And } else { Ir::Or }, &conditions, meta)
+    }
+
+    fn lower_not(&mut self, arg: ExprId, span: Span) -> IrId {
+        let value = self.value(arg);
+        let condition = self.condition(value);
+        let meta = Meta { span, ..self.program.meta(condition) };
+        match self.program.node(condition) {
+            Ir::Error => condition,
+            Ir::Bool(value) => self.program.add(Ir::Bool(!value), meta),
+            Ir::Not(inner) => inner,
+            Ir::IsNull { x, negated } => self.program.add(Ir::IsNull { x, negated: !negated }, meta),
+            Ir::Apply { overload, args } => {
+                let opposite = OPPOSITES.iter().find(|(f, _)| catalog::get(*f).overloads.iter().any(|o| o.id == overload));
+                match opposite {
+                    Some((_, opposite)) => {
+                        let overload = catalog::get(*opposite).overloads[0].id;
+                        self.program.add(Ir::Apply { overload, args }, meta)
+                    }
+                    None => self.program.add(Ir::Not(condition), meta),
+                }
+            }
+            _ => self.program.add(Ir::Not(condition), Meta { ty: Type::Boolean, ..meta }),
+        }
+    }
+
+    fn lower_is_blank(&mut self, arg: ExprId, span: Span) -> IrId {
+        let x = self.value(arg);
+        if self.is_error(x) {
+            return x;
+        }
+        let meta = self.program.meta(x);
+        self.alone(x);
+        self.program.add(Ir::IsNull { x, negated: false }, Meta { ty: Type::Boolean, nullable: false, span, ..meta })
+    }
+
+    fn aggregates_allowed(&mut self, span: Span) -> bool {
+        // The root of the formula is checked once; see `finish`.
+        self.scope.context != Context::Worksheet || {
+            self.report(Diagnostic::new(Code::NotBuiltYet, span, "worksheet calculations are not built yet"));
+            false
+        }
+    }
+
+    fn lower_count(&mut self, args: &[ExprId], span: Span, function: &'static Function) -> IrId {
+        if !self.aggregates_allowed(span) {
+            return self.error(span);
+        }
+        let rows = Meta { level: Level::Aggregate, ..Self::constant(Type::Integer, span) };
+        let [arg] = args else {
+            if args.is_empty() {
+                return self.program.add(Ir::CountRows, rows);
+            }
+            let Some(values) = self.values(args) else { return self.error(span) };
+            let across = function.across.unwrap_or(internal::ROW_COUNT);
+            return self.apply_checked(across, &values, span, function.name);
+        };
+        let lowered = self.lowered(*arg);
+        if let Ir::Distinct(inner) = self.program.node(lowered) {
+            return self.aggregate(internal::COUNTUNIQUE, &[inner], false, span);
+        }
+        let meta = self.program.meta(lowered);
+        if meta.level == Level::Const && !meta.nullable && !self.is_error(lowered) {
+            return self.program.add(Ir::CountRows, rows);
+        }
+        if meta.ty == Type::Boolean && !matches!(self.program.node(lowered), Ir::Column(_) | Ir::Definition(_)) {
+            let text = self.source_text(meta.span);
+            self.report(
+                Diagnostic::new(Code::CountOfCondition, span, format!("COUNT counts rows where `{text}` is TRUE or FALSE"))
+                    .with_help(format!("count the rows where it is true with `COUNTIF({text})`")),
+            );
+        }
+        self.aggregate(internal::COUNTA, &[lowered], false, span)
+    }
+
+    fn lower_distinct(&mut self, arg: ExprId, span: Span) -> IrId {
+        let x = self.value(arg);
+        if self.is_error(x) {
+            return x;
+        }
+        let meta = Meta { span, ..self.program.meta(x) };
+        self.program.add(Ir::Distinct(x), meta)
+    }
+
+    fn lower_concat(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let mut joined: Option<IrId> = None;
+        for value in values {
+            let text = self.to_text(value);
+            joined = Some(match joined {
+                None => text,
+                Some(left) => self.apply_checked(internal::CONCAT, &[left, text], span, "CONCAT"),
+            });
+        }
+        match joined {
+            Some(one) if args.len() == 1 && self.program.meta(one).nullable => self.apply(internal::OR_EMPTY, &[one], span),
+            Some(id) => id,
+            None => self.error(span),
+        }
+    }
+
+    fn lower_offset(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(rows) = self.literal_integer(values[1]) else {
+            return self.constant_expected(values[1], "OFFSET", "rows", "OFFSET(x, -1)");
+        };
+        if let Some(columns) = values.get(2) {
+            if self.literal_integer(*columns) != Some(0) {
+                let at = self.program.meta(*columns).span;
+                self.report(
+                    Diagnostic::new(Code::NeedsWorksheet, at, "OFFSET to another column needs a worksheet")
+                        .with_help("name that column, `OFFSET(other, -1)`"),
+                );
+                return self.error(span);
+            }
+        }
+        let value = values[0];
+        let meta = self.program.meta(value);
+        if rows == 0 {
+            return value;
+        }
+        if !self.scope.ordered {
+            self.report(
+                Diagnostic::new(Code::OrderNeeded, span, "`OFFSET` looks at other rows and nothing says their order")
+                    .with_help("add `order_by`, for example `order_by: [month]` (`--order-by month`)"),
+            );
+            return self.error(span);
+        }
+        if meta.level == Level::Window && !self.scope.strata {
+            self.report(
+                Diagnostic::new(Code::NeedsQuery, span, "a window over a window cannot be one expression")
+                    .with_help("write a spec and compile it with `formulac query`, which computes one after the other"),
+            );
+            return self.error(span);
+        }
+        if meta.level == Level::Row && self.grouped && !meta.keyed {
+            let text = self.source_text(meta.span);
+            self.report(
+                Diagnostic::new(Code::MixedLevels, meta.span, format!("`OFFSET` looks at groups, and `{text}` is a value per row"))
+                    .with_label("one value per row")
+                    .with_help("aggregate it, or add it to `group_by`"),
+            );
+            return self.error(span);
+        }
+        self.alone(value);
+        let count = self.integer(&rows.unsigned_abs().to_string(), self.program.meta(values[1]).span);
+        let function = if rows < 0 { internal::LAG } else { internal::LEAD };
+        let overload = catalog::get(function).overloads[0].id;
+        let ty = if meta.ty == Type::Point { Type::Float } else { meta.ty };
+        let meta = Meta { ty, nullable: true, level: Level::Window, keyed: true, volatile: meta.volatile, span };
+        let call = self.add_all(|args| Ir::Apply { overload, args }, &[value, count], meta);
+        self.program.add(Ir::Window { call }, meta)
+    }
+
+    fn constant_expected(&mut self, id: IrId, function: &str, param: &str, example: &str) -> IrId {
+        let span = self.program.meta(id).span;
+        let text = self.source_text(span);
+        self.report(
+            Diagnostic::new(Code::ConstantExpected, span, format!("`{param}` of `{function}` must be a constant, found `{text}`"))
+                .with_help(format!("write a number, `{example}`")),
+        );
+        self.error(span)
+    }
+
+    fn lower_datedif(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let unit = self.literal_text(values[2]).map(str::to_ascii_uppercase);
+        let function = match unit.as_deref() {
+            Some("D") => internal::DATEDIF_D,
+            Some("M") => internal::DATEDIF_M,
+            Some("Y") => internal::DATEDIF_Y,
+            Some("YM") => internal::DATEDIF_YM,
+            Some("MD") => internal::DATEDIF_MD,
+            Some("YD") => internal::DATEDIF_YD,
+            other => {
+                let at = self.program.meta(values[2]).span;
+                let help = match other.map(|o| o.trim_end_matches('S').to_owned()).as_deref() {
+                    Some("DAY") => "write \"D\" for days",
+                    Some("MONTH") => "write \"M\" for whole months",
+                    Some("YEAR") => "write \"Y\" for whole years",
+                    _ => "write \"D\", \"M\", \"Y\", \"YM\", \"MD\" or \"YD\"",
+                };
+                let text = self.source_text(at);
+                self.report(
+                    Diagnostic::new(Code::UnknownUnit, at, format!("`DATEDIF` does not count in `{text}`")).with_help(help),
+                );
+                return self.error(span);
+            }
+        };
+        self.apply_checked(function, &values[..2], span, "DATEDIF")
+    }
+
+    fn lower_date(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let parts: Vec<i64> = values.iter().filter_map(|v| self.literal_integer(*v)).collect();
+        let [year, month, day] = parts.as_slice() else {
+            return self.apply_checked(internal::DATE_FROM_PARTS, &values, span, "DATE");
+        };
+        match super::dates::roll(*year, *month, *day) {
+            Some(iso) => {
+                let text = self.program.add_text(&iso);
+                self.program.add(Ir::Date(text), Self::constant(Type::Date, span))
+            }
+            None => self.null(Type::Date, span),
+        }
+    }
+}

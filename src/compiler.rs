@@ -1,0 +1,537 @@
+//! The whole path for formulas: text to SQL expressions.
+
+use std::sync::Arc;
+
+use crate::check::{self, Context, Role, Scope};
+use crate::diag::{self, Code, Diagnostic};
+use crate::dialect::Dialect;
+use crate::emit::{Emitter, Use};
+use crate::ir::{Ir, IrId, Program};
+use crate::lex::Mode;
+use crate::limits::Limits;
+use crate::parse::{self, SourcePart};
+use crate::schema::Schema;
+use crate::span::Span;
+use crate::sql;
+use crate::types::{Level, Type};
+
+/// A compiler for one dialect and schema; cheap to share between threads.
+///
+/// ```
+/// use formulac::{Column, Compiler, Relation, Schema, Type};
+/// let schema = Schema::new().with(Relation::new("orders").with(Column::new("revenue", Type::Decimal)));
+/// let compiler = Compiler::builder().dialect("bigquery".parse().unwrap()).schema(schema).build();
+/// let compiled = compiler.compile("total = SUM(revenue)");
+/// assert_eq!(compiled.definitions()[0].sql(), "coalesce(sum(revenue), 0)");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Compiler {
+    pub(crate) options: Arc<Options>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub dialect: Dialect,
+    pub schema: Schema,
+    pub from: Option<String>,
+    pub context: Context,
+    pub group_by: Vec<String>,
+    pub order_by: Vec<String>,
+    pub partition_by: Vec<String>,
+    pub limits: Limits,
+    pub timezone: Option<String>,
+    pub blank_zero: bool,
+}
+
+/// Collects what a [`Compiler`] is to know.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct Builder {
+    options: Options,
+}
+
+impl Builder {
+    /// The dialect to write; Postgres when not said.
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.options.dialect = dialect;
+        self
+    }
+
+    /// What is known of the data; with nothing known, types are taken from use.
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.options.schema = schema;
+        self
+    }
+
+    /// The relation that bare names come from.
+    pub fn from(mut self, relation: impl Into<String>) -> Self {
+        self.options.from = Some(relation.into());
+        self
+    }
+
+    /// What formulas are written for; measures when not said.
+    pub fn context(mut self, context: Context) -> Self {
+        self.options.context = context;
+        self
+    }
+
+    /// The names that the query groups by.
+    pub fn group_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.options.group_by = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The order of rows, `name` or `name desc`, for what looks at other rows.
+    pub fn order_by<S: Into<String>>(mut self, keys: impl IntoIterator<Item = S>) -> Self {
+        self.options.order_by = keys.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Where what looks at other rows begins anew.
+    pub fn partition_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.options.partition_by = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How much input is taken.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.options.limits = limits;
+        self
+    }
+
+    /// The time zone in which an instant becomes a date, such as `Europe/Berlin`.
+    pub fn timezone(mut self, zone: impl Into<String>) -> Self {
+        self.options.timezone = Some(zone.into());
+        self
+    }
+
+    /// Whether blank operands of `+ - *` and of numerators count as 0, as in Omni's engine.
+    pub fn blanks_as_zero(mut self, yes: bool) -> Self {
+        self.options.blank_zero = yes;
+        self
+    }
+
+    /// The compiler.
+    #[must_use]
+    pub fn build(self) -> Compiler {
+        Compiler { options: Arc::new(self.options) }
+    }
+}
+
+/// A column that a definition reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadColumn {
+    /// `relation.name`, or the name where no relation is known.
+    pub name: String,
+    /// The bare name.
+    pub column: String,
+    /// The type that was taken from use, where no schema says it.
+    pub assumed: Option<Type>,
+}
+
+/// A compiled definition.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    name: Option<String>,
+    sql: String,
+    ty: Type,
+    level: Level,
+    nullable: bool,
+    reads: Vec<u32>,
+    columns: Arc<[ReadColumn]>,
+    description: Option<String>,
+    span: Span,
+}
+
+impl Definition {
+    /// Its name; none for a bare formula.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Its SQL, one expression in one line.
+    #[must_use]
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
+
+    /// The type of its values.
+    #[must_use]
+    pub fn ty(&self) -> Type {
+        self.ty
+    }
+
+    /// Where it is computed.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Whether it may be NULL.
+    #[must_use]
+    pub fn nullable(&self) -> bool {
+        self.nullable
+    }
+
+    /// The input columns that it reads, by itself or through others, in the order of first use.
+    pub fn columns(&self) -> impl Iterator<Item = &ReadColumn> {
+        self.reads.iter().map(|i| &self.columns[*i as usize])
+    }
+
+    /// The text of the `///` lines above it.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+}
+
+/// The result of compiling: definitions without errors, and all diagnostics.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    dialect: Dialect,
+    definitions: Vec<Definition>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Compiled {
+    /// The dialect of the SQL.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The definitions without errors, in the order written.
+    #[must_use]
+    pub fn definitions(&self) -> &[Definition] {
+        &self.definitions
+    }
+
+    /// Everything that was found, in the order of the text.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// Whether there is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// The definitions when there is no error, else the diagnostics.
+    ///
+    /// # Errors
+    ///
+    /// The diagnostics, warnings among them, when at least one is an error.
+    pub fn into_result(self) -> Result<Vec<Definition>, Vec<Diagnostic>> {
+        if self.has_errors() { Err(self.diagnostics) } else { Ok(self.definitions) }
+    }
+}
+
+impl Compiler {
+    /// Begins a compiler.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Its dialect.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.options.dialect
+    }
+
+    /// What it knows of the data.
+    #[must_use]
+    pub fn schema(&self) -> &Schema {
+        &self.options.schema
+    }
+
+    /// Compiles a text of definitions, or one formula. There is always a result.
+    ///
+    /// ```
+    /// let compiled = formulac::Compiler::default().compile("a = SUM(x)\nb = SUMM(x)");
+    /// assert_eq!(compiled.definitions().len(), 1);
+    /// assert_eq!(compiled.diagnostics()[0].code(), "F0301");
+    /// ```
+    #[must_use]
+    pub fn compile(&self, source: &str) -> Compiled {
+        let options = &*self.options;
+        let (whole, parts, roles) = self.parts(source);
+        let text: &str = whole.as_deref().unwrap_or(source);
+        let (ast, mut diagnostics) = if parts.len() == 1 {
+            parse::parse_text(text, Mode::File, &options.limits)
+        } else {
+            parse::parse_parts(text, &parts, &options.limits, Vec::new())
+        };
+        let scope = self.scope(&roles, &mut diagnostics);
+        let program = check::check(&ast, text, &scope, &mut diagnostics);
+        self.warn_comparisons(&program, source, &mut diagnostics);
+        let mut definitions = self.emit(&program, &ast, &roles, text, &mut diagnostics);
+        drop_failed(&mut definitions, &diagnostics);
+        place_options(&mut diagnostics, source, text);
+        silence(&mut diagnostics, source);
+        diag::sort(&mut diagnostics);
+        Compiled { dialect: options.dialect, definitions, diagnostics }
+    }
+
+    /// The text with the keys that options name behind it, each a part of its own.
+    fn parts(&self, source: &str) -> (Option<String>, Vec<SourcePart>, Vec<Role>) {
+        let options = &*self.options;
+        let span = Span::new(0, source.len() as u32);
+        let mut parts = vec![SourcePart { span, mode: Mode::File, name: None }];
+        let mut roles = vec![Role::Definitions];
+        let keys = [
+            (&options.group_by, Role::GroupBy),
+            (&options.partition_by, Role::PartitionBy),
+            (&options.order_by, Role::OrderBy),
+        ];
+        if keys.iter().all(|(names, _)| names.is_empty()) {
+            return (None, parts, roles);
+        }
+        let mut whole = source.to_owned();
+        for (names, role) in keys {
+            for name in names {
+                whole.push('\n');
+                let start = whole.len() as u32;
+                whole.push_str(if role == Role::OrderBy { order_key(name).0 } else { name.trim() });
+                let span = Span::new(start, whole.len() as u32);
+                parts.push(SourcePart { span, mode: Mode::Formula, name: None });
+                roles.push(role);
+            }
+        }
+        (Some(whole), parts, roles)
+    }
+
+    fn scope<'a>(&'a self, roles: &'a [Role], diagnostics: &mut Vec<Diagnostic>) -> Scope<'a> {
+        let options = &*self.options;
+        let chosen = options.from.as_deref().and_then(|from| options.schema.relation(from));
+        if let (Some(from), None, false) = (&options.from, chosen, options.schema.is_empty()) {
+            let names: Vec<&str> = options.schema.relations().iter().map(|r| r.name()).collect();
+            let near = diag::suggest::nearest(from, names.iter().copied());
+            let help = near.map_or_else(|| "correct `--from`".to_owned(), |n| format!("`{n}` has a similar name"));
+            diagnostics.push(
+                Diagnostic::new(Code::UnknownRelation, Span::default(), format!("the schema has no relation `{from}`"))
+                    .with_help(help),
+            );
+        }
+        let relations = match chosen {
+            Some(relation) => vec![relation],
+            None => options.schema.relations().iter().collect(),
+        };
+        Scope {
+            context: options.context,
+            relations,
+            open: options.schema.is_empty(),
+            chosen: chosen.is_some(),
+            roles,
+            ordered: !options.order_by.is_empty(),
+            blank_zero: options.blank_zero,
+            timezone: options.timezone.as_deref(),
+            strata: false,
+        }
+    }
+
+    fn emit(
+        &self,
+        program: &Program,
+        ast: &crate::ast::Ast,
+        roles: &[Role],
+        text: &str,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<Definition> {
+        let options = &*self.options;
+        let columns: Arc<[ReadColumn]> = program
+            .columns
+            .iter()
+            .map(|c| ReadColumn {
+                name: c.relation.as_ref().map_or_else(|| c.name.clone(), |r| format!("{r}.{}", c.name)),
+                column: c.name.clone(),
+                assumed: c.assumed.then_some(c.ty),
+            })
+            .collect();
+        let mut emitter = Emitter::new(program, options.dialect, &options.limits);
+        emitter.grouped_by_keys = roles.contains(&Role::GroupBy);
+        self.windows(program, ast, roles, &mut emitter);
+        let mut reads: Vec<Vec<u32>> = vec![Vec::new(); program.definitions.len()];
+        let mut made: Vec<Option<Definition>> = vec![None; program.definitions.len()];
+        let mut budget = options.limits.output;
+        for index in &program.order {
+            let at = *index as usize;
+            let definition = &program.definitions[at];
+            let part = ast.definitions[at].part;
+            if definition.failed || roles.get(part as usize) != Some(&Role::Definitions) {
+                continue;
+            }
+            reads[at] = read_columns(program, definition.first, definition.root, &reads);
+            let Some(root) = emitter.definition(*index, &|_| Use::Inline) else { continue };
+            let meta = program.meta(definition.root);
+            let width = emitter.tree.width(root) as usize;
+            if width > budget {
+                budget = 0;
+                diagnostics.push(
+                    Diagnostic::new(
+                        Code::OutputTooLarge,
+                        definition.span,
+                        format!("the SQL of all definitions is more than {} MiB long", options.limits.output >> 20),
+                    )
+                    .with_help("compile a spec with `formulac query`, which names what is used again"),
+                );
+                continue;
+            }
+            budget -= width;
+            if let Some((span, function)) = emitter.repetition() {
+                diagnostics.push(
+                    Diagnostic::new(
+                        Code::RepeatedArgument,
+                        span,
+                        format!("an argument of `{function}` stands more than once in its SQL"),
+                    )
+                    .with_help("name it as a definition of a spec; `formulac query` computes it once"),
+                );
+            }
+            let mut sql = String::with_capacity(width);
+            sql::flat(&emitter.tree, root, &mut sql);
+            made[at] = Some(Definition {
+                name: definition.name.clone(),
+                sql,
+                ty: meta.ty,
+                level: meta.level,
+                nullable: meta.nullable,
+                reads: reads[at].clone(),
+                columns: Arc::clone(&columns),
+                description: parse::description(text, definition.span.start),
+                span: definition.span,
+            });
+        }
+        diagnostics.append(&mut emitter.diagnostics);
+        made.into_iter().flatten().collect()
+    }
+
+    /// The SQL of the order and the partitions of windows.
+    fn windows(&self, program: &Program, ast: &crate::ast::Ast, roles: &[Role], emitter: &mut Emitter<'_>) {
+        let mut keys = self.options.order_by.iter();
+        for (index, definition) in ast.definitions.iter().enumerate() {
+            let role = roles.get(definition.part as usize);
+            let descending = if role == Some(&Role::OrderBy) { keys.next().is_some_and(|k| order_key(k).1) } else { false };
+            if program.definitions.get(index).is_none_or(|d| d.failed) {
+                continue;
+            }
+            match role {
+                Some(Role::PartitionBy) => {
+                    let sql = emitter.definition(index as u32, &|_| Use::Inline);
+                    emitter.windows.partition.extend(sql);
+                }
+                Some(Role::OrderBy) => {
+                    if let Some(sql) = emitter.definition(index as u32, &|_| Use::Inline) {
+                        let nullable = program.meta(program.definitions[index].root).nullable;
+                        let key = emitter.order_key(sql, descending, nullable);
+                        emitter.windows.order.push(key);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// `status = "open"` defines `status`; where a column has that name a comparison may be meant.
+    fn warn_comparisons(&self, program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
+        for definition in &program.definitions {
+            let Some(name) = &definition.name else { continue };
+            if !matches!(program.node(definition.root), Ir::Text(_)) {
+                continue;
+            }
+            if self.options.schema.relations().iter().any(|r| r.column(name).is_some()) {
+                let text = definition.span.text(source).trim();
+                diagnostics.push(
+                    Diagnostic::new(
+                        Code::LooksLikeComparison,
+                        definition.span,
+                        format!("this defines `{name}`, which is also a column"),
+                    )
+                    .with_help(format!("to compare, begin with `=`: `={text}`")),
+                );
+            }
+        }
+    }
+}
+
+/// `month desc` is `month`, descending.
+pub(crate) fn order_key(text: &str) -> (&str, bool) {
+    let text = text.trim();
+    match text.rsplit_once(char::is_whitespace) {
+        Some((name, word)) if word.eq_ignore_ascii_case("desc") => (name.trim(), true),
+        Some((name, word)) if word.eq_ignore_ascii_case("asc") => (name.trim(), false),
+        _ => (text, false),
+    }
+}
+
+/// The columns that a definition reads, those of the definitions that it uses included.
+pub(crate) fn read_columns(program: &Program, first: IrId, root: IrId, reads: &[Vec<u32>]) -> Vec<u32> {
+    let mut found: Vec<u32> = Vec::new();
+    let mut seen = rustc_hash::FxHashSet::default();
+    for at in first.0..=root.0 {
+        match program.node(IrId(at)) {
+            Ir::Column(column) => {
+                if seen.insert(column) {
+                    found.push(column);
+                }
+            }
+            Ir::Definition(used) => found.extend(reads[used as usize].iter().copied().filter(|c| seen.insert(*c))),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A definition with an error anywhere in it is left out.
+fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic]) {
+    let errors: Vec<Span> = diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span).collect();
+    if errors.is_empty() {
+        return;
+    }
+    definitions.retain(|d| !errors.iter().any(|e| e.start >= d.span.start && e.end <= d.span.end && e.start < d.span.end));
+}
+
+/// Faults of options have no place in the text; they are reported at its end.
+fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
+    if text.len() == source.len() {
+        return;
+    }
+    let end = source.len() as u32;
+    for diagnostic in diagnostics {
+        if diagnostic.span().start > end {
+            let key = diagnostic.span().text(text).to_owned();
+            *diagnostic = diagnostic.clone().mapped(|s| if s.start > end { Span::new(end, end) } else { s }).in_option(&key);
+        }
+    }
+}
+
+/// Drops warnings that a comment on their line turns off: `// noqa: W0412`, or `// noqa` for all.
+pub(crate) fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str) {
+    if !source.contains("noqa") {
+        return;
+    }
+    diagnostics.retain(|d| {
+        if d.is_error() {
+            return true;
+        }
+        let start = d.span().start as usize;
+        let line_start = source.get(..start).and_then(|s| s.rfind('\n')).map_or(0, |i| i + 1);
+        let line = source.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
+        let Some((_, comment)) = line.rsplit_once("//") else { return true };
+        match comment.trim().strip_prefix("noqa") {
+            Some(codes) => {
+                let codes = codes.trim_start_matches(':').trim();
+                !(codes.is_empty() || codes.split([',', ' ']).any(|c| c.trim() == d.code()))
+            }
+            None => true,
+        }
+    });
+}

@@ -1,0 +1,316 @@
+//! The registry of diagnostics: number, name, severity and page of each. Numbers are never used again.
+//!
+//! 01xx lexing, 02xx parsing, 03xx names, 04xx types and levels, 05xx dialects, 06xx dbt, 07xx sync,
+//! 08xx specs and project files, 09xx internal.
+
+use super::Severity;
+
+/// What an example on a page is given to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Example {
+    /// A formula or definitions, compiled in the measure context.
+    Formula(&'static str),
+    /// A formula compiled against the schema of the pages, in BigQuery.
+    BigQuery(&'static str),
+    /// A formula compiled against the relation `orders` of the pages' schema.
+    Orders(&'static str),
+    /// A formula in the row context.
+    Row(&'static str),
+    /// A model spec.
+    Spec(&'static str),
+    /// A schema file.
+    Schema(&'static str),
+    /// Shown, and made to happen by a test of its own.
+    Shown(&'static str),
+}
+
+impl Example {
+    /// Its text.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Formula(t)
+            | Self::BigQuery(t)
+            | Self::Orders(t)
+            | Self::Row(t)
+            | Self::Spec(t)
+            | Self::Schema(t)
+            | Self::Shown(t) => t,
+        }
+    }
+}
+
+/// What `formulac explain F0301` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Why it is reported and what to do.
+    pub text: &'static str,
+    /// An input that gives the diagnostic.
+    pub wrong: Example,
+    /// The same, mended.
+    pub right: Example,
+}
+
+macro_rules! codes {
+    ($($variant:ident $code:literal $name:literal $severity:ident $text:literal $wrong:expr => $right:expr;)*) => {
+        /// A kind of diagnostic.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[allow(missing_docs)]
+        #[non_exhaustive]
+        pub enum Code { $($variant),* }
+
+        impl Code {
+            /// Every code, by number.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// `F0301`.
+            #[must_use]
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code),* }
+            }
+
+            /// `unknown-function`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// Error or warning.
+            #[must_use]
+            pub fn severity(self) -> Severity {
+                match self { $(Self::$variant => Severity::$severity),* }
+            }
+
+            /// Its page.
+            #[must_use]
+            pub fn page(self) -> Page {
+                use Example::*;
+                match self { $(Self::$variant => Page { text: $text, wrong: $wrong, right: $right }),* }
+            }
+        }
+    };
+}
+
+codes! {
+    UnexpectedCharacter "F0101" "unexpected-character" Error
+        "A character that no formula holds. Names are letters, digits and `_`; text stands in double quotes."
+        Formula("SUM(amount) @ 2") => Formula("SUM(amount) * 2");
+    UnclosedText "F0102" "unclosed-text" Error
+        "A text begins with `\"` and never ends. A quote inside a text is doubled."
+        Formula("COUNT(IF(status = \"open, id))") => Formula("COUNT(IF(status = \"open\", id))");
+    TypographicQuotes "F0103" "typographic-quotes" Error
+        "Word processors put curly quotation marks in place of the straight ones that enclose a text."
+        Formula("COUNTIF(status = “open”)") => Formula("COUNTIF(status = \"open\")");
+    NotUtf8 "F0104" "not-utf8" Error
+        "Sources are UTF-8 text. Save the file as UTF-8; the span is the first byte that is not."
+        Shown("a file saved in Latin-1") => Shown("the same saved as UTF-8");
+    SourceTooLarge "F0105" "source-too-large" Error
+        "A source is at most 16 MiB long, so that a mistaken file is no long wait. The limit is an option of the library."
+        Shown("a source of 17 MiB") => Shown("the same in two files");
+    SingleQuotes "F0106" "single-quotes" Error
+        "Single quotes enclose the name of a tab in a worksheet, `'Targets'!A:A`. Text stands in double quotes."
+        Formula("COUNTIF(status = 'open)") => Formula("COUNTIF(status = \"open\")");
+    UnclosedReference "F0107" "unclosed-reference" Error
+        "A reference that begins with `${` ends with `}` on the same line."
+        Formula("SUM(${amount)") => Formula("SUM(${amount})");
+    NumberTooLarge "F0108" "number-too-large" Error
+        "A number has more digits, or is larger, than any warehouse can hold."
+        Formula("SUM(amount) * 1e999") => Formula("SUM(amount) * 1e9");
+    ExpectedExpression "F0201" "expected-expression" Error
+        "An operator, a comma or a bracket stands where a value should: something is missing before it."
+        Formula("SUM(amount) / ") => Formula("SUM(amount) / 2");
+    UnexpectedToken "F0202" "unexpected-token" Error
+        "Two values stand side by side with no operator or comma between them."
+        Formula("SUM(amount) COUNT(id)") => Formula("SUM(amount) / COUNT(id)");
+    UnclosedBracket "F0203" "unclosed-bracket" Error
+        "A bracket is opened and never closed. It ends, for the rest of the file to be read, where the next definition begins."
+        Formula("SUM(amount / 2") => Formula("SUM(amount / 2)");
+    NestingTooDeep "F0204" "nesting-too-deep" Error
+        "Brackets nest at most 1,000 levels deep. The limit is an option of the library."
+        Shown("1,001 brackets inside each other") => Formula("((1))");
+    SurplusBracket "F0205" "surplus-bracket" Error
+        "A closing bracket has no opening one."
+        Formula("SUM(amount))") => Formula("SUM(amount)");
+    ChainedComparison "F0206" "chained-comparison" Error
+        "`1 < x < 5` compares a truth value with 5, which nobody means."
+        Formula("COUNTIF(1 < amount < 5)") => Formula("COUNTIF(AND(1 < amount, amount < 5))");
+    NotFormulaSyntax "F0207" "not-formula-syntax" Error
+        "Something that is written so in SQL, Python or another spreadsheet, and differently here."
+        Formula("COUNTIF(amount == 1)") => Formula("COUNTIF(amount = 1)");
+    StrayFormula "F0208" "stray-formula" Error
+        "A text holds definitions, `name = formula`, or one formula, not both."
+        Formula("SUM(amount)\ntotal = SUM(amount)") => Formula("first = SUM(amount)\ntotal = SUM(amount)");
+    NotEqualSpelling "W0210" "not-equal-spelling" Warning
+        "`!=` is understood, but spreadsheets write `<>`."
+        Formula("COUNTIF(amount != 1)") => Formula("COUNTIF(amount <> 1)");
+    UnknownFunction "F0301" "unknown-function" Error
+        "No function has this name. `formulac functions` lists them all."
+        Formula("SUMIFF(amount > 1, amount)") => Formula("SUMIF(amount > 1, amount)");
+    UnknownName "F0302" "unknown-name" Error
+        "The schema has no such column, and the text defines no such name."
+        Orders("SUM(amuont)") => Orders("SUM(amount)");
+    AmbiguousName "F0303" "ambiguous-name" Error
+        "Two relations have a column of this name, and neither `--from` nor a view says which is meant."
+        Shown("SUM(id) where both orders and customers have id") => Shown("SUM(orders.id)");
+    DuplicateDefinition "F0304" "duplicate-definition" Error
+        "Two definitions have the same name; names that differ only by case are the same."
+        Formula("a = 1\nA = 2") => Formula("a = 1\nb = 2");
+    DefinitionCycle "F0305" "definition-cycle" Error
+        "Definitions use each other in a circle, so none can be computed first."
+        Formula("a = b + 1\nb = a + 1") => Formula("a = 1\nb = a + 1");
+    UnknownTimeframe "F0306" "unknown-timeframe" Error
+        "A timeframe in square brackets is one of Omni's: day, week, month, quarter, year and parts of dates."
+        Row("ordered_on[monht]") => Row("ordered_on[month]");
+    UnknownRelation "F0307" "unknown-relation" Error
+        "The schema has no relation of this name."
+        Orders("SUM(ordres.amount)") => Orders("SUM(orders.amount)");
+    NeedsWorksheet "F0308" "needs-worksheet" Error
+        "Cells, columns by letter, tabs, totals and ranges mean something only over the rows of a worksheet, in their order."
+        Formula("C1 / C0 - 1") => Formula("SUM(amount) / COUNT(id)");
+    NotBuiltYet "F0309" "not-built-yet" Error
+        "A part of the language that this version reads and does not compile yet: refused by name, so that nothing is left out in silence."
+        Formula("SUM(FIRST(amount):amount)") => Formula("SUM(amount)");
+    SeveralRelations "F0310" "several-relations" Error
+        "Without `--from`, all names of a formula must come from one relation: there is no join here."
+        Shown("SUM(orders.amount) / COUNT(customers.name)") => Shown("SUM(orders.amount)");
+    MisplacedDistinct "F0311" "misplaced-distinct" Error
+        "`DISTINCT(x)` is a marker, right only as the argument of COUNT, SUM or AVERAGE."
+        Formula("MAX(DISTINCT(amount))") => Formula("COUNT(DISTINCT(amount))");
+    LowercaseBoolean "W0313" "lowercase-boolean" Warning
+        "`TRUE` and `FALSE` are written in capitals; in small letters they are names, read as booleans when no column has that name."
+        Formula("COUNTIF(paid = true)") => Formula("COUNTIF(paid = TRUE)");
+    LooksLikeComparison "W0314" "looks-like-comparison" Warning
+        "`status = \"open\"` at the start of a line defines `status`. Where a column has that name a comparison may be meant."
+        Orders("status = \"open\"") => Orders("=status = \"open\"");
+    ArgumentCount "F0401" "argument-count" Error
+        "The function takes another number of arguments; the help shows its signature."
+        Formula("ROUND()") => Formula("ROUND(SUM(amount))");
+    TypeMismatch "F0402" "type-mismatch" Error
+        "A value has another type than the function or operator takes. Nothing is converted in silence."
+        Row("UPPER(\"a\") + 1") => Row("UPPER(\"a\") & 1");
+    ConflictingTypes "F0403" "conflicting-types" Error
+        "With no schema a column's type is taken from its uses; two uses ask for different types."
+        Row("UPPER(x) & YEAR(x)") => Row("UPPER(x) & YEAR(y)");
+    MixedLevels "F0404" "mixed-levels" Error
+        "A value per row stands beside a value per group. Aggregate it as well, group by it, or move it to an earlier step."
+        Formula("SUM(amount) / customer_id") => Formula("SUM(amount) / COUNT(DISTINCT(customer_id))");
+    NestedAggregate "F0405" "nested-aggregate" Error
+        "An aggregate of an aggregate needs two groupings: compute the inner one in an earlier step."
+        Formula("AVERAGE(SUM(amount))") => Formula("AVERAGE(amount)");
+    AggregateNotAllowed "F0406" "aggregate-not-allowed" Error
+        "An aggregate stands where only values of one row can: in a dimension, in `where`, in `group_by`."
+        Row("SUM(amount)") => Row("amount * 2");
+    WindowNotAllowed "F0407" "window-not-allowed" Error
+        "A value that looks at other rows is computed last, so it cannot be filtered, grouped or aggregated in the same step."
+        Spec("model: m\nfrom: t\ngroup_by: g\norder_by: g\nwhere: OFFSET(x, 1) > 0\ndefinitions: a = SUM(x)\n")
+        => Spec("model: m\nfrom: t\ngroup_by: g\nwhere: x > 0\ndefinitions: a = SUM(x)\n");
+    ConstantExpected "F0409" "constant-expected" Error
+        "This argument must be a constant, since SQL needs it when the query is written."
+        Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = OFFSET(x, y)\n")
+        => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = OFFSET(x, -1)\n");
+    OrderNeeded "F0410" "order-needed" Error
+        "A function that looks at the row before needs to know the order of rows."
+        Spec("model: m\nfrom: t\ndefinitions: a = OFFSET(x, -1)\n")
+        => Spec("model: m\nfrom: t\norder_by: month\ndefinitions: a = OFFSET(x, -1)\n");
+    BadCriterion "F0411" "bad-criterion" Error
+        "A criterion is a condition, a value, or a text such as `\">5\"`; one put together at run time cannot become SQL."
+        Formula("SUMIF(amount, UPPER(op), amount)") => Formula("SUMIF(amount, \">5\", amount)");
+    CountOfCondition "W0412" "count-of-condition" Warning
+        "COUNT counts values that are there, and FALSE is a value: COUNT of a condition counts nearly every row."
+        Formula("COUNT(status = \"open\")") => Formula("COUNTIF(status = \"open\")");
+    BadDateText "F0413" "bad-date-text" Error
+        "A text beside a date is read as a date when it is written `YYYY-MM-DD`; other forms mean different days in different countries."
+        Row("DATE(2024, 1, 31) > \"1/31/2024\"") => Row("DATE(2024, 1, 31) > \"2024-01-31\"");
+    UnknownUnit "F0414" "unknown-unit" Error
+        "DATEDIF counts in \"D\", \"M\", \"Y\", \"YM\", \"MD\" or \"YD\", written as a text."
+        Row("DATEDIF(start_date, end_date, \"months\")") => Row("DATEDIF(start_date, end_date, \"M\")");
+    UnsupportedFunction "F0501" "unsupported-function" Error
+        "This warehouse cannot compute the function in one expression; the message says why and what does."
+        BigQuery("MEDIAN(amount)") => BigQuery("AVERAGE(amount)");
+    ExpressionTooLarge "F0502" "expression-too-large" Error
+        "An argument stands more than once in the SQL of a function; nested, that grows past 64 KiB. `query` and `model` compute it once."
+        Shown("MOD(MOD(MOD(… deep") => Formula("a = 1");
+    RepeatedArgument "W0503" "repeated-argument" Warning
+        "The SQL of this function holds an argument more than once. `compile` gives one expression, so it is repeated; `query` computes it once."
+        Row("MOD(a * b + c, 7)") => Row("MOD(a, 7)");
+    OutputTooLarge "F0504" "output-too-large" Error
+        "All SQL of one compilation is at most 64 MiB long. Definitions that use each other are put in place by `compile`; `query` names them."
+        Shown("10,000 definitions that each repeat the one before") => Formula("a = 1");
+    VolatileRepeated "F0505" "volatile-repeated" Error
+        "A value that differs at each draw would be drawn more than once."
+        Shown("a function that repeats RAND()") => Formula("a = 1");
+    SessionTimezone "W0506" "session-timezone" Warning
+        "An instant becomes a wall-clock date in the session's time zone, which differs between users. Set `timezone:`."
+        Shown("YEAR(NOW())") => Shown("YEAR(TODAY())");
+    NeedsQuery "F0507" "needs-query" Error
+        "A value that looks at other rows of a value that looks at other rows cannot be one expression: `query` and `model` compute it in two CTEs."
+        Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same in a spec");
+    NotADbtName "F0601" "not-a-dbt-name" Error
+        "A dbt model's name is letters, digits and `_`, not beginning with a digit."
+        Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");
+    InvalidYaml "F0801" "invalid-yaml" Error
+        "The file is not YAML. A formula with `: `, ` #` or a leading `{`, `[`, `&`, `*`, `!`, `%`, `@` goes into a block text (`|`) or quotes."
+        Spec("model: m\nfrom: [t\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
+    UnknownKey "F0802" "unknown-key" Error
+        "The file has a key that means nothing here."
+        Spec("model: m\nfrom: t\ngroupby: g\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: a = SUM(x)\n");
+    MissingKey "F0803" "missing-key" Error
+        "A key that is always needed is not there."
+        Spec("model: m\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
+    WrongShape "F0804" "wrong-shape" Error
+        "A key holds a list where a text is expected, or the other way round."
+        Spec("model: [m]\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
+    LaterKey "F0805" "key-not-built-yet" Error
+        "The key is part of the contract, and this version does not build it yet: refused, so that nothing is left out in silence."
+        Spec("model: m\nfrom: t\njoins: []\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
+    DuplicateStep "F0806" "duplicate-step" Error
+        "Two steps have the same name."
+        Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: a, definitions: y = 1}\n")
+        => Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: b, definitions: y = 1}\n");
+    StepNamedLikeRelation "F0807" "step-named-like-relation" Error
+        "A step may not bear the name of a relation that the spec reads: in SQL it would hide that relation."
+        Spec("model: m\nfrom: t\nsteps:\n  - {name: t, definitions: x = 1}\n")
+        => Spec("model: m\nfrom: t\nsteps:\n  - {name: first_step, definitions: x = 1}\n");
+    UnnamedStep "F0808" "unnamed-step" Error
+        "Each of several steps needs a name: it becomes the name of its CTE."
+        Spec("model: m\nfrom: t\nsteps:\n  - definitions: x = 1\n  - {name: b, definitions: y = x}\n")
+        => Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: b, definitions: y = x}\n");
+    FormulaCut "F0809" "formula-cut-by-yaml" Error
+        "YAML took a part of a formula for a comment (` #`) or a key (`: `). The help shows the line, mended."
+        Spec("model: m\nfrom: t\ndefinitions:\n  a: COUNTIF(x = \"a #1\")\n")
+        => Spec("model: m\nfrom: t\ndefinitions:\n  a: 'COUNTIF(x = \"a #1\")'\n");
+    KeepInGroupedStep "F0810" "keep-in-grouped-step" Error
+        "A grouped step has one row a group: the columns of the step before have many values there."
+        Spec("model: m\nfrom: t\nkeep: all\ngroup_by: g\ndefinitions: a = SUM(x)\n")
+        => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: a = SUM(x)\n");
+    LimitWithoutOrder "F0811" "limit-without-order" Error
+        "`limit` keeps the first rows, so it needs `order_by`."
+        Spec("model: m\nfrom: t\nlimit: 3\ndefinitions: a = SUM(x)\n")
+        => Spec("model: m\nfrom: t\ngroup_by: g\norder_by: g\nlimit: 3\ndefinitions: a = SUM(x)\n");
+    NothingToSelect "F0812" "nothing-to-select" Error
+        "A step without definitions, `group_by` and `keep` has no columns."
+        Spec("model: m\nfrom: t\n") => Spec("model: m\nfrom: t\nkeep: all\n");
+    NotASchema "F0820" "not-a-schema" Error
+        "The file given as a schema is none of the kinds that are understood."
+        Schema("tables: []") => Schema("relations: {orders: {columns: {id: integer}}}");
+    UnknownType "F0821" "unknown-type" Error
+        "A column's type in a schema file is one of the contract's."
+        Schema("relations: {orders: {columns: {id: []}}}") => Schema("relations: {orders: {columns: {id: integer}}}");
+    Internal "F0901" "internal" Error
+        "A fault of formulac itself. Please report it with the input."
+        Shown("none known") => Shown("none known");
+}
+
+impl Code {
+    /// The code of this spelling, or of this name.
+    ///
+    /// ```
+    /// use formulac::diag::Code;
+    /// assert_eq!(Code::parse("f0301"), Code::parse("unknown-function"));
+    /// ```
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|c| c.code().eq_ignore_ascii_case(text) || c.name().eq_ignore_ascii_case(text))
+    }
+}

@@ -1,0 +1,173 @@
+//! SQL dialects as data: how names, texts and types are written, and the template of each function.
+//!
+//! No code outside this module asks which dialect it is; it asks for a fact, a literal or a template.
+
+pub(crate) mod part;
+mod quote;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::catalog::{OverloadId, tables};
+use crate::types::Type;
+use part::Part;
+
+pub use crate::catalog::tables::{Facts, Literals};
+
+/// What a bare name becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fold {
+    /// Lower case.
+    Lower,
+    /// Upper case.
+    Upper,
+    /// What was written; names are compared without case.
+    Keep,
+}
+
+/// The compiled template of an overload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Template {
+    /// How often each argument stands in it.
+    pub uses: &'static [u8],
+    pub parts: &'static [Part],
+}
+
+/// What a dialect makes of an overload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cell {
+    Missing,
+    Template(Template),
+    Unsupported(&'static str),
+}
+
+#[derive(Debug)]
+pub(crate) struct DialectData {
+    pub name: &'static str,
+    pub quote: char,
+    /// A quote in a quoted name has a backslash before it; else it is doubled.
+    pub quote_backslash: bool,
+    /// The same for texts.
+    pub text_backslash: bool,
+    pub fold: Fold,
+    pub max_bytes: usize,
+    pub reserved: &'static [&'static str],
+    pub backslash: bool,
+    pub types: &'static [&'static str],
+    pub facts: Facts,
+    pub literals: Literals,
+    pub cells: &'static [Cell],
+}
+
+/// A SQL dialect.
+///
+/// ```
+/// use formulac::Dialect;
+/// let dialect: Dialect = "bigquery".parse().unwrap();
+/// assert_eq!(dialect.to_string(), "bigquery");
+/// assert_eq!(Dialect::default().name(), "postgres");
+/// ```
+#[derive(Clone, Copy)]
+pub struct Dialect(&'static DialectData);
+
+impl Dialect {
+    /// Every dialect.
+    pub fn all() -> impl Iterator<Item = Self> {
+        tables::DIALECTS.iter().map(Self)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// What it can and cannot do.
+    #[must_use]
+    pub fn facts(self) -> &'static Facts {
+        &self.0.facts
+    }
+
+    /// The most bytes that a name may have; 0 when there is no limit.
+    #[must_use]
+    pub fn max_bytes(self) -> usize {
+        self.0.max_bytes
+    }
+
+    /// How it writes literals.
+    #[must_use]
+    pub fn literals(self) -> &'static Literals {
+        &self.0.literals
+    }
+
+    /// Its name of a type, for casts.
+    #[must_use]
+    pub fn type_name(self, ty: Type) -> &'static str {
+        let index = match ty {
+            Type::Boolean => 0,
+            Type::Integer => 1,
+            Type::Decimal | Type::Number => 2,
+            Type::Float | Type::Point => 3,
+            Type::Date => 5,
+            Type::Timestamp => 6,
+            Type::Timestamptz => 7,
+            Type::Text | Type::Other | Type::Unknown => 4,
+        };
+        self.0.types[index]
+    }
+
+    pub(crate) fn neutral_type(self, index: u8) -> &'static str {
+        self.0.types[index as usize]
+    }
+
+    pub(crate) fn cell(self, id: OverloadId) -> &'static Cell {
+        &self.0.cells[id.0 as usize]
+    }
+}
+
+impl Default for Dialect {
+    /// Postgres, the contract's default outside a project.
+    fn default() -> Self {
+        Self::all().find(|d| d.name() == "postgres").unwrap_or(Self(&tables::DIALECTS[0]))
+    }
+}
+
+impl PartialEq for Dialect {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Dialect {}
+
+impl fmt::Debug for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Dialect({})", self.name())
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Dialect {
+    type Err = UnknownDialect;
+
+    fn from_str(text: &str) -> Result<Self, UnknownDialect> {
+        Self::all().find(|d| d.name().eq_ignore_ascii_case(text)).ok_or_else(|| UnknownDialect(text.to_owned()))
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Dialect {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// There is no dialect of this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no dialect `{0}`; there are bigquery, snowflake, postgres and duckdb")]
+pub struct UnknownDialect(String);

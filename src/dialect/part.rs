@@ -1,0 +1,70 @@
+// The parts of a compiled template. `grammar/build.rs` includes this file to write the static tables.
+
+/// One node of a template; operands are indices of earlier nodes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Part {
+    /// A keyword or a name without brackets.
+    Word(&'static str),
+    /// A number as written.
+    Number(&'static str),
+    /// A text value, to be quoted by the dialect.
+    Text(&'static str),
+    /// An argument.
+    Arg { index: u8, mode: Mode },
+    /// A repeated argument, comma-separated, inside a call or a list.
+    ArgList { index: u8, mode: Mode },
+    /// A repeated argument joined by an operator.
+    ArgJoin { index: u8, mode: Mode, op: &'static str },
+    /// `name(a, b)`.
+    Call { name: &'static str, args: &'static [u16] },
+    /// `a op b`.
+    Binary { op: &'static str, left: u16, right: u16 },
+    /// `not a`, `-a`.
+    Unary { op: &'static str, x: u16 },
+    /// `a is null`.
+    Postfix { op: &'static str, x: u16 },
+    /// `a [not] in (b, c)`.
+    In { x: u16, negated: bool, args: &'static [u16] },
+    /// `a between b and c`.
+    Between { x: u16, low: u16, high: u16 },
+    /// `case when c then v … [else e] end`: pairs, and the last alone when the count is odd.
+    Case(&'static [u16]),
+    /// `cast(x as type)`, `safe_cast`, `try_cast`.
+    Cast { name: &'static str, x: u16, ty: TypeName },
+    /// Parts side by side.
+    Spaced(&'static [u16]),
+    /// `(a)`, written in any case.
+    Paren(u16),
+    /// `a, b` without brackets.
+    List(&'static [u16]),
+    /// `[a, b]`.
+    Bracket(&'static [u16]),
+    /// `a[b]`.
+    Subscript { x: u16, index: u16 },
+}
+
+/// How an argument is put in; the numbers are those of functions in the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// As it is.
+    Plain,
+    /// By a conversion, `to_…`, unless it has the type already.
+    Convert(u16),
+    /// By `or_zero` or `or_empty`, unless it is never NULL.
+    Or(u16),
+    /// By another internal function.
+    Call(u16),
+}
+
+/// A type in a cast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeName {
+    /// By the dialect's own name.
+    Neutral(u8),
+    /// As written.
+    Native(&'static str),
+}
+
+/// The neutral types that a template may name, by the number in [`TypeName::Neutral`].
+pub const NEUTRAL: [&str; 8] =
+    ["boolean", "integer", "decimal", "float", "text", "date", "timestamp", "timestamptz"];

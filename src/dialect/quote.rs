@@ -1,0 +1,105 @@
+//! Names and texts as a dialect writes them: the only place where user text enters SQL.
+
+use super::{Dialect, Fold};
+
+impl Dialect {
+    /// A name: bare when it is plain, not reserved and equal to what the dialect folds it to; else quoted as spelled.
+    ///
+    /// ```
+    /// use formulac::Dialect;
+    /// let [big, snow] = ["bigquery", "snowflake"].map(|d| d.parse::<Dialect>().unwrap());
+    /// assert_eq!(snow.name_text("revenue", true), "revenue");
+    /// assert_eq!(snow.name_text("Net Revenue", true), "\"Net Revenue\"");
+    /// assert_eq!(big.name_text("order", true), "`order`");
+    /// ```
+    #[must_use]
+    pub fn name_text(self, name: &str, unquoted_in_source: bool) -> String {
+        let mut out = String::with_capacity(name.len() + 2);
+        self.push_name(&mut out, name, unquoted_in_source);
+        out
+    }
+
+    pub(crate) fn push_name(self, out: &mut String, name: &str, unquoted_in_source: bool) {
+        let data = self.0;
+        if self.is_plain(name, unquoted_in_source) {
+            // The case of a bare name says nothing; lower case is how it is written.
+            out.extend(name.chars().map(|c| c.to_ascii_lowercase()));
+            return;
+        }
+        out.push(data.quote);
+        for c in name.chars() {
+            match c {
+                c if data.quote_backslash && (c == data.quote || c == '\\') => out.extend(['\\', c]),
+                '\n' if data.quote_backslash => out.push_str("\\n"),
+                '\r' if data.quote_backslash => out.push_str("\\r"),
+                c if c == data.quote => out.extend([c, c]),
+                '\0' => {}
+                c => out.push(c),
+            }
+        }
+        out.push(data.quote);
+    }
+
+    /// A bare name means what was meant: plain letters, not reserved, and the case either does not matter,
+    /// or is the one that the dialect gives to bare names.
+    fn is_plain(self, name: &str, unquoted_in_source: bool) -> bool {
+        let data = self.0;
+        let mut bytes = name.bytes();
+        let first = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+        if !first || !bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return false;
+        }
+        let cased = match data.fold {
+            Fold::Keep => true,
+            _ if unquoted_in_source => true,
+            Fold::Lower => !name.bytes().any(|b| b.is_ascii_uppercase()),
+            Fold::Upper => !name.bytes().any(|b| b.is_ascii_lowercase()),
+        };
+        cased && !self.is_reserved(name)
+    }
+
+    /// Whether a bare name would be a keyword.
+    #[must_use]
+    pub fn is_reserved(self, name: &str) -> bool {
+        let reserved = self.0.reserved;
+        reserved.binary_search_by(|word| word.bytes().cmp(name.bytes().map(|b| b.to_ascii_lowercase()))).is_ok()
+    }
+
+    /// A text literal.
+    ///
+    /// ```
+    /// use formulac::Dialect;
+    /// let big: Dialect = "bigquery".parse().unwrap();
+    /// let postgres = Dialect::default();
+    /// assert_eq!(big.text_literal(r"it's \ "), r"'it\'s \\ '");
+    /// assert_eq!(postgres.text_literal(r"it's \ "), r"'it''s \ '");
+    /// ```
+    #[must_use]
+    pub fn text_literal(self, value: &str) -> String {
+        let mut out = String::with_capacity(value.len() + 2);
+        self.push_text(&mut out, value);
+        out
+    }
+
+    pub(crate) fn push_text(self, out: &mut String, value: &str) {
+        let data = self.0;
+        out.push('\'');
+        if !value.bytes().any(|b| matches!(b, b'\'' | b'\\' | b'\n' | b'\r' | 0)) {
+            out.push_str(value);
+        } else {
+            for c in value.chars() {
+                match c {
+                    '\'' if data.text_backslash => out.push_str("\\'"),
+                    '\'' => out.push_str("''"),
+                    '\\' if data.backslash => out.push_str("\\\\"),
+                    // A literal of these two may not span lines, or would read differently.
+                    '\n' if data.backslash => out.push_str("\\n"),
+                    '\r' if data.backslash => out.push_str("\\r"),
+                    '\0' => {}
+                    c => out.push(c),
+                }
+            }
+        }
+        out.push('\'');
+    }
+}

@@ -1,0 +1,167 @@
+//! The typed, levelled, dialect-free form of definitions: nodes in one arena, children before parents.
+
+use crate::catalog::OverloadId;
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+/// A node's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IrId(pub u32);
+
+impl IrId {
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A range of a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    pub first: u32,
+    pub count: u32,
+}
+
+/// What is computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ir {
+    /// Stands for what has an error; silent from here on.
+    Error,
+    Null,
+    Bool(bool),
+    /// A number; its digits are a text of the pool.
+    Number(Slice),
+    /// A text value.
+    Text(Slice),
+    /// A date, in ISO form.
+    Date(Slice),
+    /// An input column.
+    Column(u32),
+    /// Another definition's value.
+    Definition(u32),
+    /// A template of the catalogue with its arguments.
+    Apply { overload: OverloadId, args: Slice },
+    /// Pairs of condition and value; an odd last one is the value otherwise.
+    Case(Slice),
+    /// `Case` that compares one subject with a value for each branch.
+    Switch { subject: IrId, arms: Slice },
+    And(Slice),
+    Or(Slice),
+    Not(IrId),
+    IsNull { x: IrId, negated: bool },
+    Coalesce(Slice),
+    /// An aggregate call.
+    Aggregate { overload: OverloadId, args: Slice, distinct: bool },
+    /// `count(*)`.
+    CountRows,
+    /// A window call: over the order and partition of its step.
+    Window { call: IrId },
+    /// `DISTINCT(x)`, until the aggregate around it takes it.
+    Distinct(IrId),
+}
+
+/// What is known of a node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Meta {
+    pub ty: Type,
+    pub nullable: bool,
+    pub level: Level,
+    /// All that it reads per row is grouped by, so it may stand beside aggregates.
+    pub keyed: bool,
+    /// Differs at each draw.
+    pub volatile: bool,
+    pub span: Span,
+}
+
+/// A column that is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnUse {
+    /// The relation, where one is known.
+    pub relation: Option<String>,
+    pub name: String,
+    /// How the source spells it: a bare name's case does not matter.
+    pub quoted: bool,
+    pub ty: Type,
+    pub nullable: bool,
+    /// The type comes from use and not from a schema.
+    pub assumed: bool,
+}
+
+/// A compiled definition.
+#[derive(Clone, Debug)]
+pub struct IrDefinition {
+    /// The name; none for a bare formula.
+    pub name: Option<String>,
+    pub root: IrId,
+    /// The nodes of the definition begin here and end at the root.
+    pub first: IrId,
+    pub span: Span,
+    pub description: Option<String>,
+    /// It, or one that it uses, has an error.
+    pub failed: bool,
+}
+
+/// All definitions of a text or step.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    pub nodes: Vec<Ir>,
+    pub meta: Vec<Meta>,
+    pub args: Vec<IrId>,
+    pub texts: String,
+    pub columns: Vec<ColumnUse>,
+    pub definitions: Vec<IrDefinition>,
+    /// Indices of `definitions` so that each stands after those that it uses.
+    pub order: Vec<u32>,
+}
+
+impl Program {
+    pub fn node(&self, id: IrId) -> Ir {
+        self.nodes[id.index()]
+    }
+
+    pub fn meta(&self, id: IrId) -> Meta {
+        self.meta[id.index()]
+    }
+
+    pub fn args(&self, slice: Slice) -> &[IrId] {
+        &self.args[slice.first as usize..(slice.first + slice.count) as usize]
+    }
+
+    pub fn text(&self, slice: Slice) -> &str {
+        self.texts.get(slice.first as usize..(slice.first + slice.count) as usize).unwrap_or_default()
+    }
+
+    pub fn add(&mut self, node: Ir, meta: Meta) -> IrId {
+        let id = IrId(self.nodes.len() as u32);
+        self.nodes.push(node);
+        self.meta.push(meta);
+        id
+    }
+
+    pub fn add_args(&mut self, args: &[IrId]) -> Slice {
+        let first = self.args.len() as u32;
+        self.args.extend_from_slice(args);
+        Slice { first, count: args.len() as u32 }
+    }
+
+    pub fn add_text(&mut self, text: &str) -> Slice {
+        let first = self.texts.len() as u32;
+        self.texts.push_str(text);
+        Slice { first, count: text.len() as u32 }
+    }
+
+    /// The operands of a node, in order.
+    pub fn operands(&self, id: IrId) -> impl DoubleEndedIterator<Item = IrId> + '_ {
+        let (one, many) = match self.node(id) {
+            Ir::Apply { args, .. }
+            | Ir::Aggregate { args, .. }
+            | Ir::Case(args)
+            | Ir::And(args)
+            | Ir::Or(args)
+            | Ir::Coalesce(args) => (None, self.args(args)),
+            Ir::Switch { subject, arms } => (Some(subject), self.args(arms)),
+            Ir::Not(x) | Ir::IsNull { x, .. } | Ir::Window { call: x } | Ir::Distinct(x) => (Some(x), &[][..]),
+            _ => (None, &[][..]),
+        };
+        one.into_iter().chain(many.iter().copied())
+    }
+}

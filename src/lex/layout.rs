@@ -1,0 +1,298 @@
+//! Where definitions begin, which brackets match, how deep they nest.
+//!
+//! The parser gets a stream in which every bracket is closed and every formula is framed by
+//! [`Token::Start`] and [`Token::End`]; what was missing or too much is reported here, once.
+
+use super::{Lexed, Token};
+use crate::diag::{Code, Diagnostic};
+use crate::limits::Limits;
+use crate::span::Span;
+
+/// What a text may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Definitions, or one formula when there is none.
+    File,
+    /// One formula; an `=` compares.
+    Formula,
+}
+
+/// A formula or definition found in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The defined name; none for a bare formula.
+    pub name: Option<Span>,
+    /// From the name, or the first token, to the last token.
+    pub span: Span,
+    /// The tokens were not parsed, since they nest too deep.
+    pub too_deep: bool,
+    /// Which of the parts of the source it stands in.
+    pub part: u32,
+}
+
+/// Tokens as the parser takes them.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    /// Start, token, end.
+    pub tokens: Vec<(u32, Token, u32)>,
+    /// The formulas, in order.
+    pub heads: Vec<Head>,
+}
+
+/// Finds definitions and balances brackets.
+pub fn layout(
+    source: &str,
+    lexed: &Lexed,
+    mode: Mode,
+    limits: &Limits,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Layout {
+    let mut out = Layout { tokens: Vec::with_capacity(lexed.tokens.len() + 16), heads: Vec::new() };
+    let part = Part { mode, name: None, index: 0 };
+    layout_part(source, lexed, part, limits, &mut out, diagnostics);
+    out
+}
+
+/// One of the parts that a source is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub mode: Mode,
+    /// The name that the formula of this part defines, where it stands outside of it.
+    pub name: Option<Span>,
+    pub index: u32,
+}
+
+/// Adds one part's tokens and formulas.
+pub(crate) fn layout_part(
+    source: &str,
+    lexed: &Lexed,
+    part: Part,
+    limits: &Limits,
+    out: &mut Layout,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let tokens = &lexed.tokens;
+    let mut pass = Pass { source, tokens, part, limits, diagnostics, out, open: Vec::new(), closed: None };
+    pass.run();
+}
+
+/// Marks an open bracket that the parser does not get to see.
+const DROPPED: u32 = 1 << 31;
+
+struct Pass<'a> {
+    source: &'a str,
+    tokens: &'a [(Token, Span)],
+    limits: &'a Limits,
+    part: Part,
+    diagnostics: &'a mut Vec<Diagnostic>,
+    out: &'a mut Layout,
+    /// Open brackets: the index of the token.
+    open: Vec<u32>,
+    /// For each token that opens a bracket, whether it is ever closed; worked out when first asked for.
+    closed: Option<Vec<bool>>,
+}
+
+impl Pass<'_> {
+    fn run(&mut self) {
+        let mut at = 0;
+        let leading_equal = matches!(self.tokens.first(), Some((Token::Equal, _)));
+        let single = self.part.mode == Mode::Formula || leading_equal;
+        if leading_equal {
+            at = 1;
+        }
+        if single || !self.is_definition(at) {
+            if at >= self.tokens.len() {
+                return;
+            }
+            let first = self.out.heads.len();
+            let stop = self.formula(self.part.name, at, single);
+            if stop < self.tokens.len() {
+                let span = self.out.heads.get(first).map_or(Span::default(), |h| h.span);
+                self.diagnostics.push(
+                    Diagnostic::new(Code::StrayFormula, span, "expected a definition, found a formula")
+                        .with_help("give it a name, `name = …`, or remove it: this text holds definitions"),
+                );
+            }
+            at = stop;
+        }
+        while let Some((_, name)) = self.tokens.get(at).copied() {
+            at = self.formula(Some(name), at + 2, false);
+        }
+    }
+
+    /// Whether the token begins a definition: a name that is the first token of its line, followed by `=`.
+    fn is_definition(&self, at: usize) -> bool {
+        matches!(self.tokens.get(at), Some((Token::Name, _)))
+            && matches!(self.tokens.get(at + 1), Some((Token::Equal, _)))
+            && self.first_of_line(self.tokens[at].1.start)
+    }
+
+    fn first_of_line(&self, offset: u32) -> bool {
+        let before = self.source.get(..offset as usize).unwrap_or_default();
+        before.chars().rev().find(|c| *c == '\n' || !(c.is_whitespace() || *c == '\u{feff}' || *c == '\u{200b}')).is_none_or(|c| c == '\n')
+    }
+
+    /// Copies one formula up to the next definition or the end; gives the index after it.
+    fn formula(&mut self, name: Option<Span>, from: usize, single: bool) -> usize {
+        let first = name.or_else(|| self.tokens.get(from).map(|t| t.1)).unwrap_or_default();
+        let frame = self.out.tokens.len();
+        self.out.tokens.push((first.start, Token::Start, first.end));
+        let mut at = from;
+        let mut end = name.map_or(first.start, |n| n.end);
+        if let (None, Some(_), Some((_, equal))) = (self.part.name, name, self.tokens.get(from.wrapping_sub(1))) {
+            end = equal.end;
+        }
+        let mut too_deep = false;
+        while let Some((token, span)) = self.tokens.get(at).copied() {
+            if token == Token::Name && !single && self.starts_definition(at) {
+                break;
+            }
+            match token {
+                Token::OpenSquare if !self.follows_operand() => {
+                    self.square_reference(at, span);
+                    self.open.push(at as u32 | DROPPED);
+                }
+                Token::Open | Token::OpenSquare => {
+                    self.open.push(at as u32);
+                    if self.open.len() > self.limits.nesting && !too_deep {
+                        too_deep = true;
+                        self.diagnostics.push(
+                            Diagnostic::new(
+                                Code::NestingTooDeep,
+                                span,
+                                format!("brackets nest deeper than {} levels", self.limits.nesting),
+                            )
+                            .with_help("split the formula into definitions that use each other"),
+                        );
+                    }
+                    self.push(token, span);
+                }
+                Token::Close | Token::CloseSquare => self.close(token, span),
+                _ => self.push(token, span),
+            }
+            end = span.end;
+            at += 1;
+        }
+        self.close_all(end, too_deep);
+        if too_deep {
+            self.out.tokens.truncate(frame + 1);
+        }
+        self.out.tokens.push((end, Token::End, end));
+        self.out.heads.push(Head { name, span: Span::new(first.start, end.max(first.end)), too_deep, part: self.part.index });
+        at
+    }
+
+    fn push(&mut self, token: Token, span: Span) {
+        self.out.tokens.push((span.start, token, span.end));
+    }
+
+    /// A definition also begins inside brackets, when the innermost of them is never closed.
+    fn starts_definition(&mut self, at: usize) -> bool {
+        if !self.is_definition(at) {
+            return false;
+        }
+        let Some(innermost) = self.open.last().copied() else { return true };
+        let tokens = self.tokens;
+        let closed = self.closed.get_or_insert_with(|| matched(tokens));
+        !closed.get((innermost & !DROPPED) as usize).copied().unwrap_or(false)
+    }
+
+    fn close(&mut self, token: Token, span: Span) {
+        let Some(opening) = self.open.pop() else {
+            let shown = span.text(self.source);
+            self.diagnostics.push(
+                Diagnostic::new(Code::SurplusBracket, span, format!("`{shown}` closes nothing"))
+                    .with_help("remove it")
+                    .with_fix(span, ""),
+            );
+            return;
+        };
+        if opening & DROPPED != 0 && token == Token::CloseSquare {
+            return;
+        }
+        let (open_token, open_span) = self.tokens[(opening & !DROPPED) as usize];
+        let wanted = closing(open_token);
+        if wanted != token {
+            let right = if wanted == Token::Close { ")" } else { "]" };
+            self.diagnostics.push(
+                Diagnostic::new(
+                    Code::UnclosedBracket,
+                    span,
+                    format!("expected `{right}`, found `{}`", span.text(self.source)),
+                )
+                .with_other(open_span, "opened here")
+                .with_help(format!("write `{right}`"))
+                .with_fix(span, right),
+            );
+        }
+        if opening & DROPPED == 0 {
+            self.push(wanted, span);
+        }
+    }
+
+    fn follows_operand(&self) -> bool {
+        use Token::{Cell, Close, CloseSquare, Model, Name};
+        self.out.tokens.last().is_some_and(|(_, token, _)| matches!(token, Name | Model | Close | CloseSquare | Cell))
+    }
+
+    /// `[view.field]`, as some other tools write it: read without its brackets.
+    #[cold]
+    fn square_reference(&mut self, at: usize, span: Span) {
+        let inside = self.tokens.get(at + 1..).unwrap_or_default();
+        let end = inside.iter().position(|(t, _)| *t == Token::CloseSquare).filter(|n| *n <= 3);
+        let whole = end.and_then(|n| inside.get(n)).map(|(_, close)| span.to(*close));
+        let mut diagnostic = Diagnostic::new(
+            Code::NotFormulaSyntax,
+            whole.unwrap_or(span),
+            "a reference is not written in square brackets",
+        )
+        .with_help("write `view.field` or `${view.field}`");
+        if let Some(whole) = whole {
+            let text = whole.text(self.source);
+            diagnostic = diagnostic.with_fix(whole, text.trim_matches(['[', ']']).trim().to_owned());
+        }
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn close_all(&mut self, end: u32, silent: bool) {
+        while let Some(opening) = self.open.pop() {
+            let (token, span) = self.tokens[(opening & !DROPPED) as usize];
+            let right = if token == Token::Open { ")" } else { "]" };
+            if opening & DROPPED == 0 {
+                self.push(closing(token), Span::new(end, end));
+            }
+            if silent {
+                continue;
+            }
+            self.diagnostics.push(
+                Diagnostic::new(Code::UnclosedBracket, span, format!("`{}` is not closed", span.text(self.source)))
+                    .with_label("opened here")
+                    .with_other(Span::new(end, end), format!("expected `{right}` before the end"))
+                    .with_help(format!("add `{right}`"))
+                    .with_fix(Span::new(end, end), right),
+            );
+        }
+    }
+}
+
+fn closing(token: Token) -> Token {
+    if token == Token::Open { Token::Close } else { Token::CloseSquare }
+}
+
+/// Which opening brackets have a closing one, by a plain stack over the whole text.
+fn matched(tokens: &[(Token, Span)]) -> Vec<bool> {
+    let mut closed = vec![false; tokens.len()];
+    let mut stack = Vec::new();
+    for (index, (token, _)) in tokens.iter().enumerate() {
+        match token {
+            Token::Open | Token::OpenSquare => stack.push(index),
+            Token::Close | Token::CloseSquare => {
+                if let Some(opening) = stack.pop() {
+                    closed[opening] = true;
+                }
+            }
+            _ => {}
+        }
+    }
+    closed
+}

@@ -1,0 +1,11 @@
+//! Source text to tokens, and the layout of a file: where definitions begin, which brackets match.
+
+mod layout;
+mod lexer;
+mod token;
+
+pub use layout::{Head, Layout, Mode, layout};
+pub(crate) use layout::{Part, layout_part};
+pub(crate) use lexer::lex_part;
+pub use lexer::{Lexed, lex};
+pub use token::Token;

@@ -1,0 +1,118 @@
+//! The tokens of the formula language.
+
+use logos::Logos;
+
+/// One token; its text is the source at its span.
+#[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
+#[logos(skip(r"[ \t\r\n\u{a0}\u{feff}\u{2000}-\u{200b}\u{202f}\u{3000}]+"))]
+#[logos(skip(r"//[^\n]*", allow_greedy = true))]
+#[allow(missing_docs)]
+pub enum Token {
+    #[regex(r"[A-Za-z_][A-Za-z0-9_]*")]
+    #[regex(r"[\p{XID_Start}_][\p{XID_Continue}]*", priority = 1)]
+    Name,
+    #[regex(r"[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")]
+    #[regex(r"\.[0-9]+([eE][+-]?[0-9]+)?")]
+    Number,
+    #[regex(r#""([^"]|"")*""#)]
+    Text,
+    /// A text whose closing quote is missing: to the end of the source, cut at its line by the lexer.
+    #[regex(r#""([^"]|"")*"#, priority = 1)]
+    UnclosedText,
+    /// `${view.field[timeframe]:total}`.
+    #[regex(r"\$\{[^}\n]*\}")]
+    Model,
+    #[regex(r"\$\{[^}\n]*", priority = 1)]
+    UnclosedModel,
+    /// A cell with a `$` in it; a cell without one is a name until it is resolved.
+    #[regex(r"\$[A-Za-z]{1,3}(\$?[0-9]+)?")]
+    #[regex(r"[A-Za-z]{1,3}\$[0-9]+")]
+    Cell,
+    /// `'tab'`.
+    #[regex(r"'([^'\n]|'')*'")]
+    Tab,
+    #[regex(r"'([^'\n]|'')*", priority = 1)]
+    UnclosedTab,
+    /// A quotation mark that a word processor has put in place of `"`.
+    #[regex("[\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}]")]
+    CurlyQuote,
+    #[token("+")]
+    Plus,
+    #[token("-")]
+    #[token("\u{2212}")]
+    Minus,
+    #[token("*")]
+    Star,
+    #[token("/")]
+    Slash,
+    #[token("^")]
+    Caret,
+    #[token("%")]
+    Percent,
+    #[token("&")]
+    Ampersand,
+    #[token("=")]
+    Equal,
+    #[token("==")]
+    DoubleEqual,
+    #[token("<>")]
+    NotEqual,
+    #[token("!=")]
+    BangEqual,
+    #[token("<")]
+    Less,
+    #[token("<=")]
+    LessEqual,
+    #[token(">")]
+    Greater,
+    #[token(">=")]
+    GreaterEqual,
+    #[token("(")]
+    Open,
+    #[token(")")]
+    Close,
+    #[token("[")]
+    OpenSquare,
+    #[token("]")]
+    CloseSquare,
+    #[token(",")]
+    Comma,
+    #[token(":")]
+    Colon,
+    #[token("!")]
+    Bang,
+    #[token(".")]
+    Dot,
+    #[token(";")]
+    Semicolon,
+    #[token("{")]
+    OpenBrace,
+    #[token("}")]
+    CloseBrace,
+    #[token("#")]
+    Hash,
+    /// Begins a formula or a definition; put in by the layout pass, its span is the definition's name.
+    Start,
+    /// Ends a formula or a definition; put in by the layout pass.
+    End,
+}
+
+impl Token {
+    /// How messages name it.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Name => "a name",
+            Self::Number => "a number",
+            Self::Text | Self::UnclosedText | Self::CurlyQuote => "a text",
+            Self::Model | Self::UnclosedModel => "a reference",
+            Self::Cell => "a cell",
+            Self::Tab | Self::UnclosedTab => "a tab name",
+            Self::Open => "`(`",
+            Self::Close => "`)`",
+            Self::Comma => "`,`",
+            Self::Start | Self::End => "the end of the formula",
+            _ => "an operator",
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! formulac
+pub mod ast;
+pub mod catalog;
+mod check;
+mod compiler;
+pub mod diag;
+mod dialect;
+mod ir;
+pub mod lex;
+pub mod limits;
+pub mod parse;
+mod schema;
+mod emit;
+mod sql;
+pub mod span;
+mod types;
+mod yaml;
+pub use check::Context;
+pub use compiler::{Builder, Compiled, Compiler, Definition, ReadColumn};
+pub use diag::{Code, Diagnostic, Severity};
+pub use dialect::{Dialect, UnknownDialect, Facts, Literals};
+pub use schema::{Column, Relation, Schema};
+pub use types::{Level, Type, UnknownType};

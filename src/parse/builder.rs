@@ -1,0 +1,368 @@
+//! What the grammar's actions call: nodes into the arena, precedence of operator chains, faults into words.
+
+use lalrpop_util::{ErrorRecovery, ParseError};
+
+use crate::ast::{Ast, BinaryOp, Call, Definition, Expr, ExprId, Sign};
+use crate::diag::{Code, Diagnostic};
+use crate::lex::{Head, Token};
+use crate::span::Span;
+
+type Recovery = ErrorRecovery<u32, Token, ()>;
+
+/// A chain of operands and operators being read: how high the builder's stacks stood after its last operand.
+/// Recovery may drop a chain half-way; whoever comes next cuts the stacks back to its own height.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain {
+    base: u32,
+    operands: u32,
+    operators: u32,
+}
+
+/// Arguments being read, likewise.
+#[derive(Clone, Copy, Debug)]
+pub struct Args {
+    base: u32,
+    top: u32,
+}
+
+pub struct Builder<'s> {
+    source: &'s str,
+    heads: std::vec::IntoIter<Head>,
+    first: u32,
+    broken: bool,
+    operands: Vec<ExprId>,
+    operators: Vec<(BinaryOp, u32)>,
+    args: Vec<ExprId>,
+    pub ast: Ast,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl<'s> Builder<'s> {
+    pub fn new(source: &'s str, heads: Vec<Head>, tokens: usize) -> Self {
+        let ast = Ast {
+            nodes: Vec::with_capacity(tokens),
+            spans: Vec::with_capacity(tokens),
+            definitions: Vec::with_capacity(heads.len()),
+            ..Ast::default()
+        };
+        Self {
+            source,
+            heads: heads.into_iter(),
+            first: 0,
+            broken: false,
+            operands: Vec::new(),
+            operators: Vec::new(),
+            args: Vec::new(),
+            ast,
+            diagnostics: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, expr: Expr, span: Span) -> ExprId {
+        let id = ExprId(self.ast.nodes.len() as u32);
+        self.ast.nodes.push(expr);
+        self.ast.spans.push(span);
+        id
+    }
+
+    fn span(&self, id: ExprId) -> Span {
+        self.ast.span(id)
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.broken |= diagnostic.is_error();
+        self.diagnostics.push(diagnostic);
+    }
+
+    // Formulas
+
+    pub fn formula(&mut self, body: ExprId) {
+        let Some(head) = self.heads.next() else { return };
+        let first = ExprId(self.first);
+        let broken = std::mem::take(&mut self.broken);
+        self.ast.definitions.push(Definition { name: head.name, span: head.span, body, first, broken, part: head.part });
+        self.first = self.ast.nodes.len() as u32;
+    }
+
+    pub fn empty_formula(&mut self) {
+        let head = self.heads.as_slice().first().copied();
+        let span = head.map_or(Span::default(), |h| h.span);
+        if head.is_some_and(|h| !h.too_deep) {
+            let at = Span::new(span.end, span.end);
+            self.report(
+                Diagnostic::new(Code::ExpectedExpression, at, "expected an expression after `=`")
+                    .with_help("write what the name stands for, or remove the line"),
+            );
+        }
+        self.broken = true;
+        let body = self.add(Expr::Error, Span::new(span.end, span.end));
+        self.formula(body);
+    }
+
+    // Operator chains, by two stacks
+
+    pub fn begin(&mut self, operand: ExprId) -> Chain {
+        let base = self.operands.len() as u32;
+        let operators = self.operators.len() as u32;
+        self.operands.push(operand);
+        Chain { base, operands: base + 1, operators }
+    }
+
+    pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, operand: ExprId) -> Chain {
+        self.operands.truncate(chain.operands as usize);
+        self.operators.truncate(chain.operators as usize);
+        self.settle(chain.base, op.strength());
+        self.operators.push((op, at));
+        self.operands.push(operand);
+        Chain { base: chain.base, operands: self.operands.len() as u32, operators: self.operators.len() as u32 }
+    }
+
+    pub fn finish(&mut self, chain: Chain) -> ExprId {
+        self.operands.truncate(chain.operands as usize);
+        self.operators.truncate(chain.operators as usize);
+        self.settle(chain.base, 0);
+        self.operands.pop().unwrap_or(ExprId(0))
+    }
+
+    /// Makes nodes of all operators of this chain that bind at least as tight as `least`.
+    fn settle(&mut self, base: u32, least: u8) {
+        while self.operands.len() as u32 > base + 1 {
+            let Some((op, at)) = self.operators.last().copied() else { return };
+            if op.strength() < least {
+                return;
+            }
+            self.operators.pop();
+            let (Some(right), Some(left)) = (self.operands.pop(), self.operands.pop()) else { return };
+            if op.compares() && least == 1 {
+                let symbol = op.symbol();
+                let end = at + symbol.len() as u32;
+                self.report(
+                    Diagnostic::new(Code::ChainedComparison, Span::new(at, end), "comparisons cannot be chained")
+                        .with_help("compare twice, `AND(a < b, b < c)`, or put one comparison in brackets"),
+                );
+            }
+            let span = self.span(left).to(self.span(right));
+            let node = self.add(Expr::Binary { op, left, right }, span);
+            self.operands.push(node);
+        }
+    }
+
+    pub fn double_equal(&mut self, l: u32, r: u32) -> BinaryOp {
+        let span = Span::new(l, r);
+        self.diagnostics.push(
+            Diagnostic::new(Code::NotFormulaSyntax, span, "`==` is not an operator")
+                .with_help("write `=`")
+                .with_fix(span, "="),
+        );
+        self.broken = true;
+        BinaryOp::Equal
+    }
+
+    pub fn bang_equal(&mut self, l: u32, r: u32) -> BinaryOp {
+        let span = Span::new(l, r);
+        self.diagnostics.push(
+            Diagnostic::new(Code::NotEqualSpelling, span, "`!=` is read as `<>`")
+                .with_help("spreadsheets write `<>`")
+                .with_fix(span, "<>"),
+        );
+        BinaryOp::NotEqual
+    }
+
+    // Operands
+
+    pub fn percent(&mut self, x: ExprId, r: u32) -> ExprId {
+        let span = Span::new(self.span(x).start, r);
+        self.add(Expr::Percent(x), span)
+    }
+
+    pub fn sign(&mut self, sign: Sign, l: u32, operand: ExprId) -> ExprId {
+        let span = Span::new(l, self.span(operand).end);
+        self.add(Expr::Sign { sign, operand }, span)
+    }
+
+    pub fn range(&mut self, from: ExprId, to: ExprId) -> ExprId {
+        let span = self.span(from).to(self.span(to));
+        self.add(Expr::Range { from, to }, span)
+    }
+
+    pub fn number(&mut self, l: u32, r: u32) -> ExprId {
+        self.add(Expr::Number, Span::new(l, r))
+    }
+
+    pub fn text(&mut self, l: u32, r: u32) -> ExprId {
+        self.add(Expr::Text, Span::new(l, r))
+    }
+
+    pub fn name(&mut self, l: u32, r: u32) -> ExprId {
+        let span = Span::new(l, r);
+        let expr = match span.text(self.source) {
+            "TRUE" => Expr::Bool(true),
+            "FALSE" => Expr::Bool(false),
+            _ => Expr::Name,
+        };
+        self.add(expr, span)
+    }
+
+    pub fn field(&mut self, l: u32, r: u32) -> ExprId {
+        self.add(Expr::Field, Span::new(l, r))
+    }
+
+    pub fn model(&mut self, l: u32, r: u32) -> ExprId {
+        self.add(Expr::Model, Span::new(l, r))
+    }
+
+    pub fn cell(&mut self, l: u32, r: u32) -> ExprId {
+        self.add(Expr::Cell, Span::new(l, r))
+    }
+
+    pub fn timeframe(&mut self, base: ExprId, l: u32, m: u32, r: u32) -> ExprId {
+        let frame = self.ast.names.len() as u32;
+        self.ast.names.push(Span::new(l, m));
+        let span = Span::new(self.span(base).start, r);
+        self.add(Expr::Timeframe { base, frame }, span)
+    }
+
+    pub fn tab(&mut self, l: u32, m: u32, base: ExprId) -> ExprId {
+        let tab = self.ast.names.len() as u32;
+        self.ast.names.push(Span::new(l, m));
+        let span = Span::new(l, self.span(base).end);
+        self.add(Expr::Tab { tab, base }, span)
+    }
+
+    // Calls
+
+    pub fn no_args(&mut self) -> Args {
+        let base = self.args.len() as u32;
+        Args { base, top: base }
+    }
+
+    pub fn first_arg(&mut self, e: ExprId) -> Args {
+        let base = self.args.len() as u32;
+        self.args.push(e);
+        Args { base, top: base + 1 }
+    }
+
+    pub fn next_arg(&mut self, args: Args, e: ExprId) -> Args {
+        self.args.truncate(args.top as usize);
+        self.args.push(e);
+        Args { base: args.base, top: args.top + 1 }
+    }
+
+    /// `l..m` is the name; the closing bracket `c..r` is empty when the layout pass supplied it.
+    pub fn call(&mut self, l: u32, m: u32, args: Args, c: u32, r: u32) -> ExprId {
+        self.args.truncate(args.top as usize);
+        let first = self.ast.args.len() as u32;
+        self.ast.args.extend(self.args.drain(args.base as usize..));
+        let index = self.ast.calls.len() as u32;
+        let call = Call { name: Span::new(l, m), first, count: args.top - args.base, unclosed: c == r };
+        self.ast.calls.push(call);
+        self.add(Expr::Call(index), Span::new(l, r))
+    }
+
+    // Faults
+
+    /// An operand was expected.
+    pub fn hole(&mut self, recovery: Recovery) -> ExprId {
+        let (span, token) = self.place(&recovery);
+        if !operand_expected(&recovery) {
+            self.surplus(recovery);
+            return self.add(Expr::Error, span);
+        }
+        let missing = Span::new(span.start, span.start);
+        let at_end = matches!(token, Token::End | Token::Close | Token::Comma | Token::CloseSquare);
+        let diagnostic = match token {
+            Token::OpenBrace | Token::CloseBrace => {
+                Diagnostic::new(Code::NotFormulaSyntax, span, "array literals `{…}` are not part of the language")
+                    .with_help("write the values as separate arguments")
+            }
+            Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not begin a comment")
+                .with_help("comments begin with `//`"),
+            Token::Semicolon => semicolon(span),
+            _ => {
+                let message = format!("expected an expression, found {}", self.shown(token, span));
+                let help = match token {
+                    Token::Comma | Token::Close => "give an argument, or remove the comma",
+                    Token::End => "the formula ends too early: add what is missing or remove the operator",
+                    _ => "write a name, a number, a text or a function call here",
+                };
+                Diagnostic::new(Code::ExpectedExpression, if at_end { missing } else { span }, message).with_help(help)
+            }
+        };
+        self.report(diagnostic);
+        self.add(Expr::Error, if at_end { missing } else { span })
+    }
+
+    /// An expression is followed by something that cannot follow it.
+    pub fn surplus(&mut self, recovery: Recovery) {
+        let (span, token) = self.place(&recovery);
+        let text = span.text(self.source);
+        let diagnostic = match token {
+            Token::Name if ["and", "or"].iter().any(|w| text.eq_ignore_ascii_case(w)) => {
+                let upper = text.to_ascii_uppercase();
+                Diagnostic::new(Code::NotFormulaSyntax, span, format!("`{upper}` is a function, not an operator"))
+                    .with_help(format!("write `{upper}(a, b)`"))
+            }
+            Token::Name if text.eq_ignore_ascii_case("in") => {
+                Diagnostic::new(Code::NotFormulaSyntax, span, "`IN` is not part of the language")
+                    .with_help("write `OR(x = a, x = b)`")
+            }
+            Token::Semicolon => semicolon(span),
+            Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not begin a comment")
+                .with_help("comments begin with `//`"),
+            Token::Equal => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `=`").with_help(
+                "a definition is written `name = formula`, the name at the start of its line and outside brackets",
+            ),
+            Token::Dot => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `.`").with_help(
+                "a field is written `view.field`, or `${view.field}` when its name has blanks",
+            ),
+            _ => Diagnostic::new(
+                Code::UnexpectedToken,
+                span,
+                format!("expected an operator, found {}", self.shown(token, span)),
+            )
+            .with_help("put an operator or a comma between the two, or remove one"),
+        };
+        self.report(diagnostic);
+    }
+
+    fn shown(&self, token: Token, span: Span) -> String {
+        let text = span.text(self.source);
+        match token {
+            Token::Start | Token::End => "the end of the formula".to_owned(),
+            _ if text.is_empty() => token.describe().to_owned(),
+            _ if text.chars().count() > 24 => {
+                format!("`{}…`", text.chars().take(24).collect::<String>().replace('\n', " "))
+            }
+            _ => format!("`{}`", text.replace('\n', " ")),
+        }
+    }
+
+    /// Where a fault stands, and the token there.
+    fn place(&self, recovery: &Recovery) -> (Span, Token) {
+        match &recovery.error {
+            ParseError::UnrecognizedToken { token: (l, token, r), .. } | ParseError::ExtraToken { token: (l, token, r) } => {
+                (Span::new(*l, *r), *token)
+            }
+            ParseError::UnrecognizedEof { location, .. } | ParseError::InvalidToken { location } => {
+                (Span::new(*location, *location), Token::End)
+            }
+            ParseError::User { .. } => (Span::default(), Token::End),
+        }
+    }
+}
+
+/// Recovery may put a hole where an operator was expected; the parser's own list tells.
+fn operand_expected(recovery: &Recovery) -> bool {
+    match &recovery.error {
+        ParseError::UnrecognizedToken { expected, .. } | ParseError::UnrecognizedEof { expected, .. } => {
+            expected.iter().any(|e| e == "\"number\"")
+        }
+        _ => true,
+    }
+}
+
+fn semicolon(span: Span) -> Diagnostic {
+    Diagnostic::new(Code::NotFormulaSyntax, span, "`;` does not separate arguments")
+        .with_help("write `,` between arguments")
+        .with_fix(span, ",")
+}

@@ -1,0 +1,132 @@
+//! Tokens to a tree. The only module that knows LALRPOP.
+
+mod builder;
+mod doc;
+mod reference;
+mod text;
+
+use std::sync::Arc;
+
+pub use doc::description;
+pub use reference::{Reference, reference};
+pub use text::{quote, unquote};
+
+use crate::ast::Ast;
+use crate::diag::{Code, Diagnostic};
+use crate::lex::{self, Mode};
+use crate::limits::Limits;
+use crate::span::Span;
+
+#[allow(clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::panic, clippy::expect_used, missing_docs, unused)]
+#[allow(unused_qualifications, unreachable_pub, dead_code)]
+mod formula {
+    include!(concat!(env!("OUT_DIR"), "/formula.rs"));
+}
+
+/// A tree with the source that its spans point into.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    source: Arc<str>,
+    ast: Ast,
+}
+
+impl Parsed {
+    /// The tree.
+    #[must_use]
+    pub fn ast(&self) -> &Ast {
+        &self.ast
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+}
+
+/// Parses a file of definitions, or one formula, with the usual limits.
+///
+/// ```
+/// let (parsed, diagnostics) = formulac::parse::parse("a = 1 +\nb = (2");
+/// assert_eq!(parsed.ast().definitions.len(), 2);
+/// let codes: Vec<_> = diagnostics.iter().map(|d| d.code()).collect();
+/// assert_eq!(codes, ["F0201", "F0203"]);
+/// ```
+#[must_use]
+pub fn parse(source: &str) -> (Parsed, Vec<Diagnostic>) {
+    parse_with(source, Mode::File, &Limits::default())
+}
+
+/// Parses with a mode and limits. The tree is whole whatever the faults: error nodes stand in the holes.
+#[must_use]
+pub fn parse_with(source: &str, mode: Mode, limits: &Limits) -> (Parsed, Vec<Diagnostic>) {
+    let (ast, diagnostics) = parse_text(source, mode, limits);
+    (Parsed { source: Arc::from(source), ast }, diagnostics)
+}
+
+/// The same without keeping the source.
+pub(crate) fn parse_text(source: &str, mode: Mode, limits: &Limits) -> (Ast, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
+    if source.len() > limits.source.min(u32::MAX as usize / 2) {
+        diagnostics.push(
+            Diagnostic::new(
+                Code::SourceTooLarge,
+                Span::default(),
+                format!("the source is {} bytes long, more than the limit of {}", source.len(), limits.source),
+            )
+            .with_help("split it into several files"),
+        );
+        return (Ast::default(), diagnostics);
+    }
+    let whole = SourcePart { span: Span::new(0, source.len() as u32), mode, name: None };
+    parse_parts(source, &[whole], limits, diagnostics)
+}
+
+/// A part of a source that is made of several, such as the formulas of a spec.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SourcePart {
+    pub span: Span,
+    pub mode: Mode,
+    /// What the formula of this part defines, when its name stands elsewhere.
+    pub name: Option<Span>,
+}
+
+/// Parses several parts of a source into one tree; each definition says which part it is of.
+pub(crate) fn parse_parts(
+    source: &str,
+    parts: &[SourcePart],
+    limits: &Limits,
+    mut diagnostics: Vec<Diagnostic>,
+) -> (Ast, Vec<Diagnostic>) {
+    let mut layout = lex::Layout::default();
+    for (index, part) in parts.iter().enumerate() {
+        let lexed = lex::lex_part(source, part.span, &mut diagnostics);
+        let before = layout.heads.len();
+        let frame = lex::Part { mode: part.mode, name: part.name, index: index as u32 };
+        lex::layout_part(source, &lexed, frame, limits, &mut layout, &mut diagnostics);
+        let text = part.span.text(source);
+        if layout.heads.len() == before && (part.mode == Mode::Formula || text.trim_start().starts_with('=')) {
+            diagnostics.push(
+                Diagnostic::new(Code::ExpectedExpression, part.span, "the formula is empty")
+                    .with_help("write an expression, such as `SUM(amount)`"),
+            );
+        }
+    }
+    if layout.heads.is_empty() {
+        return (Ast::default(), diagnostics);
+    }
+    let mut builder = builder::Builder::new(source, layout.heads, layout.tokens.len());
+    let result = formula::FileParser::new().parse(&mut builder, layout.tokens.iter().copied());
+    let builder::Builder { ast, diagnostics: found, .. } = builder;
+    diagnostics.extend(found);
+    if result.is_err() && !diagnostics.iter().any(Diagnostic::is_error) {
+        // Recovery takes every stream that the layout pass makes; were one refused, it is said and not hidden.
+        diagnostics.push(Diagnostic::new(
+            Code::Internal,
+            Span::new(0, source.len() as u32),
+            "the parser could not go on after a fault",
+        ));
+    }
+    crate::diag::sort(&mut diagnostics);
+    (ast, diagnostics)
+}

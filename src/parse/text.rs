@@ -1,0 +1,29 @@
+//! Text literals: their value, and a value back to a literal.
+
+use std::borrow::Cow;
+
+/// The value of a text literal as written, quotes included; `""` inside is one quote.
+///
+/// ```
+/// assert_eq!(formulac::parse::unquote(r#""say ""hi""""#), r#"say "hi""#);
+/// ```
+#[must_use]
+pub fn unquote(literal: &str) -> Cow<'_, str> {
+    let curly = |c: char| "\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}".contains(c);
+    if literal.starts_with(curly) {
+        return Cow::Borrowed(literal.trim_start_matches(curly).trim_end_matches(|c| curly(c) || c == '"'));
+    }
+    let inner = literal.strip_prefix('"').unwrap_or(literal);
+    let inner = inner.strip_suffix('"').unwrap_or(inner);
+    if inner.contains("\"\"") { Cow::Owned(inner.replace("\"\"", "\"")) } else { Cow::Borrowed(inner) }
+}
+
+/// A value as a text literal.
+///
+/// ```
+/// assert_eq!(formulac::parse::quote(r#"say "hi""#), r#""say ""hi""""#);
+/// ```
+#[must_use]
+pub fn quote(value: &str) -> String {
+    format!("\"{}\"", value.replace('"', "\"\""))
+}

@@ -1,0 +1,201 @@
+//! What is known of the data: relations, their columns, types, nullability, keys.
+
+pub(crate) mod file;
+
+use rustc_hash::FxHashMap;
+
+use crate::types::Type;
+
+/// A column of a relation.
+///
+/// ```
+/// use formulac::{Column, Type};
+/// let column = Column::new("amount", Type::Decimal).nullable(false);
+/// assert!(!column.is_nullable());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    name: String,
+    ty: Type,
+    nullable: bool,
+    quoted: bool,
+    description: Option<String>,
+}
+
+impl Column {
+    /// A column that may be NULL.
+    #[must_use]
+    pub fn new(name: impl Into<String>, ty: Type) -> Self {
+        Self { name: name.into(), ty, nullable: true, quoted: false, description: None }
+    }
+
+    /// Whether it may be NULL.
+    #[must_use]
+    pub fn nullable(mut self, nullable: bool) -> Self {
+        self.nullable = nullable;
+        self
+    }
+
+    /// Whether the source spells the name in quotes, so that its case matters.
+    #[must_use]
+    pub fn quoted(mut self, quoted: bool) -> Self {
+        self.quoted = quoted;
+        self
+    }
+
+    /// With a description.
+    #[must_use]
+    pub fn description(mut self, text: impl Into<String>) -> Self {
+        self.description = Some(text.into());
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its type.
+    #[must_use]
+    pub fn ty(&self) -> Type {
+        self.ty
+    }
+
+    /// Whether it may be NULL.
+    #[must_use]
+    pub fn is_nullable(&self) -> bool {
+        self.nullable
+    }
+
+    /// Whether its case matters.
+    #[must_use]
+    pub fn is_quoted(&self) -> bool {
+        self.quoted
+    }
+
+    /// What it means.
+    #[must_use]
+    pub fn about(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+}
+
+/// A table, view or model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Relation {
+    name: String,
+    columns: Vec<Column>,
+    by_name: FxHashMap<String, usize>,
+    primary_key: Vec<String>,
+}
+
+impl Relation {
+    /// A relation without columns.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// With a further column; the first of a name, ignoring ASCII case, is the one that counts.
+    #[must_use]
+    pub fn with(mut self, column: Column) -> Self {
+        self.push(column);
+        self
+    }
+
+    pub(crate) fn push(&mut self, column: Column) {
+        let key = column.name.to_ascii_lowercase();
+        self.by_name.entry(key).or_insert(self.columns.len());
+        self.columns.push(column);
+    }
+
+    /// With a primary key; its columns are then never NULL.
+    #[must_use]
+    pub fn primary_key<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.primary_key = columns.into_iter().map(Into::into).collect();
+        for name in self.primary_key.clone() {
+            if let Some(index) = self.by_name.get(&name.to_ascii_lowercase()) {
+                self.columns[*index].nullable = false;
+            }
+        }
+        self
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its columns, in order.
+    #[must_use]
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// The columns of its primary key.
+    #[must_use]
+    pub fn key(&self) -> &[String] {
+        &self.primary_key
+    }
+
+    /// The column of this name, in any case.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.position(name).map(|i| &self.columns[i])
+    }
+
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        if name.bytes().any(|b| b.is_ascii_uppercase()) {
+            self.by_name.get(&name.to_ascii_lowercase()).copied()
+        } else {
+            self.by_name.get(name).copied()
+        }
+    }
+}
+
+/// All relations that a compiler knows.
+///
+/// ```
+/// use formulac::{Column, Relation, Schema, Type};
+/// let schema = Schema::new().with(Relation::new("orders").with(Column::new("amount", Type::Decimal)));
+/// assert!(schema.relation("ORDERS").is_some());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schema {
+    relations: Vec<Relation>,
+}
+
+impl Schema {
+    /// A schema that knows nothing; types are then taken from use.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With a further relation.
+    #[must_use]
+    pub fn with(mut self, relation: Relation) -> Self {
+        self.relations.push(relation);
+        self
+    }
+
+    /// The relations, in order.
+    #[must_use]
+    pub fn relations(&self) -> &[Relation] {
+        &self.relations
+    }
+
+    /// The relation of this name, in any case.
+    #[must_use]
+    pub fn relation(&self, name: &str) -> Option<&Relation> {
+        self.relations.iter().find(|r| r.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.relations.is_empty()
+    }
+}

@@ -1,0 +1,12 @@
+//! SQL as a tree: expressions in one arena, queries as CTEs and selects, and their text.
+//!
+//! Brackets come from precedence, line breaks from width; nothing here knows a dialect.
+
+mod precedence;
+mod print;
+mod query;
+mod tree;
+
+pub(crate) use print::{flat, pretty};
+pub(crate) use query::{Cte, Item, Join, OrderKey, Query, Select, Source, write_query};
+pub(crate) use tree::{Slice, Sql, SqlId, Tree};

@@ -1,0 +1,214 @@
+//! SQL expressions in one arena, children before parents; a child may be shared, and is written where it is used.
+
+use super::precedence;
+use crate::span::Span;
+
+/// A node's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SqlId(pub u32);
+
+/// A range of the pool of operands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Slice {
+    pub first: u32,
+    pub count: u32,
+}
+
+/// An SQL expression.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Sql {
+    /// A keyword or a bare word.
+    Word(&'static str),
+    /// Finished text of the pool: a name, a literal.
+    Text { first: u32, len: u32 },
+    /// `qualifier.name`.
+    Field { qualifier: SqlId, name: SqlId },
+    Call { name: &'static str, args: Slice },
+    Binary { op: &'static str, left: SqlId, right: SqlId },
+    Unary { op: &'static str, x: SqlId },
+    Postfix { op: &'static str, x: SqlId },
+    In { x: SqlId, negated: bool, args: Slice },
+    Between { x: SqlId, low: SqlId, high: SqlId },
+    /// Pairs, and an odd last branch.
+    Case { subject: Option<SqlId>, arms: Slice },
+    Cast { name: &'static str, x: SqlId, ty: &'static str },
+    Spaced(Slice),
+    Paren(SqlId),
+    List(Slice),
+    Bracket(Slice),
+    Subscript { x: SqlId, index: SqlId },
+    /// `x over (partition by … order by …)`.
+    Over { x: SqlId, partition: Slice, order: Slice },
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SqlMeta {
+    /// Bytes of the text in one line.
+    pub width: u32,
+    pub strength: u8,
+    /// The part of the formula that it was made of.
+    pub span: Span,
+}
+
+/// All expressions of a compilation in one dialect.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tree {
+    pub nodes: Vec<Sql>,
+    pub meta: Vec<SqlMeta>,
+    pub args: Vec<SqlId>,
+    pub text: String,
+}
+
+impl Tree {
+    pub fn node(&self, id: SqlId) -> Sql {
+        self.nodes[id.0 as usize]
+    }
+
+    pub fn meta(&self, id: SqlId) -> SqlMeta {
+        self.meta[id.0 as usize]
+    }
+
+    pub fn width(&self, id: SqlId) -> u32 {
+        self.meta[id.0 as usize].width
+    }
+
+    pub fn args(&self, slice: Slice) -> &[SqlId] {
+        &self.args[slice.first as usize..(slice.first + slice.count) as usize]
+    }
+
+    pub fn slice(&mut self, ids: &[SqlId]) -> Slice {
+        let first = self.args.len() as u32;
+        self.args.extend_from_slice(ids);
+        Slice { first, count: ids.len() as u32 }
+    }
+
+    pub fn str(&self, first: u32, len: u32) -> &str {
+        self.text.get(first as usize..(first + len) as usize).unwrap_or_default()
+    }
+
+    /// Text that `write` appends, as a node; one that begins with a minus binds like one.
+    pub fn text(&mut self, span: Span, write: impl FnOnce(&mut String)) -> SqlId {
+        let first = self.text.len() as u32;
+        write(&mut self.text);
+        let len = self.text.len() as u32 - first;
+        self.add(Sql::Text { first, len }, span)
+    }
+
+    pub fn word(&mut self, word: &'static str, span: Span) -> SqlId {
+        self.add(Sql::Word(word), span)
+    }
+
+    pub fn call(&mut self, name: &'static str, args: &[SqlId], span: Span) -> SqlId {
+        let args = self.slice(args);
+        self.add(Sql::Call { name, args }, span)
+    }
+
+    pub fn binary(&mut self, op: &'static str, left: SqlId, right: SqlId, span: Span) -> SqlId {
+        self.add(Sql::Binary { op, left, right }, span)
+    }
+
+    pub fn add(&mut self, node: Sql, span: Span) -> SqlId {
+        let (width, strength) = self.measure(node);
+        self.nodes.push(node);
+        self.meta.push(SqlMeta { width, strength, span });
+        SqlId(self.nodes.len() as u32 - 1)
+    }
+
+    /// The strength that each operand must have, in the order of writing.
+    pub fn least(node: Sql) -> (u8, u8) {
+        match node {
+            Sql::Binary { op, .. } => precedence::operands(op),
+            Sql::Unary { op: "not", .. } => (precedence::NOT, 0),
+            Sql::Unary { .. } => (precedence::ATOM, 0),
+            Sql::Postfix { .. } | Sql::In { .. } | Sql::Between { .. } => (precedence::OTHER, precedence::OTHER),
+            Sql::Subscript { .. } | Sql::Field { .. } => (precedence::ATOM, 0),
+            Sql::Over { .. } => (precedence::SPACED, precedence::SPACED),
+            _ => (precedence::SPACED, precedence::SPACED),
+        }
+    }
+
+    /// Whether an operand of `parent` is written in brackets.
+    pub fn bracketed(&self, parent: Sql, child: SqlId, least: u8) -> bool {
+        let op = match parent {
+            Sql::Binary { op, .. } => op,
+            _ => "",
+        };
+        precedence::needs_brackets(op, self.node(child), self.meta(child).strength, least)
+    }
+
+    /// Width in one line, and strength.
+    fn measure(&self, node: Sql) -> (u32, u8) {
+        use precedence::{ATOM, COMPARE, NEGATIVE, NOT, SPACED};
+        let operand = |id: SqlId, least: u8| {
+            self.width(id).saturating_add(if self.bracketed(node, id, least) { 2 } else { 0 })
+        };
+        let list = |slice: Slice, gap: u32| {
+            let gaps = gap.saturating_mul(slice.count.saturating_sub(1));
+            self.args(slice).iter().fold(gaps, |sum, id| sum.saturating_add(self.width(*id)))
+        };
+        let (left, right) = Self::least(node);
+        match node {
+            Sql::Word(word) => (word.len() as u32, if word.contains(' ') { SPACED } else { ATOM }),
+            Sql::Text { first, len } => {
+                let negative = self.str(first, len).starts_with('-');
+                (len, if negative { NEGATIVE } else { ATOM })
+            }
+            Sql::Field { qualifier, name } => (self.width(qualifier).saturating_add(1 + self.width(name)), ATOM),
+            Sql::Call { name, args } => (list(args, 2).saturating_add(name.len() as u32 + 2), ATOM),
+            Sql::Binary { op, left: a, right: b } => {
+                let sum = operand(a, left).saturating_add(operand(b, right)).saturating_add(op.len() as u32 + 2);
+                (sum, precedence::binary(op))
+            }
+            Sql::Unary { op: "not", x } => (operand(x, left).saturating_add(4), NOT),
+            Sql::Unary { op, x } => (operand(x, left).saturating_add(op.len() as u32), NEGATIVE),
+            Sql::Postfix { op, x } => (operand(x, left).saturating_add(op.len() as u32 + 1), COMPARE),
+            Sql::In { x, negated, args } => {
+                let words = if negated { 10 } else { 6 };
+                (operand(x, left).saturating_add(list(args, 2)).saturating_add(words), COMPARE)
+            }
+            Sql::Between { x, low, high } => {
+                let sum = operand(x, left).saturating_add(operand(low, right)).saturating_add(operand(high, right));
+                (sum.saturating_add(14), COMPARE)
+            }
+            Sql::Case { subject, arms } => {
+                let pairs = arms.count / 2;
+                let other = arms.count % 2;
+                let words = 8u32.saturating_add(pairs.saturating_mul(12)).saturating_add(other * 6);
+                let subject = subject.map_or(0, |s| self.width(s).saturating_add(1));
+                (list(arms, 0).saturating_add(words).saturating_add(subject), ATOM)
+            }
+            Sql::Cast { name, x, ty } => {
+                (self.width(x).saturating_add((name.len() + ty.len()) as u32 + 6), ATOM)
+            }
+            // Words around an expression bind like the loosest of it, so they are bracketed as operands,
+            // but for typed literals and ordered-set calls, which read as one thing.
+            Sql::Spaced(args) => (list(args, 1), if self.reads_as_one(args) { ATOM } else { SPACED }),
+            Sql::Paren(x) => (self.width(x).saturating_add(2), ATOM),
+            Sql::List(args) => (list(args, 2), SPACED),
+            Sql::Bracket(args) => (list(args, 2).saturating_add(2), ATOM),
+            Sql::Subscript { x, index } => (operand(x, left).saturating_add(self.width(index)).saturating_add(2), ATOM),
+            Sql::Over { x, partition, order } => {
+                let mut width = self.width(x).saturating_add(8);
+                if partition.count > 0 {
+                    width = width.saturating_add(list(partition, 2)).saturating_add(13);
+                }
+                if order.count > 0 {
+                    width = width.saturating_add(list(order, 2)).saturating_add(9);
+                    width += u32::from(partition.count > 0);
+                }
+                (width, ATOM)
+            }
+        }
+    }
+
+    fn reads_as_one(&self, args: Slice) -> bool {
+        let args = self.args(args);
+        let first_is_type = matches!(
+            args.first().map(|a| self.node(*a)),
+            Some(Sql::Word("date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "interval" | "array" | "distinct"))
+        );
+        let ends_in_brackets = matches!(args.last().map(|a| self.node(*a)), Some(Sql::Paren(_)));
+        let begins_with_call = matches!(args.first().map(|a| self.node(*a)), Some(Sql::Call { .. }));
+        first_is_type || (ends_in_brackets && begins_with_call)
+    }
+}

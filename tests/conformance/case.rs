@@ -1,0 +1,267 @@
+//! Formula cases: one file per function or operator, read from YAML.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use formulac::Type;
+use serde_json::Value as Json;
+
+use crate::expect::{
+    Deviation, TestColumn, TestTable, columns, deviations, neutral_type, refusals, row,
+};
+use crate::files;
+use crate::yaml::{self, Map, Node, Result};
+
+/// The table that every formula case reads, and the column that keeps its rows in order.
+pub const TABLE: &str = "t";
+pub const ROW_ID: &str = "row_id";
+
+pub struct CaseFile {
+    pub function: String,
+    pub path: PathBuf,
+    pub cases: Vec<Case>,
+}
+
+pub struct Case {
+    pub name: String,
+    pub line: usize,
+    pub formula: String,
+    pub table: TestTable,
+    pub group_by: Vec<String>,
+    pub expected: Expected,
+    pub ty: Option<Type>,
+    pub warnings: Vec<String>,
+    pub unsupported: BTreeMap<String, String>,
+    pub differs: BTreeMap<String, Deviation<Vec<Json>>>,
+    pub untyped: Untyped,
+}
+
+pub enum Expected {
+    /// One value per row of the table.
+    Rows(Vec<Json>),
+    /// An aggregate over the whole table.
+    One(Json),
+    /// An aggregate per group: the keys, then the value.
+    Groups(Vec<(Vec<Json>, Json)>),
+    /// No dialect compiles it; the code of the error.
+    Refused(String),
+}
+
+/// What happens to the formula without a schema.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Untyped {
+    /// The same values come out.
+    Same,
+    /// The compiler refuses it.
+    Error,
+    /// It compiles, but nothing in it tells the types, so nothing is compared.
+    Unknowable,
+}
+
+pub fn read_file(path: &Path) -> Result<CaseFile> {
+    read_text(path, &files::read(path))
+}
+
+pub fn read_text(path: &Path, text: &str) -> Result<CaseFile> {
+    let root = yaml::parse(text)?;
+    let mut map = root.map()?;
+    let function = map.need("function")?.text()?.to_owned();
+    let list = map.need("cases")?;
+    let defaults = Defaults {
+        types: map.take("types"),
+        rows: map.take("rows"),
+    };
+    map.finish()?;
+    let cases: Vec<Case> = list
+        .list()?
+        .iter()
+        .map(|node| read_case(node, &defaults))
+        .collect::<Result<_>>()?;
+    if cases.is_empty() {
+        return list.error("no cases");
+    }
+    for (at, case) in cases.iter().enumerate() {
+        if cases
+            .iter()
+            .take(at)
+            .any(|earlier| earlier.name == case.name)
+        {
+            return Err(format!(
+                "line {}: two cases are called `{}`",
+                case.line, case.name
+            ));
+        }
+    }
+    Ok(CaseFile {
+        function,
+        path: path.to_owned(),
+        cases,
+    })
+}
+
+/// Columns and rows that cases of the file share.
+struct Defaults {
+    types: Option<Node>,
+    rows: Option<Node>,
+}
+
+fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
+    let mut map = node.map()?;
+    let name = map.need("case")?.text()?.to_owned();
+    let formula = map.need("formula")?.text()?.to_owned();
+    // the file's rows have the file's columns
+    let own_types = map.take("types");
+    let shared_rows = if own_types.is_none() {
+        defaults.rows.clone()
+    } else {
+        None
+    };
+    let rows = map.take("rows").or(shared_rows);
+    let types = own_types.or_else(|| defaults.types.clone());
+    let columns = types.map_or(Ok(Vec::new()), |types| columns(&types))?;
+    let group_by = map
+        .take("group_by")
+        .map_or(Ok(Vec::new()), |node| node.texts())?;
+    let (rows, row_values) = read_rows(rows, &columns)?;
+    let expected = read_expected(node, &mut map, &group_by, row_values)?;
+    let ty = map
+        .take("type")
+        .map(|node| neutral_type(&node, node.text()?))
+        .transpose()?;
+    read_source(node, &mut map, &expected)?;
+    let untyped = match map.take("untyped") {
+        None => Untyped::Same,
+        Some(node) => match node.text()? {
+            "error" => Untyped::Error,
+            "unknowable" => Untyped::Unknowable,
+            _ => return node.error("`untyped` is error or unknowable"),
+        },
+    };
+    let case = Case {
+        name,
+        line: node.line,
+        formula,
+        table: table(columns, rows),
+        group_by,
+        expected,
+        ty,
+        warnings: map
+            .take("warns")
+            .map_or(Ok(Vec::new()), |node| node.texts())?,
+        unsupported: refusals(map.take("unsupported"))?,
+        differs: deviations(map.take("differs"), deviant_values)?,
+        untyped,
+    };
+    map.finish()?;
+    if case
+        .differs
+        .keys()
+        .any(|dialect| case.unsupported.contains_key(dialect))
+    {
+        return node.error("a dialect cannot be both in `unsupported` and in `differs`");
+    }
+    Ok(case)
+}
+
+/// The rows without their `is`, and the values of `is` where rows have them.
+fn read_rows(rows: Option<Node>, columns: &[TestColumn]) -> Result<(Vec<Vec<Json>>, Vec<Json>)> {
+    let mut table = Vec::new();
+    let mut values = Vec::new();
+    let Some(list) = rows else {
+        return Ok((table, values));
+    };
+    for node in list.list()? {
+        let mut map = node.map()?;
+        table.push(row(node, &mut map, columns)?);
+        if let Some(value) = map.take("is") {
+            values.push(value.scalar()?.clone());
+        }
+        map.finish()?;
+    }
+    if !values.is_empty() && values.len() != table.len() {
+        return list.error("`is` must stand in every row or in none");
+    }
+    Ok((table, values))
+}
+
+fn read_expected(
+    node: &Node,
+    map: &mut Map,
+    group_by: &[String],
+    row_values: Vec<Json>,
+) -> Result<Expected> {
+    let one = map.take("is");
+    let groups = map.take("groups");
+    let refused = map.take("refused");
+    match (one, groups, refused) {
+        (Some(value), None, None) if row_values.is_empty() => {
+            Ok(Expected::One(value.scalar()?.clone()))
+        }
+        (None, Some(list), None) if row_values.is_empty() && !group_by.is_empty() => {
+            let mut groups = Vec::new();
+            for node in list.list()? {
+                let mut map = node.map()?;
+                let mut keys = Vec::new();
+                for name in group_by {
+                    keys.push(map.need(name)?.scalar()?.clone());
+                }
+                groups.push((keys, map.need("is")?.scalar()?.clone()));
+                map.finish()?;
+            }
+            Ok(Expected::Groups(groups))
+        }
+        (None, None, Some(code)) => Ok(Expected::Refused(code.text()?.to_owned())),
+        (None, None, None) if !row_values.is_empty() => Ok(Expected::Rows(row_values)),
+        _ => node.error(
+            "a case needs one of: `is` in every row; `is` beside `rows`; \
+             `groups` with `group_by`; `refused`",
+        ),
+    }
+}
+
+/// `source: sheet` (checked by tests/oracle/check_sheet.py) or `source: hand`.
+fn read_source(node: &Node, map: &mut Map, expected: &Expected) -> Result<()> {
+    let spelled_for_sheet = map.take("sheet").is_some();
+    match map.take("source") {
+        None if matches!(expected, Expected::Refused(_)) => Ok(()),
+        None => node.error("`source` is missing: sheet or hand"),
+        Some(source) => match source.text()? {
+            "sheet" => Ok(()),
+            "hand" if !spelled_for_sheet => Ok(()),
+            "hand" => source.error("`sheet` needs `source: sheet`"),
+            _ => source.error("`source` is sheet or hand"),
+        },
+    }
+}
+
+/// A deviation lists one value per row or group; for an aggregate it is one value.
+fn deviant_values(node: &Node) -> Result<Vec<Json>> {
+    if node.is_list() {
+        node.list()?
+            .iter()
+            .map(|item| item.scalar().cloned())
+            .collect()
+    } else {
+        Ok(vec![node.scalar()?.clone()])
+    }
+}
+
+/// Numbers the rows in a first column, which formulas do not use.
+fn table(mut columns: Vec<TestColumn>, mut rows: Vec<Vec<Json>>) -> TestTable {
+    columns.insert(
+        0,
+        TestColumn {
+            name: ROW_ID.to_owned(),
+            ty: Type::Integer,
+            nullable: false,
+        },
+    );
+    for (number, row) in (1..).zip(&mut rows) {
+        row.insert(0, Json::from(number));
+    }
+    TestTable {
+        name: TABLE.to_owned(),
+        columns,
+        rows,
+    }
+}

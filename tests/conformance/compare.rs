@@ -1,0 +1,54 @@
+//! When a value, or its type, is the expected one.
+
+use formulac::Dialect;
+use serde_json::Value as Json;
+
+/// Numbers agree within 1e-9, relative or absolute; everything else must be the same.
+pub fn same(expected: &Json, got: &Json) -> bool {
+    match (expected, got) {
+        (Json::Number(expected), Json::Number(got)) => {
+            let (Some(expected), Some(got)) = (expected.as_f64(), got.as_f64()) else {
+                return expected == got;
+            };
+            let scale = expected.abs().max(got.abs()).max(1.0);
+            expected == got || (expected - got).abs() <= 1e-9 * scale
+        }
+        _ => expected == got,
+    }
+}
+
+/// Why the engine's type is not of the expected class, if it is not.
+///
+/// Integers may come back as exact numerics where the engine widens its sums; Postgres keeps
+/// `numeric` where others give a float, which is no less exact; the Snowflake stand-in does not
+/// tell its numbers apart.
+pub fn type_fault(dialect: Dialect, expected: &str, engine_type: &str) -> Option<String> {
+    let class = match (dialect.name(), engine_type) {
+        ("bigquery", "TIMESTAMP") => "timestamptz",
+        _ => type_class(engine_type),
+    };
+    let is_number = matches!(class, "integer" | "decimal" | "float");
+    let fits = match (dialect.name(), expected) {
+        ("snowflake", "integer" | "decimal" | "float") => is_number,
+        ("postgres", "integer") => matches!(class, "integer" | "decimal"),
+        ("postgres", "float") => matches!(class, "float" | "decimal"),
+        _ => class == expected,
+    };
+    (!fits).then(|| format!("the engine's type is {engine_type}, expected {expected}"))
+}
+
+fn type_class(engine_type: &str) -> &str {
+    let name = engine_type.split('(').next().unwrap_or(engine_type);
+    match name {
+        "INT64" | "INT32" | "UINT64" | "UINT32" | "int2" | "int4" | "int8" | "TINYINT"
+        | "SMALLINT" | "INTEGER" | "BIGINT" | "HUGEINT" | "UBIGINT" => "integer",
+        "NUMERIC" | "BIGNUMERIC" | "numeric" | "DECIMAL" | "NUMBER" => "decimal",
+        "DOUBLE" | "FLOAT" | "float4" | "float8" => "float",
+        "STRING" | "text" | "varchar" | "VARCHAR" => "text",
+        "BOOL" | "bool" | "BOOLEAN" => "boolean",
+        "DATE" | "date" => "date",
+        "DATETIME" | "TIMESTAMP" | "timestamp" | "TIMESTAMP_NTZ" => "timestamp",
+        "timestamptz" | "TIMESTAMP WITH TIME ZONE" | "TIMESTAMP_TZ" => "timestamptz",
+        other => other,
+    }
+}

@@ -1,0 +1,168 @@
+//! Runs batches on the engines, one process per engine, two at a time.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::{env, fs, thread};
+
+use formulac::Dialect;
+use serde_json::Value as Json;
+
+use crate::batch::Batch;
+use crate::files::output_folder;
+
+/// The answer to one query, or the engine's error.
+pub type Answer = Result<Table, String>;
+
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub columns: Vec<String>,
+    pub types: Vec<String>,
+    pub rows: Vec<Vec<Json>>,
+}
+
+pub enum Run {
+    Done(Vec<Answer>),
+    /// The engine is not installed, for this reason.
+    Missing(String),
+}
+
+/// `oracle.py` ends with this status when the engine is not installed.
+const NOT_INSTALLED: i32 = 3;
+
+/// The tests of this binary take turns: each starts up to two engines.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Whether the engine only imitates the warehouse (see tests/oracle/README.md).
+pub fn is_emulator(dialect: Dialect) -> bool {
+    dialect.name() == "snowflake"
+}
+
+/// Runs each batch; the answers come back in the order of the batches.
+pub fn run_all(suite: &str, batches: &[(Dialect, Batch)]) -> Vec<Run> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let waiting = Mutex::new((0..batches.len()).rev().collect::<Vec<_>>());
+    let finished = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let next = waiting.lock().expect("no panic while locked").pop();
+                    let Some((dialect, batch)) = next.and_then(|at| batches.get(at)) else {
+                        break;
+                    };
+                    let run = run(suite, dialect.name(), batch);
+                    finished
+                        .lock()
+                        .expect("no panic while locked")
+                        .push((next, run));
+                }
+            });
+        }
+    });
+    let mut finished = finished
+        .into_inner()
+        .expect("the engine threads ended well");
+    finished.sort_by_key(|(at, _)| *at);
+    finished.into_iter().map(|(_, run)| run).collect()
+}
+
+fn run(suite: &str, engine: &str, batch: &Batch) -> Run {
+    if batch.len() == 0 {
+        return Run::Done(Vec::new());
+    }
+    let Some(python) = python() else {
+        return Run::Missing("no Python environment; run tests/setup.sh".to_owned());
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let questions = output_folder().join(format!("{suite}-{engine}.jsonl"));
+    let answers = output_folder().join(format!("{suite}-{engine}-answers.jsonl"));
+    fs::write(&questions, batch.to_text()).expect("the batch can be written");
+    let mut command = Command::new(python);
+    command
+        .arg(root.join("tests/oracle/oracle.py"))
+        .args(["--engine", engine, "--batch"]);
+    command.arg(&questions).arg("--out").arg(&answers);
+    if env::var_os("FORMULAC_ORACLE_CACHE").is_none() {
+        command.env("FORMULAC_ORACLE_CACHE", default_home().join("cache"));
+    }
+    let output = command.output().expect("the engine runner starts");
+    let messages = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(NOT_INSTALLED) {
+        return Run::Missing(messages.trim().to_owned());
+    }
+    assert!(
+        output.status.success(),
+        "the {engine} runner failed:\n{messages}"
+    );
+    let text = fs::read_to_string(&answers).expect("the runner wrote its answers");
+    let answers: Vec<Answer> = text
+        .split('\n')
+        .filter(|line| !line.is_empty())
+        .map(read)
+        .collect();
+    assert_eq!(
+        answers.len(),
+        batch.len(),
+        "{engine} must answer every query:\n{messages}"
+    );
+    Run::Done(answers)
+}
+
+fn python() -> Option<PathBuf> {
+    let given = env::var_os("FORMULAC_PYTHON").map(PathBuf::from);
+    let path = given.unwrap_or_else(|| default_home().join("engines/bin/python"));
+    Some(path).filter(|path| path.exists())
+}
+
+/// Where tests/setup.sh installs by default.
+fn default_home() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-tools")
+}
+
+fn read(line: &str) -> Answer {
+    let json: Json = serde_json::from_str(line).expect("the runner writes JSON lines");
+    if let Some(error) = json.get("error").and_then(Json::as_str) {
+        return Err(error.to_owned());
+    }
+    let list = |key: &str| {
+        json.get(key)
+            .and_then(Json::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let texts = |key: &str| -> Vec<String> {
+        list(key)
+            .iter()
+            .filter_map(Json::as_str)
+            .map(str::to_owned)
+            .collect()
+    };
+    let rows = list("rows")
+        .iter()
+        .filter_map(Json::as_array)
+        .cloned()
+        .collect();
+    Ok(Table {
+        columns: texts("columns"),
+        types: texts("types"),
+        rows,
+    })
+}
+
+/// Says loudly that an engine's checks are left out; with FORMULAC_REQUIRE_ENGINES that fails.
+pub fn announce_missing(dialect: Dialect, reason: &str, checks: usize) {
+    let name = dialect.name();
+    let message = format!("SKIPPED {name}: {checks} checks are not run: {reason}");
+    say(&message);
+    let required = env::var("FORMULAC_REQUIRE_ENGINES").is_ok_and(|v| !v.is_empty() && v != "0");
+    assert!(!required, "{message} (and FORMULAC_REQUIRE_ENGINES is set)");
+}
+
+/// Prints past the capture of the test runner, which hides what passing tests print.
+pub fn say(text: &str) {
+    let mut out = std::io::stderr().lock();
+    // a closed standard error is no reason to fail
+    let _ = writeln!(out, "{text}");
+}

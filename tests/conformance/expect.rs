@@ -1,0 +1,137 @@
+//! What a case expects beside its values: refusals, deviations of an engine, columns and their
+//! types. Shared by formula cases and spec cases.
+
+use std::collections::BTreeMap;
+
+use formulac::{Column, Dialect, Relation, Type};
+use serde_json::{Value as Json, json};
+
+use crate::yaml::{Node, Result};
+
+/// A column of a test table; `float!` in a case file means never NULL.
+#[derive(Clone, Debug)]
+pub struct TestColumn {
+    pub name: String,
+    pub ty: Type,
+    pub nullable: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct TestTable {
+    pub name: String,
+    pub columns: Vec<TestColumn>,
+    pub rows: Vec<Vec<Json>>,
+}
+
+/// An engine known to answer otherwise.
+#[derive(Clone, Debug)]
+pub struct Deviation<V> {
+    pub answer: DeviantAnswer<V>,
+    pub why: String,
+}
+
+#[derive(Clone, Debug)]
+pub enum DeviantAnswer<V> {
+    Value(V),
+    /// An error of the engine that holds this text.
+    Error(String),
+}
+
+/// `x: integer`, `x: float!`.
+pub fn columns(node: &Node) -> Result<Vec<TestColumn>> {
+    let mut columns = Vec::new();
+    for (name, kind) in node.map()?.into_entries() {
+        let written = kind.text()?;
+        let plain = written.strip_suffix('!').unwrap_or(written);
+        let ty = neutral_type(&kind, plain)?;
+        columns.push(TestColumn {
+            name,
+            ty,
+            nullable: plain == written,
+        });
+    }
+    Ok(columns)
+}
+
+/// A type by the contract's own name; the library also reads the spellings of warehouses.
+pub fn neutral_type(node: &Node, name: &str) -> Result<Type> {
+    match name.parse::<Type>() {
+        Ok(ty) if ty.to_string() == name && ty != Type::Unknown => Ok(ty),
+        _ => node.error(format!("unknown type `{name}`")),
+    }
+}
+
+/// One row of a table; every column must be given.
+pub fn row(node: &Node, map: &mut crate::yaml::Map, columns: &[TestColumn]) -> Result<Vec<Json>> {
+    let mut row = Vec::new();
+    for column in columns {
+        let value = map.need(&column.name)?.scalar()?.clone();
+        if value.is_null() && !column.nullable {
+            return node.error(format!("column `{}` is declared never NULL", column.name));
+        }
+        row.push(value);
+    }
+    Ok(row)
+}
+
+/// `{bigquery: F0501}`.
+pub fn refusals(node: Option<Node>) -> Result<BTreeMap<String, String>> {
+    let mut refusals = BTreeMap::new();
+    for (name, code) in entries(node)? {
+        refusals.insert(dialect_name(&code, &name)?, code.text()?.to_owned());
+    }
+    Ok(refusals)
+}
+
+/// `{snowflake: {is: …, why: …}}` or `{snowflake: {error: …, why: …}}`.
+pub fn deviations<V>(
+    node: Option<Node>,
+    value: impl Fn(&Node) -> Result<V>,
+) -> Result<BTreeMap<String, Deviation<V>>> {
+    let mut deviations = BTreeMap::new();
+    for (name, node) in entries(node)? {
+        let mut map = node.map()?;
+        let why = map.need("why")?.text()?.to_owned();
+        let answer = match map.take("error") {
+            Some(error) => DeviantAnswer::Error(error.text()?.to_owned()),
+            None => DeviantAnswer::Value(value(&map.need("is")?)?),
+        };
+        map.finish()?;
+        deviations.insert(dialect_name(&node, &name)?, Deviation { answer, why });
+    }
+    Ok(deviations)
+}
+
+fn entries(node: Option<Node>) -> Result<Vec<(String, Node)>> {
+    match node {
+        Some(node) => Ok(node.map()?.into_entries()),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn dialect_name(node: &Node, name: &str) -> Result<String> {
+    match name.parse::<Dialect>() {
+        Ok(dialect) => Ok(dialect.name().to_owned()),
+        Err(_) => node.error(format!("unknown dialect `{name}`")),
+    }
+}
+
+impl TestTable {
+    /// The compiler's knowledge of the table.
+    pub fn relation(&self) -> Relation {
+        self.columns
+            .iter()
+            .fold(Relation::new(self.name.as_str()), |relation, column| {
+                relation
+                    .with(Column::new(column.name.as_str(), column.ty).nullable(column.nullable))
+            })
+    }
+
+    /// The table as the engine runner loads it.
+    pub fn to_json(&self) -> Json {
+        let columns: Vec<Json> = (self.columns.iter())
+            .map(|column| json!({"name": column.name, "type": column.ty.to_string()}))
+            .collect();
+        json!({"name": self.name, "columns": columns, "rows": self.rows})
+    }
+}

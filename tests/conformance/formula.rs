@@ -1,0 +1,268 @@
+//! A formula case compiled for one dialect, and the verdict on the engine's answer.
+
+use formulac::{Compiled, Compiler, Dialect, Level, Schema};
+use serde_json::Value as Json;
+
+use crate::case::{Case, Expected, ROW_ID, TABLE, Untyped};
+use crate::compare::{same, type_fault};
+use crate::engine::{Answer, Table};
+use crate::expect::DeviantAnswer;
+use crate::report::rows_at_most;
+
+/// How much the compiler is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    Typed,
+    /// No schema at all: types are inferred from the formula.
+    Untyped,
+}
+
+pub enum Plan {
+    Ask(Question),
+    /// Settled without an engine.
+    Agreed,
+    Unsupported,
+    Failed {
+        sql: String,
+        fault: String,
+    },
+}
+
+pub struct Question {
+    /// The compiled formula.
+    pub sql: String,
+    pub query: String,
+    nullable: bool,
+}
+
+pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
+    if variant == Variant::Untyped && case.untyped == Untyped::Unknowable {
+        return Plan::Agreed;
+    }
+    let compiled = compile(case, dialect, variant);
+    let errors: Vec<String> = (compiled.diagnostics().iter())
+        .filter(|diagnostic| diagnostic.code().starts_with('F'))
+        .map(|diagnostic| {
+            let help = diagnostic
+                .help()
+                .map(|help| format!(" (help: {help})"))
+                .unwrap_or_default();
+            format!("{} {}{help}", diagnostic.code(), diagnostic.message())
+        })
+        .collect();
+    let failed = |sql: &str, fault: String| Plan::Failed {
+        sql: sql.to_owned(),
+        fault,
+    };
+    let refused_with = |code: &str| errors.iter().any(|error| error.starts_with(code));
+
+    let refusal = match &case.expected {
+        Expected::Refused(code) => Some((code, Plan::Agreed)),
+        _ => case
+            .unsupported
+            .get(dialect.name())
+            .map(|code| (code, Plan::Unsupported)),
+    };
+    let last = compiled.definitions().last();
+    if let Some((code, settled)) = refusal {
+        return match (refused_with(code), last) {
+            (true, None) => settled,
+            (true, Some(definition)) => failed(
+                definition.sql(),
+                format!("refused with {code}, yet it compiles"),
+            ),
+            (false, Some(definition)) => failed(
+                definition.sql(),
+                format!("must be refused with {code}, but it compiles"),
+            ),
+            (false, None) => failed("", format!("must be refused with {code}: {errors:?}")),
+        };
+    }
+    if variant == Variant::Untyped && case.untyped == Untyped::Error {
+        return match last {
+            Some(definition) if errors.is_empty() => failed(
+                definition.sql(),
+                "without types it must be refused".to_owned(),
+            ),
+            _ => Plan::Agreed,
+        };
+    }
+    if !errors.is_empty() {
+        return failed("", format!("does not compile: {}", errors.join("; ")));
+    }
+    let Some(definition) = last else {
+        return failed("", "compiles to nothing, without an error".to_owned());
+    };
+    let sql = definition.sql();
+    let level_fits = match case.expected {
+        Expected::Rows(_) => matches!(definition.level(), Level::Const | Level::Row),
+        Expected::One(_) => matches!(definition.level(), Level::Const | Level::Aggregate),
+        Expected::Groups(_) | Expected::Refused(_) => true,
+    };
+    if !level_fits {
+        return failed(sql, format!("its level is {:?}", definition.level()));
+    }
+    if variant == Variant::Typed {
+        let claimed = definition.ty().to_string();
+        if let Some(ty) = case.ty.filter(|ty| ty.to_string() != claimed) {
+            return failed(
+                sql,
+                format!("the compiler's type is {claimed}, expected {ty}"),
+            );
+        }
+        for code in &case.warnings {
+            if !compiled
+                .diagnostics()
+                .iter()
+                .any(|diagnostic| diagnostic.code() == code)
+            {
+                return failed(sql, format!("the warning {code} is missing"));
+            }
+        }
+    }
+    Plan::Ask(Question {
+        sql: sql.to_owned(),
+        query: query(case, sql),
+        nullable: definition.nullable(),
+    })
+}
+
+fn compile(case: &Case, dialect: Dialect, variant: Variant) -> Compiled {
+    let mut builder = Compiler::builder().dialect(dialect);
+    if variant == Variant::Typed {
+        builder = builder
+            .schema(Schema::new().with(case.table.relation()))
+            .from(TABLE);
+    }
+    if !case.group_by.is_empty() {
+        builder = builder.group_by(case.group_by.iter().map(String::as_str));
+    }
+    builder.build().compile(&case.formula)
+}
+
+fn query(case: &Case, sql: &str) -> String {
+    match case.expected {
+        Expected::Groups(_) => {
+            let keys = case.group_by.join(", ");
+            format!("select {keys}, {sql} as answer from {TABLE} group by {keys}")
+        }
+        Expected::Rows(_) => format!("select {sql} as answer from {TABLE} order by {ROW_ID}"),
+        Expected::One(_) | Expected::Refused(_) => format!("select {sql} as answer from {TABLE}"),
+    }
+}
+
+/// What is wrong with the answer, if anything.
+pub fn fault(
+    case: &Case,
+    dialect: Dialect,
+    variant: Variant,
+    question: &Question,
+    answer: &Answer,
+) -> Option<String> {
+    let verdict = match answer {
+        Ok(table) => table_fault(case, dialect, variant, question, table),
+        Err(error) => Some(format!("the engine fails: {error}")),
+    };
+    let Some(deviation) = case.differs.get(dialect.name()) else {
+        return verdict;
+    };
+    if verdict.is_none() {
+        let why = &deviation.why;
+        return Some(format!(
+            "agrees now; take `differs` out of the case (it said: {why})"
+        ));
+    }
+    let as_foretold = match (&deviation.answer, answer) {
+        (DeviantAnswer::Error(text), Err(error)) => error.contains(text),
+        (DeviantAnswer::Value(values), Ok(table)) => {
+            let got = answers_in_order(case, table);
+            values.len() == got.len() && values.iter().zip(&got).all(|(a, b)| same(a, b))
+        }
+        _ => false,
+    };
+    if as_foretold {
+        None
+    } else {
+        verdict.map(|fault| format!("{fault} (nor as in `differs`)"))
+    }
+}
+
+fn table_fault(
+    case: &Case,
+    dialect: Dialect,
+    variant: Variant,
+    question: &Question,
+    table: &Table,
+) -> Option<String> {
+    let expected = expected_in_order(case);
+    let got = answers_in_order(case, table);
+    if expected.len() != got.len() {
+        return Some(format!(
+            "{} rows expected, got {}",
+            expected.len(),
+            table.rows.len()
+        ));
+    }
+    let wrong: Vec<String> = (expected.iter().zip(&got).enumerate())
+        .filter(|(_, (expected, got))| !same(expected, got))
+        .map(|(at, (expected, got))| {
+            format!("{}expected {expected}, got {got}", where_it_is(case, at))
+        })
+        .collect();
+    if !wrong.is_empty() {
+        return Some(rows_at_most(6, &wrong));
+    }
+    if !question.nullable && got.iter().any(Json::is_null) {
+        return Some("the compiler says it is never NULL, yet it is".to_owned());
+    }
+    let ty = case.ty.filter(|_| variant == Variant::Typed)?;
+    type_fault(dialect, &ty.to_string(), table.types.last()?)
+}
+
+/// The expected values; groups sorted by key, since a query has no order of its own.
+fn expected_in_order(case: &Case) -> Vec<Json> {
+    match &case.expected {
+        Expected::Rows(values) => values.clone(),
+        Expected::One(value) => vec![value.clone()],
+        Expected::Groups(groups) => groups.iter().map(|(_, value)| value.clone()).collect(),
+        Expected::Refused(_) => Vec::new(),
+    }
+}
+
+/// The last column, in the order of the case; a group that is missing shortens the list.
+fn answers_in_order(case: &Case, table: &Table) -> Vec<Json> {
+    let last = |row: &Vec<Json>| row.last().cloned().unwrap_or(Json::Null);
+    let Expected::Groups(groups) = &case.expected else {
+        return table.rows.iter().map(last).collect();
+    };
+    if groups.len() != table.rows.len() {
+        return Vec::new();
+    }
+    let matching = |keys: &[Json]| {
+        (table.rows.iter()).find(|row| keys.iter().zip(*row).all(|(key, got)| same(key, got)))
+    };
+    groups
+        .iter()
+        .filter_map(|(keys, _)| matching(keys))
+        .map(last)
+        .collect()
+}
+
+/// `row {x: 1, y: null}: `, or the keys of a group.
+fn where_it_is(case: &Case, at: usize) -> String {
+    match &case.expected {
+        Expected::Rows(_) => {
+            let columns = case.table.columns.iter().map(|column| column.name.as_str());
+            let values = case.table.rows.get(at).map_or(&[][..], Vec::as_slice);
+            let shown: Vec<String> = (columns.zip(values).skip(1))
+                .map(|(name, value)| format!("{name}: {value}"))
+                .collect();
+            format!("row {{{}}}: ", shown.join(", "))
+        }
+        Expected::Groups(groups) => {
+            let keys = groups.get(at).map_or(&[][..], |(keys, _)| keys.as_slice());
+            format!("group {}: ", Json::from(keys))
+        }
+        Expected::One(_) | Expected::Refused(_) => String::new(),
+    }
+}

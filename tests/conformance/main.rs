@@ -1,0 +1,42 @@
+//! Conformance: what formulas and specs mean, by value, on every engine.
+//!
+//! The cases are data (`cases/`, `specs/`), written for people who know spreadsheets; `README.md`
+//! describes their format. Each is compiled by the library, run on the four engines in one batch
+//! per engine, and compared with what the case says.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod batch;
+mod case;
+mod compare;
+mod engine;
+mod expect;
+mod files;
+mod formula;
+mod function_cases;
+mod harness_checks;
+mod hostile_text;
+mod report;
+mod scoreboard;
+mod spec_case;
+mod spec_cases;
+mod yaml;
+
+#[test]
+fn functions() {
+    function_cases::run();
+}
+
+#[test]
+fn specs() {
+    spec_cases::run();
+}
+
+#[test]
+fn hostile_text_survives() {
+    hostile_text::run();
+}

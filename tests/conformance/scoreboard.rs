@@ -1,0 +1,92 @@
+//! The table function × dialect: what was verified, and how.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+
+use formulac::Dialect;
+
+use crate::engine::{is_emulator, say};
+use crate::files::output_folder;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    Agreed,
+    Unsupported,
+    Skipped,
+    Failed,
+}
+
+#[derive(Default)]
+pub struct Scoreboard {
+    /// By function and dialect, the mark of each case.
+    cells: BTreeMap<String, BTreeMap<String, Vec<Mark>>>,
+    functions: Vec<String>,
+}
+
+impl Scoreboard {
+    pub fn add(&mut self, function: &str, dialect: Dialect, mark: Mark) {
+        if !self.functions.iter().any(|known| known == function) {
+            self.functions.push(function.to_owned());
+        }
+        let row = self.cells.entry(function.to_owned()).or_default();
+        row.entry(dialect.name().to_owned()).or_default().push(mark);
+    }
+
+    /// Prints the table and keeps it beside the batches.
+    pub fn show(&self, suite: &str, title: &str) {
+        let widest = self
+            .functions
+            .iter()
+            .map(String::len)
+            .max()
+            .unwrap_or(0)
+            .max(title.len());
+        let mut text = format!("{title:widest$}");
+        for dialect in Dialect::all() {
+            let _ = write!(text, "  {:<22}", dialect.name());
+        }
+        text = text.trim_end().to_owned() + "\n";
+        for function in &self.functions {
+            let mut line = format!("{function:widest$}");
+            for dialect in Dialect::all() {
+                let marks = self
+                    .cells
+                    .get(function)
+                    .and_then(|row| row.get(dialect.name()));
+                let marks = marks.map_or(&[][..], Vec::as_slice);
+                let _ = write!(line, "  {:<22}", summary(dialect, marks));
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        say(&text);
+        let path = output_folder().join(format!("{suite}-scoreboard.txt"));
+        fs::write(path, text).expect("the scoreboard can be written");
+    }
+}
+
+fn summary(dialect: Dialect, marks: &[Mark]) -> String {
+    let count = |mark: Mark| marks.iter().filter(|&&given| given == mark).count();
+    let (agreed, unsupported) = (count(Mark::Agreed), count(Mark::Unsupported));
+    if count(Mark::Failed) > 0 {
+        return format!("FAILED {} of {}", count(Mark::Failed), marks.len());
+    }
+    if count(Mark::Skipped) > 0 {
+        return format!("skipped {}", count(Mark::Skipped));
+    }
+    if agreed == 0 {
+        return format!("unsupported {unsupported}");
+    }
+    let word = if is_emulator(dialect) {
+        "emulated"
+    } else {
+        "verified"
+    };
+    let rest = if unsupported > 0 {
+        format!(", not {unsupported}")
+    } else {
+        String::new()
+    };
+    format!("{word} {agreed}{rest}")
+}

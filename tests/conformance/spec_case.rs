@@ -1,0 +1,213 @@
+//! Spec cases: a whole model spec, the tables it reads and the rows that must come out.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use formulac::Dialect;
+use serde_json::Value as Json;
+
+use crate::compare::same;
+use crate::engine::{Answer, Table};
+use crate::expect::{DeviantAnswer, Deviation, TestTable, columns, deviations, refusals, row};
+use crate::files;
+use crate::report::rows_at_most;
+use crate::yaml::{self, Node, Result};
+
+pub struct SpecCase {
+    pub name: String,
+    pub line: usize,
+    pub spec: String,
+    pub tables: Vec<TestTable>,
+    pub expected: Output,
+    pub unordered: bool,
+    pub refused: Option<String>,
+    pub unsupported: BTreeMap<String, String>,
+    differs: BTreeMap<String, Deviation<Output>>,
+}
+
+/// The rows that must come out; the keys of the first row are the columns, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    columns: Vec<String>,
+    rows: Vec<Vec<Json>>,
+}
+
+/// The group that the scoreboard shows, and its cases.
+pub fn read_file(path: &Path) -> Result<(String, Vec<SpecCase>)> {
+    let root = yaml::parse(&files::read(path))?;
+    let mut map = root.map()?;
+    let topic = map.need("topic")?.text()?.to_owned();
+    let list = map.need("cases")?;
+    let shared = map.take("tables");
+    map.finish()?;
+    let cases: Vec<SpecCase> = list
+        .list()?
+        .iter()
+        .map(|node| read_case(node, shared.as_ref()))
+        .collect::<Result<_>>()?;
+    if cases.is_empty() {
+        list.error("no cases")
+    } else {
+        Ok((topic, cases))
+    }
+}
+
+fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
+    let mut map = node.map()?;
+    let tables = map.take("tables").or_else(|| shared.cloned());
+    let output_columns = map.take("columns").map(|node| node.texts()).transpose()?;
+    let rows = map.take("rows");
+    let refused = map
+        .take("refused")
+        .map(|node| node.text().map(str::to_owned))
+        .transpose()?;
+    let mut expected = match (&rows, &refused) {
+        (Some(rows), None) => output(rows)?,
+        (None, Some(_)) => Output::default(),
+        _ => return node.error("a spec case needs `rows` or `refused`"),
+    };
+    match output_columns {
+        Some(names) if expected.rows.is_empty() => expected.columns = names,
+        Some(_) => return node.error("`columns` is for an output without rows"),
+        None if expected.rows.is_empty() && refused.is_none() => {
+            return node.error("an output without rows needs `columns`");
+        }
+        None => {}
+    }
+    let case = SpecCase {
+        name: map.need("case")?.text()?.to_owned(),
+        line: node.line,
+        spec: map.need("spec")?.text()?.to_owned(),
+        tables: tables.map_or(Ok(Vec::new()), |tables| read_tables(&tables))?,
+        expected,
+        unordered: match map
+            .take("unordered")
+            .map(|node| node.scalar().cloned())
+            .transpose()?
+        {
+            None | Some(Json::Bool(false)) => false,
+            Some(Json::Bool(true)) => true,
+            Some(_) => return node.error("`unordered` is true or false"),
+        },
+        refused,
+        unsupported: refusals(map.take("unsupported"))?,
+        differs: deviations(map.take("differs"), output)?,
+    };
+    map.finish()?;
+    Ok(case)
+}
+
+fn read_tables(node: &Node) -> Result<Vec<TestTable>> {
+    let mut tables = Vec::new();
+    for (name, node) in node.map()?.into_entries() {
+        let mut map = node.map()?;
+        let columns = columns(&map.need("types")?)?;
+        let mut rows = Vec::new();
+        for node in map.need("rows")?.list()? {
+            let mut map = node.map()?;
+            rows.push(row(node, &mut map, &columns)?);
+            map.finish()?;
+        }
+        map.finish()?;
+        tables.push(TestTable {
+            name,
+            columns,
+            rows,
+        });
+    }
+    Ok(tables)
+}
+
+fn output(node: &Node) -> Result<Output> {
+    let mut output = Output::default();
+    for node in node.list()? {
+        let entries = node.map()?.into_entries();
+        let names: Vec<String> = entries.iter().map(|(name, _)| name.clone()).collect();
+        if output.rows.is_empty() {
+            output.columns = names;
+        } else if output.columns != names {
+            return node.error("every row must have the columns of the first, in the same order");
+        }
+        let values = entries.iter().map(|(_, value)| value.scalar().cloned());
+        output.rows.push(values.collect::<Result<_>>()?);
+    }
+    Ok(output)
+}
+
+/// What is wrong with the answer, if anything.
+pub fn fault(case: &SpecCase, dialect: Dialect, answer: &Answer) -> Option<String> {
+    let verdict = match answer {
+        Ok(table) => table_fault(&case.expected, case.unordered, table),
+        Err(error) => Some(format!("the engine fails: {error}")),
+    };
+    let Some(deviation) = case.differs.get(dialect.name()) else {
+        return verdict;
+    };
+    if verdict.is_none() {
+        let why = &deviation.why;
+        return Some(format!(
+            "agrees now; take `differs` out of the case (it said: {why})"
+        ));
+    }
+    let as_foretold = match (&deviation.answer, answer) {
+        (DeviantAnswer::Error(text), Err(error)) => error.contains(text),
+        (DeviantAnswer::Value(output), Ok(table)) => {
+            table_fault(output, case.unordered, table).is_none()
+        }
+        _ => false,
+    };
+    if as_foretold {
+        None
+    } else {
+        verdict.map(|fault| format!("{fault} (nor as in `differs`)"))
+    }
+}
+
+fn table_fault(expected: &Output, unordered: bool, table: &Table) -> Option<String> {
+    // Snowflake gives bare names in upper case
+    let same_names = expected.columns.len() == table.columns.len()
+        && (expected.columns.iter().zip(&table.columns))
+            .all(|(expected, got)| expected.eq_ignore_ascii_case(got));
+    if !same_names {
+        return Some(format!(
+            "columns {:?} expected, got {:?}",
+            expected.columns, table.columns
+        ));
+    }
+    let mut left: Vec<&Vec<Json>> = table.rows.iter().collect();
+    let mut wrong = Vec::new();
+    for (at, row) in expected.rows.iter().enumerate() {
+        let fits = |got: &&Vec<Json>| row.iter().zip(got.iter()).all(|(a, b)| same(a, b));
+        let found = if unordered {
+            left.iter().position(fits)
+        } else {
+            left.first().filter(|got| fits(got)).map(|_| 0)
+        };
+        match found {
+            Some(found) => {
+                left.remove(found);
+            }
+            None if unordered => {
+                wrong.push(format!(
+                    "row {}: {} is missing",
+                    at + 1,
+                    Json::from(row.as_slice())
+                ));
+            }
+            None => {
+                let got = if left.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    Json::from(left.remove(0).as_slice()).to_string()
+                };
+                let row = Json::from(row.as_slice());
+                wrong.push(format!("row {}: expected {row}, got {got}", at + 1));
+            }
+        }
+    }
+    wrong.extend(
+        left.iter()
+            .map(|row| format!("too many: {}", Json::from(row.as_slice()))),
+    );
+    (!wrong.is_empty()).then(|| rows_at_most(10, &wrong))
+}

@@ -1,0 +1,294 @@
+//! The example project, as its user runs it: formulac compiles `metrics/*.yml`, dbt builds the
+//! models on DuckDB, and the tables hold the rows of `expected/`. The same specs, as plain queries,
+//! give these rows on the stand-in of every warehouse.
+//!
+//! Tools come by environment variables: `FORMULAC_DBT` is the dbt program, `FORMULAC_PYTHON` the
+//! Python of the test tools (`tests/oracle`). Without them a test says that it is skipped, and with
+//! `FORMULAC_REQUIRE_ENGINES` set it fails instead.
+
+mod compare;
+mod project;
+mod tools;
+
+use std::path::Path;
+use std::process::Command;
+
+use compare::{Names, difference};
+use project::Expected;
+use serde_json::{Value, json};
+use tools::{answers, contents, copy, json_lines, run, run_with_input, scratch, tool, write};
+
+#[test]
+fn every_metric_has_expected_rows() {
+    assert_eq!(
+        project::stems("metrics", "yml"),
+        project::stems("expected", "yml")
+    );
+    for expected in Expected::all() {
+        let spec = project::yaml(&project::folder().join(spec_path(&expected.model)));
+        assert_eq!(
+            spec["model"],
+            json!(expected.model),
+            "the file has the model's name"
+        );
+    }
+}
+
+#[test]
+fn schema_and_seeds_tell_the_same() {
+    let schema = project::schema();
+    assert_eq!(schema, project::seeds(), "schema.yml and seeds/_seeds.yml");
+    let mut described: Vec<_> = schema.iter().map(|(name, _)| name.clone()).collect();
+    described.sort();
+    assert_eq!(described, project::stems("seeds", "csv"));
+    for (name, columns) in &schema {
+        let records = project::records(name);
+        let header: Vec<_> = columns
+            .iter()
+            .map(|column| Some(column.name.clone()))
+            .collect();
+        assert_eq!(records[0], header, "the header of {name}.csv");
+        assert!(
+            records.iter().all(|record| record.len() == header.len()),
+            "{name}.csv is ragged"
+        );
+        for (position, column) in columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| !column.nullable)
+        {
+            let filled = records.iter().all(|record| record[position].is_some());
+            assert!(filled, "{name}.{} is empty in a record", column.name);
+        }
+    }
+}
+
+#[test]
+fn dbt_builds_the_expected_tables() {
+    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
+        return;
+    };
+    let project = scratch("dbt");
+    copy(&project::folder(), &project);
+
+    generate(&project);
+    let written = contents(&project.join("models/formulac"));
+    generate(&project);
+    assert_eq!(
+        written,
+        contents(&project.join("models/formulac")),
+        "a second run changes nothing"
+    );
+
+    let expected = Expected::all();
+    let manifest = build(&dbt, &project);
+    let node = |model: &str| &manifest["nodes"][format!("model.subscription_business.{model}")];
+    let queries: Vec<_> = expected
+        .iter()
+        .map(|expected| {
+            let node = node(&expected.model);
+            for column in &expected.columns {
+                let described = node["columns"][column]["description"]
+                    .as_str()
+                    .unwrap_or_default();
+                assert!(
+                    !described.is_empty(),
+                    "{}.{column} is not described",
+                    expected.model
+                );
+            }
+            json!({"id": expected.model, "sql": select(&node["relation_name"], &expected.order_by)})
+        })
+        .collect();
+
+    let mut reader = Command::new(python);
+    reader
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/duckdb_rows.py"))
+        .arg(project.join(DATABASE));
+    let answers = answers(&run_with_input(&mut reader, &json_lines(&queries)).stdout);
+    let problems: Vec<_> = expected
+        .iter()
+        .filter_map(|expected| difference(expected, &answers, Names::Exact))
+        .collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n\n"));
+}
+
+#[test]
+fn bigquery_answers_as_expected() {
+    queries_answer_as_expected("bigquery", Names::Exact);
+}
+
+#[test]
+fn snowflake_answers_as_expected() {
+    // a bare name is upper case there
+    queries_answer_as_expected("snowflake", Names::AnyCase);
+}
+
+#[test]
+fn postgres_answers_as_expected() {
+    queries_answer_as_expected("postgres", Names::Exact);
+}
+
+#[test]
+fn duckdb_answers_as_expected() {
+    queries_answer_as_expected("duckdb", Names::Exact);
+}
+
+/// Runs every spec as a plain query of this dialect over the seeds.
+fn queries_answer_as_expected(dialect: &str, names: Names) {
+    let Some(python) = tool("FORMULAC_PYTHON") else {
+        return;
+    };
+    let scratch = scratch(dialect);
+    let tables = scratch.join("tables.json");
+    write(&tables, &project::tables().to_string());
+
+    let expected = Expected::all();
+    let queries: Vec<_> = expected
+        .iter()
+        .map(|expected| {
+            let spec = spec_path(&expected.model);
+            let sql = formulac(
+                &project::folder(),
+                &[
+                    "query",
+                    &spec,
+                    "--dialect",
+                    dialect,
+                    "--schema",
+                    "schema.yml",
+                ],
+            );
+            json!({"id": expected.model, "sql": sql})
+        })
+        .collect();
+    let batch = scratch.join("queries.jsonl");
+    write(&batch, &json_lines(&queries));
+
+    let mut oracle = Command::new(python);
+    oracle
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/oracle.py"))
+        .args(["--engine", dialect, "--table"])
+        .arg(&tables)
+        .arg("--batch")
+        .arg(&batch);
+    let answers = answers(&run(&mut oracle).stdout);
+    let problems: Vec<_> = expected
+        .iter()
+        .zip(&queries)
+        .filter_map(|(expected, query)| {
+            let problem = difference(expected, &answers, names)?;
+            Some(format!("{problem}\n{}", project::text(&query["sql"])))
+        })
+        .collect();
+    assert!(
+        problems.is_empty(),
+        "on {dialect}:\n{}",
+        problems.join("\n\n")
+    );
+}
+
+const DATABASE: &str = "subscription_business.duckdb";
+
+fn spec_path(model: &str) -> String {
+    format!("metrics/{model}.yml")
+}
+
+/// Writes the models of all specs, as the example's README says.
+fn generate(project: &Path) {
+    let specs: Vec<_> = project::stems("metrics", "yml")
+        .iter()
+        .map(|model| spec_path(model))
+        .collect();
+    let mut args = vec!["model"];
+    args.extend(specs.iter().map(String::as_str));
+    args.extend([
+        "--out",
+        "models/formulac",
+        "--dialect",
+        "duckdb",
+        "--schema",
+        "schema.yml",
+    ]);
+    formulac(project, &args);
+}
+
+/// Runs the command, which has to succeed without a warning; its standard output.
+fn formulac(folder: &Path, args: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
+    command
+        .args(args)
+        .current_dir(folder)
+        .env_remove("FORMULAC_ENV");
+    let output = run(&mut command);
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !messages.contains("warning"),
+        "formulac {}\n{messages}",
+        args.join(" ")
+    );
+    String::from_utf8(output.stdout).expect("SQL is UTF-8")
+}
+
+/// Builds the project and gives its manifest. Every seed, model and test has to pass: the exit
+/// status alone would not tell of a warning or of a node that was skipped.
+fn build(dbt: &Path, project: &Path) -> Value {
+    let mut command = Command::new(dbt);
+    command
+        .args(["--no-use-colors", "build"])
+        .current_dir(project)
+        .env("DBT_PROFILES_DIR", project)
+        .env("DBT_DUCKDB_PATH", DATABASE)
+        .env("DBT_TARGET", "dev")
+        .env("DBT_SCHEMA", "analytics")
+        .env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+        .env("DBT_NO_VERSION_CHECK", "1")
+        .env("DO_NOT_TRACK", "1");
+    for variable in ["DBT_PROJECT_DIR", "DBT_TARGET_PATH", "DBT_LOG_PATH"] {
+        command.env_remove(variable);
+    }
+    let output = run(&mut command);
+    let log = String::from_utf8_lossy(&output.stdout);
+    let artifact = |name: &str| -> Value {
+        let text = project::read(&project.join("target").join(name));
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"))
+    };
+
+    let results = artifact("run_results.json");
+    let mut built = Vec::new();
+    for result in results["results"]
+        .as_array()
+        .expect("run_results.json has results")
+    {
+        let id = project::text(&result["unique_id"]);
+        let status = project::text(&result["status"]);
+        assert!(
+            ["success", "pass"].contains(&status.as_str()),
+            "{id}: {status}\n{log}"
+        );
+        built.extend(
+            id.strip_prefix("model.subscription_business.")
+                .map(str::to_owned),
+        );
+    }
+    built.sort();
+    assert_eq!(
+        built,
+        project::stems("metrics", "yml"),
+        "one model a spec\n{log}"
+    );
+    artifact("manifest.json")
+}
+
+fn select(relation: &Value, order_by: &[String]) -> String {
+    let keys: Vec<_> = order_by
+        .iter()
+        .map(|name| format!("\"{name}\" nulls last"))
+        .collect();
+    let order = if keys.is_empty() {
+        String::new()
+    } else {
+        format!(" order by {}", keys.join(", "))
+    };
+    format!("select * from {}{order}", project::text(relation))
+}

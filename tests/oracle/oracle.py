@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Run SQL on a stand-in for a warehouse and print JSON rows.
+
+  oracle.py --engine bigquery|snowflake|postgres|duckdb [--table t.json]... --sql q.sql|-
+  oracle.py --engine E [--table t.json]... --batch in.jsonl|- [--out out.jsonl] [--time]
+
+table.json: {"name": "t", "columns": [{"name": "a", "type": "integer"}, ...], "rows": [[1, ...]]}
+   or {"tables": [several of these]}, or a list of them. Types are the contract's: boolean integer
+   decimal float text date timestamp timestamptz; any other type text goes to the engine as it is.
+   A dotted name ("project.dataset.t") is `project.dataset.t` for BigQuery, dataset.t elsewhere.
+batch line in:  {"id": ..., "sql": ..., "tables": [tables to load first]}
+batch line out: {"id": ..., "columns": [...], "types": [...], "rows": [[...]]}
+             or {"id": ..., "error": "..."}
+
+Exit status: 0 the run is done (errors of single queries are answers), 1 the query of --sql failed,
+3 the engine is not installed.
+"""
+import argparse
+import importlib
+import json
+import re
+import sys
+import time
+
+from missing import EXIT_STATUS, NotInstalled
+
+ENGINES = ("bigquery", "snowflake", "postgres", "duckdb")
+PACKAGES = {"zetasql", "wasmtime", "fakesnow", "snowflake", "sqlglot", "psycopg", "duckdb"}
+
+
+def start(name):
+    try:
+        return importlib.import_module(f"engine_{name}").Engine()
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in PACKAGES:
+            raise NotInstalled(f"no Python package {error.name}; tests/setup.sh installs it")
+        raise
+
+
+class Runner:
+    """Loads tables (an unchanged one only once) and answers queries."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.loaded = {}
+
+    def load(self, table):
+        content = json.dumps(table)
+        if self.loaded.get(table["name"]) != content:
+            self.loaded.pop(table["name"], None)
+            self.engine.load(table)
+            self.loaded[table["name"]] = content
+
+    def answer(self, sql, tables=()):
+        try:
+            for table in tables:
+                self.load(table)
+            columns, types, rows = self.engine.query(sql)
+            return {"columns": columns, "types": types, "rows": rows}
+        except Exception as error:      # whatever an engine raises is the answer to this query
+            return {"error": re.sub(r"\s+", " ", f"{type(error).__name__}: {error}")[:600]}
+
+
+def read(path):
+    if path == "-":
+        return sys.stdin.read()
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def tables_in(document):
+    if isinstance(document, list):
+        return document
+    return document["tables"] if "tables" in document else [document]
+
+
+def run_batch(runner, lines, out):
+    count = 0
+    for line in lines:
+        if line.strip():
+            query = json.loads(line)
+            answer = runner.answer(query["sql"], query.get("tables", []))
+            print(json.dumps({"id": query.get("id"), **answer}, ensure_ascii=False), file=out)
+            count += 1
+    out.flush()
+    return count
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--engine", required=True, choices=ENGINES)
+    parser.add_argument("--table", action="append", default=[])
+    work = parser.add_mutually_exclusive_group(required=True)
+    work.add_argument("--sql")
+    work.add_argument("--batch")
+    parser.add_argument("--out")
+    parser.add_argument("--time", action="store_true", help="print seconds on standard error")
+    options = parser.parse_args()
+    out = open(options.out, "w", encoding="utf-8") if options.out else sys.stdout
+    begin = time.time()
+    try:
+        engine = start(options.engine)
+    except NotInstalled as error:
+        print(error, file=sys.stderr)
+        return EXIT_STATUS
+    ready = time.time()
+    try:
+        runner = Runner(engine)
+        for path in options.table:
+            for table in tables_in(json.loads(read(path))):
+                runner.load(table)
+        status, count = 0, 1
+        if options.batch:
+            count = run_batch(runner, read(options.batch).split("\n"), out)
+        else:
+            answer = runner.answer(read(options.sql))
+            print(json.dumps(answer, ensure_ascii=False), file=out)
+            status = int("error" in answer)
+        if options.time:
+            spent = time.time() - ready
+            print(f"start {ready - begin:.2f} s, {count} queries {spent:.2f} s", file=sys.stderr)
+        return status
+    finally:
+        engine.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

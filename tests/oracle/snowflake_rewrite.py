@@ -1,0 +1,160 @@
+"""Rewrites a Snowflake query so that the stand-in computes what the real engine would.
+
+What it corrects: TO_CHAR masks, the REGEXP functions, ADD_MONTHS at month ends, FACTORIAL, division
+by zero and the domain errors of SQRT and LN (the stand-in gives Infinity or NaN), and the scale of
+NUMBER / NUMBER. These follow the public function reference, not a real account.
+"""
+import re
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+
+import snowflake_refusals
+
+
+def rewrite(sql, schema):
+    tree = sqlglot.parse_one(sql, read="snowflake")
+    snowflake_refusals.check(sql, tree)
+    mark_division_scales(tree, sql, schema)
+    return tree.transform(corrected).sql("snowflake")
+
+
+def call(name, *arguments):
+    return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def number(value):
+    return exp.Literal.number(value)
+
+
+def text(value):
+    return exp.Literal.string(value)
+
+
+def as_text(expression):
+    return exp.Cast(this=expression, to=exp.DataType.build("VARCHAR"))
+
+
+def fails_when(condition, message, otherwise):
+    failure = exp.If(this=condition, true=call("ERROR", text(message)))
+    return exp.Case(ifs=[failure], default=otherwise)
+
+
+def corrected(node):
+    arg = node.args.get
+    if isinstance(node, exp.ToChar) and isinstance(arg("format"), exp.Literal):
+        return to_char(node)
+    if isinstance(node, exp.RegexpReplace):
+        return call(
+            "_sf_replace", node.this, node.expression, arg("replacement") or text(""),
+            arg("position") or number(1), arg("occurrence") or number(0),
+            arg("modifiers") or text("c"),
+        )
+    if isinstance(node, exp.RegexpExtract):
+        return call(
+            "_sf_substr", node.this, node.expression, arg("position") or number(1),
+            arg("occurrence") or number(1), arg("parameters") or text("c"),
+            arg("group") or number(-1),
+        )
+    if isinstance(node, exp.RegexpInstr):
+        return call(
+            "_sf_instr", node.this, node.expression, arg("position") or number(1),
+            arg("occurrence") or number(1),
+        )
+    if isinstance(node, exp.RegexpCount):
+        return call(
+            "_sf_count", node.this, node.expression, arg("position") or number(1),
+            arg("parameters") or text("c"),
+        )
+    if isinstance(node, exp.AddMonths):
+        months = exp.Cast(this=node.expression, to=exp.DataType.build("INT"))
+        moved = call("_sf_add_months", as_text(node.this), months)
+        return exp.Cast(this=moved, to=exp.DataType.build("DATE"))
+    if isinstance(node, exp.Factorial):
+        return call("_sf_factorial", node.this)
+    if isinstance(node, exp.Anonymous) and node.name.upper() == "FACTORIAL":
+        return call("_sf_factorial", *node.expressions)
+    if isinstance(node, exp.Div):
+        return division(node)
+    if isinstance(node, (exp.Sqrt, exp.Ln)) and not node.meta.get("guarded"):
+        node.meta["guarded"] = True
+        outside = exp.LT if isinstance(node, exp.Sqrt) else exp.LTE
+        value = node.this.copy()
+        condition = outside(this=exp.Paren(this=value), expression=number(0))
+        node.set("this", fails_when(condition, "Invalid floating point operation", value.copy()))
+    return node
+
+
+def to_char(node):
+    mask = node.args["format"].name
+    if re.search(r"[90X]", mask, re.I) and not re.search(r"[YH]|DD|MON|SS", mask, re.I):
+        return call("_sf_number", as_text(node.this), text(mask))
+    timestamp = exp.DataType.build("TIMESTAMP_NTZ", dialect="snowflake")
+    return call("_sf_date", as_text(exp.Cast(this=node.this, to=timestamp)), text(mask))
+
+
+def division(node):
+    divisor = node.expression
+    literal = isinstance(divisor, exp.Literal)
+    zero = literal and not divisor.is_string and float(divisor.name) == 0
+    safe = isinstance(divisor, (exp.Literal, exp.Nullif)) and not zero
+    if not safe and not node.meta.get("guarded"):
+        node.meta["guarded"] = True
+        copy = exp.Paren(this=divisor.copy())
+        condition = exp.EQ(this=copy, expression=number(0))
+        node.set("expression", fails_when(condition, "Division by zero", copy.copy()))
+    if "scale" in node.meta and not node.meta.get("cut"):
+        node.meta["cut"] = True
+        return exp.Round(this=exp.Paren(this=node.copy()), decimals=number(node.meta["scale"]))
+    return node
+
+
+def mark_division_scales(tree, sql, schema):
+    """NUMBER / NUMBER keeps min(scale + 6, 12) decimals in the real engine.
+
+    Best effort: where the types can be inferred, the division is marked for rounding.
+    """
+    try:
+        typed = qualify(
+            sqlglot.parse_one(sql, read="snowflake"), schema=schema, dialect="snowflake",
+            validate_qualify_columns=False, expand_alias_refs=False,
+        )
+        typed = annotate_types(typed, schema=schema, dialect="snowflake")
+    except SqlglotError:
+        return
+    divisions, typed_divisions = list(tree.find_all(exp.Div)), list(typed.find_all(exp.Div))
+    if len(divisions) != len(typed_divisions):
+        return
+    for plain, known in zip(divisions, typed_divisions):
+        left, right = scale_of(known.this), scale_of(known.expression)
+        if left is not None and right is not None:
+            plain.meta["scale"] = max(left, min(left + 6, 12))
+
+
+def scale_of(node):
+    """Digits after the point of a NUMBER expression; None when it is a float or not known."""
+    node = node.unnest()
+    if isinstance(node, exp.Nullif):
+        node = node.this
+    if isinstance(node, exp.Literal) and not node.is_string:
+        return None if "E" in node.name.upper() else len(node.name.partition(".")[2])
+    if isinstance(node, (exp.Count, exp.CountIf)):
+        return 0
+    kind = node.type
+    if kind is None or any(is_float(part) for part in node.walk()):
+        return None
+    if kind.is_type(*exp.DataType.INTEGER_TYPES):
+        return 0
+    if kind.is_type("DECIMAL"):
+        sizes = kind.expressions
+        return int(sizes[1].this.name) if len(sizes) > 1 else 0
+    return None
+
+
+def is_float(node):
+    if not isinstance(node, exp.Expression) or isinstance(node.parent, (exp.Count, exp.CountIf)):
+        return False
+    return node.type is not None and node.type.is_type("FLOAT", "DOUBLE")

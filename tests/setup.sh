@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside Rust: the engines that run the generated SQL, and dbt.
+#
+#   tests/setup.sh        safe to repeat; an installed part is left alone
+#   . target/test-tools/env.sh && cargo test
+#
+# Needs Debian (or Ubuntu) with Python 3.11 or newer. As root it installs the missing Debian
+# packages (postgresql, python3-venv); as another user it says which ones to install.
+#
+#   FORMULAC_TEST_HOME  where everything goes   (target/test-tools)
+#   PYTHON              the Python that makes the environments   (python3)
+set -euo pipefail
+
+tests=$(cd "$(dirname "$0")" && pwd)
+home=${FORMULAC_TEST_HOME:-$(dirname "$tests")/target/test-tools}
+python=${PYTHON:-python3}
+mkdir -p "$home"
+home=$(cd "$home" && pwd)
+exec 9>"$home/.lock"
+if command -v flock >/dev/null; then flock 9; fi
+
+say() { echo "tests/setup.sh: $*" >&2; }
+
+need_packages() {
+    if [ "$(id -u)" != 0 ]; then
+        say "missing; please run: sudo apt-get install $*"
+        exit 1
+    fi
+    say "apt-get install $*"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+have_postgres() {
+    [ -n "${FORMULAC_POSTGRES_DSN-}${FORMULAC_POSTGRES_BIN-}" ] && return
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && return
+    local initdb
+    initdb=$(command -v initdb) && [ -x "$(dirname "$(readlink -f "$initdb")")/postgres" ]
+}
+
+have_venv() { "$python" -c 'import ensurepip, venv' 2>/dev/null; }
+
+# environment NAME REQUIREMENTS: a virtual environment that holds exactly these packages
+environment() {
+    local venv=$home/$1 requirements=$2 stamp
+    stamp=$venv/.installed-$(cksum <"$requirements" | tr ' ' -)
+    if [ -e "$stamp" ] && "$venv/bin/python" -c pass 2>/dev/null; then return; fi
+    say "installing $1 into $venv"
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+    # The lists are complete, so nothing else is resolved: dbt-core names a package that cannot be
+    # built without a download, and dbt runs without it.
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+        --requirement "$requirements"
+    touch "$stamp"
+}
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    say "needs Python 3.11 or newer, found $("$python" --version 2>&1)"
+    exit 1
+}
+packages=()
+have_postgres || packages+=(postgresql)
+have_venv || packages+=(python3-venv)
+[ ${#packages[@]} = 0 ] || need_packages "${packages[@]}"
+
+environment engines "$tests/oracle/requirements.txt"
+environment dbt "$tests/oracle/dbt-requirements.txt"
+
+cat >"$home/env.sh" <<END
+export FORMULAC_PYTHON="$home/engines/bin/python"
+export FORMULAC_ORACLE_CACHE="$home/cache"
+export FORMULAC_DBT="$home/dbt/bin/dbt"
+END
+# shellcheck disable=SC1091
+. "$home/env.sh"
+# Fills the machine-code cache of the GoogleSQL evaluator, so that later starts take under a second.
+echo 'select 1 as one' |
+    "$FORMULAC_PYTHON" "$tests/oracle/oracle.py" --engine bigquery --sql - >/dev/null
+say "ready: . $home/env.sh"
