@@ -72,10 +72,14 @@ pub fn type_code(ty: &str) -> Result<String, String> {
 }
 
 pub fn result_code(signature: &Signature) -> Result<String, String> {
-    if let Some(at) = signature.params.iter().position(|p| p.name == signature.result) {
-        return Ok(format!("ResultType::Param({at})"));
-    }
     match signature.result.as_str() {
+        // The name of a type is the type, though a parameter may be called `date`.
+        name if TYPES.iter().all(|(n, _)| *n != name) => signature
+            .params
+            .iter()
+            .position(|p| p.name == name)
+            .map(|at| format!("ResultType::Param({at})"))
+            .ok_or_else(|| format!("`{name}` is neither a type nor a parameter")),
         "T" => Ok("ResultType::Same".into()),
         // `any` and the classes are resolved by the lowering function.
         "any" | "number" | "temporal" => Ok("ResultType::Lowered".into()),

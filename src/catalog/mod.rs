@@ -138,12 +138,20 @@ pub struct Function {
     pub overloads: &'static [Overload],
 }
 
+impl Overload {
+    /// How many arguments it needs: a repeated parameter behind others may be left out.
+    #[must_use]
+    pub fn needed(&self) -> usize {
+        let rest = usize::from(self.repeated && self.params.len() > 1);
+        self.params.iter().take(self.params.len() - rest).filter(|p| !p.optional).count()
+    }
+}
+
 impl Function {
     /// The least and greatest number of arguments over all forms; none for the greatest when there is no end.
     #[must_use]
     pub fn arity(&self) -> (usize, Option<usize>) {
-        let least = |o: &Overload| o.params.iter().filter(|p| !p.optional).count();
-        let low = self.overloads.iter().map(least).min().unwrap_or(0);
+        let low = self.overloads.iter().map(Overload::needed).min().unwrap_or(0);
         let high = self
             .overloads
             .iter()

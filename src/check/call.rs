@@ -164,13 +164,17 @@ impl Lower<'_> {
         self.settle_points(function, &mut args);
         let loose = args.iter().any(|a| self.program.meta(*a).ty == Type::Number);
         let literal = |o: &Overload| o.params.iter().any(|p| matches!(p.ty, ParamType::Literal(..)));
+        // Of two forms, the one with just so many parameters.
+        let rest = |o: &&Overload| o.repeated;
         // Overloads for literals first, then exact fits, then the first that fits; a number of unknown
         // kind takes the last, which serves every kind.
         for (literals, worst) in [(true, EXACT), (false, EXACT), (true, WIDENS), (false, WIDENS), (false, CONVERTS)] {
-            let mut candidates = function.overloads.iter().filter(|o| literal(o) == literals);
-            let fits = |o: &&&Overload| self.fit(o, &args).is_some_and(|f| f <= worst);
-            let found = if loose { candidates.by_ref().filter(|o| fits(&o)).last() } else { candidates.find(|o| fits(&o)) };
-            if let Some(overload) = found {
+            let fitting = || function.overloads.iter().filter(|o| literal(o) == literals && self.fit(o, &args).is_some_and(|f| f <= worst));
+            let pick = |repeated: bool| {
+                let mut found = fitting().filter(|o| rest(o) == repeated);
+                if loose { found.last() } else { found.next() }
+            };
+            if let Some(overload) = pick(false).or_else(|| pick(true)) {
                 let args = self.fitted(overload, args, shown)?;
                 return Some((overload, args));
             }
@@ -202,6 +206,14 @@ impl Lower<'_> {
         }
     }
 
+    /// A text literal that was meant as a date: numbers between separators.
+    fn is_date_like(&self, id: IrId) -> bool {
+        self.literal_text(id).is_some_and(|text| {
+            let separators = text.bytes().filter(|b| matches!(b, b'-' | b'/' | b'.')).count();
+            separators == 2 && text.bytes().filter(u8::is_ascii_digit).count() >= 4
+        })
+    }
+
     fn param(overload: &Overload, index: usize) -> Option<&Param> {
         match overload.params.get(index) {
             Some(param) => Some(param),
@@ -212,8 +224,7 @@ impl Lower<'_> {
 
     /// How well all arguments fit, by the worst of them.
     fn fit(&self, overload: &Overload, args: &[IrId]) -> Option<u8> {
-        let needed = overload.params.iter().filter(|p| !p.optional).count();
-        if args.len() < needed || (args.len() > overload.params.len() && !overload.repeated) {
+        if args.len() < overload.needed() || (args.len() > overload.params.len() && !overload.repeated) {
             return None;
         }
         let mut worst = EXACT;
@@ -232,7 +243,6 @@ impl Lower<'_> {
 
     fn fit_one(&self, param: ParamType, arg: IrId) -> Option<u8> {
         let ty = self.program.meta(arg).ty;
-        let is_text = matches!(self.program.node(arg), Ir::Text(_));
         use Type::{Boolean, Date, Decimal, Float, Integer, Number, Point, Text, Timestamp, Timestamptz, Unknown};
         match param {
             ParamType::Any | ParamType::Same => Some(EXACT),
@@ -243,16 +253,17 @@ impl Lower<'_> {
             ParamType::Temporal => match ty {
                 Date | Timestamp | Unknown => Some(EXACT),
                 Timestamptz => Some(WIDENS),
-                Text if is_text => Some(CONVERTS),
+                Text if self.is_date_like(arg) => Some(CONVERTS),
                 _ => None,
             },
             ParamType::Is(wanted) => match (ty, wanted) {
                 (ty, wanted) if ty == wanted => Some(EXACT),
+                (Unknown, Boolean | Date | Timestamp | Timestamptz) => Some(WIDENS),
                 (Unknown, _) => Some(EXACT),
                 (Number, Integer | Decimal | Float) | (Point, Decimal | Float) => Some(EXACT),
                 (Integer, Decimal | Float) | (Decimal, Float) | (Date | Timestamptz, Timestamp) => Some(WIDENS),
                 (Timestamp | Timestamptz, Date) | (Decimal | Float | Point, Integer) => Some(CONVERTS),
-                (Text, Date | Timestamp) if is_text => Some(CONVERTS),
+                (Text, Date | Timestamp) if self.is_date_like(arg) => Some(CONVERTS),
                 (ty, Boolean) if ty.is_number() => Some(CONVERTS),
                 _ => None,
             },

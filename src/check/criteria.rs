@@ -270,8 +270,17 @@ impl Lower<'_> {
             }
             Type::Text | Type::Unknown | Type::Other => return self.match_text(range, op, value, span),
             ty => {
-                let what = format!("the column holds {}", ty.described().trim_start_matches("a ").trim_start_matches("an "));
-                return self.bad_criterion(span, &what, "give a value of the column's type");
+                let (text, column) = (self.source_text(span), self.source_text(meta.span));
+                self.report(
+                    Diagnostic::new(
+                        Code::TypeMismatch,
+                        span,
+                        format!("criterion `{text}` can never be met: `{column}` is {}", ty.described()),
+                    )
+                    .with_other(meta.span, ty.described())
+                    .with_help("give a value of the column's type, with an operator before it where needed: `\">5\"`"),
+                );
+                return self.error(span);
             }
         };
         if self.is_error(value_id) {

@@ -211,8 +211,14 @@ impl Infer<'_> {
         let is_number = |t: Term| matches!(t, Term::Type(ty) if ty.is_number());
         let is_date = |t: Term| matches!(t, Term::Temporal) || matches!(t, Term::Type(ty) if ty.is_temporal());
         match (a, b) {
-            (Term::Var(_), b) if is_number(b) => a,
-            (a, Term::Var(_)) if is_number(a) && op == BinaryOp::Add => b,
+            (Term::Var(var), b) if is_number(b) => {
+                self.weak.push((var, Type::Number, self.ast.span(left)));
+                a
+            }
+            (a, Term::Var(var)) if is_number(a) && op == BinaryOp::Add => {
+                self.weak.push((var, Type::Number, self.ast.span(right)));
+                b
+            }
             (a, Term::Var(_)) if is_number(a) => self.require(right, number),
             (a, Term::Var(_)) if is_date(a) && op == BinaryOp::Add => {
                 self.require(right, number);

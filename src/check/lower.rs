@@ -3,7 +3,7 @@
 use super::names::{Key, Names, Target};
 use super::{Context, Role, Scope, timeframe};
 use crate::ast::{Ast, BinaryOp, Expr, ExprId, Sign};
-use crate::catalog::{self, FunctionId, internal};
+use crate::catalog::{self, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrDefinition, IrId, Meta, Program, Slice};
 use crate::parse::{reference, unquote};
@@ -43,6 +43,9 @@ pub(super) fn lower(
             Key::Definition(definition) => key_definitions[*definition as usize] = true,
             Key::Timeframe(..) => {}
         }
+    }
+    for column in proven(ast, &names, scope) {
+        names.columns[column as usize].nullable = false;
     }
     let program = Program {
         nodes: Vec::with_capacity(ast.len() + 8),
@@ -89,6 +92,37 @@ pub(super) fn lower(
     pass.program.order = order;
     pass.program.definitions = definitions.into_iter().flatten().collect();
     pass.program
+}
+
+/// Columns that `where` proves to be there: `NOT(ISBLANK(x))`, or a comparison that holds.
+fn proven(ast: &Ast, names: &Names, scope: &Scope<'_>) -> Vec<u32> {
+    let mut columns = Vec::new();
+    let column = |id: ExprId| match names.targets[id.index()] {
+        Target::Column(column) => Some(column),
+        _ => None,
+    };
+    let called = |id: ExprId| match (ast.expr(id), names.targets[id.index()]) {
+        (Expr::Call(call), Target::Function(function)) => {
+            Some((catalog::get(function).lower?, ast.arguments(ast.call(call))))
+        }
+        _ => None,
+    };
+    for definition in ast.definitions.iter().filter(|d| scope.role(d.part) == Role::Where) {
+        let mut all = vec![definition.body];
+        while let Some(id) = all.pop() {
+            match (ast.expr(id), called(id)) {
+                (Expr::Binary { op, left, right }, _) if op.compares() => columns.extend([left, right].into_iter().filter_map(column)),
+                (_, Some((Lowering::And, args))) => all.extend(args),
+                (_, Some((Lowering::Not, [inner]))) => {
+                    if let Some((Lowering::IsBlank, [x])) = called(*inner) {
+                        columns.extend(column(*x));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    columns
 }
 
 impl Lower<'_> {

@@ -203,7 +203,8 @@ impl<'s> Resolver<'_, 's> {
         let symbol = self.symbols.get(&Folded(text));
         if let Some(definition) = symbol.and_then(|s| s.definition).filter(|_| !is_own) {
             // A filter on rows sees the input first, then definitions.
-            if role != Role::Where || self.find_column(text).is_none() {
+            let is_column = self.find_column(text).is_some() || symbol.is_some_and(|s| matches!(s.column, Lookup::Column(_)));
+            if role != Role::Where || !is_column {
                 return Target::Definition(definition);
             }
         }
@@ -247,6 +248,7 @@ impl<'s> Resolver<'_, 's> {
                     ty: Type::Unknown,
                     nullable: true,
                     assumed: true,
+                    unknown: true,
                 };
                 self.columns.push(column);
                 Lookup::Column(self.columns.len() as u32 - 1)
@@ -268,6 +270,7 @@ impl<'s> Resolver<'_, 's> {
                 ty: column.ty(),
                 nullable: column.is_nullable(),
                 assumed: column.ty() == Type::Unknown,
+                unknown: false,
             });
         }
         index
@@ -417,6 +420,7 @@ impl<'s> Resolver<'_, 's> {
                 ty: Type::Unknown,
                 nullable: true,
                 assumed: true,
+                    unknown: true,
             });
         }
         Target::Column(index)

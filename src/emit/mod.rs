@@ -2,14 +2,15 @@
 
 mod template;
 
-use crate::catalog::{self, internal};
+use crate::catalog::{self, ResultType, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::dialect::{Cell, Dialect};
+use crate::dialect::part::Part;
+use crate::dialect::{Cell, Dialect, Template};
 use crate::ir::{Ir, IrId, Program};
 use crate::limits::Limits;
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, Tree};
-use crate::types::Type;
+use crate::types::{Level, Type};
 
 /// How a definition's value is written where it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +35,8 @@ pub(crate) struct Emitter<'p> {
     limits: &'p Limits,
     /// Every group has a row, so a sum of values that are never NULL is never NULL.
     pub grouped_by_keys: bool,
-    /// Columns are written with their relation, which needs telling apart from an output of the same name.
-    pub qualify: bool,
+    /// What columns are written with, where they must be told apart from an output of the same name.
+    pub qualifier: Option<SqlId>,
     pub windows: Windows,
     /// By node of the IR.
     sql: Vec<SqlId>,
@@ -66,7 +67,7 @@ impl<'p> Emitter<'p> {
             tree,
             limits,
             grouped_by_keys: false,
-            qualify: false,
+            qualifier: None,
             windows: Windows::default(),
             sql: vec![NOTHING; count],
             repeated: Vec::new(),
@@ -270,15 +271,19 @@ impl<'p> Emitter<'p> {
     }
 
     fn column(&mut self, index: u32, span: Span) -> SqlId {
-        if let Some(id) = self.columns[index as usize] {
+        let column = &self.program.columns[index as usize];
+        if let (Some(id), None) = (self.columns[index as usize], self.qualifier) {
             // The text is shared; the node is new, since its span is its own.
             return self.tree.add(self.tree.node(id), span);
         }
-        let column = &self.program.columns[index as usize];
         let dialect = self.dialect;
         let name = self.tree.text(span, |out| dialect.push_name(out, &column.name, !column.quoted));
+        if let Some(qualifier) = self.qualifier {
+            return self.tree.add(Sql::Field { qualifier, name }, span);
+        }
         let id = match &column.relation {
-            Some(relation) if self.qualify || column.assumed && column.relation.is_some() => {
+            // The text says the relation and no schema does: it is written as it was given.
+            Some(relation) if column.unknown => {
                 let qualifier = self.tree.text(span, |out| dialect.push_name(out, relation, true));
                 self.tree.add(Sql::Field { qualifier, name }, span)
             }
@@ -286,6 +291,25 @@ impl<'p> Emitter<'p> {
         };
         self.columns[index as usize] = Some(id);
         id
+    }
+
+    /// Emits one node whose operands are emitted; a definition is what its root is.
+    pub fn emit(&mut self, id: IrId) {
+        let sql = match self.program.node(id) {
+            Ir::Definition(used) => self.sql[self.program.definitions[used as usize].root.index()],
+            _ => self.node(id, &|_| Use::Inline),
+        };
+        self.sql[id.index()] = sql;
+    }
+
+    /// The node is a column of what is read.
+    pub fn set_column(&mut self, id: IrId, name: &str) {
+        self.sql[id.index()] = self.name(name, self.program.meta(id).span);
+    }
+
+    /// The SQL of a node that was emitted.
+    pub fn written(&self, id: IrId) -> SqlId {
+        self.sql[id.index()]
     }
 
     fn reference(&mut self, index: u32, how: &dyn Fn(u32) -> Use, span: Span) -> SqlId {
@@ -379,6 +403,7 @@ impl<'p> Emitter<'p> {
         reported: &[IrId],
     ) -> SqlId {
         match self.dialect.cell(overload) {
+            Cell::Template(template) if self.is_barred_subquery(template, args) => self.pairwise(overload, args, span),
             Cell::Template(template) => {
                 self.count_repetition(template.uses, reported, overload, span);
                 let id = self.instantiate(template, args, distinct, span);
@@ -416,6 +441,45 @@ impl<'p> Emitter<'p> {
                 self.tree.word("null", span)
             }
         }
+    }
+
+    /// A subquery around aggregates, which some engines refuse.
+    fn is_barred_subquery(&self, template: &Template, args: &[IrId]) -> bool {
+        !self.dialect.facts().aggregate_in_subquery
+            && template.parts.contains(&Part::Word("select"))
+            && args.iter().any(|a| self.program.meta(*a).level >= Level::Aggregate)
+    }
+
+    /// The form for two arguments, again and again.
+    fn pairwise(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
+        let function = catalog::get(catalog::owner(overload));
+        let two = function.overloads.iter().find(|o| o.key == "two").map(|o| self.dialect.cell(o.id));
+        let foldable = function.overloads.iter().all(|o| o.result == ResultType::Same);
+        let (Some(Cell::Template(template)), true) = (two, foldable && args.len() >= 2) else {
+            self.failed = true;
+            self.diagnostics.push(
+                Diagnostic::new(
+                    Code::UnsupportedFunction,
+                    span,
+                    format!("aggregates cannot be taken across the row like this in dialect `{}`", self.dialect),
+                )
+                .with_help("name each aggregate as a definition of a spec; `formulac query` computes them first"),
+            );
+            return self.tree.word("null", span);
+        };
+        let mut left = args[0];
+        let mut joined = self.sql[left.index()];
+        for right in &args[1..] {
+            // The argument's place is lent to what has been joined so far.
+            let own = std::mem::replace(&mut self.sql[left.index()], joined);
+            let grown = self.repeated_of(joined) * 2 + u64::from(self.tree.width(joined));
+            joined = self.instantiate(template, &[left, *right], false, span);
+            self.note_repeated(joined, grown);
+            self.sql[left.index()] = own;
+            left = args[0];
+        }
+        self.warned.get_or_insert((span, function.name));
+        joined
     }
 
     /// A name or literal, which costs nothing to write again.

@@ -84,6 +84,8 @@ pub struct ColumnUse {
     pub nullable: bool,
     /// The type comes from use and not from a schema.
     pub assumed: bool,
+    /// No known relation has it: the relation, where one is written, is only what the text says.
+    pub unknown: bool,
 }
 
 /// A compiled definition.

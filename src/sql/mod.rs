@@ -8,5 +8,5 @@ mod query;
 mod tree;
 
 pub(crate) use print::{flat, pretty};
-pub(crate) use query::{Cte, Item, Join, OrderKey, Query, Select, Source, write_query};
+pub(crate) use query::{Cte, Item, OrderKey, Query, Select, Source, write_query};
 pub(crate) use tree::{Slice, Sql, SqlId, Tree};

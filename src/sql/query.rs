@@ -29,18 +29,10 @@ pub(crate) struct Item {
 /// What a select reads.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
-    /// A table or CTE, as written.
+    /// What the whole query reads: the table, or the CTE that imports it.
+    Input,
+    /// A CTE, as written.
     Name(String),
-    /// Text put in as it is, such as a dbt `ref`.
-    Raw(String),
-}
-
-/// A join; for later stages.
-#[derive(Clone, Debug)]
-pub(crate) struct Join {
-    pub kind: &'static str,
-    pub source: String,
-    pub on: SqlId,
 }
 
 /// A key of `order by`.
@@ -57,7 +49,6 @@ pub(crate) struct Select {
     pub distinct: bool,
     pub items: Vec<Item>,
     pub from: Option<Source>,
-    pub joins: Vec<Join>,
     pub filter: Option<SqlId>,
     pub group_by: Vec<SqlId>,
     pub having: Option<SqlId>,
@@ -66,22 +57,26 @@ pub(crate) struct Select {
 }
 
 /// Appends a query, ending in a line break.
-pub(crate) fn write_query(tree: &Tree, query: &Query, out: &mut String) {
+/// `import` is a CTE that reads the input, with the text of its body; else `input` is read directly.
+pub(crate) fn write_query(tree: &Tree, query: &Query, input: &str, import: Option<&str>, out: &mut String) {
+    if let Some(body) = import {
+        out.push_str(&format!("with {input} as (\n\n    {body}\n\n){}\n\n", if query.ctes.is_empty() { "" } else { "," }));
+    }
     for (i, cte) in query.ctes.iter().enumerate() {
-        out.push_str(if i == 0 { "with " } else { "" });
+        out.push_str(if i == 0 && import.is_none() { "with " } else { "" });
         out.push_str(&cte.name);
         out.push_str(" as (\n\n");
-        write_select(tree, &cte.body, 4, out);
+        write_select(tree, &cte.body, input, 4, out);
         out.push_str(if i + 1 == query.ctes.len() { "\n)\n\n" } else { "\n),\n\n" });
     }
-    write_select(tree, &query.body, 0, out);
+    write_select(tree, &query.body, input, 0, out);
 }
 
 fn line(out: &mut String, indent: usize) {
     out.extend(std::iter::repeat_n(' ', indent));
 }
 
-fn write_select(tree: &Tree, select: &Select, indent: usize, out: &mut String) {
+fn write_select(tree: &Tree, select: &Select, input: &str, indent: usize, out: &mut String) {
     line(out, indent);
     out.push_str(if select.distinct { "select distinct" } else { "select" });
     if select.star && select.items.is_empty() {
@@ -89,7 +84,7 @@ fn write_select(tree: &Tree, select: &Select, indent: usize, out: &mut String) {
         // `select * from x` is one line.
         if let (Some(from), true) = (&select.from, is_bare(select)) {
             out.push_str(" from ");
-            write_source(from, out);
+            write_source(from, input, out);
             out.push('\n');
             return;
         }
@@ -117,15 +112,8 @@ fn write_select(tree: &Tree, select: &Select, indent: usize, out: &mut String) {
     if let Some(from) = &select.from {
         line(out, indent);
         out.push_str("from ");
-        write_source(from, out);
+        write_source(from, input, out);
         out.push('\n');
-    }
-    for join in &select.joins {
-        line(out, indent);
-        out.push_str(join.kind);
-        out.push(' ');
-        out.push_str(&join.source);
-        clause(tree, "on", join.on, indent + 4, out);
     }
     if let Some(filter) = select.filter {
         clause(tree, "where", filter, indent, out);
@@ -143,17 +131,17 @@ fn write_select(tree: &Tree, select: &Select, indent: usize, out: &mut String) {
 }
 
 fn is_bare(select: &Select) -> bool {
-    select.joins.is_empty()
-        && select.filter.is_none()
+    select.filter.is_none()
         && select.group_by.is_empty()
         && select.having.is_none()
         && select.order_by.is_empty()
         && select.limit.is_none()
 }
 
-fn write_source(source: &Source, out: &mut String) {
+fn write_source(source: &Source, input: &str, out: &mut String) {
     match source {
-        Source::Name(text) | Source::Raw(text) => out.push_str(text),
+        Source::Input => out.push_str(input),
+        Source::Name(text) => out.push_str(text),
     }
 }
 

@@ -1,0 +1,64 @@
+//! The header of a generated file: what to edit, the formulas, and a hash that shows a hand edit.
+
+use std::fmt::Write as _;
+
+const EDIT: &str = "formulac: edit ";
+
+/// 64 bits of FNV-1a over the text, its line ends made alike: enough to tell an edit, not a secret.
+fn hash(text: &str) -> String {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in text.bytes().filter(|b| *b != b'\r') {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    format!("{hash:016x}")
+}
+
+/// A model's SQL with its header, a Jinja comment that does not reach the warehouse.
+pub(crate) fn sealed_sql(body: &str, spec: &str, formulas: &[(String, String)]) -> String {
+    let mut out = format!("{{# {EDIT}{}, not this file.\n", comment(spec));
+    for (name, formula) in formulas {
+        let _ = writeln!(out, "   {} = {}", comment(name), comment(&one_line(formula)));
+    }
+    let _ = writeln!(out, "   hash {} #}}", hash(body));
+    out + body
+}
+
+/// A properties file with its header.
+pub(crate) fn sealed_yml(body: &str, spec: &str) -> String {
+    format!("# {EDIT}{}, not this file. hash {}\n{body}", one_line(spec), hash(body))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A Jinja comment ends at the first `#}`, which a formula may hold.
+fn comment(text: &str) -> String {
+    text.replace("#}", "# }")
+}
+
+/// Whether a generated file still is what formulac wrote; false for one that it did not write.
+///
+/// ```
+/// let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\n";
+/// let model = formulac::Compiler::default().compile_spec(spec);
+/// let sql = model.model_sql().unwrap();
+/// assert!(formulac::dbt::is_as_written(sql));
+/// assert!(!formulac::dbt::is_as_written(&sql.replace("sum", "max")));
+/// assert!(!formulac::dbt::is_as_written("select 1"));
+/// ```
+#[must_use]
+pub fn is_as_written(text: &str) -> bool {
+    let text = text.replace("\r\n", "\n");
+    let (head, body) = if text.starts_with("{# ") {
+        let Some((head, body)) = text.split_once(" #}\n") else { return false };
+        (head, body)
+    } else if text.starts_with("# ") {
+        let Some((head, body)) = text.split_once('\n') else { return false };
+        (head, body)
+    } else {
+        return false;
+    };
+    let noted = head.rsplit("hash ").next().unwrap_or_default().trim();
+    head.contains(EDIT) && noted == hash(body)
+}

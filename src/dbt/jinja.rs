@@ -1,0 +1,59 @@
+//! Text that dbt renders: SQL, and every text in YAML.
+
+use crate::spec::From;
+
+/// The body of an import CTE.
+pub(crate) fn import(from: &From, table: &str) -> String {
+    match from {
+        // A bare name is a model; one with dots is a table of the warehouse.
+        From::Table(name) if !name.contains('.') => format!("select * from {{{{ ref('{name}') }}}}"),
+        From::Table(_) => format!("select * from {table}"),
+        From::Ref { arguments, .. } => format!("select * from {{{{ ref({arguments}) }}}}"),
+        From::Source { arguments, .. } => format!("select * from {{{{ source({arguments}) }}}}"),
+    }
+}
+
+/// Text so that it comes out of dbt as it is. Markers of Jinja are written as expressions that give them,
+/// which works inside a longer SQL text where `raw` blocks would not read well.
+///
+/// ```ignore
+/// assert_eq!(protect("a {{ b"), "a {{ '{{' }} b");
+/// ```
+pub(crate) fn protect(text: &str) -> String {
+    if !["{{", "{%", "{#", "#}", "}}", "%}"].iter().any(|m| text.contains(m)) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + 32);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        // Each brace, percent or hash that could begin or end a marker is given by an expression of its own,
+        // whatever stands beside it.
+        let next = chars.peek().copied();
+        let marker = match (c, next) {
+            ('{', Some('{' | '%' | '#')) => true,
+            ('#' | '%' | '}', Some('}')) => true,
+            _ => false,
+        };
+        if marker {
+            let both: String = [c, next.unwrap_or_default()].iter().collect();
+            chars.next();
+            out.push_str(&format!("{{{{ '{both}' }}}}"));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::protect;
+
+    #[test]
+    fn markers_become_expressions() {
+        assert_eq!(protect("plain { text }"), "plain { text }");
+        assert_eq!(protect("a {{ b }}"), "a {{ '{{' }} b {{ '}}' }}");
+        assert_eq!(protect("{% x %} {# y #}"), "{{ '{%' }} x {{ '%}' }} {{ '{#' }} y {{ '#}' }}");
+        assert_eq!(protect("{{{"), "{{ '{{' }}{");
+    }
+}

@@ -1,0 +1,10 @@
+//! dbt files around generated SQL: the model, and the properties beside it.
+
+mod header;
+mod jinja;
+mod properties;
+
+pub use header::is_as_written;
+pub(crate) use header::{sealed_sql, sealed_yml};
+pub(crate) use jinja::{import, protect};
+pub(crate) use properties::{ColumnDoc, properties};

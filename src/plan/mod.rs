@@ -1,0 +1,43 @@
+//! Steps to selects: what is computed where, so that nothing is computed twice.
+//!
+//! A step becomes one select or a chain of them, its *strata*. A boundary is put only where a finished value is
+//! needed: a definition that is used again, an argument that stands more than once in a template, a window in a
+//! window. Those nodes are *cut*: computed in one stratum under a name, read as a column in the later ones.
+
+mod cuts;
+mod names;
+mod select;
+mod stages;
+
+pub(crate) use select::{CteNames, KeepColumns, StepInput, StepOutput, StepSpec, plan_step};
+
+use crate::check::Role;
+use crate::ir::{IrId, Program};
+use crate::types::Level;
+
+/// What the planner knows of a step beside its program.
+#[derive(Debug)]
+pub(crate) struct StepPlan<'p> {
+    pub program: &'p Program,
+    /// The role of each definition.
+    pub roles: Vec<Role>,
+    pub grouped: bool,
+    /// By definition: it is a grouping key.
+    pub keys: Vec<bool>,
+    /// By definition: it is a column of the step.
+    pub outputs: Vec<bool>,
+}
+
+impl StepPlan<'_> {
+    fn root(&self, definition: usize) -> IrId {
+        self.program.definitions[definition].root
+    }
+
+    fn level(&self, definition: usize) -> Level {
+        self.program.meta(self.root(definition)).level
+    }
+
+    fn is(&self, definition: usize, role: Role) -> bool {
+        self.roles[definition] == role
+    }
+}

@@ -1,0 +1,580 @@
+//! The selects of a step: one for each stratum, in order.
+
+use rustc_hash::FxHashMap;
+
+use super::StepPlan;
+use super::cuts::{self, Cuts};
+use super::names::Taken;
+use super::stages::{self, Stages};
+use crate::check::Role;
+use crate::diag::Diagnostic;
+use crate::dialect::Dialect;
+use crate::emit::Emitter;
+use crate::ir::{Ir, IrId, Program};
+use crate::limits::Limits;
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+use crate::sql::{Cte, Item, OrderKey, Select, Source, SqlId, Tree};
+use crate::types::Type;
+
+/// What a step reads.
+#[derive(Clone, Debug)]
+pub(crate) struct StepInput<'a> {
+    /// The name of what is read: the relation, or the step before.
+    pub name: &'a str,
+    /// It is what the whole query reads.
+    pub first: bool,
+    pub relation: Option<&'a Relation>,
+    /// The columns that tell its rows apart, as far as known.
+    pub grain: &'a [String],
+}
+
+/// A step as the planner takes it.
+pub(crate) struct StepSpec<'a> {
+    /// The name of its last select, when another step reads it.
+    pub name: &'a str,
+    pub last: bool,
+    pub keep: KeepColumns<'a>,
+    pub limit: Option<u64>,
+    pub descending: &'a [bool],
+    /// Nothing was said of partitions.
+    pub default_partition: bool,
+    /// Text of each definition's formula, for naming group keys.
+    pub source: &'a str,
+}
+
+/// The columns of the input that a step passes on.
+pub(crate) enum KeepColumns<'a> {
+    Nothing,
+    All,
+    Some(Vec<&'a str>),
+}
+
+/// What a step gives.
+pub(crate) struct StepOutput {
+    pub ctes: Vec<Cte>,
+    pub body: Select,
+    pub relation: Relation,
+    /// There are columns that no schema says.
+    pub open: bool,
+    pub grain: Vec<String>,
+    /// By output column: the definition that it is, with its description.
+    pub described: Vec<(String, Option<usize>)>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A column of the step.
+struct Output {
+    name: String,
+    root: IrId,
+    key: bool,
+    definition: Option<usize>,
+}
+
+struct Planner<'p> {
+    step: &'p StepPlan<'p>,
+    spec: &'p StepSpec<'p>,
+    input: &'p StepInput<'p>,
+    emitter: Emitter<'p>,
+    cuts: Cuts,
+    stages: Stages,
+    outputs: Vec<Output>,
+    /// Nodes that are a grouping key by another way of writing it, with the key's column.
+    aliases: FxHashMap<IrId, String>,
+    /// Columns of earlier strata: stratum and name, by node.
+    columns: FxHashMap<IrId, (u32, String)>,
+}
+
+/// Plans one step; the tree of its SQL goes on in the next one.
+pub(crate) fn plan_step<'p>(
+    step: &'p StepPlan<'p>,
+    spec: &'p StepSpec<'p>,
+    input: &'p StepInput<'p>,
+    dialect: Dialect,
+    limits: &'p Limits,
+    tree: Tree,
+    cte_names: &mut CteNames,
+) -> (StepOutput, Tree) {
+    let program = step.program;
+    let mut taken = Taken::default();
+    program.columns.iter().for_each(|c| taken.reserve(&c.name));
+    if !step.grouped {
+        input.relation.into_iter().flat_map(Relation::columns).for_each(|c| taken.reserve(c.name()));
+    }
+    let outputs = outputs(step, spec);
+    let cuts = cuts::cuts(step, dialect, &mut taken);
+    let stages = stages::stages(step, &cuts);
+    let mut emitter = Emitter::new(program, dialect, limits);
+    emitter.tree = tree;
+    emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
+    let aliases = aliases(step, &outputs);
+    let mut planner =
+        Planner { step, spec, input, emitter, cuts, stages, outputs, aliases, columns: FxHashMap::default() };
+    planner.note_columns();
+    let (ctes, body) = planner.selects(cte_names);
+    let (relation, open, grain) = planner.result();
+    let described = planner.described();
+    let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
+    (StepOutput { ctes, body, relation, open, grain, described, diagnostics }, planner.emitter.tree)
+}
+
+/// Names of CTEs in a query, all different.
+#[derive(Debug, Default)]
+pub(crate) struct CteNames {
+    names: rustc_hash::FxHashSet<String>,
+}
+
+impl CteNames {
+    pub fn reserve(&mut self, name: &str) {
+        self.names.insert(name.to_lowercase());
+    }
+
+    /// The wanted name, or one that says the same and is free. A step has its own name to itself.
+    fn choose_for(&mut self, step: &str, wanted: &str) -> String {
+        if wanted == step { wanted.to_owned() } else { self.choose(wanted) }
+    }
+
+    fn choose(&mut self, wanted: &str) -> String {
+        let mut name = wanted.to_owned();
+        while !self.names.insert(name.to_lowercase()) {
+            name.push_str("_rows");
+        }
+        name
+    }
+}
+
+fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Output> {
+    let program = step.program;
+    let mut outputs: Vec<Output> = Vec::new();
+    for (index, definition) in program.definitions.iter().enumerate() {
+        if !step.is(index, Role::GroupBy) || definition.failed {
+            continue;
+        }
+        let (name, root, target) = match program.node(definition.root) {
+            Ir::Definition(used) => {
+                let used = used as usize;
+                (program.definitions[used].name.clone().unwrap_or_default(), step.root(used), Some(used))
+            }
+            Ir::Column(column) => (program.columns[column as usize].name.clone(), definition.root, None),
+            _ => (key_name(definition.span.text(spec.source)), definition.root, None),
+        };
+        if !outputs.iter().any(|o| o.name.eq_ignore_ascii_case(&name)) {
+            outputs.push(Output { name, root, key: true, definition: target });
+        }
+    }
+    for (index, definition) in program.definitions.iter().enumerate() {
+        if step.is(index, Role::Definitions) && step.outputs[index] && !step.keys[index] && !definition.failed {
+            let name = definition.name.clone().unwrap_or_default();
+            outputs.push(Output { name, root: definition.root, key: false, definition: Some(index) });
+        }
+    }
+    outputs
+}
+
+/// `billing_date[month]` is put out as `billing_date_month`.
+fn key_name(text: &str) -> String {
+    let inner = text.trim().trim_start_matches("${").trim_end_matches('}');
+    let (base, frame) = inner.split_once('[').unwrap_or((inner, ""));
+    let base = base.rsplit('.').next().unwrap_or(base).trim();
+    let frame = frame.trim_end_matches(']').trim().to_ascii_lowercase();
+    if frame.is_empty() || frame == "raw" { base.to_owned() } else { format!("{base}_{frame}") }
+}
+
+/// Other places where a key's timeframe is written out.
+fn aliases(step: &StepPlan<'_>, outputs: &[Output]) -> FxHashMap<IrId, String> {
+    let program = step.program;
+    let mut found = FxHashMap::default();
+    for output in outputs.iter().filter(|o| o.key && o.definition.is_none()) {
+        let Ir::Apply { overload, args } = program.node(output.root) else { continue };
+        let Some(Ir::Column(column)) = program.args(args).first().map(|a| program.node(*a)) else { continue };
+        for (at, node) in program.nodes.iter().enumerate() {
+            let id = IrId(at as u32);
+            if let Ir::Apply { overload: other, args } = *node {
+                let same = other == overload
+                    && program.args(args).first().map(|a| program.node(*a)) == Some(Ir::Column(column));
+                if same && id != output.root {
+                    found.insert(id, output.name.clone());
+                }
+            }
+        }
+    }
+    found
+}
+
+impl Planner<'_> {
+    fn program(&self) -> &Program {
+        self.step.program
+    }
+
+    /// Under which name, and from which stratum on, a node is a column.
+    fn note_columns(&mut self) {
+        let program = self.step.program;
+        for at in 0..program.nodes.len() as u32 {
+            if let Some(name) = self.cuts.name(IrId(at)) {
+                self.columns.insert(IrId(at), (self.stages.of(IrId(at)), name.to_owned()));
+            }
+        }
+        let main = self.stages.main;
+        for (id, name) in &self.aliases {
+            self.columns.entry(*id).or_insert_with(|| (main, name.clone()));
+        }
+        for output in &self.outputs {
+            let stage = if output.key { main } else { self.stages.of(output.root) };
+            let carried = self.step.grouped || self.cuts.contains(output.root);
+            if carried && stage < self.stages.last {
+                self.columns.entry(output.root).or_insert_with(|| (stage, output.name.clone()));
+            }
+        }
+    }
+
+    /// The column that a node is in this stratum; none when it is computed here.
+    fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
+        let id = match self.program().node(id) {
+            Ir::Definition(used) => self.program().definitions[used as usize].root,
+            _ => id,
+        };
+        self.columns.get(&id).filter(|(made, _)| *made < stage).map(|(_, name)| name.as_str())
+    }
+
+    fn selects(&mut self, names: &mut CteNames) -> (Vec<Cte>, Select) {
+        let last = self.stages.last;
+        let mut ctes = Vec::new();
+        let mut from = self.input.name.to_owned();
+        for stage in 0..last {
+            let (select, first_new) = self.stratum(stage, &from);
+            let name = names.choose_for(self.spec.name, &self.stratum_name(stage, &first_new));
+            from.clone_from(&name);
+            ctes.push(Cte { name: self.written(&name), body: select });
+        }
+        let body = self.last(&from);
+        (ctes, body)
+    }
+
+    fn written(&self, name: &str) -> String {
+        self.emitter.dialect.name_text(name, true)
+    }
+
+    /// A stratum's CTE: the step's own name where it is the one that an analyst means by it, else what it adds.
+    fn stratum_name(&self, stage: u32, first_new: &str) -> String {
+        let (step, main) = (self.spec.name, self.stages.main);
+        if stage == main && self.step.grouped {
+            return if self.spec.last { step.to_owned() } else { format!("{step}_grouped") };
+        }
+        if stage < main && self.step.grouped {
+            return if main == 1 { format!("{step}_prepared") } else { format!("with_{first_new}") };
+        }
+        if stage == 0 && self.spec.last {
+            return step.to_owned();
+        }
+        format!("with_{first_new}")
+    }
+
+    /// A select that adds columns to all it reads, or the grouping one.
+    fn stratum(&mut self, stage: u32, from: &str) -> (Select, String) {
+        let grouping = self.step.grouped && stage == self.stages.main;
+        let mut wanted: Vec<(String, IrId)> = Vec::new();
+        if grouping {
+            for output in &self.outputs {
+                if output.key || self.stages.of(output.root) == stage {
+                    let name = self.columns.get(&output.root).map_or(&output.name, |(_, name)| name);
+                    wanted.push((name.clone(), output.root));
+                }
+            }
+        }
+        let program = self.step.program;
+        for at in 0..program.nodes.len() as u32 {
+            let id = IrId(at);
+            if let Some(name) = self.cuts.name(id) {
+                if self.stages.of(id) == stage && !wanted.iter().any(|(_, w)| *w == id) {
+                    wanted.push((name.to_owned(), id));
+                }
+            }
+        }
+        let first_new = wanted.first().map_or_else(|| "values".to_owned(), |(name, _)| name.clone());
+        let mut select = self.select(stage, from, &wanted);
+        select.star = !grouping;
+        (select, first_new)
+    }
+
+    /// The select of the step's columns, in their order.
+    fn last(&mut self, from: &str) -> Select {
+        let stage = self.stages.last;
+        let grouping = self.step.grouped && stage == self.stages.main;
+        let mut wanted: Vec<(String, IrId)> = Vec::new();
+        for output in &self.outputs {
+            wanted.push((output.name.clone(), output.root));
+        }
+        let mut select = self.select(stage, from, &wanted);
+        let mut kept: Vec<Item> = Vec::new();
+        if !grouping {
+            let shadowed = |name: &str| self.outputs.iter().any(|o| o.name.eq_ignore_ascii_case(name));
+            let names: Option<Vec<String>> = match &self.spec.keep {
+                KeepColumns::Nothing => Some(Vec::new()),
+                KeepColumns::Some(names) => Some(names.iter().map(|n| (*n).to_owned()).collect()),
+                KeepColumns::All => self.input.relation.map(|r| r.columns().iter().map(|c| c.name().to_owned()).collect()),
+            };
+            match names {
+                Some(names) => {
+                    for name in names.iter().filter(|n| !shadowed(n)) {
+                        let quoted = self.input.relation.and_then(|r| r.column(name)).is_some_and(Column::is_quoted);
+                        let dialect = self.emitter.dialect;
+                        let expr = self.emitter.tree.text(Span::default(), |out| dialect.push_name(out, name, !quoted));
+                        kept.push(Item { expr, alias: None });
+                    }
+                }
+                None => select.star = true,
+            }
+        }
+        kept.append(&mut select.items);
+        select.items = kept;
+        select.limit = self.spec.limit;
+        if self.spec.last || self.spec.limit.is_some() {
+            select.order_by = self.order_keys();
+        }
+        select
+    }
+
+    /// A select of these expressions, with the filters and groups of its stratum.
+    fn select(&mut self, stage: u32, from: &str, wanted: &[(String, IrId)]) -> Select {
+        let program = self.step.program;
+        let grouping = self.step.grouped && stage == self.stages.main;
+        let of_role = |role: Role| -> Vec<IrId> {
+            program
+                .definitions
+                .iter()
+                .enumerate()
+                .filter(|(i, d)| self.step.is(*i, role) && !d.failed)
+                .map(|(_, d)| d.root)
+                .collect()
+        };
+        let filters = if stage == self.stages.filter { of_role(Role::Where) } else { Vec::new() };
+        let having = if grouping { of_role(Role::Having) } else { Vec::new() };
+        let keys: Vec<IrId> = if grouping { self.outputs.iter().filter(|o| o.key).map(|o| o.root).collect() } else { Vec::new() };
+        let mut roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
+        roots.extend(filters.iter().chain(&having).chain(&keys));
+        let told_apart: Vec<IrId> = keys.iter().chain(&having).copied().collect();
+        self.emitter.qualifier = self.qualifier(&told_apart, stage, from, wanted);
+        self.emit(&roots, stage);
+        let source = if stage == 0 && self.input.first { Source::Input } else { Source::Name(self.written(from)) };
+        let mut select = Select { from: Some(source), ..Select::default() };
+        for (name, id) in wanted {
+            let expr = self.written_node(*id, stage);
+            let written = self.written(name);
+            let mut text = String::new();
+            crate::sql::flat(&self.emitter.tree, expr, &mut text);
+            let alias = (text != written).then_some(written);
+            select.items.push(Item { expr, alias });
+        }
+        let conditions: Vec<SqlId> = filters.iter().map(|id| self.written_node(*id, stage)).collect();
+        select.filter = conditions.into_iter().next();
+        select.group_by = keys.iter().map(|id| self.written_node(*id, stage)).collect();
+        select.having = having.first().map(|id| self.written_node(*id, stage));
+        select
+    }
+
+    /// A column is written with its relation where GROUP BY or HAVING read it and another output of the same select
+    /// has its name: engines differ in which of the two they mean.
+    fn qualifier(&mut self, read: &[IrId], stage: u32, from: &str, wanted: &[(String, IrId)]) -> Option<SqlId> {
+        let program = self.step.program;
+        let mut stack: Vec<IrId> = read.to_vec();
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut clash = false;
+        while let Some(id) = stack.pop() {
+            if clash || !seen.insert(id) || self.column_in(id, stage).is_some() {
+                continue;
+            }
+            match program.node(id) {
+                Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
+                Ir::Column(column) => {
+                    let name = &program.columns[column as usize].name;
+                    clash = wanted.iter().any(|(output, root)| {
+                        output.eq_ignore_ascii_case(name) && program.node(*root) != Ir::Column(column)
+                    });
+                }
+                _ => stack.extend(program.operands(id)),
+            }
+        }
+        clash.then(|| self.emitter.name(from, Span::default()))
+    }
+
+    fn written_node(&mut self, id: IrId, stage: u32) -> SqlId {
+        match self.column_in(id, stage).map(str::to_owned) {
+            Some(name) => self.emitter.name(&name, self.step.program.meta(id).span),
+            None => self.emitter.written(id),
+        }
+    }
+
+    /// Emits all nodes that these need in this stratum, in order; what an earlier one has is a column.
+    fn emit(&mut self, roots: &[IrId], stage: u32) {
+        let program = self.step.program;
+        let mut wanted: Vec<IrId> = Vec::new();
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut windows = false;
+        let mut stack: Vec<IrId> = roots.to_vec();
+        while let Some(id) = stack.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            wanted.push(id);
+            if self.column_in(id, stage).is_some() {
+                continue;
+            }
+            match program.node(id) {
+                Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
+                node => {
+                    windows |= matches!(node, Ir::Window { .. });
+                    stack.extend(program.operands(id));
+                }
+            }
+        }
+        if windows {
+            self.windows(stage);
+        }
+        wanted.sort_unstable();
+        for id in wanted {
+            match self.column_in(id, stage).map(str::to_owned) {
+                Some(name) => self.emitter.set_column(id, &name),
+                None => self.emitter.emit(id),
+            }
+        }
+    }
+
+    /// Order and partition of the windows of this stratum: ties are broken by the rest of the grain.
+    fn windows(&mut self, stage: u32) {
+        let program = self.step.program;
+        self.emitter.windows = crate::emit::Windows::default();
+        let (mut order, mut partition) = (Vec::new(), Vec::new());
+        let mut used: Vec<String> = Vec::new();
+        for (index, definition) in program.definitions.iter().enumerate() {
+            if definition.failed {
+                continue;
+            }
+            let part = self.step.roles[index];
+            if matches!(part, Role::OrderBy | Role::PartitionBy) {
+                used.push(self.name_of(definition.root));
+                let descending = self.spec.descending.get(index).copied().unwrap_or(false);
+                if part == Role::OrderBy { order.push((definition.root, descending)) } else { partition.push(definition.root) }
+            }
+        }
+        let grain: Vec<(String, Option<IrId>)> = if self.step.grouped {
+            self.outputs.iter().filter(|o| o.key).map(|o| (o.name.clone(), Some(o.root))).collect()
+        } else {
+            self.input.grain.iter().map(|g| (g.clone(), None)).collect()
+        };
+        let rest = grain.into_iter().filter(|(name, _)| !used.iter().any(|u| u.eq_ignore_ascii_case(name)));
+        let mut roots: Vec<IrId> = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).collect();
+        let mut plain: Vec<String> = Vec::new();
+        for (name, root) in rest {
+            match root {
+                // The keys that nothing orders by part the groups, unless the spec says otherwise.
+                Some(root) if self.spec.default_partition => {
+                    partition.push(root);
+                    roots.push(root);
+                }
+                Some(root) => {
+                    order.push((root, false));
+                    roots.push(root);
+                }
+                None => plain.push(name),
+            }
+        }
+        self.emit(&roots, stage);
+        let partition: Vec<SqlId> = partition.iter().map(|id| self.written_node(*id, stage)).collect();
+        let mut keys: Vec<SqlId> = Vec::new();
+        for (id, descending) in order {
+            let sql = self.written_node(id, stage);
+            let nullable = program.meta(id).nullable;
+            keys.push(self.emitter.order_key(sql, descending, nullable));
+        }
+        for name in plain {
+            let nullable = self.input.relation.and_then(|r| r.column(&name)).is_none_or(Column::is_nullable);
+            let sql = self.emitter.name(&name, Span::default());
+            keys.push(self.emitter.order_key(sql, false, nullable));
+        }
+        self.emitter.windows = crate::emit::Windows { partition, order: keys };
+    }
+
+    fn name_of(&self, root: IrId) -> String {
+        let program = self.program();
+        match program.node(root) {
+            Ir::Definition(used) => program.definitions[used as usize].name.clone().unwrap_or_default(),
+            Ir::Column(column) => program.columns[column as usize].name.clone(),
+            _ => self.aliases.get(&root).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// The keys that order the rows of a query.
+    fn order_keys(&mut self) -> Vec<OrderKey> {
+        let program = self.step.program;
+        let mut keys: Vec<(String, bool, bool)> = Vec::new();
+        for (index, definition) in program.definitions.iter().enumerate() {
+            if self.step.is(index, Role::OrderBy) && !definition.failed {
+                let name = self.name_of(definition.root);
+                let nullable = program.meta(definition.root).nullable;
+                keys.push((name, self.spec.descending.get(index).copied().unwrap_or(false), nullable));
+            }
+        }
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        let grain: Vec<(String, bool)> = if self.step.grouped {
+            self.outputs.iter().filter(|o| o.key).map(|o| (o.name.clone(), program.meta(o.root).nullable)).collect()
+        } else {
+            let nullable = |g: &str| self.input.relation.and_then(|r| r.column(g)).is_none_or(Column::is_nullable);
+            self.input.grain.iter().map(|g| (g.clone(), nullable(g))).collect()
+        };
+        for (name, nullable) in grain {
+            if !keys.iter().any(|(k, ..)| k.eq_ignore_ascii_case(&name)) {
+                keys.push((name, false, nullable));
+            }
+        }
+        keys.into_iter()
+            .map(|(name, descending, nullable)| {
+                let sql = self.emitter.name(&name, Span::default());
+                OrderKey { expr: self.emitter.order_key(sql, descending, nullable) }
+            })
+            .collect()
+    }
+
+    /// The columns that the next step sees.
+    fn result(&self) -> (Relation, bool, Vec<String>) {
+        let program = self.program();
+        let mut relation = Relation::new(self.spec.name);
+        let mut open = false;
+        if !self.step.grouped {
+            match (&self.spec.keep, self.input.relation) {
+                (KeepColumns::All, Some(input)) => {
+                    input.columns().iter().filter(|c| !self.is_output(c.name())).for_each(|c| relation.push(c.clone()));
+                }
+                (KeepColumns::All, None) => open = true,
+                (KeepColumns::Some(names), input) => {
+                    for name in names.iter().filter(|n| !self.is_output(n)) {
+                        let column = input.and_then(|r| r.column(name)).cloned();
+                        relation.push(column.unwrap_or_else(|| Column::new(*name, Type::Unknown)));
+                    }
+                }
+                (KeepColumns::Nothing, _) => {}
+            }
+        }
+        for output in &self.outputs {
+            let meta = program.meta(output.root);
+            let nullable = meta.nullable;
+            relation.push(Column::new(&output.name, meta.ty).nullable(nullable));
+        }
+        let grain = if self.step.grouped {
+            self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()
+        } else {
+            let kept = |g: &String| open || relation.column(g).is_some() && !self.is_output(g);
+            if self.input.grain.iter().all(kept) { self.input.grain.to_vec() } else { Vec::new() }
+        };
+        (relation, open, grain)
+    }
+
+    fn is_output(&self, name: &str) -> bool {
+        self.outputs.iter().any(|o| o.name.eq_ignore_ascii_case(name))
+    }
+
+    fn described(&self) -> Vec<(String, Option<usize>)> {
+        self.outputs.iter().map(|o| (o.name.clone(), o.definition)).collect()
+    }
+}

@@ -1,0 +1,126 @@
+//! In which stratum each value is computed: one forward pass, since operands come before what is made of them.
+
+use super::StepPlan;
+use super::cuts::{Cuts, live_definitions, needed, row_context};
+use crate::check::Role;
+use crate::ir::{Ir, IrId};
+use crate::types::Level;
+
+/// The strata of a step.
+#[derive(Debug)]
+pub(super) struct Stages {
+    /// By node.
+    stage: Vec<u32>,
+    /// The stratum that groups, or, in a step that does not, the first that may hold windows.
+    pub main: u32,
+    /// The stratum whose select filters rows.
+    pub filter: u32,
+    pub last: u32,
+}
+
+impl Stages {
+    pub fn of(&self, id: IrId) -> u32 {
+        self.stage[id.index()]
+    }
+}
+
+pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts) -> Stages {
+    let program = step.program;
+    let rows = row_context(step);
+    let live = live_definitions(step);
+    let mut stage = vec![0u32; program.nodes.len()];
+    let after = |stage: &[u32], id: IrId| stage[id.index()] + u32::from(cuts.contains(id));
+    // What a node needs of its operands; a definition stands for its root.
+    let need = |stage: &[u32], id: IrId| -> u32 {
+        match program.node(id) {
+            Ir::Definition(used) => after(stage, program.definitions[used as usize].root),
+            _ => program.operands(id).map(|o| after(stage, o)).max().unwrap_or(0),
+        }
+    };
+    let each = |wanted: &dyn Fn(usize) -> bool| -> Vec<IrId> {
+        let mut nodes = Vec::new();
+        for index in &program.order {
+            let index = *index as usize;
+            let definition = &program.definitions[index];
+            if live[index] && !definition.failed && wanted(index) {
+                nodes.extend(needed(program, definition.first, definition.root));
+            }
+        }
+        nodes
+    };
+    // Rows first: filters, keys, helpers, what aggregates take.
+    let mut filter = 0;
+    let mut main = 0;
+    let windowed = |id: IrId| program.meta(id).level == Level::Window;
+    for id in each(&|_| true) {
+        let before = if step.grouped { rows[id.index()] } else { !windowed(id) };
+        if before {
+            stage[id.index()] = need(&stage, id);
+        }
+    }
+    for (index, definition) in program.definitions.iter().enumerate() {
+        if !live[index] || definition.failed {
+            continue;
+        }
+        match step.roles[index] {
+            Role::Where => filter = filter.max(stage[definition.root.index()]),
+            Role::GroupBy => main = main.max(need_of_key(step, cuts, &stage, index)),
+            _ if step.keys[index] => main = main.max(after(&stage, definition.root)),
+            _ => {}
+        }
+    }
+    main = main.max(filter);
+    if step.grouped {
+        for id in each(&|_| true) {
+            if let Ir::Aggregate { .. } = program.node(id) {
+                main = main.max(need(&stage, id));
+            }
+        }
+    }
+    // Constants become columns in the grouping select at the earliest.
+    if step.grouped {
+        for index in 0..program.definitions.len() {
+            let root = step.root(index);
+            if step.outputs[index] && !step.keys[index] && rows[root.index()] {
+                stage[root.index()] = main;
+            }
+        }
+    }
+    // Then groups and windows. A key read by its name is a column from the stratum after the grouping one.
+    let mut last = main;
+    for id in each(&|_| true) {
+        let before = if step.grouped { rows[id.index()] } else { !windowed(id) };
+        if before {
+            if !step.grouped {
+                last = last.max(stage[id.index()]);
+            }
+            continue;
+        }
+        let own = match program.node(id) {
+            Ir::Definition(used) if step.grouped && step.keys[used as usize] && !cuts.contains(program.definitions[used as usize].root) => {
+                if super::cuts::is_trivial(program, program.definitions[used as usize].root) { main } else { main + 1 }
+            }
+            Ir::Aggregate { .. } => main,
+            _ => need(&stage, id),
+        };
+        stage[id.index()] = own.max(main);
+        last = last.max(own);
+    }
+    for index in 0..program.definitions.len() {
+        if step.is(index, Role::Having) {
+            last = last.max(main);
+        }
+    }
+    Stages { stage, main, filter, last }
+}
+
+fn need_of_key(step: &StepPlan<'_>, cuts: &Cuts, stage: &[u32], index: usize) -> u32 {
+    let root = step.root(index);
+    match step.program.node(root) {
+        Ir::Definition(used) => {
+            let root = step.program.definitions[used as usize].root;
+            stage[root.index()] + u32::from(cuts.contains(root))
+        }
+        _ => stage[root.index()],
+    }
+}

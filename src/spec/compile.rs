@@ -1,0 +1,448 @@
+//! A spec's steps, each checked and planned on what the one before gives.
+
+use super::formulas::Formulas;
+use super::load::{self, Keep, Spec, Step, Text};
+use super::{CompiledSpec, Model};
+use crate::ast::Ast;
+use crate::check::{self, Context, Role, Scope};
+use crate::compiler::Compiler;
+use crate::dbt::{self, ColumnDoc};
+use crate::diag::{self, Code, Diagnostic, suggest};
+use crate::ir::{Ir, Program};
+use crate::parse;
+use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, plan_step};
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+use crate::sql::{self, Cte, Query, Select, Tree};
+use crate::types::Level;
+use crate::yaml;
+
+impl Compiler {
+    /// Compiles a model spec. There is always a result; its texts are there when no error is.
+    ///
+    /// The schema's relation of the spec's `from` gives types and nullability; without one, names are taken as
+    /// columns and their types from use.
+    #[must_use]
+    pub fn compile_spec(&self, source: &str) -> CompiledSpec {
+        self.compile_spec_at(source, None)
+    }
+
+    /// The same, with the path of the spec, which the headers of generated files name.
+    #[must_use]
+    pub fn compile_spec_at(&self, source: &str, path: Option<&str>) -> CompiledSpec {
+        let mut compiled = CompiledSpec {
+            dialect: self.options.dialect,
+            name: None,
+            query: None,
+            model: None,
+            columns: Vec::new(),
+            diagnostics: Vec::new(),
+        };
+        if source.len() > self.options.limits.source {
+            compiled.diagnostics.push(Diagnostic::new(
+                Code::SourceTooLarge,
+                Span::default(),
+                format!("the spec is {} bytes long, more than the limit of {}", source.len(), self.options.limits.source),
+            ));
+            return compiled;
+        }
+        match yaml::read(source) {
+            Err(diagnostic) => compiled.diagnostics.push(diagnostic),
+            Ok(None) => compiled.diagnostics.push(
+                Diagnostic::new(Code::MissingKey, Span::default(), "the spec is empty")
+                    .with_help("begin with `model: name` and `from: table`"),
+            ),
+            Ok(Some(root)) => {
+                if let Some(spec) = load::load(&root, source, &mut compiled.diagnostics) {
+                    compiled.name = Some(spec.model.text.to_owned());
+                    Run::new(self, &spec, source, path).run(&mut compiled);
+                }
+            }
+        }
+        crate::compiler::silence(&mut compiled.diagnostics, source);
+        diag::sort(&mut compiled.diagnostics);
+        if compiled.has_errors() {
+            compiled.query = None;
+            compiled.model = None;
+        }
+        compiled
+    }
+}
+
+struct Run<'r> {
+    compiler: &'r Compiler,
+    spec: &'r Spec<'r>,
+    source: &'r str,
+    path: Option<&'r str>,
+    tree: Tree,
+    names: CteNames,
+    ctes: Vec<Cte>,
+    /// Description of columns by name: what the analyst wrote of a definition.
+    descriptions: Vec<(String, String)>,
+    /// Name and text of every definition, for the header.
+    formulas: Vec<(String, String)>,
+}
+
+impl<'r> Run<'r> {
+    fn new(compiler: &'r Compiler, spec: &'r Spec<'r>, source: &'r str, path: Option<&'r str>) -> Self {
+        Self {
+            compiler,
+            spec,
+            source,
+            path,
+            tree: Tree::default(),
+            names: CteNames::default(),
+            ctes: Vec::new(),
+            descriptions: Vec::new(),
+            formulas: Vec::new(),
+        }
+    }
+
+    fn run(mut self, compiled: &mut CompiledSpec) {
+        let spec = self.spec;
+        self.check_names(&mut compiled.diagnostics);
+        let from = spec.from.name().to_owned();
+        self.names.reserve(&from);
+        spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
+        let schema = &self.compiler.options.schema;
+        let known = schema.relation(&from);
+        if let (None, false) = (known, schema.is_empty()) {
+            let diagnostic =
+                Diagnostic::new(Code::UnknownRelation, spec.from_span, format!("the schema has no relation `{from}`"));
+            let near = suggest::nearest(&from, schema.relations().iter().map(Relation::name));
+            compiled.diagnostics.push(match near {
+                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
+                None => diagnostic.with_help("correct `from`, or add the relation to the schema"),
+            });
+            return;
+        }
+        let mut relation: Option<Relation> = known.cloned();
+        let mut grain: Vec<String> = known.map(|r| r.key().to_vec()).unwrap_or_default();
+        let mut name = from;
+        let mut body = Select::default();
+        let count = spec.steps.len();
+        for (index, step) in spec.steps.iter().enumerate() {
+            let last = index + 1 == count;
+            let input = StepInput { name: &name, first: index == 0, relation: relation.as_ref(), grain: &grain };
+            let Some(output) = self.step(step, &input, last, &mut compiled.diagnostics) else { return };
+            self.ctes.extend(output.ctes);
+            if last {
+                body = output.body;
+                compiled.columns = self.documented(&output.relation);
+            } else {
+                let step_name = step.name.map_or_else(String::new, |n| n.text.to_owned());
+                let written = self.compiler.options.dialect.name_text(&step_name, true);
+                self.ctes.push(Cte { name: written, body: output.body });
+                name = step_name;
+            }
+            grain = output.grain;
+            relation = (!output.open).then_some(output.relation);
+        }
+        if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
+            self.write(body, &grain, compiled);
+        }
+    }
+
+    /// The names of the model and its steps.
+    fn check_names(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let model = self.spec.model;
+        let plain = |c: char| c.is_alphanumeric() || c == '_';
+        if !model.text.chars().all(plain) || model.text.starts_with(|c: char| c.is_ascii_digit()) {
+            let proposed: String = model.text.chars().map(|c| if plain(c) { c.to_ascii_lowercase() } else { '_' }).collect();
+            diagnostics.push(
+                Diagnostic::new(Code::NotADbtName, model.node.span, format!("`{}` cannot be the name of a dbt model", model.text))
+                    .with_help(format!("write `{}`", proposed.trim_start_matches(|c: char| c.is_ascii_digit()))),
+            );
+        }
+        let mut seen: Vec<Text<'_>> = Vec::new();
+        for step in &self.spec.steps {
+            let Some(name) = step.name else {
+                if self.spec.steps.len() > 1 {
+                    diagnostics.push(
+                        Diagnostic::new(Code::UnnamedStep, step.span, "a step among several needs a name")
+                            .with_help("add `name:`, which becomes the name of its CTE"),
+                    );
+                }
+                continue;
+            };
+            if let Some(first) = seen.iter().find(|s| s.text.eq_ignore_ascii_case(name.text)) {
+                diagnostics.push(
+                    Diagnostic::new(Code::DuplicateStep, name.node.span, format!("two steps are called `{}`", name.text))
+                        .with_other(first.node.span, "the first")
+                        .with_help("give one of them another name"),
+                );
+            }
+            if name.text.eq_ignore_ascii_case(self.spec.from.name()) {
+                diagnostics.push(
+                    Diagnostic::new(
+                        Code::StepNamedLikeRelation,
+                        name.node.span,
+                        format!("step `{}` has the name of the relation that the spec reads", name.text),
+                    )
+                    .with_help(format!("call it `{}_rows`", name.text))
+                    .with_fix(name.node.span, format!("{}_rows", name.text)),
+                );
+            }
+            seen.push(name);
+        }
+    }
+
+    fn step(
+        &mut self,
+        step: &Step<'_>,
+        input: &StepInput<'_>,
+        last: bool,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<StepOutput> {
+        let options = &self.compiler.options;
+        let formulas = Formulas::of(step, self.source);
+        let mut found = Vec::new();
+        let (ast, syntax) = parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, Vec::new());
+        found.extend(syntax);
+        let timezone = self.spec.timezone.as_deref().or(options.timezone.as_deref());
+        let scope = Scope {
+            context: Context::Measure,
+            relations: input.relation.into_iter().collect(),
+            open: input.relation.is_none(),
+            chosen: true,
+            roles: &formulas.roles,
+            ordered: !step.order_by.is_empty(),
+            blank_zero: self.spec.blank_zero || options.blank_zero,
+            timezone,
+            strata: true,
+        };
+        let program = check::check(&ast, &formulas.text, &scope, &mut found);
+        check_unnamed(&ast, &formulas, &mut found);
+        let plan = plan_of(&program, &ast, &formulas, step);
+        if found.is_empty() {
+            check_shape(step, &plan, input, diagnostics);
+        }
+        diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))));
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            // Later steps read what this one would have given; their faults would be its echoes.
+            return None;
+        }
+        self.collect(&program, &ast, &formulas);
+        let name = self.step_name(step, input.name, &plan);
+        let by_definition: Vec<bool> =
+            ast.definitions.iter().map(|d| formulas.descending.get(d.part as usize).copied().unwrap_or(false)).collect();
+        let spec = StepSpec {
+            name: &name,
+            last,
+            keep: match &step.keep {
+                Keep::Nothing => KeepColumns::Nothing,
+                Keep::All => KeepColumns::All,
+                Keep::Columns(names) => KeepColumns::Some(names.iter().map(|n| n.text).collect()),
+            },
+            limit: step.limit,
+            descending: &by_definition,
+            default_partition: step.partition_by.is_none(),
+            source: &formulas.text,
+        };
+        let tree = std::mem::take(&mut self.tree);
+        let (output, tree) = plan_step(&plan, &spec, input, options.dialect, &options.limits, tree, &mut self.names);
+        self.tree = tree;
+        diagnostics.extend(output.diagnostics.iter().cloned().map(|d| d.mapped(|s| formulas.in_file(s))));
+        (!diagnostics.iter().any(Diagnostic::is_error)).then_some(output)
+    }
+
+    /// A step without a name gets one from what it does, for a stratum that needs one.
+    fn step_name(&self, step: &Step<'_>, from: &str, plan: &StepPlan<'_>) -> String {
+        if let Some(name) = step.name {
+            return name.text.to_owned();
+        }
+        let program = plan.program;
+        let keys: Vec<String> = (0..program.definitions.len())
+            .filter(|i| plan.roles[*i] == Role::GroupBy)
+            .filter_map(|i| match program.node(program.definitions[i].root) {
+                Ir::Definition(used) => program.definitions[used as usize].name.clone(),
+                Ir::Column(column) => Some(program.columns[column as usize].name.clone()),
+                _ => None,
+            })
+            .collect();
+        match keys.as_slice() {
+            [] if plan.grouped => format!("{from}_in_total"),
+            [] => format!("{from}_calculated"),
+            keys => format!("{from}_by_{}", keys.join("_and_")),
+        }
+    }
+
+    /// Descriptions and formulas of a step, for the files beside the SQL.
+    fn collect(&mut self, program: &Program, ast: &Ast, formulas: &Formulas) {
+        for (definition, parsed) in program.definitions.iter().zip(&ast.definitions) {
+            let part = parsed.part as usize;
+            let Some(name) = definition.name.clone().filter(|_| formulas.roles.get(part) == Some(&Role::Definitions)) else {
+                continue;
+            };
+            let beside = formulas.descriptions.get(part).cloned().flatten();
+            let text = definition.span.text(&formulas.text);
+            let formula = match (text.split_once('='), formulas.parts.get(part).and_then(|p| p.name)) {
+                (_, Some(_)) => formulas.parts[part].span.text(&formulas.text).trim().to_owned(),
+                (Some((_, formula)), None) => formula.trim().to_owned(),
+                (None, None) => text.to_owned(),
+            };
+            let formula = uncommented(&formula);
+            let description = beside
+                .or_else(|| parse::description(&formulas.text, definition.span.start))
+                .unwrap_or_default();
+            self.descriptions.retain(|(n, _)| !n.eq_ignore_ascii_case(&name));
+            if !description.is_empty() {
+                self.descriptions.push((name.clone(), description));
+            }
+            self.formulas.push((name, formula));
+        }
+    }
+
+    /// The output columns with the best description that there is.
+    fn documented(&self, relation: &Relation) -> Vec<Column> {
+        let from = self.compiler.options.schema.relation(self.spec.from.name());
+        relation
+            .columns()
+            .iter()
+            .map(|column| {
+                let same = |name: &str| name.eq_ignore_ascii_case(column.name());
+                let said = self.spec.columns.iter().find(|(n, _)| same(n.text)).and_then(|(_, d)| d.clone());
+                let said = said.or_else(|| self.descriptions.iter().find(|(n, _)| same(n)).map(|(_, d)| d.clone()));
+                let said = said.or_else(|| from.and_then(|r| r.column(column.name())).and_then(|c| c.about().map(str::to_owned)));
+                let said = said.or_else(|| {
+                    let formula = self.formulas.iter().rfind(|(n, _)| same(n)).map(|(_, f)| f);
+                    formula.map(|f| f.split_whitespace().collect::<Vec<_>>().join(" "))
+                });
+                match said {
+                    Some(text) => column.clone().description(text),
+                    None => column.clone(),
+                }
+            })
+            .collect()
+    }
+
+    fn write(&self, mut body: Select, grain: &[String], compiled: &mut CompiledSpec) {
+        let options = &self.compiler.options;
+        let written = |name: &str| options.dialect.name_text(name, true);
+        let table = match &self.spec.from {
+            load::From::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
+            other => written(other.name()),
+        };
+        let import = written(self.spec.from.name());
+        let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
+        let mut plain = String::new();
+        sql::write_query(&self.tree, &query, &table, None, &mut plain);
+        if body.limit.is_none() {
+            body.order_by.clear();
+        }
+        query.body = body;
+        let mut model = String::new();
+        let select = dbt::import(&self.spec.from, &table);
+        // Markers of Jinja come from the analyst's texts; those of the import are the only ones that dbt is to see.
+        sql::write_query(&self.tree, &query, &import, Some("\u{1}"), &mut model);
+        let model = dbt::protect(&model).replacen('\u{1}', &select, 1);
+        if model.len().max(plain.len()) > options.limits.output {
+            compiled.diagnostics.push(
+                Diagnostic::new(
+                    Code::OutputTooLarge,
+                    self.spec.model.node.span,
+                    format!("the SQL is more than {} MiB long", options.limits.output >> 20),
+                )
+                .with_help("split the spec into several models"),
+            );
+            return;
+        }
+        let spec_name = self.path.map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
+        let columns: Vec<ColumnDoc> = compiled
+            .columns
+            .iter()
+            .map(|c| {
+                let key = grain.iter().any(|g| g.eq_ignore_ascii_case(c.name()));
+                let mut tests = Vec::new();
+                if key && !c.is_nullable() {
+                    tests.push("not_null");
+                }
+                if key && grain.len() == 1 {
+                    tests.push("unique");
+                }
+                ColumnDoc { name: c.name().to_owned(), description: c.about().unwrap_or_default().to_owned(), tests }
+            })
+            .collect();
+        let yml = dbt::properties(self.spec.model.text, self.spec.description.as_deref(), &columns);
+        compiled.query = Some(plain);
+        compiled.model =
+            Some(Model { sql: dbt::sealed_sql(&model, &spec_name, &self.formulas), yml: dbt::sealed_yml(&yml, &spec_name) });
+    }
+}
+
+/// A formula without its comments, for a header in one line.
+fn uncommented(formula: &str) -> String {
+    formula.lines().map(|l| if l.contains('"') { l } else { l.split("//").next().unwrap_or(l) }).collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+/// A definitions block holds definitions, not a formula.
+fn check_unnamed(ast: &Ast, formulas: &Formulas, found: &mut Vec<Diagnostic>) {
+    for definition in &ast.definitions {
+        let role = formulas.roles.get(definition.part as usize);
+        if definition.name.is_none() && role == Some(&Role::Definitions) && !definition.broken {
+            found.push(
+                Diagnostic::new(Code::StrayFormula, definition.span, "expected a definition, found a formula")
+                    .with_help("give it a name, `name = …`"),
+            );
+        }
+    }
+}
+
+fn plan_of<'p>(program: &'p Program, ast: &Ast, formulas: &Formulas, step: &Step<'_>) -> StepPlan<'p> {
+    let role = |index: usize| {
+        ast.definitions.get(index).and_then(|d| formulas.roles.get(d.part as usize)).copied().unwrap_or(Role::Definitions)
+    };
+    let count = program.definitions.len();
+    let roles: Vec<Role> = (0..count).map(role).collect();
+    let aggregates = program.nodes.iter().any(|n| matches!(n, Ir::Aggregate { .. } | Ir::CountRows));
+    let grouped = !step.group_by.is_empty() || aggregates;
+    let mut keys = vec![false; count];
+    for index in 0..count {
+        if let (Role::GroupBy, Ir::Definition(used)) = (roles[index], program.node(program.definitions[index].root)) {
+            keys[used as usize] = true;
+        }
+    }
+    let outputs = (0..count)
+        .map(|i| {
+            let level = program.meta(program.definitions[i].root).level;
+            roles[i] == Role::Definitions && (!grouped || keys[i] || level != Level::Row)
+        })
+        .collect();
+    StepPlan { program, roles, grouped, keys, outputs }
+}
+
+/// Keys that do not go together.
+fn check_shape(step: &Step<'_>, plan: &StepPlan<'_>, input: &StepInput<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    if plan.grouped && !matches!(step.keep, Keep::Nothing) {
+        diagnostics.push(
+            Diagnostic::new(Code::KeepInGroupedStep, step.keep_span, "a grouped step keeps no columns of single rows")
+                .with_help("name the columns in `group_by`, or aggregate them"),
+        );
+    }
+    if step.limit.is_some() && step.order_by.is_empty() {
+        diagnostics.push(
+            Diagnostic::new(Code::LimitWithoutOrder, step.limit_span, "`limit` without `order_by` keeps any rows")
+                .with_help("add `order_by`"),
+        );
+    }
+    let empty = !plan.outputs.iter().any(|o| *o) && step.group_by.is_empty() && matches!(step.keep, Keep::Nothing);
+    if empty {
+        diagnostics.push(
+            Diagnostic::new(Code::NothingToSelect, step.span, "the step has no columns")
+                .with_help("add `definitions`, `group_by`, or `keep: all`"),
+        );
+    }
+    if let (Keep::Columns(names), Some(relation)) = (&step.keep, input.relation) {
+        for name in names.iter().filter(|n| relation.column(n.text).is_none()) {
+            let diagnostic = Diagnostic::new(
+                Code::UnknownName,
+                name.node.span,
+                format!("`{}` has no column `{}`", relation.name(), name.text),
+            );
+            diagnostics.push(match suggest::nearest(name.text, relation.columns().iter().map(Column::name)) {
+                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
+                None => diagnostic.with_help("correct the name in `keep`"),
+            });
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The formulas of a step as one source text, and the way back from it to the YAML file.
+
+use super::load::{Definitions, Step, Text};
+use crate::check::Role;
+use crate::lex::Mode;
+use crate::parse::SourcePart;
+use crate::span::Span;
+use crate::yaml;
+
+/// All formulas of a step, one below the other, each a part with a role.
+#[derive(Debug, Default)]
+pub(crate) struct Formulas {
+    pub text: String,
+    pub parts: Vec<SourcePart>,
+    pub roles: Vec<Role>,
+    /// Descriptions that stand beside a formula, by part.
+    pub descriptions: Vec<Option<String>>,
+    /// For each byte of the text, where it stands in the file.
+    offsets: Vec<u32>,
+    /// Whether the key behind an ordering part is descending, by part.
+    pub descending: Vec<bool>,
+}
+
+impl Formulas {
+    pub fn of(step: &Step<'_>, source: &str) -> Self {
+        let mut formulas = Self::default();
+        for definitions in &step.definitions {
+            match definitions {
+                Definitions::Block(text) => {
+                    formulas.part(*text, source, Mode::File, Role::Definitions, None, None);
+                }
+                Definitions::Named { name, formula, description } => {
+                    let name = formulas.append(*name, source);
+                    formulas.part(*formula, source, Mode::Formula, Role::Definitions, Some(name), description.clone());
+                }
+            }
+        }
+        for text in &step.group_by {
+            formulas.part(*text, source, Mode::Formula, Role::GroupBy, None, None);
+        }
+        if let Some(text) = step.filter {
+            formulas.part(text, source, Mode::Formula, Role::Where, None, None);
+        }
+        if let Some(text) = step.having {
+            formulas.part(text, source, Mode::Formula, Role::Having, None, None);
+        }
+        for text in step.partition_by.iter().flatten() {
+            formulas.part(*text, source, Mode::Formula, Role::PartitionBy, None, None);
+        }
+        for key in &step.order_by {
+            let (text, descending) = crate::compiler::order_key(key.text);
+            formulas.part(Text { text, node: key.node }, source, Mode::Formula, Role::OrderBy, None, None);
+            if let Some(last) = formulas.descending.last_mut() {
+                *last = descending;
+            }
+        }
+        formulas
+    }
+
+    fn part(
+        &mut self,
+        text: Text<'_>,
+        source: &str,
+        mode: Mode,
+        role: Role,
+        name: Option<Span>,
+        description: Option<String>,
+    ) {
+        let span = self.append(text, source);
+        self.parts.push(SourcePart { span, mode, name });
+        self.roles.push(role);
+        self.descriptions.push(description);
+        self.descending.push(false);
+    }
+
+    /// Adds a text on a line of its own; gives its place here.
+    fn append(&mut self, text: Text<'_>, source: &str) -> Span {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+            let last = self.offsets.last().copied().unwrap_or_default();
+            self.offsets.push(last);
+        }
+        let start = self.text.len() as u32;
+        let whole = text.node.text().unwrap_or_default();
+        let offsets = yaml::source_offsets(text.node, source);
+        // The text may be one name of a comma-separated list.
+        let within = whole.find(text.text).unwrap_or(0);
+        let within = (text.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize).filter(|w| *w <= whole.len()).unwrap_or(within);
+        self.text.push_str(text.text);
+        for i in 0..text.text.len() {
+            let fallback = text.node.span.start;
+            self.offsets.push(offsets.get(within + i).copied().unwrap_or(fallback));
+        }
+        Span::new(start, self.text.len() as u32)
+    }
+
+    /// A span of the text as a span of the file.
+    pub fn in_file(&self, span: Span) -> Span {
+        let at = |offset: u32| self.offsets.get(offset as usize).copied();
+        let last = self.offsets.last().map_or(0, |o| o + 1);
+        let start = at(span.start).unwrap_or(last);
+        let end = match span.end.checked_sub(1).and_then(at) {
+            Some(before) if span.end > span.start => before + self.char_length(span.end - 1),
+            _ => start,
+        };
+        Span::new(start, end.max(start))
+    }
+
+    /// All bytes of a character map to its first byte.
+    fn char_length(&self, offset: u32) -> u32 {
+        let mut start = offset as usize;
+        while start > 0 && !self.text.is_char_boundary(start) {
+            start -= 1;
+        }
+        self.text.get(start..).and_then(|t| t.chars().next()).map_or(1, |c| c.len_utf8() as u32)
+    }
+}

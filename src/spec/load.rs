@@ -1,0 +1,482 @@
+//! A spec's YAML to its parts: known keys with the right shapes, the rest reported.
+
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::span::Span;
+use crate::yaml::{self, Node};
+
+/// A text with its node, so that what is inside can be placed in the file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text<'y> {
+    pub text: &'y str,
+    pub node: &'y Node,
+}
+
+/// Where a spec's rows come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    /// A table as written, perhaps with dots.
+    Table(String),
+    /// `ref('model')`, `ref('package', 'model', v=2)`.
+    Ref { arguments: String, model: String },
+    /// `source('group', 'table')`.
+    Source { arguments: String, table: String },
+}
+
+impl From {
+    /// The name by which the rows are known: the model, the table.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Table(table) => table.rsplit('.').next().unwrap_or(table),
+            Self::Ref { model, .. } => model,
+            Self::Source { table, .. } => table,
+        }
+    }
+}
+
+/// The columns of the step before that a step passes on.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Keep<'y> {
+    #[default]
+    Nothing,
+    All,
+    Columns(Vec<Text<'y>>),
+}
+
+/// The definitions of a step.
+#[derive(Clone, Debug)]
+pub(crate) enum Definitions<'y> {
+    /// A text block.
+    Block(Text<'y>),
+    /// A formula with its name, and perhaps a description.
+    Named { name: Text<'y>, formula: Text<'y>, description: Option<String> },
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Step<'y> {
+    pub name: Option<Text<'y>>,
+    pub span: Span,
+    pub definitions: Vec<Definitions<'y>>,
+    pub filter: Option<Text<'y>>,
+    pub having: Option<Text<'y>>,
+    pub group_by: Vec<Text<'y>>,
+    pub order_by: Vec<Text<'y>>,
+    pub partition_by: Option<Vec<Text<'y>>>,
+    pub keep: Keep<'y>,
+    pub keep_span: Span,
+    pub limit: Option<u64>,
+    pub limit_span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Spec<'y> {
+    pub model: Text<'y>,
+    pub description: Option<String>,
+    pub from: From,
+    pub from_span: Span,
+    pub steps: Vec<Step<'y>>,
+    /// Name and description of output columns.
+    pub columns: Vec<(Text<'y>, Option<String>)>,
+    pub timezone: Option<String>,
+    pub blank_zero: bool,
+}
+
+const MODEL_KEYS: &[&str] = &["model", "description", "from", "steps", "columns", "timezone", "blanks"];
+const MODEL_LATER: &[&str] = &[
+    "config", "versions", "latest_version", "rules", "compare", "examples", "contract", "access", "group", "tags", "meta",
+    "owner", "approvers", "today", "week_start", "fiscal_month_offset",
+];
+const STEP_KEYS: &[&str] = &[
+    "name", "definitions", "group_by", "order_by", "partition_by", "keep", "where", "having", "limit",
+];
+const STEP_LATER: &[&str] = &["joins", "calculations", "pivot_by", "values", "row", "tabs"];
+const DEFINITION_KEYS: &[&str] = &["formula", "description"];
+const DEFINITION_LATER: &[&str] = &["data_tests", "tests", "meta"];
+const COLUMN_KEYS: &[&str] = &["description"];
+const COLUMN_LATER: &[&str] = &["data_type", "constraints", "data_tests", "tests", "tags", "meta", "omni"];
+
+pub(crate) fn load<'y>(root: &'y Node, source: &'y str, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'y>> {
+    let mut loader = Loader { source, diagnostics };
+    loader.spec(root)
+}
+
+struct Loader<'y, 'd> {
+    source: &'y str,
+    diagnostics: &'d mut Vec<Diagnostic>,
+}
+
+impl<'y> Loader<'y, '_> {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn shape(&mut self, key: &str, wanted: &str, node: &Node) {
+        self.report(
+            Diagnostic::new(Code::WrongShape, node.span, format!("`{key}` must be {wanted}, found {}", node.described()))
+                .with_help(format!("write `{key}:` followed by {wanted}")),
+        );
+    }
+
+    /// Reports keys that are not known, or not built.
+    fn keys(&mut self, node: &Node, known: &[&[&str]], later: &[&[&str]]) {
+        for (key, _) in node.pairs().unwrap_or_default() {
+            let Some(text) = key.text() else {
+                self.report(Diagnostic::new(Code::UnknownKey, key.span, "a key must be a text"));
+                continue;
+            };
+            let among = |lists: &[&[&str]]| lists.iter().any(|l| l.contains(&text));
+            if among(known) {
+                continue;
+            }
+            if among(later) {
+                self.report(
+                    Diagnostic::new(Code::LaterKey, key.span, format!("the key `{text}` is not built yet"))
+                        .with_help("leave it out; nothing is ignored in silence"),
+                );
+                continue;
+            }
+            let all = known.iter().chain(later).flat_map(|l| l.iter().copied());
+            let diagnostic = Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{text}`"));
+            self.report(match suggest::nearest(text, all) {
+                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")).with_fix(key.span, near),
+                None => diagnostic.with_help(format!(
+                    "the keys here are {}",
+                    known.iter().flat_map(|l| l.iter()).map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")
+                )),
+            });
+        }
+    }
+
+    fn spec(&mut self, root: &'y Node) -> Option<Spec<'y>> {
+        if root.pairs().is_none() {
+            self.report(
+                Diagnostic::new(Code::WrongShape, root.span, format!("a spec is a mapping, found {}", root.described()))
+                    .with_help("begin with `model: name` and `from: table`"),
+            );
+            return None;
+        }
+        let steps = root.get("steps");
+        if steps.is_some() {
+            let mistaken = STEP_KEYS.iter().filter(|k| **k != "name").find(|k| root.get(k).is_some());
+            if let Some(key) = mistaken {
+                let span = self.key_span(root, key);
+                self.report(
+                    Diagnostic::new(Code::WrongShape, span, format!("`{key}` stands beside `steps`"))
+                        .with_help("move it into the step that it belongs to; only a spec of one step has it at the top"),
+                );
+            }
+            self.keys(root, &[MODEL_KEYS, STEP_KEYS], &[MODEL_LATER, STEP_LATER]);
+        } else {
+            self.keys(root, &[MODEL_KEYS, STEP_KEYS], &[MODEL_LATER, STEP_LATER]);
+        }
+        let model = self.required(root, "model", "a name, such as `model: monthly_revenue`");
+        let from_text = self.required(root, "from", "the table that the rows come from, such as `from: orders`");
+        let steps = match steps {
+            Some(node) => match node.items() {
+                Some(items) => items.iter().map(|item| self.step(item, false)).collect(),
+                None => {
+                    self.shape("steps", "a list", node);
+                    Vec::new()
+                }
+            },
+            None => vec![self.step(root, true)],
+        };
+        let columns = self.columns(root);
+        let blank_zero = match root.get("blanks") {
+            None => false,
+            Some(node) => match node.text() {
+                Some("zero") => true,
+                Some("null") | None if node.is_null() => false,
+                _ => {
+                    self.shape("blanks", "`zero`", node);
+                    false
+                }
+            },
+        };
+        let timezone = root.get("timezone").and_then(|n| self.plain("timezone", n)).map(str::to_owned);
+        let description = self.description(root);
+        let (model, from_text) = (model?, from_text?);
+        let from = self.from(from_text)?;
+        Some(Spec { model, description, from, from_span: from_text.node.span, steps, columns, timezone, blank_zero })
+    }
+
+    fn key_span(&self, root: &Node, key: &str) -> Span {
+        root.pairs()
+            .unwrap_or_default()
+            .iter()
+            .find(|(k, _)| k.text() == Some(key))
+            .map_or(root.span, |(k, _)| k.span)
+    }
+
+    fn required(&mut self, root: &'y Node, key: &str, what: &str) -> Option<Text<'y>> {
+        match root.get(key) {
+            Some(node) => match node.text() {
+                Some(text) => Some(Text { text, node }),
+                None => {
+                    self.shape(key, "a text", node);
+                    None
+                }
+            },
+            None => {
+                let span = Span::new(root.span.start, root.span.start);
+                self.report(
+                    Diagnostic::new(Code::MissingKey, span, format!("the key `{key}` is missing"))
+                        .with_help(format!("`{key}` is {what}")),
+                );
+                None
+            }
+        }
+    }
+
+    fn plain(&mut self, key: &str, node: &'y Node) -> Option<&'y str> {
+        let text = node.text();
+        if text.is_none() && !node.is_null() {
+            self.shape(key, "a text", node);
+        }
+        text
+    }
+
+    fn description(&mut self, node: &'y Node) -> Option<String> {
+        let text = node.get("description").and_then(|n| self.plain("description", n))?;
+        Some(text.trim().to_owned())
+    }
+
+    fn from(&mut self, text: Text<'_>) -> Option<From> {
+        let trimmed = text.text.trim();
+        for (word, is_ref) in [("ref", true), ("source", false)] {
+            let Some(inside) = trimmed.strip_prefix(word).map(str::trim_start).and_then(|t| t.strip_prefix('(')) else {
+                continue;
+            };
+            let arguments = inside.strip_suffix(')').map(arguments);
+            let Some(arguments) = arguments.flatten() else { break };
+            let names: Vec<&String> = arguments.iter().filter(|(k, _)| k.is_none()).map(|(_, v)| v).collect();
+            let rendered = arguments.iter().map(|(k, v)| match k {
+                Some(key) => format!("{key}={v}"),
+                None => format!("'{v}'"),
+            });
+            let rendered = rendered.collect::<Vec<_>>().join(", ");
+            match (is_ref, names.as_slice()) {
+                (true, [model] | [_, model]) => {
+                    return Some(From::Ref { arguments: rendered, model: (*model).clone() });
+                }
+                (false, [_, table]) => {
+                    return Some(From::Source { arguments: rendered, table: (*table).clone() });
+                }
+                _ => break,
+            }
+        }
+        let is_table = !trimmed.is_empty() && trimmed.split('.').all(|p| !p.is_empty()) && !trimmed.contains(['(', ')', '{', '}', '\n', '\'', '"', '`', ';', '\\', '\0']);
+        if is_table {
+            return Some(From::Table(trimmed.to_owned()));
+        }
+        self.report(
+            Diagnostic::new(Code::WrongShape, text.node.span, format!("`from` must be a table, a ref or a source, found `{trimmed}`"))
+                .with_help("write `orders`, `ref('orders')`, `ref('package', 'orders')` or `source('raw', 'orders')`"),
+        );
+        None
+    }
+
+    fn step(&mut self, node: &'y Node, at_top: bool) -> Step<'y> {
+        let mut step = Step { span: Span::new(node.span.start, node.span.start), ..Step::default() };
+        if node.pairs().is_none() {
+            self.report(
+                Diagnostic::new(Code::WrongShape, node.span, format!("a step is a mapping, found {}", node.described()))
+                    .with_help("write `- name: …` with `definitions:` below it"),
+            );
+            return step;
+        }
+        if !at_top {
+            self.keys(node, &[STEP_KEYS], &[STEP_LATER, &["columns"]]);
+        }
+        step.name = node.get("name").and_then(|n| Some(Text { text: self.plain("name", n)?, node: n }));
+        step.filter = self.formula(node, "where");
+        step.having = self.formula(node, "having");
+        step.group_by = self.list(node, "group_by").unwrap_or_default();
+        step.order_by = self.list(node, "order_by").unwrap_or_default();
+        step.partition_by = self.list(node, "partition_by");
+        if let Some(keep) = node.get("keep") {
+            step.keep_span = keep.span;
+            step.keep = match keep.text() {
+                Some("all") => Keep::All,
+                _ => Keep::Columns(self.list(node, "keep").unwrap_or_default()),
+            };
+        }
+        if let Some(limit) = node.get("limit") {
+            step.limit_span = limit.span;
+            step.limit = limit.text().and_then(|t| t.parse().ok());
+            if step.limit.is_none() {
+                self.shape("limit", "a whole number", limit);
+            }
+        }
+        if let Some(definitions) = node.get("definitions") {
+            self.definitions(definitions, &mut step);
+        }
+        step
+    }
+
+    fn formula(&mut self, node: &'y Node, key: &str) -> Option<Text<'y>> {
+        let value = node.get(key)?;
+        match value.text() {
+            Some(text) => {
+                self.check_cut(key, value);
+                Some(Text { text, node: value })
+            }
+            None => {
+                self.shape(key, "a formula", value);
+                None
+            }
+        }
+    }
+
+    fn definitions(&mut self, node: &'y Node, step: &mut Step<'y>) {
+        if let Some(text) = node.text() {
+            self.check_cut("definitions", node);
+            step.definitions.push(Definitions::Block(Text { text, node }));
+            return;
+        }
+        let Some(pairs) = node.pairs() else {
+            if !node.is_null() {
+                self.shape("definitions", "a text block or a mapping", node);
+            }
+            return;
+        };
+        for (key, value) in pairs {
+            let Some(text) = key.text() else {
+                self.report(Diagnostic::new(Code::UnknownKey, key.span, "a definition's name must be a text"));
+                continue;
+            };
+            let name = Text { text, node: key };
+            let (formula, description) = if value.pairs().is_some() {
+                self.keys(value, &[DEFINITION_KEYS], &[DEFINITION_LATER]);
+                (self.required(value, "formula", "the definition's formula"), self.description(value))
+            } else {
+                self.check_cut(text, value);
+                let formula = value.text().map(|text| Text { text, node: value });
+                if formula.is_none() {
+                    self.shape(text, "a formula", value);
+                }
+                (formula, None)
+            };
+            step.definitions.extend(formula.map(|formula| Definitions::Named { name, formula, description }));
+        }
+    }
+
+    /// A plain text that YAML has cut at ` #`: what follows on the line is lost.
+    fn check_cut(&mut self, key: &str, node: &Node) {
+        let yaml::Kind::Scalar { style: yaml::Style::Plain, value } = &node.kind else { return };
+        let after = self.source.get(node.span.end as usize..).unwrap_or_default();
+        let rest = after.split('\n').next().unwrap_or_default();
+        let open = value.matches('"').count() % 2 == 1 || value.matches('(').count() > value.matches(')').count();
+        if rest.trim_start().starts_with('#') && open {
+            let whole = format!("{}{}", value, rest.trim_end());
+            let end = node.span.end + rest.trim_end().len() as u32;
+            let mended = format!("'{}'", whole.replace('\'', "''"));
+            self.report(
+                Diagnostic::new(
+                    Code::FormulaCut,
+                    Span::new(node.span.end, end),
+                    format!("YAML takes `{}` for a comment, so the formula of `{key}` ends before it", rest.trim()),
+                )
+                .with_help(format!("put it in quotes: `{key}: {mended}`"))
+                .with_fix(Span::new(node.span.start, end), mended),
+            );
+        }
+    }
+
+    /// A list of names, or one comma-separated text.
+    fn list(&mut self, node: &'y Node, key: &str) -> Option<Vec<Text<'y>>> {
+        let value = node.get(key)?;
+        if let Some(text) = value.text() {
+            return Some(text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(|text| Text { text, node: value }).collect());
+        }
+        if value.is_null() {
+            return Some(Vec::new());
+        }
+        let Some(items) = value.items() else {
+            self.shape(key, "a list or a comma-separated text", value);
+            return Some(Vec::new());
+        };
+        let mut names = Vec::new();
+        for item in items {
+            match (item.text(), item.items()) {
+                (Some(text), _) => names.push(Text { text, node: item }),
+                // `[billing_date[month]]` is a text and a list to YAML.
+                (None, Some(_)) => {
+                    let text = item.span.text(self.source);
+                    self.report(
+                        Diagnostic::new(Code::WrongShape, item.span, format!("`{key}` holds a list inside a list"))
+                            .with_help(format!("put a timeframe in quotes inside a flow list: `\"column{text}\"`")),
+                    );
+                }
+                _ => self.shape(key, "a list of names", item),
+            }
+        }
+        Some(names)
+    }
+
+    fn columns(&mut self, root: &'y Node) -> Vec<(Text<'y>, Option<String>)> {
+        let Some(node) = root.get("columns") else { return Vec::new() };
+        let Some(pairs) = node.pairs() else {
+            self.shape("columns", "a mapping of names", node);
+            return Vec::new();
+        };
+        let mut columns = Vec::new();
+        for (key, value) in pairs {
+            let Some(text) = key.text() else { continue };
+            if value.pairs().is_none() && !value.is_null() {
+                self.shape(text, "a mapping, such as `{description: …}`", value);
+                continue;
+            }
+            self.keys(value, &[COLUMN_KEYS], &[COLUMN_LATER]);
+            columns.push((Text { text, node: key }, self.description(value)));
+        }
+        columns
+    }
+}
+
+/// The arguments of a `ref` or `source`: texts in quotes, and `v=2`.
+fn arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
+    let mut all = Vec::new();
+    for part in inside.split(',') {
+        let (key, value) = match part.split_once('=') {
+            Some((key, value)) => (Some(key.trim().to_owned()), value.trim()),
+            None => (None, part.trim()),
+        };
+        let quoted = value.strip_prefix(['\'', '"']).and_then(|v| v.strip_suffix(['\'', '"']));
+        let text = match (quoted, &key) {
+            (Some(text), None) => text,
+            (None, Some(key)) if matches!(key.as_str(), "v" | "version") => value,
+            (Some(text), Some(key)) if matches!(key.as_str(), "v" | "version") => text,
+            _ => return None,
+        };
+        let safe = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '$'));
+        if !safe {
+            return None;
+        }
+        all.push((key, text.to_owned()));
+    }
+    Some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(text: &str) -> Option<From> {
+        let source = format!("model: m\nfrom: {text}\ndefinitions: a = 1\n");
+        let node = crate::yaml::read(&source).unwrap().unwrap();
+        let mut diagnostics = Vec::new();
+        load(&node, &source, &mut diagnostics).map(|s| s.from)
+    }
+
+    #[test]
+    fn reads_where_rows_come_from() {
+        assert_eq!(from("raw.orders").unwrap().name(), "orders");
+        assert_eq!(
+            from("\"ref('p', 'm', v=2)\""),
+            Some(From::Ref { arguments: "'p', 'm', v=2".into(), model: "m".into() })
+        );
+        assert_eq!(from("source('raw', 'events')").unwrap().name(), "events");
+        assert_eq!(from("ref('m') }} evil {{ ref('x')"), None);
+        assert_eq!(from("orders; drop table x"), None);
+    }
+}
