@@ -25,6 +25,7 @@ pub struct Function {
     pub volatile: bool,
     pub empty: Option<String>,
     pub across: Option<String>,
+    pub window: Option<String>,
     pub lower: Option<String>,
     pub overloads: Vec<Overload>,
 }
@@ -45,7 +46,7 @@ impl Function {
 }
 
 const KEYS: &[&str] = &[
-    "category", "summary", "source", "notes", "args", "examples", "aliases", "level", "nulls", "volatile", "empty", "across", "lower",
+    "category", "summary", "source", "notes", "args", "examples", "aliases", "level", "nulls", "volatile", "empty", "across", "window", "lower",
     "signature", "sql", "on",
 ];
 
@@ -77,8 +78,10 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
     }
     let names: Vec<String> = functions.iter().map(|f| f.name.clone()).collect();
     for function in &functions {
-        if let Some(across) = function.across.as_ref().filter(|a| !names.contains(a)) {
-            faults.push(format!("{}: `across = \"{across}\"` names no function", function.name));
+        for (key, named) in [("across", &function.across), ("window", &function.window)] {
+            if let Some(named) = named.as_ref().filter(|n| !names.contains(n)) {
+                faults.push(format!("{}: `{key} = \"{named}\"` names no function", function.name));
+            }
         }
     }
     if faults.is_empty() { Ok(functions) } else { Err(faults) }
@@ -145,6 +148,7 @@ fn function(
         volatile: toml_file::get(table, "volatile").and_then(|v| v.get_ref().as_bool()).unwrap_or(false),
         empty: text("empty", faults),
         across: text("across", faults),
+        window: text("window", faults),
         lower,
         overloads,
     })
@@ -198,11 +202,11 @@ pub fn write(functions: &[Function]) -> String {
     let mut overload_id = 0usize;
     for function in functions {
         let Function { name, category, summary, source, notes, args, examples, aliases, .. } = function;
-        let across = function
-            .across
-            .as_ref()
-            .and_then(|a| functions.iter().position(|f| f.name == *a))
-            .map_or("None".to_owned(), |i| format!("Some(FunctionId({i}))"));
+        let id = |named: &Option<String>| {
+            let found = named.as_ref().and_then(|n| functions.iter().position(|f| f.name == *n));
+            found.map_or("None".to_owned(), |i| format!("Some(FunctionId({i}))"))
+        };
+        let (across, window) = (id(&function.across), id(&function.window));
         let lower = function
             .lower
             .as_ref()
@@ -212,7 +216,7 @@ pub fn write(functions: &[Function]) -> String {
             out,
             "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, source: {source:?}, notes: {notes:?}, \
              args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, level: Level::{}, nulls: Nulls::{}, \
-             volatile: {}, empty: {:?}, across: {across}, lower: {lower}, internal: {}, overloads: &[",
+             volatile: {}, empty: {:?}, across: {across}, window: {window}, lower: {lower}, internal: {}, overloads: &[",
             capital(&function.level),
             capital(&function.nulls),
             function.volatile,

@@ -131,6 +131,8 @@ pub struct Function {
     /// An aggregate's value over no rows, when not NULL.
     pub empty: Option<&'static str>,
     pub(crate) across: Option<FunctionId>,
+    /// The same as a window, for dialects where it is no aggregate.
+    pub(crate) window: Option<FunctionId>,
     pub(crate) lower: Option<Lowering>,
     /// Whether only the compiler calls it.
     pub internal: bool,

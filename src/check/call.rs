@@ -112,8 +112,19 @@ impl Lower<'_> {
         };
         let volatile = args.iter().any(|a| self.program.meta(*a).volatile);
         let meta = crate::ir::Meta { ty, nullable, level: Level::Aggregate, keyed: true, volatile, span };
+        let window = function.window.map(|window| self.window_form(window, args[0], span));
         let slice = self.program.add_args(&args);
-        self.program.add(Ir::Aggregate { overload: overload.id, args: slice, distinct }, meta)
+        let aggregate = self.program.add(Ir::Aggregate { overload: overload.id, args: slice, distinct }, meta);
+        self.program.window_forms.extend(window.map(|window| (aggregate, window)));
+        aggregate
+    }
+
+    /// The aggregate as a window over each group, kept beside it for dialects that need it.
+    fn window_form(&mut self, function: FunctionId, x: IrId, span: Span) -> IrId {
+        let overload = catalog::get(function).overloads[0].id;
+        let meta = crate::ir::Meta { ty: Type::Float, nullable: true, level: Level::Row, keyed: false, volatile: false, span };
+        let call = self.add_all(|args| Ir::Apply { overload, args }, &[x], meta);
+        self.program.add(Ir::GroupWindow { call }, meta)
     }
 
     /// A call of an internal function whose arguments are known to fit.
@@ -365,6 +376,11 @@ impl Lower<'_> {
         };
         let meta = self.program.meta(*arg);
         let text = self.source_text(meta.span);
+        let beside_date = args.iter().any(|a| self.program.meta(*a).ty.is_temporal());
+        if beside_date && matches!(self.program.node(*arg), Ir::Text(_)) {
+            self.date_literal(*arg);
+            return;
+        }
         let mut wanted: Vec<&str> = Vec::new();
         for overload in function.overloads {
             if let Some(param) = Self::param(overload, index) {

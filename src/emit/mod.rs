@@ -9,7 +9,7 @@ use crate::dialect::{Cell, Dialect, Template};
 use crate::ir::{Ir, IrId, Program};
 use crate::limits::Limits;
 use crate::span::Span;
-use crate::sql::{Sql, SqlId, Tree};
+use crate::sql::{Slice, Sql, SqlId, Tree};
 use crate::types::{Level, Type};
 
 /// How a definition's value is written where it is used.
@@ -26,6 +26,8 @@ pub(crate) enum Use {
 pub(crate) struct Windows {
     pub partition: Vec<SqlId>,
     pub order: Vec<SqlId>,
+    /// The keys that rows are grouped by.
+    pub groups: Vec<SqlId>,
 }
 
 pub(crate) struct Emitter<'p> {
@@ -232,6 +234,12 @@ impl<'p> Emitter<'p> {
                 let (partition, order) = (self.tree.slice(&partition), self.tree.slice(&order));
                 self.tree.add(Sql::Over { x, partition, order }, span)
             }
+            Ir::GroupWindow { call } => {
+                let x = self.sql[call.index()];
+                let groups = self.windows.groups.clone();
+                let partition = self.tree.slice(&groups);
+                self.tree.add(Sql::Over { x, partition, order: Slice::default() }, span)
+            }
             Ir::Distinct(x) => self.sql[x.index()],
         };
         let grown = program.operands(id).fold(0u64, |sum, o| sum.saturating_add(self.repeated_of(self.sql[o.index()])));
@@ -241,7 +249,7 @@ impl<'p> Emitter<'p> {
         sql
     }
 
-    fn operands(&mut self, args: &[IrId]) -> crate::sql::Slice {
+    fn operands(&mut self, args: &[IrId]) -> Slice {
         self.scratch.clear();
         self.scratch.extend(args.iter().map(|a| self.sql[a.index()]));
         let scratch = std::mem::take(&mut self.scratch);

@@ -55,6 +55,8 @@ pub enum Ir {
     CountRows,
     /// A window call: over the order and partition of its step.
     Window { call: IrId },
+    /// A window over the rows of each group, before grouping: an aggregate where the dialect has none.
+    GroupWindow { call: IrId },
     /// `DISTINCT(x)`, until the aggregate around it takes it.
     Distinct(IrId),
 }
@@ -111,6 +113,8 @@ pub struct Program {
     pub texts: String,
     pub columns: Vec<ColumnUse>,
     pub definitions: Vec<IrDefinition>,
+    /// Aggregates with the window that computes the same, for dialects without the aggregate.
+    pub window_forms: Vec<(IrId, IrId)>,
     /// Indices of `definitions` so that each stands after those that it uses.
     pub order: Vec<u32>,
 }
@@ -161,7 +165,7 @@ impl Program {
             | Ir::Or(args)
             | Ir::Coalesce(args) => (None, self.args(args)),
             Ir::Switch { subject, arms } => (Some(subject), self.args(arms)),
-            Ir::Not(x) | Ir::IsNull { x, .. } | Ir::Window { call: x } | Ir::Distinct(x) => (Some(x), &[][..]),
+            Ir::Not(x) | Ir::IsNull { x, .. } | Ir::Window { call: x } | Ir::GroupWindow { call: x } | Ir::Distinct(x) => (Some(x), &[][..]),
             _ => (None, &[][..]),
         };
         one.into_iter().chain(many.iter().copied())

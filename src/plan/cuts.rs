@@ -116,6 +116,10 @@ fn inner_cuts(
                     }
                 }
             }
+            Ir::GroupWindow { .. } => {
+                let name = taken.column(&format!("{owner}_in_group"), false);
+                cuts.names.insert(node, name);
+            }
             Ir::Window { call } => {
                 let value = program.operands(call).next();
                 if let Some(value) = value.filter(|v| program.meta(*v).level == Level::Window) {

@@ -9,10 +9,13 @@ mod names;
 mod select;
 mod stages;
 
-pub(crate) use select::{CteNames, KeepColumns, StepInput, StepOutput, StepSpec, plan_step};
+pub(crate) use select::{CteNames, KeepColumns, key_name, StepInput, StepOutput, StepSpec, plan_step};
 
+
+use crate::catalog::{self, internal};
 use crate::check::Role;
-use crate::ir::{IrId, Program};
+use crate::dialect::{Cell, Dialect};
+use crate::ir::{Ir, IrId, Program};
 use crate::types::Level;
 
 /// What the planner knows of a step beside its program.
@@ -26,6 +29,18 @@ pub(crate) struct StepPlan<'p> {
     pub keys: Vec<bool>,
     /// By definition: it is a column of the step.
     pub outputs: Vec<bool>,
+}
+
+/// Aggregates that the dialect lacks, as windows over each group whose one value is then taken.
+pub(crate) fn use_window_forms(program: &mut Program, dialect: Dialect) {
+    for (aggregate, window) in std::mem::take(&mut program.window_forms) {
+        let Ir::Aggregate { overload, .. } = program.node(aggregate) else { continue };
+        if matches!(dialect.cell(overload), Cell::Unsupported(_)) {
+            let args = program.add_args(&[window]);
+            let overload = catalog::get(internal::MAX).overloads[0].id;
+            program.nodes[aggregate.index()] = Ir::Aggregate { overload, args, distinct: false };
+        }
+    }
 }
 
 impl StepPlan<'_> {

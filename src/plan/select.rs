@@ -172,7 +172,7 @@ fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Output> {
 }
 
 /// `billing_date[month]` is put out as `billing_date_month`.
-fn key_name(text: &str) -> String {
+pub(crate) fn key_name(text: &str) -> String {
     let inner = text.trim().trim_start_matches("${").trim_end_matches('}');
     let (base, frame) = inner.split_once('[').unwrap_or((inner, ""));
     let base = base.rsplit('.').next().unwrap_or(base).trim();
@@ -409,7 +409,7 @@ impl Planner<'_> {
         let program = self.step.program;
         let mut wanted: Vec<IrId> = Vec::new();
         let mut seen = rustc_hash::FxHashSet::default();
-        let mut windows = false;
+        let (mut windows, mut groups) = (false, false);
         let mut stack: Vec<IrId> = roots.to_vec();
         while let Some(id) = stack.pop() {
             if !seen.insert(id) {
@@ -423,12 +423,18 @@ impl Planner<'_> {
                 Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
                 node => {
                     windows |= matches!(node, Ir::Window { .. });
+                    groups |= matches!(node, Ir::GroupWindow { .. });
                     stack.extend(program.operands(id));
                 }
             }
         }
         if windows {
             self.windows(stage);
+        }
+        if groups {
+            let keys: Vec<IrId> = self.outputs.iter().filter(|o| o.key).map(|o| o.root).collect();
+            self.emit(&keys, stage);
+            self.emitter.windows.groups = keys.iter().map(|id| self.written_node(*id, stage)).collect();
         }
         wanted.sort_unstable();
         for id in wanted {
@@ -491,7 +497,7 @@ impl Planner<'_> {
             let sql = self.emitter.name(&name, Span::default());
             keys.push(self.emitter.order_key(sql, false, nullable));
         }
-        self.emitter.windows = crate::emit::Windows { partition, order: keys };
+        self.emitter.windows = crate::emit::Windows { partition, order: keys, groups: Vec::new() };
     }
 
     fn name_of(&self, root: IrId) -> String {

@@ -70,6 +70,12 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts) -> Stages {
         }
     }
     main = main.max(filter);
+    // A window over rows must see the filtered ones.
+    for id in each(&|_| true) {
+        if let Ir::GroupWindow { .. } = program.node(id) {
+            stage[id.index()] = stage[id.index()].max(filter);
+        }
+    }
     if step.grouped {
         for id in each(&|_| true) {
             if let Ir::Aggregate { .. } = program.node(id) {

@@ -10,7 +10,7 @@ use crate::dbt::{self, ColumnDoc};
 use crate::diag::{self, Code, Diagnostic, suggest};
 use crate::ir::{Ir, Program};
 use crate::parse;
-use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, plan_step};
+use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, key_name, plan_step, use_window_forms};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{self, Cte, Query, Select, Tree};
@@ -81,6 +81,8 @@ struct Run<'r> {
     descriptions: Vec<(String, String)>,
     /// Name and text of every definition, for the header.
     formulas: Vec<(String, String)>,
+    /// Name and text of grouping keys.
+    written_keys: Vec<(String, String)>,
 }
 
 impl<'r> Run<'r> {
@@ -95,6 +97,7 @@ impl<'r> Run<'r> {
             ctes: Vec::new(),
             descriptions: Vec::new(),
             formulas: Vec::new(),
+            written_keys: Vec::new(),
         }
     }
 
@@ -211,7 +214,8 @@ impl<'r> Run<'r> {
             timezone,
             strata: true,
         };
-        let program = check::check(&ast, &formulas.text, &scope, &mut found);
+        let mut program = check::check(&ast, &formulas.text, &scope, &mut found);
+        use_window_forms(&mut program, options.dialect);
         check_unnamed(&ast, &formulas, &mut found);
         let plan = plan_of(&program, &ast, &formulas, step);
         if found.is_empty() {
@@ -223,7 +227,7 @@ impl<'r> Run<'r> {
             return None;
         }
         self.collect(&program, &ast, &formulas);
-        let name = self.step_name(step, input.name, &plan);
+        let name = self.step_name(step, input.name, &plan, &formulas.text);
         let by_definition: Vec<bool> =
             ast.definitions.iter().map(|d| formulas.descending.get(d.part as usize).copied().unwrap_or(false)).collect();
         let spec = StepSpec {
@@ -247,7 +251,7 @@ impl<'r> Run<'r> {
     }
 
     /// A step without a name gets one from what it does, for a stratum that needs one.
-    fn step_name(&self, step: &Step<'_>, from: &str, plan: &StepPlan<'_>) -> String {
+    fn step_name(&self, step: &Step<'_>, from: &str, plan: &StepPlan<'_>, text: &str) -> String {
         if let Some(name) = step.name {
             return name.text.to_owned();
         }
@@ -257,7 +261,7 @@ impl<'r> Run<'r> {
             .filter_map(|i| match program.node(program.definitions[i].root) {
                 Ir::Definition(used) => program.definitions[used as usize].name.clone(),
                 Ir::Column(column) => Some(program.columns[column as usize].name.clone()),
-                _ => None,
+                _ => Some(key_name(program.definitions[i].span.text(text))),
             })
             .collect();
         match keys.as_slice() {
@@ -271,6 +275,11 @@ impl<'r> Run<'r> {
     fn collect(&mut self, program: &Program, ast: &Ast, formulas: &Formulas) {
         for (definition, parsed) in program.definitions.iter().zip(&ast.definitions) {
             let part = parsed.part as usize;
+            if formulas.roles.get(part) == Some(&Role::GroupBy) {
+                // A timeframe that is grouped by is described by how it is written.
+                let text = definition.span.text(&formulas.text);
+                self.written_keys.push((key_name(text), text.to_owned()));
+            }
             let Some(name) = definition.name.clone().filter(|_| formulas.roles.get(part) == Some(&Role::Definitions)) else {
                 continue;
             };
@@ -305,7 +314,8 @@ impl<'r> Run<'r> {
                 let said = said.or_else(|| self.descriptions.iter().find(|(n, _)| same(n)).map(|(_, d)| d.clone()));
                 let said = said.or_else(|| from.and_then(|r| r.column(column.name())).and_then(|c| c.about().map(str::to_owned)));
                 let said = said.or_else(|| {
-                    let formula = self.formulas.iter().rfind(|(n, _)| same(n)).map(|(_, f)| f);
+                    let mut written = self.formulas.iter().chain(&self.written_keys);
+                    let formula = written.rfind(|(n, f)| same(n) && !same(f)).map(|(_, f)| f);
                     formula.map(|f| f.split_whitespace().collect::<Vec<_>>().join(" "))
                 });
                 match said {

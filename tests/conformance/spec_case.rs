@@ -21,6 +21,8 @@ pub struct SpecCase {
     pub expected: Output,
     pub unordered: bool,
     pub refused: Option<String>,
+    /// The code with which this version refuses what a later one builds; the rows are what it will give.
+    pub later: Option<String>,
     pub unsupported: BTreeMap<String, String>,
     differs: BTreeMap<String, Deviation<Output>>,
 }
@@ -90,6 +92,7 @@ fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
             Some(_) => return node.error("`unordered` is true or false"),
         },
         refused,
+        later: map.take("later").map(|node| node.text().map(str::to_owned)).transpose()?,
         unsupported: refusals(map.take("unsupported"))?,
         differs: deviations(map.take("differs"), output)?,
     };

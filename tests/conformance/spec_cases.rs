@@ -106,9 +106,13 @@ fn plan(case: &SpecCase, dialect: Dialect, batch: &mut Batch) -> Plan {
         .filter(|diagnostic| diagnostic.code().starts_with('F'))
         .map(|diagnostic| format!("{} {}", diagnostic.code(), diagnostic.message()))
         .collect();
-    let refusal = match &case.refused {
-        Some(code) => Some((code, Mark::Agreed)),
-        None => case
+    if let (Some(code), true) = (&case.later, errors.is_empty()) {
+        return Plan::Failed(format!("compiles now: take `later: {code}` away"));
+    }
+    let refusal = match (&case.refused, &case.later) {
+        (Some(code), _) => Some((code, Mark::Agreed)),
+        (None, Some(code)) => Some((code, Mark::Unsupported)),
+        (None, None) => case
             .unsupported
             .get(dialect.name())
             .map(|code| (code, Mark::Unsupported)),
