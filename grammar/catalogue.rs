@@ -37,6 +37,8 @@ pub struct Overload {
     /// Its own null rule, where it differs from the function's.
     pub nulls: Option<String>,
     pub template: Option<Vec<Node>>,
+    /// `file:line` of the default template, for faults that are found later.
+    pub place: String,
 }
 
 impl Function {
@@ -190,7 +192,8 @@ fn overload(
         None => {}
     }
     let nulls = if key.is_empty() { None } else { null_rule(file, at, table, faults) };
-    Some(Overload { key: key.to_owned(), signature, nulls, template: parsed })
+    let place = file.place(sql.map_or(at, |v| v.span().start));
+    Some(Overload { key: key.to_owned(), signature, nulls, template: parsed, place })
 }
 
 pub fn names(signature: &Signature) -> Vec<String> {

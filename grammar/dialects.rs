@@ -40,6 +40,11 @@ const TARGETS: [&str; 4] = ["bigquery", "snowflake", "postgres", "duckdb"];
 
 pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<String>> {
     let mut faults = Vec::new();
+    for overload in functions.iter().flat_map(|f| &f.overloads) {
+        if let Some(Err(fault)) = overload.template.as_ref().map(|nodes| check_modes(functions, nodes)) {
+            faults.push(format!("{}: {fault}", overload.place));
+        }
+    }
     let base: Vec<Cell> = functions
         .iter()
         .flat_map(|f| &f.overloads)
@@ -199,7 +204,9 @@ fn cell(
                     .and_then(|t| toml_file::get(t, "unsupported"))
                     .and_then(|v| v.get_ref().as_str());
                 match (template, unsupported) {
-                    (Some(text), _) => match template::parse(text, &catalogue::names(&overload.signature)) {
+                    (Some(text), _) => match template::parse(text, &catalogue::names(&overload.signature))
+                        .and_then(|nodes| check_modes(functions, &nodes).map(|()| nodes))
+                    {
                         Ok(nodes) => cells[id] = Cell::Template(nodes),
                         // Another form with other parameters keeps its own default.
                         Err(_) if all && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
@@ -217,20 +224,21 @@ fn cell(
     }
 }
 
+/// Every mode of a placeholder names an internal function.
+fn check_modes(functions: &[Function], nodes: &[Node]) -> Result<(), String> {
+    for node in nodes {
+        if let Node::Arg { mode: m, .. } | Node::ArgList { mode: m, .. } | Node::ArgJoin { mode: m, .. } = node {
+            mode(functions, m)?;
+        }
+    }
+    Ok(())
+}
+
 fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults: &mut Vec<String>) {
     let mut cells = dialect.cells.iter();
     for function in functions {
         for overload in &function.overloads {
             let cell = cells.next();
-            if let Some(Cell::Template(nodes)) = cell {
-                for node in nodes {
-                    if let Node::Arg { mode: m, .. } | Node::ArgList { mode: m, .. } | Node::ArgJoin { mode: m, .. } = node {
-                        if let Err(fault) = mode(functions, m) {
-                            faults.push(file.fault(0, format!("{} {}: {fault}", function.name, overload.key)));
-                        }
-                    }
-                }
-            }
             if matches!(cell, Some(Cell::Missing)) && function.lower.is_none() {
                 faults.push(file.fault(
                     0,

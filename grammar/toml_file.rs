@@ -24,8 +24,13 @@ impl File {
 
     /// `file:line: what`.
     pub fn fault(&self, offset: usize, what: impl std::fmt::Display) -> String {
+        format!("{}: {what}", self.place(offset))
+    }
+
+    /// `file:line`.
+    pub fn place(&self, offset: usize) -> String {
         let line = self.text.as_bytes()[..offset.min(self.text.len())].iter().filter(|b| **b == b'\n').count() + 1;
-        format!("{}:{line}: {what}", self.path.display())
+        format!("{}:{line}", self.path.display())
     }
 }
 

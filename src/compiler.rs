@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::check::{self, Context, Role, Scope};
 use crate::diag::{self, Code, Diagnostic};
 use crate::dialect::Dialect;
-use crate::emit::{Emitter, Use};
+use crate::emit::Emitter;
 use crate::ir::{Ir, IrId, Program};
 use crate::lex::Mode;
 use crate::limits::Limits;
@@ -41,6 +41,7 @@ pub(crate) struct Options {
     pub limits: Limits,
     pub timezone: Option<String>,
     pub blank_zero: bool,
+    pub map_spans: bool,
 }
 
 /// Collects what a [`Compiler`] is to know.
@@ -111,6 +112,12 @@ impl Builder {
         self
     }
 
+    /// Whether each definition also says which part of its SQL comes from which part of the formula.
+    pub fn map_spans(mut self, yes: bool) -> Self {
+        self.options.map_spans = yes;
+        self
+    }
+
     /// The compiler.
     #[must_use]
     pub fn build(self) -> Compiler {
@@ -141,6 +148,7 @@ pub struct Definition {
     columns: Arc<[ReadColumn]>,
     description: Option<String>,
     span: Span,
+    mappings: Vec<sql::Mapping>,
 }
 
 impl Definition {
@@ -189,6 +197,23 @@ impl Definition {
     #[must_use]
     pub fn span(&self) -> Span {
         self.span
+    }
+
+    /// Parts of the SQL with the parts of the source that they were made of, outer ones first;
+    /// empty unless [`Builder::map_spans`] asked for them.
+    ///
+    /// ```
+    /// let compiler = formulac::Compiler::builder().map_spans(true).build();
+    /// let compiled = compiler.compile("SUM(x) / 2");
+    /// let definition = &compiled.definitions()[0];
+    /// let texts: Vec<_> = definition
+    ///     .mappings()
+    ///     .map(|(sql, formula)| (sql.text(definition.sql()), formula.text("SUM(x) / 2")))
+    ///     .collect();
+    /// assert!(texts.contains(&("sum(x)", "SUM(x)")));
+    /// ```
+    pub fn mappings(&self) -> impl Iterator<Item = (Span, Span)> {
+        self.mappings.iter().map(|m| (m.sql, m.formula))
     }
 }
 
@@ -370,7 +395,7 @@ impl Compiler {
                 continue;
             }
             reads[at] = read_columns(program, definition.first, definition.root, &reads);
-            let Some(root) = emitter.definition(*index, &|_| Use::Inline) else { continue };
+            let Some(root) = emitter.definition(*index) else { continue };
             let meta = program.meta(definition.root);
             let width = emitter.tree.width(root) as usize;
             if width > budget {
@@ -397,7 +422,12 @@ impl Compiler {
                 );
             }
             let mut sql = String::with_capacity(width);
-            sql::flat(&emitter.tree, root, &mut sql);
+            let mappings = if options.map_spans {
+                sql::flat_mapped(&emitter.tree, root, &mut sql)
+            } else {
+                sql::flat(&emitter.tree, root, &mut sql);
+                Vec::new()
+            };
             made[at] = Some(Definition {
                 name: definition.name.clone(),
                 sql,
@@ -408,6 +438,7 @@ impl Compiler {
                 columns: Arc::clone(&columns),
                 description: parse::description(text, definition.span.start),
                 span: definition.span,
+                mappings,
             });
         }
         diagnostics.append(&mut emitter.diagnostics);
@@ -425,11 +456,11 @@ impl Compiler {
             }
             match role {
                 Some(Role::PartitionBy) => {
-                    let sql = emitter.definition(index as u32, &|_| Use::Inline);
+                    let sql = emitter.definition(index as u32);
                     emitter.windows.partition.extend(sql);
                 }
                 Some(Role::OrderBy) => {
-                    if let Some(sql) = emitter.definition(index as u32, &|_| Use::Inline) {
+                    if let Some(sql) = emitter.definition(index as u32) {
                         let nullable = program.meta(program.definitions[index].root).nullable;
                         let key = emitter.order_key(sql, descending, nullable);
                         emitter.windows.order.push(key);
@@ -490,13 +521,17 @@ pub(crate) fn read_columns(program: &Program, first: IrId, root: IrId, reads: &[
     found
 }
 
-/// A definition with an error anywhere in it is left out.
+/// A definition with an error anywhere in it is left out. Definitions stand in the order of the text.
 fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic]) {
-    let errors: Vec<Span> = diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span).collect();
-    if errors.is_empty() {
-        return;
+    let mut failed = vec![false; definitions.len()];
+    for error in diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span) {
+        let at = definitions.partition_point(|d| d.span.start <= error.start);
+        if let Some(index) = at.checked_sub(1).filter(|i| error.start <= definitions[*i].span.end) {
+            failed[index] = true;
+        }
     }
-    definitions.retain(|d| !errors.iter().any(|e| e.start >= d.span.start && e.end <= d.span.end && e.start < d.span.end));
+    let mut failed = failed.into_iter();
+    definitions.retain(|_| !failed.next().unwrap_or(false));
 }
 
 /// Faults of options have no place in the text; they are reported at its end.

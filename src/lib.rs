@@ -1,27 +1,58 @@
-//! formulac
+//! A compiler from spreadsheet-style formulas, the language of the BI tool Omni, to SQL and dbt models.
+//!
+//! ```text
+//! formula text ─ lex ─ parse ─ AST ─ resolve names ─ infer and check types and levels ─ typed IR
+//!   ─ plan steps and strata ─ SQL tree ─ dialect text ─ dbt model
+//! ```
+//!
+//! Everything is pure: no files, no clock, no environment, no network. Nothing panics on input and nothing recurses
+//! as deep as the input says. There is always a result: what could be compiled, and diagnostics with exact spans.
+//!
+//! ```
+//! use formulac::{Compiler, Dialect};
+//!
+//! let compiler = Compiler::builder().dialect("bigquery".parse::<Dialect>().unwrap()).build();
+//! let compiled = compiler.compile("customer_ltv = SUM(revenue) / COUNT(DISTINCT(customer_id))");
+//! let ltv = &compiled.definitions()[0];
+//! assert_eq!(ltv.name(), Some("customer_ltv"));
+//! assert!(ltv.sql().starts_with("safe_divide("));
+//! ```
+//!
+//! [`Compiler::compile`] takes formulas, [`Compiler::compile_spec`] takes a model spec in YAML and gives a query and a
+//! dbt model. The stages are public as functions ([`lex`], [`parse`]) for tools that stop early.
+
+#![forbid(unsafe_code)]
+
 pub mod ast;
 pub mod catalog;
 mod check;
 mod compiler;
-pub mod diag;
 pub mod dbt;
+pub mod diag;
 mod dialect;
+mod emit;
 mod ir;
 pub mod lex;
 pub mod limits;
 pub mod parse;
 mod plan;
 mod schema;
-mod emit;
+pub mod span;
 mod spec;
 mod sql;
-pub mod span;
 mod types;
 mod yaml;
+
 pub use check::Context;
 pub use compiler::{Builder, Compiled, Compiler, Definition, ReadColumn};
 pub use diag::{Code, Diagnostic, Severity};
-pub use dialect::{Dialect, UnknownDialect, Facts, Literals};
-pub use spec::CompiledSpec;
+pub use dialect::{Dialect, Facts, Literals, UnknownDialect};
+pub use limits::Limits;
 pub use schema::{Column, Relation, Schema};
+pub use spec::CompiledSpec;
 pub use types::{Level, Type, UnknownType};
+
+/// The README's Rust is compiled and run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

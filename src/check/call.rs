@@ -1,5 +1,6 @@
 //! Function calls: the number of arguments, the overload, the type and null rule of the result.
 
+use super::convert::What;
 use super::lower::Lower;
 use crate::ast::Call;
 use crate::catalog::{self, Function, FunctionId, Nulls, Overload, Param, ParamType, ResultType, internal};
@@ -26,17 +27,14 @@ impl Lower<'_> {
         if function.level == Level::Aggregate && exprs.len() == 1 {
             return self.aggregate_call(id, exprs[0], span);
         }
-        let mut args = Vec::with_capacity(exprs.len());
+        let mut args = self.list();
         for expr in exprs {
             args.push(self.value(*expr));
         }
-        if args.iter().any(|a| self.is_error(*a)) {
-            return self.error(span);
-        }
-        match function.across {
-            Some(across) if function.level == Level::Aggregate => self.apply_checked(across, &args, span, function.name),
-            _ => self.apply_checked(id, &args, span, function.name),
-        }
+        let id = function.across.filter(|_| function.level == Level::Aggregate).unwrap_or(id);
+        let node = self.apply_checked(id, &args, span, function.name);
+        self.give_back(args);
+        node
     }
 
     fn check_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
@@ -114,6 +112,7 @@ impl Lower<'_> {
         let meta = crate::ir::Meta { ty, nullable, level: Level::Aggregate, keyed: true, volatile, span };
         let window = function.window.map(|window| self.window_form(window, args[0], span));
         let slice = self.program.add_args(&args);
+        self.give_back(args);
         let aggregate = self.program.add(Ir::Aggregate { overload: overload.id, args: slice, distinct }, meta);
         self.program.window_forms.extend(window.map(|window| (aggregate, window)));
         aggregate
@@ -155,6 +154,7 @@ impl Lower<'_> {
             meta.keyed = false;
         }
         let slice = self.program.add_args(&args);
+        self.give_back(args);
         self.program.add(Ir::Apply { overload: overload.id, args: slice }, meta)
     }
 
@@ -171,7 +171,9 @@ impl Lower<'_> {
         span: Span,
         shown: &str,
     ) -> Option<(&'static Overload, Vec<IrId>)> {
-        let mut args = args.to_vec();
+        let mut list = self.list();
+        list.extend_from_slice(args);
+        let mut args = list;
         self.settle_points(function, &mut args);
         let loose = args.iter().any(|a| self.program.meta(*a).ty == Type::Number);
         let literal = |o: &Overload| o.params.iter().any(|p| matches!(p.ty, ParamType::Literal(..)));
@@ -284,7 +286,7 @@ impl Lower<'_> {
 
     /// The arguments converted, defaults filled in, those of type T brought together.
     fn fitted(&mut self, overload: &'static Overload, mut args: Vec<IrId>, shown: &str) -> Option<Vec<IrId>> {
-        let mut same: Vec<usize> = Vec::new();
+        let mut same = 0;
         for index in 0..args.len() {
             let Some(param) = Self::param(overload, index) else { break };
             match param.ty {
@@ -299,24 +301,26 @@ impl Lower<'_> {
                         args[index] = self.converted(args[index], Type::Date);
                     }
                 }
-                ParamType::Same => same.push(index),
+                ParamType::Same => same += 1,
                 _ => {}
             }
             if self.is_error(args[index]) {
                 return None;
             }
         }
-        if same.len() > 1 {
-            let mut shared: Vec<IrId> = same.iter().map(|i| args[*i]).collect();
+        if same > 1 {
+            let is_same = |index: &usize| Self::param(overload, *index).is_some_and(|p| p.ty == ParamType::Same);
+            let mut shared = self.list();
+            shared.extend((0..args.len()).filter(is_same).map(|i| args[i]));
             let compare = overload.result == ResultType::Is(Type::Boolean);
-            let what = format!("`{shown}` takes values of one type");
-            self.unify(&mut shared, &what, compare)?;
+            self.unify(&mut shared, What::Values(shown), compare)?;
             if shared.iter().any(|a| self.is_error(*a)) {
                 return None;
             }
-            for (index, id) in same.iter().zip(shared) {
-                args[*index] = id;
+            for (index, id) in (0..args.len()).filter(is_same).zip(&shared) {
+                args[index] = *id;
             }
+            self.give_back(shared);
         }
         for param in overload.params.get(args.len()..).unwrap_or_default() {
             if let Some(default) = param.default {

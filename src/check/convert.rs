@@ -6,6 +6,15 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
 use crate::types::Type;
 
+/// What values are brought to one type for, as messages say it.
+#[derive(Clone, Copy)]
+pub(super) enum What<'n> {
+    /// Arguments of this function or operator.
+    Values(&'n str),
+    /// Results of this function.
+    Branches(&'n str),
+}
+
 impl Lower<'_> {
     /// The value of a text literal node.
     pub(super) fn literal_text(&self, id: IrId) -> Option<&str> {
@@ -153,9 +162,8 @@ impl Lower<'_> {
 
     /// Brings values to one type: literals as their neighbours ask, dates to timestamps, ISO texts to dates.
     /// A mismatch is reported at the first value that does not fit.
-    pub(super) fn unify(&mut self, ids: &mut [IrId], what: &str, compare: bool) -> Option<Type> {
-        let temporal = ids.iter().any(|id| self.program.meta(*id).ty.is_temporal());
-        if temporal {
+    pub(super) fn unify(&mut self, ids: &mut [IrId], what: What<'_>, compare: bool) -> Option<Type> {
+        if ids.iter().any(|id| self.program.meta(*id).ty.is_temporal()) {
             for id in ids.iter_mut() {
                 if matches!(self.program.node(*id), Ir::Text(_)) {
                     *id = self.date_literal(*id);
@@ -190,7 +198,12 @@ impl Lower<'_> {
         Some(shared)
     }
 
-    fn mismatch(&mut self, first: IrId, second: IrId, what: &str) {
+    #[cold]
+    fn mismatch(&mut self, first: IrId, second: IrId, what: What<'_>) {
+        let what = match what {
+            What::Values(shown) => format!("`{shown}` takes values of one type"),
+            What::Branches(shown) => format!("the branches of `{shown}` have different types"),
+        };
         let (a, b) = (self.program.meta(first), self.program.meta(second));
         let (left, right) = (self.source_text(a.span), self.source_text(b.span));
         let help = match (a.ty, b.ty) {

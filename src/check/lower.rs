@@ -25,6 +25,8 @@ pub(super) struct Lower<'a> {
     lowered: Vec<IrId>,
     key_columns: Vec<bool>,
     key_definitions: Vec<bool>,
+    /// Lists of arguments that are not in use, so that calls need no allocation.
+    spare: Vec<Vec<IrId>>,
 }
 
 pub(super) fn lower(
@@ -67,6 +69,7 @@ pub(super) fn lower(
         lowered: vec![IrId(0); ast.len()],
         key_columns,
         key_definitions,
+        spare: Vec::new(),
     };
     let mut definitions: Vec<Option<IrDefinition>> = vec![None; ast.definitions.len()];
     for index in &order {
@@ -85,7 +88,6 @@ pub(super) fn lower(
             root,
             first,
             span: definition.span,
-            description: None,
             failed: pass.failed || matches!(pass.program.node(root), Ir::Error),
         });
     }
@@ -162,6 +164,16 @@ impl Lower<'_> {
         matches!(self.program.node(id), Ir::Error)
     }
 
+    /// An empty list; [`Self::give_back`] keeps it for the next.
+    pub(super) fn list(&mut self) -> Vec<IrId> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    pub(super) fn give_back(&mut self, mut list: Vec<IrId>) {
+        list.clear();
+        self.spare.push(list);
+    }
+
     pub(super) fn lowered(&self, id: ExprId) -> IrId {
         self.lowered[id.index()]
     }
@@ -184,8 +196,9 @@ impl Lower<'_> {
             }
             (Expr::Number, _) => self.number(span),
             (Expr::Text, _) => {
-                let value = unquote(span.text(self.source)).into_owned();
-                self.text(&value, span)
+                let source = self.source;
+                let text = unquote(span.text(source));
+                self.text(&text, span)
             }
             (Expr::Timeframe { base, frame }, _) => {
                 let base = self.value(base);
@@ -218,7 +231,7 @@ impl Lower<'_> {
         let cellish = [from, to].iter().any(|e| {
             let text = self.ast.span(*e).text(self.source);
             let letter = text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase());
-            matches!(self.ast.expr(*e), Expr::Cell | Expr::Tab { .. }) || letter || super::looks_like_cell(text)
+            matches!(self.ast.expr(*e), Expr::Cell | Expr::Tab { .. }) || letter || super::names::looks_like_cell(text)
         });
         if cellish {
             return self.needs_worksheet(span, "ranges of cells need a worksheet");
@@ -262,7 +275,8 @@ impl Lower<'_> {
 
     /// Digits as SQL reads them, and the type that they have by themselves.
     fn number(&mut self, span: Span) -> IrId {
-        let text = span.text(self.source);
+        let source = self.source;
+        let text = span.text(source);
         let plain = text.bytes().all(|b| b.is_ascii_digit());
         let ty = match (plain, text.parse::<i64>()) {
             (true, Ok(_)) => Type::Integer,
@@ -275,6 +289,10 @@ impl Lower<'_> {
                     .with_help("numbers have at most 60 digits and lie below 1.8e308"),
             );
             return self.error(span);
+        }
+        if plain && (text.len() == 1 || !text.starts_with('0')) {
+            let slice = self.program.add_text(text);
+            return self.program.add(Ir::Number(slice), Self::constant(ty, span));
         }
         let mut digits = text.trim_start_matches('0').to_owned();
         if digits.is_empty() || !digits.starts_with(|c: char| c.is_ascii_digit()) {
@@ -396,7 +414,7 @@ impl Lower<'_> {
                 return self.error(span);
             }
         };
-        let id = self.apply_checked(function, &[base], span, &format!("[{name}]"));
+        let id = self.apply_checked(function, &[base], span, name);
         if let Ir::Column(column) = self.program.node(base) {
             let is_key = self.names.keys.iter().any(|key| {
                 matches!(key, Key::Timeframe(c, s) if *c == column && s.text(self.source).eq_ignore_ascii_case(name))
@@ -504,7 +522,6 @@ impl Lower<'_> {
             _ => root,
         };
         let meta = self.program.meta(root);
-        let text = self.source_text(meta.span);
         let place = match role {
             Role::Definitions if self.scope.context == Context::Row => "a dimension",
             Role::Where => "`where`",
@@ -515,6 +532,7 @@ impl Lower<'_> {
         match (meta.level, role) {
             (Level::Aggregate, Role::PartitionBy) => {}
             (Level::Aggregate, _) if !place.is_empty() => {
+                let text = self.source_text(meta.span);
                 let help = match role {
                     Role::Where => "move it to `having`, which filters groups",
                     Role::GroupBy => "compute it in an earlier step, then group by it",
@@ -528,6 +546,7 @@ impl Lower<'_> {
             }
             (Level::Window, Role::Where | Role::GroupBy | Role::Having | Role::PartitionBy) => {
                 let place = if role == Role::Having { "`having`" } else { place };
+                let text = self.source_text(meta.span);
                 self.report(
                     Diagnostic::new(
                         Code::WindowNotAllowed,
@@ -539,6 +558,7 @@ impl Lower<'_> {
                 return self.error(meta.span);
             }
             (Level::Row, Role::Having) if !meta.keyed => {
+                let text = self.source_text(meta.span);
                 self.report(
                     Diagnostic::new(Code::MixedLevels, meta.span, format!("`having` filters groups, and `{text}` is a value per row"))
                         .with_label("one value per row")

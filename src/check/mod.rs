@@ -15,8 +15,6 @@ mod planned;
 mod special;
 mod timeframe;
 
-pub(crate) use names::looks_like_cell;
-pub(crate) use timeframe::TIMEFRAMES;
 
 use crate::ast::Ast;
 use crate::diag::Diagnostic;

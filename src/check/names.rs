@@ -328,6 +328,13 @@ impl<'s> Resolver<'_, 's> {
             );
             return Target::Error;
         }
+        if let Some(what) = worksheet_name(text) {
+            self.diagnostics.push(
+                Diagnostic::new(Code::NeedsWorksheet, span, format!("{what} need a worksheet; there is no column or definition `{text}`"))
+                    .with_help("name the column"),
+            );
+            return Target::Error;
+        }
         let mut diagnostic = if is_own {
             Diagnostic::new(Code::UnknownName, span, format!("there is no input column `{text}`"))
                 .with_label("in its own definition a name means the input column")
@@ -458,10 +465,23 @@ fn boolean(text: &str) -> Option<bool> {
 }
 
 /// `C1`, `FY24`: one to three letters and a number.
-pub(crate) fn looks_like_cell(text: &str) -> bool {
+pub(super) fn looks_like_cell(text: &str) -> bool {
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
     let rest = text.get(letters..).unwrap_or_default();
     (1..=3).contains(&letters) && (1..=7).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `B_TOTAL`, `B2_ROW_TOTAL`: the totals of a worksheet; `C`: its columns by letter.
+fn worksheet_name(text: &str) -> Option<&'static str> {
+    let column = |t: &str| {
+        let letters = t.bytes().take_while(u8::is_ascii_uppercase).count();
+        (1..=2).contains(&letters) && t.bytes().skip(letters).all(|b| b.is_ascii_digit())
+    };
+    if let Some(of) = text.strip_suffix("_TOTAL") {
+        let of = ["_ROW", "_GRAND"].iter().find_map(|s| of.strip_suffix(s)).unwrap_or(of);
+        return column(of).then_some("totals");
+    }
+    (text.len() == 1 && column(text)).then_some("columns by letter")
 }
 
 /// `a`, `a and b`, `a, b and c`, in backticks.

@@ -1,6 +1,7 @@
 //! The functions that no template can hold: conditions, conditional aggregates, windows.
 
 use super::Context;
+use super::convert::What;
 use super::lower::Lower;
 use crate::ast::{Call, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
@@ -109,8 +110,7 @@ impl Lower<'_> {
 
     /// Conditions with a branch each, and perhaps a branch more.
     fn case(&mut self, conditions: Vec<IrId>, mut branches: Vec<IrId>, span: Span, shown: &str) -> IrId {
-        let what = format!("the branches of `{shown}` have different types");
-        let Some(ty) = self.unify(&mut branches, &what, false) else { return self.error(span) };
+        let Some(ty) = self.unify(&mut branches, What::Branches(shown), false) else { return self.error(span) };
         if branches.iter().any(|b| self.is_error(*b)) {
             return self.error(span);
         }
@@ -153,10 +153,10 @@ impl Lower<'_> {
                 _ => {}
             }
         }
-        if self.unify(&mut cases, "`SWITCH` compares values of one type", true).is_none() {
+        if self.unify(&mut cases, What::Values("SWITCH"), true).is_none() {
             return self.error(span);
         }
-        let Some(ty) = self.unify(&mut branches, "the results of `SWITCH` have different types", false) else {
+        let Some(ty) = self.unify(&mut branches, What::Branches("SWITCH"), false) else {
             return self.error(span);
         };
         if cases.iter().chain(&branches).any(|v| self.is_error(*v)) {
@@ -184,8 +184,7 @@ impl Lower<'_> {
     }
 
     fn coalesce(&mut self, mut values: Vec<IrId>, span: Span, shown: &str) -> IrId {
-        let what = format!("`{shown}` takes values of one type");
-        let Some(ty) = self.unify(&mut values, &what, false) else { return self.error(span) };
+        let Some(ty) = self.unify(&mut values, What::Values(shown), false) else { return self.error(span) };
         if values.iter().any(|v| self.is_error(*v)) {
             return self.error(span);
         }

@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 
 /// Each timeframe's name and entry; `raw` is the column itself.
-pub(crate) const TIMEFRAMES: &[(&str, Option<FunctionId>)] = &[
+const TIMEFRAMES: &[(&str, Option<FunctionId>)] = &[
     ("raw", None),
     ("date", Some(internal::TRUNC_DAY)),
     ("day", Some(internal::TRUNC_DAY)),

@@ -12,15 +12,6 @@ use crate::span::Span;
 use crate::sql::{Slice, Sql, SqlId, Tree};
 use crate::types::{Level, Type};
 
-/// How a definition's value is written where it is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Use {
-    /// Its expression is put in place.
-    Inline,
-    /// An earlier select has it as a column.
-    Column,
-}
-
 /// The order of rows for windows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Windows {
@@ -49,6 +40,8 @@ pub(crate) struct Emitter<'p> {
     /// By column: its name as written.
     columns: Vec<Option<SqlId>>,
     scratch: Vec<SqlId>,
+    /// Nodes of the templates that are being filled in.
+    locals: Vec<SqlId>,
     needed: Vec<bool>,
     warned: Option<(Span, &'static str)>,
     pub diagnostics: Vec<Diagnostic>,
@@ -76,6 +69,7 @@ impl<'p> Emitter<'p> {
             roots: vec![None; program.definitions.len()],
             columns: vec![None; program.columns.len()],
             scratch: Vec::new(),
+            locals: Vec::new(),
             needed: vec![false; count],
             warned: None,
             diagnostics: Vec::new(),
@@ -83,9 +77,9 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// The expression of a definition; the ones that it uses have been emitted, or are columns.
+    /// The expression of a definition; the ones that it uses have been emitted, and are put in place.
     /// None when the dialect cannot write it, which is reported.
-    pub fn definition(&mut self, index: u32, how: &dyn Fn(u32) -> Use) -> Option<SqlId> {
+    pub fn definition(&mut self, index: u32) -> Option<SqlId> {
         let definition = &self.program.definitions[index as usize];
         let (first, root) = (definition.first, definition.root);
         self.failed = false;
@@ -94,7 +88,7 @@ impl<'p> Emitter<'p> {
         for at in first.0..=root.0 {
             let id = IrId(at);
             if self.needed[id.index()] {
-                let sql = self.node(id, how);
+                let sql = self.node(id);
                 self.sql[id.index()] = sql;
                 let grown = self.repeated_of(sql);
                 if grown > self.limits.repetition as u64 {
@@ -143,10 +137,6 @@ impl<'p> Emitter<'p> {
         self.warned
     }
 
-    pub fn root(&self, index: u32) -> Option<SqlId> {
-        self.roots[index as usize]
-    }
-
     fn repeated_of(&self, id: SqlId) -> u64 {
         self.repeated.get(id.0 as usize).copied().unwrap_or(0)
     }
@@ -173,7 +163,7 @@ impl<'p> Emitter<'p> {
         sql
     }
 
-    fn node(&mut self, id: IrId, how: &dyn Fn(u32) -> Use) -> SqlId {
+    fn node(&mut self, id: IrId) -> SqlId {
         let program = self.program;
         let meta = program.meta(id);
         let span = meta.span;
@@ -196,7 +186,7 @@ impl<'p> Emitter<'p> {
                 self.tree.text(span, |out| push_form(out, form, "{iso}", value))
             }
             Ir::Column(column) => self.column(column, span),
-            Ir::Definition(index) => self.reference(index, how, span),
+            Ir::Definition(index) => self.reference(index, span),
             Ir::Apply { overload, args } => self.apply(overload, program.args(args), false, span, program.args(args)),
             Ir::Case(arms) => {
                 let arms = self.operands(program.args(arms));
@@ -305,7 +295,7 @@ impl<'p> Emitter<'p> {
     pub fn emit(&mut self, id: IrId) {
         let sql = match self.program.node(id) {
             Ir::Definition(used) => self.sql[self.program.definitions[used as usize].root.index()],
-            _ => self.node(id, &|_| Use::Inline),
+            _ => self.node(id),
         };
         self.sql[id.index()] = sql;
     }
@@ -320,15 +310,16 @@ impl<'p> Emitter<'p> {
         self.sql[id.index()]
     }
 
-    fn reference(&mut self, index: u32, how: &dyn Fn(u32) -> Use, span: Span) -> SqlId {
-        if let (Use::Inline, Some(root)) = (how(index), self.roots[index as usize]) {
-            return root;
+    /// Another definition's expression, put in place.
+    fn reference(&mut self, index: u32, span: Span) -> SqlId {
+        match self.roots[index as usize] {
+            Some(root) => root,
+            None => {
+                // What it is made of could not be written, and was reported there.
+                self.failed = true;
+                self.tree.word("null", span)
+            }
         }
-        if how(index) == Use::Inline {
-            // What it is made of could not be written, and was reported there.
-            self.failed = true;
-        }
-        self.name(&self.program.definitions[index as usize].name.clone().unwrap_or_default(), span)
     }
 
     /// A name of the spec's or formula's own.

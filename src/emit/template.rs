@@ -12,7 +12,8 @@ use crate::types::Type;
 impl Emitter<'_> {
     /// One forward loop over the template's parts; their operands come before them.
     pub(super) fn instantiate(&mut self, template: &'static Template, args: &[IrId], distinct: bool, span: Span) -> SqlId {
-        let mut local: Vec<SqlId> = Vec::with_capacity(template.parts.len());
+        // One buffer serves all templates, also those inside others: each begins where it stood.
+        let base = self.locals.len();
         // A repeated argument stands for several nodes, which only lists take.
         let mut spread: Vec<(usize, Vec<SqlId>)> = Vec::new();
         for (at, part) in template.parts.iter().enumerate() {
@@ -47,15 +48,18 @@ impl Emitter<'_> {
                     }
                     joined.unwrap_or_else(|| self.tree.word("null", span))
                 }
-                _ => self.part(part, &local, &spread, span),
+                _ => self.part(part, base, &spread, span),
             };
-            local.push(id);
+            self.locals.push(id);
         }
-        local.last().copied().unwrap_or_else(|| self.tree.word("null", span))
+        let root = self.locals.last().copied();
+        self.locals.truncate(base);
+        root.unwrap_or_else(|| self.tree.word("null", span))
     }
 
-    fn part(&mut self, part: &Part, local: &[SqlId], spread: &[(usize, Vec<SqlId>)], span: Span) -> SqlId {
-        let at = |i: u16| local[i as usize];
+    fn part(&mut self, part: &Part, base: usize, spread: &[(usize, Vec<SqlId>)], span: Span) -> SqlId {
+        let locals = &self.locals;
+        let at = |i: u16| locals[base + i as usize];
         let list = |items: &[u16]| -> Vec<SqlId> {
             let mut all = Vec::with_capacity(items.len());
             for item in items {

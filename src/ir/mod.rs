@@ -99,7 +99,6 @@ pub struct IrDefinition {
     /// The nodes of the definition begin here and end at the root.
     pub first: IrId,
     pub span: Span,
-    pub description: Option<String>,
     /// It, or one that it uses, has an error.
     pub failed: bool,
 }

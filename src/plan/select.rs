@@ -58,8 +58,6 @@ pub(crate) struct StepOutput {
     /// There are columns that no schema says.
     pub open: bool,
     pub grain: Vec<String>,
-    /// By output column: the definition that it is, with its description.
-    pub described: Vec<(String, Option<usize>)>,
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -113,9 +111,8 @@ pub(crate) fn plan_step<'p>(
     planner.note_columns();
     let (ctes, body) = planner.selects(cte_names);
     let (relation, open, grain) = planner.result();
-    let described = planner.described();
     let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
-    (StepOutput { ctes, body, relation, open, grain, described, diagnostics }, planner.emitter.tree)
+    (StepOutput { ctes, body, relation, open, grain, diagnostics }, planner.emitter.tree)
 }
 
 /// Names of CTEs in a query, all different.
@@ -578,9 +575,5 @@ impl Planner<'_> {
 
     fn is_output(&self, name: &str) -> bool {
         self.outputs.iter().any(|o| o.name.eq_ignore_ascii_case(name))
-    }
-
-    fn described(&self) -> Vec<(String, Option<usize>)> {
-        self.outputs.iter().map(|o| (o.name.clone(), o.definition)).collect()
     }
 }

@@ -1,6 +1,12 @@
 //! What is known of the data: relations, their columns, types, nullability, keys.
 
-pub(crate) mod file;
+mod dbt;
+mod file;
+#[cfg(feature = "cli")]
+mod manifest;
+mod omni;
+mod properties;
+mod read;
 
 use rustc_hash::FxHashMap;
 
@@ -40,6 +46,11 @@ impl Column {
     #[must_use]
     pub fn quoted(mut self, quoted: bool) -> Self {
         self.quoted = quoted;
+        self
+    }
+
+    pub(crate) fn with_type(mut self, ty: Type) -> Self {
+        self.ty = ty;
         self
     }
 
@@ -104,6 +115,11 @@ impl Relation {
         self
     }
 
+    pub(crate) fn renamed(mut self, name: String) -> Self {
+        self.name = name;
+        self
+    }
+
     pub(crate) fn push(&mut self, column: Column) {
         let key = column.name.to_ascii_lowercase();
         self.by_name.entry(key).or_insert(self.columns.len());
@@ -165,6 +181,7 @@ impl Relation {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema {
     relations: Vec<Relation>,
+    by_name: FxHashMap<String, usize>,
 }
 
 impl Schema {
@@ -174,11 +191,16 @@ impl Schema {
         Self::default()
     }
 
-    /// With a further relation.
+    /// With a further relation; the first of a name, ignoring ASCII case, is the one that counts.
     #[must_use]
     pub fn with(mut self, relation: Relation) -> Self {
-        self.relations.push(relation);
+        self.push(relation);
         self
+    }
+
+    fn push(&mut self, relation: Relation) {
+        self.by_name.entry(relation.name.to_ascii_lowercase()).or_insert(self.relations.len());
+        self.relations.push(relation);
     }
 
     /// The relations, in order.
@@ -190,7 +212,7 @@ impl Schema {
     /// The relation of this name, in any case.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Relation> {
-        self.relations.iter().find(|r| r.name.eq_ignore_ascii_case(name))
+        self.by_name.get(&name.to_ascii_lowercase()).map(|i| &self.relations[*i])
     }
 
     /// Whether nothing is known.

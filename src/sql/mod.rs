@@ -7,6 +7,6 @@ mod print;
 mod query;
 mod tree;
 
-pub(crate) use print::{flat, pretty};
+pub(crate) use print::{Mapping, flat, flat_mapped};
 pub(crate) use query::{Cte, Item, OrderKey, Query, Select, Source, write_query};
 pub(crate) use tree::{Slice, Sql, SqlId, Tree};

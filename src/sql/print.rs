@@ -1,9 +1,17 @@
 //! An expression's text: in one line, or broken where the line is too short. Loops with a stack, never recursion.
 
 use super::tree::{Slice, Sql, SqlId, Tree};
+use crate::span::Span;
 
 const WIDTH: usize = 80;
 const INDENT: usize = 4;
+
+/// A part of the SQL text and the part of the formula that it was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mapping {
+    pub sql: Span,
+    pub formula: Span,
+}
 
 enum Step {
     /// A node; `bracketed` by the operand before it.
@@ -12,12 +20,24 @@ enum Step {
     Broken { id: SqlId, bracketed: bool, indent: usize, after: usize },
     Str(&'static str),
     Line(usize),
+    /// The node that began at this offset ends here.
+    End { id: SqlId, start: u32 },
 }
 
 /// Appends the text in one line.
 pub(crate) fn flat(tree: &Tree, root: SqlId, out: &mut String) {
     let mut stack = vec![Step::Node { id: root, bracketed: false }];
-    run(tree, &mut stack, out, 0);
+    run(tree, &mut stack, out, 0, None);
+}
+
+/// The same, with the place of every node.
+pub(crate) fn flat_mapped(tree: &Tree, root: SqlId, out: &mut String) -> Vec<Mapping> {
+    let mut mappings = Vec::new();
+    let mut stack = vec![Step::Node { id: root, bracketed: false }];
+    run(tree, &mut stack, out, 0, Some(&mut mappings));
+    mappings.sort_by_key(|m| (m.sql.start, std::cmp::Reverse(m.sql.end)));
+    mappings.dedup();
+    mappings
 }
 
 /// Appends the text, broken into lines that fit; `indent` is that of the line which is being written,
@@ -25,10 +45,16 @@ pub(crate) fn flat(tree: &Tree, root: SqlId, out: &mut String) {
 pub(crate) fn pretty(tree: &Tree, root: SqlId, indent: usize, after: usize, out: &mut String) {
     let start = out.rfind('\n').map_or(0, |i| i + 1);
     let mut stack = vec![Step::Broken { id: root, bracketed: false, indent, after }];
-    run(tree, &mut stack, out, start);
+    run(tree, &mut stack, out, start, None);
 }
 
-fn run(tree: &Tree, stack: &mut Vec<Step>, out: &mut String, mut line_start: usize) {
+fn run(
+    tree: &Tree,
+    stack: &mut Vec<Step>,
+    out: &mut String,
+    mut line_start: usize,
+    mut mappings: Option<&mut Vec<Mapping>>,
+) {
     while let Some(step) = stack.pop() {
         match step {
             Step::Str(text) => out.push_str(text),
@@ -42,7 +68,15 @@ fn run(tree: &Tree, stack: &mut Vec<Step>, out: &mut String, mut line_start: usi
                     out.push('(');
                     stack.push(Step::Str(")"));
                 }
+                if mappings.is_some() {
+                    stack.push(Step::End { id, start: out.len() as u32 });
+                }
                 flat_node(tree, id, stack, out);
+            }
+            Step::End { id, start } => {
+                if let Some(mappings) = &mut mappings {
+                    mappings.push(Mapping { sql: Span::new(start, out.len() as u32), formula: tree.meta(id).span });
+                }
             }
             Step::Broken { id, bracketed, indent, after } => {
                 let width = tree.width(id) as usize + if bracketed { 2 } else { 0 };

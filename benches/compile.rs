@@ -1,0 +1,87 @@
+//! Criterion benches of every stage that the public API reaches: `cargo bench --bench compile`.
+//!
+//! Times compare one version with another on one machine. Ratios to lexing are `cargo bench --bench ratios`.
+
+#![allow(missing_docs, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod corpus;
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use corpus::{Size, floor};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use formulac::lex;
+
+fn stages(c: &mut Criterion) {
+    let (typed, untyped) = (corpus::compiler(true), corpus::compiler(false));
+    let classes = [
+        ("short", corpus::of_size(Size::Short, 100)),
+        ("medium", corpus::of_size(Size::Medium, 100)),
+        ("long", corpus::of_size(Size::Long, 20)),
+        ("mix", corpus::mix(100)),
+    ];
+    for (_, texts) in &classes {
+        corpus::verify(&typed, texts.iter().map(String::as_str));
+        corpus::verify(&untyped, texts.iter().map(String::as_str));
+    }
+    type Stage<'c> = (&'static str, Box<dyn Fn(&str) + 'c>);
+    let stages: [Stage<'_>; 5] = [
+        ("floor", Box::new(|t| {
+            black_box(floor::walk(t));
+        })),
+        ("lex", Box::new(|t| drop(black_box(lex::lex(t, &mut Vec::new()))))),
+        ("parse", Box::new(|t| drop(black_box(formulac::parse::parse(t))))),
+        // Checking and emitting are not reachable alone: they are the difference to `parse`.
+        ("compile", Box::new(|t| drop(black_box(typed.compile(t))))),
+        ("compile without a schema", Box::new(|t| drop(black_box(untyped.compile(t))))),
+    ];
+    for (stage, work) in &stages {
+        let mut group = c.benchmark_group(*stage);
+        for (class, texts) in &classes {
+            group.throughput(Throughput::Bytes(texts.iter().map(|t| t.len() as u64).sum()));
+            group.bench_with_input(BenchmarkId::from_parameter(class), texts, |b, texts| {
+                b.iter(|| texts.iter().for_each(|t| work(black_box(t))));
+            });
+        }
+    }
+}
+
+fn specs(c: &mut Criterion) {
+    let compiler = corpus::compiler(true);
+    let mut group = c.benchmark_group("spec");
+    for (name, text) in [("typical", corpus::spec(6)), ("200 definitions", corpus::spec(200))] {
+        assert!(!compiler.compile_spec(&text).has_errors(), "the spec must compile");
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(name, |b| b.iter(|| black_box(compiler.compile_spec(black_box(&text)))));
+    }
+}
+
+fn sizes(c: &mut Criterion) {
+    let compiler = corpus::compiler(true);
+    let mut group = c.benchmark_group("large");
+    group.sample_size(10);
+    let texts = [
+        ("10,000 definitions", corpus::chains(10_000, 1)),
+        ("10,000 in chains of 10", corpus::chains(10_000, 10)),
+        ("one formula of 1 MB", corpus::large(1 << 20)),
+    ];
+    for (name, text) in texts {
+        corpus::verify(&compiler, [text.as_str()]);
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(name, |b| b.iter(|| black_box(compiler.compile(black_box(&text)))));
+    }
+    group.finish();
+    let mut group = c.benchmark_group("nesting of 1,000");
+    group.sample_size(20);
+    for (kind, text) in corpus::nested(1_000) {
+        group.bench_function(kind, |b| b.iter(|| black_box(compiler.compile(black_box(&text)))));
+    }
+}
+
+fn config() -> Criterion {
+    Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2))
+}
+
+criterion_group! { name = benches; config = config(); targets = stages, specs, sizes }
+criterion_main!(benches);

@@ -1,0 +1,71 @@
+//! The yardstick: a plain logos lexer that walks a text and drops the tokens.
+//!
+//! It is not the compiler's own lexer, so that a change of that one does not move the yardstick.
+
+use logos::Logos;
+
+#[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
+#[logos(skip(r"[ \t\r\n]+"))]
+#[logos(skip(r"//[^\n]*", allow_greedy = true))]
+enum Plain {
+    #[regex(r"[A-Za-z_][A-Za-z0-9_]*")]
+    Name,
+    #[regex(r"[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")]
+    Number,
+    #[regex(r#""([^"]|"")*""#)]
+    Text,
+    #[regex(r"\$\{[^}\n]*\}")]
+    Reference,
+    #[token("+")]
+    Plus,
+    #[token("-")]
+    Minus,
+    #[token("*")]
+    Star,
+    #[token("/")]
+    Slash,
+    #[token("^")]
+    Caret,
+    #[token("%")]
+    Percent,
+    #[token("&")]
+    Ampersand,
+    #[token("=")]
+    Equal,
+    #[token("<>")]
+    NotEqual,
+    #[token("<")]
+    Less,
+    #[token("<=")]
+    LessEqual,
+    #[token(">")]
+    Greater,
+    #[token(">=")]
+    GreaterEqual,
+    #[token("(")]
+    Open,
+    #[token(")")]
+    Close,
+    #[token("[")]
+    OpenSquare,
+    #[token("]")]
+    CloseSquare,
+    #[token(",")]
+    Comma,
+    #[token(":")]
+    Colon,
+    #[token("!")]
+    Bang,
+    #[token(".")]
+    Dot,
+}
+
+/// Walks a text; gives the number of tokens.
+pub fn walk(text: &str) -> usize {
+    let mut count = 0;
+    for token in Plain::lexer(text) {
+        std::hint::black_box(token.is_ok());
+        count += 1;
+    }
+    count
+}

@@ -1,0 +1,308 @@
+//! Formulas as people write them, made from a seed: the same seed gives the same bytes on every machine.
+//!
+//! A small context-free grammar over the columns of one relation. Everything it makes compiles without any
+//! diagnostic, with the schema and without it; [`verify`] says so before anything is measured.
+
+#![allow(dead_code, reason = "each bench target uses its part of this module")]
+
+pub mod floor;
+
+use std::fmt::Write as _;
+
+use formulac::{Column, Compiler, Relation, Schema, Type};
+
+/// What reports name, so that a figure can be measured again.
+pub const SEED: u64 = 20_240_229;
+
+const NUMBERS: &[&str] = &[
+    "revenue", "cost", "discount", "tax_amount", "shipping_fee", "refund_amount", "unit_price", "monthly_fee", "credit_limit",
+];
+const INTEGERS: &[&str] = &["quantity", "returned_items", "seats", "tenure_months", "sessions", "support_tickets"];
+const FLOATS: &[&str] = &["margin_rate", "health_score", "win_probability"];
+const TEXTS: &[&str] = &[
+    "status", "region", "country", "channel", "plan_name", "segment", "currency", "coupon_code", "product_name", "category",
+];
+const DATES: &[&str] = &["order_date", "ship_date", "signup_date", "cancel_date", "renewal_date", "billing_date"];
+const FLAGS: &[&str] = &["is_new", "is_refunded", "is_gift", "is_trial"];
+const KEYS: &[&str] = &["order_id", "customer_id", "product_id"];
+const VALUES: &[&str] = &[
+    "\"open\"", "\"paid\"", "\"cancelled\"", "\"north\"", "\"EMEA\"", "\"web\"", "\"partner\"", "\"enterprise\"", "\"basic\"",
+    "\"on hold\"", "\"DE\"", "\"Consumer electronics\"",
+];
+const COUNTS: &[&str] = &["1", "2", "3", "7", "10", "12", "30", "90", "100", "365", "1000"];
+const RATES: &[&str] = &["0.05", "0.19", "0.25", "1.5", "12.5", "99.95"];
+const ADJECTIVES: &[&str] = &["net", "gross", "paid", "monthly", "open", "new", "lost", "total", "average", "regional", "adjusted"];
+const NOUNS: &[&str] = &["revenue", "margin", "churn", "orders", "ltv", "fees", "share", "growth", "value", "tickets", "rate"];
+
+/// `$x` stands for one of the alternatives of x.
+fn alternatives(symbol: &str) -> &'static [&'static str] {
+    match symbol {
+        "number" => NUMBERS,
+        "integer" => INTEGERS,
+        "float" => FLOATS,
+        "text" => TEXTS,
+        "date" => DATES,
+        "flag" => FLAGS,
+        "key" => KEYS,
+        "value" => VALUES,
+        "count" => COUNTS,
+        "rate" => RATES,
+        "adjective" => ADJECTIVES,
+        "noun" => NOUNS,
+        "condition" => &[
+            "$text = $value", "$text <> $value", "$number > $count", "$integer >= $count", "$date < TODAY() - $count",
+            "$date >= DATE(2024, $month, 1)", "ISBLANK($date)", "NOT(ISBLANK($text))", "$flag", "$number > $number",
+            "AND($condition, $condition)", "OR($text = $value, $text = $value)",
+        ],
+        "sign" => &["+", "-"],
+        "month" => &["1", "4", "7", "10"],
+        "amount" => &[
+            "$number", "$number", "$number * $integer", "$number - $number", "$number * (1 - $rate)", "($number - $number) * $integer",
+            "ABS($number)", "COALESCE($number, 0)", "$number + $number * 19%",
+        ],
+        "measure" => &[
+            "SUM($number)", "SUM($number)", "AVERAGE($number)", "COUNT(DISTINCT($key))", "COUNT($key)", "MAX($number)",
+            "SUM($amount)", "SUMIF($text, $value, $number)", "COUNTIF($text, $value)", "SUM(IF($condition, $number, 0))",
+        ],
+        "short" => &[
+            "$measure", "SUM($number) / COUNT(DISTINCT($key))", "SUM($number) - SUM($number)", "COUNT(DISTINCT($key))",
+            "SUMIF($text, $value, $number)", "COUNTIF($text, $value)", "ROUND(SUM($number) / $count, 2)", "SUM($number * $integer)",
+            "AVERAGE($float) * 100", "MAX($date) - MIN($date)", "SUM($number) * (1 + $rate)", "IF($number > $count, $value, $value)",
+            "$number * $integer - $number", "UPPER(TRIM($text))", "$date[month]", "YEAR($date)", "$date + $count",
+            "IF(ISBLANK($text), \"unknown\", $text)", "LEFT($text, 3) & \"-\" & $text", "$number / $integer", "AND($flag, $number > $count)",
+            "ROUND($number * $rate, 2)",
+        ],
+        "medium" => &[
+            "SUM(IF(AND($condition, $condition), $amount, 0)) / COUNT(DISTINCT(IF($condition, $key)))",
+            "IF(COUNT($key) > $count, SUM($amount) / COUNT($key), $rate) + SUMIFS($number, $text, $value, $integer, \">$count\")",
+            "SUMIFS($number, $text, $value, $text, $value, $number, \">=$count\") - SUMIFS($number, $text, $value, $date, \">=2024-01-01\")",
+            "IFS($condition, $value, $condition, $value, $condition, $value, TRUE, $value)",
+            "ROUND((SUM($amount) - SUM($amount)) / SUM($number) * 100, 2) + IF($measure > $count, $measure, 0)",
+            "IF($condition, IF($condition, $amount, $number), IF($condition, $number * $rate, 0))",
+            "COUNT(DISTINCT(IF(AND($condition, $condition), $key))) / COUNT(DISTINCT($key)) * 100",
+            "// agreed with finance, see the wiki\n    SUM($amount)\n    - SUM(IF($condition, $number, 0))\n    + $measure * $rate",
+            "SWITCH($text, $value, $number * $rate, $value, $number, $value, $number - $number, 0) * $integer",
+        ],
+        "term" => &["$measure", "$medium_measure", "SUM(IF($condition, $amount, $amount))", "$measure * $rate", "ROUND($measure / $count, 2)"],
+        "medium_measure" => &[
+            "SUM(IF(AND($condition, $condition), $amount, 0))", "SUMIFS($number, $text, $value, $integer, \">$count\")",
+            "COUNT(DISTINCT(IF($condition, $key)))", "IF($measure > $count, $measure, $measure * $rate)",
+        ],
+        "arm" => &["$condition, $value", "AND($condition, $condition), $text", "$condition, $text & \" / \" & $value"],
+        _ => &[],
+    }
+}
+
+/// SplitMix64.
+#[derive(Clone, Debug)]
+pub struct Seeded(u64);
+
+impl Seeded {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    /// The pattern with every `$symbol` replaced, again and again; what has become deep takes the first alternative.
+    fn expand(&mut self, pattern: &str, depth: u32, out: &mut String) {
+        let mut rest = pattern;
+        while let Some((before, after)) = rest.split_once('$') {
+            out.push_str(before);
+            let end = after.find(|c: char| !(c.is_ascii_lowercase() || c == '_')).unwrap_or(after.len());
+            let (symbol, tail) = after.split_at(end);
+            let choices = alternatives(symbol);
+            let choice = if depth > 6 { 0 } else { self.below(choices.len()) };
+            self.expand(choices[choice], depth + 1, out);
+            rest = tail;
+        }
+        out.push_str(rest);
+    }
+
+    fn expanded(&mut self, pattern: &str) -> String {
+        let mut out = String::new();
+        self.expand(pattern, 0, &mut out);
+        out
+    }
+}
+
+/// How long a definition is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// 25 to 70 characters.
+    Short,
+    /// 100 to 300.
+    Medium,
+    /// 1,000 to 4,000.
+    Long,
+}
+
+impl Size {
+    fn range(self) -> std::ops::RangeInclusive<usize> {
+        match self {
+            Self::Short => 25..=70,
+            Self::Medium => 100..=300,
+            Self::Long => 1_000..=4_000,
+        }
+    }
+}
+
+/// One definition of this size; its name holds the number.
+pub fn definition(random: &mut Seeded, size: Size, number: usize) -> String {
+    loop {
+        let mut text = random.expanded("$adjective_$noun".replace('_', " ").as_str()).replace(' ', "_");
+        let _ = write!(text, "_{number} = ");
+        match size {
+            Size::Short => random.expand("$short", 0, &mut text),
+            Size::Medium => random.expand("$medium", 0, &mut text),
+            Size::Long => long(random, &mut text),
+        }
+        if size.range().contains(&text.len()) {
+            return text;
+        }
+    }
+}
+
+/// A sum over many lines, a chain of cases, or IFs inside IFs.
+fn long(random: &mut Seeded, text: &mut String) {
+    let wanted = 1_000 + random.below(2_800);
+    match random.below(3) {
+        0 => {
+            random.expand("$term", 0, text);
+            while text.len() < wanted {
+                random.expand("\n    $sign $term", 0, text);
+            }
+        }
+        1 => {
+            text.push_str("IFS(");
+            while text.len() < wanted {
+                random.expand("\n    $arm,", 0, text);
+            }
+            text.push_str("\n    TRUE, \"other\")");
+        }
+        _ => {
+            let mut depth = 0;
+            while text.len() < wanted {
+                random.expand("IF($condition, $amount, ", 0, text);
+                depth += 1;
+            }
+            random.expand("$amount", 0, text);
+            text.extend(std::iter::repeat_n(')', depth));
+        }
+    }
+}
+
+/// Definitions of one size.
+pub fn of_size(size: Size, count: usize) -> Vec<String> {
+    let mut random = Seeded::new(SEED ^ size as u64);
+    (0..count).map(|n| definition(&mut random, size, n)).collect()
+}
+
+/// 70 % short, 25 % medium, 5 % long.
+pub fn mix(count: usize) -> Vec<String> {
+    let mut random = Seeded::new(SEED);
+    (0..count)
+        .map(|n| {
+            let size = match n % 20 {
+                0..14 => Size::Short,
+                14..19 => Size::Medium,
+                _ => Size::Long,
+            };
+            definition(&mut random, size, n)
+        })
+        .collect()
+}
+
+/// Each definition uses the one before, `links` in a chain, then a new chain begins. With `links` of 1 nothing is used.
+pub fn chains(count: usize, links: usize) -> String {
+    let mut random = Seeded::new(SEED);
+    let mut text = String::new();
+    for n in 0..count {
+        let column = NUMBERS[random.below(NUMBERS.len())];
+        let before = if n % links == 0 { "cost_total_____".to_owned() } else { format!("step_{:010}", n - 1) };
+        // Both kinds have the same length, and the same operators.
+        let first = if n % links == 0 { "discount       ".to_owned() } else { before };
+        let _ = writeln!(text, "step_{n:010} = {first} + {column} * 2");
+    }
+    text
+}
+
+/// One formula of about this many bytes: a sum of measures.
+pub fn large(bytes: usize) -> String {
+    let mut random = Seeded::new(SEED);
+    let mut text = random.expanded("$measure");
+    while text.len() < bytes {
+        random.expand("\n + $term", 0, &mut text);
+    }
+    text
+}
+
+/// Formulas that nest this deep, each in its own way.
+pub fn nested(depth: usize) -> Vec<(&'static str, String)> {
+    let wrap = |open: &str, inner: &str, close: &str| format!("{}{inner}{}", open.repeat(depth), close.repeat(depth));
+    vec![
+        ("parentheses", wrap("(", "revenue", ")")),
+        ("parenthesised sums", wrap("(cost + ", "revenue", ")")),
+        ("minus", wrap("-", "revenue", "")),
+        ("ABS", wrap("ABS(", "revenue", ")")),
+        ("IF in the else", wrap("IF(cost > 1, tax_amount, ", "revenue", ")")),
+        ("IF in the condition", wrap("IF(", "is_new", ", is_gift, is_trial)")),
+        ("AND", wrap("AND(is_new, ", "is_gift", ")")),
+        ("COALESCE", wrap("COALESCE(", "revenue", ", cost)")),
+        ("text", wrap("(status & ", "region", ")")),
+    ]
+}
+
+/// A spec of one grouped step with this many measures of the mix.
+pub fn spec(measures: usize) -> String {
+    let mut random = Seeded::new(SEED);
+    let mut text = "model: benchmark\nfrom: orders\ngroup_by: region, order_date[month]\ndefinitions: |\n".to_owned();
+    for n in 0..measures {
+        let pattern = ["$measure", "$medium_measure", "$measure / $measure", "$measure - $medium_measure * $rate"][random.below(4)];
+        let _ = writeln!(text, "  /// Measure number {n}.\n  measure_{n} = {}", random.expanded(pattern));
+    }
+    text
+}
+
+/// The columns that the formulas read.
+pub fn schema() -> Schema {
+    let mut relation = Relation::new("orders");
+    let groups = [
+        (NUMBERS, Type::Decimal), (INTEGERS, Type::Integer), (FLOATS, Type::Float), (TEXTS, Type::Text), (DATES, Type::Date),
+        (FLAGS, Type::Boolean), (KEYS, Type::Integer),
+    ];
+    for (names, ty) in groups {
+        for name in names {
+            relation = relation.with(Column::new(*name, ty));
+        }
+    }
+    Schema::new().with(relation.primary_key(["order_id"]))
+}
+
+/// A compiler that knows the schema, or nothing.
+pub fn compiler(schema_known: bool) -> Compiler {
+    let builder = Compiler::builder();
+    if schema_known { builder.schema(schema()).build() } else { builder.build() }
+}
+
+/// Every text compiles without a word, so that no figure hides an early end.
+pub fn verify<'t>(compiler: &Compiler, texts: impl IntoIterator<Item = &'t str>) {
+    for text in texts {
+        let compiled = compiler.compile(text);
+        if let Some(found) = compiled.diagnostics().first() {
+            let end = text.char_indices().nth(400).map_or(text.len(), |(i, _)| i);
+            panic!("the corpus must compile: {} {}\n{}", found.code(), found.message(), &text[..end]);
+        }
+        assert!(!compiled.definitions().is_empty(), "nothing came of: {text}");
+    }
+}

@@ -1,0 +1,325 @@
+//! Costs as ratios to the lexing floor, measured in one run: every round runs each workload once, taking turns,
+//! and the least time of each counts. A nanosecond figure of another day proves nothing; a ratio does.
+//!
+//!     cargo bench --bench ratios              the report
+//!     cargo bench --bench ratios -- --check   exit status 1 when a "must" is missed
+//!
+//! Also counts allocations and bytes, which do not depend on the machine.
+
+#![allow(unsafe_code, missing_docs, reason = "a counting allocator is an allocator; nothing else here is unsafe")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a bench that cannot run should stop")]
+
+mod corpus;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use corpus::{Size, floor};
+use formulac::Compiler;
+use formulac::lex::{self, Mode, Token};
+use formulac::limits::Limits;
+use logos::Logos;
+
+/// Counts of one thread: the plain loads and stores cost next to nothing, and nothing here starts a thread.
+struct Counting;
+
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn took(bytes: usize) {
+    CALLS.store(CALLS.load(Relaxed) + 1, Relaxed);
+    BYTES.store(BYTES.load(Relaxed) + bytes, Relaxed);
+    let live = LIVE.load(Relaxed) + bytes;
+    LIVE.store(live, Relaxed);
+    if live > PEAK.load(Relaxed) {
+        PEAK.store(live, Relaxed);
+    }
+}
+
+fn gave(bytes: usize) {
+    LIVE.store(LIVE.load(Relaxed).wrapping_sub(bytes), Relaxed);
+}
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        took(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        gave(layout.size());
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        gave(layout.size());
+        took(size);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct Spent {
+    calls: usize,
+    bytes: usize,
+    peak: usize,
+}
+
+fn spent(mut work: impl FnMut()) -> Spent {
+    let (calls, bytes, live) = (CALLS.load(Relaxed), BYTES.load(Relaxed), LIVE.load(Relaxed));
+    PEAK.store(live, Relaxed);
+    work();
+    Spent { calls: CALLS.load(Relaxed) - calls, bytes: BYTES.load(Relaxed) - bytes, peak: PEAK.load(Relaxed) - live }
+}
+
+/// Works that take turns; the least time of each.
+struct Race<'w> {
+    works: Vec<(&'static str, Box<dyn FnMut() + 'w>)>,
+}
+
+impl<'w> Race<'w> {
+    fn new() -> Self {
+        Self { works: Vec::new() }
+    }
+
+    fn with(mut self, name: &'static str, work: impl FnMut() + 'w) -> Self {
+        self.works.push((name, Box::new(work)));
+        self
+    }
+
+    fn run(mut self, rounds: usize) -> Vec<(&'static str, Duration)> {
+        let mut least: Vec<_> = self.works.iter().map(|(name, _)| (*name, Duration::MAX)).collect();
+        for round in 0..rounds + 1 {
+            for ((_, work), (_, least)) in self.works.iter_mut().zip(&mut least) {
+                let begin = Instant::now();
+                work();
+                let took = begin.elapsed();
+                // The first round only warms up.
+                if round > 0 {
+                    *least = (*least).min(took);
+                }
+            }
+        }
+        least
+    }
+}
+
+/// A goal of `performance.md` beside what was measured.
+struct Goals {
+    missed: Vec<String>,
+}
+
+impl Goals {
+    fn line(&mut self, what: &str, measured: f64, must: f64, aim: f64, unit: &str) {
+        let state = match measured {
+            m if m <= aim => "reaches the aim",
+            m if m <= must => "within the must",
+            _ => "MISSED",
+        };
+        println!("{what:<44} {measured:>8.2}{unit:<3} {must:>6.1}{unit:<3} {aim:>6.1}{unit:<3}  {state}");
+        if measured > must {
+            self.missed.push(format!("{what}: {measured:.2}{unit} of {must}{unit}, seed {}", corpus::SEED));
+        }
+    }
+}
+
+fn ratio(part: Duration, whole: Duration) -> f64 {
+    part.as_secs_f64() / whole.as_secs_f64()
+}
+
+fn walked(text: &str) {
+    black_box(floor::walk(text));
+}
+
+fn own_lexer(text: &str) {
+    for token in Token::lexer(text) {
+        black_box(token.is_ok());
+    }
+}
+
+fn each<'t>(texts: &'t [String], work: impl Fn(&str) + 't) -> impl FnMut() + 't {
+    move || texts.iter().for_each(|t| work(black_box(t)))
+}
+
+fn lexed(text: &str) {
+    let mut diagnostics = Vec::new();
+    black_box(lex::lex(text, &mut diagnostics));
+}
+
+fn parsed(text: &str) {
+    black_box(formulac::parse::parse(text));
+}
+
+fn compiled<'c>(compiler: &'c Compiler) -> impl Fn(&str) + 'c {
+    move |text| {
+        black_box(compiler.compile(text));
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let rounds = if arguments.iter().any(|a| a == "--quick") { 40 } else { 300 };
+    let (typed, untyped) = (corpus::compiler(true), corpus::compiler(false));
+    let mut goals = Goals { missed: Vec::new() };
+    let classes = [
+        ("short", corpus::of_size(Size::Short, 400)),
+        ("medium", corpus::of_size(Size::Medium, 150)),
+        ("long", corpus::of_size(Size::Long, 20)),
+        ("mix", corpus::mix(400)),
+    ];
+    for (_, texts) in &classes {
+        corpus::verify(&typed, texts.iter().map(String::as_str));
+        corpus::verify(&untyped, texts.iter().map(String::as_str));
+    }
+
+    println!("seed {}, least of {rounds} rounds that take turns; x = times the lexing floor\n", corpus::SEED);
+    println!("One call a definition, one compiler for all:");
+    println!(
+        "{:<8} {:>9} {:>8} {:>9} {:>7} {:>7} {:>9} {:>11}",
+        "", "us floor", "MB/s", "own lexer", "lex", "parse", "compile", "no schema"
+    );
+    let mut totals = Vec::new();
+    for (name, texts) in &classes {
+        let bytes: usize = texts.iter().map(String::len).sum();
+        let times = Race::new()
+            .with("floor", each(texts, walked))
+            .with("own lexer", each(texts, own_lexer))
+            .with("lex", each(texts, lexed))
+            .with("parse", each(texts, parsed))
+            .with("compile", each(texts, compiled(&typed)))
+            .with("no schema", each(texts, compiled(&untyped)))
+            .run(rounds);
+        let base = times[0].1;
+        let cells: Vec<f64> = times.iter().map(|(_, t)| ratio(*t, base)).collect();
+        println!(
+            "{name:<8} {:>9.3} {:>8.0} {:>8.2}x {:>6.2}x {:>6.2}x {:>8.2}x {:>10.2}x",
+            base.as_secs_f64() * 1e6 / texts.len() as f64,
+            bytes as f64 / base.as_secs_f64() / 1e6,
+            cells[1], cells[2], cells[3], cells[4], cells[5]
+        );
+        totals.push((*name, cells[4], cells[5]));
+    }
+
+    let mix = &classes[3].1;
+    // A hundred thousand definitions are more than the usual limits take.
+    let limits = Limits::default().with_source(1 << 28).with_output(1 << 28);
+    let roomy = |known: bool| {
+        let builder = Compiler::builder().limits(limits);
+        if known { builder.schema(corpus::schema()).build() } else { builder.build() }
+    };
+    let (roomy, roomy_untyped) = (roomy(true), roomy(false));
+    let files: Vec<(usize, String)> = [1_000, 10_000, 100_000].map(|n| (n, corpus::mix(n).join("\n"))).into();
+    corpus::verify(&typed, [files[0].1.as_str()]);
+    println!("\nAll definitions in one text, one call:");
+    println!("{:<8} {:>8} {:>9} {:>11} {:>13} {:>13}", "", "parse", "compile", "no schema", "allocations", "peak bytes");
+    let mut costs = Vec::new();
+    for (count, text) in &files {
+        let times = Race::new()
+            .with("floor", || walked(text))
+            .with("parse", || drop(black_box(formulac::parse::parse_with(text, Mode::File, &limits))))
+            .with("compile", || compiled(&roomy)(text))
+            .with("no schema", || compiled(&roomy_untyped)(text))
+            .run((rounds * 300 / count).clamp(5, rounds));
+        let base = times[0].1;
+        let memory = spent(|| compiled(&roomy)(text));
+        println!(
+            "{count:<8} {:>7.2}x {:>8.2}x {:>10.2}x {:>13.2} {:>13.0}",
+            ratio(times[1].1, base),
+            ratio(times[2].1, base),
+            ratio(times[3].1, base),
+            memory.calls as f64 / *count as f64,
+            memory.peak as f64 / *count as f64,
+        );
+        costs.push((ratio(times[2].1, base), times[2].1.as_secs_f64() / *count as f64, memory));
+    }
+
+    println!("\nOne call a definition, allocations of each:");
+    let calls = |compiler: &Compiler, texts: &[String]| {
+        let all = spent(each(texts, compiled(compiler)));
+        (all.calls as f64 / texts.len() as f64, all.bytes as f64 / texts.len() as f64)
+    };
+    for (name, texts) in &classes {
+        let lex = spent(each(texts, lexed)).calls as f64 / texts.len() as f64;
+        let parse = spent(each(texts, parsed)).calls as f64 / texts.len() as f64;
+        let ((with, bytes), (without, _)) = (calls(&typed, texts), calls(&untyped, texts));
+        println!("{name:<8} lex {lex:>6.1}   parse {parse:>6.1}   compile {with:>7.1} ({bytes:>8.0} bytes)   no schema {without:>7.1}");
+    }
+
+    let large = corpus::large(1 << 20);
+    corpus::verify(&typed, [large.as_str()]);
+    let single = Race::new()
+        .with("floor", || walked(&large))
+        .with("compile", || compiled(&typed)(&large))
+        .run(rounds.min(20));
+    let mut deepest: f64 = 0.0;
+    println!("\nNesting, 1,000 levels:");
+    for (kind, text) in corpus::nested(1_000) {
+        let result = typed.compile(&text);
+        if let Some(found) = result.diagnostics().iter().find(|d| d.is_error()) {
+            println!("  {kind:<22} refused: {} {}", found.code(), found.message());
+            continue;
+        }
+        let times = Race::new()
+            .with("floor", || walked(&text))
+            .with("compile", || compiled(&typed)(&text))
+            .run(rounds.min(60));
+        let cost = ratio(times[1].1, times[0].1);
+        deepest = deepest.max(cost);
+        println!("  {kind:<22} {cost:>7.2}x{}", if result.diagnostics().is_empty() { "" } else { "  (with a warning)" });
+    }
+
+    let (chained, unchained) = (corpus::chains(10_000, 10), corpus::chains(10_000, 1));
+    corpus::verify(&typed, [chained.as_str(), unchained.as_str()]);
+    let chain = Race::new()
+        .with("unchained", || compiled(&typed)(&unchained))
+        .with("chained", || compiled(&typed)(&chained))
+        .run(rounds.min(20));
+    let endless = corpus::chains(10_000, 10_000);
+    let begin = Instant::now();
+    let refused = typed.compile(&endless);
+    println!(
+        "\nA chain of 10,000 in one text: {:.0} ms, {}",
+        begin.elapsed().as_secs_f64() * 1e3,
+        refused.diagnostics().first().map_or("compiled".to_owned(), |d| format!("{} {}", d.code(), d.message()))
+    );
+    let specs = [("typical spec", corpus::spec(6)), ("spec of 200 definitions", corpus::spec(200))];
+    for (name, text) in &specs {
+        let times = Race::new()
+            .with("floor", || walked(text))
+            .with("spec", || drop(black_box(typed.compile_spec(text))))
+            .run(rounds.min(100));
+        let made = typed.compile_spec(text);
+        if let Some(found) = made.diagnostics().iter().find(|d| d.is_error()) {
+            panic!("the spec must compile: {} {}", found.code(), found.message());
+        }
+        println!("{name}: {:.0} us, {:.1}x the floor of its text", times[1].1.as_secs_f64() * 1e6, ratio(times[1].1, times[0].1));
+    }
+
+    println!("\n{:<44} {:>11} {:>9} {:>9}", "goal", "measured", "must", "aim");
+    for (name, with, without) in &totals {
+        let (must, aim) = if *name == "mix" { (8.0, 5.0) } else { (10.0, 6.0) };
+        goals.line(&format!("full compile, {name}"), *with, must, aim, "x");
+        goals.line(&format!("full compile, {name}, no schema"), *without, must, aim, "x");
+    }
+    goals.line("allocations a definition, a call each", calls(&typed, mix).0, 12.0, 6.0, "");
+    goals.line("allocations a definition, 1,000 in a text", costs[0].2.calls as f64 / 1e3, 12.0, 6.0, "");
+    goals.line("one text of 1,000", costs[0].0, 8.0, 5.0, "x");
+    goals.line("cost a definition, 100,000 over 1,000", costs[2].1 / costs[0].1, 1.25, 1.1, "x");
+    goals.line("peak kB a definition, 100,000", costs[2].2.peak as f64 / 1e5 / 1e3, 2.5, 1.2, "");
+    goals.line("one 1 MB formula", ratio(single[1].1, single[0].1), 10.0, 6.0, "x");
+    goals.line("nesting x 1,000, the worst kind", deepest, 10.0, 6.0, "x");
+    goals.line("10,000 in chains of 10 over unchained", ratio(chain[1].1, chain[0].1), 1.5, 1.2, "x");
+    if !goals.missed.is_empty() {
+        println!("\nmissed:\n  {}", goals.missed.join("\n  "));
+        if arguments.iter().any(|a| a == "--check") {
+            std::process::exit(1);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The arguments of the command.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use formulac::{Context, Dialect};
+
+/// Compiles spreadsheet-style formulas to SQL and dbt models
+#[derive(Debug, Parser)]
+#[command(name = "formulac", version, max_term_width = 100)]
+#[command(after_help = "Exit status: 0 done, 1 the input has errors, 2 wrong usage, 3 conflict, 4 not allowed, \
+                        5 a file, engine or dbt failed.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every subcommand.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Show errors only
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    /// When to color messages
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    pub color: When,
+    /// Never ask; fail where an answer is needed
+    #[arg(long, global = true)]
+    pub no_input: bool,
+    /// Folder of the project [default: found from the working directory upwards]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub project_dir: Option<PathBuf>,
+    /// Environment of the project
+    #[arg(long, global = true, value_name = "NAME")]
+    pub env: Option<String>,
+    /// Shape of diagnostics
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human", hide_default_value = true)]
+    pub output_format: Format,
+}
+
+/// When to color.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// How diagnostics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people, with the line and help
+    Human,
+    /// A line each
+    Concise,
+    /// A JSON object
+    Json,
+    /// Annotations of GitHub workflows
+    Github,
+    /// SARIF 2.1.0
+    Sarif,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compile a formula or definitions to SQL expressions
+    Compile(CompileArgs),
+    /// Compile a model spec to a plain SQL query
+    Query(QueryArgs),
+    /// Compile model specs to dbt models
+    Model(ModelArgs),
+    /// Find faults in formulas and specs, and mend them
+    Check(CheckArgs),
+    /// Show how a formula is read, or what a diagnostic means
+    Explain(ExplainArgs),
+    /// List the functions, or show one
+    Functions(FunctionsArgs),
+}
+
+/// The dialect and what is known of the data.
+#[derive(Debug, Default, Args)]
+pub struct Target {
+    /// SQL dialect [default: the project's, else postgres]
+    #[arg(long, value_name = "DIALECT", value_parser = dialects())]
+    pub dialect: Option<Dialect>,
+    /// Schema file, dbt manifest or properties file, or folder of Omni views
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub schema: Option<PathBuf>,
+}
+
+/// What formulas are written for.
+#[derive(Debug, Default, Args)]
+pub struct Settings {
+    #[command(flatten)]
+    pub target: Target,
+    /// Relation that names come from
+    #[arg(long, value_name = "RELATION")]
+    pub from: Option<String>,
+    /// What the formulas are written for [default: measure]
+    #[arg(long, value_name = "CONTEXT")]
+    pub context: Option<ContextName>,
+    /// Names that the query groups by
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub group_by: Vec<String>,
+    /// Columns of the worksheet: A, B, C …
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Order of rows, `name` or `name desc`
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub order_by: Vec<String>,
+    /// Where windows begin anew
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub partition_by: Vec<String>,
+    /// Time zone in which instants become dates
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// Take blanks for zero in `+ - *` and numerators
+    #[arg(long, value_name = "HOW")]
+    pub blanks: Option<Blanks>,
+}
+
+/// `--context`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ContextName {
+    /// A dimension: one value a row
+    Row,
+    /// A measure: aggregates group
+    Measure,
+    /// A calculation over the rows of a result
+    Worksheet,
+}
+
+impl From<ContextName> for Context {
+    fn from(name: ContextName) -> Self {
+        match name {
+            ContextName::Row => Self::Row,
+            ContextName::Measure => Self::Measure,
+            ContextName::Worksheet => Self::Worksheet,
+        }
+    }
+}
+
+/// `--blanks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Blanks {
+    /// As in Omni's engine
+    Zero,
+}
+
+#[derive(Debug, Args)]
+pub struct CompileArgs {
+    /// Formula or definitions; `-` is standard input
+    #[arg(allow_hyphen_values = true, required_unless_present = "file", conflicts_with = "file")]
+    pub formula: Option<OsString>,
+    /// File of definitions
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct QueryArgs {
+    /// Model spec; `-` is standard input
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub spec: PathBuf,
+    #[command(flatten)]
+    pub target: Target,
+    /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// Model specs; `-` is standard input
+    #[arg(value_name = "SPEC", required = true, value_hint = ValueHint::FilePath)]
+    pub specs: Vec<PathBuf>,
+    /// Folder to write the .sql and .yml files to
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Write nothing; fail when files in DIR differ
+    #[arg(long, requires = "out")]
+    pub check: bool,
+    #[command(flatten)]
+    pub target: Target,
+    /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Formula files and specs (.yml, .yaml); `-` is standard input
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub files: Vec<PathBuf>,
+    /// Make the changes that are sure to be right
+    #[arg(long)]
+    pub fix: bool,
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The same as --output-format json
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Formula or definitions, `-` for standard input, or a diagnostic's code such as F0301
+    #[arg(value_name = "FORMULA|CODE", allow_hyphen_values = true)]
+    pub subject: OsString,
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct FunctionsArgs {
+    /// Function to show
+    pub name: Option<String>,
+    /// List those with this text in name, summary or notes
+    #[arg(long, value_name = "TEXT", conflicts_with = "name")]
+    pub search: Option<String>,
+    /// SQL dialect to show [default: all]
+    #[arg(long, value_name = "DIALECT", value_parser = dialects())]
+    pub dialect: Option<Dialect>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn dialects() -> impl TypedValueParser<Value = Dialect> {
+    PossibleValuesParser::new(Dialect::all().map(Dialect::name)).try_map(|name| name.parse::<Dialect>())
+}

@@ -1,0 +1,117 @@
+//! `formulac compile`: formulas to SQL expressions.
+
+use formulac::{Compiled, Compiler, Definition, Dialect};
+use serde_json::{Map, Value, json};
+
+use super::args::CompileArgs;
+use super::exit::{Exit, Failure, Found};
+use super::render;
+use super::session::{Session, reports};
+use super::source::Source;
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+
+/// What came of a source.
+#[derive(Debug)]
+pub struct Outcome {
+    /// None when the source is not UTF-8 or too large.
+    compiled: Option<Compiled>,
+    pub found: Found,
+}
+
+impl Outcome {
+    /// The definitions without errors.
+    pub fn definitions(&self) -> &[Definition] {
+        self.compiled.as_ref().map_or(&[], Compiled::definitions)
+    }
+}
+
+pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
+    let dialect = args.settings.target.dialect(session)?;
+    let source = read(args)?;
+    let compiler = match args.settings.compiler(dialect) {
+        Err(Failure::Found(found)) if args.json => {
+            session.json(&object(dialect, &[], &render::filed_objects(&reports(&found))))?;
+            return Ok(Exit::Faulty);
+        }
+        compiler => compiler?,
+    };
+    let outcome = compile_some(&compiler, source);
+    if args.json {
+        session.json(&object(dialect, outcome.definitions(), &render::objects(&outcome.found.report())))?;
+    } else {
+        session.data(&lines(dialect, outcome.definitions()))?;
+        session.report(std::slice::from_ref(&outcome.found));
+    }
+    Ok(Exit::of(&outcome.found.diagnostics))
+}
+
+fn read(args: &CompileArgs) -> Result<Source, Failure> {
+    match (&args.file, &args.formula) {
+        (Some(file), _) => Source::file(file),
+        (None, Some(formula)) => {
+            super::usage::refuse_option(formula)?;
+            Source::argument(formula)
+        }
+        (None, None) => Err(Failure::new(Exit::Usage, "no formula is given")),
+    }
+}
+
+/// Compiles a source, unless it is none.
+pub fn compile(compiler: &Compiler, source: Source) -> Outcome {
+    if let Some(fault) = source.fault.clone() {
+        return Outcome { compiled: None, found: source.found(vec![fault]) };
+    }
+    let compiled = compiler.compile(&source.text);
+    let diagnostics = compiled.diagnostics().to_vec();
+    Outcome { compiled: Some(compiled), found: source.found(diagnostics) }
+}
+
+/// The same where something is to come of it: a source with no formula in it is an error.
+pub fn compile_some(compiler: &Compiler, source: Source) -> Outcome {
+    let mut outcome = compile(compiler, source);
+    if outcome.definitions().is_empty() && outcome.found.diagnostics.is_empty() {
+        let end = outcome.found.text.len() as u32;
+        let fault = Diagnostic::new(Code::ExpectedExpression, Span::new(end, end), "there is no formula here");
+        outcome.found.diagnostics.push(fault.with_help("write an expression, such as `SUM(amount)`"));
+    }
+    outcome
+}
+
+/// The SQL of a bare formula, or an item of a select list for each definition.
+fn lines(dialect: Dialect, definitions: &[Definition]) -> String {
+    let mut out = String::new();
+    for definition in definitions {
+        out.push_str(definition.sql());
+        if let Some(name) = definition.name() {
+            out.push_str(" as ");
+            out.push_str(&dialect.name_text(name, true));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// The one object of `--json`.
+fn object(dialect: Dialect, definitions: &[Definition], diagnostics: &[Value]) -> Value {
+    json!({
+        "dialect": dialect.name(),
+        "definitions": definitions.iter().map(definition_object).collect::<Vec<_>>(),
+        "diagnostics": diagnostics,
+    })
+}
+
+/// A definition as JSON.
+pub fn definition_object(definition: &Definition) -> Value {
+    let assumed: Map<String, Value> =
+        definition.columns().filter_map(|c| Some((c.column.clone(), json!(c.assumed?.name())))).collect();
+    json!({
+        "name": definition.name(),
+        "sql": definition.sql(),
+        "type": definition.ty().name(),
+        "level": definition.level().name(),
+        "nullable": definition.nullable(),
+        "columns": definition.columns().map(|c| c.name.as_str()).collect::<Vec<_>>(),
+        "assumed": assumed,
+    })
+}

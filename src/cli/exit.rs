@@ -1,0 +1,101 @@
+//! How the command ends.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use super::render::{Report, visible};
+use crate::diag::Diagnostic;
+
+/// The exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything was done.
+    Done = 0,
+    /// The input has errors, or a check does not hold.
+    Faulty = 1,
+    /// The command was called in a wrong way.
+    Usage = 2,
+    /// Somebody else's change is in the way.
+    Conflict = 3,
+    /// A file, an engine or dbt failed. (4, not allowed, comes with roles.)
+    Failed = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Exit {
+    /// Done, unless one of the diagnostics is an error.
+    pub fn of<'d>(diagnostics: impl IntoIterator<Item = &'d Diagnostic>) -> Self {
+        if diagnostics.into_iter().any(Diagnostic::is_error) { Self::Faulty } else { Self::Done }
+    }
+}
+
+/// Why a command stopped.
+#[derive(Debug)]
+pub enum Failure {
+    /// For a reason that stands in no source text.
+    Message(Box<Message>),
+    /// Since a file that it needs, such as the schema, has faults.
+    Found(Vec<Found>),
+}
+
+/// What is said of a failure.
+#[derive(Debug)]
+pub struct Message {
+    pub exit: Exit,
+    pub text: String,
+    pub help: Option<String>,
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error: {}", visible(&self.text))?;
+        self.help.iter().try_for_each(|help| writeln!(f, "help: {}", visible(help)))
+    }
+}
+
+/// A text with what was found in it.
+#[derive(Debug)]
+pub struct Found {
+    /// A path, or `<stdin>`, `<formula>`.
+    pub file: String,
+    pub text: String,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Found {
+    /// The same, borrowed as renderers take it.
+    pub fn report(&self) -> Report<'_> {
+        Report { file: &self.file, source: &self.text, diagnostics: &self.diagnostics }
+    }
+}
+
+impl Failure {
+    pub fn new(exit: Exit, text: impl Into<String>) -> Self {
+        Self::Message(Box::new(Message { exit, text: text.into(), help: None }))
+    }
+
+    /// With advice.
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        if let Self::Message(message) = &mut self {
+            message.help = Some(help.into());
+        }
+        self
+    }
+
+    /// A file could not be read or written.
+    pub fn io(what: &str, path: &str, error: &std::io::Error) -> Self {
+        let reason = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+            std::io::ErrorKind::NotADirectory => "a part of the path is no folder".to_owned(),
+            _ => error.to_string(),
+        };
+        Self::new(Exit::Failed, format!("cannot {what} `{path}`: {reason}"))
+    }
+}

@@ -1,0 +1,138 @@
+//! `formulac explain`: how a formula is read, or what a diagnostic means.
+
+use std::fmt::Write as _;
+
+use formulac::{Definition, Dialect, Type};
+use serde_json::{Map, Value, json};
+
+use super::args::ExplainArgs;
+use super::compile::{Outcome, compile, compile_some, definition_object};
+use super::exit::{Exit, Failure};
+use super::parts::{self, Part};
+use super::session::Session;
+use super::source::Source;
+use super::{page, render};
+use crate::diag::Code;
+use crate::diag::suggest::nearest;
+
+/// What one dialect makes of the whole text.
+struct InDialect {
+    dialect: Dialect,
+    outcome: Outcome,
+}
+
+pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
+    if let Some(word) = args.subject.to_str() {
+        if let Some(code) = Code::parse(word) {
+            return explain_code(session, code, args.json);
+        }
+        if looks_like_code(word) {
+            let near = nearest(word, Code::ALL.iter().map(|c| c.code()));
+            let help = near.map_or_else(|| "codes are printed with each diagnostic".to_owned(), |c| format!("there is `{c}`"));
+            return Err(Failure::new(Exit::Faulty, format!("there is no diagnostic `{word}`")).with_help(help));
+        }
+    }
+    super::usage::refuse_option(&args.subject)?;
+    explain_formula(session, args)
+}
+
+/// `F` or `W` and four digits; nobody's worksheet has a cell F9999.
+fn looks_like_code(word: &str) -> bool {
+    let digits = word.strip_prefix(['F', 'f', 'W', 'w']);
+    digits.is_some_and(|d| d.len() == 4 && d.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Failure> {
+    if as_json { session.json(&page::object(code))? } else { session.data(&page::text(code))? }
+    Ok(Exit::Done)
+}
+
+fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
+    let main = args.settings.target.dialect(session)?;
+    let source = Source::argument(&args.subject)?;
+    let chosen = args.settings.target.dialect;
+    let compiler = args.settings.compiler(main)?;
+    let outcome = compile_some(&compiler, source);
+    let parts = parts::parts(&compiler, &outcome.found.text);
+    let mut others = Vec::new();
+    for dialect in Dialect::all().filter(|d| *d != main && chosen.is_none()) {
+        let found = &outcome.found;
+        let copy = Source { name: found.file.clone(), text: found.text.clone(), fault: None };
+        others.push(InDialect { dialect, outcome: compile(&args.settings.compiler(dialect)?, copy) });
+    }
+    let main = InDialect { dialect: main, outcome };
+    if args.json {
+        session.json(&object(&main, &others, &parts))?;
+    } else {
+        session.data(&text(&main, &others, &parts))?;
+        session.report(std::slice::from_ref(&main.outcome.found));
+    }
+    Ok(Exit::of(&main.outcome.found.diagnostics))
+}
+
+fn text(main: &InDialect, others: &[InDialect], parts: &[Part]) -> String {
+    let source = &main.outcome.found.text;
+    let mut out = String::from("tokens\n");
+    for word in parts::words(source) {
+        let _ = writeln!(out, "  {:<10} {}", word.kind, word.span.text(source));
+    }
+    let _ = writeln!(out, "\ntree{}", if parts.iter().any(|p| p.made.is_some()) { ", with type, level and SQL" } else { "" });
+    let label = |part: &Part| format!("{}{}", "  ".repeat(part.depth + 1), part.label);
+    let width = parts.iter().map(|p| label(p).chars().count()).max().unwrap_or(0).min(40);
+    for part in parts {
+        let _ = match &part.made {
+            Some(made) => {
+                let (ty, level) = (made.ty().name(), made.level().name());
+                writeln!(out, "{:<width$}  {ty:<9}  {level:<9}  {}", label(part), made.sql())
+            }
+            None => writeln!(out, "{}", label(part)),
+        };
+    }
+    for definition in main.outcome.definitions() {
+        let blank = if definition.nullable() { "may be NULL" } else { "never NULL" };
+        let (name, ty, level) = (definition.name().unwrap_or("result"), definition.ty(), definition.level());
+        let _ = writeln!(out, "\n{name}\n  {ty}, {level}, {blank}");
+        let columns: Vec<String> = definition
+            .columns()
+            .map(|c| match c.assumed {
+                None => c.name.clone(),
+                Some(Type::Unknown) => format!("{} (of unknown type)", c.name),
+                Some(ty) => format!("{} (taken for {})", c.name, ty.described()),
+            })
+            .collect();
+        if !columns.is_empty() {
+            let _ = writeln!(out, "  reads {}", columns.join(", "));
+        }
+        for it in std::iter::once(main).chain(others) {
+            let why = || it.outcome.found.diagnostics.iter().find(|d| d.is_error()).map_or("-", |d| d.message());
+            let _ = writeln!(out, "  {:<9}  {}", it.dialect.name(), it.sql_of(definition).unwrap_or_else(why));
+        }
+    }
+    out
+}
+
+impl InDialect {
+    /// The SQL of the same definition, where there is one.
+    fn sql_of(&self, definition: &Definition) -> Option<&str> {
+        self.outcome.definitions().iter().find(|d| d.span() == definition.span()).map(Definition::sql)
+    }
+}
+
+fn object(main: &InDialect, others: &[InDialect], parts: &[Part]) -> Value {
+    let source = &main.outcome.found.text;
+    let definition = |definition: &Definition| {
+        let all = std::iter::once(main).chain(others);
+        let sql: Map<String, Value> =
+            all.map(|it| (it.dialect.name().to_owned(), json!(it.sql_of(definition)))).collect();
+        let mut value = definition_object(definition);
+        value["sql"] = Value::Object(sql);
+        value
+    };
+    json!({
+        "dialect": main.dialect.name(),
+        "tokens": parts::words(source).iter().map(|w| parts::word_object(w, source)).collect::<Vec<_>>(),
+        "tree": parts.iter().map(parts::part_object).collect::<Vec<_>>(),
+        "definitions": main.outcome.definitions().iter().map(definition).collect::<Vec<_>>(),
+        "diagnostics": render::objects(&main.outcome.found.report()),
+    })
+}

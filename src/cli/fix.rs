@@ -1,0 +1,52 @@
+//! Edits of a source that mend what was found, as far as they do not touch each other.
+
+use formulac::diag::Fix;
+
+use crate::diag::Diagnostic;
+
+/// The text after all sure changes that do not overlap, and how many there were.
+pub fn apply(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
+    let mut fixes: Vec<&Fix> = diagnostics.iter().filter_map(Diagnostic::fix).collect();
+    fixes.sort_by_key(|fix| fix.span);
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    let mut count = 0;
+    for fix in fixes {
+        let range = fix.span.range();
+        // Two insertions at one place would stand in an order that nobody chose.
+        let free = range.start > at || (range.start == at && count == 0) || (range.start == at && !range.is_empty());
+        let Some(between) = text.get(at..range.start).filter(|_| free && text.get(range.clone()).is_some()) else { continue };
+        out.push_str(between);
+        out.push_str(&fix.text);
+        at = range.end;
+        count += 1;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    (out, count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Code;
+    use crate::span::Span;
+
+    fn check(text: &str, fixes: &[(u32, u32, &str)], expected: &str, count: usize) {
+        let diagnostic = |(start, end, with): &(u32, u32, &str)| {
+            Diagnostic::new(Code::UnexpectedCharacter, Span::default(), "x").with_fix(Span::new(*start, *end), *with)
+        };
+        let diagnostics: Vec<Diagnostic> = fixes.iter().map(diagnostic).collect();
+        assert_eq!(apply(text, &diagnostics), (expected.to_owned(), count));
+    }
+
+    #[test]
+    fn edits_that_touch_are_left_for_the_next_round() {
+        check("a != b", &[(2, 4, "<>")], "a <> b", 1);
+        check("abc", &[(2, 3, "C"), (0, 1, "A")], "AbC", 2);
+        check("abc", &[(0, 2, "X"), (1, 3, "Y")], "Xc", 1);
+        check("abc", &[(0, 0, "("), (0, 0, "[")], "(abc", 1);
+        check("abc", &[(3, 3, ")")], "abc)", 1);
+        check("é", &[(1, 2, "x")], "é", 0);
+        check("a", &[(5, 6, "x")], "a", 0);
+    }
+}

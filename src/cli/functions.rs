@@ -1,0 +1,197 @@
+//! `formulac functions`: the catalogue, and one entry of it with its SQL.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use formulac::catalog::{self, Function, Nulls, Param, ParamType};
+use formulac::{Compiler, Context, Dialect, Level, Type};
+use serde_json::{Map, Value, json};
+
+use super::args::FunctionsArgs;
+use super::exit::{Exit, Failure};
+use super::page::wrapped;
+use super::session::Session;
+use crate::diag::suggest::nearest;
+
+pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
+    let found = match &args.name {
+        Some(name) => vec![named(name)?],
+        None => searched(args.search.as_deref()),
+    };
+    if args.json {
+        let functions: Vec<Value> = found.iter().map(|f| object(f, args.dialect)).collect();
+        session.json(&json!({"functions": functions}))?;
+    } else if args.name.is_some() {
+        session.data(&found.iter().map(|f| entry(f, args.dialect)).collect::<String>())?;
+    } else {
+        session.data(&list(&found))?;
+    }
+    if found.is_empty() {
+        let text = args.search.as_deref().unwrap_or_default();
+        return Err(Failure::new(Exit::Faulty, format!("no function has `{text}` in its name, summary or notes")));
+    }
+    Ok(Exit::Done)
+}
+
+fn named(name: &str) -> Result<&'static Function, Failure> {
+    catalog::lookup(name).ok_or_else(|| {
+        let failure = Failure::new(Exit::Faulty, format!("unknown function `{name}`"));
+        match nearest(name, catalog::functions().flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()))) {
+            Some(near) => failure.with_help(format!("`{near}` has a similar name")),
+            None => failure.with_help("`formulac functions` lists them all"),
+        }
+    })
+}
+
+fn searched(text: Option<&str>) -> Vec<&'static Function> {
+    let text = text.unwrap_or_default().to_lowercase();
+    let has = |part: &str| part.to_lowercase().contains(&text);
+    catalog::functions().filter(|f| has(f.name) || f.aliases.iter().any(|a| has(a)) || has(f.summary) || has(f.notes)).collect()
+}
+
+/// By category, a line each.
+fn list(functions: &[&Function]) -> String {
+    let mut groups: BTreeMap<&str, Vec<&Function>> = BTreeMap::new();
+    for function in functions {
+        groups.entry(function.category).or_default().push(function);
+    }
+    let width = functions.iter().map(|f| f.name.len()).max().unwrap_or(0);
+    let mut out = String::new();
+    for (category, functions) in groups {
+        let _ = writeln!(out, "{}{category}", if out.is_empty() { "" } else { "\n" });
+        for function in functions {
+            let _ = writeln!(out, "  {:<width$}  {}", function.name, function.summary);
+        }
+    }
+    out
+}
+
+fn entry(function: &Function, dialect: Option<Dialect>) -> String {
+    let mut out = format!("{}\n\n", function.signature());
+    for line in wrapped(function.summary, 80) {
+        let _ = writeln!(out, "{line}");
+    }
+    let width = function.args.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut section = |title: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            let _ = writeln!(out, "\n{title}");
+            for line in lines {
+                let _ = writeln!(out, "  {line}");
+            }
+        }
+    };
+    section("Arguments", function.args.iter().map(|(name, what)| format!("{name:<width$}  {what}")).collect());
+    section("Examples", function.examples.iter().map(|e| (*e).to_owned()).collect());
+    section("Notes", if function.notes.is_empty() { Vec::new() } else { wrapped(function.notes, 78) });
+    let (call, level) = example_call(function);
+    let sql = sql(function, &call, level, dialect);
+    let lines = sql.iter().map(|(dialect, sql)| match sql {
+        Ok(sql) => format!("{:<9}  {sql}", dialect.name()),
+        Err(reason) => format!("{:<9}  not available: {reason}", dialect.name()),
+    });
+    section(&format!("SQL of {call}"), lines.collect());
+    let mut facts = vec![format!("{}, {}", function.category, level_name(function.level)), nulls(function).to_owned()];
+    if !function.aliases.is_empty() {
+        facts.push(format!("also {}", function.aliases.join(", ")));
+    }
+    facts.push(format!("as in {}", function.source));
+    section("Facts", facts);
+    out
+}
+
+fn object(function: &Function, dialect: Option<Dialect>) -> Value {
+    let (call, level) = example_call(function);
+    let sql: Map<String, Value> = sql(function, &call, level, dialect)
+        .into_iter()
+        .map(|(dialect, sql)| (dialect.name().to_owned(), json!(sql.ok())))
+        .collect();
+    let (least, most) = function.arity();
+    let args: Vec<Value> = function.args.iter().map(|(name, what)| json!({"name": name, "meaning": what})).collect();
+    json!({
+        "name": function.name,
+        "aliases": function.aliases,
+        "category": function.category,
+        "summary": function.summary,
+        "signature": function.signature(),
+        "least_arguments": least,
+        "most_arguments": most,
+        "arguments": args,
+        "level": function.level.name(),
+        "nulls": nulls(function),
+        "volatile": function.volatile,
+        "examples": function.examples,
+        "notes": function.notes,
+        "source": function.source,
+        "call": call,
+        "sql": sql,
+    })
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Aggregate => "one value per group",
+        Level::Window => "one value per row, looking at other rows",
+        Level::Row => "one value per row",
+        Level::Const => "the same value for all rows",
+    }
+}
+
+fn nulls(function: &Function) -> &'static str {
+    match function.nulls {
+        Nulls::Any => "NULL when an argument is",
+        Nulls::Always => "may be NULL",
+        Nulls::Never => "never NULL",
+        Nulls::All => "NULL when all arguments are",
+    }
+}
+
+/// A call that shows the function at work, and what it is to be compiled for: its parameters, else with
+/// 1 for those that must be constants, as far as that compiles; else its first example.
+fn example_call(function: &Function) -> (String, Context) {
+    let overload = function.overloads.iter().max_by_key(|o| o.params.len());
+    let params = overload.map_or(&[][..], |o| o.params);
+    let needed = params.iter().filter(|p| !p.optional).count();
+    let call = |count: usize, constants: bool| {
+        let constant = |p: &Param| constants && matches!(p.ty, ParamType::Is(Type::Integer) | ParamType::Literal(..));
+        let name = |p: &Param| if constant(p) { "1".to_owned() } else { p.name.to_owned() };
+        let mut names: Vec<String> = params.iter().take(count).map(name).collect();
+        if overload.is_some_and(|o| o.repeated) && count == params.len() {
+            let last = names.pop().unwrap_or_default();
+            names.extend([format!("{last}_1"), format!("{last}_2")]);
+        }
+        format!("{}({})", function.name, names.join(", "))
+    };
+    let counts = || (needed..=params.len()).rev();
+    let example = function.examples.first().and_then(|e| e.rsplit_once(" = ")).map(|(call, _)| call.to_owned());
+    let calls = counts().map(|n| call(n, false)).chain(counts().map(|n| call(n, true))).chain(example.clone());
+    let contexts = [Context::Row, Context::Measure];
+    let compiles = |call: &str, context: Context| {
+        Dialect::all().any(|dialect| compiler(function, dialect, context).compile(&format!("={call}")).into_result().is_ok())
+    };
+    calls
+        .flat_map(|call| contexts.map(|context| (call.clone(), context)))
+        .find(|(call, context)| compiles(call, *context))
+        .unwrap_or_else(|| (example.unwrap_or_else(|| function.signature()), Context::Measure))
+}
+
+fn compiler(function: &Function, dialect: Dialect, context: Context) -> Compiler {
+    let builder = Compiler::builder().dialect(dialect).context(context);
+    // What looks at other rows needs to know their order.
+    let builder = if function.level == Level::Window { builder.order_by(["month"]) } else { builder };
+    builder.build()
+}
+
+fn sql(
+    function: &Function,
+    call: &str,
+    context: Context,
+    chosen: Option<Dialect>,
+) -> Vec<(Dialect, Result<String, String>)> {
+    let dialects = Dialect::all().filter(|d| chosen.is_none_or(|c| c == *d));
+    let compile = |dialect: Dialect| {
+        let compiled = compiler(function, dialect, context).compile(&format!("={call}"));
+        let why = || compiled.diagnostics().first().map_or("", |d| d.message()).to_owned();
+        compiled.definitions().first().map(|d| d.sql().to_owned()).ok_or_else(why)
+    };
+    dialects.map(|dialect| (dialect, compile(dialect))).collect()
+}

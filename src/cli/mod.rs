@@ -1,0 +1,55 @@
+//! Arguments in, text out: everything of the command that touches files, the terminal and the exit status.
+
+mod args;
+mod check;
+mod compile;
+mod exit;
+mod explain;
+mod fix;
+mod functions;
+mod human;
+mod later;
+mod model;
+mod page;
+mod parts;
+mod project;
+mod query;
+#[path = "../diag/render.rs"]
+mod render;
+mod schema;
+mod session;
+mod settings;
+mod snippet;
+mod source;
+mod spec;
+mod usage;
+mod write;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use exit::{Exit, Failure};
+use session::Session;
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(fault) => return usage::report(&fault).into(),
+    };
+    let session = Session::new(cli.global);
+    run(&session, &cli.command).unwrap_or_else(|failure| session.fail(&failure)).into()
+}
+
+fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Compile(args) => compile::run(session, args),
+        Command::Query(args) => query::run(session, args),
+        Command::Model(args) => model::run(session, args),
+        Command::Check(args) => check::run(session, args),
+        Command::Explain(args) => explain::run(session, args),
+        Command::Functions(args) => functions::run(session, args),
+    }
+}

@@ -1,0 +1,68 @@
+//! A diagnostic's page: what it means, a wrong and a right example.
+
+use serde_json::{Value, json};
+
+use crate::diag::{Code, Example, Severity};
+
+/// The page as text.
+pub fn text(code: Code) -> String {
+    let page = code.page();
+    let severity = word(code.severity());
+    let mut out = format!("{severity}[{}]: {}\n\n", code.code(), code.name());
+    for line in wrapped(page.text, 80) {
+        out.push_str(&line);
+        out.push('\n');
+    }
+    for (title, example) in [("Wrong", page.wrong), ("Right", page.right)] {
+        out.push_str(&format!("\n{title}{}:\n\n", kind(example)));
+        for line in example.text().lines() {
+            out.push_str(&format!("    {line}\n"));
+        }
+    }
+    out
+}
+
+/// The page as JSON.
+pub fn object(code: Code) -> Value {
+    let page = code.page();
+    json!({
+        "code": code.code(),
+        "name": code.name(),
+        "severity": word(code.severity()),
+        "text": page.text,
+        "wrong": page.wrong.text(),
+        "right": page.right.text(),
+    })
+}
+
+fn word(severity: Severity) -> &'static str {
+    if severity == Severity::Error { "error" } else { "warning" }
+}
+
+fn kind(example: Example) -> &'static str {
+    match example {
+        Example::BigQuery(_) => ", in BigQuery",
+        Example::Row(_) => ", as a dimension",
+        Example::Spec(_) => ", in a spec",
+        Example::Schema(_) => ", in a schema file",
+        _ => "",
+    }
+}
+
+/// The text in lines of at most `width` characters, broken at blanks.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let used = lines.last().map_or(0, |l| l.chars().count());
+        if used > 0 && used + 1 + word.chars().count() > width {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}

@@ -1,0 +1,118 @@
+//! A formula taken apart: its tokens, and its tree with the type, level and SQL of each part.
+
+use formulac::ast::{self, Ast, Expr, ExprId};
+use formulac::lex::{self, Token};
+use formulac::{Compiler, Definition, parse};
+use serde_json::{Value, json};
+
+use super::compile;
+use crate::span::Span;
+
+/// Parts of a text of which types and SQL are shown; the tree of a larger one stands alone.
+const MOST: usize = 400;
+/// No column has a name that begins so.
+const PREFIX: &str = "formulac_explained_part_";
+
+/// A token of the text.
+#[derive(Debug)]
+pub struct Word {
+    pub kind: &'static str,
+    pub span: Span,
+}
+
+/// A node of the tree.
+#[derive(Debug)]
+pub struct Part {
+    pub depth: usize,
+    /// Operator, function, or what a leaf says.
+    pub label: String,
+    pub span: Span,
+    /// What the compiler makes of it by itself; nothing when it means something in its place only.
+    pub made: Option<Definition>,
+}
+
+/// The tokens of a text.
+pub fn words(source: &str) -> Vec<Word> {
+    let lexed = lex::lex(source, &mut Vec::new());
+    lexed.tokens.into_iter().map(|(token, span)| Word { kind: kind(token), span }).collect()
+}
+
+fn kind(token: Token) -> &'static str {
+    match token {
+        Token::Name => "name",
+        Token::Number => "number",
+        Token::Text | Token::UnclosedText | Token::CurlyQuote => "text",
+        Token::Model | Token::UnclosedModel => "reference",
+        Token::Cell => "cell",
+        Token::Tab | Token::UnclosedTab => "tab",
+        Token::Open | Token::Close | Token::OpenSquare | Token::CloseSquare | Token::OpenBrace | Token::CloseBrace => "bracket",
+        Token::Comma | Token::Colon | Token::Semicolon | Token::Dot => "separator",
+        _ => "operator",
+    }
+}
+
+/// The nodes of every definition, parents before children, with what the compiler makes of them.
+pub fn parts(compiler: &Compiler, source: &str) -> Vec<Part> {
+    let (parsed, _) = parse::parse(source);
+    let ast = parsed.ast();
+    let mut parts = Vec::new();
+    let mut text = String::new();
+    // Parts of one definition stand alone; those of several may name the others.
+    let several = ast.definitions.len() > 1;
+    if several {
+        text.push_str(source);
+    }
+    for definition in &ast.definitions {
+        let mut stack = vec![(definition.body, 0)];
+        while let Some((id, depth)) = stack.pop() {
+            let number = parts.len();
+            if number < MOST && !matches!(ast.expr(id), Expr::Error) {
+                text.push_str(&format!("\n{PREFIX}{number} = {}", ast::print(ast, source, id)));
+            }
+            let name = definition.name.filter(|_| depth == 0).map(|name| format!("{} = ", name.text(source)));
+            let label = name.unwrap_or_default() + &label(ast, source, id);
+            parts.push(Part { depth, label, span: ast.span(id), made: None });
+            stack.extend(ast.children(id).rev().map(|child| (child, depth + 1)));
+        }
+    }
+    if parts.len() <= MOST {
+        for definition in compiler.compile(&text).definitions() {
+            let number = definition.name().and_then(|n| n.strip_prefix(PREFIX)).and_then(|n| n.parse::<usize>().ok());
+            if let Some(part) = number.and_then(|n| parts.get_mut(n)) {
+                part.made = Some(definition.clone());
+            }
+        }
+    }
+    parts
+}
+
+fn label(ast: &Ast, source: &str, id: ExprId) -> String {
+    let text = |span: Span| span.text(source).split_whitespace().collect::<Vec<_>>().join(" ");
+    match ast.expr(id) {
+        Expr::Error => "(fault)".to_owned(),
+        Expr::Binary { op, .. } => op.symbol().to_owned(),
+        Expr::Sign { sign, .. } => if sign == ast::Sign::Minus { "-" } else { "+" }.to_owned(),
+        Expr::Percent(_) => "%".to_owned(),
+        Expr::Range { .. } => ":".to_owned(),
+        Expr::Timeframe { frame, .. } => ast.names.get(frame as usize).map_or_else(String::new, |s| format!("[{}]", text(*s))),
+        Expr::Tab { tab, .. } => ast.names.get(tab as usize).map_or_else(String::new, |s| format!("{}!", text(*s))),
+        Expr::Call(index) => text(ast.call(index).name).to_ascii_uppercase(),
+        _ => text(ast.span(id)),
+    }
+}
+
+/// A token as JSON.
+pub fn word_object(word: &Word, source: &str) -> Value {
+    json!({"kind": word.kind, "text": word.span.text(source), "span": word.span})
+}
+
+/// A node as JSON.
+pub fn part_object(part: &Part) -> Value {
+    let mut value = json!({"depth": part.depth, "label": part.label, "span": part.span});
+    if let (Some(made), Some(fields)) = (&part.made, value.as_object_mut())
+        && let Value::Object(object) = compile::definition_object(made)
+    {
+        fields.extend(object.into_iter().filter(|(key, _)| key != "name" && key != "assumed"));
+    }
+    value
+}

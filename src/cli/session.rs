@@ -1,0 +1,144 @@
+//! Standard output and standard error, and how messages look there.
+
+use std::io::{self, IsTerminal, Write};
+
+use super::args::{Format, Global, When};
+use super::exit::{Exit, Failure, Found};
+use super::human;
+use super::render::{self, Report};
+
+/// The options of every command, and the two streams.
+#[derive(Debug)]
+pub struct Session {
+    pub global: Global,
+}
+
+/// Where a text goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output, for data.
+    Data,
+    /// Standard error, for messages.
+    Message,
+}
+
+impl Stream {
+    /// Whether a person is likely to look at it.
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::Data => io::stdout().is_terminal(),
+            Self::Message => io::stderr().is_terminal(),
+        }
+    }
+
+    /// Whether it is to be colored.
+    pub fn is_colored(self, when: When) -> bool {
+        match when {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && self.is_terminal(),
+        }
+    }
+
+    fn write(self, text: &str) -> io::Result<()> {
+        match self {
+            Self::Data => {
+                let mut out = io::stdout().lock();
+                out.write_all(text.as_bytes())?;
+                out.flush()
+            }
+            Self::Message => io::stderr().lock().write_all(text.as_bytes()),
+        }
+    }
+}
+
+impl Session {
+    pub fn new(global: Global) -> Self {
+        Self { global }
+    }
+
+    /// Prints data, byte for byte; on a terminal control characters are shown and not obeyed.
+    pub fn data(&self, text: &str) -> Result<(), Failure> {
+        if Stream::Data.is_terminal() {
+            return self.styled(&render::visible(text));
+        }
+        self.styled(text)
+    }
+
+    /// Prints data in which the escape sequences are our own.
+    pub fn styled(&self, text: &str) -> Result<(), Failure> {
+        match Stream::Data.write(text) {
+            // Whoever reads has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(Failure::io("write", "<stdout>", &error)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Prints a JSON object.
+    pub fn json(&self, value: &serde_json::Value) -> Result<(), Failure> {
+        self.styled(&render::json_text(value))
+    }
+
+    /// Tells of something done, unless told to be quiet.
+    pub fn note(&self, text: &str) {
+        if !self.global.quiet {
+            self.message(&format!("{}\n", render::visible(text)));
+        }
+    }
+
+    /// Tells of something that does not hold.
+    pub fn warn(&self, text: &str) {
+        self.message(&format!("{}\n", render::visible(text)));
+    }
+
+    /// A message that cannot be printed has nowhere else to go.
+    fn message(&self, text: &str) {
+        let _ = Stream::Message.write(text);
+    }
+
+    /// Prints diagnostics as messages; warnings are left out when told to be quiet.
+    pub fn report(&self, found: &[Found]) {
+        let mut reports = reports(found);
+        let errors: Vec<Vec<_>>;
+        if self.global.quiet {
+            errors = found.iter().map(|f| f.diagnostics.iter().filter(|d| d.is_error()).cloned().collect()).collect();
+            for (report, errors) in reports.iter_mut().zip(&errors) {
+                report.diagnostics = errors;
+            }
+        }
+        if reports.iter().any(|r| !r.diagnostics.is_empty()) {
+            self.message(&self.diagnostics(&reports, Stream::Message));
+        }
+    }
+
+    /// The text of diagnostics in the chosen format.
+    pub fn diagnostics(&self, reports: &[Report<'_>], stream: Stream) -> String {
+        match self.global.output_format {
+            Format::Human => human::text(reports, stream, stream.is_colored(self.global.color)),
+            Format::Concise => render::concise(reports),
+            Format::Json => render::json_text(&render::json(reports)),
+            Format::Github => render::github(reports),
+            Format::Sarif => render::json_text(&render::sarif(reports, env!("CARGO_PKG_VERSION"))),
+        }
+    }
+
+    /// Says why a command stopped.
+    pub fn fail(&self, failure: &Failure) -> Exit {
+        match failure {
+            Failure::Found(found) => {
+                self.report(found);
+                Exit::Faulty
+            }
+            Failure::Message(message) => {
+                self.message(&message.to_string());
+                message.exit
+            }
+        }
+    }
+}
+
+/// The same, borrowed as renderers take it.
+pub fn reports(found: &[Found]) -> Vec<Report<'_>> {
+    found.iter().map(Found::report).collect()
+}

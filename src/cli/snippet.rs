@@ -1,0 +1,173 @@
+//! The lines of a source that diagnostics point at, as miette takes them: control characters shown,
+//! long lines cut around what is pointed at, each place within one line.
+
+use std::ops::Range;
+
+use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+
+use super::render::{is_hidden, visible};
+use crate::span::{LineIndex, Position, Span};
+
+/// Characters of a line that are shown whole.
+const WIDE: usize = 160;
+/// Characters shown on either side of a place in a longer line.
+const AROUND: usize = 60;
+
+/// A line as shown.
+#[derive(Debug)]
+struct Line {
+    number: usize,
+    /// Where its text begins in the view.
+    start: usize,
+    /// For each shown character: its offset in the source and in the view, in order.
+    map: Vec<(u32, usize)>,
+}
+
+/// The lines around some places of a source.
+#[derive(Debug)]
+pub struct Snippet {
+    name: String,
+    text: String,
+    lines: Vec<Line>,
+    /// Where the main place stands in the source, which cut lines no longer tell.
+    main: (usize, Position),
+}
+
+impl Snippet {
+    /// The lines of the given places, the first of which is the main one.
+    pub fn new(name: &str, source: &str, index: &LineIndex<'_>, places: &[Span]) -> Self {
+        let spans: Vec<(u32, Span)> =
+            places.iter().map(|span| (index.position(span.start).line, within_line(source, *span))).collect();
+        let mut wanted: Vec<u32> = spans.iter().map(|(line, _)| *line).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        // A single line between two is shown, so that they stand in one block.
+        let between: Vec<u32> = wanted.windows(2).filter(|w| w[1] - w[0] == 2).map(|w| w[0] + 1).collect();
+        wanted.extend(between);
+        wanted.sort_unstable();
+        let mut snippet = Self {
+            name: visible(name).into_owned(),
+            text: String::new(),
+            lines: Vec::new(),
+            main: (0, Position { line: 1, column: 1 }),
+        };
+        for number in wanted {
+            let spans: Vec<Span> = spans.iter().filter(|(line, _)| *line == number).map(|(_, s)| *s).collect();
+            snippet.push(source, index.line_start(number), number, &spans);
+        }
+        if let Some(first) = places.first() {
+            snippet.main = (snippet.place(source, index, *first).offset(), index.position(first.start));
+        }
+        snippet
+    }
+
+    fn push(&mut self, source: &str, start: u32, number: u32, spans: &[Span]) {
+        let rest = source.get(start as usize..).unwrap_or_default();
+        let text = rest.split('\n').next().unwrap_or_default();
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        let mut line = Line { number: number as usize, start: self.text.len(), map: Vec::new() };
+        let mut end = 0;
+        for window in windows(text, start, spans) {
+            if window.start > end {
+                line.map.push((start + end as u32, self.text.len()));
+                self.text.push('…');
+            }
+            for (offset, c) in text.get(window.clone()).unwrap_or_default().char_indices() {
+                line.map.push((start + (window.start + offset) as u32, self.text.len()));
+                if is_hidden(c) {
+                    self.text.push_str(&visible(c.encode_utf8(&mut [0; 4])));
+                } else {
+                    self.text.push(c);
+                }
+            }
+            end = window.end;
+        }
+        if end < text.len() {
+            line.map.push((start + end as u32, self.text.len()));
+            self.text.push('…');
+        }
+        line.map.push((start + text.len() as u32, self.text.len()));
+        self.text.push('\n');
+        self.lines.push(line);
+    }
+
+    /// A place of the source in the shown text.
+    pub fn place(&self, source: &str, index: &LineIndex<'_>, span: Span) -> SourceSpan {
+        let number = index.position(span.start).line as usize;
+        let span = within_line(source, span);
+        let Some(line) = self.lines.iter().find(|l| l.number == number) else { return (0, 0).into() };
+        let start = line.view_of(span.start, true);
+        let end = line.view_of(span.end, false);
+        (start, end.saturating_sub(start)).into()
+    }
+}
+
+impl Line {
+    /// Where an offset of the source is shown: at its character, or when it ends a place, behind the one before.
+    fn view_of(&self, offset: u32, begins: bool) -> usize {
+        let after = self.map.partition_point(|(o, _)| if begins { *o <= offset } else { *o < offset });
+        let at = if begins { after.saturating_sub(1) } else { after };
+        self.map.get(at).or(self.map.last()).map_or(self.start, |(_, view)| *view)
+    }
+}
+
+/// The parts of a line that are shown: all of it, or in a long one what is near the ends of the places.
+fn windows(line: &str, start: u32, spans: &[Span]) -> Vec<Range<usize>> {
+    if line.len() <= WIDE {
+        return std::iter::once(0..line.len()).collect();
+    }
+    let ends = spans.iter().flat_map(|s| [s.start, s.end]).map(|offset| (offset.saturating_sub(start)) as usize);
+    let mut ends: Vec<usize> = if spans.is_empty() { vec![0] } else { ends.collect() };
+    ends.sort_unstable();
+    let mut windows: Vec<Range<usize>> = Vec::new();
+    for end in ends {
+        let from = boundary(line, end.saturating_sub(AROUND));
+        let to = boundary(line, end + AROUND);
+        match windows.last_mut() {
+            Some(last) if from <= last.end + 1 => last.end = last.end.max(to),
+            _ => windows.push(from..to),
+        }
+    }
+    windows
+}
+
+/// The start of the character that an offset is in.
+fn boundary(line: &str, offset: usize) -> usize {
+    let offset = offset.min(line.len());
+    (0..=offset).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// A place that spans lines is shown up to the end of its first.
+fn within_line(source: &str, span: Span) -> Span {
+    let start = span.start.min(source.len() as u32);
+    let rest = source.as_bytes().get(start as usize..).unwrap_or_default();
+    let line = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
+    let line = if line > 0 && rest.get(line - 1) == Some(&b'\r') { line - 1 } else { line };
+    Span::new(start, span.end.clamp(start, start + line as u32))
+}
+
+impl SourceCode for Snippet {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        _before: usize,
+        _after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let at = |offset: usize| self.lines.partition_point(|l| l.start <= offset).saturating_sub(1);
+        let (first, last) = (at(span.offset()), at(span.offset() + span.len()));
+        let (Some(line), Some(last_line)) = (self.lines.get(first), self.lines.get(last)) else {
+            return Err(MietteError::OutOfBounds);
+        };
+        let end = self.lines.get(last + 1).map_or(self.text.len(), |l| l.start);
+        let data = self.text.as_bytes().get(line.start..end).unwrap_or_default();
+        let column = if span.offset() == self.main.0 {
+            self.main.1.column as usize - 1
+        } else {
+            self.text.get(line.start..span.offset()).map_or(0, |t| t.chars().count())
+        };
+        // Counted so that miette joins blocks that are at most one line apart.
+        let count = last_line.number - line.number + 2;
+        let shown = (line.start, end - line.start).into();
+        Ok(Box::new(MietteSpanContents::new_named(self.name.clone(), data, shown, line.number - 1, column, count)))
+    }
+}

@@ -1,0 +1,117 @@
+//! Source texts from arguments, files and standard input.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use formulac::limits::Limits;
+
+use super::exit::{Failure, Found};
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+
+/// A source text, or what keeps it from being one.
+#[derive(Debug)]
+pub struct Source {
+    /// A path, or `<stdin>`, `<formula>`.
+    pub name: String,
+    /// The text; where it is not UTF-8, with a sign in place of what is not.
+    pub text: String,
+    /// It is too large, or not UTF-8.
+    pub fault: Option<Diagnostic>,
+}
+
+impl Source {
+    /// An argument; `-` is standard input.
+    pub fn argument(text: &OsStr) -> Result<Self, Failure> {
+        if text == "-" {
+            return Self::stdin();
+        }
+        Ok(Self::decode("<formula>".to_owned(), text.as_encoded_bytes().to_vec(), Limits::default().source))
+    }
+
+    /// A file; `-` is standard input.
+    pub fn file(path: &Path) -> Result<Self, Failure> {
+        if path.as_os_str() == "-" {
+            return Self::stdin();
+        }
+        Self::large_file(path, Limits::default().source)
+    }
+
+    /// A file that may be larger than a formula's source.
+    pub fn large_file(path: &Path, limit: usize) -> Result<Self, Failure> {
+        let name = path.to_string_lossy().into_owned();
+        let read = File::open(path).and_then(|file| read(file, limit));
+        let bytes = read.map_err(|error| Failure::io("read", &name, &error))?;
+        Ok(Self::decode(name, bytes, limit))
+    }
+
+    fn stdin() -> Result<Self, Failure> {
+        let name = "<stdin>".to_owned();
+        let limit = Limits::default().source;
+        let bytes = read(io::stdin().lock(), limit).map_err(|error| Failure::io("read", &name, &error))?;
+        Ok(Self::decode(name, bytes, limit))
+    }
+
+    fn decode(name: String, bytes: Vec<u8>, limit: usize) -> Self {
+        if bytes.len() > limit {
+            let message = format!("the source is more than {} MiB long", limit >> 20);
+            let fault = Diagnostic::new(Code::SourceTooLarge, Span::default(), message);
+            return Self { name, text: String::new(), fault: Some(fault.with_help("split it into several files")) };
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => Self { name, text, fault: None },
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to() as u32;
+                let byte = error.as_bytes().get(at as usize).copied().unwrap_or_default();
+                let help = match error.as_bytes() {
+                    [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "this looks like UTF-16; save the file as UTF-8",
+                    _ => "save the file as UTF-8",
+                };
+                let message = format!("the source is not UTF-8: byte {at} is 0x{byte:02X}");
+                let fault = Diagnostic::new(Code::NotUtf8, Span::new(at, at + 1), message).with_help(help);
+                Self { name, text: String::from_utf8_lossy(error.as_bytes()).into_owned(), fault: Some(fault) }
+            }
+        }
+    }
+
+    /// With what was found in it.
+    pub fn found(self, diagnostics: Vec<Diagnostic>) -> Found {
+        Found { file: self.name, text: self.text, diagnostics }
+    }
+}
+
+/// All of it, or one byte more than the limit.
+fn read(from: impl Read, limit: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(bytes: &[u8], limit: usize) -> Source {
+        Source::decode("x".to_owned(), bytes.to_vec(), limit)
+    }
+
+    #[test]
+    fn the_first_bad_byte_is_named() {
+        let source = decode(b"a = \xC3\xA9\xE9 + 1", 100);
+        let fault = source.fault.unwrap();
+        assert_eq!((fault.code(), fault.span()), ("F0104", Span::new(6, 7)));
+        assert_eq!(source.text, "a = é\u{fffd} + 1");
+        assert!(decode(&[0xFF, 0xFE, 0x41, 0], 100).fault.unwrap().help().unwrap().contains("UTF-16"));
+    }
+
+    #[test]
+    fn a_text_past_the_limit_is_not_kept() {
+        assert!(decode(b"abc", 3).fault.is_none());
+        let source = decode(b"abcd", 3);
+        assert_eq!(source.fault.unwrap().code(), "F0105");
+        assert!(source.text.is_empty());
+        assert_eq!(read(io::repeat(0), 5).unwrap().len(), 6);
+    }
+}

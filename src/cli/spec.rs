@@ -1,0 +1,36 @@
+//! The one place that calls `compile_spec`.
+
+use formulac::Compiler;
+
+use super::exit::Found;
+use super::source::Source;
+
+/// A compiled spec with its file.
+#[derive(Debug)]
+pub struct Spec {
+    /// The model's name, where the spec says one.
+    pub name: Option<String>,
+    /// Plain SQL.
+    pub query: Option<String>,
+    /// The dbt model.
+    pub sql: Option<String>,
+    /// Its properties file.
+    pub yml: Option<String>,
+    pub found: Found,
+}
+
+/// Compiles a spec, unless its source is none. `path` is what headers of generated files name.
+pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec {
+    if let Some(fault) = source.fault.clone() {
+        return Spec { name: None, query: None, sql: None, yml: None, found: source.found(vec![fault]) };
+    }
+    let compiled = compiler.compile_spec_at(&source.text, path);
+    let own = |text: Option<&str>| text.map(str::to_owned);
+    Spec {
+        name: own(compiled.name()),
+        query: own(compiled.query()),
+        sql: own(compiled.model_sql()),
+        yml: own(compiled.model_yml()),
+        found: source.found(compiled.diagnostics().to_vec()),
+    }
+}

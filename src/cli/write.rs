@@ -1,0 +1,163 @@
+//! Files written all or none: each beside its place first, then all moved there.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::exit::Failure;
+
+/// A file that is to hold a text.
+#[derive(Debug)]
+pub struct Planned {
+    pub path: PathBuf,
+    pub text: String,
+}
+
+/// What stands at a path.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Present {
+    Nothing,
+    /// The text that is to stand there, but for its line ends.
+    Same,
+    /// Another text, or no text at all.
+    Other(Vec<u8>),
+}
+
+impl Planned {
+    /// Looks at what stands there now.
+    pub fn present(&self) -> Result<Present, Failure> {
+        match fs::read(&self.path) {
+            Ok(bytes) if lines(&bytes).eq(lines(self.text.as_bytes())) => Ok(Present::Same),
+            Ok(bytes) => Ok(Present::Other(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Present::Nothing),
+            Err(error) => Err(failed("read", &self.path, &error)),
+        }
+    }
+}
+
+/// The bytes but for those that git adds to line ends on some systems.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &u8> {
+    bytes.iter().filter(|byte| **byte != b'\r')
+}
+
+/// Writes all files, or leaves all as they are.
+pub fn write_all(files: &[Planned]) -> Result<(), Failure> {
+    let mut staged = Vec::new();
+    let done = stage_and_move(files, &mut staged);
+    if done.is_err() {
+        // What was moved goes back, what was not is removed; a failure of this cannot be mended here.
+        for file in staged.iter().rev() {
+            let _ = file.undo();
+        }
+    }
+    done
+}
+
+/// A file on its way to its place.
+struct Staged {
+    place: PathBuf,
+    beside: PathBuf,
+    /// What stood in the place, once the file has been moved there.
+    before: Option<Option<Vec<u8>>>,
+}
+
+impl Staged {
+    fn undo(&self) -> io::Result<()> {
+        match &self.before {
+            None => fs::remove_file(&self.beside),
+            Some(None) => fs::remove_file(&self.place),
+            Some(Some(before)) => fs::write(&self.place, before),
+        }
+    }
+}
+
+fn stage_and_move(files: &[Planned], staged: &mut Vec<Staged>) -> Result<(), Failure> {
+    for (number, file) in files.iter().enumerate() {
+        // A link stays a link: its goal is written.
+        let place = fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
+        if let Some(folder) = place.parent().filter(|f| !f.as_os_str().is_empty()) {
+            fs::create_dir_all(folder).map_err(|error| failed("write", folder, &error))?;
+        }
+        let beside = place.with_file_name(format!(".formulac-{}-{number}.tmp", std::process::id()));
+        staged.push(Staged { place: place.clone(), beside: beside.clone(), before: None });
+        write_new(&beside, &place, &file.text).map_err(|error| failed("write", &file.path, &error))?;
+    }
+    for (file, staged) in files.iter().zip(staged) {
+        let before = fs::read(&staged.place).ok();
+        fs::rename(&staged.beside, &staged.place).map_err(|error| failed("write", &file.path, &error))?;
+        staged.before = Some(before);
+    }
+    Ok(())
+}
+
+fn write_new(beside: &Path, place: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::File::options().write(true).create(true).truncate(true).open(beside)?;
+    file.write_all(text.as_bytes())?;
+    if let Ok(before) = fs::metadata(place) {
+        file.set_permissions(before.permissions())?;
+    }
+    file.sync_all()
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::io(what, &path.to_string_lossy(), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("formulac-write-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    fn plan(folder: &Path, file: &str) -> Planned {
+        Planned { path: folder.join(file), text: "new".to_owned() }
+    }
+
+    #[test]
+    fn all_files_are_written_or_none() {
+        let folder = folder("none");
+        fs::write(folder.join("a"), "old").unwrap();
+        fs::create_dir_all(folder.join("c/full")).unwrap();
+        // A file cannot take the place of a folder; by then the first two have been moved.
+        write_all(&["a", "b", "c"].map(|file| plan(&folder, file))).unwrap_err();
+        let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["a", "c"]);
+        assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "old");
+        write_all(&["a", "new/b"].map(|file| plan(&folder, file))).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("new/b")).unwrap(), "new");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_permissions_stay() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = folder("links");
+        fs::write(folder.join("goal"), "old").unwrap();
+        fs::set_permissions(folder.join("goal"), fs::Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink(folder.join("goal"), folder.join("link")).unwrap();
+        write_all(&[plan(&folder, "link")]).unwrap();
+        assert!(fs::symlink_metadata(folder.join("link")).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(folder.join("goal")).unwrap(), "new");
+        assert_eq!(fs::metadata(folder.join("goal")).unwrap().permissions().mode() & 0o777, 0o640);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn line_ends_make_no_difference() {
+        let folder = folder("ends");
+        let planned = Planned { path: folder.join("a"), text: "x\ny\n".to_owned() };
+        assert_eq!(planned.present().unwrap(), Present::Nothing);
+        fs::write(&planned.path, "x\r\ny\r\n").unwrap();
+        assert_eq!(planned.present().unwrap(), Present::Same);
+        fs::write(&planned.path, "x\n").unwrap();
+        assert_eq!(planned.present().unwrap(), Present::Other(b"x\n".to_vec()));
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

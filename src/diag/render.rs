@@ -1,0 +1,336 @@
+//! Diagnostics as machines read them: JSON, one line each, GitHub annotations, SARIF.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::diag::{Code, Diagnostic, Severity};
+use crate::span::{LineIndex, Position};
+
+/// A source text with what was found in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// Where the text is from: a path, or `<stdin>`, `<formula>`.
+    pub file: &'a str,
+    /// The text that the spans point into.
+    pub source: &'a str,
+    /// What was found.
+    pub diagnostics: &'a [Diagnostic],
+}
+
+/// The word for a severity, in every format.
+#[must_use]
+pub fn severity(diagnostic: &Diagnostic) -> &'static str {
+    match diagnostic.severity() {
+        Severity::Error => "error",
+        _ => "warning",
+    }
+}
+
+/// Lines and columns of one text. Diagnostics come in its order, so each place is found from the one before:
+/// counting columns from the start of the line would be slow where a long line has many.
+struct Places<'s> {
+    source: &'s [u8],
+    index: LineIndex<'s>,
+    last: (u32, Position),
+}
+
+impl<'s> Places<'s> {
+    fn new(source: &'s str) -> Self {
+        let last = (0, Position { line: 1, column: 1 });
+        Self { source: source.as_bytes(), index: LineIndex::new(source), last }
+    }
+
+    /// The first and the last place of a diagnostic.
+    fn of(&mut self, diagnostic: &Diagnostic) -> (Position, Position) {
+        let span = diagnostic.span();
+        let start = self.position(self.last, span.start);
+        self.last = (span.start, start);
+        (start, self.position(self.last, span.end))
+    }
+
+    fn position(&self, (from, place): (u32, Position), offset: u32) -> Position {
+        let between = self.source.get(from as usize..offset as usize);
+        let Some(between) = between.filter(|b| !b.contains(&b'\n')) else { return self.index.position(offset) };
+        // A character is counted by its first byte; the rest are 10xxxxxx.
+        let count = between.iter().filter(|b| **b & 0xC0 != 0x80).count() as u32;
+        Position { column: place.column + count, ..place }
+    }
+}
+
+/// One diagnostic as JSON; the span is in bytes, line and column count from 1, in characters.
+fn object(diagnostic: &Diagnostic, place: Position) -> Value {
+    let span = diagnostic.span();
+    json!({
+        "code": diagnostic.code(),
+        "name": diagnostic.name(),
+        "severity": severity(diagnostic),
+        "message": diagnostic.message(),
+        "help": diagnostic.help(),
+        "span": {"start": span.start, "end": span.end, "line": place.line, "column": place.column},
+    })
+}
+
+/// The diagnostics of one text as JSON.
+#[must_use]
+pub fn objects(report: &Report<'_>) -> Vec<Value> {
+    if report.diagnostics.is_empty() {
+        return Vec::new();
+    }
+    let mut places = Places::new(report.source);
+    report.diagnostics.iter().map(|d| object(d, places.of(d).0)).collect()
+}
+
+/// The same, each with its `file`.
+#[must_use]
+pub fn filed_objects(reports: &[Report<'_>]) -> Vec<Value> {
+    let mut all = Vec::new();
+    for report in reports {
+        for mut value in objects(report) {
+            if let Some(fields) = value.as_object_mut() {
+                fields.shift_insert(0, "file".to_owned(), json!(report.file));
+            }
+            all.push(value);
+        }
+    }
+    all
+}
+
+/// `{"diagnostics": […]}`, each with its `file`.
+#[must_use]
+pub fn json(reports: &[Report<'_>]) -> Value {
+    json!({"diagnostics": filed_objects(reports)})
+}
+
+/// `file:line:column: error[F0301]: message`, a line each.
+#[must_use]
+pub fn concise(reports: &[Report<'_>]) -> String {
+    let mut out = String::new();
+    for_each(reports, |report, diagnostic, place, _| {
+        let (file, message) = (visible(report.file), visible(diagnostic.message()));
+        let (line, column, code) = (place.line, place.column, diagnostic.code());
+        let _ = writeln!(out, "{file}:{line}:{column}: {}[{code}]: {message}", severity(diagnostic));
+    });
+    out
+}
+
+/// Annotations of GitHub's workflow commands, a line each.
+#[must_use]
+pub fn github(reports: &[Report<'_>]) -> String {
+    let mut out = String::new();
+    for_each(reports, |report, diagnostic, start, end| {
+        let _ = write!(out, "::{} ", severity(diagnostic));
+        if is_path(report.file) {
+            let _ = write!(out, "file={},", github_property(report.file));
+        }
+        let _ = write!(out, "line={},col={},endLine={}", start.line, start.column, end.line);
+        if start.line == end.line {
+            let _ = write!(out, ",endColumn={}", end.column);
+        }
+        let title = format!("{} {}", diagnostic.code(), diagnostic.name());
+        let mut message = diagnostic.message().to_owned();
+        if let Some(help) = diagnostic.help() {
+            message.push_str("\nhelp: ");
+            message.push_str(help);
+        }
+        let _ = writeln!(out, ",title={}::{}", github_property(&title), github_data(&message));
+    });
+    out
+}
+
+fn github_data(text: &str) -> String {
+    let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    visible(&text).into_owned()
+}
+
+fn github_property(text: &str) -> String {
+    github_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// A SARIF 2.1.0 log of one run.
+#[must_use]
+pub fn sarif(reports: &[Report<'_>], version: &str) -> Value {
+    let mut rules: Vec<Code> = reports.iter().flat_map(|r| r.diagnostics).map(Diagnostic::kind).collect();
+    rules.sort_by_key(|code| code.code());
+    rules.dedup();
+    let mut results = Vec::new();
+    for_each(reports, |report, diagnostic, start, end| {
+        results.push(sarif_result(report, diagnostic, (start, end), &rules));
+    });
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "formulac",
+                "version": version,
+                "rules": rules.iter().map(|code| sarif_rule(*code)).collect::<Vec<_>>(),
+            }},
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    })
+}
+
+fn sarif_rule(code: Code) -> Value {
+    let level = if code.severity() == Severity::Error { "error" } else { "warning" };
+    json!({
+        "id": code.code(),
+        "name": code.name(),
+        "shortDescription": {"text": code.name().replace('-', " ")},
+        "fullDescription": {"text": code.page().text},
+        "defaultConfiguration": {"level": level},
+    })
+}
+
+fn sarif_result(
+    report: &Report<'_>,
+    diagnostic: &Diagnostic,
+    (start, end): (Position, Position),
+    rules: &[Code],
+) -> Value {
+    let span = diagnostic.span();
+    let mut text = diagnostic.message().to_owned();
+    if let Some(help) = diagnostic.help() {
+        text.push_str("\nhelp: ");
+        text.push_str(help);
+    }
+    json!({
+        "ruleId": diagnostic.code(),
+        "ruleIndex": rules.iter().position(|code| *code == diagnostic.kind()),
+        "level": severity(diagnostic),
+        "message": {"text": text},
+        "locations": [{"physicalLocation": {
+            "artifactLocation": {"uri": uri(report.file)},
+            "region": {
+                "startLine": start.line,
+                "startColumn": start.column,
+                "endLine": end.line,
+                "endColumn": end.column,
+                "byteOffset": span.start,
+                "byteLength": span.end.saturating_sub(span.start),
+            },
+        }}],
+    })
+}
+
+/// A path as a URI reference.
+fn uri(file: &str) -> String {
+    if !is_path(file) {
+        return file.trim_matches(['<', '>']).to_owned();
+    }
+    let mut out = String::with_capacity(file.len());
+    for byte in file.replace('\\', "/").bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => out.push(byte as char),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
+/// `<stdin>` and `<formula>` are no files.
+fn is_path(file: &str) -> bool {
+    !(file.starts_with('<') && file.ends_with('>'))
+}
+
+fn for_each(reports: &[Report<'_>], mut each: impl FnMut(&Report<'_>, &Diagnostic, Position, Position)) {
+    for report in reports.iter().filter(|r| !r.diagnostics.is_empty()) {
+        let mut places = Places::new(report.source);
+        for diagnostic in report.diagnostics {
+            let (start, end) = places.of(diagnostic);
+            each(report, diagnostic, start, end);
+        }
+    }
+}
+
+/// Text with its control characters, and those that turn the direction of writing, shown as `\u{1b}`,
+/// so that none of them reaches a terminal. Line ends and tabs stay.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_hidden(c) {
+            let _ = write!(out, "\\u{{{:x}}}", c as u32);
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Whether a terminal would obey the character instead of showing it.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        c => c.is_control(),
+    }
+}
+
+/// JSON text, indented. DEL and the C1 controls are escaped too, which JSON itself does not ask for.
+#[must_use]
+pub fn json_text(value: &Value) -> String {
+    let text = format!("{value:#}\n");
+    if !text.chars().any(|c| c != '\n' && is_hidden(c)) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_hidden(c) {
+            let _ = write!(out, "\\u{:04x}", c as u32);
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::span::Span;
+
+    fn found(span: Span) -> Vec<Diagnostic> {
+        vec![Diagnostic::new(Code::UnknownFunction, span, "unknown function `A\u{1b}[31m`").with_help("100%: a, b\nc")]
+    }
+
+    #[test]
+    fn a_line_each() {
+        let diagnostics = found(Span::new(5, 7));
+        let report = Report { file: "a,b.fx", source: "é = \nSUM", diagnostics: &diagnostics };
+        assert_eq!(concise(&[report]), "a,b.fx:1:5: error[F0301]: unknown function `A\\u{1b}[31m`\n");
+        assert_eq!(
+            github(&[report]),
+            "::error file=a%2Cb.fx,line=1,col=5,endLine=2,title=F0301 unknown-function::\
+             unknown function `A\\u{1b}[31m`%0Ahelp: 100%25: a, b%0Ac\n"
+        );
+    }
+
+    #[test]
+    fn json_has_the_keys_of_the_contract_in_order() {
+        let diagnostics = found(Span::new(0, 1));
+        let value = json(&[Report { file: "<stdin>", source: "x", diagnostics: &diagnostics }]);
+        let keys: Vec<&String> = value["diagnostics"][0].as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["file", "code", "name", "severity", "message", "help", "span"]);
+        assert!(!json_text(&value).contains('\u{1b}'));
+        assert!(json_text(&json!("\u{9b}")).contains("\\u009b"));
+    }
+
+    #[test]
+    fn sarif_counts_columns_in_characters() {
+        let diagnostics = found(Span::new(2, 3));
+        let value = sarif(&[Report { file: "a b.fx", source: "éx", diagnostics: &diagnostics }], "1");
+        let place = &value["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "a%20b.fx");
+        assert_eq!(place["region"]["startColumn"], 2);
+        assert_eq!(value["runs"][0]["results"][0]["ruleIndex"], 0);
+    }
+}

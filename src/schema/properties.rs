@@ -1,0 +1,179 @@
+//! A dbt properties file: `models:`, `seeds:`, `snapshots:` and `sources:` with their columns and tests.
+
+use super::Schema;
+use super::dbt::{ColumnFacts, RelationFacts};
+use super::read::wrong_shape;
+use crate::diag::Diagnostic;
+use crate::dialect::Dialect;
+use crate::yaml::Node;
+
+/// Adds the relations. Keys that are not read here are dbt's own business.
+pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
+    for kind in ["models", "seeds", "snapshots"] {
+        for node in list(root, kind, faults) {
+            if let Some(facts) = relation(node, faults) {
+                let longer = format!("{kind}.{}", facts.name);
+                schema.add(facts.relation(dialect), || longer);
+            }
+        }
+    }
+    for source in list(root, "sources", faults) {
+        let name = source.get("name").and_then(Node::text).unwrap_or_default();
+        for node in list(source, "tables", faults) {
+            if let Some(facts) = relation(node, faults) {
+                let longer = format!("{name}.{}", facts.name);
+                schema.add(facts.relation(dialect), || longer);
+            }
+        }
+    }
+}
+
+fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> {
+    let name = named(node, faults)?;
+    let mut facts = RelationFacts { name: name.to_owned(), ..RelationFacts::default() };
+    let enforced = enforces_constraints(node);
+    for column in list(node, "columns", faults) {
+        let Some(name) = named(column, faults) else { continue };
+        let text = |key: &str| column.get(key).and_then(Node::text).map(str::to_owned);
+        let mut it = ColumnFacts {
+            name: name.to_owned(),
+            data_type: text("data_type"),
+            description: text("description"),
+            quoted: column.get("quote").and_then(Node::boolean) == Some(true),
+            ..ColumnFacts::default()
+        };
+        for test in tests(column).filter(|t| t.holds_always()) {
+            it.not_null |= test.name == "not_null";
+            it.unique |= test.name == "unique";
+        }
+        for constraint in list(column, "constraints", faults).iter().filter(|_| enforced) {
+            match constraint.get("type").and_then(Node::text) {
+                Some("not_null") => it.not_null = true,
+                Some("primary_key") => it.key = true,
+                _ => {}
+            }
+        }
+        facts.columns.push(it);
+    }
+    for test in tests(node).filter(|t| t.name.ends_with("unique_combination_of_columns") && t.holds_always()) {
+        let columns = test.argument("combination_of_columns").and_then(Node::items).unwrap_or_default();
+        facts.unique_together.push(columns.iter().filter_map(|c| c.text().map(str::to_owned)).collect());
+    }
+    Some(facts)
+}
+
+fn named<'n>(node: &'n Node, faults: &mut Vec<Diagnostic>) -> Option<&'n str> {
+    let name = node.get("name").and_then(Node::text);
+    if name.is_none() {
+        faults.push(wrong_shape(node, "an entry of dbt", "a mapping with a `name`"));
+    }
+    name
+}
+
+fn list<'n>(node: &'n Node, key: &str, faults: &mut Vec<Diagnostic>) -> &'n [Node] {
+    let Some(value) = node.get(key) else { return &[] };
+    match value.items() {
+        Some(items) => items,
+        None if value.is_null() => &[],
+        None => {
+            faults.push(wrong_shape(value, &format!("`{key}`"), "a list"));
+            &[]
+        }
+    }
+}
+
+fn enforces_constraints(node: &Node) -> bool {
+    let contract = node.get("config").and_then(|c| c.get("contract")).or(node.get("contract"));
+    contract.and_then(|c| c.get("enforced")).and_then(Node::boolean) == Some(true)
+}
+
+/// `- not_null`, or `- unique: {config: {where: …}}`.
+struct Test<'n> {
+    name: &'n str,
+    settings: Option<&'n Node>,
+}
+
+fn tests(node: &Node) -> impl Iterator<Item = Test<'_>> {
+    let lists = ["data_tests", "tests"].into_iter().filter_map(|key| node.get(key)?.items());
+    lists.flatten().filter_map(|test| match test.pairs() {
+        None => Some(Test { name: test.text()?, settings: None }),
+        Some(_) if test.get("test_name").is_some() => {
+            Some(Test { name: test.get("test_name")?.text()?, settings: Some(test) })
+        }
+        Some(pairs) => pairs.first().and_then(|(key, value)| Some(Test { name: key.text()?, settings: Some(value) })),
+    })
+}
+
+impl Test<'_> {
+    /// Not switched off, not for some rows only, not a mere warning.
+    fn holds_always(&self) -> bool {
+        let Some(settings) = self.settings else { return true };
+        let config = settings.get("config");
+        let setting = |key: &str| config.and_then(|c| c.get(key)).or(settings.get(key)).and_then(Node::text);
+        setting("where").is_none()
+            && !setting("severity").is_some_and(|s| s.eq_ignore_ascii_case("warn"))
+            && setting("enabled") != Some("false")
+    }
+
+    fn argument(&self, key: &str) -> Option<&Node> {
+        let settings = self.settings?;
+        settings.get("arguments").and_then(|a| a.get(key)).or(settings.get(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::Dialect;
+    use crate::schema::Schema;
+    use crate::types::Type;
+
+    #[test]
+    fn columns_types_tests_and_keys() {
+        let text = "
+version: 2
+seeds:
+  - name: customers
+    columns:
+      - name: customer_id
+        description: Key of the customer.
+        data_type: varchar
+        data_tests: [unique, not_null]
+      - {name: country, data_type: varchar, tests: [{not_null: {config: {where: 'id > 0'}}}]}
+      - {name: email, quote: true, tests: [{unique: {severity: warn}}, not_null]}
+models:
+  - name: revenue
+    config: {contract: {enforced: true}}
+    data_tests:
+      - dbt_utils.unique_combination_of_columns:
+          arguments: {combination_of_columns: [day, region]}
+    columns:
+      - {name: day, data_type: date, constraints: [{type: not_null}]}
+      - {name: region, tests: [not_null]}
+  - name: plain
+sources:
+  - name: raw
+    tables: [{name: events, columns: [{name: at, data_type: timestamp}]}, {name: customers}]
+";
+        let (schema, faults) = Schema::from_text(text, "bigquery".parse().unwrap());
+        assert_eq!(faults, []);
+        let names: Vec<&str> = schema.relations().iter().map(|r| r.name()).collect();
+        assert_eq!(names, ["revenue", "plain", "customers", "events", "raw.customers"]);
+        let customers = schema.relation("customers").unwrap();
+        assert_eq!(customers.key(), ["customer_id"]);
+        assert_eq!(customers.column("customer_id").unwrap().ty(), Type::Text);
+        assert!(customers.column("country").unwrap().is_nullable());
+        assert!(customers.column("email").unwrap().is_quoted());
+        assert!(!customers.column("email").unwrap().is_nullable());
+        assert_eq!(schema.relation("revenue").unwrap().key(), ["day", "region"]);
+        let events = schema.relation("events").unwrap();
+        assert_eq!(events.column("at").unwrap().ty(), Type::Timestamptz);
+    }
+
+    #[test]
+    fn faults_have_places() {
+        let text = "models:\n  - columns: []\n  - name: a\n    columns: {b: c}\nseeds: x\n";
+        let (_, faults) = Schema::from_text(text, Dialect::default());
+        let places: Vec<&str> = faults.iter().map(|d| d.span().text(text).trim()).collect();
+        assert_eq!(places, ["columns: []", "{b: c}", "x"]);
+    }
+}

@@ -1,0 +1,55 @@
+//! `formulac check`.
+
+use insta::assert_snapshot;
+
+use crate::run::Place;
+
+const SPEC: &str = "model: m\nfrom: t\ngroupby: g\ndefinitions: a = SUMM(x)\n";
+
+#[test]
+fn diagnostics_are_its_data() {
+    let mut place = Place::new("check");
+    place.write("good.fx", "a = SUM(x)\n").write("warn.fx", "a = COUNT(x = 1)\n").write("bad.fx", "a = SUMM(x)\n");
+    place.write("spec.yml", SPEC).write("spec.yaml", SPEC.replace("groupby", "group_by").replace("SUMM", "SUM"));
+    place
+        .show(&["check", "good.fx"])
+        .show(&["check", "warn.fx"])
+        .show(&["check", "good.fx", "warn.fx", "bad.fx", "spec.yml", "spec.yaml"])
+        .show(&["check", "good.fx", "spec.yaml", "--quiet"])
+        .show_with(&["check", "-"], "a = SUMM(x)\n")
+        .show_with(&["check", "-"], SPEC);
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn fix_makes_the_sure_changes() {
+    let mut place = Place::new("fix");
+    place.write("a.fx", "a = COUNTIF(status = “open”)\nb = SUM(x\nc = SUMM(x)\n").write("same.fx", "a = 1\n");
+    place.write("spec.yml", "model: m\nfrom: t\ndefinitions: |\n  a = COUNTIF(status != “open”)\n");
+    place.show(&["check", "--fix", "a.fx", "same.fx", "spec.yml"]);
+    let after = format!("{}\n----\n{}\n----\n{}", place.transcript(), place.read("a.fx"), place.read("spec.yml"));
+    assert_snapshot!(after);
+    assert_eq!(place.read("same.fx"), "a = 1\n");
+    assert_eq!(place.files("."), ["a.fx", "same.fx", "spec.yml"]);
+}
+
+/// A fix that would break the YAML around it is not made.
+#[test]
+fn fix_leaves_what_it_would_not_mend() {
+    let place = Place::new("fix_in_quotes");
+    let text = "model: m\nfrom: t\ndefinitions: {a: \"COUNTIF(status = “open”)\"}\n";
+    place.write("spec.yml", text);
+    let run = place.run(&["check", "--fix", "spec.yml"]);
+    let after = place.read("spec.yml");
+    let again = place.run(&["check", "spec.yml"]);
+    assert_eq!(run.exit, again.exit);
+    assert!(after == text || again.exit == 0, "{after}");
+}
+
+#[test]
+fn fixes_are_all_made_or_none() {
+    let place = Place::new("fix_none");
+    place.write("a.fx", "a = COUNTIF(status = “open”)\n");
+    assert_eq!(place.run(&["check", "--fix", "a.fx", "missing.fx"]).exit, 5);
+    assert_eq!(place.read("a.fx"), "a = COUNTIF(status = “open”)\n");
+}

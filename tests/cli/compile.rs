@@ -1,0 +1,141 @@
+//! `formulac compile`.
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::run::Place;
+
+const SCHEMA: &str = "
+relations:
+  orders:
+    columns:
+      id: integer
+      amount: {type: decimal, nullable: false}
+      status: text
+      ordered_on: date
+    primary_key: [id]
+  customers:
+    columns: {id: integer, name: text}
+";
+
+#[test]
+fn formulas_and_definitions() {
+    let mut place = Place::new("formulas");
+    place
+        .show(&["compile", "SUM(amount)"])
+        .show(&["compile", "-x"])
+        .show(&["compile", "-SUM(a)"])
+        .show(&["compile", "--(a > 1)", "--context", "row"])
+        .show(&["compile", "--x"])
+        .show(&["compile", "--", "-h"])
+        .show(&["compile", "-5%"])
+        .show(&["compile", "--dialect", "duckdb", "-x", "--context", "row"])
+        .show(&["compile", "=status = \"open\"", "--context", "row"])
+        .show(&["compile", "total = SUM(amount)\nOrder = total * 2\n/// many\nn = COUNT(id)"])
+        .show(&["compile", "total = SUM(amount)\nOrder = total * 2", "--dialect", "bigquery"])
+        .show_with(&["compile", "-"], "n = COUNT(id)\n");
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn good_definitions_are_printed_beside_errors() {
+    let mut place = Place::new("good_beside_bad");
+    place
+        .show(&["compile", "a = SUM(x)\nb = SUMM(x)\nc = COUNT(y = 1)"])
+        .show(&["compile", "a = SUM(x)\nb = SUMM(x)\nc = COUNT(y = 1)", "--quiet"])
+        .show(&["compile", "COUNT(y = 1)"])
+        .show(&["compile", "COUNT(y = 1)", "--quiet"])
+        .show(&["compile", ""])
+        .show(&["compile", "// nothing"]);
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn every_option() {
+    let mut place = Place::new("compile_options");
+    place.write("schema.yml", SCHEMA).write("f.fx", "total = SUM(amount)\n");
+    place
+        .show(&["compile", "--file", "f.fx"])
+        .show(&["compile", "SUM(amount)", "--schema", "schema.yml"])
+        .show(&["compile", "COUNT(id)", "--schema", "schema.yml"])
+        .show(&["compile", "COUNT(id)", "--schema", "schema.yml", "--from", "orders"])
+        .show(&["compile", "COUNT(id)", "--schema", "schema.yml", "--from", "ordres"])
+        .show(&["compile", "amount * 2", "--context", "row"])
+        .show(&["compile", "SUM(amount)", "--context", "row"])
+        .show(&["compile", "status & SUM(amount)", "--group-by", "status"])
+        .show(&["compile", "status & region & SUM(amount)", "--group-by", "status, region"])
+        .show(&["compile", "status & region & SUM(amount)", "--group-by", "status", "--group-by", "region"])
+        .show(&["compile", "OFFSET(SUM(amount), -1)", "--group-by", "month", "--order-by", "month desc"])
+        .show(&["compile", "OFFSET(SUM(amount), -1)", "--group-by", "month,region", "--order-by=month", "--partition-by", "region"])
+        .show(&["compile", "a + b", "--context", "row", "--blanks", "zero"])
+        .show(&["compile", "YEAR(NOW())", "--context", "row", "--timezone", "Europe/Berlin"])
+        .show(&["compile", "a + b", "--columns", "a,b"]);
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn every_dialect() {
+    let mut place = Place::new("dialects");
+    for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
+        place.show(&["compile", "a / b", "--context", "row", "--dialect", dialect]);
+    }
+    place.show(&["compile", "MEDIAN(x)", "--dialect", "bigquery"]);
+    assert_snapshot!(place.transcript());
+}
+
+/// The shape is the contract's, key by key.
+#[test]
+fn json_is_the_contracts_object() {
+    let place = Place::new("compile_json");
+    place.write("schema.yml", SCHEMA);
+    let run = place.run(&["compile", "rate = COUNT(x) / 2\nbad = SUMM(x)", "--json"]);
+    assert_eq!((run.exit, run.err.as_str()), (1, ""));
+    assert_eq!(
+        run.json(),
+        json!({
+            "dialect": "postgres",
+            "definitions": [{
+                "name": "rate", "sql": "cast(count(x) as double precision) / 2", "type": "float", "level": "aggregate",
+                "nullable": false, "columns": ["x"], "assumed": {"x": "unknown"},
+            }],
+            "diagnostics": [{
+                "code": "F0301", "name": "unknown-function", "severity": "error",
+                "message": "unknown function `SUMM`", "help": "`SUM` has a similar name",
+                "span": {"start": 26, "end": 30, "line": 2, "column": 7},
+            }],
+        })
+    );
+    let run = place.run(&["compile", "SUM(amount)", "--schema", "schema.yml", "--from", "orders", "--json"]);
+    assert_eq!(
+        run.json(),
+        json!({
+            "dialect": "postgres",
+            "definitions": [{
+                "name": null, "sql": "coalesce(sum(amount), 0)", "type": "decimal", "level": "aggregate",
+                "nullable": false, "columns": ["orders.amount"], "assumed": {},
+            }],
+            "diagnostics": [],
+        })
+    );
+    assert_eq!((run.exit, run.err.as_str()), (0, ""));
+}
+
+#[test]
+fn json_counts_columns_in_characters_and_spans_in_bytes() {
+    let place = Place::new("json_spans");
+    let value = place.run(&["compile", "a = 1\nb = \"é\" & SUMM(x)", "--json"]).json();
+    assert_eq!(value["diagnostics"][0]["span"], json!({"start": 17, "end": 21, "line": 2, "column": 11}));
+}
+
+/// A fault of the schema is in the same object, with its file.
+#[test]
+fn json_has_the_faults_of_the_schema() {
+    let place = Place::new("json_schema_fault");
+    place.write("s.yml", "relations: {o: {columns: {x: nubmer}}}");
+    let run = place.run(&["compile", "SUM(x)", "--schema", "s.yml", "--json"]);
+    assert_eq!((run.exit, run.err.as_str()), (1, ""));
+    let value = run.json();
+    assert_eq!(value["definitions"], json!([]));
+    assert_eq!(value["diagnostics"][0]["file"], "s.yml");
+    assert_eq!(value["diagnostics"][0]["code"], "F0821");
+}

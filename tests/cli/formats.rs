@@ -1,0 +1,97 @@
+//! Diagnostics in every format, with and without color.
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::run::{Place, finish};
+
+#[test]
+fn every_format() {
+    let mut place = Place::new("formats");
+    place.write("a.fx", "/// é\na = SUM(amount) / customer_id\nb = \"é\" & SUMM(x)\nc = COUNT(x = 1)\n");
+    for format in ["human", "concise", "json", "github", "sarif"] {
+        place.show(&["check", "a.fx", "--output-format", format]);
+    }
+    place.show(&["compile", "SUMM(x)", "--output-format", "concise"]);
+    place.show_with(&["check", "-", "--output-format", "github"], "SUMM(x)");
+    assert_snapshot!(place.transcript());
+}
+
+/// `--json` is a command's data, whatever the format of messages.
+#[test]
+fn json_and_format() {
+    let place = Place::new("json_and_format");
+    let run = place.run(&["compile", "SUMM(x)", "--json", "--output-format", "github"]);
+    assert_eq!((run.exit, run.err.as_str()), (1, ""));
+    assert_eq!(run.json()["diagnostics"][0]["code"], "F0301");
+    let run = place.run_with(&["check", "-", "--json"], "SUMM(x)");
+    assert_eq!(run.json()["diagnostics"][0]["file"], "<stdin>");
+    let run = place.run_with(&["check", "-", "--output-format", "json"], "SUM(x)");
+    assert_eq!((run.exit, run.json()), (0, json!({"diagnostics": []})));
+}
+
+#[test]
+fn people_see_twenty_and_json_has_all() {
+    let place = Place::new("twenty");
+    let text: String = (0..30).map(|i| format!("d{i} = SUMM(x)\n")).collect();
+    let run = place.run_with(&["check", "-"], &text);
+    assert_eq!(run.out.matches("error[F0301]").count(), 20);
+    assert!(run.out.contains("… and 10 more"));
+    assert_eq!(run.err, "1 file checked: 30 errors\n");
+    let all = place.run_with(&["check", "-", "--json"], &text).json();
+    assert_eq!(all["diagnostics"].as_array().map(Vec::len), Some(30));
+}
+
+#[test]
+fn color() {
+    let place = Place::new("color");
+    let colored = |args: &[&str], no_color: Option<&str>| {
+        let mut command = place.command(args);
+        if let Some(value) = no_color {
+            command.env("NO_COLOR", value);
+        }
+        finish(command).err.contains('\u{1b}')
+    };
+    let call = |when: &'static str| ["compile", "SUMM(x)", "--color", when];
+    assert!(!colored(&call("auto"), None));
+    assert!(!colored(&call("never"), None));
+    assert!(colored(&call("always"), None));
+    // What is asked for by name is stronger than what the environment wishes.
+    assert!(colored(&call("always"), Some("1")));
+    assert!(!colored(&call("auto"), Some("1")));
+    assert!(colored(&["compile", "--nope", "--nope", "--color=always"], None));
+    assert!(!colored(&["compile", "--nope", "--nope", "--color", "never"], None));
+}
+
+/// Control characters of sources and file names are shown and not obeyed.
+#[test]
+fn sources_do_not_reach_the_terminal_raw() {
+    let mut place = Place::new("raw_sources");
+    place.write("a\u{1b}[31m.fx", "a = SUM(\"\u{1b}[31m\", \u{9b}x\u{202e})\n");
+    for format in ["human", "concise", "github", "json", "sarif"] {
+        let run = place.run(&["check", "a\u{1b}[31m.fx", "--output-format", format]);
+        let hidden = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!run.out.chars().any(hidden), "{format}: {:?}", run.out);
+        assert_eq!(run.exit, 1);
+    }
+    place.show(&["compile", "SUM(\u{1b}[31mx)"]);
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn a_long_line_is_cut() {
+    let place = Place::new("long_line");
+    let text = format!("a = {}SUMM(x){}", "1 + ".repeat(5000), " + 1".repeat(5000));
+    let run = place.run_with(&["check", "-"], &text);
+    assert!(run.out.contains("[<stdin>:1:20005]"), "{}", run.out);
+    assert!(run.out.lines().all(|line| line.chars().count() < 200));
+}
+
+/// Many faults in one long line are a matter of moments.
+#[test]
+fn many_faults_in_one_line() {
+    let place = Place::new("many_faults");
+    let run = place.run_with(&["check", "-", "--output-format", "concise"], "@ ".repeat(50_000));
+    assert_eq!(run.out.lines().count(), 50_000);
+    assert_eq!(run.out.lines().last(), Some("<stdin>:1:99999: error[F0101]: unexpected character `@`"));
+}

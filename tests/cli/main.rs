@@ -1,0 +1,16 @@
+//! The command from outside: what it prints, where, and how it ends.
+//!
+//! `INSTA_UPDATE=always cargo test --test cli` writes the snapshots anew; the diff is then for people to read.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test that cannot go on has failed.
+
+mod check;
+mod compile;
+mod explain;
+mod formats;
+mod functions;
+mod model;
+mod project;
+mod run;
+mod schema;
+mod sources;
+mod usage;

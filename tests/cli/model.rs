@@ -1,0 +1,139 @@
+//! `formulac query` and `formulac model`.
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::run::Place;
+
+const REVENUE: &str = "\
+model: revenue
+description: Revenue by region.
+from: orders
+group_by: region
+definitions: |
+  /// What was paid
+  revenue = SUM(amount)
+";
+const COUNTS: &str = "model: counts\nfrom: orders\ndefinitions: n = COUNT(id)\n";
+const BAD: &str = "model: bad\nfrom: orders\ndefinitions: n = COUNTT(id)\n";
+
+fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("formulac.yml", "dialect: duckdb\n").write("metrics/revenue.yml", REVENUE);
+    place.write("metrics/counts.yml", COUNTS).write("metrics/bad.yml", BAD);
+    place
+}
+
+#[test]
+fn query() {
+    let mut place = place("query");
+    place
+        .show(&["query", "metrics/revenue.yml"])
+        .show(&["query", "metrics/revenue.yml", "--dialect", "snowflake", "--json"])
+        .show(&["query", "metrics/bad.yml"])
+        .show(&["query", "metrics/bad.yml", "--json"])
+        .show_with(&["query", "-"], COUNTS);
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn models_on_standard_output() {
+    let mut place = place("model_stdout");
+    place
+        .show(&["model", "metrics/revenue.yml"])
+        .show(&["model", "metrics/counts.yml", "metrics/bad.yml"])
+        .show(&["model", "metrics/counts.yml", "metrics/counts.yml"])
+        .show(&["model", "metrics/counts.yml", "metrics/bad.yml", "--json"])
+        .show_with(&["model", "-"], COUNTS);
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn files_are_written_and_kept() {
+    let place = place("model_out");
+    let all = ["model", "metrics/revenue.yml", "metrics/counts.yml", "--out", "models/gen"];
+    let run = place.run(&all);
+    assert_eq!((run.exit, run.out.as_str()), (0, ""));
+    assert_eq!(run.err, "wrote models/gen/revenue.sql\nwrote models/gen/revenue.yml\nwrote models/gen/counts.sql\nwrote models/gen/counts.yml\n");
+    assert_eq!(place.files("models/gen"), ["counts.sql", "counts.yml", "revenue.sql", "revenue.yml"]);
+    assert_eq!(place.run(&all).err, "everything is up to date\n");
+    assert_eq!(place.run(&[&all[..], &["--quiet"]].concat()).err, "");
+    // The same from another folder, byte for byte.
+    let sql = place.read("models/gen/revenue.sql");
+    let mut command = place.command(&["model", "revenue.yml", "--out", "../elsewhere"]);
+    assert!(command.current_dir(place.path("metrics")).output().unwrap().status.success());
+    assert_eq!(place.read("elsewhere/revenue.sql"), sql);
+    // What the spec now says replaces what it said before.
+    place.write("metrics/counts.yml", COUNTS.replace("COUNT(id)", "COUNT(user_id)"));
+    assert_eq!(place.run(&all).err, "wrote models/gen/counts.sql\nwrote models/gen/counts.yml\n");
+}
+
+#[test]
+fn nothing_is_written_when_one_spec_is_bad() {
+    let place = place("model_all_or_nothing");
+    let run = place.run(&["model", "metrics/revenue.yml", "metrics/bad.yml", "--out", "out"]);
+    assert_eq!(run.exit, 1);
+    assert!(run.err.contains("F0301") && run.err.ends_with("nothing is written: 1 of 2 specs have errors\n"), "{}", run.err);
+    assert!(place.files("out").is_empty());
+    // Nor when one of the files cannot be.
+    place.write("out/revenue.yml/is_a_folder", "");
+    let run = place.run(&["model", "metrics/counts.yml", "metrics/revenue.yml", "--out", "out"]);
+    assert_eq!(run.exit, 5, "{}", run.err);
+    assert_eq!(place.files("out"), ["revenue.yml"]);
+    place.write("file", "");
+    assert_eq!(place.run(&["model", "metrics/counts.yml", "--out", "file"]).exit, 5);
+}
+
+#[test]
+fn a_hand_edit_is_a_conflict() {
+    let place = place("model_conflict");
+    let call = ["model", "metrics/revenue.yml", "metrics/counts.yml", "--out", "out"];
+    assert_eq!(place.run(&call).exit, 0);
+    let edited = place.read("out/counts.sql").replace("count(", "sum(");
+    place.write("out/counts.sql", &edited).write("metrics/revenue.yml", REVENUE.replace("SUM(", "MAX("));
+    let before = place.read("out/revenue.sql");
+    let run = place.run(&call);
+    assert_eq!((run.exit, run.out.as_str()), (3, ""));
+    assert_eq!(
+        run.err,
+        "error: `out/counts.sql` is not as formulac wrote it; nothing is written\n\
+         help: put the change into the spec and remove the file, or write to another folder\n"
+    );
+    assert_eq!(place.read("out/counts.sql"), edited);
+    assert_eq!(place.read("out/revenue.sql"), before);
+    // A file that formulac never wrote is somebody's too.
+    place.write("other/counts.yml", "version: 2\n");
+    let run = place.run(&["model", "metrics/counts.yml", "--out", "other"]);
+    assert_eq!((run.exit, place.files("other")), (3, vec!["counts.yml".to_owned()]));
+}
+
+#[test]
+fn check_compares_and_writes_nothing() {
+    let place = place("model_check");
+    let write = ["model", "metrics/revenue.yml", "--out", "out"];
+    let check = [&write[..], &["--check"]].concat();
+    let run = place.run(&check);
+    assert_eq!((run.exit, run.err.as_str()), (1, "out/revenue.sql is missing\nout/revenue.yml is missing\n"));
+    assert!(place.files("out").is_empty());
+    assert_eq!(place.run(&write).exit, 0);
+    assert_eq!(place.run(&check).exit, 0);
+    place.write("out/revenue.sql", "select 1\n");
+    let run = place.run(&check);
+    assert_eq!((run.exit, run.err.as_str()), (1, "out/revenue.sql differs from its spec\n"));
+    assert_eq!(place.read("out/revenue.sql"), "select 1\n");
+}
+
+#[test]
+fn json_of_models() {
+    let place = place("model_json");
+    let run = place.run(&["model", "metrics/counts.yml", "metrics/bad.yml", "--json"]);
+    assert_eq!((run.exit, run.err.as_str()), (1, ""));
+    let value = run.json();
+    assert_eq!(value["dialect"], "duckdb");
+    assert_eq!(value["models"][0]["name"], "counts");
+    assert_eq!(value["models"].as_array().map(Vec::len), Some(1));
+    let fault = &value["diagnostics"][0];
+    assert_eq!((&fault["file"], &fault["code"]), (&json!("metrics/bad.yml"), &json!("F0301")));
+    // Span, line and column are the YAML file's.
+    assert_eq!(fault["span"], json!({"start": 41, "end": 47, "line": 3, "column": 18}));
+}

@@ -1,0 +1,130 @@
+//! A folder of its own for each test, the command run in it, and what came of that.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A new, empty folder in which the command is run.
+pub struct Place {
+    folder: PathBuf,
+    transcript: String,
+}
+
+/// What came of a run.
+pub struct Run {
+    pub exit: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Place {
+    pub fn new(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        Self { folder, transcript: String::new() }
+    }
+
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    pub fn write(&self, file: &str, content: impl AsRef<[u8]>) -> &Self {
+        let path = self.path(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+        self
+    }
+
+    pub fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.path(file)).unwrap()
+    }
+
+    /// Every file of the folder, by name.
+    pub fn files(&self, folder: &str) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.path(folder)) else { return Vec::new() };
+        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// The command, to be run in the folder with nothing of the tester's terminal.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
+        command.args(args).current_dir(&self.folder).stdin(Stdio::null());
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS", "TERM"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Run {
+        finish(self.command(args))
+    }
+
+    pub fn run_with(&self, args: &[&str], stdin: impl AsRef<[u8]>) -> Run {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        let text = stdin.as_ref().to_vec();
+        // The command may stop reading before the end.
+        let writer = std::thread::spawn(move || drop(pipe.write_all(&text)));
+        let run = Run::of(child.wait_with_output().unwrap());
+        writer.join().unwrap();
+        run
+    }
+
+    /// Runs the command and keeps all of it for [`Place::transcript`].
+    pub fn show(&mut self, args: &[&str]) -> &mut Self {
+        let run = self.run(args);
+        self.note(args, &run)
+    }
+
+    /// The same with a text on standard input.
+    pub fn show_with(&mut self, args: &[&str], stdin: &str) -> &mut Self {
+        let run = self.run_with(args, stdin);
+        self.note(args, &run)
+    }
+
+    fn note(&mut self, args: &[&str], run: &Run) -> &mut Self {
+        let shown: Vec<String> = args.iter().map(|a| if is_plain(a) { (*a).to_owned() } else { format!("{a:?}") }).collect();
+        let _ = writeln!(self.transcript, "$ formulac {}", shown.join(" "));
+        let _ = write!(self.transcript, "{}", run.out);
+        if !run.err.is_empty() {
+            let _ = write!(self.transcript, "[stderr]\n{}", run.err);
+        }
+        let _ = writeln!(self.transcript, "[exit {}]\n", run.exit);
+        self
+    }
+
+    /// Everything that was shown, for a snapshot.
+    pub fn transcript(&self) -> &str {
+        &self.transcript
+    }
+}
+
+fn is_plain(argument: &str) -> bool {
+    !argument.is_empty() && argument.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=,".contains(c))
+}
+
+pub fn finish(mut command: Command) -> Run {
+    Run::of(command.output().unwrap())
+}
+
+impl Run {
+    fn of(output: std::process::Output) -> Self {
+        Self {
+            exit: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The one JSON object on standard output.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {}", self.out))
+    }
+}

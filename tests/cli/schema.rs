@@ -1,0 +1,47 @@
+//! `--schema`, of every kind.
+
+use insta::assert_snapshot;
+
+use crate::run::Place;
+
+const MANIFEST: &str = include_str!("fixtures/dbt/manifest.json");
+const CATALOG: &str = include_str!("fixtures/dbt/catalog.json");
+const VIEW: &str = include_str!("fixtures/omni/analytics/orders.view.yaml");
+
+#[test]
+fn kinds_are_told_by_content() {
+    let place = Place::new("schema_kinds");
+    place.write("target/manifest.json", MANIFEST).write("other/m.json", MANIFEST).write("target/catalog.json", CATALOG);
+    place.write("omni/analytics/orders.view.yaml", VIEW).write("omni/README.md", "x");
+    place.write("_models.yml", "models: [{name: orders, columns: [{name: amount, data_type: 'numeric(12, 2)', tests: [not_null]}]}]");
+    place.write("s.txt", "relations: {orders: {columns: {amount: float}}}");
+    place.write("s.json", r#"{"relations": {"orders": {"columns": {"amount": "integer"}}}}"#);
+    let ty = |schema: &str, formula: &str| {
+        let run = place.run(&["compile", formula, "--schema", schema, "--json"]);
+        let value = run.json();
+        assert_eq!(run.exit, 0, "{value}");
+        value["definitions"][0]["type"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(ty("_models.yml", "MAX(orders.amount)"), "decimal");
+    assert_eq!(ty("s.txt", "MAX(orders.amount)"), "float");
+    assert_eq!(ty("s.json", "MAX(orders.amount)"), "integer");
+    assert_eq!(ty("target/manifest.json", "MAX(customer_metrics.order_count)"), "integer");
+    assert_eq!(ty("other/m.json", "MAX(dim_customers.customer_id)"), "integer");
+    assert_eq!(ty("omni", "MAX(orders.order_id)"), "unknown");
+    assert_eq!(ty("omni/analytics/orders.view.yaml", "SUM(orders.amount)"), "decimal");
+}
+
+#[test]
+fn faults_of_schemas() {
+    let mut place = Place::new("schema_faults");
+    place.write("empty.yml", "").write("tables.yml", "tables: []").write("yaml.yml", "relations: [");
+    place.write("types.yml", "relations:\n  o:\n    columns:\n      a: nubmer\n      b: {type: text, nulable: false}\n");
+    place.write("catalog.json", CATALOG).write("cut.json", &MANIFEST[..300]).write("latin1.yml", b"relations: {\xE9: {}}");
+    place.write("folder/readme.md", "x").write("views/a.view", "dimensions: {x: {}}").write("views/b.view", "dimensions: [x]");
+    for schema in
+        ["empty.yml", "tables.yml", "yaml.yml", "types.yml", "catalog.json", "cut.json", "latin1.yml", "folder", "views", "nowhere"]
+    {
+        place.show(&["compile", "SUM(a)", "--schema", schema]);
+    }
+    assert_snapshot!(place.transcript());
+}

@@ -1,0 +1,97 @@
+//! Where texts come from, and what keeps them from being read.
+
+use std::process::Stdio;
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::run::{Place, finish};
+
+#[test]
+fn what_cannot_be_read() {
+    let mut place = Place::new("unreadable");
+    place
+        .write("latin1.fx", b"a = \"caf\xE9\"\nb = 1")
+        .write("utf16.fx", b"\xFF\xFEa\x00")
+        .write("nul.fx", b"a = 1 \0 + 2")
+        .write("bom.fx", b"\xEF\xBB\xBFa = 1")
+        .write("crlf.fx", b"a = 1\r\nb = SUMM(x)\r\n")
+        .write("empty.fx", b"")
+        .write("spec.yml", b"model: [\n");
+    for file in ["latin1.fx", "utf16.fx", "nul.fx", "bom.fx", "crlf.fx", "empty.fx", "missing.fx", ".", "empty.fx/x"] {
+        place.show(&["compile", "--file", file]);
+    }
+    for file in ["spec.yml", "empty.fx", "latin1.fx", "missing.yml", "."] {
+        place.show(&["query", file]).show(&["model", file]);
+    }
+    place.show(&["check", "latin1.fx", "missing.fx"]).show(&["compile", "x", "--schema", "missing.yml"]);
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn not_utf8_has_the_span_of_the_first_bad_byte() {
+    let place = Place::new("not_utf8_span");
+    let run = place.run_with(&["compile", "-", "--json"], b"a = \"\xC3\xA9\xE9\"");
+    assert_eq!(run.exit, 1);
+    let value = run.json();
+    assert_eq!(value["diagnostics"][0]["code"], "F0104");
+    assert_eq!(value["diagnostics"][0]["span"], json!({"start": 7, "end": 8, "line": 1, "column": 7}));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_argument_that_is_not_utf8() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Place::new("not_utf8_argument");
+    let mut command = place.command(&["compile", "--json"]);
+    command.arg(std::ffi::OsStr::from_bytes(b"SUM(\xFF)"));
+    let run = finish(command);
+    assert_eq!((run.exit, run.json()["diagnostics"][0]["code"].as_str()), (1, Some("F0104")));
+}
+
+#[test]
+fn a_source_past_the_limit_is_refused() {
+    let place = Place::new("too_large");
+    for args in [&["compile", "-", "--json"][..], &["query", "-", "--json"]] {
+        let run = place.run_with(args, vec![b' '; (16 << 20) + 1]);
+        assert_eq!(run.exit, 1);
+        assert_eq!(run.json()["diagnostics"][0]["code"], "F0105");
+    }
+    // The end of an endless source is not waited for.
+    #[cfg(unix)]
+    assert_eq!(place.run(&["compile", "--file", "/dev/zero"]).exit, 1);
+}
+
+/// Who has read enough closes the pipe; that is no fault, and no panic.
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let place = Place::new("closed_pipe");
+    let mut command = place.command(&["functions", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said() {
+    let place = Place::new("full_disk");
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = place.command(&["compile", "SUM(x)"]);
+    let output = command.stdout(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("error: cannot write `<stdout>`"));
+    // Where messages cannot be written either, the status still tells.
+    let mut command = place.command(&["compile", "SUMM(x)"]);
+    assert_eq!(command.stderr(full()).status().unwrap().code(), Some(1));
+}
+
+#[test]
+fn standard_input_may_be_closed() {
+    let place = Place::new("closed_stdin");
+    let run = place.run(&["compile", "-"]);
+    assert_eq!((run.exit, run.out.as_str()), (1, ""));
+    assert!(run.err.contains("F0201"));
+}
