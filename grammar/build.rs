@@ -4,6 +4,8 @@
 mod catalogue;
 #[path = "dialects.rs"]
 mod dialects;
+#[path = "../src/catalog/hash.rs"]
+mod hash;
 #[allow(dead_code)]
 #[path = "../src/catalog/lowering.rs"]
 mod lowering;
@@ -22,6 +24,7 @@ use std::path::PathBuf;
 fn main() {
     println!("cargo:rerun-if-changed=grammar");
     println!("cargo:rerun-if-changed=dialects");
+    println!("cargo:rerun-if-changed=src/catalog/hash.rs");
     println!("cargo:rerun-if-changed=src/catalog/lowering.rs");
     println!("cargo:rerun-if-changed=src/dialect/part.rs");
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));

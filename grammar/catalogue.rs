@@ -229,10 +229,12 @@ pub fn write(functions: &[Function]) -> String {
         for overload in &function.overloads {
             let _ = write!(
                 out,
-                "Overload {{ id: OverloadId({overload_id}), key: {:?}, nulls: {}, repeated: {}, result: {}, params: &[",
+                "Overload {{ id: OverloadId({overload_id}), key: {:?}, nulls: {}, repeated: {}, literal: {}, needed: {}, result: {}, params: &[",
                 overload.key,
                 overload.nulls.as_ref().map_or("None".to_owned(), |n| format!("Some(Nulls::{})", capital(n))),
                 overload.signature.repeated,
+                overload.signature.params.iter().any(|p| p.ty.contains("..") && !p.ty.ends_with("...")),
+                overload.signature.needed(),
                 signature::result_code(&overload.signature).unwrap_or_default(),
             );
             overload_id += 1;
@@ -266,7 +268,9 @@ pub fn write(functions: &[Function]) -> String {
     for (name, index) in &names {
         let _ = writeln!(out, "({name:?}, FunctionId({index})),");
     }
-    out.push_str("];\n/// Entries that the compiler itself calls.\n#[allow(missing_docs, dead_code)]\npub mod internal {\nuse super::FunctionId;\n");
+    let keys: Vec<String> = names.iter().map(|(n, _)| n.clone()).collect();
+    let _ = writeln!(out, "];\n/// Where each name is found.\npub static NAME_SLOTS: &[u16] = &{:?};", crate::hash::slots(&keys));
+    out.push_str("/// Entries that the compiler itself calls.\n#[allow(missing_docs, dead_code)]\npub mod internal {\nuse super::FunctionId;\n");
     for (index, function) in functions.iter().enumerate() {
         let taken = functions.iter().any(|f| f.internal() && f.name.eq_ignore_ascii_case(&function.name));
         if function.internal() || (!taken && function.name.chars().all(|c| c.is_ascii_uppercase())) {

@@ -274,7 +274,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
             .collect();
         let _ = write!(
             out,
-            "DialectData {{ name: {:?}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, backslash: {}, types: &{types:?}, facts: Facts {{ ",
+            "DialectData {{ name: {:?}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, backslash: {}, types: &{types:?}, facts: Facts {{ ",
             dialect.name,
             dialect.quote.chars().next().unwrap_or('"'),
             dialect.quote_backslash,
@@ -282,6 +282,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
             catalogue::capital(&dialect.fold),
             dialect.max_bytes,
             dialect.reserved,
+            crate::hash::slots(&dialect.reserved),
             dialect.backslash,
         );
         for (name, fact) in &dialect.facts {

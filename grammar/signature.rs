@@ -15,6 +15,14 @@ pub struct Param {
     pub default: Option<String>,
 }
 
+impl Signature {
+    /// How many arguments it needs: a repeated parameter behind others may be left out.
+    pub fn needed(&self) -> usize {
+        let rest = usize::from(self.repeated && self.params.len() > 1);
+        self.params.iter().take(self.params.len() - rest).filter(|p| !p.optional).count()
+    }
+}
+
 const TYPES: [(&str, &str); 12] = [
     ("boolean", "Is(Type::Boolean)"),
     ("integer", "Is(Type::Integer)"),

@@ -348,12 +348,14 @@ impl Compiler {
         }
         let relations = match chosen {
             Some(relation) => vec![relation],
+            None if options.from.is_some() => Vec::new(),
             None => options.schema.relations().iter().collect(),
         };
         Scope {
             context: options.context,
             relations,
-            open: options.schema.is_empty(),
+            // A relation that is not known has any columns; that it is not known is said once.
+            open: options.schema.is_empty() || (options.from.is_some() && chosen.is_none()),
             chosen: chosen.is_some(),
             roles,
             ordered: !options.order_by.is_empty(),

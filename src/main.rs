@@ -1,9 +1,8 @@
 //! The `formulac` command: arguments, files and the terminal. The compiler is the library.
 
-mod cli;
+#![forbid(unsafe_code)]
 
-// `diag/render.rs` names its neighbours by these paths, in the library as here.
-use formulac::{diag, span};
+mod cli;
 
 fn main() -> std::process::ExitCode {
     cli::main()

@@ -56,6 +56,15 @@ pub struct Position {
 pub struct LineIndex<'s> {
     source: &'s str,
     starts: Vec<u32>,
+    /// Characters before each block of bytes, so that a long line is not counted from its start each time.
+    blocks: Vec<u32>,
+}
+
+const BLOCK: usize = 1024;
+
+/// A character is counted by its first byte; the rest are 10xxxxxx.
+fn characters(bytes: &[u8]) -> u32 {
+    bytes.iter().filter(|b| **b & 0xC0 != 0x80).count() as u32
 }
 
 impl<'s> LineIndex<'s> {
@@ -65,7 +74,13 @@ impl<'s> LineIndex<'s> {
         let starts = std::iter::once(0)
             .chain(source.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i as u32 + 1))
             .collect();
-        Self { source, starts }
+        let mut blocks = Vec::with_capacity(source.len() / BLOCK + 1);
+        let mut before = 0;
+        for block in source.as_bytes().chunks(BLOCK) {
+            blocks.push(before);
+            before += characters(block);
+        }
+        Self { source, starts, blocks }
     }
 
     /// The place of an offset; past the end it is the end.
@@ -81,10 +96,20 @@ impl<'s> LineIndex<'s> {
         let offset = offset.min(self.source.len() as u32);
         let line = self.starts.partition_point(|s| *s <= offset).saturating_sub(1);
         let start = self.starts.get(line).copied().unwrap_or(0);
-        let before = self.source.as_bytes().get(start as usize..offset as usize).unwrap_or_default();
-        // A character is counted by its first byte; the rest are 10xxxxxx.
-        let column = before.iter().filter(|b| **b & 0xC0 != 0x80).count() as u32 + 1;
+        let column = self.characters_before(offset) - self.characters_before(start) + 1;
         Position { line: line as u32 + 1, column }
+    }
+
+    fn characters_before(&self, offset: u32) -> u32 {
+        let block = offset as usize / BLOCK;
+        let Some(before) = self.blocks.get(block) else { return self.blocks.last().map_or(0, |b| b + characters(self.tail())) };
+        let bytes = self.source.as_bytes().get(block * BLOCK..offset as usize).unwrap_or_default();
+        before + characters(bytes)
+    }
+
+    fn tail(&self) -> &[u8] {
+        let start = self.blocks.len().saturating_sub(1) * BLOCK;
+        self.source.as_bytes().get(start..).unwrap_or_default()
     }
 
     /// The offset at which a line, counted from 1, begins.

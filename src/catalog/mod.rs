@@ -1,5 +1,6 @@
 //! The functions of the language, from `dialects/functions/*.toml`.
 
+pub(crate) mod hash;
 mod lowering;
 pub(crate) mod tables;
 
@@ -99,6 +100,10 @@ pub struct Overload {
     pub params: &'static [Param],
     /// Whether the last may be given again and again.
     pub repeated: bool,
+    /// Whether a parameter takes only literals.
+    pub literal: bool,
+    /// How many arguments it needs: a repeated parameter behind others may be left out.
+    pub needed: usize,
     /// What it gives.
     pub result: ResultType,
 }
@@ -140,20 +145,11 @@ pub struct Function {
     pub overloads: &'static [Overload],
 }
 
-impl Overload {
-    /// How many arguments it needs: a repeated parameter behind others may be left out.
-    #[must_use]
-    pub fn needed(&self) -> usize {
-        let rest = usize::from(self.repeated && self.params.len() > 1);
-        self.params.iter().take(self.params.len() - rest).filter(|p| !p.optional).count()
-    }
-}
-
 impl Function {
     /// The least and greatest number of arguments over all forms; none for the greatest when there is no end.
     #[must_use]
     pub fn arity(&self) -> (usize, Option<usize>) {
-        let low = self.overloads.iter().map(Overload::needed).min().unwrap_or(0);
+        let low = self.overloads.iter().map(|o| o.needed).min().unwrap_or(0);
         let high = self
             .overloads
             .iter()
@@ -166,13 +162,16 @@ impl Function {
     /// `ROUND(value, [digits])`.
     #[must_use]
     pub fn signature(&self) -> String {
-        let Some(overload) = self.overloads.iter().max_by_key(|o| o.params.len()) else { return self.name.to_owned() };
+        let longest = self.overloads.iter().rev().max_by_key(|o| o.params.len());
+        let Some(overload) = longest else { return self.name.to_owned() };
+        let (least, _) = self.arity();
         let mut text = format!("{}(", self.name);
         for (i, param) in overload.params.iter().enumerate() {
             if i > 0 {
                 text.push_str(", ");
             }
-            if param.optional {
+            let rest = overload.repeated && i + 1 == overload.params.len() && i > 0;
+            if i >= least && !rest {
                 text.push_str(&format!("[{}]", param.name));
             } else {
                 text.push_str(param.name);
@@ -208,10 +207,12 @@ pub fn lookup(name: &str) -> Option<&'static Function> {
 }
 
 pub(crate) fn find(name: &str) -> Option<FunctionId> {
-    let by_name = |entry: &(&str, FunctionId)| {
-        entry.0.bytes().cmp(name.bytes().filter(|b| !b.is_ascii_whitespace()).map(|b| b.to_ascii_uppercase()))
-    };
-    tables::NAMES.binary_search_by(by_name).ok().map(|i| tables::NAMES[i].1)
+    if name.contains(|c: char| c.is_whitespace()) {
+        let name: String = name.split_whitespace().collect();
+        return find(&name);
+    }
+    let slot = hash::find(tables::NAME_SLOTS, name, |i| tables::NAMES[i].0)?;
+    Some(tables::NAMES[slot].1)
 }
 
 /// Every function that a formula can call, by name.

@@ -176,21 +176,28 @@ impl Lower<'_> {
         let mut args = list;
         self.settle_points(function, &mut args);
         let loose = args.iter().any(|a| self.program.meta(*a).ty == Type::Number);
-        let literal = |o: &Overload| o.params.iter().any(|p| matches!(p.ty, ParamType::Literal(..)));
-        // Of two forms, the one with just so many parameters.
-        let rest = |o: &&Overload| o.repeated;
-        // Overloads for literals first, then exact fits, then the first that fits; a number of unknown
-        // kind takes the last, which serves every kind.
-        for (literals, worst) in [(true, EXACT), (false, EXACT), (true, WIDENS), (false, WIDENS), (false, CONVERTS)] {
-            let fitting = || function.overloads.iter().filter(|o| literal(o) == literals && self.fit(o, &args).is_some_and(|f| f <= worst));
-            let pick = |repeated: bool| {
-                let mut found = fitting().filter(|o| rest(o) == repeated);
-                if loose { found.last() } else { found.next() }
-            };
-            if let Some(overload) = pick(false).or_else(|| pick(true)) {
-                let args = self.fitted(overload, args, shown)?;
-                return Some((overload, args));
+        // Overloads for literals first, then exact fits, then the first that fits; of two forms the one with just so
+        // many parameters. A number of unknown kind takes the last, which serves every kind.
+        let mut best: Option<(u8, &'static Overload)> = None;
+        for overload in function.overloads {
+            let Some(fit) = self.fit(overload, &args) else { continue };
+            let rank = match (fit, overload.literal) {
+                (EXACT, true) => 0,
+                (EXACT, false) => 2,
+                (WIDENS, true) => 4,
+                (WIDENS, false) => 6,
+                _ => 8,
+            } + u8::from(overload.repeated);
+            if best.is_none_or(|(before, _)| rank < before || (loose && rank == before)) {
+                best = Some((rank, overload));
             }
+            if rank == 0 && !loose {
+                break;
+            }
+        }
+        if let Some((_, overload)) = best {
+            let args = self.fitted(overload, args, shown)?;
+            return Some((overload, args));
         }
         self.mismatched(function, &args, span, shown);
         None
@@ -237,7 +244,7 @@ impl Lower<'_> {
 
     /// How well all arguments fit, by the worst of them.
     fn fit(&self, overload: &Overload, args: &[IrId]) -> Option<u8> {
-        if args.len() < overload.needed() || (args.len() > overload.params.len() && !overload.repeated) {
+        if args.len() < overload.needed || (args.len() > overload.params.len() && !overload.repeated) {
             return None;
         }
         let mut worst = EXACT;

@@ -240,7 +240,7 @@ impl<'s> Resolver<'_, 's> {
         }
         match found {
             Some((r, position)) => Lookup::Column(self.use_column(r, position)),
-            None if self.scope.open && !looks_like_cell(name) && boolean(name).is_none() => {
+            None if self.scope.open && !looks_like_cell(name) && boolean(name).is_none() && !name.eq_ignore_ascii_case("null") => {
                 let column = ColumnUse {
                     relation: None,
                     name: name.to_owned(),
@@ -328,6 +328,13 @@ impl<'s> Resolver<'_, 's> {
             );
             return Target::Error;
         }
+        if text.eq_ignore_ascii_case("null") {
+            self.diagnostics.push(
+                Diagnostic::new(Code::NotFormulaSyntax, span, "there is no NULL in formulas")
+                    .with_help("write `1/0` for an empty value, and `ISBLANK(x)` to test for one"),
+            );
+            return Target::Error;
+        }
         if let Some(what) = worksheet_name(text) {
             self.diagnostics.push(
                 Diagnostic::new(Code::NeedsWorksheet, span, format!("{what} need a worksheet; there is no column or definition `{text}`"))
@@ -344,7 +351,7 @@ impl<'s> Resolver<'_, 's> {
         let definitions = self.ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(self.source));
         let columns = self.scope.relations.iter().flat_map(|r| r.columns().iter().map(|c| c.name()));
         diagnostic = match suggest::nearest(text, definitions.chain(columns)) {
-            Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")).with_fix(span, near),
+            Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
             None => match self.scope.relations.first() {
                 Some(relation) => {
                     let names: Vec<&str> = relation.columns().iter().take(8).map(|c| c.name()).collect();
@@ -387,7 +394,7 @@ impl<'s> Resolver<'_, 's> {
             let mut diagnostic =
                 Diagnostic::new(Code::UnknownRelation, view, format!("there is no relation `{view_text}` here"));
             diagnostic = match suggest::nearest(view_text, known.iter().copied()) {
-                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")).with_fix(view, near),
+                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
                 None => diagnostic.with_help(format!("there is {}", listed(&known))),
             };
             self.diagnostics.push(diagnostic);
@@ -406,7 +413,7 @@ impl<'s> Resolver<'_, 's> {
                     format!("`{}` has no column `{text}`", relation.name()),
                 );
                 if let Some(near) = suggest::nearest(text, relation.columns().iter().map(|c| c.name())) {
-                    diagnostic = diagnostic.with_help(format!("`{near}` has a similar name")).with_fix(parts.field, near);
+                    diagnostic = diagnostic.with_help(format!("`{near}` has a similar name"));
                 }
                 self.diagnostics.push(diagnostic);
                 Target::Error
@@ -444,7 +451,7 @@ impl<'s> Resolver<'_, 's> {
                 Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
                     .with_label("not in the function catalogue");
             match suggest::nearest(text, catalog::names()) {
-                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")).with_fix(span, near),
+                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
                 None if count == 0 => diagnostic.with_help("`formulac functions` lists them all"),
                 None => diagnostic.with_help("`formulac functions` lists them all; there is no implied multiplication"),
             }

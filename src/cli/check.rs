@@ -9,8 +9,9 @@ use super::exit::{Exit, Failure, Found};
 use super::session::{Session, Stream, reports};
 use super::source::Source;
 use super::write::{Planned, write_all};
-use super::{compile, fix, render, spec};
-use crate::diag::Diagnostic;
+use super::{compile, fix, spec};
+use formulac::diag::render;
+use formulac::diag::Diagnostic;
 
 /// A fix may bring to light another; nobody's file needs more rounds.
 const ROUNDS: usize = 10;

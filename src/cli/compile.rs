@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::args::CompileArgs;
 use super::exit::{Exit, Failure, Found};
-use super::render;
+use formulac::diag::render;
 use super::session::{Session, reports};
 use super::source::Source;
-use crate::diag::{Code, Diagnostic};
-use crate::span::Span;
+use formulac::diag::{Code, Diagnostic};
+use formulac::span::Span;
 
 /// What came of a source.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use super::render::{Report, visible};
-use crate::diag::Diagnostic;
+use formulac::diag::render::{Report, visible};
+use formulac::diag::Diagnostic;
 
 /// The exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

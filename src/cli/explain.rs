@@ -11,9 +11,10 @@ use super::exit::{Exit, Failure};
 use super::parts::{self, Part};
 use super::session::Session;
 use super::source::Source;
-use super::{page, render};
-use crate::diag::Code;
-use crate::diag::suggest::nearest;
+use super::page;
+use formulac::diag::render;
+use formulac::diag::Code;
+use formulac::diag::suggest::nearest;
 
 /// What one dialect makes of the whole text.
 struct InDialect {

@@ -2,7 +2,7 @@
 
 use formulac::diag::Fix;
 
-use crate::diag::Diagnostic;
+use formulac::diag::Diagnostic;
 
 /// The text after all sure changes that do not overlap, and how many there were.
 pub fn apply(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
@@ -28,8 +28,8 @@ pub fn apply(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::Code;
-    use crate::span::Span;
+    use formulac::diag::Code;
+    use formulac::span::Span;
 
     fn check(text: &str, fixes: &[(u32, u32, &str)], expected: &str, count: usize) {
         let diagnostic = |(start, end, with): &(u32, u32, &str)| {

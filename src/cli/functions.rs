@@ -11,7 +11,7 @@ use super::args::FunctionsArgs;
 use super::exit::{Exit, Failure};
 use super::page::wrapped;
 use super::session::Session;
-use crate::diag::suggest::nearest;
+use formulac::diag::suggest::nearest;
 
 pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     let found = match &args.name {

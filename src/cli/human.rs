@@ -4,11 +4,11 @@ use std::fmt::{self, Write as _};
 
 use miette::{LabeledSpan, MietteHandler, MietteHandlerOpts, ReportHandler, Severity, SourceCode};
 
-use super::render::{self, Report, visible};
+use formulac::diag::render::{self, Report, visible};
 use super::session::Stream;
 use super::snippet::Snippet;
-use crate::diag::Diagnostic;
-use crate::span::{LineIndex, Span};
+use formulac::diag::Diagnostic;
+use formulac::span::{LineIndex, Span};
 
 /// People see this many, and a count of the rest.
 const SHOWN: usize = 20;
@@ -113,7 +113,7 @@ impl miette::Diagnostic for Drawing<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::Code;
+    use formulac::diag::Code;
 
     /// Every place of awkward texts is drawn, and nothing of them is obeyed by a terminal.
     #[test]

@@ -14,8 +14,6 @@ mod page;
 mod parts;
 mod project;
 mod query;
-#[path = "../diag/render.rs"]
-mod render;
 mod schema;
 mod session;
 mod settings;

@@ -12,7 +12,8 @@ use super::session::{Session, reports};
 use super::source::Source;
 use super::spec::{self, Spec};
 use super::write::{Planned, Present, write_all};
-use super::{project, render};
+use super::project;
+use formulac::diag::render;
 
 /// A compiled model.
 struct Model {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::diag::{Code, Example, Severity};
+use formulac::diag::{Code, Example, Severity};
 
 /// The page as text.
 pub fn text(code: Code) -> String {

@@ -6,7 +6,7 @@ use formulac::{Compiler, Definition, parse};
 use serde_json::{Value, json};
 
 use super::compile;
-use crate::span::Span;
+use formulac::span::Span;
 
 /// Parts of a text of which types and SQL are shown; the tree of a larger one stands alone.
 const MOST: usize = 400;

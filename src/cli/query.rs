@@ -6,7 +6,8 @@ use super::args::QueryArgs;
 use super::exit::{Exit, Failure};
 use super::session::{Session, reports};
 use super::source::Source;
-use super::{render, spec};
+use super::spec;
+use formulac::diag::render;
 
 pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
     let dialect = args.target.dialect(session)?;

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use super::args::{Format, Global, When};
 use super::exit::{Exit, Failure, Found};
 use super::human;
-use super::render::{self, Report};
+use formulac::diag::render::{self, Report};
 
 /// The options of every command, and the two streams.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
-use super::render::{is_hidden, visible};
-use crate::span::{LineIndex, Position, Span};
+use formulac::diag::render::{is_hidden, visible};
+use formulac::span::{LineIndex, Position, Span};
 
 /// Characters of a line that are shown whole.
 const WIDE: usize = 160;

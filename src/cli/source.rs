@@ -8,8 +8,8 @@ use std::path::Path;
 use formulac::limits::Limits;
 
 use super::exit::{Failure, Found};
-use crate::diag::{Code, Diagnostic};
-use crate::span::Span;
+use formulac::diag::{Code, Diagnostic};
+use formulac::span::Span;
 
 /// A source text, or what keeps it from being one.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args::{Cli, When};
 use super::exit::{Exit, Failure};
 use super::later;
-use super::render::{is_hidden, visible};
+use formulac::diag::render::{is_hidden, visible};
 use super::session::Stream;
-use crate::diag::suggest::nearest;
+use formulac::diag::suggest::nearest;
 
 /// Prints help and version to standard output, everything else as a message.
 pub fn report(fault: &clap::Error) -> Exit {

@@ -52,6 +52,7 @@ pub(crate) struct DialectData {
     pub fold: Fold,
     pub max_bytes: usize,
     pub reserved: &'static [&'static str],
+    pub reserved_slots: &'static [u16],
     pub backslash: bool,
     pub types: &'static [&'static str],
     pub facts: Facts,

@@ -1,6 +1,7 @@
 //! Names and texts as a dialect writes them: the only place where user text enters SQL.
 
 use super::{Dialect, Fold};
+use crate::catalog::hash;
 
 impl Dialect {
     /// A name: bare when it is plain, not reserved and equal to what the dialect folds it to; else quoted as spelled.
@@ -23,7 +24,11 @@ impl Dialect {
         let data = self.0;
         if self.is_plain(name, unquoted_in_source) {
             // The case of a bare name says nothing; lower case is how it is written.
-            out.extend(name.chars().map(|c| c.to_ascii_lowercase()));
+            let start = out.len();
+            out.push_str(name);
+            if let Some(written) = out.get_mut(start..) {
+                written.make_ascii_lowercase();
+            }
             return;
         }
         out.push(data.quote);
@@ -61,8 +66,7 @@ impl Dialect {
     /// Whether a bare name would be a keyword.
     #[must_use]
     pub fn is_reserved(self, name: &str) -> bool {
-        let reserved = self.0.reserved;
-        reserved.binary_search_by(|word| word.bytes().cmp(name.bytes().map(|b| b.to_ascii_lowercase()))).is_ok()
+        hash::find(self.0.reserved_slots, name, |i| self.0.reserved[i]).is_some()
     }
 
     /// A text literal.

@@ -72,7 +72,7 @@ pub(crate) fn layout_part(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let tokens = &lexed.tokens;
-    let mut pass = Pass { source, tokens, part, limits, diagnostics, out, open: Vec::new(), closed: None };
+    let mut pass = Pass { source, tokens, part, limits, diagnostics, out, open: Vec::new(), closed: None, surplus: None };
     pass.run();
 }
 
@@ -90,6 +90,8 @@ struct Pass<'a> {
     open: Vec<u32>,
     /// For each token that opens a bracket, whether it is ever closed; worked out when first asked for.
     closed: Option<Vec<bool>>,
+    /// Where the last closing bracket that closes nothing ends.
+    surplus: Option<u32>,
 }
 
 impl Pass<'_> {
@@ -167,6 +169,7 @@ impl Pass<'_> {
                     }
                     self.push(token, span);
                 }
+                Token::Star if self.is_sole_argument(at) => self.sole_star(at, span),
                 Token::Close | Token::CloseSquare => self.close(token, span),
                 _ => self.push(token, span),
             }
@@ -200,6 +203,12 @@ impl Pass<'_> {
     fn close(&mut self, token: Token, span: Span) {
         let Some(opening) = self.open.pop() else {
             let shown = span.text(self.source);
+            // A row of them is one fault.
+            if self.surplus == Some(span.start) {
+                self.surplus = Some(span.end);
+                return;
+            }
+            self.surplus = Some(span.end);
             self.diagnostics.push(
                 Diagnostic::new(Code::SurplusBracket, span, format!("`{shown}` closes nothing"))
                     .with_help("remove it")
@@ -228,6 +237,22 @@ impl Pass<'_> {
         if opening & DROPPED == 0 {
             self.push(wanted, span);
         }
+    }
+
+    /// `(*)`.
+    fn is_sole_argument(&self, at: usize) -> bool {
+        let token = |at: usize| self.tokens.get(at).map(|t| t.0);
+        token(at + 1) == Some(Token::Close) && at > 0 && token(at - 1) == Some(Token::Open)
+    }
+
+    /// `COUNT(*)`, as SQL has it: read without the star.
+    #[cold]
+    fn sole_star(&mut self, at: usize, span: Span) {
+        let name = at.checked_sub(2).and_then(|i| self.tokens.get(i)).map_or("", |(_, s)| s.text(self.source));
+        let help = if name.eq_ignore_ascii_case("count") { "write `COUNT()`, which counts rows" } else { "name the column" };
+        self.diagnostics.push(
+            Diagnostic::new(Code::NotFormulaSyntax, span, "`*` does not stand for all columns").with_help(help).with_fix(span, ""),
+        );
     }
 
     fn follows_operand(&self) -> bool {

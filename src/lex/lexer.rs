@@ -23,6 +23,7 @@ pub(crate) fn lex_part(whole: &str, part: Span, diagnostics: &mut Vec<Diagnostic
     let source = whole.get(..part.end as usize).unwrap_or_default();
     let mut tokens = Vec::with_capacity(part.range().len() / 4 + 4);
     let mut base = part.start as usize;
+    let mut odd: Option<Span> = None;
     // The lexer is begun anew only after a fault that makes it read too far.
     'again: while let Some(rest) = source.get(base..).filter(|r| !r.is_empty()) {
         let mut lexer = Token::lexer(rest);
@@ -55,11 +56,19 @@ pub(crate) fn lex_part(whole: &str, part: Span, diagnostics: &mut Vec<Diagnostic
                     tokens.push((Token::Text, span));
                 }
                 Ok(token) => tokens.push((token, span)),
-                Err(()) => unexpected(source, span, diagnostics),
+                Err(()) => match &mut odd {
+                    // What stands together is reported together.
+                    Some(run) if run.end == span.start => run.end = span.end,
+                    _ => {
+                        odd.into_iter().for_each(|run| unexpected(source, run, diagnostics));
+                        odd = Some(span);
+                    }
+                },
             }
         }
         break;
     }
+    odd.into_iter().for_each(|run| unexpected(source, run, diagnostics));
     Lexed { tokens }
 }
 
@@ -115,6 +124,8 @@ fn unexpected(source: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) {
     let text = span.text(source);
     let what = match text.chars().next() {
         Some(c) if c.is_control() => format!("control character U+{:04X}", c as u32),
+        _ if text.chars().nth(24).is_some() => format!("characters `{}…`", text.chars().take(24).collect::<String>()),
+        _ if text.chars().nth(1).is_some() => format!("characters `{text}`"),
         _ => format!("character `{text}`"),
     };
     let help = match text {
@@ -122,6 +133,7 @@ fn unexpected(source: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) {
         "\\" => "there are no backslash escapes; a quote inside a text is doubled, `\"\"`",
         "|" => "join texts with `&`",
         "@" => "there is no `@` in formulas",
+        _ if text.chars().nth(1).is_some() => "remove them",
         _ => "remove it",
     };
     diagnostics.push(Diagnostic::new(Code::UnexpectedCharacter, span, format!("unexpected {what}")).with_help(help));

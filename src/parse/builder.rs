@@ -33,6 +33,8 @@ pub struct Builder<'s> {
     operands: Vec<ExprId>,
     operators: Vec<(BinaryOp, u32)>,
     args: Vec<ExprId>,
+    /// The expression in the brackets closed last.
+    closed: Option<ExprId>,
     pub ast: Ast,
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -53,6 +55,7 @@ impl<'s> Builder<'s> {
             operands: Vec::new(),
             operators: Vec::new(),
             args: Vec::new(),
+            closed: None,
             ast,
             diagnostics: Vec::new(),
         }
@@ -87,7 +90,8 @@ impl<'s> Builder<'s> {
     pub fn empty_formula(&mut self) {
         let head = self.heads.as_slice().first().copied();
         let span = head.map_or(Span::default(), |h| h.span);
-        if head.is_some_and(|h| !h.too_deep) {
+        // A formula without a name that holds nothing was found by what is wrong with it.
+        if head.is_some_and(|h| !h.too_deep && h.name.is_some()) {
             let at = Span::new(span.end, span.end);
             self.report(
                 Diagnostic::new(Code::ExpectedExpression, at, "expected an expression after `=`")
@@ -170,9 +174,49 @@ impl<'s> Builder<'s> {
 
     // Operands
 
-    pub fn percent(&mut self, x: ExprId, r: u32) -> ExprId {
-        let span = Span::new(self.span(x).start, r);
-        self.add(Expr::Percent(x), span)
+    /// `%` after the operand read last; it binds tighter than any operator between two.
+    pub fn percent(&mut self, chain: Chain, r: u32) -> Chain {
+        self.with_last(chain, |b, x| {
+            let span = Span::new(b.span(x).start, r);
+            b.add(Expr::Percent(x), span)
+        })
+    }
+
+    /// Puts another operand in place of the one read last.
+    fn with_last(&mut self, chain: Chain, make: impl FnOnce(&mut Self, ExprId) -> ExprId) -> Chain {
+        self.operands.truncate(chain.operands as usize);
+        self.operators.truncate(chain.operators as usize);
+        if let Some(x) = self.operands.pop() {
+            let made = make(self, x);
+            self.operands.push(made);
+        }
+        chain
+    }
+
+    /// The same for what binds tighter than a sign: the signs are taken off and put on again around it.
+    fn below_signs(&mut self, x: ExprId, make: impl FnOnce(&mut Self, ExprId) -> ExprId) -> ExprId {
+        let mut signs: Vec<(Sign, u32)> = Vec::new();
+        let mut inner = x;
+        while let (Expr::Sign { sign, operand }, true) = (self.ast.expr(inner), inner.0 + 1 == self.ast.nodes.len() as u32) {
+            if Some(inner) == self.closed {
+                break;
+            }
+            signs.push((sign, self.span(inner).start));
+            self.ast.nodes.pop();
+            self.ast.spans.pop();
+            inner = operand;
+        }
+        let mut made = make(self, inner);
+        for (sign, start) in signs.into_iter().rev() {
+            made = self.sign(sign, start, made);
+        }
+        made
+    }
+
+    /// `(x)` is x, and no sign of it is taken off again.
+    pub fn bracketed(&mut self, x: ExprId) -> ExprId {
+        self.closed = Some(x);
+        x
     }
 
     pub fn sign(&mut self, sign: Sign, l: u32, operand: ExprId) -> ExprId {
@@ -180,9 +224,14 @@ impl<'s> Builder<'s> {
         self.add(Expr::Sign { sign, operand }, span)
     }
 
-    pub fn range(&mut self, from: ExprId, to: ExprId) -> ExprId {
-        let span = self.span(from).to(self.span(to));
-        self.add(Expr::Range { from, to }, span)
+    pub fn range(&mut self, chain: Chain, to: ExprId) -> Chain {
+        self.with_last(chain, |b, x| {
+            // A call or bracket on the right came after the signs on the left, which then stay where they are.
+            b.below_signs(x, |b, from| {
+                let span = b.span(from).to(b.span(to));
+                b.add(Expr::Range { from, to }, span)
+            })
+        })
     }
 
     pub fn number(&mut self, l: u32, r: u32) -> ExprId {
@@ -215,11 +264,15 @@ impl<'s> Builder<'s> {
         self.add(Expr::Cell, Span::new(l, r))
     }
 
-    pub fn timeframe(&mut self, base: ExprId, l: u32, m: u32, r: u32) -> ExprId {
+    pub fn timeframe(&mut self, chain: Chain, l: u32, m: u32, r: u32) -> Chain {
         let frame = self.ast.names.len() as u32;
         self.ast.names.push(Span::new(l, m));
-        let span = Span::new(self.span(base).start, r);
-        self.add(Expr::Timeframe { base, frame }, span)
+        self.with_last(chain, |b, x| {
+            b.below_signs(x, |b, base| {
+                let span = Span::new(b.span(base).start, r);
+                b.add(Expr::Timeframe { base, frame }, span)
+            })
+        })
     }
 
     pub fn tab(&mut self, l: u32, m: u32, base: ExprId) -> ExprId {

@@ -123,7 +123,8 @@ fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
     // `a: IF(x = "b: c", 1, 2)`: the second colon ends a plain text.
     if let Some((key, value)) = text.split_once(": ") {
         let value = value.trim();
-        if value.contains(": ") || value.starts_with(['{', '[', '&', '*', '!', '%', '@', '`', '"', '\'']) {
+        let formula = value.contains(['(', '=', '"', '&']);
+        if formula && (value.contains(": ") || value.starts_with(['{', '[', '&', '*', '!', '%', '@', '`', '"', '\''])) {
             help = format!("put the formula in quotes: `{}: '{}'`", key.trim(), value.replace('\'', "''"));
         }
     }

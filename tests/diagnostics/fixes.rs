@@ -1,0 +1,36 @@
+//! A fix removes the fault that it belongs to and makes nothing worse.
+
+use formulac::Diagnostic;
+
+use crate::setting::cases;
+
+fn errors(diagnostics: &[Diagnostic]) -> usize {
+    diagnostics.iter().filter(|d| d.is_error()).count()
+}
+
+#[test]
+fn every_fix_mends() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let before = case.setting.run(&case.text);
+        for diagnostic in &before.diagnostics {
+            let Some(fix) = diagnostic.fix() else { continue };
+            let mut text = case.text.clone();
+            text.replace_range(fix.span.range(), &fix.text);
+            let after = case.setting.run(&text);
+            let same = |d: &&Diagnostic| d.code() == diagnostic.code() && d.message() == diagnostic.message();
+            let count = |all: &[Diagnostic]| all.iter().filter(same).count();
+            if count(&after.diagnostics) >= count(&before.diagnostics) {
+                wrong.push(format!("{}: {} is still there after its fix: {text:?}", case.name, diagnostic.code()));
+            }
+            if errors(&after.diagnostics) > errors(&before.diagnostics) - usize::from(diagnostic.is_error()) {
+                let said: Vec<String> = after.diagnostics.iter().map(|d| format!("{} {}", d.code(), d.message())).collect();
+                wrong.push(format!("{}: the fix of {} brings other errors: {text:?}: {said:?}", case.name, diagnostic.code()));
+            }
+            if after.compiled < before.compiled {
+                wrong.push(format!("{}: the fix of {} loses a definition: {text:?}", case.name, diagnostic.code()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

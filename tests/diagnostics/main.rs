@@ -1,0 +1,7 @@
+//! Every diagnostic as its reader sees it: the right code and place, words that help, a fix that mends.
+
+mod fixes;
+mod pages;
+mod setting;
+mod shown;
+mod snapshots;

@@ -1,0 +1,61 @@
+//! The examples of every page of `formulac explain`: the wrong one gives the code, the right one does not.
+
+use formulac::Code;
+use formulac::diag::Example;
+
+use crate::setting::Setting;
+
+/// The codes that the example gives; none where it is only shown.
+fn codes(example: Example) -> Option<Vec<&'static str>> {
+    let (words, text) = match example {
+        Example::Formula(text) => ("measure", text),
+        Example::Orders(text) => ("orders", text),
+        Example::Row(text) => ("row", text),
+        Example::BigQuery(text) => ("orders bigquery", text),
+        Example::Spec(text) => ("spec", text),
+        Example::Schema(text) => return crate::shown::schema_codes(text),
+        Example::Shown(_) => return None,
+        _ => panic!("an example of a kind that this test does not know"),
+    };
+    Some(Setting::of(words).run(text).diagnostics.iter().map(|d| d.code()).collect())
+}
+
+#[test]
+fn wrong_examples_give_their_code_and_right_ones_nothing() {
+    let mut faults = Vec::new();
+    for code in Code::ALL {
+        let page = code.page();
+        if let Some(found) = codes(page.wrong) {
+            if !found.contains(&code.code()) {
+                faults.push(format!("{}: the wrong example gives {found:?}", code.code()));
+            }
+            let others: Vec<_> = found.iter().filter(|c| **c != code.code()).collect();
+            if !others.is_empty() {
+                faults.push(format!("{}: the wrong example gives {others:?} as well", code.code()));
+            }
+        }
+        if let Some(found) = codes(page.right) {
+            if !found.is_empty() {
+                faults.push(format!("{}: the right example gives {found:?}", code.code()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn pages_read_well() {
+    let mut names = std::collections::HashSet::new();
+    let mut numbers = std::collections::HashSet::new();
+    for code in Code::ALL {
+        assert!(names.insert(code.name()), "{} twice", code.name());
+        assert!(numbers.insert(code.code()), "{} twice", code.code());
+        assert!(code.name().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{}", code.name());
+        let letter = if code.severity() == formulac::Severity::Error { 'F' } else { 'W' };
+        assert!(code.code().starts_with(letter), "{}", code.code());
+        assert!(code.page().text.ends_with('.'), "{}", code.code());
+        assert_eq!(Code::parse(code.code()), Some(*code));
+        assert_eq!(Code::parse(code.name()), Some(*code));
+    }
+    assert!(Code::ALL.is_sorted_by_key(|c| &c.code()[1..]), "pages are in the order of their numbers");
+}

@@ -1,0 +1,93 @@
+//! What an input of these tests is compiled with: the words of its first line, `#! spec orders bigquery`.
+
+use formulac::{Column, Compiler, Context, Diagnostic, Relation, Schema, Type};
+
+/// The relation `orders` of the pages.
+pub fn orders() -> Relation {
+    Relation::new("orders")
+        .with(Column::new("id", Type::Integer).nullable(false))
+        .with(Column::new("customer_id", Type::Integer))
+        .with(Column::new("amount", Type::Decimal))
+        .with(Column::new("status", Type::Text))
+        .with(Column::new("ordered_on", Type::Date))
+}
+
+/// A second relation, for names that are in both.
+pub fn customers() -> Relation {
+    Relation::new("customers")
+        .with(Column::new("id", Type::Integer).nullable(false))
+        .with(Column::new("name", Type::Text))
+}
+
+/// How an input is compiled.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    compiler: Compiler,
+    is_spec: bool,
+}
+
+/// What came of it.
+pub struct Outcome {
+    pub diagnostics: Vec<Diagnostic>,
+    /// How many definitions have SQL; for a spec, whether it has.
+    pub compiled: usize,
+}
+
+impl Setting {
+    /// `measure`, `row`, `orders`, `two` relations, `ordered` by month, `bigquery`, `spec`.
+    pub fn of(words: &str) -> Self {
+        let has = |word: &str| words.split_whitespace().any(|w| w == word);
+        let mut builder = Compiler::builder();
+        if has("row") {
+            builder = builder.context(Context::Row);
+        }
+        if has("orders") {
+            builder = builder.schema(Schema::new().with(orders()));
+            builder = if has("spec") { builder } else { builder.from("orders") };
+        }
+        if has("two") {
+            builder = builder.schema(Schema::new().with(orders()).with(customers()));
+        }
+        if has("ordered") {
+            builder = builder.group_by(["month"]).order_by(["month"]);
+        }
+        if has("bigquery") {
+            builder = builder.dialect("bigquery".parse().unwrap());
+        }
+        Self { compiler: builder.build(), is_spec: has("spec") }
+    }
+
+    pub fn run(&self, text: &str) -> Outcome {
+        if self.is_spec {
+            let compiled = self.compiler.compile_spec(text);
+            Outcome { diagnostics: compiled.diagnostics().to_vec(), compiled: usize::from(compiled.query().is_some()) }
+        } else {
+            let compiled = self.compiler.compile(text);
+            Outcome { diagnostics: compiled.diagnostics().to_vec(), compiled: compiled.definitions().len() }
+        }
+    }
+}
+
+/// An input of `cases/`.
+pub struct Case {
+    pub name: String,
+    pub setting: Setting,
+    pub text: String,
+}
+
+/// All inputs of `cases/`, by name.
+pub fn cases() -> Vec<Case> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diagnostics/cases");
+    let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.sort();
+    let read = |path: std::path::PathBuf| {
+        let whole = std::fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
+        let (head, text) = whole.split_once('\n').unwrap();
+        let words = head.strip_prefix("#! ").expect("a case begins with `#! `");
+        // Kept with plain line ends, so that no version control can change what is tested.
+        let text = if words.contains("crlf") { text.replace('\n', "\r\n") } else { text.to_owned() };
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        Case { name, setting: Setting::of(words), text }
+    };
+    paths.into_iter().map(read).collect()
+}

@@ -1,0 +1,102 @@
+//! Codes whose example no text can hold, each made to happen.
+
+use formulac::diag::Example;
+use formulac::limits::Limits;
+use formulac::{Code, Compiler, Context, Diagnostic, Schema};
+
+use crate::setting::{customers, orders};
+
+/// What brings a code about, and the same without the fault.
+type Trigger = (&'static str, fn() -> Vec<Diagnostic>, fn() -> Vec<Diagnostic>);
+
+fn compile(text: &str) -> Vec<Diagnostic> {
+    Compiler::default().compile(text).diagnostics().to_vec()
+}
+
+fn compile_row(text: &str) -> Vec<Diagnostic> {
+    Compiler::builder().context(Context::Row).build().compile(text).diagnostics().to_vec()
+}
+
+fn compile_two(text: &str) -> Vec<Diagnostic> {
+    let schema = Schema::new().with(orders()).with(customers());
+    Compiler::builder().schema(schema).build().compile(text).diagnostics().to_vec()
+}
+
+fn compile_ordered(text: &str) -> Vec<Diagnostic> {
+    Compiler::builder().context(Context::Row).order_by(["id"]).build().compile(text).diagnostics().to_vec()
+}
+
+fn compile_spec(text: &str) -> Vec<Diagnostic> {
+    Compiler::default().compile_spec(text).diagnostics().to_vec()
+}
+
+fn repeating(depth: usize) -> String {
+    format!("{}x + 1{}", "MOD(7, ".repeat(depth), ")".repeat(depth))
+}
+
+fn doubling(count: usize) -> String {
+    let mut text = "d0 = x + 1\n".to_owned();
+    (1..count).for_each(|i| text.push_str(&format!("d{i} = d{} + 1\n", i - 1)));
+    text
+}
+
+const TRIGGERS: &[Trigger] = &[
+    ("F0105", || compile(&"a".repeat((16 << 20) + 1)), || {
+        let limits = Limits::default().with_source(8);
+        Compiler::builder().limits(limits).build().compile("SUM(a_b)").diagnostics().to_vec()
+    }),
+    ("F0204", || compile(&format!("{}1{}", "(".repeat(1_001), ")".repeat(1_001))), || {
+        compile(&format!("{}1{}", "(".repeat(1_000), ")".repeat(1_000)))
+    }),
+    ("F0303", || compile_two("SUM(id)"), || compile_two("SUM(orders.id)")),
+    ("F0310", || compile_two("SUM(orders.amount) / COUNT(customers.name)"), || compile_two("SUM(orders.amount)")),
+    ("F0502", || compile_row(&repeating(40)), || compile_row(&repeating(1))),
+    ("F0504", || compile_row(&doubling(10_000)), || compile_row(&doubling(100))),
+    ("W0506", || compile_row("YEAR(NOW())"), || compile_row("YEAR(TODAY())")),
+    ("F0507", || compile_ordered("OFFSET(OFFSET(amount, -1), -1)"), || {
+        compile_spec("model: m\nfrom: t\norder_by: id\ndefinitions: a = OFFSET(OFFSET(amount, -1), -1)\n")
+    }),
+];
+
+/// Codes that no text given to the library can bring about, and where they are tested.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("F0104", "files that are not UTF-8 are read by the command only: tests/cli"),
+    ("F0505", "no function of this version is volatile"),
+    ("F0901", "a fault of formulac itself"),
+];
+
+/// All codes that are brought about here, or known to be elsewhere.
+pub fn codes() -> Vec<&'static str> {
+    TRIGGERS.iter().map(|t| t.0).chain(ELSEWHERE.iter().map(|e| e.0)).chain(["F0820", "F0821"]).collect()
+}
+
+/// The codes that a schema file gives.
+pub fn schema_codes(text: &str) -> Option<Vec<&'static str>> {
+    let (_, found) = Schema::from_text(text, formulac::Dialect::default());
+    Some(found.iter().map(Diagnostic::code).collect())
+}
+
+#[test]
+fn every_shown_code_is_brought_about() {
+    let mut faults = Vec::new();
+    for (code, wrong, right) in TRIGGERS {
+        let found: Vec<&str> = wrong().iter().map(Diagnostic::code).collect();
+        if !found.contains(code) {
+            faults.push(format!("{code}: found {found:?}"));
+        }
+        let found: Vec<&str> = right().iter().map(Diagnostic::code).collect();
+        if found.contains(code) {
+            faults.push(format!("{code}: the right form gives {found:?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// A page that only shows its example has a trigger here.
+#[test]
+fn every_shown_page_has_a_trigger() {
+    let known = codes();
+    let shown = |c: &&Code| matches!(c.page().wrong, Example::Shown(_));
+    let missing: Vec<&str> = Code::ALL.iter().filter(shown).map(|c| c.code()).filter(|c| !known.contains(c)).collect();
+    assert!(missing.is_empty(), "no trigger for {missing:?}");
+}

@@ -1,0 +1,81 @@
+//! Every input of `cases/` with what is said about it, for a reader to judge.
+
+use std::fmt::Write as _;
+
+use formulac::Diagnostic;
+use formulac::span::LineIndex;
+
+use crate::setting::cases;
+
+/// `line:column: code name: message | help | the text at the place`, then the other places and the fix.
+fn render(text: &str, diagnostic: &Diagnostic) -> String {
+    let index = LineIndex::new(text);
+    let place = index.position(diagnostic.span().start);
+    let mut out = format!(
+        "{}:{}: {} {}: {} | {} | {:?}",
+        place.line,
+        place.column,
+        diagnostic.code(),
+        diagnostic.name(),
+        diagnostic.message(),
+        diagnostic.help().unwrap_or("(no help)"),
+        diagnostic.span().text(text),
+    );
+    for label in diagnostic.labels() {
+        let place = index.position(label.span.start);
+        let _ = write!(out, "\n    {}:{}: {} {:?}", place.line, place.column, label.text, label.span.text(text));
+    }
+    if let Some(fix) = diagnostic.fix() {
+        let _ = write!(out, "\n    fix: {:?} becomes {:?}", fix.span.text(text), fix.text);
+    }
+    out
+}
+
+#[test]
+fn every_case() {
+    let cases = cases();
+    assert!(cases.len() >= 80, "only {} cases", cases.len());
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_snapshot_path("snapshots");
+    for case in cases {
+        let outcome = case.setting.run(&case.text);
+        let said: Vec<String> = outcome.diagnostics.iter().map(|d| render(&case.text, d)).collect();
+        let shown = format!("{}\n---\n{}", case.text.replace('\r', ""), said.join("\n"));
+        settings.bind(|| insta::assert_snapshot!(case.name.as_str(), shown));
+    }
+}
+
+/// What a message must be, whatever it says: `style.md` section 4.
+#[test]
+fn messages_keep_to_the_style() {
+    for case in cases() {
+        for diagnostic in case.setting.run(&case.text).diagnostics {
+            let message = diagnostic.message();
+            let place = format!("{}: {} {message:?}", case.name, diagnostic.code());
+            assert!(!message.contains('\n'), "a line break: {place}");
+            assert!(!message.ends_with('.'), "a full stop: {place}");
+            assert!(!message.starts_with(char::is_uppercase), "a capital: {place}");
+            assert!(!message.split_whitespace().any(|w| w == "you" || w == "your"), "an address: {place}");
+            assert!(!message.contains("::"), "a Rust name: {place}");
+            assert_ne!(message.matches('`').count() % 2, 1, "an odd backtick: {place}");
+            assert!(diagnostic.help().is_some(), "no help: {place}");
+            let span = diagnostic.span().range();
+            assert!(span.start <= span.end && span.end <= case.text.len(), "a place outside of the text: {place}");
+            assert!(case.text.is_char_boundary(span.start) && case.text.is_char_boundary(span.end), "half a character: {place}");
+        }
+    }
+}
+
+/// Each code that an input can bring about stands in at least one snapshot, or is brought about by `shown.rs`.
+#[test]
+fn every_code_is_covered() {
+    let mut seen: Vec<&str> = crate::shown::codes();
+    for case in cases() {
+        seen.extend(case.setting.run(&case.text).diagnostics.iter().map(Diagnostic::code));
+    }
+    let missing: Vec<&str> =
+        formulac::Code::ALL.iter().map(|c| c.code()).filter(|c| !seen.contains(c) && *c != "F0901").collect();
+    assert!(missing.is_empty(), "no case for {missing:?}");
+}

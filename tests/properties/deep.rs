@@ -1,0 +1,75 @@
+//! The largest inputs, on a small stack: through parsing, checking, lowering, emitting and dropping.
+
+use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
+
+use crate::large::{AGAINST_SCHEMA, FORMULAS, SPECS, Shape};
+use crate::small_stack::small_stack;
+
+/// A relation of many columns.
+pub fn wide_schema(columns: usize) -> Schema {
+    let mut relation = Relation::new("wide").with(Column::new("id", Type::Integer).nullable(false));
+    for i in 0..columns {
+        relation = relation.with(Column::new(format!("column_{i}"), Type::Decimal));
+    }
+    Schema::new().with(relation)
+}
+
+fn compiler(dialect: Dialect, schema: Schema) -> Compiler {
+    Compiler::builder().dialect(dialect).schema(schema).build()
+}
+
+/// An answer for every definition, or at least one error, each in words.
+fn compile(shape: Shape, dialect: Dialect, schema: Schema) {
+    let text = (shape.make)(shape.size);
+    let compiled = compiler(dialect, schema).compile(&text);
+    let answered = !compiled.definitions().is_empty() || compiled.has_errors();
+    assert!(answered || text.trim().is_empty() || is_comment(&text), "{}: neither SQL nor an error", shape.name);
+    for diagnostic in compiled.diagnostics() {
+        assert_ne!(diagnostic.code(), "F0901", "{}: {}", shape.name, diagnostic.message());
+        assert!(diagnostic.message().len() < 1_000, "{}: a message of {} bytes", shape.name, diagnostic.message().len());
+    }
+}
+
+fn is_comment(text: &str) -> bool {
+    text.lines().all(|l| l.trim().is_empty() || l.starts_with("//"))
+}
+
+fn compile_spec(shape: Shape, dialect: Dialect) {
+    let text = (shape.make)(shape.size);
+    let compiled = compiler(dialect, Schema::new()).compile_spec(&text);
+    assert!(compiled.query().is_some() || compiled.has_errors(), "{}: neither SQL nor an error", shape.name);
+    for diagnostic in compiled.diagnostics() {
+        assert_ne!(diagnostic.code(), "F0901", "{}: {}", shape.name, diagnostic.message());
+        assert!(diagnostic.message().len() < 1_000, "{}: a message of {} bytes", shape.name, diagnostic.message().len());
+    }
+}
+
+fn dialects() -> Vec<Dialect> {
+    Dialect::all().collect()
+}
+
+/// Prints before each, so that a shape that kills the process is known.
+fn each(shapes: &'static [Shape], work: fn(Shape, Dialect)) {
+    let chosen = std::env::var("SHAPE").unwrap_or_default();
+    for (index, shape) in shapes.iter().enumerate().filter(|(_, s)| chosen.is_empty() || chosen.trim_start_matches('=') == s.name) {
+        let dialect = dialects()[index % 4];
+        let begun = std::time::Instant::now();
+        small_stack(move || work(*shape, dialect));
+        eprintln!("{:>8.2?} {} ({dialect})", begun.elapsed(), shape.name);
+    }
+}
+
+#[test]
+fn formulas() {
+    each(FORMULAS, |shape, dialect| compile(shape, dialect, Schema::new()));
+}
+
+#[test]
+fn formulas_against_a_schema() {
+    each(AGAINST_SCHEMA, |shape, dialect| compile(shape, dialect, wide_schema(100)));
+}
+
+#[test]
+fn specs() {
+    each(SPECS, compile_spec);
+}

@@ -1,0 +1,56 @@
+//! A definition's SQL depends on what it uses and on nothing else.
+
+use formulac::{Compiler, Context, Dialect};
+use proptest::prelude::*;
+
+use crate::formulas::{dimension, measure};
+use crate::fuzz::orders;
+
+fn sql_by_name(compiler: &Compiler, text: &str) -> Vec<(Option<String>, String)> {
+    let compiled = compiler.compile(text);
+    compiled.definitions().iter().map(|d| (d.name().map(str::to_owned), d.sql().to_owned())).collect()
+}
+
+fn check(definitions: &[String], added: &str, at: usize, context: Context) -> Result<(), TestCaseError> {
+    for dialect in Dialect::all() {
+        let compiler = Compiler::builder().dialect(dialect).schema(orders()).context(context).build();
+        let mut lines: Vec<String> = definitions.iter().enumerate().map(|(i, d)| format!("d{i}d = {d}")).collect();
+        let before = sql_by_name(&compiler, &lines.join("\n"));
+        lines.insert(at.min(lines.len()), format!("added = {added}"));
+        let mut after = sql_by_name(&compiler, &lines.join("\n"));
+        after.retain(|(name, _)| name.as_deref() != Some("added"));
+        prop_assert_eq!(before, after, "adding {}", added);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn of_measures(definitions in prop::collection::vec(measure(), 1..5), added in measure(), at in 0..5usize) {
+        check(&definitions, &added, at, Context::Measure)?;
+    }
+
+    #[test]
+    fn of_dimensions(definitions in prop::collection::vec(dimension(), 1..5), added in dimension(), at in 0..5usize) {
+        check(&definitions, &added, at, Context::Row)?;
+    }
+}
+
+/// A fault in one definition does not change the SQL of those that do not use it.
+#[test]
+fn faults_stay_where_they_are() {
+    let good = "a = SUM(amount)\nb = COUNT(DISTINCT(customer_id))\nc = a / b";
+    let faults = ["x = SUMM(amount)", "x = SUM(amount", "x = \"open", "x = ", "x = SUM(amount) + status", "x = AVERAGE(SUM(amount))", "x = 1 2", "x = y\ny = x"];
+    for dialect in Dialect::all() {
+        let compiler = Compiler::builder().dialect(dialect).schema(orders()).build();
+        let wanted = sql_by_name(&compiler, good);
+        assert_eq!(wanted.len(), 3);
+        for fault in faults {
+            for text in [format!("{fault}\n{good}"), format!("{good}\n{fault}"), good.replace("\nb", &format!("\n{fault}\nb"))] {
+                assert_eq!(sql_by_name(&compiler, &text), wanted, "{text}");
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Printing a tree and parsing it again gives the same tree.
+
+use formulac::ast::{Ast, Expr, ExprId, print};
+use formulac::parse::parse;
+use proptest::prelude::*;
+
+use crate::formulas::expression;
+
+/// The tree with a bracket around everything, whatever the spans.
+fn shape(ast: &Ast, source: &str, id: ExprId) -> String {
+    let leaf = || ast.span(id).text(source).chars().filter(|c| !c.is_whitespace()).collect::<String>();
+    let children = || ast.children(id).map(|c| shape(ast, source, c)).collect::<Vec<_>>().join(" ");
+    match ast.expr(id) {
+        Expr::Text => ast.span(id).text(source).to_owned(),
+        Expr::Binary { op, .. } => format!("({} {})", op.symbol(), children()),
+        Expr::Sign { sign, .. } => format!("({sign:?} {})", children()),
+        Expr::Percent(_) => format!("(% {})", children()),
+        Expr::Range { .. } => format!("(: {})", children()),
+        Expr::Timeframe { frame, .. } => format!("([{}] {})", ast.names[frame as usize].text(source), children()),
+        Expr::Tab { tab, .. } => format!("({}! {})", ast.names[tab as usize].text(source), children()),
+        Expr::Call(call) => format!("({}() {})", ast.call(call).name.text(source), children()),
+        other => format!("{:?}:{}", std::mem::discriminant(&other), leaf()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn print_then_parse_is_the_same(text in expression()) {
+        let source = format!("={text}");
+        let (parsed, found) = parse(&source);
+        prop_assert!(found.is_empty(), "{source:?}: {found:?}");
+        let body = parsed.ast().definitions[0].body;
+        let printed = print(parsed.ast(), parsed.source(), body);
+        let again = format!("={printed}");
+        let (second, found) = parse(&again);
+        prop_assert!(found.is_empty(), "{source:?} printed as {again:?}: {found:?}");
+        let second_body = second.ast().definitions[0].body;
+        prop_assert_eq!(
+            shape(parsed.ast(), parsed.source(), body),
+            shape(second.ast(), second.source(), second_body),
+            "{} printed as {}", source, again
+        );
+        prop_assert_eq!(&print(second.ast(), second.source(), second_body), &printed, "printing is stable");
+    }
+
+    /// A definition's tree does not depend on the lines above and below it.
+    #[test]
+    fn definitions_do_not_touch_each_other(one in expression(), two in expression()) {
+        let alone = format!("b = {two}");
+        let both = format!("a = {one}\nb = {two}\nc = 1");
+        let (alone, _) = parse(&alone);
+        let (both, found) = parse(&both);
+        prop_assert!(found.is_empty(), "{found:?}");
+        prop_assert_eq!(both.ast().definitions.len(), 3);
+        let (a, b) = (alone.ast().definitions[0].body, both.ast().definitions[1].body);
+        prop_assert_eq!(shape(alone.ast(), alone.source(), a), shape(both.ast(), both.source(), b));
+    }
+}

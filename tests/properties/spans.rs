@@ -1,0 +1,79 @@
+//! The tree of any text fits that text: children inside parents, whole characters, every hole reported.
+
+use formulac::ast::{Ast, Expr};
+use formulac::diag::Diagnostic;
+use formulac::parse::parse;
+use proptest::prelude::*;
+
+use crate::formulas::expression;
+use crate::mutations::{faulty_formula, soup};
+
+fn check(ast: &Ast, source: &str, found: &[Diagnostic]) -> Result<(), TestCaseError> {
+    for definition in &ast.definitions {
+        let mut stack = vec![definition.body];
+        while let Some(id) = stack.pop() {
+            let span = ast.span(id);
+            let range = span.range();
+            prop_assert!(range.start <= range.end && range.end <= source.len(), "{source:?}: {span:?}");
+            prop_assert!(source.is_char_boundary(range.start) && source.is_char_boundary(range.end), "{source:?}: {span:?}");
+            prop_assert!(id.index() >= definition.first.index() && id.index() <= definition.body.index());
+            if ast.expr(id) == Expr::Error {
+                prop_assert!(found.iter().any(Diagnostic::is_error), "{source:?}: a hole that is not reported");
+                prop_assert!(definition.broken, "{source:?}: a hole in a definition that is not marked");
+            }
+            let mut last = 0;
+            for child in ast.children(id) {
+                let inner = ast.span(child).range();
+                prop_assert!(child.index() < id.index(), "children come first");
+                prop_assert!(
+                    inner.start >= range.start && inner.end <= range.end,
+                    "{source:?}: {:?} sticks out of {:?}", &source[inner.clone()], &source[range.clone()]
+                );
+                prop_assert!(inner.start >= last, "{source:?}: children overlap");
+                last = inner.end;
+                stack.push(child);
+            }
+        }
+        prop_assert!(definition.span.end as usize <= source.len());
+        if definition.broken {
+            prop_assert!(found.iter().any(Diagnostic::is_error), "{source:?}: broken and not reported");
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn of_formulas(text in expression()) {
+        let (parsed, found) = parse(&text);
+        check(parsed.ast(), &text, &found)?;
+    }
+
+    #[test]
+    fn of_faulty_formulas(text in faulty_formula()) {
+        let (parsed, found) = parse(&text);
+        check(parsed.ast(), &text, &found)?;
+    }
+
+    #[test]
+    fn of_pieces(text in soup()) {
+        let (parsed, found) = parse(&text);
+        check(parsed.ast(), &text, &found)?;
+    }
+
+    /// Tokens stand in order, do not overlap, and what lies between is blank or comment.
+    #[test]
+    fn of_tokens(text in soup()) {
+        let mut found = Vec::new();
+        let lexed = formulac::lex::lex(&text, &mut found);
+        let mut last = 0;
+        for (_, span) in &lexed.tokens {
+            let range = span.range();
+            prop_assert!(range.start >= last && range.start < range.end && range.end <= text.len(), "{text:?}");
+            prop_assert!(text.get(range.clone()).is_some());
+            last = range.end;
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Specs, and what is known of their data: those of the example project and those of `specs/`.
+
+use std::path::{Path, PathBuf};
+
+use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
+
+/// A spec with its SQL in one dialect.
+pub struct Written {
+    pub name: String,
+    pub dialect: Dialect,
+    pub spec: String,
+    pub query: String,
+    pub model: String,
+}
+
+impl Written {
+    /// For messages.
+    pub fn place(&self) -> String {
+        format!("{} in {}", self.name, self.dialect)
+    }
+}
+
+/// The relation that the specs of `specs/` read.
+pub fn orders() -> Relation {
+    Relation::new("orders")
+        .with(Column::new("id", Type::Integer).nullable(false))
+        .with(Column::new("customer_id", Type::Integer))
+        .with(Column::new("amount", Type::Decimal))
+        .with(Column::new("status", Type::Text))
+        .with(Column::new("ordered_on", Type::Date))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn specs_in(folder: &str) -> Vec<(String, String)> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(root().join(folder)).unwrap().map(|e| e.unwrap().path()).collect();
+    paths.retain(|p| p.extension().is_some_and(|e| e == "yml"));
+    paths.sort();
+    let read = |p: PathBuf| (p.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(&p).unwrap());
+    paths.into_iter().map(read).collect()
+}
+
+/// Every spec with the schema that it is compiled against.
+pub fn specs() -> Vec<(String, String, Schema)> {
+    let facts = std::fs::read_to_string(root().join("examples/subscription_business/schema.yml")).unwrap();
+    let (founding, faults) = Schema::from_text(&facts, Dialect::default());
+    assert!(faults.is_empty(), "{faults:?}");
+    let own = Schema::new().with(orders());
+    let mut all = Vec::new();
+    for (name, text) in specs_in("examples/subscription_business/metrics") {
+        all.push((format!("founding_{name}"), text, founding.clone()));
+    }
+    for (name, text) in specs_in("tests/rubric/specs") {
+        all.push((name, text, own.clone()));
+    }
+    assert!(all.len() >= 48, "only {} specs", all.len());
+    all
+}
+
+/// Every spec in every dialect; what a dialect refuses is left out, and asserted in the snapshots.
+pub fn written() -> Vec<Written> {
+    let mut all = Vec::new();
+    for (name, spec, schema) in specs() {
+        for dialect in Dialect::all() {
+            let compiled = Compiler::builder().dialect(dialect).schema(schema.clone()).build().compile_spec(&spec);
+            if let (Some(query), Some(model)) = (compiled.query(), compiled.model_sql()) {
+                let (query, model) = (query.to_owned(), model.to_owned());
+                all.push(Written { name: name.clone(), dialect, spec: spec.clone(), query, model });
+            }
+        }
+    }
+    all
+}

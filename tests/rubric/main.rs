@@ -1,0 +1,10 @@
+//! The SQL of many specs, judged by rules that a reviewer would apply, and shown for review.
+
+mod change;
+mod columns;
+mod corpus;
+mod layout;
+mod nothing_twice;
+mod parentheses;
+mod snapshots;
+mod sql_text;

@@ -1,0 +1,58 @@
+//! No brackets that could be left out.
+
+use sqlparser::tokenizer::Token;
+
+use crate::layout::each;
+use crate::sql_text::{tokens, tree};
+
+/// Words after which a bracket groups an expression; after any other it belongs to a call or a subquery.
+const BEFORE_EXPRESSIONS: &[&str] = &[
+    "and", "or", "not", "when", "then", "else", "case", "select", "where", "having", "by", "on", "between", "distinct", "is", "like",
+];
+
+fn groups(before: Option<&Token>, after: Option<&Token>) -> bool {
+    if matches!(after, Some(Token::Word(w)) if ["select", "with"].contains(&w.value.as_str())) {
+        return false;
+    }
+    match before {
+        Some(Token::Word(word)) => word.quote_style.is_none() && BEFORE_EXPRESSIONS.contains(&word.value.as_str()),
+        Some(Token::RParen | Token::RBracket) | None => false,
+        _ => true,
+    }
+}
+
+/// `(a > 1) = true`: comparisons cannot be chained in Postgres, though sqlparser reads them so.
+fn is_compared(before: Option<&Token>, after: Option<&Token>) -> bool {
+    let compares = |t: Option<&Token>| matches!(t, Some(Token::Eq | Token::Neq | Token::Lt | Token::LtEq | Token::Gt | Token::GtEq));
+    compares(before) || compares(after)
+}
+
+#[test]
+fn none_is_needless() {
+    each(|w, sql| {
+        let Some(whole) = tree(w.dialect, sql) else { return Vec::new() };
+        let all = tokens(w.dialect, sql);
+        let mut open: Vec<usize> = Vec::new();
+        let mut faults = Vec::new();
+        for (index, (token, _)) in all.iter().enumerate() {
+            match token {
+                Token::LParen => open.push(index),
+                Token::RParen => {
+                    let Some(start) = open.pop() else { continue };
+                    let before = start.checked_sub(1).map(|i| &all[i].0);
+                    let after = all.get(index + 1).map(|t| &t.0);
+                    if !groups(before, all.get(start + 1).map(|t| &t.0)) || is_compared(before, after) {
+                        continue;
+                    }
+                    let (l, r) = (all[start].1.clone(), all[index].1.clone());
+                    let without = format!("{} {} {}", &sql[..l.start], &sql[l.end..r.start], &sql[r.end..]);
+                    if tree(w.dialect, &without).as_ref() == Some(&whole) {
+                        faults.push(format!("needless brackets: {}", &sql[l.start..r.end]));
+                    }
+                }
+                _ => {}
+            }
+        }
+        faults
+    });
+}

@@ -1,0 +1,42 @@
+//! All SQL, for review: one snapshot a spec, the dialects one below the other.
+
+use std::fmt::Write as _;
+
+use formulac::{Compiler, Dialect};
+
+use crate::corpus::specs;
+
+#[test]
+fn every_spec() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.set_snapshot_path("snapshots");
+    for (name, spec, schema) in specs() {
+        let mut shown = spec.clone();
+        for dialect in Dialect::all() {
+            let compiled = Compiler::builder().dialect(dialect).schema(schema.clone()).build().compile_spec(&spec);
+            let _ = write!(shown, "\n-- {dialect}\n");
+            for diagnostic in compiled.diagnostics() {
+                let _ = writeln!(shown, "-- {} {}", diagnostic.code(), diagnostic.message());
+            }
+            shown.push_str(compiled.query().unwrap_or_default());
+        }
+        settings.bind(|| insta::assert_snapshot!(name.as_str(), shown));
+    }
+}
+
+/// Every spec of the corpus compiles somewhere, most of them everywhere.
+#[test]
+fn specs_compile() {
+    for (name, spec, schema) in specs() {
+        let mut refused = Vec::new();
+        for dialect in Dialect::all() {
+            let compiled = Compiler::builder().dialect(dialect).schema(schema.clone()).build().compile_spec(&spec);
+            for d in compiled.diagnostics().iter().filter(|d| d.is_error()) {
+                refused.push(format!("{dialect}: {} {}", d.code(), d.message()));
+            }
+        }
+        assert!(refused.is_empty(), "{name}: {}", refused.join("\n"));
+    }
+}
