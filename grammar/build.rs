@@ -9,6 +9,8 @@ mod hash;
 #[allow(dead_code)]
 #[path = "../src/catalog/lowering.rs"]
 mod lowering;
+#[path = "../src/dialect/op.rs"]
+mod op;
 #[allow(dead_code)]
 #[path = "../src/dialect/part.rs"]
 mod part;
@@ -27,6 +29,7 @@ fn main() {
     println!("cargo:rerun-if-changed=src/catalog/hash.rs");
     println!("cargo:rerun-if-changed=src/catalog/lowering.rs");
     println!("cargo:rerun-if-changed=src/dialect/part.rs");
+    println!("cargo:rerun-if-changed=src/dialect/op.rs");
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(std::env::var("OUT_DIR").expect("cargo sets it"));
     lalrpop::Configuration::new()

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::catalogue::{self, Function};
+use crate::op::Op;
 use crate::template::{self, Node, Type};
 use crate::toml_file::{self, File};
 
@@ -224,9 +225,12 @@ fn cell(
     }
 }
 
-/// Every mode of a placeholder names an internal function.
+/// Every mode of a placeholder names an internal function, every operator is known.
 fn check_modes(functions: &[Function], nodes: &[Node]) -> Result<(), String> {
     for node in nodes {
+        if let Node::Binary { op, .. } | Node::ArgJoin { op, .. } = node {
+            Op::parse(op).ok_or_else(|| format!("unknown operator `{op}`"))?;
+        }
         if let Node::Arg { mode: m, .. } | Node::ArgList { mode: m, .. } | Node::ArgJoin { mode: m, .. } = node {
             mode(functions, m)?;
         }
@@ -306,7 +310,11 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
                 }
                 Cell::Template(nodes) => {
                     let uses: Vec<u8> = (0..overload.signature.params.len()).map(|i| count(nodes, i as u8)).collect();
-                    let _ = write!(out, "Cell::Template(Template {{ uses: &{uses:?}, parts: &[");
+                    let _ = write!(
+                        out,
+                        "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, parts: &[",
+                        uses.iter().any(|u| *u > 1)
+                    );
                     nodes.iter().for_each(|node| part(&mut out, node, functions));
                     out.push_str("] }),\n");
                 }
@@ -341,6 +349,11 @@ pub fn mode(functions: &[Function], mode: &str) -> Result<String, String> {
     }
 }
 
+fn operator(text: &str) -> String {
+    // `check_modes` has seen to it that there is one.
+    Op::parse(text).map_or_else(String::new, |op| format!("Op::{op:?}"))
+}
+
 fn part(out: &mut String, node: &Node, functions: &[Function]) {
     let mode = |m: &str| mode(functions, m).unwrap_or_default();
     let _ = match node {
@@ -354,10 +367,13 @@ fn part(out: &mut String, node: &Node, functions: &[Function]) {
         Node::Arg { index, mode: m } => write!(out, "Part::Arg {{ index: {index}, mode: {} }},", mode(m)),
         Node::ArgList { index, mode: m } => write!(out, "Part::ArgList {{ index: {index}, mode: {} }},", mode(m)),
         Node::ArgJoin { index, mode: m, op } => {
-            write!(out, "Part::ArgJoin {{ index: {index}, mode: {}, op: {op:?} }},", mode(m))
+            write!(out, "Part::ArgJoin {{ index: {index}, mode: {}, op: {} }},", mode(m), operator(op))
         }
         Node::Call { name, args } => write!(out, "Part::Call {{ name: {name:?}, args: &{args:?} }},"),
         Node::In { x, negated, args } => write!(out, "Part::In {{ x: {x}, negated: {negated}, args: &{args:?} }},"),
+        Node::Binary { op, left, right } => {
+            write!(out, "Part::Binary {{ op: {}, left: {left}, right: {right} }},", operator(op))
+        }
         Node::Case(a) => write!(out, "Part::Case(&{a:?}),"),
         Node::Spaced(a) => write!(out, "Part::Spaced(&{a:?}),"),
         Node::List(a) => write!(out, "Part::List(&{a:?}),"),

@@ -393,7 +393,7 @@ impl Reader<'_> {
         if RESERVED.contains(&word.as_str()) {
             return Err(format!("unexpected `{word}` in template"));
         }
-        if self.eat("(") {
+        if word != "interval" && self.eat("(") {
             if matches!(word.as_str(), "cast" | "safe_cast" | "try_cast") {
                 let x = self.expr(0)?;
                 self.want_word("as")?;

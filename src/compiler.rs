@@ -6,7 +6,7 @@ use crate::check::{self, Context, Role, Scope};
 use crate::diag::{self, Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::emit::Emitter;
-use crate::ir::{Ir, IrId, Program};
+use crate::ir::{ColumnUse, Ir, IrId, Program};
 use crate::lex::Mode;
 use crate::limits::Limits;
 use crate::parse::{self, SourcePart};
@@ -126,14 +126,33 @@ impl Builder {
 }
 
 /// A column that a definition reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadColumn {
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadColumn(ColumnUse);
+
+impl ReadColumn {
+    /// The relation, where one is known or written.
+    #[must_use]
+    pub fn relation(&self) -> Option<&str> {
+        self.0.relation.as_deref()
+    }
+
+    /// The column's own name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
     /// `relation.name`, or the name where no relation is known.
-    pub name: String,
-    /// The bare name.
-    pub column: String,
+    #[must_use]
+    pub fn path(&self) -> String {
+        self.relation().map_or_else(|| self.name().to_owned(), |r| format!("{r}.{}", self.name()))
+    }
+
     /// The type that was taken from use, where no schema says it.
-    pub assumed: Option<Type>,
+    #[must_use]
+    pub fn assumed(&self) -> Option<Type> {
+        self.0.assumed.then_some(self.0.ty)
+    }
 }
 
 /// A compiled definition.
@@ -374,21 +393,14 @@ impl Compiler {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Definition> {
         let options = &*self.options;
-        let columns: Arc<[ReadColumn]> = program
-            .columns
-            .iter()
-            .map(|c| ReadColumn {
-                name: c.relation.as_ref().map_or_else(|| c.name.clone(), |r| format!("{r}.{}", c.name)),
-                column: c.name.clone(),
-                assumed: c.assumed.then_some(c.ty),
-            })
-            .collect();
+        let columns: Arc<[ReadColumn]> = program.columns.iter().cloned().map(ReadColumn).collect();
         let mut emitter = Emitter::new(program, options.dialect, &options.limits);
         emitter.grouped_by_keys = roles.contains(&Role::GroupBy);
         self.windows(program, ast, roles, &mut emitter);
         let mut reads: Vec<Vec<u32>> = vec![Vec::new(); program.definitions.len()];
         let mut made: Vec<Option<Definition>> = vec![None; program.definitions.len()];
         let mut budget = options.limits.output;
+        let mut printing = Vec::new();
         for index in &program.order {
             let at = *index as usize;
             let definition = &program.definitions[at];
@@ -427,7 +439,7 @@ impl Compiler {
             let mappings = if options.map_spans {
                 sql::flat_mapped(&emitter.tree, root, &mut sql)
             } else {
-                sql::flat(&emitter.tree, root, &mut sql);
+                sql::flat(&emitter.tree, root, &mut printing, &mut sql);
                 Vec::new()
             };
             made[at] = Some(Definition {

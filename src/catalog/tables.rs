@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::all)]
 
 use super::{Function, FunctionId, Lowering, Nulls, Overload, OverloadId, Param, ParamType, ResultType};
+use crate::dialect::op::Op;
 use crate::dialect::part::{Mode, Part, TypeName};
 use crate::dialect::{Cell, DialectData, Fold, Template};
 use crate::types::{Level, Type};

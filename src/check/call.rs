@@ -111,6 +111,7 @@ impl Lower<'_> {
         let volatile = args.iter().any(|a| self.program.meta(*a).volatile);
         let meta = crate::ir::Meta { ty, nullable, level: Level::Aggregate, keyed: true, volatile, span };
         let window = function.window.map(|window| self.window_form(window, args[0], span));
+        self.program.folded |= window.is_some();
         let slice = self.program.add_args(&args);
         self.give_back(args);
         let aggregate = self.program.add(Ir::Aggregate { overload: overload.id, args: slice, distinct }, meta);
@@ -140,8 +141,14 @@ impl Lower<'_> {
         }
         let Some((overload, args)) = self.choose(function, args, span, shown) else { return self.error(span) };
         let ty = self.result_type(function, overload, &args);
+        // What takes NULL to NULL need not be asked; engines want a type of a bare NULL.
+        let rule = overload.nulls.unwrap_or(function.nulls);
+        if rule == Nulls::Any && args.iter().any(|a| matches!(self.program.node(*a), Ir::Null)) {
+            self.program.folded = true;
+            return self.null(ty, span);
+        }
         let any = args.iter().any(|a| self.program.meta(*a).nullable);
-        let nullable = match overload.nulls.unwrap_or(function.nulls) {
+        let nullable = match rule {
             Nulls::Any => any,
             Nulls::Always => !(self.never_null_division(id, &args) && !any),
             Nulls::Never => false,

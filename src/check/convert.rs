@@ -65,7 +65,8 @@ impl Lower<'_> {
     pub(super) fn to_text(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);
         match (meta.ty, self.program.node(id)) {
-            (_, Ir::Error | Ir::Null) | (Type::Text, _) => id,
+            (_, Ir::Error) | (Type::Text, _) => id,
+            (_, Ir::Null) => self.null(Type::Text, meta.span),
             (Type::Integer, Ir::Number(slice)) => {
                 let node = Ir::Text(slice);
                 self.program.add(node, crate::ir::Meta { ty: Type::Text, ..meta })

@@ -1,6 +1,7 @@
 //! What each name means: a definition, a column, or nothing.
 
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -97,7 +98,7 @@ struct Resolver<'a, 's> {
     /// The use of each column of no known relation that is written with a view or in `${…}`.
     used_open: FxHashMap<(Option<String>, String), u32>,
     /// The relation that the first name came from, when none is chosen.
-    settled: Option<String>,
+    settled: Option<Arc<str>>,
 }
 
 pub(super) fn resolve<'s>(
@@ -243,7 +244,7 @@ impl<'s> Resolver<'_, 's> {
             None if self.scope.open && !looks_like_cell(name) && boolean(name).is_none() && !name.eq_ignore_ascii_case("null") => {
                 let column = ColumnUse {
                     relation: None,
-                    name: name.to_owned(),
+                    name: Arc::from(name),
                     quoted: false,
                     ty: Type::Unknown,
                     nullable: true,
@@ -264,8 +265,8 @@ impl<'s> Resolver<'_, 's> {
             let relation = self.scope.relations[relation];
             let column = &relation.columns()[position];
             self.columns.push(ColumnUse {
-                relation: Some(relation.name().to_owned()),
-                name: column.name().to_owned(),
+                relation: Some(relation.shared_name()),
+                name: column.shared_name(),
                 quoted: column.is_quoted(),
                 ty: column.ty(),
                 nullable: column.is_nullable(),
@@ -428,8 +429,8 @@ impl<'s> Resolver<'_, 's> {
         if index == next {
             let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             self.columns.push(ColumnUse {
-                relation: relation.map(str::to_owned),
-                name: name.to_owned(),
+                relation: relation.map(Arc::from),
+                name: Arc::from(name),
                 quoted: !plain,
                 ty: Type::Unknown,
                 nullable: true,

@@ -93,6 +93,7 @@ impl Lower<'_> {
                     // `TRUE, default` is the portable way to write the last branch.
                     if matches!(self.program.node(condition), Ir::Bool(true)) {
                         branches.push(*branch);
+                        self.program.folded = true;
                         break;
                     }
                     conditions.push(condition);
@@ -153,6 +154,14 @@ impl Lower<'_> {
                 _ => {}
             }
         }
+        if matches!(self.program.node(cases[0]), Ir::Null) {
+            // Nothing equals an empty value.
+            self.program.folded = true;
+            return match branches.len() >= cases.len() {
+                true => branches[branches.len() - 1],
+                false => self.null(Type::Unknown, span),
+            };
+        }
         if self.unify(&mut cases, What::Values("SWITCH"), true).is_none() {
             return self.error(span);
         }
@@ -190,6 +199,7 @@ impl Lower<'_> {
         }
         // What stands behind a value that is never NULL is never asked.
         if let Some(last) = values.iter().position(|v| !self.program.meta(*v).nullable) {
+            self.program.folded |= last + 1 < values.len();
             values.truncate(last + 1);
         }
         values.retain(|v| !matches!(self.program.node(*v), Ir::Null));

@@ -104,14 +104,14 @@ fn object(dialect: Dialect, definitions: &[Definition], diagnostics: &[Value]) -
 /// A definition as JSON.
 pub fn definition_object(definition: &Definition) -> Value {
     let assumed: Map<String, Value> =
-        definition.columns().filter_map(|c| Some((c.column.clone(), json!(c.assumed?.name())))).collect();
+        definition.columns().filter_map(|c| Some((c.name().to_owned(), json!(c.assumed()?.name())))).collect();
     json!({
         "name": definition.name(),
         "sql": definition.sql(),
         "type": definition.ty().name(),
         "level": definition.level().name(),
         "nullable": definition.nullable(),
-        "columns": definition.columns().map(|c| c.name.as_str()).collect::<Vec<_>>(),
+        "columns": definition.columns().map(formulac::ReadColumn::path).collect::<Vec<_>>(),
         "assumed": assumed,
     })
 }

@@ -95,10 +95,10 @@ fn text(main: &InDialect, others: &[InDialect], parts: &[Part]) -> String {
         let _ = writeln!(out, "\n{name}\n  {ty}, {level}, {blank}");
         let columns: Vec<String> = definition
             .columns()
-            .map(|c| match c.assumed {
-                None => c.name.clone(),
-                Some(Type::Unknown) => format!("{} (of unknown type)", c.name),
-                Some(ty) => format!("{} (taken for {})", c.name, ty.described()),
+            .map(|c| match c.assumed() {
+                None => c.path(),
+                Some(Type::Unknown) => format!("{} (of unknown type)", c.path()),
+                Some(ty) => format!("{} (taken for {})", c.path(), ty.described()),
             })
             .collect();
         if !columns.is_empty() {

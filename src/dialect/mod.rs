@@ -2,6 +2,7 @@
 //!
 //! No code outside this module asks which dialect it is; it asks for a fact, a literal or a template.
 
+pub(crate) mod op;
 pub(crate) mod part;
 mod quote;
 
@@ -30,6 +31,8 @@ pub enum Fold {
 pub(crate) struct Template {
     /// How often each argument stands in it.
     pub uses: &'static [u8],
+    /// Some argument stands more than once.
+    pub repeats: bool,
     pub parts: &'static [Part],
 }
 

@@ -1,5 +1,7 @@
 // The parts of a compiled template. `grammar/build.rs` includes this file to write the static tables.
 
+use super::op::Op;
+
 /// One node of a template; operands are indices of earlier nodes.
 // What no template of today needs is still part of the language of templates.
 #[allow(dead_code)]
@@ -16,11 +18,11 @@ pub enum Part {
     /// A repeated argument, comma-separated, inside a call or a list.
     ArgList { index: u8, mode: Mode },
     /// A repeated argument joined by an operator.
-    ArgJoin { index: u8, mode: Mode, op: &'static str },
+    ArgJoin { index: u8, mode: Mode, op: Op },
     /// `name(a, b)`.
     Call { name: &'static str, args: &'static [u16] },
     /// `a op b`.
-    Binary { op: &'static str, left: u16, right: u16 },
+    Binary { op: Op, left: u16, right: u16 },
     /// `not a`, `-a`.
     Unary { op: &'static str, x: u16 },
     /// `a is null`.

@@ -4,6 +4,7 @@ mod template;
 
 use crate::catalog::{self, ResultType, internal};
 use crate::diag::{Code, Diagnostic};
+use crate::dialect::op::Op;
 use crate::dialect::part::Part;
 use crate::dialect::{Cell, Dialect, Template};
 use crate::ir::{Ir, IrId, Program};
@@ -70,7 +71,7 @@ impl<'p> Emitter<'p> {
             columns: vec![None; program.columns.len()],
             scratch: Vec::new(),
             locals: Vec::new(),
-            needed: vec![false; count],
+            needed: vec![false; if program.folded { count } else { 0 }],
             warned: None,
             diagnostics: Vec::new(),
             failed: false,
@@ -84,10 +85,12 @@ impl<'p> Emitter<'p> {
         let (first, root) = (definition.first, definition.root);
         self.failed = false;
         self.warned = None;
-        self.mark(first, root);
+        if self.program.folded {
+            self.mark(first, root);
+        }
         for at in first.0..=root.0 {
             let id = IrId(at);
-            if self.needed[id.index()] {
+            if !self.program.folded || self.needed[id.index()] {
                 let sql = self.node(id);
                 self.sql[id.index()] = sql;
                 let grown = self.repeated_of(sql);
@@ -197,8 +200,8 @@ impl<'p> Emitter<'p> {
                 let subject = Some(self.sql[subject.index()]);
                 self.tree.add(Sql::Case { subject, arms }, span)
             }
-            Ir::And(args) => self.chain("and", program.args(args), span),
-            Ir::Or(args) => self.chain("or", program.args(args), span),
+            Ir::And(args) => self.chain(Op::And, program.args(args), span),
+            Ir::Or(args) => self.chain(Op::Or, program.args(args), span),
             Ir::Not(x) => {
                 let x = self.sql[x.index()];
                 self.tree.add(Sql::Unary { op: "not", x }, span)
@@ -232,8 +235,8 @@ impl<'p> Emitter<'p> {
             }
             Ir::Distinct(x) => self.sql[x.index()],
         };
-        let grown = program.operands(id).fold(0u64, |sum, o| sum.saturating_add(self.repeated_of(self.sql[o.index()])));
-        if grown > 0 {
+        if !self.repeated.is_empty() {
+            let grown = program.operands(id).fold(0u64, |sum, o| sum.saturating_add(self.repeated_of(self.sql[o.index()])));
             self.note_repeated(sql, grown);
         }
         sql
@@ -248,13 +251,12 @@ impl<'p> Emitter<'p> {
         slice
     }
 
-    fn chain(&mut self, op: &'static str, args: &[IrId], span: Span) -> SqlId {
-        let mut parts = args.iter().map(|a| self.sql[a.index()]).collect::<Vec<_>>().into_iter();
-        let Some(mut left) = parts.next() else { return self.tree.word("true", span) };
-        for right in parts {
-            left = self.tree.binary(op, left, right, span);
-        }
-        left
+    fn chain(&mut self, op: Op, args: &[IrId], span: Span) -> SqlId {
+        let Some((first, rest)) = args.split_first() else { return self.tree.word("true", span) };
+        rest.iter().fold(self.sql[first.index()], |left, right| {
+            let right = self.sql[right.index()];
+            self.tree.binary(op, left, right, span)
+        })
     }
 
     /// A number as the type that it must have.
@@ -350,6 +352,15 @@ impl<'p> Emitter<'p> {
     fn aggregate(&mut self, id: IrId, overload: catalog::OverloadId, args: &[IrId], distinct: bool, span: Span) -> SqlId {
         let function = catalog::owner(overload);
         let program = self.program;
+        for arg in args {
+            // A bare NULL has no type to aggregate.
+            if let Ir::Null = program.node(*arg) {
+                let ty = program.meta(*arg).ty;
+                let ty = self.dialect.type_name(if ty == Type::Unknown { Type::Float } else { ty });
+                let x = self.sql[arg.index()];
+                self.sql[arg.index()] = self.tree.add(Sql::Cast { name: "cast", x, ty }, span);
+            }
+        }
         // COUNT(IF(c, x)) of an x that is never NULL counts the rows where c holds.
         if function == internal::COUNTA && !distinct && self.dialect.facts().count_if {
             if let Some((condition, value)) = self.conditional(args[0]) {
@@ -404,8 +415,11 @@ impl<'p> Emitter<'p> {
         match self.dialect.cell(overload) {
             Cell::Template(template) if self.is_barred_subquery(template, args) => self.pairwise(overload, args, span),
             Cell::Template(template) => {
-                self.count_repetition(template.uses, reported, overload, span);
                 let id = self.instantiate(template, args, distinct, span);
+                if !template.repeats && self.repeated.is_empty() {
+                    return id;
+                }
+                self.count_repetition(template.uses, reported, overload, span);
                 let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
                     let uses = u64::from(template.uses.get(i).copied().unwrap_or(1));
                     let width = u64::from(self.tree.width(self.sql[arg.index()]));

@@ -82,6 +82,7 @@ impl Emitter<'_> {
                 if let Some(same) = self.pointless_call(name, &args) {
                     return same;
                 }
+                let args = self.without_coalesce(name, args);
                 Sql::Call { name, args: self.tree.slice(&args) }
             }
             Part::Binary { op, left, right } => Sql::Binary { op, left: at(left), right: at(right) },
@@ -120,6 +121,24 @@ impl Emitter<'_> {
             Part::Arg { .. } | Part::ArgList { .. } | Part::ArgJoin { .. } => Sql::Word("null"),
         };
         self.tree.add(node, span)
+    }
+
+    /// `nullif(coalesce(x, 0), 0)` is `nullif(x, 0)`.
+    fn without_coalesce(&self, name: &str, mut args: Vec<SqlId>) -> Vec<SqlId> {
+        if let ("nullif", [x, zero]) = (name, args.as_slice()) {
+            if let Sql::Call { name: "coalesce", args: inner } = self.tree.node(*x) {
+                if let [value, default] = self.tree.args(inner) {
+                    if self.tree.node(*default) == self.tree.node(*zero) || self.is_zero(*default) && self.is_zero(*zero) {
+                        args[0] = *value;
+                    }
+                }
+            }
+        }
+        args
+    }
+
+    fn is_zero(&self, id: SqlId) -> bool {
+        matches!(self.tree.node(id), Sql::Text { first, len } if self.tree.str(first, len) == "0")
     }
 
     /// `nullif(12, 0)` is 12.

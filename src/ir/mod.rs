@@ -1,5 +1,7 @@
 //! The typed, levelled, dialect-free form of definitions: nodes in one arena, children before parents.
 
+use std::sync::Arc;
+
 use crate::catalog::OverloadId;
 use crate::span::Span;
 use crate::types::{Level, Type};
@@ -78,8 +80,8 @@ pub struct Meta {
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnUse {
     /// The relation, where one is known.
-    pub relation: Option<String>,
-    pub name: String,
+    pub relation: Option<Arc<str>>,
+    pub name: Arc<str>,
     /// How the source spells it: a bare name's case does not matter.
     pub quoted: bool,
     pub ty: Type,
@@ -114,6 +116,8 @@ pub struct Program {
     pub definitions: Vec<IrDefinition>,
     /// Aggregates with the window that computes the same, for dialects without the aggregate.
     pub window_forms: Vec<(IrId, IrId)>,
+    /// Some nodes are part of no value: what they stood for was folded away.
+    pub folded: bool,
     /// Indices of `definitions` so that each stands after those that it uses.
     pub order: Vec<u32>,
 }

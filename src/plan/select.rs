@@ -152,7 +152,7 @@ fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Output> {
                 let used = used as usize;
                 (program.definitions[used].name.clone().unwrap_or_default(), step.root(used), Some(used))
             }
-            Ir::Column(column) => (program.columns[column as usize].name.clone(), definition.root, None),
+            Ir::Column(column) => (program.columns[column as usize].name.to_string(), definition.root, None),
             _ => (key_name(definition.span.text(spec.source)), definition.root, None),
         };
         if !outputs.iter().any(|o| o.name.eq_ignore_ascii_case(&name)) {
@@ -358,7 +358,7 @@ impl Planner<'_> {
             let expr = self.written_node(*id, stage);
             let written = self.written(name);
             let mut text = String::new();
-            crate::sql::flat(&self.emitter.tree, expr, &mut text);
+            crate::sql::flat(&self.emitter.tree, expr, &mut Vec::new(), &mut text);
             let alias = (text != written).then_some(written);
             select.items.push(Item { expr, alias });
         }
@@ -501,7 +501,7 @@ impl Planner<'_> {
         let program = self.program();
         match program.node(root) {
             Ir::Definition(used) => program.definitions[used as usize].name.clone().unwrap_or_default(),
-            Ir::Column(column) => program.columns[column as usize].name.clone(),
+            Ir::Column(column) => program.columns[column as usize].name.to_string(),
             _ => self.aliases.get(&root).cloned().unwrap_or_default(),
         }
     }

@@ -8,6 +8,8 @@ mod omni;
 mod properties;
 mod read;
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use crate::types::Type;
@@ -21,7 +23,7 @@ use crate::types::Type;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
-    name: String,
+    name: Arc<str>,
     ty: Type,
     nullable: bool,
     quoted: bool,
@@ -32,7 +34,7 @@ impl Column {
     /// A column that may be NULL.
     #[must_use]
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
-        Self { name: name.into(), ty, nullable: true, quoted: false, description: None }
+        Self { name: Arc::from(name.into()), ty, nullable: true, quoted: false, description: None }
     }
 
     /// Whether it may be NULL.
@@ -67,6 +69,10 @@ impl Column {
         &self.name
     }
 
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
     /// Its type.
     #[must_use]
     pub fn ty(&self) -> Type {
@@ -95,7 +101,7 @@ impl Column {
 /// A table, view or model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Relation {
-    name: String,
+    name: Arc<str>,
     columns: Vec<Column>,
     by_name: FxHashMap<String, usize>,
     primary_key: Vec<String>,
@@ -105,7 +111,7 @@ impl Relation {
     /// A relation without columns.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), ..Self::default() }
+        Self { name: Arc::from(name.into()), ..Self::default() }
     }
 
     /// With a further column; the first of a name, ignoring ASCII case, is the one that counts.
@@ -116,7 +122,7 @@ impl Relation {
     }
 
     pub(crate) fn renamed(mut self, name: String) -> Self {
-        self.name = name;
+        self.name = Arc::from(name);
         self
     }
 
@@ -142,6 +148,10 @@ impl Relation {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     /// Its columns, in order.

@@ -260,7 +260,7 @@ impl<'r> Run<'r> {
             .filter(|i| plan.roles[*i] == Role::GroupBy)
             .filter_map(|i| match program.node(program.definitions[i].root) {
                 Ir::Definition(used) => program.definitions[used as usize].name.clone(),
-                Ir::Column(column) => Some(program.columns[column as usize].name.clone()),
+                Ir::Column(column) => Some(program.columns[column as usize].name.to_string()),
                 _ => Some(key_name(program.definitions[i].span.text(text))),
             })
             .collect();

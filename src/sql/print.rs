@@ -13,7 +13,7 @@ pub(crate) struct Mapping {
     pub formula: Span,
 }
 
-enum Step {
+pub(crate) enum Step {
     /// A node; `bracketed` by the operand before it.
     Node { id: SqlId, bracketed: bool },
     /// A node that may be broken, with the indent of its lines and what must still fit behind it.
@@ -25,9 +25,9 @@ enum Step {
 }
 
 /// Appends the text in one line.
-pub(crate) fn flat(tree: &Tree, root: SqlId, out: &mut String) {
-    let mut stack = vec![Step::Node { id: root, bracketed: false }];
-    run(tree, &mut stack, out, 0, None);
+pub(crate) fn flat(tree: &Tree, root: SqlId, stack: &mut Vec<Step>, out: &mut String) {
+    stack.push(Step::Node { id: root, bracketed: false });
+    run(tree, stack, out, 0, None);
 }
 
 /// The same, with the place of every node.
@@ -124,7 +124,7 @@ fn flat_node(tree: &Tree, id: SqlId, stack: &mut Vec<Step>, out: &mut String) {
         Sql::Binary { op, left, right } => stack.extend([
             operand(right, right_least),
             Step::Str(" "),
-            Step::Str(op),
+            Step::Str(op.text()),
             Step::Str(" "),
             operand(left, least),
         ]),
@@ -227,7 +227,7 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
             let mut chain = Vec::new();
             let mut left = id;
             while let Sql::Binary { op: this, left: a, right: b } = tree.node(left) {
-                if super::precedence::binary(this) != super::precedence::binary(op) || (left != id && this != op && matches!(op, "or" | "and")) {
+                if this.strength() != op.strength() {
                     break;
                 }
                 if left != id && tree.bracketed(node, left, least) {
@@ -238,7 +238,7 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
             }
             for (i, (op, right, bracketed)) in chain.iter().enumerate() {
                 stack.push(at(*right, *bracketed, indent, if i == 0 { after } else { 0 }));
-                stack.extend([Step::Str(" "), Step::Str(op), Step::Line(indent)]);
+                stack.extend([Step::Str(" "), Step::Str(op.text()), Step::Line(indent)]);
             }
             stack.push(at(left, tree.bracketed(node, left, least), indent, 0));
         }

@@ -1,6 +1,7 @@
 //! SQL expressions in one arena, children before parents; a child may be shared, and is written where it is used.
 
 use super::precedence;
+use crate::dialect::op::Op;
 use crate::span::Span;
 
 /// A node's place.
@@ -24,7 +25,7 @@ pub(crate) enum Sql {
     /// `qualifier.name`.
     Field { qualifier: SqlId, name: SqlId },
     Call { name: &'static str, args: Slice },
-    Binary { op: &'static str, left: SqlId, right: SqlId },
+    Binary { op: Op, left: SqlId, right: SqlId },
     Unary { op: &'static str, x: SqlId },
     Postfix { op: &'static str, x: SqlId },
     In { x: SqlId, negated: bool, args: Slice },
@@ -103,7 +104,7 @@ impl Tree {
         self.add(Sql::Call { name, args }, span)
     }
 
-    pub fn binary(&mut self, op: &'static str, left: SqlId, right: SqlId, span: Span) -> SqlId {
+    pub fn binary(&mut self, op: Op, left: SqlId, right: SqlId, span: Span) -> SqlId {
         self.add(Sql::Binary { op, left, right }, span)
     }
 
@@ -130,8 +131,8 @@ impl Tree {
     /// Whether an operand of `parent` is written in brackets.
     pub fn bracketed(&self, parent: Sql, child: SqlId, least: u8) -> bool {
         let op = match parent {
-            Sql::Binary { op, .. } => op,
-            _ => "",
+            Sql::Binary { op, .. } => Some(op),
+            _ => None,
         };
         precedence::needs_brackets(op, self.node(child), self.meta(child).strength, least)
     }
@@ -156,8 +157,8 @@ impl Tree {
             Sql::Field { qualifier, name } => (self.width(qualifier).saturating_add(1 + self.width(name)), ATOM),
             Sql::Call { name, args } => (list(args, 2).saturating_add(name.len() as u32 + 2), ATOM),
             Sql::Binary { op, left: a, right: b } => {
-                let sum = operand(a, left).saturating_add(operand(b, right)).saturating_add(op.len() as u32 + 2);
-                (sum, precedence::binary(op))
+                let sum = operand(a, left).saturating_add(operand(b, right)).saturating_add(op.text().len() as u32 + 2);
+                (sum, op.strength())
             }
             Sql::Unary { op: "not", x } => (operand(x, left).saturating_add(4), NOT),
             Sql::Unary { op, x } => (operand(x, left).saturating_add(op.len() as u32), NEGATIVE),

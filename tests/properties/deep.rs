@@ -73,3 +73,28 @@ fn formulas_against_a_schema() {
 fn specs() {
     each(SPECS, compile_spec);
 }
+
+/// A source as large as the limit allows, and one byte more.
+#[test]
+fn sixteen_mebibytes() {
+    let limit = formulac::limits::Limits::default().source;
+    let mut text = "a = SUM(x)".to_owned();
+    text.push_str(&" + SUM(long_name_of_a_column) * 1.5 // and a note\n".repeat(limit / 50));
+    text.push_str(&" ".repeat(limit - text.len()));
+    let too_long = format!("{text} ");
+    for (text, fits) in [(text, true), (too_long, false)] {
+        small_stack(move || {
+            let compiled = Compiler::default().compile(&text);
+            let codes: Vec<&str> = compiled.diagnostics().iter().map(|d| d.code()).collect();
+            if fits {
+                assert!(!codes.contains(&"F0105"), "{codes:?}");
+                assert!(compiled.definitions().len() == 1 || compiled.has_errors());
+            } else {
+                assert_eq!(codes, ["F0105"]);
+                let spec = Compiler::default().compile_spec(&text);
+                let codes: Vec<&str> = spec.diagnostics().iter().map(|d| d.code()).collect();
+                assert_eq!(codes, ["F0105"]);
+            }
+        });
+    }
+}
