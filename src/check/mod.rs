@@ -77,6 +77,16 @@ impl Scope<'_> {
     fn role(&self, part: u32) -> Role {
         self.roles.get(part as usize).copied().unwrap_or(Role::Definitions)
     }
+
+    /// What holds values of one row only, where that is so.
+    fn forbids_aggregates(&self, role: Role) -> Option<&'static str> {
+        match role {
+            Role::Definitions if self.context == Context::Row => Some("a dimension"),
+            Role::Where => Some("`where`"),
+            Role::GroupBy => Some("`group_by`"),
+            _ => None,
+        }
+    }
 }
 
 /// Checks all definitions of a tree. Those with errors are marked as failed; the others are whole.

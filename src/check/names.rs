@@ -6,11 +6,12 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::{Role, Scope};
-use crate::ast::{Ast, Expr, ExprId};
+use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::ColumnUse;
 use crate::parse::{reference, unquote};
+use crate::schema::Relation;
 use crate::span::Span;
 use crate::types::{Level, Type};
 
@@ -20,11 +21,14 @@ pub(super) struct Folded<'s>(pub &'s str);
 
 impl Hash for Folded<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-        for byte in self.0.bytes() {
-            hash = (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3);
+        // Setting this bit of each byte makes letters small; that it makes some other bytes alike does no harm.
+        const SMALL: u64 = 0x2020_2020_2020_2020;
+        let (words, rest) = self.0.as_bytes().split_at(self.0.len() & !7);
+        for word in words.chunks_exact(8) {
+            state.write_u64(u64::from_le_bytes(word.try_into().unwrap_or_default()) | SMALL);
         }
-        state.write_u64(hash);
+        let last = rest.iter().fold(self.0.len() as u64, |word, byte| word << 8 | u64::from(*byte | 0x20));
+        state.write_u64(last);
     }
 }
 
@@ -99,7 +103,14 @@ struct Resolver<'a, 's> {
     used_open: FxHashMap<(Option<String>, String), u32>,
     /// The relation that the first name came from, when none is chosen.
     settled: Option<Arc<str>>,
+    /// How often a similar name may still be looked for: a text of nothing but faults is read as fast as any.
+    searches: u32,
 }
+
+/// The most candidates of each kind that one name is compared with.
+const CANDIDATES: usize = 1000;
+/// The most names that are compared with candidates.
+const SEARCHES: u32 = 50;
 
 pub(super) fn resolve<'s>(
     ast: &Ast,
@@ -116,7 +127,7 @@ pub(super) fn resolve<'s>(
         aggregates: false,
         keys: Vec::new(),
     };
-    let mut symbols: FxHashMap<Folded<'s>, Symbol> = FxHashMap::default();
+    let mut symbols: FxHashMap<Folded<'s>, Symbol> = FxHashMap::with_capacity_and_hasher(count + 6, Default::default());
     for (index, definition) in ast.definitions.iter().enumerate() {
         names.failed[index] = definition.broken;
         let Some(span) = definition.name else { continue };
@@ -144,22 +155,26 @@ pub(super) fn resolve<'s>(
         used: FxHashMap::default(),
         used_open: FxHashMap::default(),
         settled: None,
+        searches: SEARCHES,
     };
+    inside_ranges(ast, &mut names.targets);
     for (index, definition) in ast.definitions.iter().enumerate() {
         let role = scope.role(definition.part);
         let own = definition.name.map(|n| n.text(source));
+        let may_aggregate = scope.forbids_aggregates(role).is_none();
         for node in definition.first.index()..=definition.body.index() {
             let id = ExprId(node as u32);
             let target = match ast.expr(id) {
-                Expr::Name => resolver.name(ast.span(id), own, role),
-                Expr::Field | Expr::Model => resolver.field(ast.span(id), own, role),
+                _ if names.targets[node] == Target::Error => continue,
+                Expr::Name => resolver.name(id, own, role, definition),
+                Expr::Field | Expr::Model => resolver.field(id, own, role, definition),
                 Expr::Call(call) => {
                     let call = ast.call(call);
                     let target = resolver.function(call.name, call.count as usize);
-                    if let Target::Function(function) = target {
+                    if let (Target::Function(function), true) = (target, may_aggregate && !names.aggregates) {
                         let function = catalog::get(function);
                         let across = call.count > 1 && function.across.is_some();
-                        names.aggregates |= function.level == Level::Aggregate && !across;
+                        names.aggregates = function.level == Level::Aggregate && !across;
                     }
                     target
                 }
@@ -180,6 +195,21 @@ pub(super) fn resolve<'s>(
     names
 }
 
+/// A range or a reference to a tab is reported as a whole, and what it is made of is not.
+fn inside_ranges(ast: &Ast, targets: &mut [Target]) {
+    let mut inside: Vec<ExprId> = Vec::new();
+    for at in (0..ast.len() as u32).rev() {
+        let id = ExprId(at);
+        if matches!(ast.expr(id), Expr::Range { .. } | Expr::Tab { .. }) && targets[id.index()] == Target::None {
+            inside.extend(ast.children(id));
+            while let Some(id) = inside.pop() {
+                targets[id.index()] = Target::Error;
+                inside.extend(ast.children(id));
+            }
+        }
+    }
+}
+
 /// What a grouping entry groups by.
 fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key> {
     match (ast.expr(body), targets[body.index()]) {
@@ -198,30 +228,52 @@ fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key>
 }
 
 impl<'s> Resolver<'_, 's> {
-    fn name(&mut self, span: Span, own: Option<&str>, role: Role) -> Target {
+    fn name(&mut self, id: ExprId, own: Option<&str>, role: Role, definition: &Definition) -> Target {
+        let span = self.ast.span(id);
+        self.name_at(span, own, role).unwrap_or_else(|| {
+            let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(span.text(self.source)));
+            self.missing(id, span, is_own, definition)
+        })
+    }
+
+    /// What the name means; none when it is not known.
+    fn name_at(&mut self, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
         let text = span.text(self.source);
-        let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(text));
-        let symbol = self.symbols.get(&Folded(text));
-        if let Some(definition) = symbol.and_then(|s| s.definition).filter(|_| !is_own) {
-            // A filter on rows sees the input first, then definitions.
-            let is_column = self.find_column(text).is_some() || symbol.is_some_and(|s| matches!(s.column, Lookup::Column(_)));
-            if role != Role::Where || !is_column {
-                return Target::Definition(definition);
+        let known = self.symbols.get(&Folded(text)).map_or((None, Lookup::Not), |s| (s.definition, s.column));
+        if let (Some(definition), lookup) = known {
+            if !own.is_some_and(|own| own.eq_ignore_ascii_case(text)) {
+                // A filter on rows sees the input first, then definitions.
+                let column_first = role == Role::Where && (matches!(lookup, Lookup::Column(_)) || self.find_column(text).is_some());
+                if !column_first {
+                    return Some(Target::Definition(definition));
+                }
             }
         }
-        let lookup = match symbol.map(|s| s.column) {
-            Some(lookup) if lookup != Lookup::Not => lookup,
-            _ => {
-                let lookup = self.column(text);
-                self.symbols.entry(Folded(text)).or_insert(Symbol { definition: None, column: lookup }).column = lookup;
-                lookup
-            }
-        };
+        match known.1 {
+            Lookup::Not => self.look_up(text, span),
+            lookup => self.found(lookup, text, span),
+        }
+    }
+
+    /// A name that is asked for as a column for the first time.
+    fn look_up(&mut self, text: &'s str, span: Span) -> Option<Target> {
+        let lookup = self.column(text);
+        self.symbols.entry(Folded(text)).or_insert(Symbol { definition: None, column: lookup }).column = lookup;
+        self.found(lookup, text, span)
+    }
+
+    fn found(&mut self, lookup: Lookup, text: &str, span: Span) -> Option<Target> {
         match lookup {
-            Lookup::Column(column) => self.one_relation(column, span),
-            Lookup::Ambiguous => self.ambiguous(text, span),
-            Lookup::Missing | Lookup::Not => self.missing(text, span, is_own),
+            Lookup::Column(column) => Some(self.one_relation(column, span)),
+            Lookup::Ambiguous => Some(self.ambiguous(text, span)),
+            Lookup::Missing | Lookup::Not => None,
         }
+    }
+
+    /// The similar name among those that would have been right.
+    fn nearest<'c>(&mut self, word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+        self.searches = self.searches.checked_sub(1)?;
+        suggest::nearest(word, candidates)
     }
 
     /// The column of the scope with this name: relation and position.
@@ -241,7 +293,7 @@ impl<'s> Resolver<'_, 's> {
         }
         match found {
             Some((r, position)) => Lookup::Column(self.use_column(r, position)),
-            None if self.scope.open && !looks_like_cell(name) && boolean(name).is_none() && !name.eq_ignore_ascii_case("null") => {
+            None if self.scope.open && !means_something_else(name) => {
                 let column = ColumnUse {
                     relation: None,
                     name: Arc::from(name),
@@ -312,7 +364,8 @@ impl<'s> Resolver<'_, 's> {
     }
 
     #[cold]
-    fn missing(&mut self, text: &str, span: Span, is_own: bool) -> Target {
+    fn missing(&mut self, id: ExprId, span: Span, is_own: bool, definition: &Definition) -> Target {
+        let text = span.text(self.source);
         if let Some(value) = boolean(text) {
             let upper = text.to_ascii_uppercase();
             self.diagnostics.push(
@@ -331,8 +384,13 @@ impl<'s> Resolver<'_, 's> {
         }
         if text.eq_ignore_ascii_case("null") {
             self.diagnostics.push(
-                Diagnostic::new(Code::NotFormulaSyntax, span, "there is no NULL in formulas")
-                    .with_help("write `1/0` for an empty value, and `ISBLANK(x)` to test for one"),
+                Diagnostic::new(Code::NotFormulaSyntax, span, "there is no NULL in formulas").with_help(
+                    if self.is_branch_of_if(id, definition) {
+                        "leave out the last argument of IF, or swap the branches"
+                    } else {
+                        "write `1/0` for an empty value, and `ISBLANK(x)` to test for one"
+                    },
+                ),
             );
             return Target::Error;
         }
@@ -343,29 +401,47 @@ impl<'s> Resolver<'_, 's> {
             );
             return Target::Error;
         }
-        let mut diagnostic = if is_own {
+        if let Some(function) = catalog::find(text).map(catalog::get) {
+            self.diagnostics.push(
+                Diagnostic::new(Code::UnknownName, span, format!("`{text}` is a function: write `{}(…)`", function.name))
+                    .with_label("no column or definition has this name")
+                    .with_help(format!("its signature is `{}`", function.signature())),
+            );
+            return Target::Error;
+        }
+        let diagnostic = if is_own {
             Diagnostic::new(Code::UnknownName, span, format!("there is no input column `{text}`"))
                 .with_label("in its own definition a name means the input column")
         } else {
             Diagnostic::new(Code::UnknownName, span, format!("there is no column or definition `{text}`"))
         };
-        let definitions = self.ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(self.source));
-        let columns = self.scope.relations.iter().flat_map(|r| r.columns().iter().map(|c| c.name()));
-        diagnostic = match suggest::nearest(text, definitions.chain(columns)) {
-            Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
-            None => match self.scope.relations.first() {
-                Some(relation) => {
-                    let names: Vec<&str> = relation.columns().iter().take(8).map(|c| c.name()).collect();
-                    diagnostic.with_help(format!("`{}` has {}", relation.name(), listed(&names)))
-                }
-                None => diagnostic.with_help("define it, or correct the name"),
-            },
+        let (ast, source, scope) = (self.ast, self.source, self.scope);
+        let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
+        let columns = scope.relations.iter().flat_map(|r| r.columns().iter().map(|c| c.name())).take(CANDIDATES);
+        let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
+        let help = match self.nearest(text, others) {
+            Some(near) => format!("`{near}` has a similar name"),
+            None => scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), |r| columns_of(r)),
         };
-        self.diagnostics.push(diagnostic);
+        self.diagnostics.push(diagnostic.with_help(help));
         Target::Error
     }
 
-    fn field(&mut self, span: Span, own: Option<&str>, role: Role) -> Target {
+    /// Whether a node is one of the branches of an IF.
+    fn is_branch_of_if(&self, id: ExprId, definition: &Definition) -> bool {
+        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
+        behind.map(ExprId).any(|node| match self.ast.expr(node) {
+            Expr::Call(call) => {
+                let call = self.ast.call(call);
+                self.ast.arguments(call).iter().skip(1).any(|a| *a == id)
+                    && call.name.text(self.source).eq_ignore_ascii_case("if")
+            }
+            _ => false,
+        })
+    }
+
+    fn field(&mut self, id: ExprId, own: Option<&str>, role: Role, definition: &Definition) -> Target {
+        let span = self.ast.span(id);
         let parts = reference(self.source, span);
         if let Some(total) = parts.total {
             self.diagnostics.push(
@@ -384,7 +460,10 @@ impl<'s> Resolver<'_, 's> {
             if self.scope.open && self.find_column(text).is_none() && !self.symbols.contains_key(&Folded(text)) {
                 return self.open_column(None, text);
             }
-            return self.name(parts.field, own, role);
+            return self.name_at(parts.field, own, role).unwrap_or_else(|| {
+                let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(text));
+                self.missing(id, parts.field, is_own, definition)
+            });
         };
         let (view_text, text) = (view.text(self.source), parts.field.text(self.source));
         let Some(relation) = self.scope.relations.iter().position(|r| r.name().eq_ignore_ascii_case(view_text)) else {
@@ -394,9 +473,9 @@ impl<'s> Resolver<'_, 's> {
             let known: Vec<&str> = self.scope.relations.iter().map(|r| r.name()).collect();
             let mut diagnostic =
                 Diagnostic::new(Code::UnknownRelation, view, format!("there is no relation `{view_text}` here"));
-            diagnostic = match suggest::nearest(view_text, known.iter().copied()) {
+            diagnostic = match self.nearest(view_text, known.iter().copied().take(CANDIDATES)) {
                 Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
-                None => diagnostic.with_help(format!("there is {}", listed(&known))),
+                None => diagnostic.with_help(format!("there is {}", listed(&known[..known.len().min(8)]))),
             };
             self.diagnostics.push(diagnostic);
             return Target::Error;
@@ -408,15 +487,12 @@ impl<'s> Resolver<'_, 's> {
             }
             None => {
                 let relation = self.scope.relations[relation];
-                let mut diagnostic = Diagnostic::new(
-                    Code::UnknownName,
-                    parts.field,
-                    format!("`{}` has no column `{text}`", relation.name()),
-                );
-                if let Some(near) = suggest::nearest(text, relation.columns().iter().map(|c| c.name())) {
-                    diagnostic = diagnostic.with_help(format!("`{near}` has a similar name"));
-                }
-                self.diagnostics.push(diagnostic);
+                let help = match self.nearest(text, relation.columns().iter().map(|c| c.name()).take(CANDIDATES)) {
+                    Some(near) => format!("`{near}` has a similar name"),
+                    None => columns_of(relation),
+                };
+                let message = format!("`{}` has no column `{text}`", relation.name());
+                self.diagnostics.push(Diagnostic::new(Code::UnknownName, parts.field, message).with_help(help));
                 Target::Error
             }
         }
@@ -446,20 +522,48 @@ impl<'s> Resolver<'_, 's> {
         if let Some(function) = catalog::find(text) {
             return Target::Function(function);
         }
-        let name = text.to_ascii_uppercase();
-        let diagnostic = super::planned::diagnostic(&name, span).unwrap_or_else(|| {
-            let diagnostic =
-                Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
-                    .with_label("not in the function catalogue");
-            match suggest::nearest(text, catalog::names()) {
-                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
-                None if count == 0 => diagnostic.with_help("`formulac functions` lists them all"),
-                None => diagnostic.with_help("`formulac functions` lists them all; there is no implied multiplication"),
+        self.no_function(text, span, count)
+    }
+
+    #[cold]
+    fn no_function(&mut self, text: &str, span: Span, count: usize) -> Target {
+        let diagnostic = super::planned::diagnostic(&text.to_ascii_uppercase(), span).unwrap_or_else(|| {
+            if let Some(near) = self.nearest(text, catalog::names()) {
+                return Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
+                    .with_label("not in the function catalogue")
+                    .with_help(format!("`{near}` has a similar name"));
             }
+            let known = self.symbols.get(&Folded(text)).is_some_and(|s| s.definition.is_some());
+            if known || self.find_column(text).is_some() {
+                return Diagnostic::new(Code::UnknownFunction, span, format!("`{text}` is a name, not a function"))
+                    .with_help("put an operator before the bracket; there is no implied multiplication");
+            }
+            Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
+                .with_label("not in the function catalogue")
+                .with_help(match count {
+                    0 => "`formulac functions` lists them all",
+                    _ => "`formulac functions` lists them all; there is no implied multiplication",
+                })
         });
         self.diagnostics.push(diagnostic);
         Target::Error
     }
+}
+
+/// What a relation has, by its first columns.
+fn columns_of(relation: &Relation) -> String {
+    let names: Vec<&str> = relation.columns().iter().take(8).map(|c| c.name()).collect();
+    format!("`{}` has {}", relation.name(), listed(&names))
+}
+
+/// Where any name may be a column: the names that are rather something else.
+fn means_something_else(name: &str) -> bool {
+    if looks_like_cell(name) || boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
+        return true;
+    }
+    // `SUM + 1`; a column may well be called `month` or `DATE`.
+    name.bytes().all(|b| b.is_ascii_uppercase())
+        && catalog::find(name).map(catalog::get).is_some_and(|f| f.level == Level::Aggregate || f.category == "logic")
 }
 
 fn boolean(text: &str) -> Option<bool> {

@@ -1,5 +1,7 @@
 //! Definitions, each after those that it uses; circles reported.
 
+use rustc_hash::FxHashMap;
+
 use super::names::Names;
 use crate::ast::Ast;
 use crate::diag::{Code, Diagnostic};
@@ -20,58 +22,93 @@ pub(super) fn order(ast: &Ast, source: &str, names: &mut Names, diagnostics: &mu
     for i in 0..count {
         starts[i + 1] += starts[i];
     }
-    const NEW: u8 = 0;
-    const OPEN: u8 = 1;
-    const DONE: u8 = 2;
-    let mut state = vec![NEW; count];
+    // Tarjan's components: each node's number by time of discovery, and the least that its component reaches.
+    const NEW: u32 = 0;
+    const DONE: u32 = u32::MAX;
+    let mut found = vec![NEW; count];
+    let mut least = vec![0u32; count];
+    let mut time = 0;
     let mut stack: Vec<(u32, u32)> = Vec::new();
+    let mut open: Vec<u32> = Vec::new();
     for root in 0..count as u32 {
-        if state[root as usize] != NEW {
+        if found[root as usize] != NEW {
             continue;
         }
-        stack.push((root, starts[root as usize]));
-        state[root as usize] = OPEN;
-        while let Some((definition, next)) = stack.last_mut() {
-            let definition = *definition;
-            if *next == starts[definition as usize + 1] {
-                state[definition as usize] = DONE;
-                order.push(definition);
-                stack.pop();
+        let mut entered = Some(root);
+        loop {
+            if let Some(definition) = entered.take() {
+                time += 1;
+                found[definition as usize] = time;
+                least[definition as usize] = time;
+                open.push(definition);
+                stack.push((definition, starts[definition as usize]));
+            }
+            let Some((definition, next)) = stack.last_mut() else { break };
+            let at = *definition as usize;
+            if *next < starts[at + 1] {
+                let used = names.uses[*next as usize].1;
+                *next += 1;
+                match found[used as usize] {
+                    NEW => entered = Some(used),
+                    DONE => {}
+                    time => least[at] = least[at].min(time),
+                }
                 continue;
             }
-            let used = names.uses[*next as usize].1;
-            *next += 1;
-            match state[used as usize] {
-                NEW => {
-                    state[used as usize] = OPEN;
-                    stack.push((used, starts[used as usize]));
+            stack.pop();
+            order.push(at as u32);
+            if let Some((user, _)) = stack.last() {
+                least[*user as usize] = least[*user as usize].min(least[at]);
+            }
+            if least[at] == found[at] {
+                let from = open.iter().rposition(|d| *d == at as u32).unwrap_or(0);
+                for member in &open[from..] {
+                    found[*member as usize] = DONE;
                 }
-                OPEN => {
-                    let from = stack.iter().position(|(d, _)| *d == used).unwrap_or(0);
-                    let path: Vec<u32> = stack[from..].iter().map(|(d, _)| *d).collect();
-                    report(ast, source, &path, diagnostics);
-                    path.iter().for_each(|d| names.failed[*d as usize] = true);
+                if open.len() - from > 1 {
+                    report(ast, source, &open[from..], names, &starts, diagnostics);
                 }
-                _ => {}
+                open.truncate(from);
             }
         }
     }
     order
 }
 
+/// Definitions that all use each other: one report, with the shortest circle through the one that stands first.
 #[cold]
-fn report(ast: &Ast, source: &str, path: &[u32], diagnostics: &mut Vec<Diagnostic>) {
-    let name = |d: u32| ast.definitions[d as usize].name.map_or("", |n| n.text(source));
-    // Begin with the one that stands first, so that the message does not depend on the order of search.
-    let first = path.iter().enumerate().min_by_key(|(_, d)| **d).map_or(0, |(i, _)| i);
-    let mut shown: Vec<&str> = path[first..].iter().chain(&path[..first]).map(|d| name(*d)).collect();
-    let start = shown[0];
-    if shown.len() > 12 {
-        shown.truncate(11);
-        shown.push("…");
+fn report(ast: &Ast, source: &str, members: &[u32], names: &mut Names, starts: &[u32], diagnostics: &mut Vec<Diagnostic>) {
+    let Some(first) = members.iter().copied().min() else { return };
+    let mut before: FxHashMap<u32, Option<u32>> = members.iter().map(|m| (*m, None)).collect();
+    let mut queue = std::collections::VecDeque::from([first]);
+    let mut last = first;
+    'search: while let Some(user) = queue.pop_front() {
+        for (_, used) in &names.uses[starts[user as usize] as usize..starts[user as usize + 1] as usize] {
+            if *used == first {
+                last = user;
+                break 'search;
+            }
+            if let Some(unseen @ None) = before.get_mut(used) {
+                *unseen = Some(user);
+                queue.push_back(*used);
+            }
+        }
     }
-    shown.push(start);
-    let span = ast.definitions[path[first] as usize].name.unwrap_or_default();
+    let mut path = vec![last];
+    while let Some(Some(user)) = before.get(&path[path.len() - 1]).filter(|_| path[path.len() - 1] != first) {
+        path.push(*user);
+    }
+    path.reverse();
+    let name = |d: &u32| ast.definitions[*d as usize].name.map_or("", |n| n.text(source));
+    let mut shown: Vec<&str> = path.iter().take(12).map(name).collect();
+    if path.len() > 12 {
+        shown[11] = "…";
+    }
+    shown.push(name(&first));
+    for member in members {
+        names.failed[*member as usize] = true;
+    }
+    let span = ast.definitions[first as usize].name.unwrap_or_default();
     diagnostics.push(
         Diagnostic::new(Code::DefinitionCycle, span, format!("definitions use each other in a circle: {}", shown.join(" → ")))
             .with_help("one of them must be computed from columns, or in an earlier step"),

@@ -225,6 +225,10 @@ codes! {
     UnknownUnit "F0414" "unknown-unit" Error
         "DATEDIF counts in \"D\", \"M\", \"Y\", \"YM\", \"MD\" or \"YD\", written as a text."
         Row("DATEDIF(start_date, end_date, \"months\")") => Row("DATEDIF(start_date, end_date, \"M\")");
+    ConstantKey "F0416" "constant-key" Error
+        "A grouping key that is the same for every row groups nothing, and SQL reads a bare number there as a column's place."
+        Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = 5\n  a = SUM(x)\n")
+        => Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = g\n  a = SUM(x)\n");
     UnsupportedFunction "F0501" "unsupported-function" Error
         "This warehouse cannot compute the function in one expression; the message says why and what does."
         BigQuery("MEDIAN(amount)") => BigQuery("AVERAGE(amount)");

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
+use super::equal::{equal_aggregates, name_of_text};
 use super::names::Taken;
 use crate::catalog;
 use crate::check::Role;
@@ -14,15 +15,33 @@ use crate::types::Level;
 #[derive(Debug, Default)]
 pub(super) struct Cuts {
     names: FxHashMap<IrId, String>,
+    /// Nodes that say the same as another, which is computed for them.
+    same: FxHashMap<IrId, IrId>,
 }
 
 impl Cuts {
+    /// The node that is computed for this one: itself, or one that says the same.
+    pub fn chosen(&self, id: IrId) -> IrId {
+        self.same.get(&id).copied().unwrap_or(id)
+    }
+
     pub fn name(&self, id: IrId) -> Option<&str> {
-        self.names.get(&id).map(String::as_str)
+        self.names.get(&self.chosen(id)).map(String::as_str)
     }
 
     pub fn contains(&self, id: IrId) -> bool {
-        self.names.contains_key(&id)
+        self.names.contains_key(&self.chosen(id))
+    }
+
+    fn insert(&mut self, id: IrId, name: String) {
+        self.names.insert(id, name);
+    }
+
+    /// All of them, in the order of the nodes.
+    pub fn sorted(&self) -> Vec<IrId> {
+        let mut ids: Vec<IrId> = self.names.keys().copied().collect();
+        ids.sort_unstable();
+        ids
     }
 }
 
@@ -35,13 +54,17 @@ struct Reads {
     groups: u32,
 }
 
-pub(super) fn cuts(step: &StepPlan<'_>, dialect: Dialect, taken: &mut Taken) -> Cuts {
+pub(super) fn cuts(step: &StepPlan<'_>, dialect: Dialect, source: &str, taken: &mut Taken) -> Cuts {
     let program = step.program;
     let in_rows = row_context(step);
     let live = live_definitions(step);
+    let windows = program.nodes.iter().any(|n| matches!(n, Ir::Window { .. }));
     let mut reads = vec![Reads::default(); program.definitions.len()];
     for (index, definition) in program.definitions.iter().enumerate() {
-        if !live[index] || definition.failed || step.is(index, Role::GroupBy) {
+        // The order of the rows of a query goes by column names; only windows compute with it.
+        let only_names = step.is(index, Role::GroupBy)
+            || (!windows && (step.is(index, Role::OrderBy) || step.is(index, Role::PartitionBy)));
+        if !live[index] || definition.failed || only_names {
             continue;
         }
         for node in needed(program, definition.first, definition.root) {
@@ -52,9 +75,10 @@ pub(super) fn cuts(step: &StepPlan<'_>, dialect: Dialect, taken: &mut Taken) -> 
         }
     }
     let mut cuts = Cuts::default();
+    share_aggregates(step, &live, source, taken, &mut cuts);
     for index in 0..program.definitions.len() {
         let root = step.root(index);
-        if !step.is(index, Role::Definitions) || !live[index] || is_trivial(program, root) {
+        if !step.is(index, Role::Definitions) || !live[index] || is_trivial(program, root) || cuts.contains(root) {
             continue;
         }
         let Reads { rows, groups } = reads[index];
@@ -73,13 +97,15 @@ pub(super) fn cuts(step: &StepPlan<'_>, dialect: Dialect, taken: &mut Taken) -> 
         };
         if cut {
             let name = program.definitions[index].name.clone().unwrap_or_default();
-            cuts.names.insert(root, taken.column(&name, step.outputs[index]));
+            let column = if step.outputs[index] { taken.output(&name) } else { taken.column(&name, &name) };
+            cuts.insert(root, column);
         }
     }
     for (index, definition) in program.definitions.iter().enumerate() {
         if live[index] && !definition.failed {
             let owner = definition.name.clone().unwrap_or_else(|| role_name(step.roles[index]).to_owned());
-            inner_cuts(program, dialect, definition.first, definition.root, &owner, taken, &mut cuts);
+            let inner = Inner { program, dialect, source, owner: &owner };
+            inner.cut(definition.first, definition.root, taken, &mut cuts);
         }
     }
     cuts
@@ -93,57 +119,134 @@ fn role_name(role: Role) -> &'static str {
     }
 }
 
-/// Arguments that a template repeats, and windows inside windows.
-fn inner_cuts(
-    program: &Program,
-    dialect: Dialect,
-    first: IrId,
-    root: IrId,
-    owner: &str,
-    taken: &mut Taken,
+/// Aggregates that stand more than once are computed once, under the name of the definition that one of them is,
+/// or one made of the formula.
+fn share_aggregates(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Taken, cuts: &mut Cuts) {
+    let program = step.program;
+    let roots: FxHashMap<IrId, usize> =
+        (0..program.definitions.len()).filter(|i| step.outputs[*i]).map(|i| (step.root(i), i)).collect();
+    for equal in equal_aggregates(step, live) {
+        let text = program.meta(equal[0]).span.text(source);
+        let name = match equal.iter().find_map(|id| roots.get(id)) {
+            Some(index) => taken.output(program.definitions[*index].name.as_deref().unwrap_or_default()),
+            None => {
+                let wanted = name_of_text(text).unwrap_or_else(|| "shared_aggregate".to_owned());
+                taken.column(&wanted, text)
+            }
+        };
+        for id in &equal[1..] {
+            cuts.same.insert(*id, equal[0]);
+        }
+        cuts.insert(equal[0], name);
+    }
+}
+
+/// Aggregates below a value that only a later stratum can compute: they are finished where the groups are made.
+pub(super) fn cut_late_aggregates(
+    step: &StepPlan<'_>,
     cuts: &mut Cuts,
+    main: u32,
+    stage_of: &dyn Fn(IrId) -> u32,
+    source: &str,
+    taken: &mut Taken,
 ) {
-    for node in needed(program, first, root) {
-        match program.node(node) {
-            Ir::Apply { overload, args } => {
-                let Cell::Template(template) = dialect.cell(overload) else { continue };
-                let function = catalog::get(catalog::owner(overload));
-                let params = function.overloads.iter().find(|o| o.id == overload).map_or(&[][..], |o| o.params);
-                for ((arg, uses), param) in program.args(args).iter().zip(template.uses).zip(params) {
-                    if *uses > 1 && !is_trivial(program, *arg) && !cuts.contains(*arg) {
-                        let name = taken.column(&format!("{owner}_{}", param.name), false);
-                        cuts.names.insert(*arg, name);
-                    }
+    if !step.grouped {
+        return;
+    }
+    let program = step.program;
+    let live = live_definitions(step);
+    let rows = row_context(step);
+    for (index, definition) in program.definitions.iter().enumerate() {
+        if !live[index] || definition.failed || rows[definition.root.index()] {
+            continue;
+        }
+        let base = definition.first.index();
+        // In which stratum each node is written: with what it is part of, unless it is a column by then.
+        let mut written = vec![0u32; definition.root.index() - base + 1];
+        let nodes = needed(program, definition.first, definition.root);
+        for id in nodes.iter().rev() {
+            let own = written[id.index() - base].max(stage_of(*id));
+            written[id.index() - base] = own;
+            let below = if cuts.contains(*id) { stage_of(*id) } else { own };
+            for operand in program.operands(*id) {
+                if let Some(stage) = operand.index().checked_sub(base).and_then(|i| written.get_mut(i)) {
+                    *stage = (*stage).max(below);
                 }
             }
-            Ir::GroupWindow { .. } => {
-                let name = taken.column(&format!("{owner}_in_group"), false);
-                cuts.names.insert(node, name);
+        }
+        for id in nodes {
+            let aggregate = matches!(program.node(id), Ir::Aggregate { .. } | Ir::CountRows);
+            if aggregate && written[id.index() - base] > main && !cuts.contains(id) {
+                let text = program.meta(id).span.text(source);
+                let owner = definition.name.as_deref().unwrap_or("group");
+                let rows = matches!(program.node(id), Ir::CountRows).then(|| "row_count".to_owned());
+                let wanted = rows.or_else(|| name_of_text(text)).unwrap_or_else(|| format!("{owner}_part"));
+                let name = taken.column(&wanted, text);
+                cuts.insert(id, name);
             }
-            Ir::Window { call } => {
-                let value = program.operands(call).next();
-                if let Some(value) = value.filter(|v| program.meta(*v).level == Level::Window) {
-                    // A definition's own name serves; an expression gets one.
-                    if !matches!(program.node(value), Ir::Definition(_)) && !cuts.contains(value) {
-                        let name = taken.column(&format!("{owner}_value"), false);
-                        cuts.names.insert(value, name);
-                    }
-                }
-            }
-            _ => {}
         }
     }
-    // A window that reads a definition which is itself a window needs that one finished, though nobody else reads it.
-    for node in needed(program, first, root) {
-        if let Ir::Window { call } = program.node(node) {
-            if let Some(value) = program.operands(call).next() {
-                if let (Ir::Definition(used), Level::Window) = (program.node(value), program.meta(value).level) {
-                    let root = program.definitions[used as usize].root;
-                    if !cuts.contains(root) {
-                        let name = program.definitions[used as usize].name.clone().unwrap_or_default();
-                        cuts.names.insert(root, taken.column(&name, false));
+}
+
+/// Cuts inside one definition.
+struct Inner<'i> {
+    program: &'i Program,
+    dialect: Dialect,
+    source: &'i str,
+    /// What generated names begin with.
+    owner: &'i str,
+}
+
+impl Inner<'_> {
+    fn name(&self, what: &str, id: IrId, taken: &mut Taken) -> String {
+        taken.column(&format!("{}_{what}", self.owner), self.program.meta(id).span.text(self.source))
+    }
+
+    /// Arguments that a template repeats, windows over rows, windows inside windows.
+    fn cut(&self, first: IrId, root: IrId, taken: &mut Taken, cuts: &mut Cuts) {
+        let program = self.program;
+        for node in needed(program, first, root) {
+            match program.node(node) {
+                Ir::Apply { overload, args } => {
+                    let Cell::Template(template) = self.dialect.cell(overload) else { continue };
+                    if !template.repeats {
+                        continue;
+                    }
+                    let function = catalog::get(catalog::owner(overload));
+                    let params = function.overloads.iter().find(|o| o.id == overload).map_or(&[][..], |o| o.params);
+                    for ((arg, uses), param) in program.args(args).iter().zip(template.uses).zip(params) {
+                        if *uses > 1 && !is_trivial(program, *arg) && !cuts.contains(*arg) {
+                            let name = self.name(param.name, *arg, taken);
+                            cuts.insert(*arg, name);
+                        }
                     }
                 }
+                Ir::GroupWindow { .. } => {
+                    let name = self.name("in_group", node, taken);
+                    cuts.insert(node, name);
+                }
+                Ir::Window { call } => {
+                    let Some(value) = program.operands(call).next() else { continue };
+                    if program.meta(value).level != Level::Window {
+                        continue;
+                    }
+                    // What another window gives is finished first, under its definition's own name where it has one.
+                    let (finished, name) = match program.node(value) {
+                        Ir::Definition(used) => {
+                            let definition = &program.definitions[used as usize];
+                            (definition.root, definition.name.clone())
+                        }
+                        _ => (value, None),
+                    };
+                    if !cuts.contains(finished) {
+                        let name = match name {
+                            Some(name) => taken.column(&name, &name),
+                            None => self.name("value", value, taken),
+                        };
+                        cuts.insert(finished, name);
+                    }
+                }
+                _ => {}
             }
         }
     }

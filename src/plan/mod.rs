@@ -5,6 +5,7 @@
 //! window. Those nodes are *cut*: computed in one stratum under a name, read as a column in the later ones.
 
 mod cuts;
+mod equal;
 mod names;
 mod select;
 mod stages;

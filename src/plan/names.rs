@@ -1,28 +1,57 @@
-//! Names for columns and CTEs that the analyst did not name: from the content, never from a counter.
+//! Names for columns that the analyst did not name: from the content, never from a counter.
 
 use rustc_hash::FxHashSet;
 
 /// Names that are in use, compared without case.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Taken {
     columns: FxHashSet<String>,
+    /// Bytes that a name may have; 0 when there is no limit.
+    most: usize,
 }
 
 impl Taken {
+    pub fn new(most: usize) -> Self {
+        Self { columns: FxHashSet::default(), most }
+    }
+
     pub fn reserve(&mut self, name: &str) {
         self.columns.insert(name.to_lowercase());
     }
 
-    /// A column for a value: the wanted name, or one that says the same and is free.
-    /// An output has its name to itself already, unless an input column bears it too.
-    pub fn column(&mut self, wanted: &str, output: bool) -> String {
-        if output && !self.columns.contains(&wanted.to_lowercase()) {
+    /// The name of an output's column: its own, unless an input column bears it too.
+    pub fn output(&mut self, name: &str) -> String {
+        if self.columns.contains(&name.to_lowercase()) { self.column(&format!("{name}_defined"), name) } else { name.to_owned() }
+    }
+
+    /// A name for a value: the wanted one, or, where that is taken or too long, one with a mark of the formula text.
+    pub fn column(&mut self, wanted: &str, formula: &str) -> String {
+        let fits = self.most == 0 || wanted.len() <= self.most;
+        if fits && self.columns.insert(wanted.to_lowercase()) {
             return wanted.to_owned();
         }
-        let mut name = if output { format!("{wanted}_defined") } else { wanted.to_owned() };
-        while !self.columns.insert(name.to_lowercase()) {
-            name.push_str("_value");
+        let mut text = formula.to_owned();
+        loop {
+            let mark = mark(&text);
+            let room = if self.most == 0 { wanted.len() } else { self.most.saturating_sub(mark.len() + 1) };
+            let mut end = wanted.len().min(room);
+            while !wanted.is_char_boundary(end) {
+                end -= 1;
+            }
+            let name = format!("{}_{mark}", wanted.get(..end).unwrap_or_default());
+            if self.columns.insert(name.to_lowercase()) {
+                return name;
+            }
+            text.push(' ');
         }
-        name
     }
+}
+
+/// Six letters that stand for a text: the same for the same text, in any version.
+fn mark(text: &str) -> String {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in text.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    (0..6).map(|i| char::from(b'a' + ((hash >> (i * 8)) % 26) as u8)).collect()
 }

@@ -9,6 +9,7 @@ use super::stages::{self, Stages};
 use crate::check::Role;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
+use crate::dialect::op::Op;
 use crate::emit::Emitter;
 use crate::ir::{Ir, IrId, Program};
 use crate::limits::Limits;
@@ -81,6 +82,21 @@ struct Planner<'p> {
     aliases: FxHashMap<IrId, String>,
     /// Columns of earlier strata: stratum and name, by node.
     columns: FxHashMap<IrId, (u32, String)>,
+    /// The cuts of each stratum.
+    cut_in: Vec<Vec<IrId>>,
+    roles: Roles,
+    /// The windows' own keys are being written.
+    in_windows: bool,
+}
+
+/// The roots of what is not a column.
+#[derive(Default)]
+struct Roles {
+    filter: Option<IrId>,
+    having: Option<IrId>,
+    /// Keys of order, and whether they are descending.
+    order: Vec<(IrId, bool)>,
+    partition: Vec<IrId>,
 }
 
 /// Plans one step; the tree of its SQL goes on in the next one.
@@ -94,25 +110,57 @@ pub(crate) fn plan_step<'p>(
     cte_names: &mut CteNames,
 ) -> (StepOutput, Tree) {
     let program = step.program;
-    let mut taken = Taken::default();
+    let mut taken = Taken::new(dialect.max_bytes());
     program.columns.iter().for_each(|c| taken.reserve(&c.name));
     if !step.grouped {
         input.relation.into_iter().flat_map(Relation::columns).for_each(|c| taken.reserve(c.name()));
     }
     let outputs = outputs(step, spec);
-    let cuts = cuts::cuts(step, dialect, &mut taken);
+    let mut cuts = cuts::cuts(step, dialect, spec.source, &mut taken);
     let stages = stages::stages(step, &cuts);
+    cuts::cut_late_aggregates(step, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
     let mut emitter = Emitter::new(program, dialect, limits);
     emitter.tree = tree;
     emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
     let aliases = aliases(step, &outputs);
     let mut planner =
-        Planner { step, spec, input, emitter, cuts, stages, outputs, aliases, columns: FxHashMap::default() };
+        Planner {
+            step,
+            spec,
+            input,
+            emitter,
+            cuts,
+            stages,
+            outputs,
+            aliases,
+            columns: FxHashMap::default(),
+            cut_in: Vec::new(),
+            roles: roles(step, spec),
+            in_windows: false,
+        };
     planner.note_columns();
     let (ctes, body) = planner.selects(cte_names);
     let (relation, open, grain) = planner.result();
     let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
     (StepOutput { ctes, body, relation, open, grain, diagnostics }, planner.emitter.tree)
+}
+
+fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {
+    let mut roles = Roles::default();
+    for (index, definition) in step.program.definitions.iter().enumerate() {
+        if definition.failed {
+            continue;
+        }
+        let root = definition.root;
+        match step.roles[index] {
+            Role::Where => roles.filter = Some(root),
+            Role::Having => roles.having = Some(root),
+            Role::OrderBy => roles.order.push((root, spec.descending.get(index).copied().unwrap_or(false))),
+            Role::PartitionBy => roles.partition.push(root),
+            Role::Definitions | Role::GroupBy => {}
+        }
+    }
+    roles
 }
 
 /// Names of CTEs in a query, all different.
@@ -143,6 +191,7 @@ impl CteNames {
 fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Output> {
     let program = step.program;
     let mut outputs: Vec<Output> = Vec::new();
+    let mut names = rustc_hash::FxHashSet::default();
     for (index, definition) in program.definitions.iter().enumerate() {
         if !step.is(index, Role::GroupBy) || definition.failed {
             continue;
@@ -155,7 +204,7 @@ fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Output> {
             Ir::Column(column) => (program.columns[column as usize].name.to_string(), definition.root, None),
             _ => (key_name(definition.span.text(spec.source)), definition.root, None),
         };
-        if !outputs.iter().any(|o| o.name.eq_ignore_ascii_case(&name)) {
+        if names.insert(name.to_lowercase()) {
             outputs.push(Output { name, root, key: true, definition: target });
         }
     }
@@ -180,18 +229,23 @@ pub(crate) fn key_name(text: &str) -> String {
 /// Other places where a key's timeframe is written out.
 fn aliases(step: &StepPlan<'_>, outputs: &[Output]) -> FxHashMap<IrId, String> {
     let program = step.program;
+    let timeframe = |id: IrId| match program.node(id) {
+        Ir::Apply { overload, args } => match program.args(args).first().map(|a| program.node(*a)) {
+            Some(Ir::Column(column)) => Some((overload, column)),
+            _ => None,
+        },
+        _ => None,
+    };
+    let keys = outputs.iter().filter(|o| o.key && o.definition.is_none());
+    let keys: FxHashMap<_, _> = keys.filter_map(|o| Some((timeframe(o.root)?, (o.root, &o.name)))).collect();
     let mut found = FxHashMap::default();
-    for output in outputs.iter().filter(|o| o.key && o.definition.is_none()) {
-        let Ir::Apply { overload, args } = program.node(output.root) else { continue };
-        let Some(Ir::Column(column)) = program.args(args).first().map(|a| program.node(*a)) else { continue };
-        for (at, node) in program.nodes.iter().enumerate() {
-            let id = IrId(at as u32);
-            if let Ir::Apply { overload: other, args } = *node {
-                let same = other == overload
-                    && program.args(args).first().map(|a| program.node(*a)) == Some(Ir::Column(column));
-                if same && id != output.root {
-                    found.insert(id, output.name.clone());
-                }
+    if keys.is_empty() {
+        return found;
+    }
+    for id in (0..program.nodes.len() as u32).map(IrId) {
+        if let Some((root, name)) = timeframe(id).and_then(|t| keys.get(&t)) {
+            if *root != id {
+                found.insert(id, (*name).clone());
             }
         }
     }
@@ -205,10 +259,13 @@ impl Planner<'_> {
 
     /// Under which name, and from which stratum on, a node is a column.
     fn note_columns(&mut self) {
-        let program = self.step.program;
-        for at in 0..program.nodes.len() as u32 {
-            if let Some(name) = self.cuts.name(IrId(at)) {
-                self.columns.insert(IrId(at), (self.stages.of(IrId(at)), name.to_owned()));
+        self.cut_in = vec![Vec::new(); self.stages.last as usize + 1];
+        for id in self.cuts.sorted() {
+            let stage = self.stages.of(id);
+            let name = self.cuts.name(id).unwrap_or_default().to_owned();
+            self.columns.insert(id, (stage, name));
+            if let Some(cuts) = self.cut_in.get_mut(stage as usize) {
+                cuts.push(id);
             }
         }
         let main = self.stages.main;
@@ -219,7 +276,8 @@ impl Planner<'_> {
             let stage = if output.key { main } else { self.stages.of(output.root) };
             let carried = self.step.grouped || self.cuts.contains(output.root);
             if carried && stage < self.stages.last {
-                self.columns.entry(output.root).or_insert_with(|| (stage, output.name.clone()));
+                let root = self.cuts.chosen(output.root);
+                self.columns.entry(root).or_insert_with(|| (stage, output.name.clone()));
             }
         }
     }
@@ -230,7 +288,7 @@ impl Planner<'_> {
             Ir::Definition(used) => self.program().definitions[used as usize].root,
             _ => id,
         };
-        self.columns.get(&id).filter(|(made, _)| *made < stage).map(|(_, name)| name.as_str())
+        self.columns.get(&self.cuts.chosen(id)).filter(|(made, _)| *made < stage).map(|(_, name)| name.as_str())
     }
 
     fn selects(&mut self, names: &mut CteNames) -> (Vec<Cte>, Select) {
@@ -271,21 +329,18 @@ impl Planner<'_> {
         let grouping = self.step.grouped && stage == self.stages.main;
         let mut wanted: Vec<(String, IrId)> = Vec::new();
         if grouping {
+            let mut seen = rustc_hash::FxHashSet::default();
             for output in &self.outputs {
-                if output.key || self.stages.of(output.root) == stage {
-                    let name = self.columns.get(&output.root).map_or(&output.name, |(_, name)| name);
+                let here = output.key || self.stages.of(output.root) == stage;
+                if here && seen.insert(self.cuts.chosen(output.root)) {
+                    let name = self.columns.get(&self.cuts.chosen(output.root)).map_or(&output.name, |(_, name)| name);
                     wanted.push((name.clone(), output.root));
                 }
             }
         }
-        let program = self.step.program;
-        for at in 0..program.nodes.len() as u32 {
-            let id = IrId(at);
-            if let Some(name) = self.cuts.name(id) {
-                if self.stages.of(id) == stage && !wanted.iter().any(|(_, w)| *w == id) {
-                    wanted.push((name.to_owned(), id));
-                }
-            }
+        let grouped: rustc_hash::FxHashSet<IrId> = wanted.iter().map(|(_, id)| self.cuts.chosen(*id)).collect();
+        for id in self.cut_in.get(stage as usize).into_iter().flatten().filter(|id| !grouped.contains(id)) {
+            wanted.push((self.cuts.name(*id).unwrap_or_default().to_owned(), *id));
         }
         let first_new = wanted.first().map_or_else(|| "values".to_owned(), |(name, _)| name.clone());
         let mut select = self.select(stage, from, &wanted);
@@ -304,7 +359,8 @@ impl Planner<'_> {
         let mut select = self.select(stage, from, &wanted);
         let mut kept: Vec<Item> = Vec::new();
         if !grouping {
-            let shadowed = |name: &str| self.outputs.iter().any(|o| o.name.eq_ignore_ascii_case(name));
+            let outputs = self.output_names();
+            let shadowed = |name: &str| outputs.contains(&name.to_lowercase());
             let names: Option<Vec<String>> = match &self.spec.keep {
                 KeepColumns::Nothing => Some(Vec::new()),
                 KeepColumns::Some(names) => Some(names.iter().map(|n| (*n).to_owned()).collect()),
@@ -335,22 +391,13 @@ impl Planner<'_> {
     fn select(&mut self, stage: u32, from: &str, wanted: &[(String, IrId)]) -> Select {
         let program = self.step.program;
         let grouping = self.step.grouped && stage == self.stages.main;
-        let of_role = |role: Role| -> Vec<IrId> {
-            program
-                .definitions
-                .iter()
-                .enumerate()
-                .filter(|(i, d)| self.step.is(*i, role) && !d.failed)
-                .map(|(_, d)| d.root)
-                .collect()
-        };
-        let filters = if stage == self.stages.filter { of_role(Role::Where) } else { Vec::new() };
-        let having = if grouping { of_role(Role::Having) } else { Vec::new() };
-        let keys: Vec<IrId> = if grouping { self.outputs.iter().filter(|o| o.key).map(|o| o.root).collect() } else { Vec::new() };
+        let filters: Vec<IrId> = self.roles.filter.filter(|_| stage == self.stages.filter).into_iter().collect();
+        let tested: Vec<IrId> = self.roles.having.filter(|_| stage == self.stages.having).into_iter().collect();
+        let keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
         let mut roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
-        roots.extend(filters.iter().chain(&having).chain(&keys));
-        let told_apart: Vec<IrId> = keys.iter().chain(&having).copied().collect();
-        self.emitter.qualifier = self.qualifier(&told_apart, stage, from, wanted);
+        roots.extend(filters.iter().chain(&tested).chain(&keys));
+        let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
+        self.emitter.qualifier = if grouping { self.qualifier(&told_apart, stage, from, wanted) } else { None };
         self.emit(&roots, stage);
         let source = if stage == 0 && self.input.first { Source::Input } else { Source::Name(self.written(from)) };
         let mut select = Select { from: Some(source), ..Select::default() };
@@ -362,10 +409,12 @@ impl Planner<'_> {
             let alias = (text != written).then_some(written);
             select.items.push(Item { expr, alias });
         }
-        let conditions: Vec<SqlId> = filters.iter().map(|id| self.written_node(*id, stage)).collect();
-        select.filter = conditions.into_iter().next();
+        // Groups are filtered in HAVING where they are made, and by their columns in a later stratum.
+        let before: Vec<IrId> = if grouping { filters } else { filters.into_iter().chain(tested.iter().copied()).collect() };
+        let conditions: Vec<SqlId> = before.iter().map(|id| self.written_node(*id, stage)).collect();
+        select.filter = conditions.into_iter().reduce(|a, b| self.emitter.tree.binary(Op::And, a, b, Span::default()));
         select.group_by = keys.iter().map(|id| self.written_node(*id, stage)).collect();
-        select.having = having.first().map(|id| self.written_node(*id, stage));
+        select.having = tested.first().filter(|_| grouping).map(|id| self.written_node(*id, stage));
         select
     }
 
@@ -392,6 +441,11 @@ impl Planner<'_> {
             }
         }
         clash.then(|| self.emitter.name(from, Span::default()))
+    }
+
+    /// What a grouped step groups by.
+    fn group_keys(&self) -> Vec<IrId> {
+        self.outputs.iter().filter(|o| o.key).map(|o| o.root).collect()
     }
 
     fn written_node(&mut self, id: IrId, stage: u32) -> SqlId {
@@ -425,11 +479,13 @@ impl Planner<'_> {
                 }
             }
         }
-        if windows {
+        if windows && !self.in_windows {
+            self.in_windows = true;
             self.windows(stage);
+            self.in_windows = false;
         }
         if groups {
-            let keys: Vec<IrId> = self.outputs.iter().filter(|o| o.key).map(|o| o.root).collect();
+            let keys = self.group_keys();
             self.emit(&keys, stage);
             self.emitter.windows.groups = keys.iter().map(|id| self.written_node(*id, stage)).collect();
         }
@@ -446,19 +502,9 @@ impl Planner<'_> {
     fn windows(&mut self, stage: u32) {
         let program = self.step.program;
         self.emitter.windows = crate::emit::Windows::default();
-        let (mut order, mut partition) = (Vec::new(), Vec::new());
-        let mut used: Vec<String> = Vec::new();
-        for (index, definition) in program.definitions.iter().enumerate() {
-            if definition.failed {
-                continue;
-            }
-            let part = self.step.roles[index];
-            if matches!(part, Role::OrderBy | Role::PartitionBy) {
-                used.push(self.name_of(definition.root));
-                let descending = self.spec.descending.get(index).copied().unwrap_or(false);
-                if part == Role::OrderBy { order.push((definition.root, descending)) } else { partition.push(definition.root) }
-            }
-        }
+        let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
+        let used = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).map(|id| self.name_of(id));
+        let used: Vec<String> = used.collect();
         let grain: Vec<(String, Option<IrId>)> = if self.step.grouped {
             self.outputs.iter().filter(|o| o.key).map(|o| (o.name.clone(), Some(o.root))).collect()
         } else {
@@ -509,14 +555,9 @@ impl Planner<'_> {
     /// The keys that order the rows of a query.
     fn order_keys(&mut self) -> Vec<OrderKey> {
         let program = self.step.program;
-        let mut keys: Vec<(String, bool, bool)> = Vec::new();
-        for (index, definition) in program.definitions.iter().enumerate() {
-            if self.step.is(index, Role::OrderBy) && !definition.failed {
-                let name = self.name_of(definition.root);
-                let nullable = program.meta(definition.root).nullable;
-                keys.push((name, self.spec.descending.get(index).copied().unwrap_or(false), nullable));
-            }
-        }
+        let order = self.roles.order.iter();
+        let mut keys: Vec<(String, bool, bool)> =
+            order.map(|(id, descending)| (self.name_of(*id), *descending, program.meta(*id).nullable)).collect();
         if keys.is_empty() {
             return Vec::new();
         }
@@ -544,14 +585,16 @@ impl Planner<'_> {
         let program = self.program();
         let mut relation = Relation::new(self.spec.name);
         let mut open = false;
+        let outputs = self.output_names();
+        let is_output = |name: &str| outputs.contains(&name.to_lowercase());
         if !self.step.grouped {
             match (&self.spec.keep, self.input.relation) {
                 (KeepColumns::All, Some(input)) => {
-                    input.columns().iter().filter(|c| !self.is_output(c.name())).for_each(|c| relation.push(c.clone()));
+                    input.columns().iter().filter(|c| !is_output(c.name())).for_each(|c| relation.push(c.clone()));
                 }
                 (KeepColumns::All, None) => open = true,
                 (KeepColumns::Some(names), input) => {
-                    for name in names.iter().filter(|n| !self.is_output(n)) {
+                    for name in names.iter().filter(|n| !is_output(n)) {
                         let column = input.and_then(|r| r.column(name)).cloned();
                         relation.push(column.unwrap_or_else(|| Column::new(*name, Type::Unknown)));
                     }
@@ -567,13 +610,13 @@ impl Planner<'_> {
         let grain = if self.step.grouped {
             self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()
         } else {
-            let kept = |g: &String| open || relation.column(g).is_some() && !self.is_output(g);
+            let kept = |g: &String| open || relation.column(g).is_some() && !is_output(g);
             if self.input.grain.iter().all(kept) { self.input.grain.to_vec() } else { Vec::new() }
         };
         (relation, open, grain)
     }
 
-    fn is_output(&self, name: &str) -> bool {
-        self.outputs.iter().any(|o| o.name.eq_ignore_ascii_case(name))
+    fn output_names(&self) -> rustc_hash::FxHashSet<String> {
+        self.outputs.iter().map(|o| o.name.to_lowercase()).collect()
     }
 }

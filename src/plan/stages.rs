@@ -15,6 +15,8 @@ pub(super) struct Stages {
     pub main: u32,
     /// The stratum whose select filters rows.
     pub filter: u32,
+    /// The stratum that filters groups: the grouping one, or a later one that has what it tests as columns.
+    pub having: u32,
     pub last: u32,
 }
 
@@ -27,9 +29,10 @@ impl Stages {
 pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts) -> Stages {
     let program = step.program;
     let rows = row_context(step);
+    let tested_by = read_by_having(step);
     let live = live_definitions(step);
     let mut stage = vec![0u32; program.nodes.len()];
-    let after = |stage: &[u32], id: IrId| stage[id.index()] + u32::from(cuts.contains(id));
+    let after = |stage: &[u32], id: IrId| stage[cuts.chosen(id).index()] + u32::from(cuts.contains(id));
     // What a node needs of its operands; a definition stands for its root.
     let need = |stage: &[u32], id: IrId| -> u32 {
         match program.node(id) {
@@ -92,9 +95,21 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts) -> Stages {
             }
         }
     }
+    // What is tested of groups comes first, since windows depend on it.
+    let mut each_of: Vec<(IrId, usize)> = Vec::new();
+    for tested in [true, false] {
+        for index in &program.order {
+            let index = *index as usize;
+            let definition = &program.definitions[index];
+            if live[index] && !definition.failed && tested_by[index] == tested {
+                each_of.extend(needed(program, definition.first, definition.root).into_iter().map(|id| (id, index)));
+            }
+        }
+    }
     // Then groups and windows. A key read by its name is a column from the stratum after the grouping one.
     let mut last = main;
-    for id in each(&|_| true) {
+    let mut having = main;
+    for (id, of) in each_of {
         let before = if step.grouped { rows[id.index()] } else { !windowed(id) };
         if before {
             if !step.grouped {
@@ -109,15 +124,33 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts) -> Stages {
             Ir::Aggregate { .. } => main,
             _ => need(&stage, id),
         };
+        // Windows see the groups that are left.
+        let own = if matches!(program.node(id), Ir::Window { .. }) { own.max(having) } else { own };
         stage[id.index()] = own.max(main);
+        if step.is(of, Role::Having) && id == program.definitions[of].root {
+            having = stage[id.index()];
+        }
         last = last.max(own);
     }
-    for index in 0..program.definitions.len() {
-        if step.is(index, Role::Having) {
-            last = last.max(main);
+    last = last.max(having);
+    Stages { stage, main, filter, having, last }
+}
+
+/// By definition: `having` is, or reads, it.
+fn read_by_having(step: &StepPlan<'_>) -> Vec<bool> {
+    let program = step.program;
+    let mut read: Vec<bool> = (0..program.definitions.len()).map(|i| step.is(i, Role::Having)).collect();
+    for index in program.order.iter().rev() {
+        let definition = &program.definitions[*index as usize];
+        if read[*index as usize] && !definition.failed {
+            for node in needed(program, definition.first, definition.root) {
+                if let Ir::Definition(used) = program.node(node) {
+                    read[used as usize] = true;
+                }
+            }
         }
     }
-    Stages { stage, main, filter, last }
+    read
 }
 
 fn need_of_key(step: &StepPlan<'_>, cuts: &Cuts, stage: &[u32], index: usize) -> u32 {

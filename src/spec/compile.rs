@@ -1,7 +1,9 @@
 //! A spec's steps, each checked and planned on what the one before gives.
 
+use rustc_hash::FxHashMap;
+
 use super::formulas::Formulas;
-use super::load::{self, Keep, Spec, Step, Text};
+use super::load::{self, Keep, Spec, Step};
 use super::{CompiledSpec, Model};
 use crate::ast::Ast;
 use crate::check::{self, Context, Role, Scope};
@@ -78,7 +80,7 @@ struct Run<'r> {
     names: CteNames,
     ctes: Vec<Cte>,
     /// Description of columns by name: what the analyst wrote of a definition.
-    descriptions: Vec<(String, String)>,
+    descriptions: FxHashMap<String, String>,
     /// Name and text of every definition, for the header.
     formulas: Vec<(String, String)>,
     /// Name and text of grouping keys.
@@ -95,7 +97,7 @@ impl<'r> Run<'r> {
             tree: Tree::default(),
             names: CteNames::default(),
             ctes: Vec::new(),
-            descriptions: Vec::new(),
+            descriptions: FxHashMap::default(),
             formulas: Vec::new(),
             written_keys: Vec::new(),
         }
@@ -127,7 +129,10 @@ impl<'r> Run<'r> {
         for (index, step) in spec.steps.iter().enumerate() {
             let last = index + 1 == count;
             let input = StepInput { name: &name, first: index == 0, relation: relation.as_ref(), grain: &grain };
-            let Some(output) = self.step(step, &input, last, &mut compiled.diagnostics) else { return };
+            let Some(output) = self.step(step, &input, last, &mut compiled.diagnostics) else {
+                spec.steps.iter().skip(index + 1).for_each(|step| self.faults_of_its_own(step, &mut compiled.diagnostics));
+                return;
+            };
             self.ctes.extend(output.ctes);
             if last {
                 body = output.body;
@@ -157,7 +162,7 @@ impl<'r> Run<'r> {
                     .with_help(format!("write `{}`", proposed.trim_start_matches(|c: char| c.is_ascii_digit()))),
             );
         }
-        let mut seen: Vec<Text<'_>> = Vec::new();
+        let mut seen: FxHashMap<String, Span> = FxHashMap::default();
         for step in &self.spec.steps {
             let Some(name) = step.name else {
                 if self.spec.steps.len() > 1 {
@@ -168,10 +173,10 @@ impl<'r> Run<'r> {
                 }
                 continue;
             };
-            if let Some(first) = seen.iter().find(|s| s.text.eq_ignore_ascii_case(name.text)) {
+            if let Some(first) = seen.insert(name.text.to_ascii_lowercase(), name.node.span) {
                 diagnostics.push(
                     Diagnostic::new(Code::DuplicateStep, name.node.span, format!("two steps are called `{}`", name.text))
-                        .with_other(first.node.span, "the first")
+                        .with_other(first, "the first")
                         .with_help("give one of them another name"),
                 );
             }
@@ -186,7 +191,6 @@ impl<'r> Run<'r> {
                     .with_fix(name.node.span, format!("{}_rows", name.text)),
                 );
             }
-            seen.push(name);
         }
     }
 
@@ -218,6 +222,7 @@ impl<'r> Run<'r> {
         use_window_forms(&mut program, options.dialect);
         check_unnamed(&ast, &formulas, &mut found);
         let plan = plan_of(&program, &ast, &formulas, step);
+        check_keys(&plan, &mut found);
         if found.is_empty() {
             check_shape(step, &plan, input, diagnostics);
         }
@@ -248,6 +253,28 @@ impl<'r> Run<'r> {
         self.tree = tree;
         diagnostics.extend(output.diagnostics.iter().cloned().map(|d| d.mapped(|s| formulas.in_file(s))));
         (!diagnostics.iter().any(Diagnostic::is_error)).then_some(output)
+    }
+
+    /// Faults of a step that do not depend on what an earlier, faulty one would have given.
+    fn faults_of_its_own(&self, step: &Step<'_>, diagnostics: &mut Vec<Diagnostic>) {
+        let options = &self.compiler.options;
+        let formulas = Formulas::of(step, self.source);
+        let (ast, mut found) = parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, Vec::new());
+        let scope = Scope {
+            context: Context::Measure,
+            relations: Vec::new(),
+            open: true,
+            chosen: true,
+            roles: &formulas.roles,
+            ordered: true,
+            blank_zero: false,
+            timezone: Some("UTC"),
+            strata: true,
+        };
+        check::check(&ast, &formulas.text, &scope, &mut found);
+        let own = [Code::UnknownFunction, Code::NotBuiltYet, Code::ArgumentCount, Code::UnknownTimeframe, Code::UnknownUnit];
+        found.retain(|d| d.code().starts_with("F01") || d.code().starts_with("F02") || own.contains(&d.kind()));
+        diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))));
     }
 
     /// A step without a name gets one from what it does, for a stratum that needs one.
@@ -294,9 +321,11 @@ impl<'r> Run<'r> {
             let description = beside
                 .or_else(|| parse::description(&formulas.text, definition.span.start))
                 .unwrap_or_default();
-            self.descriptions.retain(|(n, _)| !n.eq_ignore_ascii_case(&name));
-            if !description.is_empty() {
-                self.descriptions.push((name.clone(), description));
+            let key = name.to_ascii_lowercase();
+            if description.is_empty() {
+                self.descriptions.remove(&key);
+            } else {
+                self.descriptions.insert(key, description);
             }
             self.formulas.push((name, formula));
         }
@@ -305,25 +334,24 @@ impl<'r> Run<'r> {
     /// The output columns with the best description that there is.
     fn documented(&self, relation: &Relation) -> Vec<Column> {
         let from = self.compiler.options.schema.relation(self.spec.from.name());
-        relation
-            .columns()
-            .iter()
-            .map(|column| {
-                let same = |name: &str| name.eq_ignore_ascii_case(column.name());
-                let said = self.spec.columns.iter().find(|(n, _)| same(n.text)).and_then(|(_, d)| d.clone());
-                let said = said.or_else(|| self.descriptions.iter().find(|(n, _)| same(n)).map(|(_, d)| d.clone()));
-                let said = said.or_else(|| from.and_then(|r| r.column(column.name())).and_then(|c| c.about().map(str::to_owned)));
-                let said = said.or_else(|| {
-                    let mut written = self.formulas.iter().chain(&self.written_keys);
-                    let formula = written.rfind(|(n, f)| same(n) && !same(f)).map(|(_, f)| f);
-                    formula.map(|f| f.split_whitespace().collect::<Vec<_>>().join(" "))
-                });
-                match said {
-                    Some(text) => column.clone().description(text),
-                    None => column.clone(),
-                }
-            })
-            .collect()
+        let by_name = |pairs: &mut dyn Iterator<Item = (&str, &str)>| -> FxHashMap<String, String> {
+            pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
+        };
+        let said = by_name(&mut self.spec.columns.iter().filter_map(|(n, d)| Some((n.text, d.as_deref()?))));
+        let written = self.formulas.iter().chain(&self.written_keys);
+        let written = written.filter(|(n, f)| !n.eq_ignore_ascii_case(f));
+        let formulas = by_name(&mut written.map(|(n, f)| (n.as_str(), f.as_str())));
+        let describe = |column: &Column| -> Option<String> {
+            let key = column.name().to_ascii_lowercase();
+            let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
+            own.or_else(|| from.and_then(|r| r.column(column.name())?.about().map(str::to_owned)))
+                .or_else(|| Some(formulas.get(&key)?.split_whitespace().collect::<Vec<_>>().join(" ")))
+        };
+        let with = |column: &Column| match describe(column) {
+            Some(text) => column.clone().description(text),
+            None => column.clone(),
+        };
+        relation.columns().iter().map(with).collect()
     }
 
     fn write(&self, mut body: Select, grain: &[String], compiled: &mut CompiledSpec) {
@@ -419,6 +447,20 @@ fn plan_of<'p>(program: &'p Program, ast: &Ast, formulas: &Formulas, step: &Step
         })
         .collect();
     StepPlan { program, roles, grouped, keys, outputs }
+}
+
+/// A key that is the same for all rows.
+fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
+    let program = plan.program;
+    for (definition, role) in program.definitions.iter().zip(&plan.roles) {
+        let meta = program.meta(definition.root);
+        if *role == Role::GroupBy && !definition.failed && meta.level == Level::Const {
+            found.push(
+                Diagnostic::new(Code::ConstantKey, definition.span, "the key is the same for all rows, so it groups nothing")
+                    .with_help("leave it out of `group_by`; a constant is a column of its own"),
+            );
+        }
+    }
 }
 
 /// Keys that do not go together.

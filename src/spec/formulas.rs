@@ -17,6 +17,8 @@ pub(crate) struct Formulas {
     pub descriptions: Vec<Option<String>>,
     /// For each byte of the text, where it stands in the file.
     offsets: Vec<u32>,
+    /// The node whose offsets were worked out last: a comma-separated text has many names.
+    last: Option<(*const yaml::Node, Vec<u32>)>,
     /// Whether the key behind an ordering part is descending, by part.
     pub descending: Vec<bool>,
 }
@@ -82,7 +84,11 @@ impl Formulas {
         }
         let start = self.text.len() as u32;
         let whole = text.node.text().unwrap_or_default();
-        let offsets = yaml::source_offsets(text.node, source);
+        let node: *const yaml::Node = text.node;
+        let offsets = match self.last.take() {
+            Some((last, offsets)) if std::ptr::eq(last, node) => offsets,
+            _ => yaml::source_offsets(text.node, source),
+        };
         // The text may be one name of a comma-separated list.
         let within = whole.find(text.text).unwrap_or(0);
         let within = (text.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize).filter(|w| *w <= whole.len()).unwrap_or(within);
@@ -91,6 +97,7 @@ impl Formulas {
             let fallback = text.node.span.start;
             self.offsets.push(offsets.get(within + i).copied().unwrap_or(fallback));
         }
+        self.last = Some((node, offsets));
         Span::new(start, self.text.len() as u32)
     }
 

@@ -172,6 +172,13 @@ impl<'y> Loader<'y, '_> {
         let from_text = self.required(root, "from", "the table that the rows come from, such as `from: orders`");
         let steps = match steps {
             Some(node) => match node.items() {
+                Some([]) => {
+                    self.report(
+                        Diagnostic::new(Code::NothingToSelect, node.span, "the list of steps is empty")
+                            .with_help("add a step, `- name: …` with `definitions:` below it"),
+                    );
+                    Vec::new()
+                }
                 Some(items) => items.iter().map(|item| self.step(item, false)).collect(),
                 None => {
                     self.shape("steps", "a list", node);
@@ -401,10 +408,9 @@ impl<'y> Loader<'y, '_> {
                 (Some(text), _) => names.push(Text { text, node: item }),
                 // `[billing_date[month]]` is a text and a list to YAML.
                 (None, Some(_)) => {
-                    let text = item.span.text(self.source);
                     self.report(
                         Diagnostic::new(Code::WrongShape, item.span, format!("`{key}` holds a list inside a list"))
-                            .with_help(format!("put a timeframe in quotes inside a flow list: `\"column{text}\"`")),
+                            .with_help("put a timeframe in quotes inside a flow list: `[\"billing_date[month]\"]`"),
                     );
                 }
                 _ => self.shape(key, "a list of names", item),

@@ -1,6 +1,6 @@
 //! A YAML text to nodes, by an explicit stack and within limits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
@@ -15,17 +15,40 @@ const NODES: usize = 2_000_000;
 
 enum Open {
     Sequence(Vec<Node>),
-    Mapping(Vec<(Node, Node)>, Option<Node>),
+    /// Pairs, the keys among them, and the key whose value comes next.
+    Mapping(Vec<(Node, Node)>, HashSet<String>, Option<Node>),
+}
+
+/// Where the last mark was: marks come in order, so a long line is walked once.
+#[derive(Default)]
+struct Cursor {
+    line: usize,
+    column: usize,
+    byte: usize,
+}
+
+impl Cursor {
+    /// The byte of a mark within its line.
+    fn within(&mut self, line: &str, mark: &Marker) -> usize {
+        if mark.line() != self.line || mark.col() < self.column {
+            *self = Self { line: mark.line(), column: 0, byte: 0 };
+        }
+        let rest = line.get(self.byte..).unwrap_or_default();
+        let step = mark.col() - self.column;
+        self.byte += rest.char_indices().nth(step).map_or(rest.len(), |(i, _)| i);
+        self.column = mark.col();
+        self.byte
+    }
 }
 
 /// The first document of a text; none for an empty one.
 pub(crate) fn read(source: &str) -> Result<Option<Node>, Diagnostic> {
     let index = LineIndex::new(source);
     let lines: Vec<&str> = source.split('\n').collect();
-    let offset = |mark: &Marker| {
+    let mut cursor = Cursor::default();
+    let mut offset = |mark: &Marker| {
         let line = lines.get(mark.line().saturating_sub(1)).copied().unwrap_or_default();
-        let within = line.char_indices().nth(mark.col()).map_or(line.len(), |(i, _)| i);
-        index.line_start(mark.line() as u32) + within as u32
+        index.line_start(mark.line() as u32) + cursor.within(line, mark) as u32
     };
     let mut stack: Vec<(Open, u32, usize)> = Vec::new();
     let mut anchors: HashMap<usize, Node> = HashMap::new();
@@ -34,7 +57,8 @@ pub(crate) fn read(source: &str) -> Result<Option<Node>, Diagnostic> {
     for event in Parser::new_from_str(source) {
         let (event, place) = event.map_err(|fault| {
             let at = offset(fault.marker());
-            invalid(source, Span::new(at, (at + 1).min(source.len() as u32)), fault.info())
+            let width = source.get(at as usize..).and_then(|t| t.chars().next()).map_or(0, char::len_utf8);
+            invalid(source, Span::new(at, at + width as u32), fault.info())
         })?;
         let (start, end) = (offset(&place.start), offset(&place.end));
         let span = Span::new(start, end.max(start));
@@ -58,7 +82,7 @@ pub(crate) fn read(source: &str) -> Result<Option<Node>, Diagnostic> {
                 continue;
             }
             Event::MappingStart(anchor, _) => {
-                stack.push((Open::Mapping(Vec::new(), None), start, anchor));
+                stack.push((Open::Mapping(Vec::new(), HashSet::new(), None), start, anchor));
                 check_depth(source, stack.len(), span)?;
                 continue;
             }
@@ -66,7 +90,7 @@ pub(crate) fn read(source: &str) -> Result<Option<Node>, Diagnostic> {
                 let Some((open, start, anchor)) = stack.pop() else { continue };
                 let kind = match open {
                     Open::Sequence(items) => Kind::Sequence(items),
-                    Open::Mapping(pairs, _) => Kind::Mapping(pairs),
+                    Open::Mapping(pairs, ..) => Kind::Mapping(pairs),
                 };
                 (Node { kind, span: Span::new(start, end.max(start)) }, anchor)
             }
@@ -82,17 +106,23 @@ pub(crate) fn read(source: &str) -> Result<Option<Node>, Diagnostic> {
             anchors.insert(anchor, node.clone());
         }
         match stack.last_mut() {
+            None if done.is_some() && !node.is_null() => {
+                return Err(Diagnostic::new(Code::InvalidYaml, node.span, "the file holds a second YAML document")
+                    .with_help("keep one document in a file: remove what stands behind `---`"));
+            }
             None => {
-                done = Some(node);
-                break;
+                done.get_or_insert(node);
             }
             Some((Open::Sequence(items), ..)) => items.push(node),
-            Some((Open::Mapping(pairs, key), ..)) => match key.take() {
+            Some((Open::Mapping(pairs, keys, key), ..)) => match key.take() {
                 None => *key = Some(node),
                 Some(key) => {
                     if let Some(text) = key.text() {
-                        if pairs.iter().any(|(k, _)| k.text() == Some(text)) {
-                            return Err(invalid(source, key.span, &format!("the key `{text}` stands twice")));
+                        if !keys.insert(text.to_owned()) {
+                            let first = pairs.iter().find(|(k, _)| k.text() == Some(text)).map_or(key.span, |(k, _)| k.span);
+                            return Err(Diagnostic::new(Code::InvalidYaml, key.span, format!("the key `{text}` stands twice"))
+                                .with_other(first, "the first")
+                                .with_help("remove one of them"));
                         }
                     }
                     pairs.push((key, node));
