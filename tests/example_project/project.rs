@@ -214,17 +214,10 @@ pub fn records(name: &str) -> Vec<Vec<Option<String>>> {
 
 /// All seeds in the form of `tests/oracle/oracle.py --table`.
 pub fn tables() -> Value {
-    let neutral = |ty: &str| {
-        if ty == "text" {
-            "string".to_owned()
-        } else {
-            ty.to_owned()
-        }
-    };
     let table = |(name, columns): &Relation| {
         let types: Vec<_> = columns
             .iter()
-            .map(|column| json!({"name": column.name, "type": neutral(&column.ty)}))
+            .map(|column| json!({"name": column.name, "type": (&column.ty)}))
             .collect();
         json!({"name": name, "columns": types, "rows": records(name).split_off(1)})
     };
