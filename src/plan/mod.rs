@@ -7,10 +7,13 @@
 mod cuts;
 mod equal;
 mod names;
+mod order;
+mod outputs;
 mod select;
 mod stages;
 
-pub(crate) use select::{CteNames, KeepColumns, key_name, StepInput, StepOutput, StepSpec, plan_step};
+pub(crate) use outputs::key_name;
+pub(crate) use select::{CteNames, KeepColumns, StepInput, StepOutput, StepSpec, plan_step};
 
 
 use crate::catalog::{self, internal};

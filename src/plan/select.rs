@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use super::StepPlan;
 use super::cuts::{self, Cuts};
 use super::names::Taken;
+use super::outputs::{Output, aliases, outputs};
 use super::stages::{self, Stages};
 use crate::check::Role;
 use crate::diag::Diagnostic;
@@ -15,7 +16,7 @@ use crate::ir::{Ir, IrId, Program};
 use crate::limits::Limits;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{Cte, Item, OrderKey, Select, Source, SqlId, Tree};
+use crate::sql::{Cte, Item, Select, Source, SqlId, Tree};
 use crate::types::Type;
 
 /// What a step reads.
@@ -62,41 +63,33 @@ pub(crate) struct StepOutput {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A column of the step.
-struct Output {
-    name: String,
-    root: IrId,
-    key: bool,
-    definition: Option<usize>,
-}
-
-struct Planner<'p> {
-    step: &'p StepPlan<'p>,
-    spec: &'p StepSpec<'p>,
-    input: &'p StepInput<'p>,
-    emitter: Emitter<'p>,
+pub(super) struct Planner<'p> {
+    pub step: &'p StepPlan<'p>,
+    pub spec: &'p StepSpec<'p>,
+    pub input: &'p StepInput<'p>,
+    pub emitter: Emitter<'p>,
     cuts: Cuts,
     stages: Stages,
-    outputs: Vec<Output>,
+    pub outputs: Vec<Output>,
     /// Nodes that are a grouping key by another way of writing it, with the key's column.
-    aliases: FxHashMap<IrId, String>,
+    pub aliases: FxHashMap<IrId, String>,
     /// Columns of earlier strata: stratum and name, by node.
     columns: FxHashMap<IrId, (u32, String)>,
     /// The cuts of each stratum.
     cut_in: Vec<Vec<IrId>>,
-    roles: Roles,
+    pub roles: Roles,
     /// The windows' own keys are being written.
     in_windows: bool,
 }
 
 /// The roots of what is not a column.
 #[derive(Default)]
-struct Roles {
+pub(super) struct Roles {
     filter: Option<IrId>,
     having: Option<IrId>,
     /// Keys of order, and whether they are descending.
-    order: Vec<(IrId, bool)>,
-    partition: Vec<IrId>,
+    pub order: Vec<(IrId, bool)>,
+    pub partition: Vec<IrId>,
 }
 
 /// Plans one step; the tree of its SQL goes on in the next one.
@@ -188,72 +181,8 @@ impl CteNames {
     }
 }
 
-fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Output> {
-    let program = step.program;
-    let mut outputs: Vec<Output> = Vec::new();
-    let mut names = rustc_hash::FxHashSet::default();
-    for (index, definition) in program.definitions.iter().enumerate() {
-        if !step.is(index, Role::GroupBy) || definition.failed {
-            continue;
-        }
-        let (name, root, target) = match program.node(definition.root) {
-            Ir::Definition(used) => {
-                let used = used as usize;
-                (program.definitions[used].name.clone().unwrap_or_default(), step.root(used), Some(used))
-            }
-            Ir::Column(column) => (program.columns[column as usize].name.to_string(), definition.root, None),
-            _ => (key_name(definition.span.text(spec.source)), definition.root, None),
-        };
-        if names.insert(name.to_lowercase()) {
-            outputs.push(Output { name, root, key: true, definition: target });
-        }
-    }
-    for (index, definition) in program.definitions.iter().enumerate() {
-        if step.is(index, Role::Definitions) && step.outputs[index] && !step.keys[index] && !definition.failed {
-            let name = definition.name.clone().unwrap_or_default();
-            outputs.push(Output { name, root: definition.root, key: false, definition: Some(index) });
-        }
-    }
-    outputs
-}
-
-/// `billing_date[month]` is put out as `billing_date_month`.
-pub(crate) fn key_name(text: &str) -> String {
-    let inner = text.trim().trim_start_matches("${").trim_end_matches('}');
-    let (base, frame) = inner.split_once('[').unwrap_or((inner, ""));
-    let base = base.rsplit('.').next().unwrap_or(base).trim();
-    let frame = frame.trim_end_matches(']').trim().to_ascii_lowercase();
-    if frame.is_empty() || frame == "raw" { base.to_owned() } else { format!("{base}_{frame}") }
-}
-
-/// Other places where a key's timeframe is written out.
-fn aliases(step: &StepPlan<'_>, outputs: &[Output]) -> FxHashMap<IrId, String> {
-    let program = step.program;
-    let timeframe = |id: IrId| match program.node(id) {
-        Ir::Apply { overload, args } => match program.args(args).first().map(|a| program.node(*a)) {
-            Some(Ir::Column(column)) => Some((overload, column)),
-            _ => None,
-        },
-        _ => None,
-    };
-    let keys = outputs.iter().filter(|o| o.key && o.definition.is_none());
-    let keys: FxHashMap<_, _> = keys.filter_map(|o| Some((timeframe(o.root)?, (o.root, &o.name)))).collect();
-    let mut found = FxHashMap::default();
-    if keys.is_empty() {
-        return found;
-    }
-    for id in (0..program.nodes.len() as u32).map(IrId) {
-        if let Some((root, name)) = timeframe(id).and_then(|t| keys.get(&t)) {
-            if *root != id {
-                found.insert(id, (*name).clone());
-            }
-        }
-    }
-    found
-}
-
 impl Planner<'_> {
-    fn program(&self) -> &Program {
+    pub(super) fn program(&self) -> &Program {
         self.step.program
     }
 
@@ -389,7 +318,6 @@ impl Planner<'_> {
 
     /// A select of these expressions, with the filters and groups of its stratum.
     fn select(&mut self, stage: u32, from: &str, wanted: &[(String, IrId)]) -> Select {
-        let program = self.step.program;
         let grouping = self.step.grouped && stage == self.stages.main;
         let filters: Vec<IrId> = self.roles.filter.filter(|_| stage == self.stages.filter).into_iter().collect();
         let tested: Vec<IrId> = self.roles.having.filter(|_| stage == self.stages.having).into_iter().collect();
@@ -448,7 +376,7 @@ impl Planner<'_> {
         self.outputs.iter().filter(|o| o.key).map(|o| o.root).collect()
     }
 
-    fn written_node(&mut self, id: IrId, stage: u32) -> SqlId {
+    pub(super) fn written_node(&mut self, id: IrId, stage: u32) -> SqlId {
         match self.column_in(id, stage).map(str::to_owned) {
             Some(name) => self.emitter.name(&name, self.step.program.meta(id).span),
             None => self.emitter.written(id),
@@ -456,7 +384,7 @@ impl Planner<'_> {
     }
 
     /// Emits all nodes that these need in this stratum, in order; what an earlier one has is a column.
-    fn emit(&mut self, roots: &[IrId], stage: u32) {
+    pub(super) fn emit(&mut self, roots: &[IrId], stage: u32) {
         let program = self.step.program;
         let mut wanted: Vec<IrId> = Vec::new();
         let mut seen = rustc_hash::FxHashSet::default();
@@ -496,88 +424,6 @@ impl Planner<'_> {
                 None => self.emitter.emit(id),
             }
         }
-    }
-
-    /// Order and partition of the windows of this stratum: ties are broken by the rest of the grain.
-    fn windows(&mut self, stage: u32) {
-        let program = self.step.program;
-        self.emitter.windows = crate::emit::Windows::default();
-        let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
-        let used = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).map(|id| self.name_of(id));
-        let used: Vec<String> = used.collect();
-        let grain: Vec<(String, Option<IrId>)> = if self.step.grouped {
-            self.outputs.iter().filter(|o| o.key).map(|o| (o.name.clone(), Some(o.root))).collect()
-        } else {
-            self.input.grain.iter().map(|g| (g.clone(), None)).collect()
-        };
-        let rest = grain.into_iter().filter(|(name, _)| !used.iter().any(|u| u.eq_ignore_ascii_case(name)));
-        let mut roots: Vec<IrId> = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).collect();
-        let mut plain: Vec<String> = Vec::new();
-        for (name, root) in rest {
-            match root {
-                // The keys that nothing orders by part the groups, unless the spec says otherwise.
-                Some(root) if self.spec.default_partition => {
-                    partition.push(root);
-                    roots.push(root);
-                }
-                Some(root) => {
-                    order.push((root, false));
-                    roots.push(root);
-                }
-                None => plain.push(name),
-            }
-        }
-        self.emit(&roots, stage);
-        let partition: Vec<SqlId> = partition.iter().map(|id| self.written_node(*id, stage)).collect();
-        let mut keys: Vec<SqlId> = Vec::new();
-        for (id, descending) in order {
-            let sql = self.written_node(id, stage);
-            let nullable = program.meta(id).nullable;
-            keys.push(self.emitter.order_key(sql, descending, nullable));
-        }
-        for name in plain {
-            let nullable = self.input.relation.and_then(|r| r.column(&name)).is_none_or(Column::is_nullable);
-            let sql = self.emitter.name(&name, Span::default());
-            keys.push(self.emitter.order_key(sql, false, nullable));
-        }
-        self.emitter.windows = crate::emit::Windows { partition, order: keys, groups: Vec::new() };
-    }
-
-    fn name_of(&self, root: IrId) -> String {
-        let program = self.program();
-        match program.node(root) {
-            Ir::Definition(used) => program.definitions[used as usize].name.clone().unwrap_or_default(),
-            Ir::Column(column) => program.columns[column as usize].name.to_string(),
-            _ => self.aliases.get(&root).cloned().unwrap_or_default(),
-        }
-    }
-
-    /// The keys that order the rows of a query.
-    fn order_keys(&mut self) -> Vec<OrderKey> {
-        let program = self.step.program;
-        let order = self.roles.order.iter();
-        let mut keys: Vec<(String, bool, bool)> =
-            order.map(|(id, descending)| (self.name_of(*id), *descending, program.meta(*id).nullable)).collect();
-        if keys.is_empty() {
-            return Vec::new();
-        }
-        let grain: Vec<(String, bool)> = if self.step.grouped {
-            self.outputs.iter().filter(|o| o.key).map(|o| (o.name.clone(), program.meta(o.root).nullable)).collect()
-        } else {
-            let nullable = |g: &str| self.input.relation.and_then(|r| r.column(g)).is_none_or(Column::is_nullable);
-            self.input.grain.iter().map(|g| (g.clone(), nullable(g))).collect()
-        };
-        for (name, nullable) in grain {
-            if !keys.iter().any(|(k, ..)| k.eq_ignore_ascii_case(&name)) {
-                keys.push((name, false, nullable));
-            }
-        }
-        keys.into_iter()
-            .map(|(name, descending, nullable)| {
-                let sql = self.emitter.name(&name, Span::default());
-                OrderKey { expr: self.emitter.order_key(sql, descending, nullable) }
-            })
-            .collect()
     }
 
     /// The columns that the next step sees.
