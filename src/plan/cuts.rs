@@ -126,10 +126,16 @@ fn share_aggregates(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mu
     let roots: FxHashMap<IrId, usize> =
         (0..program.definitions.len()).filter(|i| step.outputs[*i]).map(|i| (step.root(i), i)).collect();
     for equal in equal_aggregates(step, live) {
-        let text = program.meta(equal[0]).span.text(source);
-        let name = match equal.iter().find_map(|id| roots.get(id)) {
+        // Two definitions of the same formula are the analyst's; each keeps its line.
+        let named = equal.iter().copied().find(|id| roots.contains_key(id));
+        let equal: Vec<IrId> = equal.into_iter().filter(|id| named == Some(*id) || !roots.contains_key(id)).collect();
+        if equal.len() < 2 {
+            continue;
+        }
+        let name = match named.and_then(|id| roots.get(&id)) {
             Some(index) => taken.output(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
+                let text = program.meta(equal[0]).span.text(source);
                 let wanted = name_of_text(text).unwrap_or_else(|| "shared_aggregate".to_owned());
                 taken.column(&wanted, text)
             }

@@ -102,7 +102,7 @@ pub(super) fn name_of_text(text: &str) -> Option<String> {
         }
     }
     let name = name.trim_end_matches('_').to_owned();
-    (!name.is_empty() && name.len() <= 40 && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name)
+    (!name.is_empty() && name.len() <= 32 && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name)
 }
 
 #[cfg(test)]
