@@ -27,9 +27,12 @@ fn stages(c: &mut Criterion) {
     }
     type Stage<'c> = (&'static str, Box<dyn Fn(&str) + 'c>);
     let stages: [Stage<'_>; 5] = [
-        ("floor", Box::new(|t| {
-            black_box(floor::walk(t));
-        })),
+        (
+            "floor",
+            Box::new(|t| {
+                black_box(floor::walk(t));
+            }),
+        ),
         ("lex", Box::new(|t| drop(black_box(lex::lex(t, &mut Vec::new()))))),
         ("parse", Box::new(|t| drop(black_box(formulac::parse::parse(t))))),
         // Checking and emitting are not reachable alone: they are the difference to `parse`.

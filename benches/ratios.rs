@@ -79,9 +79,11 @@ fn spent(mut work: impl FnMut()) -> Spent {
     Spent { calls: CALLS.load(Relaxed) - calls, bytes: BYTES.load(Relaxed) - bytes, peak: PEAK.load(Relaxed) - live }
 }
 
+type Work<'w> = Box<dyn FnMut() + 'w>;
+
 /// Works that take turns; the least time of each.
 struct Race<'w> {
-    works: Vec<(&'static str, Box<dyn FnMut() + 'w>)>,
+    works: Vec<(&'static str, Work<'w>)>,
 }
 
 impl<'w> Race<'w> {
@@ -202,7 +204,11 @@ fn main() {
             "{name:<8} {:>9.3} {:>8.0} {:>8.2}x {:>6.2}x {:>6.2}x {:>8.2}x {:>10.2}x",
             base.as_secs_f64() * 1e6 / texts.len() as f64,
             bytes as f64 / base.as_secs_f64() / 1e6,
-            cells[1], cells[2], cells[3], cells[4], cells[5]
+            cells[1],
+            cells[2],
+            cells[3],
+            cells[4],
+            cells[5]
         );
         totals.push((*name, cells[4], cells[5]));
     }
@@ -218,7 +224,10 @@ fn main() {
     let files: Vec<(usize, String)> = [1_000, 10_000, 100_000].map(|n| (n, corpus::mix(n).join("\n"))).into();
     corpus::verify(&typed, [files[0].1.as_str()]);
     println!("\nAll definitions in one text, one call:");
-    println!("{:<8} {:>8} {:>9} {:>11} {:>13} {:>13}", "", "parse", "compile", "no schema", "allocations", "peak bytes");
+    println!(
+        "{:<8} {:>8} {:>9} {:>11} {:>13} {:>13}",
+        "", "parse", "compile", "no schema", "allocations", "peak bytes"
+    );
     let mut costs = Vec::new();
     for (count, text) in &files {
         let times = Race::new()
@@ -249,15 +258,15 @@ fn main() {
         let lex = spent(each(texts, lexed)).calls as f64 / texts.len() as f64;
         let parse = spent(each(texts, parsed)).calls as f64 / texts.len() as f64;
         let ((with, bytes), (without, _)) = (calls(&typed, texts), calls(&untyped, texts));
-        println!("{name:<8} lex {lex:>6.1}   parse {parse:>6.1}   compile {with:>7.1} ({bytes:>8.0} bytes)   no schema {without:>7.1}");
+        println!(
+            "{name:<8} lex {lex:>6.1}   parse {parse:>6.1}   compile {with:>7.1} ({bytes:>8.0} bytes)   no schema {without:>7.1}"
+        );
     }
 
     let large = corpus::large(1 << 20);
     corpus::verify(&typed, [large.as_str()]);
-    let single = Race::new()
-        .with("floor", || walked(&large))
-        .with("compile", || compiled(&typed)(&large))
-        .run(rounds.min(20));
+    let single =
+        Race::new().with("floor", || walked(&large)).with("compile", || compiled(&typed)(&large)).run(rounds.min(20));
     let mut deepest: f64 = 0.0;
     println!("\nNesting, 1,000 levels:");
     for (kind, text) in corpus::nested(1_000) {
@@ -266,13 +275,14 @@ fn main() {
             println!("  {kind:<22} refused: {} {}", found.code(), found.message());
             continue;
         }
-        let times = Race::new()
-            .with("floor", || walked(&text))
-            .with("compile", || compiled(&typed)(&text))
-            .run(rounds.min(60));
+        let times =
+            Race::new().with("floor", || walked(&text)).with("compile", || compiled(&typed)(&text)).run(rounds.min(60));
         let cost = ratio(times[1].1, times[0].1);
         deepest = deepest.max(cost);
-        println!("  {kind:<22} {cost:>7.2}x{}", if result.diagnostics().is_empty() { "" } else { "  (with a warning)" });
+        println!(
+            "  {kind:<22} {cost:>7.2}x{}",
+            if result.diagnostics().is_empty() { "" } else { "  (with a warning)" }
+        );
     }
 
     let (chained, unchained) = (corpus::chains(10_000, 10), corpus::chains(10_000, 1));
@@ -299,7 +309,11 @@ fn main() {
         if let Some(found) = made.diagnostics().iter().find(|d| d.is_error()) {
             panic!("the spec must compile: {} {}", found.code(), found.message());
         }
-        println!("{name}: {:.0} us, {:.1}x the floor of its text", times[1].1.as_secs_f64() * 1e6, ratio(times[1].1, times[0].1));
+        println!(
+            "{name}: {:.0} us, {:.1}x the floor of its text",
+            times[1].1.as_secs_f64() * 1e6,
+            ratio(times[1].1, times[0].1)
+        );
     }
 
     println!("\n{:<44} {:>11} {:>9} {:>9}", "goal", "measured", "must", "aim");

@@ -15,24 +15,53 @@ use formulac::{Column, Compiler, Relation, Schema, Type};
 pub const SEED: u64 = 20_240_229;
 
 const NUMBERS: &[&str] = &[
-    "revenue", "cost", "discount", "tax_amount", "shipping_fee", "refund_amount", "unit_price", "monthly_fee", "credit_limit",
+    "revenue",
+    "cost",
+    "discount",
+    "tax_amount",
+    "shipping_fee",
+    "refund_amount",
+    "unit_price",
+    "monthly_fee",
+    "credit_limit",
 ];
 const INTEGERS: &[&str] = &["quantity", "returned_items", "seats", "tenure_months", "sessions", "support_tickets"];
 const FLOATS: &[&str] = &["margin_rate", "health_score", "win_probability"];
 const TEXTS: &[&str] = &[
-    "status", "region", "country", "channel", "plan_name", "segment", "currency", "coupon_code", "product_name", "category",
+    "status",
+    "region",
+    "country",
+    "channel",
+    "plan_name",
+    "segment",
+    "currency",
+    "coupon_code",
+    "product_name",
+    "category",
 ];
 const DATES: &[&str] = &["order_date", "ship_date", "signup_date", "cancel_date", "renewal_date", "billing_date"];
 const FLAGS: &[&str] = &["is_new", "is_refunded", "is_gift", "is_trial"];
 const KEYS: &[&str] = &["order_id", "customer_id", "product_id"];
 const VALUES: &[&str] = &[
-    "\"open\"", "\"paid\"", "\"cancelled\"", "\"north\"", "\"EMEA\"", "\"web\"", "\"partner\"", "\"enterprise\"", "\"basic\"",
-    "\"on hold\"", "\"DE\"", "\"Consumer electronics\"",
+    "\"open\"",
+    "\"paid\"",
+    "\"cancelled\"",
+    "\"north\"",
+    "\"EMEA\"",
+    "\"web\"",
+    "\"partner\"",
+    "\"enterprise\"",
+    "\"basic\"",
+    "\"on hold\"",
+    "\"DE\"",
+    "\"Consumer electronics\"",
 ];
 const COUNTS: &[&str] = &["1", "2", "3", "7", "10", "12", "30", "90", "100", "365", "1000"];
 const RATES: &[&str] = &["0.05", "0.19", "0.25", "1.5", "12.5", "99.95"];
-const ADJECTIVES: &[&str] = &["net", "gross", "paid", "monthly", "open", "new", "lost", "total", "average", "regional", "adjusted"];
-const NOUNS: &[&str] = &["revenue", "margin", "churn", "orders", "ltv", "fees", "share", "growth", "value", "tickets", "rate"];
+const ADJECTIVES: &[&str] =
+    &["net", "gross", "paid", "monthly", "open", "new", "lost", "total", "average", "regional", "adjusted"];
+const NOUNS: &[&str] =
+    &["revenue", "margin", "churn", "orders", "ltv", "fees", "share", "growth", "value", "tickets", "rate"];
 
 /// `$x` stands for one of the alternatives of x.
 fn alternatives(symbol: &str) -> &'static [&'static str] {
@@ -50,26 +79,66 @@ fn alternatives(symbol: &str) -> &'static [&'static str] {
         "adjective" => ADJECTIVES,
         "noun" => NOUNS,
         "condition" => &[
-            "$text = $value", "$text <> $value", "$number > $count", "$integer >= $count", "$date < TODAY() - $count",
-            "$date >= DATE(2024, $month, 1)", "ISBLANK($date)", "NOT(ISBLANK($text))", "$flag", "$number > $number",
-            "AND($condition, $condition)", "OR($text = $value, $text = $value)",
+            "$text = $value",
+            "$text <> $value",
+            "$number > $count",
+            "$integer >= $count",
+            "$date < TODAY() - $count",
+            "$date >= DATE(2024, $month, 1)",
+            "ISBLANK($date)",
+            "NOT(ISBLANK($text))",
+            "$flag",
+            "$number > $number",
+            "AND($condition, $condition)",
+            "OR($text = $value, $text = $value)",
         ],
         "sign" => &["+", "-"],
         "month" => &["1", "4", "7", "10"],
         "amount" => &[
-            "$number", "$number", "$number * $integer", "$number - $number", "$number * (1 - $rate)", "($number - $number) * $integer",
-            "ABS($number)", "COALESCE($number, 0)", "$number + $number * 19%",
+            "$number",
+            "$number",
+            "$number * $integer",
+            "$number - $number",
+            "$number * (1 - $rate)",
+            "($number - $number) * $integer",
+            "ABS($number)",
+            "COALESCE($number, 0)",
+            "$number + $number * 19%",
         ],
         "measure" => &[
-            "SUM($number)", "SUM($number)", "AVERAGE($number)", "COUNT(DISTINCT($key))", "COUNT($key)", "MAX($number)",
-            "SUM($amount)", "SUMIF($text, $value, $number)", "COUNTIF($text, $value)", "SUM(IF($condition, $number, 0))",
+            "SUM($number)",
+            "SUM($number)",
+            "AVERAGE($number)",
+            "COUNT(DISTINCT($key))",
+            "COUNT($key)",
+            "MAX($number)",
+            "SUM($amount)",
+            "SUMIF($text, $value, $number)",
+            "COUNTIF($text, $value)",
+            "SUM(IF($condition, $number, 0))",
         ],
         "short" => &[
-            "$measure", "SUM($number) / COUNT(DISTINCT($key))", "SUM($number) - SUM($number)", "COUNT(DISTINCT($key))",
-            "SUMIF($text, $value, $number)", "COUNTIF($text, $value)", "ROUND(SUM($number) / $count, 2)", "SUM($number * $integer)",
-            "AVERAGE($float) * 100", "MAX($date) - MIN($date)", "SUM($number) * (1 + $rate)", "IF($number > $count, $value, $value)",
-            "$number * $integer - $number", "UPPER(TRIM($text))", "$date[month]", "YEAR($date)", "$date + $count",
-            "IF(ISBLANK($text), \"unknown\", $text)", "LEFT($text, 3) & \"-\" & $text", "$number / $integer", "AND($flag, $number > $count)",
+            "$measure",
+            "SUM($number) / COUNT(DISTINCT($key))",
+            "SUM($number) - SUM($number)",
+            "COUNT(DISTINCT($key))",
+            "SUMIF($text, $value, $number)",
+            "COUNTIF($text, $value)",
+            "ROUND(SUM($number) / $count, 2)",
+            "SUM($number * $integer)",
+            "AVERAGE($float) * 100",
+            "MAX($date) - MIN($date)",
+            "SUM($number) * (1 + $rate)",
+            "IF($number > $count, $value, $value)",
+            "$number * $integer - $number",
+            "UPPER(TRIM($text))",
+            "$date[month]",
+            "YEAR($date)",
+            "$date + $count",
+            "IF(ISBLANK($text), \"unknown\", $text)",
+            "LEFT($text, 3) & \"-\" & $text",
+            "$number / $integer",
+            "AND($flag, $number > $count)",
             "ROUND($number * $rate, 2)",
         ],
         "medium" => &[
@@ -83,10 +152,18 @@ fn alternatives(symbol: &str) -> &'static [&'static str] {
             "// agreed with finance, see the wiki\n    SUM($amount)\n    - SUM(IF($condition, $number, 0))\n    + $measure * $rate",
             "SWITCH($text, $value, $number * $rate, $value, $number, $value, $number - $number, 0) * $integer",
         ],
-        "term" => &["$measure", "$medium_measure", "SUM(IF($condition, $amount, $amount))", "$measure * $rate", "ROUND($measure / $count, 2)"],
+        "term" => &[
+            "$measure",
+            "$medium_measure",
+            "SUM(IF($condition, $amount, $amount))",
+            "$measure * $rate",
+            "ROUND($measure / $count, 2)",
+        ],
         "medium_measure" => &[
-            "SUM(IF(AND($condition, $condition), $amount, 0))", "SUMIFS($number, $text, $value, $integer, \">$count\")",
-            "COUNT(DISTINCT(IF($condition, $key)))", "IF($measure > $count, $measure, $measure * $rate)",
+            "SUM(IF(AND($condition, $condition), $amount, 0))",
+            "SUMIFS($number, $text, $value, $integer, \">$count\")",
+            "COUNT(DISTINCT(IF($condition, $key)))",
+            "IF($measure > $count, $measure, $measure * $rate)",
         ],
         "arm" => &["$condition, $value", "AND($condition, $condition), $text", "$condition, $text & \" / \" & $value"],
         _ => &[],
@@ -268,7 +345,8 @@ pub fn spec(measures: usize) -> String {
     let mut random = Seeded::new(SEED);
     let mut text = "model: benchmark\nfrom: orders\ngroup_by: region, order_date[month]\ndefinitions: |\n".to_owned();
     for n in 0..measures {
-        let pattern = ["$measure", "$medium_measure", "$measure / $measure", "$measure - $medium_measure * $rate"][random.below(4)];
+        let pattern = ["$measure", "$medium_measure", "$measure / $measure", "$measure - $medium_measure * $rate"]
+            [random.below(4)];
         let _ = writeln!(text, "  /// Measure number {n}.\n  measure_{n} = {}", random.expanded(pattern));
     }
     text
@@ -278,8 +356,13 @@ pub fn spec(measures: usize) -> String {
 pub fn schema() -> Schema {
     let mut relation = Relation::new("orders");
     let groups = [
-        (NUMBERS, Type::Decimal), (INTEGERS, Type::Integer), (FLOATS, Type::Float), (TEXTS, Type::Text), (DATES, Type::Date),
-        (FLAGS, Type::Boolean), (KEYS, Type::Integer),
+        (NUMBERS, Type::Decimal),
+        (INTEGERS, Type::Integer),
+        (FLOATS, Type::Float),
+        (TEXTS, Type::Text),
+        (DATES, Type::Date),
+        (FLAGS, Type::Boolean),
+        (KEYS, Type::Integer),
     ];
     for (names, ty) in groups {
         for name in names {

@@ -10,14 +10,31 @@ enum Step<'a> {
 /// Binding strengths beyond those of [`super::BinaryOp`].
 const PERCENT: u8 = 6;
 const SIGN: u8 = 7;
-const ATOM: u8 = 8;
+/// What stands after an operand, and applies to the one read last.
+const POSTFIX: u8 = 8;
+const ATOM: u8 = 9;
+/// Bound by nothing: always in brackets.
+const BRACKETS: u8 = 10;
 
 fn strength(expr: Expr) -> u8 {
     match expr {
         Expr::Binary { op, .. } => op.strength(),
         Expr::Percent(_) => PERCENT,
         Expr::Sign { .. } => SIGN,
+        Expr::Timeframe { .. } | Expr::Range { .. } => POSTFIX,
         _ => ATOM,
+    }
+}
+
+/// How a timeframe's base is bound: a square bracket stands after a name, a reference, a cell or a bracket only.
+fn base_strength(ast: &Ast, base: ExprId) -> u8 {
+    let mut last = base;
+    while let Expr::Tab { base, .. } = ast.expr(last) {
+        last = base;
+    }
+    match ast.expr(last) {
+        Expr::Number | Expr::Text | Expr::Range { .. } => BRACKETS,
+        _ => POSTFIX,
     }
 }
 
@@ -57,7 +74,7 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
                 stack.push(Step::Word("]"));
                 stack.push(Step::Word(ast.names[frame as usize].text(source)));
                 stack.push(Step::Word("["));
-                stack.push(Step::Node(base, ATOM));
+                stack.push(Step::Node(base, base_strength(ast, base)));
             }
             Expr::Tab { tab, base } => {
                 out.push_str(ast.names[tab as usize].text(source));
@@ -67,11 +84,13 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
             Expr::Range { from, to } => {
                 stack.push(Step::Node(to, ATOM));
                 stack.push(Step::Word(":"));
-                stack.push(Step::Node(from, ATOM));
+                stack.push(Step::Node(from, POSTFIX));
             }
             Expr::Sign { sign, operand } => {
                 out.push(if sign == Sign::Minus { '-' } else { '+' });
-                stack.push(Step::Node(operand, SIGN));
+                // A sign before a range would be read as one of its first end.
+                let range = matches!(ast.expr(operand), Expr::Range { .. });
+                stack.push(Step::Node(operand, if range { BRACKETS } else { SIGN }));
             }
             Expr::Percent(operand) => {
                 stack.push(Step::Word("%"));

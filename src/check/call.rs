@@ -86,20 +86,12 @@ impl Lower<'_> {
             }
             let meta = self.program.meta(*arg);
             if meta.level >= Level::Aggregate {
-                let inner = self.source_text(meta.span);
-                let diagnostic = if meta.level == Level::Aggregate {
-                    Diagnostic::new(Code::NestedAggregate, span, format!("`{}` of `{inner}`: an aggregate of an aggregate", function.name))
-                        .with_other(meta.span, "one value per group already")
-                        .with_help("compute the inner one in an earlier step, grouped, and aggregate it in the next")
-                } else {
-                    Diagnostic::new(Code::WindowNotAllowed, span, format!("`{}` of `{inner}`, which looks at other rows", function.name))
-                        .with_other(meta.span, "computed after grouping")
-                        .with_help("compute it in this step and aggregate it in the next one")
-                };
-                self.report(diagnostic);
-                return self.error(span);
+                return self.nested(function, meta, span);
             }
             self.alone(*arg);
+        }
+        if self.late(Level::Aggregate, span) {
+            return self.error(span);
         }
         let Some((overload, args)) = self.choose(function, args, span, function.name) else { return self.error(span) };
         let ty = self.result_type(function, overload, &args);
@@ -117,6 +109,23 @@ impl Lower<'_> {
         let aggregate = self.program.add(Ir::Aggregate { overload: overload.id, args: slice, distinct }, meta);
         self.program.window_forms.extend(window.map(|window| (aggregate, window)));
         aggregate
+    }
+
+    /// An aggregate of what is computed later than values of rows.
+    #[cold]
+    pub(super) fn nested(&mut self, function: &Function, inner: crate::ir::Meta, span: Span) -> IrId {
+        let text = self.source_text(inner.span);
+        let diagnostic = if inner.level == Level::Aggregate {
+            Diagnostic::new(Code::NestedAggregate, span, format!("`{}` of `{text}`: an aggregate of an aggregate", function.name))
+                .with_other(inner.span, "one value per group already")
+                .with_help("compute the inner one in an earlier step, grouped, and aggregate it in the next")
+        } else {
+            Diagnostic::new(Code::WindowNotAllowed, span, format!("`{}` of `{text}`, which looks at other rows", function.name))
+                .with_other(inner.span, "computed after grouping")
+                .with_help("compute it in this step and aggregate it in the next one")
+        };
+        self.report(diagnostic);
+        self.error(span)
     }
 
     /// The aggregate as a window over each group, kept beside it for dialects that need it.
@@ -150,7 +159,7 @@ impl Lower<'_> {
         let any = args.iter().any(|a| self.program.meta(*a).nullable);
         let nullable = match rule {
             Nulls::Any => any,
-            Nulls::Always => !(self.never_null_division(id, &args) && !any),
+            Nulls::Always => any || !self.never_null_division(id, &args),
             Nulls::Never => false,
             Nulls::All => args.iter().all(|a| self.program.meta(*a).nullable),
         };
@@ -187,6 +196,11 @@ impl Lower<'_> {
         // many parameters. A number of unknown kind takes the last, which serves every kind.
         let mut best: Option<(u8, &'static Overload)> = None;
         for overload in function.overloads {
+            // The best that it could be, were all to fit.
+            let least = if overload.literal { 0 } else { 2 } + u8::from(overload.repeated);
+            if !loose && best.is_some_and(|(before, _)| before <= least) {
+                continue;
+            }
             let Some(fit) = self.fit(overload, &args) else { continue };
             let rank = match (fit, overload.literal) {
                 (EXACT, true) => 0,
@@ -197,9 +211,6 @@ impl Lower<'_> {
             } + u8::from(overload.repeated);
             if best.is_none_or(|(before, _)| rank < before || (loose && rank == before)) {
                 best = Some((rank, overload));
-            }
-            if rank == 0 && !loose {
-                break;
             }
         }
         if let Some((_, overload)) = best {
@@ -414,6 +425,11 @@ impl Lower<'_> {
                 }
             }
         }
+        let arithmetic = match shown {
+            "+" if Self::is_internal(function, internal::ADD) => Some("`+` adds numbers, or days to a date"),
+            "-" if Self::is_internal(function, internal::SUBTRACT) => Some("`-` subtracts numbers, or days or dates from dates"),
+            _ => None,
+        };
         let help = match (meta.ty, wanted.first().copied().unwrap_or_default(), shown) {
             (Type::Text, _, "+") => "join texts with `&`".to_owned(),
             (Type::Boolean, "a number", _) => format!("turn the condition into a number, `IF({text}, 1, 0)`"),
@@ -422,14 +438,13 @@ impl Lower<'_> {
             _ if is_operator => "correct the type of this side".to_owned(),
             _ => format!("its signature is `{}`", function.signature()),
         };
-        self.report(
-            Diagnostic::new(
-                Code::TypeMismatch,
-                meta.span,
-                format!("`{shown}` expects {}, found `{text}`, which is {}", wanted.join(" or "), meta.ty.described()),
-            )
-            .with_help(help),
-        );
+        let is = meta.ty.described();
+        let message = match (arithmetic, Self::is_internal(function, internal::NEGATE)) {
+            (_, true) => format!("`{shown}` needs a number; `{text}` is {is}"),
+            (Some(rule), _) => format!("{rule}; `{text}` is {is}"),
+            _ => format!("`{shown}` expects {}, found `{text}`, which is {is}", wanted.join(" or ")),
+        };
+        self.report(Diagnostic::new(Code::TypeMismatch, meta.span, message).with_help(help));
     }
 }
 

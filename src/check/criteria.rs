@@ -91,19 +91,29 @@ impl Lower<'_> {
         args: &[ExprId],
         span: Span,
     ) -> IrId {
-        let lowered: Vec<IrId> = args.iter().map(|a| self.value(*a)).collect();
-        if lowered.iter().any(|a| self.is_error(*a)) {
-            return self.error(span);
-        }
+        let Some(lowered) = self.values(args) else { return self.error(span) };
+        let node = self.conditional(lowering, function, args, &lowered, span);
+        self.give_back(lowered);
+        node
+    }
+
+    fn conditional(
+        &mut self,
+        lowering: Lowering,
+        function: &'static Function,
+        args: &[ExprId],
+        lowered: &[IrId],
+        span: Span,
+    ) -> IrId {
         let boolean = |pass: &Self, index: usize| lowered.get(index).is_some_and(|a| pass.program.meta(*a).ty == Type::Boolean);
         let split = match lowering {
             Lowering::CountIf if lowered.len() == 1 => {
                 let condition = self.condition(lowered[0]);
-                Some((None, vec![condition]))
+                Some((None, self.list_of(condition)))
             }
-            Lowering::CountIf | Lowering::CountIfs => self.pairs(function, args, &lowered, span).map(|c| (None, c)),
+            Lowering::CountIf | Lowering::CountIfs => self.pairs(function, args, lowered, span).map(|c| (None, c)),
             Lowering::SumIf | Lowering::AverageIf if lowered.len() == 2 && boolean(self, 0) => {
-                Some((Some(lowered[1]), vec![lowered[0]]))
+                Some((Some(lowered[1]), self.list_of(lowered[0])))
             }
             Lowering::SumIf | Lowering::AverageIf => {
                 let value = lowered.get(2).copied().unwrap_or(lowered[0]);
@@ -118,6 +128,9 @@ impl Lower<'_> {
         // A condition per group would need the groups first.
         if let Some(late) = conditions.iter().find(|c| self.program.meta(**c).level >= Level::Aggregate) {
             let meta = self.program.meta(*late);
+            if meta.level == Level::Window {
+                return self.nested(function, meta, span);
+            }
             let text = self.source_text(meta.span);
             self.report(
                 Diagnostic::new(Code::NestedAggregate, span, format!("the condition `{text}` of `{}` is computed after grouping", function.name))
@@ -126,7 +139,8 @@ impl Lower<'_> {
             );
             return self.error(span);
         }
-        let condition = self.all_or_any(conditions, span, true);
+        let condition = self.all_or_any(&conditions, span, true);
+        self.give_back(conditions);
         let aggregate: FunctionId = match lowering {
             Lowering::SumIf | Lowering::SumIfs => internal::SUM,
             Lowering::AverageIf | Lowering::AverageIfs => internal::AVERAGE,
@@ -136,6 +150,9 @@ impl Lower<'_> {
         };
         let Some(value) = value else { return self.error(span) };
         let meta = self.program.meta(value);
+        if meta.level >= Level::Aggregate {
+            return self.nested(function, meta, span);
+        }
         if matches!(meta.ty, Type::Text | Type::Boolean) && matches!(aggregate, internal::SUM | internal::AVERAGE) {
             let text = self.source_text(meta.span);
             self.report(
@@ -165,9 +182,10 @@ impl Lower<'_> {
             );
             return None;
         }
-        let mut conditions = Vec::with_capacity(lowered.len() / 2);
+        let mut conditions = self.list();
         for (pair, exprs) in lowered.chunks(2).zip(exprs.chunks(2)) {
-            conditions.push(self.criterion(pair[0], pair[1], exprs[1]));
+            let condition = self.criterion(pair[0], pair[1], exprs[1]);
+            conditions.push(condition);
         }
         Some(conditions)
     }
@@ -240,7 +258,7 @@ impl Lower<'_> {
         }
         let meta = crate::ir::Meta { nullable: false, ..self.program.meta(condition) };
         let null = self.program.add(Ir::IsNull { x: range, negated: false }, meta);
-        self.all_or_any(vec![condition, null], span, false)
+        self.all_or_any(&[condition, null], span, false)
     }
 
     fn compare_text(&mut self, range: IrId, op: BinaryOp, value: &str, span: Span) -> IrId {

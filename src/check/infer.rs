@@ -24,7 +24,8 @@ enum Term {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Unknown,
-    Bound(Term, Span),
+    /// With the use that says so.
+    Bound(Term, ExprId),
     Same(u32),
 }
 
@@ -37,10 +38,12 @@ struct Infer<'a> {
     /// By definition.
     results: Vec<Term>,
     /// Evidence that counts only where there is no other.
-    weak: Vec<(u32, Type, Span)>,
+    weak: Vec<(u32, Type, ExprId)>,
     /// Sums and differences of two unknowns: left, right, result.
-    waiting: Vec<(Term, Term, Term, Span)>,
-    conflicts: Vec<(Span, Span, Term, Term)>,
+    waiting: Vec<(Term, Term, Term, ExprId)>,
+    conflicts: Vec<(ExprId, ExprId, Term, Term)>,
+    /// The syntax of the definition was faulty.
+    broken: bool,
 }
 
 pub(super) fn infer(ast: &Ast, source: &str, names: &mut Names, order: &[u32], diagnostics: &mut Vec<Diagnostic>) {
@@ -55,9 +58,11 @@ pub(super) fn infer(ast: &Ast, source: &str, names: &mut Names, order: &[u32], d
         weak: Vec::new(),
         waiting: Vec::new(),
         conflicts: Vec::new(),
+        broken: false,
     };
     for index in order {
         let definition = &ast.definitions[*index as usize];
+        pass.broken = definition.broken;
         for node in definition.first.0..=definition.body.0 {
             let id = ExprId(node);
             let term = pass.node(id);
@@ -74,13 +79,14 @@ pub(super) fn infer(ast: &Ast, source: &str, names: &mut Names, order: &[u32], d
         }
     }
     for (first, second, was, is) in conflicts {
-        report(ast, source, names, first, second, was, is, diagnostics);
+        // What follows from it is silent.
+        names.targets[second.index()] = Target::Error;
+        report(ast, source, names, ast.span(first), ast.span(second), (was, is), diagnostics);
     }
 }
 
 impl Infer<'_> {
     fn node(&mut self, id: ExprId) -> Term {
-        let span = self.ast.span(id);
         match (self.ast.expr(id), self.names.targets[id.index()]) {
             (_, Target::Column(column)) => {
                 let used = &self.names.columns[column as usize];
@@ -95,10 +101,10 @@ impl Infer<'_> {
                 timeframe(self.ast.names[frame as usize].text(self.source))
             }
             (Expr::Sign { operand, .. } | Expr::Percent(operand), _) => self.require(operand, Term::Type(Type::Number)),
-            (Expr::Binary { op, left, right }, _) => self.binary(op, left, right, span),
+            (Expr::Binary { op, left, right }, _) => self.binary(op, left, right, id),
             (Expr::Call(call), Target::Function(function)) => {
                 let call = self.ast.call(call);
-                self.call(catalog::get(function), call, span)
+                self.call(catalog::get(function), call)
             }
             _ => Term::Any,
         }
@@ -133,11 +139,11 @@ impl Infer<'_> {
 
     /// The node must be of this type; gives the type it then has.
     fn require(&mut self, id: ExprId, wanted: Term) -> Term {
-        self.bind(self.terms[id.index()], wanted, self.ast.span(id));
+        self.bind(self.terms[id.index()], wanted, id);
         self.term(id)
     }
 
-    fn bind(&mut self, term: Term, wanted: Term, span: Span) {
+    fn bind(&mut self, term: Term, wanted: Term, at: ExprId) {
         let Term::Var(var) = term else { return };
         if wanted == Term::Any {
             return;
@@ -150,10 +156,10 @@ impl Infer<'_> {
                     self.vars[root as usize] = State::Same(other);
                 }
             }
-            (State::Unknown, wanted) => self.vars[root as usize] = State::Bound(wanted, span),
+            (State::Unknown, wanted) => self.vars[root as usize] = State::Bound(wanted, at),
             (State::Bound(was, first), wanted) => match joined(was, wanted) {
                 Some(term) => self.vars[root as usize] = State::Bound(term, first),
-                None => self.conflicts.push((first, span, was, wanted)),
+                None => self.conflicts.push((first, at, was, wanted)),
             },
             (State::Same(_), _) => {}
         }
@@ -163,7 +169,7 @@ impl Infer<'_> {
     fn unify(&mut self, left: ExprId, right: ExprId) -> Term {
         let (a, b) = (self.term(left), self.term(right));
         match (a, b) {
-            (Term::Var(_), Term::Var(_)) => self.bind(a, b, self.ast.span(left)),
+            (Term::Var(_), Term::Var(_)) => self.bind(a, b, left),
             (Term::Var(_), known) => self.evidence(a, known, right, left),
             (known, Term::Var(_)) => self.evidence(b, known, left, right),
             _ => {}
@@ -174,29 +180,30 @@ impl Infer<'_> {
 
     /// A text that reads as a date says little of what stands beside it.
     fn evidence(&mut self, var: Term, known: Term, from: ExprId, to: ExprId) {
-        let span = self.ast.span(to);
         let iso = text_value(self.ast, self.source, from).is_some_and(|t| super::dates::is_iso_date(&t));
         match (var, known) {
-            (Term::Var(v), Term::Type(Type::Text)) if iso => self.weak.push((v, Type::Text, span)),
-            _ => self.bind(var, known, span),
+            (Term::Var(v), Term::Type(Type::Text)) if iso => self.weak.push((v, Type::Text, to)),
+            _ => self.bind(var, known, to),
         }
     }
 
     fn condition(&mut self, id: ExprId) {
         if let Term::Var(var) = self.term(id) {
-            self.weak.push((var, Type::Boolean, self.ast.span(id)));
+            self.weak.push((var, Type::Boolean, id));
         }
     }
 
-    fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> Term {
+    fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> Term {
         match op {
-            BinaryOp::Add | BinaryOp::Subtract => self.sum(op, left, right, span),
+            BinaryOp::Add | BinaryOp::Subtract => self.sum(op, left, right, at),
             BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Power => {
                 self.require(left, Term::Type(Type::Number));
                 self.require(right, Term::Type(Type::Number));
                 Term::Type(Type::Number)
             }
             BinaryOp::Concat => Term::Type(Type::Text),
+            // Of a chain of comparisons, which is reported, the later ones say nothing.
+            _ if self.broken && super::lower::compares(self.ast, left) => Term::Type(Type::Boolean),
             _ => {
                 self.unify(left, right);
                 Term::Type(Type::Boolean)
@@ -205,18 +212,18 @@ impl Infer<'_> {
     }
 
     /// Days move dates, so `x + 1` says only that the result is what x is.
-    fn sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> Term {
+    fn sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> Term {
         let number = Term::Type(Type::Number);
         let (a, b) = (self.term(left), self.term(right));
         let is_number = |t: Term| matches!(t, Term::Type(ty) if ty.is_number());
         let is_date = |t: Term| matches!(t, Term::Temporal) || matches!(t, Term::Type(ty) if ty.is_temporal());
         match (a, b) {
             (Term::Var(var), b) if is_number(b) => {
-                self.weak.push((var, Type::Number, self.ast.span(left)));
+                self.weak.push((var, Type::Number, left));
                 a
             }
             (a, Term::Var(var)) if is_number(a) && op == BinaryOp::Add => {
-                self.weak.push((var, Type::Number, self.ast.span(right)));
+                self.weak.push((var, Type::Number, right));
                 b
             }
             (a, Term::Var(_)) if is_number(a) => self.require(right, number),
@@ -234,7 +241,7 @@ impl Infer<'_> {
             }
             (Term::Var(_), _) | (_, Term::Var(_)) => {
                 let result = self.fresh();
-                self.waiting.push((a, b, result, span));
+                self.waiting.push((a, b, result, at));
                 result
             }
             (a, b) if is_date(a) && is_date(b) => number,
@@ -244,10 +251,11 @@ impl Infer<'_> {
         }
     }
 
-    fn call(&mut self, function: &Function, call: Call, _span: Span) -> Term {
-        let args = self.ast.arguments(call).to_vec();
+    fn call(&mut self, function: &Function, call: Call) -> Term {
+        let ast = self.ast;
+        let args = ast.arguments(call);
         match function.lower {
-            Some(Lowering::Ifs) => self.pairs(&args, |pass, condition, _| pass.condition(condition)),
+            Some(Lowering::Ifs) => self.pairs(args, |pass, condition, _| pass.condition(condition)),
             Some(Lowering::Switch) => {
                 let Some((subject, rest)) = args.split_first() else { return Term::Any };
                 let subject = *subject;
@@ -264,13 +272,13 @@ impl Infer<'_> {
                 | Lowering::MaxIfs
                 | Lowering::CountIf
                 | Lowering::CountIfs,
-            ) => self.conditional(function, &args),
+            ) => self.conditional(function, args),
             Some(Lowering::And | Lowering::Or | Lowering::Not) => {
                 args.iter().for_each(|a| self.condition(*a));
                 Term::Type(Type::Boolean)
             }
             Some(Lowering::Distinct) => args.first().map_or(Term::Any, |a| self.term(*a)),
-            _ => self.signature(function, &args),
+            _ => self.signature(function, args),
         }
     }
 
@@ -412,19 +420,19 @@ impl Infer<'_> {
 
     fn settle(&mut self) {
         let number = Term::Type(Type::Number);
-        for (a, b, result, span) in std::mem::take(&mut self.waiting) {
+        for (a, b, result, at) in std::mem::take(&mut self.waiting) {
             let (a, b) = (self.resolved(a), self.resolved(b));
             let date = [a, b].into_iter().find(|t| matches!(t, Term::Temporal) || matches!(t, Term::Type(ty) if ty.is_temporal()));
             for side in [a, b] {
                 if matches!(side, Term::Var(_)) {
-                    self.bind(side, number, span);
+                    self.bind(side, number, at);
                 }
             }
-            self.bind(result, date.unwrap_or(number), span);
+            self.bind(result, date.unwrap_or(number), at);
         }
-        for (var, ty, span) in std::mem::take(&mut self.weak) {
+        for (var, ty, at) in std::mem::take(&mut self.weak) {
             if matches!(self.resolved(Term::Var(var)), Term::Var(_)) {
-                self.bind(Term::Var(var), Term::Type(ty), span);
+                self.bind(Term::Var(var), Term::Type(ty), at);
             }
         }
     }
@@ -470,7 +478,6 @@ fn timeframe(name: &str) -> Term {
     }
 }
 
-#[allow(clippy::too_many_arguments)]
 #[cold]
 fn report(
     ast: &Ast,
@@ -478,8 +485,7 @@ fn report(
     names: &mut Names,
     first: Span,
     second: Span,
-    was: Term,
-    is: Term,
+    (was, is): (Term, Term),
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let word = |term: Term| match term {

@@ -1,7 +1,7 @@
 //! The tree to the typed IR: one loop over the nodes of each definition, after those that it uses.
 
 use super::names::{Key, Names, Target};
-use super::{Context, Role, Scope, timeframe};
+use super::{Role, Scope, timeframe};
 use crate::ast::{Ast, BinaryOp, Expr, ExprId, Sign};
 use crate::catalog::{self, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
@@ -21,6 +21,14 @@ pub(super) struct Lower<'a> {
     pub grouped: bool,
     /// The node's definition has reported an error.
     pub failed: bool,
+    /// What the node's definition is for.
+    pub role: Role,
+    /// Why the node's definition may hold no aggregate, until that has been said.
+    pub no_aggregates: Option<&'static str>,
+    /// Why it may hold no window, likewise.
+    pub no_windows: Option<&'static str>,
+    /// Its syntax was faulty.
+    broken: bool,
     /// By node of the tree.
     lowered: Vec<IrId>,
     key_columns: Vec<bool>,
@@ -66,6 +74,10 @@ pub(super) fn lower(
         diagnostics,
         grouped,
         failed: false,
+        role: Role::Definitions,
+        no_aggregates: None,
+        no_windows: None,
+        broken: false,
         lowered: vec![IrId(0); ast.len()],
         key_columns,
         key_definitions,
@@ -76,13 +88,17 @@ pub(super) fn lower(
         let definition = &ast.definitions[*index as usize];
         let first = IrId(pass.program.nodes.len() as u32);
         pass.failed = failed[*index as usize];
+        pass.role = scope.role(definition.part);
+        pass.no_aggregates = scope.forbids_aggregates(pass.role);
+        pass.no_windows = pass.role.forbids_windows();
+        pass.broken = definition.broken;
         for node in definition.first.0..=definition.body.0 {
             let id = ExprId(node);
             let lowered = pass.node(id, &definitions);
             pass.lowered[id.index()] = lowered;
         }
         let mut root = pass.lowered[definition.body.index()];
-        root = pass.finish(root, scope.role(definition.part));
+        root = pass.finish(root);
         definitions[*index as usize] = Some(IrDefinition {
             name: definition.name.map(|n| n.text(source).to_owned()),
             root,
@@ -167,6 +183,12 @@ impl Lower<'_> {
     /// An empty list; [`Self::give_back`] keeps it for the next.
     pub(super) fn list(&mut self) -> Vec<IrId> {
         self.spare.pop().unwrap_or_default()
+    }
+
+    pub(super) fn list_of(&mut self, id: IrId) -> Vec<IrId> {
+        let mut list = self.list();
+        list.push(id);
+        list
     }
 
     pub(super) fn give_back(&mut self, mut list: Vec<IrId>) {
@@ -264,6 +286,9 @@ impl Lower<'_> {
             return self.error(span);
         }
         let meta = self.program.meta(used.root);
+        if self.late(meta.level, span) {
+            return self.error(span);
+        }
         let keyed = meta.keyed || self.key_definitions[index as usize];
         self.program.add(Ir::Definition(index), Meta { keyed, span, ..meta })
     }
@@ -278,6 +303,9 @@ impl Lower<'_> {
         let source = self.source;
         let text = span.text(source);
         let plain = text.bytes().all(|b| b.is_ascii_digit());
+        if plain && text.len() < 19 && (text.len() == 1 || !text.starts_with('0')) {
+            return self.integer(text, span);
+        }
         let ty = match (plain, text.parse::<i64>()) {
             (true, Ok(_)) => Type::Integer,
             (true, Err(_)) => Type::Decimal,
@@ -341,7 +369,7 @@ impl Lower<'_> {
 
     fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> IrId {
         let (mut a, mut b) = (self.value(left), self.value(right));
-        if self.is_error(a) || self.is_error(b) {
+        if self.is_error(a) || self.is_error(b) || (self.broken && op.compares() && compares(self.ast, left)) {
             return self.error(span);
         }
         if op == BinaryOp::Concat {
@@ -507,68 +535,81 @@ impl Lower<'_> {
         None
     }
 
+    /// A value of groups, or one that looks at other rows, where there are neither yet: whether that is so. It is said
+    /// once a definition.
+    pub(super) fn late(&mut self, level: Level, span: Span) -> bool {
+        match (level, self.role.forbids_windows(), self.scope.forbids_aggregates(self.role)) {
+            (Level::Window, Some(_), _) => self.late_window(span),
+            (Level::Aggregate, _, Some(_)) => self.late_aggregate(span),
+            _ => return false,
+        }
+        true
+    }
+
+    #[cold]
+    fn late_aggregate(&mut self, span: Span) {
+        self.failed = true;
+        let Some(place) = self.no_aggregates.take() else { return };
+        let help = match self.role {
+            Role::Where => "move it to `having`, which filters groups",
+            Role::GroupBy => "compute it in an earlier step, then group by it",
+            _ => "use the measure context, or a column of one row",
+        };
+        let text = self.source_text(span);
+        self.report(
+            Diagnostic::new(Code::AggregateNotAllowed, span, format!("aggregate `{text}` is not allowed in {place}"))
+                .with_help(help),
+        );
+    }
+
+    #[cold]
+    fn late_window(&mut self, span: Span) {
+        self.failed = true;
+        let Some(place) = self.no_windows.take() else { return };
+        let text = self.source_text(span);
+        let diagnostic = if self.role == Role::OrderBy {
+            let message = format!("`{text}` looks at other rows, so it cannot give their order");
+            Diagnostic::new(Code::WindowNotAllowed, span, message)
+                .with_help("define it in this step and order by it in the next one")
+        } else {
+            let message = format!("`{text}` looks at other rows, which {place} cannot do in the same step");
+            Diagnostic::new(Code::WindowNotAllowed, span, message)
+                .with_help("define it in this step and filter or group in the next one")
+        };
+        self.report(diagnostic);
+    }
+
     /// What the whole formula may be, by where it stands.
-    fn finish(&mut self, root: IrId, role: Role) -> IrId {
-        let root = match self.program.node(root) {
+    fn finish(&mut self, root: IrId) -> IrId {
+        let meta = self.program.meta(root);
+        match self.program.node(root) {
             Ir::Distinct(_) => {
-                let span = self.program.meta(root).span;
                 self.report(
-                    Diagnostic::new(Code::MisplacedDistinct, span, "`DISTINCT` stands only inside COUNT, SUM or AVERAGE")
+                    Diagnostic::new(Code::MisplacedDistinct, meta.span, "`DISTINCT` stands only inside COUNT, SUM or AVERAGE")
                         .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
                 );
-                return self.error(span);
+                return self.error(meta.span);
             }
             Ir::Error => return root,
-            _ => root,
-        };
-        let meta = self.program.meta(root);
-        let place = match role {
-            Role::Definitions if self.scope.context == Context::Row => "a dimension",
-            Role::Where => "`where`",
-            Role::GroupBy => "`group_by`",
-            Role::PartitionBy => "`partition_by`",
-            Role::Definitions | Role::Having | Role::OrderBy => "",
-        };
-        match (meta.level, role) {
-            (Level::Aggregate, Role::PartitionBy) => {}
-            (Level::Aggregate, _) if !place.is_empty() => {
-                let text = self.source_text(meta.span);
-                let help = match role {
-                    Role::Where => "move it to `having`, which filters groups",
-                    Role::GroupBy => "compute it in an earlier step, then group by it",
-                    _ => "use the measure context, or a column of one row",
-                };
-                self.report(
-                    Diagnostic::new(Code::AggregateNotAllowed, meta.span, format!("aggregate `{text}` is not allowed in {place}"))
-                        .with_help(help),
-                );
-                return self.error(meta.span);
-            }
-            (Level::Window, Role::Where | Role::GroupBy | Role::Having | Role::PartitionBy) => {
-                let place = if role == Role::Having { "`having`" } else { place };
-                let text = self.source_text(meta.span);
-                self.report(
-                    Diagnostic::new(
-                        Code::WindowNotAllowed,
-                        meta.span,
-                        format!("`{text}` looks at other rows, which {place} cannot do in the same step"),
-                    )
-                    .with_help("define it in this step and filter or group in the next one"),
-                );
-                return self.error(meta.span);
-            }
-            (Level::Row, Role::Having) if !meta.keyed => {
-                let text = self.source_text(meta.span);
-                self.report(
-                    Diagnostic::new(Code::MixedLevels, meta.span, format!("`having` filters groups, and `{text}` is a value per row"))
-                        .with_label("one value per row")
-                        .with_help("move it to `where`, which filters rows"),
-                );
-                return self.error(meta.span);
-            }
             _ => {}
         }
-        if matches!(role, Role::Where | Role::Having) {
+        // Without a spec the names that are grouped by may not be said.
+        let sorts = self.grouped && self.scope.strata;
+        if meta.level == Level::Row && !meta.keyed && (self.role == Role::Having || (sorts && self.role.orders_groups())) {
+            let (does, help) = match self.role {
+                Role::Having => ("`having` filters", "move it to `where`, which filters rows"),
+                Role::PartitionBy => ("`partition_by` divides", "aggregate it, or add it to `group_by`"),
+                _ => ("`order_by` sorts", "aggregate it, or add it to `group_by`"),
+            };
+            let text = self.source_text(meta.span);
+            self.report(
+                Diagnostic::new(Code::MixedLevels, meta.span, format!("{does} groups, and `{text}` is a value per row"))
+                    .with_label("one value per row")
+                    .with_help(help),
+            );
+            return self.error(meta.span);
+        }
+        if matches!(self.role, Role::Where | Role::Having) {
             return self.condition(root);
         }
         self.alone(root);
@@ -586,6 +627,11 @@ impl Lower<'_> {
         let slice = self.program.add_args(args);
         self.program.add(make(slice), meta)
     }
+}
+
+/// Whether a node compares two values.
+pub(super) fn compares(ast: &Ast, id: ExprId) -> bool {
+    matches!(ast.expr(id), Expr::Binary { op, .. } if op.compares())
 }
 
 /// A hundredth of a literal, by moving its point; none for one with an exponent.

@@ -51,6 +51,25 @@ pub(crate) enum Role {
     PartitionBy,
 }
 
+impl Role {
+    /// What comes before values that look at other rows, where that is so.
+    fn forbids_windows(self) -> Option<&'static str> {
+        match self {
+            Self::Where => Some("`where`"),
+            Self::Having => Some("`having`"),
+            Self::GroupBy => Some("`group_by`"),
+            Self::PartitionBy => Some("`partition_by`"),
+            Self::OrderBy => Some("`order_by`"),
+            Self::Definitions => None,
+        }
+    }
+
+    /// Whether it asks something of each group of a grouped step.
+    fn orders_groups(self) -> bool {
+        matches!(self, Self::OrderBy | Self::PartitionBy)
+    }
+}
+
 /// What names mean and what is allowed.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope<'a> {

@@ -366,7 +366,9 @@ impl<'s> Resolver<'_, 's> {
     #[cold]
     fn missing(&mut self, id: ExprId, span: Span, is_own: bool, definition: &Definition) -> Target {
         let text = span.text(self.source);
-        if let Some(value) = boolean(text) {
+        // What stands in `${…}` is a column's name in any case.
+        let bare = self.ast.expr(id) == Expr::Name;
+        if let Some(value) = boolean(text).filter(|_| bare) {
             let upper = text.to_ascii_uppercase();
             self.diagnostics.push(
                 Diagnostic::new(Code::LowercaseBoolean, span, format!("`{text}` is read as `{upper}`"))
@@ -375,14 +377,14 @@ impl<'s> Resolver<'_, 's> {
             );
             return Target::Bool(value);
         }
-        if looks_like_cell(text) {
+        if bare && looks_like_cell(text) {
             self.diagnostics.push(
                 Diagnostic::new(Code::NeedsWorksheet, span, format!("cell references need a worksheet; `{text}` reads as a cell"))
                     .with_help(format!("name the column, or write `${{{text}}}` where a column has that name")),
             );
             return Target::Error;
         }
-        if text.eq_ignore_ascii_case("null") {
+        if bare && text.eq_ignore_ascii_case("null") {
             self.diagnostics.push(
                 Diagnostic::new(Code::NotFormulaSyntax, span, "there is no NULL in formulas").with_help(
                     if self.is_branch_of_if(id, definition) {
@@ -394,14 +396,14 @@ impl<'s> Resolver<'_, 's> {
             );
             return Target::Error;
         }
-        if let Some(what) = worksheet_name(text) {
+        if let Some(what) = worksheet_name(text).filter(|_| bare) {
             self.diagnostics.push(
                 Diagnostic::new(Code::NeedsWorksheet, span, format!("{what} need a worksheet; there is no column or definition `{text}`"))
                     .with_help("name the column"),
             );
             return Target::Error;
         }
-        if let Some(function) = catalog::find(text).map(catalog::get) {
+        if let Some(function) = catalog::find(text).map(catalog::get).filter(|_| bare) {
             self.diagnostics.push(
                 Diagnostic::new(Code::UnknownName, span, format!("`{text}` is a function: write `{}(…)`", function.name))
                     .with_label("no column or definition has this name")
@@ -528,22 +530,19 @@ impl<'s> Resolver<'_, 's> {
     #[cold]
     fn no_function(&mut self, text: &str, span: Span, count: usize) -> Target {
         let diagnostic = super::planned::diagnostic(&text.to_ascii_uppercase(), span).unwrap_or_else(|| {
-            if let Some(near) = self.nearest(text, catalog::names()) {
-                return Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
-                    .with_label("not in the function catalogue")
-                    .with_help(format!("`{near}` has a similar name"));
-            }
             let known = self.symbols.get(&Folded(text)).is_some_and(|s| s.definition.is_some());
             if known || self.find_column(text).is_some() {
                 return Diagnostic::new(Code::UnknownFunction, span, format!("`{text}` is a name, not a function"))
                     .with_help("put an operator before the bracket; there is no implied multiplication");
             }
+            let help = match (self.nearest(text, catalog::names()), count) {
+                (Some(near), _) => format!("`{near}` has a similar name"),
+                (None, 0) => "`formulac functions` lists them all".to_owned(),
+                (None, _) => "`formulac functions` lists them all; there is no implied multiplication".to_owned(),
+            };
             Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
                 .with_label("not in the function catalogue")
-                .with_help(match count {
-                    0 => "`formulac functions` lists them all",
-                    _ => "`formulac functions` lists them all; there is no implied multiplication",
-                })
+                .with_help(help)
         });
         self.diagnostics.push(diagnostic);
         Target::Error

@@ -20,6 +20,16 @@ const OPPOSITES: [(FunctionId, FunctionId); 6] = [
     (internal::GREATER_EQUAL, internal::LESS),
 ];
 
+/// What DATEDIF counts.
+const DATEDIF_UNITS: [(&str, FunctionId); 6] = [
+    ("D", internal::DATEDIF_D),
+    ("M", internal::DATEDIF_M),
+    ("Y", internal::DATEDIF_Y),
+    ("YM", internal::DATEDIF_YM),
+    ("MD", internal::DATEDIF_MD),
+    ("YD", internal::DATEDIF_YD),
+];
+
 impl Lower<'_> {
     pub(super) fn special(&mut self, lowering: Lowering, function: &'static Function, call: Call, span: Span) -> IrId {
         let ast = self.ast;
@@ -50,9 +60,17 @@ impl Lower<'_> {
         }
     }
 
-    fn values(&mut self, args: &[ExprId]) -> Option<Vec<IrId>> {
-        let values: Vec<IrId> = args.iter().map(|a| self.value(*a)).collect();
-        values.iter().all(|v| !self.is_error(*v)).then_some(values)
+    /// The values of all, in a list to be given back; none when one has an error.
+    pub(super) fn values(&mut self, args: &[ExprId]) -> Option<Vec<IrId>> {
+        let mut values = self.list();
+        for arg in args {
+            values.push(self.value(*arg));
+        }
+        if values.iter().any(|v| self.is_error(*v)) {
+            self.give_back(values);
+            return None;
+        }
+        Some(values)
     }
 
     /// Whether two nodes read the same column or definition.
@@ -65,7 +83,7 @@ impl Lower<'_> {
     }
 
     fn lower_if(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(mut values) = self.values(args) else { return self.error(span) };
         let condition = self.condition(values[0]);
         if self.is_error(condition) {
             return condition;
@@ -74,15 +92,32 @@ impl Lower<'_> {
         if let (Ir::IsNull { x, negated }, [_, a, b]) = (self.program.node(condition), values.as_slice()) {
             let (kept, other) = if negated { (*a, *b) } else { (*b, *a) };
             if self.same_value(x, kept) {
-                return self.coalesce(vec![kept, other], span, "IF");
+                values.clear();
+                values.extend([kept, other]);
+                return self.coalesce(values, span, "IF");
             }
         }
-        self.case(vec![condition], values[1..].to_vec(), span, "IF")
+        let node = self.case(&[condition], &mut values[1..], span, "IF");
+        self.give_back(values);
+        node
     }
 
     fn lower_ifs(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
-        let (mut conditions, mut branches) = (Vec::new(), Vec::new());
+        if let ([first @ .., last], 1) = (values.as_slice(), values.len() % 2) {
+            let ty = |id: &IrId| self.program.meta(*id).ty;
+            let mut others = first.iter().skip(1).step_by(2);
+            if ty(last) == Type::Boolean && others.all(|v| !matches!(ty(v), Type::Boolean | Type::Unknown)) {
+                let at = self.program.meta(*last).span;
+                self.report(
+                    Diagnostic::new(Code::ArgumentCount, at, "conditions and values of `IFS` come in pairs")
+                        .with_label("a condition without a value")
+                        .with_help("give its value, `IFS(condition, value, condition, value)`"),
+                );
+                return self.error(span);
+            }
+        }
+        let (mut conditions, mut branches) = (self.list(), self.list());
         for pair in values.chunks(2) {
             match pair {
                 [condition, branch] => {
@@ -106,18 +141,20 @@ impl Lower<'_> {
         if conditions.is_empty() {
             return branches[0];
         }
-        self.case(conditions, branches, span, "IFS")
+        let node = self.case(&conditions, &mut branches, span, "IFS");
+        [values, conditions, branches].into_iter().for_each(|list| self.give_back(list));
+        node
     }
 
     /// Conditions with a branch each, and perhaps a branch more.
-    fn case(&mut self, conditions: Vec<IrId>, mut branches: Vec<IrId>, span: Span, shown: &str) -> IrId {
-        let Some(ty) = self.unify(&mut branches, What::Branches(shown), false) else { return self.error(span) };
+    fn case(&mut self, conditions: &[IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
+        let Some(ty) = self.unify(branches, What::Branches(shown), false) else { return self.error(span) };
         if branches.iter().any(|b| self.is_error(*b)) {
             return self.error(span);
         }
         let has_else = branches.len() > conditions.len();
         let nullable = !has_else || branches.iter().any(|b| self.program.meta(*b).nullable);
-        let mut all = Vec::with_capacity(branches.len() * 2);
+        let mut all = self.list();
         for (index, branch) in branches.iter().enumerate() {
             all.extend(conditions.get(index).copied());
             all.push(*branch);
@@ -128,8 +165,10 @@ impl Lower<'_> {
         }
         let ty = if ty == Type::Point { Type::Float } else { ty };
         let Some(meta) = self.joined(&all, span, ty, nullable) else { return self.error(span) };
-        self.points_as(&branches, ty);
-        self.add_all(Ir::Case, &all, meta)
+        self.points_as(branches, ty);
+        let node = self.add_all(Ir::Case, &all, meta);
+        self.give_back(all);
+        node
     }
 
     /// Literals with a point as the type that their branch has.
@@ -143,7 +182,8 @@ impl Lower<'_> {
 
     fn lower_switch(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
-        let (mut cases, mut branches) = (vec![values[0]], Vec::new());
+        let (mut cases, mut branches) = (self.list(), self.list());
+        cases.push(values[0]);
         for pair in values[1..].chunks(2) {
             match pair {
                 [case, branch] => {
@@ -176,15 +216,17 @@ impl Lower<'_> {
         let has_else = branches.len() >= cases.len();
         let nullable = !has_else || branches.iter().any(|b| self.program.meta(*b).nullable);
         let subject = cases[0];
-        let mut arms = Vec::with_capacity(branches.len() * 2);
+        let mut arms = self.list();
         for (index, branch) in branches.iter().enumerate() {
             arms.extend(cases.get(index + 1).copied());
             arms.push(*branch);
         }
-        let mut all = arms.clone();
-        all.push(subject);
-        let Some(meta) = self.joined(&all, span, ty, nullable) else { return self.error(span) };
-        self.add_all(|arms| Ir::Switch { subject, arms }, &arms, meta)
+        arms.push(subject);
+        let Some(meta) = self.joined(&arms, span, ty, nullable) else { return self.error(span) };
+        arms.pop();
+        let node = self.add_all(|arms| Ir::Switch { subject, arms }, &arms, meta);
+        [values, cases, branches, arms].into_iter().for_each(|list| self.give_back(list));
+        node
     }
 
     fn lower_coalesce(&mut self, args: &[ExprId], span: Span, function: &'static Function) -> IrId {
@@ -212,14 +254,16 @@ impl Lower<'_> {
         }
         let nullable = values.iter().all(|v| self.program.meta(*v).nullable);
         let Some(meta) = self.joined(&values, span, ty, nullable) else { return self.error(span) };
-        self.add_all(Ir::Coalesce, &values, meta)
+        let node = self.add_all(Ir::Coalesce, &values, meta);
+        self.give_back(values);
+        node
     }
 
     fn lower_logic(&mut self, args: &[ExprId], span: Span, and: bool) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
-        let mut conditions = Vec::with_capacity(values.len());
-        for value in values {
-            let condition = self.condition(value);
+        let mut conditions = self.list();
+        for value in &values {
+            let condition = self.condition(*value);
             match self.program.node(condition) {
                 Ir::Error => return condition,
                 // AND inside AND reads as one.
@@ -228,16 +272,19 @@ impl Lower<'_> {
                 _ => conditions.push(condition),
             }
         }
-        self.all_or_any(conditions, span, and)
+        let node = self.all_or_any(&conditions, span, and);
+        self.give_back(values);
+        self.give_back(conditions);
+        node
     }
 
-    pub(super) fn all_or_any(&mut self, conditions: Vec<IrId>, span: Span, and: bool) -> IrId {
-        if let [one] = conditions.as_slice() {
+    pub(super) fn all_or_any(&mut self, conditions: &[IrId], span: Span, and: bool) -> IrId {
+        if let [one] = conditions {
             return *one;
         }
         let nullable = conditions.iter().any(|c| self.program.meta(*c).nullable);
-        let Some(meta) = self.joined(&conditions, span, Type::Boolean, nullable) else { return self.error(span) };
-        self.add_all(if and { Ir::And } else { Ir::Or }, &conditions, meta)
+        let Some(meta) = self.joined(conditions, span, Type::Boolean, nullable) else { return self.error(span) };
+        self.add_all(if and { Ir::And } else { Ir::Or }, conditions, meta)
     }
 
     fn lower_not(&mut self, arg: ExprId, span: Span) -> IrId {
@@ -285,14 +332,15 @@ impl Lower<'_> {
         if !self.aggregates_allowed(span) {
             return self.error(span);
         }
-        let rows = Meta { level: Level::Aggregate, ..Self::constant(Type::Integer, span) };
         let [arg] = args else {
             if args.is_empty() {
-                return self.program.add(Ir::CountRows, rows);
+                return self.count_rows(span);
             }
             let Some(values) = self.values(args) else { return self.error(span) };
             let across = function.across.unwrap_or(internal::ROW_COUNT);
-            return self.apply_checked(across, &values, span, function.name);
+            let node = self.apply_checked(across, &values, span, function.name);
+            self.give_back(values);
+            return node;
         };
         let lowered = self.lowered(*arg);
         if let Ir::Distinct(inner) = self.program.node(lowered) {
@@ -300,7 +348,7 @@ impl Lower<'_> {
         }
         let meta = self.program.meta(lowered);
         if meta.level == Level::Const && !meta.nullable && !self.is_error(lowered) {
-            return self.program.add(Ir::CountRows, rows);
+            return self.count_rows(span);
         }
         if meta.ty == Type::Boolean && !matches!(self.program.node(lowered), Ir::Column(_) | Ir::Definition(_)) {
             let text = self.source_text(meta.span);
@@ -310,6 +358,13 @@ impl Lower<'_> {
             );
         }
         self.aggregate(internal::COUNTA, &[lowered], false, span)
+    }
+
+    fn count_rows(&mut self, span: Span) -> IrId {
+        if self.late(Level::Aggregate, span) {
+            return self.error(span);
+        }
+        self.program.add(Ir::CountRows, Meta { level: Level::Aggregate, ..Self::constant(Type::Integer, span) })
     }
 
     fn lower_distinct(&mut self, arg: ExprId, span: Span) -> IrId {
@@ -324,13 +379,14 @@ impl Lower<'_> {
     fn lower_concat(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
         let mut joined: Option<IrId> = None;
-        for value in values {
-            let text = self.to_text(value);
+        for value in &values {
+            let text = self.to_text(*value);
             joined = Some(match joined {
                 None => text,
                 Some(left) => self.apply_checked(internal::CONCAT, &[left, text], span, "CONCAT"),
             });
         }
+        self.give_back(values);
         match joined {
             Some(one) if args.len() == 1 && self.program.meta(one).nullable => self.apply(internal::OR_EMPTY, &[one], span),
             Some(id) => id,
@@ -354,14 +410,24 @@ impl Lower<'_> {
             }
         }
         let value = values[0];
+        let rows_span = self.program.meta(values[1]).span;
+        self.give_back(values);
         let meta = self.program.meta(value);
         if rows == 0 {
             return value;
         }
+        if self.late(Level::Window, span) {
+            return self.error(span);
+        }
         if !self.scope.ordered {
+            let help = if self.scope.strata {
+                "add `order_by:` to the step, for example `order_by: month`"
+            } else {
+                "say the order, for example `--order-by month`"
+            };
             self.report(
                 Diagnostic::new(Code::OrderNeeded, span, "`OFFSET` looks at other rows and nothing says their order")
-                    .with_help("add `order_by`, for example `order_by: [month]` (`--order-by month`)"),
+                    .with_help(help),
             );
             return self.error(span);
         }
@@ -382,7 +448,7 @@ impl Lower<'_> {
             return self.error(span);
         }
         self.alone(value);
-        let count = self.integer(&rows.unsigned_abs().to_string(), self.program.meta(values[1]).span);
+        let count = self.integer(&rows.unsigned_abs().to_string(), rows_span);
         let function = if rows < 0 { internal::LAG } else { internal::LEAD };
         let overload = catalog::get(function).overloads[0].id;
         let ty = if meta.ty == Type::Point { Type::Float } else { meta.ty };
@@ -403,15 +469,12 @@ impl Lower<'_> {
 
     fn lower_datedif(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
-        let unit = self.literal_text(values[2]).map(str::to_ascii_uppercase);
-        let function = match unit.as_deref() {
-            Some("D") => internal::DATEDIF_D,
-            Some("M") => internal::DATEDIF_M,
-            Some("Y") => internal::DATEDIF_Y,
-            Some("YM") => internal::DATEDIF_YM,
-            Some("MD") => internal::DATEDIF_MD,
-            Some("YD") => internal::DATEDIF_YD,
-            other => {
+        let unit = self.literal_text(values[2]);
+        let known = DATEDIF_UNITS.iter().find(|(name, _)| unit.is_some_and(|unit| unit.eq_ignore_ascii_case(name)));
+        let function = match known {
+            Some((_, function)) => *function,
+            None => {
+                let other = unit.map(str::to_ascii_uppercase);
                 let at = self.program.meta(values[2]).span;
                 let help = match other.map(|o| o.trim_end_matches('S').to_owned()).as_deref() {
                     Some("DAY") => "write \"D\" for days",
@@ -426,7 +489,9 @@ impl Lower<'_> {
                 return self.error(span);
             }
         };
-        self.apply_checked(function, &values[..2], span, "DATEDIF")
+        let node = self.apply_checked(function, &values[..2], span, "DATEDIF");
+        self.give_back(values);
+        node
     }
 
     fn lower_date(&mut self, args: &[ExprId], span: Span) -> IrId {

@@ -26,6 +26,10 @@ pub struct Head {
     pub span: Span,
     /// The tokens were not parsed, since they nest too deep.
     pub too_deep: bool,
+    /// A fault was found in its tokens.
+    pub broken: bool,
+    /// A text in it was never closed, and may hold brackets and commas that were meant as such.
+    pub swallowed: bool,
     /// Which of the parts of the source it stands in.
     pub part: u32,
 }
@@ -72,26 +76,54 @@ pub(crate) fn layout_part(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let tokens = &lexed.tokens;
-    let mut pass = Pass { source, tokens, part, limits, diagnostics, out, open: Vec::new(), closed: None, surplus: None };
+    let mut pass = Pass {
+        source,
+        tokens,
+        swallowed: &lexed.swallowed,
+        part,
+        limits,
+        diagnostics,
+        out,
+        open: Vec::new(),
+        closed: None,
+        surplus: None,
+        named: None,
+        braces: 0,
+        until: Vec::new(),
+        broken: false,
+        is_named: false,
+    };
     pass.run();
 }
 
 /// Marks an open bracket that the parser does not get to see.
 const DROPPED: u32 = 1 << 31;
 
-struct Pass<'a> {
-    source: &'a str,
-    tokens: &'a [(Token, Span)],
+pub(super) struct Pass<'a> {
+    pub(super) source: &'a str,
+    pub(super) tokens: &'a [(Token, Span)],
+    /// Where texts begin that were never closed, from the formula on that is being copied.
+    swallowed: &'a [u32],
     limits: &'a Limits,
-    part: Part,
-    diagnostics: &'a mut Vec<Diagnostic>,
-    out: &'a mut Layout,
+    pub(super) part: Part,
+    pub(super) diagnostics: &'a mut Vec<Diagnostic>,
+    pub(super) out: &'a mut Layout,
     /// Open brackets: the index of the token.
-    open: Vec<u32>,
+    pub(super) open: Vec<u32>,
     /// For each token that opens a bracket, whether it is ever closed; worked out when first asked for.
     closed: Option<Vec<bool>>,
-    /// Where the last closing bracket that closes nothing ends.
+    /// Where the last row of brackets that close nothing ends.
     surplus: Option<u32>,
+    /// The index of a name that begins a definition though it is not the first of its line.
+    pub(super) named: Option<usize>,
+    /// Up to this token no closing brace comes.
+    pub(super) braces: usize,
+    /// Words and marks still to come that belong to one reported already, each with the brackets open around it.
+    pub(super) until: Vec<(&'static str, usize)>,
+    /// A fault was found in the formula being copied.
+    pub(super) broken: bool,
+    /// The formula being copied has a name, or it was said that it needs one.
+    pub(super) is_named: bool,
 }
 
 impl Pass<'_> {
@@ -101,6 +133,12 @@ impl Pass<'_> {
         let single = self.part.mode == Mode::Formula || leading_equal;
         if leading_equal {
             at = 1;
+        }
+        while !single && matches!(self.tokens.get(at), Some((Token::Name, _))) {
+            match self.before_definition(at) {
+                0 => break,
+                skipped => at += skipped,
+            }
         }
         if single || !self.is_definition(at) {
             if at >= self.tokens.len() {
@@ -123,13 +161,13 @@ impl Pass<'_> {
     }
 
     /// Whether the token begins a definition: a name that is the first token of its line, followed by `=`.
-    fn is_definition(&self, at: usize) -> bool {
+    pub(super) fn is_definition(&self, at: usize) -> bool {
         matches!(self.tokens.get(at), Some((Token::Name, _)))
-            && matches!(self.tokens.get(at + 1), Some((Token::Equal, _)))
-            && self.first_of_line(self.tokens[at].1.start)
+            && matches!(self.tokens.get(at + 1), Some((Token::Equal | Token::ColonEqual, _)))
+            && (self.named == Some(at) || self.first_of_line(self.tokens[at].1.start))
     }
 
-    fn first_of_line(&self, offset: u32) -> bool {
+    pub(super) fn first_of_line(&self, offset: u32) -> bool {
         let before = self.source.get(..offset as usize).unwrap_or_default();
         before.chars().rev().find(|c| *c == '\n' || !(c.is_whitespace() || *c == '\u{feff}' || *c == '\u{200b}')).is_none_or(|c| c == '\n')
     }
@@ -141,8 +179,14 @@ impl Pass<'_> {
         self.out.tokens.push((first.start, Token::Start, first.end));
         let mut at = from;
         let mut end = name.map_or(first.start, |n| n.end);
-        if let (None, Some(_), Some((_, equal))) = (self.part.name, name, self.tokens.get(from.wrapping_sub(1))) {
+        self.broken = false;
+        self.is_named = name.is_some();
+        self.until.clear();
+        if let (None, Some(_), Some((token, equal))) = (self.part.name, name, self.tokens.get(from.wrapping_sub(1)).copied()) {
             end = equal.end;
+            if token == Token::ColonEqual {
+                self.colon_equal(equal);
+            }
         }
         let mut too_deep = false;
         while let Some((token, span)) = self.tokens.get(at).copied() {
@@ -153,6 +197,12 @@ impl Pass<'_> {
                 Token::OpenSquare if !self.follows_operand() => {
                     self.square_reference(at, span);
                     self.open.push(at as u32 | DROPPED);
+                }
+                Token::OpenSquare if self.no_timeframe(at) => {
+                    let count = self.skipped_timeframe(at);
+                    end = self.tokens[at + count - 1].1.end;
+                    at += count;
+                    continue;
                 }
                 Token::Open | Token::OpenSquare => {
                     self.open.push(at as u32);
@@ -171,21 +221,56 @@ impl Pass<'_> {
                 }
                 Token::Star if self.is_sole_argument(at) => self.sole_star(at, span),
                 Token::Close | Token::CloseSquare => self.close(token, span),
+                Token::Name | Token::Colon | Token::Percent | Token::Dot | Token::Tab => {
+                    let skipped = self.foreign(at, single);
+                    if skipped == 0 {
+                        self.push(token, span);
+                    } else {
+                        end = self.tokens[at + skipped - 1].1.end;
+                        at += skipped;
+                        continue;
+                    }
+                }
+                Token::Odd => {
+                    self.broken = true;
+                    if span.text(self.source) == "?" {
+                        self.until.push((":", self.open.len()));
+                    }
+                    self.odd(at + 1, span);
+                }
+                Token::Semicolon
+                | Token::OpenBrace
+                | Token::CloseBrace
+                | Token::DoublePipe
+                | Token::DoubleStar
+                | Token::DoubleAmpersand
+                | Token::DoubleColon
+                | Token::ColonEqual => {
+                    let skipped = self.mark(at);
+                    end = self.tokens[at + skipped - 1].1.end;
+                    at += skipped;
+                    continue;
+                }
                 _ => self.push(token, span),
             }
             end = span.end;
             at += 1;
         }
-        self.close_all(end, too_deep);
+        let mut swallowed = false;
+        while let Some((_, rest)) = self.swallowed.split_first().filter(|(first, _)| **first < end) {
+            swallowed = true;
+            self.swallowed = rest;
+        }
+        self.close_all(end, too_deep || swallowed);
         if too_deep {
             self.out.tokens.truncate(frame + 1);
         }
         self.out.tokens.push((end, Token::End, end));
-        self.out.heads.push(Head { name, span: Span::new(first.start, end.max(first.end)), too_deep, part: self.part.index });
+        self.out.heads.push(Head { name, span: Span::new(first.start, end.max(first.end)), too_deep, broken: self.broken || swallowed, swallowed, part: self.part.index });
         at
     }
 
-    fn push(&mut self, token: Token, span: Span) {
+    pub(super) fn push(&mut self, token: Token, span: Span) {
         self.out.tokens.push((span.start, token, span.end));
     }
 
@@ -202,16 +287,23 @@ impl Pass<'_> {
 
     fn close(&mut self, token: Token, span: Span) {
         let Some(opening) = self.open.pop() else {
-            let shown = span.text(self.source);
             // A row of them is one fault.
-            if self.surplus == Some(span.start) {
-                self.surplus = Some(span.end);
+            if self.surplus.is_some_and(|end| span.start < end) {
                 return;
             }
+            let row = self.source.get(span.start as usize..).unwrap_or_default();
+            let row = row.bytes().take_while(|b| matches!(b, b')' | b']')).count() as u32;
+            let span = Span::new(span.start, span.start + row.max(1));
             self.surplus = Some(span.end);
+            self.broken = true;
+            let message = match span.text(self.source) {
+                one if one.len() == 1 => format!("`{one}` closes nothing"),
+                few if few.len() <= 24 => format!("`{few}` close nothing"),
+                _ => format!("{row} brackets close nothing"),
+            };
             self.diagnostics.push(
-                Diagnostic::new(Code::SurplusBracket, span, format!("`{shown}` closes nothing"))
-                    .with_help("remove it")
+                Diagnostic::new(Code::SurplusBracket, span, message)
+                    .with_help(if row > 1 { "remove them" } else { "remove it" })
                     .with_fix(span, ""),
             );
             return;
@@ -263,8 +355,8 @@ impl Pass<'_> {
     /// `[view.field]`, as some other tools write it: read without its brackets.
     #[cold]
     fn square_reference(&mut self, at: usize, span: Span) {
-        let inside = self.tokens.get(at + 1..).unwrap_or_default();
-        let end = inside.iter().position(|(t, _)| *t == Token::CloseSquare).filter(|n| *n <= 3);
+        let inside = self.tokens.get(at + 1..(at + 5).min(self.tokens.len())).unwrap_or_default();
+        let end = inside.iter().position(|(t, _)| *t == Token::CloseSquare);
         let whole = end.and_then(|n| inside.get(n)).map(|(_, close)| span.to(*close));
         let mut diagnostic = Diagnostic::new(
             Code::NotFormulaSyntax,
@@ -293,10 +385,32 @@ impl Pass<'_> {
                 Diagnostic::new(Code::UnclosedBracket, span, format!("`{}` is not closed", span.text(self.source)))
                     .with_label("opened here")
                     .with_other(Span::new(end, end), format!("expected `{right}` before the end"))
-                    .with_help(format!("add `{right}`"))
+                    .with_help(match self.before_end(span.end, end) {
+                        shown if shown.is_empty() => format!("add `{right}`"),
+                        shown => format!("add `{right}` after `{shown}`"),
+                    })
                     .with_fix(Span::new(end, end), right),
             );
         }
+    }
+
+    /// The last words between two places.
+    fn before_end(&self, from: u32, end: u32) -> &str {
+        let text = Span::new(from.max(end.saturating_sub(64)), end);
+        let mut start = text.start as usize;
+        while !self.source.is_char_boundary(start) {
+            start += 1;
+        }
+        let text = self.source.get(start..end as usize).unwrap_or_default();
+        let line = text.rsplit('\n').next().unwrap_or_default().trim();
+        let skipped = line.chars().count().saturating_sub(24);
+        if skipped == 0 && start as u32 == from {
+            return line;
+        }
+        // From the beginning of a word.
+        let cut = line.char_indices().nth(skipped).map_or(0, |c| c.0);
+        let tail = line.get(cut..).unwrap_or_default();
+        if cut == 0 && start as u32 == from { tail } else { tail.split_once(' ').map_or(tail, |t| t.1) }
     }
 }
 

@@ -4,7 +4,7 @@ use logos::Logos;
 
 /// One token; its text is the source at its span.
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
-#[logos(skip(r"[ \t\r\n\u{a0}\u{feff}\u{2000}-\u{200b}\u{202f}\u{3000}]+"))]
+#[logos(skip(r"[ \t\r\n\u{a0}\u{feff}\u{2000}-\u{200a}\u{202f}\u{3000}]+"))]
 #[logos(skip(r"//[^\n]*", allow_greedy = true))]
 #[allow(missing_docs)]
 pub enum Token {
@@ -14,15 +14,15 @@ pub enum Token {
     #[regex(r"[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")]
     #[regex(r"\.[0-9]+([eE][+-]?[0-9]+)?")]
     Number,
-    #[regex(r#""([^"]|"")*""#)]
+    /// `"text"`; found by the lexer from its first quote.
     Text,
-    /// A text whose closing quote is missing: to the end of the source, cut at its line by the lexer.
-    #[regex(r#""([^"]|"")*"#, priority = 1)]
+    /// The first quote of a text.
+    #[token("\"")]
     UnclosedText,
-    /// `${view.field[timeframe]:total}`.
-    #[regex(r"\$\{[^}\n]*\}")]
+    /// `${view.field[timeframe]:total}`; found by the lexer from its beginning.
     Model,
-    #[regex(r"\$\{[^}\n]*", priority = 1)]
+    /// The beginning of a reference.
+    #[token("${")]
     UnclosedModel,
     /// A cell with a `$` in it; a cell without one is a name until it is resolved.
     #[regex(r"\$[A-Za-z]{1,3}(\$?[0-9]+)?")]
@@ -36,6 +36,25 @@ pub enum Token {
     /// A quotation mark that a word processor has put in place of `"`.
     #[regex("[\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}]")]
     CurlyQuote,
+    /// A name in backticks, as some kinds of SQL write it.
+    #[regex(r"`[^`\n]*`")]
+    Backtick,
+    /// `--`: two signs, or what SQL begins a comment with.
+    #[token("--")]
+    DoubleMinus,
+    /// `/*`.
+    #[token("/*")]
+    BlockComment,
+    #[token("||")]
+    DoublePipe,
+    #[token("**")]
+    DoubleStar,
+    #[token("&&")]
+    DoubleAmpersand,
+    #[token("::")]
+    DoubleColon,
+    #[token(":=")]
+    ColonEqual,
     #[token("+")]
     Plus,
     #[token("-")]
@@ -91,6 +110,10 @@ pub enum Token {
     CloseBrace,
     #[token("#")]
     Hash,
+    /// Something reported that no formula holds; in the layout, what stands between two expressions.
+    Odd,
+    /// An operand that is reported already.
+    Fault,
     /// Begins a formula or a definition; put in by the layout pass, its span is the definition's name.
     Start,
     /// Ends a formula or a definition; put in by the layout pass.

@@ -74,7 +74,11 @@ impl<'s> Builder<'s> {
 
     fn report(&mut self, diagnostic: Diagnostic) {
         self.broken |= diagnostic.is_error();
-        self.diagnostics.push(diagnostic);
+        // What follows from a text or reference that was never closed is not said.
+        let follows = matches!(diagnostic.kind(), Code::UnexpectedToken | Code::ExpectedExpression);
+        if !(follows && self.heads.as_slice().first().is_some_and(|h| h.swallowed)) {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     // Formulas
@@ -82,7 +86,7 @@ impl<'s> Builder<'s> {
     pub fn formula(&mut self, body: ExprId) {
         let Some(head) = self.heads.next() else { return };
         let first = ExprId(self.first);
-        let broken = std::mem::take(&mut self.broken);
+        let broken = std::mem::take(&mut self.broken) | head.broken;
         self.ast.definitions.push(Definition { name: head.name, span: head.span, body, first, broken, part: head.part });
         self.first = self.ast.nodes.len() as u32;
     }
@@ -137,6 +141,7 @@ impl<'s> Builder<'s> {
             }
             self.operators.pop();
             let (Some(right), Some(left)) = (self.operands.pop(), self.operands.pop()) else { return };
+            let span = self.span(left).to(self.span(right));
             if op.compares() && least == 1 {
                 let symbol = op.symbol();
                 let end = at + symbol.len() as u32;
@@ -144,8 +149,10 @@ impl<'s> Builder<'s> {
                     Diagnostic::new(Code::ChainedComparison, Span::new(at, end), "comparisons cannot be chained")
                         .with_help("compare twice, `AND(a < b, b < c)`, or put one comparison in brackets"),
                 );
+                let node = self.add(Expr::Error, span);
+                self.operands.push(node);
+                continue;
             }
-            let span = self.span(left).to(self.span(right));
             let node = self.add(Expr::Binary { op, left, right }, span);
             self.operands.push(node);
         }
@@ -225,6 +232,12 @@ impl<'s> Builder<'s> {
     }
 
     pub fn range(&mut self, chain: Chain, to: ExprId) -> Chain {
+        if self.ast.expr(to) == Expr::Error {
+            return self.with_last(chain, |b, from| {
+                let span = b.span(from).to(b.span(to));
+                b.add(Expr::Error, span)
+            });
+        }
         self.with_last(chain, |b, x| {
             // A call or bracket on the right came after the signs on the left, which then stay where they are.
             b.below_signs(x, |b, from| {
@@ -262,6 +275,19 @@ impl<'s> Builder<'s> {
 
     pub fn cell(&mut self, l: u32, r: u32) -> ExprId {
         self.add(Expr::Cell, Span::new(l, r))
+    }
+
+    /// An operand that is reported already.
+    pub fn fault(&mut self, l: u32, r: u32) -> ExprId {
+        self.broken = true;
+        self.add(Expr::Error, Span::new(l, r))
+    }
+
+    /// Two expressions that make no one.
+    pub fn torn(&mut self, x: ExprId, y: ExprId) -> ExprId {
+        self.broken = true;
+        let span = self.span(x).to(self.span(y));
+        self.add(Expr::Error, span)
     }
 
     pub fn timeframe(&mut self, chain: Chain, l: u32, m: u32, r: u32) -> Chain {
@@ -324,13 +350,8 @@ impl<'s> Builder<'s> {
         let missing = Span::new(span.start, span.start);
         let at_end = matches!(token, Token::End | Token::Close | Token::Comma | Token::CloseSquare);
         let diagnostic = match token {
-            Token::OpenBrace | Token::CloseBrace => {
-                Diagnostic::new(Code::NotFormulaSyntax, span, "array literals `{…}` are not part of the language")
-                    .with_help("write the values as separate arguments")
-            }
             Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not begin a comment")
                 .with_help("comments begin with `//`"),
-            Token::Semicolon => semicolon(span),
             _ => {
                 let message = format!("expected an expression, found {}", self.shown(token, span));
                 let help = match token {
@@ -348,18 +369,7 @@ impl<'s> Builder<'s> {
     /// An expression is followed by something that cannot follow it.
     pub fn surplus(&mut self, recovery: Recovery) {
         let (span, token) = self.place(&recovery);
-        let text = span.text(self.source);
         let diagnostic = match token {
-            Token::Name if ["and", "or"].iter().any(|w| text.eq_ignore_ascii_case(w)) => {
-                let upper = text.to_ascii_uppercase();
-                Diagnostic::new(Code::NotFormulaSyntax, span, format!("`{upper}` is a function, not an operator"))
-                    .with_help(format!("write `{upper}(a, b)`"))
-            }
-            Token::Name if text.eq_ignore_ascii_case("in") => {
-                Diagnostic::new(Code::NotFormulaSyntax, span, "`IN` is not part of the language")
-                    .with_help("write `OR(x = a, x = b)`")
-            }
-            Token::Semicolon => semicolon(span),
             Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not begin a comment")
                 .with_help("comments begin with `//`"),
             Token::Equal => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `=`").with_help(
@@ -412,10 +422,4 @@ fn operand_expected(recovery: &Recovery) -> bool {
         }
         _ => true,
     }
-}
-
-fn semicolon(span: Span) -> Diagnostic {
-    Diagnostic::new(Code::NotFormulaSyntax, span, "`;` does not separate arguments")
-        .with_help("write `,` between arguments")
-        .with_fix(span, ",")
 }

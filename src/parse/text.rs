@@ -13,6 +13,9 @@ pub fn unquote(literal: &str) -> Cow<'_, str> {
     if literal.starts_with(curly) {
         return Cow::Borrowed(literal.trim_start_matches(curly).trim_end_matches(|c| curly(c) || c == '"'));
     }
+    if let Some(inner) = literal.strip_prefix('\'') {
+        return Cow::Owned(inner.strip_suffix('\'').unwrap_or(inner).replace("''", "'"));
+    }
     let inner = literal.strip_prefix('"').unwrap_or(literal);
     let inner = inner.strip_suffix('"').unwrap_or(inner);
     if inner.contains("\"\"") { Cow::Owned(inner.replace("\"\"", "\"")) } else { Cow::Borrowed(inner) }

@@ -26,7 +26,12 @@ fn compile(shape: Shape, dialect: Dialect, schema: Schema) {
     assert!(answered || text.trim().is_empty() || is_comment(&text), "{}: neither SQL nor an error", shape.name);
     for diagnostic in compiled.diagnostics() {
         assert_ne!(diagnostic.code(), "F0901", "{}: {}", shape.name, diagnostic.message());
-        assert!(diagnostic.message().len() < 1_000, "{}: a message of {} bytes", shape.name, diagnostic.message().len());
+        assert!(
+            diagnostic.message().len() < 1_000,
+            "{}: a message of {} bytes",
+            shape.name,
+            diagnostic.message().len()
+        );
     }
 }
 
@@ -40,7 +45,12 @@ fn compile_spec(shape: Shape, dialect: Dialect) {
     assert!(compiled.query().is_some() || compiled.has_errors(), "{}: neither SQL nor an error", shape.name);
     for diagnostic in compiled.diagnostics() {
         assert_ne!(diagnostic.code(), "F0901", "{}: {}", shape.name, diagnostic.message());
-        assert!(diagnostic.message().len() < 1_000, "{}: a message of {} bytes", shape.name, diagnostic.message().len());
+        assert!(
+            diagnostic.message().len() < 1_000,
+            "{}: a message of {} bytes",
+            shape.name,
+            diagnostic.message().len()
+        );
     }
 }
 
@@ -51,7 +61,9 @@ fn dialects() -> Vec<Dialect> {
 /// Prints before each, so that a shape that kills the process is known.
 fn each(shapes: &'static [Shape], work: fn(Shape, Dialect)) {
     let chosen = std::env::var("SHAPE").unwrap_or_default();
-    for (index, shape) in shapes.iter().enumerate().filter(|(_, s)| chosen.is_empty() || chosen.trim_start_matches('=') == s.name) {
+    for (index, shape) in
+        shapes.iter().enumerate().filter(|(_, s)| chosen.is_empty() || chosen.trim_start_matches('=') == s.name)
+    {
         let dialect = dialects()[index % 4];
         let begun = std::time::Instant::now();
         small_stack(move || work(*shape, dialect));

@@ -78,7 +78,9 @@ pub const FORMULAS: &[Shape] = &[
     shape("blank lines before a definition", 1_000_000, |n| format!("{}a = 1", "\n".repeat(n))),
     shape("blanks between tokens", 100_000, |n| "a =    \u{a0}  \n   ".repeat(n / 10)),
     shape("definitions", 100_000, |n| (0..n).map(|i| format!("name_{i} = SUM(amount) + {i}\n")).collect()),
-    shape("described definitions", 50_000, |n| (0..n).map(|i| format!("/// Text\n/// two\nname_{i} = SUM(amount)\n")).collect()),
+    shape("described definitions", 50_000, |n| {
+        (0..n).map(|i| format!("/// Text\n/// two\nname_{i} = SUM(amount)\n")).collect()
+    }),
     shape("one long description", 50_000, |n| format!("a = 1\n{}b = 2", "/// text\n".repeat(n))),
     shape("chained definitions", 2_000, |n| {
         let mut text = "d0 = SUM(amount)\n".to_owned();
@@ -92,9 +94,7 @@ pub const FORMULAS: &[Shape] = &[
     }),
     shape("duplicate definitions", 100_000, |n| "a = 1\n".repeat(n)),
     shape("a circle of definitions", 50_000, |n| (0..n).map(|i| format!("d{i} = d{} + 1\n", (i + 1) % n)).collect()),
-    shape("circles through the first", 20_000, |n| {
-        (0..n).map(|i| format!("d{i} = d{} + d0\n", (i + 1) % n)).collect()
-    }),
+    shape("circles through the first", 20_000, |n| (0..n).map(|i| format!("d{i} = d{} + d0\n", (i + 1) % n)).collect()),
     shape("circles of two", 50_000, |n| (0..n).map(|i| format!("a{i}x = b{i}x\nb{i}x = a{i}x\n")).collect()),
     shape("definitions with unknown functions", 20_000, |n| (0..n).map(|i| format!("d{i} = SUMM(x)\n")).collect()),
     shape("definitions with faults of syntax", 20_000, |n| (0..n).map(|i| format!("d{i} = SUM(x\n")).collect()),
@@ -130,10 +130,18 @@ pub const SPECS: &[Shape] = &[
         let lines: String = (0..n).map(|i| format!("  d{i}: SUM(amount)\n")).collect();
         format!("model: m\nfrom: t\ndefinitions:\n{lines}")
     }),
-    shape("chained definitions", 10_000, |n| spec_of(n, |i| if i == 0 { "d0 = SUM(a)".into() } else { format!("d{i} = d{} + 1", i - 1) })),
-    shape("chained definitions of rows", 2_000, |n| spec_of(n, |i| if i == 0 { "d0 = a + 1".into() } else { format!("d{i} = d{} + 1", i - 1) })),
-    shape("diamonds", 60, |n| spec_of(n, |i| if i == 0 { "d0 = SUM(a)".into() } else { format!("d{i} = d{} + d{}", i - 1, i - 1) })),
-    shape("many diamonds", 1_000, |n| spec_of(n, |i| if i == 0 { "d0 = SUM(a)".into() } else { format!("d{i} = d{} + d{}", i - 1, i - 1) })),
+    shape("chained definitions", 10_000, |n| {
+        spec_of(n, |i| if i == 0 { "d0 = SUM(a)".into() } else { format!("d{i} = d{} + 1", i - 1) })
+    }),
+    shape("chained definitions of rows", 2_000, |n| {
+        spec_of(n, |i| if i == 0 { "d0 = a + 1".into() } else { format!("d{i} = d{} + 1", i - 1) })
+    }),
+    shape("diamonds", 60, |n| {
+        spec_of(n, |i| if i == 0 { "d0 = SUM(a)".into() } else { format!("d{i} = d{} + d{}", i - 1, i - 1) })
+    }),
+    shape("many diamonds", 1_000, |n| {
+        spec_of(n, |i| if i == 0 { "d0 = SUM(a)".into() } else { format!("d{i} = d{} + d{}", i - 1, i - 1) })
+    }),
     shape("nested repeated arguments", 200, |n| {
         spec(&format!("  a = {}x + 1{}\n", "MOD(7, ".repeat(n), ")".repeat(n)))
     }),
@@ -141,7 +149,8 @@ pub const SPECS: &[Shape] = &[
         format!("model: m\nfrom: t\norder_by: k\ndefinitions: |\n  a = {}x{}\n", "OFFSET(".repeat(n), ", -1)".repeat(n))
     }),
     shape("chained windows", 200, |n| {
-        let line = |i: usize| if i == 0 { "  w0 = x\n".to_owned() } else { format!("  w{i} = OFFSET(w{}, -1)\n", i - 1) };
+        let line =
+            |i: usize| if i == 0 { "  w0 = x\n".to_owned() } else { format!("  w{i} = OFFSET(w{}, -1)\n", i - 1) };
         format!("model: m\nfrom: t\norder_by: k\ndefinitions: |\n{}", (0..n).map(line).collect::<String>())
     }),
     shape("a sum", 100_000, |n| spec(&format!("  a = x{}\n", " + x".repeat(n)))),
@@ -200,10 +209,20 @@ pub const SPECS: &[Shape] = &[
     }),
     shape("documents", 100_000, |n| "---\na\n".repeat(n)),
     shape("comments", 100_000, |n| "# a\n".repeat(n)),
-    shape("blank lines in a block", 100_000, |n| format!("model: m\nfrom: t\ndefinitions: |\n{}  a = 1\n", "\n".repeat(n))),
-    shape("a huge line of text", 1_000_000, |n| format!("model: m\nfrom: t\ndefinitions: \"{}a = 1\"\n", "\\n".repeat(n / 2))),
-    shape("a huge formula of escapes", 100_000, |n| format!("model: m\nfrom: t\ndefinitions: \"a = 1{}\"\n", " + \\u0031".repeat(n))),
+    shape("blank lines in a block", 100_000, |n| {
+        format!("model: m\nfrom: t\ndefinitions: |\n{}  a = 1\n", "\n".repeat(n))
+    }),
+    shape("a huge line of text", 1_000_000, |n| {
+        format!("model: m\nfrom: t\ndefinitions: \"{}a = 1\"\n", "\\n".repeat(n / 2))
+    }),
+    shape("a huge formula of escapes", 100_000, |n| {
+        format!("model: m\nfrom: t\ndefinitions: \"a = 1{}\"\n", " + \\u0031".repeat(n))
+    }),
     shape("faults in definitions", 20_000, |n| spec_of(n, |i| format!("d{i} = SUMM(x"))),
-    shape("faults in one line", 20_000, |n| format!("model: m\nfrom: t\ndefinitions: 'a = {}1'\n", "SUMM(x) + ".repeat(n))),
-    shape("a long description", 1_000_000, |n| format!("model: m\ndescription: {}\nfrom: t\ndefinitions: a = 1\n", "a ".repeat(n / 2))),
+    shape("faults in one line", 20_000, |n| {
+        format!("model: m\nfrom: t\ndefinitions: 'a = {}1'\n", "SUMM(x) + ".repeat(n))
+    }),
+    shape("a long description", 1_000_000, |n| {
+        format!("model: m\ndescription: {}\nfrom: t\ndefinitions: a = 1\n", "a ".repeat(n / 2))
+    }),
 ];

@@ -3,7 +3,6 @@
 mod deep;
 mod formulas;
 mod fuzz;
-mod growth;
 mod independence;
 mod large;
 mod mutations;

@@ -1,0 +1,79 @@
+//! Time grows with the input and not with its square: twice the input takes at most 3.5 times as long.
+//!
+//! Only ratios are measured, each from the best of several runs. A report, since time is never a test:
+//!
+//!     cargo bench --bench growth                every shape
+//!     cargo bench --bench growth -- chain       those whose name holds the word
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a bench that cannot run should stop")]
+
+#[allow(dead_code, unused_imports, reason = "the tests of these shapes are elsewhere")]
+#[path = "../tests/properties/deep.rs"]
+mod deep;
+#[path = "../tests/properties/large.rs"]
+mod large;
+#[allow(dead_code, reason = "only the deep tests need it")]
+#[path = "../tests/properties/small_stack.rs"]
+mod small_stack;
+
+use std::time::{Duration, Instant};
+
+use formulac::{Compiler, Context};
+
+use deep::wide_schema;
+use large::{AGAINST_SCHEMA, FORMULAS, SPECS, Shape};
+
+const RATIO: f64 = 3.5;
+/// Shorter runs measure the clock, and hide what grows with the square behind what does not.
+const LEAST: Duration = Duration::from_millis(100);
+
+/// Shapes whose answer itself is not linear: each definition repeats the SQL of the ones before, by contract.
+const GROWS_BY_CONTRACT: &[&str] =
+    &["chained definitions", "chained definitions backwards", "chained definitions of rows"];
+
+fn best(work: &dyn Fn(&str), text: &str, runs: usize) -> Duration {
+    let run = |_| {
+        let begun = Instant::now();
+        work(text);
+        begun.elapsed()
+    };
+    (0..runs).map(run).min().unwrap()
+}
+
+/// The sizes and the ratio, where that is too large.
+fn fault(shape: Shape, work: &dyn Fn(&str)) -> Option<String> {
+    let mut size = (shape.size / 32).max(4);
+    while size < shape.size && best(work, &(shape.make)(size), 2) < LEAST {
+        size *= 2;
+    }
+    let (one, two) = ((shape.make)(size), (shape.make)(size * 2));
+    // A first high ratio may be chance: it counts when it comes again with more runs.
+    let mut ratio = 0.0;
+    for runs in [1, 3] {
+        ratio = best(work, &two, runs).as_secs_f64() / best(work, &one, runs).as_secs_f64().max(1e-4);
+        if ratio <= RATIO || best(work, &two, 1) < LEAST {
+            return None;
+        }
+    }
+    Some(format!("{}: {size} to {} takes {ratio:.1} times as long", shape.name, size * 2))
+}
+
+fn each(kind: &str, shapes: &[Shape], work: &dyn Fn(&str)) {
+    let chosen = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
+    for shape in shapes.iter().filter(|s| s.name.contains(&chosen) && !GROWS_BY_CONTRACT.contains(&s.name)) {
+        match fault(*shape, work) {
+            Some(fault) => println!("{kind}: SUPERLINEAR {fault}"),
+            None => println!("{kind}: linear {}", shape.name),
+        }
+    }
+}
+
+fn main() {
+    let compiler = Compiler::builder().context(Context::Row).build();
+    each("formulas", FORMULAS, &|text| drop(compiler.compile(text)));
+    // Many wrong names against many columns: a suggestion costs what the schema is large, and no more.
+    let against = Compiler::builder().schema(wide_schema(100)).build();
+    each("against a schema", AGAINST_SCHEMA, &|text| drop(against.compile(text)));
+    let specs = Compiler::default();
+    each("specs", SPECS, &|text| drop(specs.compile_spec(text)));
+}

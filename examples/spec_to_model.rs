@@ -1,0 +1,50 @@
+//! A model spec to its query and its dbt files: `cargo run --example spec_to_model [-- FILE.yml]`.
+
+use std::process::ExitCode;
+
+use formulac::{Compiler, Dialect};
+
+const SPEC: &str = r#"
+model: monthly_revenue
+description: Revenue by month, with the month before beside it.
+from: invoices
+steps:
+  - name: months
+    where: NOT(ISBLANK(invoice_date))
+    group_by: invoice_date[month]
+    definitions: |
+      /// Net of tax.
+      revenue = SUM(amount - tax)
+  - name: growth
+    keep: all
+    order_by: invoice_date_month
+    definitions: |
+      /// Empty in the first month.
+      growth_rate = revenue / OFFSET(revenue, -1) - 1
+"#;
+
+fn main() -> ExitCode {
+    // The library reads no files: whoever calls it does.
+    let spec = match std::env::args().nth(1) {
+        Some(path) => match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => {
+                eprintln!("{path}: {error}");
+                return ExitCode::FAILURE;
+            }
+        },
+        None => SPEC.to_owned(),
+    };
+    let dialect: Dialect = "snowflake".parse().unwrap_or_default();
+    let compiled = Compiler::builder().dialect(dialect).build().compile_spec(&spec);
+    for diagnostic in compiled.diagnostics() {
+        eprintln!("{}: {}", diagnostic.code(), diagnostic.message());
+    }
+    // All three are there, or none when the spec has an error.
+    let (Some(query), Some(sql), Some(yml)) = (compiled.query(), compiled.model_sql(), compiled.model_yml()) else {
+        return ExitCode::FAILURE;
+    };
+    let name = compiled.name().unwrap_or("model");
+    println!("-- plain SQL\n{query}\n-- models/{name}.sql\n{sql}\n# models/{name}.yml\n{yml}");
+    ExitCode::SUCCESS
+}
