@@ -23,11 +23,11 @@ pub fn expression() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![pick(NAMES), pick(REFERENCES), pick(NUMBERS), text_literal()];
     leaf.prop_recursive(6, 64, 4, |inner| {
         let gap = || pick(GAPS);
-        // Compared operands stand in brackets, since chains of comparisons are refused.
+        // Comparisons and their operands stand in brackets, since chains of comparisons are refused.
         let binary = (inner.clone(), gap(), pick(OPERATORS), gap(), inner.clone()).prop_map(|(l, g, op, h, r)| {
             let compares = op.starts_with(['=', '<', '>']);
             // `a - -b` and `a < >b` keep a blank between.
-            if compares { format!("({l}){g}{op} {h}({r})") } else { format!("{l}{g} {op} {h}{r}") }
+            if compares { format!("(({l}){g}{op} {h}({r}))") } else { format!("{l}{g} {op} {h}{r}") }
         });
         prop_oneof![
             4 => binary,
