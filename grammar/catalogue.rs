@@ -48,8 +48,23 @@ impl Function {
 }
 
 const KEYS: &[&str] = &[
-    "category", "summary", "source", "notes", "args", "examples", "aliases", "level", "nulls", "volatile", "empty", "across", "window", "lower",
-    "signature", "sql", "on",
+    "category",
+    "summary",
+    "source",
+    "notes",
+    "args",
+    "examples",
+    "aliases",
+    "level",
+    "nulls",
+    "volatile",
+    "empty",
+    "across",
+    "window",
+    "lower",
+    "signature",
+    "sql",
+    "on",
 ];
 
 pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
@@ -100,10 +115,10 @@ fn function(
     toml_file::unknown_keys(file, table, KEYS, faults);
     let text = |key: &str, faults: &mut Vec<String>| toml_file::text(file, table, key, faults).map(str::to_owned);
     let lower = text("lower", faults);
-    if let Some(name) = &lower {
-        if !Lowering::ALL.iter().any(|(n, _)| n == name) {
-            faults.push(file.fault(at, format!("`lower = \"{name}\"` names no lowering")));
-        }
+    if let Some(name) = &lower
+        && !Lowering::ALL.iter().any(|(n, _)| n == name)
+    {
+        faults.push(file.fault(at, format!("`lower = \"{name}\"` names no lowering")));
     }
     let mut overloads = Vec::new();
     if toml_file::get(table, "signature").is_some() {
@@ -164,13 +179,7 @@ fn null_rule(file: &File, at: usize, table: &DeTable<'_>, faults: &mut Vec<Strin
     Some(rule.to_owned())
 }
 
-fn overload(
-    file: &File,
-    at: usize,
-    key: &str,
-    table: &DeTable<'_>,
-    faults: &mut Vec<String>,
-) -> Option<Overload> {
+fn overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<Overload> {
     let text = toml_file::text(file, table, "signature", faults).unwrap_or_default();
     let at = toml_file::get(table, "signature").map_or(at, |v| v.span().start);
     let signature = match signature::parse(text) {
@@ -183,13 +192,12 @@ fn overload(
     let sql = toml_file::get(table, "sql");
     let text = toml_file::text(file, table, "sql", faults).unwrap_or_default().to_owned();
     let mut parsed = None;
-    match sql {
-        Some(value) => match template::parse(&text, &names(&signature)) {
+    // Without one here, a dialect may hold the template; `dialects::read` checks that each has one.
+    if let Some(value) = sql {
+        match template::parse(&text, &names(&signature)) {
             Ok(nodes) => parsed = Some(nodes),
             Err(fault) => faults.push(file.fault(value.span().start, fault)),
-        },
-        // A dialect may hold the template; `dialects::read` checks that each has one.
-        None => {}
+        }
     }
     let nulls = if key.is_empty() { None } else { null_rule(file, at, table, faults) };
     let place = file.place(sql.map_or(at, |v| v.span().start));
@@ -269,7 +277,11 @@ pub fn write(functions: &[Function]) -> String {
         let _ = writeln!(out, "({name:?}, FunctionId({index})),");
     }
     let keys: Vec<String> = names.iter().map(|(n, _)| n.clone()).collect();
-    let _ = writeln!(out, "];\n/// Where each name is found.\npub static NAME_SLOTS: &[u16] = &{:?};", crate::hash::slots(&keys));
+    let _ = writeln!(
+        out,
+        "];\n/// Where each name is found.\npub static NAME_SLOTS: &[u16] = &{:?};",
+        crate::hash::slots(&keys)
+    );
     out.push_str("/// Entries that the compiler itself calls.\n#[allow(missing_docs, dead_code)]\npub mod internal {\nuse super::FunctionId;\n");
     for (index, function) in functions.iter().enumerate() {
         let taken = functions.iter().any(|f| f.internal() && f.name.eq_ignore_ascii_case(&function.name));

@@ -92,10 +92,10 @@ fn dialect(
         &["extends", "identifiers", "strings", "types", "literals", "facts", "functions", "notes"],
         faults,
     );
-    if let Some(extends) = toml_file::text(file, &table, "extends", faults) {
-        if extends != "ansi" {
-            faults.push(file.fault(0, format!("`extends = \"{extends}\"`: only ansi can be extended")));
-        }
+    if let Some(extends) = toml_file::text(file, &table, "extends", faults)
+        && extends != "ansi"
+    {
+        faults.push(file.fault(0, format!("`extends = \"{extends}\"`: only ansi can be extended")));
     }
     let section = |key: &str| toml_file::get(&table, key).and_then(|v| v.get_ref().as_table());
     let mut new = Dialect {
@@ -157,8 +157,7 @@ fn dialect(
         new.facts.push((k.get_ref().to_string(), fact));
     }
     new.facts.sort_by(|a, b| a.0.cmp(&b.0));
-    let keys: Vec<String> =
-        section("functions").into_iter().flatten().map(|(k, _)| k.get_ref().to_string()).collect();
+    let keys: Vec<String> = section("functions").into_iter().flatten().map(|(k, _)| k.get_ref().to_string()).collect();
     for (key, value) in section("functions").into_iter().flatten() {
         cell(file, key.span().start, key.get_ref(), value, functions, &keys, &mut new.cells, faults);
     }
@@ -244,10 +243,9 @@ fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults
         for overload in &function.overloads {
             let cell = cells.next();
             if matches!(cell, Some(Cell::Missing)) && function.lower.is_none() {
-                faults.push(file.fault(
-                    0,
-                    format!("no template for `{}` {} and no default", function.name, overload.key),
-                ));
+                faults.push(
+                    file.fault(0, format!("no template for `{}` {} and no default", function.name, overload.key)),
+                );
             }
         }
     }

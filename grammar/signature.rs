@@ -63,7 +63,12 @@ pub fn parse(text: &str) -> Result<Signature, String> {
             None => (name.trim(), false),
         };
         type_code(ty)?;
-        params.push(Param { name: name.to_owned(), ty: ty.to_owned(), optional: question || default.is_some(), default });
+        params.push(Param {
+            name: name.to_owned(),
+            ty: ty.to_owned(),
+            optional: question || default.is_some(),
+            default,
+        });
     }
     let result = result.trim().to_owned();
     let signature = Signature { params, repeated, result };
@@ -73,7 +78,8 @@ pub fn parse(text: &str) -> Result<Signature, String> {
 
 pub fn type_code(ty: &str) -> Result<String, String> {
     if let Some((low, high)) = ty.split_once("..") {
-        let bound = |text: &str| text.trim().parse::<i64>().map_err(|_| format!("`{text}` bounds no range of integers"));
+        let bound =
+            |text: &str| text.trim().parse::<i64>().map_err(|_| format!("`{text}` bounds no range of integers"));
         return Ok(format!("Literal({}, {})", bound(low)?, bound(high)?));
     }
     TYPES.iter().find(|(n, _)| *n == ty).map(|(_, c)| (*c).to_owned()).ok_or_else(|| format!("unknown type `{ty}`"))

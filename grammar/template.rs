@@ -134,8 +134,28 @@ struct Reader<'a> {
 
 /// Words that may stand side by side with an expression inside a call or subquery; they end an expression.
 const JOINING: [&str; 22] = [
-    "from", "as", "order", "by", "within", "group", "over", "partition", "limit", "where", "asc", "desc", "nulls", "first",
-    "last", "respect", "ignore", "at", "for", "using", "with", "ordinality",
+    "from",
+    "as",
+    "order",
+    "by",
+    "within",
+    "group",
+    "over",
+    "partition",
+    "limit",
+    "where",
+    "asc",
+    "desc",
+    "nulls",
+    "first",
+    "last",
+    "respect",
+    "ignore",
+    "at",
+    "for",
+    "using",
+    "with",
+    "ordinality",
 ];
 const RESERVED: [&str; 12] =
     ["and", "or", "is", "in", "like", "ilike", "between", "when", "then", "else", "end", "escape"];
@@ -160,7 +180,11 @@ impl Reader<'_> {
     }
 
     fn want_word(&mut self, word: &str) -> Result<(), String> {
-        if self.eat_word(word) { Ok(()) } else { Err(format!("expected `{word}`, found {:?}", self.tokens.get(self.at))) }
+        if self.eat_word(word) {
+            Ok(())
+        } else {
+            Err(format!("expected `{word}`, found {:?}", self.tokens.get(self.at)))
+        }
     }
 
     fn eat(&mut self, symbol: &str) -> bool {
@@ -170,7 +194,11 @@ impl Reader<'_> {
     }
 
     fn want(&mut self, symbol: &str) -> Result<(), String> {
-        if self.eat(symbol) { Ok(()) } else { Err(format!("expected `{symbol}`, found {:?}", self.tokens.get(self.at))) }
+        if self.eat(symbol) {
+            Ok(())
+        } else {
+            Err(format!("expected `{symbol}`, found {:?}", self.tokens.get(self.at)))
+        }
     }
 
     /// Operators by strength: or 1, and 2, not 3, comparison 4, other 5, + - 6, * / % 7.
@@ -204,11 +232,11 @@ impl Reader<'_> {
             self.primary()?
         };
         loop {
-            if least <= 4 {
-                if let Some(node) = self.predicate(left)? {
-                    left = node;
-                    continue;
-                }
+            if least <= 4
+                && let Some(node) = self.predicate(left)?
+            {
+                left = node;
+                continue;
             }
             let Some((op, strength)) = self.binary().filter(|(_, s)| *s >= least.max(1)) else { return Ok(left) };
             self.at += 1;
@@ -343,7 +371,9 @@ impl Reader<'_> {
                 let index = self.item()?;
                 self.want("]")?;
                 node = self.add(Node::Subscript { x: node, index });
-            } else if self.peek_word() == Some("within") || self.peek_word() == Some("over") || self.peek_word() == Some("filter")
+            } else if self.peek_word() == Some("within")
+                || self.peek_word() == Some("over")
+                || self.peek_word() == Some("filter")
             {
                 let mut words = Vec::new();
                 while let Some(Token::Word(w)) = self.tokens.get(self.at) {
@@ -371,7 +401,9 @@ impl Reader<'_> {
 
     fn is_query(&self, node: u16) -> bool {
         match &self.nodes[node as usize] {
-            Node::Spaced(parts) => matches!(&self.nodes[parts[0] as usize], Node::Word(w) if w == "select" || w == "values"),
+            Node::Spaced(parts) => {
+                matches!(&self.nodes[parts[0] as usize], Node::Word(w) if w == "select" || w == "values")
+            }
             _ => false,
         }
     }
@@ -405,23 +437,24 @@ impl Reader<'_> {
             return Ok(self.add(Node::Call { name: word, args }));
         }
         // Typed literals: `date '2024-01-01'`, `interval '1 month'`, `interval {n} day`.
-        if matches!(word.as_str(), "date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "interval" | "array" | "r")
-            && matches!(
-                self.tokens.get(self.at),
-                Some(Token::Text(_) | Token::Slot(_) | Token::Number(_) | Token::Symbol("(" | "["))
-            )
-        {
+        if matches!(
+            word.as_str(),
+            "date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "interval" | "array" | "r"
+        ) && matches!(
+            self.tokens.get(self.at),
+            Some(Token::Text(_) | Token::Slot(_) | Token::Number(_) | Token::Symbol("(" | "["))
+        ) {
             let first = self.add(Node::Word(word.clone()));
             let second = self.primary()?;
             let mut parts = vec![first, second];
-            if word == "interval" {
-                if let Some(unit) = self.peek_word().map(str::to_owned) {
-                    if !RESERVED.contains(&unit.as_str()) && !JOINING.contains(&unit.as_str()) {
-                        self.at += 1;
-                        let unit = self.add(Node::Word(unit));
-                        parts.push(unit);
-                    }
-                }
+            if word == "interval"
+                && let Some(unit) = self.peek_word().map(str::to_owned)
+                && !RESERVED.contains(&unit.as_str())
+                && !JOINING.contains(&unit.as_str())
+            {
+                self.at += 1;
+                let unit = self.add(Node::Word(unit));
+                parts.push(unit);
             }
             return Ok(self.add(Node::Spaced(parts)));
         }
@@ -437,9 +470,7 @@ impl Reader<'_> {
                 let name = slot.strip_prefix("type:").ok_or("expected `{type:…}`")?;
                 neutral(name).ok_or_else(|| format!("`{name}` is no neutral type"))
             }
-            Token::Word(name) => {
-                Ok(neutral(&name).unwrap_or(Type::Native(name)))
-            }
+            Token::Word(name) => Ok(neutral(&name).unwrap_or(Type::Native(name))),
             other => Err(format!("expected a type, found {other:?}")),
         }
     }

@@ -464,7 +464,8 @@ impl Compiler {
         let mut keys = self.options.order_by.iter();
         for (index, definition) in ast.definitions.iter().enumerate() {
             let role = roles.get(definition.part as usize);
-            let descending = if role == Some(&Role::OrderBy) { keys.next().is_some_and(|k| order_key(k).1) } else { false };
+            let descending =
+                if role == Some(&Role::OrderBy) { keys.next().is_some_and(|k| order_key(k).1) } else { false };
             if program.definitions.get(index).is_none_or(|d| d.failed) {
                 continue;
             }
@@ -523,10 +524,8 @@ pub(crate) fn read_columns(program: &Program, first: IrId, root: IrId, reads: &[
     let mut seen = rustc_hash::FxHashSet::default();
     for at in first.0..=root.0 {
         match program.node(IrId(at)) {
-            Ir::Column(column) => {
-                if seen.insert(column) {
-                    found.push(column);
-                }
+            Ir::Column(column) if seen.insert(column) => {
+                found.push(column);
             }
             Ir::Definition(used) => found.extend(reads[used as usize].iter().copied().filter(|c| seen.insert(*c))),
             _ => {}
@@ -557,7 +556,8 @@ fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     for diagnostic in diagnostics {
         if diagnostic.span().start > end {
             let key = diagnostic.span().text(text).to_owned();
-            *diagnostic = diagnostic.clone().mapped(|s| if s.start > end { Span::new(end, end) } else { s }).in_option(&key);
+            *diagnostic =
+                diagnostic.clone().mapped(|s| if s.start > end { Span::new(end, end) } else { s }).in_option(&key);
         }
     }
 }

@@ -22,6 +22,7 @@
 //! dbt model. The stages are public as functions ([`lex`], [`parse`]) for tools that stop early.
 
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
 
 pub mod ast;
 pub mod catalog;

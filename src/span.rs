@@ -102,7 +102,9 @@ impl<'s> LineIndex<'s> {
 
     fn characters_before(&self, offset: u32) -> u32 {
         let block = offset as usize / BLOCK;
-        let Some(before) = self.blocks.get(block) else { return self.blocks.last().map_or(0, |b| b + characters(self.tail())) };
+        let Some(before) = self.blocks.get(block) else {
+            return self.blocks.last().map_or(0, |b| b + characters(self.tail()));
+        };
         let bytes = self.source.as_bytes().get(block * BLOCK..offset as usize).unwrap_or_default();
         before + characters(bytes)
     }

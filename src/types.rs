@@ -107,21 +107,22 @@ impl FromStr for Type {
         let zone = lower.contains("with time zone") || lower.contains("with local time zone");
         Ok(match base {
             "boolean" | "bool" => Self::Boolean,
-            "integer" | "int" | "int2" | "int4" | "int8" | "int64" | "bigint" | "smallint" | "tinyint" | "byteint" | "hugeint"
-            | "uinteger" | "ubigint" | "usmallint" | "utinyint" | "serial" | "bigserial" => Self::Integer,
+            "integer" | "int" | "int2" | "int4" | "int8" | "int64" | "bigint" | "smallint" | "tinyint" | "byteint"
+            | "hugeint" | "uinteger" | "ubigint" | "usmallint" | "utinyint" | "serial" | "bigserial" => Self::Integer,
             "number" | "numeric" | "decimal" | "bignumeric" | "bigdecimal" | "dec" | "money" => {
                 let scale = arguments.split(',').nth(1).map(str::trim);
                 let whole = scale == Some("0") || (scale.is_none() && !arguments.is_empty());
                 if whole { Self::Integer } else { Self::Decimal }
             }
             "float" | "float4" | "float8" | "float64" | "double" | "double precision" | "real" => Self::Float,
-            "text" | "string" | "varchar" | "character varying" | "char" | "character" | "bpchar" | "nvarchar" | "uuid" => {
-                Self::Text
-            }
+            "text" | "string" | "varchar" | "character varying" | "char" | "character" | "bpchar" | "nvarchar"
+            | "uuid" => Self::Text,
             "date" => Self::Date,
             "timestamp_ntz" | "datetime" | "timestamp without time zone" => Self::Timestamp,
             "timestamp" if !zone => Self::Timestamp,
-            "timestamp" | "timestamptz" | "timestamp with time zone" | "timestamp_tz" | "timestamp_ltz" => Self::Timestamptz,
+            "timestamp" | "timestamptz" | "timestamp with time zone" | "timestamp_tz" | "timestamp_ltz" => {
+                Self::Timestamptz
+            }
             "unknown" => Self::Unknown,
             "" => return Err(UnknownType),
             _ => Self::Other,

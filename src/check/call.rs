@@ -116,13 +116,21 @@ impl Lower<'_> {
     pub(super) fn nested(&mut self, function: &Function, inner: crate::ir::Meta, span: Span) -> IrId {
         let text = self.source_text(inner.span);
         let diagnostic = if inner.level == Level::Aggregate {
-            Diagnostic::new(Code::NestedAggregate, span, format!("`{}` of `{text}`: an aggregate of an aggregate", function.name))
-                .with_other(inner.span, "one value per group already")
-                .with_help("compute the inner one in an earlier step, grouped, and aggregate it in the next")
+            Diagnostic::new(
+                Code::NestedAggregate,
+                span,
+                format!("`{}` of `{text}`: an aggregate of an aggregate", function.name),
+            )
+            .with_other(inner.span, "one value per group already")
+            .with_help("compute the inner one in an earlier step, grouped, and aggregate it in the next")
         } else {
-            Diagnostic::new(Code::WindowNotAllowed, span, format!("`{}` of `{text}`, which looks at other rows", function.name))
-                .with_other(inner.span, "computed after grouping")
-                .with_help("compute it in this step and aggregate it in the next one")
+            Diagnostic::new(
+                Code::WindowNotAllowed,
+                span,
+                format!("`{}` of `{text}`, which looks at other rows", function.name),
+            )
+            .with_other(inner.span, "computed after grouping")
+            .with_help("compute it in this step and aggregate it in the next one")
         };
         self.report(diagnostic);
         self.error(span)
@@ -131,7 +139,8 @@ impl Lower<'_> {
     /// The aggregate as a window over each group, kept beside it for dialects that need it.
     fn window_form(&mut self, function: FunctionId, x: IrId, span: Span) -> IrId {
         let overload = catalog::get(function).overloads[0].id;
-        let meta = crate::ir::Meta { ty: Type::Float, nullable: true, level: Level::Row, keyed: false, volatile: false, span };
+        let meta =
+            crate::ir::Meta { ty: Type::Float, nullable: true, level: Level::Row, keyed: false, volatile: false, span };
         let call = self.add_all(|args| Ir::Apply { overload, args }, &[x], meta);
         self.program.add(Ir::GroupWindow { call }, meta)
     }
@@ -312,24 +321,24 @@ impl Lower<'_> {
     /// The arguments converted, defaults filled in, those of type T brought together.
     fn fitted(&mut self, overload: &'static Overload, mut args: Vec<IrId>, shown: &str) -> Option<Vec<IrId>> {
         let mut same = 0;
-        for index in 0..args.len() {
+        for (index, arg) in args.iter_mut().enumerate() {
             let Some(param) = Self::param(overload, index) else { break };
             match param.ty {
                 ParamType::Is(wanted) if !wanted.is_number() || wanted == Type::Integer => {
-                    args[index] = self.converted(args[index], wanted);
+                    *arg = self.converted(*arg, wanted);
                 }
                 ParamType::Temporal => {
-                    let ty = self.program.meta(args[index]).ty;
+                    let ty = self.program.meta(*arg).ty;
                     if matches!(ty, Type::Timestamptz) {
-                        args[index] = self.converted(args[index], Type::Timestamp);
+                        *arg = self.converted(*arg, Type::Timestamp);
                     } else if ty == Type::Text {
-                        args[index] = self.converted(args[index], Type::Date);
+                        *arg = self.converted(*arg, Type::Date);
                     }
                 }
                 ParamType::Same => same += 1,
                 _ => {}
             }
-            if self.is_error(args[index]) {
+            if self.is_error(*arg) {
                 return None;
             }
         }
@@ -361,7 +370,9 @@ impl Lower<'_> {
         match overload.result {
             // A number of unknown kind stays one where the kinds differ in their results.
             ResultType::Is(ty)
-                if loose && ty.is_number() && function.overloads.iter().any(|o| o.result != overload.result && is_number(o.result)) =>
+                if loose
+                    && ty.is_number()
+                    && function.overloads.iter().any(|o| o.result != overload.result && is_number(o.result)) =>
             {
                 Type::Number
             }
@@ -398,8 +409,12 @@ impl Lower<'_> {
                 _ => format!("its signature is `{}`", function.signature()),
             };
             self.report(
-                Diagnostic::new(Code::TypeMismatch, span, format!("`{shown}` does not go with {}", types.join(" and ")))
-                    .with_help(help),
+                Diagnostic::new(
+                    Code::TypeMismatch,
+                    span,
+                    format!("`{shown}` does not go with {}", types.join(" and ")),
+                )
+                .with_help(help),
             );
             return;
         };
@@ -427,7 +442,9 @@ impl Lower<'_> {
         }
         let arithmetic = match shown {
             "+" if Self::is_internal(function, internal::ADD) => Some("`+` adds numbers, or days to a date"),
-            "-" if Self::is_internal(function, internal::SUBTRACT) => Some("`-` subtracts numbers, or days or dates from dates"),
+            "-" if Self::is_internal(function, internal::SUBTRACT) => {
+                Some("`-` subtracts numbers, or days or dates from dates")
+            }
             _ => None,
         };
         let help = match (meta.ty, wanted.first().copied().unwrap_or_default(), shown) {

@@ -62,7 +62,7 @@ impl Lower<'_> {
     }
 
     /// The node as text, written as the contract says numbers, booleans and dates are.
-    pub(super) fn to_text(&mut self, id: IrId) -> IrId {
+    pub(super) fn text_of(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);
         match (meta.ty, self.program.node(id)) {
             (_, Ir::Error) | (Type::Text, _) => id,
@@ -105,8 +105,12 @@ impl Lower<'_> {
         }
         let shown = text.to_owned();
         self.report(
-            Diagnostic::new(Code::BadDateText, meta.span, format!("`\"{shown}\"` is not a date in the form YYYY-MM-DD"))
-                .with_help("write it as `\"2024-01-31\"` or `DATE(2024, 1, 31)`"),
+            Diagnostic::new(
+                Code::BadDateText,
+                meta.span,
+                format!("`\"{shown}\"` is not a date in the form YYYY-MM-DD"),
+            )
+            .with_help("write it as `\"2024-01-31\"` or `DATE(2024, 1, 31)`"),
         );
         self.error(meta.span)
     }
@@ -189,7 +193,9 @@ impl Lower<'_> {
         }
         for id in ids.iter_mut() {
             match (self.program.node(*id), shared) {
-                (Ir::Number(_), Type::Float | Type::Decimal) if self.program.meta(*id).ty == Type::Point && !compare => {
+                (Ir::Number(_), Type::Float | Type::Decimal)
+                    if self.program.meta(*id).ty == Type::Point && !compare =>
+                {
                     self.program.meta[id.index()].ty = shared;
                 }
                 (_, Type::Timestamp | Type::Date) => *id = self.converted(*id, shared),
@@ -215,7 +221,9 @@ impl Lower<'_> {
                     (None, _) => format!("make the number a text, `{number} & \"\"`"),
                 }
             }
-            (Type::Boolean, _) | (_, Type::Boolean) => "compare a condition with TRUE or FALSE, or use it alone".to_owned(),
+            (Type::Boolean, _) | (_, Type::Boolean) => {
+                "compare a condition with TRUE or FALSE, or use it alone".to_owned()
+            }
             (x, _) | (_, x) if x.is_temporal() => "write a date as `DATE(2024, 1, 31)` or `\"2024-01-31\"`".to_owned(),
             _ => "make both the same type".to_owned(),
         };

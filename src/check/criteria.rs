@@ -105,7 +105,8 @@ impl Lower<'_> {
         lowered: &[IrId],
         span: Span,
     ) -> IrId {
-        let boolean = |pass: &Self, index: usize| lowered.get(index).is_some_and(|a| pass.program.meta(*a).ty == Type::Boolean);
+        let boolean =
+            |pass: &Self, index: usize| lowered.get(index).is_some_and(|a| pass.program.meta(*a).ty == Type::Boolean);
         let split = match lowering {
             Lowering::CountIf if lowered.len() == 1 => {
                 let condition = self.condition(lowered[0]);
@@ -133,9 +134,13 @@ impl Lower<'_> {
             }
             let text = self.source_text(meta.span);
             self.report(
-                Diagnostic::new(Code::NestedAggregate, span, format!("the condition `{text}` of `{}` is computed after grouping", function.name))
-                    .with_other(meta.span, "one value per group already")
-                    .with_help("compute it in an earlier step, grouped, and test it in the next"),
+                Diagnostic::new(
+                    Code::NestedAggregate,
+                    span,
+                    format!("the condition `{text}` of `{}` is computed after grouping", function.name),
+                )
+                .with_other(meta.span, "one value per group already")
+                .with_help("compute it in an earlier step, grouped, and test it in the next"),
             );
             return self.error(span);
         }
@@ -161,7 +166,11 @@ impl Lower<'_> {
                     meta.span,
                     format!("`{}` expects numbers, found `{text}`, which is {}", function.name, meta.ty.described()),
                 )
-                .with_help(format!("its signature is `{}`; or write the condition first, `{}(condition, value)`", function.signature(), function.name)),
+                .with_help(format!(
+                    "its signature is `{}`; or write the condition first, `{}(condition, value)`",
+                    function.signature(),
+                    function.name
+                )),
             );
             return self.error(span);
         }
@@ -173,12 +182,22 @@ impl Lower<'_> {
     }
 
     /// Pairs of a column and its criterion.
-    fn pairs(&mut self, function: &'static Function, exprs: &[ExprId], lowered: &[IrId], span: Span) -> Option<Vec<IrId>> {
-        if lowered.len() % 2 != 0 {
+    fn pairs(
+        &mut self,
+        function: &'static Function,
+        exprs: &[ExprId],
+        lowered: &[IrId],
+        span: Span,
+    ) -> Option<Vec<IrId>> {
+        if !lowered.len().is_multiple_of(2) {
             self.report(
-                Diagnostic::new(Code::ArgumentCount, span, format!("`{}` takes pairs of a column and its criterion", function.name))
-                    .with_label("a column without a criterion")
-                    .with_help(format!("its signature is `{}`", function.signature())),
+                Diagnostic::new(
+                    Code::ArgumentCount,
+                    span,
+                    format!("`{}` takes pairs of a column and its criterion", function.name),
+                )
+                .with_label("a column without a criterion")
+                .with_help(format!("its signature is `{}`", function.signature())),
             );
             return None;
         }
@@ -206,16 +225,27 @@ impl Lower<'_> {
         }
         // `">" & x`: the operator is known, the value is computed.
         if let Expr::Binary { op: BinaryOp::Concat, left, right } = self.ast.expr(expr) {
-            let symbol = matches!(self.ast.expr(left), Expr::Text).then(|| unquote(self.ast.span(left).text(self.source)));
+            let symbol =
+                matches!(self.ast.expr(left), Expr::Text).then(|| unquote(self.ast.span(left).text(self.source)));
             let Some(parts) = symbol.as_deref().map(criterion).filter(|c| c.value.is_empty()) else {
-                return self.bad_criterion(span, "a text put together at run time", "write `\">\" & x`, or a condition");
+                return self.bad_criterion(
+                    span,
+                    "a text put together at run time",
+                    "write `\">\" & x`, or a condition",
+                );
             };
             let op = parts.op;
             let right = self.lowered(right);
             return self.compare(range, op, right, span);
         }
-        if meta.ty == Type::Text && matches!(self.program.node(value), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. }) {
-            return self.bad_criterion(span, "a text put together at run time", "compare in a condition, for example `x = LOWER(y)`");
+        if meta.ty == Type::Text
+            && matches!(self.program.node(value), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. })
+        {
+            return self.bad_criterion(
+                span,
+                "a text put together at run time",
+                "compare in a condition, for example `x = LOWER(y)`",
+            );
         }
         self.compare(range, BinaryOp::Equal, value, span)
     }
@@ -224,7 +254,8 @@ impl Lower<'_> {
     fn bad_criterion(&mut self, span: Span, what: &str, help: &str) -> IrId {
         let text = self.source_text(span);
         self.report(
-            Diagnostic::new(Code::BadCriterion, span, format!("`{text}` cannot be a criterion: {what}")).with_help(help),
+            Diagnostic::new(Code::BadCriterion, span, format!("`{text}` cannot be a criterion: {what}"))
+                .with_help(help),
         );
         self.error(span)
     }
@@ -330,8 +361,7 @@ impl Lower<'_> {
         if let (Some(like), true) = (like, equality) {
             let text = self.program.add_text(&like.to_lowercase());
             let text = self.program.add(Ir::Text(text), constant);
-            let function =
-                if escaped { internal::LIKE_IGNORE_CASE_ESCAPED } else { internal::LIKE_IGNORE_CASE };
+            let function = if escaped { internal::LIKE_IGNORE_CASE_ESCAPED } else { internal::LIKE_IGNORE_CASE };
             let matched = self.apply(function, &[range, text], span);
             if op == BinaryOp::Equal {
                 return matched;

@@ -83,6 +83,11 @@ mod tests {
     #[test]
     fn knows_days_that_there_were() {
         assert!(is_iso_date("2024-02-29") && is_iso_date("0001-01-01"));
-        assert!(!is_iso_date("2023-02-29") && !is_iso_date("1/31/2024") && !is_iso_date("2024-2-9") && !is_iso_date("é024-02-29"));
+        assert!(
+            !is_iso_date("2023-02-29")
+                && !is_iso_date("1/31/2024")
+                && !is_iso_date("2024-2-9")
+                && !is_iso_date("é024-02-29")
+        );
     }
 }

@@ -422,7 +422,9 @@ impl Infer<'_> {
         let number = Term::Type(Type::Number);
         for (a, b, result, at) in std::mem::take(&mut self.waiting) {
             let (a, b) = (self.resolved(a), self.resolved(b));
-            let date = [a, b].into_iter().find(|t| matches!(t, Term::Temporal) || matches!(t, Term::Type(ty) if ty.is_temporal()));
+            let date = [a, b]
+                .into_iter()
+                .find(|t| matches!(t, Term::Temporal) || matches!(t, Term::Type(ty) if ty.is_temporal()));
             for side in [a, b] {
                 if matches!(side, Term::Var(_)) {
                     self.bind(side, number, at);

@@ -129,7 +129,9 @@ fn proven(ast: &Ast, names: &Names, scope: &Scope<'_>) -> Vec<u32> {
         let mut all = vec![definition.body];
         while let Some(id) = all.pop() {
             match (ast.expr(id), called(id)) {
-                (Expr::Binary { op, left, right }, _) if op.compares() => columns.extend([left, right].into_iter().filter_map(column)),
+                (Expr::Binary { op, left, right }, _) if op.compares() => {
+                    columns.extend([left, right].into_iter().filter_map(column))
+                }
                 (_, Some((Lowering::And, args))) => all.extend(args),
                 (_, Some((Lowering::Not, [inner]))) => {
                     if let Some((Lowering::IsBlank, [x])) = called(*inner) {
@@ -313,8 +315,12 @@ impl Lower<'_> {
         };
         if !text.parse::<f64>().is_ok_and(f64::is_finite) || text.len() > 60 {
             self.report(
-                Diagnostic::new(Code::NumberTooLarge, span, format!("`{}` is more than a number can hold", self.source_text(span)))
-                    .with_help("numbers have at most 60 digits and lie below 1.8e308"),
+                Diagnostic::new(
+                    Code::NumberTooLarge,
+                    span,
+                    format!("`{}` is more than a number can hold", self.source_text(span)),
+                )
+                .with_help("numbers have at most 60 digits and lie below 1.8e308"),
             );
             return self.error(span);
         }
@@ -358,11 +364,11 @@ impl Lower<'_> {
 
     fn percent(&mut self, operand: ExprId, span: Span) -> IrId {
         let x = self.value(operand);
-        if let Ir::Number(slice) = self.program.node(x) {
-            if let Some(text) = hundredth(self.program.text(slice)) {
-                let slice = self.program.add_text(&text);
-                return self.program.add(Ir::Number(slice), Self::constant(Type::Point, span));
-            }
+        if let Ir::Number(slice) = self.program.node(x)
+            && let Some(text) = hundredth(self.program.text(slice))
+        {
+            let slice = self.program.add_text(&text);
+            return self.program.add(Ir::Number(slice), Self::constant(Type::Point, span));
         }
         self.apply_checked(internal::PERCENT, &[x], span, "%")
     }
@@ -373,8 +379,8 @@ impl Lower<'_> {
             return self.error(span);
         }
         if op == BinaryOp::Concat {
-            a = self.to_text(a);
-            b = self.to_text(b);
+            a = self.text_of(a);
+            b = self.text_of(b);
             return self.apply_checked(internal::CONCAT, &[a, b], span, "&");
         }
         if op == BinaryOp::Divide && self.is_zero(b) {
@@ -397,20 +403,23 @@ impl Lower<'_> {
                 _ => {}
             }
         }
-        let function = FunctionId(match op {
-            BinaryOp::Equal => internal::EQUAL,
-            BinaryOp::NotEqual => internal::NOT_EQUAL,
-            BinaryOp::Less => internal::LESS,
-            BinaryOp::LessEqual => internal::LESS_EQUAL,
-            BinaryOp::Greater => internal::GREATER,
-            BinaryOp::GreaterEqual => internal::GREATER_EQUAL,
-            BinaryOp::Concat => internal::CONCAT,
-            BinaryOp::Add => internal::ADD,
-            BinaryOp::Subtract => internal::SUBTRACT,
-            BinaryOp::Multiply => internal::MULTIPLY,
-            BinaryOp::Divide => internal::DIVIDE,
-            BinaryOp::Power => internal::POWER,
-        }.0);
+        let function = FunctionId(
+            match op {
+                BinaryOp::Equal => internal::EQUAL,
+                BinaryOp::NotEqual => internal::NOT_EQUAL,
+                BinaryOp::Less => internal::LESS,
+                BinaryOp::LessEqual => internal::LESS_EQUAL,
+                BinaryOp::Greater => internal::GREATER,
+                BinaryOp::GreaterEqual => internal::GREATER_EQUAL,
+                BinaryOp::Concat => internal::CONCAT,
+                BinaryOp::Add => internal::ADD,
+                BinaryOp::Subtract => internal::SUBTRACT,
+                BinaryOp::Multiply => internal::MULTIPLY,
+                BinaryOp::Divide => internal::DIVIDE,
+                BinaryOp::Power => internal::POWER,
+            }
+            .0,
+        );
         self.apply_checked(function, &[a, b], span, op.symbol())
     }
 
@@ -489,9 +498,9 @@ impl Lower<'_> {
     #[cold]
     fn mixed_levels(&mut self, args: &[IrId]) {
         let find = |aggregate: bool| {
-            args.iter().map(|a| self.program.meta(*a)).find(|m| {
-                if aggregate { m.level >= Level::Aggregate } else { m.level == Level::Row && !m.keyed }
-            })
+            args.iter()
+                .map(|a| self.program.meta(*a))
+                .find(|m| if aggregate { m.level >= Level::Aggregate } else { m.level == Level::Row && !m.keyed })
         };
         let (Some(group), row) = (find(true), find(false)) else { return };
         // Both may be inside one operand only when that was reported before.
@@ -502,7 +511,8 @@ impl Lower<'_> {
         let aggregate = group_text.split('(').next().unwrap_or_default().trim().to_owned();
         let is_call = group_text.contains('(') && aggregate.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let shown = if is_call { aggregate } else { group_text };
-        let wrap = if row.ty.is_number() { format!("`SUM({row_text})`") } else { format!("`COUNT(DISTINCT({row_text}))`") };
+        let wrap =
+            if row.ty.is_number() { format!("`SUM({row_text})`") } else { format!("`COUNT(DISTINCT({row_text}))`") };
         self.report(
             Diagnostic::new(
                 Code::MixedLevels,
@@ -585,8 +595,12 @@ impl Lower<'_> {
         match self.program.node(root) {
             Ir::Distinct(_) => {
                 self.report(
-                    Diagnostic::new(Code::MisplacedDistinct, meta.span, "`DISTINCT` stands only inside COUNT, SUM or AVERAGE")
-                        .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
+                    Diagnostic::new(
+                        Code::MisplacedDistinct,
+                        meta.span,
+                        "`DISTINCT` stands only inside COUNT, SUM or AVERAGE",
+                    )
+                    .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
                 );
                 return self.error(meta.span);
             }
@@ -595,7 +609,10 @@ impl Lower<'_> {
         }
         // Without a spec the names that are grouped by may not be said.
         let sorts = self.grouped && self.scope.strata;
-        if meta.level == Level::Row && !meta.keyed && (self.role == Role::Having || (sorts && self.role.orders_groups())) {
+        if meta.level == Level::Row
+            && !meta.keyed
+            && (self.role == Role::Having || (sorts && self.role.orders_groups()))
+        {
             let (does, help) = match self.role {
                 Role::Having => ("`having` filters", "move it to `where`, which filters rows"),
                 Role::PartitionBy => ("`partition_by` divides", "aggregate it, or add it to `group_by`"),
@@ -603,9 +620,13 @@ impl Lower<'_> {
             };
             let text = self.source_text(meta.span);
             self.report(
-                Diagnostic::new(Code::MixedLevels, meta.span, format!("{does} groups, and `{text}` is a value per row"))
-                    .with_label("one value per row")
-                    .with_help(help),
+                Diagnostic::new(
+                    Code::MixedLevels,
+                    meta.span,
+                    format!("{does} groups, and `{text}` is a value per row"),
+                )
+                .with_label("one value per row")
+                .with_help(help),
             );
             return self.error(meta.span);
         }
@@ -654,7 +675,15 @@ fn hundredth(text: &str) -> Option<String> {
 mod tests {
     #[test]
     fn hundredths() {
-        for (text, expected) in [("50", "0.5"), ("5", "0.05"), ("100", "1.0"), ("12.5", "0.125"), ("-3", "-0.03"), ("1234", "12.34"), ("0", "0.0")] {
+        for (text, expected) in [
+            ("50", "0.5"),
+            ("5", "0.05"),
+            ("100", "1.0"),
+            ("12.5", "0.125"),
+            ("-3", "-0.03"),
+            ("1234", "12.34"),
+            ("0", "0.0"),
+        ] {
             assert_eq!(super::hundredth(text).as_deref(), Some(expected));
         }
     }

@@ -15,7 +15,6 @@ mod planned;
 mod special;
 mod timeframe;
 
-
 use crate::ast::Ast;
 use crate::diag::Diagnostic;
 use crate::ir::Program;

@@ -112,12 +112,7 @@ const CANDIDATES: usize = 1000;
 /// The most names that are compared with candidates.
 const SEARCHES: u32 = 50;
 
-pub(super) fn resolve<'s>(
-    ast: &Ast,
-    source: &'s str,
-    scope: &Scope<'_>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Names {
+pub(super) fn resolve<'s>(ast: &Ast, source: &'s str, scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) -> Names {
     let count = ast.definitions.len();
     let mut names = Names {
         targets: vec![Target::None; ast.len()],
@@ -240,13 +235,14 @@ impl<'s> Resolver<'_, 's> {
     fn name_at(&mut self, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
         let text = span.text(self.source);
         let known = self.symbols.get(&Folded(text)).map_or((None, Lookup::Not), |s| (s.definition, s.column));
-        if let (Some(definition), lookup) = known {
-            if !own.is_some_and(|own| own.eq_ignore_ascii_case(text)) {
-                // A filter on rows sees the input first, then definitions.
-                let column_first = role == Role::Where && (matches!(lookup, Lookup::Column(_)) || self.find_column(text).is_some());
-                if !column_first {
-                    return Some(Target::Definition(definition));
-                }
+        if let (Some(definition), lookup) = known
+            && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
+        {
+            // A filter on rows sees the input first, then definitions.
+            let column_first =
+                role == Role::Where && (matches!(lookup, Lookup::Column(_)) || self.find_column(text).is_some());
+            if !column_first {
+                return Some(Target::Definition(definition));
             }
         }
         match known.1 {
@@ -331,23 +327,27 @@ impl<'s> Resolver<'_, 's> {
 
     /// Without a chosen relation, all names come from one.
     fn one_relation(&mut self, column: u32, span: Span) -> Target {
-        if self.scope.relations.len() > 1 && !self.scope.chosen {
-            if let Some(relation) = &self.columns[column as usize].relation {
-                match &self.settled {
-                    None => self.settled = Some(relation.clone()),
-                    Some(first) if first != relation => {
-                        self.diagnostics.push(
-                            Diagnostic::new(
-                                Code::SeveralRelations,
-                                span,
-                                format!("`{}` is a column of `{relation}`, other names come from `{first}`", span.text(self.source)),
-                            )
-                            .with_help("take all names from one relation, or join them in a spec"),
-                        );
-                        return Target::Error;
-                    }
-                    Some(_) => {}
+        if self.scope.relations.len() > 1
+            && !self.scope.chosen
+            && let Some(relation) = &self.columns[column as usize].relation
+        {
+            match &self.settled {
+                None => self.settled = Some(relation.clone()),
+                Some(first) if first != relation => {
+                    self.diagnostics.push(
+                        Diagnostic::new(
+                            Code::SeveralRelations,
+                            span,
+                            format!(
+                                "`{}` is a column of `{relation}`, other names come from `{first}`",
+                                span.text(self.source)
+                            ),
+                        )
+                        .with_help("take all names from one relation, or join them in a spec"),
+                    );
+                    return Target::Error;
                 }
+                Some(_) => {}
             }
         }
         Target::Column(column)
@@ -379,8 +379,12 @@ impl<'s> Resolver<'_, 's> {
         }
         if bare && looks_like_cell(text) {
             self.diagnostics.push(
-                Diagnostic::new(Code::NeedsWorksheet, span, format!("cell references need a worksheet; `{text}` reads as a cell"))
-                    .with_help(format!("name the column, or write `${{{text}}}` where a column has that name")),
+                Diagnostic::new(
+                    Code::NeedsWorksheet,
+                    span,
+                    format!("cell references need a worksheet; `{text}` reads as a cell"),
+                )
+                .with_help(format!("name the column, or write `${{{text}}}` where a column has that name")),
             );
             return Target::Error;
         }
@@ -398,16 +402,24 @@ impl<'s> Resolver<'_, 's> {
         }
         if let Some(what) = worksheet_name(text).filter(|_| bare) {
             self.diagnostics.push(
-                Diagnostic::new(Code::NeedsWorksheet, span, format!("{what} need a worksheet; there is no column or definition `{text}`"))
-                    .with_help("name the column"),
+                Diagnostic::new(
+                    Code::NeedsWorksheet,
+                    span,
+                    format!("{what} need a worksheet; there is no column or definition `{text}`"),
+                )
+                .with_help("name the column"),
             );
             return Target::Error;
         }
         if let Some(function) = catalog::find(text).map(catalog::get).filter(|_| bare) {
             self.diagnostics.push(
-                Diagnostic::new(Code::UnknownName, span, format!("`{text}` is a function: write `{}(…)`", function.name))
-                    .with_label("no column or definition has this name")
-                    .with_help(format!("its signature is `{}`", function.signature())),
+                Diagnostic::new(
+                    Code::UnknownName,
+                    span,
+                    format!("`{text}` is a function: write `{}(…)`", function.name),
+                )
+                .with_label("no column or definition has this name")
+                .with_help(format!("its signature is `{}`", function.signature())),
             );
             return Target::Error;
         }
@@ -423,7 +435,9 @@ impl<'s> Resolver<'_, 's> {
         let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
         let help = match self.nearest(text, others) {
             Some(near) => format!("`{near}` has a similar name"),
-            None => scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), |r| columns_of(r)),
+            None => {
+                scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), |r| columns_of(r))
+            }
         };
         self.diagnostics.push(diagnostic.with_help(help));
         Target::Error
@@ -513,7 +527,7 @@ impl<'s> Resolver<'_, 's> {
                 ty: Type::Unknown,
                 nullable: true,
                 assumed: true,
-                    unknown: true,
+                unknown: true,
             });
         }
         Target::Column(index)

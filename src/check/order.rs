@@ -77,7 +77,14 @@ pub(super) fn order(ast: &Ast, source: &str, names: &mut Names, diagnostics: &mu
 
 /// Definitions that all use each other: one report, with the shortest circle through the one that stands first.
 #[cold]
-fn report(ast: &Ast, source: &str, members: &[u32], names: &mut Names, starts: &[u32], diagnostics: &mut Vec<Diagnostic>) {
+fn report(
+    ast: &Ast,
+    source: &str,
+    members: &[u32],
+    names: &mut Names,
+    starts: &[u32],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let Some(first) = members.iter().copied().min() else { return };
     let mut before: FxHashMap<u32, Option<u32>> = members.iter().map(|m| (*m, None)).collect();
     let mut queue = std::collections::VecDeque::from([first]);
@@ -110,7 +117,11 @@ fn report(ast: &Ast, source: &str, members: &[u32], names: &mut Names, starts: &
     }
     let span = ast.definitions[first as usize].name.unwrap_or_default();
     diagnostics.push(
-        Diagnostic::new(Code::DefinitionCycle, span, format!("definitions use each other in a circle: {}", shown.join(" → ")))
-            .with_help("one of them must be computed from columns, or in an earlier step"),
+        Diagnostic::new(
+            Code::DefinitionCycle,
+            span,
+            format!("definitions use each other in a circle: {}", shown.join(" → ")),
+        )
+        .with_help("one of them must be computed from columns, or in an earlier step"),
     );
 }

@@ -174,7 +174,10 @@ impl Lower<'_> {
     /// Literals with a point as the type that their branch has.
     fn points_as(&mut self, ids: &[IrId], ty: Type) {
         for id in ids {
-            if self.program.meta(*id).ty == Type::Point && matches!(self.program.node(*id), Ir::Number(_)) && ty != Type::Number {
+            if self.program.meta(*id).ty == Type::Point
+                && matches!(self.program.node(*id), Ir::Number(_))
+                && ty != Type::Number
+            {
                 self.program.meta[id.index()].ty = ty;
             }
         }
@@ -297,7 +300,8 @@ impl Lower<'_> {
             Ir::Not(inner) => inner,
             Ir::IsNull { x, negated } => self.program.add(Ir::IsNull { x, negated: !negated }, meta),
             Ir::Apply { overload, args } => {
-                let opposite = OPPOSITES.iter().find(|(f, _)| catalog::get(*f).overloads.iter().any(|o| o.id == overload));
+                let opposite =
+                    OPPOSITES.iter().find(|(f, _)| catalog::get(*f).overloads.iter().any(|o| o.id == overload));
                 match opposite {
                     Some((_, opposite)) => {
                         let overload = catalog::get(*opposite).overloads[0].id;
@@ -353,8 +357,12 @@ impl Lower<'_> {
         if meta.ty == Type::Boolean && !matches!(self.program.node(lowered), Ir::Column(_) | Ir::Definition(_)) {
             let text = self.source_text(meta.span);
             self.report(
-                Diagnostic::new(Code::CountOfCondition, span, format!("COUNT counts rows where `{text}` is TRUE or FALSE"))
-                    .with_help(format!("count the rows where it is true with `COUNTIF({text})`")),
+                Diagnostic::new(
+                    Code::CountOfCondition,
+                    span,
+                    format!("`COUNT` counts rows where `{text}` is TRUE or FALSE"),
+                )
+                .with_help(format!("count the rows where it is true with `COUNTIF({text})`")),
             );
         }
         self.aggregate(internal::COUNTA, &[lowered], false, span)
@@ -380,7 +388,7 @@ impl Lower<'_> {
         let Some(values) = self.values(args) else { return self.error(span) };
         let mut joined: Option<IrId> = None;
         for value in &values {
-            let text = self.to_text(*value);
+            let text = self.text_of(*value);
             joined = Some(match joined {
                 None => text,
                 Some(left) => self.apply_checked(internal::CONCAT, &[left, text], span, "CONCAT"),
@@ -388,7 +396,9 @@ impl Lower<'_> {
         }
         self.give_back(values);
         match joined {
-            Some(one) if args.len() == 1 && self.program.meta(one).nullable => self.apply(internal::OR_EMPTY, &[one], span),
+            Some(one) if args.len() == 1 && self.program.meta(one).nullable => {
+                self.apply(internal::OR_EMPTY, &[one], span)
+            }
             Some(id) => id,
             None => self.error(span),
         }
@@ -399,15 +409,15 @@ impl Lower<'_> {
         let Some(rows) = self.literal_integer(values[1]) else {
             return self.constant_expected(values[1], "OFFSET", "rows", "OFFSET(x, -1)");
         };
-        if let Some(columns) = values.get(2) {
-            if self.literal_integer(*columns) != Some(0) {
-                let at = self.program.meta(*columns).span;
-                self.report(
-                    Diagnostic::new(Code::NeedsWorksheet, at, "OFFSET to another column needs a worksheet")
-                        .with_help("name that column, `OFFSET(other, -1)`"),
-                );
-                return self.error(span);
-            }
+        if let Some(columns) = values.get(2)
+            && self.literal_integer(*columns) != Some(0)
+        {
+            let at = self.program.meta(*columns).span;
+            self.report(
+                Diagnostic::new(Code::NeedsWorksheet, at, "OFFSET to another column needs a worksheet")
+                    .with_help("name that column, `OFFSET(other, -1)`"),
+            );
+            return self.error(span);
         }
         let value = values[0];
         let rows_span = self.program.meta(values[1]).span;
@@ -441,9 +451,13 @@ impl Lower<'_> {
         if meta.level == Level::Row && self.grouped && !meta.keyed {
             let text = self.source_text(meta.span);
             self.report(
-                Diagnostic::new(Code::MixedLevels, meta.span, format!("`OFFSET` looks at groups, and `{text}` is a value per row"))
-                    .with_label("one value per row")
-                    .with_help("aggregate it, or add it to `group_by`"),
+                Diagnostic::new(
+                    Code::MixedLevels,
+                    meta.span,
+                    format!("`OFFSET` looks at groups, and `{text}` is a value per row"),
+                )
+                .with_label("one value per row")
+                .with_help("aggregate it, or add it to `group_by`"),
             );
             return self.error(span);
         }
@@ -461,8 +475,12 @@ impl Lower<'_> {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
         self.report(
-            Diagnostic::new(Code::ConstantExpected, span, format!("`{param}` of `{function}` must be a constant, found `{text}`"))
-                .with_help(format!("write a number, `{example}`")),
+            Diagnostic::new(
+                Code::ConstantExpected,
+                span,
+                format!("`{param}` of `{function}` must be a constant, found `{text}`"),
+            )
+            .with_help(format!("write a number, `{example}`")),
         );
         self.error(span)
     }
@@ -484,7 +502,8 @@ impl Lower<'_> {
                 };
                 let text = self.source_text(at);
                 self.report(
-                    Diagnostic::new(Code::UnknownUnit, at, format!("`DATEDIF` does not count in `{text}`")).with_help(help),
+                    Diagnostic::new(Code::UnknownUnit, at, format!("`DATEDIF` does not count in `{text}`"))
+                        .with_help(help),
                 );
                 return self.error(span);
             }

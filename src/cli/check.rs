@@ -10,8 +10,8 @@ use super::session::{Session, Stream, reports};
 use super::source::Source;
 use super::write::{Planned, write_all};
 use super::{compile, fix, spec};
-use formulac::diag::render;
 use formulac::diag::Diagnostic;
+use formulac::diag::render;
 
 /// A fix may bring to light another; nobody's file needs more rounds.
 const ROUNDS: usize = 10;

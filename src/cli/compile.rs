@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::args::CompileArgs;
 use super::exit::{Exit, Failure, Found};
-use formulac::diag::render;
 use super::session::{Session, reports};
 use super::source::Source;
+use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use formulac::diag::render::{Report, visible};
 use formulac::diag::Diagnostic;
+use formulac::diag::render::{Report, visible};
 
 /// The exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

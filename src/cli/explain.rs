@@ -8,12 +8,12 @@ use serde_json::{Map, Value, json};
 use super::args::ExplainArgs;
 use super::compile::{Outcome, compile, compile_some, definition_object};
 use super::exit::{Exit, Failure};
+use super::page;
 use super::parts::{self, Part};
 use super::session::Session;
 use super::source::Source;
-use super::page;
-use formulac::diag::render;
 use formulac::diag::Code;
+use formulac::diag::render;
 use formulac::diag::suggest::nearest;
 
 /// What one dialect makes of the whole text.
@@ -29,7 +29,8 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
         }
         if looks_like_code(word) {
             let near = nearest(word, Code::ALL.iter().map(|c| c.code()));
-            let help = near.map_or_else(|| "codes are printed with each diagnostic".to_owned(), |c| format!("there is `{c}`"));
+            let help =
+                near.map_or_else(|| "codes are printed with each diagnostic".to_owned(), |c| format!("there is `{c}`"));
             return Err(Failure::new(Exit::Faulty, format!("there is no diagnostic `{word}`")).with_help(help));
         }
     }
@@ -44,7 +45,11 @@ fn looks_like_code(word: &str) -> bool {
 }
 
 fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Failure> {
-    if as_json { session.json(&page::object(code))? } else { session.data(&page::text(code))? }
+    if as_json {
+        session.json(&page::object(code))?
+    } else {
+        session.data(&page::text(code))?
+    }
     Ok(Exit::Done)
 }
 
@@ -77,7 +82,11 @@ fn text(main: &InDialect, others: &[InDialect], parts: &[Part]) -> String {
     for word in parts::words(source) {
         let _ = writeln!(out, "  {:<10} {}", word.kind, word.span.text(source));
     }
-    let _ = writeln!(out, "\ntree{}", if parts.iter().any(|p| p.made.is_some()) { ", with type, level and SQL" } else { "" });
+    let _ = writeln!(
+        out,
+        "\ntree{}",
+        if parts.iter().any(|p| p.made.is_some()) { ", with type, level and SQL" } else { "" }
+    );
     let label = |part: &Part| format!("{}{}", "  ".repeat(part.depth + 1), part.label);
     let width = parts.iter().map(|p| label(p).chars().count()).max().unwrap_or(0).min(40);
     for part in parts {

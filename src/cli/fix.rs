@@ -15,7 +15,9 @@ pub fn apply(text: &str, diagnostics: &[Diagnostic]) -> (String, usize) {
         let range = fix.span.range();
         // Two insertions at one place would stand in an order that nobody chose.
         let free = range.start > at || (range.start == at && count == 0) || (range.start == at && !range.is_empty());
-        let Some(between) = text.get(at..range.start).filter(|_| free && text.get(range.clone()).is_some()) else { continue };
+        let Some(between) = text.get(at..range.start).filter(|_| free && text.get(range.clone()).is_some()) else {
+            continue;
+        };
         out.push_str(between);
         out.push_str(&fix.text);
         at = range.end;

@@ -36,7 +36,8 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
 fn named(name: &str) -> Result<&'static Function, Failure> {
     catalog::lookup(name).ok_or_else(|| {
         let failure = Failure::new(Exit::Faulty, format!("unknown function `{name}`"));
-        match nearest(name, catalog::functions().flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()))) {
+        match nearest(name, catalog::functions().flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied())))
+        {
             Some(near) => failure.with_help(format!("`{near}` has a similar name")),
             None => failure.with_help("`formulac functions` lists them all"),
         }
@@ -46,7 +47,9 @@ fn named(name: &str) -> Result<&'static Function, Failure> {
 fn searched(text: Option<&str>) -> Vec<&'static Function> {
     let text = text.unwrap_or_default().to_lowercase();
     let has = |part: &str| part.to_lowercase().contains(&text);
-    catalog::functions().filter(|f| has(f.name) || f.aliases.iter().any(|a| has(a)) || has(f.summary) || has(f.notes)).collect()
+    catalog::functions()
+        .filter(|f| has(f.name) || f.aliases.iter().any(|a| has(a)) || has(f.summary) || has(f.notes))
+        .collect()
 }
 
 /// By category, a line each.
@@ -166,7 +169,8 @@ fn example_call(function: &Function) -> (String, Context) {
     let calls = counts().map(|n| call(n, false)).chain(counts().map(|n| call(n, true))).chain(example.clone());
     let contexts = [Context::Row, Context::Measure];
     let compiles = |call: &str, context: Context| {
-        Dialect::all().any(|dialect| compiler(function, dialect, context).compile(&format!("={call}")).into_result().is_ok())
+        Dialect::all()
+            .any(|dialect| compiler(function, dialect, context).compile(&format!("={call}")).into_result().is_ok())
     };
     calls
         .flat_map(|call| contexts.map(|context| (call.clone(), context)))

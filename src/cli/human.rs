@@ -4,10 +4,10 @@ use std::fmt::{self, Write as _};
 
 use miette::{LabeledSpan, MietteHandler, MietteHandlerOpts, ReportHandler, Severity, SourceCode};
 
-use formulac::diag::render::{self, Report, visible};
 use super::session::Stream;
 use super::snippet::Snippet;
 use formulac::diag::Diagnostic;
+use formulac::diag::render::{self, Report, visible};
 use formulac::span::{LineIndex, Span};
 
 /// People see this many, and a count of the rest.

@@ -1,8 +1,30 @@
 //! Subcommands of the contract that later versions bring. They are listed nowhere; calling one says so.
 
 const PLANNED: &[&str] = &[
-    "adopt", "authorize", "change", "diff", "doctor", "env", "fmt", "generate", "impact", "init", "lineage", "log", "lsp",
-    "plan", "preview", "promote", "pull", "push", "release", "resolve", "rollback", "schema", "status", "verify",
+    "adopt",
+    "authorize",
+    "change",
+    "diff",
+    "doctor",
+    "env",
+    "fmt",
+    "generate",
+    "impact",
+    "init",
+    "lineage",
+    "log",
+    "lsp",
+    "plan",
+    "preview",
+    "promote",
+    "pull",
+    "push",
+    "release",
+    "resolve",
+    "rollback",
+    "schema",
+    "status",
+    "verify",
 ];
 
 /// Whether the contract has a subcommand of this name that is not built yet.

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::args::ModelArgs;
 use super::exit::{Exit, Failure, Found};
+use super::project;
 use super::session::{Session, reports};
 use super::source::Source;
 use super::spec::{self, Spec};
 use super::write::{Planned, Present, write_all};
-use super::project;
 use formulac::diag::render;
 
 /// A compiled model.
@@ -58,7 +58,11 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         session.report(&found);
     }
     if let Some(folder) = &args.out {
-        exit = if exit == Exit::Done { deliver(session, folder, models, args.check)? } else { nothing_written(session, &found) };
+        exit = if exit == Exit::Done {
+            deliver(session, folder, models, args.check)?
+        } else {
+            nothing_written(session, &found)
+        };
     }
     Ok(exit)
 }
@@ -96,7 +100,8 @@ fn object(model: &Model) -> Value {
 fn deliver(session: &Session, folder: &Path, models: Vec<Model>, check: bool) -> Result<Exit, Failure> {
     let mut differing = Vec::new();
     let mut by_hand = Vec::new();
-    let files = models.into_iter().flat_map(|m| [(format!("{}.sql", m.name), m.sql), (format!("{}.yml", m.name), m.yml)]);
+    let files =
+        models.into_iter().flat_map(|m| [(format!("{}.sql", m.name), m.sql), (format!("{}.yml", m.name), m.yml)]);
     for (name, text) in files {
         let planned = Planned { path: folder.join(name), text };
         match planned.present()? {
@@ -112,8 +117,11 @@ fn deliver(session: &Session, folder: &Path, models: Vec<Model>, check: bool) ->
     if !by_hand.is_empty() {
         let paths: Vec<String> = by_hand.iter().map(|p| format!("`{}`", p.path.display())).collect();
         let verb = if paths.len() == 1 { "is" } else { "are" };
-        return Err(Failure::new(Exit::Conflict, format!("{} {verb} not as formulac wrote it; nothing is written", paths.join(", ")))
-            .with_help("put the change into the spec and remove the file, or write to another folder"));
+        return Err(Failure::new(
+            Exit::Conflict,
+            format!("{} {verb} not as formulac wrote it; nothing is written", paths.join(", ")),
+        )
+        .with_help("put the change into the spec and remove the file, or write to another folder"));
     }
     write_all(&differing)?;
     for planned in &differing {

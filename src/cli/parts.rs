@@ -45,7 +45,9 @@ fn kind(token: Token) -> &'static str {
         Token::Model | Token::UnclosedModel => "reference",
         Token::Cell => "cell",
         Token::Tab | Token::UnclosedTab => "tab",
-        Token::Open | Token::Close | Token::OpenSquare | Token::CloseSquare | Token::OpenBrace | Token::CloseBrace => "bracket",
+        Token::Open | Token::Close | Token::OpenSquare | Token::CloseSquare | Token::OpenBrace | Token::CloseBrace => {
+            "bracket"
+        }
         Token::Comma | Token::Colon | Token::Semicolon | Token::Dot => "separator",
         _ => "operator",
     }
@@ -94,7 +96,9 @@ fn label(ast: &Ast, source: &str, id: ExprId) -> String {
         Expr::Sign { sign, .. } => if sign == ast::Sign::Minus { "-" } else { "+" }.to_owned(),
         Expr::Percent(_) => "%".to_owned(),
         Expr::Range { .. } => ":".to_owned(),
-        Expr::Timeframe { frame, .. } => ast.names.get(frame as usize).map_or_else(String::new, |s| format!("[{}]", text(*s))),
+        Expr::Timeframe { frame, .. } => {
+            ast.names.get(frame as usize).map_or_else(String::new, |s| format!("[{}]", text(*s)))
+        }
         Expr::Tab { tab, .. } => ast.names.get(tab as usize).map_or_else(String::new, |s| format!("{}!", text(*s))),
         Expr::Call(index) => text(ast.call(index).name).to_ascii_uppercase(),
         _ => text(ast.span(id)),

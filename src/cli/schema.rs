@@ -59,7 +59,9 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     if found.is_empty() {
         let text = format!("the folder `{}` holds no Omni view", path.display());
-        return Err(Failure::new(super::exit::Exit::Failed, text).with_help("views are files named `….view` or `….view.yaml`"));
+        return Err(
+            Failure::new(super::exit::Exit::Failed, text).with_help("views are files named `….view` or `….view.yaml`")
+        );
     }
     found.sort();
     Ok(found)

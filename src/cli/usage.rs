@@ -8,8 +8,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::args::{Cli, When};
 use super::exit::{Exit, Failure};
 use super::later;
-use formulac::diag::render::{is_hidden, visible};
 use super::session::Stream;
+use formulac::diag::render::{is_hidden, visible};
 use formulac::diag::suggest::nearest;
 
 /// Prints help and version to standard output, everything else as a message.
@@ -17,7 +17,9 @@ pub fn report(fault: &clap::Error) -> Exit {
     let helping = matches!(fault.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let stream = if helping { Stream::Data } else { Stream::Message };
     let text = match fault.get(ContextKind::InvalidSubcommand) {
-        Some(ContextValue::String(name)) if later::is_planned(name) => format!("error: `formulac {name}` is not built yet\n"),
+        Some(ContextValue::String(name)) if later::is_planned(name) => {
+            format!("error: `formulac {name}` is not built yet\n")
+        }
         _ => match misspelled_argument(fault) {
             Some(Failure::Message(message)) => message.to_string(),
             _ => rendered(fault, stream),

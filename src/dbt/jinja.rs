@@ -29,11 +29,7 @@ pub(crate) fn protect(text: &str) -> String {
         // Each brace, percent or hash that could begin or end a marker is given by an expression of its own,
         // whatever stands beside it.
         let next = chars.peek().copied();
-        let marker = match (c, next) {
-            ('{', Some('{' | '%' | '#')) => true,
-            ('#' | '%' | '}', Some('}')) => true,
-            _ => false,
-        };
+        let marker = matches!((c, next), ('{', Some('{' | '%' | '#')) | ('#' | '%' | '}', Some('}')));
         if marker {
             let both: String = [c, next.unwrap_or_default()].iter().collect();
             chars.next();

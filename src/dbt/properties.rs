@@ -52,11 +52,17 @@ fn scalar(value: &str, indent: usize) -> String {
     let clean: String = value.chars().filter(|c| !c.is_control() || *c == '\n' || *c == '\t').collect();
     if clean.contains('\n') {
         let pad = " ".repeat(indent);
-        let lines: Vec<String> =
-            clean.lines().map(|l| if l.trim().is_empty() { String::new() } else { format!("{pad}{}", l.trim_end()) }).collect();
+        let lines: Vec<String> = clean
+            .lines()
+            .map(|l| if l.trim().is_empty() { String::new() } else { format!("{pad}{}", l.trim_end()) })
+            .collect();
         return format!("|-\n{}", lines.join("\n").trim_end());
     }
-    if is_plain(&clean) { clean } else { format!("\"{}\"", clean.replace('\\', "\\\\").replace('"', "\\\"").replace('\t', "\\t")) }
+    if is_plain(&clean) {
+        clean
+    } else {
+        format!("\"{}\"", clean.replace('\\', "\\\\").replace('"', "\\\"").replace('\t', "\\t"))
+    }
 }
 
 /// Whether a text means itself without quotes in any YAML reader.
@@ -79,8 +85,23 @@ mod tests {
     #[test]
     fn scalars_come_back() {
         for value in [
-            "plain words", "yes", "a: b", "x #y", "- item", "\"quoted\"", "it's", "{{ x }}", "50%", "é à ü", "ends:", "12",
-            "two\nlines", "a\\b", "*star", "@at", "tab\there",
+            "plain words",
+            "yes",
+            "a: b",
+            "x #y",
+            "- item",
+            "\"quoted\"",
+            "it's",
+            "{{ x }}",
+            "50%",
+            "é à ü",
+            "ends:",
+            "12",
+            "two\nlines",
+            "a\\b",
+            "*star",
+            "@at",
+            "tab\there",
         ] {
             let text = format!("k: {}\n", scalar(value, 2));
             let node = crate::yaml::read(&text).unwrap().unwrap();

@@ -71,5 +71,4 @@ pub enum TypeName {
 
 /// The neutral types that a template may name, by the number in [`TypeName::Neutral`].
 #[allow(dead_code)]
-pub const NEUTRAL: [&str; 8] =
-    ["boolean", "integer", "decimal", "float", "text", "date", "timestamp", "timestamptz"];
+pub const NEUTRAL: [&str; 8] = ["boolean", "integer", "decimal", "float", "text", "date", "timestamp", "timestamptz"];

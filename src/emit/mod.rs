@@ -219,7 +219,9 @@ impl<'p> Emitter<'p> {
                 let star = self.tree.word("*", span);
                 self.tree.call("count", &[star], span)
             }
-            Ir::Aggregate { overload, args, distinct } => self.aggregate(id, overload, program.args(args), distinct, span),
+            Ir::Aggregate { overload, args, distinct } => {
+                self.aggregate(id, overload, program.args(args), distinct, span)
+            }
             Ir::Window { call } => {
                 let x = self.sql[call.index()];
                 let partition = self.windows.partition.clone();
@@ -236,7 +238,8 @@ impl<'p> Emitter<'p> {
             Ir::Distinct(x) => self.sql[x.index()],
         };
         if !self.repeated.is_empty() {
-            let grown = program.operands(id).fold(0u64, |sum, o| sum.saturating_add(self.repeated_of(self.sql[o.index()])));
+            let grown =
+                program.operands(id).fold(0u64, |sum, o| sum.saturating_add(self.repeated_of(self.sql[o.index()])));
             self.note_repeated(sql, grown);
         }
         sql
@@ -349,7 +352,14 @@ impl<'p> Emitter<'p> {
         self.tree.add(Sql::Spaced(parts), span)
     }
 
-    fn aggregate(&mut self, id: IrId, overload: catalog::OverloadId, args: &[IrId], distinct: bool, span: Span) -> SqlId {
+    fn aggregate(
+        &mut self,
+        id: IrId,
+        overload: catalog::OverloadId,
+        args: &[IrId],
+        distinct: bool,
+        span: Span,
+    ) -> SqlId {
         let function = catalog::owner(overload);
         let program = self.program;
         for arg in args {
@@ -362,13 +372,14 @@ impl<'p> Emitter<'p> {
             }
         }
         // COUNT(IF(c, x)) of an x that is never NULL counts the rows where c holds.
-        if function == internal::COUNTA && !distinct && self.dialect.facts().count_if {
-            if let Some((condition, value)) = self.conditional(args[0]) {
-                if !program.meta(value).nullable {
-                    let overload = catalog::get(internal::COUNT_IF).overloads[0].id;
-                    return self.apply(overload, &[condition], false, span, &[condition]);
-                }
-            }
+        if function == internal::COUNTA
+            && !distinct
+            && self.dialect.facts().count_if
+            && let Some((condition, value)) = self.conditional(args[0])
+            && !program.meta(value).nullable
+        {
+            let overload = catalog::get(internal::COUNT_IF).overloads[0].id;
+            return self.apply(overload, &[condition], false, span, &[condition]);
         }
         let empty = catalog::get(function).empty.filter(|_| catalog::get(function).nulls != catalog::Nulls::Never);
         let Some(empty) = empty else { return self.apply(overload, args, distinct, span, args) };
@@ -377,15 +388,15 @@ impl<'p> Emitter<'p> {
             if !program.meta(args[0]).nullable {
                 return self.apply(overload, args, distinct, span, args);
             }
-            if let (Some((condition, value)), false) = (self.conditional(args[0]), distinct) {
-                if !program.meta(value).nullable {
-                    let zero = self.tree.text(span, |out| out.push_str(empty));
-                    let (condition, value) = (self.sql[condition.index()], self.sql[value.index()]);
-                    let arms = self.tree.slice(&[condition, value, zero]);
-                    let case = self.tree.add(Sql::Case { subject: None, arms }, span);
-                    self.sql[args[0].index()] = case;
-                    return self.apply(overload, args, distinct, span, args);
-                }
+            if let (Some((condition, value)), false) = (self.conditional(args[0]), distinct)
+                && !program.meta(value).nullable
+            {
+                let zero = self.tree.text(span, |out| out.push_str(empty));
+                let (condition, value) = (self.sql[condition.index()], self.sql[value.index()]);
+                let arms = self.tree.slice(&[condition, value, zero]);
+                let case = self.tree.add(Sql::Case { subject: None, arms }, span);
+                self.sql[args[0].index()] = case;
+                return self.apply(overload, args, distinct, span, args);
             }
         }
         let sum = self.apply(overload, args, distinct, span, args);
@@ -449,7 +460,11 @@ impl<'p> Emitter<'p> {
                 self.diagnostics.push(Diagnostic::new(
                     Code::Internal,
                     span,
-                    format!("`{}` has no SQL in dialect `{}`", catalog::get(catalog::owner(overload)).name, self.dialect),
+                    format!(
+                        "`{}` has no SQL in dialect `{}`",
+                        catalog::get(catalog::owner(overload)).name,
+                        self.dialect
+                    ),
                 ));
                 self.tree.word("null", span)
             }
@@ -509,8 +524,12 @@ impl<'p> Emitter<'p> {
                 if self.program.meta(*arg).volatile {
                     self.failed = true;
                     self.diagnostics.push(
-                        Diagnostic::new(Code::VolatileRepeated, self.program.meta(*arg).span, "a value drawn anew each time would be drawn more than once")
-                            .with_help("name it as a definition of a spec and compile it with `formulac query`"),
+                        Diagnostic::new(
+                            Code::VolatileRepeated,
+                            self.program.meta(*arg).span,
+                            "a value drawn anew each time would be drawn more than once",
+                        )
+                        .with_help("name it as a definition of a spec and compile it with `formulac query`"),
                     );
                 }
                 let function = catalog::get(catalog::owner(overload));

@@ -11,7 +11,13 @@ use crate::types::Type;
 
 impl Emitter<'_> {
     /// One forward loop over the template's parts; their operands come before them.
-    pub(super) fn instantiate(&mut self, template: &'static Template, args: &[IrId], distinct: bool, span: Span) -> SqlId {
+    pub(super) fn instantiate(
+        &mut self,
+        template: &'static Template,
+        args: &[IrId],
+        distinct: bool,
+        span: Span,
+    ) -> SqlId {
         // One buffer serves all templates, also those inside others: each begins where it stood.
         let base = self.locals.len();
         // A repeated argument stands for several nodes, which only lists take.
@@ -125,14 +131,12 @@ impl Emitter<'_> {
 
     /// `nullif(coalesce(x, 0), 0)` is `nullif(x, 0)`.
     fn without_coalesce(&self, name: &str, mut args: Vec<SqlId>) -> Vec<SqlId> {
-        if let ("nullif", [x, zero]) = (name, args.as_slice()) {
-            if let Sql::Call { name: "coalesce", args: inner } = self.tree.node(*x) {
-                if let [value, default] = self.tree.args(inner) {
-                    if self.tree.node(*default) == self.tree.node(*zero) || self.is_zero(*default) && self.is_zero(*zero) {
-                        args[0] = *value;
-                    }
-                }
-            }
+        if let ("nullif", [x, zero]) = (name, args.as_slice())
+            && let Sql::Call { name: "coalesce", args: inner } = self.tree.node(*x)
+            && let [value, default] = self.tree.args(inner)
+            && (self.tree.node(*default) == self.tree.node(*zero) || self.is_zero(*default) && self.is_zero(*zero))
+        {
+            args[0] = *value;
         }
         args
     }
@@ -192,7 +196,9 @@ impl Emitter<'_> {
         // A number of unknown kind, or a value of unknown type, takes the most general form.
         let last_number = || {
             overloads.iter().rfind(|o| {
-                o.params.first().is_some_and(|p| matches!(p.ty, ParamType::Is(ty) if ty.is_number()) || p.ty == ParamType::Number)
+                o.params
+                    .first()
+                    .is_some_and(|p| matches!(p.ty, ParamType::Is(ty) if ty.is_number()) || p.ty == ParamType::Number)
             })
         };
         let Some(overload) = by(true).or_else(|| by(false)).or_else(last_number) else { return self.sql[arg.index()] };

@@ -41,24 +41,41 @@ pub enum Ir {
     /// Another definition's value.
     Definition(u32),
     /// A template of the catalogue with its arguments.
-    Apply { overload: OverloadId, args: Slice },
+    Apply {
+        overload: OverloadId,
+        args: Slice,
+    },
     /// Pairs of condition and value; an odd last one is the value otherwise.
     Case(Slice),
     /// `Case` that compares one subject with a value for each branch.
-    Switch { subject: IrId, arms: Slice },
+    Switch {
+        subject: IrId,
+        arms: Slice,
+    },
     And(Slice),
     Or(Slice),
     Not(IrId),
-    IsNull { x: IrId, negated: bool },
+    IsNull {
+        x: IrId,
+        negated: bool,
+    },
     Coalesce(Slice),
     /// An aggregate call.
-    Aggregate { overload: OverloadId, args: Slice, distinct: bool },
+    Aggregate {
+        overload: OverloadId,
+        args: Slice,
+        distinct: bool,
+    },
     /// `count(*)`.
     CountRows,
     /// A window call: over the order and partition of its step.
-    Window { call: IrId },
+    Window {
+        call: IrId,
+    },
     /// A window over the rows of each group, before grouping: an aggregate where the dialect has none.
-    GroupWindow { call: IrId },
+    GroupWindow {
+        call: IrId,
+    },
     /// `DISTINCT(x)`, until the aggregate around it takes it.
     Distinct(IrId),
 }
@@ -168,7 +185,11 @@ impl Program {
             | Ir::Or(args)
             | Ir::Coalesce(args) => (None, self.args(args)),
             Ir::Switch { subject, arms } => (Some(subject), self.args(arms)),
-            Ir::Not(x) | Ir::IsNull { x, .. } | Ir::Window { call: x } | Ir::GroupWindow { call: x } | Ir::Distinct(x) => (Some(x), &[][..]),
+            Ir::Not(x)
+            | Ir::IsNull { x, .. }
+            | Ir::Window { call: x }
+            | Ir::GroupWindow { call: x }
+            | Ir::Distinct(x) => (Some(x), &[][..]),
             _ => (None, &[][..]),
         };
         one.into_iter().chain(many.iter().copied())

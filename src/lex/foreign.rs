@@ -73,9 +73,13 @@ impl Pass<'_> {
                 }
                 let name = self.tokens[at + 1].1;
                 self.report(
-                    Diagnostic::new(Code::NotFormulaSyntax, span, format!("a definition has no `{}` before its name", span.text(self.source)))
-                        .with_help(format!("write `{} = …`", name.text(self.source)))
-                        .with_fix(Span::new(span.start, name.start), ""),
+                    Diagnostic::new(
+                        Code::NotFormulaSyntax,
+                        span,
+                        format!("a definition has no `{}` before its name", span.text(self.source)),
+                    )
+                    .with_help(format!("write `{} = …`", name.text(self.source)))
+                    .with_fix(Span::new(span.start, name.start), ""),
                 );
                 self.named = Some(at + 1);
                 1
@@ -83,7 +87,8 @@ impl Pass<'_> {
             Some(Token::Dot) if defines(at + 2) => {
                 let span = self.tokens[at].1;
                 // A single formula may compare a field.
-                let sure = at > 0 || (self.token(at + 5) == Some(Token::Open) && AGGREGATES.iter().any(|a| self.is_word(at + 4, a)));
+                let sure = at > 0
+                    || (self.token(at + 5) == Some(Token::Open) && AGGREGATES.iter().any(|a| self.is_word(at + 4, a)));
                 if !sure || !self.first_of_line(span.start) {
                     return 0;
                 }
@@ -113,7 +118,9 @@ impl Pass<'_> {
                     return self.infix_word(at, single);
                 }
                 match next {
-                    Some(Token::Name | Token::Number | Token::Text | Token::Model | Token::Cell | Token::Fault) => self.prefix_word(at, single),
+                    Some(Token::Name | Token::Number | Token::Text | Token::Model | Token::Cell | Token::Fault) => {
+                        self.prefix_word(at, single)
+                    }
                     _ => 0,
                 }
             }
@@ -126,7 +133,9 @@ impl Pass<'_> {
                 0
             }
             (Some(Token::Percent), _) if self.after_operand() && self.operand_comes(at + 1) => self.modulo(at),
-            (Some(Token::Dot), next) if next != Some(Token::Name) && self.out.tokens.last().is_some_and(|t| t.1 == Token::Name) => {
+            (Some(Token::Dot), next)
+                if next != Some(Token::Name) && self.out.tokens.last().is_some_and(|t| t.1 == Token::Name) =>
+            {
                 let span = self.tokens[at].1;
                 self.report(
                     Diagnostic::new(Code::UnexpectedToken, span, "expected a field's name after `.`")
@@ -137,7 +146,8 @@ impl Pass<'_> {
             (Some(Token::Tab), next) if next != Some(Token::Bang) => {
                 let span = self.tokens[at].1;
                 let text = span.text(self.source);
-                let inner = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')).unwrap_or(text).replace("''", "'");
+                let inner =
+                    text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')).unwrap_or(text).replace("''", "'");
                 let straight = crate::parse::quote(&inner);
                 self.report(
                     Diagnostic::new(Code::SingleQuotes, span, "single quotes enclose the name of a tab, not a text")
@@ -301,9 +311,12 @@ impl Pass<'_> {
                 }
                 let call = if negated { format!("NOT(ISBLANK({shown}))") } else { format!("ISBLANK({shown})") };
                 let whole = span.to(self.tokens[last].1);
-                let mut diagnostic =
-                    Diagnostic::new(Code::NotFormulaSyntax, whole, format!("`IS {}NULL` is not part of the language", if negated { "NOT " } else { "" }))
-                        .with_help(format!("write `{call}`"));
+                let mut diagnostic = Diagnostic::new(
+                    Code::NotFormulaSyntax,
+                    whole,
+                    format!("`IS {}NULL` is not part of the language", if negated { "NOT " } else { "" }),
+                )
+                .with_help(format!("write `{call}`"));
                 if let Some(operand) = operand {
                     diagnostic = diagnostic.with_fix(operand.to(whole), call);
                 }
@@ -311,9 +324,12 @@ impl Pass<'_> {
                 last + 1 - at
             }
             "LIKE" | "ILIKE" | "RLIKE" => {
-                let help = format!("wildcards `*` and `?` stand in criteria: `COUNTIFS({shown}, \"a*\")`, `SUMIFS(…)`; or search with `SEARCH`");
+                let help = format!(
+                    "wildcards `*` and `?` stand in criteria: `COUNTIFS({shown}, \"a*\")`, `SUMIFS(…)`; or search with `SEARCH`"
+                );
                 self.syntax(words, "`LIKE` is not part of the language", help);
-                let pattern = matches!(self.token(verb + 1), Some(Token::Text | Token::Tab | Token::Name | Token::Number));
+                let pattern =
+                    matches!(self.token(verb + 1), Some(Token::Text | Token::Tab | Token::Name | Token::Number));
                 verb + 1 + usize::from(pattern && !self.is_definition(verb + 1)) - at
             }
             "BETWEEN" => {
@@ -323,7 +339,8 @@ impl Pass<'_> {
                     None => not(format!("AND(a <= {shown}, {shown} <= b)")),
                 };
                 let mut diagnostic =
-                    Diagnostic::new(Code::NotFormulaSyntax, words, "`BETWEEN` is not part of the language").with_help(format!("write `{call}`"));
+                    Diagnostic::new(Code::NotFormulaSyntax, words, "`BETWEEN` is not part of the language")
+                        .with_help(format!("write `{call}`"));
                 if let (Some(operand), Some(_)) = (operand, bounds) {
                     diagnostic = diagnostic.with_fix(operand.to(self.tokens[verb + 3].1), call);
                 }
@@ -343,7 +360,12 @@ impl Pass<'_> {
         }
         let skipped = self.before_definition(at);
         let span = self.tokens[at].1;
-        if skipped > 0 || self.part.mode != Mode::File || self.is_named || !self.open.is_empty() || !self.first_of_line(span.start) {
+        if skipped > 0
+            || self.part.mode != Mode::File
+            || self.is_named
+            || !self.open.is_empty()
+            || !self.first_of_line(span.start)
+        {
             return skipped;
         }
         self.report(
@@ -384,7 +406,9 @@ impl Pass<'_> {
         match token {
             Token::Semicolon if self.open.is_empty() => {
                 self.report(
-                    Diagnostic::new(Code::NotFormulaSyntax, span, "`;` does not end a formula").with_help("remove it").with_fix(span, ""),
+                    Diagnostic::new(Code::NotFormulaSyntax, span, "`;` does not end a formula")
+                        .with_help("remove it")
+                        .with_fix(span, ""),
                 );
                 if self.after_operand() {
                     self.odd(at + 1, span);
@@ -418,7 +442,9 @@ impl Pass<'_> {
             Token::OpenBrace => return self.braces(at, span),
             _ => {
                 self.report(
-                    Diagnostic::new(Code::SurplusBracket, span, "`}` closes nothing").with_help("remove it").with_fix(span, ""),
+                    Diagnostic::new(Code::SurplusBracket, span, "`}` closes nothing")
+                        .with_help("remove it")
+                        .with_fix(span, ""),
                 );
                 self.odd(at + 1, span);
             }
@@ -473,7 +499,11 @@ impl Pass<'_> {
             end = at + 1;
         }
         let whole = span.to(self.tokens[end - 1].1);
-        self.syntax(whole, "array literals `{…}` are not part of the language", "write the values as separate arguments");
+        self.syntax(
+            whole,
+            "array literals `{…}` are not part of the language",
+            "write the values as separate arguments",
+        );
         if self.after_operand() {
             self.odd(end, whole);
         } else {

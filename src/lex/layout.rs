@@ -44,13 +44,7 @@ pub struct Layout {
 }
 
 /// Finds definitions and balances brackets.
-pub fn layout(
-    source: &str,
-    lexed: &Lexed,
-    mode: Mode,
-    limits: &Limits,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Layout {
+pub fn layout(source: &str, lexed: &Lexed, mode: Mode, limits: &Limits, diagnostics: &mut Vec<Diagnostic>) -> Layout {
     let mut out = Layout { tokens: Vec::with_capacity(lexed.tokens.len() + 16), heads: Vec::new() };
     let part = Part { mode, name: None, index: 0 };
     layout_part(source, lexed, part, limits, &mut out, diagnostics);
@@ -169,7 +163,11 @@ impl Pass<'_> {
 
     pub(super) fn first_of_line(&self, offset: u32) -> bool {
         let before = self.source.get(..offset as usize).unwrap_or_default();
-        before.chars().rev().find(|c| *c == '\n' || !(c.is_whitespace() || *c == '\u{feff}' || *c == '\u{200b}')).is_none_or(|c| c == '\n')
+        before
+            .chars()
+            .rev()
+            .find(|c| *c == '\n' || !(c.is_whitespace() || *c == '\u{feff}' || *c == '\u{200b}'))
+            .is_none_or(|c| c == '\n')
     }
 
     /// Copies one formula up to the next definition or the end; gives the index after it.
@@ -182,7 +180,9 @@ impl Pass<'_> {
         self.broken = false;
         self.is_named = name.is_some();
         self.until.clear();
-        if let (None, Some(_), Some((token, equal))) = (self.part.name, name, self.tokens.get(from.wrapping_sub(1)).copied()) {
+        if let (None, Some(_), Some((token, equal))) =
+            (self.part.name, name, self.tokens.get(from.wrapping_sub(1)).copied())
+        {
             end = equal.end;
             if token == Token::ColonEqual {
                 self.colon_equal(equal);
@@ -266,7 +266,14 @@ impl Pass<'_> {
             self.out.tokens.truncate(frame + 1);
         }
         self.out.tokens.push((end, Token::End, end));
-        self.out.heads.push(Head { name, span: Span::new(first.start, end.max(first.end)), too_deep, broken: self.broken || swallowed, swallowed, part: self.part.index });
+        self.out.heads.push(Head {
+            name,
+            span: Span::new(first.start, end.max(first.end)),
+            too_deep,
+            broken: self.broken || swallowed,
+            swallowed,
+            part: self.part.index,
+        });
         at
     }
 
@@ -341,9 +348,12 @@ impl Pass<'_> {
     #[cold]
     fn sole_star(&mut self, at: usize, span: Span) {
         let name = at.checked_sub(2).and_then(|i| self.tokens.get(i)).map_or("", |(_, s)| s.text(self.source));
-        let help = if name.eq_ignore_ascii_case("count") { "write `COUNT()`, which counts rows" } else { "name the column" };
+        let help =
+            if name.eq_ignore_ascii_case("count") { "write `COUNT()`, which counts rows" } else { "name the column" };
         self.diagnostics.push(
-            Diagnostic::new(Code::NotFormulaSyntax, span, "`*` does not stand for all columns").with_help(help).with_fix(span, ""),
+            Diagnostic::new(Code::NotFormulaSyntax, span, "`*` does not stand for all columns")
+                .with_help(help)
+                .with_fix(span, ""),
         );
     }
 
@@ -386,7 +396,7 @@ impl Pass<'_> {
                     .with_label("opened here")
                     .with_other(Span::new(end, end), format!("expected `{right}` before the end"))
                     .with_help(match self.before_end(span.end, end) {
-                        shown if shown.is_empty() => format!("add `{right}`"),
+                        "" => format!("add `{right}`"),
                         shown => format!("add `{right}` after `{shown}`"),
                     })
                     .with_fix(Span::new(end, end), right),

@@ -25,7 +25,15 @@ pub(crate) fn lex_part(whole: &str, part: Span, diagnostics: &mut Vec<Diagnostic
     let source = whole.get(..part.end as usize).unwrap_or_default();
     let rest = source.get(part.start as usize..).unwrap_or_default();
     let mut lexed = Lexed { tokens: Vec::with_capacity(rest.len() / 4 + 4), swallowed: Vec::new() };
-    let mut faults = Faults { source, diagnostics, odd: None, backslash: None, even: u32::MAX, open_line: 0, open_comment: u32::MAX };
+    let mut faults = Faults {
+        source,
+        diagnostics,
+        odd: None,
+        backslash: None,
+        even: u32::MAX,
+        open_line: 0,
+        open_comment: u32::MAX,
+    };
     let mut lexer = Token::lexer(rest);
     while let Some(token) = lexer.next() {
         let range = lexer.span();
@@ -137,7 +145,11 @@ impl Faults<'_> {
         let shown = meant.char_indices().nth(24).map_or(meant, |_| "");
         let mut diagnostic = Diagnostic::new(Code::UnclosedText, *span, "text literal is not closed")
             .with_label("starts here")
-            .with_help(if shown.is_empty() { "add `\"` where it ends".to_owned() } else { format!("add `\"` after `{shown}`") });
+            .with_help(if shown.is_empty() {
+                "add `\"` where it ends".to_owned()
+            } else {
+                format!("add `\"` after `{shown}`")
+            });
         let bracket_before = lexed.tokens.iter().rev().take(16).any(|t| t.0 == Token::Open);
         if cut.is_some() || !(meant.is_empty() || bracket_before) {
             diagnostic = diagnostic.with_fix(Span::new(at, at), "\"");
@@ -178,8 +190,9 @@ impl Faults<'_> {
         let inner = whole.strip_prefix('"').unwrap_or(whole);
         let inner = inner.strip_suffix('"').unwrap_or(inner);
         let mended = format!("\"{}\"", inner.replace("\\\"", "\"\""));
-        let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, Span::new(at, at + 2), "a quote inside a text is doubled")
-            .with_help("write `\"\"` for `\\\"`");
+        let mut diagnostic =
+            Diagnostic::new(Code::NotFormulaSyntax, Span::new(at, at + 2), "a quote inside a text is doubled")
+                .with_help("write `\"\"` for `\\\"`");
         if closing.is_some() {
             diagnostic = diagnostic.with_fix(*span, mended);
         }
@@ -206,12 +219,9 @@ impl Faults<'_> {
         let name = after.get(..name).unwrap_or_default().trim_end_matches(|c: char| "[:. ".contains(c));
         let start = span.start;
         span.end += name.len() as u32;
-        let mut diagnostic = Diagnostic::new(
-            Code::UnclosedReference,
-            Span::new(start, span.end),
-            "reference `${` is not closed",
-        )
-        .with_label("starts here");
+        let mut diagnostic =
+            Diagnostic::new(Code::UnclosedReference, Span::new(start, span.end), "reference `${` is not closed")
+                .with_label("starts here");
         diagnostic = if name.is_empty() {
             diagnostic.with_help("write `${view.field}`")
         } else {
@@ -254,7 +264,8 @@ impl Faults<'_> {
     #[cold]
     fn backticks(&mut self, span: Span) -> Option<Token> {
         let name = span.text(self.source).trim_matches('`').trim();
-        let plain = name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let plain = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_alphanumeric() || c == '_');
         let mut diagnostic = Diagnostic::new(
             Code::UnexpectedCharacter,
             Span::new(span.start, span.start + 1),
@@ -324,8 +335,8 @@ impl Faults<'_> {
             self.open_comment = self.open_comment.min(span.start);
             span.end += line as u32;
         }
-        let mut diagnostic =
-            Diagnostic::new(Code::NotFormulaSyntax, mark, "`/*` does not begin a comment").with_help("comments begin with `//`");
+        let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, mark, "`/*` does not begin a comment")
+            .with_help("comments begin with `//`");
         if let Some(fix) = fix {
             diagnostic = diagnostic.with_fix(*span, fix);
         }
@@ -336,10 +347,11 @@ impl Faults<'_> {
     #[cold]
     fn unreadable(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let text = span.text(self.source);
-        if text == "\\" && self.backslash.is_some() {
-            if let Some(first) = self.before_backslash(span.start, lexed) {
-                return self.escaped(span, first);
-            }
+        if text == "\\"
+            && self.backslash.is_some()
+            && let Some(first) = self.before_backslash(span.start, lexed)
+        {
+            return self.escaped(span, first);
         }
         let text = span.text(self.source);
         if text.chars().all(|c| INVISIBLE.contains(&c)) {
@@ -350,12 +362,12 @@ impl Faults<'_> {
             }
         }
         // What stands together is reported together.
-        if let (Some(run), Some((Token::Odd, last))) = (&mut self.odd, lexed.tokens.last_mut()) {
-            if run.end == span.start {
-                run.end = span.end;
-                last.end = span.end;
-                return None;
-            }
+        if let (Some(run), Some((Token::Odd, last))) = (&mut self.odd, lexed.tokens.last_mut())
+            && run.end == span.start
+        {
+            run.end = span.end;
+            last.end = span.end;
+            return None;
         }
         self.flush();
         self.odd = Some(*span);

@@ -87,7 +87,14 @@ impl<'s> Builder<'s> {
         let Some(head) = self.heads.next() else { return };
         let first = ExprId(self.first);
         let broken = std::mem::take(&mut self.broken) | head.broken;
-        self.ast.definitions.push(Definition { name: head.name, span: head.span, body, first, broken, part: head.part });
+        self.ast.definitions.push(Definition {
+            name: head.name,
+            span: head.span,
+            body,
+            first,
+            broken,
+            part: head.part,
+        });
         self.first = self.ast.nodes.len() as u32;
     }
 
@@ -204,7 +211,9 @@ impl<'s> Builder<'s> {
     fn below_signs(&mut self, x: ExprId, make: impl FnOnce(&mut Self, ExprId) -> ExprId) -> ExprId {
         let mut signs: Vec<(Sign, u32)> = Vec::new();
         let mut inner = x;
-        while let (Expr::Sign { sign, operand }, true) = (self.ast.expr(inner), inner.0 + 1 == self.ast.nodes.len() as u32) {
+        while let (Expr::Sign { sign, operand }, true) =
+            (self.ast.expr(inner), inner.0 + 1 == self.ast.nodes.len() as u32)
+        {
             if Some(inner) == self.closed {
                 break;
             }
@@ -375,9 +384,8 @@ impl<'s> Builder<'s> {
             Token::Equal => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `=`").with_help(
                 "a definition is written `name = formula`, the name at the start of its line and outside brackets",
             ),
-            Token::Dot => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `.`").with_help(
-                "a field is written `view.field`, or `${view.field}` when its name has blanks",
-            ),
+            Token::Dot => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `.`")
+                .with_help("a field is written `view.field`, or `${view.field}` when its name has blanks"),
             _ => Diagnostic::new(
                 Code::UnexpectedToken,
                 span,
@@ -403,9 +411,8 @@ impl<'s> Builder<'s> {
     /// Where a fault stands, and the token there.
     fn place(&self, recovery: &Recovery) -> (Span, Token) {
         match &recovery.error {
-            ParseError::UnrecognizedToken { token: (l, token, r), .. } | ParseError::ExtraToken { token: (l, token, r) } => {
-                (Span::new(*l, *r), *token)
-            }
+            ParseError::UnrecognizedToken { token: (l, token, r), .. }
+            | ParseError::ExtraToken { token: (l, token, r) } => (Span::new(*l, *r), *token),
             ParseError::UnrecognizedEof { location, .. } | ParseError::InvalidToken { location } => {
                 (Span::new(*location, *location), Token::End)
             }

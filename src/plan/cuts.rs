@@ -261,7 +261,14 @@ impl Inner<'_> {
 /// A value that costs nothing to write again.
 pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
     match program.node(id) {
-        Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Bool(_) | Ir::Null | Ir::Definition(_) | Ir::Error => true,
+        Ir::Column(_)
+        | Ir::Number(_)
+        | Ir::Text(_)
+        | Ir::Date(_)
+        | Ir::Bool(_)
+        | Ir::Null
+        | Ir::Definition(_)
+        | Ir::Error => true,
         Ir::Apply { args, .. } => args.count == 0 && !program.meta(id).volatile,
         _ => false,
     }

@@ -15,7 +15,6 @@ mod stages;
 pub(crate) use outputs::key_name;
 pub(crate) use select::{CteNames, KeepColumns, StepInput, StepOutput, StepSpec, plan_step};
 
-
 use crate::catalog::{self, internal};
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};

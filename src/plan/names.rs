@@ -21,7 +21,11 @@ impl Taken {
 
     /// The name of an output's column: its own, unless an input column bears it too.
     pub fn output(&mut self, name: &str) -> String {
-        if self.columns.contains(&name.to_lowercase()) { self.column(&format!("{name}_defined"), name) } else { name.to_owned() }
+        if self.columns.contains(&name.to_lowercase()) {
+            self.column(&format!("{name}_defined"), name)
+        } else {
+            name.to_owned()
+        }
     }
 
     /// A name for a value: the wanted one, or, where that is taken or too long, one with a mark of the formula text.

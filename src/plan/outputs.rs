@@ -73,10 +73,10 @@ pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[Output]) -> FxHashMap<IrId
         return found;
     }
     for id in (0..program.nodes.len() as u32).map(IrId) {
-        if let Some((root, name)) = timeframe(id).and_then(|t| keys.get(&t)) {
-            if *root != id {
-                found.insert(id, (*name).clone());
-            }
+        if let Some((root, name)) = timeframe(id).and_then(|t| keys.get(&t))
+            && *root != id
+        {
+            found.insert(id, (*name).clone());
         }
     }
     found

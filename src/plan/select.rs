@@ -116,21 +116,20 @@ pub(crate) fn plan_step<'p>(
     emitter.tree = tree;
     emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
     let aliases = aliases(step, &outputs);
-    let mut planner =
-        Planner {
-            step,
-            spec,
-            input,
-            emitter,
-            cuts,
-            stages,
-            outputs,
-            aliases,
-            columns: FxHashMap::default(),
-            cut_in: Vec::new(),
-            roles: roles(step, spec),
-            in_windows: false,
-        };
+    let mut planner = Planner {
+        step,
+        spec,
+        input,
+        emitter,
+        cuts,
+        stages,
+        outputs,
+        aliases,
+        columns: FxHashMap::default(),
+        cut_in: Vec::new(),
+        roles: roles(step, spec),
+        in_windows: false,
+    };
     planner.note_columns();
     let (ctes, body) = planner.selects(cte_names);
     let (relation, open, grain) = planner.result();
@@ -293,7 +292,9 @@ impl Planner<'_> {
             let names: Option<Vec<String>> = match &self.spec.keep {
                 KeepColumns::Nothing => Some(Vec::new()),
                 KeepColumns::Some(names) => Some(names.iter().map(|n| (*n).to_owned()).collect()),
-                KeepColumns::All => self.input.relation.map(|r| r.columns().iter().map(|c| c.name().to_owned()).collect()),
+                KeepColumns::All => {
+                    self.input.relation.map(|r| r.columns().iter().map(|c| c.name().to_owned()).collect())
+                }
             };
             match names {
                 Some(names) => {
@@ -338,7 +339,8 @@ impl Planner<'_> {
             select.items.push(Item { expr, alias });
         }
         // Groups are filtered in HAVING where they are made, and by their columns in a later stratum.
-        let before: Vec<IrId> = if grouping { filters } else { filters.into_iter().chain(tested.iter().copied()).collect() };
+        let before: Vec<IrId> =
+            if grouping { filters } else { filters.into_iter().chain(tested.iter().copied()).collect() };
         let conditions: Vec<SqlId> = before.iter().map(|id| self.written_node(*id, stage)).collect();
         select.filter = conditions.into_iter().reduce(|a, b| self.emitter.tree.binary(Op::And, a, b, Span::default()));
         select.group_by = keys.iter().map(|id| self.written_node(*id, stage)).collect();

@@ -118,7 +118,11 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts) -> Stages {
             continue;
         }
         let own = match program.node(id) {
-            Ir::Definition(used) if step.grouped && step.keys[used as usize] && !cuts.contains(program.definitions[used as usize].root) => {
+            Ir::Definition(used)
+                if step.grouped
+                    && step.keys[used as usize]
+                    && !cuts.contains(program.definitions[used as usize].root) =>
+            {
                 if super::cuts::is_trivial(program, program.definitions[used as usize].root) { main } else { main + 1 }
             }
             Ir::Aggregate { .. } => main,

@@ -65,7 +65,11 @@ impl RelationFacts {
             return vec![single];
         }
         let not_null = |name: &String| self.columns.iter().any(|c| c.not_null && c.name.eq_ignore_ascii_case(name));
-        self.unique_together.iter().find(|names| !names.is_empty() && names.iter().all(not_null)).cloned().unwrap_or_default()
+        self.unique_together
+            .iter()
+            .find(|names| !names.is_empty() && names.iter().all(not_null))
+            .cloned()
+            .unwrap_or_default()
     }
 }
 

@@ -86,7 +86,8 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
 fn type_of(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
     let Some(text) = node.text() else {
         let message = format!("expected a type, found {}", node.described());
-        faults.push(Diagnostic::new(Code::UnknownType, node.span, message).with_help("write a type, such as `integer`"));
+        faults
+            .push(Diagnostic::new(Code::UnknownType, node.span, message).with_help("write a type, such as `integer`"));
         return Type::Unknown;
     };
     let base = text.split('(').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -96,7 +97,8 @@ fn type_of(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
                 Some(near) => format!("`{near}` has a similar name"),
                 None => format!("a type that formulas only pass on is `other({text})`"),
             };
-            faults.push(Diagnostic::new(Code::UnknownType, node.span, format!("unknown type `{text}`")).with_help(help));
+            faults
+                .push(Diagnostic::new(Code::UnknownType, node.span, format!("unknown type `{text}`")).with_help(help));
             Type::Unknown
         }
         Ok(ty) => ty,
@@ -116,7 +118,8 @@ fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> 
         if relation.column(name).is_none() {
             let message = format!("`{}` has no column `{name}`", relation.name());
             let near = nearest(name, relation.columns().iter().map(Column::name));
-            let help = near.map_or_else(|| "list it under `columns`".to_owned(), |n| format!("`{n}` has a similar name"));
+            let help =
+                near.map_or_else(|| "list it under `columns`".to_owned(), |n| format!("`{n}` has a similar name"));
             faults.push(Diagnostic::new(Code::UnknownName, item.span, message).with_help(help));
             continue;
         }
@@ -179,7 +182,9 @@ relations:
     #[test]
     fn every_fault_is_said_at_its_place() {
         assert_eq!(
-            faults("relations:\n  o:\n    colums: {}\n    columns:\n      id: intger\n      x: {typ: text, nullable: 1}\n    primary_key: [idd]\n"),
+            faults(
+                "relations:\n  o:\n    colums: {}\n    columns:\n      id: intger\n      x: {typ: text, nullable: 1}\n    primary_key: [idd]\n"
+            ),
             [
                 "F0802 colums: unknown key `colums` (`columns` has a similar name)",
                 "F0821 intger: unknown type `intger` (`integer` has a similar name)",
@@ -205,7 +210,10 @@ relations:
     fn what_is_no_schema_is_refused() {
         let help = "write `relations:` with tables and their columns, or give dbt's manifest.json";
         assert_eq!(faults(""), [format!("F0820 : not a schema: the file is empty ({help})")]);
-        assert_eq!(faults("just text"), [format!("F0820 just text: not a schema: expected `relations:`, found a text ({help})")]);
+        assert_eq!(
+            faults("just text"),
+            [format!("F0820 just text: not a schema: expected `relations:`, found a text ({help})")]
+        );
         assert_eq!(faults("tables: []"), [format!("F0820 tables: not a schema: no key of a schema is here ({help})")]);
         assert_eq!(
             faults("relation: {}"),

@@ -123,7 +123,9 @@ pub(super) fn read(
     let mut manifests = Vec::new();
     let mut catalogs = Vec::new();
     rest.retain(|number| {
-        let Some((_, text)) = files.get(*number).filter(|(_, text)| text.trim_start().starts_with('{')) else { return true };
+        let Some((_, text)) = files.get(*number).filter(|(_, text)| text.trim_start().starts_with('{')) else {
+            return true;
+        };
         match serde_json::from_str::<Artifact>(text) {
             Ok(it) if it.metadata.dbt_schema_version.contains("/catalog/") => catalogs.push((*number, it)),
             Ok(it) if it.nodes.is_some() => manifests.push(it),
@@ -155,7 +157,8 @@ pub(super) fn read(
 fn broken(text: &str, error: &serde_json::Error) -> Diagnostic {
     let start = LineIndex::new(text).line_start(error.line() as u32) + error.column().saturating_sub(1) as u32;
     let start = start.min(text.len() as u32);
-    not_a_schema(Span::new(start, start), &error.to_string(), None).with_help("let dbt write the file anew, `dbt docs generate`")
+    not_a_schema(Span::new(start, start), &error.to_string(), None)
+        .with_help("let dbt write the file anew, `dbt docs generate`")
 }
 
 fn add_relations(manifest: Artifact, catalog: &Artifact, dialect: Dialect, schema: &mut Schema) {

@@ -1,6 +1,5 @@
 use super::super::{Relation, Schema};
 use crate::dialect::Dialect;
-use crate::types::Type;
 
 const MANIFEST: &str = include_str!("../../tests/cli/fixtures/dbt/manifest.json");
 const CATALOG: &str = include_str!("../../tests/cli/fixtures/dbt/catalog.json");
@@ -42,7 +41,13 @@ fn the_catalog_gives_types_and_columns_that_nobody_documents() {
         let metrics = columns(schema.relation("customer_metrics").unwrap());
         assert_eq!(
             metrics,
-            ["customer_id integer!", "customer_segment text", "order_count integer", "lifetime_value decimal!", "last_order_date date"]
+            [
+                "customer_id integer!",
+                "customer_segment text",
+                "order_count integer",
+                "lifetime_value decimal!",
+                "last_order_date date"
+            ]
         );
         assert_eq!(columns(schema.relation("orders").unwrap()).len(), 6);
     }

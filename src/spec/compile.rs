@@ -12,7 +12,9 @@ use crate::dbt::{self, ColumnDoc};
 use crate::diag::{self, Code, Diagnostic, suggest};
 use crate::ir::{Ir, Program};
 use crate::parse;
-use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, key_name, plan_step, use_window_forms};
+use crate::plan::{
+    CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, key_name, plan_step, use_window_forms,
+};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{self, Cte, Query, Select, Tree};
@@ -44,7 +46,11 @@ impl Compiler {
             compiled.diagnostics.push(Diagnostic::new(
                 Code::SourceTooLarge,
                 Span::default(),
-                format!("the spec is {} bytes long, more than the limit of {}", source.len(), self.options.limits.source),
+                format!(
+                    "the spec is {} bytes long, more than the limit of {}",
+                    source.len(),
+                    self.options.limits.source
+                ),
             ));
             return compiled;
         }
@@ -130,7 +136,10 @@ impl<'r> Run<'r> {
             let last = index + 1 == count;
             let input = StepInput { name: &name, first: index == 0, relation: relation.as_ref(), grain: &grain };
             let Some(output) = self.step(step, &input, last, &mut compiled.diagnostics) else {
-                spec.steps.iter().skip(index + 1).for_each(|step| self.faults_of_its_own(step, &mut compiled.diagnostics));
+                spec.steps
+                    .iter()
+                    .skip(index + 1)
+                    .for_each(|step| self.faults_of_its_own(step, &mut compiled.diagnostics));
                 return;
             };
             self.ctes.extend(output.ctes);
@@ -156,10 +165,15 @@ impl<'r> Run<'r> {
         let model = self.spec.model;
         let plain = |c: char| c.is_alphanumeric() || c == '_';
         if !model.text.chars().all(plain) || model.text.starts_with(|c: char| c.is_ascii_digit()) {
-            let proposed: String = model.text.chars().map(|c| if plain(c) { c.to_ascii_lowercase() } else { '_' }).collect();
+            let proposed: String =
+                model.text.chars().map(|c| if plain(c) { c.to_ascii_lowercase() } else { '_' }).collect();
             diagnostics.push(
-                Diagnostic::new(Code::NotADbtName, model.node.span, format!("`{}` cannot be the name of a dbt model", model.text))
-                    .with_help(format!("write `{}`", proposed.trim_start_matches(|c: char| c.is_ascii_digit()))),
+                Diagnostic::new(
+                    Code::NotADbtName,
+                    model.node.span,
+                    format!("`{}` cannot be the name of a dbt model", model.text),
+                )
+                .with_help(format!("write `{}`", proposed.trim_start_matches(|c: char| c.is_ascii_digit()))),
             );
         }
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
@@ -175,9 +189,13 @@ impl<'r> Run<'r> {
             };
             if let Some(first) = seen.insert(name.text.to_ascii_lowercase(), name.node.span) {
                 diagnostics.push(
-                    Diagnostic::new(Code::DuplicateStep, name.node.span, format!("two steps are called `{}`", name.text))
-                        .with_other(first, "the first")
-                        .with_help("give one of them another name"),
+                    Diagnostic::new(
+                        Code::DuplicateStep,
+                        name.node.span,
+                        format!("two steps are called `{}`", name.text),
+                    )
+                    .with_other(first, "the first")
+                    .with_help("give one of them another name"),
                 );
             }
             if name.text.eq_ignore_ascii_case(self.spec.from.name()) {
@@ -226,15 +244,19 @@ impl<'r> Run<'r> {
         if found.is_empty() {
             check_shape(step, &plan, input, diagnostics);
         }
-        diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))));
+        let cut = |span: Span| self.spec.cut.iter().any(|c| c.start <= span.start && span.end <= c.end);
+        diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))).filter(|d| !cut(d.span())));
         if diagnostics.iter().any(Diagnostic::is_error) {
             // Later steps read what this one would have given; their faults would be its echoes.
             return None;
         }
         self.collect(&program, &ast, &formulas);
         let name = self.step_name(step, input.name, &plan, &formulas.text);
-        let by_definition: Vec<bool> =
-            ast.definitions.iter().map(|d| formulas.descending.get(d.part as usize).copied().unwrap_or(false)).collect();
+        let by_definition: Vec<bool> = ast
+            .definitions
+            .iter()
+            .map(|d| formulas.descending.get(d.part as usize).copied().unwrap_or(false))
+            .collect();
         let spec = StepSpec {
             name: &name,
             last,
@@ -272,7 +294,8 @@ impl<'r> Run<'r> {
             strata: true,
         };
         check::check(&ast, &formulas.text, &scope, &mut found);
-        let own = [Code::UnknownFunction, Code::NotBuiltYet, Code::ArgumentCount, Code::UnknownTimeframe, Code::UnknownUnit];
+        let own =
+            [Code::UnknownFunction, Code::NotBuiltYet, Code::ArgumentCount, Code::UnknownTimeframe, Code::UnknownUnit];
         found.retain(|d| d.code().starts_with("F01") || d.code().starts_with("F02") || own.contains(&d.kind()));
         diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))));
     }
@@ -307,7 +330,8 @@ impl<'r> Run<'r> {
                 let text = definition.span.text(&formulas.text);
                 self.written_keys.push((key_name(text), text.to_owned()));
             }
-            let Some(name) = definition.name.clone().filter(|_| formulas.roles.get(part) == Some(&Role::Definitions)) else {
+            let Some(name) = definition.name.clone().filter(|_| formulas.roles.get(part) == Some(&Role::Definitions))
+            else {
                 continue;
             };
             let beside = formulas.descriptions.get(part).cloned().flatten();
@@ -318,9 +342,8 @@ impl<'r> Run<'r> {
                 (None, None) => text.to_owned(),
             };
             let formula = uncommented(&formula);
-            let description = beside
-                .or_else(|| parse::description(&formulas.text, definition.span.start))
-                .unwrap_or_default();
+            let description =
+                beside.or_else(|| parse::description(&formulas.text, definition.span.start)).unwrap_or_default();
             let key = name.to_ascii_lowercase();
             if description.is_empty() {
                 self.descriptions.remove(&key);
@@ -403,14 +426,22 @@ impl<'r> Run<'r> {
             .collect();
         let yml = dbt::properties(self.spec.model.text, self.spec.description.as_deref(), &columns);
         compiled.query = Some(plain);
-        compiled.model =
-            Some(Model { sql: dbt::sealed_sql(&model, &spec_name, &self.formulas), yml: dbt::sealed_yml(&yml, &spec_name) });
+        compiled.model = Some(Model {
+            sql: dbt::sealed_sql(&model, &spec_name, &self.formulas),
+            yml: dbt::sealed_yml(&yml, &spec_name),
+        });
     }
 }
 
 /// A formula without its comments, for a header in one line.
 fn uncommented(formula: &str) -> String {
-    formula.lines().map(|l| if l.contains('"') { l } else { l.split("//").next().unwrap_or(l) }).collect::<Vec<_>>().join("\n").trim().to_owned()
+    formula
+        .lines()
+        .map(|l| if l.contains('"') { l } else { l.split("//").next().unwrap_or(l) })
+        .collect::<Vec<_>>()
+        .join("\n")
+        .trim()
+        .to_owned()
 }
 
 /// A definitions block holds definitions, not a formula.
@@ -428,15 +459,19 @@ fn check_unnamed(ast: &Ast, formulas: &Formulas, found: &mut Vec<Diagnostic>) {
 
 fn plan_of<'p>(program: &'p Program, ast: &Ast, formulas: &Formulas, step: &Step<'_>) -> StepPlan<'p> {
     let role = |index: usize| {
-        ast.definitions.get(index).and_then(|d| formulas.roles.get(d.part as usize)).copied().unwrap_or(Role::Definitions)
+        ast.definitions
+            .get(index)
+            .and_then(|d| formulas.roles.get(d.part as usize))
+            .copied()
+            .unwrap_or(Role::Definitions)
     };
     let count = program.definitions.len();
     let roles: Vec<Role> = (0..count).map(role).collect();
     let aggregates = program.nodes.iter().any(|n| matches!(n, Ir::Aggregate { .. } | Ir::CountRows));
     let grouped = !step.group_by.is_empty() || aggregates;
     let mut keys = vec![false; count];
-    for index in 0..count {
-        if let (Role::GroupBy, Ir::Definition(used)) = (roles[index], program.node(program.definitions[index].root)) {
+    for (role, definition) in roles.iter().zip(&program.definitions) {
+        if let (Role::GroupBy, Ir::Definition(used)) = (role, program.node(definition.root)) {
             keys[used as usize] = true;
         }
     }
@@ -456,8 +491,12 @@ fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
         let meta = program.meta(definition.root);
         if *role == Role::GroupBy && !definition.failed && meta.level == Level::Const {
             found.push(
-                Diagnostic::new(Code::ConstantKey, definition.span, "the key is the same for all rows, so it groups nothing")
-                    .with_help("leave it out of `group_by`; a constant is a column of its own"),
+                Diagnostic::new(
+                    Code::ConstantKey,
+                    definition.span,
+                    "the key is the same for all rows, so it groups nothing",
+                )
+                .with_help("leave it out of `group_by`; a constant is a column of its own"),
             );
         }
     }

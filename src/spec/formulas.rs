@@ -91,7 +91,10 @@ impl Formulas {
         };
         // The text may be one name of a comma-separated list.
         let within = whole.find(text.text).unwrap_or(0);
-        let within = (text.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize).filter(|w| *w <= whole.len()).unwrap_or(within);
+        let within = (text.text.as_ptr() as usize)
+            .checked_sub(whole.as_ptr() as usize)
+            .filter(|w| *w <= whole.len())
+            .unwrap_or(within);
         self.text.push_str(text.text);
         for i in 0..text.text.len() {
             let fallback = text.node.span.start;

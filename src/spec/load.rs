@@ -78,16 +78,31 @@ pub(crate) struct Spec<'y> {
     pub columns: Vec<(Text<'y>, Option<String>)>,
     pub timezone: Option<String>,
     pub blank_zero: bool,
+    /// Formulas that YAML has cut, which is reported; what is wrong with the rest follows from it.
+    pub cut: Vec<Span>,
 }
 
 const MODEL_KEYS: &[&str] = &["model", "description", "from", "steps", "columns", "timezone", "blanks"];
 const MODEL_LATER: &[&str] = &[
-    "config", "versions", "latest_version", "rules", "compare", "examples", "contract", "access", "group", "tags", "meta",
-    "owner", "approvers", "today", "week_start", "fiscal_month_offset",
+    "config",
+    "versions",
+    "latest_version",
+    "rules",
+    "compare",
+    "examples",
+    "contract",
+    "access",
+    "group",
+    "tags",
+    "meta",
+    "owner",
+    "approvers",
+    "today",
+    "week_start",
+    "fiscal_month_offset",
 ];
-const STEP_KEYS: &[&str] = &[
-    "name", "definitions", "group_by", "order_by", "partition_by", "keep", "where", "having", "limit",
-];
+const STEP_KEYS: &[&str] =
+    &["name", "definitions", "group_by", "order_by", "partition_by", "keep", "where", "having", "limit"];
 const STEP_LATER: &[&str] = &["joins", "calculations", "pivot_by", "values", "row", "tabs"];
 const DEFINITION_KEYS: &[&str] = &["formula", "description"];
 const DEFINITION_LATER: &[&str] = &["data_tests", "tests", "meta"];
@@ -95,13 +110,14 @@ const COLUMN_KEYS: &[&str] = &["description"];
 const COLUMN_LATER: &[&str] = &["data_type", "constraints", "data_tests", "tests", "tags", "meta", "omni"];
 
 pub(crate) fn load<'y>(root: &'y Node, source: &'y str, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'y>> {
-    let mut loader = Loader { source, diagnostics };
+    let mut loader = Loader { source, diagnostics, cut: Vec::new() };
     loader.spec(root)
 }
 
 struct Loader<'y, 'd> {
     source: &'y str,
     diagnostics: &'d mut Vec<Diagnostic>,
+    cut: Vec<Span>,
 }
 
 impl<'y> Loader<'y, '_> {
@@ -111,8 +127,12 @@ impl<'y> Loader<'y, '_> {
 
     fn shape(&mut self, key: &str, wanted: &str, node: &Node) {
         self.report(
-            Diagnostic::new(Code::WrongShape, node.span, format!("`{key}` must be {wanted}, found {}", node.described()))
-                .with_help(format!("write `{key}:` followed by {wanted}")),
+            Diagnostic::new(
+                Code::WrongShape,
+                node.span,
+                format!("`{key}` must be {wanted}, found {}", node.described()),
+            )
+            .with_help(format!("write `{key}:` followed by {wanted}")),
         );
     }
 
@@ -149,8 +169,12 @@ impl<'y> Loader<'y, '_> {
     fn spec(&mut self, root: &'y Node) -> Option<Spec<'y>> {
         if root.pairs().is_none() {
             self.report(
-                Diagnostic::new(Code::WrongShape, root.span, format!("a spec is a mapping, found {}", root.described()))
-                    .with_help("begin with `model: name` and `from: table`"),
+                Diagnostic::new(
+                    Code::WrongShape,
+                    root.span,
+                    format!("a spec is a mapping, found {}", root.described()),
+                )
+                .with_help("begin with `model: name` and `from: table`"),
             );
             return None;
         }
@@ -160,8 +184,9 @@ impl<'y> Loader<'y, '_> {
             if let Some(key) = mistaken {
                 let span = self.key_span(root, key);
                 self.report(
-                    Diagnostic::new(Code::WrongShape, span, format!("`{key}` stands beside `steps`"))
-                        .with_help("move it into the step that it belongs to; only a spec of one step has it at the top"),
+                    Diagnostic::new(Code::WrongShape, span, format!("`{key}` stands beside `steps`")).with_help(
+                        "move it into the step that it belongs to; only a spec of one step has it at the top",
+                    ),
                 );
             }
             self.keys(root, &[MODEL_KEYS, STEP_KEYS], &[MODEL_LATER, STEP_LATER]);
@@ -203,15 +228,21 @@ impl<'y> Loader<'y, '_> {
         let description = self.description(root);
         let (model, from_text) = (model?, from_text?);
         let from = self.from(from_text)?;
-        Some(Spec { model, description, from, from_span: from_text.node.span, steps, columns, timezone, blank_zero })
+        Some(Spec {
+            model,
+            description,
+            from,
+            from_span: from_text.node.span,
+            steps,
+            columns,
+            timezone,
+            blank_zero,
+            cut: std::mem::take(&mut self.cut),
+        })
     }
 
     fn key_span(&self, root: &Node, key: &str) -> Span {
-        root.pairs()
-            .unwrap_or_default()
-            .iter()
-            .find(|(k, _)| k.text() == Some(key))
-            .map_or(root.span, |(k, _)| k.span)
+        root.pairs().unwrap_or_default().iter().find(|(k, _)| k.text() == Some(key)).map_or(root.span, |(k, _)| k.span)
     }
 
     fn required(&mut self, root: &'y Node, key: &str, what: &str) -> Option<Text<'y>> {
@@ -271,13 +302,19 @@ impl<'y> Loader<'y, '_> {
                 _ => break,
             }
         }
-        let is_table = !trimmed.is_empty() && trimmed.split('.').all(|p| !p.is_empty()) && !trimmed.contains(['(', ')', '{', '}', '\n', '\'', '"', '`', ';', '\\', '\0']);
+        let is_table = !trimmed.is_empty()
+            && trimmed.split('.').all(|p| !p.is_empty())
+            && !trimmed.contains(['(', ')', '{', '}', '\n', '\'', '"', '`', ';', '\\', '\0']);
         if is_table {
             return Some(From::Table(trimmed.to_owned()));
         }
         self.report(
-            Diagnostic::new(Code::WrongShape, text.node.span, format!("`from` must be a table, a ref or a source, found `{trimmed}`"))
-                .with_help("write `orders`, `ref('orders')`, `ref('package', 'orders')` or `source('raw', 'orders')`"),
+            Diagnostic::new(
+                Code::WrongShape,
+                text.node.span,
+                format!("`from` must be a table, a ref or a source, found `{trimmed}`"),
+            )
+            .with_help("write `orders`, `ref('orders')`, `ref('package', 'orders')` or `source('raw', 'orders')`"),
         );
         None
     }
@@ -286,8 +323,12 @@ impl<'y> Loader<'y, '_> {
         let mut step = Step { span: Span::new(node.span.start, node.span.start), ..Step::default() };
         if node.pairs().is_none() {
             self.report(
-                Diagnostic::new(Code::WrongShape, node.span, format!("a step is a mapping, found {}", node.described()))
-                    .with_help("write `- name: …` with `definitions:` below it"),
+                Diagnostic::new(
+                    Code::WrongShape,
+                    node.span,
+                    format!("a step is a mapping, found {}", node.described()),
+                )
+                .with_help("write `- name: …` with `definitions:` below it"),
             );
             return step;
         }
@@ -374,6 +415,7 @@ impl<'y> Loader<'y, '_> {
         let rest = after.split('\n').next().unwrap_or_default();
         let open = value.matches('"').count() % 2 == 1 || value.matches('(').count() > value.matches(')').count();
         if rest.trim_start().starts_with('#') && open {
+            self.cut.push(node.span);
             let whole = format!("{}{}", value, rest.trim_end());
             let end = node.span.end + rest.trim_end().len() as u32;
             let mended = format!("'{}'", whole.replace('\'', "''"));
@@ -393,7 +435,13 @@ impl<'y> Loader<'y, '_> {
     fn list(&mut self, node: &'y Node, key: &str) -> Option<Vec<Text<'y>>> {
         let value = node.get(key)?;
         if let Some(text) = value.text() {
-            return Some(text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(|text| Text { text, node: value }).collect());
+            return Some(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|t| !t.is_empty())
+                    .map(|text| Text { text, node: value })
+                    .collect(),
+            );
         }
         if value.is_null() {
             return Some(Vec::new());
@@ -454,7 +502,8 @@ fn arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
             (Some(text), Some(key)) if matches!(key.as_str(), "v" | "version") => text,
             _ => return None,
         };
-        let safe = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '$'));
+        let safe =
+            !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '$'));
         if !safe {
             return None;
         }

@@ -15,13 +15,24 @@ pub(crate) struct Mapping {
 
 pub(crate) enum Step {
     /// A node; `bracketed` by the operand before it.
-    Node { id: SqlId, bracketed: bool },
+    Node {
+        id: SqlId,
+        bracketed: bool,
+    },
     /// A node that may be broken, with the indent of its lines and what must still fit behind it.
-    Broken { id: SqlId, bracketed: bool, indent: usize, after: usize },
+    Broken {
+        id: SqlId,
+        bracketed: bool,
+        indent: usize,
+        after: usize,
+    },
     Str(&'static str),
     Line(usize),
     /// The node that began at this offset ends here.
-    End { id: SqlId, start: u32 },
+    End {
+        id: SqlId,
+        start: u32,
+    },
 }
 
 /// Appends the text in one line.
@@ -153,7 +164,9 @@ fn flat_node(tree: &Tree, id: SqlId, stack: &mut Vec<Step>, out: &mut String) {
             stack.push(Step::Str(" end"));
             for pair in tree.args(arms).chunks(2).rev() {
                 match pair {
-                    [test, value] => stack.extend([plain(*value), Step::Str(" then "), plain(*test), Step::Str(" when ")]),
+                    [test, value] => {
+                        stack.extend([plain(*value), Step::Str(" then "), plain(*test), Step::Str(" when ")])
+                    }
                     [value] => stack.extend([plain(*value), Step::Str(" else ")]),
                     _ => {}
                 }
@@ -250,7 +263,11 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
             stack.push(at(x, tree.bracketed(node, x, least), indent, after));
         }
         Sql::Postfix { op, x } => {
-            stack.extend([Step::Str(op), Step::Str(" "), at(x, tree.bracketed(node, x, least), indent, op.len() + 1 + after)]);
+            stack.extend([
+                Step::Str(op),
+                Step::Str(" "),
+                at(x, tree.bracketed(node, x, least), indent, op.len() + 1 + after),
+            ]);
         }
         Sql::In { x, negated, args } => {
             stack.extend([Step::Str(")"), Step::Line(indent)]);
@@ -317,7 +334,12 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
             lines(tree, args, inner, stack);
         }
         Sql::Subscript { x, index } => {
-            stack.extend([Step::Str("]"), at(index, false, indent, 1), Step::Str("["), at(x, tree.bracketed(node, x, least), indent, 1)]);
+            stack.extend([
+                Step::Str("]"),
+                at(index, false, indent, 1),
+                Step::Str("["),
+                at(x, tree.bracketed(node, x, least), indent, 1),
+            ]);
         }
         Sql::Over { x, partition, order } => {
             stack.extend([Step::Str(")"), Step::Line(indent)]);
@@ -345,7 +367,13 @@ fn arm(tree: &Tree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec<St
     let inner = indent + INDENT;
     let node = |id: SqlId, indent: usize| Step::Broken { id, bracketed: false, indent, after: 0 };
     if indent + 5 + test_width + 6 + value_width <= WIDTH {
-        stack.extend([node(value, indent), Step::Str(" then "), node(test, indent), Step::Str("when "), Step::Line(indent)]);
+        stack.extend([
+            node(value, indent),
+            Step::Str(" then "),
+            node(test, indent),
+            Step::Str("when "),
+            Step::Line(indent),
+        ]);
     } else if indent + 5 + test_width <= WIDTH {
         stack.extend([
             node(value, inner),

@@ -60,7 +60,10 @@ pub(crate) struct Select {
 /// `import` is a CTE that reads the input, with the text of its body; else `input` is read directly.
 pub(crate) fn write_query(tree: &Tree, query: &Query, input: &str, import: Option<&str>, out: &mut String) {
     if let Some(body) = import {
-        out.push_str(&format!("with {input} as (\n\n    {body}\n\n){}\n\n", if query.ctes.is_empty() { "" } else { "," }));
+        out.push_str(&format!(
+            "with {input} as (\n\n    {body}\n\n){}\n\n",
+            if query.ctes.is_empty() { "" } else { "," }
+        ));
     }
     for (i, cte) in query.ctes.iter().enumerate() {
         out.push_str(if i == 0 && import.is_none() { "with " } else { "" });

@@ -21,25 +21,66 @@ pub(crate) enum Sql {
     /// A keyword or a bare word.
     Word(&'static str),
     /// Finished text of the pool: a name, a literal.
-    Text { first: u32, len: u32 },
+    Text {
+        first: u32,
+        len: u32,
+    },
     /// `qualifier.name`.
-    Field { qualifier: SqlId, name: SqlId },
-    Call { name: &'static str, args: Slice },
-    Binary { op: Op, left: SqlId, right: SqlId },
-    Unary { op: &'static str, x: SqlId },
-    Postfix { op: &'static str, x: SqlId },
-    In { x: SqlId, negated: bool, args: Slice },
-    Between { x: SqlId, low: SqlId, high: SqlId },
+    Field {
+        qualifier: SqlId,
+        name: SqlId,
+    },
+    Call {
+        name: &'static str,
+        args: Slice,
+    },
+    Binary {
+        op: Op,
+        left: SqlId,
+        right: SqlId,
+    },
+    Unary {
+        op: &'static str,
+        x: SqlId,
+    },
+    Postfix {
+        op: &'static str,
+        x: SqlId,
+    },
+    In {
+        x: SqlId,
+        negated: bool,
+        args: Slice,
+    },
+    Between {
+        x: SqlId,
+        low: SqlId,
+        high: SqlId,
+    },
     /// Pairs, and an odd last branch.
-    Case { subject: Option<SqlId>, arms: Slice },
-    Cast { name: &'static str, x: SqlId, ty: &'static str },
+    Case {
+        subject: Option<SqlId>,
+        arms: Slice,
+    },
+    Cast {
+        name: &'static str,
+        x: SqlId,
+        ty: &'static str,
+    },
     Spaced(Slice),
     Paren(SqlId),
     List(Slice),
     Bracket(Slice),
-    Subscript { x: SqlId, index: SqlId },
+    Subscript {
+        x: SqlId,
+        index: SqlId,
+    },
     /// `x over (partition by … order by …)`.
-    Over { x: SqlId, partition: Slice, order: Slice },
+    Over {
+        x: SqlId,
+        partition: Slice,
+        order: Slice,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -140,9 +181,8 @@ impl Tree {
     /// Width in one line, and strength.
     fn measure(&self, node: Sql) -> (u32, u8) {
         use precedence::{ATOM, COMPARE, NEGATIVE, NOT, SPACED};
-        let operand = |id: SqlId, least: u8| {
-            self.width(id).saturating_add(if self.bracketed(node, id, least) { 2 } else { 0 })
-        };
+        let operand =
+            |id: SqlId, least: u8| self.width(id).saturating_add(if self.bracketed(node, id, least) { 2 } else { 0 });
         let list = |slice: Slice, gap: u32| {
             let gaps = gap.saturating_mul(slice.count.saturating_sub(1));
             self.args(slice).iter().fold(gaps, |sum, id| sum.saturating_add(self.width(*id)))
@@ -178,9 +218,7 @@ impl Tree {
                 let subject = subject.map_or(0, |s| self.width(s).saturating_add(1));
                 (list(arms, 0).saturating_add(words).saturating_add(subject), ATOM)
             }
-            Sql::Cast { name, x, ty } => {
-                (self.width(x).saturating_add((name.len() + ty.len()) as u32 + 6), ATOM)
-            }
+            Sql::Cast { name, x, ty } => (self.width(x).saturating_add((name.len() + ty.len()) as u32 + 6), ATOM),
             // Words around an expression bind like the loosest of it, so they are bracketed as operands,
             // but for typed literals and ordered-set calls, which read as one thing.
             Sql::Spaced(args) => (list(args, 1), if self.reads_as_one(args) { ATOM } else { SPACED }),
@@ -206,7 +244,9 @@ impl Tree {
         let args = self.args(args);
         let first_is_type = matches!(
             args.first().map(|a| self.node(*a)),
-            Some(Sql::Word("date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "interval" | "array" | "distinct"))
+            Some(Sql::Word(
+                "date" | "timestamp" | "datetime" | "numeric" | "bignumeric" | "interval" | "array" | "distinct"
+            ))
         );
         let ends_in_brackets = matches!(args.last().map(|a| self.node(*a)), Some(Sql::Paren(_)));
         let begins_with_call = matches!(args.first().map(|a| self.node(*a)), Some(Sql::Call { .. }));

@@ -56,7 +56,11 @@ pub(crate) fn read(source: &str) -> Result<Option<Node>, Diagnostic> {
     let mut done: Option<Node> = None;
     for event in Parser::new_from_str(source) {
         let (event, place) = event.map_err(|fault| {
-            let at = offset(fault.marker());
+            let mut at = (offset(fault.marker()) as usize).min(source.len());
+            while !source.is_char_boundary(at) {
+                at -= 1;
+            }
+            let at = at as u32;
             let width = source.get(at as usize..).and_then(|t| t.chars().next()).map_or(0, char::len_utf8);
             invalid(source, Span::new(at, at + width as u32), fault.info())
         })?;
@@ -117,13 +121,18 @@ pub(crate) fn read(source: &str) -> Result<Option<Node>, Diagnostic> {
             Some((Open::Mapping(pairs, keys, key), ..)) => match key.take() {
                 None => *key = Some(node),
                 Some(key) => {
-                    if let Some(text) = key.text() {
-                        if !keys.insert(text.to_owned()) {
-                            let first = pairs.iter().find(|(k, _)| k.text() == Some(text)).map_or(key.span, |(k, _)| k.span);
-                            return Err(Diagnostic::new(Code::InvalidYaml, key.span, format!("the key `{text}` stands twice"))
-                                .with_other(first, "the first")
-                                .with_help("remove one of them"));
-                        }
+                    if let Some(text) = key.text()
+                        && !keys.insert(text.to_owned())
+                    {
+                        let first =
+                            pairs.iter().find(|(k, _)| k.text() == Some(text)).map_or(key.span, |(k, _)| k.span);
+                        return Err(Diagnostic::new(
+                            Code::InvalidYaml,
+                            key.span,
+                            format!("the key `{text}` stands twice"),
+                        )
+                        .with_other(first, "the first")
+                        .with_help("remove one of them"));
                     }
                     pairs.push((key, node));
                 }

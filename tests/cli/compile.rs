@@ -66,7 +66,15 @@ fn every_option() {
         .show(&["compile", "status & region & SUM(amount)", "--group-by", "status, region"])
         .show(&["compile", "status & region & SUM(amount)", "--group-by", "status", "--group-by", "region"])
         .show(&["compile", "OFFSET(SUM(amount), -1)", "--group-by", "month", "--order-by", "month desc"])
-        .show(&["compile", "OFFSET(SUM(amount), -1)", "--group-by", "month,region", "--order-by=month", "--partition-by", "region"])
+        .show(&[
+            "compile",
+            "OFFSET(SUM(amount), -1)",
+            "--group-by",
+            "month,region",
+            "--order-by=month",
+            "--partition-by",
+            "region",
+        ])
         .show(&["compile", "a + b", "--context", "row", "--blanks", "zero"])
         .show(&["compile", "YEAR(NOW())", "--context", "row", "--timezone", "Europe/Berlin"])
         .show(&["compile", "a + b", "--columns", "a,b"]);

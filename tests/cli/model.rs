@@ -54,7 +54,10 @@ fn files_are_written_and_kept() {
     let all = ["model", "metrics/revenue.yml", "metrics/counts.yml", "--out", "models/gen"];
     let run = place.run(&all);
     assert_eq!((run.exit, run.out.as_str()), (0, ""));
-    assert_eq!(run.err, "wrote models/gen/revenue.sql\nwrote models/gen/revenue.yml\nwrote models/gen/counts.sql\nwrote models/gen/counts.yml\n");
+    assert_eq!(
+        run.err,
+        "wrote models/gen/revenue.sql\nwrote models/gen/revenue.yml\nwrote models/gen/counts.sql\nwrote models/gen/counts.yml\n"
+    );
     assert_eq!(place.files("models/gen"), ["counts.sql", "counts.yml", "revenue.sql", "revenue.yml"]);
     assert_eq!(place.run(&all).err, "everything is up to date\n");
     assert_eq!(place.run(&[&all[..], &["--quiet"]].concat()).err, "");
@@ -73,7 +76,11 @@ fn nothing_is_written_when_one_spec_is_bad() {
     let place = place("model_all_or_nothing");
     let run = place.run(&["model", "metrics/revenue.yml", "metrics/bad.yml", "--out", "out"]);
     assert_eq!(run.exit, 1);
-    assert!(run.err.contains("F0301") && run.err.ends_with("nothing is written: 1 of 2 specs have errors\n"), "{}", run.err);
+    assert!(
+        run.err.contains("F0301") && run.err.ends_with("nothing is written: 1 of 2 specs have errors\n"),
+        "{}",
+        run.err
+    );
     assert!(place.files("out").is_empty());
     // Nor when one of the files cannot be.
     place.write("out/revenue.yml/is_a_folder", "");

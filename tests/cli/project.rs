@@ -29,7 +29,12 @@ fn a_faulty_project_file_is_said() {
     };
     let (exit, text) = err(b"specs: m\ndialect: mysql\n");
     assert_eq!(exit, 1);
-    assert!(text.contains("formulac.yml:2: there is no dialect `mysql`; there are bigquery, snowflake, postgres and duckdb"), "{text}");
+    assert!(
+        text.contains(
+            "formulac.yml:2: there is no dialect `mysql`; there are bigquery, snowflake, postgres and duckdb"
+        ),
+        "{text}"
+    );
     let (exit, text) = err(b"a: [\n");
     assert!(exit == 1 && text.contains("not valid YAML"), "{text}");
     let (exit, text) = err(b"a: \xFF\n");

@@ -90,7 +90,8 @@ impl Place {
     }
 
     fn note(&mut self, args: &[&str], run: &Run) -> &mut Self {
-        let shown: Vec<String> = args.iter().map(|a| if is_plain(a) { (*a).to_owned() } else { format!("{a:?}") }).collect();
+        let shown: Vec<String> =
+            args.iter().map(|a| if is_plain(a) { (*a).to_owned() } else { format!("{a:?}") }).collect();
         let _ = writeln!(self.transcript, "$ formulac {}", shown.join(" "));
         let _ = write!(self.transcript, "{}", run.out);
         if !run.err.is_empty() {

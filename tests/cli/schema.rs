@@ -13,7 +13,10 @@ fn kinds_are_told_by_content() {
     let place = Place::new("schema_kinds");
     place.write("target/manifest.json", MANIFEST).write("other/m.json", MANIFEST).write("target/catalog.json", CATALOG);
     place.write("omni/analytics/orders.view.yaml", VIEW).write("omni/README.md", "x");
-    place.write("_models.yml", "models: [{name: orders, columns: [{name: amount, data_type: 'numeric(12, 2)', tests: [not_null]}]}]");
+    place.write(
+        "_models.yml",
+        "models: [{name: orders, columns: [{name: amount, data_type: 'numeric(12, 2)', tests: [not_null]}]}]",
+    );
     place.write("s.txt", "relations: {orders: {columns: {amount: float}}}");
     place.write("s.json", r#"{"relations": {"orders": {"columns": {"amount": "integer"}}}}"#);
     let ty = |schema: &str, formula: &str| {
@@ -35,12 +38,28 @@ fn kinds_are_told_by_content() {
 fn faults_of_schemas() {
     let mut place = Place::new("schema_faults");
     place.write("empty.yml", "").write("tables.yml", "tables: []").write("yaml.yml", "relations: [");
-    place.write("types.yml", "relations:\n  o:\n    columns:\n      a: nubmer\n      b: {type: text, nulable: false}\n");
-    place.write("catalog.json", CATALOG).write("cut.json", &MANIFEST[..300]).write("latin1.yml", b"relations: {\xE9: {}}");
-    place.write("folder/readme.md", "x").write("views/a.view", "dimensions: {x: {}}").write("views/b.view", "dimensions: [x]");
-    for schema in
-        ["empty.yml", "tables.yml", "yaml.yml", "types.yml", "catalog.json", "cut.json", "latin1.yml", "folder", "views", "nowhere"]
-    {
+    place
+        .write("types.yml", "relations:\n  o:\n    columns:\n      a: nubmer\n      b: {type: text, nulable: false}\n");
+    place
+        .write("catalog.json", CATALOG)
+        .write("cut.json", &MANIFEST[..300])
+        .write("latin1.yml", b"relations: {\xE9: {}}");
+    place
+        .write("folder/readme.md", "x")
+        .write("views/a.view", "dimensions: {x: {}}")
+        .write("views/b.view", "dimensions: [x]");
+    for schema in [
+        "empty.yml",
+        "tables.yml",
+        "yaml.yml",
+        "types.yml",
+        "catalog.json",
+        "cut.json",
+        "latin1.yml",
+        "folder",
+        "views",
+        "nowhere",
+    ] {
         place.show(&["compile", "SUM(a)", "--schema", schema]);
     }
     assert_snapshot!(place.transcript());

@@ -56,8 +56,30 @@ fn later_subcommands() {
     let place = Place::new("later");
     let help = place.run(&["--help"]).out;
     for name in [
-        "adopt", "authorize", "change", "diff", "doctor", "env", "fmt", "generate", "impact", "init", "lineage", "log",
-        "lsp", "plan", "preview", "promote", "pull", "push", "release", "resolve", "rollback", "schema", "status", "verify",
+        "adopt",
+        "authorize",
+        "change",
+        "diff",
+        "doctor",
+        "env",
+        "fmt",
+        "generate",
+        "impact",
+        "init",
+        "lineage",
+        "log",
+        "lsp",
+        "plan",
+        "preview",
+        "promote",
+        "pull",
+        "push",
+        "release",
+        "resolve",
+        "rollback",
+        "schema",
+        "status",
+        "verify",
     ] {
         let run = place.run(&[name, "--any", "thing"]);
         assert_eq!((run.exit, run.err), (2, format!("error: `formulac {name}` is not built yet\n")));
@@ -69,7 +91,9 @@ fn later_subcommands() {
 #[test]
 fn arguments_do_not_reach_the_terminal_raw() {
     let place = Place::new("raw_arguments");
-    for args in [&["compile", "a", "\u{1b}[31mb"][..], &["\u{1b}]0;x\u{7}"], &["functions", "A\u{9b}31m"], &["check", "\u{1b}"]] {
+    for args in
+        [&["compile", "a", "\u{1b}[31mb"][..], &["\u{1b}]0;x\u{7}"], &["functions", "A\u{9b}31m"], &["check", "\u{1b}"]]
+    {
         let run = place.run(args);
         assert!(!run.err.chars().any(|c| c.is_control() && c != '\n'), "{:?}", run.err);
         assert_ne!(run.exit, 0);

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use formulac::Type;
 use serde_json::Value as Json;
 
-use crate::expect::{
-    Deviation, TestColumn, TestTable, columns, deviations, neutral_type, refusals, row,
-};
+use crate::expect::{Deviation, TestColumn, TestTable, columns, deviations, neutral_type, refusals, row};
 use crate::files;
 use crate::yaml::{self, Map, Node, Result};
 
@@ -67,36 +65,18 @@ pub fn read_text(path: &Path, text: &str) -> Result<CaseFile> {
     let mut map = root.map()?;
     let function = map.need("function")?.text()?.to_owned();
     let list = map.need("cases")?;
-    let defaults = Defaults {
-        types: map.take("types"),
-        rows: map.take("rows"),
-    };
+    let defaults = Defaults { types: map.take("types"), rows: map.take("rows") };
     map.finish()?;
-    let cases: Vec<Case> = list
-        .list()?
-        .iter()
-        .map(|node| read_case(node, &defaults))
-        .collect::<Result<_>>()?;
+    let cases: Vec<Case> = list.list()?.iter().map(|node| read_case(node, &defaults)).collect::<Result<_>>()?;
     if cases.is_empty() {
         return list.error("no cases");
     }
     for (at, case) in cases.iter().enumerate() {
-        if cases
-            .iter()
-            .take(at)
-            .any(|earlier| earlier.name == case.name)
-        {
-            return Err(format!(
-                "line {}: two cases are called `{}`",
-                case.line, case.name
-            ));
+        if cases.iter().take(at).any(|earlier| earlier.name == case.name) {
+            return Err(format!("line {}: two cases are called `{}`", case.line, case.name));
         }
     }
-    Ok(CaseFile {
-        function,
-        path: path.to_owned(),
-        cases,
-    })
+    Ok(CaseFile { function, path: path.to_owned(), cases })
 }
 
 /// Columns and rows that cases of the file share.
@@ -111,23 +91,14 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     let formula = map.need("formula")?.text()?.to_owned();
     // the file's rows have the file's columns
     let own_types = map.take("types");
-    let shared_rows = if own_types.is_none() {
-        defaults.rows.clone()
-    } else {
-        None
-    };
+    let shared_rows = if own_types.is_none() { defaults.rows.clone() } else { None };
     let rows = map.take("rows").or(shared_rows);
     let types = own_types.or_else(|| defaults.types.clone());
     let columns = types.map_or(Ok(Vec::new()), |types| columns(&types))?;
-    let group_by = map
-        .take("group_by")
-        .map_or(Ok(Vec::new()), |node| node.texts())?;
+    let group_by = map.take("group_by").map_or(Ok(Vec::new()), |node| node.texts())?;
     let (rows, row_values) = read_rows(rows, &columns)?;
     let expected = read_expected(node, &mut map, &group_by, row_values)?;
-    let ty = map
-        .take("type")
-        .map(|node| neutral_type(&node, node.text()?))
-        .transpose()?;
+    let ty = map.take("type").map(|node| neutral_type(&node, node.text()?)).transpose()?;
     read_source(node, &mut map, &expected)?;
     let untyped = match map.take("untyped") {
         None => Untyped::Same,
@@ -145,19 +116,13 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
         group_by,
         expected,
         ty,
-        warnings: map
-            .take("warns")
-            .map_or(Ok(Vec::new()), |node| node.texts())?,
+        warnings: map.take("warns").map_or(Ok(Vec::new()), |node| node.texts())?,
         unsupported: refusals(map.take("unsupported"))?,
         differs: deviations(map.take("differs"), deviant_values)?,
         untyped,
     };
     map.finish()?;
-    if case
-        .differs
-        .keys()
-        .any(|dialect| case.unsupported.contains_key(dialect))
-    {
+    if case.differs.keys().any(|dialect| case.unsupported.contains_key(dialect)) {
         return node.error("a dialect cannot be both in `unsupported` and in `differs`");
     }
     Ok(case)
@@ -184,19 +149,12 @@ fn read_rows(rows: Option<Node>, columns: &[TestColumn]) -> Result<(Vec<Vec<Json
     Ok((table, values))
 }
 
-fn read_expected(
-    node: &Node,
-    map: &mut Map,
-    group_by: &[String],
-    row_values: Vec<Json>,
-) -> Result<Expected> {
+fn read_expected(node: &Node, map: &mut Map, group_by: &[String], row_values: Vec<Json>) -> Result<Expected> {
     let one = map.take("is");
     let groups = map.take("groups");
     let refused = map.take("refused");
     match (one, groups, refused) {
-        (Some(value), None, None) if row_values.is_empty() => {
-            Ok(Expected::One(value.scalar()?.clone()))
-        }
+        (Some(value), None, None) if row_values.is_empty() => Ok(Expected::One(value.scalar()?.clone())),
         (None, Some(list), None) if row_values.is_empty() && !group_by.is_empty() => {
             let mut groups = Vec::new();
             for node in list.list()? {
@@ -237,10 +195,7 @@ fn read_source(node: &Node, map: &mut Map, expected: &Expected) -> Result<()> {
 /// A deviation lists one value per row or group; for an aggregate it is one value.
 fn deviant_values(node: &Node) -> Result<Vec<Json>> {
     if node.is_list() {
-        node.list()?
-            .iter()
-            .map(|item| item.scalar().cloned())
-            .collect()
+        node.list()?.iter().map(|item| item.scalar().cloned()).collect()
     } else {
         Ok(vec![node.scalar()?.clone()])
     }
@@ -248,20 +203,9 @@ fn deviant_values(node: &Node) -> Result<Vec<Json>> {
 
 /// Numbers the rows in a first column, which formulas do not use.
 fn table(mut columns: Vec<TestColumn>, mut rows: Vec<Vec<Json>>) -> TestTable {
-    columns.insert(
-        0,
-        TestColumn {
-            name: ROW_ID.to_owned(),
-            ty: Type::Integer,
-            nullable: false,
-        },
-    );
+    columns.insert(0, TestColumn { name: ROW_ID.to_owned(), ty: Type::Integer, nullable: false });
     for (number, row) in (1..).zip(&mut rows) {
         row.insert(0, Json::from(number));
     }
-    TestTable {
-        name: TABLE.to_owned(),
-        columns,
-        rows,
-    }
+    TestTable { name: TABLE.to_owned(), columns, rows }
 }

@@ -40,8 +40,8 @@ pub fn type_fault(dialect: Dialect, expected: &str, engine_type: &str) -> Option
 fn type_class(engine_type: &str) -> &str {
     let name = engine_type.split('(').next().unwrap_or(engine_type);
     match name {
-        "INT64" | "INT32" | "UINT64" | "UINT32" | "int2" | "int4" | "int8" | "TINYINT"
-        | "SMALLINT" | "INTEGER" | "BIGINT" | "HUGEINT" | "UBIGINT" => "integer",
+        "INT64" | "INT32" | "UINT64" | "UINT32" | "int2" | "int4" | "int8" | "TINYINT" | "SMALLINT" | "INTEGER"
+        | "BIGINT" | "HUGEINT" | "UBIGINT" => "integer",
         "NUMERIC" | "BIGNUMERIC" | "numeric" | "DECIMAL" | "NUMBER" => "decimal",
         "DOUBLE" | "FLOAT" | "float4" | "float8" => "float",
         "STRING" | "text" | "varchar" | "VARCHAR" => "text",

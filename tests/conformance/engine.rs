@@ -53,17 +53,12 @@ pub fn run_all(suite: &str, batches: &[(Dialect, Batch)]) -> Vec<Run> {
                         break;
                     };
                     let run = run(suite, dialect.name(), batch);
-                    finished
-                        .lock()
-                        .expect("no panic while locked")
-                        .push((next, run));
+                    finished.lock().expect("no panic while locked").push((next, run));
                 }
             });
         }
     });
-    let mut finished = finished
-        .into_inner()
-        .expect("the engine threads ended well");
+    let mut finished = finished.into_inner().expect("the engine threads ended well");
     finished.sort_by_key(|(at, _)| *at);
     finished.into_iter().map(|(_, run)| run).collect()
 }
@@ -80,9 +75,7 @@ fn run(suite: &str, engine: &str, batch: &Batch) -> Run {
     let answers = output_folder().join(format!("{suite}-{engine}-answers.jsonl"));
     fs::write(&questions, batch.to_text()).expect("the batch can be written");
     let mut command = Command::new(python);
-    command
-        .arg(root.join("tests/oracle/oracle.py"))
-        .args(["--engine", engine, "--batch"]);
+    command.arg(root.join("tests/oracle/oracle.py")).args(["--engine", engine, "--batch"]);
     command.arg(&questions).arg("--out").arg(&answers);
     if env::var_os("FORMULAC_ORACLE_CACHE").is_none() {
         command.env("FORMULAC_ORACLE_CACHE", default_home().join("cache"));
@@ -92,21 +85,10 @@ fn run(suite: &str, engine: &str, batch: &Batch) -> Run {
     if output.status.code() == Some(NOT_INSTALLED) {
         return Run::Missing(messages.trim().to_owned());
     }
-    assert!(
-        output.status.success(),
-        "the {engine} runner failed:\n{messages}"
-    );
+    assert!(output.status.success(), "the {engine} runner failed:\n{messages}");
     let text = fs::read_to_string(&answers).expect("the runner wrote its answers");
-    let answers: Vec<Answer> = text
-        .split('\n')
-        .filter(|line| !line.is_empty())
-        .map(read)
-        .collect();
-    assert_eq!(
-        answers.len(),
-        batch.len(),
-        "{engine} must answer every query:\n{messages}"
-    );
+    let answers: Vec<Answer> = text.split('\n').filter(|line| !line.is_empty()).map(read).collect();
+    assert_eq!(answers.len(), batch.len(), "{engine} must answer every query:\n{messages}");
     Run::Done(answers)
 }
 
@@ -126,29 +108,10 @@ fn read(line: &str) -> Answer {
     if let Some(error) = json.get("error").and_then(Json::as_str) {
         return Err(error.to_owned());
     }
-    let list = |key: &str| {
-        json.get(key)
-            .and_then(Json::as_array)
-            .cloned()
-            .unwrap_or_default()
-    };
-    let texts = |key: &str| -> Vec<String> {
-        list(key)
-            .iter()
-            .filter_map(Json::as_str)
-            .map(str::to_owned)
-            .collect()
-    };
-    let rows = list("rows")
-        .iter()
-        .filter_map(Json::as_array)
-        .cloned()
-        .collect();
-    Ok(Table {
-        columns: texts("columns"),
-        types: texts("types"),
-        rows,
-    })
+    let list = |key: &str| json.get(key).and_then(Json::as_array).cloned().unwrap_or_default();
+    let texts = |key: &str| -> Vec<String> { list(key).iter().filter_map(Json::as_str).map(str::to_owned).collect() };
+    let rows = list("rows").iter().filter_map(Json::as_array).cloned().collect();
+    Ok(Table { columns: texts("columns"), types: texts("types"), rows })
 }
 
 /// Says loudly that an engine's checks are left out; with FORMULAC_REQUIRE_ENGINES that fails.

@@ -44,11 +44,7 @@ pub fn columns(node: &Node) -> Result<Vec<TestColumn>> {
         let written = kind.text()?;
         let plain = written.strip_suffix('!').unwrap_or(written);
         let ty = neutral_type(&kind, plain)?;
-        columns.push(TestColumn {
-            name,
-            ty,
-            nullable: plain == written,
-        });
+        columns.push(TestColumn { name, ty, nullable: plain == written });
     }
     Ok(columns)
 }
@@ -84,10 +80,7 @@ pub fn refusals(node: Option<Node>) -> Result<BTreeMap<String, String>> {
 }
 
 /// `{snowflake: {is: …, why: …}}` or `{snowflake: {error: …, why: …}}`.
-pub fn deviations<V>(
-    node: Option<Node>,
-    value: impl Fn(&Node) -> Result<V>,
-) -> Result<BTreeMap<String, Deviation<V>>> {
+pub fn deviations<V>(node: Option<Node>, value: impl Fn(&Node) -> Result<V>) -> Result<BTreeMap<String, Deviation<V>>> {
     let mut deviations = BTreeMap::new();
     for (name, node) in entries(node)? {
         let mut map = node.map()?;
@@ -119,19 +112,15 @@ fn dialect_name(node: &Node, name: &str) -> Result<String> {
 impl TestTable {
     /// The compiler's knowledge of the table.
     pub fn relation(&self) -> Relation {
-        self.columns
-            .iter()
-            .fold(Relation::new(self.name.as_str()), |relation, column| {
-                relation
-                    .with(Column::new(column.name.as_str(), column.ty).nullable(column.nullable))
-            })
+        self.columns.iter().fold(Relation::new(self.name.as_str()), |relation, column| {
+            relation.with(Column::new(column.name.as_str(), column.ty).nullable(column.nullable))
+        })
     }
 
     /// The table as the engine runner loads it.
     pub fn to_json(&self) -> Json {
-        let columns: Vec<Json> = (self.columns.iter())
-            .map(|column| json!({"name": column.name, "type": column.ty.to_string()}))
-            .collect();
+        let columns: Vec<Json> =
+            (self.columns.iter()).map(|column| json!({"name": column.name, "type": column.ty.to_string()})).collect();
         json!({"name": self.name, "columns": columns, "rows": self.rows})
     }
 }

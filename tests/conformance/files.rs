@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// All `.yml` files below a folder of this suite, sorted.
 pub fn below(folder: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/conformance")
-        .join(folder);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance").join(folder);
     let mut files = Vec::new();
     collect(&root, &mut files);
     files.sort();
@@ -15,8 +13,7 @@ pub fn below(folder: &str) -> Vec<PathBuf> {
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    let entries = fs::read_dir(folder)
-        .unwrap_or_else(|error| panic!("cannot read {}: {error}", folder.display()));
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot read {}: {error}", folder.display()));
     for entry in entries {
         let path = entry.expect("a folder entry is readable").path();
         if path.is_dir() {
@@ -24,10 +21,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
         } else if path.extension().is_some_and(|extension| extension == "yml") {
             files.push(path);
         } else {
-            panic!(
-                "{} is not a case file: their names end in .yml",
-                path.display()
-            );
+            panic!("{} is not a case file: their names end in .yml", path.display());
         }
     }
 }
@@ -39,10 +33,7 @@ pub fn read(path: &Path) -> String {
 /// The path as people write it, from the root of the repository.
 pub fn short_name(path: &Path) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    path.strip_prefix(root)
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
 }
 
 /// Whether `FORMULAC_CASES` (any part of `path: case`, case ignored) picks this case.
@@ -52,10 +43,7 @@ pub fn is_picked(path: &Path, case: &str) -> bool {
 }
 
 pub fn filter() -> Option<String> {
-    std::env::var("FORMULAC_CASES")
-        .ok()
-        .filter(|text| !text.is_empty())
-        .map(|f| f.to_lowercase())
+    std::env::var("FORMULAC_CASES").ok().filter(|text| !text.is_empty()).map(|f| f.to_lowercase())
 }
 
 /// Where batches, answers and reports of the last run are kept.

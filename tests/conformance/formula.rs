@@ -43,47 +43,33 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
     let errors: Vec<String> = (compiled.diagnostics().iter())
         .filter(|diagnostic| diagnostic.code().starts_with('F'))
         .map(|diagnostic| {
-            let help = diagnostic
-                .help()
-                .map(|help| format!(" (help: {help})"))
-                .unwrap_or_default();
+            let help = diagnostic.help().map(|help| format!(" (help: {help})")).unwrap_or_default();
             format!("{} {}{help}", diagnostic.code(), diagnostic.message())
         })
         .collect();
-    let failed = |sql: &str, fault: String| Plan::Failed {
-        sql: sql.to_owned(),
-        fault,
-    };
+    let failed = |sql: &str, fault: String| Plan::Failed { sql: sql.to_owned(), fault };
     let refused_with = |code: &str| errors.iter().any(|error| error.starts_with(code));
 
     let refusal = match &case.expected {
         Expected::Refused(code) => Some((code, Plan::Agreed)),
-        _ => case
-            .unsupported
-            .get(dialect.name())
-            .map(|code| (code, Plan::Unsupported)),
+        _ => case.unsupported.get(dialect.name()).map(|code| (code, Plan::Unsupported)),
     };
     let last = compiled.definitions().last();
     if let Some((code, settled)) = refusal {
         return match (refused_with(code), last) {
             (true, None) => settled,
-            (true, Some(definition)) => failed(
-                definition.sql(),
-                format!("refused with {code}, yet it compiles"),
-            ),
-            (false, Some(definition)) => failed(
-                definition.sql(),
-                format!("must be refused with {code}, but it compiles"),
-            ),
+            (true, Some(definition)) => failed(definition.sql(), format!("refused with {code}, yet it compiles")),
+            (false, Some(definition)) => {
+                failed(definition.sql(), format!("must be refused with {code}, but it compiles"))
+            }
             (false, None) => failed("", format!("must be refused with {code}: {errors:?}")),
         };
     }
     if variant == Variant::Untyped && case.untyped == Untyped::Error {
         return match last {
-            Some(definition) if errors.is_empty() => failed(
-                definition.sql(),
-                "without types it must be refused".to_owned(),
-            ),
+            Some(definition) if errors.is_empty() => {
+                failed(definition.sql(), "without types it must be refused".to_owned())
+            }
             _ => Plan::Agreed,
         };
     }
@@ -105,34 +91,21 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
     if variant == Variant::Typed {
         let claimed = definition.ty().to_string();
         if let Some(ty) = case.ty.filter(|ty| ty.to_string() != claimed) {
-            return failed(
-                sql,
-                format!("the compiler's type is {claimed}, expected {ty}"),
-            );
+            return failed(sql, format!("the compiler's type is {claimed}, expected {ty}"));
         }
         for code in &case.warnings {
-            if !compiled
-                .diagnostics()
-                .iter()
-                .any(|diagnostic| diagnostic.code() == code)
-            {
+            if !compiled.diagnostics().iter().any(|diagnostic| diagnostic.code() == code) {
                 return failed(sql, format!("the warning {code} is missing"));
             }
         }
     }
-    Plan::Ask(Question {
-        sql: sql.to_owned(),
-        query: query(case, sql),
-        nullable: definition.nullable(),
-    })
+    Plan::Ask(Question { sql: sql.to_owned(), query: query(case, sql), nullable: definition.nullable() })
 }
 
 fn compile(case: &Case, dialect: Dialect, variant: Variant) -> Compiled {
     let mut builder = Compiler::builder().dialect(dialect);
     if variant == Variant::Typed {
-        builder = builder
-            .schema(Schema::new().with(case.table.relation()))
-            .from(TABLE);
+        builder = builder.schema(Schema::new().with(case.table.relation())).from(TABLE);
     }
     if !case.group_by.is_empty() {
         builder = builder.group_by(case.group_by.iter().map(String::as_str));
@@ -152,13 +125,7 @@ fn query(case: &Case, sql: &str) -> String {
 }
 
 /// What is wrong with the answer, if anything.
-pub fn fault(
-    case: &Case,
-    dialect: Dialect,
-    variant: Variant,
-    question: &Question,
-    answer: &Answer,
-) -> Option<String> {
+pub fn fault(case: &Case, dialect: Dialect, variant: Variant, question: &Question, answer: &Answer) -> Option<String> {
     let verdict = match answer {
         Ok(table) => table_fault(case, dialect, variant, question, table),
         Err(error) => Some(format!("the engine fails: {error}")),
@@ -168,9 +135,7 @@ pub fn fault(
     };
     if verdict.is_none() {
         let why = &deviation.why;
-        return Some(format!(
-            "agrees now; take `differs` out of the case (it said: {why})"
-        ));
+        return Some(format!("agrees now; take `differs` out of the case (it said: {why})"));
     }
     let as_foretold = match (&deviation.answer, answer) {
         (DeviantAnswer::Error(text), Err(error)) => error.contains(text),
@@ -180,34 +145,18 @@ pub fn fault(
         }
         _ => false,
     };
-    if as_foretold {
-        None
-    } else {
-        verdict.map(|fault| format!("{fault} (nor as in `differs`)"))
-    }
+    if as_foretold { None } else { verdict.map(|fault| format!("{fault} (nor as in `differs`)")) }
 }
 
-fn table_fault(
-    case: &Case,
-    dialect: Dialect,
-    variant: Variant,
-    question: &Question,
-    table: &Table,
-) -> Option<String> {
+fn table_fault(case: &Case, dialect: Dialect, variant: Variant, question: &Question, table: &Table) -> Option<String> {
     let expected = expected_in_order(case);
     let got = answers_in_order(case, table);
     if expected.len() != got.len() {
-        return Some(format!(
-            "{} rows expected, got {}",
-            expected.len(),
-            table.rows.len()
-        ));
+        return Some(format!("{} rows expected, got {}", expected.len(), table.rows.len()));
     }
     let wrong: Vec<String> = (expected.iter().zip(&got).enumerate())
         .filter(|(_, (expected, got))| !same(expected, got))
-        .map(|(at, (expected, got))| {
-            format!("{}expected {expected}, got {got}", where_it_is(case, at))
-        })
+        .map(|(at, (expected, got))| format!("{}expected {expected}, got {got}", where_it_is(case, at)))
         .collect();
     if !wrong.is_empty() {
         return Some(rows_at_most(6, &wrong));
@@ -238,14 +187,9 @@ fn answers_in_order(case: &Case, table: &Table) -> Vec<Json> {
     if groups.len() != table.rows.len() {
         return Vec::new();
     }
-    let matching = |keys: &[Json]| {
-        (table.rows.iter()).find(|row| keys.iter().zip(*row).all(|(key, got)| same(key, got)))
-    };
-    groups
-        .iter()
-        .filter_map(|(keys, _)| matching(keys))
-        .map(last)
-        .collect()
+    let matching =
+        |keys: &[Json]| (table.rows.iter()).find(|row| keys.iter().zip(*row).all(|(key, got)| same(key, got)));
+    groups.iter().filter_map(|(keys, _)| matching(keys)).map(last).collect()
 }
 
 /// `row {x: 1, y: null}: `, or the keys of a group.
@@ -254,9 +198,8 @@ fn where_it_is(case: &Case, at: usize) -> String {
         Expected::Rows(_) => {
             let columns = case.table.columns.iter().map(|column| column.name.as_str());
             let values = case.table.rows.get(at).map_or(&[][..], Vec::as_slice);
-            let shown: Vec<String> = (columns.zip(values).skip(1))
-                .map(|(name, value)| format!("{name}: {value}"))
-                .collect();
+            let shown: Vec<String> =
+                (columns.zip(values).skip(1)).map(|(name, value)| format!("{name}: {value}")).collect();
             format!("row {{{}}}: ", shown.join(", "))
         }
         Expected::Groups(groups) => {

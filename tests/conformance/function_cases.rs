@@ -28,38 +28,24 @@ pub fn run() {
     for dialect in &dialects {
         let mut batch = Batch::default();
         for file in &files {
-            for case in file
-                .cases
-                .iter()
-                .filter(|case| files::is_picked(&file.path, &case.name))
-            {
+            for case in file.cases.iter().filter(|case| files::is_picked(&file.path, &case.name)) {
                 checks.push(prepare(file, case, *dialect, &mut batch));
             }
         }
         batches.push((*dialect, batch));
     }
-    assert!(
-        !checks.is_empty(),
-        "no case ran; FORMULAC_CASES is {:?}",
-        files::filter()
-    );
+    assert!(!checks.is_empty(), "no case ran; FORMULAC_CASES is {:?}", files::filter());
     let runs = run_all(SUITE, &batches);
     for (dialect, run) in dialects.iter().zip(&runs) {
         if let Run::Missing(reason) = run {
-            let count = checks
-                .iter()
-                .filter(|check| check.dialect == *dialect)
-                .count();
+            let count = checks.iter().filter(|check| check.dialect == *dialect).count();
             announce_missing(*dialect, reason, count);
         }
     }
     let mut scoreboard = Scoreboard::default();
     let mut failures = Vec::new();
     for check in &checks {
-        let run = dialects
-            .iter()
-            .zip(&runs)
-            .find(|(dialect, _)| **dialect == check.dialect);
+        let run = dialects.iter().zip(&runs).find(|(dialect, _)| **dialect == check.dialect);
         let run = run.map(|(_, run)| run).expect("every dialect was run");
         let mark = judge(check, run, &mut failures);
         scoreboard.add(&check.file.function, check.dialect, mark);
@@ -78,20 +64,11 @@ fn read_all() -> Vec<CaseFile> {
             Err(fault) => faults.push(format!("{}: {fault}", files::short_name(&path))),
         }
     }
-    assert!(
-        faults.is_empty(),
-        "case files with faults:\n{}",
-        faults.join("\n")
-    );
+    assert!(faults.is_empty(), "case files with faults:\n{}", faults.join("\n"));
     good
 }
 
-fn prepare<'a>(
-    file: &'a CaseFile,
-    case: &'a Case,
-    dialect: Dialect,
-    batch: &mut Batch,
-) -> Check<'a> {
+fn prepare<'a>(file: &'a CaseFile, case: &'a Case, dialect: Dialect, batch: &mut Batch) -> Check<'a> {
     let is_row_level = matches!(case.expected, Expected::Rows(_));
     let has_columns = case.table.columns.len() > 1;
     let mut variants = vec![Variant::Typed];
@@ -107,12 +84,7 @@ fn prepare<'a>(
         (variant, plan, place)
     };
     let attempts = variants.into_iter().map(attempt).collect();
-    Check {
-        file,
-        case,
-        dialect,
-        attempts,
-    }
+    Check { file, case, dialect, attempts }
 }
 
 fn judge(check: &Check<'_>, run: &Run, failures: &mut Vec<Failure>) -> Mark {
@@ -138,13 +110,7 @@ fn judge(check: &Check<'_>, run: &Run, failures: &mut Vec<Failure>) -> Mark {
     worst
 }
 
-fn ask(
-    check: &Check<'_>,
-    variant: Variant,
-    question: &Question,
-    place: usize,
-    run: &Run,
-) -> Result<Mark, String> {
+fn ask(check: &Check<'_>, variant: Variant, question: &Question, place: usize, run: &Run) -> Result<Mark, String> {
     let Run::Done(answers) = run else {
         return Ok(Mark::Skipped);
     };
@@ -157,11 +123,7 @@ fn ask(
 
 fn failure(check: &Check<'_>, variant: Variant, sql: &str, fault: String) -> Failure {
     let path = files::short_name(&check.file.path);
-    let untyped = if variant == Variant::Untyped {
-        " [without schema]"
-    } else {
-        ""
-    };
+    let untyped = if variant == Variant::Untyped { " [without schema]" } else { "" };
     Failure {
         case: format!("{path}:{}: {}{untyped}", check.case.line, check.case.name),
         dialect: check.dialect.name().to_owned(),

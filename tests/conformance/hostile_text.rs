@@ -84,10 +84,7 @@ const TEXTS: &[&str] = &[
 /// Ten thousand bytes that hold a bit of everything.
 fn long_text() -> String {
     let text = "It's \"long\" \\ 100% {{ x }} -- 🙂 ".repeat(400);
-    let end = (0..=10_000)
-        .rev()
-        .find(|&end| text.is_char_boundary(end))
-        .unwrap_or(0);
+    let end = (0..=10_000).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
     text.get(..end).unwrap_or_default().to_owned()
 }
 
@@ -106,12 +103,7 @@ pub fn run() {
     let mut checks = Vec::new();
     for dialect in Dialect::all() {
         let mut batch = Batch::default();
-        checks.push(
-            texts
-                .iter()
-                .flat_map(|text| prepare(dialect, text, &mut batch))
-                .collect(),
-        );
+        checks.push(texts.iter().flat_map(|text| prepare(dialect, text, &mut batch)).collect());
         batches.push((dialect, batch));
     }
     let checks: Vec<Vec<Check>> = checks;
@@ -141,20 +133,13 @@ fn prepare(dialect: Dialect, text: &str, batch: &mut Batch) -> Vec<Check> {
         (format!("={literal}"), Json::from(text)),
         (format!("=x = {literal}"), Json::from(true)),
         (format!("=x & {literal}"), Json::from(twice)),
-        (
-            format!("=IF(x <> {literal}, \"other\", {literal})"),
-            Json::from(text),
-        ),
+        (format!("=IF(x <> {literal}, \"other\", {literal})"), Json::from(text)),
     ];
     let table = json!({
         "name": "t", "columns": [{"name": "x", "type": "text"}], "rows": [[text]],
     });
     let relation = Relation::new("t").with(Column::new("x", Type::Text));
-    let compiler = Compiler::builder()
-        .dialect(dialect)
-        .schema(Schema::new().with(relation))
-        .from("t")
-        .build();
+    let compiler = Compiler::builder().dialect(dialect).schema(Schema::new().with(relation)).from("t").build();
     let check = |(formula, expected): (String, Json)| {
         let compiled = compiler.compile(&formula);
         let asked = match compiled.definitions().last() {
@@ -166,17 +151,10 @@ fn prepare(dialect: Dialect, text: &str, batch: &mut Batch) -> Vec<Check> {
             }
             None => {
                 let messages = compiled.diagnostics().iter();
-                Err(messages
-                    .map(|d| format!("{} {}", d.code(), d.message()))
-                    .collect())
+                Err(messages.map(|d| format!("{} {}", d.code(), d.message())).collect())
             }
         };
-        Check {
-            text: text.to_owned(),
-            formula,
-            asked,
-            expected,
-        }
+        Check { text: text.to_owned(), formula, asked, expected }
     };
     formulas.into_iter().map(check).collect()
 }
@@ -187,27 +165,16 @@ fn failure(dialect: Dialect, check: &Check, answers: &[Answer]) -> Option<Failur
         Ok((sql, place)) => match answers.get(*place)? {
             Err(error) => (sql.as_str(), format!("the engine fails: {error}")),
             Ok(table) => {
-                let got = table
-                    .rows
-                    .first()
-                    .and_then(|row| row.first())
-                    .unwrap_or(&Json::Null);
+                let got = table.rows.first().and_then(|row| row.first()).unwrap_or(&Json::Null);
                 if *got == check.expected {
                     return None;
                 }
-                (
-                    sql.as_str(),
-                    format!("expected {}, got {got}", check.expected),
-                )
+                (sql.as_str(), format!("expected {}, got {got}", check.expected))
             }
         },
     };
     Some(Failure {
-        case: format!(
-            "{}: {:?}",
-            files::short_name(file!().as_ref()),
-            shortened(&check.text)
-        ),
+        case: format!("{}: {:?}", files::short_name(file!().as_ref()), shortened(&check.text)),
         dialect: dialect.name().to_owned(),
         formula: shortened(&check.formula),
         sql: shortened(sql),

@@ -4,11 +4,7 @@
 //! describes their format. Each is compiled by the library, run on the four engines in one batch
 //! per engine, and compared with what the case says.
 
-#![allow(
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod batch;
 mod case;

@@ -19,13 +19,7 @@ pub fn fail_on(suite: &str, failures: &[Failure], checks: usize) {
     let path = output_folder().join(format!("{suite}-failures.txt"));
     let mut report = String::new();
     for failure in failures {
-        let Failure {
-            case,
-            dialect,
-            formula,
-            sql,
-            fault,
-        } = failure;
+        let Failure { case, dialect, formula, sql, fault } = failure;
         let formula = indented(formula);
         let fault = indented(fault);
         let _ = writeln!(report, "{dialect}: {case}\n  formula  {formula}");
@@ -36,10 +30,7 @@ pub fn fail_on(suite: &str, failures: &[Failure], checks: usize) {
     }
     fs::write(&path, &report).expect("the report can be written");
     let (count, shown) = (failures.len(), path.display());
-    assert!(
-        count == 0,
-        "{count} of {checks} checks fail (also in {shown}):\n\n{report}"
-    );
+    assert!(count == 0, "{count} of {checks} checks fail (also in {shown}):\n\n{report}");
 }
 
 fn indented(text: &str) -> String {
@@ -48,12 +39,7 @@ fn indented(text: &str) -> String {
 
 /// The first lines, and how many more there are.
 pub fn rows_at_most(most: usize, lines: &[String]) -> String {
-    let mut shown = lines
-        .iter()
-        .take(most)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join("\n");
+    let mut shown = lines.iter().take(most).cloned().collect::<Vec<_>>().join("\n");
     if lines.len() > most {
         let _ = write!(shown, "\nand {} more", lines.len() - most);
     }

@@ -35,13 +35,7 @@ impl Scoreboard {
 
     /// Prints the table and keeps it beside the batches.
     pub fn show(&self, suite: &str, title: &str) {
-        let widest = self
-            .functions
-            .iter()
-            .map(String::len)
-            .max()
-            .unwrap_or(0)
-            .max(title.len());
+        let widest = self.functions.iter().map(String::len).max().unwrap_or(0).max(title.len());
         let mut text = format!("{title:widest$}");
         for dialect in Dialect::all() {
             let _ = write!(text, "  {:<22}", dialect.name());
@@ -50,10 +44,7 @@ impl Scoreboard {
         for function in &self.functions {
             let mut line = format!("{function:widest$}");
             for dialect in Dialect::all() {
-                let marks = self
-                    .cells
-                    .get(function)
-                    .and_then(|row| row.get(dialect.name()));
+                let marks = self.cells.get(function).and_then(|row| row.get(dialect.name()));
                 let marks = marks.map_or(&[][..], Vec::as_slice);
                 let _ = write!(line, "  {:<22}", summary(dialect, marks));
             }
@@ -78,15 +69,7 @@ fn summary(dialect: Dialect, marks: &[Mark]) -> String {
     if agreed == 0 {
         return format!("unsupported {unsupported}");
     }
-    let word = if is_emulator(dialect) {
-        "emulated"
-    } else {
-        "verified"
-    };
-    let rest = if unsupported > 0 {
-        format!(", not {unsupported}")
-    } else {
-        String::new()
-    };
+    let word = if is_emulator(dialect) { "emulated" } else { "verified" };
+    let rest = if unsupported > 0 { format!(", not {unsupported}") } else { String::new() };
     format!("{word} {agreed}{rest}")
 }

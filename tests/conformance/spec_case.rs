@@ -42,16 +42,9 @@ pub fn read_file(path: &Path) -> Result<(String, Vec<SpecCase>)> {
     let list = map.need("cases")?;
     let shared = map.take("tables");
     map.finish()?;
-    let cases: Vec<SpecCase> = list
-        .list()?
-        .iter()
-        .map(|node| read_case(node, shared.as_ref()))
-        .collect::<Result<_>>()?;
-    if cases.is_empty() {
-        list.error("no cases")
-    } else {
-        Ok((topic, cases))
-    }
+    let cases: Vec<SpecCase> =
+        list.list()?.iter().map(|node| read_case(node, shared.as_ref())).collect::<Result<_>>()?;
+    if cases.is_empty() { list.error("no cases") } else { Ok((topic, cases)) }
 }
 
 fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
@@ -59,10 +52,7 @@ fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
     let tables = map.take("tables").or_else(|| shared.cloned());
     let output_columns = map.take("columns").map(|node| node.texts()).transpose()?;
     let rows = map.take("rows");
-    let refused = map
-        .take("refused")
-        .map(|node| node.text().map(str::to_owned))
-        .transpose()?;
+    let refused = map.take("refused").map(|node| node.text().map(str::to_owned)).transpose()?;
     let mut expected = match (&rows, &refused) {
         (Some(rows), None) => output(rows)?,
         (None, Some(_)) => Output::default(),
@@ -82,11 +72,7 @@ fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
         spec: map.need("spec")?.text()?.to_owned(),
         tables: tables.map_or(Ok(Vec::new()), |tables| read_tables(&tables))?,
         expected,
-        unordered: match map
-            .take("unordered")
-            .map(|node| node.scalar().cloned())
-            .transpose()?
-        {
+        unordered: match map.take("unordered").map(|node| node.scalar().cloned()).transpose()? {
             None | Some(Json::Bool(false)) => false,
             Some(Json::Bool(true)) => true,
             Some(_) => return node.error("`unordered` is true or false"),
@@ -112,11 +98,7 @@ fn read_tables(node: &Node) -> Result<Vec<TestTable>> {
             map.finish()?;
         }
         map.finish()?;
-        tables.push(TestTable {
-            name,
-            columns,
-            rows,
-        });
+        tables.push(TestTable { name, columns, rows });
     }
     Ok(tables)
 }
@@ -148,54 +130,35 @@ pub fn fault(case: &SpecCase, dialect: Dialect, answer: &Answer) -> Option<Strin
     };
     if verdict.is_none() {
         let why = &deviation.why;
-        return Some(format!(
-            "agrees now; take `differs` out of the case (it said: {why})"
-        ));
+        return Some(format!("agrees now; take `differs` out of the case (it said: {why})"));
     }
     let as_foretold = match (&deviation.answer, answer) {
         (DeviantAnswer::Error(text), Err(error)) => error.contains(text),
-        (DeviantAnswer::Value(output), Ok(table)) => {
-            table_fault(output, case.unordered, table).is_none()
-        }
+        (DeviantAnswer::Value(output), Ok(table)) => table_fault(output, case.unordered, table).is_none(),
         _ => false,
     };
-    if as_foretold {
-        None
-    } else {
-        verdict.map(|fault| format!("{fault} (nor as in `differs`)"))
-    }
+    if as_foretold { None } else { verdict.map(|fault| format!("{fault} (nor as in `differs`)")) }
 }
 
 fn table_fault(expected: &Output, unordered: bool, table: &Table) -> Option<String> {
     // Snowflake gives bare names in upper case
     let same_names = expected.columns.len() == table.columns.len()
-        && (expected.columns.iter().zip(&table.columns))
-            .all(|(expected, got)| expected.eq_ignore_ascii_case(got));
+        && (expected.columns.iter().zip(&table.columns)).all(|(expected, got)| expected.eq_ignore_ascii_case(got));
     if !same_names {
-        return Some(format!(
-            "columns {:?} expected, got {:?}",
-            expected.columns, table.columns
-        ));
+        return Some(format!("columns {:?} expected, got {:?}", expected.columns, table.columns));
     }
     let mut left: Vec<&Vec<Json>> = table.rows.iter().collect();
     let mut wrong = Vec::new();
     for (at, row) in expected.rows.iter().enumerate() {
         let fits = |got: &&Vec<Json>| row.iter().zip(got.iter()).all(|(a, b)| same(a, b));
-        let found = if unordered {
-            left.iter().position(fits)
-        } else {
-            left.first().filter(|got| fits(got)).map(|_| 0)
-        };
+        let found =
+            if unordered { left.iter().position(fits) } else { left.first().filter(|got| fits(got)).map(|_| 0) };
         match found {
             Some(found) => {
                 left.remove(found);
             }
             None if unordered => {
-                wrong.push(format!(
-                    "row {}: {} is missing",
-                    at + 1,
-                    Json::from(row.as_slice())
-                ));
+                wrong.push(format!("row {}: {} is missing", at + 1, Json::from(row.as_slice())));
             }
             None => {
                 let got = if left.is_empty() {
@@ -208,9 +171,6 @@ fn table_fault(expected: &Output, unordered: bool, table: &Table) -> Option<Stri
             }
         }
     }
-    wrong.extend(
-        left.iter()
-            .map(|row| format!("too many: {}", Json::from(row.as_slice()))),
-    );
+    wrong.extend(left.iter().map(|row| format!("too many: {}", Json::from(row.as_slice()))));
     (!wrong.is_empty()).then(|| rows_at_most(10, &wrong))
 }

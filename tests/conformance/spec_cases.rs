@@ -35,12 +35,7 @@ pub fn run() {
         for (path, topic, cases) in &files {
             for case in cases {
                 let plan = plan(case, *dialect, &mut batch);
-                list.push(Check {
-                    topic,
-                    path,
-                    case,
-                    plan,
-                });
+                list.push(Check { topic, path, case, plan });
             }
         }
         batches.push((*dialect, batch));
@@ -87,19 +82,12 @@ fn read_all() -> Vec<(String, String, Vec<SpecCase>)> {
             Err(fault) => faults.push(format!("{}: {fault}", files::short_name(&path))),
         }
     }
-    assert!(
-        faults.is_empty(),
-        "spec files with faults:\n{}",
-        faults.join("\n")
-    );
+    assert!(faults.is_empty(), "spec files with faults:\n{}", faults.join("\n"));
     good
 }
 
 fn plan(case: &SpecCase, dialect: Dialect, batch: &mut Batch) -> Plan {
-    let schema = case
-        .tables
-        .iter()
-        .fold(Schema::new(), |schema, table| schema.with(table.relation()));
+    let schema = case.tables.iter().fold(Schema::new(), |schema, table| schema.with(table.relation()));
     let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
     let compiled = compiler.compile_spec(&case.spec);
     let errors: Vec<String> = (compiled.diagnostics().iter())
@@ -112,22 +100,14 @@ fn plan(case: &SpecCase, dialect: Dialect, batch: &mut Batch) -> Plan {
     let refusal = match (&case.refused, &case.later) {
         (Some(code), _) => Some((code, Mark::Agreed)),
         (None, Some(code)) => Some((code, Mark::Unsupported)),
-        (None, None) => case
-            .unsupported
-            .get(dialect.name())
-            .map(|code| (code, Mark::Unsupported)),
+        (None, None) => case.unsupported.get(dialect.name()).map(|code| (code, Mark::Unsupported)),
     };
     match (refusal, compiled.query()) {
-        (Some((code, mark)), _) if errors.iter().any(|error| error.starts_with(code.as_str())) => {
-            Plan::Settled(mark)
-        }
+        (Some((code, mark)), _) if errors.iter().any(|error| error.starts_with(code.as_str())) => Plan::Settled(mark),
         (Some((code, _)), _) => Plan::Failed(format!("must be refused with {code}: {errors:?}")),
         (None, Some(query)) if errors.is_empty() => {
             let tables: Vec<_> = case.tables.iter().map(|table| table.to_json()).collect();
-            Plan::Ask {
-                query: query.to_owned(),
-                place: batch.add(query, &tables),
-            }
+            Plan::Ask { query: query.to_owned(), place: batch.add(query, &tables) }
         }
         (None, _) => Plan::Failed(format!("does not compile: {}", errors.join("; "))),
     }

@@ -37,9 +37,7 @@ fn convert(yaml: &MarkedYaml<'_>) -> Result<Node> {
     let line = yaml.span.start.line();
     let content = match &yaml.data {
         YamlData::Value(scalar) => Content::Scalar(scalar_value(scalar)),
-        YamlData::Sequence(items) => {
-            Content::List(items.iter().map(convert).collect::<Result<_>>()?)
-        }
+        YamlData::Sequence(items) => Content::List(items.iter().map(convert).collect::<Result<_>>()?),
         YamlData::Mapping(entries) => {
             let mut map = Vec::new();
             for (key, value) in entries {
@@ -73,10 +71,7 @@ impl Node {
 
     pub fn map(&self) -> Result<Map> {
         match &self.content {
-            Content::Map(entries) => Ok(Map {
-                line: self.line,
-                entries: entries.clone(),
-            }),
+            Content::Map(entries) => Ok(Map { line: self.line, entries: entries.clone() }),
             _ => self.error("expected `key: value` entries"),
         }
     }
@@ -105,10 +100,7 @@ impl Node {
     /// One text, or a list of texts.
     pub fn texts(&self) -> Result<Vec<String>> {
         match &self.content {
-            Content::List(items) => items
-                .iter()
-                .map(|item| item.text().map(str::to_owned))
-                .collect(),
+            Content::List(items) => items.iter().map(|item| item.text().map(str::to_owned)).collect(),
             _ => Ok(vec![self.text()?.to_owned()]),
         }
     }
@@ -125,8 +117,7 @@ impl Map {
     }
 
     pub fn need(&mut self, key: &str) -> Result<Node> {
-        self.take(key)
-            .ok_or_else(|| format!("line {}: `{key}` is missing", self.line))
+        self.take(key).ok_or_else(|| format!("line {}: `{key}` is missing", self.line))
     }
 
     /// The entries that are left, when any key is allowed.

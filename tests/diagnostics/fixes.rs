@@ -24,8 +24,13 @@ fn every_fix_mends() {
                 wrong.push(format!("{}: {} is still there after its fix: {text:?}", case.name, diagnostic.code()));
             }
             if errors(&after.diagnostics) > errors(&before.diagnostics) - usize::from(diagnostic.is_error()) {
-                let said: Vec<String> = after.diagnostics.iter().map(|d| format!("{} {}", d.code(), d.message())).collect();
-                wrong.push(format!("{}: the fix of {} brings other errors: {text:?}: {said:?}", case.name, diagnostic.code()));
+                let said: Vec<String> =
+                    after.diagnostics.iter().map(|d| format!("{} {}", d.code(), d.message())).collect();
+                wrong.push(format!(
+                    "{}: the fix of {} brings other errors: {text:?}: {said:?}",
+                    case.name,
+                    diagnostic.code()
+                ));
             }
             if after.compiled < before.compiled {
                 wrong.push(format!("{}: the fix of {} loses a definition: {text:?}", case.name, diagnostic.code()));

@@ -34,10 +34,10 @@ fn wrong_examples_give_their_code_and_right_ones_nothing() {
                 faults.push(format!("{}: the wrong example gives {others:?} as well", code.code()));
             }
         }
-        if let Some(found) = codes(page.right) {
-            if !found.is_empty() {
-                faults.push(format!("{}: the right example gives {found:?}", code.code()));
-            }
+        if let Some(found) = codes(page.right)
+            && !found.is_empty()
+        {
+            faults.push(format!("{}: the right example gives {found:?}", code.code()));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -50,7 +50,11 @@ fn pages_read_well() {
     for code in Code::ALL {
         assert!(names.insert(code.name()), "{} twice", code.name());
         assert!(numbers.insert(code.code()), "{} twice", code.code());
-        assert!(code.name().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{}", code.name());
+        assert!(
+            code.name().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
+            "{}",
+            code.name()
+        );
         let letter = if code.severity() == formulac::Severity::Error { 'F' } else { 'W' };
         assert!(code.code().starts_with(letter), "{}", code.code());
         assert!(code.page().text.ends_with('.'), "{}", code.code());

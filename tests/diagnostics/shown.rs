@@ -41,21 +41,29 @@ fn doubling(count: usize) -> String {
 }
 
 const TRIGGERS: &[Trigger] = &[
-    ("F0105", || compile(&"a".repeat((16 << 20) + 1)), || {
-        let limits = Limits::default().with_source(8);
-        Compiler::builder().limits(limits).build().compile("SUM(a_b)").diagnostics().to_vec()
-    }),
-    ("F0204", || compile(&format!("{}1{}", "(".repeat(1_001), ")".repeat(1_001))), || {
-        compile(&format!("{}1{}", "(".repeat(1_000), ")".repeat(1_000)))
-    }),
+    (
+        "F0105",
+        || compile(&"a".repeat((16 << 20) + 1)),
+        || {
+            let limits = Limits::default().with_source(8);
+            Compiler::builder().limits(limits).build().compile("SUM(a_b)").diagnostics().to_vec()
+        },
+    ),
+    (
+        "F0204",
+        || compile(&format!("{}1{}", "(".repeat(1_001), ")".repeat(1_001))),
+        || compile(&format!("{}1{}", "(".repeat(1_000), ")".repeat(1_000))),
+    ),
     ("F0303", || compile_two("SUM(id)"), || compile_two("SUM(orders.id)")),
     ("F0310", || compile_two("SUM(orders.amount) / COUNT(customers.name)"), || compile_two("SUM(orders.amount)")),
     ("F0502", || compile_row(&repeating(40)), || compile_row(&repeating(1))),
     ("F0504", || compile_row(&doubling(10_000)), || compile_row(&doubling(100))),
     ("W0506", || compile_row("YEAR(NOW())"), || compile_row("YEAR(TODAY())")),
-    ("F0507", || compile_ordered("OFFSET(OFFSET(amount, -1), -1)"), || {
-        compile_spec("model: m\nfrom: t\norder_by: id\ndefinitions: a = OFFSET(OFFSET(amount, -1), -1)\n")
-    }),
+    (
+        "F0507",
+        || compile_ordered("OFFSET(OFFSET(amount, -1), -1)"),
+        || compile_spec("model: m\nfrom: t\norder_by: id\ndefinitions: a = OFFSET(OFFSET(amount, -1), -1)\n"),
+    ),
 ];
 
 /// Codes that no text given to the library can bring about, and where they are tested.

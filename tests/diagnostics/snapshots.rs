@@ -63,7 +63,10 @@ fn messages_keep_to_the_style() {
             assert!(diagnostic.help().is_some(), "no help: {place}");
             let span = diagnostic.span().range();
             assert!(span.start <= span.end && span.end <= case.text.len(), "a place outside of the text: {place}");
-            assert!(case.text.is_char_boundary(span.start) && case.text.is_char_boundary(span.end), "half a character: {place}");
+            assert!(
+                case.text.is_char_boundary(span.start) && case.text.is_char_boundary(span.end),
+                "half a character: {place}"
+            );
         }
     }
 }

@@ -15,11 +15,7 @@ pub enum Names {
 }
 
 /// What is wrong with the answer to this model's query; `None` where it is as expected.
-pub fn difference(
-    expected: &Expected,
-    answers: &BTreeMap<String, Value>,
-    names: Names,
-) -> Option<String> {
+pub fn difference(expected: &Expected, answers: &BTreeMap<String, Value>, names: Names) -> Option<String> {
     let model = &expected.model;
     let Some(answer) = answers.get(model) else {
         return Some(format!("{model}: no answer"));
@@ -27,21 +23,14 @@ pub fn difference(
     if let Some(error) = answer.get("error") {
         return Some(format!("{model}: {error}"));
     }
-    let list = |key: &str| {
-        answer[key]
-            .as_array()
-            .unwrap_or_else(|| panic!("no {key}: {answer}"))
-    };
+    let list = |key: &str| answer[key].as_array().unwrap_or_else(|| panic!("no {key}: {answer}"));
     let name = |name: &Value| match names {
         Names::Exact => project::text(name),
         Names::AnyCase => project::text(name).to_lowercase(),
     };
     let columns: Vec<_> = list("columns").iter().map(name).collect();
     if columns != expected.columns {
-        return Some(format!(
-            "{model}: columns {columns:?}, expected {:?}",
-            expected.columns
-        ));
+        return Some(format!("{model}: columns {columns:?}, expected {:?}", expected.columns));
     }
     let rows = list("rows");
     let mut wrong: Vec<_> = expected
@@ -62,9 +51,7 @@ pub fn difference(
         })
         .collect();
     let surplus = rows.iter().enumerate().skip(expected.rows.len());
-    wrong.extend(
-        surplus.map(|(position, row)| format!("  row {}: {row}, not expected", position + 1)),
-    );
+    wrong.extend(surplus.map(|(position, row)| format!("  row {}: {row}, not expected", position + 1)));
     (!wrong.is_empty()).then(|| format!("{model}:\n{}", wrong.join("\n")))
 }
 
@@ -86,9 +73,7 @@ fn agrees(expected: &Value, found: &Value) -> bool {
 /// Whether this is the date of today, somewhere on earth: an engine may be in any time zone, and
 /// midnight may have passed since it was asked.
 fn is_today(date: &str) -> bool {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .expect("a clock after 1970");
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a clock after 1970");
     let today = i64::try_from(now.as_secs() / 86_400).expect("a clock before the end of time");
     days_since_1970(date).is_some_and(|days| (days - today).abs() <= 1)
 }
@@ -100,11 +85,7 @@ fn days_since_1970(date: &str) -> Option<i64> {
         return None;
     };
     // years that begin in March have their leap day last
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let leap_days = year / 4 - year / 100 + year / 400;
     Some(365 * year + leap_days + (153 * month + 2) / 5 + day - 719_469)
 }

@@ -20,17 +20,10 @@ use tools::{answers, contents, copy, json_lines, run, run_with_input, scratch, t
 
 #[test]
 fn every_metric_has_expected_rows() {
-    assert_eq!(
-        project::stems("metrics", "yml"),
-        project::stems("expected", "yml")
-    );
+    assert_eq!(project::stems("metrics", "yml"), project::stems("expected", "yml"));
     for expected in Expected::all() {
         let spec = project::yaml(&project::folder().join(spec_path(&expected.model)));
-        assert_eq!(
-            spec["model"],
-            json!(expected.model),
-            "the file has the model's name"
-        );
+        assert_eq!(spec["model"], json!(expected.model), "the file has the model's name");
     }
 }
 
@@ -43,20 +36,10 @@ fn schema_and_seeds_tell_the_same() {
     assert_eq!(described, project::stems("seeds", "csv"));
     for (name, columns) in &schema {
         let records = project::records(name);
-        let header: Vec<_> = columns
-            .iter()
-            .map(|column| Some(column.name.clone()))
-            .collect();
+        let header: Vec<_> = columns.iter().map(|column| Some(column.name.clone())).collect();
         assert_eq!(records[0], header, "the header of {name}.csv");
-        assert!(
-            records.iter().all(|record| record.len() == header.len()),
-            "{name}.csv is ragged"
-        );
-        for (position, column) in columns
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| !column.nullable)
-        {
+        assert!(records.iter().all(|record| record.len() == header.len()), "{name}.csv is ragged");
+        for (position, column) in columns.iter().enumerate().filter(|(_, column)| !column.nullable) {
             let filled = records.iter().all(|record| record[position].is_some());
             assert!(filled, "{name}.{} is empty in a record", column.name);
         }
@@ -74,11 +57,7 @@ fn dbt_builds_the_expected_tables() {
     generate(&project);
     let written = contents(&project.join("models/formulac"));
     generate(&project);
-    assert_eq!(
-        written,
-        contents(&project.join("models/formulac")),
-        "a second run changes nothing"
-    );
+    assert_eq!(written, contents(&project.join("models/formulac")), "a second run changes nothing");
 
     let expected = Expected::all();
     let manifest = build(&dbt, &project);
@@ -88,14 +67,8 @@ fn dbt_builds_the_expected_tables() {
         .map(|expected| {
             let node = node(&expected.model);
             for column in &expected.columns {
-                let described = node["columns"][column]["description"]
-                    .as_str()
-                    .unwrap_or_default();
-                assert!(
-                    !described.is_empty(),
-                    "{}.{column} is not described",
-                    expected.model
-                );
+                let described = node["columns"][column]["description"].as_str().unwrap_or_default();
+                assert!(!described.is_empty(), "{}.{column} is not described", expected.model);
             }
             json!({"id": expected.model, "sql": select(&node["relation_name"], &expected.order_by)})
         })
@@ -106,10 +79,8 @@ fn dbt_builds_the_expected_tables() {
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/duckdb_rows.py"))
         .arg(project.join(DATABASE));
     let answers = answers(&run_with_input(&mut reader, &json_lines(&queries)).stdout);
-    let problems: Vec<_> = expected
-        .iter()
-        .filter_map(|expected| difference(expected, &answers, Names::Exact))
-        .collect();
+    let problems: Vec<_> =
+        expected.iter().filter_map(|expected| difference(expected, &answers, Names::Exact)).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n\n"));
 }
 
@@ -148,17 +119,7 @@ fn queries_answer_as_expected(dialect: &str, names: Names) {
         .iter()
         .map(|expected| {
             let spec = spec_path(&expected.model);
-            let sql = formulac(
-                &project::folder(),
-                &[
-                    "query",
-                    &spec,
-                    "--dialect",
-                    dialect,
-                    "--schema",
-                    "schema.yml",
-                ],
-            );
+            let sql = formulac(&project::folder(), &["query", &spec, "--dialect", dialect, "--schema", "schema.yml"]);
             json!({"id": expected.model, "sql": sql})
         })
         .collect();
@@ -181,11 +142,7 @@ fn queries_answer_as_expected(dialect: &str, names: Names) {
             Some(format!("{problem}\n{}", project::text(&query["sql"])))
         })
         .collect();
-    assert!(
-        problems.is_empty(),
-        "on {dialect}:\n{}",
-        problems.join("\n\n")
-    );
+    assert!(problems.is_empty(), "on {dialect}:\n{}", problems.join("\n\n"));
 }
 
 const DATABASE: &str = "subscription_business.duckdb";
@@ -196,37 +153,20 @@ fn spec_path(model: &str) -> String {
 
 /// Writes the models of all specs, as the example's README says.
 fn generate(project: &Path) {
-    let specs: Vec<_> = project::stems("metrics", "yml")
-        .iter()
-        .map(|model| spec_path(model))
-        .collect();
+    let specs: Vec<_> = project::stems("metrics", "yml").iter().map(|model| spec_path(model)).collect();
     let mut args = vec!["model"];
     args.extend(specs.iter().map(String::as_str));
-    args.extend([
-        "--out",
-        "models/formulac",
-        "--dialect",
-        "duckdb",
-        "--schema",
-        "schema.yml",
-    ]);
+    args.extend(["--out", "models/formulac", "--dialect", "duckdb", "--schema", "schema.yml"]);
     formulac(project, &args);
 }
 
 /// Runs the command, which has to succeed without a warning; its standard output.
 fn formulac(folder: &Path, args: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
-    command
-        .args(args)
-        .current_dir(folder)
-        .env_remove("FORMULAC_ENV");
+    command.args(args).current_dir(folder).env_remove("FORMULAC_ENV");
     let output = run(&mut command);
     let messages = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        !messages.contains("warning"),
-        "formulac {}\n{messages}",
-        args.join(" ")
-    );
+    assert!(!messages.contains("warning"), "formulac {}\n{messages}", args.join(" "));
     String::from_utf8(output.stdout).expect("SQL is UTF-8")
 }
 
@@ -256,39 +196,19 @@ fn build(dbt: &Path, project: &Path) -> Value {
 
     let results = artifact("run_results.json");
     let mut built = Vec::new();
-    for result in results["results"]
-        .as_array()
-        .expect("run_results.json has results")
-    {
+    for result in results["results"].as_array().expect("run_results.json has results") {
         let id = project::text(&result["unique_id"]);
         let status = project::text(&result["status"]);
-        assert!(
-            ["success", "pass"].contains(&status.as_str()),
-            "{id}: {status}\n{log}"
-        );
-        built.extend(
-            id.strip_prefix("model.subscription_business.")
-                .map(str::to_owned),
-        );
+        assert!(["success", "pass"].contains(&status.as_str()), "{id}: {status}\n{log}");
+        built.extend(id.strip_prefix("model.subscription_business.").map(str::to_owned));
     }
     built.sort();
-    assert_eq!(
-        built,
-        project::stems("metrics", "yml"),
-        "one model a spec\n{log}"
-    );
+    assert_eq!(built, project::stems("metrics", "yml"), "one model a spec\n{log}");
     artifact("manifest.json")
 }
 
 fn select(relation: &Value, order_by: &[String]) -> String {
-    let keys: Vec<_> = order_by
-        .iter()
-        .map(|name| format!("\"{name}\" nulls last"))
-        .collect();
-    let order = if keys.is_empty() {
-        String::new()
-    } else {
-        format!(" order by {}", keys.join(", "))
-    };
+    let keys: Vec<_> = order_by.iter().map(|name| format!("\"{name}\" nulls last")).collect();
+    let order = if keys.is_empty() { String::new() } else { format!(" order by {}", keys.join(", ")) };
     format!("select * from {}{order}", project::text(relation))
 }

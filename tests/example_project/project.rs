@@ -18,8 +18,7 @@ pub fn read(path: &Path) -> String {
 /// A YAML file as the JSON value that says the same.
 pub fn yaml(path: &Path) -> Value {
     let text = read(path);
-    let documents =
-        Yaml::load_from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let documents = Yaml::load_from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     assert_eq!(documents.len(), 1, "{} holds one document", path.display());
     to_json(&documents[0])
 }
@@ -42,16 +41,11 @@ fn to_json(node: &Yaml) -> Value {
 
 /// A JSON value that has to be text.
 pub fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("text expected, found {value}"))
-        .to_owned()
+    value.as_str().unwrap_or_else(|| panic!("text expected, found {value}")).to_owned()
 }
 
 fn list(value: &Value) -> &[Value] {
-    value
-        .as_array()
-        .unwrap_or_else(|| panic!("a list expected, found {value}"))
+    value.as_array().unwrap_or_else(|| panic!("a list expected, found {value}"))
 }
 
 fn texts(value: &Value) -> Vec<String> {
@@ -90,18 +84,10 @@ impl Expected {
     fn of(model: String) -> Self {
         let file = yaml(&folder().join(format!("expected/{model}.yml")));
         let columns = texts(&file["columns"]);
-        let rows: Vec<_> = list(&file["rows"])
-            .iter()
-            .map(|row| list(row).to_vec())
-            .collect();
+        let rows: Vec<_> = list(&file["rows"]).iter().map(|row| list(row).to_vec()).collect();
         let complete = rows.iter().all(|row| row.len() == columns.len());
         assert!(complete, "a row of {model} has not one value a column");
-        Self {
-            order_by: texts(&file["order_by"]),
-            model,
-            columns,
-            rows,
-        }
+        Self { order_by: texts(&file["order_by"]), model, columns, rows }
     }
 }
 
@@ -121,9 +107,7 @@ pub type Relation = (String, Vec<Column>);
 /// The relations of `schema.yml`.
 pub fn schema() -> Vec<Relation> {
     let file = yaml(&folder().join("schema.yml"));
-    let relations = file["relations"]
-        .as_object()
-        .expect("`relations` is a mapping");
+    let relations = file["relations"].as_object().expect("`relations` is a mapping");
     let column = |name: &String, facts: &Value, key: &[String]| Column {
         name: name.clone(),
         ty: text(facts.get("type").unwrap_or(facts)),
@@ -132,16 +116,8 @@ pub fn schema() -> Vec<Relation> {
     };
     let relation = |(name, facts): (&String, &Value)| {
         let key = texts(&facts["primary_key"]);
-        let columns = facts["columns"]
-            .as_object()
-            .expect("`columns` is a mapping");
-        (
-            name.clone(),
-            columns
-                .iter()
-                .map(|(name, facts)| column(name, facts, &key))
-                .collect(),
-        )
+        let columns = facts["columns"].as_object().expect("`columns` is a mapping");
+        (name.clone(), columns.iter().map(|(name, facts)| column(name, facts, &key)).collect())
     };
     relations.iter().map(relation).collect()
 }
@@ -153,15 +129,8 @@ pub fn seeds() -> Vec<Relation> {
     let column = |seed: &Value, facts: &Value| {
         let name = text(&facts["name"]);
         let pinned = &seed["config"]["column_types"][&name];
-        assert_eq!(
-            pinned, &facts["data_type"],
-            "the type of {name} in column_types"
-        );
-        let has = |test: &str| {
-            facts["data_tests"]
-                .as_array()
-                .is_some_and(|all| all.contains(&json!(test)))
-        };
+        assert_eq!(pinned, &facts["data_type"], "the type of {name} in column_types");
+        let has = |test: &str| facts["data_tests"].as_array().is_some_and(|all| all.contains(&json!(test)));
         let ty = match text(pinned).as_str() {
             "varchar" => "text",
             "bigint" => "integer",
@@ -169,18 +138,10 @@ pub fn seeds() -> Vec<Relation> {
             "date" => "date",
             other => panic!("a type that the example does not use: {other}"),
         };
-        Column {
-            name,
-            ty: ty.to_owned(),
-            nullable: !has("not_null"),
-            key: has("unique"),
-        }
+        Column { name, ty: ty.to_owned(), nullable: !has("not_null"), key: has("unique") }
     };
     let relation = |seed: &Value| {
-        let columns = list(&seed["columns"])
-            .iter()
-            .map(|facts| column(seed, facts))
-            .collect();
+        let columns = list(&seed["columns"]).iter().map(|facts| column(seed, facts)).collect();
         (text(&seed["name"]), columns)
     };
     list(&file["seeds"]).iter().map(relation).collect()
@@ -205,20 +166,14 @@ pub fn records(name: &str) -> Vec<Vec<Option<String>>> {
             other => field.push(other),
         }
     }
-    assert!(
-        record.is_empty() && field.is_empty(),
-        "{name}.csv ends in a line break"
-    );
+    assert!(record.is_empty() && field.is_empty(), "{name}.csv ends in a line break");
     records
 }
 
 /// All seeds in the form of `tests/oracle/oracle.py --table`.
 pub fn tables() -> Value {
     let table = |(name, columns): &Relation| {
-        let types: Vec<_> = columns
-            .iter()
-            .map(|column| json!({"name": column.name, "type": (&column.ty)}))
-            .collect();
+        let types: Vec<_> = columns.iter().map(|column| json!({"name": column.name, "type": (&column.ty)})).collect();
         json!({"name": name, "columns": types, "rows": records(name).split_off(1)})
     };
     json!({"tables": schema().iter().map(table).collect::<Vec<_>>()})

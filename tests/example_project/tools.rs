@@ -17,25 +17,17 @@ pub fn tool(variable: &str) -> Option<PathBuf> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let path = set(variable).map(PathBuf::from);
     if path.is_none() {
-        assert!(
-            set("FORMULAC_REQUIRE_ENGINES").is_none(),
-            "{variable} is not set, and FORMULAC_REQUIRE_ENGINES is"
-        );
+        assert!(set("FORMULAC_REQUIRE_ENGINES").is_none(), "{variable} is not set, and FORMULAC_REQUIRE_ENGINES is");
         let test = std::thread::current().name().unwrap_or_default().to_owned();
-        writeln!(
-            io::stderr(),
-            "SKIPPED example_project::{test}: {variable} is not set"
-        )
-        .expect("standard error is open");
+        writeln!(io::stderr(), "SKIPPED example_project::{test}: {variable} is not set")
+            .expect("standard error is open");
     }
     path
 }
 
 /// A folder of this test alone, empty. It stays, to be looked at.
 pub fn scratch(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("example_project")
-        .join(name);
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("example_project").join(name);
     if path.exists() {
         fs::remove_dir_all(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     }
@@ -49,8 +41,7 @@ pub fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap_or_else(|e| panic!("{}: {e}", from.display())) {
         let path = entry.expect("a readable folder").path();
         let name = path.file_name().expect("an entry has a name");
-        let leftover =
-            name == "target" || name == "logs" || path.extension().is_some_and(|e| e == "duckdb");
+        let leftover = name == "target" || name == "logs" || path.extension().is_some_and(|e| e == "duckdb");
         if path.is_dir() && !leftover {
             copy(&path, &to.join(name));
         } else if !leftover {
@@ -63,9 +54,7 @@ pub fn copy(from: &Path, to: &Path) {
 pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let files = entries.map(|entry| entry.expect("a readable folder").path());
-    files
-        .map(|file| (file.clone(), fs::read(file).expect("a readable file")))
-        .collect()
+    files.map(|file| (file.clone(), fs::read(file).expect("a readable file"))).collect()
 }
 
 pub fn write(path: &Path, text: &str) {
@@ -78,45 +67,24 @@ pub fn run(command: &mut Command) -> Output {
 
 /// Runs a program that has to succeed. The input is small enough for a pipe to hold.
 pub fn run_with_input(command: &mut Command, input: &str) -> Output {
-    let child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let mut pipe = child.stdin.take().expect("standard input is a pipe");
-    pipe.write_all(input.as_bytes())
-        .unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    pipe.write_all(input.as_bytes()).unwrap_or_else(|e| panic!("{command:?}: {e}"));
     drop(pipe);
-    let output = child
-        .wait_with_output()
-        .unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    let (stdout, stderr) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(
-        output.status.success(),
-        "{command:?}: {}\n{stdout}\n{stderr}",
-        output.status
-    );
+    let output = child.wait_with_output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{stdout}\n{stderr}", output.status);
     output
 }
 
 pub fn json_lines(values: &[Value]) -> String {
-    values
-        .iter()
-        .flat_map(|value| [value.to_string(), "\n".to_owned()])
-        .collect()
+    values.iter().flat_map(|value| [value.to_string(), "\n".to_owned()]).collect()
 }
 
 /// The answers of a batch by the id of the query.
 pub fn answers(output: &[u8]) -> BTreeMap<String, Value> {
-    let lines = output
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
+    let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let values = lines.map(|line| serde_json::from_slice::<Value>(line).expect("a line of JSON"));
-    values
-        .map(|answer| (project::text(&answer["id"]), answer))
-        .collect()
+    values.map(|answer| (project::text(&answer["id"]), answer)).collect()
 }

@@ -8,7 +8,8 @@ fn compiler(context: Context) -> Compiler {
         .with(Column::new("id", Type::Integer).nullable(false))
         .with(Column::new("amount", Type::Decimal).nullable(false))
         .with(Column::new("month", Type::Date).nullable(false));
-    let builder = Compiler::builder().schema(Schema::new().with(orders)).from("orders").context(context).order_by(["month"]);
+    let builder =
+        Compiler::builder().schema(Schema::new().with(orders)).from("orders").context(context).order_by(["month"]);
     // A measure of groups by month; a dimension is one of rows.
     if context == Context::Measure { builder.group_by(["month"]).build() } else { builder.build() }
 }
@@ -16,7 +17,9 @@ fn compiler(context: Context) -> Compiler {
 /// The SQL, or the codes of the errors.
 fn outcome(case: &Yaml<'_>) -> (String, String) {
     let text = |key: &str| case.as_mapping_get(key).and_then(|n| n.as_str());
-    let codes = |all: &[formulac::Diagnostic]| all.iter().filter(|d| d.is_error()).map(|d| d.code()).collect::<Vec<_>>().join(" ");
+    let codes = |all: &[formulac::Diagnostic]| {
+        all.iter().filter(|d| d.is_error()).map(|d| d.code()).collect::<Vec<_>>().join(" ")
+    };
     if let Some(step) = text("step") {
         let spec = format!("model: m\nfrom: orders\n{step}");
         let compiled = compiler(Context::Measure).compile_spec(&spec);

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 const NAMES: &[&str] = &["a", "b_2", "Amount", "größe", "_x", "日付", "orders.amount", "o . a", "TRUE", "FALSE", "C1x"];
-const REFERENCES: &[&str] = &["${orders.amount}", "${orders.Net Revenue}", "${orders.day[month]}", "${o.a:total}", "$A$1", "$B", "A$7"];
+const REFERENCES: &[&str] =
+    &["${orders.amount}", "${orders.Net Revenue}", "${orders.day[month]}", "${o.a:total}", "$A$1", "$B", "A$7"];
 const NUMBERS: &[&str] = &["0", "1", "42", "3.14", ".5", "2.", "1e9", "6.02E+23", "007"];
 const FUNCTIONS: &[&str] = &["SUM", "IF", "count", "CONCAT", "unknown_function", "Max", "TODAY", "STDEV.S"];
 const OPERATORS: &[&str] = &["=", "<>", "<", "<=", ">", ">=", "&", "+", "-", "*", "/", "^"];

@@ -54,7 +54,10 @@ fn survives(text: &str, compilers: &[Compiler]) -> Result<(), TestCaseError> {
         let compiled = compiler.compile(text);
         check_diagnostics(text, compiled.diagnostics())?;
         for definition in compiled.definitions() {
-            prop_assert!(!definition.sql().is_empty() && !definition.sql().contains('\n') || text.contains('\n'), "{text:?}");
+            prop_assert!(
+                !definition.sql().is_empty() && !definition.sql().contains('\n') || text.contains('\n'),
+                "{text:?}"
+            );
         }
         let again = compiler.compile(text);
         let sql = |c: &formulac::Compiled| c.definitions().iter().map(|d| d.sql().to_owned()).collect::<Vec<_>>();

@@ -42,13 +42,24 @@ proptest! {
 #[test]
 fn faults_stay_where_they_are() {
     let good = "a = SUM(amount)\nb = COUNT(DISTINCT(customer_id))\nc = a / b";
-    let faults = ["x = SUMM(amount)", "x = SUM(amount", "x = \"open", "x = ", "x = SUM(amount) + status", "x = AVERAGE(SUM(amount))", "x = 1 2", "x = y\ny = x"];
+    let faults = [
+        "x = SUMM(amount)",
+        "x = SUM(amount",
+        "x = \"open",
+        "x = ",
+        "x = SUM(amount) + status",
+        "x = AVERAGE(SUM(amount))",
+        "x = 1 2",
+        "x = y\ny = x",
+    ];
     for dialect in Dialect::all() {
         let compiler = Compiler::builder().dialect(dialect).schema(orders()).build();
         let wanted = sql_by_name(&compiler, good);
         assert_eq!(wanted.len(), 3);
         for fault in faults {
-            for text in [format!("{fault}\n{good}"), format!("{good}\n{fault}"), good.replace("\nb", &format!("\n{fault}\nb"))] {
+            for text in
+                [format!("{fault}\n{good}"), format!("{good}\n{fault}"), good.replace("\nb", &format!("\n{fault}\nb"))]
+            {
                 assert_eq!(sql_by_name(&compiler, &text), wanted, "{text}");
             }
         }

@@ -15,7 +15,10 @@ fn check(ast: &Ast, source: &str, found: &[Diagnostic]) -> Result<(), TestCaseEr
             let span = ast.span(id);
             let range = span.range();
             prop_assert!(range.start <= range.end && range.end <= source.len(), "{source:?}: {span:?}");
-            prop_assert!(source.is_char_boundary(range.start) && source.is_char_boundary(range.end), "{source:?}: {span:?}");
+            prop_assert!(
+                source.is_char_boundary(range.start) && source.is_char_boundary(range.end),
+                "{source:?}: {span:?}"
+            );
             prop_assert!(id.index() >= definition.first.index() && id.index() <= definition.body.index());
             if ast.expr(id) == Expr::Error {
                 prop_assert!(found.iter().any(Diagnostic::is_error), "{source:?}: a hole that is not reported");
@@ -27,7 +30,9 @@ fn check(ast: &Ast, source: &str, found: &[Diagnostic]) -> Result<(), TestCaseEr
                 prop_assert!(child.index() < id.index(), "children come first");
                 prop_assert!(
                     inner.start >= range.start && inner.end <= range.end,
-                    "{source:?}: {:?} sticks out of {:?}", &source[inner.clone()], &source[range.clone()]
+                    "{source:?}: {:?} sticks out of {:?}",
+                    &source[inner.clone()],
+                    &source[range.clone()]
                 );
                 prop_assert!(inner.start >= last, "{source:?}: children overlap");
                 last = inner.end;

@@ -27,7 +27,10 @@ fn parses(dialect: Dialect, sql: &str) -> Result<(), TestCaseError> {
     }
     let parser_dialect = parser_of(dialect);
     let whole = format!("select {sql} from t");
-    let outcome = Parser::new(&*parser_dialect).with_recursion_limit(500).try_with_sql(&whole).and_then(|mut p| p.parse_statements());
+    let outcome = Parser::new(&*parser_dialect)
+        .with_recursion_limit(500)
+        .try_with_sql(&whole)
+        .and_then(|mut p| p.parse_statements());
     prop_assert!(outcome.is_ok(), "{dialect}: {sql}\n{:?}", outcome.err());
     Ok(())
 }

@@ -16,7 +16,11 @@ struct Part {
 }
 
 fn parts() -> impl Strategy<Value = Vec<Part>> {
-    let part = (0..6usize, 2..9u32, any::<prop::sample::Index>()).prop_map(|(shape, number, uses)| Part { shape, number, uses });
+    let part = (0..6usize, 2..9u32, any::<prop::sample::Index>()).prop_map(|(shape, number, uses)| Part {
+        shape,
+        number,
+        uses,
+    });
     prop::collection::vec(part, 2..7)
 }
 

@@ -20,7 +20,9 @@ fn as_stated() {
             let sqlparser::ast::SetExpr::Select(select) = &*query_tree.body else { panic!("{name}: no select") };
             let item = |item: &sqlparser::ast::SelectItem| match item {
                 sqlparser::ast::SelectItem::ExprWithAlias { alias, .. } => Some(plain(&alias.value)),
-                sqlparser::ast::SelectItem::UnnamedExpr(e) => Some(plain(e.to_string().rsplit('.').next().unwrap_or_default())),
+                sqlparser::ast::SelectItem::UnnamedExpr(e) => {
+                    Some(plain(e.to_string().rsplit('.').next().unwrap_or_default()))
+                }
                 _ => None,
             };
             let Some(written) = select.projection.iter().map(item).collect::<Option<Vec<_>>>() else { continue };

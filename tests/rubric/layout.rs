@@ -36,7 +36,8 @@ fn lines_of_80() {
             start = range.end;
             let length = line.trim_end().chars().count();
             let indent = line.len() - line.trim_start().len();
-            let longest = all.iter().filter(|(_, r)| r.start >= range.start && r.end <= range.end).map(|(_, r)| r.len()).max();
+            let longest =
+                all.iter().filter(|(_, r)| r.start >= range.start && r.end <= range.end).map(|(_, r)| r.len()).max();
             if length > 80 && indent + longest.unwrap_or(0) <= 80 {
                 faults.push(format!("{length} characters: {}", line.trim()));
             }
@@ -85,10 +86,8 @@ fn one_column_a_line() {
                     lists.retain(|d| *d <= depth);
                 }
                 Token::Word(word) if word.keyword == Keyword::SELECT => lists.push(depth),
-                Token::Word(word) if word.keyword == Keyword::FROM => {
-                    if lists.last() == Some(&depth) {
-                        lists.pop();
-                    }
+                Token::Word(word) if word.keyword == Keyword::FROM && lists.last() == Some(&depth) => {
+                    lists.pop();
                 }
                 Token::Comma if lists.last() == Some(&depth) => {
                     let next = &all[index + 1].1;

@@ -62,7 +62,10 @@ fn fallbacks_that_matter() {
             let Some(inside) = text.strip_prefix("coalesce(").filter(|_| name == "coalesce") else { continue };
             let never = ["id", "subscription_id", "invoice_id", "market", "count(*)", "current_date", "'", "0", "1"];
             let first = inside.split([',', ')']).next().unwrap_or_default();
-            if never.iter().any(|n| first == *n || (n.len() == 1 && first.starts_with(n))) || inside.starts_with("count(") || inside.starts_with("coalesce(") {
+            if never.iter().any(|n| first == *n || (n.len() == 1 && first.starts_with(n)))
+                || inside.starts_with("count(")
+                || inside.starts_with("coalesce(")
+            {
                 faults.push(format!("cannot be NULL: {text}"));
             }
         }
@@ -85,7 +88,8 @@ fn casts_that_matter() {
     each(|w, sql| {
         let mut faults = Vec::new();
         for (name, text) in calls(w.dialect, sql) {
-            let Some(inside) = text.strip_prefix("cast(").and_then(|t| t.strip_suffix(')')).filter(|_| name == "cast") else {
+            let Some(inside) = text.strip_prefix("cast(").and_then(|t| t.strip_suffix(')')).filter(|_| name == "cast")
+            else {
                 continue;
             };
             let Some((value, ty)) = inside.rsplit_once(" as ") else { continue };
@@ -94,7 +98,10 @@ fn casts_that_matter() {
             if own && COLUMNS.iter().any(|(column, types)| *column == value && types.contains(&ty)) {
                 faults.push(format!("has the type already: {text}"));
             }
-            if value.starts_with("cast(") && value.ends_with(&format!(" as {ty})")) && calls(w.dialect, value).len() == 1 {
+            if value.starts_with("cast(")
+                && value.ends_with(&format!(" as {ty})"))
+                && calls(w.dialect, value).len() == 1
+            {
                 faults.push(format!("cast twice: {text}"));
             }
         }
@@ -134,7 +141,9 @@ fn no_counters_in_names() {
     each(|w, sql| {
         let counted = |name: &str| {
             let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-            stem != name && (stem.ends_with('_') || ["cte", "t", "q", "x", "s", "step", "sub", "tmp", "col", "expr"].contains(&stem))
+            stem != name
+                && (stem.ends_with('_')
+                    || ["cte", "t", "q", "x", "s", "step", "sub", "tmp", "col", "expr"].contains(&stem))
         };
         let word = |t: Token| match t {
             Token::Word(word) => Some(word.value),

@@ -7,7 +7,8 @@ use crate::sql_text::{tokens, tree};
 
 /// Words after which a bracket groups an expression; after any other it belongs to a call or a subquery.
 const BEFORE_EXPRESSIONS: &[&str] = &[
-    "and", "or", "not", "when", "then", "else", "case", "select", "where", "having", "by", "on", "between", "distinct", "is", "like",
+    "and", "or", "not", "when", "then", "else", "case", "select", "where", "having", "by", "on", "between", "distinct",
+    "is", "like",
 ];
 
 fn groups(before: Option<&Token>, after: Option<&Token>) -> bool {
@@ -23,7 +24,9 @@ fn groups(before: Option<&Token>, after: Option<&Token>) -> bool {
 
 /// `(a > 1) = true`: comparisons cannot be chained in Postgres, though sqlparser reads them so.
 fn is_compared(before: Option<&Token>, after: Option<&Token>) -> bool {
-    let compares = |t: Option<&Token>| matches!(t, Some(Token::Eq | Token::Neq | Token::Lt | Token::LtEq | Token::Gt | Token::GtEq));
+    let compares = |t: Option<&Token>| {
+        matches!(t, Some(Token::Eq | Token::Neq | Token::Lt | Token::LtEq | Token::Gt | Token::GtEq))
+    };
     compares(before) || compares(after)
 }
 
