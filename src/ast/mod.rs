@@ -163,7 +163,7 @@ pub enum Expr {
         /// Its right side.
         right: ExprId,
     },
-    /// A function call: index into [`Ast::calls`].
+    /// A function call: index for [`Ast::call`].
     Call(u32),
 }
 

@@ -269,9 +269,15 @@ impl Lower<'_> {
             let condition = self.condition(*value);
             match self.program.node(condition) {
                 Ir::Error => return condition,
-                // AND inside AND reads as one.
-                Ir::And(inner) if and => conditions.extend_from_slice(self.program.args(inner)),
-                Ir::Or(inner) if !and => conditions.extend_from_slice(self.program.args(inner)),
+                // AND inside AND reads as one; the inner one is then part of nothing.
+                Ir::And(inner) if and => {
+                    self.program.folded = true;
+                    conditions.extend_from_slice(self.program.args(inner));
+                }
+                Ir::Or(inner) if !and => {
+                    self.program.folded = true;
+                    conditions.extend_from_slice(self.program.args(inner));
+                }
                 _ => conditions.push(condition),
             }
         }
