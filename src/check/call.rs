@@ -307,7 +307,9 @@ impl Lower<'_> {
                 (ty, wanted) if ty == wanted => Some(EXACT),
                 (Unknown, Boolean | Date | Timestamp | Timestamptz) => Some(WIDENS),
                 (Unknown, _) => Some(EXACT),
-                (Number, Integer | Decimal | Float) | (Point, Decimal | Float) => Some(EXACT),
+                // A number of unknown kind is best served by what serves every kind.
+                (Number, Float) | (Point, Decimal | Float) => Some(EXACT),
+                (Number, Integer | Decimal) => Some(WIDENS),
                 (Integer, Decimal | Float) | (Decimal, Float) | (Date | Timestamptz, Timestamp) => Some(WIDENS),
                 (Timestamp | Timestamptz, Date) | (Decimal | Float | Point, Integer) => Some(CONVERTS),
                 (Text, Date | Timestamp) if self.is_date_like(arg) => Some(CONVERTS),

@@ -423,7 +423,7 @@ impl<'y> Loader<'y, '_> {
                 Diagnostic::new(
                     Code::FormulaCut,
                     Span::new(node.span.end, end),
-                    format!("YAML takes `{}` for a comment, so the formula of `{key}` ends before it", rest.trim()),
+                    format!("`{}` is a comment to YAML, so the formula of `{key}` ends before it", rest.trim()),
                 )
                 .with_help(format!("put it in quotes: `{key}: {mended}`"))
                 .with_fix(Span::new(node.span.start, end), mended),
