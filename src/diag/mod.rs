@@ -55,13 +55,13 @@ impl Diagnostic {
     /// A fault of this code at this place; the message has no capital, no full stop, user text in backticks.
     #[must_use]
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), label: None, help: None, span, labels: Vec::new(), fix: None }
+        Self { code, message: shortened(message.into()), label: None, help: None, span, labels: Vec::new(), fix: None }
     }
 
     /// With advice that can be applied.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(shortened(help.into()));
         self
     }
 
@@ -172,6 +172,16 @@ impl Diagnostic {
     pub fn fix(&self) -> Option<&Fix> {
         self.fix.as_ref()
     }
+}
+
+/// A text that people can read, whatever names stand in it.
+fn shortened(text: String) -> String {
+    if text.len() <= 600 {
+        return text;
+    }
+    let begin: String = text.chars().take(300).collect();
+    let end: Vec<char> = text.chars().rev().take(100).collect();
+    format!("{begin} … {}", end.into_iter().rev().collect::<String>())
 }
 
 /// Sorts by place, errors before warnings at the same place, and drops what is said twice.

@@ -354,6 +354,8 @@ impl Planner<'_> {
         let program = self.step.program;
         let mut stack: Vec<IrId> = read.to_vec();
         let mut seen = rustc_hash::FxHashSet::default();
+        let outputs: FxHashMap<String, IrId> =
+            wanted.iter().map(|(name, root)| (name.to_ascii_lowercase(), *root)).collect();
         let mut clash = false;
         while let Some(id) = stack.pop() {
             if clash || !seen.insert(id) || self.column_in(id, stage).is_some() {
@@ -363,9 +365,8 @@ impl Planner<'_> {
                 Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
                 Ir::Column(column) => {
                     let name = &program.columns[column as usize].name;
-                    clash = wanted.iter().any(|(output, root)| {
-                        output.eq_ignore_ascii_case(name) && program.node(*root) != Ir::Column(column)
-                    });
+                    let output = outputs.get(&name.to_ascii_lowercase());
+                    clash = output.is_some_and(|root| program.node(*root) != Ir::Column(column));
                 }
                 _ => stack.extend(program.operands(id)),
             }

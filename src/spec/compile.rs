@@ -317,7 +317,9 @@ impl<'r> Run<'r> {
         match keys.as_slice() {
             [] if plan.grouped => format!("{from}_in_total"),
             [] => format!("{from}_calculated"),
-            keys => format!("{from}_by_{}", keys.join("_and_")),
+            [key] => format!("{from}_by_{key}"),
+            [one, two] => format!("{from}_by_{one}_and_{two}"),
+            [one, ..] => format!("{from}_by_{one}_and_more"),
         }
     }
 
