@@ -10,22 +10,13 @@ mod corpus;
 use std::hint::black_box;
 use std::time::Duration;
 
-use corpus::{Size, floor};
+use corpus::floor;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use formulac::lex;
 
 fn stages(c: &mut Criterion) {
     let (typed, untyped) = (corpus::compiler(true), corpus::compiler(false));
-    let classes = [
-        ("short", corpus::of_size(Size::Short, 400)),
-        ("medium", corpus::of_size(Size::Medium, 150)),
-        ("long", corpus::of_size(Size::Long, 20)),
-        ("mix", corpus::mix(400)),
-    ];
-    for (_, texts) in &classes {
-        corpus::verify(&typed, texts.iter().map(String::as_str));
-        corpus::verify(&untyped, texts.iter().map(String::as_str));
-    }
+    let classes = corpus::classes([&typed, &untyped]);
     type Stage<'c> = (&'static str, Box<dyn Fn(&str) + 'c>);
     let stages: [Stage<'_>; 5] = [
         (

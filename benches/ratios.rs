@@ -16,7 +16,7 @@ use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use corpus::{Size, floor};
+use corpus::floor;
 use formulac::Compiler;
 use formulac::lex::{self, Mode, Token};
 use formulac::limits::Limits;
@@ -170,16 +170,7 @@ fn main() {
     let rounds = if arguments.iter().any(|a| a == "--quick") { 40 } else { 300 };
     let (typed, untyped) = (corpus::compiler(true), corpus::compiler(false));
     let mut goals = Goals { missed: Vec::new() };
-    let classes = [
-        ("short", corpus::of_size(Size::Short, 400)),
-        ("medium", corpus::of_size(Size::Medium, 150)),
-        ("long", corpus::of_size(Size::Long, 20)),
-        ("mix", corpus::mix(400)),
-    ];
-    for (_, texts) in &classes {
-        corpus::verify(&typed, texts.iter().map(String::as_str));
-        corpus::verify(&untyped, texts.iter().map(String::as_str));
-    }
+    let classes = corpus::classes([&typed, &untyped]);
 
     println!("seed {}, least of {rounds} rounds that take turns; x = times the lexing floor\n", corpus::SEED);
     println!("One call a definition, one compiler for all:");

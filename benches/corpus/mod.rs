@@ -372,6 +372,20 @@ pub fn schema() -> Schema {
     Schema::new().with(relation.primary_key(["order_id"]))
 }
 
+/// The classes of definitions that are measured, by name; all compile with either compiler.
+pub fn classes(compilers: [&Compiler; 2]) -> [(&'static str, Vec<String>); 4] {
+    let classes = [
+        ("short", of_size(Size::Short, 400)),
+        ("medium", of_size(Size::Medium, 150)),
+        ("long", of_size(Size::Long, 20)),
+        ("mix", mix(400)),
+    ];
+    for compiler in compilers {
+        verify(compiler, classes.iter().flat_map(|(_, texts)| texts).map(String::as_str));
+    }
+    classes
+}
+
 /// A compiler that knows the schema, or nothing.
 pub fn compiler(schema_known: bool) -> Compiler {
     let builder = Compiler::builder();

@@ -251,13 +251,18 @@ fn for_each(reports: &[Report<'_>], mut each: impl FnMut(&Report<'_>, &Diagnosti
 /// so that none of them reaches a terminal. Line ends and tabs stay.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
+    escaped(text, |out, code| write!(out, "\\u{{{code:x}}}"))
+}
+
+/// Text with its hidden characters written as `escape` writes their codes.
+fn escaped(text: &str, escape: fn(&mut String, u32) -> std::fmt::Result) -> Cow<'_, str> {
     if !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if is_hidden(c) {
-            let _ = write!(out, "\\u{{{:x}}}", c as u32);
+            let _ = escape(&mut out, c as u32);
         } else {
             out.push(c);
         }
@@ -278,19 +283,7 @@ pub fn is_hidden(c: char) -> bool {
 /// JSON text, indented. DEL and the C1 controls are escaped too, which JSON itself does not ask for.
 #[must_use]
 pub fn json_text(value: &Value) -> String {
-    let text = format!("{value:#}\n");
-    if !text.chars().any(|c| c != '\n' && is_hidden(c)) {
-        return text;
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if is_hidden(c) {
-            let _ = write!(out, "\\u{:04x}", c as u32);
-        } else {
-            out.push(c);
-        }
-    }
-    out
+    escaped(&format!("{value:#}\n"), |out, code| write!(out, "\\u{code:04x}")).into_owned()
 }
 
 #[cfg(test)]

@@ -124,8 +124,7 @@ impl<'p> Emitter<'p> {
 
     fn too_large(&mut self, id: IrId) {
         let span = self.program.meta(id).span;
-        self.failed = true;
-        self.diagnostics.push(
+        self.report(
             Diagnostic::new(
                 Code::ExpressionTooLarge,
                 span,
@@ -133,6 +132,18 @@ impl<'p> Emitter<'p> {
             )
             .with_help("name the inner parts as definitions of a spec and compile it with `formulac query`, which computes each once"),
         );
+    }
+
+    /// Why the definition has no SQL.
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.failed = true;
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// What stands where there is no SQL; the definition is not given out.
+    fn unwritten(&mut self, span: Span) -> SqlId {
+        self.failed = true;
+        self.tree.word("null", span)
     }
 
     /// The first call that repeats an argument, of the definition emitted last.
@@ -171,10 +182,7 @@ impl<'p> Emitter<'p> {
         let meta = program.meta(id);
         let span = meta.span;
         let sql = match program.node(id) {
-            Ir::Error => {
-                self.failed = true;
-                self.tree.word("null", span)
-            }
+            Ir::Error => self.unwritten(span),
             Ir::Null => self.tree.word("null", span),
             Ir::Bool(value) => self.tree.word(if value { "true" } else { "false" }, span),
             Ir::Number(slice) => self.number(program.text(slice), meta.ty, span),
@@ -319,11 +327,8 @@ impl<'p> Emitter<'p> {
     fn reference(&mut self, index: u32, span: Span) -> SqlId {
         match self.roots[index as usize] {
             Some(root) => root,
-            None => {
-                // What it is made of could not be written, and was reported there.
-                self.failed = true;
-                self.tree.word("null", span)
-            }
+            // What it is made of could not be written, and was reported there.
+            None => self.unwritten(span),
         }
     }
 
@@ -444,8 +449,7 @@ impl<'p> Emitter<'p> {
             Cell::Unsupported(reason) => {
                 let function = catalog::get(catalog::owner(overload));
                 let name = if function.internal { "this operation" } else { function.name };
-                self.failed = true;
-                self.diagnostics.push(
+                self.report(
                     Diagnostic::new(
                         Code::UnsupportedFunction,
                         span,
@@ -453,11 +457,10 @@ impl<'p> Emitter<'p> {
                     )
                     .with_help(*reason),
                 );
-                self.tree.word("null", span)
+                self.unwritten(span)
             }
             Cell::Missing => {
-                self.failed = true;
-                self.diagnostics.push(Diagnostic::new(
+                self.report(Diagnostic::new(
                     Code::Internal,
                     span,
                     format!(
@@ -466,7 +469,7 @@ impl<'p> Emitter<'p> {
                         self.dialect
                     ),
                 ));
-                self.tree.word("null", span)
+                self.unwritten(span)
             }
         }
     }
@@ -484,8 +487,7 @@ impl<'p> Emitter<'p> {
         let two = function.overloads.iter().find(|o| o.key == "two").map(|o| self.dialect.cell(o.id));
         let foldable = function.overloads.iter().all(|o| o.result == ResultType::Same);
         let (Some(Cell::Template(template)), true) = (two, foldable && args.len() >= 2) else {
-            self.failed = true;
-            self.diagnostics.push(
+            self.report(
                 Diagnostic::new(
                     Code::UnsupportedFunction,
                     span,
@@ -493,7 +495,7 @@ impl<'p> Emitter<'p> {
                 )
                 .with_help("name each aggregate as a definition of a spec; `formulac query` computes them first"),
             );
-            return self.tree.word("null", span);
+            return self.unwritten(span);
         };
         let mut left = args[0];
         let mut joined = self.sql[left.index()];
@@ -522,8 +524,7 @@ impl<'p> Emitter<'p> {
         for (uses, arg) in uses.iter().zip(args) {
             if *uses > 1 && !self.is_simple(*arg) {
                 if self.program.meta(*arg).volatile {
-                    self.failed = true;
-                    self.diagnostics.push(
+                    self.report(
                         Diagnostic::new(
                             Code::VolatileRepeated,
                             self.program.meta(*arg).span,

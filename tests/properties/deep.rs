@@ -1,6 +1,6 @@
 //! The largest inputs, on a small stack: through parsing, checking, lowering, emitting and dropping.
 
-use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
+use formulac::{Column, Compiler, Diagnostic, Dialect, Relation, Schema, Type};
 
 use crate::large::{AGAINST_SCHEMA, FORMULAS, SPECS, Shape};
 use crate::small_stack::small_stack;
@@ -18,21 +18,22 @@ fn compiler(dialect: Dialect, schema: Schema) -> Compiler {
     Compiler::builder().dialect(dialect).schema(schema).build()
 }
 
+/// No fault of ours, and no message too long to read.
+fn readable(shape: Shape, diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics {
+        let message = diagnostic.message();
+        assert_ne!(diagnostic.code(), "F0901", "{}: {message}", shape.name);
+        assert!(message.len() < 1_000, "{}: a message of {} bytes", shape.name, message.len());
+    }
+}
+
 /// An answer for every definition, or at least one error, each in words.
 fn compile(shape: Shape, dialect: Dialect, schema: Schema) {
     let text = (shape.make)(shape.size);
     let compiled = compiler(dialect, schema).compile(&text);
     let answered = !compiled.definitions().is_empty() || compiled.has_errors();
     assert!(answered || text.trim().is_empty() || is_comment(&text), "{}: neither SQL nor an error", shape.name);
-    for diagnostic in compiled.diagnostics() {
-        assert_ne!(diagnostic.code(), "F0901", "{}: {}", shape.name, diagnostic.message());
-        assert!(
-            diagnostic.message().len() < 1_000,
-            "{}: a message of {} bytes",
-            shape.name,
-            diagnostic.message().len()
-        );
-    }
+    readable(shape, compiled.diagnostics());
 }
 
 fn is_comment(text: &str) -> bool {
@@ -43,15 +44,7 @@ fn compile_spec(shape: Shape, dialect: Dialect) {
     let text = (shape.make)(shape.size);
     let compiled = compiler(dialect, Schema::new()).compile_spec(&text);
     assert!(compiled.query().is_some() || compiled.has_errors(), "{}: neither SQL nor an error", shape.name);
-    for diagnostic in compiled.diagnostics() {
-        assert_ne!(diagnostic.code(), "F0901", "{}: {}", shape.name, diagnostic.message());
-        assert!(
-            diagnostic.message().len() < 1_000,
-            "{}: a message of {} bytes",
-            shape.name,
-            diagnostic.message().len()
-        );
-    }
+    readable(shape, compiled.diagnostics());
 }
 
 fn dialects() -> Vec<Dialect> {
