@@ -2,15 +2,7 @@
 
 use formulac::{Column, Compiler, Context, Diagnostic, Relation, Schema, Type};
 
-/// The relation `orders` of the pages.
-pub fn orders() -> Relation {
-    Relation::new("orders")
-        .with(Column::new("id", Type::Integer).nullable(false))
-        .with(Column::new("customer_id", Type::Integer))
-        .with(Column::new("amount", Type::Decimal))
-        .with(Column::new("status", Type::Text))
-        .with(Column::new("ordered_on", Type::Date))
-}
+use crate::orders::orders;
 
 /// A second relation, for names that are in both.
 pub fn customers() -> Relation {

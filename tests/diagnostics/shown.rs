@@ -4,7 +4,8 @@ use formulac::diag::Example;
 use formulac::limits::Limits;
 use formulac::{Code, Compiler, Context, Diagnostic, Schema};
 
-use crate::setting::{customers, orders};
+use crate::orders::orders;
+use crate::setting::customers;
 
 /// What brings a code about, and the same without the fault.
 type Trigger = (&'static str, fn() -> Vec<Diagnostic>, fn() -> Vec<Diagnostic>);

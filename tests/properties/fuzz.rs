@@ -1,20 +1,13 @@
 //! Nothing panics, whatever is given, and every answer is whole.
 
 use formulac::diag::Diagnostic;
-use formulac::{Column, Compiler, Context, Dialect, Relation, Schema, Type};
+use formulac::{Compiler, Context, Dialect, Schema};
 use proptest::prelude::*;
 
 use crate::mutations::{faulty_formula, faulty_spec, soup};
 
 pub fn orders() -> Schema {
-    Schema::new().with(
-        Relation::new("orders")
-            .with(Column::new("id", Type::Integer).nullable(false))
-            .with(Column::new("customer_id", Type::Integer))
-            .with(Column::new("amount", Type::Decimal))
-            .with(Column::new("status", Type::Text))
-            .with(Column::new("ordered_on", Type::Date)),
-    )
+    Schema::new().with(crate::orders::orders())
 }
 
 /// Every dialect and context, with and without a schema.

@@ -6,7 +6,11 @@ mod fuzz;
 mod independence;
 mod large;
 mod mutations;
+#[path = "../rubric/orders.rs"]
+mod orders;
 mod round_trip;
 mod small_stack;
 mod spans;
 mod sql;
+#[path = "../rubric/sql_parser.rs"]
+mod sql_parser;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use formulac::{Compiler, Dialect, Schema};
 use proptest::prelude::*;
 
-use crate::corpus::orders;
+use crate::orders::orders;
 
 /// A definition: what it is made of, and which of the ones before it uses.
 #[derive(Clone, Debug)]

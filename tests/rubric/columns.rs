@@ -3,7 +3,7 @@
 use formulac::{Compiler, Dialect};
 
 use crate::corpus::specs;
-use crate::sql_text::parse;
+use crate::sql_parser::parse;
 
 fn plain(name: &str) -> String {
     name.trim_matches(['"', '`']).to_lowercase()

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
+use formulac::{Compiler, Dialect, Schema};
+
+use crate::orders::orders;
 
 /// A spec with its SQL in one dialect.
 pub struct Written {
@@ -18,16 +20,6 @@ impl Written {
     pub fn place(&self) -> String {
         format!("{} in {}", self.name, self.dialect)
     }
-}
-
-/// The relation that the specs of `specs/` read.
-pub fn orders() -> Relation {
-    Relation::new("orders")
-        .with(Column::new("id", Type::Integer).nullable(false))
-        .with(Column::new("customer_id", Type::Integer))
-        .with(Column::new("amount", Type::Decimal))
-        .with(Column::new("status", Type::Text))
-        .with(Column::new("ordered_on", Type::Date))
 }
 
 fn root() -> &'static Path {

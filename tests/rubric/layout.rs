@@ -4,7 +4,8 @@ use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::Token;
 
 use crate::corpus::{Written, written};
-use crate::sql_text::{parse, tokens};
+use crate::sql_parser::parse;
+use crate::sql_text::tokens;
 
 /// Applies a rule to the query and the model of every spec.
 pub fn each(rule: impl Fn(&Written, &str) -> Vec<String>) {

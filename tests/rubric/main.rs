@@ -5,6 +5,8 @@ mod columns;
 mod corpus;
 mod layout;
 mod nothing_twice;
+mod orders;
 mod parentheses;
 mod snapshots;
+mod sql_parser;
 mod sql_text;

@@ -1,29 +1,9 @@
 //! SQL as tokens and trees, by an independent parser.
 
 use formulac::Dialect;
-use sqlparser::ast::Statement;
-use sqlparser::dialect::{BigQueryDialect, Dialect as SqlDialect, DuckDbDialect, PostgreSqlDialect, SnowflakeDialect};
-use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
-fn parser_of(dialect: Dialect) -> Box<dyn SqlDialect> {
-    match dialect.name() {
-        "bigquery" => Box::new(BigQueryDialect {}),
-        "snowflake" => Box::new(SnowflakeDialect {}),
-        "duckdb" => Box::new(DuckDbDialect {}),
-        _ => Box::new(PostgreSqlDialect {}),
-    }
-}
-
-/// The statements of a text.
-pub fn parse(dialect: Dialect, sql: &str) -> Result<Vec<Statement>, String> {
-    let parser_dialect = parser_of(dialect);
-    Parser::new(&*parser_dialect)
-        .with_recursion_limit(500)
-        .try_with_sql(sql)
-        .and_then(|mut p| p.parse_statements())
-        .map_err(|e| format!("{dialect}: {e}\n{sql}"))
-}
+use crate::sql_parser::{parse, parser_of};
 
 /// The tokens of a text with the bytes that each covers, white space left out.
 pub fn tokens(dialect: Dialect, sql: &str) -> Vec<(Token, std::ops::Range<usize>)> {

@@ -1,0 +1,25 @@
+//! The independent parser of each dialect.
+
+use formulac::Dialect;
+use sqlparser::ast::Statement;
+use sqlparser::dialect::{BigQueryDialect, Dialect as SqlDialect, DuckDbDialect, PostgreSqlDialect, SnowflakeDialect};
+use sqlparser::parser::Parser;
+
+pub fn parser_of(dialect: Dialect) -> Box<dyn SqlDialect> {
+    match dialect.name() {
+        "bigquery" => Box::new(BigQueryDialect {}),
+        "snowflake" => Box::new(SnowflakeDialect {}),
+        "duckdb" => Box::new(DuckDbDialect {}),
+        _ => Box::new(PostgreSqlDialect {}),
+    }
+}
+
+/// The statements of a text.
+pub fn parse(dialect: Dialect, sql: &str) -> Result<Vec<Statement>, String> {
+    let parser_dialect = parser_of(dialect);
+    Parser::new(&*parser_dialect)
+        .with_recursion_limit(500)
+        .try_with_sql(sql)
+        .and_then(|mut p| p.parse_statements())
+        .map_err(|e| format!("{dialect}: {e}\n{sql}"))
+}
