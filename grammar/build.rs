@@ -32,11 +32,20 @@ fn main() {
     println!("cargo:rerun-if-changed=src/dialect/op.rs");
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(std::env::var("OUT_DIR").expect("cargo sets it"));
-    lalrpop::Configuration::new()
-        .set_in_dir(root.join("grammar"))
-        .set_out_dir(&out)
-        .process_dir(root.join("grammar"))
-        .expect("the grammar compiles");
+    let grammar = std::fs::read_to_string(root.join("grammar/formula.lalrpop")).expect("the grammar is readable");
+    // Recovery makes every symbol of a parser several times as large, and most texts have no fault.
+    let strict: String =
+        grammar.lines().filter(|line| !line.contains("<e:!>")).map(|line| format!("{line}\n")).collect();
+    for (name, text) in [("recovering", &grammar), ("strict", &strict)] {
+        let folder = out.join(name);
+        std::fs::create_dir_all(&folder).expect("OUT_DIR is writable");
+        std::fs::write(folder.join(format!("{name}.lalrpop")), text).expect("OUT_DIR is writable");
+        lalrpop::Configuration::new()
+            .set_in_dir(&folder)
+            .set_out_dir(&folder)
+            .process_dir(&folder)
+            .expect("the grammar compiles");
+    }
     match tables(&root) {
         Ok(text) => std::fs::write(out.join("catalogue.rs"), text).expect("OUT_DIR is writable"),
         Err(faults) => {

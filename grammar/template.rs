@@ -13,7 +13,8 @@ pub enum Node {
     ArgJoin { index: u8, mode: String, op: String },
     Call { name: String, args: Vec<u16> },
     Binary { op: String, left: u16, right: u16 },
-    Unary { op: String, x: u16 },
+    Not(u16),
+    Negative(u16),
     Postfix { op: String, x: u16 },
     In { x: u16, negated: bool, args: Vec<u16> },
     Between { x: u16, low: u16, high: u16 },
@@ -224,10 +225,10 @@ impl Reader<'_> {
     fn expr(&mut self, least: u8) -> Result<u16, String> {
         let mut left = if self.eat_word("not") {
             let x = self.expr(3)?;
-            self.add(Node::Unary { op: "not".into(), x })
+            self.add(Node::Not(x))
         } else if self.eat("-") {
             let x = self.expr(8)?;
-            self.add(Node::Unary { op: "-".into(), x })
+            self.add(Node::Negative(x))
         } else {
             self.primary()?
         };

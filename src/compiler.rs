@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::check::{self, Context, Role, Scope};
 use crate::diag::{self, Code, Diagnostic};
 use crate::dialect::Dialect;
-use crate::emit::Emitter;
+use crate::emit::{self, Emitter};
 use crate::ir::{ColumnUse, Ir, IrId, Program};
 use crate::lex::Mode;
 use crate::limits::Limits;
+use crate::memory::{Memory, Pool};
 use crate::parse::{self, SourcePart};
 use crate::schema::Schema;
 use crate::span::Span;
@@ -27,6 +28,14 @@ use crate::types::{Level, Type};
 #[derive(Clone, Debug, Default)]
 pub struct Compiler {
     pub(crate) options: Arc<Options>,
+    pub(crate) pool: Arc<Pool>,
+}
+
+/// A text with grouping and ordering keys behind it.
+struct Keys {
+    text: String,
+    parts: Vec<SourcePart>,
+    roles: Vec<Role>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -121,7 +130,7 @@ impl Builder {
     /// The compiler.
     #[must_use]
     pub fn build(self) -> Compiler {
-        Compiler { options: Arc::new(self.options) }
+        Compiler { options: Arc::new(self.options), pool: Arc::default() }
     }
 }
 
@@ -158,13 +167,14 @@ impl ReadColumn {
 /// A compiled definition.
 #[derive(Clone, Debug)]
 pub struct Definition {
-    name: Option<String>,
+    name: Option<Arc<str>>,
     sql: String,
     ty: Type,
     level: Level,
     nullable: bool,
     reads: Vec<u32>,
-    columns: Arc<[ReadColumn]>,
+    /// All that the text reads; there once all its definitions are.
+    columns: Option<Arc<[ReadColumn]>>,
     description: Option<String>,
     span: Span,
     mappings: Vec<sql::Mapping>,
@@ -203,7 +213,8 @@ impl Definition {
 
     /// The input columns that it reads, by itself or through others, in the order of first use.
     pub fn columns(&self) -> impl Iterator<Item = &ReadColumn> {
-        self.reads.iter().map(|i| &self.columns[*i as usize])
+        let all = self.columns.as_deref().unwrap_or_default();
+        self.reads.iter().filter_map(|i| all.get(*i as usize))
     }
 
     /// The text of the `///` lines above it.
@@ -306,51 +317,60 @@ impl Compiler {
     /// ```
     #[must_use]
     pub fn compile(&self, source: &str) -> Compiled {
+        self.pool.lend(|memory| self.compile_in(memory, source))
+    }
+
+    fn compile_in(&self, memory: &mut Memory, source: &str) -> Compiled {
+        let Memory { parse, ast, check, program, emit } = memory;
         let options = &*self.options;
-        let (whole, parts, roles) = self.parts(source);
-        let text: &str = whole.as_deref().unwrap_or(source);
-        let (ast, mut diagnostics) = if parts.len() == 1 {
-            parse::parse_text(text, Mode::File, &options.limits)
-        } else {
-            parse::parse_parts(text, &parts, &options.limits, Vec::new())
+        let mut diagnostics = Vec::new();
+        let keys = self.keys(source);
+        let whole = [SourcePart { span: Span::new(0, source.len() as u32), mode: Mode::File, name: None }];
+        let (text, parts, roles) = match &keys {
+            Some(keys) => (keys.text.as_str(), keys.parts.as_slice(), keys.roles.as_slice()),
+            None => (source, whole.as_slice(), [Role::Definitions].as_slice()),
         };
-        let scope = self.scope(&roles, &mut diagnostics);
-        let program = check::check(&ast, text, &scope, &mut diagnostics);
-        self.warn_comparisons(&program, source, &mut diagnostics);
-        let mut definitions = self.emit(&program, &ast, &roles, text, &mut diagnostics);
-        drop_failed(&mut definitions, &diagnostics);
-        place_options(&mut diagnostics, source, text);
-        silence(&mut diagnostics, source);
-        diag::sort(&mut diagnostics);
+        ast.clear();
+        parse::parse_parts(text, parts, &options.limits, parse, ast, &mut diagnostics);
+        let scope = self.scope(roles, &mut diagnostics);
+        check::check(ast, text, &scope, check, program, &mut diagnostics);
+        self.warn_comparisons(program, source, &mut diagnostics);
+        let mut definitions = self.emit(program, ast, roles, text, emit, &mut diagnostics);
+        if !diagnostics.is_empty() {
+            drop_failed(&mut definitions, &diagnostics);
+            place_options(&mut diagnostics, source, text);
+            silence(&mut diagnostics, source);
+            diag::sort(&mut diagnostics);
+        }
         Compiled { dialect: options.dialect, definitions, diagnostics }
     }
 
-    /// The text with the keys that options name behind it, each a part of its own.
-    fn parts(&self, source: &str) -> (Option<String>, Vec<SourcePart>, Vec<Role>) {
+    /// The text with the keys that options name behind it, each a part of its own; none when there are no keys.
+    fn keys(&self, source: &str) -> Option<Keys> {
         let options = &*self.options;
-        let span = Span::new(0, source.len() as u32);
-        let mut parts = vec![SourcePart { span, mode: Mode::File, name: None }];
-        let mut roles = vec![Role::Definitions];
         let keys = [
             (&options.group_by, Role::GroupBy),
             (&options.partition_by, Role::PartitionBy),
             (&options.order_by, Role::OrderBy),
         ];
         if keys.iter().all(|(names, _)| names.is_empty()) {
-            return (None, parts, roles);
+            return None;
         }
-        let mut whole = source.to_owned();
+        let span = Span::new(0, source.len() as u32);
+        let mut parts = vec![SourcePart { span, mode: Mode::File, name: None }];
+        let mut roles = vec![Role::Definitions];
+        let mut text = source.to_owned();
         for (names, role) in keys {
             for name in names {
-                whole.push('\n');
-                let start = whole.len() as u32;
-                whole.push_str(if role == Role::OrderBy { order_key(name).0 } else { name.trim() });
-                let span = Span::new(start, whole.len() as u32);
+                text.push('\n');
+                let start = text.len() as u32;
+                text.push_str(if role == Role::OrderBy { order_key(name).0 } else { name.trim() });
+                let span = Span::new(start, text.len() as u32);
                 parts.push(SourcePart { span, mode: Mode::Formula, name: None });
                 roles.push(role);
             }
         }
-        (Some(whole), parts, roles)
+        Some(Keys { text, parts, roles })
     }
 
     fn scope<'a>(&'a self, roles: &'a [Role], diagnostics: &mut Vec<Diagnostic>) -> Scope<'a> {
@@ -386,21 +406,22 @@ impl Compiler {
 
     fn emit(
         &self,
-        program: &Program,
+        program: &mut Program,
         ast: &crate::ast::Ast,
         roles: &[Role],
         text: &str,
+        work: &mut emit::Buffers,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Definition> {
         let options = &*self.options;
-        let columns: Arc<[ReadColumn]> = program.columns.iter().cloned().map(ReadColumn).collect();
-        let mut emitter = Emitter::new(program, options.dialect, &options.limits);
-        emitter.grouped_by_keys = roles.contains(&Role::GroupBy);
-        self.windows(program, ast, roles, &mut emitter);
-        let mut reads: Vec<Vec<u32>> = vec![Vec::new(); program.definitions.len()];
-        let mut made: Vec<Option<Definition>> = vec![None; program.definitions.len()];
+        work.tree.clear();
+        let mut definitions: Vec<Definition> = Vec::with_capacity(program.definitions.len());
+        let mut reads = Reads::new(program);
         let mut budget = options.limits.output;
         let mut printing = Vec::new();
+        let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
+        emitter.grouped_by_keys = roles.contains(&Role::GroupBy);
+        self.windows(program, ast, roles, &mut emitter);
         for index in &program.order {
             let at = *index as usize;
             let definition = &program.definitions[at];
@@ -408,10 +429,10 @@ impl Compiler {
             if definition.failed || roles.get(part as usize) != Some(&Role::Definitions) {
                 continue;
             }
-            reads[at] = read_columns(program, definition.first, definition.root, &reads);
+            let read = reads.of(program, at, &definitions);
             let Some(root) = emitter.definition(*index) else { continue };
             let meta = program.meta(definition.root);
-            let width = emitter.tree.width(root) as usize;
+            let width = emitter.tree().width(root) as usize;
             if width > budget {
                 budget = 0;
                 diagnostics.push(
@@ -437,26 +458,30 @@ impl Compiler {
             }
             let mut sql = String::with_capacity(width);
             let mappings = if options.map_spans {
-                sql::flat_mapped(&emitter.tree, root, &mut sql)
+                sql::flat_mapped(emitter.tree(), root, &mut sql)
             } else {
-                sql::flat(&emitter.tree, root, &mut printing, &mut sql);
+                sql::flat(emitter.tree(), root, &mut printing, &mut sql);
                 Vec::new()
             };
-            made[at] = Some(Definition {
+            reads.note(at, definitions.len());
+            definitions.push(Definition {
                 name: definition.name.clone(),
                 sql,
                 ty: meta.ty,
                 level: meta.level,
                 nullable: meta.nullable,
-                reads: reads[at].clone(),
-                columns: Arc::clone(&columns),
+                reads: read,
+                columns: None,
                 description: parse::description(text, definition.span.start),
                 span: definition.span,
                 mappings,
             });
         }
         diagnostics.append(&mut emitter.diagnostics);
-        made.into_iter().flatten().collect()
+        definitions.sort_by_key(|d| d.span.start);
+        let columns: Arc<[ReadColumn]> = program.columns.drain(..).map(ReadColumn).collect();
+        definitions.iter_mut().for_each(|d| d.columns = Some(Arc::clone(&columns)));
+        definitions
     }
 
     /// The SQL of the order and the partitions of windows.
@@ -518,20 +543,44 @@ pub(crate) fn order_key(text: &str) -> (&str, bool) {
     }
 }
 
-/// The columns that a definition reads, those of the definitions that it uses included.
-pub(crate) fn read_columns(program: &Program, first: IrId, root: IrId, reads: &[Vec<u32>]) -> Vec<u32> {
-    let mut found: Vec<u32> = Vec::new();
-    let mut seen = rustc_hash::FxHashSet::default();
-    for at in first.0..=root.0 {
-        match program.node(IrId(at)) {
-            Ir::Column(column) if seen.insert(column) => {
+/// Which columns definitions read.
+struct Reads {
+    /// By column: the last definition, counted from 1, that was seen to read it.
+    seen: Vec<usize>,
+    /// By definition: its place among the compiled ones. Empty while none uses another.
+    places: Vec<usize>,
+}
+
+impl Reads {
+    fn new(program: &Program) -> Self {
+        Self { seen: vec![0; program.columns.len()], places: vec![usize::MAX; program.definitions.len()] }
+    }
+
+    fn note(&mut self, definition: usize, place: usize) {
+        self.places[definition] = place;
+    }
+
+    /// The columns that a definition reads, those of the definitions that it uses included.
+    fn of(&mut self, program: &Program, index: usize, compiled: &[Definition]) -> Vec<u32> {
+        let mut found: Vec<u32> = Vec::new();
+        let mut read = |column: u32| {
+            if std::mem::replace(&mut self.seen[column as usize], index + 1) != index + 1 {
                 found.push(column);
             }
-            Ir::Definition(used) => found.extend(reads[used as usize].iter().copied().filter(|c| seen.insert(*c))),
-            _ => {}
+        };
+        let definition = &program.definitions[index];
+        for at in definition.first.0..=definition.root.0 {
+            match program.node(IrId(at)) {
+                Ir::Column(column) => read(column),
+                Ir::Definition(used) => {
+                    let used = compiled.get(self.places[used as usize]);
+                    used.map_or(&[][..], |d| &d.reads).iter().for_each(|c| read(*c));
+                }
+                _ => {}
+            }
         }
+        found
     }
-    found
 }
 
 /// A definition with an error anywhere in it is left out. Definitions stand in the order of the text.

@@ -35,6 +35,7 @@ mod emit;
 mod ir;
 pub mod lex;
 pub mod limits;
+mod memory;
 pub mod parse;
 mod plan;
 mod schema;

@@ -209,6 +209,22 @@ pub struct Ast {
 }
 
 impl Ast {
+    pub(crate) fn clear(&mut self) {
+        let Self { nodes, spans, calls, args, names, definitions } = self;
+        nodes.clear();
+        spans.clear();
+        calls.clear();
+        args.clear();
+        names.clear();
+        definitions.clear();
+    }
+
+    pub(crate) fn reserve(&mut self, nodes: usize, definitions: usize) {
+        self.nodes.reserve(nodes);
+        self.spans.reserve(nodes);
+        self.definitions.reserve(definitions);
+    }
+
     /// The node.
     #[must_use]
     pub fn expr(&self, id: ExprId) -> Expr {

@@ -7,6 +7,7 @@ use super::names::{Names, Target, text_value};
 use crate::ast::{Ast, BinaryOp, Call, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering, ParamType, ResultType};
 use crate::diag::{Code, Diagnostic};
+use crate::ir::{ColumnUse, Program};
 use crate::span::Span;
 use crate::types::Type;
 
@@ -29,10 +30,9 @@ enum State {
     Same(u32),
 }
 
-struct Infer<'a> {
-    ast: &'a Ast,
-    source: &'a str,
-    names: &'a Names,
+/// What inference works in, kept from one text to the next.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
     vars: Vec<State>,
     terms: Vec<Term>,
     /// By definition.
@@ -42,43 +42,89 @@ struct Infer<'a> {
     /// Sums and differences of two unknowns: left, right, result.
     waiting: Vec<(Term, Term, Term, ExprId)>,
     conflicts: Vec<(ExprId, ExprId, Term, Term)>,
-    /// The syntax of the definition was faulty.
-    broken: bool,
 }
 
-pub(super) fn infer(ast: &Ast, source: &str, names: &mut Names, order: &[u32], diagnostics: &mut Vec<Diagnostic>) {
-    // The first variables are the columns.
-    let mut pass = Infer {
-        ast,
-        source,
-        names,
-        vars: vec![State::Unknown; names.columns.len()],
-        terms: vec![Term::Any; ast.len()],
-        results: vec![Term::Any; ast.definitions.len()],
-        weak: Vec::new(),
-        waiting: Vec::new(),
-        conflicts: Vec::new(),
-        broken: false,
-    };
-    for index in order {
+impl Buffers {
+    fn resolved(&mut self, term: Term) -> Term {
+        let Term::Var(var) = term else { return term };
+        let root = self.root(var);
+        match self.vars[root as usize] {
+            State::Bound(bound, _) => bound,
+            _ => Term::Var(root),
+        }
+    }
+
+    /// The variable that this one is the same as. The way to it is halved, so that chains stay short.
+    fn root(&mut self, mut var: u32) -> u32 {
+        while let State::Same(other) = self.vars[var as usize] {
+            if let State::Same(next) = self.vars[other as usize] {
+                self.vars[var as usize] = State::Same(next);
+            }
+            var = other;
+        }
+        var
+    }
+
+    fn solution(&mut self, var: u32) -> Option<Type> {
+        match self.resolved(Term::Var(var)) {
+            Term::Type(ty) => Some(ty),
+            Term::Temporal => Some(Type::Date),
+            _ => None,
+        }
+    }
+
+    fn reset(&mut self, ast: &Ast, columns: usize) {
+        let Self { vars, terms, results, weak, waiting, conflicts } = self;
+        // The first variables are the columns.
+        vars.clear();
+        vars.resize(columns, State::Unknown);
+        terms.clear();
+        terms.resize(ast.len(), Term::Any);
+        results.clear();
+        results.resize(ast.definitions.len(), Term::Any);
+        weak.clear();
+        waiting.clear();
+        conflicts.clear();
+    }
+}
+
+struct Infer<'a> {
+    ast: &'a Ast,
+    source: &'a str,
+    names: &'a Names,
+    columns: &'a [ColumnUse],
+    /// The syntax of the definition was faulty.
+    broken: bool,
+    work: &'a mut Buffers,
+}
+
+pub(super) fn infer(
+    ast: &Ast,
+    source: &str,
+    names: &mut Names,
+    program: &mut Program,
+    work: &mut Buffers,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    work.reset(ast, program.columns.len());
+    let mut pass = Infer { ast, source, names, columns: &program.columns, broken: false, work };
+    for index in &program.order {
         let definition = &ast.definitions[*index as usize];
         pass.broken = definition.broken;
         for node in definition.first.0..=definition.body.0 {
             let id = ExprId(node);
             let term = pass.node(id);
-            pass.terms[id.index()] = term;
+            pass.work.terms[id.index()] = term;
         }
-        pass.results[*index as usize] = pass.terms[definition.body.index()];
+        pass.work.results[*index as usize] = pass.work.terms[definition.body.index()];
     }
     pass.settle();
-    let types: Vec<Option<Type>> = (0..names.columns.len() as u32).map(|v| pass.solution(v)).collect();
-    let conflicts = std::mem::take(&mut pass.conflicts);
-    for (column, ty) in names.columns.iter_mut().zip(types) {
-        if let (true, Some(ty)) = (column.assumed, ty) {
+    for (at, column) in program.columns.iter_mut().enumerate().filter(|(_, c)| c.assumed) {
+        if let Some(ty) = work.solution(at as u32) {
             column.ty = ty;
         }
     }
-    for (first, second, was, is) in conflicts {
+    for (first, second, was, is) in work.conflicts.drain(..) {
         // What follows from it is silent.
         names.targets[second.index()] = Target::Error;
         report(ast, source, names, ast.span(first), ast.span(second), (was, is), diagnostics);
@@ -89,10 +135,10 @@ impl Infer<'_> {
     fn node(&mut self, id: ExprId) -> Term {
         match (self.ast.expr(id), self.names.targets[id.index()]) {
             (_, Target::Column(column)) => {
-                let used = &self.names.columns[column as usize];
+                let used = &self.columns[column as usize];
                 if used.assumed { Term::Var(column) } else { Term::Type(used.ty) }
             }
-            (_, Target::Definition(definition)) => self.results[definition as usize],
+            (_, Target::Definition(definition)) => self.work.results[definition as usize],
             (_, Target::Bool(_)) | (Expr::Bool(_), _) => Term::Type(Type::Boolean),
             (Expr::Number, _) => Term::Type(Type::Number),
             (Expr::Text, _) => Term::Type(Type::Text),
@@ -110,36 +156,18 @@ impl Infer<'_> {
         }
     }
 
-    fn term(&self, id: ExprId) -> Term {
-        self.resolved(self.terms[id.index()])
-    }
-
-    fn resolved(&self, term: Term) -> Term {
-        let Term::Var(mut var) = term else { return term };
-        loop {
-            match self.vars[var as usize] {
-                State::Same(other) => var = other,
-                State::Bound(bound, _) => return bound,
-                State::Unknown => return Term::Var(var),
-            }
-        }
-    }
-
-    fn root(&self, mut var: u32) -> u32 {
-        while let State::Same(other) = self.vars[var as usize] {
-            var = other;
-        }
-        var
+    fn term(&mut self, id: ExprId) -> Term {
+        self.work.resolved(self.work.terms[id.index()])
     }
 
     fn fresh(&mut self) -> Term {
-        self.vars.push(State::Unknown);
-        Term::Var(self.vars.len() as u32 - 1)
+        self.work.vars.push(State::Unknown);
+        Term::Var(self.work.vars.len() as u32 - 1)
     }
 
     /// The node must be of this type; gives the type it then has.
     fn require(&mut self, id: ExprId, wanted: Term) -> Term {
-        self.bind(self.terms[id.index()], wanted, id);
+        self.bind(self.work.terms[id.index()], wanted, id);
         self.term(id)
     }
 
@@ -148,18 +176,18 @@ impl Infer<'_> {
         if wanted == Term::Any {
             return;
         }
-        let root = self.root(var);
-        match (self.vars[root as usize], wanted) {
+        let root = self.work.root(var);
+        match (self.work.vars[root as usize], wanted) {
             (State::Unknown, Term::Var(other)) => {
-                let other = self.root(other);
+                let other = self.work.root(other);
                 if other != root {
-                    self.vars[root as usize] = State::Same(other);
+                    self.work.vars[root as usize] = State::Same(other);
                 }
             }
-            (State::Unknown, wanted) => self.vars[root as usize] = State::Bound(wanted, at),
+            (State::Unknown, wanted) => self.work.vars[root as usize] = State::Bound(wanted, at),
             (State::Bound(was, first), wanted) => match joined(was, wanted) {
-                Some(term) => self.vars[root as usize] = State::Bound(term, first),
-                None => self.conflicts.push((first, at, was, wanted)),
+                Some(term) => self.work.vars[root as usize] = State::Bound(term, first),
+                None => self.work.conflicts.push((first, at, was, wanted)),
             },
             (State::Same(_), _) => {}
         }
@@ -182,14 +210,14 @@ impl Infer<'_> {
     fn evidence(&mut self, var: Term, known: Term, from: ExprId, to: ExprId) {
         let iso = text_value(self.ast, self.source, from).is_some_and(|t| super::dates::is_iso_date(&t));
         match (var, known) {
-            (Term::Var(v), Term::Type(Type::Text)) if iso => self.weak.push((v, Type::Text, to)),
+            (Term::Var(v), Term::Type(Type::Text)) if iso => self.work.weak.push((v, Type::Text, to)),
             _ => self.bind(var, known, to),
         }
     }
 
     fn condition(&mut self, id: ExprId) {
         if let Term::Var(var) = self.term(id) {
-            self.weak.push((var, Type::Boolean, id));
+            self.work.weak.push((var, Type::Boolean, id));
         }
     }
 
@@ -219,11 +247,11 @@ impl Infer<'_> {
         let is_date = |t: Term| matches!(t, Term::Temporal) || matches!(t, Term::Type(ty) if ty.is_temporal());
         match (a, b) {
             (Term::Var(var), b) if is_number(b) => {
-                self.weak.push((var, Type::Number, left));
+                self.work.weak.push((var, Type::Number, left));
                 a
             }
             (a, Term::Var(var)) if is_number(a) && op == BinaryOp::Add => {
-                self.weak.push((var, Type::Number, right));
+                self.work.weak.push((var, Type::Number, right));
                 b
             }
             (a, Term::Var(_)) if is_number(a) => self.require(right, number),
@@ -241,7 +269,7 @@ impl Infer<'_> {
             }
             (Term::Var(_), _) | (_, Term::Var(_)) => {
                 let result = self.fresh();
-                self.waiting.push((a, b, result, at));
+                self.work.waiting.push((a, b, result, at));
                 result
             }
             (a, b) if is_date(a) && is_date(b) => number,
@@ -360,7 +388,7 @@ impl Infer<'_> {
         }
     }
 
-    fn is_condition(&self, id: ExprId) -> bool {
+    fn is_condition(&mut self, id: ExprId) -> bool {
         self.term(id) == Term::Type(Type::Boolean)
     }
 
@@ -420,8 +448,9 @@ impl Infer<'_> {
 
     fn settle(&mut self) {
         let number = Term::Type(Type::Number);
-        for (a, b, result, at) in std::mem::take(&mut self.waiting) {
-            let (a, b) = (self.resolved(a), self.resolved(b));
+        for index in 0..self.work.waiting.len() {
+            let (a, b, result, at) = self.work.waiting[index];
+            let (a, b) = (self.work.resolved(a), self.work.resolved(b));
             let date = [a, b]
                 .into_iter()
                 .find(|t| matches!(t, Term::Temporal) || matches!(t, Term::Type(ty) if ty.is_temporal()));
@@ -432,18 +461,11 @@ impl Infer<'_> {
             }
             self.bind(result, date.unwrap_or(number), at);
         }
-        for (var, ty, at) in std::mem::take(&mut self.weak) {
-            if matches!(self.resolved(Term::Var(var)), Term::Var(_)) {
+        for index in 0..self.work.weak.len() {
+            let (var, ty, at) = self.work.weak[index];
+            if matches!(self.work.resolved(Term::Var(var)), Term::Var(_)) {
                 self.bind(Term::Var(var), Term::Type(ty), at);
             }
-        }
-    }
-
-    fn solution(&self, var: u32) -> Option<Type> {
-        match self.resolved(Term::Var(var)) {
-            Term::Type(ty) => Some(ty),
-            Term::Temporal => Some(Type::Date),
-            _ => None,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The tree to the typed IR: one loop over the nodes of each definition, after those that it uses.
 
+use std::sync::Arc;
+
 use super::names::{Key, Names, Target};
 use super::{Role, Scope, timeframe};
 use crate::ast::{Ast, BinaryOp, Expr, ExprId, Sign};
@@ -10,13 +12,44 @@ use crate::parse::{reference, unquote};
 use crate::span::Span;
 use crate::types::{Level, Type};
 
+/// What lowering works in, kept from one text to the next.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    /// By node of the tree.
+    lowered: Vec<IrId>,
+    key_columns: Vec<bool>,
+    key_definitions: Vec<bool>,
+    /// Lists of arguments that are not in use, so that calls need no allocation.
+    spare: Vec<Vec<IrId>>,
+}
+
+impl Buffers {
+    fn reset(&mut self, ast: &Ast, names: &Names, columns: usize) {
+        let Self { lowered, key_columns, key_definitions, spare: _ } = self;
+        lowered.clear();
+        lowered.resize(ast.len(), IrId(0));
+        key_columns.clear();
+        key_columns.resize(columns, false);
+        key_definitions.clear();
+        key_definitions.resize(ast.definitions.len(), false);
+        for key in &names.keys {
+            match key {
+                Key::Column(column) => key_columns[*column as usize] = true,
+                Key::Definition(definition) => key_definitions[*definition as usize] = true,
+                Key::Timeframe(..) => {}
+            }
+        }
+    }
+}
+
 pub(super) struct Lower<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
     pub scope: &'a Scope<'a>,
-    pub names: Names,
-    pub program: Program,
+    pub names: &'a Names,
+    pub program: &'a mut Program,
     pub diagnostics: &'a mut Vec<Diagnostic>,
+    work: &'a mut Buffers,
     /// The step groups, so values of rows may not stand beside aggregates.
     pub grouped: bool,
     /// The node's definition has reported an error.
@@ -29,42 +62,33 @@ pub(super) struct Lower<'a> {
     pub no_windows: Option<&'static str>,
     /// Its syntax was faulty.
     broken: bool,
-    /// By node of the tree.
-    lowered: Vec<IrId>,
-    key_columns: Vec<bool>,
-    key_definitions: Vec<bool>,
-    /// Lists of arguments that are not in use, so that calls need no allocation.
-    spare: Vec<Vec<IrId>>,
 }
 
+/// Lowers into a program that holds its columns and the order of definitions.
 pub(super) fn lower(
     ast: &Ast,
     source: &str,
     scope: &Scope<'_>,
-    mut names: Names,
-    order: Vec<u32>,
+    names: &Names,
+    work: &mut Buffers,
+    program: &mut Program,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Program {
-    let mut key_columns = vec![false; names.columns.len()];
-    let mut key_definitions = vec![false; ast.definitions.len()];
-    for key in &names.keys {
-        match key {
-            Key::Column(column) => key_columns[*column as usize] = true,
-            Key::Definition(definition) => key_definitions[*definition as usize] = true,
-            Key::Timeframe(..) => {}
-        }
+) {
+    work.reset(ast, names, program.columns.len());
+    for column in proven(ast, names, scope) {
+        program.columns[column as usize].nullable = false;
     }
-    for column in proven(ast, &names, scope) {
-        names.columns[column as usize].nullable = false;
-    }
-    let program = Program {
-        nodes: Vec::with_capacity(ast.len() + 8),
-        meta: Vec::with_capacity(ast.len() + 8),
-        columns: std::mem::take(&mut names.columns),
-        ..Program::default()
-    };
-    let grouped = names.aggregates || !names.keys.is_empty();
-    let failed = std::mem::take(&mut names.failed);
+    program.nodes.reserve(ast.len() + 8);
+    program.meta.reserve(ast.len() + 8);
+    // Definitions are lowered after those that they use, and stand as written; one in a circle stays as it is here.
+    program.definitions.extend(ast.definitions.iter().map(|definition| IrDefinition {
+        name: definition.name.map(|n| Arc::from(n.text(source))),
+        root: IrId(0),
+        first: IrId(0),
+        span: definition.span,
+        failed: true,
+    }));
+    let order = std::mem::take(&mut program.order);
     let mut pass = Lower {
         ast,
         source,
@@ -72,44 +96,33 @@ pub(super) fn lower(
         names,
         program,
         diagnostics,
-        grouped,
+        work,
+        grouped: names.aggregates || !names.keys.is_empty(),
         failed: false,
         role: Role::Definitions,
         no_aggregates: None,
         no_windows: None,
         broken: false,
-        lowered: vec![IrId(0); ast.len()],
-        key_columns,
-        key_definitions,
-        spare: Vec::new(),
     };
-    let mut definitions: Vec<Option<IrDefinition>> = vec![None; ast.definitions.len()];
     for index in &order {
         let definition = &ast.definitions[*index as usize];
         let first = IrId(pass.program.nodes.len() as u32);
-        pass.failed = failed[*index as usize];
+        pass.failed = names.failed[*index as usize];
         pass.role = scope.role(definition.part);
         pass.no_aggregates = scope.forbids_aggregates(pass.role);
         pass.no_windows = pass.role.forbids_windows();
         pass.broken = definition.broken;
         for node in definition.first.0..=definition.body.0 {
             let id = ExprId(node);
-            let lowered = pass.node(id, &definitions);
-            pass.lowered[id.index()] = lowered;
+            let lowered = pass.node(id);
+            pass.work.lowered[id.index()] = lowered;
         }
-        let mut root = pass.lowered[definition.body.index()];
-        root = pass.finish(root);
-        definitions[*index as usize] = Some(IrDefinition {
-            name: definition.name.map(|n| n.text(source).to_owned()),
-            root,
-            first,
-            span: definition.span,
-            failed: pass.failed || matches!(pass.program.node(root), Ir::Error),
-        });
+        let root = pass.finish(pass.lowered(definition.body));
+        let failed = pass.failed || pass.is_error(root);
+        let lowered = &mut pass.program.definitions[*index as usize];
+        (lowered.root, lowered.first, lowered.failed) = (root, first, failed);
     }
-    pass.program.order = order;
-    pass.program.definitions = definitions.into_iter().flatten().collect();
-    pass.program
+    program.order = order;
 }
 
 /// Columns that `where` proves to be there: `NOT(ISBLANK(x))`, or a comparison that holds.
@@ -184,7 +197,7 @@ impl Lower<'_> {
 
     /// An empty list; [`Self::give_back`] keeps it for the next.
     pub(super) fn list(&mut self) -> Vec<IrId> {
-        self.spare.pop().unwrap_or_default()
+        self.work.spare.pop().unwrap_or_default()
     }
 
     pub(super) fn list_of(&mut self, id: IrId) -> Vec<IrId> {
@@ -195,14 +208,14 @@ impl Lower<'_> {
 
     pub(super) fn give_back(&mut self, mut list: Vec<IrId>) {
         list.clear();
-        self.spare.push(list);
+        self.work.spare.push(list);
     }
 
     pub(super) fn lowered(&self, id: ExprId) -> IrId {
-        self.lowered[id.index()]
+        self.work.lowered[id.index()]
     }
 
-    fn node(&mut self, id: ExprId, definitions: &[Option<IrDefinition>]) -> IrId {
+    fn node(&mut self, id: ExprId) -> IrId {
         let span = self.ast.span(id);
         match (self.ast.expr(id), self.names.targets[id.index()]) {
             (_, Target::Error) | (Expr::Error, _) => self.error(span),
@@ -214,7 +227,7 @@ impl Lower<'_> {
                 }
             }
             (_, Target::Column(column)) => self.column(column, span),
-            (_, Target::Definition(index)) => self.definition(index, definitions, span),
+            (_, Target::Definition(index)) => self.definition(index, span),
             (_, Target::Bool(value)) | (Expr::Bool(value), _) => {
                 self.program.add(Ir::Bool(value), Self::constant(Type::Boolean, span))
             }
@@ -274,16 +287,16 @@ impl Lower<'_> {
             ty: used.ty,
             nullable: used.nullable,
             level: Level::Row,
-            keyed: self.key_columns[column as usize],
+            keyed: self.work.key_columns[column as usize],
             volatile: false,
             span,
         };
         self.program.add(Ir::Column(column), meta)
     }
 
-    fn definition(&mut self, index: u32, definitions: &[Option<IrDefinition>], span: Span) -> IrId {
-        // A definition in a circle has no order; its error is reported already.
-        let Some(Some(used)) = definitions.get(index as usize) else { return self.error(span) };
+    fn definition(&mut self, index: u32, span: Span) -> IrId {
+        let used = &self.program.definitions[index as usize];
+        // One in a circle has no order, and is not lowered yet; its error is reported already.
         if used.failed {
             return self.error(span);
         }
@@ -291,7 +304,7 @@ impl Lower<'_> {
         if self.late(meta.level, span) {
             return self.error(span);
         }
-        let keyed = meta.keyed || self.key_definitions[index as usize];
+        let keyed = meta.keyed || self.work.key_definitions[index as usize];
         self.program.add(Ir::Definition(index), Meta { keyed, span, ..meta })
     }
 
@@ -473,7 +486,7 @@ impl Lower<'_> {
                     .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
             );
             let error = self.error(span);
-            self.lowered[id.index()] = error;
+            self.work.lowered[id.index()] = error;
             return error;
         }
         lowered

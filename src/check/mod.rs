@@ -13,6 +13,7 @@ mod names;
 mod order;
 mod planned;
 mod special;
+mod symbols;
 mod timeframe;
 
 use crate::ast::Ast;
@@ -107,12 +108,31 @@ impl Scope<'_> {
     }
 }
 
+/// What checking needs besides its result, kept from one text to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    tables: names::Tables,
+    names: names::Names,
+    infer: infer::Buffers,
+    lower: lower::Buffers,
+}
+
 /// Checks all definitions of a tree. Those with errors are marked as failed; the others are whole.
-pub(crate) fn check(ast: &Ast, source: &str, scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) -> Program {
-    let mut names = names::resolve(ast, source, scope, diagnostics);
-    let order = order::order(ast, source, &mut names, diagnostics);
-    if names.columns.iter().any(|c| c.assumed) {
-        infer::infer(ast, source, &mut names, &order, diagnostics);
+/// What was in `program` before is dropped.
+pub(crate) fn check(
+    ast: &Ast,
+    source: &str,
+    scope: &Scope<'_>,
+    buffers: &mut Buffers,
+    program: &mut Program,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    program.clear();
+    let Buffers { tables, names, infer, lower } = buffers;
+    names::resolve(ast, source, scope, tables, names, &mut program.columns, diagnostics);
+    order::order(ast, source, names, &mut program.order, diagnostics);
+    if program.columns.iter().any(|c| c.assumed) {
+        infer::infer(ast, source, names, program, infer, diagnostics);
     }
-    lower::lower(ast, source, scope, names, order, diagnostics)
+    lower::lower(ast, source, scope, names, lower, program, diagnostics);
 }

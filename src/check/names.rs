@@ -1,10 +1,10 @@
 //! What each name means: a definition, a column, or nothing.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::symbols::{Lookup, Symbols};
 use super::{Role, Scope};
 use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
@@ -14,31 +14,6 @@ use crate::parse::{reference, unquote};
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::types::{Level, Type};
-
-/// A name that is compared without ASCII case.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Folded<'s>(pub &'s str);
-
-impl Hash for Folded<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // Setting this bit of each byte makes letters small; that it makes some other bytes alike does no harm.
-        const SMALL: u64 = 0x2020_2020_2020_2020;
-        let (words, rest) = self.0.as_bytes().split_at(self.0.len() & !7);
-        for word in words.chunks_exact(8) {
-            state.write_u64(u64::from_le_bytes(word.try_into().unwrap_or_default()) | SMALL);
-        }
-        let last = rest.iter().fold(self.0.len() as u64, |word, byte| word << 8 | u64::from(*byte | 0x20));
-        state.write_u64(last);
-    }
-}
-
-impl PartialEq for Folded<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(other.0)
-    }
-}
-
-impl Eq for Folded<'_> {}
 
 /// What a node of the tree stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,24 +28,11 @@ pub(super) enum Target {
     Error,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Lookup {
-    Not,
-    Column(u32),
-    Missing,
-    Ambiguous,
-}
-
-struct Symbol {
-    definition: Option<u32>,
-    column: Lookup,
-}
-
 /// The outcome of resolving.
+#[derive(Debug, Default)]
 pub(super) struct Names {
     /// By node.
     pub targets: Vec<Target>,
-    pub columns: Vec<ColumnUse>,
     /// Which definitions each definition uses: pairs of user and used, by user.
     pub uses: Vec<(u32, u32)>,
     /// Definitions that have an error already.
@@ -90,17 +52,23 @@ pub(super) enum Key {
     Timeframe(u32, Span),
 }
 
-struct Resolver<'a, 's> {
-    ast: &'a Ast,
-    source: &'s str,
-    scope: &'a Scope<'a>,
-    diagnostics: &'a mut Vec<Diagnostic>,
-    symbols: FxHashMap<Folded<'s>, Symbol>,
-    columns: Vec<ColumnUse>,
+/// What resolving needs besides its result, kept from one text to the next.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    symbols: Symbols,
     /// The use of each relation's column, by relation and position.
     used: FxHashMap<(usize, usize), u32>,
     /// The use of each column of no known relation that is written with a view or in `${…}`.
     used_open: FxHashMap<(Option<String>, String), u32>,
+}
+
+struct Resolver<'a> {
+    ast: &'a Ast,
+    source: &'a str,
+    scope: &'a Scope<'a>,
+    diagnostics: &'a mut Vec<Diagnostic>,
+    tables: &'a mut Tables,
+    columns: &'a mut Vec<ColumnUse>,
     /// The relation that the first name came from, when none is chosen.
     settled: Option<Arc<str>>,
     /// How often a similar name may still be looked for: a text of nothing but faults is read as fast as any.
@@ -112,25 +80,29 @@ const CANDIDATES: usize = 1000;
 /// The most names that are compared with candidates.
 const SEARCHES: u32 = 50;
 
-pub(super) fn resolve<'s>(ast: &Ast, source: &'s str, scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) -> Names {
-    let count = ast.definitions.len();
-    let mut names = Names {
-        targets: vec![Target::None; ast.len()],
-        columns: Vec::new(),
-        uses: Vec::new(),
-        failed: vec![false; count],
-        aggregates: false,
-        keys: Vec::new(),
-    };
-    let mut symbols: FxHashMap<Folded<'s>, Symbol> = FxHashMap::with_capacity_and_hasher(count + 6, Default::default());
+/// Finds what every name means. What was in `names` and `columns` before is dropped.
+pub(super) fn resolve(
+    ast: &Ast,
+    source: &str,
+    scope: &Scope<'_>,
+    tables: &mut Tables,
+    names: &mut Names,
+    columns: &mut Vec<ColumnUse>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    names.reset(ast);
+    columns.clear();
+    tables.symbols.reset(ast.definitions.len());
+    tables.used.clear();
+    tables.used_open.clear();
     for (index, definition) in ast.definitions.iter().enumerate() {
-        names.failed[index] = definition.broken;
+        names.failed.push(definition.broken);
         let Some(span) = definition.name else { continue };
-        let name = span.text(source);
-        let symbol = symbols.entry(Folded(name)).or_insert(Symbol { definition: None, column: Lookup::Not });
+        let symbol = tables.symbols.entry(span, source);
         if let Some(first) = symbol.definition {
             names.failed[index] = true;
             let other = ast.definitions[first as usize].name.unwrap_or_default();
+            let name = span.text(source);
             diagnostics.push(
                 Diagnostic::new(Code::DuplicateDefinition, span, format!("`{name}` is defined twice"))
                     .with_other(other, "first defined here")
@@ -140,18 +112,7 @@ pub(super) fn resolve<'s>(ast: &Ast, source: &'s str, scope: &Scope<'_>, diagnos
             symbol.definition = Some(index as u32);
         }
     }
-    let mut resolver = Resolver {
-        ast,
-        source,
-        scope,
-        diagnostics,
-        symbols,
-        columns: Vec::new(),
-        used: FxHashMap::default(),
-        used_open: FxHashMap::default(),
-        settled: None,
-        searches: SEARCHES,
-    };
+    let mut resolver = Resolver { ast, source, scope, diagnostics, tables, columns, settled: None, searches: SEARCHES };
     inside_ranges(ast, &mut names.targets);
     for (index, definition) in ast.definitions.iter().enumerate() {
         let role = scope.role(definition.part);
@@ -186,8 +147,18 @@ pub(super) fn resolve<'s>(ast: &Ast, source: &'s str, scope: &Scope<'_>, diagnos
             names.keys.extend(key(ast, definition.body, &names.targets, source));
         }
     }
-    names.columns = resolver.columns;
-    names
+}
+
+impl Names {
+    fn reset(&mut self, ast: &Ast) {
+        let Self { targets, uses, failed, aggregates, keys } = self;
+        targets.clear();
+        targets.resize(ast.len(), Target::None);
+        uses.clear();
+        failed.clear();
+        *aggregates = false;
+        keys.clear();
+    }
 }
 
 /// A range or a reference to a tab is reported as a whole, and what it is made of is not.
@@ -222,7 +193,7 @@ fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key>
     }
 }
 
-impl<'s> Resolver<'_, 's> {
+impl Resolver<'_> {
     fn name(&mut self, id: ExprId, own: Option<&str>, role: Role, definition: &Definition) -> Target {
         let span = self.ast.span(id);
         self.name_at(span, own, role).unwrap_or_else(|| {
@@ -234,8 +205,8 @@ impl<'s> Resolver<'_, 's> {
     /// What the name means; none when it is not known.
     fn name_at(&mut self, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
         let text = span.text(self.source);
-        let known = self.symbols.get(&Folded(text)).map_or((None, Lookup::Not), |s| (s.definition, s.column));
-        if let (Some(definition), lookup) = known
+        let known = *self.tables.symbols.entry(span, self.source);
+        if let (Some(definition), lookup) = (known.definition, known.column)
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
         {
             // A filter on rows sees the input first, then definitions.
@@ -245,20 +216,11 @@ impl<'s> Resolver<'_, 's> {
                 return Some(Target::Definition(definition));
             }
         }
-        match known.1 {
-            Lookup::Not => self.look_up(text, span),
-            lookup => self.found(lookup, text, span),
+        let mut lookup = known.column;
+        if lookup == Lookup::Not {
+            lookup = self.column(text);
+            self.tables.symbols.entry(span, self.source).column = lookup;
         }
-    }
-
-    /// A name that is asked for as a column for the first time.
-    fn look_up(&mut self, text: &'s str, span: Span) -> Option<Target> {
-        let lookup = self.column(text);
-        self.symbols.entry(Folded(text)).or_insert(Symbol { definition: None, column: lookup }).column = lookup;
-        self.found(lookup, text, span)
-    }
-
-    fn found(&mut self, lookup: Lookup, text: &str, span: Span) -> Option<Target> {
         match lookup {
             Lookup::Column(column) => Some(self.one_relation(column, span)),
             Lookup::Ambiguous => Some(self.ambiguous(text, span)),
@@ -308,7 +270,7 @@ impl<'s> Resolver<'_, 's> {
 
     fn use_column(&mut self, relation: usize, position: usize) -> u32 {
         let next = self.columns.len() as u32;
-        let index = *self.used.entry((relation, position)).or_insert(next);
+        let index = *self.tables.used.entry((relation, position)).or_insert(next);
         if index == next {
             let relation = self.scope.relations[relation];
             let column = &relation.columns()[position];
@@ -473,7 +435,10 @@ impl<'s> Resolver<'_, 's> {
         let Some(view) = parts.view else {
             let text = parts.field.text(self.source);
             // A name in `${…}` is never a cell, and may hold blanks.
-            if self.scope.open && self.find_column(text).is_none() && !self.symbols.contains_key(&Folded(text)) {
+            if self.scope.open
+                && self.find_column(text).is_none()
+                && self.tables.symbols.find(text, self.source).is_none()
+            {
                 return self.open_column(None, text);
             }
             return self.name_at(parts.field, own, role).unwrap_or_else(|| {
@@ -517,7 +482,7 @@ impl<'s> Resolver<'_, 's> {
     fn open_column(&mut self, relation: Option<&str>, name: &str) -> Target {
         let key = (relation.map(str::to_ascii_lowercase), name.to_ascii_lowercase());
         let next = self.columns.len() as u32;
-        let index = *self.used_open.entry(key).or_insert(next);
+        let index = *self.tables.used_open.entry(key).or_insert(next);
         if index == next {
             let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             self.columns.push(ColumnUse {
@@ -544,7 +509,7 @@ impl<'s> Resolver<'_, 's> {
     #[cold]
     fn no_function(&mut self, text: &str, span: Span, count: usize) -> Target {
         let diagnostic = super::planned::diagnostic(&text.to_ascii_uppercase(), span).unwrap_or_else(|| {
-            let known = self.symbols.get(&Folded(text)).is_some_and(|s| s.definition.is_some());
+            let known = self.tables.symbols.find(text, self.source).is_some_and(|s| s.definition.is_some());
             if known || self.find_column(text).is_some() {
                 return Diagnostic::new(Code::UnknownFunction, span, format!("`{text}` is a name, not a function"))
                     .with_help("put an operator before the bracket; there is no implied multiplication");

@@ -7,12 +7,17 @@ use crate::ast::Ast;
 use crate::diag::{Code, Diagnostic};
 
 /// An order in which every definition follows those that it uses, as far as there is one.
-pub(super) fn order(ast: &Ast, source: &str, names: &mut Names, diagnostics: &mut Vec<Diagnostic>) -> Vec<u32> {
+pub(super) fn order(
+    ast: &Ast,
+    source: &str,
+    names: &mut Names,
+    order: &mut Vec<u32>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let count = ast.definitions.len();
-    let mut order = Vec::with_capacity(count);
     if names.uses.is_empty() {
         order.extend(0..count as u32);
-        return order;
+        return;
     }
     // Uses come grouped by user: where each user's begin.
     let mut starts = vec![0u32; count + 1];
@@ -72,7 +77,6 @@ pub(super) fn order(ast: &Ast, source: &str, names: &mut Names, diagnostics: &mu
             }
         }
     }
-    order
 }
 
 /// Definitions that all use each other: one report, with the shortest circle through the one that stands first.

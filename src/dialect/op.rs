@@ -9,11 +9,12 @@ macro_rules! operators {
 
         #[allow(dead_code)]
         impl Op {
-            const ALL: &'static [(Op, &'static str, u8)] = &[$((Op::$variant, $text, $strength)),*];
+            const ALL: &'static [(Op, &'static str, &'static str, u8)] =
+                &[$((Op::$variant, $text, concat!(" ", $text, " "), $strength)),*];
 
             /// The operator of this spelling.
             pub fn parse(text: &str) -> Option<Self> {
-                Self::ALL.iter().find(|(_, t, _)| *t == text).map(|(op, ..)| *op)
+                Self::ALL.iter().find(|(_, t, ..)| *t == text).map(|(op, ..)| *op)
             }
 
             /// Its spelling.
@@ -21,9 +22,14 @@ macro_rules! operators {
                 Self::ALL[self as usize].1
             }
 
+            /// The same between two blanks.
+            pub fn spaced(self) -> &'static str {
+                Self::ALL[self as usize].2
+            }
+
             /// How tight it binds, in the strictest reading of the four dialects.
             pub fn strength(self) -> u8 {
-                Self::ALL[self as usize].2
+                Self::ALL[self as usize].3
             }
         }
     };

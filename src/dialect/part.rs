@@ -23,8 +23,10 @@ pub enum Part {
     Call { name: &'static str, args: &'static [u16] },
     /// `a op b`.
     Binary { op: Op, left: u16, right: u16 },
-    /// `not a`, `-a`.
-    Unary { op: &'static str, x: u16 },
+    /// `not a`.
+    Not(u16),
+    /// `-a`.
+    Negative(u16),
     /// `a is null`.
     Postfix { op: &'static str, x: u16 },
     /// `a [not] in (b, c)`.

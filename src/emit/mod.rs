@@ -22,16 +22,10 @@ pub(crate) struct Windows {
     pub groups: Vec<SqlId>,
 }
 
-pub(crate) struct Emitter<'p> {
-    pub program: &'p Program,
-    pub dialect: Dialect,
+/// What emitting works in, kept from one text to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
     pub tree: Tree,
-    limits: &'p Limits,
-    /// Every group has a row, so a sum of values that are never NULL is never NULL.
-    pub grouped_by_keys: bool,
-    /// What columns are written with, where they must be told apart from an output of the same name.
-    pub qualifier: Option<SqlId>,
-    pub windows: Windows,
     /// By node of the IR.
     sql: Vec<SqlId>,
     /// Bytes that are there only because an argument stands more than once, by node of the tree.
@@ -40,10 +34,36 @@ pub(crate) struct Emitter<'p> {
     roots: Vec<Option<SqlId>>,
     /// By column: its name as written.
     columns: Vec<Option<SqlId>>,
-    scratch: Vec<SqlId>,
-    /// Nodes of the templates that are being filled in.
-    locals: Vec<SqlId>,
     needed: Vec<bool>,
+    template: template::Buffers,
+}
+
+impl Buffers {
+    /// Everything but the tree, which goes on where several steps make one query.
+    fn reset(&mut self, program: &Program) {
+        let Self { tree: _, sql, repeated, roots, columns, needed, template: _ } = self;
+        sql.clear();
+        sql.resize(program.nodes.len(), NOTHING);
+        repeated.clear();
+        roots.clear();
+        roots.resize(program.definitions.len(), None);
+        columns.clear();
+        columns.resize(program.columns.len(), None);
+        needed.clear();
+        needed.resize(if program.folded { program.nodes.len() } else { 0 }, false);
+    }
+}
+
+pub(crate) struct Emitter<'p> {
+    pub program: &'p Program,
+    pub dialect: Dialect,
+    limits: &'p Limits,
+    /// Every group has a row, so a sum of values that are never NULL is never NULL.
+    pub grouped_by_keys: bool,
+    /// What columns are written with, where they must be told apart from an output of the same name.
+    pub qualifier: Option<SqlId>,
+    pub windows: Windows,
+    work: &'p mut Buffers,
     warned: Option<(Span, &'static str)>,
     pub diagnostics: Vec<Diagnostic>,
     failed: bool,
@@ -52,30 +72,28 @@ pub(crate) struct Emitter<'p> {
 const NOTHING: SqlId = SqlId(u32::MAX);
 
 impl<'p> Emitter<'p> {
-    pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits) -> Self {
+    /// The tree of `work` is added to.
+    pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut Buffers) -> Self {
+        work.reset(program);
         let count = program.nodes.len();
-        let mut tree = Tree::default();
-        tree.nodes.reserve(count + count / 2);
-        tree.meta.reserve(count + count / 2);
+        work.tree.nodes.reserve(count + count / 2);
+        work.tree.meta.reserve(count + count / 2);
         Self {
             program,
             dialect,
-            tree,
             limits,
             grouped_by_keys: false,
             qualifier: None,
             windows: Windows::default(),
-            sql: vec![NOTHING; count],
-            repeated: Vec::new(),
-            roots: vec![None; program.definitions.len()],
-            columns: vec![None; program.columns.len()],
-            scratch: Vec::new(),
-            locals: Vec::new(),
-            needed: vec![false; if program.folded { count } else { 0 }],
+            work,
             warned: None,
             diagnostics: Vec::new(),
             failed: false,
         }
+    }
+
+    pub fn tree(&mut self) -> &mut Tree {
+        &mut self.work.tree
     }
 
     /// The expression of a definition; the ones that it uses have been emitted, and are put in place.
@@ -90,9 +108,9 @@ impl<'p> Emitter<'p> {
         }
         for at in first.0..=root.0 {
             let id = IrId(at);
-            if !self.program.folded || self.needed[id.index()] {
+            if !self.program.folded || self.work.needed[id.index()] {
                 let sql = self.node(id);
-                self.sql[id.index()] = sql;
+                self.work.sql[id.index()] = sql;
                 let grown = self.repeated_of(sql);
                 if grown > self.limits.repetition as u64 {
                     self.too_large(id);
@@ -104,20 +122,20 @@ impl<'p> Emitter<'p> {
             return None;
         }
         let root_sql = self.alone(root);
-        self.roots[index as usize] = Some(root_sql);
+        self.work.roots[index as usize] = Some(root_sql);
         Some(root_sql)
     }
 
     /// Marks the nodes that the root is made of; the others were folded away.
     fn mark(&mut self, first: IrId, root: IrId) {
-        self.needed[root.index()] = true;
+        self.work.needed[root.index()] = true;
         for at in (first.0..=root.0).rev() {
             let id = IrId(at);
-            if !self.needed[id.index()] {
+            if !self.work.needed[id.index()] {
                 continue;
             }
             for operand in self.program.operands(id) {
-                self.needed[operand.index()] = true;
+                self.work.needed[operand.index()] = true;
             }
         }
     }
@@ -143,7 +161,7 @@ impl<'p> Emitter<'p> {
     /// What stands where there is no SQL; the definition is not given out.
     fn unwritten(&mut self, span: Span) -> SqlId {
         self.failed = true;
-        self.tree.word("null", span)
+        self.work.tree.word("null", span)
     }
 
     /// The first call that repeats an argument, of the definition emitted last.
@@ -152,7 +170,7 @@ impl<'p> Emitter<'p> {
     }
 
     fn repeated_of(&self, id: SqlId) -> u64 {
-        self.repeated.get(id.0 as usize).copied().unwrap_or(0)
+        self.work.repeated.get(id.0 as usize).copied().unwrap_or(0)
     }
 
     fn note_repeated(&mut self, id: SqlId, bytes: u64) {
@@ -160,19 +178,19 @@ impl<'p> Emitter<'p> {
             return;
         }
         let index = id.0 as usize;
-        if self.repeated.len() <= index {
-            self.repeated.resize(index + 1, 0);
+        if self.work.repeated.len() <= index {
+            self.work.repeated.resize(index + 1, 0);
         }
-        self.repeated[index] = self.repeated[index].max(bytes);
+        self.work.repeated[index] = self.work.repeated[index].max(bytes);
     }
 
     /// A definition's whole value: a NULL needs its type said where nothing else tells it.
     fn alone(&mut self, root: IrId) -> SqlId {
-        let sql = self.sql[root.index()];
+        let sql = self.work.sql[root.index()];
         let meta = self.program.meta(root);
         if matches!(self.program.node(root), Ir::Null) && self.dialect.facts().typed_null && meta.ty != Type::Unknown {
             let ty = self.dialect.type_name(meta.ty);
-            return self.tree.add(Sql::Cast { name: "cast", x: sql, ty }, meta.span);
+            return self.work.tree.add(Sql::Cast { name: "cast", x: sql, ty }, meta.span);
         }
         sql
     }
@@ -183,90 +201,85 @@ impl<'p> Emitter<'p> {
         let span = meta.span;
         let sql = match program.node(id) {
             Ir::Error => self.unwritten(span),
-            Ir::Null => self.tree.word("null", span),
-            Ir::Bool(value) => self.tree.word(if value { "true" } else { "false" }, span),
+            Ir::Null => self.work.tree.word("null", span),
+            Ir::Bool(value) => self.work.tree.word(if value { "true" } else { "false" }, span),
             Ir::Number(slice) => self.number(program.text(slice), meta.ty, span),
             Ir::Text(slice) => {
                 let dialect = self.dialect;
                 let value = program.text(slice);
-                self.tree.text(span, |out| dialect.push_text(out, value))
+                self.work.tree.text(span, |out| dialect.push_text(out, value))
             }
             Ir::Date(slice) => {
                 let form = self.dialect.literals().date;
                 let value = program.text(slice);
-                self.tree.text(span, |out| push_form(out, form, "{iso}", value))
+                self.work.tree.text(span, |out| push_form(out, form, "{iso}", value))
             }
             Ir::Column(column) => self.column(column, span),
             Ir::Definition(index) => self.reference(index, span),
             Ir::Apply { overload, args } => self.apply(overload, program.args(args), false, span, program.args(args)),
             Ir::Case(arms) => {
                 let arms = self.operands(program.args(arms));
-                self.tree.add(Sql::Case { subject: None, arms }, span)
+                self.work.tree.add(Sql::Case { subject: None, arms }, span)
             }
             Ir::Switch { subject, arms } => {
                 let arms = self.operands(program.args(arms));
-                let subject = Some(self.sql[subject.index()]);
-                self.tree.add(Sql::Case { subject, arms }, span)
+                let subject = Some(self.work.sql[subject.index()]);
+                self.work.tree.add(Sql::Case { subject, arms }, span)
             }
             Ir::And(args) => self.chain(Op::And, program.args(args), span),
             Ir::Or(args) => self.chain(Op::Or, program.args(args), span),
             Ir::Not(x) => {
-                let x = self.sql[x.index()];
-                self.tree.add(Sql::Unary { op: "not", x }, span)
+                let x = self.work.sql[x.index()];
+                self.work.tree.add(Sql::Not(x), span)
             }
             Ir::IsNull { x, negated } => {
-                let x = self.sql[x.index()];
+                let x = self.work.sql[x.index()];
                 let op = if negated { "is not null" } else { "is null" };
-                self.tree.add(Sql::Postfix { op, x }, span)
+                self.work.tree.add(Sql::Postfix { op, x }, span)
             }
             Ir::Coalesce(args) => {
                 let args = self.operands(program.args(args));
-                self.tree.add(Sql::Call { name: "coalesce", args }, span)
+                self.work.tree.add(Sql::Call { name: "coalesce", args }, span)
             }
             Ir::CountRows => {
-                let star = self.tree.word("*", span);
-                self.tree.call("count", &[star], span)
+                let star = self.work.tree.word("*", span);
+                self.work.tree.call("count", &[star], span)
             }
             Ir::Aggregate { overload, args, distinct } => {
                 self.aggregate(id, overload, program.args(args), distinct, span)
             }
             Ir::Window { call } => {
-                let x = self.sql[call.index()];
-                let partition = self.windows.partition.clone();
-                let order = self.windows.order.clone();
-                let (partition, order) = (self.tree.slice(&partition), self.tree.slice(&order));
-                self.tree.add(Sql::Over { x, partition, order }, span)
+                let x = self.work.sql[call.index()];
+                let partition = self.work.tree.slice(&self.windows.partition);
+                let order = self.work.tree.slice(&self.windows.order);
+                self.work.tree.add(Sql::Over { x, partition, order }, span)
             }
             Ir::GroupWindow { call } => {
-                let x = self.sql[call.index()];
-                let groups = self.windows.groups.clone();
-                let partition = self.tree.slice(&groups);
-                self.tree.add(Sql::Over { x, partition, order: Slice::default() }, span)
+                let x = self.work.sql[call.index()];
+                let partition = self.work.tree.slice(&self.windows.groups);
+                self.work.tree.add(Sql::Over { x, partition, order: Slice::default() }, span)
             }
-            Ir::Distinct(x) => self.sql[x.index()],
+            Ir::Distinct(x) => self.work.sql[x.index()],
         };
-        if !self.repeated.is_empty() {
-            let grown =
-                program.operands(id).fold(0u64, |sum, o| sum.saturating_add(self.repeated_of(self.sql[o.index()])));
+        if !self.work.repeated.is_empty() {
+            let grown = program
+                .operands(id)
+                .fold(0u64, |sum, o| sum.saturating_add(self.repeated_of(self.work.sql[o.index()])));
             self.note_repeated(sql, grown);
         }
         sql
     }
 
     fn operands(&mut self, args: &[IrId]) -> Slice {
-        self.scratch.clear();
-        self.scratch.extend(args.iter().map(|a| self.sql[a.index()]));
-        let scratch = std::mem::take(&mut self.scratch);
-        let slice = self.tree.slice(&scratch);
-        self.scratch = scratch;
-        slice
+        let sql = &self.work.sql;
+        self.work.tree.list(args.iter().map(|a| sql[a.index()]))
     }
 
     fn chain(&mut self, op: Op, args: &[IrId], span: Span) -> SqlId {
-        let Some((first, rest)) = args.split_first() else { return self.tree.word("true", span) };
-        rest.iter().fold(self.sql[first.index()], |left, right| {
-            let right = self.sql[right.index()];
-            self.tree.binary(op, left, right, span)
+        let Some((first, rest)) = args.split_first() else { return self.work.tree.word("true", span) };
+        rest.iter().fold(self.work.sql[first.index()], |left, right| {
+            let right = self.work.sql[right.index()];
+            self.work.tree.binary(op, left, right, span)
         })
     }
 
@@ -278,54 +291,55 @@ impl<'p> Emitter<'p> {
             Type::Float => literals.float,
             _ => "{n}",
         };
-        self.tree.text(span, |out| push_form(out, form, "{n}", digits))
+        self.work.tree.text(span, |out| push_form(out, form, "{n}", digits))
     }
 
     fn column(&mut self, index: u32, span: Span) -> SqlId {
         let column = &self.program.columns[index as usize];
-        if let (Some(id), None) = (self.columns[index as usize], self.qualifier) {
+        if let (Some(id), None) = (self.work.columns[index as usize], self.qualifier) {
             // The text is shared; the node is new, since its span is its own.
-            return self.tree.add(self.tree.node(id), span);
+            let same = *self.work.tree.node(id);
+            return self.work.tree.add(same, span);
         }
         let dialect = self.dialect;
-        let name = self.tree.text(span, |out| dialect.push_name(out, &column.name, !column.quoted));
+        let name = self.work.tree.text(span, |out| dialect.push_name(out, &column.name, !column.quoted));
         if let Some(qualifier) = self.qualifier {
-            return self.tree.add(Sql::Field { qualifier, name }, span);
+            return self.work.tree.add(Sql::Field { qualifier, name }, span);
         }
         let id = match &column.relation {
             // The text says the relation and no schema does: it is written as it was given.
             Some(relation) if column.unknown => {
-                let qualifier = self.tree.text(span, |out| dialect.push_name(out, relation, true));
-                self.tree.add(Sql::Field { qualifier, name }, span)
+                let qualifier = self.work.tree.text(span, |out| dialect.push_name(out, relation, true));
+                self.work.tree.add(Sql::Field { qualifier, name }, span)
             }
             _ => name,
         };
-        self.columns[index as usize] = Some(id);
+        self.work.columns[index as usize] = Some(id);
         id
     }
 
     /// Emits one node whose operands are emitted; a definition is what its root is.
     pub fn emit(&mut self, id: IrId) {
         let sql = match self.program.node(id) {
-            Ir::Definition(used) => self.sql[self.program.definitions[used as usize].root.index()],
+            Ir::Definition(used) => self.work.sql[self.program.definitions[used as usize].root.index()],
             _ => self.node(id),
         };
-        self.sql[id.index()] = sql;
+        self.work.sql[id.index()] = sql;
     }
 
     /// The node is a column of what is read.
     pub fn set_column(&mut self, id: IrId, name: &str) {
-        self.sql[id.index()] = self.name(name, self.program.meta(id).span);
+        self.work.sql[id.index()] = self.name(name, self.program.meta(id).span);
     }
 
     /// The SQL of a node that was emitted.
     pub fn written(&self, id: IrId) -> SqlId {
-        self.sql[id.index()]
+        self.work.sql[id.index()]
     }
 
     /// Another definition's expression, put in place.
     fn reference(&mut self, index: u32, span: Span) -> SqlId {
-        match self.roots[index as usize] {
+        match self.work.roots[index as usize] {
             Some(root) => root,
             // What it is made of could not be written, and was reported there.
             None => self.unwritten(span),
@@ -335,26 +349,26 @@ impl<'p> Emitter<'p> {
     /// A name of the spec's or formula's own.
     pub fn name(&mut self, name: &str, span: Span) -> SqlId {
         let dialect = self.dialect;
-        self.tree.text(span, |out| dialect.push_name(out, name, true))
+        self.work.tree.text(span, |out| dialect.push_name(out, name, true))
     }
 
     /// A key of `order by`, with NULLs last in either direction.
     pub fn order_key(&mut self, key: SqlId, descending: bool, nullable: bool) -> SqlId {
         let facts = self.dialect.facts();
         let default = if descending { facts.nulls_sort_descending } else { facts.nulls_sort };
-        let span = self.tree.meta(key).span;
+        let span = self.work.tree.meta(key).span;
         let mut parts = vec![key];
         if descending {
-            parts.push(self.tree.word("desc", span));
+            parts.push(self.work.tree.word("desc", span));
         }
         if nullable && default != "last" {
-            parts.push(self.tree.word("nulls last", span));
+            parts.push(self.work.tree.word("nulls last", span));
         }
         if parts.len() == 1 {
             return key;
         }
-        let parts = self.tree.slice(&parts);
-        self.tree.add(Sql::Spaced(parts), span)
+        let parts = self.work.tree.slice(&parts);
+        self.work.tree.add(Sql::Spaced(parts), span)
     }
 
     fn aggregate(
@@ -372,8 +386,8 @@ impl<'p> Emitter<'p> {
             if let Ir::Null = program.node(*arg) {
                 let ty = program.meta(*arg).ty;
                 let ty = self.dialect.type_name(if ty == Type::Unknown { Type::Float } else { ty });
-                let x = self.sql[arg.index()];
-                self.sql[arg.index()] = self.tree.add(Sql::Cast { name: "cast", x, ty }, span);
+                let x = self.work.sql[arg.index()];
+                self.work.sql[arg.index()] = self.work.tree.add(Sql::Cast { name: "cast", x, ty }, span);
             }
         }
         // COUNT(IF(c, x)) of an x that is never NULL counts the rows where c holds.
@@ -396,17 +410,17 @@ impl<'p> Emitter<'p> {
             if let (Some((condition, value)), false) = (self.conditional(args[0]), distinct)
                 && !program.meta(value).nullable
             {
-                let zero = self.tree.text(span, |out| out.push_str(empty));
-                let (condition, value) = (self.sql[condition.index()], self.sql[value.index()]);
-                let arms = self.tree.slice(&[condition, value, zero]);
-                let case = self.tree.add(Sql::Case { subject: None, arms }, span);
-                self.sql[args[0].index()] = case;
+                let zero = self.work.tree.text(span, |out| out.push_str(empty));
+                let (condition, value) = (self.work.sql[condition.index()], self.work.sql[value.index()]);
+                let arms = self.work.tree.slice(&[condition, value, zero]);
+                let case = self.work.tree.add(Sql::Case { subject: None, arms }, span);
+                self.work.sql[args[0].index()] = case;
                 return self.apply(overload, args, distinct, span, args);
             }
         }
         let sum = self.apply(overload, args, distinct, span, args);
-        let empty = self.tree.text(self.program.meta(id).span, |out| out.push_str(empty));
-        self.tree.call("coalesce", &[sum, empty], span)
+        let empty = self.work.tree.text(self.program.meta(id).span, |out| out.push_str(empty));
+        self.work.tree.call("coalesce", &[sum, empty], span)
     }
 
     /// The condition and value of an IF without an else.
@@ -432,14 +446,14 @@ impl<'p> Emitter<'p> {
             Cell::Template(template) if self.is_barred_subquery(template, args) => self.pairwise(overload, args, span),
             Cell::Template(template) => {
                 let id = self.instantiate(template, args, distinct, span);
-                if !template.repeats && self.repeated.is_empty() {
+                if !template.repeats && self.work.repeated.is_empty() {
                     return id;
                 }
                 self.count_repetition(template.uses, reported, overload, span);
                 let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
                     let uses = u64::from(template.uses.get(i).copied().unwrap_or(1));
-                    let width = u64::from(self.tree.width(self.sql[arg.index()]));
-                    let own = self.repeated_of(self.sql[arg.index()]);
+                    let width = u64::from(self.work.tree.width(self.work.sql[arg.index()]));
+                    let own = self.repeated_of(self.work.sql[arg.index()]);
                     let extra = if self.is_simple(*arg) { 0 } else { uses.saturating_sub(1).saturating_mul(width) };
                     sum.saturating_add(extra).saturating_add(uses.max(1).saturating_mul(own))
                 });
@@ -498,14 +512,14 @@ impl<'p> Emitter<'p> {
             return self.unwritten(span);
         };
         let mut left = args[0];
-        let mut joined = self.sql[left.index()];
+        let mut joined = self.work.sql[left.index()];
         for right in &args[1..] {
             // The argument's place is lent to what has been joined so far.
-            let own = std::mem::replace(&mut self.sql[left.index()], joined);
-            let grown = self.repeated_of(joined) * 2 + u64::from(self.tree.width(joined));
+            let own = std::mem::replace(&mut self.work.sql[left.index()], joined);
+            let grown = self.repeated_of(joined) * 2 + u64::from(self.work.tree.width(joined));
             joined = self.instantiate(template, &[left, *right], false, span);
             self.note_repeated(joined, grown);
-            self.sql[left.index()] = own;
+            self.work.sql[left.index()] = own;
             left = args[0];
         }
         self.warned.get_or_insert((span, function.name));
@@ -517,7 +531,10 @@ impl<'p> Emitter<'p> {
         matches!(
             self.program.node(id),
             Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Bool(_) | Ir::Null
-        ) || matches!(self.tree.node(self.sql[id.index()]), Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. })
+        ) || matches!(
+            self.work.tree.node(self.work.sql[id.index()]),
+            Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }
+        )
     }
 
     fn count_repetition(&mut self, uses: &[u8], args: &[IrId], overload: catalog::OverloadId, span: Span) {
@@ -541,6 +558,10 @@ impl<'p> Emitter<'p> {
 }
 
 fn push_form(out: &mut String, form: &str, slot: &str, value: &str) {
+    if form == slot {
+        out.push_str(value);
+        return;
+    }
     match form.split_once(slot) {
         Some((before, after)) => {
             out.push_str(before);

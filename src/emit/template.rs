@@ -6,8 +6,18 @@ use crate::dialect::part::{Mode, Part, TypeName};
 use crate::dialect::{Cell, Template};
 use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;
-use crate::sql::{Sql, SqlId};
+use crate::sql::{Slice, Sql, SqlId};
 use crate::types::Type;
+
+/// What templates are filled in with. One serves all, also those inside others: each begins where the last stood.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    /// The node of each part.
+    locals: Vec<SqlId>,
+    /// A repeated argument stands for several nodes, which only lists take: the part's place, and where they are.
+    spread: Vec<(usize, std::ops::Range<usize>)>,
+    spread_ids: Vec<SqlId>,
+}
 
 impl Emitter<'_> {
     /// One forward loop over the template's parts; their operands come before them.
@@ -18,91 +28,108 @@ impl Emitter<'_> {
         distinct: bool,
         span: Span,
     ) -> SqlId {
-        // One buffer serves all templates, also those inside others: each begins where it stood.
-        let base = self.locals.len();
-        // A repeated argument stands for several nodes, which only lists take.
-        let mut spread: Vec<(usize, Vec<SqlId>)> = Vec::new();
-        for (at, part) in template.parts.iter().enumerate() {
+        let base = self.work.template.locals.len();
+        let spread = self.work.template.spread.len();
+        let ids = self.work.template.spread_ids.len();
+        for part in template.parts {
             let id = match *part {
-                Part::Arg { index, mode } => {
-                    let arg = args.get(index as usize).map(|a| self.argument(*a, mode, span));
-                    let arg = arg.unwrap_or_else(|| self.tree.word("null", span));
-                    if distinct && index == 0 {
-                        let word = self.tree.word("distinct", span);
-                        let both = self.tree.slice(&[word, arg]);
-                        self.tree.add(Sql::Spaced(both), span)
-                    } else {
-                        arg
+                Part::Arg { index, mode } => match args.get(index as usize) {
+                    Some(arg) if distinct && index == 0 => {
+                        let arg = self.argument(*arg, mode, span);
+                        let word = self.word("distinct", span);
+                        let both = self.work.tree.slice(&[word, arg]);
+                        self.work.tree.add(Sql::Spaced(both), span)
                     }
-                }
+                    Some(arg) => self.argument(*arg, mode, span),
+                    None => self.word("null", span),
+                },
                 Part::ArgList { index, mode } => {
-                    let rest = args.get(index as usize..).unwrap_or_default().to_vec();
-                    let ids: Vec<SqlId> = rest.iter().map(|a| self.argument(*a, mode, span)).collect();
-                    let first = ids.first().copied();
-                    spread.push((at, ids));
-                    first.unwrap_or_else(|| self.tree.word("null", span))
+                    let at = self.work.template.locals.len();
+                    let first = self.work.template.spread_ids.len();
+                    for arg in args.get(index as usize..).unwrap_or_default() {
+                        let id = self.argument(*arg, mode, span);
+                        self.work.template.spread_ids.push(id);
+                    }
+                    let all = first..self.work.template.spread_ids.len();
+                    self.work.template.spread.push((at, all));
+                    let first = self.work.template.spread_ids.get(first).copied();
+                    first.unwrap_or_else(|| self.word("null", span))
                 }
                 Part::ArgJoin { index, mode, op } => {
-                    let rest = args.get(index as usize..).unwrap_or_default().to_vec();
                     let mut joined: Option<SqlId> = None;
-                    for arg in rest {
-                        let right = self.argument(arg, mode, span);
+                    for arg in args.get(index as usize..).unwrap_or_default() {
+                        let right = self.argument(*arg, mode, span);
                         joined = Some(match joined {
                             None => right,
-                            Some(left) => self.tree.binary(op, left, right, span),
+                            Some(left) => self.work.tree.binary(op, left, right, span),
                         });
                     }
-                    joined.unwrap_or_else(|| self.tree.word("null", span))
+                    joined.unwrap_or_else(|| self.word("null", span))
                 }
-                _ => self.part(part, base, &spread, span),
+                _ => self.part(part, base, spread, span),
             };
-            self.locals.push(id);
+            self.work.template.locals.push(id);
         }
-        let root = self.locals.last().copied();
-        self.locals.truncate(base);
-        root.unwrap_or_else(|| self.tree.word("null", span))
+        let root = self.work.template.locals.last().copied();
+        self.work.template.locals.truncate(base);
+        self.work.template.spread.truncate(spread);
+        self.work.template.spread_ids.truncate(ids);
+        root.unwrap_or_else(|| self.word("null", span))
     }
 
-    fn part(&mut self, part: &Part, base: usize, spread: &[(usize, Vec<SqlId>)], span: Span) -> SqlId {
-        let locals = &self.locals;
-        let at = |i: u16| locals[base + i as usize];
-        let list = |items: &[u16]| -> Vec<SqlId> {
-            let mut all = Vec::with_capacity(items.len());
-            for item in items {
-                match spread.iter().find(|(index, _)| *index == *item as usize) {
-                    Some((_, ids)) => all.extend_from_slice(ids),
-                    None => all.push(at(*item)),
-                }
+    fn word(&mut self, word: &'static str, span: Span) -> SqlId {
+        self.work.tree.word(word, span)
+    }
+
+    /// The operands at these places, as a list of the tree.
+    fn list(&mut self, items: &[u16], base: usize, spread: usize) -> Slice {
+        let Buffers { locals, spread: several, spread_ids } = &self.work.template;
+        let several = several.get(spread..).unwrap_or_default();
+        let tree = &mut self.work.tree;
+        if several.is_empty() {
+            return tree.list(items.iter().map(|item| locals[base + *item as usize]));
+        }
+        tree.list(items.iter().flat_map(|item| {
+            let at = base + *item as usize;
+            match several.iter().find(|(index, _)| *index == at) {
+                Some((_, ids)) => &spread_ids[ids.clone()],
+                None => &locals[at..at + 1],
             }
-            all
-        };
+            .iter()
+            .copied()
+        }))
+    }
+
+    fn part(&mut self, part: &Part, base: usize, spread: usize, span: Span) -> SqlId {
+        let locals = &self.work.template.locals;
+        let at = |i: u16| locals[base + i as usize];
         let node = match *part {
             Part::Word(word) => Sql::Word(word),
-            Part::Number(digits) => return self.tree.text(span, |out| out.push_str(digits)),
+            Part::Number(digits) => return self.work.tree.text(span, |out| out.push_str(digits)),
             Part::Text(value) => {
                 let dialect = self.dialect;
-                return self.tree.text(span, |out| dialect.push_text(out, value));
+                return self.work.tree.text(span, |out| dialect.push_text(out, value));
             }
             Part::Call { name, args } => {
-                let args = list(args);
-                if let Some(same) = self.pointless_call(name, &args) {
-                    return same;
+                let args = self.list(args, base, spread);
+                if name == "nullif" {
+                    if let Some(same) = self.pointless_nullif(args) {
+                        return same;
+                    }
+                    self.without_coalesce(args);
                 }
-                let args = self.without_coalesce(name, args);
-                Sql::Call { name, args: self.tree.slice(&args) }
+                Sql::Call { name, args }
             }
             Part::Binary { op, left, right } => Sql::Binary { op, left: at(left), right: at(right) },
-            Part::Unary { op, x } => Sql::Unary { op, x: at(x) },
+            Part::Not(x) => Sql::Not(at(x)),
+            Part::Negative(x) => Sql::Negative(at(x)),
             Part::Postfix { op, x } => Sql::Postfix { op, x: at(x) },
             Part::In { x, negated, args } => {
-                let args = list(args);
-                Sql::In { x: at(x), negated, args: self.tree.slice(&args) }
+                let x = at(x);
+                Sql::In { x, negated, args: self.list(args, base, spread) }
             }
             Part::Between { x, low, high } => Sql::Between { x: at(x), low: at(low), high: at(high) },
-            Part::Case(arms) => {
-                let arms = list(arms);
-                Sql::Case { subject: None, arms: self.tree.slice(&arms) }
-            }
+            Part::Case(arms) => Sql::Case { subject: None, arms: self.list(arms, base, spread) },
             Part::Cast { name, x, ty } => {
                 let ty = match ty {
                     TypeName::Neutral(index) => self.dialect.neutral_type(index),
@@ -110,58 +137,43 @@ impl Emitter<'_> {
                 };
                 Sql::Cast { name, x: at(x), ty }
             }
-            Part::Spaced(parts) => {
-                let parts = list(parts);
-                Sql::Spaced(self.tree.slice(&parts))
-            }
+            Part::Spaced(parts) => Sql::Spaced(self.list(parts, base, spread)),
             Part::Paren(x) => Sql::Paren(at(x)),
-            Part::List(items) => {
-                let items = list(items);
-                Sql::List(self.tree.slice(&items))
-            }
-            Part::Bracket(items) => {
-                let items = list(items);
-                Sql::Bracket(self.tree.slice(&items))
-            }
+            Part::List(items) => Sql::List(self.list(items, base, spread)),
+            Part::Bracket(items) => Sql::Bracket(self.list(items, base, spread)),
             Part::Subscript { x, index } => Sql::Subscript { x: at(x), index: at(index) },
             Part::Arg { .. } | Part::ArgList { .. } | Part::ArgJoin { .. } => Sql::Word("null"),
         };
-        self.tree.add(node, span)
+        self.work.tree.add(node, span)
     }
 
     /// `nullif(coalesce(x, 0), 0)` is `nullif(x, 0)`.
-    fn without_coalesce(&self, name: &str, mut args: Vec<SqlId>) -> Vec<SqlId> {
-        if let ("nullif", [x, zero]) = (name, args.as_slice())
-            && let Sql::Call { name: "coalesce", args: inner } = self.tree.node(*x)
-            && let [value, default] = self.tree.args(inner)
-            && (self.tree.node(*default) == self.tree.node(*zero) || self.is_zero(*default) && self.is_zero(*zero))
+    fn without_coalesce(&mut self, args: Slice) {
+        let tree = &mut self.work.tree;
+        if let [x, zero] = tree.args(args)
+            && let Sql::Call { name: "coalesce", args: inner } = tree.node(*x)
+            && let [value, default] = *tree.args(*inner)
+            && (tree.node(default) == tree.node(*zero) || tree.is_text(default, "0") && tree.is_text(*zero, "0"))
         {
-            args[0] = *value;
+            tree.args[args.first as usize] = value;
         }
-        args
-    }
-
-    fn is_zero(&self, id: SqlId) -> bool {
-        matches!(self.tree.node(id), Sql::Text { first, len } if self.tree.str(first, len) == "0")
     }
 
     /// `nullif(12, 0)` is 12.
-    fn pointless_call(&self, name: &str, args: &[SqlId]) -> Option<SqlId> {
-        let [x, zero] = args else { return None };
-        let text = |id: SqlId| match self.tree.node(id) {
-            Sql::Text { first, len } => self.tree.str(first, len),
-            _ => "",
-        };
-        let number = text(*x);
+    fn pointless_nullif(&self, args: Slice) -> Option<SqlId> {
+        let tree = &self.work.tree;
+        let [x, zero] = tree.args(args) else { return None };
+        let Sql::Text { first, len } = *tree.node(*x) else { return None };
+        let number = tree.str(first, len);
         let digits = number.strip_prefix('-').unwrap_or(number);
         let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
         let not_zero = digits.bytes().take_while(|b| *b != b'e').any(|b| (b'1'..=b'9').contains(&b));
-        (name == "nullif" && text(*zero) == "0" && is_number && not_zero).then_some(*x)
+        (is_number && not_zero && tree.is_text(*zero, "0")).then_some(*x)
     }
 
     /// An argument, converted as its placeholder asks.
     fn argument(&mut self, arg: IrId, mode: Mode, span: Span) -> SqlId {
-        let sql = self.sql[arg.index()];
+        let sql = self.work.sql[arg.index()];
         let meta = self.program.meta(arg);
         match mode {
             Mode::Plain => sql,
@@ -201,13 +213,15 @@ impl Emitter<'_> {
                     .is_some_and(|p| matches!(p.ty, ParamType::Is(ty) if ty.is_number()) || p.ty == ParamType::Number)
             })
         };
-        let Some(overload) = by(true).or_else(|| by(false)).or_else(last_number) else { return self.sql[arg.index()] };
+        let Some(overload) = by(true).or_else(|| by(false)).or_else(last_number) else {
+            return self.work.sql[arg.index()];
+        };
         match self.dialect.cell(overload.id) {
             Cell::Template(template) => {
                 let inner = [arg];
                 self.instantiate(template, &inner, false, span)
             }
-            _ => self.sql[arg.index()],
+            _ => self.work.sql[arg.index()],
         }
     }
 }

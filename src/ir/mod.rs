@@ -113,7 +113,7 @@ pub struct ColumnUse {
 #[derive(Clone, Debug)]
 pub struct IrDefinition {
     /// The name; none for a bare formula.
-    pub name: Option<String>,
+    pub name: Option<Arc<str>>,
     pub root: IrId,
     /// The nodes of the definition begin here and end at the root.
     pub first: IrId,
@@ -140,6 +140,19 @@ pub struct Program {
 }
 
 impl Program {
+    pub fn clear(&mut self) {
+        let Self { nodes, meta, args, texts, columns, definitions, window_forms, folded, order } = self;
+        nodes.clear();
+        meta.clear();
+        args.clear();
+        texts.clear();
+        columns.clear();
+        definitions.clear();
+        window_forms.clear();
+        *folded = false;
+        order.clear();
+    }
+
     pub fn node(&self, id: IrId) -> Ir {
         self.nodes[id.index()]
     }

@@ -41,11 +41,20 @@ pub struct Layout {
     pub tokens: Vec<(u32, Token, u32)>,
     /// The formulas, in order.
     pub heads: Vec<Head>,
+    /// Open brackets of the formula being copied, kept for the next text.
+    open: Vec<u32>,
+}
+
+impl Layout {
+    pub(crate) fn clear(&mut self) {
+        self.tokens.clear();
+        self.heads.clear();
+    }
 }
 
 /// Finds definitions and balances brackets.
 pub fn layout(source: &str, lexed: &Lexed, mode: Mode, limits: &Limits, diagnostics: &mut Vec<Diagnostic>) -> Layout {
-    let mut out = Layout { tokens: Vec::with_capacity(lexed.tokens.len() + 16), heads: Vec::new() };
+    let mut out = Layout::default();
     let part = Part { mode, name: None, index: 0 };
     layout_part(source, lexed, part, limits, &mut out, diagnostics);
     out
@@ -70,6 +79,9 @@ pub(crate) fn layout_part(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let tokens = &lexed.tokens;
+    out.tokens.reserve(tokens.len() + 16);
+    let mut open = std::mem::take(&mut out.open);
+    open.clear();
     let mut pass = Pass {
         source,
         tokens,
@@ -78,7 +90,7 @@ pub(crate) fn layout_part(
         limits,
         diagnostics,
         out,
-        open: Vec::new(),
+        open,
         closed: None,
         surplus: None,
         named: None,
@@ -88,6 +100,8 @@ pub(crate) fn layout_part(
         is_named: false,
     };
     pass.run();
+    let open = std::mem::take(&mut pass.open);
+    out.open = open;
 }
 
 /// Marks an open bracket that the parser does not get to see.

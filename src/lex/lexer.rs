@@ -17,14 +17,18 @@ pub struct Lexed {
 
 /// Splits a source into tokens. The source is at most `u32::MAX` bytes long; the caller has checked its limit.
 pub fn lex(source: &str, diagnostics: &mut Vec<Diagnostic>) -> Lexed {
-    lex_part(source, Span::new(0, source.len() as u32), diagnostics)
+    let mut lexed = Lexed::default();
+    lex_part(source, Span::new(0, source.len() as u32), &mut lexed, diagnostics);
+    lexed
 }
 
-/// Splits one part of a source into tokens; their spans are of the whole source.
-pub(crate) fn lex_part(whole: &str, part: Span, diagnostics: &mut Vec<Diagnostic>) -> Lexed {
+/// Splits one part of a source into tokens; their spans are of the whole source. What was there before is dropped.
+pub(crate) fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) {
     let source = whole.get(..part.end as usize).unwrap_or_default();
     let rest = source.get(part.start as usize..).unwrap_or_default();
-    let mut lexed = Lexed { tokens: Vec::with_capacity(rest.len() / 4 + 4), swallowed: Vec::new() };
+    lexed.tokens.clear();
+    lexed.swallowed.clear();
+    lexed.tokens.reserve(rest.len() / 4 + 4);
     let mut faults = Faults {
         source,
         diagnostics,
@@ -39,9 +43,13 @@ pub(crate) fn lex_part(whole: &str, part: Span, diagnostics: &mut Vec<Diagnostic
         let range = lexer.span();
         let mut span = Span::new(part.start + range.start as u32, part.start + range.end as u32);
         let token = match token {
-            Ok(Token::UnclosedText) => faults.text(&mut span, &mut lexed),
+            Ok(token) if token.is_plain() => {
+                lexed.tokens.push((token, span));
+                continue;
+            }
+            Ok(Token::UnclosedText) => faults.text(&mut span, lexed),
             Ok(Token::UnclosedModel) => faults.model(&mut span),
-            Ok(Token::CurlyQuote) => faults.curly_text(&mut span, &mut lexed),
+            Ok(Token::CurlyQuote) => faults.curly_text(&mut span, lexed),
             Ok(Token::UnclosedTab) => {
                 single_quote(span, faults.diagnostics);
                 lexed.swallowed.push(span.start);
@@ -57,13 +65,12 @@ pub(crate) fn lex_part(whole: &str, part: Span, diagnostics: &mut Vec<Diagnostic
             Ok(Token::DoubleMinus | Token::Hash) => None,
             Ok(Token::BlockComment) => faults.block_comment(&mut span),
             Ok(token) => Some(token),
-            Err(()) => faults.unreadable(&mut span, &mut lexed),
+            Err(()) => faults.unreadable(&mut span, lexed),
         };
         lexer.bump((span.end - part.start) as usize - range.end);
         lexed.tokens.extend(token.map(|token| (token, span)));
     }
     faults.flush();
-    lexed
 }
 
 /// What no formula holds and still can be seen to be in a name only by its code.

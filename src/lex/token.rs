@@ -121,6 +121,22 @@ pub enum Token {
 }
 
 impl Token {
+    /// Whether the lexer takes it as it is; the others are looked at again, and may be reported.
+    #[inline]
+    pub(super) fn is_plain(self) -> bool {
+        !matches!(
+            self,
+            Self::UnclosedText
+                | Self::UnclosedModel
+                | Self::UnclosedTab
+                | Self::CurlyQuote
+                | Self::Backtick
+                | Self::DoubleMinus
+                | Self::BlockComment
+                | Self::Hash
+        )
+    }
+
     /// How messages name it.
     #[must_use]
     pub fn describe(self) -> &'static str {

@@ -25,40 +25,39 @@ pub struct Args {
     top: u32,
 }
 
-pub struct Builder<'s> {
-    source: &'s str,
-    heads: std::vec::IntoIter<Head>,
-    first: u32,
-    broken: bool,
+/// The builder's stacks, kept from one text to the next.
+#[derive(Debug, Default)]
+pub struct Stacks {
     operands: Vec<ExprId>,
     operators: Vec<(BinaryOp, u32)>,
     args: Vec<ExprId>,
+}
+
+pub struct Builder<'s> {
+    source: &'s str,
+    heads: std::slice::Iter<'s, Head>,
+    first: u32,
+    broken: bool,
+    stacks: &'s mut Stacks,
     /// The expression in the brackets closed last.
     closed: Option<ExprId>,
-    pub ast: Ast,
-    pub diagnostics: Vec<Diagnostic>,
+    ast: &'s mut Ast,
+    diagnostics: &'s mut Vec<Diagnostic>,
 }
 
 impl<'s> Builder<'s> {
-    pub fn new(source: &'s str, heads: Vec<Head>, tokens: usize) -> Self {
-        let ast = Ast {
-            nodes: Vec::with_capacity(tokens),
-            spans: Vec::with_capacity(tokens),
-            definitions: Vec::with_capacity(heads.len()),
-            ..Ast::default()
-        };
-        Self {
-            source,
-            heads: heads.into_iter(),
-            first: 0,
-            broken: false,
-            operands: Vec::new(),
-            operators: Vec::new(),
-            args: Vec::new(),
-            closed: None,
-            ast,
-            diagnostics: Vec::new(),
-        }
+    /// The tree must be empty.
+    pub fn new(
+        source: &'s str,
+        heads: &'s [Head],
+        stacks: &'s mut Stacks,
+        ast: &'s mut Ast,
+        diagnostics: &'s mut Vec<Diagnostic>,
+    ) -> Self {
+        stacks.operands.clear();
+        stacks.operators.clear();
+        stacks.args.clear();
+        Self { source, heads: heads.iter(), first: 0, broken: false, stacks, closed: None, ast, diagnostics }
     }
 
     fn add(&mut self, expr: Expr, span: Span) -> ExprId {
@@ -84,7 +83,7 @@ impl<'s> Builder<'s> {
     // Formulas
 
     pub fn formula(&mut self, body: ExprId) {
-        let Some(head) = self.heads.next() else { return };
+        let Some(head) = self.heads.next().copied() else { return };
         let first = ExprId(self.first);
         let broken = std::mem::take(&mut self.broken) | head.broken;
         self.ast.definitions.push(Definition {
@@ -117,37 +116,41 @@ impl<'s> Builder<'s> {
     // Operator chains, by two stacks
 
     pub fn begin(&mut self, operand: ExprId) -> Chain {
-        let base = self.operands.len() as u32;
-        let operators = self.operators.len() as u32;
-        self.operands.push(operand);
+        let base = self.stacks.operands.len() as u32;
+        let operators = self.stacks.operators.len() as u32;
+        self.stacks.operands.push(operand);
         Chain { base, operands: base + 1, operators }
     }
 
     pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, operand: ExprId) -> Chain {
-        self.operands.truncate(chain.operands as usize);
-        self.operators.truncate(chain.operators as usize);
+        self.stacks.operands.truncate(chain.operands as usize);
+        self.stacks.operators.truncate(chain.operators as usize);
         self.settle(chain.base, op.strength());
-        self.operators.push((op, at));
-        self.operands.push(operand);
-        Chain { base: chain.base, operands: self.operands.len() as u32, operators: self.operators.len() as u32 }
+        self.stacks.operators.push((op, at));
+        self.stacks.operands.push(operand);
+        Chain {
+            base: chain.base,
+            operands: self.stacks.operands.len() as u32,
+            operators: self.stacks.operators.len() as u32,
+        }
     }
 
     pub fn finish(&mut self, chain: Chain) -> ExprId {
-        self.operands.truncate(chain.operands as usize);
-        self.operators.truncate(chain.operators as usize);
+        self.stacks.operands.truncate(chain.operands as usize);
+        self.stacks.operators.truncate(chain.operators as usize);
         self.settle(chain.base, 0);
-        self.operands.pop().unwrap_or(ExprId(0))
+        self.stacks.operands.pop().unwrap_or(ExprId(0))
     }
 
     /// Makes nodes of all operators of this chain that bind at least as tight as `least`.
     fn settle(&mut self, base: u32, least: u8) {
-        while self.operands.len() as u32 > base + 1 {
-            let Some((op, at)) = self.operators.last().copied() else { return };
+        while self.stacks.operands.len() as u32 > base + 1 {
+            let Some((op, at)) = self.stacks.operators.last().copied() else { return };
             if op.strength() < least {
                 return;
             }
-            self.operators.pop();
-            let (Some(right), Some(left)) = (self.operands.pop(), self.operands.pop()) else { return };
+            self.stacks.operators.pop();
+            let (Some(right), Some(left)) = (self.stacks.operands.pop(), self.stacks.operands.pop()) else { return };
             let span = self.span(left).to(self.span(right));
             if op.compares() && least == 1 {
                 let symbol = op.symbol();
@@ -157,11 +160,11 @@ impl<'s> Builder<'s> {
                         .with_help("compare twice, `AND(a < b, b < c)`, or put one comparison in brackets"),
                 );
                 let node = self.add(Expr::Error, span);
-                self.operands.push(node);
+                self.stacks.operands.push(node);
                 continue;
             }
             let node = self.add(Expr::Binary { op, left, right }, span);
-            self.operands.push(node);
+            self.stacks.operands.push(node);
         }
     }
 
@@ -198,11 +201,11 @@ impl<'s> Builder<'s> {
 
     /// Puts another operand in place of the one read last.
     fn with_last(&mut self, chain: Chain, make: impl FnOnce(&mut Self, ExprId) -> ExprId) -> Chain {
-        self.operands.truncate(chain.operands as usize);
-        self.operators.truncate(chain.operators as usize);
-        if let Some(x) = self.operands.pop() {
+        self.stacks.operands.truncate(chain.operands as usize);
+        self.stacks.operators.truncate(chain.operators as usize);
+        if let Some(x) = self.stacks.operands.pop() {
             let made = make(self, x);
-            self.operands.push(made);
+            self.stacks.operands.push(made);
         }
         chain
     }
@@ -320,27 +323,27 @@ impl<'s> Builder<'s> {
     // Calls
 
     pub fn no_args(&mut self) -> Args {
-        let base = self.args.len() as u32;
+        let base = self.stacks.args.len() as u32;
         Args { base, top: base }
     }
 
     pub fn first_arg(&mut self, e: ExprId) -> Args {
-        let base = self.args.len() as u32;
-        self.args.push(e);
+        let base = self.stacks.args.len() as u32;
+        self.stacks.args.push(e);
         Args { base, top: base + 1 }
     }
 
     pub fn next_arg(&mut self, args: Args, e: ExprId) -> Args {
-        self.args.truncate(args.top as usize);
-        self.args.push(e);
+        self.stacks.args.truncate(args.top as usize);
+        self.stacks.args.push(e);
         Args { base: args.base, top: args.top + 1 }
     }
 
     /// `l..m` is the name; the closing bracket `c..r` is empty when the layout pass supplied it.
     pub fn call(&mut self, l: u32, m: u32, args: Args, c: u32, r: u32) -> ExprId {
-        self.args.truncate(args.top as usize);
+        self.stacks.args.truncate(args.top as usize);
         let first = self.ast.args.len() as u32;
-        self.ast.args.extend(self.args.drain(args.base as usize..));
+        self.ast.args.extend(self.stacks.args.drain(args.base as usize..));
         let index = self.ast.calls.len() as u32;
         let call = Call { name: Span::new(l, m), first, count: args.top - args.base, unclosed: c == r };
         self.ast.calls.push(call);

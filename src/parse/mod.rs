@@ -17,11 +17,25 @@ use crate::lex::{self, Mode};
 use crate::limits::Limits;
 use crate::span::Span;
 
-#[allow(clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::panic, clippy::expect_used, missing_docs, unused)]
-#[allow(unused_qualifications, unreachable_pub, dead_code)]
-mod formula {
-    include!(concat!(env!("OUT_DIR"), "/formula.rs"));
+macro_rules! generated {
+    ($name:ident) => {
+        #[allow(
+            clippy::all,
+            clippy::pedantic,
+            clippy::unwrap_used,
+            clippy::panic,
+            clippy::expect_used,
+            missing_docs,
+            unused
+        )]
+        #[allow(unused_qualifications, unreachable_pub, dead_code)]
+        mod $name {
+            include!(concat!(env!("OUT_DIR"), "/", stringify!($name), "/", stringify!($name), ".rs"));
+        }
+    };
 }
+generated!(recovering);
+generated!(strict);
 
 /// A tree with the source that its spans point into.
 #[derive(Clone, Debug)]
@@ -60,26 +74,18 @@ pub fn parse(source: &str) -> (Parsed, Vec<Diagnostic>) {
 /// Parses with a mode and limits. The tree is whole whatever the faults: error nodes stand in the holes.
 #[must_use]
 pub fn parse_with(source: &str, mode: Mode, limits: &Limits) -> (Parsed, Vec<Diagnostic>) {
-    let (ast, diagnostics) = parse_text(source, mode, limits);
+    let (mut ast, mut diagnostics) = (Ast::default(), Vec::new());
+    let whole = SourcePart { span: Span::new(0, source.len() as u32), mode, name: None };
+    parse_parts(source, &[whole], limits, &mut Buffers::default(), &mut ast, &mut diagnostics);
     (Parsed { source: Arc::from(source), ast }, diagnostics)
 }
 
-/// The same without keeping the source.
-pub(crate) fn parse_text(source: &str, mode: Mode, limits: &Limits) -> (Ast, Vec<Diagnostic>) {
-    let mut diagnostics = Vec::new();
-    if source.len() > limits.source.min(u32::MAX as usize / 2) {
-        diagnostics.push(
-            Diagnostic::new(
-                Code::SourceTooLarge,
-                Span::default(),
-                format!("the source is {} bytes long, more than the limit of {}", source.len(), limits.source),
-            )
-            .with_help("split it into several files"),
-        );
-        return (Ast::default(), diagnostics);
-    }
-    let whole = SourcePart { span: Span::new(0, source.len() as u32), mode, name: None };
-    parse_parts(source, &[whole], limits, diagnostics)
+/// What parsing needs besides its result, kept from one text to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    lexed: lex::Lexed,
+    layout: lex::Layout,
+    stacks: builder::Stacks,
 }
 
 /// A part of a source that is made of several, such as the formulas of a spec.
@@ -91,21 +97,37 @@ pub(crate) struct SourcePart {
     pub name: Option<Span>,
 }
 
-/// Parses several parts of a source into one tree; each definition says which part it is of.
+/// Parses several parts of a source into one tree, which is empty before; each definition says which part it is of.
 pub(crate) fn parse_parts(
     source: &str,
     parts: &[SourcePart],
     limits: &Limits,
-    mut diagnostics: Vec<Diagnostic>,
-) -> (Ast, Vec<Diagnostic>) {
-    let mut layout = lex::Layout::default();
+    buffers: &mut Buffers,
+    ast: &mut Ast,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    if source.len() > limits.source.min(u32::MAX as usize / 2) {
+        diagnostics.push(
+            Diagnostic::new(
+                Code::SourceTooLarge,
+                Span::default(),
+                format!("the source is {} bytes long, more than the limit of {}", source.len(), limits.source),
+            )
+            .with_help("split it into several files"),
+        );
+        return;
+    }
+    let Buffers { lexed, layout, stacks } = buffers;
+    layout.clear();
     for (index, part) in parts.iter().enumerate() {
-        let lexed = lex::lex_part(source, part.span, &mut diagnostics);
+        lex::lex_part(source, part.span, lexed, diagnostics);
         let before = layout.heads.len();
         let frame = lex::Part { mode: part.mode, name: part.name, index: index as u32 };
-        lex::layout_part(source, &lexed, frame, limits, &mut layout, &mut diagnostics);
-        let text = part.span.text(source);
-        if layout.heads.len() == before && (part.mode == Mode::Formula || text.trim_start().starts_with('=')) {
+        lex::layout_part(source, lexed, frame, limits, layout, diagnostics);
+        if layout.heads.len() > before {
+            continue;
+        }
+        if part.mode == Mode::Formula || part.span.text(source).trim_start().starts_with('=') {
             diagnostics.push(
                 Diagnostic::new(Code::ExpectedExpression, part.span, "the formula is empty")
                     .with_help("write an expression, such as `SUM(amount)`"),
@@ -113,20 +135,25 @@ pub(crate) fn parse_parts(
         }
     }
     if layout.heads.is_empty() {
-        return (Ast::default(), diagnostics);
+        return;
     }
-    let mut builder = builder::Builder::new(source, layout.heads, layout.tokens.len());
-    let result = formula::FileParser::new().parse(&mut builder, layout.tokens.iter().copied());
-    let builder::Builder { ast, diagnostics: found, .. } = builder;
-    diagnostics.extend(found);
-    if result.is_err() && !diagnostics.iter().any(Diagnostic::is_error) {
-        // Recovery takes every stream that the layout pass makes; were one refused, it is said and not hidden.
-        diagnostics.push(Diagnostic::new(
-            Code::Internal,
-            Span::new(0, source.len() as u32),
-            "the parser could not go on after a fault",
-        ));
+    ast.reserve(layout.tokens.len(), layout.heads.len());
+    let before = diagnostics.len();
+    let mut builder = builder::Builder::new(source, &layout.heads, stacks, ast, diagnostics);
+    if strict::FileParser::new().parse(&mut builder, layout.tokens.iter().copied()).is_err() {
+        // Something is wrong: the whole once more, by the parser that goes on after a fault.
+        ast.clear();
+        diagnostics.truncate(before);
+        let mut builder = builder::Builder::new(source, &layout.heads, stacks, ast, diagnostics);
+        let result = recovering::FileParser::new().parse(&mut builder, layout.tokens.iter().copied());
+        if result.is_err() && !diagnostics.iter().any(Diagnostic::is_error) {
+            // Recovery takes every stream that the layout pass makes; were one refused, it is said and not hidden.
+            diagnostics.push(Diagnostic::new(
+                Code::Internal,
+                Span::new(0, source.len() as u32),
+                "the parser could not go on after a fault",
+            ));
+        }
     }
-    crate::diag::sort(&mut diagnostics);
-    (ast, diagnostics)
+    crate::diag::sort(diagnostics);
 }

@@ -103,7 +103,7 @@ pub(super) fn cuts(step: &StepPlan<'_>, dialect: Dialect, source: &str, taken: &
     }
     for (index, definition) in program.definitions.iter().enumerate() {
         if live[index] && !definition.failed {
-            let owner = definition.name.clone().unwrap_or_else(|| role_name(step.roles[index]).to_owned());
+            let owner = definition.name.as_deref().unwrap_or_else(|| role_name(step.roles[index])).to_owned();
             let inner = Inner { program, dialect, source, owner: &owner };
             inner.cut(definition.first, definition.root, taken, &mut cuts);
         }

@@ -55,7 +55,7 @@ impl Planner<'_> {
     fn name_of(&self, root: IrId) -> String {
         let program = self.program();
         match program.node(root) {
-            Ir::Definition(used) => program.definitions[used as usize].name.clone().unwrap_or_default(),
+            Ir::Definition(used) => program.definitions[used as usize].name.as_deref().unwrap_or_default().to_owned(),
             Ir::Column(column) => program.columns[column as usize].name.to_string(),
             _ => self.aliases.get(&root).cloned().unwrap_or_default(),
         }

@@ -29,7 +29,7 @@ pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Output> {
         let (name, root, target) = match program.node(definition.root) {
             Ir::Definition(used) => {
                 let used = used as usize;
-                (program.definitions[used].name.clone().unwrap_or_default(), step.root(used), Some(used))
+                (program.definitions[used].name.as_deref().unwrap_or_default().to_owned(), step.root(used), Some(used))
             }
             Ir::Column(column) => (program.columns[column as usize].name.to_string(), definition.root, None),
             _ => (key_name(definition.span.text(spec.source)), definition.root, None),
@@ -40,7 +40,7 @@ pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Output> {
     }
     for (index, definition) in program.definitions.iter().enumerate() {
         if step.is(index, Role::Definitions) && step.outputs[index] && !step.keys[index] && !definition.failed {
-            let name = definition.name.clone().unwrap_or_default();
+            let name = definition.name.as_deref().unwrap_or_default().to_owned();
             outputs.push(Output { name, root: definition.root, key: false, definition: Some(index) });
         }
     }

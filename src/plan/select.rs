@@ -11,12 +11,12 @@ use crate::check::Role;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::dialect::op::Op;
-use crate::emit::Emitter;
+use crate::emit::{self, Emitter};
 use crate::ir::{Ir, IrId, Program};
 use crate::limits::Limits;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{Cte, Item, Select, Source, SqlId, Tree};
+use crate::sql::{Cte, Item, Select, Source, SqlId};
 use crate::types::Type;
 
 /// What a step reads.
@@ -99,9 +99,9 @@ pub(crate) fn plan_step<'p>(
     input: &'p StepInput<'p>,
     dialect: Dialect,
     limits: &'p Limits,
-    tree: Tree,
+    work: &'p mut emit::Buffers,
     cte_names: &mut CteNames,
-) -> (StepOutput, Tree) {
+) -> StepOutput {
     let program = step.program;
     let mut taken = Taken::new(dialect.max_bytes());
     program.columns.iter().for_each(|c| taken.reserve(&c.name));
@@ -112,8 +112,7 @@ pub(crate) fn plan_step<'p>(
     let mut cuts = cuts::cuts(step, dialect, spec.source, &mut taken);
     let stages = stages::stages(step, &cuts);
     cuts::cut_late_aggregates(step, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
-    let mut emitter = Emitter::new(program, dialect, limits);
-    emitter.tree = tree;
+    let mut emitter = Emitter::new(program, dialect, limits, work);
     emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
     let aliases = aliases(step, &outputs);
     let mut planner = Planner {
@@ -134,7 +133,7 @@ pub(crate) fn plan_step<'p>(
     let (ctes, body) = planner.selects(cte_names);
     let (relation, open, grain) = planner.result();
     let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
-    (StepOutput { ctes, body, relation, open, grain, diagnostics }, planner.emitter.tree)
+    StepOutput { ctes, body, relation, open, grain, diagnostics }
 }
 
 fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {
@@ -301,7 +300,8 @@ impl Planner<'_> {
                     for name in names.iter().filter(|n| !shadowed(n)) {
                         let quoted = self.input.relation.and_then(|r| r.column(name)).is_some_and(Column::is_quoted);
                         let dialect = self.emitter.dialect;
-                        let expr = self.emitter.tree.text(Span::default(), |out| dialect.push_name(out, name, !quoted));
+                        let expr =
+                            self.emitter.tree().text(Span::default(), |out| dialect.push_name(out, name, !quoted));
                         kept.push(Item { expr, alias: None });
                     }
                 }
@@ -334,7 +334,7 @@ impl Planner<'_> {
             let expr = self.written_node(*id, stage);
             let written = self.written(name);
             let mut text = String::new();
-            crate::sql::flat(&self.emitter.tree, expr, &mut Vec::new(), &mut text);
+            crate::sql::flat(self.emitter.tree(), expr, &mut Vec::new(), &mut text);
             let alias = (text != written).then_some(written);
             select.items.push(Item { expr, alias });
         }
@@ -342,7 +342,8 @@ impl Planner<'_> {
         let before: Vec<IrId> =
             if grouping { filters } else { filters.into_iter().chain(tested.iter().copied()).collect() };
         let conditions: Vec<SqlId> = before.iter().map(|id| self.written_node(*id, stage)).collect();
-        select.filter = conditions.into_iter().reduce(|a, b| self.emitter.tree.binary(Op::And, a, b, Span::default()));
+        select.filter =
+            conditions.into_iter().reduce(|a, b| self.emitter.tree().binary(Op::And, a, b, Span::default()));
         select.group_by = keys.iter().map(|id| self.written_node(*id, stage)).collect();
         select.having = tested.first().filter(|_| grouping).map(|id| self.written_node(*id, stage));
         select

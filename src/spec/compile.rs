@@ -11,6 +11,7 @@ use crate::compiler::Compiler;
 use crate::dbt::{self, ColumnDoc};
 use crate::diag::{self, Code, Diagnostic, suggest};
 use crate::ir::{Ir, Program};
+use crate::memory::Memory;
 use crate::parse;
 use crate::plan::{
     CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, key_name, plan_step, use_window_forms,
@@ -63,7 +64,7 @@ impl Compiler {
             Ok(Some(root)) => {
                 if let Some(spec) = load::load(&root, source, &mut compiled.diagnostics) {
                     compiled.name = Some(spec.model.text.to_owned());
-                    Run::new(self, &spec, source, path).run(&mut compiled);
+                    self.pool.lend(|memory| Run::new(self, &spec, source, path).run(&mut compiled, memory));
                 }
             }
         }
@@ -82,7 +83,6 @@ struct Run<'r> {
     spec: &'r Spec<'r>,
     source: &'r str,
     path: Option<&'r str>,
-    tree: Tree,
     names: CteNames,
     ctes: Vec<Cte>,
     /// Description of columns by name: what the analyst wrote of a definition.
@@ -100,7 +100,6 @@ impl<'r> Run<'r> {
             spec,
             source,
             path,
-            tree: Tree::default(),
             names: CteNames::default(),
             ctes: Vec::new(),
             descriptions: FxHashMap::default(),
@@ -109,7 +108,8 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn run(mut self, compiled: &mut CompiledSpec) {
+    fn run(mut self, compiled: &mut CompiledSpec, memory: &mut Memory) {
+        memory.emit.tree.clear();
         let spec = self.spec;
         self.check_names(&mut compiled.diagnostics);
         let from = spec.from.name().to_owned();
@@ -135,11 +135,11 @@ impl<'r> Run<'r> {
         for (index, step) in spec.steps.iter().enumerate() {
             let last = index + 1 == count;
             let input = StepInput { name: &name, first: index == 0, relation: relation.as_ref(), grain: &grain };
-            let Some(output) = self.step(step, &input, last, &mut compiled.diagnostics) else {
+            let Some(output) = self.step(step, &input, last, memory, &mut compiled.diagnostics) else {
                 spec.steps
                     .iter()
                     .skip(index + 1)
-                    .for_each(|step| self.faults_of_its_own(step, &mut compiled.diagnostics));
+                    .for_each(|step| self.faults_of_its_own(step, memory, &mut compiled.diagnostics));
                 return;
             };
             self.ctes.extend(output.ctes);
@@ -156,7 +156,7 @@ impl<'r> Run<'r> {
             relation = (!output.open).then_some(output.relation);
         }
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
-            self.write(body, &grain, compiled);
+            self.write(body, &grain, &memory.emit.tree, compiled);
         }
     }
 
@@ -217,13 +217,15 @@ impl<'r> Run<'r> {
         step: &Step<'_>,
         input: &StepInput<'_>,
         last: bool,
+        memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<StepOutput> {
+        let Memory { parse, ast, check, program, emit } = memory;
         let options = &self.compiler.options;
         let formulas = Formulas::of(step, self.source);
         let mut found = Vec::new();
-        let (ast, syntax) = parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, Vec::new());
-        found.extend(syntax);
+        ast.clear();
+        parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let timezone = self.spec.timezone.as_deref().or(options.timezone.as_deref());
         let scope = Scope {
             context: Context::Measure,
@@ -236,10 +238,10 @@ impl<'r> Run<'r> {
             timezone,
             strata: true,
         };
-        let mut program = check::check(&ast, &formulas.text, &scope, &mut found);
-        use_window_forms(&mut program, options.dialect);
-        check_unnamed(&ast, &formulas, &mut found);
-        let plan = plan_of(&program, &ast, &formulas, step);
+        check::check(ast, &formulas.text, &scope, check, program, &mut found);
+        use_window_forms(program, options.dialect);
+        check_unnamed(ast, &formulas, &mut found);
+        let plan = plan_of(program, ast, &formulas, step);
         check_keys(&plan, &mut found);
         if found.is_empty() {
             check_shape(step, &plan, input, diagnostics);
@@ -250,7 +252,7 @@ impl<'r> Run<'r> {
             // Later steps read what this one would have given; their faults would be its echoes.
             return None;
         }
-        self.collect(&program, &ast, &formulas);
+        self.collect(program, ast, &formulas);
         let name = self.step_name(step, input.name, &plan, &formulas.text);
         let by_definition: Vec<bool> = ast
             .definitions
@@ -270,18 +272,19 @@ impl<'r> Run<'r> {
             default_partition: step.partition_by.is_none(),
             source: &formulas.text,
         };
-        let tree = std::mem::take(&mut self.tree);
-        let (output, tree) = plan_step(&plan, &spec, input, options.dialect, &options.limits, tree, &mut self.names);
-        self.tree = tree;
+        let output = plan_step(&plan, &spec, input, options.dialect, &options.limits, emit, &mut self.names);
         diagnostics.extend(output.diagnostics.iter().cloned().map(|d| d.mapped(|s| formulas.in_file(s))));
         (!diagnostics.iter().any(Diagnostic::is_error)).then_some(output)
     }
 
     /// Faults of a step that do not depend on what an earlier, faulty one would have given.
-    fn faults_of_its_own(&self, step: &Step<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    fn faults_of_its_own(&self, step: &Step<'_>, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
+        let Memory { parse, ast, check, program, .. } = memory;
         let options = &self.compiler.options;
         let formulas = Formulas::of(step, self.source);
-        let (ast, mut found) = parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, Vec::new());
+        let mut found = Vec::new();
+        ast.clear();
+        parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let scope = Scope {
             context: Context::Measure,
             relations: Vec::new(),
@@ -293,7 +296,7 @@ impl<'r> Run<'r> {
             timezone: Some("UTC"),
             strata: true,
         };
-        check::check(&ast, &formulas.text, &scope, &mut found);
+        check::check(ast, &formulas.text, &scope, check, program, &mut found);
         let own =
             [Code::UnknownFunction, Code::NotBuiltYet, Code::ArgumentCount, Code::UnknownTimeframe, Code::UnknownUnit];
         found.retain(|d| d.code().starts_with("F01") || d.code().starts_with("F02") || own.contains(&d.kind()));
@@ -309,7 +312,7 @@ impl<'r> Run<'r> {
         let keys: Vec<String> = (0..program.definitions.len())
             .filter(|i| plan.roles[*i] == Role::GroupBy)
             .filter_map(|i| match program.node(program.definitions[i].root) {
-                Ir::Definition(used) => program.definitions[used as usize].name.clone(),
+                Ir::Definition(used) => program.definitions[used as usize].name.as_deref().map(str::to_owned),
                 Ir::Column(column) => Some(program.columns[column as usize].name.to_string()),
                 _ => Some(key_name(program.definitions[i].span.text(text))),
             })
@@ -332,7 +335,8 @@ impl<'r> Run<'r> {
                 let text = definition.span.text(&formulas.text);
                 self.written_keys.push((key_name(text), text.to_owned()));
             }
-            let Some(name) = definition.name.clone().filter(|_| formulas.roles.get(part) == Some(&Role::Definitions))
+            let Some(name) =
+                definition.name.as_deref().filter(|_| formulas.roles.get(part) == Some(&Role::Definitions))
             else {
                 continue;
             };
@@ -352,7 +356,7 @@ impl<'r> Run<'r> {
             } else {
                 self.descriptions.insert(key, description);
             }
-            self.formulas.push((name, formula));
+            self.formulas.push((name.to_owned(), formula));
         }
     }
 
@@ -379,7 +383,7 @@ impl<'r> Run<'r> {
         relation.columns().iter().map(with).collect()
     }
 
-    fn write(&self, mut body: Select, grain: &[String], compiled: &mut CompiledSpec) {
+    fn write(&self, mut body: Select, grain: &[String], tree: &Tree, compiled: &mut CompiledSpec) {
         let options = &self.compiler.options;
         let written = |name: &str| options.dialect.name_text(name, true);
         let table = match &self.spec.from {
@@ -389,7 +393,7 @@ impl<'r> Run<'r> {
         let import = written(self.spec.from.name());
         let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
         let mut plain = String::new();
-        sql::write_query(&self.tree, &query, &table, None, &mut plain);
+        sql::write_query(tree, &query, &table, None, &mut plain);
         if body.limit.is_none() {
             body.order_by.clear();
         }
@@ -397,7 +401,7 @@ impl<'r> Run<'r> {
         let mut model = String::new();
         let select = dbt::import(&self.spec.from, &table);
         // Markers of Jinja come from the analyst's texts; those of the import are the only ones that dbt is to see.
-        sql::write_query(&self.tree, &query, &import, Some("\u{1}"), &mut model);
+        sql::write_query(tree, &query, &import, Some("\u{1}"), &mut model);
         let model = dbt::protect(&model).replacen('\u{1}', &select, 1);
         if model.len().max(plain.len()) > options.limits.output {
             compiled.diagnostics.push(

@@ -2,11 +2,12 @@
 //!
 //! Brackets come from precedence, line breaks from width; nothing here knows a dialect.
 
+mod flat;
 mod precedence;
-mod print;
+mod pretty;
 mod query;
 mod tree;
 
-pub(crate) use print::{Mapping, flat, flat_mapped};
+pub(crate) use flat::{Mapping, flat, flat_mapped};
 pub(crate) use query::{Cte, Item, OrderKey, Query, Select, Source, write_query};
 pub(crate) use tree::{Slice, Sql, SqlId, Tree};

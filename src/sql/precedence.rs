@@ -28,7 +28,7 @@ pub(super) fn operands(op: Op) -> (u8, u8) {
 }
 
 /// Whether an operand needs brackets: it binds too loosely, or engines disagree on the pair.
-pub(super) fn needs_brackets(parent: Option<Op>, child: Sql, strength: u8, least: u8) -> bool {
+pub(super) fn needs_brackets(parent: Option<Op>, child: &Sql, strength: u8, least: u8) -> bool {
     if strength >= ATOM {
         return false;
     }
@@ -39,5 +39,6 @@ pub(super) fn needs_brackets(parent: Option<Op>, child: Sql, strength: u8, least
     let (Some(parent), Sql::Binary { op, .. }) = (parent, child) else { return false };
     let arithmetic = |s: u8| s == ADD || s == MULTIPLY;
     let (outer, inner) = (parent.strength(), op.strength());
-    (outer == OTHER && (arithmetic(inner) || (inner == OTHER && op != parent))) || (arithmetic(outer) && inner == OTHER)
+    (outer == OTHER && (arithmetic(inner) || (inner == OTHER && *op != parent)))
+        || (arithmetic(outer) && inner == OTHER)
 }

@@ -1,6 +1,6 @@
 //! Queries: CTEs and selects, laid out as dbt's style guide has them.
 
-use super::print::pretty;
+use super::pretty::pretty;
 use super::tree::{SqlId, Tree};
 
 /// A query.

@@ -39,10 +39,8 @@ pub(crate) enum Sql {
         left: SqlId,
         right: SqlId,
     },
-    Unary {
-        op: &'static str,
-        x: SqlId,
-    },
+    Not(SqlId),
+    Negative(SqlId),
     Postfix {
         op: &'static str,
         x: SqlId,
@@ -102,8 +100,16 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    pub fn node(&self, id: SqlId) -> Sql {
-        self.nodes[id.0 as usize]
+    pub fn node(&self, id: SqlId) -> &Sql {
+        &self.nodes[id.0 as usize]
+    }
+
+    pub fn clear(&mut self) {
+        let Self { nodes, meta, args, text } = self;
+        nodes.clear();
+        meta.clear();
+        args.clear();
+        text.clear();
     }
 
     pub fn meta(&self, id: SqlId) -> SqlMeta {
@@ -119,13 +125,22 @@ impl Tree {
     }
 
     pub fn slice(&mut self, ids: &[SqlId]) -> Slice {
+        self.list(ids.iter().copied())
+    }
+
+    pub fn list(&mut self, ids: impl Iterator<Item = SqlId>) -> Slice {
         let first = self.args.len() as u32;
-        self.args.extend_from_slice(ids);
-        Slice { first, count: ids.len() as u32 }
+        self.args.extend(ids);
+        Slice { first, count: self.args.len() as u32 - first }
     }
 
     pub fn str(&self, first: u32, len: u32) -> &str {
         self.text.get(first as usize..(first + len) as usize).unwrap_or_default()
+    }
+
+    /// Whether the node is this text.
+    pub fn is_text(&self, id: SqlId, text: &str) -> bool {
+        matches!(*self.node(id), Sql::Text { first, len } if self.str(first, len) == text)
     }
 
     /// Text that `write` appends, as a node; one that begins with a minus binds like one.
@@ -150,36 +165,39 @@ impl Tree {
     }
 
     pub fn add(&mut self, node: Sql, span: Span) -> SqlId {
-        let (width, strength) = self.measure(node);
+        let (width, strength) = self.measure(&node);
         self.nodes.push(node);
         self.meta.push(SqlMeta { width, strength, span });
         SqlId(self.nodes.len() as u32 - 1)
     }
 
     /// The strength that each operand must have, in the order of writing.
-    pub fn least(node: Sql) -> (u8, u8) {
+    pub fn least(node: &Sql) -> (u8, u8) {
         match node {
-            Sql::Binary { op, .. } => precedence::operands(op),
-            Sql::Unary { op: "not", .. } => (precedence::NOT, 0),
-            Sql::Unary { .. } => (precedence::ATOM, 0),
+            Sql::Binary { op, .. } => precedence::operands(*op),
+            Sql::Not(_) => (precedence::NOT, 0),
+            Sql::Negative(_) | Sql::Subscript { .. } | Sql::Field { .. } => (precedence::ATOM, 0),
             Sql::Postfix { .. } | Sql::In { .. } | Sql::Between { .. } => (precedence::OTHER, precedence::OTHER),
-            Sql::Subscript { .. } | Sql::Field { .. } => (precedence::ATOM, 0),
-            Sql::Over { .. } => (precedence::SPACED, precedence::SPACED),
             _ => (precedence::SPACED, precedence::SPACED),
         }
     }
 
     /// Whether an operand of `parent` is written in brackets.
-    pub fn bracketed(&self, parent: Sql, child: SqlId, least: u8) -> bool {
+    pub fn bracketed(&self, parent: &Sql, child: SqlId, least: u8) -> bool {
+        let strength = self.meta(child).strength;
+        // Names, literals and calls need none anywhere.
+        if strength >= precedence::ATOM {
+            return false;
+        }
         let op = match parent {
-            Sql::Binary { op, .. } => Some(op),
+            Sql::Binary { op, .. } => Some(*op),
             _ => None,
         };
-        precedence::needs_brackets(op, self.node(child), self.meta(child).strength, least)
+        precedence::needs_brackets(op, self.node(child), strength, least)
     }
 
     /// Width in one line, and strength.
-    fn measure(&self, node: Sql) -> (u32, u8) {
+    fn measure(&self, node: &Sql) -> (u32, u8) {
         use precedence::{ATOM, COMPARE, NEGATIVE, NOT, SPACED};
         let operand =
             |id: SqlId, least: u8| self.width(id).saturating_add(if self.bracketed(node, id, least) { 2 } else { 0 });
@@ -188,20 +206,20 @@ impl Tree {
             self.args(slice).iter().fold(gaps, |sum, id| sum.saturating_add(self.width(*id)))
         };
         let (left, right) = Self::least(node);
-        match node {
-            Sql::Word(word) => (word.len() as u32, if word.contains(' ') { SPACED } else { ATOM }),
+        match *node {
+            Sql::Word(word) => (word.len() as u32, if word.bytes().any(|b| b == b' ') { SPACED } else { ATOM }),
             Sql::Text { first, len } => {
-                let negative = self.str(first, len).starts_with('-');
+                let negative = self.text.as_bytes().get(first as usize) == Some(&b'-');
                 (len, if negative { NEGATIVE } else { ATOM })
             }
             Sql::Field { qualifier, name } => (self.width(qualifier).saturating_add(1 + self.width(name)), ATOM),
             Sql::Call { name, args } => (list(args, 2).saturating_add(name.len() as u32 + 2), ATOM),
             Sql::Binary { op, left: a, right: b } => {
-                let sum = operand(a, left).saturating_add(operand(b, right)).saturating_add(op.text().len() as u32 + 2);
+                let sum = operand(a, left).saturating_add(operand(b, right)).saturating_add(op.spaced().len() as u32);
                 (sum, op.strength())
             }
-            Sql::Unary { op: "not", x } => (operand(x, left).saturating_add(4), NOT),
-            Sql::Unary { op, x } => (operand(x, left).saturating_add(op.len() as u32), NEGATIVE),
+            Sql::Not(x) => (operand(x, left).saturating_add(4), NOT),
+            Sql::Negative(x) => (operand(x, left).saturating_add(1), NEGATIVE),
             Sql::Postfix { op, x } => (operand(x, left).saturating_add(op.len() as u32 + 1), COMPARE),
             Sql::In { x, negated, args } => {
                 let words = if negated { 10 } else { 6 };
