@@ -34,8 +34,11 @@ fn main() {
     let out = PathBuf::from(std::env::var("OUT_DIR").expect("cargo sets it"));
     let grammar = std::fs::read_to_string(root.join("grammar/formula.lalrpop")).expect("the grammar is readable");
     // Recovery makes every symbol of a parser several times as large, and most texts have no fault.
-    let strict: String =
-        grammar.lines().filter(|line| !line.contains("<e:!>")).map(|line| format!("{line}\n")).collect();
+    let strict: String = grammar
+        .lines()
+        .filter(|line| !(line.contains("<e:!>") || line.contains("\"odd\" <")))
+        .map(|line| line.strip_prefix("//strict ").unwrap_or(line).to_owned() + "\n")
+        .collect();
     for (name, text) in [("recovering", &grammar), ("strict", &strict)] {
         let folder = out.join(name);
         std::fs::create_dir_all(&folder).expect("OUT_DIR is writable");
@@ -46,6 +49,11 @@ fn main() {
             .process_dir(&folder)
             .expect("the grammar compiles");
     }
+    // See there. Were the generated text another one day, LALRPOP's own loop would go on to drive it.
+    let path = out.join("strict/strict.rs");
+    let text = std::fs::read_to_string(&path).expect("LALRPOP wrote it");
+    let text = text.replace("self::__lalrpop_util::state_machine as", "crate::parse::machine as");
+    std::fs::write(&path, text).expect("OUT_DIR is writable");
     match tables(&root) {
         Ok(text) => std::fs::write(out.join("catalogue.rs"), text).expect("OUT_DIR is writable"),
         Err(faults) => {

@@ -42,6 +42,15 @@ pub struct Overload {
 }
 
 impl Function {
+    /// The greatest number of arguments; none when there is no end.
+    fn most(&self) -> Option<usize> {
+        // An aggregate that also goes across the row takes any number.
+        if self.across.is_some() || self.overloads.iter().any(|o| o.signature.repeated) {
+            return None;
+        }
+        Some(self.overloads.iter().map(|o| o.signature.params.len()).max().unwrap_or(0))
+    }
+
     pub fn internal(&self) -> bool {
         self.group == "internal"
     }
@@ -227,11 +236,16 @@ pub fn write(functions: &[Function]) -> String {
             out,
             "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, source: {source:?}, notes: {notes:?}, \
              args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, level: Level::{}, nulls: Nulls::{}, \
-             volatile: {}, empty: {:?}, across: {across}, window: {window}, lower: {lower}, internal: {}, overloads: &[",
+             volatile: {}, empty: {:?}, across: {across}, window: {window}, lower: {lower}, least: {}, most: {:?}, literal_numbers: {}, literal_dates: {}, \
+             internal: {}, overloads: &[",
             capital(&function.level),
             capital(&function.nulls),
             function.volatile,
             function.empty,
+            function.overloads.iter().map(|o| o.signature.needed()).min().unwrap_or(0),
+            function.most(),
+            function.overloads.iter().any(|o| o.signature.takes_literals()),
+            function.overloads.iter().any(|o| o.signature.takes_dates()),
             function.internal(),
         );
         for overload in &function.overloads {
@@ -241,7 +255,7 @@ pub fn write(functions: &[Function]) -> String {
                 overload.key,
                 overload.nulls.as_ref().map_or("None".to_owned(), |n| format!("Some(Nulls::{})", capital(n))),
                 overload.signature.repeated,
-                overload.signature.params.iter().any(|p| p.ty.contains("..") && !p.ty.ends_with("...")),
+                overload.signature.takes_literals(),
                 overload.signature.needed(),
                 signature::result_code(&overload.signature).unwrap_or_default(),
             );

@@ -16,6 +16,16 @@ pub struct Param {
 }
 
 impl Signature {
+    /// Whether some parameter takes only certain literal numbers.
+    pub fn takes_literals(&self) -> bool {
+        self.params.iter().any(|p| p.ty.contains(".."))
+    }
+
+    /// Whether some parameter takes dates.
+    pub fn takes_dates(&self) -> bool {
+        self.params.iter().any(|p| ["date", "timestamp", "timestamptz", "temporal"].contains(&p.ty.as_str()))
+    }
+
     /// How many arguments it needs: a repeated parameter behind others may be left out.
     pub fn needed(&self) -> usize {
         let rest = usize::from(self.repeated && self.params.len() > 1);

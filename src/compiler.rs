@@ -31,6 +31,14 @@ pub struct Compiler {
     pub(crate) pool: Arc<Pool>,
 }
 
+/// What emitting works in.
+struct EmitMemory<'m> {
+    program: &'m mut Program,
+    work: &'m mut emit::Buffers,
+    reads: &'m mut Reads,
+    print: &'m mut Vec<sql::Step>,
+}
+
 /// A text with grouping and ordering keys behind it.
 struct Keys {
     text: String,
@@ -321,7 +329,7 @@ impl Compiler {
     }
 
     fn compile_in(&self, memory: &mut Memory, source: &str) -> Compiled {
-        let Memory { parse, ast, check, program, emit } = memory;
+        let Memory { parse, ast, check, program, emit: work, reads, print } = memory;
         let options = &*self.options;
         let mut diagnostics = Vec::new();
         let keys = self.keys(source);
@@ -335,7 +343,7 @@ impl Compiler {
         let scope = self.scope(roles, &mut diagnostics);
         check::check(ast, text, &scope, check, program, &mut diagnostics);
         self.warn_comparisons(program, source, &mut diagnostics);
-        let mut definitions = self.emit(program, ast, roles, text, emit, &mut diagnostics);
+        let mut definitions = self.emit(ast, roles, text, EmitMemory { program, work, reads, print }, &mut diagnostics);
         if !diagnostics.is_empty() {
             drop_failed(&mut definitions, &diagnostics);
             place_options(&mut diagnostics, source, text);
@@ -386,9 +394,9 @@ impl Compiler {
             );
         }
         let relations = match chosen {
-            Some(relation) => vec![relation],
-            None if options.from.is_some() => Vec::new(),
-            None => options.schema.relations().iter().collect(),
+            Some(relation) => std::slice::from_ref(relation),
+            None if options.from.is_some() => &[],
+            None => options.schema.relations(),
         };
         Scope {
             context: options.context,
@@ -406,19 +414,18 @@ impl Compiler {
 
     fn emit(
         &self,
-        program: &mut Program,
         ast: &crate::ast::Ast,
         roles: &[Role],
         text: &str,
-        work: &mut emit::Buffers,
+        memory: EmitMemory<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Definition> {
         let options = &*self.options;
+        let EmitMemory { program, work, reads, print } = memory;
         work.tree.clear();
         let mut definitions: Vec<Definition> = Vec::with_capacity(program.definitions.len());
-        let mut reads = Reads::new(program);
+        reads.reset(program);
         let mut budget = options.limits.output;
-        let mut printing = Vec::new();
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
         emitter.grouped_by_keys = roles.contains(&Role::GroupBy);
         self.windows(program, ast, roles, &mut emitter);
@@ -460,7 +467,7 @@ impl Compiler {
             let mappings = if options.map_spans {
                 sql::flat_mapped(emitter.tree(), root, &mut sql)
             } else {
-                sql::flat(emitter.tree(), root, &mut printing, &mut sql);
+                sql::flat(emitter.tree(), root, print, &mut sql);
                 Vec::new()
             };
             reads.note(at, definitions.len());
@@ -544,16 +551,20 @@ pub(crate) fn order_key(text: &str) -> (&str, bool) {
 }
 
 /// Which columns definitions read.
-struct Reads {
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
     /// By column: the last definition, counted from 1, that was seen to read it.
     seen: Vec<usize>,
-    /// By definition: its place among the compiled ones. Empty while none uses another.
+    /// By definition: its place among the compiled ones.
     places: Vec<usize>,
 }
 
 impl Reads {
-    fn new(program: &Program) -> Self {
-        Self { seen: vec![0; program.columns.len()], places: vec![usize::MAX; program.definitions.len()] }
+    fn reset(&mut self, program: &Program) {
+        self.seen.clear();
+        self.seen.resize(program.columns.len(), 0);
+        self.places.clear();
+        self.places.resize(program.definitions.len(), usize::MAX);
     }
 
     fn note(&mut self, definition: usize, place: usize) {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Mutex;
 
 use crate::ast::Ast;
+use crate::compiler::Reads;
 use crate::ir::Program;
+use crate::sql::Step;
 use crate::{check, emit, parse};
 
 /// The working memory of one compilation. What is in it is cleared by whoever fills it.
@@ -15,15 +17,18 @@ pub(crate) struct Memory {
     pub check: check::Buffers,
     pub program: Program,
     pub emit: emit::Buffers,
+    pub reads: Reads,
+    pub print: Vec<Step>,
 }
 
 /// Memory that no compilation uses at the moment.
 #[derive(Default)]
 pub(crate) struct Pool(Mutex<Vec<Box<Memory>>>);
 
-/// No more than this many are kept, nor any after a text with more nodes than that: about a megabyte each.
+/// No more is kept than what so many nodes take, at some 200 bytes each.
+const NODES: usize = 250_000;
+/// Nor more than this many, which is as many compilations as are likely to run at once.
 const KEPT: usize = 16;
-const NODES: usize = 10_000;
 
 impl Pool {
     /// Lends memory to one compilation.
@@ -32,11 +37,11 @@ impl Pool {
         let taken = self.0.lock().ok().and_then(|mut kept| kept.pop());
         let mut memory = taken.unwrap_or_default();
         let result = work(&mut memory);
-        if memory.ast.len() <= NODES
-            && let Ok(mut kept) = self.0.lock()
-            && kept.len() < KEPT
-        {
-            kept.push(memory);
+        if let Ok(mut kept) = self.0.lock() {
+            let nodes: usize = kept.iter().map(|m| m.ast.room()).sum();
+            if kept.len() < KEPT && nodes + memory.ast.room() <= NODES {
+                kept.push(memory);
+            }
         }
         result
     }

@@ -198,8 +198,9 @@ pub struct Definition {
 /// A parsed text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ast {
-    pub(crate) nodes: Vec<Expr>,
-    pub(crate) spans: Vec<Span>,
+    nodes: Vec<(Expr, Span)>,
+    /// There is a range, or a reference to a tab.
+    pub(crate) ranges: bool,
     pub(crate) calls: Vec<Call>,
     pub(crate) args: Vec<ExprId>,
     /// Spans of timeframes and tabs.
@@ -210,31 +211,46 @@ pub struct Ast {
 
 impl Ast {
     pub(crate) fn clear(&mut self) {
-        let Self { nodes, spans, calls, args, names, definitions } = self;
+        let Self { nodes, ranges, calls, args, names, definitions } = self;
         nodes.clear();
-        spans.clear();
+        *ranges = false;
         calls.clear();
         args.clear();
         names.clear();
         definitions.clear();
     }
 
+    pub(crate) fn add(&mut self, expr: Expr, span: Span) -> ExprId {
+        self.ranges |= matches!(expr, Expr::Range { .. } | Expr::Tab { .. });
+        self.nodes.push((expr, span));
+        ExprId(self.nodes.len() as u32 - 1)
+    }
+
+    /// Takes off the last node.
+    pub(crate) fn pop(&mut self) {
+        self.nodes.pop();
+    }
+
+    /// How many nodes it has memory for.
+    pub(crate) fn room(&self) -> usize {
+        self.nodes.capacity()
+    }
+
     pub(crate) fn reserve(&mut self, nodes: usize, definitions: usize) {
         self.nodes.reserve(nodes);
-        self.spans.reserve(nodes);
         self.definitions.reserve(definitions);
     }
 
     /// The node.
     #[must_use]
     pub fn expr(&self, id: ExprId) -> Expr {
-        self.nodes.get(id.index()).copied().unwrap_or(Expr::Error)
+        self.nodes.get(id.index()).map_or(Expr::Error, |n| n.0)
     }
 
     /// Where the node stands.
     #[must_use]
     pub fn span(&self, id: ExprId) -> Span {
-        self.spans.get(id.index()).copied().unwrap_or_default()
+        self.nodes.get(id.index()).map_or_else(Span::default, |n| n.1)
     }
 
     /// A call by the index that [`Expr::Call`] holds.

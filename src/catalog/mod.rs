@@ -139,6 +139,14 @@ pub struct Function {
     /// The same as a window, for dialects where it is no aggregate.
     pub(crate) window: Option<FunctionId>,
     pub(crate) lower: Option<Lowering>,
+    /// The least number of arguments over all forms.
+    pub(crate) least: usize,
+    /// The greatest; none when there is no end, as for an aggregate that also goes across the row.
+    pub(crate) most: Option<usize>,
+    /// Some overload takes only certain literal numbers, so that types alone do not tell which one is meant.
+    pub(crate) literal_numbers: bool,
+    /// Some overload takes dates, which a text may be.
+    pub(crate) literal_dates: bool,
     /// Whether only the compiler calls it.
     pub internal: bool,
     /// Its typed forms.
@@ -149,14 +157,7 @@ impl Function {
     /// The least and greatest number of arguments over all forms; none for the greatest when there is no end.
     #[must_use]
     pub fn arity(&self) -> (usize, Option<usize>) {
-        let low = self.overloads.iter().map(|o| o.needed).min().unwrap_or(0);
-        let high = self
-            .overloads
-            .iter()
-            .map(|o| if o.repeated { None } else { Some(o.params.len()) })
-            .try_fold(0, |high, o| o.map(|o: usize| o.max(high)));
-        // An aggregate that also goes across the row takes any number.
-        (low, if self.across.is_some() { None } else { high })
+        (self.least, self.most)
     }
 
     /// `ROUND(value, [digits])`.
@@ -207,12 +208,12 @@ pub fn lookup(name: &str) -> Option<&'static Function> {
 }
 
 pub(crate) fn find(name: &str) -> Option<FunctionId> {
-    if name.contains(|c: char| c.is_whitespace()) {
-        let name: String = name.split_whitespace().collect();
-        return find(&name);
+    if let Some(slot) = hash::find(tables::NAME_SLOTS, name, |i| tables::NAMES[i].0) {
+        return Some(tables::NAMES[slot].1);
     }
-    let slot = hash::find(tables::NAME_SLOTS, name, |i| tables::NAMES[i].0)?;
-    Some(tables::NAMES[slot].1)
+    // A dotted name may have blanks around its dot.
+    let name: String = name.contains(char::is_whitespace).then(|| name.split_whitespace().collect())?;
+    find(&name)
 }
 
 /// Every function that a formula can call, by name.

@@ -196,7 +196,7 @@ impl Lower<'_> {
                 (Ir::Number(_), Type::Float | Type::Decimal)
                     if self.program.meta(*id).ty == Type::Point && !compare =>
                 {
-                    self.program.meta[id.index()].ty = shared;
+                    self.program.meta_mut(*id).ty = shared;
                 }
                 (_, Type::Timestamp | Type::Date) => *id = self.converted(*id, shared),
                 _ => {}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::names::{Key, Names, Target};
+use super::overload::Choices;
 use super::{Role, Scope, timeframe};
 use crate::ast::{Ast, BinaryOp, Expr, ExprId, Sign};
 use crate::catalog::{self, FunctionId, Lowering, internal};
@@ -21,11 +22,12 @@ pub(super) struct Buffers {
     key_definitions: Vec<bool>,
     /// Lists of arguments that are not in use, so that calls need no allocation.
     spare: Vec<Vec<IrId>>,
+    choices: Choices,
 }
 
 impl Buffers {
     fn reset(&mut self, ast: &Ast, names: &Names, columns: usize) {
-        let Self { lowered, key_columns, key_definitions, spare: _ } = self;
+        let Self { lowered, key_columns, key_definitions, spare: _, choices: _ } = self;
         lowered.clear();
         lowered.resize(ast.len(), IrId(0));
         key_columns.clear();
@@ -78,8 +80,7 @@ pub(super) fn lower(
     for column in proven(ast, names, scope) {
         program.columns[column as usize].nullable = false;
     }
-    program.nodes.reserve(ast.len() + 8);
-    program.meta.reserve(ast.len() + 8);
+    program.reserve(ast.len() + 8);
     // Definitions are lowered after those that they use, and stand as written; one in a circle stays as it is here.
     program.definitions.extend(ast.definitions.iter().map(|definition| IrDefinition {
         name: definition.name.map(|n| Arc::from(n.text(source))),
@@ -106,7 +107,7 @@ pub(super) fn lower(
     };
     for index in &order {
         let definition = &ast.definitions[*index as usize];
-        let first = IrId(pass.program.nodes.len() as u32);
+        let first = IrId(pass.program.len() as u32);
         pass.failed = names.failed[*index as usize];
         pass.role = scope.role(definition.part);
         pass.no_aggregates = scope.forbids_aggregates(pass.role);
@@ -193,6 +194,10 @@ impl Lower<'_> {
 
     pub(super) fn is_error(&self, id: IrId) -> bool {
         matches!(self.program.node(id), Ir::Error)
+    }
+
+    pub(super) fn choices(&mut self) -> &mut Choices {
+        &mut self.work.choices
     }
 
     /// An empty list; [`Self::give_back`] keeps it for the next.
@@ -402,7 +407,7 @@ impl Lower<'_> {
             let level = meta.level;
             let id = self.null(Type::Float, span);
             if level != Level::Const {
-                self.program.meta[id.index()] = Meta { ty: Type::Float, nullable: true, span, ..meta };
+                *self.program.meta_mut(id) = Meta { ty: Type::Float, nullable: true, span, ..meta };
             }
             return id;
         }
@@ -470,7 +475,7 @@ impl Lower<'_> {
                 matches!(key, Key::Timeframe(c, s) if *c == column && s.text(self.source).eq_ignore_ascii_case(name))
             });
             if is_key {
-                self.program.meta[id.index()].keyed = true;
+                self.program.meta_mut(id).keyed = true;
             }
         }
         id
@@ -496,20 +501,24 @@ impl Lower<'_> {
     pub(super) fn joined(&mut self, args: &[IrId], span: Span, ty: Type, nullable: bool) -> Option<Meta> {
         let mut meta = Meta { nullable, ..Self::constant(ty, span) };
         for id in args {
-            let arg = self.program.meta(*id);
-            meta.level = meta.level.max(arg.level);
-            meta.keyed &= arg.keyed || arg.level == Level::Const;
-            meta.volatile |= arg.volatile;
+            meta.take(&self.program.meta(*id));
         }
-        if meta.level >= Level::Aggregate && self.grouped && !meta.keyed {
+        if self.is_mixed(&meta) {
+            let args = self.program.add_args(args);
             self.mixed_levels(args);
             return None;
         }
         Some(meta)
     }
 
+    /// Whether it is made of values of rows beside values of groups.
+    pub(super) fn is_mixed(&self, meta: &Meta) -> bool {
+        meta.level >= Level::Aggregate && self.grouped && !meta.keyed
+    }
+
     #[cold]
-    fn mixed_levels(&mut self, args: &[IrId]) {
+    pub(super) fn mixed_levels(&mut self, args: Slice) {
+        let args = &self.program.args(args).to_vec();
         let find = |aggregate: bool| {
             args.iter()
                 .map(|a| self.program.meta(*a))
@@ -653,7 +662,7 @@ impl Lower<'_> {
     /// A literal with a point that nothing stands beside is a float.
     pub(super) fn alone(&mut self, id: IrId) {
         if self.program.meta(id).ty == Type::Point && matches!(self.program.node(id), Ir::Number(_)) {
-            self.program.meta[id.index()].ty = Type::Float;
+            self.program.meta_mut(id).ty = Type::Float;
         }
     }
 

@@ -11,6 +11,7 @@ mod infer;
 mod lower;
 mod names;
 mod order;
+mod overload;
 mod planned;
 mod special;
 mod symbols;
@@ -75,7 +76,7 @@ impl Role {
 pub(crate) struct Scope<'a> {
     pub context: Context,
     /// The relations that names come from.
-    pub relations: Vec<&'a Relation>,
+    pub relations: &'a [Relation],
     /// A name that is in no relation is a column of unknown type.
     pub open: bool,
     /// The relation was chosen (`--from`, `from:`), so a name of another is a mistake.

@@ -56,10 +56,23 @@ pub(super) enum Key {
 #[derive(Debug, Default)]
 pub(super) struct Tables {
     symbols: Symbols,
-    /// The use of each relation's column, by relation and position.
-    used: FxHashMap<(usize, usize), u32>,
+    /// The use of each relation's column, by relation and position: the text that it is of, and the use.
+    used: Vec<Vec<(u32, u32)>>,
+    /// Counts texts, so that the uses of the one before need not be cleared.
+    text: u32,
     /// The use of each column of no known relation that is written with a view or in `${…}`.
     used_open: FxHashMap<(Option<String>, String), u32>,
+}
+
+impl Tables {
+    fn next_text(&mut self, relations: &[Relation]) {
+        self.used.resize(self.used.len().max(relations.len()), Vec::new());
+        self.text = self.text.wrapping_add(1);
+        if self.text == 0 {
+            self.used.iter_mut().for_each(Vec::clear);
+            self.text = 1;
+        }
+    }
 }
 
 struct Resolver<'a> {
@@ -93,12 +106,13 @@ pub(super) fn resolve(
     names.reset(ast);
     columns.clear();
     tables.symbols.reset(ast.definitions.len());
-    tables.used.clear();
+    tables.next_text(scope.relations);
     tables.used_open.clear();
     for (index, definition) in ast.definitions.iter().enumerate() {
         names.failed.push(definition.broken);
         let Some(span) = definition.name else { continue };
-        let symbol = tables.symbols.entry(span, source);
+        let at = tables.symbols.entry(span, source);
+        let symbol = tables.symbols.at(at);
         if let Some(first) = symbol.definition {
             names.failed[index] = true;
             let other = ast.definitions[first as usize].name.unwrap_or_default();
@@ -113,7 +127,9 @@ pub(super) fn resolve(
         }
     }
     let mut resolver = Resolver { ast, source, scope, diagnostics, tables, columns, settled: None, searches: SEARCHES };
-    inside_ranges(ast, &mut names.targets);
+    if ast.ranges {
+        inside_ranges(ast, &mut names.targets);
+    }
     for (index, definition) in ast.definitions.iter().enumerate() {
         let role = scope.role(definition.part);
         let own = definition.name.map(|n| n.text(source));
@@ -205,7 +221,8 @@ impl Resolver<'_> {
     /// What the name means; none when it is not known.
     fn name_at(&mut self, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
         let text = span.text(self.source);
-        let known = *self.tables.symbols.entry(span, self.source);
+        let symbol = self.tables.symbols.entry(span, self.source);
+        let known = *self.tables.symbols.at(symbol);
         if let (Some(definition), lookup) = (known.definition, known.column)
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
         {
@@ -219,7 +236,7 @@ impl Resolver<'_> {
         let mut lookup = known.column;
         if lookup == Lookup::Not {
             lookup = self.column(text);
-            self.tables.symbols.entry(span, self.source).column = lookup;
+            self.tables.symbols.at(symbol).column = lookup;
         }
         match lookup {
             Lookup::Column(column) => Some(self.one_relation(column, span)),
@@ -269,10 +286,14 @@ impl Resolver<'_> {
     }
 
     fn use_column(&mut self, relation: usize, position: usize) -> u32 {
-        let next = self.columns.len() as u32;
-        let index = *self.tables.used.entry((relation, position)).or_insert(next);
-        if index == next {
-            let relation = self.scope.relations[relation];
+        let used = &mut self.tables.used[relation];
+        let relation = &self.scope.relations[relation];
+        if used.len() <= position {
+            used.resize(relation.columns().len(), (0, 0));
+        }
+        let slot = &mut used[position];
+        if slot.0 != self.tables.text {
+            *slot = (self.tables.text, self.columns.len() as u32);
             let column = &relation.columns()[position];
             self.columns.push(ColumnUse {
                 relation: Some(relation.shared_name()),
@@ -284,7 +305,7 @@ impl Resolver<'_> {
                 unknown: false,
             });
         }
-        index
+        slot.1
     }
 
     /// Without a chosen relation, all names come from one.
@@ -317,7 +338,7 @@ impl Resolver<'_> {
 
     fn ambiguous(&mut self, text: &str, span: Span) -> Target {
         let owners: Vec<&str> =
-            self.scope.relations.iter().filter(|r| r.position(text).is_some()).map(|r| r.name()).collect();
+            self.scope.relations.iter().filter(|r| r.position(text).is_some()).map(Relation::name).collect();
         self.diagnostics.push(
             Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` is a column of {}", listed(&owners)))
                 .with_help(format!("write `{}.{text}`, or choose the relation with `--from`", owners[0])),
@@ -451,7 +472,7 @@ impl Resolver<'_> {
             if self.scope.open && self.scope.relations.is_empty() {
                 return self.open_column(Some(view_text), text);
             }
-            let known: Vec<&str> = self.scope.relations.iter().map(|r| r.name()).collect();
+            let known: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
             let mut diagnostic =
                 Diagnostic::new(Code::UnknownRelation, view, format!("there is no relation `{view_text}` here"));
             diagnostic = match self.nearest(view_text, known.iter().copied().take(CANDIDATES)) {
@@ -467,7 +488,7 @@ impl Resolver<'_> {
                 self.one_relation(column, span)
             }
             None => {
-                let relation = self.scope.relations[relation];
+                let relation = &self.scope.relations[relation];
                 let help = match self.nearest(text, relation.columns().iter().map(|c| c.name()).take(CANDIDATES)) {
                     Some(near) => format!("`{near}` has a similar name"),
                     None => columns_of(relation),

@@ -178,7 +178,7 @@ impl Lower<'_> {
                 && matches!(self.program.node(*id), Ir::Number(_))
                 && ty != Type::Number
             {
-                self.program.meta[id.index()].ty = ty;
+                self.program.meta_mut(*id).ty = ty;
             }
         }
     }

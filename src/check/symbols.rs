@@ -1,5 +1,6 @@
 //! The names of a text, found without ASCII case.
 
+use crate::catalog::hash::{hash, same};
 use crate::span::Span;
 
 /// What a name was found to be as a column.
@@ -42,23 +43,24 @@ impl Symbols {
         self.all.get(self.slots.get(slot)?.checked_sub(1)? as usize)
     }
 
-    /// The symbol of this name; a new one where there is none.
-    pub fn entry(&mut self, span: Span, source: &str) -> &mut Symbol {
+    pub fn at(&mut self, index: usize) -> &mut Symbol {
+        &mut self.all[index]
+    }
+
+    /// The place of the symbol of this name; a new one where there is none.
+    pub fn entry(&mut self, span: Span, source: &str) -> usize {
         let name = span.text(source);
         let hash = hash(name);
         let slot = self.slot(hash, name, source);
-        let index = match self.slots[slot].checked_sub(1) {
-            Some(index) => index as usize,
-            None => {
-                self.all.push(Symbol { hash, name: span, definition: None, column: Lookup::Not });
-                self.slots[slot] = self.all.len() as u32;
-                if self.all.len() * 2 > self.slots.len() {
-                    self.grow();
-                }
-                self.all.len() - 1
-            }
-        };
-        &mut self.all[index]
+        if let Some(index) = self.slots[slot].checked_sub(1) {
+            return index as usize;
+        }
+        self.all.push(Symbol { hash, name: span, definition: None, column: Lookup::Not });
+        self.slots[slot] = self.all.len() as u32;
+        if self.all.len() * 2 > self.slots.len() {
+            self.grow();
+        }
+        self.all.len() - 1
     }
 
     /// The slot that holds the name, or the free one where it belongs.
@@ -67,7 +69,7 @@ impl Symbols {
         let mut slot = hash as usize & mask;
         while let Some(index) = self.slots.get(slot).and_then(|i| i.checked_sub(1)) {
             let symbol = &self.all[index as usize];
-            if symbol.hash == hash && symbol.name.text(source).eq_ignore_ascii_case(name) {
+            if symbol.hash == hash && same(symbol.name.text(source), name) {
                 break;
             }
             slot = (slot + 1) & mask;
@@ -90,20 +92,6 @@ impl Symbols {
     }
 }
 
-/// Eight bytes at a time. Setting the bit of small letters in each makes some other bytes alike, which does no harm.
-fn hash(name: &str) -> u32 {
-    const SMALL: u64 = 0x2020_2020_2020_2020;
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mut hash = name.len() as u64;
-    let mut words = name.as_bytes().chunks_exact(8);
-    for word in &mut words {
-        let word = word.try_into().map_or(0, u64::from_le_bytes);
-        hash = (hash.rotate_left(5) ^ (word | SMALL)).wrapping_mul(FACTOR);
-    }
-    let last = words.remainder().iter().fold(0, |word, byte| word << 8 | u64::from(*byte | 0x20));
-    ((hash.rotate_left(5) ^ last).wrapping_mul(FACTOR) >> 32) as u32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +111,8 @@ mod tests {
             })
             .collect();
         for (index, span) in spans.iter().enumerate() {
-            symbols.entry(*span, &source).definition = Some(index as u32);
+            let at = symbols.entry(*span, &source);
+            symbols.at(at).definition = Some(index as u32);
         }
         for index in 0..1000 {
             let found = symbols.find(&format!("NAME_OF_{index}"), &source).and_then(|s| s.definition);

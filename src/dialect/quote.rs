@@ -49,9 +49,9 @@ impl Dialect {
     /// or is the one that the dialect gives to bare names.
     fn is_plain(self, name: &str, unquoted_in_source: bool) -> bool {
         let data = self.0;
-        let mut bytes = name.bytes();
-        let first = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
-        if !first || !bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let begins = name.as_bytes().first().is_some_and(|b| plain(*b) && !b.is_ascii_digit());
+        if !begins || !name.bytes().fold(true, |all, b| all & plain(b)) {
             return false;
         }
         let cased = match data.fold {

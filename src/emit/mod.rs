@@ -43,14 +43,14 @@ impl Buffers {
     fn reset(&mut self, program: &Program) {
         let Self { tree: _, sql, repeated, roots, columns, needed, template: _ } = self;
         sql.clear();
-        sql.resize(program.nodes.len(), NOTHING);
+        sql.resize(program.len(), NOTHING);
         repeated.clear();
         roots.clear();
         roots.resize(program.definitions.len(), None);
         columns.clear();
         columns.resize(program.columns.len(), None);
         needed.clear();
-        needed.resize(if program.folded { program.nodes.len() } else { 0 }, false);
+        needed.resize(if program.folded { program.len() } else { 0 }, false);
     }
 }
 
@@ -75,9 +75,8 @@ impl<'p> Emitter<'p> {
     /// The tree of `work` is added to.
     pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut Buffers) -> Self {
         work.reset(program);
-        let count = program.nodes.len();
-        work.tree.nodes.reserve(count + count / 2);
-        work.tree.meta.reserve(count + count / 2);
+        let count = program.len();
+        work.tree.reserve(count + count / 2);
         Self {
             program,
             dialect,

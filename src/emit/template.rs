@@ -103,12 +103,13 @@ impl Emitter<'_> {
     fn part(&mut self, part: &Part, base: usize, spread: usize, span: Span) -> SqlId {
         let locals = &self.work.template.locals;
         let at = |i: u16| locals[base + i as usize];
-        let node = match *part {
-            Part::Word(word) => Sql::Word(word),
-            Part::Number(digits) => return self.work.tree.text(span, |out| out.push_str(digits)),
+        let tree = &mut self.work.tree;
+        match *part {
+            Part::Word(word) => tree.word(word, span),
+            Part::Number(digits) => tree.text(span, |out| out.push_str(digits)),
             Part::Text(value) => {
                 let dialect = self.dialect;
-                return self.work.tree.text(span, |out| dialect.push_text(out, value));
+                tree.text(span, |out| dialect.push_text(out, value))
             }
             Part::Call { name, args } => {
                 let args = self.list(args, base, spread);
@@ -118,33 +119,45 @@ impl Emitter<'_> {
                     }
                     self.without_coalesce(args);
                 }
-                Sql::Call { name, args }
+                self.work.tree.add(Sql::Call { name, args }, span)
             }
-            Part::Binary { op, left, right } => Sql::Binary { op, left: at(left), right: at(right) },
-            Part::Not(x) => Sql::Not(at(x)),
-            Part::Negative(x) => Sql::Negative(at(x)),
-            Part::Postfix { op, x } => Sql::Postfix { op, x: at(x) },
+            Part::Binary { op, left, right } => tree.add(Sql::Binary { op, left: at(left), right: at(right) }, span),
+            Part::Not(x) => tree.add(Sql::Not(at(x)), span),
+            Part::Negative(x) => tree.add(Sql::Negative(at(x)), span),
+            Part::Postfix { op, x } => tree.add(Sql::Postfix { op, x: at(x) }, span),
             Part::In { x, negated, args } => {
                 let x = at(x);
-                Sql::In { x, negated, args: self.list(args, base, spread) }
+                let args = self.list(args, base, spread);
+                self.work.tree.add(Sql::In { x, negated, args }, span)
             }
-            Part::Between { x, low, high } => Sql::Between { x: at(x), low: at(low), high: at(high) },
-            Part::Case(arms) => Sql::Case { subject: None, arms: self.list(arms, base, spread) },
+            Part::Between { x, low, high } => tree.add(Sql::Between { x: at(x), low: at(low), high: at(high) }, span),
+            Part::Case(arms) => {
+                let arms = self.list(arms, base, spread);
+                self.work.tree.add(Sql::Case { subject: None, arms }, span)
+            }
             Part::Cast { name, x, ty } => {
                 let ty = match ty {
                     TypeName::Neutral(index) => self.dialect.neutral_type(index),
                     TypeName::Native(name) => name,
                 };
-                Sql::Cast { name, x: at(x), ty }
+                tree.add(Sql::Cast { name, x: at(x), ty }, span)
             }
-            Part::Spaced(parts) => Sql::Spaced(self.list(parts, base, spread)),
-            Part::Paren(x) => Sql::Paren(at(x)),
-            Part::List(items) => Sql::List(self.list(items, base, spread)),
-            Part::Bracket(items) => Sql::Bracket(self.list(items, base, spread)),
-            Part::Subscript { x, index } => Sql::Subscript { x: at(x), index: at(index) },
-            Part::Arg { .. } | Part::ArgList { .. } | Part::ArgJoin { .. } => Sql::Word("null"),
-        };
-        self.work.tree.add(node, span)
+            Part::Spaced(parts) => {
+                let parts = self.list(parts, base, spread);
+                self.work.tree.add(Sql::Spaced(parts), span)
+            }
+            Part::Paren(x) => tree.add(Sql::Paren(at(x)), span),
+            Part::List(items) => {
+                let items = self.list(items, base, spread);
+                self.work.tree.add(Sql::List(items), span)
+            }
+            Part::Bracket(items) => {
+                let items = self.list(items, base, spread);
+                self.work.tree.add(Sql::Bracket(items), span)
+            }
+            Part::Subscript { x, index } => tree.add(Sql::Subscript { x: at(x), index: at(index) }, span),
+            Part::Arg { .. } | Part::ArgList { .. } | Part::ArgJoin { .. } => tree.word("null", span),
+        }
     }
 
     /// `nullif(coalesce(x, 0), 0)` is `nullif(x, 0)`.

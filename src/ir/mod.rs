@@ -93,6 +93,15 @@ pub struct Meta {
     pub span: Span,
 }
 
+impl Meta {
+    /// What an operand makes of the node's level.
+    pub fn take(&mut self, operand: &Self) {
+        self.level = self.level.max(operand.level);
+        self.keyed &= operand.keyed || operand.level == Level::Const;
+        self.volatile |= operand.volatile;
+    }
+}
+
 /// A column that is read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnUse {
@@ -125,8 +134,7 @@ pub struct IrDefinition {
 /// All definitions of a text or step.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
-    pub nodes: Vec<Ir>,
-    pub meta: Vec<Meta>,
+    nodes: Vec<(Ir, Meta)>,
     pub args: Vec<IrId>,
     pub texts: String,
     pub columns: Vec<ColumnUse>,
@@ -141,9 +149,8 @@ pub struct Program {
 
 impl Program {
     pub fn clear(&mut self) {
-        let Self { nodes, meta, args, texts, columns, definitions, window_forms, folded, order } = self;
+        let Self { nodes, args, texts, columns, definitions, window_forms, folded, order } = self;
         nodes.clear();
-        meta.clear();
         args.clear();
         texts.clear();
         columns.clear();
@@ -154,11 +161,34 @@ impl Program {
     }
 
     pub fn node(&self, id: IrId) -> Ir {
-        self.nodes[id.index()]
+        self.nodes[id.index()].0
     }
 
     pub fn meta(&self, id: IrId) -> Meta {
-        self.meta[id.index()]
+        self.nodes[id.index()].1
+    }
+
+    pub fn meta_mut(&mut self, id: IrId) -> &mut Meta {
+        &mut self.nodes[id.index()].1
+    }
+
+    /// The number of nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub fn reserve(&mut self, nodes: usize) {
+        self.nodes.reserve(nodes);
+    }
+
+    /// The nodes, children before parents.
+    pub fn nodes(&self) -> impl Iterator<Item = Ir> + '_ {
+        self.nodes.iter().map(|n| n.0)
+    }
+
+    /// Puts another node in place of one.
+    pub fn replace(&mut self, id: IrId, node: Ir) {
+        self.nodes[id.index()].0 = node;
     }
 
     pub fn args(&self, slice: Slice) -> &[IrId] {
@@ -171,8 +201,7 @@ impl Program {
 
     pub fn add(&mut self, node: Ir, meta: Meta) -> IrId {
         let id = IrId(self.nodes.len() as u32);
-        self.nodes.push(node);
-        self.meta.push(meta);
+        self.nodes.push((node, meta));
         id
     }
 

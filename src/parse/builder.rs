@@ -61,10 +61,7 @@ impl<'s> Builder<'s> {
     }
 
     fn add(&mut self, expr: Expr, span: Span) -> ExprId {
-        let id = ExprId(self.ast.nodes.len() as u32);
-        self.ast.nodes.push(expr);
-        self.ast.spans.push(span);
-        id
+        self.ast.add(expr, span)
     }
 
     fn span(&self, id: ExprId) -> Span {
@@ -94,7 +91,7 @@ impl<'s> Builder<'s> {
             broken,
             part: head.part,
         });
-        self.first = self.ast.nodes.len() as u32;
+        self.first = self.ast.len() as u32;
     }
 
     pub fn empty_formula(&mut self) {
@@ -214,15 +211,12 @@ impl<'s> Builder<'s> {
     fn below_signs(&mut self, x: ExprId, make: impl FnOnce(&mut Self, ExprId) -> ExprId) -> ExprId {
         let mut signs: Vec<(Sign, u32)> = Vec::new();
         let mut inner = x;
-        while let (Expr::Sign { sign, operand }, true) =
-            (self.ast.expr(inner), inner.0 + 1 == self.ast.nodes.len() as u32)
-        {
+        while let (Expr::Sign { sign, operand }, true) = (self.ast.expr(inner), inner.0 + 1 == self.ast.len() as u32) {
             if Some(inner) == self.closed {
                 break;
             }
             signs.push((sign, self.span(inner).start));
-            self.ast.nodes.pop();
-            self.ast.spans.pop();
+            self.ast.pop();
             inner = operand;
         }
         let mut made = make(self, inner);

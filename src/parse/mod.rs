@@ -2,6 +2,7 @@
 
 mod builder;
 mod doc;
+mod machine;
 mod reference;
 mod text;
 

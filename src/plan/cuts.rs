@@ -58,7 +58,7 @@ pub(super) fn cuts(step: &StepPlan<'_>, dialect: Dialect, source: &str, taken: &
     let program = step.program;
     let in_rows = row_context(step);
     let live = live_definitions(step);
-    let windows = program.nodes.iter().any(|n| matches!(n, Ir::Window { .. }));
+    let windows = program.nodes().any(|n| matches!(n, Ir::Window { .. }));
     let mut reads = vec![Reads::default(); program.definitions.len()];
     for (index, definition) in program.definitions.iter().enumerate() {
         // The order of the rows of a query goes by column names; only windows compute with it.
@@ -295,7 +295,7 @@ pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
 /// By node: it is computed per row of the input, before grouping.
 pub(super) fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
     let program = step.program;
-    let mut rows = vec![false; program.nodes.len()];
+    let mut rows = vec![false; program.len()];
     if !step.grouped {
         return rows;
     }

@@ -9,11 +9,11 @@ use crate::ir::{Ir, IrId, Program};
 /// For each aggregate that stands more than once in live definitions, all its nodes, the first one first.
 pub(super) fn equal_aggregates(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>> {
     let program = step.program;
-    let aggregates = program.nodes.iter().filter(|n| matches!(n, Ir::Aggregate { .. })).count();
+    let aggregates = program.nodes().filter(|n| matches!(n, Ir::Aggregate { .. })).count();
     if aggregates < 2 {
         return Vec::new();
     }
-    let mut numbering = Numbering { program, numbers: FxHashMap::default(), of: vec![0; program.nodes.len()] };
+    let mut numbering = Numbering { program, numbers: FxHashMap::default(), of: vec![0; program.len()] };
     let mut classes: FxHashMap<u32, Vec<IrId>> = FxHashMap::default();
     for index in &program.order {
         let definition = &program.definitions[*index as usize];

@@ -41,7 +41,7 @@ pub(crate) fn use_window_forms(program: &mut Program, dialect: Dialect) {
         if matches!(dialect.cell(overload), Cell::Unsupported(_)) {
             let args = program.add_args(&[window]);
             let overload = catalog::get(internal::MAX).overloads[0].id;
-            program.nodes[aggregate.index()] = Ir::Aggregate { overload, args, distinct: false };
+            program.replace(aggregate, Ir::Aggregate { overload, args, distinct: false });
         }
     }
 }

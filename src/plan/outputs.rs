@@ -72,7 +72,7 @@ pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[Output]) -> FxHashMap<IrId
     if keys.is_empty() {
         return found;
     }
-    for id in (0..program.nodes.len() as u32).map(IrId) {
+    for id in (0..program.len() as u32).map(IrId) {
         if let Some((root, name)) = timeframe(id).and_then(|t| keys.get(&t))
             && *root != id
         {

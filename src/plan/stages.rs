@@ -31,7 +31,7 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts) -> Stages {
     let rows = row_context(step);
     let tested_by = read_by_having(step);
     let live = live_definitions(step);
-    let mut stage = vec![0u32; program.nodes.len()];
+    let mut stage = vec![0u32; program.len()];
     let after = |stage: &[u32], id: IrId| stage[cuts.chosen(id).index()] + u32::from(cuts.contains(id));
     // What a node needs of its operands; a definition stands for its root.
     let need = |stage: &[u32], id: IrId| -> u32 {

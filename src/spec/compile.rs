@@ -220,7 +220,7 @@ impl<'r> Run<'r> {
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<StepOutput> {
-        let Memory { parse, ast, check, program, emit } = memory;
+        let Memory { parse, ast, check, program, emit, .. } = memory;
         let options = &self.compiler.options;
         let formulas = Formulas::of(step, self.source);
         let mut found = Vec::new();
@@ -229,7 +229,7 @@ impl<'r> Run<'r> {
         let timezone = self.spec.timezone.as_deref().or(options.timezone.as_deref());
         let scope = Scope {
             context: Context::Measure,
-            relations: input.relation.into_iter().collect(),
+            relations: input.relation.map_or(&[][..], std::slice::from_ref),
             open: input.relation.is_none(),
             chosen: true,
             roles: &formulas.roles,
@@ -287,7 +287,7 @@ impl<'r> Run<'r> {
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let scope = Scope {
             context: Context::Measure,
-            relations: Vec::new(),
+            relations: &[],
             open: true,
             chosen: true,
             roles: &formulas.roles,
@@ -473,7 +473,7 @@ fn plan_of<'p>(program: &'p Program, ast: &Ast, formulas: &Formulas, step: &Step
     };
     let count = program.definitions.len();
     let roles: Vec<Role> = (0..count).map(role).collect();
-    let aggregates = program.nodes.iter().any(|n| matches!(n, Ir::Aggregate { .. } | Ir::CountRows));
+    let aggregates = program.nodes().any(|n| matches!(n, Ir::Aggregate { .. } | Ir::CountRows));
     let grouped = !step.group_by.is_empty() || aggregates;
     let mut keys = vec![false; count];
     for (role, definition) in roles.iter().zip(&program.definitions) {

@@ -8,6 +8,6 @@ mod pretty;
 mod query;
 mod tree;
 
-pub(crate) use flat::{Mapping, flat, flat_mapped};
+pub(crate) use flat::{Mapping, Step, flat, flat_mapped};
 pub(crate) use query::{Cte, Item, OrderKey, Query, Select, Source, write_query};
 pub(crate) use tree::{Slice, Sql, SqlId, Tree};

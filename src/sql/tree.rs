@@ -93,31 +93,29 @@ pub(crate) struct SqlMeta {
 /// All expressions of a compilation in one dialect.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tree {
-    pub nodes: Vec<Sql>,
-    pub meta: Vec<SqlMeta>,
+    nodes: Vec<(Sql, SqlMeta)>,
     pub args: Vec<SqlId>,
     pub text: String,
 }
 
 impl Tree {
     pub fn node(&self, id: SqlId) -> &Sql {
-        &self.nodes[id.0 as usize]
+        &self.nodes[id.0 as usize].0
     }
 
     pub fn clear(&mut self) {
-        let Self { nodes, meta, args, text } = self;
+        let Self { nodes, args, text } = self;
         nodes.clear();
-        meta.clear();
         args.clear();
         text.clear();
     }
 
     pub fn meta(&self, id: SqlId) -> SqlMeta {
-        self.meta[id.0 as usize]
+        self.nodes[id.0 as usize].1
     }
 
     pub fn width(&self, id: SqlId) -> u32 {
-        self.meta[id.0 as usize].width
+        self.nodes[id.0 as usize].1.width
     }
 
     pub fn args(&self, slice: Slice) -> &[SqlId] {
@@ -136,6 +134,10 @@ impl Tree {
 
     pub fn str(&self, first: u32, len: u32) -> &str {
         self.text.get(first as usize..(first + len) as usize).unwrap_or_default()
+    }
+
+    pub fn reserve(&mut self, nodes: usize) {
+        self.nodes.reserve(nodes);
     }
 
     /// Whether the node is this text.
@@ -164,14 +166,16 @@ impl Tree {
         self.add(Sql::Binary { op, left, right }, span)
     }
 
+    // Whoever adds a node knows its kind, so that little is left of `measure` where it is inlined.
+    #[inline(always)]
     pub fn add(&mut self, node: Sql, span: Span) -> SqlId {
         let (width, strength) = self.measure(&node);
-        self.nodes.push(node);
-        self.meta.push(SqlMeta { width, strength, span });
+        self.nodes.push((node, SqlMeta { width, strength, span }));
         SqlId(self.nodes.len() as u32 - 1)
     }
 
     /// The strength that each operand must have, in the order of writing.
+    #[inline(always)]
     pub fn least(node: &Sql) -> (u8, u8) {
         match node {
             Sql::Binary { op, .. } => precedence::operands(*op),
@@ -197,6 +201,7 @@ impl Tree {
     }
 
     /// Width in one line, and strength.
+    #[inline(always)]
     fn measure(&self, node: &Sql) -> (u32, u8) {
         use precedence::{ATOM, COMPARE, NEGATIVE, NOT, SPACED};
         let operand =

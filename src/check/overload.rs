@@ -1,0 +1,299 @@
+//! Which overload of a function serves its arguments, and the arguments as it takes them.
+
+use super::convert::What;
+use super::lower::Lower;
+use crate::catalog::{self, Function, FunctionId, Overload, Param, ParamType, ResultType, tables};
+use crate::ir::{Ir, IrId, Slice};
+use crate::span::Span;
+use crate::types::Type;
+
+/// How well an argument fits a parameter; the less the better.
+const EXACT: u8 = 0;
+const WIDENS: u8 = 1;
+const CONVERTS: u8 = 2;
+
+/// The overload that was found, its arguments and the type of its value.
+pub(super) struct Chosen {
+    pub overload: &'static Overload,
+    pub args: Slice,
+    pub ty: Type,
+}
+
+/// Choices that were made before, by function and types of arguments: where these alone decide and the arguments are
+/// taken as they are.
+#[derive(Debug, Default)]
+pub(super) struct Choices {
+    /// 0 where nothing is known; else the overload's place and one, and the type of the result above it.
+    known: Vec<u16>,
+}
+
+/// As many as there are types, and none.
+const KINDS: usize = Type::COUNT + 1;
+
+impl Choices {
+    fn get(&self, key: usize) -> Option<(usize, Type)> {
+        let known = self.known.get(key).copied().unwrap_or(0);
+        Some((usize::from(known & 0xff).checked_sub(1)?, Type::from_index(usize::from(known >> 8))?))
+    }
+
+    fn note(&mut self, key: usize, overload: usize, ty: Type) {
+        if self.known.is_empty() {
+            self.known.resize(tables::FUNCTIONS.len() * KINDS * KINDS, 0);
+        }
+        if let (Some(slot), true) = (self.known.get_mut(key), overload < 0xff) {
+            *slot = overload as u16 + 1 | (ty as u16) << 8;
+        }
+    }
+}
+
+impl Lower<'_> {
+    /// The overload that serves these arguments; none where it is reported that none does.
+    pub(super) fn choose(&mut self, id: FunctionId, args: &[IrId], span: Span, shown: &str) -> Option<Chosen> {
+        let function = catalog::get(id);
+        let key = self.key(id, function, args);
+        if let Some((index, ty)) = key.and_then(|key| self.choices().get(key))
+            && let Some(overload) = function.overloads.get(index)
+        {
+            return Some(Chosen { overload, args: self.program.add_args(args), ty });
+        }
+        let Some((index, taken)) = self.search(function, args, shown) else {
+            self.mismatched(function, args, span, shown);
+            return None;
+        };
+        let overload = &function.overloads[index];
+        let taken = taken?;
+        let ty = self.result_type(function, overload, &taken);
+        if let (Some(key), true) = (key, taken == args) {
+            self.choices().note(key, index, ty);
+        }
+        let args = self.program.add_args(&taken);
+        self.give_back(taken);
+        Some(Chosen { overload, args, ty })
+    }
+
+    /// The place of the choice among those made before, where types alone decide.
+    fn key(&self, id: FunctionId, function: &Function, args: &[IrId]) -> Option<usize> {
+        let kind = |arg: IrId| {
+            let ty = self.program.meta(arg).ty;
+            let decides = match self.program.node(arg) {
+                Ir::Number(_) => ty == Type::Point || (ty == Type::Integer && function.literal_numbers),
+                // A text may be a date; beside texts it is not.
+                Ir::Text(_) => {
+                    function.literal_dates || args.iter().any(|other| self.program.meta(*other).ty != Type::Text)
+                }
+                _ => ty == Type::Point,
+            };
+            (!decides).then_some(ty as usize)
+        };
+        let (first, second) = match args {
+            [first] => (kind(*first)?, KINDS - 1),
+            [first, second] => (kind(*first)?, kind(*second)?),
+            _ => return None,
+        };
+        Some((usize::from(id.0) * KINDS + first) * KINDS + second)
+    }
+
+    /// The place of the overload that fits best, and the arguments as it takes them; none for these when what is wrong
+    /// with them was reported.
+    #[allow(clippy::type_complexity, reason = "two ways to fail, of which one is reported")]
+    fn search(
+        &mut self,
+        function: &'static Function,
+        args: &[IrId],
+        shown: &str,
+    ) -> Option<(usize, Option<Vec<IrId>>)> {
+        let mut list = self.list();
+        list.extend_from_slice(args);
+        self.settle_points(function, &mut list);
+        let loose = list.iter().any(|a| self.program.meta(*a).ty == Type::Number);
+        // Overloads for literals first, then exact fits, then the first that fits; of two forms the one with just so
+        // many parameters. A number of unknown kind takes the last, which serves every kind.
+        let mut best: Option<(u8, usize)> = None;
+        for (index, overload) in function.overloads.iter().enumerate() {
+            // The best that it could be, were all to fit.
+            let least = if overload.literal { 0 } else { 2 } + u8::from(overload.repeated);
+            if !loose && best.is_some_and(|(before, _)| before <= least) {
+                continue;
+            }
+            let Some(fit) = self.fit(overload, &list) else { continue };
+            let rank = match (fit, overload.literal) {
+                (EXACT, true) => 0,
+                (EXACT, false) => 2,
+                (WIDENS, true) => 4,
+                (WIDENS, false) => 6,
+                _ => 8,
+            } + u8::from(overload.repeated);
+            if best.is_none_or(|(before, _)| rank < before || (loose && rank == before)) {
+                best = Some((rank, index));
+            }
+        }
+        let (_, index) = best?;
+        Some((index, self.fitted(&function.overloads[index], list, shown)))
+    }
+
+    /// A literal with a point is a decimal beside decimals and else a float; it stays bare where its neighbour decides.
+    fn settle_points(&mut self, function: &'static Function, args: &mut [IrId]) {
+        let is_point = |id: &IrId| self.program.meta(*id).ty == Type::Point;
+        if !args.iter().any(is_point) {
+            return;
+        }
+        let compares = function.overloads.iter().all(|o| o.result == ResultType::Is(Type::Boolean));
+        let others: Vec<Type> = args.iter().map(|a| self.program.meta(*a).ty).filter(|t| *t != Type::Point).collect();
+        let ty = if compares || others.iter().any(|t| matches!(t, Type::Float | Type::Number)) {
+            return;
+        } else if others.contains(&Type::Decimal) {
+            Type::Decimal
+        } else {
+            Type::Float
+        };
+        for id in args {
+            let is_literal = matches!(self.program.node(*id), Ir::Number(_));
+            if is_literal && self.program.meta(*id).ty == Type::Point {
+                self.program.meta_mut(*id).ty = ty;
+            }
+        }
+    }
+
+    /// A text literal that was meant as a date: numbers between separators.
+    fn is_date_like(&self, id: IrId) -> bool {
+        self.literal_text(id).is_some_and(|text| {
+            let separators = text.bytes().filter(|b| matches!(b, b'-' | b'/' | b'.')).count();
+            separators == 2 && text.bytes().filter(u8::is_ascii_digit).count() >= 4
+        })
+    }
+
+    pub(super) fn param(overload: &Overload, index: usize) -> Option<&Param> {
+        match overload.params.get(index) {
+            Some(param) => Some(param),
+            None if overload.repeated => overload.params.last(),
+            None => None,
+        }
+    }
+
+    /// How well all arguments fit, by the worst of them.
+    fn fit(&self, overload: &Overload, args: &[IrId]) -> Option<u8> {
+        if args.len() < overload.needed || (args.len() > overload.params.len() && !overload.repeated) {
+            return None;
+        }
+        let mut worst = EXACT;
+        for (index, arg) in args.iter().enumerate() {
+            let param = Self::param(overload, index)?;
+            worst = worst.max(self.fit_one(param.ty, *arg)?);
+        }
+        // A default that must be a literal of a range is one.
+        for param in overload.params.get(args.len()..).unwrap_or_default() {
+            if let (ParamType::Literal(low, high), Some(default)) = (param.ty, param.default) {
+                default.parse::<i64>().ok().filter(|d| (low..=high).contains(d))?;
+            }
+        }
+        Some(worst)
+    }
+
+    pub(super) fn fit_one(&self, param: ParamType, arg: IrId) -> Option<u8> {
+        let ty = self.program.meta(arg).ty;
+        use Type::{Boolean, Date, Decimal, Float, Integer, Number, Point, Text, Timestamp, Timestamptz, Unknown};
+        match param {
+            ParamType::Any | ParamType::Same => Some(EXACT),
+            ParamType::Literal(low, high) => {
+                self.literal_integer(arg).filter(|n| (low..=high).contains(n)).map(|_| EXACT)
+            }
+            ParamType::Number if ty.is_number() || ty == Unknown => Some(EXACT),
+            ParamType::Temporal => match ty {
+                Date | Timestamp | Unknown => Some(EXACT),
+                Timestamptz => Some(WIDENS),
+                Text if self.is_date_like(arg) => Some(CONVERTS),
+                _ => None,
+            },
+            ParamType::Is(wanted) => match (ty, wanted) {
+                (ty, wanted) if ty == wanted => Some(EXACT),
+                (Unknown, Boolean | Date | Timestamp | Timestamptz) => Some(WIDENS),
+                (Unknown, _) => Some(EXACT),
+                // A number of unknown kind is best served by what serves every kind.
+                (Number, Float) | (Point, Decimal | Float) => Some(EXACT),
+                (Number, Integer | Decimal) => Some(WIDENS),
+                (Integer, Decimal | Float) | (Decimal, Float) | (Date | Timestamptz, Timestamp) => Some(WIDENS),
+                (Timestamp | Timestamptz, Date) | (Decimal | Float | Point, Integer) => Some(CONVERTS),
+                (Text, Date | Timestamp) if self.is_date_like(arg) => Some(CONVERTS),
+                (ty, Boolean) if ty.is_number() => Some(CONVERTS),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The arguments converted, defaults filled in, those of type T brought together.
+    fn fitted(&mut self, overload: &'static Overload, mut args: Vec<IrId>, shown: &str) -> Option<Vec<IrId>> {
+        let mut same = 0;
+        for (index, arg) in args.iter_mut().enumerate() {
+            let Some(param) = Self::param(overload, index) else { break };
+            match param.ty {
+                ParamType::Is(wanted) if !wanted.is_number() || wanted == Type::Integer => {
+                    *arg = self.converted(*arg, wanted);
+                }
+                ParamType::Temporal => {
+                    let ty = self.program.meta(*arg).ty;
+                    if matches!(ty, Type::Timestamptz) {
+                        *arg = self.converted(*arg, Type::Timestamp);
+                    } else if ty == Type::Text {
+                        *arg = self.converted(*arg, Type::Date);
+                    }
+                }
+                ParamType::Same => same += 1,
+                _ => {}
+            }
+            if self.is_error(*arg) {
+                return None;
+            }
+        }
+        if same > 1 {
+            let is_same = |index: &usize| Self::param(overload, *index).is_some_and(|p| p.ty == ParamType::Same);
+            let mut shared = self.list();
+            shared.extend((0..args.len()).filter(is_same).map(|i| args[i]));
+            let compare = overload.result == ResultType::Is(Type::Boolean);
+            self.unify(&mut shared, What::Values(shown), compare)?;
+            if shared.iter().any(|a| self.is_error(*a)) {
+                return None;
+            }
+            for (index, id) in (0..args.len()).filter(is_same).zip(&shared) {
+                args[index] = *id;
+            }
+            self.give_back(shared);
+        }
+        for param in overload.params.get(args.len()..).unwrap_or_default() {
+            if let Some(default) = param.default {
+                let id = self.integer(default, Span::default());
+                args.push(id);
+            }
+        }
+        Some(args)
+    }
+
+    fn result_type(&self, function: &Function, overload: &Overload, args: &[IrId]) -> Type {
+        let loose = args.iter().any(|a| self.program.meta(*a).ty == Type::Number);
+        match overload.result {
+            // A number of unknown kind stays one where the kinds differ in their results.
+            ResultType::Is(ty)
+                if loose
+                    && ty.is_number()
+                    && function.overloads.iter().any(|o| o.result != overload.result && is_number(o.result)) =>
+            {
+                Type::Number
+            }
+            ResultType::Is(ty) => ty,
+            ResultType::Param(index) => {
+                let ty = args.get(index as usize).map_or(Type::Unknown, |a| self.program.meta(*a).ty);
+                if ty == Type::Point { Type::Float } else { ty }
+            }
+            ResultType::Same | ResultType::Lowered => args
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| matches!(Self::param(overload, *i).map(|p| p.ty), Some(ParamType::Same)))
+                .map(|(_, a)| self.program.meta(*a).ty)
+                .fold(Type::Unknown, |a, b| Self::unified(a, b).unwrap_or(a)),
+        }
+    }
+}
+
+fn is_number(result: ResultType) -> bool {
+    matches!(result, ResultType::Is(ty) if ty.is_number())
+}
