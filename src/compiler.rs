@@ -437,6 +437,7 @@ impl Compiler {
                 continue;
             }
             let read = reads.of(program, at, &definitions);
+            let mark = emitter.mark_tree();
             let Some(root) = emitter.definition(*index) else { continue };
             let meta = program.meta(definition.root);
             let width = emitter.tree().width(root) as usize;
@@ -470,6 +471,9 @@ impl Compiler {
                 sql::flat(emitter.tree(), root, print, &mut sql);
                 Vec::new()
             };
+            if !definition.used {
+                emitter.forget(mark);
+            }
             reads.note(at, definitions.len());
             definitions.push(Definition {
                 name: definition.name.clone(),
@@ -555,6 +559,7 @@ pub(crate) fn order_key(text: &str) -> (&str, bool) {
 pub(crate) struct Reads {
     /// By column: the last definition, counted from 1, that was seen to read it.
     seen: Vec<usize>,
+    found: Vec<u32>,
     /// By definition: its place among the compiled ones.
     places: Vec<usize>,
 }
@@ -573,14 +578,14 @@ impl Reads {
 
     /// The columns that a definition reads, those of the definitions that it uses included.
     fn of(&mut self, program: &Program, index: usize, compiled: &[Definition]) -> Vec<u32> {
-        let mut found: Vec<u32> = Vec::new();
+        self.found.clear();
         let mut read = |column: u32| {
             if std::mem::replace(&mut self.seen[column as usize], index + 1) != index + 1 {
-                found.push(column);
+                self.found.push(column);
             }
         };
         let definition = &program.definitions[index];
-        for at in definition.first.0..=definition.root.0 {
+        for at in definition.first.0..definition.root.0 + 1 {
             match program.node(IrId(at)) {
                 Ir::Column(column) => read(column),
                 Ir::Definition(used) => {
@@ -590,7 +595,7 @@ impl Reads {
                 _ => {}
             }
         }
-        found
+        self.found.clone()
     }
 }
 

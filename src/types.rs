@@ -41,26 +41,7 @@ pub enum Type {
 
 impl Type {
     /// How many there are, those that are shown as others included.
-    pub(crate) const COUNT: usize = 12;
-
-    /// The type at this place among them.
-    pub(crate) fn from_index(index: usize) -> Option<Self> {
-        const ALL: [Type; Type::COUNT] = [
-            Type::Boolean,
-            Type::Integer,
-            Type::Decimal,
-            Type::Float,
-            Type::Text,
-            Type::Date,
-            Type::Timestamp,
-            Type::Timestamptz,
-            Type::Other,
-            Type::Unknown,
-            Type::Number,
-            Type::Point,
-        ];
-        ALL.get(index).copied()
-    }
+    pub(crate) const COUNT: usize = Self::Point as usize + 1;
 
     /// Whether it is a number of any kind.
     #[must_use]

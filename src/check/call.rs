@@ -5,7 +5,7 @@ use super::overload::Chosen;
 use crate::ast::Call;
 use crate::catalog::{self, Function, FunctionId, Nulls, ParamType, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId};
+use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;
 use crate::types::{Level, Type};
 
@@ -88,7 +88,8 @@ impl Lower<'_> {
         if self.late(Level::Aggregate, span) {
             return self.error(span);
         }
-        let Some(Chosen { overload, args, ty }) = self.choose(id, args, span, function.name) else {
+        let operands = self.operands(args, span);
+        let Some(Chosen { args, choice, .. }) = self.choose(id, args, &operands, span, function.name) else {
             return self.error(span);
         };
         let nullable = match function.empty {
@@ -97,18 +98,18 @@ impl Lower<'_> {
             None => function.nulls != Nulls::Never,
         };
         let first = self.program.args(args).first().copied();
-        let volatile = self.program.args(args).iter().any(|a| self.program.meta(*a).volatile);
-        let meta = crate::ir::Meta { ty, nullable, level: Level::Aggregate, keyed: true, volatile, span };
+        let volatile = operands.meta.volatile;
+        let meta = Meta { ty: choice.ty, nullable, level: Level::Aggregate, keyed: true, volatile, span };
         let window = function.window.zip(first).map(|(window, x)| self.window_form(window, x, span));
         self.program.folded |= window.is_some();
-        let aggregate = self.program.add(Ir::Aggregate { overload: overload.id, args, distinct }, meta);
+        let aggregate = self.program.add(Ir::Aggregate { overload: choice.overload, args, distinct }, meta);
         self.program.window_forms.extend(window.map(|window| (aggregate, window)));
         aggregate
     }
 
     /// An aggregate of what is computed later than values of rows.
     #[cold]
-    pub(super) fn nested(&mut self, function: &Function, inner: crate::ir::Meta, span: Span) -> IrId {
+    pub(super) fn nested(&mut self, function: &Function, inner: Meta, span: Span) -> IrId {
         let text = self.source_text(inner.span);
         let diagnostic = if inner.level == Level::Aggregate {
             Diagnostic::new(
@@ -134,8 +135,7 @@ impl Lower<'_> {
     /// The aggregate as a window over each group, kept beside it for dialects that need it.
     fn window_form(&mut self, function: FunctionId, x: IrId, span: Span) -> IrId {
         let overload = catalog::get(function).overloads[0].id;
-        let meta =
-            crate::ir::Meta { ty: Type::Float, nullable: true, level: Level::Row, keyed: false, volatile: false, span };
+        let meta = Meta { ty: Type::Float, nullable: true, level: Level::Row, keyed: false, volatile: false, span };
         let call = self.add_all(|args| Ir::Apply { overload, args }, &[x], meta);
         self.program.add(Ir::GroupWindow { call }, meta)
     }
@@ -148,44 +148,38 @@ impl Lower<'_> {
 
     /// A call of a function that is no aggregate.
     pub(super) fn apply_checked(&mut self, id: FunctionId, args: &[IrId], span: Span, shown: &str) -> IrId {
-        let function = catalog::get(id);
-        if args.iter().any(|a| self.is_error(*a)) {
+        let mut operands = self.operands(args, span);
+        if operands.error {
             return self.error(span);
         }
-        let Some(Chosen { overload, args, ty }) = self.choose(id, args, span, shown) else { return self.error(span) };
-        let rule = overload.nulls.unwrap_or(function.nulls);
-        let (mut any, mut all) = (false, true);
-        let mut meta = Self::constant(ty, span);
-        for arg in self.program.args(args) {
-            let arg = &self.program.meta(*arg);
-            any |= arg.nullable;
-            all &= arg.nullable;
-            meta.take(arg);
+        let Some(Chosen { args, choice, as_given }) = self.choose(id, args, &operands, span, shown) else {
+            return self.error(span);
+        };
+        if !as_given {
+            operands = self.operands(self.program.args(args), span);
         }
         // What takes NULL to NULL need not be asked; engines want a type of a bare NULL.
-        if any
-            && rule == Nulls::Any
-            && self.program.args(args).iter().any(|a| matches!(self.program.node(*a), Ir::Null))
-        {
+        if operands.null && choice.nulls == Nulls::Any {
             self.program.folded = true;
-            return self.null(ty, span);
+            return self.null(choice.ty, span);
         }
-        meta.nullable = match rule {
-            Nulls::Any => any,
-            Nulls::Always => any || !self.never_null_division(id, self.program.args(args)),
+        let nullable = match choice.nulls {
+            Nulls::Any => operands.any_null,
+            Nulls::Always => operands.any_null || !self.never_null_division(id, self.program.args(args)),
             Nulls::Never => false,
-            Nulls::All => all,
+            Nulls::All => operands.all_null,
         };
+        let mut meta = Meta { ty: choice.ty, nullable, ..operands.meta };
         if self.is_mixed(&meta) {
             self.mixed_levels(args);
             return self.error(span);
         }
-        if function.volatile {
+        if catalog::get(id).volatile {
             meta.volatile = true;
             meta.level = meta.level.max(Level::Row);
             meta.keyed = false;
         }
-        self.program.add(Ir::Apply { overload: overload.id, args }, meta)
+        self.program.add(Ir::Apply { overload: choice.overload, args }, meta)
     }
 
     /// Division by a literal that is not zero is NULL only when its numerator is.

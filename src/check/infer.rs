@@ -111,7 +111,7 @@ pub(super) fn infer(
     for index in &program.order {
         let definition = &ast.definitions[*index as usize];
         pass.broken = definition.broken;
-        for node in definition.first.0..=definition.body.0 {
+        for node in definition.first.0..definition.body.0 + 1 {
             let id = ExprId(node);
             let term = pass.node(id);
             pass.work.terms[id.index()] = term;

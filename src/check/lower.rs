@@ -88,6 +88,7 @@ pub(super) fn lower(
         first: IrId(0),
         span: definition.span,
         failed: true,
+        used: false,
     }));
     let order = std::mem::take(&mut program.order);
     let mut pass = Lower {
@@ -113,7 +114,7 @@ pub(super) fn lower(
         pass.no_aggregates = scope.forbids_aggregates(pass.role);
         pass.no_windows = pass.role.forbids_windows();
         pass.broken = definition.broken;
-        for node in definition.first.0..=definition.body.0 {
+        for node in definition.first.0..definition.body.0 + 1 {
             let id = ExprId(node);
             let lowered = pass.node(id);
             pass.work.lowered[id.index()] = lowered;
@@ -310,6 +311,7 @@ impl Lower<'_> {
             return self.error(span);
         }
         let keyed = meta.keyed || self.work.key_definitions[index as usize];
+        self.program.definitions[index as usize].used = true;
         self.program.add(Ir::Definition(index), Meta { keyed, span, ..meta })
     }
 
@@ -342,7 +344,12 @@ impl Lower<'_> {
             );
             return self.error(span);
         }
-        if plain && (text.len() == 1 || !text.starts_with('0')) {
+        let as_it_is = match text.as_bytes() {
+            [b'0', next, ..] => *next == b'.',
+            [first, ..] => first.is_ascii_digit(),
+            [] => false,
+        };
+        if as_it_is && !text.ends_with('.') && !text.bytes().any(|b| matches!(b, b'e' | b'E')) {
             let slice = self.program.add_text(text);
             return self.program.add(Ir::Number(slice), Self::constant(ty, span));
         }

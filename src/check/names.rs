@@ -134,7 +134,7 @@ pub(super) fn resolve(
         let role = scope.role(definition.part);
         let own = definition.name.map(|n| n.text(source));
         let may_aggregate = scope.forbids_aggregates(role).is_none();
-        for node in definition.first.index()..=definition.body.index() {
+        for node in definition.first.index()..definition.body.index() + 1 {
             let id = ExprId(node as u32);
             let target = match ast.expr(id) {
                 _ if names.targets[node] == Target::Error => continue,

@@ -2,8 +2,8 @@
 
 use super::convert::What;
 use super::lower::Lower;
-use crate::catalog::{self, Function, FunctionId, Overload, Param, ParamType, ResultType, tables};
-use crate::ir::{Ir, IrId, Slice};
+use crate::catalog::{self, Function, FunctionId, Nulls, Overload, OverloadId, Param, ParamType, ResultType, tables};
+use crate::ir::{Ir, IrId, Meta, Slice};
 use crate::span::Span;
 use crate::types::Type;
 
@@ -12,49 +12,101 @@ const EXACT: u8 = 0;
 const WIDENS: u8 = 1;
 const CONVERTS: u8 = 2;
 
-/// The overload that was found, its arguments and the type of its value.
+/// The overload that was found, its arguments and what it makes of them.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Chosen {
-    pub overload: &'static Overload,
     pub args: Slice,
+    pub choice: Choice,
+    /// The arguments are those that were given.
+    pub as_given: bool,
+}
+
+/// An overload, the type of its value and when that is NULL.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    pub overload: OverloadId,
     pub ty: Type,
+    pub nulls: Nulls,
 }
 
 /// Choices that were made before, by function and types of arguments: where these alone decide and the arguments are
 /// taken as they are.
 #[derive(Debug, Default)]
 pub(super) struct Choices {
-    /// 0 where nothing is known; else the overload's place and one, and the type of the result above it.
-    known: Vec<u16>,
+    known: Vec<Option<Choice>>,
 }
 
 /// As many as there are types, and none.
 const KINDS: usize = Type::COUNT + 1;
 
-impl Choices {
-    fn get(&self, key: usize) -> Option<(usize, Type)> {
-        let known = self.known.get(key).copied().unwrap_or(0);
-        Some((usize::from(known & 0xff).checked_sub(1)?, Type::from_index(usize::from(known >> 8))?))
-    }
-
-    fn note(&mut self, key: usize, overload: usize, ty: Type) {
-        if self.known.is_empty() {
-            self.known.resize(tables::FUNCTIONS.len() * KINDS * KINDS, 0);
-        }
-        if let (Some(slot), true) = (self.known.get_mut(key), overload < 0xff) {
-            *slot = overload as u16 + 1 | (ty as u16) << 8;
-        }
-    }
+/// What arguments are together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operands {
+    /// Level and the like of what is made of them.
+    pub meta: Meta,
+    /// Some may be NULL; all may.
+    pub any_null: bool,
+    pub all_null: bool,
+    /// Some is a literal NULL; some has an error.
+    pub null: bool,
+    pub error: bool,
+    /// The place of a choice for them, in those of a function.
+    kinds: usize,
+    /// Some is a literal whose value or neighbours may decide.
+    integer: bool,
+    text: bool,
+    point: bool,
+    /// All are texts.
+    texts: bool,
 }
 
 impl Lower<'_> {
+    /// Looks once at all arguments.
+    pub(super) fn operands(&self, args: &[IrId], span: Span) -> Operands {
+        let mut all = Operands {
+            meta: Self::constant(Type::Unknown, span),
+            any_null: false,
+            all_null: true,
+            null: false,
+            error: false,
+            kinds: 0,
+            integer: false,
+            text: false,
+            point: false,
+            texts: true,
+        };
+        for arg in args {
+            let (node, meta) = self.program.entry(*arg);
+            match node {
+                Ir::Error => all.error = true,
+                Ir::Null => all.null = true,
+                Ir::Number(_) => all.integer |= meta.ty == Type::Integer,
+                Ir::Text(_) => all.text = true,
+                _ => {}
+            }
+            all.point |= meta.ty == Type::Point;
+            all.texts &= meta.ty == Type::Text;
+            all.any_null |= meta.nullable;
+            all.all_null &= meta.nullable;
+            all.meta.take(meta);
+            all.kinds = all.kinds.wrapping_mul(KINDS).wrapping_add(meta.ty as usize);
+        }
+        all
+    }
+
     /// The overload that serves these arguments; none where it is reported that none does.
-    pub(super) fn choose(&mut self, id: FunctionId, args: &[IrId], span: Span, shown: &str) -> Option<Chosen> {
+    pub(super) fn choose(
+        &mut self,
+        id: FunctionId,
+        args: &[IrId],
+        operands: &Operands,
+        span: Span,
+        shown: &str,
+    ) -> Option<Chosen> {
         let function = catalog::get(id);
-        let key = self.key(id, function, args);
-        if let Some((index, ty)) = key.and_then(|key| self.choices().get(key))
-            && let Some(overload) = function.overloads.get(index)
-        {
-            return Some(Chosen { overload, args: self.program.add_args(args), ty });
+        let key = Self::key(id, function, args, operands);
+        if let Some(choice) = key.and_then(|key| self.choices().known.get(key).copied().flatten()) {
+            return Some(Chosen { args: self.program.add_args(args), choice, as_given: true });
         }
         let Some((index, taken)) = self.search(function, args, shown) else {
             self.mismatched(function, args, span, shown);
@@ -63,34 +115,32 @@ impl Lower<'_> {
         let overload = &function.overloads[index];
         let taken = taken?;
         let ty = self.result_type(function, overload, &taken);
-        if let (Some(key), true) = (key, taken == args) {
-            self.choices().note(key, index, ty);
+        let choice = Choice { overload: overload.id, ty, nulls: overload.nulls.unwrap_or(function.nulls) };
+        let as_given = taken == args;
+        if let (Some(key), true) = (key, as_given) {
+            let known = &mut self.choices().known;
+            if known.is_empty() {
+                known.resize(tables::FUNCTIONS.len() * KINDS * KINDS, None);
+            }
+            known[key] = Some(choice);
         }
         let args = self.program.add_args(&taken);
         self.give_back(taken);
-        Some(Chosen { overload, args, ty })
+        Some(Chosen { args, choice, as_given })
     }
 
     /// The place of the choice among those made before, where types alone decide.
-    fn key(&self, id: FunctionId, function: &Function, args: &[IrId]) -> Option<usize> {
-        let kind = |arg: IrId| {
-            let ty = self.program.meta(arg).ty;
-            let decides = match self.program.node(arg) {
-                Ir::Number(_) => ty == Type::Point || (ty == Type::Integer && function.literal_numbers),
-                // A text may be a date; beside texts it is not.
-                Ir::Text(_) => {
-                    function.literal_dates || args.iter().any(|other| self.program.meta(*other).ty != Type::Text)
-                }
-                _ => ty == Type::Point,
-            };
-            (!decides).then_some(ty as usize)
-        };
-        let (first, second) = match args {
-            [first] => (kind(*first)?, KINDS - 1),
-            [first, second] => (kind(*first)?, kind(*second)?),
+    fn key(id: FunctionId, function: &Function, args: &[IrId], operands: &Operands) -> Option<usize> {
+        // A text may be a date; beside texts it is not.
+        let decides = operands.point
+            || (operands.integer && function.literal_numbers)
+            || (operands.text && (function.literal_dates || !operands.texts));
+        let kinds = match args.len() {
+            1 => operands.kinds * KINDS + KINDS - 1,
+            2 => operands.kinds,
             _ => return None,
         };
-        Some((usize::from(id.0) * KINDS + first) * KINDS + second)
+        (!decides).then_some(usize::from(id.0) * KINDS * KINDS + kinds)
     }
 
     /// The place of the overload that fits best, and the arguments as it takes them; none for these when what is wrong

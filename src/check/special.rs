@@ -267,19 +267,10 @@ impl Lower<'_> {
         let mut conditions = self.list();
         for value in &values {
             let condition = self.condition(*value);
-            match self.program.node(condition) {
-                Ir::Error => return condition,
-                // AND inside AND reads as one; the inner one is then part of nothing.
-                Ir::And(inner) if and => {
-                    self.program.folded = true;
-                    conditions.extend_from_slice(self.program.args(inner));
-                }
-                Ir::Or(inner) if !and => {
-                    self.program.folded = true;
-                    conditions.extend_from_slice(self.program.args(inner));
-                }
-                _ => conditions.push(condition),
+            if self.is_error(condition) {
+                return condition;
             }
+            conditions.push(condition);
         }
         let node = self.all_or_any(&conditions, span, and);
         self.give_back(values);

@@ -34,6 +34,8 @@ pub(crate) struct Buffers {
     roots: Vec<Option<SqlId>>,
     /// By column: its name as written.
     columns: Vec<Option<SqlId>>,
+    /// The columns of them that are known, in order.
+    known: Vec<u32>,
     needed: Vec<bool>,
     template: template::Buffers,
 }
@@ -41,7 +43,7 @@ pub(crate) struct Buffers {
 impl Buffers {
     /// Everything but the tree, which goes on where several steps make one query.
     fn reset(&mut self, program: &Program) {
-        let Self { tree: _, sql, repeated, roots, columns, needed, template: _ } = self;
+        let Self { tree: _, sql, repeated, roots, columns, known, needed, template: _ } = self;
         sql.clear();
         sql.resize(program.len(), NOTHING);
         repeated.clear();
@@ -49,6 +51,7 @@ impl Buffers {
         roots.resize(program.definitions.len(), None);
         columns.clear();
         columns.resize(program.columns.len(), None);
+        known.clear();
         needed.clear();
         needed.resize(if program.folded { program.len() } else { 0 }, false);
     }
@@ -69,14 +72,19 @@ pub(crate) struct Emitter<'p> {
     failed: bool,
 }
 
+/// How much there was at one time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    tree: (usize, usize, usize),
+    known: usize,
+}
+
 const NOTHING: SqlId = SqlId(u32::MAX);
 
 impl<'p> Emitter<'p> {
     /// The tree of `work` is added to.
     pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut Buffers) -> Self {
         work.reset(program);
-        let count = program.len();
-        work.tree.reserve(count + count / 2);
         Self {
             program,
             dialect,
@@ -105,16 +113,16 @@ impl<'p> Emitter<'p> {
         if self.program.folded {
             self.mark(first, root);
         }
-        for at in first.0..=root.0 {
+        for at in first.0..root.0 + 1 {
             let id = IrId(at);
-            if !self.program.folded || self.work.needed[id.index()] {
-                let sql = self.node(id);
-                self.work.sql[id.index()] = sql;
-                let grown = self.repeated_of(sql);
-                if grown > self.limits.repetition as u64 {
-                    self.too_large(id);
-                    break;
-                }
+            if self.program.folded && !self.work.needed[id.index()] {
+                continue;
+            }
+            let sql = self.node(id);
+            self.work.sql[id.index()] = sql;
+            if !self.work.repeated.is_empty() && self.repeated_of(sql) > self.limits.repetition as u64 {
+                self.too_large(id);
+                break;
             }
         }
         if self.failed {
@@ -123,6 +131,21 @@ impl<'p> Emitter<'p> {
         let root_sql = self.alone(root);
         self.work.roots[index as usize] = Some(root_sql);
         Some(root_sql)
+    }
+
+    /// A place in the tree to go back to.
+    pub fn mark_tree(&self) -> Mark {
+        Mark { tree: self.work.tree.mark(), known: self.work.known.len() }
+    }
+
+    /// Forgets what was emitted since, which nothing before it or after it is made of.
+    pub fn forget(&mut self, mark: Mark) {
+        let work = &mut *self.work;
+        work.tree.cut(mark.tree);
+        work.repeated.truncate(work.tree.len());
+        for column in work.known.drain(mark.known..) {
+            work.columns[column as usize] = None;
+        }
     }
 
     /// Marks the nodes that the root is made of; the others were folded away.
@@ -314,6 +337,7 @@ impl<'p> Emitter<'p> {
             _ => name,
         };
         self.work.columns[index as usize] = Some(id);
+        self.work.known.push(index);
         id
     }
 

@@ -19,6 +19,9 @@ pub(super) struct Buffers {
     spread_ids: Vec<SqlId>,
 }
 
+const LEFT: Part = Part::Arg { index: 0, mode: Mode::Plain };
+const RIGHT: Part = Part::Arg { index: 1, mode: Mode::Plain };
+
 impl Emitter<'_> {
     /// One forward loop over the template's parts; their operands come before them.
     pub(super) fn instantiate(
@@ -28,6 +31,18 @@ impl Emitter<'_> {
         distinct: bool,
         span: Span,
     ) -> SqlId {
+        // Half of all templates are an operator between two arguments, or a call of one.
+        match (template.parts, args) {
+            ([LEFT, RIGHT, Part::Binary { op, left: 0, right: 1 }], [left, right]) if !distinct => {
+                let (left, right) = (self.work.sql[left.index()], self.work.sql[right.index()]);
+                return self.work.tree.binary(*op, left, right, span);
+            }
+            ([LEFT, Part::Call { name, args: [0] }], [x]) if !distinct => {
+                let x = self.work.sql[x.index()];
+                return self.work.tree.call(name, &[x], span);
+            }
+            _ => {}
+        }
         let base = self.work.template.locals.len();
         let spread = self.work.template.spread.len();
         let ids = self.work.template.spread_ids.len();

@@ -129,6 +129,8 @@ pub struct IrDefinition {
     pub span: Span,
     /// It, or one that it uses, has an error.
     pub failed: bool,
+    /// Another definition uses it.
+    pub used: bool,
 }
 
 /// All definitions of a text or step.
@@ -166,6 +168,11 @@ impl Program {
 
     pub fn meta(&self, id: IrId) -> Meta {
         self.nodes[id.index()].1
+    }
+
+    /// The node and what is known of it.
+    pub fn entry(&self, id: IrId) -> &(Ir, Meta) {
+        &self.nodes[id.index()]
     }
 
     pub fn meta_mut(&mut self, id: IrId) -> &mut Meta {

@@ -28,19 +28,63 @@ pub(crate) enum Step {
 
 /// Appends the text in one line. The stack is empty before and after.
 pub(crate) fn flat(tree: &Tree, root: SqlId, stack: &mut Vec<Step>, out: &mut String) {
-    Flat { tree, stack, out, next: None, mappings: None }.run(root);
+    Shallow { tree, stack, out, depth: 0 }.node(root, false);
 }
 
 /// The same, with the place of every node.
 pub(crate) fn flat_mapped(tree: &Tree, root: SqlId, out: &mut String) -> Vec<Mapping> {
     let mut mappings = Vec::new();
-    Flat { tree, stack: &mut Vec::new(), out, next: None, mappings: Some(&mut mappings) }.run(root);
+    Deep { tree, stack: &mut Vec::new(), out, next: None, mappings: Some(&mut mappings) }.run(root);
     mappings.sort_by_key(|m| (m.sql.start, std::cmp::Reverse(m.sql.end)));
     mappings.dedup();
     mappings
 }
 
-struct Flat<'t> {
+/// Takes what a node is made of, from left to right.
+trait Sink {
+    fn str(&mut self, text: &str);
+    fn word(&mut self, word: &'static str);
+    fn node(&mut self, id: SqlId, bracketed: bool);
+}
+
+/// Writes nodes by calls, as far down as that takes no stack to speak of; [`Deep`] writes what is below.
+struct Shallow<'t> {
+    tree: &'t Tree,
+    stack: &'t mut Vec<Step>,
+    out: &'t mut String,
+    depth: u32,
+}
+
+const SHALLOW: u32 = 40;
+
+impl Sink for Shallow<'_> {
+    fn str(&mut self, text: &str) {
+        self.out.push_str(text);
+    }
+
+    fn word(&mut self, word: &'static str) {
+        self.out.push_str(word);
+    }
+
+    fn node(&mut self, id: SqlId, bracketed: bool) {
+        if bracketed {
+            self.out.push('(');
+        }
+        if self.depth < SHALLOW {
+            self.depth += 1;
+            pieces(self.tree, id, self);
+            self.depth -= 1;
+        } else {
+            Deep { tree: self.tree, stack: self.stack, out: self.out, next: None, mappings: None }.run(id);
+        }
+        if bracketed {
+            self.out.push(')');
+        }
+    }
+}
+
+/// Writes nodes by a loop with a stack, and says where each stands if asked.
+struct Deep<'t> {
     tree: &'t Tree,
     stack: &'t mut Vec<Step>,
     out: &'t mut String,
@@ -49,8 +93,9 @@ struct Flat<'t> {
     mappings: Option<&'t mut Vec<Mapping>>,
 }
 
-impl Flat<'_> {
+impl Deep<'_> {
     fn run(&mut self, root: SqlId) {
+        let bottom = self.stack.len();
         let mut now = Some((root, false));
         loop {
             if let Some((id, bracketed)) = now {
@@ -63,7 +108,7 @@ impl Flat<'_> {
                 }
                 let base = self.stack.len();
                 self.next = None;
-                self.pieces(id);
+                pieces(self.tree, id, self);
                 if let Some(pieces) = self.stack.get_mut(base..) {
                     pieces.reverse();
                 }
@@ -71,6 +116,9 @@ impl Flat<'_> {
                 if now.is_some() {
                     continue;
                 }
+            }
+            if self.stack.len() == bottom {
+                return;
             }
             match self.stack.pop() {
                 None => return,
@@ -84,161 +132,153 @@ impl Flat<'_> {
             }
         }
     }
+}
 
-    fn str(&mut self, text: &'static str) {
+impl Sink for Deep<'_> {
+    /// Only what a node consists of is no word, so nothing waits before it.
+    fn str(&mut self, text: &str) {
+        self.out.push_str(text);
+    }
+
+    fn word(&mut self, word: &'static str) {
         if self.next.is_none() {
-            self.out.push_str(text);
+            self.out.push_str(word);
         } else {
-            self.stack.push(Step::Str(text));
+            self.stack.push(Step::Str(word));
         }
     }
 
-    fn operand(&mut self, parent: &Sql, id: SqlId, least: u8) {
-        let bracketed = self.tree.bracketed(parent, id, least);
-        self.piece(id, bracketed);
-    }
-
-    fn plain(&mut self, id: SqlId) {
-        self.piece(id, false);
-    }
-
-    /// Words and names are written at once, unless their place is asked for.
-    fn piece(&mut self, id: SqlId, bracketed: bool) {
-        if self.next.is_some() {
+    fn node(&mut self, id: SqlId, bracketed: bool) {
+        if self.next.is_none() {
+            self.next = Some((id, bracketed));
+        } else {
             self.stack.push(Step::Node { id, bracketed });
-            return;
-        }
-        match self.tree.node(id) {
-            Sql::Word(word) if !bracketed && self.mappings.is_none() => self.out.push_str(word),
-            Sql::Text { first, len } if !bracketed && self.mappings.is_none() => {
-                self.out.push_str(self.tree.str(*first, *len));
-            }
-            _ => self.next = Some((id, bracketed)),
         }
     }
+}
 
-    fn list(&mut self, slice: Slice, gap: &'static str) {
-        let tree = self.tree;
-        for (i, id) in tree.args(slice).iter().enumerate() {
-            if i > 0 {
-                self.str(gap);
-            }
-            self.plain(*id);
+fn list(tree: &Tree, slice: Slice, gap: &'static str, sink: &mut impl Sink) {
+    for (i, id) in tree.args(slice).iter().enumerate() {
+        if i > 0 {
+            sink.word(gap);
         }
+        sink.node(*id, false);
     }
+}
 
-    /// What a node is written as, from left to right.
-    fn pieces(&mut self, id: SqlId) {
-        let tree = self.tree;
-        let node = tree.node(id);
-        let (least, right_least) = Tree::least(node);
-        match *node {
-            Sql::Word(word) => self.out.push_str(word),
-            Sql::Text { first, len } => self.out.push_str(tree.str(first, len)),
-            Sql::Field { qualifier, name } => {
-                self.plain(qualifier);
-                self.str(".");
-                self.plain(name);
+/// What a node is written as, from left to right.
+#[inline]
+fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
+    let node = tree.node(id);
+    let (least, right_least) = Tree::least(node);
+    let plain = |sink: &mut S, id: SqlId| sink.node(id, false);
+    let operand = |sink: &mut S, id: SqlId, least: u8| sink.node(id, tree.bracketed(node, id, least));
+    match *node {
+        Sql::Word(word) => sink.word(word),
+        Sql::Text { first, len } => sink.str(tree.str(first, len)),
+        Sql::Field { qualifier, name } => {
+            plain(sink, qualifier);
+            sink.word(".");
+            plain(sink, name);
+        }
+        Sql::Call { name, args } => {
+            sink.word(name);
+            sink.word("(");
+            list(tree, args, ", ", sink);
+            sink.word(")");
+        }
+        Sql::Binary { op, left, right } => {
+            operand(sink, left, least);
+            sink.word(op.spaced());
+            operand(sink, right, right_least);
+        }
+        Sql::Not(x) => {
+            sink.word("not ");
+            operand(sink, x, least);
+        }
+        Sql::Negative(x) => {
+            sink.word("-");
+            operand(sink, x, least);
+        }
+        Sql::Postfix { op, x } => {
+            operand(sink, x, least);
+            sink.word(" ");
+            sink.word(op);
+        }
+        Sql::In { x, negated, args } => {
+            operand(sink, x, least);
+            sink.word(if negated { " not in (" } else { " in (" });
+            list(tree, args, ", ", sink);
+            sink.word(")");
+        }
+        Sql::Between { x, low, high } => {
+            operand(sink, x, least);
+            sink.word(" between ");
+            operand(sink, low, right_least);
+            sink.word(" and ");
+            operand(sink, high, right_least);
+        }
+        Sql::Case { subject, arms } => {
+            sink.word("case");
+            if let Some(subject) = subject {
+                sink.word(" ");
+                plain(sink, subject);
             }
-            Sql::Call { name, args } => {
-                self.out.push_str(name);
-                self.out.push('(');
-                self.list(args, ", ");
-                self.str(")");
-            }
-            Sql::Binary { op, left, right } => {
-                self.operand(node, left, least);
-                self.str(op.spaced());
-                self.operand(node, right, right_least);
-            }
-            Sql::Not(x) => {
-                self.out.push_str("not ");
-                self.operand(node, x, least);
-            }
-            Sql::Negative(x) => {
-                self.out.push('-');
-                self.operand(node, x, least);
-            }
-            Sql::Postfix { op, x } => {
-                self.operand(node, x, least);
-                self.str(" ");
-                self.str(op);
-            }
-            Sql::In { x, negated, args } => {
-                self.operand(node, x, least);
-                self.str(if negated { " not in (" } else { " in (" });
-                self.list(args, ", ");
-                self.str(")");
-            }
-            Sql::Between { x, low, high } => {
-                self.operand(node, x, least);
-                self.str(" between ");
-                self.operand(node, low, right_least);
-                self.str(" and ");
-                self.operand(node, high, right_least);
-            }
-            Sql::Case { subject, arms } => {
-                self.out.push_str("case");
-                if let Some(subject) = subject {
-                    self.str(" ");
-                    self.plain(subject);
-                }
-                for pair in tree.args(arms).chunks(2) {
-                    match pair {
-                        [test, value] => {
-                            self.str(" when ");
-                            self.plain(*test);
-                            self.str(" then ");
-                            self.plain(*value);
-                        }
-                        [value] => {
-                            self.str(" else ");
-                            self.plain(*value);
-                        }
-                        _ => {}
+            for pair in tree.args(arms).chunks(2) {
+                match pair {
+                    [test, value] => {
+                        sink.word(" when ");
+                        plain(sink, *test);
+                        sink.word(" then ");
+                        plain(sink, *value);
                     }
+                    [value] => {
+                        sink.word(" else ");
+                        plain(sink, *value);
+                    }
+                    _ => {}
                 }
-                self.str(" end");
             }
-            Sql::Cast { name, x, ty } => {
-                self.out.push_str(name);
-                self.out.push('(');
-                self.plain(x);
-                self.str(" as ");
-                self.str(ty);
-                self.str(")");
+            sink.word(" end");
+        }
+        Sql::Cast { name, x, ty } => {
+            sink.word(name);
+            sink.word("(");
+            plain(sink, x);
+            sink.word(" as ");
+            sink.word(ty);
+            sink.word(")");
+        }
+        Sql::Spaced(args) => list(tree, args, " ", sink),
+        Sql::List(args) => list(tree, args, ", ", sink),
+        Sql::Paren(x) => {
+            sink.word("(");
+            plain(sink, x);
+            sink.word(")");
+        }
+        Sql::Bracket(args) => {
+            sink.word("[");
+            list(tree, args, ", ", sink);
+            sink.word("]");
+        }
+        Sql::Subscript { x, index } => {
+            operand(sink, x, least);
+            sink.word("[");
+            plain(sink, index);
+            sink.word("]");
+        }
+        Sql::Over { x, partition, order } => {
+            plain(sink, x);
+            sink.word(" over (");
+            if partition.count > 0 {
+                sink.word("partition by ");
+                list(tree, partition, ", ", sink);
             }
-            Sql::Spaced(args) => self.list(args, " "),
-            Sql::List(args) => self.list(args, ", "),
-            Sql::Paren(x) => {
-                self.out.push('(');
-                self.plain(x);
-                self.str(")");
+            if order.count > 0 {
+                sink.word(if partition.count > 0 { " order by " } else { "order by " });
+                list(tree, order, ", ", sink);
             }
-            Sql::Bracket(args) => {
-                self.out.push('[');
-                self.list(args, ", ");
-                self.str("]");
-            }
-            Sql::Subscript { x, index } => {
-                self.operand(node, x, least);
-                self.str("[");
-                self.plain(index);
-                self.str("]");
-            }
-            Sql::Over { x, partition, order } => {
-                self.plain(x);
-                self.str(" over (");
-                if partition.count > 0 {
-                    self.str("partition by ");
-                    self.list(partition, ", ");
-                }
-                if order.count > 0 {
-                    self.str(if partition.count > 0 { " order by " } else { "order by " });
-                    self.list(order, ", ");
-                }
-                self.str(")");
-            }
+            sink.word(")");
         }
     }
 }

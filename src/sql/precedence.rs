@@ -33,8 +33,9 @@ pub(super) fn needs_brackets(parent: Option<Op>, child: &Sql, strength: u8, leas
         return false;
     }
     if strength < least {
-        // `a or b or c` is one chain.
-        return !matches!((parent, child), (Some(Op::Or), Sql::Binary { op: Op::Or, .. }));
+        // `a or b or c` is one chain, however it was put together.
+        return !matches!((parent, child),
+            (Some(parent @ (Op::And | Op::Or)), Sql::Binary { op, .. }) if *op == parent);
     }
     let (Some(parent), Sql::Binary { op, .. }) = (parent, child) else { return false };
     let arithmetic = |s: u8| s == ADD || s == MULTIPLY;

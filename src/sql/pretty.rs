@@ -2,6 +2,7 @@
 
 use super::flat;
 use super::tree::{Slice, Sql, SqlId, Tree};
+use crate::dialect::op::Op;
 
 const WIDTH: usize = 80;
 const INDENT: usize = 4;
@@ -85,23 +86,24 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
         }
         Sql::Binary { op, .. } => {
             // The whole chain of operators of one strength is broken, each at its operator.
-            let mut chain = Vec::new();
-            let mut left = id;
-            while let Sql::Binary { op: this, left: a, right: b } = *tree.node(left) {
-                if this.strength() != op.strength() {
-                    break;
+            let mut last = true;
+            let mut open = vec![(None, id, false)];
+            while let Some((before, part, bracketed)) = open.pop() {
+                let node = tree.node(part);
+                match *node {
+                    Sql::Binary { op: this, left, right } if !bracketed && this.strength() == op.strength() => {
+                        open.push((before, left, tree.bracketed(node, left, least)));
+                        open.push((Some(this), right, tree.bracketed(node, right, right_least)));
+                    }
+                    _ => {
+                        stack.push(at(part, bracketed, indent, if last { after } else { 0 }));
+                        last = false;
+                        if let Some(op) = before {
+                            stack.extend([Step::Str(" "), Step::Str(Op::text(op)), Step::Line(indent)]);
+                        }
+                    }
                 }
-                if left != id && tree.bracketed(node, left, least) {
-                    break;
-                }
-                chain.push((this, b, tree.bracketed(tree.node(left), b, right_least)));
-                left = a;
             }
-            for (i, (op, right, bracketed)) in chain.iter().enumerate() {
-                stack.push(at(*right, *bracketed, indent, if i == 0 { after } else { 0 }));
-                stack.extend([Step::Str(" "), Step::Str(op.text()), Step::Line(indent)]);
-            }
-            stack.push(at(left, tree.bracketed(node, left, least), indent, 0));
         }
         Sql::Not(x) => {
             out.push_str("not ");

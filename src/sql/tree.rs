@@ -136,8 +136,20 @@ impl Tree {
         self.text.get(first as usize..(first + len) as usize).unwrap_or_default()
     }
 
-    pub fn reserve(&mut self, nodes: usize) {
-        self.nodes.reserve(nodes);
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// How many nodes, operands and bytes of text there are.
+    pub fn mark(&self) -> (usize, usize, usize) {
+        (self.nodes.len(), self.args.len(), self.text.len())
+    }
+
+    /// Drops what was added after a mark.
+    pub fn cut(&mut self, (nodes, args, text): (usize, usize, usize)) {
+        self.nodes.truncate(nodes);
+        self.args.truncate(args);
+        self.text.truncate(text);
     }
 
     /// Whether the node is this text.
