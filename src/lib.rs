@@ -36,6 +36,7 @@ mod ir;
 pub mod lex;
 pub mod limits;
 mod memory;
+mod name_index;
 pub mod parse;
 mod plan;
 mod schema;

@@ -220,6 +220,7 @@ impl Ast {
         definitions.clear();
     }
 
+    #[inline]
     pub(crate) fn add(&mut self, expr: Expr, span: Span) -> ExprId {
         self.ranges |= matches!(expr, Expr::Range { .. } | Expr::Tab { .. });
         self.nodes.push((expr, span));
@@ -243,12 +244,14 @@ impl Ast {
 
     /// The node.
     #[must_use]
+    #[inline]
     pub fn expr(&self, id: ExprId) -> Expr {
         self.nodes.get(id.index()).map_or(Expr::Error, |n| n.0)
     }
 
     /// Where the node stands.
     #[must_use]
+    #[inline]
     pub fn span(&self, id: ExprId) -> Span {
         self.nodes.get(id.index()).map_or_else(Span::default, |n| n.1)
     }

@@ -64,6 +64,8 @@ pub(super) struct Lower<'a> {
     pub no_windows: Option<&'static str>,
     /// Its syntax was faulty.
     broken: bool,
+    /// There is a `DISTINCT` somewhere.
+    pub distinct: bool,
 }
 
 /// Lowers into a program that holds its columns and the order of definitions.
@@ -105,6 +107,7 @@ pub(super) fn lower(
         no_aggregates: None,
         no_windows: None,
         broken: false,
+        distinct: false,
     };
     for index in &order {
         let definition = &ast.definitions[*index as usize];
@@ -175,6 +178,7 @@ impl Lower<'_> {
         short.replace('\n', " ")
     }
 
+    #[inline]
     pub(super) fn constant(ty: Type, span: Span) -> Meta {
         Meta { ty, nullable: false, level: Level::Const, keyed: true, volatile: false, span }
     }
@@ -193,6 +197,7 @@ impl Lower<'_> {
         self.program.add(Ir::Number(text), Self::constant(Type::Integer, span))
     }
 
+    #[inline]
     pub(super) fn is_error(&self, id: IrId) -> bool {
         matches!(self.program.node(id), Ir::Error)
     }
@@ -217,6 +222,7 @@ impl Lower<'_> {
         self.work.spare.push(list);
     }
 
+    #[inline]
     pub(super) fn lowered(&self, id: ExprId) -> IrId {
         self.work.lowered[id.index()]
     }
@@ -489,19 +495,25 @@ impl Lower<'_> {
     }
 
     /// The IR of a node, as a value: a marker that only an aggregate may take is reported.
+    #[inline]
     pub(super) fn value(&mut self, id: ExprId) -> IrId {
         let lowered = self.lowered(id);
-        if let Ir::Distinct(_) = self.program.node(lowered) {
-            let span = self.ast.span(id);
-            self.report(
-                Diagnostic::new(Code::MisplacedDistinct, span, "`DISTINCT` stands only inside COUNT, SUM or AVERAGE")
-                    .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
-            );
-            let error = self.error(span);
-            self.work.lowered[id.index()] = error;
-            return error;
+        if self.distinct && matches!(self.program.node(lowered), Ir::Distinct(_)) {
+            return self.misplaced_distinct(id);
         }
         lowered
+    }
+
+    #[cold]
+    fn misplaced_distinct(&mut self, id: ExprId) -> IrId {
+        let span = self.ast.span(id);
+        self.report(
+            Diagnostic::new(Code::MisplacedDistinct, span, "`DISTINCT` stands only inside COUNT, SUM or AVERAGE")
+                .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
+        );
+        let error = self.error(span);
+        self.work.lowered[id.index()] = error;
+        error
     }
 
     /// The level that operands give what is made of them; a value per row beside one per group is reported.
@@ -519,6 +531,7 @@ impl Lower<'_> {
     }
 
     /// Whether it is made of values of rows beside values of groups.
+    #[inline]
     pub(super) fn is_mixed(&self, meta: &Meta) -> bool {
         meta.level >= Level::Aggregate && self.grouped && !meta.keyed
     }

@@ -378,6 +378,7 @@ impl Lower<'_> {
             return x;
         }
         let meta = Meta { span, ..self.program.meta(x) };
+        self.distinct = true;
         self.program.add(Ir::Distinct(x), meta)
     }
 

@@ -3,6 +3,17 @@
 use super::{Dialect, Fold};
 use crate::catalog::hash;
 
+/// The bytes of names that need no quotes.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < plain.len() {
+        plain[byte] = (byte as u8).is_ascii_alphanumeric() || byte == b'_' as usize;
+        byte += 1;
+    }
+    plain
+};
+
 impl Dialect {
     /// A name: bare when it is plain, not reserved and equal to what the dialect folds it to; else quoted as spelled.
     ///
@@ -49,9 +60,8 @@ impl Dialect {
     /// or is the one that the dialect gives to bare names.
     fn is_plain(self, name: &str, unquoted_in_source: bool) -> bool {
         let data = self.0;
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-        let begins = name.as_bytes().first().is_some_and(|b| plain(*b) && !b.is_ascii_digit());
-        if !begins || !name.bytes().fold(true, |all, b| all & plain(b)) {
+        let begins = name.as_bytes().first().is_some_and(|b| !b.is_ascii_digit());
+        if !begins || !name.bytes().all(|b| PLAIN[b as usize]) {
             return false;
         }
         let cased = match data.fold {

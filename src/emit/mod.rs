@@ -219,9 +219,9 @@ impl<'p> Emitter<'p> {
 
     fn node(&mut self, id: IrId) -> SqlId {
         let program = self.program;
-        let meta = program.meta(id);
+        let (node, meta) = program.entry(id);
         let span = meta.span;
-        let sql = match program.node(id) {
+        let sql = match *node {
             Ir::Error => self.unwritten(span),
             Ir::Null => self.work.tree.word("null", span),
             Ir::Bool(value) => self.work.tree.word(if value { "true" } else { "false" }, span),

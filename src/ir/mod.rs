@@ -95,6 +95,7 @@ pub struct Meta {
 
 impl Meta {
     /// What an operand makes of the node's level.
+    #[inline]
     pub fn take(&mut self, operand: &Self) {
         self.level = self.level.max(operand.level);
         self.keyed &= operand.keyed || operand.level == Level::Const;
@@ -162,15 +163,18 @@ impl Program {
         order.clear();
     }
 
+    #[inline]
     pub fn node(&self, id: IrId) -> Ir {
         self.nodes[id.index()].0
     }
 
+    #[inline]
     pub fn meta(&self, id: IrId) -> Meta {
         self.nodes[id.index()].1
     }
 
     /// The node and what is known of it.
+    #[inline]
     pub fn entry(&self, id: IrId) -> &(Ir, Meta) {
         &self.nodes[id.index()]
     }
@@ -198,6 +202,7 @@ impl Program {
         self.nodes[id.index()].0 = node;
     }
 
+    #[inline]
     pub fn args(&self, slice: Slice) -> &[IrId] {
         &self.args[slice.first as usize..(slice.first + slice.count) as usize]
     }
@@ -206,6 +211,7 @@ impl Program {
         self.texts.get(slice.first as usize..(slice.first + slice.count) as usize).unwrap_or_default()
     }
 
+    #[inline]
     pub fn add(&mut self, node: Ir, meta: Meta) -> IrId {
         let id = IrId(self.nodes.len() as u32);
         self.nodes.push((node, meta));

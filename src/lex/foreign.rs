@@ -9,12 +9,12 @@ use crate::span::Span;
 /// Aggregates that a line `view.name = SUM(…)` surely defines.
 const AGGREGATES: [&str; 6] = ["SUM", "COUNT", "AVERAGE", "COUNTIF", "SUMIF", "MEDIAN"];
 
-fn ends_operand(token: Token) -> bool {
+pub(super) fn ends_operand(token: Token) -> bool {
     use Token::{Cell, Close, CloseSquare, Fault, Model, Name, Number, Percent, Text};
     matches!(token, Name | Number | Text | Model | Cell | Close | CloseSquare | Fault | Percent)
 }
 
-fn begins_operand(token: Token) -> bool {
+pub(super) fn begins_operand(token: Token) -> bool {
     use Token::{Cell, Fault, Model, Name, Number, Open, Tab, Text};
     matches!(token, Name | Number | Text | Model | Cell | Tab | Open | Fault)
 }

@@ -3,6 +3,7 @@
 //! The parser gets a stream in which every bracket is closed and every formula is framed by
 //! [`Token::Start`] and [`Token::End`]; what was missing or too much is reported here, once.
 
+use super::foreign::{begins_operand, ends_operand};
 use super::{Lexed, Token};
 use crate::diag::{Code, Diagnostic};
 use crate::limits::Limits;
@@ -204,6 +205,12 @@ impl Pass<'_> {
         }
         let mut too_deep = false;
         while let Some((token, span)) = self.tokens.get(at).copied() {
+            if self.is_ordinary(token, at) {
+                self.push(token, span);
+                end = span.end;
+                at += 1;
+                continue;
+            }
             if token == Token::Name && !single && self.starts_definition(at) {
                 break;
             }
@@ -289,6 +296,26 @@ impl Pass<'_> {
             part: self.part.index,
         });
         at
+    }
+
+    /// Whether the token stands where it may, and begins nothing: most of them do.
+    #[inline]
+    fn is_ordinary(&self, token: Token, at: usize) -> bool {
+        use Token::{
+            Ampersand, Caret, Cell, ColonEqual, Comma, Dot, Equal, Greater, GreaterEqual, Less, LessEqual, Minus, Model,
+            Name, NotEqual, Number, Plus, Slash, Text,
+        };
+        match token {
+            Name => {
+                let next = self.tokens.get(at + 1).map(|t| t.0);
+                let before = self.out.tokens.last().map(|t| t.1);
+                !next.is_some_and(|next| matches!(next, Equal | ColonEqual) || begins_operand(next) && next != Token::Open)
+                    && !before.is_some_and(|before| before == Dot || ends_operand(before))
+            }
+            Number | Text | Model | Cell | Comma | Plus | Minus | Slash | Caret | Ampersand | Equal | NotEqual | Less
+            | LessEqual | Greater | GreaterEqual => true,
+            _ => false,
+        }
     }
 
     pub(super) fn push(&mut self, token: Token, span: Span) {

@@ -60,10 +60,12 @@ impl<'s> Builder<'s> {
         Self { source, heads: heads.iter(), first: 0, broken: false, stacks, closed: None, ast, diagnostics }
     }
 
+    #[inline]
     fn add(&mut self, expr: Expr, span: Span) -> ExprId {
         self.ast.add(expr, span)
     }
 
+    #[inline]
     fn span(&self, id: ExprId) -> Span {
         self.ast.span(id)
     }
@@ -112,6 +114,7 @@ impl<'s> Builder<'s> {
 
     // Operator chains, by two stacks
 
+    #[inline]
     pub fn begin(&mut self, operand: ExprId) -> Chain {
         let base = self.stacks.operands.len() as u32;
         let operators = self.stacks.operators.len() as u32;
@@ -119,6 +122,7 @@ impl<'s> Builder<'s> {
         Chain { base, operands: base + 1, operators }
     }
 
+    #[inline]
     pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, operand: ExprId) -> Chain {
         self.stacks.operands.truncate(chain.operands as usize);
         self.stacks.operators.truncate(chain.operators as usize);
@@ -140,6 +144,7 @@ impl<'s> Builder<'s> {
     }
 
     /// Makes nodes of all operators of this chain that bind at least as tight as `least`.
+    #[inline]
     fn settle(&mut self, base: u32, least: u8) {
         while self.stacks.operands.len() as u32 > base + 1 {
             let Some((op, at)) = self.stacks.operators.last().copied() else { return };
@@ -253,6 +258,7 @@ impl<'s> Builder<'s> {
         })
     }
 
+    #[inline]
     pub fn number(&mut self, l: u32, r: u32) -> ExprId {
         self.add(Expr::Number, Span::new(l, r))
     }

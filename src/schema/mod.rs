@@ -10,8 +10,7 @@ mod read;
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
-
+use crate::name_index::NameIndex;
 use crate::types::Type;
 
 /// A column of a relation.
@@ -103,7 +102,7 @@ impl Column {
 pub struct Relation {
     name: Arc<str>,
     columns: Vec<Column>,
-    by_name: FxHashMap<String, usize>,
+    by_name: NameIndex,
     primary_key: Vec<String>,
 }
 
@@ -127,8 +126,8 @@ impl Relation {
     }
 
     pub(crate) fn push(&mut self, column: Column) {
-        let key = column.name.to_ascii_lowercase();
-        self.by_name.entry(key).or_insert(self.columns.len());
+        let (index, columns) = (self.columns.len(), &self.columns);
+        self.by_name.add(&column.name, index, |i| columns[i].name());
         self.columns.push(column);
     }
 
@@ -137,8 +136,8 @@ impl Relation {
     pub fn primary_key<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.primary_key = columns.into_iter().map(Into::into).collect();
         for name in self.primary_key.clone() {
-            if let Some(index) = self.by_name.get(&name.to_ascii_lowercase()) {
-                self.columns[*index].nullable = false;
+            if let Some(index) = self.position(&name) {
+                self.columns[index].nullable = false;
             }
         }
         self
@@ -173,11 +172,7 @@ impl Relation {
     }
 
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
-        if name.bytes().any(|b| b.is_ascii_uppercase()) {
-            self.by_name.get(&name.to_ascii_lowercase()).copied()
-        } else {
-            self.by_name.get(name).copied()
-        }
+        self.by_name.find(name, |i| self.columns[i].name())
     }
 }
 
@@ -191,7 +186,7 @@ impl Relation {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema {
     relations: Vec<Relation>,
-    by_name: FxHashMap<String, usize>,
+    by_name: NameIndex,
 }
 
 impl Schema {
@@ -209,7 +204,8 @@ impl Schema {
     }
 
     fn push(&mut self, relation: Relation) {
-        self.by_name.entry(relation.name.to_ascii_lowercase()).or_insert(self.relations.len());
+        let (index, relations) = (self.relations.len(), &self.relations);
+        self.by_name.add(&relation.name, index, |i| relations[i].name());
         self.relations.push(relation);
     }
 
@@ -222,7 +218,7 @@ impl Schema {
     /// The relation of this name, in any case.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Relation> {
-        self.by_name.get(&name.to_ascii_lowercase()).map(|i| &self.relations[*i])
+        self.by_name.find(name, |i| self.relations[i].name()).map(|i| &self.relations[i])
     }
 
     /// Whether nothing is known.

@@ -99,6 +99,7 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
+    #[inline]
     pub fn node(&self, id: SqlId) -> &Sql {
         &self.nodes[id.0 as usize].0
     }
@@ -110,22 +111,27 @@ impl Tree {
         text.clear();
     }
 
+    #[inline]
     pub fn meta(&self, id: SqlId) -> SqlMeta {
         self.nodes[id.0 as usize].1
     }
 
+    #[inline]
     pub fn width(&self, id: SqlId) -> u32 {
         self.nodes[id.0 as usize].1.width
     }
 
+    #[inline]
     pub fn args(&self, slice: Slice) -> &[SqlId] {
         &self.args[slice.first as usize..(slice.first + slice.count) as usize]
     }
 
+    #[inline]
     pub fn slice(&mut self, ids: &[SqlId]) -> Slice {
         self.list(ids.iter().copied())
     }
 
+    #[inline]
     pub fn list(&mut self, ids: impl Iterator<Item = SqlId>) -> Slice {
         let first = self.args.len() as u32;
         self.args.extend(ids);
@@ -165,15 +171,18 @@ impl Tree {
         self.add(Sql::Text { first, len }, span)
     }
 
+    #[inline]
     pub fn word(&mut self, word: &'static str, span: Span) -> SqlId {
         self.add(Sql::Word(word), span)
     }
 
+    #[inline]
     pub fn call(&mut self, name: &'static str, args: &[SqlId], span: Span) -> SqlId {
         let args = self.slice(args);
         self.add(Sql::Call { name, args }, span)
     }
 
+    #[inline]
     pub fn binary(&mut self, op: Op, left: SqlId, right: SqlId, span: Span) -> SqlId {
         self.add(Sql::Binary { op, left, right }, span)
     }
@@ -199,6 +208,7 @@ impl Tree {
     }
 
     /// Whether an operand of `parent` is written in brackets.
+    #[inline]
     pub fn bracketed(&self, parent: &Sql, child: SqlId, least: u8) -> bool {
         let strength = self.meta(child).strength;
         // Names, literals and calls need none anywhere.
