@@ -175,8 +175,8 @@ fn main() {
     println!("seed {}, least of {rounds} rounds that take turns; x = times the lexing floor\n", corpus::SEED);
     println!("One call a definition, one compiler for all:");
     println!(
-        "{:<8} {:>9} {:>8} {:>9} {:>7} {:>7} {:>9} {:>11}",
-        "", "us floor", "MB/s", "own lexer", "lex", "parse", "compile", "no schema"
+        "{:<8} {:>9} {:>8} {:>9} {:>7} {:>8} {:>8} {:>8} {:>9} {:>11}",
+        "", "us floor", "MB/s", "own lexer", "lex", "+ parse", "+ check", "+ emit", "= compile", "no schema"
     );
     let mut totals = Vec::new();
     for (name, texts) in &classes {
@@ -186,22 +186,26 @@ fn main() {
             .with("own lexer", each(texts, own_lexer))
             .with("lex", each(texts, lexed))
             .with("parse", each(texts, parsed))
+            .with("check", each(texts, |t| drop(black_box(typed.check(t)))))
             .with("compile", each(texts, compiled(&typed)))
             .with("no schema", each(texts, compiled(&untyped)))
             .run(rounds);
         let base = times[0].1;
         let cells: Vec<f64> = times.iter().map(|(_, t)| ratio(*t, base)).collect();
         println!(
-            "{name:<8} {:>9.3} {:>8.0} {:>8.2}x {:>6.2}x {:>6.2}x {:>8.2}x {:>10.2}x",
+            "{name:<8} {:>9.3} {:>8.0} {:>8.2}x {:>6.2}x {:>7.2}x {:>7.2}x {:>7.2}x {:>8.2}x {:>10.2}x",
             base.as_secs_f64() * 1e6 / texts.len() as f64,
             bytes as f64 / base.as_secs_f64() / 1e6,
             cells[1],
             cells[2],
-            cells[3],
-            cells[4],
-            cells[5]
+            // Each stage by itself.
+            cells[3] - cells[2],
+            cells[4] - cells[3],
+            cells[5] - cells[4],
+            cells[5],
+            cells[6]
         );
-        totals.push((*name, cells[4], cells[5]));
+        totals.push((*name, cells[5], cells[6]));
     }
 
     let mix = &classes[3].1;

@@ -325,10 +325,22 @@ impl Compiler {
     /// ```
     #[must_use]
     pub fn compile(&self, source: &str) -> Compiled {
-        self.pool.lend(|memory| self.compile_in(memory, source))
+        self.pool.lend(|memory| self.run(memory, source, true))
     }
 
-    fn compile_in(&self, memory: &mut Memory, source: &str) -> Compiled {
+    /// What is wrong with a text of definitions, or one formula, as far as that needs no SQL: syntax, names, types, levels.
+    /// What only the dialect cannot do is found by [`Compiler::compile`].
+    ///
+    /// ```
+    /// let found = formulac::Compiler::default().check("a = SUM(x)\nb = SUMM(x)");
+    /// assert_eq!(found[0].code(), "F0301");
+    /// ```
+    #[must_use]
+    pub fn check(&self, source: &str) -> Vec<Diagnostic> {
+        self.pool.lend(|memory| self.run(memory, source, false)).diagnostics
+    }
+
+    fn run(&self, memory: &mut Memory, source: &str, emit: bool) -> Compiled {
         let Memory { parse, ast, check, program, emit: work, reads, print } = memory;
         let options = &*self.options;
         let mut diagnostics = Vec::new();
@@ -343,7 +355,10 @@ impl Compiler {
         let scope = self.scope(roles, &mut diagnostics);
         check::check(ast, text, &scope, check, program, &mut diagnostics);
         self.warn_comparisons(program, source, &mut diagnostics);
-        let mut definitions = self.emit(ast, roles, text, EmitMemory { program, work, reads, print }, &mut diagnostics);
+        let mut definitions = Vec::new();
+        if emit {
+            definitions = self.emit(ast, roles, text, EmitMemory { program, work, reads, print }, &mut diagnostics);
+        }
         if !diagnostics.is_empty() {
             drop_failed(&mut definitions, &diagnostics);
             place_options(&mut diagnostics, source, text);

@@ -302,18 +302,19 @@ impl Pass<'_> {
     #[inline]
     fn is_ordinary(&self, token: Token, at: usize) -> bool {
         use Token::{
-            Ampersand, Caret, Cell, ColonEqual, Comma, Dot, Equal, Greater, GreaterEqual, Less, LessEqual, Minus, Model,
-            Name, NotEqual, Number, Plus, Slash, Text,
+            Ampersand, Caret, Cell, ColonEqual, Comma, Dot, Equal, Greater, GreaterEqual, Less, LessEqual, Minus,
+            Model, Name, NotEqual, Number, Plus, Slash, Text,
         };
         match token {
             Name => {
                 let next = self.tokens.get(at + 1).map(|t| t.0);
                 let before = self.out.tokens.last().map(|t| t.1);
-                !next.is_some_and(|next| matches!(next, Equal | ColonEqual) || begins_operand(next) && next != Token::Open)
-                    && !before.is_some_and(|before| before == Dot || ends_operand(before))
+                !next.is_some_and(|next| {
+                    matches!(next, Equal | ColonEqual) || begins_operand(next) && next != Token::Open
+                }) && !before.is_some_and(|before| before == Dot || ends_operand(before))
             }
-            Number | Text | Model | Cell | Comma | Plus | Minus | Slash | Caret | Ampersand | Equal | NotEqual | Less
-            | LessEqual | Greater | GreaterEqual => true,
+            Number | Text | Model | Cell | Comma | Plus | Minus | Slash | Caret | Ampersand | Equal | NotEqual
+            | Less | LessEqual | Greater | GreaterEqual => true,
             _ => false,
         }
     }
