@@ -161,7 +161,8 @@ impl Lower<'_> {
         let ty = self.result_type(function, overload, &args);
         // What takes NULL to NULL need not be asked; engines want a type of a bare NULL.
         let rule = overload.nulls.unwrap_or(function.nulls);
-        if rule == Nulls::Any && args.iter().any(|a| matches!(self.program.node(*a), Ir::Null)) {
+        if matches!(rule, Nulls::Any | Nulls::Always) && args.iter().any(|a| matches!(self.program.node(*a), Ir::Null))
+        {
             self.program.folded = true;
             return self.null(ty, span);
         }
@@ -202,7 +203,7 @@ impl Lower<'_> {
         self.settle_points(function, &mut args);
         let loose = args.iter().any(|a| self.program.meta(*a).ty == Type::Number);
         // Overloads for literals first, then exact fits, then the first that fits; of two forms the one with just so
-        // many parameters. A number of unknown kind takes the last, which serves every kind.
+        // many parameters, and the one for this type before the one for every type. A number of unknown kind takes the last, which serves every kind.
         let mut best: Option<(u8, &'static Overload)> = None;
         for overload in function.overloads {
             // The best that it could be, were all to fit.
@@ -217,7 +218,7 @@ impl Lower<'_> {
                 (WIDENS, true) => 4,
                 (WIDENS, false) => 6,
                 _ => 8,
-            } + u8::from(overload.repeated);
+            } + u8::from(overload.repeated || overload.params.iter().any(|p| p.ty == ParamType::Same));
             if best.is_none_or(|(before, _)| rank < before || (loose && rank == before)) {
                 best = Some((rank, overload));
             }
@@ -261,6 +262,11 @@ impl Lower<'_> {
         })
     }
 
+    /// `1/0`, which stands for NULL of every type.
+    fn is_null(&self, id: IrId) -> bool {
+        matches!(self.program.node(id), Ir::Null)
+    }
+
     fn param(overload: &Overload, index: usize) -> Option<&Param> {
         match overload.params.get(index) {
             Some(param) => Some(param),
@@ -301,7 +307,7 @@ impl Lower<'_> {
                 Date | Timestamp | Unknown => Some(EXACT),
                 Timestamptz => Some(WIDENS),
                 Text if self.is_date_like(arg) => Some(CONVERTS),
-                _ => None,
+                _ => self.is_null(arg).then_some(CONVERTS),
             },
             ParamType::Is(wanted) => match (ty, wanted) {
                 (ty, wanted) if ty == wanted => Some(EXACT),
@@ -314,7 +320,7 @@ impl Lower<'_> {
                 (Timestamp | Timestamptz, Date) | (Decimal | Float | Point, Integer) => Some(CONVERTS),
                 (Text, Date | Timestamp) if self.is_date_like(arg) => Some(CONVERTS),
                 (ty, Boolean) if ty.is_number() => Some(CONVERTS),
-                _ => None,
+                _ => self.is_null(arg).then_some(CONVERTS),
             },
             _ => None,
         }
@@ -387,6 +393,7 @@ impl Lower<'_> {
                 .iter()
                 .enumerate()
                 .filter(|(i, _)| matches!(Self::param(overload, *i).map(|p| p.ty), Some(ParamType::Same)))
+                .filter(|(_, a)| args.len() == 1 || !self.is_null(**a))
                 .map(|(_, a)| self.program.meta(*a).ty)
                 .fold(Type::Unknown, |a, b| Self::unified(a, b).unwrap_or(a)),
         }

@@ -152,12 +152,7 @@ impl Lower<'_> {
     }
 
     pub(super) fn source_text(&self, span: Span) -> String {
-        let text = span.text(self.source);
-        let mut short: String = text.chars().take(40).collect();
-        if short.len() < text.len() {
-            short.push('…');
-        }
-        short.replace('\n', " ")
+        span.excerpt(self.source)
     }
 
     pub(super) fn constant(ty: Type, span: Span) -> Meta {

@@ -44,7 +44,7 @@ pub(crate) struct Emitter<'p> {
     /// Nodes of the templates that are being filled in.
     locals: Vec<SqlId>,
     needed: Vec<bool>,
-    warned: Option<(Span, &'static str)>,
+    warned: Option<(Span, Span)>,
     pub diagnostics: Vec<Diagnostic>,
     failed: bool,
 }
@@ -146,8 +146,8 @@ impl<'p> Emitter<'p> {
         self.tree.word("null", span)
     }
 
-    /// The first call that repeats an argument, of the definition emitted last.
-    pub fn repetition(&self) -> Option<(Span, &'static str)> {
+    /// The first call that repeats an argument, and that argument, of the definition emitted last.
+    pub fn repetition(&self) -> Option<(Span, Span)> {
         self.warned
     }
 
@@ -435,7 +435,7 @@ impl<'p> Emitter<'p> {
                 if !template.repeats && self.repeated.is_empty() {
                     return id;
                 }
-                self.count_repetition(template.uses, reported, overload, span);
+                self.count_repetition(template.uses, reported, span);
                 let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
                     let uses = u64::from(template.uses.get(i).copied().unwrap_or(1));
                     let width = u64::from(self.tree.width(self.sql[arg.index()]));
@@ -484,7 +484,8 @@ impl<'p> Emitter<'p> {
     /// The form for two arguments, again and again.
     fn pairwise(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         let function = catalog::get(catalog::owner(overload));
-        let two = function.overloads.iter().find(|o| o.key == "two").map(|o| self.dialect.cell(o.id));
+        let two =
+            function.overloads.iter().find(|o| o.params.len() == 2 && !o.repeated).map(|o| self.dialect.cell(o.id));
         let foldable = function.overloads.iter().all(|o| o.result == ResultType::Same);
         let (Some(Cell::Template(template)), true) = (two, foldable && args.len() >= 2) else {
             self.report(
@@ -508,7 +509,7 @@ impl<'p> Emitter<'p> {
             self.sql[left.index()] = own;
             left = args[0];
         }
-        self.warned.get_or_insert((span, function.name));
+        self.warned.get_or_insert((span, self.program.meta(args[0]).span));
         joined
     }
 
@@ -520,7 +521,7 @@ impl<'p> Emitter<'p> {
         ) || matches!(self.tree.node(self.sql[id.index()]), Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. })
     }
 
-    fn count_repetition(&mut self, uses: &[u8], args: &[IrId], overload: catalog::OverloadId, span: Span) {
+    fn count_repetition(&mut self, uses: &[u8], args: &[IrId], span: Span) {
         for (uses, arg) in uses.iter().zip(args) {
             if *uses > 1 && !self.is_simple(*arg) {
                 if self.program.meta(*arg).volatile {
@@ -533,8 +534,7 @@ impl<'p> Emitter<'p> {
                         .with_help("name it as a definition of a spec and compile it with `formulac query`"),
                     );
                 }
-                let function = catalog::get(catalog::owner(overload));
-                self.warned.get_or_insert((span, function.name));
+                self.warned.get_or_insert((span, self.program.meta(*arg).span));
             }
         }
     }
