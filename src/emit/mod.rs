@@ -167,7 +167,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// A definition's whole value: a NULL needs its type said where nothing else tells it.
-    fn alone(&mut self, root: IrId) -> SqlId {
+    pub fn alone(&mut self, root: IrId) -> SqlId {
         let sql = self.sql[root.index()];
         let meta = self.program.meta(root);
         if matches!(self.program.node(root), Ir::Null) && self.dialect.facts().typed_null && meta.ty != Type::Unknown {

@@ -202,7 +202,8 @@ impl Planner<'_> {
         }
         for output in &self.outputs {
             let stage = if output.key { main } else { self.stages.of(output.root) };
-            let carried = self.step.grouped || self.cuts.contains(output.root);
+            // The grouping select has its outputs as columns; of a later stratum only what is cut is one.
+            let carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
             if carried && stage < self.stages.last {
                 let root = self.cuts.chosen(output.root);
                 self.columns.entry(root).or_insert_with(|| (stage, output.name.clone()));
@@ -331,7 +332,8 @@ impl Planner<'_> {
         let source = if stage == 0 && self.input.first { Source::Input } else { Source::Name(self.written(from)) };
         let mut select = Select { from: Some(source), ..Select::default() };
         for (name, id) in wanted {
-            let expr = self.written_node(*id, stage);
+            let made = self.column_in(*id, stage).is_none();
+            let expr = if made { self.emitter.alone(*id) } else { self.written_node(*id, stage) };
             let written = self.written(name);
             let mut text = String::new();
             crate::sql::flat(&self.emitter.tree, expr, &mut Vec::new(), &mut text);
