@@ -31,6 +31,8 @@ pub(crate) struct Emitter<'p> {
     pub grouped_by_keys: bool,
     /// What columns are written with, where they must be told apart from an output of the same name.
     pub qualifier: Option<SqlId>,
+    /// The relation has a column of its name, so that every column must be told apart from it.
+    pub shadowed: bool,
     pub windows: Windows,
     /// By node of the IR.
     sql: Vec<SqlId>,
@@ -64,6 +66,7 @@ impl<'p> Emitter<'p> {
             limits,
             grouped_by_keys: false,
             qualifier: None,
+            shadowed: false,
             windows: Windows::default(),
             sql: vec![NOTHING; count],
             repeated: Vec::new(),
@@ -315,7 +318,21 @@ impl<'p> Emitter<'p> {
 
     /// The node is a column of what is read.
     pub fn set_column(&mut self, id: IrId, name: &str) {
-        self.sql[id.index()] = self.name(name, self.program.meta(id).span);
+        self.sql[id.index()] = self.column_name(name, self.program.meta(id).span);
+    }
+
+    /// The name of a column that an earlier select made.
+    pub fn column_name(&mut self, name: &str, span: Span) -> SqlId {
+        let name = self.name(name, span);
+        self.in_relation(name, span)
+    }
+
+    /// The column with its relation, where the relation has a column of its own name.
+    pub fn in_relation(&mut self, name: SqlId, span: Span) -> SqlId {
+        match self.qualifier.filter(|_| self.shadowed) {
+            Some(qualifier) => self.tree.add(Sql::Field { qualifier, name }, span),
+            None => name,
+        }
     }
 
     /// The SQL of a node that was emitted.
