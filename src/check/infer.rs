@@ -505,7 +505,7 @@ fn report(
         Term::Temporal => "a date",
         _ => "something else",
     };
-    let text = second.text(source);
+    let text = second.excerpt(source);
     diagnostics.push(
         Diagnostic::new(
             Code::ConflictingTypes,
