@@ -27,7 +27,8 @@ pub struct Dialect {
 #[derive(Clone)]
 enum Cell {
     Missing,
-    Template(Vec<Node>),
+    /// With the kind of number that it gives, where that is not the signature's.
+    Template(Vec<Node>, Option<&'static str>),
     Unsupported(String),
 }
 
@@ -49,7 +50,7 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
     let base: Vec<Cell> = functions
         .iter()
         .flat_map(|f| &f.overloads)
-        .map(|o| o.template.clone().map_or(Cell::Missing, Cell::Template))
+        .map(|o| o.template.clone().map_or(Cell::Missing, |nodes| Cell::Template(nodes, None)))
         .collect();
     let ansi = Dialect {
         name: String::new(),
@@ -197,23 +198,33 @@ fn cell(
             let all = key == function.name && (overload.key.is_empty() || !keys.contains(&own));
             if one || all {
                 found = true;
-                let template = value.get_ref().as_str();
-                let unsupported = value
-                    .get_ref()
-                    .as_table()
-                    .and_then(|t| toml_file::get(t, "unsupported"))
-                    .and_then(|v| v.get_ref().as_str());
+                let table = value.get_ref().as_table();
+                let entry = |key| table.and_then(|t| toml_file::get(t, key)).and_then(|v| v.get_ref().as_str());
+                let template = value.get_ref().as_str().or(entry("sql"));
+                let unsupported = entry("unsupported");
+                let gives = match entry("gives") {
+                    Some("decimal") => Some("Type::Decimal"),
+                    Some("number") => Some("Type::Number"),
+                    Some(_) => {
+                        faults.push(file.fault(at, format!("{key}: `gives` is \"decimal\" or \"number\"")));
+                        None
+                    }
+                    None => None,
+                };
                 match (template, unsupported) {
                     (Some(text), _) => match template::parse(text, &catalogue::names(&overload.signature))
                         .and_then(|nodes| check_modes(functions, &nodes).map(|()| nodes))
                     {
-                        Ok(nodes) => cells[id] = Cell::Template(nodes),
+                        Ok(nodes) => cells[id] = Cell::Template(nodes, gives),
                         // Another form with other parameters keeps its own default.
                         Err(_) if all && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
                         Err(fault) => faults.push(file.fault(value.span().start, format!("{key}: {fault}"))),
                     },
                     (_, Some(reason)) => cells[id] = Cell::Unsupported(reason.to_owned()),
-                    _ => faults.push(file.fault(at, format!("`{key}` is a template or {{ unsupported = \"…\" }}"))),
+                    _ => faults.push(file.fault(
+                        at,
+                        format!("`{key}` is a template, {{ sql = \"…\", gives = \"…\" }} or {{ unsupported = \"…\" }}"),
+                    )),
                 }
             }
             id += 1;
@@ -306,11 +317,12 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
                 Cell::Unsupported(reason) => {
                     let _ = writeln!(out, "Cell::Unsupported({reason:?}),");
                 }
-                Cell::Template(nodes) => {
+                Cell::Template(nodes, gives) => {
+                    let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
                     let uses: Vec<u8> = (0..overload.signature.params.len()).map(|i| count(nodes, i as u8)).collect();
                     let _ = write!(
                         out,
-                        "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, parts: &[",
+                        "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, parts: &[",
                         uses.iter().any(|u| *u > 1)
                     );
                     nodes.iter().for_each(|node| part(&mut out, node, functions));

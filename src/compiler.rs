@@ -469,14 +469,11 @@ impl Compiler {
                 continue;
             }
             budget -= width;
-            if let Some((span, function)) = emitter.repetition() {
+            if let Some((span, repeated)) = emitter.repetition() {
+                let part = repeated.excerpt(text);
                 diagnostics.push(
-                    Diagnostic::new(
-                        Code::RepeatedArgument,
-                        span,
-                        format!("an argument of `{function}` stands more than once in its SQL"),
-                    )
-                    .with_help("name it as a definition of a spec; `formulac query` computes it once"),
+                    Diagnostic::new(Code::RepeatedArgument, span, format!("`{part}` stands more than once in the SQL"))
+                        .with_help("name it as a definition of a spec; `formulac query` computes it once"),
                 );
             }
             let mut sql = String::with_capacity(width);

@@ -29,6 +29,16 @@ impl Span {
         source.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
+    /// The beginning of the text, in one line, as messages show it.
+    pub(crate) fn excerpt(self, source: &str) -> String {
+        let text = self.text(source);
+        let mut short: String = text.chars().take(40).collect();
+        if short.len() < text.len() {
+            short.push('…');
+        }
+        short.replace('\n', " ")
+    }
+
     /// The span as a range for slicing.
     #[must_use]
     pub fn range(self) -> std::ops::Range<usize> {

@@ -159,7 +159,7 @@ impl Lower<'_> {
             operands = self.operands(self.program.args(args), span);
         }
         // What takes NULL to NULL need not be asked; engines want a type of a bare NULL.
-        if operands.null && choice.nulls == Nulls::Any {
+        if operands.null && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
             self.program.folded = true;
             return self.null(choice.ty, span);
         }

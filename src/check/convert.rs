@@ -177,7 +177,13 @@ impl Lower<'_> {
         }
         let mut shared = Type::Unknown;
         let mut first: Option<IrId> = None;
+        // `1/0` is how formulas write NULL, which goes with every type; alone it keeps its own.
+        let is_null = |pass: &Self, id: &IrId| matches!(pass.program.node(*id), Ir::Null);
+        let nulls_alone = ids.iter().all(|id| is_null(self, id));
         for id in ids.iter() {
+            if !nulls_alone && is_null(self, id) {
+                continue;
+            }
             let ty = self.program.meta(*id).ty;
             match Self::unified(shared, ty) {
                 Some(both) => shared = both,

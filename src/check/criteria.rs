@@ -177,7 +177,9 @@ impl Lower<'_> {
         self.alone(value);
         let ty = self.program.meta(value).ty;
         let Some(case) = self.joined(&[condition, value], span, ty, true) else { return self.error(span) };
-        let case = self.add_all(Ir::Case, &[condition, value], case);
+        let empty = matches!(self.program.node(value), Ir::Null);
+        self.program.folded |= empty;
+        let case = if empty { value } else { self.add_all(Ir::Case, &[condition, value], case) };
         self.aggregate(aggregate, &[case], false, span)
     }
 
@@ -353,14 +355,22 @@ impl Lower<'_> {
         if not { compared } else { self.or_null(range, compared, span) }
     }
 
+    /// A text in lower case. Letters beyond ASCII are left to the engine, which must fold the column's alike: the Σ that
+    /// ends a word, say, is folded in more than one way.
+    fn lowered_text(&mut self, text: &str, constant: crate::ir::Meta) -> IrId {
+        let ascii = text.is_ascii();
+        let slice = if ascii { self.program.add_text(&text.to_ascii_lowercase()) } else { self.program.add_text(text) };
+        let text = self.program.add(Ir::Text(slice), constant);
+        if ascii { text } else { self.apply(internal::LOWER, &[text], constant.span) }
+    }
+
     /// Texts without regard to case, with wildcards where the text has them.
     fn match_text(&mut self, range: IrId, op: BinaryOp, value: &str, span: Span) -> IrId {
         let constant = Self::constant(Type::Text, span);
         let (like, plain, escaped) = pattern(value);
         let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
         if let (Some(like), true) = (like, equality) {
-            let text = self.program.add_text(&like.to_lowercase());
-            let text = self.program.add(Ir::Text(text), constant);
+            let text = self.lowered_text(&like, constant);
             let function = if escaped { internal::LIKE_IGNORE_CASE_ESCAPED } else { internal::LIKE_IGNORE_CASE };
             let matched = self.apply(function, &[range, text], span);
             if op == BinaryOp::Equal {
@@ -370,8 +380,7 @@ impl Lower<'_> {
             let not = self.program.add(Ir::Not(matched), meta);
             return self.or_null(range, not, span);
         }
-        let text = self.program.add_text(&plain.to_lowercase());
-        let text = self.program.add(Ir::Text(text), constant);
+        let text = self.lowered_text(&plain, constant);
         match op {
             BinaryOp::Equal => self.apply(internal::EQUAL_IGNORE_CASE, &[range, text], span),
             BinaryOp::NotEqual => {

@@ -224,6 +224,11 @@ impl Infer<'_> {
     fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> Term {
         match op {
             BinaryOp::Add | BinaryOp::Subtract => self.sum(op, left, right, at),
+            // A division by zero is how formulas write NULL, which goes with every type.
+            BinaryOp::Divide if self.is_zero(right) => {
+                self.require(left, Term::Type(Type::Number));
+                Term::Any
+            }
             BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Power => {
                 self.require(left, Term::Type(Type::Number));
                 self.require(right, Term::Type(Type::Number));
@@ -237,6 +242,11 @@ impl Infer<'_> {
                 Term::Type(Type::Boolean)
             }
         }
+    }
+
+    fn is_zero(&self, id: ExprId) -> bool {
+        matches!(self.ast.expr(id), Expr::Number)
+            && self.ast.span(id).text(self.source).parse::<f64>().is_ok_and(|n| n == 0.0)
     }
 
     /// Days move dates, so `x + 1` says only that the result is what x is.
@@ -517,7 +527,7 @@ fn report(
         Term::Temporal => "a date",
         _ => "something else",
     };
-    let text = second.text(source);
+    let text = second.excerpt(source);
     diagnostics.push(
         Diagnostic::new(
             Code::ConflictingTypes,

@@ -170,12 +170,7 @@ impl Lower<'_> {
     }
 
     pub(super) fn source_text(&self, span: Span) -> String {
-        let text = span.text(self.source);
-        let mut short: String = text.chars().take(40).collect();
-        if short.len() < text.len() {
-            short.push('…');
-        }
-        short.replace('\n', " ")
+        span.excerpt(self.source)
     }
 
     #[inline]
@@ -312,9 +307,14 @@ impl Lower<'_> {
         if used.failed {
             return self.error(span);
         }
-        let meta = self.program.meta(used.root);
+        let root = used.root;
+        let meta = self.program.meta(root);
         if self.late(meta.level, span) {
             return self.error(span);
+        }
+        // One that is `1/0` is that wherever it is named.
+        if self.is_null(root) {
+            return self.program.add(Ir::Null, Meta { span, ..meta });
         }
         let keyed = meta.keyed || self.work.key_definitions[index as usize];
         self.program.definitions[index as usize].used = true;
@@ -434,6 +434,10 @@ impl Lower<'_> {
                 _ => {}
             }
         }
+        if let Some(value) = self.past_32_bits(op, a, b) {
+            self.program.folded = true;
+            return self.integer(&value.to_string(), span);
+        }
         let function = FunctionId(
             match op {
                 BinaryOp::Equal => internal::EQUAL,
@@ -452,6 +456,30 @@ impl Lower<'_> {
             .0,
         );
         self.apply_checked(function, &[a, b], span, op.symbol())
+    }
+
+    /// The value of arithmetic on integer literals where it is past 32 bits: engines read short literals as such
+    /// integers, and `60 * 60 * 24 * 1000 * 30` would overflow.
+    fn past_32_bits(&self, op: BinaryOp, a: IrId, b: IrId) -> Option<i64> {
+        if [a, b].iter().any(|id| self.program.meta(*id).level != Level::Const) {
+            return None;
+        }
+        let (a, b) = (self.constant_integer(a, 8)?, self.constant_integer(b, 8)?);
+        let value = computed(op, a, b)?;
+        i32::try_from(value).is_err().then_some(value)
+    }
+
+    /// The value of an integer literal, or of arithmetic on a few of them.
+    fn constant_integer(&self, id: IrId, depth: u8) -> Option<i64> {
+        let Ir::Apply { overload, args } = self.program.node(id) else { return self.literal_integer(id) };
+        let [a, b] = *self.program.args(args) else { return None };
+        let function = catalog::owner(overload);
+        let op = [BinaryOp::Add, BinaryOp::Subtract, BinaryOp::Multiply]
+            .into_iter()
+            .zip([internal::ADD, internal::SUBTRACT, internal::MULTIPLY])
+            .find_map(|(op, id)| (id == function).then_some(op))?;
+        let depth = depth.checked_sub(1)?;
+        computed(op, self.constant_integer(a, depth)?, self.constant_integer(b, depth)?)
     }
 
     fn is_zero(&self, id: IrId) -> bool {
@@ -695,6 +723,15 @@ impl Lower<'_> {
 /// Whether a node compares two values.
 pub(super) fn compares(ast: &Ast, id: ExprId) -> bool {
     matches!(ast.expr(id), Expr::Binary { op, .. } if op.compares())
+}
+
+fn computed(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
+    match op {
+        BinaryOp::Add => a.checked_add(b),
+        BinaryOp::Subtract => a.checked_sub(b),
+        BinaryOp::Multiply => a.checked_mul(b),
+        _ => None,
+    }
 }
 
 /// A hundredth of a literal, by moving its point; none for one with an exponent.

@@ -131,8 +131,9 @@ impl Lower<'_> {
 
     /// The place of the choice among those made before, where types alone decide.
     fn key(id: FunctionId, function: &Function, args: &[IrId], operands: &Operands) -> Option<usize> {
-        // A text may be a date; beside texts it is not.
+        // A text may be a date; beside texts it is not. A literal NULL is of any type.
         let decides = operands.point
+            || operands.null
             || (operands.integer && function.literal_numbers)
             || (operands.text && (function.literal_dates || !operands.texts));
         let kinds = match args.len() {
@@ -157,7 +158,8 @@ impl Lower<'_> {
         self.settle_points(function, &mut list);
         let loose = list.iter().any(|a| self.program.meta(*a).ty == Type::Number);
         // Overloads for literals first, then exact fits, then the first that fits; of two forms the one with just so
-        // many parameters. A number of unknown kind takes the last, which serves every kind.
+        // many parameters, and the one for this type before the one for every type. A number of unknown kind takes the
+        // last, which serves every kind.
         let mut best: Option<(u8, usize)> = None;
         for (index, overload) in function.overloads.iter().enumerate() {
             // The best that it could be, were all to fit.
@@ -172,7 +174,7 @@ impl Lower<'_> {
                 (WIDENS, true) => 4,
                 (WIDENS, false) => 6,
                 _ => 8,
-            } + u8::from(overload.repeated);
+            } + u8::from(overload.repeated || overload.params.iter().any(|p| p.ty == ParamType::Same));
             if best.is_none_or(|(before, _)| rank < before || (loose && rank == before)) {
                 best = Some((rank, index));
             }
@@ -210,6 +212,11 @@ impl Lower<'_> {
             let separators = text.bytes().filter(|b| matches!(b, b'-' | b'/' | b'.')).count();
             separators == 2 && text.bytes().filter(u8::is_ascii_digit).count() >= 4
         })
+    }
+
+    /// `1/0`, which stands for NULL of every type.
+    pub(super) fn is_null(&self, id: IrId) -> bool {
+        matches!(self.program.node(id), Ir::Null)
     }
 
     pub(super) fn param(overload: &Overload, index: usize) -> Option<&Param> {
@@ -252,7 +259,7 @@ impl Lower<'_> {
                 Date | Timestamp | Unknown => Some(EXACT),
                 Timestamptz => Some(WIDENS),
                 Text if self.is_date_like(arg) => Some(CONVERTS),
-                _ => None,
+                _ => self.is_null(arg).then_some(CONVERTS),
             },
             ParamType::Is(wanted) => match (ty, wanted) {
                 (ty, wanted) if ty == wanted => Some(EXACT),
@@ -265,7 +272,7 @@ impl Lower<'_> {
                 (Timestamp | Timestamptz, Date) | (Decimal | Float | Point, Integer) => Some(CONVERTS),
                 (Text, Date | Timestamp) if self.is_date_like(arg) => Some(CONVERTS),
                 (ty, Boolean) if ty.is_number() => Some(CONVERTS),
-                _ => None,
+                _ => self.is_null(arg).then_some(CONVERTS),
             },
             _ => None,
         }
@@ -338,6 +345,7 @@ impl Lower<'_> {
                 .iter()
                 .enumerate()
                 .filter(|(i, _)| matches!(Self::param(overload, *i).map(|p| p.ty), Some(ParamType::Same)))
+                .filter(|(_, a)| args.len() == 1 || !self.is_null(**a))
                 .map(|(_, a)| self.program.meta(*a).ty)
                 .fold(Type::Unknown, |a, b| Self::unified(a, b).unwrap_or(a)),
         }

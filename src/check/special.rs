@@ -73,9 +73,13 @@ impl Lower<'_> {
         Some(values)
     }
 
-    /// Whether two nodes read the same column or definition.
+    /// Whether two nodes read the same column or definition, or are both TODAY().
     fn same_value(&self, a: IrId, b: IrId) -> bool {
         match (self.program.node(a), self.program.node(b)) {
+            (Ir::Apply { overload, args }, Ir::Apply { overload: other, args: others }) => {
+                let alone = self.program.args(args).is_empty() && self.program.args(others).is_empty();
+                overload == other && alone && !self.program.meta(a).volatile
+            }
             (Ir::Column(a), Ir::Column(b)) => a == b,
             (Ir::Definition(a), Ir::Definition(b)) => a == b,
             _ => false,
@@ -166,7 +170,10 @@ impl Lower<'_> {
         let ty = if ty == Type::Point { Type::Float } else { ty };
         let Some(meta) = self.joined(&all, span, ty, nullable) else { return self.error(span) };
         self.points_as(branches, ty);
-        let node = self.add_all(Ir::Case, &all, meta);
+        // Nothing but `1/0` in the branches is that, whatever the conditions.
+        let nothing = branches.iter().all(|b| matches!(self.program.node(*b), Ir::Null));
+        self.program.folded |= nothing;
+        let node = if nothing { self.program.add(Ir::Null, meta) } else { self.add_all(Ir::Case, &all, meta) };
         self.give_back(all);
         node
     }
@@ -292,7 +299,7 @@ impl Lower<'_> {
         let condition = self.condition(value);
         let meta = Meta { span, ..self.program.meta(condition) };
         match self.program.node(condition) {
-            Ir::Error => condition,
+            Ir::Error | Ir::Null => condition,
             Ir::Bool(value) => self.program.add(Ir::Bool(!value), meta),
             Ir::Not(inner) => inner,
             Ir::IsNull { x, negated } => self.program.add(Ir::IsNull { x, negated: !negated }, meta),
@@ -515,6 +522,10 @@ impl Lower<'_> {
         let Some(values) = self.values(args) else { return self.error(span) };
         let parts: Vec<i64> = values.iter().filter_map(|v| self.literal_integer(*v)).collect();
         let [year, month, day] = parts.as_slice() else {
+            if let Some((function, date)) = self.first_day(&values) {
+                self.program.folded = true;
+                return self.apply_checked(function, &[date], span, "DATE");
+            }
             return self.apply_checked(internal::DATE_FROM_PARTS, &values, span, "DATE");
         };
         match super::dates::roll(*year, *month, *day) {
@@ -523,6 +534,26 @@ impl Lower<'_> {
                 self.program.add(Ir::Date(text), Self::constant(Type::Date, span))
             }
             None => self.null(Type::Date, span),
+        }
+    }
+
+    /// `DATE(YEAR(x), MONTH(x), 1)` is how spreadsheets write the first day of a month, `DATE(YEAR(x), 1, 1)` of a year.
+    fn first_day(&self, parts: &[IrId]) -> Option<(FunctionId, IrId)> {
+        let of = |id: IrId, function: FunctionId| match self.program.node(id) {
+            Ir::Apply { overload, args } if catalog::owner(overload) == function => {
+                self.program.args(args).first().copied()
+            }
+            _ => None,
+        };
+        let [year, month, day] = *parts else { return None };
+        let date = of(year, internal::YEAR)?;
+        if self.literal_integer(day) != Some(1) {
+            return None;
+        }
+        match of(month, internal::MONTH) {
+            Some(other) if self.same_value(date, other) => Some((internal::TRUNC_MONTH, date)),
+            None if self.literal_integer(month) == Some(1) => Some((internal::TRUNC_YEAR, date)),
+            _ => None,
         }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Template {
     pub uses: &'static [u8],
     /// Some argument stands more than once.
     pub repeats: bool,
+    /// The kind of number it is in this dialect, where that is not the signature's; `Number` when its argument decides.
+    pub gives: Option<Type>,
     pub parts: &'static [Part],
 }
 

@@ -65,9 +65,11 @@ pub(crate) struct Emitter<'p> {
     pub grouped_by_keys: bool,
     /// What columns are written with, where they must be told apart from an output of the same name.
     pub qualifier: Option<SqlId>,
+    /// The relation has a column of its name, so that every column must be told apart from it.
+    pub shadowed: bool,
     pub windows: Windows,
     work: &'p mut Buffers,
-    warned: Option<(Span, &'static str)>,
+    warned: Option<(Span, Span)>,
     pub diagnostics: Vec<Diagnostic>,
     failed: bool,
 }
@@ -91,6 +93,7 @@ impl<'p> Emitter<'p> {
             limits,
             grouped_by_keys: false,
             qualifier: None,
+            shadowed: false,
             windows: Windows::default(),
             work,
             warned: None,
@@ -186,8 +189,8 @@ impl<'p> Emitter<'p> {
         self.work.tree.word("null", span)
     }
 
-    /// The first call that repeats an argument, of the definition emitted last.
-    pub fn repetition(&self) -> Option<(Span, &'static str)> {
+    /// The first call that repeats an argument, and that argument, of the definition emitted last.
+    pub fn repetition(&self) -> Option<(Span, Span)> {
         self.warned
     }
 
@@ -207,7 +210,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// A definition's whole value: a NULL needs its type said where nothing else tells it.
-    fn alone(&mut self, root: IrId) -> SqlId {
+    pub fn alone(&mut self, root: IrId) -> SqlId {
         let sql = self.work.sql[root.index()];
         let meta = self.program.meta(root);
         if matches!(self.program.node(root), Ir::Null) && self.dialect.facts().typed_null && meta.ty != Type::Unknown {
@@ -352,7 +355,21 @@ impl<'p> Emitter<'p> {
 
     /// The node is a column of what is read.
     pub fn set_column(&mut self, id: IrId, name: &str) {
-        self.work.sql[id.index()] = self.name(name, self.program.meta(id).span);
+        self.work.sql[id.index()] = self.column_name(name, self.program.meta(id).span);
+    }
+
+    /// The name of a column that an earlier select made.
+    pub fn column_name(&mut self, name: &str, span: Span) -> SqlId {
+        let name = self.name(name, span);
+        self.in_relation(name, span)
+    }
+
+    /// The column with its relation, where the relation has a column of its own name.
+    pub fn in_relation(&mut self, name: SqlId, span: Span) -> SqlId {
+        match self.qualifier.filter(|_| self.shadowed) {
+            Some(qualifier) => self.work.tree.add(Sql::Field { qualifier, name }, span),
+            None => name,
+        }
     }
 
     /// The SQL of a node that was emitted.
@@ -472,7 +489,7 @@ impl<'p> Emitter<'p> {
                 if !template.repeats && self.work.repeated.is_empty() {
                     return id;
                 }
-                self.count_repetition(template.uses, reported, overload, span);
+                self.count_repetition(template.uses, reported, span);
                 let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
                     let uses = u64::from(template.uses.get(i).copied().unwrap_or(1));
                     let width = u64::from(self.work.tree.width(self.work.sql[arg.index()]));
@@ -521,7 +538,8 @@ impl<'p> Emitter<'p> {
     /// The form for two arguments, again and again.
     fn pairwise(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         let function = catalog::get(catalog::owner(overload));
-        let two = function.overloads.iter().find(|o| o.key == "two").map(|o| self.dialect.cell(o.id));
+        let two =
+            function.overloads.iter().find(|o| o.params.len() == 2 && !o.repeated).map(|o| self.dialect.cell(o.id));
         let foldable = function.overloads.iter().all(|o| o.result == ResultType::Same);
         let (Some(Cell::Template(template)), true) = (two, foldable && args.len() >= 2) else {
             self.report(
@@ -545,7 +563,7 @@ impl<'p> Emitter<'p> {
             self.work.sql[left.index()] = own;
             left = args[0];
         }
-        self.warned.get_or_insert((span, function.name));
+        self.warned.get_or_insert((span, self.program.meta(args[0]).span));
         joined
     }
 
@@ -560,7 +578,7 @@ impl<'p> Emitter<'p> {
         )
     }
 
-    fn count_repetition(&mut self, uses: &[u8], args: &[IrId], overload: catalog::OverloadId, span: Span) {
+    fn count_repetition(&mut self, uses: &[u8], args: &[IrId], span: Span) {
         for (uses, arg) in uses.iter().zip(args) {
             if *uses > 1 && !self.is_simple(*arg) {
                 if self.program.meta(*arg).volatile {
@@ -573,8 +591,7 @@ impl<'p> Emitter<'p> {
                         .with_help("name it as a definition of a spec and compile it with `formulac query`"),
                     );
                 }
-                let function = catalog::get(catalog::owner(overload));
-                self.warned.get_or_insert((span, function.name));
+                self.warned.get_or_insert((span, self.program.meta(*arg).span));
             }
         }
     }

@@ -208,10 +208,35 @@ impl Emitter<'_> {
             Mode::Convert(function) => {
                 let function = FunctionId(function);
                 let wanted = catalog::get(function).overloads.first().map(|o| o.result);
-                if wanted == Some(ResultType::Is(meta.ty)) { sql } else { self.convert(function, arg, meta, span) }
+                match wanted {
+                    Some(ResultType::Is(ty)) if ty == meta.ty => sql,
+                    Some(ResultType::Is(Type::Decimal)) => match self.gives(arg) {
+                        Some(Type::Decimal) => sql,
+                        Some(_) => {
+                            let ty = self.dialect.type_name(Type::Decimal);
+                            self.work.tree.add(Sql::Cast { name: "cast", x: sql, ty }, span)
+                        }
+                        None => self.convert(function, arg, meta, span),
+                    },
+                    _ => self.convert(function, arg, meta, span),
+                }
             }
             Mode::Or(_) if !meta.nullable => sql,
             Mode::Or(function) | Mode::Call(function) => self.convert(FunctionId(function), arg, meta, span),
+        }
+    }
+
+    /// The kind of number that the dialect's template gives, where it says so.
+    fn gives(&self, mut id: IrId) -> Option<Type> {
+        while let Ir::Definition(used) = self.program.node(id) {
+            id = self.program.definitions[used as usize].root;
+        }
+        match self.program.node(id) {
+            Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. } => match self.dialect.cell(overload) {
+                Cell::Template(template) => template.gives,
+                _ => None,
+            },
+            _ => None,
         }
     }
 

@@ -104,7 +104,7 @@ pub(super) fn cuts(step: &StepPlan<'_>, dialect: Dialect, source: &str, taken: &
     for (index, definition) in program.definitions.iter().enumerate() {
         if live[index] && !definition.failed {
             let owner = definition.name.as_deref().unwrap_or_else(|| role_name(step.roles[index])).to_owned();
-            let inner = Inner { program, dialect, source, owner: &owner };
+            let inner = Inner { program, dialect, source, owner: &owner, grouped: step.grouped };
             inner.cut(definition.first, definition.root, taken, &mut cuts);
         }
     }
@@ -201,6 +201,7 @@ struct Inner<'i> {
     source: &'i str,
     /// What generated names begin with.
     owner: &'i str,
+    grouped: bool,
 }
 
 impl Inner<'_> {
@@ -221,7 +222,9 @@ impl Inner<'_> {
                     let function = catalog::get(catalog::owner(overload));
                     let params = function.overloads.iter().find(|o| o.id == overload).map_or(&[][..], |o| o.params);
                     for ((arg, uses), param) in program.args(args).iter().zip(template.uses).zip(params) {
-                        if *uses > 1 && !is_trivial(program, *arg) && !cuts.contains(*arg) {
+                        // A constant per row could not stand beside groups.
+                        let constant = self.grouped && program.meta(*arg).level == Level::Const;
+                        if *uses > 1 && !constant && !is_trivial(program, *arg) && !cuts.contains(*arg) {
                             let name = self.name(param.name, *arg, taken);
                             cuts.insert(*arg, name);
                         }

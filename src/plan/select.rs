@@ -201,7 +201,8 @@ impl Planner<'_> {
         }
         for output in &self.outputs {
             let stage = if output.key { main } else { self.stages.of(output.root) };
-            let carried = self.step.grouped || self.cuts.contains(output.root);
+            // The grouping select has its outputs as columns; of a later stratum only what is cut is one.
+            let carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
             if carried && stage < self.stages.last {
                 let root = self.cuts.chosen(output.root);
                 self.columns.entry(root).or_insert_with(|| (stage, output.name.clone()));
@@ -300,8 +301,9 @@ impl Planner<'_> {
                     for name in names.iter().filter(|n| !shadowed(n)) {
                         let quoted = self.input.relation.and_then(|r| r.column(name)).is_some_and(Column::is_quoted);
                         let dialect = self.emitter.dialect;
-                        let expr =
+                        let name =
                             self.emitter.tree().text(Span::default(), |out| dialect.push_name(out, name, !quoted));
+                        let expr = self.emitter.in_relation(name, Span::default());
                         kept.push(Item { expr, alias: None });
                     }
                 }
@@ -327,11 +329,16 @@ impl Planner<'_> {
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
         self.emitter.qualifier = if grouping { self.qualifier(&told_apart, stage, from, wanted) } else { None };
+        self.emitter.shadowed = self.emitter.dialect.facts().relation_shadows_column && self.has_column(from, stage);
+        if self.emitter.shadowed {
+            self.emitter.qualifier = Some(self.emitter.name(from, Span::default()));
+        }
         self.emit(&roots, stage);
         let source = if stage == 0 && self.input.first { Source::Input } else { Source::Name(self.written(from)) };
         let mut select = Select { from: Some(source), ..Select::default() };
         for (name, id) in wanted {
-            let expr = self.written_node(*id, stage);
+            let made = self.column_in(*id, stage).is_none();
+            let expr = if made { self.emitter.alone(*id) } else { self.written_node(*id, stage) };
             let written = self.written(name);
             let mut text = String::new();
             crate::sql::flat(self.emitter.tree(), expr, &mut Vec::new(), &mut text);
@@ -375,6 +382,14 @@ impl Planner<'_> {
         clash.then(|| self.emitter.name(from, Span::default()))
     }
 
+    /// Whether what this stratum reads has a column of this name, the relation's own.
+    fn has_column(&self, relation: &str, stage: u32) -> bool {
+        let is = |name: &str| name.eq_ignore_ascii_case(relation);
+        self.program().columns.iter().any(|c| is(&c.name))
+            || self.columns.values().any(|(made, name)| *made < stage && is(name))
+            || matches!(&self.spec.keep, KeepColumns::Some(names) if names.iter().any(|n| is(n)))
+    }
+
     /// What a grouped step groups by.
     fn group_keys(&self) -> Vec<IrId> {
         self.outputs.iter().filter(|o| o.key).map(|o| o.root).collect()
@@ -382,7 +397,7 @@ impl Planner<'_> {
 
     pub(super) fn written_node(&mut self, id: IrId, stage: u32) -> SqlId {
         match self.column_in(id, stage).map(str::to_owned) {
-            Some(name) => self.emitter.name(&name, self.step.program.meta(id).span),
+            Some(name) => self.emitter.column_name(&name, self.step.program.meta(id).span),
             None => self.emitter.written(id),
         }
     }
