@@ -41,6 +41,7 @@ pub(crate) struct Options {
     pub limits: Limits,
     pub timezone: Option<String>,
     pub blank_zero: bool,
+    pub silenced: Vec<Code>,
     pub map_spans: bool,
 }
 
@@ -109,6 +110,12 @@ impl Builder {
     /// Whether blank operands of `+ - *` and of numerators count as 0, as in Omni's engine.
     pub fn blanks_as_zero(mut self, yes: bool) -> Self {
         self.options.blank_zero = yes;
+        self
+    }
+
+    /// Warnings that are not wanted; errors stay whatever is named here.
+    pub fn without_warnings(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
+        self.options.silenced = codes.into_iter().collect();
         self
     }
 
@@ -320,7 +327,7 @@ impl Compiler {
         let mut definitions = self.emit(&program, &ast, &roles, text, &mut diagnostics);
         drop_failed(&mut definitions, &diagnostics);
         place_options(&mut diagnostics, source, text);
-        silence(&mut diagnostics, source);
+        silence(&mut diagnostics, source, &options.silenced);
         diag::sort(&mut diagnostics);
         Compiled { dialect: options.dialect, definitions, diagnostics }
     }
@@ -562,8 +569,9 @@ fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     }
 }
 
-/// Drops warnings that a comment on their line turns off: `// noqa: W0412`, or `// noqa` for all.
-pub(crate) fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str) {
+/// Drops warnings that the options turn off, or a comment on their line: `// noqa: W0412`, or `// noqa` for all.
+pub(crate) fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code]) {
+    diagnostics.retain(|d| d.is_error() || !silenced.contains(&d.kind()));
     if !source.contains("noqa") {
         return;
     }

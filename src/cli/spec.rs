@@ -4,12 +4,15 @@ use formulac::Compiler;
 
 use super::exit::Found;
 use super::source::Source;
+use formulac::span::Span;
 
 /// A compiled spec with its file.
 #[derive(Debug)]
 pub struct Spec {
     /// The model's name, where the spec says one.
     pub name: Option<String>,
+    /// Where it says it.
+    pub name_span: Span,
     /// Plain SQL.
     pub query: Option<String>,
     /// The dbt model.
@@ -22,12 +25,14 @@ pub struct Spec {
 /// Compiles a spec, unless its source is none. `path` is what headers of generated files name.
 pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec {
     if let Some(fault) = source.fault.clone() {
-        return Spec { name: None, query: None, sql: None, yml: None, found: source.found(vec![fault]) };
+        let name_span = Span::default();
+        return Spec { name: None, name_span, query: None, sql: None, yml: None, found: source.found(vec![fault]) };
     }
     let compiled = compiler.compile_spec_at(&source.text, path);
     let own = |text: Option<&str>| text.map(str::to_owned);
     Spec {
         name: own(compiled.name()),
+        name_span: compiled.name_span(),
         query: own(compiled.query()),
         sql: own(compiled.model_sql()),
         yml: own(compiled.model_yml()),

@@ -37,6 +37,7 @@ impl Compiler {
         let mut compiled = CompiledSpec {
             dialect: self.options.dialect,
             name: None,
+            name_span: Span::default(),
             query: None,
             model: None,
             columns: Vec::new(),
@@ -63,11 +64,12 @@ impl Compiler {
             Ok(Some(root)) => {
                 if let Some(spec) = load::load(&root, source, &mut compiled.diagnostics) {
                     compiled.name = Some(spec.model.text.to_owned());
+                    compiled.name_span = spec.model.node.span;
                     Run::new(self, &spec, source, path).run(&mut compiled);
                 }
             }
         }
-        crate::compiler::silence(&mut compiled.diagnostics, source);
+        crate::compiler::silence(&mut compiled.diagnostics, source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         if compiled.has_errors() {
             compiled.query = None;

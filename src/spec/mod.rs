@@ -3,12 +3,15 @@
 mod compile;
 mod formulas;
 mod load;
+mod project;
 
 pub(crate) use load::From;
+pub use project::Project;
 
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::schema::Column;
+use crate::span::Span;
 
 /// A compiled spec: its query and its dbt files where there is no error, and all diagnostics.
 ///
@@ -33,6 +36,7 @@ use crate::schema::Column;
 pub struct CompiledSpec {
     pub(crate) dialect: Dialect,
     pub(crate) name: Option<String>,
+    pub(crate) name_span: Span,
     pub(crate) query: Option<String>,
     pub(crate) model: Option<Model>,
     pub(crate) columns: Vec<Column>,
@@ -57,6 +61,12 @@ impl CompiledSpec {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// Where the spec says the model's name.
+    #[must_use]
+    pub fn name_span(&self) -> Span {
+        self.name_span
     }
 
     /// Plain SQL that reads the table itself; none when there is an error.

@@ -77,7 +77,7 @@ fn nothing_is_written_when_one_spec_is_bad() {
     let run = place.run(&["model", "metrics/revenue.yml", "metrics/bad.yml", "--out", "out"]);
     assert_eq!(run.exit, 1);
     assert!(
-        run.err.contains("F0301") && run.err.ends_with("nothing is written: 1 of 2 specs have errors\n"),
+        run.err.contains("F0301") && run.err.ends_with("nothing is written: 1 of 2 files have errors\n"),
         "{}",
         run.err
     );
@@ -101,11 +101,10 @@ fn a_hand_edit_is_a_conflict() {
     let before = place.read("out/revenue.sql");
     let run = place.run(&call);
     assert_eq!((run.exit, run.out.as_str()), (3, ""));
-    assert_eq!(
-        run.err,
-        "error: `out/counts.sql` is not as formulac wrote it; nothing is written\n\
-         help: put the change into the spec and remove the file, or write to another folder\n"
-    );
+    let message = "error[F0701]: `out/counts.sql` is not as formulac wrote it\n";
+    assert!(run.err.contains(message) && run.err.ends_with("\nnothing is written\n"), "{}", run.err);
+    let json = place.run(&[&call[..], &["--json"]].concat());
+    assert_eq!((json.exit, json.json()["diagnostics"][0]["code"].as_str()), (3, Some("F0701")));
     assert_eq!(place.read("out/counts.sql"), edited);
     assert_eq!(place.read("out/revenue.sql"), before);
     // A file that formulac never wrote is somebody's too.
