@@ -155,7 +155,7 @@ impl ReadColumn {
         self.relation().map_or_else(|| self.name().to_owned(), |r| format!("{r}.{}", self.name()))
     }
 
-    /// The type that was taken from use, where no schema says it.
+    /// The type that was taken from use, where no schema says it: unknown where the uses leave it open.
     #[must_use]
     pub fn assumed(&self) -> Option<Type> {
         self.0.assumed.then_some(self.0.ty)
@@ -325,7 +325,7 @@ impl Compiler {
         let program = check::check(&ast, text, &scope, &mut diagnostics);
         self.warn_comparisons(&program, source, &mut diagnostics);
         let mut definitions = self.emit(&program, &ast, &roles, text, &mut diagnostics);
-        drop_failed(&mut definitions, &diagnostics);
+        drop_failed(&mut definitions, &diagnostics, source);
         place_options(&mut diagnostics, source, text);
         silence(&mut diagnostics, source, &options.silenced);
         diag::sort(&mut diagnostics);
@@ -541,8 +541,17 @@ pub(crate) fn read_columns(program: &Program, first: IrId, root: IrId, reads: &[
     found
 }
 
-/// A definition with an error anywhere in it is left out. Definitions stand in the order of the text.
-fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic]) {
+/// A definition with an error anywhere in it is left out. Definitions stand in the order of the text. A bare formula
+/// is all of the text, and a relation that is not known is that of all definitions.
+fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], source: &str) {
+    let bare = matches!(definitions.as_slice(), [Definition { name: None, .. }]);
+    let is_of_all = |d: &Diagnostic| {
+        let span = d.span();
+        (d.kind() == Code::UnknownRelation && span.is_empty()) || (bare && span.start as usize <= source.len())
+    };
+    if diagnostics.iter().any(|d| d.is_error() && is_of_all(d)) {
+        definitions.clear();
+    }
     let mut failed = vec![false; definitions.len()];
     for error in diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span) {
         let at = definitions.partition_point(|d| d.span.start <= error.start);

@@ -110,8 +110,13 @@ fn object(dialect: Dialect, definitions: &[Definition], diagnostics: &[Value]) -
 
 /// A definition as JSON.
 pub fn definition_object(definition: &Definition) -> Value {
-    let assumed: Map<String, Value> =
-        definition.columns().filter_map(|c| Some((c.name().to_owned(), json!(c.assumed()?.name())))).collect();
+    let mut assumed = Map::new();
+    for column in definition.columns() {
+        let Some(ty) = column.assumed() else { continue };
+        // Two relations may have columns of one name.
+        let name = if assumed.contains_key(column.name()) { column.path() } else { column.name().to_owned() };
+        assumed.insert(name, json!(ty.name()));
+    }
     json!({
         "name": definition.name(),
         "sql": definition.sql(),

@@ -146,6 +146,9 @@ impl<'r> Run<'r> {
             };
             self.ctes.extend(output.ctes);
             if last {
+                if !output.open {
+                    self.check_columns(&output.relation, &mut compiled.diagnostics);
+                }
                 body = output.body;
                 compiled.columns = self.documented(&output.relation);
             } else {
@@ -162,26 +165,45 @@ impl<'r> Run<'r> {
         }
     }
 
+    /// What is said of columns that the model does not have is said of none.
+    fn check_columns(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
+        let columns = output.columns();
+        for (name, _) in self.spec.columns.iter().filter(|(name, _)| output.column(name.text).is_none()) {
+            let message = format!("the model has no column `{}`", name.text);
+            let help = match suggest::nearest(name.text, columns.iter().map(Column::name)) {
+                Some(near) => format!("`{near}` has a similar name"),
+                None => "correct the name, or leave it out".to_owned(),
+            };
+            diagnostics.push(Diagnostic::new(Code::UnknownName, name.node.span, message).with_help(help));
+        }
+    }
+
     /// The names of the model and its steps.
     fn check_names(&self, diagnostics: &mut Vec<Diagnostic>) {
         let model = self.spec.model;
         let plain = |c: char| c.is_alphanumeric() || c == '_';
-        if !model.text.chars().all(plain) || model.text.starts_with(|c: char| c.is_ascii_digit()) {
+        let begins_well = model.text.starts_with(|c: char| plain(c) && !c.is_ascii_digit());
+        if !begins_well || !model.text.chars().all(plain) {
             let proposed: String =
                 model.text.chars().map(|c| if plain(c) { c.to_ascii_lowercase() } else { '_' }).collect();
+            let proposed = proposed.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');
+            let proposed = if proposed.is_empty() { "monthly_revenue" } else { proposed };
             diagnostics.push(
                 Diagnostic::new(
                     Code::NotADbtName,
                     model.node.span,
-                    format!("`{}` cannot be the name of a dbt model", model.text),
+                    match model.text {
+                        "" => "the model's name is empty".to_owned(),
+                        name => format!("`{name}` cannot be the name of a dbt model"),
+                    },
                 )
-                .with_help(format!("write `{}`", proposed.trim_start_matches(|c: char| c.is_ascii_digit()))),
+                .with_help(format!("write `{proposed}`")),
             );
         }
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
         for step in &self.spec.steps {
             let Some(name) = step.name else {
-                if self.spec.steps.len() > 1 {
+                if self.spec.steps.len() > 1 && !step.faulty {
                     diagnostics.push(
                         Diagnostic::new(Code::UnnamedStep, step.span, "a step among several needs a name")
                             .with_help("add `name:`, which becomes the name of its CTE"),
@@ -448,14 +470,27 @@ fn uncommented(formula: &str) -> String {
         .to_owned()
 }
 
+fn is_plain_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
 /// A definitions block holds definitions, not a formula.
 fn check_unnamed(ast: &Ast, formulas: &Formulas, found: &mut Vec<Diagnostic>) {
     for definition in &ast.definitions {
         let role = formulas.roles.get(definition.part as usize);
         if definition.name.is_none() && role == Some(&Role::Definitions) && !definition.broken {
+            let text = definition.span.text(&formulas.text);
+            let help = match text.split_once(':').map(|(name, formula)| (name.trim(), formula.trim())) {
+                // As YAML has it: that it reads as a range besides is not said.
+                Some((name, formula)) if is_plain_name(name) && !formula.is_empty() => {
+                    found.retain(|d| d.span() != definition.span);
+                    format!("write `{name} = {formula}`")
+                }
+                _ => "give it a name, `name = …`".to_owned(),
+            };
             found.push(
                 Diagnostic::new(Code::StrayFormula, definition.span, "expected a definition, found a formula")
-                    .with_help("give it a name, `name = …`"),
+                    .with_help(help),
             );
         }
     }
@@ -520,7 +555,10 @@ fn check_shape(step: &Step<'_>, plan: &StepPlan<'_>, input: &StepInput<'_>, diag
                 .with_help("add `order_by`"),
         );
     }
-    let empty = !plan.outputs.iter().any(|o| *o) && step.group_by.is_empty() && matches!(step.keep, Keep::Nothing);
+    let empty = !step.faulty
+        && !plan.outputs.iter().any(|o| *o)
+        && step.group_by.is_empty()
+        && matches!(step.keep, Keep::Nothing);
     if empty {
         diagnostics.push(
             Diagnostic::new(Code::NothingToSelect, step.span, "the step has no columns")

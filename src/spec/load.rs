@@ -65,6 +65,8 @@ pub(crate) struct Step<'y> {
     pub keep_span: Span,
     pub limit: Option<u64>,
     pub limit_span: Span,
+    /// It was reported that it is no step, or that it has a key that means nothing; what it lacks may stand there.
+    pub faulty: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -330,11 +332,14 @@ impl<'y> Loader<'y, '_> {
                 )
                 .with_help("write `- name: …` with `definitions:` below it"),
             );
+            step.faulty = true;
             return step;
         }
         if !at_top {
             self.keys(node, &[STEP_KEYS], &[STEP_LATER, &["columns"]]);
         }
+        let strange = |key: &Node| key.text().is_none_or(|k| !STEP_KEYS.contains(&k) && !MODEL_KEYS.contains(&k));
+        step.faulty = node.pairs().unwrap_or_default().iter().any(|(key, _)| strange(key));
         step.name = node.get("name").and_then(|n| Some(Text { text: self.plain("name", n)?, node: n }));
         step.filter = self.formula(node, "where");
         step.having = self.formula(node, "having");
@@ -393,6 +398,12 @@ impl<'y> Loader<'y, '_> {
                 continue;
             };
             let name = Text { text, node: key };
+            if text.trim().is_empty() {
+                self.report(
+                    Diagnostic::new(Code::WrongShape, key.span, "a definition's name is empty")
+                        .with_help("give it a name, `name: formula`"),
+                );
+            }
             let (formula, description) = if value.pairs().is_some() {
                 self.keys(value, &[DEFINITION_KEYS], &[DEFINITION_LATER]);
                 (self.required(value, "formula", "the definition's formula"), self.description(value))

@@ -167,5 +167,24 @@ fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
             help = format!("put the formula in quotes: `{}: '{}'`", key.trim(), value.replace('\'', "''"));
         }
     }
+    if let Some(mended) = quoted_timeframes(text) {
+        help = format!("put the timeframe in quotes: `{mended}`");
+    }
     Diagnostic::new(Code::InvalidYaml, span, format!("not valid YAML: {what}")).with_help(help)
+}
+
+/// `group_by: [region, billing_date[month]]` with the timeframe quoted, in which YAML sees a list.
+fn quoted_timeframes(line: &str) -> Option<String> {
+    let (key, list) = line.split_once(": [")?;
+    let list = list.trim_end().strip_suffix(']')?;
+    let is_timeframe = |item: &str| {
+        let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+        item.strip_suffix(']').and_then(|i| i.split_once('[')).is_some_and(|(name, frame)| word(name) && word(frame))
+    };
+    let items: Vec<&str> = list.split(',').map(str::trim).collect();
+    if !items.iter().any(|item| is_timeframe(item)) {
+        return None;
+    }
+    let quoted = items.iter().map(|i| if is_timeframe(i) { format!("\"{i}\"") } else { (*i).to_owned() });
+    Some(format!("{}: [{}]", key.trim(), quoted.collect::<Vec<_>>().join(", ")))
 }

@@ -147,3 +147,26 @@ fn json_has_the_faults_of_the_schema() {
     assert_eq!(value["diagnostics"][0]["file"], "s.yml");
     assert_eq!(value["diagnostics"][0]["code"], "F0821");
 }
+
+/// An error that stands in no definition and is one of all of them.
+#[test]
+fn what_is_wrong_with_all_leaves_nothing() {
+    let place = Place::new("wrong_with_all");
+    place.write("schema.yml", SCHEMA);
+    for args in [
+        &["compile", "/* all */ SUM(amount)"][..],
+        &["compile", "SUM(amount) /* all */"],
+        &["compile", "a = COUNT(id)\nb = COUNT(id)", "--schema", "schema.yml", "--from", "ordres"],
+    ] {
+        let run = place.run(args);
+        assert_eq!((run.exit, run.out.as_str()), (1, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn assumed_columns_of_one_name_are_both_listed() {
+    let place = Place::new("assumed_twice");
+    let value = place.run(&["compile", "SUM(a.x) / COUNT(DISTINCT(b.x))", "--json"]).json();
+    assert_eq!(value["definitions"][0]["columns"], json!(["a.x", "b.x"]));
+    assert_eq!(value["definitions"][0]["assumed"], json!({"x": "decimal", "b.x": "unknown"}));
+}
