@@ -90,7 +90,7 @@ impl Lower<'_> {
             }
             self.alone(*arg);
         }
-        if self.late(Level::Aggregate, span) {
+        if self.late(Level::Aggregate, span) || !self.aggregates_allowed(span) {
             return self.error(span);
         }
         let Some((overload, args)) = self.choose(function, args, span, function.name) else { return self.error(span) };

@@ -11,12 +11,17 @@ pub(crate) struct ColumnDoc {
     pub tests: Vec<&'static str>,
 }
 
-/// The properties file of one model.
-pub(crate) fn properties(model: &str, description: Option<&str>, columns: &[ColumnDoc]) -> String {
+/// The properties file of one model. `key` is an expression that is different in every row, where no column is.
+pub(crate) fn properties(model: &str, description: Option<&str>, key: Option<&str>, columns: &[ColumnDoc]) -> String {
     let mut out = String::from("version: 2\n\nmodels:\n");
     let _ = writeln!(out, "  - name: {}", scalar(model, 4));
     if let Some(description) = description.filter(|d| !d.is_empty()) {
         let _ = writeln!(out, "    description: {}", text(description, 6));
+    }
+    if let Some(key) = key {
+        // dbt's own way for several columns; a test of a package would need the package.
+        let key = text(key, 14);
+        let _ = write!(out, "    data_tests:\n      - unique:\n          arguments:\n            column_name: {key}\n");
     }
     if columns.is_empty() {
         return out;

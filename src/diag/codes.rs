@@ -301,6 +301,10 @@ codes! {
     SameModelTwice "F0813" "same-model-twice" Error
         "Two specs make the model of one name, so that one would overwrite the other's files. A model's name is given once in a project."
         Shown("`model: revenue` in two specs") => Shown("`model: revenue` and `model: revenue_by_month`");
+    ColumnsNotKnown "F0814" "columns-not-known" Error
+        "`keep: all` is `select *` where no schema says the columns. That gives columns which the step computes on the way as well, and the old one of a name that the step defines anew."
+        Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
+        => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
     NotASchema "F0820" "not-a-schema" Error
         "The file given as a schema is none of the kinds that are understood."
         Schema("tables: []") => Schema("relations: {orders: {columns: {id: integer}}}");

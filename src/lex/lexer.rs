@@ -47,6 +47,7 @@ fn pass(whole: &str, part: Span, cut: u32, diagnostics: &mut Vec<Diagnostic>) ->
         open_comment: u32::MAX,
         cut,
         swallows: u32::MAX,
+        looked: false,
     };
     let mut lexer = Token::lexer(rest);
     while let Some(token) = lexer.next() {
@@ -117,6 +118,7 @@ struct Faults<'a> {
     cut: u32,
     /// Where a text begins that has eaten definitions, seen when a later one is not closed.
     swallows: u32,
+    looked: bool,
 }
 
 impl Faults<'_> {
@@ -170,7 +172,8 @@ impl Faults<'_> {
         if let Some(first) = self.before_backslash(span.start, lexed) {
             return self.escaped(span, first);
         }
-        if self.cut == u32::MAX {
+        // Looked for once, at the first that is not closed: what swallows stands before it.
+        if self.cut == u32::MAX && !std::mem::replace(&mut self.looked, true) {
             self.swallows = swallows(self.source, lexed);
         }
         let text = self.after(span.start);

@@ -15,10 +15,10 @@ use crate::parse;
 use crate::plan::{
     CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, key_name, plan_step, use_window_forms,
 };
-use crate::schema::{Column, Relation};
+use crate::schema::{Column, Relation, Schema};
 use crate::span::Span;
 use crate::sql::{self, Cte, Query, Select, Tree};
-use crate::types::Level;
+use crate::types::{Level, Type};
 use crate::yaml;
 
 impl Compiler {
@@ -298,6 +298,16 @@ impl<'r> Run<'r> {
         let (output, tree) = plan_step(&plan, &spec, input, options.dialect, &options.limits, tree, &mut self.names);
         self.tree = tree;
         diagnostics.extend(output.diagnostics.iter().cloned().map(|d| d.mapped(|s| formulas.in_file(s))));
+        if let Some(column) = &output.in_the_way {
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::ColumnsNotKnown,
+                    step.keep_span,
+                    format!("`keep: all` cannot leave out `{column}`, since no schema says the other columns"),
+                )
+                .with_help("give a schema with `--schema`, or list the columns in `keep`"),
+            );
+        }
         (!diagnostics.iter().any(Diagnostic::is_error)).then_some(output)
     }
 
@@ -403,6 +413,37 @@ impl<'r> Run<'r> {
         relation.columns().iter().map(with).collect()
     }
 
+    /// The SQL of one text that tells the rows apart, where it takes several columns. It is a formula of the language,
+    /// so that each dialect writes numbers and dates as texts in its way; of a type that is not known it cannot be
+    /// said. A NULL is not the empty text beside it.
+    fn key_of_several(&self, columns: &[Column], grain: &[String]) -> Option<String> {
+        if grain.len() < 2 {
+            return None;
+        }
+        let mut parts = Vec::new();
+        for name in grain {
+            let column = columns.iter().find(|c| c.name().eq_ignore_ascii_case(name))?;
+            let is_written_so = name.contains(['{', '}', '[', ']', ':', '.', '\n']) || name.trim() != name;
+            if is_written_so || matches!(column.ty(), Type::Unknown | Type::Other) {
+                return None;
+            }
+            parts.push(if column.is_nullable() && column.ty() == Type::Text {
+                format!("COALESCE(${{{name}}}, \"<null>\")")
+            } else {
+                format!("${{{name}}}")
+            });
+        }
+        let relation = columns.iter().cloned().fold(Relation::new(self.spec.model.text), Relation::with);
+        let compiler = Compiler::builder()
+            .dialect(self.compiler.options.dialect)
+            .schema(Schema::new().with(relation))
+            .context(Context::Row)
+            .timezone("UTC")
+            .build();
+        let compiled = compiler.compile(&format!("={}", parts.join(" & \"|\" & ")));
+        compiled.definitions().first().map(|key| key.sql().to_owned())
+    }
+
     fn write(&self, mut body: Select, grain: &[String], compiled: &mut CompiledSpec) {
         let options = &self.compiler.options;
         let written = |name: &str| options.dialect.name_text(name, true);
@@ -450,7 +491,8 @@ impl<'r> Run<'r> {
                 ColumnDoc { name: c.name().to_owned(), description: c.about().unwrap_or_default().to_owned(), tests }
             })
             .collect();
-        let yml = dbt::properties(self.spec.model.text, self.spec.description.as_deref(), &columns);
+        let key = self.key_of_several(&compiled.columns, grain);
+        let yml = dbt::properties(self.spec.model.text, self.spec.description.as_deref(), key.as_deref(), &columns);
         compiled.query = Some(plain);
         compiled.model = Some(Model {
             sql: dbt::sealed_sql(&model, &spec_name, &self.formulas),

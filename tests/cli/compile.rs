@@ -148,6 +148,17 @@ fn json_has_the_faults_of_the_schema() {
     assert_eq!(value["diagnostics"][0]["code"], "F0821");
 }
 
+/// In a worksheet a bare name is one cell, so that an aggregate there is not the one of a group.
+#[test]
+fn a_worksheet_is_not_taken_for_a_measure() {
+    let place = Place::new("worksheet");
+    for formula in ["SUM(amount)", "COUNT(amount)", "SUMIF(a > 1, amount)", "AVERAGE(DISTINCT(amount))"] {
+        let run = place.run(&["compile", formula, "--context", "worksheet", "--json"]);
+        assert_eq!((run.exit, run.json()["diagnostics"][0]["code"].as_str()), (1, Some("F0309")), "{formula}");
+    }
+    assert_eq!(place.run(&["compile", "amount * 2", "--context", "worksheet"]).out, "amount * 2\n");
+}
+
 /// An error that stands in no definition and is one of all of them.
 #[test]
 fn what_is_wrong_with_all_leaves_nothing() {

@@ -143,3 +143,28 @@ fn json_of_models() {
     // Span, line and column are the YAML file's.
     assert_eq!(fault["span"], json!({"start": 41, "end": 47, "line": 3, "column": 18}));
 }
+
+/// Several columns that tell the rows apart together are tested together, where their types are known.
+#[test]
+fn a_grain_of_several_columns_is_tested() {
+    let place = Place::new("model_grain");
+    place.write("m.yml", "model: m\nfrom: t\ngroup_by: \"region, day[month], shop\"\ndefinitions: n = COUNT()\n");
+    place.write(
+        "schema.yml",
+        "relations: {t: {columns: {region: text, shop: {type: integer, nullable: false}, day: date}}}\n",
+    );
+    let yml = |args: &[&str]| {
+        let run = place.run(&[&["model", "m.yml", "--json"], args].concat());
+        run.json()["models"][0]["yml"].as_str().unwrap_or_default().to_owned()
+    };
+    let key = |sql: &str| {
+        format!(
+            "    data_tests:\n      - unique:\n          arguments:\n            column_name: {sql}\n    columns:\n"
+        )
+    };
+    let postgres = yml(&["--schema", "schema.yml"]);
+    let expected = "coalesce(region, '<null>') || '|' || coalesce(to_char(day_month, 'YYYY-MM-DD'), '') || '|' || cast(shop as text)";
+    assert!(postgres.contains(&key(expected)), "{postgres}");
+    // What is not known may be no text, and then it is not joined so.
+    assert!(!yml(&[]).contains("unique"));
+}
