@@ -448,7 +448,7 @@ impl<'r> Run<'r> {
         let options = &self.compiler.options;
         let written = |name: &str| options.dialect.name_text(name, true);
         let table = match &self.spec.from {
-            load::From::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
+            dbt::From::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
             other => written(other.name()),
         };
         let import = written(self.spec.from.name());

@@ -1,5 +1,6 @@
 //! A spec's YAML to its parts: known keys with the right shapes, the rest reported.
 
+use crate::dbt::From;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use crate::yaml::{self, Node};
@@ -9,28 +10,6 @@ use crate::yaml::{self, Node};
 pub(crate) struct Text<'y> {
     pub text: &'y str,
     pub node: &'y Node,
-}
-
-/// Where a spec's rows come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum From {
-    /// A table as written, perhaps with dots.
-    Table(String),
-    /// `ref('model')`, `ref('package', 'model', v=2)`.
-    Ref { arguments: String, model: String },
-    /// `source('group', 'table')`.
-    Source { arguments: String, table: String },
-}
-
-impl From {
-    /// The name by which the rows are known: the model, the table.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Table(table) => table.rsplit('.').next().unwrap_or(table),
-            Self::Ref { model, .. } => model,
-            Self::Source { table, .. } => table,
-        }
-    }
 }
 
 /// The columns of the step before that a step passes on.

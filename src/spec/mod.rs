@@ -5,7 +5,6 @@ mod formulas;
 mod load;
 mod project;
 
-pub(crate) use load::From;
 pub use project::Project;
 
 use crate::diag::Diagnostic;
