@@ -2,23 +2,23 @@
 
 use rustc_hash::FxHashMap;
 
+use super::CompiledSpec;
+use super::checks::{check_keys, check_shape, check_unnamed};
 use super::formulas::Formulas;
 use super::load::{self, Keep, Spec, Step};
-use super::{CompiledSpec, Model};
 use crate::ast::Ast;
 use crate::check::{self, Context, Role, Scope};
 use crate::compiler::Compiler;
-use crate::dbt::{self, ColumnDoc};
 use crate::diag::{self, Code, Diagnostic, suggest};
 use crate::ir::{Ir, Program};
 use crate::parse;
 use crate::plan::{
     CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, key_name, plan_step, use_window_forms,
 };
-use crate::schema::{Column, Relation, Schema};
+use crate::schema::Relation;
 use crate::span::Span;
-use crate::sql::{self, Cte, Query, Select, Tree};
-use crate::types::{Level, Type};
+use crate::sql::{Cte, Select, Tree};
+use crate::types::Level;
 use crate::yaml;
 
 impl Compiler {
@@ -79,20 +79,20 @@ impl Compiler {
     }
 }
 
-struct Run<'r> {
-    compiler: &'r Compiler,
-    spec: &'r Spec<'r>,
-    source: &'r str,
-    path: Option<&'r str>,
-    tree: Tree,
-    names: CteNames,
-    ctes: Vec<Cte>,
+pub(super) struct Run<'r> {
+    pub(super) compiler: &'r Compiler,
+    pub(super) spec: &'r Spec<'r>,
+    pub(super) source: &'r str,
+    pub(super) path: Option<&'r str>,
+    pub(super) tree: Tree,
+    pub(super) names: CteNames,
+    pub(super) ctes: Vec<Cte>,
     /// Description of columns by name: what the analyst wrote of a definition.
-    descriptions: FxHashMap<String, String>,
+    pub(super) descriptions: FxHashMap<String, String>,
     /// Name and text of every definition, for the header.
-    formulas: Vec<(String, String)>,
+    pub(super) formulas: Vec<(String, String)>,
     /// Name and text of grouping keys.
-    written_keys: Vec<(String, String)>,
+    pub(super) written_keys: Vec<(String, String)>,
 }
 
 impl<'r> Run<'r> {
@@ -162,77 +162,6 @@ impl<'r> Run<'r> {
         }
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
             self.write(body, &grain, compiled);
-        }
-    }
-
-    /// What is said of columns that the model does not have is said of none.
-    fn check_columns(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
-        let columns = output.columns();
-        for (name, _) in self.spec.columns.iter().filter(|(name, _)| output.column(name.text).is_none()) {
-            let message = format!("the model has no column `{}`", name.text);
-            let help = match suggest::nearest(name.text, columns.iter().map(Column::name)) {
-                Some(near) => format!("`{near}` has a similar name"),
-                None => "correct the name, or leave it out".to_owned(),
-            };
-            diagnostics.push(Diagnostic::new(Code::UnknownName, name.node.span, message).with_help(help));
-        }
-    }
-
-    /// The names of the model and its steps.
-    fn check_names(&self, diagnostics: &mut Vec<Diagnostic>) {
-        let model = self.spec.model;
-        let plain = |c: char| c.is_alphanumeric() || c == '_';
-        let begins_well = model.text.starts_with(|c: char| plain(c) && !c.is_ascii_digit());
-        if !begins_well || !model.text.chars().all(plain) {
-            let proposed: String =
-                model.text.chars().map(|c| if plain(c) { c.to_ascii_lowercase() } else { '_' }).collect();
-            let proposed = proposed.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');
-            let proposed = if proposed.is_empty() { "monthly_revenue" } else { proposed };
-            diagnostics.push(
-                Diagnostic::new(
-                    Code::NotADbtName,
-                    model.node.span,
-                    match model.text {
-                        "" => "the model's name is empty".to_owned(),
-                        name => format!("`{name}` cannot be the name of a dbt model"),
-                    },
-                )
-                .with_help(format!("write `{proposed}`")),
-            );
-        }
-        let mut seen: FxHashMap<String, Span> = FxHashMap::default();
-        for step in &self.spec.steps {
-            let Some(name) = step.name else {
-                if self.spec.steps.len() > 1 && !step.faulty {
-                    diagnostics.push(
-                        Diagnostic::new(Code::UnnamedStep, step.span, "a step among several needs a name")
-                            .with_help("add `name:`, which becomes the name of its CTE"),
-                    );
-                }
-                continue;
-            };
-            if let Some(first) = seen.insert(name.text.to_ascii_lowercase(), name.node.span) {
-                diagnostics.push(
-                    Diagnostic::new(
-                        Code::DuplicateStep,
-                        name.node.span,
-                        format!("two steps are called `{}`", name.text),
-                    )
-                    .with_other(first, "the first")
-                    .with_help("give one of them another name"),
-                );
-            }
-            if name.text.eq_ignore_ascii_case(self.spec.from.name()) {
-                diagnostics.push(
-                    Diagnostic::new(
-                        Code::StepNamedLikeRelation,
-                        name.node.span,
-                        format!("step `{}` has the name of the relation that the spec reads", name.text),
-                    )
-                    .with_help(format!("call it `{}_rows`", name.text))
-                    .with_fix(name.node.span, format!("{}_rows", name.text)),
-                );
-            }
         }
     }
 
@@ -356,186 +285,6 @@ impl<'r> Run<'r> {
             [one, ..] => format!("{from}_by_{one}_and_more"),
         }
     }
-
-    /// Descriptions and formulas of a step, for the files beside the SQL.
-    fn collect(&mut self, program: &Program, ast: &Ast, formulas: &Formulas) {
-        for (definition, parsed) in program.definitions.iter().zip(&ast.definitions) {
-            let part = parsed.part as usize;
-            if formulas.roles.get(part) == Some(&Role::GroupBy) {
-                // A timeframe that is grouped by is described by how it is written.
-                let text = definition.span.text(&formulas.text);
-                self.written_keys.push((key_name(text), text.to_owned()));
-            }
-            let Some(name) = definition.name.clone().filter(|_| formulas.roles.get(part) == Some(&Role::Definitions))
-            else {
-                continue;
-            };
-            let beside = formulas.descriptions.get(part).cloned().flatten();
-            let text = definition.span.text(&formulas.text);
-            let formula = match (text.split_once('='), formulas.parts.get(part).and_then(|p| p.name)) {
-                (_, Some(_)) => formulas.parts[part].span.text(&formulas.text).trim().to_owned(),
-                (Some((_, formula)), None) => formula.trim().to_owned(),
-                (None, None) => text.to_owned(),
-            };
-            let formula = uncommented(&formula);
-            let description =
-                beside.or_else(|| parse::description(&formulas.text, definition.span.start)).unwrap_or_default();
-            let key = name.to_ascii_lowercase();
-            if description.is_empty() {
-                self.descriptions.remove(&key);
-            } else {
-                self.descriptions.insert(key, description);
-            }
-            self.formulas.push((name, formula));
-        }
-    }
-
-    /// The output columns with the best description that there is.
-    fn documented(&self, relation: &Relation) -> Vec<Column> {
-        let from = self.compiler.options.schema.relation(self.spec.from.name());
-        let by_name = |pairs: &mut dyn Iterator<Item = (&str, &str)>| -> FxHashMap<String, String> {
-            pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
-        };
-        let said = by_name(&mut self.spec.columns.iter().filter_map(|(n, d)| Some((n.text, d.as_deref()?))));
-        let written = self.formulas.iter().chain(&self.written_keys);
-        let written = written.filter(|(n, f)| !n.eq_ignore_ascii_case(f));
-        let formulas = by_name(&mut written.map(|(n, f)| (n.as_str(), f.as_str())));
-        let describe = |column: &Column| -> Option<String> {
-            let key = column.name().to_ascii_lowercase();
-            let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
-            own.or_else(|| from.and_then(|r| r.column(column.name())?.about().map(str::to_owned)))
-                .or_else(|| Some(formulas.get(&key)?.split_whitespace().collect::<Vec<_>>().join(" ")))
-        };
-        let with = |column: &Column| match describe(column) {
-            Some(text) => column.clone().description(text),
-            None => column.clone(),
-        };
-        relation.columns().iter().map(with).collect()
-    }
-
-    /// The SQL of one text that tells the rows apart, where it takes several columns. It is a formula of the language,
-    /// so that each dialect writes numbers and dates as texts in its way; of a type that is not known it cannot be
-    /// said. A NULL is not the empty text beside it.
-    fn key_of_several(&self, columns: &[Column], grain: &[String]) -> Option<String> {
-        if grain.len() < 2 {
-            return None;
-        }
-        let mut parts = Vec::new();
-        for name in grain {
-            let column = columns.iter().find(|c| c.name().eq_ignore_ascii_case(name))?;
-            let is_written_so = name.contains(['{', '}', '[', ']', ':', '.', '\n']) || name.trim() != name;
-            if is_written_so || matches!(column.ty(), Type::Unknown | Type::Other) {
-                return None;
-            }
-            parts.push(if column.is_nullable() && column.ty() == Type::Text {
-                format!("COALESCE(${{{name}}}, \"<null>\")")
-            } else {
-                format!("${{{name}}}")
-            });
-        }
-        let relation = columns.iter().cloned().fold(Relation::new(self.spec.model.text), Relation::with);
-        let compiler = Compiler::builder()
-            .dialect(self.compiler.options.dialect)
-            .schema(Schema::new().with(relation))
-            .context(Context::Row)
-            .timezone("UTC")
-            .build();
-        let compiled = compiler.compile(&format!("={}", parts.join(" & \"|\" & ")));
-        compiled.definitions().first().map(|key| key.sql().to_owned())
-    }
-
-    fn write(&self, mut body: Select, grain: &[String], compiled: &mut CompiledSpec) {
-        let options = &self.compiler.options;
-        let written = |name: &str| options.dialect.name_text(name, true);
-        let table = match &self.spec.from {
-            dbt::From::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
-            other => written(other.name()),
-        };
-        let import = written(self.spec.from.name());
-        let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
-        let mut plain = String::new();
-        sql::write_query(&self.tree, &query, &table, None, &mut plain);
-        if body.limit.is_none() {
-            body.order_by.clear();
-        }
-        query.body = body;
-        let mut model = String::new();
-        let select = dbt::import(&self.spec.from, &table);
-        // Markers of Jinja come from the analyst's texts; those of the import are the only ones that dbt is to see.
-        sql::write_query(&self.tree, &query, &import, Some("\u{1}"), &mut model);
-        let model = dbt::protect(&model).replacen('\u{1}', &select, 1);
-        if model.len().max(plain.len()) > options.limits.output {
-            compiled.diagnostics.push(
-                Diagnostic::new(
-                    Code::OutputTooLarge,
-                    self.spec.model.node.span,
-                    format!("the SQL is more than {} MiB long", options.limits.output >> 20),
-                )
-                .with_help("split the spec into several models"),
-            );
-            return;
-        }
-        let spec_name = self.path.map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
-        let columns: Vec<ColumnDoc> = compiled
-            .columns
-            .iter()
-            .map(|c| {
-                let key = grain.iter().any(|g| g.eq_ignore_ascii_case(c.name()));
-                let mut tests = Vec::new();
-                if key && !c.is_nullable() {
-                    tests.push("not_null");
-                }
-                if key && grain.len() == 1 {
-                    tests.push("unique");
-                }
-                ColumnDoc { name: c.name().to_owned(), description: c.about().unwrap_or_default().to_owned(), tests }
-            })
-            .collect();
-        let key = self.key_of_several(&compiled.columns, grain);
-        let yml = dbt::properties(self.spec.model.text, self.spec.description.as_deref(), key.as_deref(), &columns);
-        compiled.query = Some(plain);
-        compiled.model = Some(Model {
-            sql: dbt::sealed_sql(&model, &spec_name, &self.formulas),
-            yml: dbt::sealed_yml(&yml, &spec_name),
-        });
-    }
-}
-
-/// A formula without its comments, for a header in one line.
-fn uncommented(formula: &str) -> String {
-    formula
-        .lines()
-        .map(|l| if l.contains('"') { l } else { l.split("//").next().unwrap_or(l) })
-        .collect::<Vec<_>>()
-        .join("\n")
-        .trim()
-        .to_owned()
-}
-
-fn is_plain_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
-}
-
-/// A definitions block holds definitions, not a formula.
-fn check_unnamed(ast: &Ast, formulas: &Formulas, found: &mut Vec<Diagnostic>) {
-    for definition in &ast.definitions {
-        let role = formulas.roles.get(definition.part as usize);
-        if definition.name.is_none() && role == Some(&Role::Definitions) && !definition.broken {
-            let text = definition.span.text(&formulas.text);
-            let help = match text.split_once(':').map(|(name, formula)| (name.trim(), formula.trim())) {
-                // As YAML has it: that it reads as a range besides is not said.
-                Some((name, formula)) if is_plain_name(name) && !formula.is_empty() => {
-                    found.retain(|d| d.span() != definition.span);
-                    format!("write `{name} = {formula}`")
-                }
-                _ => "give it a name, `name = …`".to_owned(),
-            };
-            found.push(
-                Diagnostic::new(Code::StrayFormula, definition.span, "expected a definition, found a formula")
-                    .with_help(help),
-            );
-        }
-    }
 }
 
 fn plan_of<'p>(program: &'p Program, ast: &Ast, formulas: &Formulas, step: &Step<'_>) -> StepPlan<'p> {
@@ -563,61 +312,4 @@ fn plan_of<'p>(program: &'p Program, ast: &Ast, formulas: &Formulas, step: &Step
         })
         .collect();
     StepPlan { program, roles, grouped, keys, outputs }
-}
-
-/// A key that is the same for all rows.
-fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
-    let program = plan.program;
-    for (definition, role) in program.definitions.iter().zip(&plan.roles) {
-        let meta = program.meta(definition.root);
-        if *role == Role::GroupBy && !definition.failed && meta.level == Level::Const {
-            found.push(
-                Diagnostic::new(
-                    Code::ConstantKey,
-                    definition.span,
-                    "the key is the same for all rows, so it groups nothing",
-                )
-                .with_help("leave it out of `group_by`; a constant is a column of its own"),
-            );
-        }
-    }
-}
-
-/// Keys that do not go together.
-fn check_shape(step: &Step<'_>, plan: &StepPlan<'_>, input: &StepInput<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    if plan.grouped && !matches!(step.keep, Keep::Nothing) {
-        diagnostics.push(
-            Diagnostic::new(Code::KeepInGroupedStep, step.keep_span, "a grouped step keeps no columns of single rows")
-                .with_help("name the columns in `group_by`, or aggregate them"),
-        );
-    }
-    if step.limit.is_some() && step.order_by.is_empty() {
-        diagnostics.push(
-            Diagnostic::new(Code::LimitWithoutOrder, step.limit_span, "`limit` without `order_by` keeps any rows")
-                .with_help("add `order_by`"),
-        );
-    }
-    let empty = !step.faulty
-        && !plan.outputs.iter().any(|o| *o)
-        && step.group_by.is_empty()
-        && matches!(step.keep, Keep::Nothing);
-    if empty {
-        diagnostics.push(
-            Diagnostic::new(Code::NothingToSelect, step.span, "the step has no columns")
-                .with_help("add `definitions`, `group_by`, or `keep: all`"),
-        );
-    }
-    if let (Keep::Columns(names), Some(relation)) = (&step.keep, input.relation) {
-        for name in names.iter().filter(|n| relation.column(n.text).is_none()) {
-            let diagnostic = Diagnostic::new(
-                Code::UnknownName,
-                name.node.span,
-                format!("`{}` has no column `{}`", relation.name(), name.text),
-            );
-            diagnostics.push(match suggest::nearest(name.text, relation.columns().iter().map(Column::name)) {
-                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
-                None => diagnostic.with_help("correct the name in `keep`"),
-            });
-        }
-    }
 }

@@ -1,9 +1,11 @@
 //! Model specs: one YAML file to one query or dbt model.
 
+mod checks;
 mod compile;
 mod formulas;
 mod load;
 mod project;
+mod write;
 
 pub use project::Project;
 
