@@ -54,7 +54,10 @@ fn text(value: &str, indent: usize) -> String {
 
 /// A scalar as the emitter writes it: bare where that is safe, a literal block for several lines, else quoted.
 fn scalar(value: &str, indent: usize) -> String {
-    let clean: String = value.chars().filter(|c| !c.is_control() || *c == '\n' || *c == '\t').collect();
+    // What PyYAML, which reads it for dbt, takes for no text, or for the end of a line.
+    let kept = |c: &char| (!c.is_control() || *c == '\n' || *c == '\t') && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let blank = |c: char| if matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c };
+    let clean: String = value.chars().filter(kept).map(blank).collect();
     if clean.contains('\n') {
         let pad = " ".repeat(indent);
         let lines: Vec<String> = clean

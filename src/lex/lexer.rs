@@ -23,13 +23,27 @@ pub fn lex(source: &str, diagnostics: &mut Vec<Diagnostic>) -> Lexed {
 /// Splits one part of a source into tokens; their spans are of the whole source.
 pub(crate) fn lex_part(whole: &str, part: Span, diagnostics: &mut Vec<Diagnostic>) -> Lexed {
     let before = diagnostics.len();
-    let (lexed, swallows) = pass(whole, part, u32::MAX, diagnostics);
-    if swallows == u32::MAX {
-        return lexed;
+    let (mut lexed, swallows) = pass(whole, part, u32::MAX, diagnostics);
+    if swallows != u32::MAX {
+        // With the text that has eaten definitions ended at its line, all of the part is read once more.
+        diagnostics.truncate(before);
+        lexed = pass(whole, part, swallows, diagnostics).0;
     }
-    // With the text that has eaten definitions ended at its line, all of the part is read once more.
-    diagnostics.truncate(before);
-    pass(whole, part, swallows, diagnostics).0
+    if part.text(whole).contains('\0') {
+        nul_inside(whole, &lexed, diagnostics);
+    }
+    lexed
+}
+
+/// A NUL in a text or reference, which no warehouse takes and most drop in silence.
+#[cold]
+fn nul_inside(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
+    for (_, span) in lexed.tokens.iter().filter(|(token, _)| *token != Token::Fault) {
+        if let Some(at) = span.text(source).find('\0') {
+            let at = span.start + at as u32;
+            unexpected(source, Span::new(at, at + 1), diagnostics);
+        }
+    }
 }
 
 /// The tokens, the text that begins at `cut` ending at its line; and where a text begins that is better cut so.

@@ -8,7 +8,8 @@ use super::load::{Keep, Step};
 use crate::ast::Ast;
 use crate::check::Role;
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::plan::{StepInput, StepPlan};
+use crate::ir::Ir;
+use crate::plan::{StepInput, StepPlan, key_name};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::types::Level;
@@ -130,6 +131,47 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Columns of one name: two keys written differently, or a key and a definition, one of which would be lost.
+pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Diagnostic>) {
+    let program = plan.program;
+    let mut keys: FxHashMap<String, (String, Span)> = FxHashMap::default();
+    let mut twice = |name: &str, span: Span, first: Span| {
+        found.push(
+            Diagnostic::new(Code::DuplicateDefinition, span, format!("two columns are called `{name}`"))
+                .with_other(first, "the first")
+                .with_help("define one of them under another name"),
+        );
+    };
+    let with_roles = || program.definitions.iter().enumerate().zip(&plan.roles).filter(|((_, d), _)| !d.failed);
+    for ((_, definition), _) in with_roles().filter(|(_, role)| **role == Role::GroupBy) {
+        let written = definition.span.text(text);
+        // What is grouped by, in words that are the same where it is the same.
+        let (name, key) = match program.node(definition.root) {
+            Ir::Definition(used) => {
+                (program.definitions[used as usize].name.clone().unwrap_or_default(), format!("definition {used}"))
+            }
+            Ir::Column(column) => (program.columns[column as usize].name.to_string(), format!("column {column}")),
+            _ => (key_name(written), written.trim_start_matches("${").trim_end_matches('}').to_lowercase()),
+        };
+        match keys.get(&name.to_lowercase()) {
+            Some((first, span)) if *first != key => twice(&name, definition.span, *span),
+            Some(_) => {}
+            None => {
+                keys.insert(name.to_lowercase(), (key, definition.span));
+            }
+        }
+    }
+    for ((index, definition), role) in with_roles() {
+        let Some(name) = definition.name.as_deref().filter(|_| *role == Role::Definitions) else { continue };
+        if plan.outputs[index]
+            && !plan.keys[index]
+            && let Some((_, first)) = keys.get(&name.to_lowercase())
+        {
+            twice(name, definition.span, *first);
+        }
+    }
+}
+
 /// Keys that do not go together.
 pub(super) fn check_shape(
     step: &Step<'_>,
@@ -158,6 +200,22 @@ pub(super) fn check_shape(
             Diagnostic::new(Code::NothingToSelect, step.span, "the step has no columns")
                 .with_help("add `definitions`, `group_by`, or `keep: all`"),
         );
+    }
+    if let Keep::Columns(names) = &step.keep {
+        let mut seen: FxHashMap<String, Span> = FxHashMap::default();
+        for name in names {
+            if let Some(first) = seen.insert(name.text.to_lowercase(), name.node.span) {
+                diagnostics.push(
+                    Diagnostic::new(
+                        Code::DuplicateDefinition,
+                        name.node.span,
+                        format!("`{}` is kept twice", name.text),
+                    )
+                    .with_other(first, "the first")
+                    .with_help("leave one of them out"),
+                );
+            }
+        }
     }
     if let (Keep::Columns(names), Some(relation)) = (&step.keep, input.relation) {
         for name in names.iter().filter(|n| relation.column(n.text).is_none()) {

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::CompiledSpec;
-use super::checks::{check_keys, check_shape, check_unnamed};
+use super::checks::{check_keys, check_outputs, check_shape, check_unnamed};
 use super::formulas::Formulas;
 use super::load::{self, Keep, Spec, Step};
 use crate::ast::Ast;
@@ -194,6 +194,7 @@ impl<'r> Run<'r> {
         check_unnamed(&ast, &formulas, &mut found);
         let plan = plan_of(&program, &ast, &formulas, step);
         check_keys(&plan, &mut found);
+        check_outputs(&plan, &formulas.text, &mut found);
         if found.is_empty() {
             check_shape(step, &plan, input, diagnostics);
         }

@@ -320,6 +320,9 @@ impl<'y> Loader<'y, '_> {
         let strange = |key: &Node| key.text().is_none_or(|k| !STEP_KEYS.contains(&k) && !MODEL_KEYS.contains(&k));
         step.faulty = node.pairs().unwrap_or_default().iter().any(|(key, _)| strange(key));
         step.name = node.get("name").and_then(|n| Some(Text { text: self.plain("name", n)?, node: n }));
+        if let Some(name) = step.name {
+            self.check_name("a step's name", name.text, name.node);
+        }
         step.filter = self.formula(node, "where");
         step.having = self.formula(node, "having");
         step.group_by = self.list(node, "group_by").unwrap_or_default();
@@ -336,13 +339,31 @@ impl<'y> Loader<'y, '_> {
             step.limit_span = limit.span;
             step.limit = limit.text().and_then(|t| t.parse().ok());
             if step.limit.is_none() {
-                self.shape("limit", "a whole number", limit);
+                let found = limit.text().map_or_else(|| limit.described().to_owned(), |text| format!("`{text}`"));
+                self.report(
+                    Diagnostic::new(
+                        Code::WrongShape,
+                        limit.span,
+                        format!("`limit` must be a whole number, found {found}"),
+                    )
+                    .with_help("write how many rows to keep, such as `limit: 100`"),
+                );
             }
         }
         if let Some(definitions) = node.get("definitions") {
             self.definitions(definitions, &mut step);
         }
         step
+    }
+
+    /// Names that become names in SQL: any quoted text can be one there, but for these.
+    fn check_name(&mut self, what: &str, name: &str, node: &Node) {
+        let fault = match name.chars().find(|c| c.is_control()) {
+            Some(c) => format!("{what} holds the control character U+{:04X}", c as u32),
+            None if name.trim().is_empty() => format!("{what} is empty"),
+            None => return,
+        };
+        self.report(Diagnostic::new(Code::WrongShape, node.span, fault).with_help("write letters, digits and `_`"));
     }
 
     fn formula(&mut self, node: &'y Node, key: &str) -> Option<Text<'y>> {
@@ -377,12 +398,7 @@ impl<'y> Loader<'y, '_> {
                 continue;
             };
             let name = Text { text, node: key };
-            if text.trim().is_empty() {
-                self.report(
-                    Diagnostic::new(Code::WrongShape, key.span, "a definition's name is empty")
-                        .with_help("give it a name, `name: formula`"),
-                );
-            }
+            self.check_name("a definition's name", text, key);
             let (formula, description) = if value.pairs().is_some() {
                 self.keys(value, &[DEFINITION_KEYS], &[DEFINITION_LATER]);
                 (self.required(value, "formula", "the definition's formula"), self.description(value))
