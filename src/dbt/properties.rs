@@ -112,7 +112,7 @@ mod tests {
             "tab\there",
         ] {
             let text = format!("k: {}\n", scalar(value, 2));
-            let node = crate::yaml::read(&text).unwrap().unwrap();
+            let node = crate::yaml::read(&text, &mut Vec::new()).unwrap().unwrap();
             assert_eq!(node.get("k").unwrap().text(), Some(value), "{text}");
         }
     }

@@ -55,7 +55,7 @@ impl Compiler {
             ));
             return compiled;
         }
-        match yaml::read(source) {
+        match yaml::read(source, &mut compiled.diagnostics) {
             Err(diagnostic) => compiled.diagnostics.push(diagnostic),
             Ok(None) => compiled.diagnostics.push(
                 Diagnostic::new(Code::MissingKey, Span::default(), "the spec is empty")

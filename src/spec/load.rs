@@ -524,7 +524,7 @@ mod tests {
 
     fn from(text: &str) -> Option<From> {
         let source = format!("model: m\nfrom: {text}\ndefinitions: a = 1\n");
-        let node = crate::yaml::read(&source).unwrap().unwrap();
+        let node = crate::yaml::read(&source, &mut Vec::new()).unwrap().unwrap();
         let mut diagnostics = Vec::new();
         load(&node, &source, &mut diagnostics).map(|s| s.from)
     }

@@ -38,7 +38,7 @@ impl Project {
     #[must_use]
     pub fn from_text(text: &str) -> (Self, Vec<Diagnostic>) {
         let mut reader = Reader { project: Self::default(), diagnostics: Vec::new() };
-        match yaml::read(text) {
+        match yaml::read(text, &mut reader.diagnostics) {
             Err(fault) => reader.diagnostics.push(fault),
             Ok(None) => {}
             Ok(Some(root)) => reader.root(&root),

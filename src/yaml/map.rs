@@ -62,7 +62,7 @@ mod tests {
     use super::source_offsets;
 
     fn check(source: &str, key: &str, part: &str) {
-        let node = read(source).unwrap().unwrap();
+        let node = read(source, &mut Vec::new()).unwrap().unwrap();
         let value = node.get(key).unwrap();
         let offsets = source_offsets(value, source);
         let text = value.text().unwrap();
