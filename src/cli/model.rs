@@ -79,7 +79,8 @@ fn compiled(session: &Session, compiler: &Compiler, specs: &[PathBuf]) -> (Vec<M
     let mut found = Vec::new();
     for path in specs {
         let shown = project::path_in_project(path, folder);
-        let spec = spec::compile(compiler, Source::file(path), shown.as_deref());
+        let mut spec = spec::compile(compiler, Source::file(path), shown.as_deref());
+        spec.found.diagnostics.extend(spec.model_fault);
         if let (Some(name), Some(sql), Some(yml)) = (spec.name, spec.sql, spec.yml) {
             models.push(Model { name, sql, yml, spec: found.len(), name_span: spec.name_span });
         }

@@ -4,6 +4,7 @@ use formulac::Compiler;
 
 use super::exit::Found;
 use super::source::Source;
+use formulac::diag::Diagnostic;
 use formulac::span::Span;
 
 /// A compiled spec with its file.
@@ -15,6 +16,8 @@ pub struct Spec {
     pub name_span: Span,
     /// Plain SQL.
     pub query: Option<String>,
+    /// Why it can be a query and no model.
+    pub model_fault: Option<Diagnostic>,
     /// The dbt model.
     pub sql: Option<String>,
     /// Its properties file.
@@ -26,7 +29,15 @@ pub struct Spec {
 pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec {
     if let Some(fault) = source.fault.clone() {
         let name_span = Span::default();
-        return Spec { name: None, name_span, query: None, sql: None, yml: None, found: source.found(vec![fault]) };
+        return Spec {
+            name: None,
+            name_span,
+            query: None,
+            model_fault: None,
+            sql: None,
+            yml: None,
+            found: source.found(vec![fault]),
+        };
     }
     let compiled = compiler.compile_spec_at(&source.text, path);
     let own = |text: Option<&str>| text.map(str::to_owned);
@@ -34,6 +45,7 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
         name: own(compiled.name()),
         name_span: compiled.name_span(),
         query: own(compiled.query()),
+        model_fault: compiled.model_fault().cloned(),
         sql: own(compiled.model_sql()),
         yml: own(compiled.model_yml()),
         found: source.found(compiled.diagnostics().to_vec()),

@@ -12,6 +12,15 @@ pub(crate) enum From {
 }
 
 impl From {
+    /// The model that dbt reads, where it is one of the project's own and of no package.
+    pub fn own_model(&self) -> Option<&str> {
+        match self {
+            Self::Table(table) => Some(table.as_str()).filter(|t| !t.contains('.')),
+            Self::Ref { arguments, model } => Some(model.as_str()).filter(|_| !arguments.contains(',')),
+            Self::Source { .. } => None,
+        }
+    }
+
     /// The name by which the rows are known: the model, the table.
     pub fn name(&self) -> &str {
         match self {

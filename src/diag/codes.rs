@@ -253,6 +253,9 @@ codes! {
     NotADbtName "F0601" "not-a-dbt-name" Error
         "A dbt model's name is letters, digits and `_`, not beginning with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");
+    ModelReadsItself "F0602" "model-reads-itself" Error
+        "A bare name in `from` is a dbt model, and so is what the spec makes: of one name they would be a circle. A query may read a table of its own name."
+        Shown("`model: orders` with `from: orders`") => Shown("`model: orders_by_month` with `from: orders`");
     EditedByHand "F0701" "edited-by-hand" Error
         "A file that is to be written was changed since formulac wrote it, or is not from formulac. Nothing is written, so that nobody's work is lost; the exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");

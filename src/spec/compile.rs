@@ -40,6 +40,7 @@ impl Compiler {
             name_span: Span::default(),
             query: None,
             model: None,
+            model_fault: None,
             columns: Vec::new(),
             diagnostics: Vec::new(),
         };

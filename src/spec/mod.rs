@@ -40,6 +40,7 @@ pub struct CompiledSpec {
     pub(crate) name_span: Span,
     pub(crate) query: Option<String>,
     pub(crate) model: Option<Model>,
+    pub(crate) model_fault: Option<Diagnostic>,
     pub(crate) columns: Vec<Column>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -86,6 +87,12 @@ impl CompiledSpec {
     #[must_use]
     pub fn model_yml(&self) -> Option<&str> {
         self.model.as_ref().map(|m| m.yml.as_str())
+    }
+
+    /// Why there is no dbt model though there is a query: it would read itself.
+    #[must_use]
+    pub fn model_fault(&self) -> Option<&Diagnostic> {
+        self.model_fault.as_ref()
     }
 
     /// The columns of the result, in order, with their types and descriptions.

@@ -136,6 +136,20 @@ impl Run<'_> {
             );
             return;
         }
+        compiled.query = Some(plain);
+        let name = self.spec.model;
+        if self.spec.from.own_model().is_some_and(|read| read.eq_ignore_ascii_case(name.text)) {
+            let fault = Diagnostic::new(
+                Code::ModelReadsItself,
+                name.node.span,
+                format!("the model `{}` would read itself: `from` is a model of this name", name.text),
+            );
+            compiled.model_fault = Some(fault.with_help(format!(
+                "give the model another name, or read a table with its schema, or `source('…', '{}')`",
+                name.text
+            )));
+            return;
+        }
         let spec_name = self.path.map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
         let columns: Vec<ColumnDoc> = compiled
             .columns
@@ -154,7 +168,6 @@ impl Run<'_> {
             .collect();
         let key = self.key_of_several(&compiled.columns, grain);
         let yml = dbt::properties(self.spec.model.text, self.spec.description.as_deref(), key.as_deref(), &columns);
-        compiled.query = Some(plain);
         compiled.model = Some(Model {
             sql: dbt::sealed_sql(&model, &spec_name, &self.formulas),
             yml: dbt::sealed_yml(&yml, &spec_name),

@@ -168,3 +168,18 @@ fn a_grain_of_several_columns_is_tested() {
     // What is not known may be no text, and then it is not joined so.
     assert!(!yml(&[]).contains("unique"));
 }
+
+/// dbt would find a circle; a query of the same spec reads a table.
+#[test]
+fn a_model_does_not_read_itself() {
+    let place = Place::new("model_reads_itself");
+    for (from, exit) in
+        [("m", 1), ("ref('M')", 1), ("\"ref('package', 'm')\"", 0), ("raw.m", 0), ("\"source('raw', 'm')\"", 0)]
+    {
+        place.write("m.yml", format!("model: m\nfrom: {from}\ndefinitions: n = COUNT()\n"));
+        let run = place.run(&["model", "m.yml", "--json"]);
+        let code = run.json()["diagnostics"][0]["code"].as_str().map(str::to_owned);
+        assert_eq!((run.exit, code.as_deref()), (exit, (exit == 1).then_some("F0602")), "{from}");
+        assert_eq!(place.run(&["query", "m.yml"]).exit, 0, "{from}");
+    }
+}
