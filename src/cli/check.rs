@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::{Compiler, Project};
+use formulac::{Compiler, Project, Schema};
 
 use super::args::{CheckArgs, Format};
 use super::exit::{Exit, Failure, Found};
@@ -100,13 +100,21 @@ fn weight(diagnostics: &[Diagnostic]) -> (usize, usize) {
 enum Kind {
     Formulas,
     Spec,
+    Project,
+    Schema,
 }
 
 impl Kind {
-    /// By the file's name; standard input by a first key that every spec has.
+    /// By the file's name, and a schema by its first key; standard input by a first key that every spec has.
     fn of(path: &Path, source: &Source) -> Self {
         let yaml = project::is_yaml(path);
         let unnamed = path.as_os_str() == "-";
+        if project::is_project_file(path) {
+            return Self::Project;
+        }
+        if yaml && source.text.lines().any(|l| l.starts_with("relations:")) {
+            return Self::Schema;
+        }
         let keyed = || source.text.lines().any(|l| l.starts_with("model:") || l.starts_with("from:"));
         if yaml || (unnamed && keyed()) { Self::Spec } else { Self::Formulas }
     }
@@ -116,6 +124,14 @@ fn diagnose(compiler: &Compiler, kind: Kind, source: Source) -> Found {
     match kind {
         Kind::Formulas => compile::compile(compiler, source).found,
         Kind::Spec => spec::compile(compiler, source, None).found,
+        Kind::Project | Kind::Schema => {
+            let faults = match source.fault.clone() {
+                Some(fault) => vec![fault],
+                None if kind == Kind::Project => Project::from_text(&source.text).1,
+                None => Schema::from_text(&source.text, compiler.dialect()).1,
+            };
+            source.found(faults)
+        }
     }
 }
 

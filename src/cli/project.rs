@@ -1,11 +1,12 @@
 //! The project file, `formulac.yml`: where it is, and what it says.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use formulac::Project;
 
-use super::exit::{Exit, Failure, Found};
+use super::exit::{Failure, Found};
 use super::source::Source;
 use formulac::diag::Diagnostic;
 
@@ -33,7 +34,8 @@ pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf
 fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     if let Some(folder) = folder {
         if !folder.is_dir() {
-            return Err(Failure::new(Exit::Failed, format!("there is no folder `{}`", folder.display())));
+            let error = fs::read_dir(folder).err().unwrap_or_else(|| io::Error::from(io::ErrorKind::NotADirectory));
+            return Err(Failure::of(Source::unreadable(folder, &error)));
         }
         return Ok(Some(folder.join(FILE)).filter(|path| path.is_file()));
     }
@@ -62,6 +64,11 @@ pub fn specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Whether it is a project file, by its name.
+pub fn is_project_file(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == FILE)
 }
 
 /// Whether a file is YAML, by its name.

@@ -44,6 +44,7 @@ fn a_missing_file_is_a_diagnostic() {
     let missing = || (5, "F0822".to_owned());
     assert_eq!(of(&["compile", "--file", "b.fx", "--json"]), missing());
     assert_eq!(of(&["compile", "x", "--schema", "b.yml", "--json"]), missing());
+    assert_eq!(of(&["compile", "x", "--project-dir", "nowhere", "--json"]), missing());
     assert_eq!(of(&["query", "b.yml", "--json"]), missing());
     assert_eq!(of(&["model", "b.yml", "m.yml", "--out", "out", "--json"]), missing());
     assert_eq!(of(&["check", "b.yml", "a.fx", "--json"]), (5, "F0822 F0301".to_owned()));
