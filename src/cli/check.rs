@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use formulac::{Compiler, Project, Schema};
 
-use super::args::{CheckArgs, Format};
+use super::args::CheckArgs;
 use super::exit::{Exit, Failure, Found};
 use super::session::{Session, Stream, reports};
 use super::source::Source;
@@ -27,7 +27,7 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     };
     write_all(&mended)?;
     let reports = reports(&found);
-    if args.json && session.global.output_format == Format::Human {
+    if args.json {
         session.json(&render::json(&reports))?;
     } else {
         session.styled(&session.diagnostics(&reports, Stream::Data))?;

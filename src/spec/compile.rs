@@ -2,10 +2,10 @@
 
 use rustc_hash::FxHashMap;
 
-use super::CompiledSpec;
 use super::checks::{check_keys, check_outputs, check_shape, check_unnamed};
 use super::formulas::Formulas;
 use super::load::{self, Keep, Spec, Step};
+use super::{CompiledSpec, SpecDefinition};
 use crate::ast::Ast;
 use crate::check::{self, Context, Role, Scope};
 use crate::compiler::Compiler;
@@ -42,6 +42,7 @@ impl Compiler {
             model: None,
             model_fault: None,
             columns: Vec::new(),
+            definitions: Vec::new(),
             diagnostics: Vec::new(),
         };
         if source.len() > self.options.limits.source {
@@ -66,7 +67,9 @@ impl Compiler {
                 if let Some(spec) = load::load(&root, source, &mut compiled.diagnostics) {
                     compiled.name = Some(spec.model.text.to_owned());
                     compiled.name_span = spec.model.node.span;
-                    Run::new(self, &spec, source, path).run(&mut compiled);
+                    let mut run = Run::new(self, &spec, source, path);
+                    run.run(&mut compiled);
+                    compiled.definitions = run.definitions;
                 }
             }
         }
@@ -90,8 +93,8 @@ pub(super) struct Run<'r> {
     pub(super) ctes: Vec<Cte>,
     /// Description of columns by name: what the analyst wrote of a definition.
     pub(super) descriptions: FxHashMap<String, String>,
-    /// Name and text of every definition, for the header.
-    pub(super) formulas: Vec<(String, String)>,
+    /// Every definition, for the header and for whoever asks.
+    pub(super) definitions: Vec<SpecDefinition>,
     /// Name and text of grouping keys.
     pub(super) written_keys: Vec<(String, String)>,
 }
@@ -107,12 +110,12 @@ impl<'r> Run<'r> {
             names: CteNames::default(),
             ctes: Vec::new(),
             descriptions: FxHashMap::default(),
-            formulas: Vec::new(),
+            definitions: Vec::new(),
             written_keys: Vec::new(),
         }
     }
 
-    fn run(mut self, compiled: &mut CompiledSpec) {
+    fn run(&mut self, compiled: &mut CompiledSpec) {
         let spec = self.spec;
         self.check_names(&mut compiled.diagnostics);
         let from = spec.from.name().to_owned();
@@ -205,7 +208,7 @@ impl<'r> Run<'r> {
             // Later steps read what this one would have given; their faults would be its echoes.
             return None;
         }
-        self.collect(&program, &ast, &formulas);
+        self.collect(step, &program, &ast, &formulas);
         let name = self.step_name(step, input.name, &plan, &formulas.text);
         let by_definition: Vec<bool> = ast
             .definitions

@@ -13,6 +13,7 @@ use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::schema::Column;
 use crate::span::Span;
+use crate::types::{Level, Type};
 
 /// A compiled spec: its query and its dbt files where there is no error, and all diagnostics.
 ///
@@ -42,6 +43,7 @@ pub struct CompiledSpec {
     pub(crate) model: Option<Model>,
     pub(crate) model_fault: Option<Diagnostic>,
     pub(crate) columns: Vec<Column>,
+    pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -101,15 +103,101 @@ impl CompiledSpec {
         &self.columns
     }
 
+    /// The definitions of its steps, in the order written; those of a step with an error are left out.
+    #[must_use]
+    pub fn definitions(&self) -> &[SpecDefinition] {
+        &self.definitions
+    }
+
     /// Everything that was found; spans are of the YAML text.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
 
+    /// This, when there is no error, else the diagnostics.
+    ///
+    /// ```
+    /// let compiler = formulac::Compiler::default();
+    /// let compiled = compiler.compile_spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n").into_result().unwrap();
+    /// assert_eq!(compiled.definitions()[0].formula(), "SUM(x)");
+    /// let faults = compiler.compile_spec("model: m\nfrom: t\ndefinitions: a = SUMM(x)\n").into_result().unwrap_err();
+    /// assert_eq!(faults[0].code(), "F0301");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The diagnostics, warnings among them, when at least one is an error.
+    pub fn into_result(self) -> Result<Self, Vec<Diagnostic>> {
+        if self.has_errors() { Err(self.diagnostics) } else { Ok(self) }
+    }
+
     /// Whether there is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// A definition of a spec. Its SQL is a part of the query's, which computes it where its level asks for.
+#[derive(Clone, Debug)]
+pub struct SpecDefinition {
+    pub(crate) name: String,
+    pub(crate) step: Option<String>,
+    pub(crate) formula: String,
+    pub(crate) ty: Type,
+    pub(crate) level: Level,
+    pub(crate) nullable: bool,
+    pub(crate) description: Option<String>,
+    pub(crate) span: Span,
+}
+
+impl SpecDefinition {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The step that it stands in, where that has a name.
+    #[must_use]
+    pub fn step(&self) -> Option<&str> {
+        self.step.as_deref()
+    }
+
+    /// What is written behind its name, without comments.
+    #[must_use]
+    pub fn formula(&self) -> &str {
+        &self.formula
+    }
+
+    /// The type of its values.
+    #[must_use]
+    pub fn ty(&self) -> Type {
+        self.ty
+    }
+
+    /// Where it is computed.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Whether it may be NULL.
+    #[must_use]
+    pub fn nullable(&self) -> bool {
+        self.nullable
+    }
+
+    /// What the analyst says of it.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// Where it stands in the YAML text.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
     }
 }

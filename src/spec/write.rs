@@ -4,7 +4,8 @@ use rustc_hash::FxHashMap;
 
 use super::compile::Run;
 use super::formulas::Formulas;
-use super::{CompiledSpec, Model};
+use super::load::Step;
+use super::{CompiledSpec, Model, SpecDefinition};
 use crate::ast::Ast;
 use crate::check::{Context, Role};
 use crate::compiler::Compiler;
@@ -19,7 +20,7 @@ use crate::types::Type;
 
 impl Run<'_> {
     /// Descriptions and formulas of a step, for the files beside the SQL.
-    pub(super) fn collect(&mut self, program: &Program, ast: &Ast, formulas: &Formulas) {
+    pub(super) fn collect(&mut self, step: &Step<'_>, program: &Program, ast: &Ast, formulas: &Formulas) {
         for (definition, parsed) in program.definitions.iter().zip(&ast.definitions) {
             let part = parsed.part as usize;
             if formulas.roles.get(part) == Some(&Role::GroupBy) {
@@ -45,9 +46,19 @@ impl Run<'_> {
             if description.is_empty() {
                 self.descriptions.remove(&key);
             } else {
-                self.descriptions.insert(key, description);
+                self.descriptions.insert(key, description.clone());
             }
-            self.formulas.push((name, formula));
+            let meta = program.meta(definition.root);
+            self.definitions.push(SpecDefinition {
+                name,
+                step: step.name.map(|n| n.text.to_owned()),
+                formula,
+                ty: meta.ty,
+                level: meta.level,
+                nullable: meta.nullable,
+                description: Some(description).filter(|d| !d.is_empty()),
+                span: formulas.in_file(definition.span),
+            });
         }
     }
 
@@ -58,9 +69,9 @@ impl Run<'_> {
             pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
         };
         let said = by_name(&mut self.spec.columns.iter().filter_map(|(n, d)| Some((n.text, d.as_deref()?))));
-        let written = self.formulas.iter().chain(&self.written_keys);
-        let written = written.filter(|(n, f)| !n.eq_ignore_ascii_case(f));
-        let formulas = by_name(&mut written.map(|(n, f)| (n.as_str(), f.as_str())));
+        let formulas = self.definitions.iter().map(|d| (d.name(), d.formula()));
+        let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
+        let formulas = by_name(&mut written.filter(|(n, f)| !n.eq_ignore_ascii_case(f)));
         let describe = |column: &Column| -> Option<String> {
             let key = column.name().to_ascii_lowercase();
             let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
@@ -169,7 +180,7 @@ impl Run<'_> {
         let key = self.key_of_several(&compiled.columns, grain);
         let yml = dbt::properties(self.spec.model.text, self.spec.description.as_deref(), key.as_deref(), &columns);
         compiled.model = Some(Model {
-            sql: dbt::sealed_sql(&model, &spec_name, &self.formulas),
+            sql: dbt::sealed_sql(&model, &spec_name, self.definitions.iter().map(|d| (d.name(), d.formula()))),
             yml: dbt::sealed_yml(&yml, &spec_name),
         });
     }

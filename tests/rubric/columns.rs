@@ -54,3 +54,34 @@ fn of_unknown_columns_none_comes_twice() {
         assert_eq!(query(in_the_way), "F0814", "{in_the_way}");
     }
 }
+
+/// A spec says what its definitions are, each with its place in the YAML.
+#[test]
+fn definitions_of_a_spec() {
+    let spec = "model: m\nfrom: t\nsteps:\n  - name: one\n    group_by: g\n    definitions: |\n      /// all of it\n      total = SUM(x) // here\n  - name: two\n    keep: all\n    order_by: g\n    definitions:\n      before: OFFSET(total, -1)\n";
+    let compiled = Compiler::default().compile_spec(spec).into_result().unwrap();
+    let shown: Vec<String> = compiled
+        .definitions()
+        .iter()
+        .map(|d| {
+            let about = d.description().unwrap_or("-");
+            format!(
+                "{} {} = {}: {} {} {} `{}` {about}",
+                d.step().unwrap_or("-"),
+                d.name(),
+                d.formula(),
+                d.ty(),
+                d.level().name(),
+                d.nullable(),
+                d.span().text(spec)
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "one total = SUM(x): decimal aggregate false `total = SUM(x)` all of it",
+            "two before = OFFSET(total, -1): decimal window true `before: OFFSET(total, -1)` -",
+        ]
+    );
+}
