@@ -177,6 +177,7 @@ pub(super) fn check_shape(
     step: &Step<'_>,
     plan: &StepPlan<'_>,
     input: &StepInput<'_>,
+    sound: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     if plan.grouped && !matches!(step.keep, Keep::Nothing) {
@@ -191,7 +192,9 @@ pub(super) fn check_shape(
                 .with_help("add `order_by`"),
         );
     }
-    let empty = !step.faulty
+    // Where a formula is faulty, its column is missing for that reason.
+    let empty = sound
+        && !step.faulty
         && !plan.outputs.iter().any(|o| *o)
         && step.group_by.is_empty()
         && matches!(step.keep, Keep::Nothing);

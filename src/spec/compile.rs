@@ -15,10 +15,10 @@ use crate::parse;
 use crate::plan::{
     CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, key_name, plan_step, use_window_forms,
 };
-use crate::schema::Relation;
+use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Cte, Select, Tree};
-use crate::types::Level;
+use crate::types::{Level, Type};
 use crate::yaml;
 
 impl Compiler {
@@ -142,10 +142,11 @@ impl<'r> Run<'r> {
             let last = index + 1 == count;
             let input = StepInput { name: &name, first: index == 0, relation: relation.as_ref(), grain: &grain };
             let Some(output) = self.step(step, &input, last, &mut compiled.diagnostics) else {
-                spec.steps
-                    .iter()
-                    .skip(index + 1)
-                    .for_each(|step| self.faults_of_its_own(step, &mut compiled.diagnostics));
+                let mut columns = self.possible_columns(step, relation.as_ref());
+                for step in spec.steps.iter().skip(index + 1) {
+                    self.faults_of_its_own(step, columns.as_ref(), &mut compiled.diagnostics);
+                    columns = self.possible_columns(step, columns.as_ref());
+                }
                 return;
             };
             self.ctes.extend(output.ctes);
@@ -199,9 +200,7 @@ impl<'r> Run<'r> {
         let plan = plan_of(&program, &ast, &formulas, step);
         check_keys(&plan, &mut found);
         check_outputs(&plan, &formulas.text, &mut found);
-        if found.is_empty() {
-            check_shape(step, &plan, input, diagnostics);
-        }
+        check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), diagnostics);
         let cut = |span: Span| self.spec.cut.iter().any(|c| c.start <= span.start && span.end <= c.end);
         diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))).filter(|d| !cut(d.span())));
         if diagnostics.iter().any(Diagnostic::is_error) {
@@ -245,15 +244,36 @@ impl<'r> Run<'r> {
         (!diagnostics.iter().any(Diagnostic::is_error)).then_some(output)
     }
 
-    /// Faults of a step that do not depend on what an earlier, faulty one would have given.
-    fn faults_of_its_own(&self, step: &Step<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    /// The columns that a step may give, whatever is wrong in it; none where that cannot be said.
+    fn possible_columns(&self, step: &Step<'_>, input: Option<&Relation>) -> Option<Relation> {
+        let formulas = Formulas::of(step, self.source);
+        let limits = &self.compiler.options.limits;
+        let (ast, syntax) = parse::parse_parts(&formulas.text, &formulas.parts, limits, Vec::new());
+        // A definition may be lost in what could not be read.
+        if step.faulty || syntax.iter().any(Diagnostic::is_error) {
+            return None;
+        }
+        let mut names: Vec<String> = match &step.keep {
+            Keep::Nothing => Vec::new(),
+            Keep::All => input?.columns().iter().map(|c| c.name().to_owned()).collect(),
+            Keep::Columns(names) => names.iter().map(|n| n.text.to_owned()).collect(),
+        };
+        names.extend(step.group_by.iter().map(|key| key_name(key.text)));
+        let defined = ast.definitions.iter().filter_map(|d| d.name);
+        names.extend(defined.map(|name| name.text(&formulas.text).to_owned()));
+        let name = step.name.map_or("", |n| n.text);
+        Some(names.iter().fold(Relation::new(name), |r, name| r.with(Column::new(name, Type::Unknown))))
+    }
+
+    /// Faults of a step that do not depend on what an earlier, faulty one would have given, but for its columns.
+    fn faults_of_its_own(&self, step: &Step<'_>, columns: Option<&Relation>, diagnostics: &mut Vec<Diagnostic>) {
         let options = &self.compiler.options;
         let formulas = Formulas::of(step, self.source);
         let (ast, mut found) = parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, Vec::new());
         let scope = Scope {
             context: Context::Measure,
-            relations: Vec::new(),
-            open: true,
+            relations: columns.into_iter().collect(),
+            open: columns.is_none(),
             chosen: true,
             roles: &formulas.roles,
             ordered: true,
@@ -262,8 +282,14 @@ impl<'r> Run<'r> {
             strata: true,
         };
         check::check(&ast, &formulas.text, &scope, &mut found);
-        let own =
-            [Code::UnknownFunction, Code::NotBuiltYet, Code::ArgumentCount, Code::UnknownTimeframe, Code::UnknownUnit];
+        let own = [
+            Code::UnknownFunction,
+            Code::UnknownName,
+            Code::NotBuiltYet,
+            Code::ArgumentCount,
+            Code::UnknownTimeframe,
+            Code::UnknownUnit,
+        ];
         found.retain(|d| d.code().starts_with("F01") || d.code().starts_with("F02") || own.contains(&d.kind()));
         diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))));
     }
