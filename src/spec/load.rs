@@ -121,7 +121,10 @@ impl<'y> Loader<'y, '_> {
     fn keys(&mut self, node: &Node, known: &[&[&str]], later: &[&[&str]]) {
         for (key, _) in node.pairs().unwrap_or_default() {
             let Some(text) = key.text() else {
-                self.report(Diagnostic::new(Code::UnknownKey, key.span, "a key must be a text"));
+                self.report(
+                    Diagnostic::new(Code::UnknownKey, key.span, "a key must be a text")
+                        .with_help("write `key: value`, or remove what stands here"),
+                );
                 continue;
             };
             let among = |lists: &[&[&str]]| lists.iter().any(|l| l.contains(&text));
@@ -394,7 +397,10 @@ impl<'y> Loader<'y, '_> {
         };
         for (key, value) in pairs {
             let Some(text) = key.text() else {
-                self.report(Diagnostic::new(Code::UnknownKey, key.span, "a definition's name must be a text"));
+                self.report(
+                    Diagnostic::new(Code::UnknownKey, key.span, "a definition's name must be a text")
+                        .with_help("write `name: formula`"),
+                );
                 continue;
             };
             let name = Text { text, node: key };
