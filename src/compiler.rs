@@ -58,6 +58,7 @@ pub(crate) struct Options {
     pub limits: Limits,
     pub timezone: Option<String>,
     pub blank_zero: bool,
+    pub silenced: Vec<Code>,
     pub map_spans: bool,
 }
 
@@ -129,6 +130,12 @@ impl Builder {
         self
     }
 
+    /// Warnings that are not wanted; errors stay whatever is named here.
+    pub fn without_warnings(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
+        self.options.silenced = codes.into_iter().collect();
+        self
+    }
+
     /// Whether each definition also says which part of its SQL comes from which part of the formula.
     pub fn map_spans(mut self, yes: bool) -> Self {
         self.options.map_spans = yes;
@@ -165,7 +172,7 @@ impl ReadColumn {
         self.relation().map_or_else(|| self.name().to_owned(), |r| format!("{r}.{}", self.name()))
     }
 
-    /// The type that was taken from use, where no schema says it.
+    /// The type that was taken from use, where no schema says it: unknown where the uses leave it open.
     #[must_use]
     pub fn assumed(&self) -> Option<Type> {
         self.0.assumed.then_some(self.0.ty)
@@ -360,9 +367,9 @@ impl Compiler {
             definitions = self.emit(ast, roles, text, EmitMemory { program, work, reads, print }, &mut diagnostics);
         }
         if !diagnostics.is_empty() {
-            drop_failed(&mut definitions, &diagnostics);
+            drop_failed(&mut definitions, &diagnostics, source);
             place_options(&mut diagnostics, source, text);
-            silence(&mut diagnostics, source);
+            silence(&mut diagnostics, source, &options.silenced);
             diag::sort(&mut diagnostics);
         }
         Compiled { dialect: options.dialect, definitions, diagnostics }
@@ -611,8 +618,17 @@ impl Reads {
     }
 }
 
-/// A definition with an error anywhere in it is left out. Definitions stand in the order of the text.
-fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic]) {
+/// A definition with an error anywhere in it is left out. Definitions stand in the order of the text. A bare formula
+/// is all of the text, and a relation that is not known is that of all definitions.
+fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], source: &str) {
+    let bare = matches!(definitions.as_slice(), [Definition { name: None, .. }]);
+    let is_of_all = |d: &Diagnostic| {
+        let span = d.span();
+        (d.kind() == Code::UnknownRelation && span.is_empty()) || (bare && span.start as usize <= source.len())
+    };
+    if diagnostics.iter().any(|d| d.is_error() && is_of_all(d)) {
+        definitions.clear();
+    }
     let mut failed = vec![false; definitions.len()];
     for error in diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span) {
         let at = definitions.partition_point(|d| d.span.start <= error.start);
@@ -639,8 +655,9 @@ fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     }
 }
 
-/// Drops warnings that a comment on their line turns off: `// noqa: W0412`, or `// noqa` for all.
-pub(crate) fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str) {
+/// Drops warnings that the options turn off, or a comment on their line: `// noqa: W0412`, or `// noqa` for all.
+pub(crate) fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code]) {
+    diagnostics.retain(|d| d.is_error() || !silenced.contains(&d.kind()));
     if !source.contains("noqa") {
         return;
     }

@@ -23,6 +23,12 @@ impl Span {
         Self { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
 
+    /// Whether it holds no byte: a place between two.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.start >= self.end
+    }
+
     /// The text that the span covers; empty when the span is not one of `source`.
     #[must_use]
     pub fn text(self, source: &str) -> &str {

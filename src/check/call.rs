@@ -85,7 +85,7 @@ impl Lower<'_> {
             }
             self.alone(*arg);
         }
-        if self.late(Level::Aggregate, span) {
+        if self.late(Level::Aggregate, span) || !self.aggregates_allowed(span) {
             return self.error(span);
         }
         let operands = self.operands(args, span);

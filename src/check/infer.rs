@@ -187,7 +187,11 @@ impl Infer<'_> {
             (State::Unknown, wanted) => self.work.vars[root as usize] = State::Bound(wanted, at),
             (State::Bound(was, first), wanted) => match joined(was, wanted) {
                 Some(term) => self.work.vars[root as usize] = State::Bound(term, first),
-                None => self.work.conflicts.push((first, at, was, wanted)),
+                None => {
+                    self.work.conflicts.push((first, at, was, wanted));
+                    // Said once: neither use holds, and what others make of it would be an echo.
+                    self.work.vars[root as usize] = State::Bound(Term::Type(Type::Unknown), first);
+                }
             },
             (State::Same(_), _) => {}
         }

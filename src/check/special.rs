@@ -328,7 +328,7 @@ impl Lower<'_> {
         self.program.add(Ir::IsNull { x, negated: false }, Meta { ty: Type::Boolean, nullable: false, span, ..meta })
     }
 
-    fn aggregates_allowed(&mut self, span: Span) -> bool {
+    pub(super) fn aggregates_allowed(&mut self, span: Span) -> bool {
         // The root of the formula is checked once; see `finish`.
         self.scope.context != Context::Worksheet || {
             self.report(Diagnostic::new(Code::NotBuiltYet, span, "worksheet calculations are not built yet"));

@@ -203,8 +203,8 @@ pub struct ModelArgs {
 
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Formula files and specs (.yml, .yaml); `-` is standard input
-    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    /// Formula files and specs (.yml, .yaml), `-` for standard input [default: the project's specs]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub files: Vec<PathBuf>,
     /// Make the changes that are sure to be right
     #[arg(long)]

@@ -1,17 +1,17 @@
 //! `formulac check`: diagnostics of formula files and specs; they are its data.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use formulac::Compiler;
+use formulac::{Compiler, Project, Schema};
 
-use super::args::{CheckArgs, Format};
+use super::args::CheckArgs;
 use super::exit::{Exit, Failure, Found};
 use super::session::{Session, Stream, reports};
 use super::source::Source;
 use super::write::{Planned, write_all};
-use super::{compile, fix, spec};
-use formulac::diag::Diagnostic;
+use super::{compile, fix, project, spec};
 use formulac::diag::render;
+use formulac::diag::{Code, Diagnostic};
 
 /// A fix may bring to light another; nobody's file needs more rounds.
 const ROUNDS: usize = 10;
@@ -20,16 +20,14 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     if args.fix && args.files.iter().any(|f| f.as_os_str() == "-") {
         return Err(Failure::new(Exit::Usage, "`--fix` changes files, and standard input is none"));
     }
-    let dialect = args.settings.target.dialect(session)?;
-    let sources = args.files.iter().map(|path| Source::file(path)).collect::<Result<Vec<_>, Failure>>()?;
-    let (found, mended) = match args.settings.compiler(dialect) {
-        Ok(compiler) => check(&compiler, args, sources),
+    let (found, mended) = match setup(session, args) {
+        Ok((compiler, files)) => check(&compiler, args.fix, &files),
         Err(Failure::Found(found)) => (found, Vec::new()),
         Err(failure) => return Err(failure),
     };
     write_all(&mended)?;
     let reports = reports(&found);
-    if args.json && session.global.output_format == Format::Human {
+    if args.json {
         session.json(&render::json(&reports))?;
     } else {
         session.styled(&session.diagnostics(&reports, Stream::Data))?;
@@ -38,16 +36,36 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
         session.note(&format!("mended {}", file.path.display()));
     }
     summary(session, &found);
-    Ok(Exit::of(found.iter().flat_map(|f| &f.diagnostics)))
+    Ok(Exit::of_all(&found))
 }
 
-fn check(compiler: &Compiler, args: &CheckArgs, sources: Vec<Source>) -> (Vec<Found>, Vec<Planned>) {
+/// The compiler, and the files to check: those that are named, else the project's specs.
+fn setup(session: &Session, args: &CheckArgs) -> Result<(Compiler, Vec<PathBuf>), Failure> {
+    let (project, folder) = match project::read_with_place(session.global.project_dir.as_deref())? {
+        Some((project, folder)) => (project, Some(folder)),
+        None => (Project::default(), None),
+    };
+    let files = match folder {
+        _ if !args.files.is_empty() => args.files.clone(),
+        Some(folder) => project::specs(&folder.join(project.specs().unwrap_or("metrics")))?,
+        None => {
+            return Err(Failure::new(Exit::Usage, "no file is given, and there is no project whose specs to check")
+                .with_help("name files, or `-` for standard input"));
+        }
+    };
+    Ok((args.settings.compiler(&project, args.settings.target.dialect(&project))?, files))
+}
+
+fn check(compiler: &Compiler, fix: bool, files: &[PathBuf]) -> (Vec<Found>, Vec<Planned>) {
     let mut found = Vec::new();
     let mut mended = Vec::new();
-    for (path, source) in args.files.iter().zip(sources) {
+    let sources: Vec<Source> = files.iter().map(|path| Source::file(path)).collect();
+    // Files are mended all or none.
+    let fix = fix && !sources.iter().any(|s| s.fault.as_ref().is_some_and(|f| f.kind() == Code::UnreadableFile));
+    for (path, source) in files.iter().zip(sources) {
         let kind = Kind::of(path, &source);
         let mut it = diagnose(compiler, kind, source);
-        if args.fix && mend(compiler, kind, &mut it) {
+        if fix && mend(compiler, kind, &mut it) {
             mended.push(Planned { path: path.clone(), text: it.text.clone() });
         }
         found.push(it);
@@ -82,13 +100,21 @@ fn weight(diagnostics: &[Diagnostic]) -> (usize, usize) {
 enum Kind {
     Formulas,
     Spec,
+    Project,
+    Schema,
 }
 
 impl Kind {
-    /// By the file's name; standard input by a first key that every spec has.
+    /// By the file's name, and a schema by its first key; standard input by a first key that every spec has.
     fn of(path: &Path, source: &Source) -> Self {
-        let yaml = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("yml") || e.eq_ignore_ascii_case("yaml"));
+        let yaml = project::is_yaml(path);
         let unnamed = path.as_os_str() == "-";
+        if project::is_project_file(path) {
+            return Self::Project;
+        }
+        if yaml && source.text.lines().any(|l| l.starts_with("relations:")) {
+            return Self::Schema;
+        }
         let keyed = || source.text.lines().any(|l| l.starts_with("model:") || l.starts_with("from:"));
         if yaml || (unnamed && keyed()) { Self::Spec } else { Self::Formulas }
     }
@@ -98,6 +124,14 @@ fn diagnose(compiler: &Compiler, kind: Kind, source: Source) -> Found {
     match kind {
         Kind::Formulas => compile::compile(compiler, source).found,
         Kind::Spec => spec::compile(compiler, source, None).found,
+        Kind::Project | Kind::Schema => {
+            let faults = match source.fault.clone() {
+                Some(fault) => vec![fault],
+                None if kind == Kind::Project => Project::from_text(&source.text).1,
+                None => Schema::from_text(&source.text, compiler.dialect()).1,
+            };
+            source.found(faults)
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::CompileArgs;
 use super::exit::{Exit, Failure, Found};
+use super::project;
 use super::session::{Session, reports};
 use super::source::Source;
 use formulac::diag::render;
@@ -14,7 +15,7 @@ use formulac::span::Span;
 /// What came of a source.
 #[derive(Debug)]
 pub struct Outcome {
-    /// None when the source is not UTF-8 or too large.
+    /// None when there is no source to compile: it cannot be read, is not UTF-8, or too large.
     compiled: Option<Compiled>,
     pub found: Found,
 }
@@ -27,15 +28,16 @@ impl Outcome {
 }
 
 pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
-    let dialect = args.settings.target.dialect(session)?;
     let source = read(args)?;
-    let compiler = match args.settings.compiler(dialect) {
+    let compiler = match compiler(session, args) {
         Err(Failure::Found(found)) if args.json => {
+            let dialect = args.settings.target.dialect.unwrap_or_default();
             session.json(&object(dialect, &[], &render::filed_objects(&reports(&found))))?;
-            return Ok(Exit::Faulty);
+            return Ok(Exit::of_all(&found));
         }
         compiler => compiler?,
     };
+    let dialect = compiler.dialect();
     let outcome = compile_some(&compiler, source);
     if args.json {
         session.json(&object(dialect, outcome.definitions(), &render::objects(&outcome.found.report())))?;
@@ -46,12 +48,17 @@ pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
     Ok(Exit::of(&outcome.found.diagnostics))
 }
 
+fn compiler(session: &Session, args: &CompileArgs) -> Result<Compiler, Failure> {
+    let project = project::read(session.global.project_dir.as_deref())?;
+    args.settings.compiler(&project, args.settings.target.dialect(&project))
+}
+
 fn read(args: &CompileArgs) -> Result<Source, Failure> {
     match (&args.file, &args.formula) {
-        (Some(file), _) => Source::file(file),
+        (Some(file), _) => Ok(Source::file(file)),
         (None, Some(formula)) => {
             super::usage::refuse_option(formula)?;
-            Source::argument(formula)
+            Ok(Source::argument(formula))
         }
         (None, None) => Err(Failure::new(Exit::Usage, "no formula is given")),
     }
@@ -103,8 +110,13 @@ fn object(dialect: Dialect, definitions: &[Definition], diagnostics: &[Value]) -
 
 /// A definition as JSON.
 pub fn definition_object(definition: &Definition) -> Value {
-    let assumed: Map<String, Value> =
-        definition.columns().filter_map(|c| Some((c.name().to_owned(), json!(c.assumed()?.name())))).collect();
+    let mut assumed = Map::new();
+    for column in definition.columns() {
+        let Some(ty) = column.assumed() else { continue };
+        // Two relations may have columns of one name.
+        let name = if assumed.contains_key(column.name()) { column.path() } else { column.name().to_owned() };
+        assumed.insert(name, json!(ty.name()));
+    }
     json!({
         "name": definition.name(),
         "sql": definition.sql(),

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use formulac::diag::Diagnostic;
+use super::source::Source;
 use formulac::diag::render::{Report, visible};
+use formulac::diag::{Code, Diagnostic};
 
 /// The exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +29,21 @@ impl From<Exit> for ExitCode {
 }
 
 impl Exit {
-    /// Done, unless one of the diagnostics is an error.
+    /// Done, unless one of the diagnostics is an error; what could not be read weighs more than what has faults,
+    /// and somebody else's change more than those.
     pub fn of<'d>(diagnostics: impl IntoIterator<Item = &'d Diagnostic>) -> Self {
-        if diagnostics.into_iter().any(Diagnostic::is_error) { Self::Faulty } else { Self::Done }
+        let of_one = |diagnostic: &Diagnostic| match diagnostic.kind() {
+            Code::UnreadableFile => Self::Failed,
+            Code::EditedByHand => Self::Conflict,
+            _ if diagnostic.is_error() => Self::Faulty,
+            _ => Self::Done,
+        };
+        diagnostics.into_iter().map(of_one).max_by_key(|exit| *exit as u8).unwrap_or(Self::Done)
+    }
+
+    /// The same of several texts.
+    pub fn of_all(found: &[Found]) -> Self {
+        Self::of(found.iter().flat_map(|f| &f.diagnostics))
     }
 }
 
@@ -79,6 +92,12 @@ impl Failure {
         Self::Message(Box::new(Message { exit, text: text.into(), help: None }))
     }
 
+    /// A source is none, for the reason that it holds.
+    pub fn of(source: Source) -> Self {
+        let fault = source.fault.clone();
+        Self::Found(vec![source.found(fault.into_iter().collect())])
+    }
+
     /// With advice.
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         if let Self::Message(message) = &mut self {
@@ -87,15 +106,19 @@ impl Failure {
         self
     }
 
-    /// A file could not be read or written.
+    /// A place could not be written, or not be looked at before that.
     pub fn io(what: &str, path: &str, error: &std::io::Error) -> Self {
-        let reason = match error.kind() {
-            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-            std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
-            std::io::ErrorKind::NotADirectory => "a part of the path is no folder".to_owned(),
-            _ => error.to_string(),
-        };
-        Self::new(Exit::Failed, format!("cannot {what} `{path}`: {reason}"))
+        Self::new(Exit::Failed, format!("cannot {what} `{path}`: {}", reason(error)))
+    }
+}
+
+/// Why a file could not be read or written.
+pub fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        std::io::ErrorKind::NotADirectory => "a part of the path is no folder".to_owned(),
+        _ => error.to_string(),
     }
 }

@@ -10,6 +10,7 @@ use super::compile::{Outcome, compile, compile_some, definition_object};
 use super::exit::{Exit, Failure};
 use super::page;
 use super::parts::{self, Part};
+use super::project;
 use super::session::Session;
 use super::source::Source;
 use formulac::diag::Code;
@@ -54,17 +55,18 @@ fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Fa
 }
 
 fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
-    let main = args.settings.target.dialect(session)?;
-    let source = Source::argument(&args.subject)?;
+    let project = project::read(session.global.project_dir.as_deref())?;
+    let main = args.settings.target.dialect(&project);
+    let source = Source::argument(&args.subject);
     let chosen = args.settings.target.dialect;
-    let compiler = args.settings.compiler(main)?;
+    let compiler = args.settings.compiler(&project, main)?;
     let outcome = compile_some(&compiler, source);
     let parts = parts::parts(&compiler, &outcome.found.text);
     let mut others = Vec::new();
     for dialect in Dialect::all().filter(|d| *d != main && chosen.is_none()) {
         let found = &outcome.found;
         let copy = Source { name: found.file.clone(), text: found.text.clone(), fault: None };
-        others.push(InDialect { dialect, outcome: compile(&args.settings.compiler(dialect)?, copy) });
+        others.push(InDialect { dialect, outcome: compile(&args.settings.compiler(&project, dialect)?, copy) });
     }
     let main = InDialect { dialect: main, outcome };
     if args.json {

@@ -8,14 +8,20 @@ use formulac::{Compiler, Context, Dialect, Level, Type};
 use serde_json::{Map, Value, json};
 
 use super::args::FunctionsArgs;
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, Found};
 use super::page::wrapped;
-use super::session::Session;
+use super::session::{Session, reports};
+use formulac::diag::render;
 use formulac::diag::suggest::nearest;
+use formulac::diag::{Code, Diagnostic};
+use formulac::span::Span;
 
 pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     let found = match &args.name {
-        Some(name) => vec![named(name)?],
+        Some(name) => match catalog::lookup(name) {
+            Some(function) => vec![function],
+            None => return unknown(session, args, name),
+        },
         None => searched(args.search.as_deref()),
     };
     if args.json {
@@ -33,15 +39,27 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn named(name: &str) -> Result<&'static Function, Failure> {
-    catalog::lookup(name).ok_or_else(|| {
-        let failure = Failure::new(Exit::Faulty, format!("unknown function `{name}`"));
-        match nearest(name, catalog::functions().flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied())))
-        {
-            Some(near) => failure.with_help(format!("`{near}` has a similar name")),
-            None => failure.with_help("`formulac functions` lists them all"),
-        }
-    })
+/// What a formula that calls it would be told: that there is no such function, or not yet.
+fn unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
+    let called = Compiler::default().compile(&format!("={name}(1)"));
+    let not_yet = called.diagnostics().iter().find(|d| d.kind() == Code::NotBuiltYet);
+    let place = Span::new(0, name.len() as u32);
+    let fault = match not_yet {
+        Some(told) => Diagnostic::new(Code::NotBuiltYet, place, told.message()),
+        None => Diagnostic::new(Code::UnknownFunction, place, format!("unknown function `{name}`")),
+    };
+    let names = catalog::functions().flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()));
+    let help = match nearest(name, names).filter(|_| not_yet.is_none()) {
+        Some(near) => format!("`{near}` has a similar name"),
+        None => "`formulac functions` lists them all".to_owned(),
+    };
+    let diagnostics = vec![fault.with_help(help)];
+    let found = vec![Found { file: "<name>".to_owned(), text: name.to_owned(), diagnostics }];
+    if !args.json {
+        return Err(Failure::Found(found));
+    }
+    session.json(&json!({"functions": [], "diagnostics": render::filed_objects(&reports(&found))}))?;
+    Ok(Exit::of_all(&found))
 }
 
 fn searched(text: Option<&str>) -> Vec<&'static Function> {

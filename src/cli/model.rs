@@ -1,50 +1,59 @@
 //! `formulac model`: specs to dbt models, on standard output or as files.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use formulac::Compiler;
 use formulac::dbt::is_as_written;
 use serde_json::{Value, json};
 
 use super::args::ModelArgs;
 use super::exit::{Exit, Failure, Found};
-use super::project;
 use super::session::{Session, reports};
 use super::source::Source;
-use super::spec::{self, Spec};
 use super::write::{Planned, Present, write_all};
+use super::{project, query, spec};
 use formulac::diag::render;
+use formulac::diag::{Code, Diagnostic};
+use formulac::span::Span;
 
 /// A compiled model.
 struct Model {
     name: String,
     sql: String,
     yml: String,
+    /// The number of its spec.
+    spec: usize,
+    /// Where the spec says its name.
+    name_span: Span,
 }
 
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
-    let dialect = args.target.dialect(session)?;
-    let sources = args.specs.iter().map(|path| Ok((path, Source::file(path)?))).collect::<Result<Vec<_>, Failure>>()?;
-    let mut models = Vec::new();
-    let mut found = Vec::new();
-    match args.target.builder(dialect) {
-        Ok(builder) => {
-            let compiler = builder.build();
-            let folder = session.global.project_dir.as_deref();
-            for (path, source) in sources {
-                let shown = project::path_in_project(path, folder);
-                let Spec { name, sql, yml, found: it, .. } = spec::compile(&compiler, source, shown.as_deref());
-                if let (Some(name), Some(sql), Some(yml)) = (name, sql, yml) {
-                    models.push(Model { name, sql, yml });
-                }
-                found.push(it);
+    let (dialect, mut models, mut found) = match query::compiler(session, &args.target) {
+        Ok(compiler) => {
+            let (models, found) = compiled(session, &compiler, &args.specs);
+            (compiler.dialect(), models, found)
+        }
+        Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Vec::new(), found),
+        Err(failure) => return Err(failure),
+    };
+    refuse_doubles(&mut models, &mut found);
+    let mut notes = Vec::new();
+    let mut exit = Exit::of_all(&found);
+    if let Some(folder) = &args.out {
+        if exit == Exit::Done {
+            let files = compared(folder, &models)?;
+            if args.check {
+                exit = not_equal(&files, session);
+            } else {
+                notes = deliver(files, &mut found)?;
+                exit = Exit::of_all(&found);
             }
         }
-        Err(Failure::Found(it)) => found = it,
-        Err(failure) => return Err(failure),
+        if exit != Exit::Done && !args.check {
+            notes.push(nothing_written(&found));
+        }
     }
-    refuse_doubles(&models)?;
-    let mut exit = Exit::of(found.iter().flat_map(|f| &f.diagnostics));
     if args.json {
         session.json(&json!({
             "dialect": dialect.name(),
@@ -57,33 +66,50 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         }
         session.report(&found);
     }
-    if let Some(folder) = &args.out {
-        exit = if exit == Exit::Done {
-            deliver(session, folder, models, args.check)?
-        } else {
-            nothing_written(session, &found)
-        };
+    for note in notes {
+        session.note(&note);
     }
     Ok(exit)
 }
 
-fn nothing_written(session: &Session, found: &[Found]) -> Exit {
-    let files = found.iter().filter(|f| f.diagnostics.iter().any(|d| d.is_error())).count();
-    session.note(&format!("nothing is written: {files} of {} specs have errors", found.len()));
-    Exit::Faulty
+/// The models that the specs make, and what was found in each.
+fn compiled(session: &Session, compiler: &Compiler, specs: &[PathBuf]) -> (Vec<Model>, Vec<Found>) {
+    let folder = session.global.project_dir.as_deref();
+    let mut models = Vec::new();
+    let mut found = Vec::new();
+    for path in specs {
+        let shown = project::path_in_project(path, folder);
+        let mut spec = spec::compile(compiler, Source::file(path), shown.as_deref());
+        spec.found.diagnostics.extend(spec.model_fault);
+        if let (Some(name), Some(sql), Some(yml)) = (spec.name, spec.sql, spec.yml) {
+            models.push(Model { name, sql, yml, spec: found.len(), name_span: spec.name_span });
+        }
+        found.push(spec.found);
+    }
+    (models, found)
 }
 
-/// Two specs that make the same file.
-fn refuse_doubles(models: &[Model]) -> Result<(), Failure> {
-    let mut seen = BTreeMap::new();
-    for model in models {
-        // File systems that ignore case would take them for one.
-        if seen.insert(model.name.to_lowercase(), ()).is_some() {
-            return Err(Failure::new(Exit::Faulty, format!("two specs make the model `{}`", model.name))
-                .with_help("a model's name is given once in a project"));
-        }
+fn nothing_written(found: &[Found]) -> String {
+    let count = |exit: Exit| found.iter().filter(|f| Exit::of(&f.diagnostics) == exit).count();
+    match (count(Exit::Conflict), count(Exit::Faulty) + count(Exit::Failed)) {
+        (0, faulty) => format!("nothing is written: {faulty} of {} files have errors", found.len()),
+        _ => "nothing is written".to_owned(),
     }
-    Ok(())
+}
+
+/// Reports specs that make the files of another one.
+fn refuse_doubles(models: &mut Vec<Model>, found: &mut [Found]) {
+    let mut seen = BTreeMap::new();
+    models.retain(|model| {
+        // File systems that ignore case would take them for one.
+        let Some(first) = seen.insert(model.name.to_lowercase(), model.spec) else { return true };
+        let message = format!("another spec makes the model `{}` as well", model.name);
+        let first = found.get(first).map_or_else(String::new, |f| format!("; the other is in `{}`", f.file));
+        let fault = Diagnostic::new(Code::SameModelTwice, model.name_span, message)
+            .with_help(format!("give one of them another name{first}"));
+        found.iter_mut().skip(model.spec).take(1).for_each(|f| f.diagnostics.push(fault.clone()));
+        false
+    });
 }
 
 /// Each file under a line that names it, a comment in the language of the file.
@@ -96,47 +122,56 @@ fn object(model: &Model) -> Value {
     json!({"name": model.name, "sql": model.sql, "yml": model.yml})
 }
 
-/// Writes the files, or only compares them with those on disk.
-fn deliver(session: &Session, folder: &Path, models: Vec<Model>, check: bool) -> Result<Exit, Failure> {
+/// The files of the models, and what stands in their places.
+fn compared(folder: &Path, models: &[Model]) -> Result<Vec<(Planned, Present)>, Failure> {
+    let files = models.iter().flat_map(|m| [(&m.name, "sql", &m.sql), (&m.name, "yml", &m.yml)]);
+    let planned =
+        files.map(|(name, end, text)| Planned { path: folder.join(format!("{name}.{end}")), text: text.clone() });
+    planned.map(|planned| planned.present().map(|present| (planned, present))).collect()
+}
+
+/// Says which files are not as the specs say.
+fn not_equal(files: &[(Planned, Present)], session: &Session) -> Exit {
+    let mut exit = Exit::Done;
+    for (planned, present) in files {
+        let what = match present {
+            Present::Same => continue,
+            Present::Nothing => "is missing",
+            Present::Other(_) => "differs from its spec",
+        };
+        session.warn(&format!("{} {what}", planned.path.display()));
+        exit = Exit::Faulty;
+    }
+    exit
+}
+
+/// Writes the files that differ, unless somebody has changed one; gives what was done.
+fn deliver(files: Vec<(Planned, Present)>, found: &mut Vec<Found>) -> Result<Vec<String>, Failure> {
     let mut differing = Vec::new();
-    let mut by_hand = Vec::new();
-    let files =
-        models.into_iter().flat_map(|m| [(format!("{}.sql", m.name), m.sql), (format!("{}.yml", m.name), m.yml)]);
-    for (name, text) in files {
-        let planned = Planned { path: folder.join(name), text };
-        match planned.present()? {
+    let before = found.len();
+    for (planned, present) in files {
+        match present {
             Present::Same => {}
-            Present::Other(bytes) if !std::str::from_utf8(&bytes).is_ok_and(is_as_written) => by_hand.push(planned),
+            Present::Other(bytes) if !std::str::from_utf8(&bytes).is_ok_and(is_as_written) => {
+                found.push(by_hand(&planned));
+            }
             _ => differing.push(planned),
         }
     }
-    if check {
-        differing.extend(by_hand);
-        return Ok(compared(session, &differing));
-    }
-    if !by_hand.is_empty() {
-        let paths: Vec<String> = by_hand.iter().map(|p| format!("`{}`", p.path.display())).collect();
-        let verb = if paths.len() == 1 { "is" } else { "are" };
-        return Err(Failure::new(
-            Exit::Conflict,
-            format!("{} {verb} not as formulac wrote it; nothing is written", paths.join(", ")),
-        )
-        .with_help("put the change into the spec and remove the file, or write to another folder"));
+    if found.len() > before {
+        return Ok(Vec::new());
     }
     write_all(&differing)?;
-    for planned in &differing {
-        session.note(&format!("wrote {}", planned.path.display()));
-    }
     if differing.is_empty() {
-        session.note("everything is up to date");
+        return Ok(vec!["everything is up to date".to_owned()]);
     }
-    Ok(Exit::Done)
+    Ok(differing.iter().map(|planned| format!("wrote {}", planned.path.display())).collect())
 }
 
-fn compared(session: &Session, differing: &[Planned]) -> Exit {
-    for planned in differing {
-        let what = if planned.path.exists() { "differs from its spec" } else { "is missing" };
-        session.warn(&format!("{} {what}", planned.path.display()));
-    }
-    if differing.is_empty() { Exit::Done } else { Exit::Faulty }
+fn by_hand(planned: &Planned) -> Found {
+    let file = planned.path.to_string_lossy().into_owned();
+    let message = format!("`{file}` is not as formulac wrote it");
+    let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message)
+        .with_help("put the change into the spec and remove the file, or write to another folder");
+    Found { file, text: String::new(), diagnostics: vec![fault] }
 }

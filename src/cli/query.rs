@@ -1,23 +1,23 @@
 //! `formulac query`: a spec to plain SQL.
 
+use formulac::Compiler;
 use serde_json::json;
 
-use super::args::QueryArgs;
+use super::args::{QueryArgs, Target};
 use super::exit::{Exit, Failure};
 use super::session::{Session, reports};
 use super::source::Source;
-use super::spec;
+use super::{project, spec};
 use formulac::diag::render;
 
 pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
-    let dialect = args.target.dialect(session)?;
-    let source = Source::file(&args.spec)?;
-    let (name, query, found) = match args.target.builder(dialect) {
-        Ok(builder) => {
-            let spec = spec::compile(&builder.build(), source, None);
-            (spec.name, spec.query, vec![spec.found])
+    let source = Source::file(&args.spec);
+    let (dialect, name, query, found) = match compiler(session, &args.target) {
+        Ok(compiler) => {
+            let spec = spec::compile(&compiler, source, None);
+            (compiler.dialect(), spec.name, spec.query, vec![spec.found])
         }
-        Err(Failure::Found(found)) => (None, None, found),
+        Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), None, None, found),
         Err(failure) => return Err(failure),
     };
     if args.json {
@@ -31,5 +31,11 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
         session.data(query.as_deref().unwrap_or_default())?;
         session.report(&found);
     }
-    Ok(Exit::of(found.iter().flat_map(|f| &f.diagnostics)))
+    Ok(Exit::of_all(&found))
+}
+
+/// The compiler of a spec, which says itself where its rows come from.
+pub fn compiler(session: &Session, target: &Target) -> Result<Compiler, Failure> {
+    let project = project::read(session.global.project_dir.as_deref())?;
+    Ok(target.builder(&project, target.dialect(&project))?.build())
 }

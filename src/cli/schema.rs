@@ -7,13 +7,15 @@ use formulac::{Dialect, Schema};
 
 use super::exit::{Failure, Found};
 use super::source::Source;
+use formulac::diag::{Code, Diagnostic};
+use formulac::span::Span;
 
 /// Bytes of one file; a manifest of a large project has some hundred millions.
 const LIMIT: usize = 1 << 30;
 
 /// Reads what is known of the data; the kind of each file is told by its content.
 pub fn read(path: &Path, dialect: Dialect) -> Result<Schema, Failure> {
-    let sources = files(path)?.iter().map(|p| Source::large_file(p, LIMIT)).collect::<Result<Vec<_>, Failure>>()?;
+    let sources: Vec<Source> = files(path)?.iter().map(|p| Source::large_file(p, LIMIT)).collect();
     if sources.iter().any(|s| s.fault.is_some()) {
         let faulty = sources.into_iter().filter_map(|s| s.fault.clone().map(|fault| s.found(vec![fault])));
         return Err(Failure::Found(faulty.collect()));
@@ -43,7 +45,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
-        let failed = |error: &std::io::Error| Failure::io("read", &folder.to_string_lossy(), error);
+        let failed = |error: &std::io::Error| Failure::of(Source::unreadable(&folder, error));
         for entry in fs::read_dir(&folder).map_err(|e| failed(&e))? {
             let entry = entry.map_err(|e| failed(&e))?;
             let kind = entry.file_type().map_err(|e| failed(&e))?;
@@ -59,9 +61,10 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     if found.is_empty() {
         let text = format!("the folder `{}` holds no Omni view", path.display());
-        return Err(
-            Failure::new(super::exit::Exit::Failed, text).with_help("views are files named `….view` or `….view.yaml`")
-        );
+        let fault = Diagnostic::new(Code::NotASchema, Span::default(), text)
+            .with_help("views are files named `….view` or `….view.yaml`");
+        let name = path.to_string_lossy().into_owned();
+        return Err(Failure::of(Source { name, text: String::new(), fault: Some(fault) }));
     }
     found.sort();
     Ok(found)

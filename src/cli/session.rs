@@ -128,7 +128,7 @@ impl Session {
         match failure {
             Failure::Found(found) => {
                 self.report(found);
-                Exit::Faulty
+                Exit::of_all(found)
             }
             Failure::Message(message) => {
                 self.message(&message.to_string());

@@ -1,44 +1,50 @@
 //! The compiler that the options ask for.
 
-use formulac::{Builder, Compiler, Dialect, Schema};
+use formulac::{Builder, Compiler, Dialect, Project, Schema};
 
 use super::args::{Settings, Target};
 use super::exit::{Exit, Failure};
-use super::session::Session;
-use super::{project, schema};
+use super::schema;
 
 impl Target {
     /// The dialect that is asked for, else the project's, else the default.
-    pub fn dialect(&self, session: &Session) -> Result<Dialect, Failure> {
-        match self.dialect {
-            Some(dialect) => Ok(dialect),
-            None => Ok(project::dialect(session.global.project_dir.as_deref())?.unwrap_or_default()),
-        }
+    pub fn dialect(&self, project: &Project) -> Dialect {
+        self.dialect.or(project.dialect()).unwrap_or_default()
     }
 
-    /// A compiler for the dialect and the schema.
-    pub fn builder(&self, dialect: Dialect) -> Result<Builder, Failure> {
+    /// A compiler for the dialect, the schema and what the project says.
+    pub fn builder(&self, project: &Project, dialect: Dialect) -> Result<Builder, Failure> {
         let schema = match &self.schema {
             Some(path) => schema::read(path, dialect)?,
             None => Schema::new(),
         };
-        Ok(Compiler::builder().dialect(dialect).schema(schema))
+        let builder = Compiler::builder()
+            .dialect(dialect)
+            .schema(schema)
+            .blanks_as_zero(project.blanks_as_zero())
+            .without_warnings(project.silenced().iter().copied());
+        Ok(match project.timezone() {
+            Some(zone) => builder.timezone(zone),
+            None => builder,
+        })
     }
 }
 
 impl Settings {
     /// A compiler with everything that is said of the formulas.
-    pub fn compiler(&self, dialect: Dialect) -> Result<Compiler, Failure> {
+    pub fn compiler(&self, project: &Project, dialect: Dialect) -> Result<Compiler, Failure> {
         if !self.columns.is_empty() {
             return Err(Failure::new(Exit::Usage, "`--columns` is not built yet").with_help("write the columns' names"));
         }
         let mut builder = self
             .target
-            .builder(dialect)?
+            .builder(project, dialect)?
             .group_by(names(&self.group_by))
             .order_by(names(&self.order_by))
-            .partition_by(names(&self.partition_by))
-            .blanks_as_zero(self.blanks.is_some());
+            .partition_by(names(&self.partition_by));
+        if self.blanks.is_some() {
+            builder = builder.blanks_as_zero(true);
+        }
         if let Some(context) = self.context {
             builder = builder.context(context.into());
         }

@@ -3,12 +3,12 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use formulac::limits::Limits;
 
-use super::exit::{Failure, Found};
-use formulac::diag::{Code, Diagnostic};
+use super::exit::{Found, reason};
+use formulac::diag::{Code, Diagnostic, suggest};
 use formulac::span::Span;
 
 /// A source text, or what keeps it from being one.
@@ -18,21 +18,21 @@ pub struct Source {
     pub name: String,
     /// The text; where it is not UTF-8, with a sign in place of what is not.
     pub text: String,
-    /// It is too large, or not UTF-8.
+    /// It cannot be read, is too large, or not UTF-8.
     pub fault: Option<Diagnostic>,
 }
 
 impl Source {
     /// An argument; `-` is standard input.
-    pub fn argument(text: &OsStr) -> Result<Self, Failure> {
+    pub fn argument(text: &OsStr) -> Self {
         if text == "-" {
             return Self::stdin();
         }
-        Ok(Self::decode("<formula>".to_owned(), text.as_encoded_bytes().to_vec(), Limits::default().source))
+        Self::decode("<formula>".to_owned(), text.as_encoded_bytes().to_vec(), Limits::default().source)
     }
 
     /// A file; `-` is standard input.
-    pub fn file(path: &Path) -> Result<Self, Failure> {
+    pub fn file(path: &Path) -> Self {
         if path.as_os_str() == "-" {
             return Self::stdin();
         }
@@ -40,18 +40,32 @@ impl Source {
     }
 
     /// A file that may be larger than a formula's source.
-    pub fn large_file(path: &Path, limit: usize) -> Result<Self, Failure> {
-        let name = path.to_string_lossy().into_owned();
-        let read = File::open(path).and_then(|file| read(file, limit));
-        let bytes = read.map_err(|error| Failure::io("read", &name, &error))?;
-        Ok(Self::decode(name, bytes, limit))
+    pub fn large_file(path: &Path, limit: usize) -> Self {
+        match File::open(path).and_then(|file| read(file, limit)) {
+            Ok(bytes) => Self::decode(path.to_string_lossy().into_owned(), bytes, limit),
+            Err(error) => Self::unreadable(path, &error),
+        }
     }
 
-    fn stdin() -> Result<Self, Failure> {
-        let name = "<stdin>".to_owned();
+    fn stdin() -> Self {
+        let name = "<stdin>";
         let limit = Limits::default().source;
-        let bytes = read(io::stdin().lock(), limit).map_err(|error| Failure::io("read", &name, &error))?;
-        Ok(Self::decode(name, bytes, limit))
+        match read(io::stdin().lock(), limit) {
+            Ok(bytes) => Self::decode(name.to_owned(), bytes, limit),
+            Err(error) => Self::unreadable(Path::new(name), &error),
+        }
+    }
+
+    /// What stands for a file, or a folder, that could not be read.
+    pub fn unreadable(path: &Path, error: &io::Error) -> Self {
+        let name = path.to_string_lossy().into_owned();
+        let message = format!("cannot read `{name}`: {}", reason(error));
+        let help = match nearest_file(path).filter(|_| error.kind() == io::ErrorKind::NotFound) {
+            Some(near) => format!("there is `{}`", near.display()),
+            None => "name a file that can be read, or `-` for standard input".to_owned(),
+        };
+        let fault = Diagnostic::new(Code::UnreadableFile, Span::default(), message).with_help(help);
+        Self { name, text: String::new(), fault: Some(fault) }
     }
 
     fn decode(name: String, bytes: Vec<u8>, limit: usize) -> Self {
@@ -80,6 +94,16 @@ impl Source {
     pub fn found(self, diagnostics: Vec<Diagnostic>) -> Found {
         Found { file: self.name, text: self.text, diagnostics }
     }
+}
+
+/// The file in the same folder whose name is nearest.
+fn nearest_file(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+    let names = folder.unwrap_or(Path::new(".")).read_dir().ok()?;
+    let mut names: Vec<String> = names.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    let near = suggest::nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
+    Some(path.with_file_name(near))
 }
 
 /// All of it, or one byte more than the limit.

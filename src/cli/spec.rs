@@ -4,14 +4,20 @@ use formulac::Compiler;
 
 use super::exit::Found;
 use super::source::Source;
+use formulac::diag::Diagnostic;
+use formulac::span::Span;
 
 /// A compiled spec with its file.
 #[derive(Debug)]
 pub struct Spec {
     /// The model's name, where the spec says one.
     pub name: Option<String>,
+    /// Where it says it.
+    pub name_span: Span,
     /// Plain SQL.
     pub query: Option<String>,
+    /// Why it can be a query and no model.
+    pub model_fault: Option<Diagnostic>,
     /// The dbt model.
     pub sql: Option<String>,
     /// Its properties file.
@@ -22,13 +28,24 @@ pub struct Spec {
 /// Compiles a spec, unless its source is none. `path` is what headers of generated files name.
 pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec {
     if let Some(fault) = source.fault.clone() {
-        return Spec { name: None, query: None, sql: None, yml: None, found: source.found(vec![fault]) };
+        let name_span = Span::default();
+        return Spec {
+            name: None,
+            name_span,
+            query: None,
+            model_fault: None,
+            sql: None,
+            yml: None,
+            found: source.found(vec![fault]),
+        };
     }
     let compiled = compiler.compile_spec_at(&source.text, path);
     let own = |text: Option<&str>| text.map(str::to_owned);
     Spec {
         name: own(compiled.name()),
+        name_span: compiled.name_span(),
         query: own(compiled.query()),
+        model_fault: compiled.model_fault().cloned(),
         sql: own(compiled.model_sql()),
         yml: own(compiled.model_yml()),
         found: source.found(compiled.diagnostics().to_vec()),

@@ -14,7 +14,7 @@ fn hash(text: &str) -> String {
 }
 
 /// A model's SQL with its header, a Jinja comment that does not reach the warehouse.
-pub(crate) fn sealed_sql(body: &str, spec: &str, formulas: &[(String, String)]) -> String {
+pub(crate) fn sealed_sql<'f>(body: &str, spec: &str, formulas: impl Iterator<Item = (&'f str, &'f str)>) -> String {
     let mut out = format!("{{# {EDIT}{}, not this file.\n", comment(spec));
     for (name, formula) in formulas {
         let _ = writeln!(out, "   {} = {}", comment(name), comment(&one_line(formula)));

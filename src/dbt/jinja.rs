@@ -1,6 +1,6 @@
 //! Text that dbt renders: SQL, and every text in YAML.
 
-use crate::spec::From;
+use super::From;
 
 /// The body of an import CTE.
 pub(crate) fn import(from: &From, table: &str) -> String {

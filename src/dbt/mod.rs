@@ -1,9 +1,11 @@
 //! dbt files around generated SQL: the model, and the properties beside it.
 
+mod from;
 mod header;
 mod jinja;
 mod properties;
 
+pub(crate) use from::From;
 pub use header::is_as_written;
 pub(crate) use header::{sealed_sql, sealed_yml};
 pub(crate) use jinja::{import, protect};

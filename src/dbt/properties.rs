@@ -11,12 +11,17 @@ pub(crate) struct ColumnDoc {
     pub tests: Vec<&'static str>,
 }
 
-/// The properties file of one model.
-pub(crate) fn properties(model: &str, description: Option<&str>, columns: &[ColumnDoc]) -> String {
+/// The properties file of one model. `key` is an expression that is different in every row, where no column is.
+pub(crate) fn properties(model: &str, description: Option<&str>, key: Option<&str>, columns: &[ColumnDoc]) -> String {
     let mut out = String::from("version: 2\n\nmodels:\n");
     let _ = writeln!(out, "  - name: {}", scalar(model, 4));
     if let Some(description) = description.filter(|d| !d.is_empty()) {
         let _ = writeln!(out, "    description: {}", text(description, 6));
+    }
+    if let Some(key) = key {
+        // dbt's own way for several columns; a test of a package would need the package.
+        let key = text(key, 14);
+        let _ = write!(out, "    data_tests:\n      - unique:\n          arguments:\n            column_name: {key}\n");
     }
     if columns.is_empty() {
         return out;
@@ -49,7 +54,10 @@ fn text(value: &str, indent: usize) -> String {
 
 /// A scalar as the emitter writes it: bare where that is safe, a literal block for several lines, else quoted.
 fn scalar(value: &str, indent: usize) -> String {
-    let clean: String = value.chars().filter(|c| !c.is_control() || *c == '\n' || *c == '\t').collect();
+    // What PyYAML, which reads it for dbt, takes for no text, or for the end of a line.
+    let kept = |c: &char| (!c.is_control() || *c == '\n' || *c == '\t') && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let blank = |c: char| if matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c };
+    let clean: String = value.chars().filter(kept).map(blank).collect();
     if clean.contains('\n') {
         let pad = " ".repeat(indent);
         let lines: Vec<String> = clean
@@ -104,7 +112,7 @@ mod tests {
             "tab\there",
         ] {
             let text = format!("k: {}\n", scalar(value, 2));
-            let node = crate::yaml::read(&text).unwrap().unwrap();
+            let node = crate::yaml::read(&text, &mut Vec::new()).unwrap().unwrap();
             assert_eq!(node.get("k").unwrap().text(), Some(value), "{text}");
         }
     }

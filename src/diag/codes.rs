@@ -253,6 +253,12 @@ codes! {
     NotADbtName "F0601" "not-a-dbt-name" Error
         "A dbt model's name is letters, digits and `_`, not beginning with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");
+    ModelReadsItself "F0602" "model-reads-itself" Error
+        "A bare name in `from` is a dbt model, and so is what the spec makes: of one name they would be a circle. A query may read a table of its own name."
+        Shown("`model: orders` with `from: orders`") => Shown("`model: orders_by_month` with `from: orders`");
+    EditedByHand "F0701" "edited-by-hand" Error
+        "A file that is to be written was changed since formulac wrote it, or is not from formulac. Nothing is written, so that nobody's work is lost; the exit status is 3."
+        Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");
     InvalidYaml "F0801" "invalid-yaml" Error
         "The file is not YAML. A formula with `: `, ` #` or a leading `{`, `[`, `&`, `*`, `!`, `%`, `@` goes into a block text (`|`) or quotes."
         Spec("model: m\nfrom: [t\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
@@ -295,12 +301,22 @@ codes! {
     NothingToSelect "F0812" "nothing-to-select" Error
         "A step without definitions, `group_by` and `keep` has no columns."
         Spec("model: m\nfrom: t\n") => Spec("model: m\nfrom: t\nkeep: all\n");
+    SameModelTwice "F0813" "same-model-twice" Error
+        "Two specs make the model of one name, so that one would overwrite the other's files. A model's name is given once in a project."
+        Shown("`model: revenue` in two specs") => Shown("`model: revenue` and `model: revenue_by_month`");
+    ColumnsNotKnown "F0814" "columns-not-known" Error
+        "`keep: all` is `select *` where no schema says the columns. That gives columns which the step computes on the way as well, and the old one of a name that the step defines anew."
+        Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
+        => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
     NotASchema "F0820" "not-a-schema" Error
         "The file given as a schema is none of the kinds that are understood."
         Schema("tables: []") => Schema("relations: {orders: {columns: {id: integer}}}");
     UnknownType "F0821" "unknown-type" Error
         "A column's type in a schema file is one of the contract's."
         Schema("relations: {orders: {columns: {id: []}}}") => Schema("relations: {orders: {columns: {id: integer}}}");
+    UnreadableFile "F0822" "unreadable-file" Error
+        "A file that the command was given is not there, or cannot be read. Nothing is written then; the exit status is 5."
+        Shown("formulac check metrics/no_such_file.yml") => Shown("formulac check metrics/revenue.yml");
     Internal "F0901" "internal" Error
         "A fault of formulac itself. Please report it with the input."
         Shown("none known") => Shown("none known");

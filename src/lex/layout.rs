@@ -433,16 +433,17 @@ impl Pass<'_> {
             if silent {
                 continue;
             }
-            self.diagnostics.push(
-                Diagnostic::new(Code::UnclosedBracket, span, format!("`{}` is not closed", span.text(self.source)))
-                    .with_label("opened here")
-                    .with_other(Span::new(end, end), format!("expected `{right}` before the end"))
-                    .with_help(match self.before_end(span.end, end) {
-                        "" => format!("add `{right}`"),
-                        shown => format!("add `{right}` after `{shown}`"),
-                    })
-                    .with_fix(Span::new(end, end), right),
-            );
+            let message = format!("`{}` is not closed", span.text(self.source));
+            let diagnostic = Diagnostic::new(Code::UnclosedBracket, span, message)
+                .with_label("opened here")
+                .with_other(Span::new(end, end), format!("expected `{right}` before the end"));
+            self.diagnostics.push(match self.before_end(span.end, end) {
+                // Brackets around nothing would be the next fault.
+                "" => diagnostic.with_help(format!("write what stands in it, and `{right}`")),
+                shown => {
+                    diagnostic.with_help(format!("add `{right}` after `{shown}`")).with_fix(Span::new(end, end), right)
+                }
+            });
         }
     }
 

@@ -24,6 +24,31 @@ pub fn lex(source: &str, diagnostics: &mut Vec<Diagnostic>) -> Lexed {
 
 /// Splits one part of a source into tokens; their spans are of the whole source. What was there before is dropped.
 pub(crate) fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) {
+    let before = diagnostics.len();
+    let swallows = pass(whole, part, u32::MAX, lexed, diagnostics);
+    if swallows != u32::MAX {
+        // With the text that has eaten definitions ended at its line, all of the part is read once more.
+        diagnostics.truncate(before);
+        pass(whole, part, swallows, lexed, diagnostics);
+    }
+    if part.text(whole).contains('\0') {
+        nul_inside(whole, lexed, diagnostics);
+    }
+}
+
+/// A NUL in a text or reference, which no warehouse takes and most drop in silence.
+#[cold]
+fn nul_inside(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
+    for (_, span) in lexed.tokens.iter().filter(|(token, _)| *token != Token::Fault) {
+        if let Some(at) = span.text(source).find('\0') {
+            let at = span.start + at as u32;
+            unexpected(source, Span::new(at, at + 1), diagnostics);
+        }
+    }
+}
+
+/// The tokens, the text that begins at `cut` ending at its line; and where a text begins that is better cut so.
+fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> u32 {
     let source = whole.get(..part.end as usize).unwrap_or_default();
     let rest = source.get(part.start as usize..).unwrap_or_default();
     lexed.tokens.clear();
@@ -37,6 +62,9 @@ pub(crate) fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: 
         even: u32::MAX,
         open_line: 0,
         open_comment: u32::MAX,
+        cut,
+        swallows: u32::MAX,
+        looked: false,
     };
     let mut lexer = Token::lexer(rest);
     while let Some(token) = lexer.next() {
@@ -71,6 +99,22 @@ pub(crate) fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: 
         lexed.tokens.extend(token.map(|token| (token, span)));
     }
     faults.flush();
+    faults.swallows
+}
+
+/// Where the first text begins that goes over several lines and holds what looks like a definition. When a later text
+/// is not closed, it is this one whose quote is missing: with it, what stood outside of texts stands inside of them.
+#[cold]
+fn swallows(source: &str, lexed: &Lexed) -> u32 {
+    let defines = |line: &str| {
+        let line = line.trim_start();
+        let name = line.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(line.len());
+        let after = line.get(name..).unwrap_or_default().trim_start();
+        name > 0 && after.starts_with('=') && !after.starts_with("==")
+    };
+    let texts = lexed.tokens.iter().filter(|(token, _)| *token == Token::Text).map(|(_, span)| *span);
+    let mut texts = texts.filter(|span| span.text(source).split('\n').skip(1).any(defines));
+    texts.next().map_or(u32::MAX, |span| span.start)
 }
 
 /// What no formula holds and still can be seen to be in a name only by its code.
@@ -90,6 +134,11 @@ struct Faults<'a> {
     open_line: u32,
     /// From here on there is no `*/`.
     open_comment: u32,
+    /// Where a text begins that is known not to be closed.
+    cut: u32,
+    /// Where a text begins that has eaten definitions, seen when a later one is not closed.
+    swallows: u32,
+    looked: bool,
 }
 
 impl Faults<'_> {
@@ -106,6 +155,9 @@ impl Faults<'_> {
     /// A text from its first quote; `""` in it is one quote.
     #[inline]
     fn text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+        if span.start == self.cut {
+            return self.unclosed_text(span, lexed);
+        }
         let first = row(self.after(span.start));
         let mut end = span.start + first;
         if first % 2 == 1 {
@@ -139,6 +191,10 @@ impl Faults<'_> {
     fn unclosed_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         if let Some(first) = self.before_backslash(span.start, lexed) {
             return self.escaped(span, first);
+        }
+        // Looked for once, at the first that is not closed: what swallows stands before it.
+        if self.cut == u32::MAX && !std::mem::replace(&mut self.looked, true) {
+            self.swallows = swallows(self.source, lexed);
         }
         let text = self.after(span.start);
         let line = text.find('\n').unwrap_or(text.len());
@@ -214,7 +270,7 @@ impl Faults<'_> {
         match stop {
             Some(at) if after.as_bytes().get(at) == Some(&b'}') => {
                 span.end += at as u32 + 1;
-                return Some(Token::Model);
+                return Some(self.model_inside(*span));
             }
             Some(at) => self.open_line = span.end + at as u32,
             None if span.start >= self.open_line => self.open_line = u32::MAX,
@@ -236,6 +292,32 @@ impl Faults<'_> {
         };
         self.diagnostics.push(diagnostic);
         Some(Token::Fault)
+    }
+
+    /// A reference names a field, and a bracket in it is closed.
+    #[inline]
+    fn model_inside(&mut self, span: Span) -> Token {
+        let whole = span.text(self.source);
+        let inside = whole.get(2..whole.len() - 1).unwrap_or_default();
+        let (name, rest) = inside.split_at(inside.find(['[', ':']).unwrap_or(inside.len()));
+        let name = name.trim();
+        if name.is_empty() || name.starts_with('.') || name.ends_with('.') {
+            let message = format!("expected a field's name in `{whole}`");
+            self.diagnostics
+                .push(Diagnostic::new(Code::UnexpectedToken, span, message).with_help("write `${view.field}`"));
+            return Token::Fault;
+        }
+        if rest.starts_with('[') && !rest.contains(']') {
+            let at = span.end - 1 - rest.len() as u32;
+            let end = span.end - 1;
+            self.diagnostics.push(
+                Diagnostic::new(Code::UnclosedBracket, Span::new(at, at + 1), "`[` is not closed")
+                    .with_help(format!("add `]` after `{}`", rest.trim_end()))
+                    .with_fix(Span::new(end, end), "]"),
+            );
+            return Token::Fault;
+        }
+        Token::Model
     }
 
     /// `“text”` as word processors write it: read as a text up to the closing mark on the same line.

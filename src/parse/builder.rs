@@ -360,6 +360,11 @@ impl<'s> Builder<'s> {
             return self.add(Expr::Error, span);
         }
         let missing = Span::new(span.start, span.start);
+        if span.is_empty() && self.follows_open(span) {
+            // The bracket was never closed, which is said.
+            self.broken = true;
+            return self.add(Expr::Error, missing);
+        }
         let at_end = matches!(token, Token::End | Token::Close | Token::Comma | Token::CloseSquare);
         let diagnostic = match token {
             Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not begin a comment")
@@ -367,8 +372,10 @@ impl<'s> Builder<'s> {
             _ => {
                 let message = format!("expected an expression, found {}", self.shown(token, span));
                 let help = match token {
-                    Token::Comma | Token::Close => "give an argument, or remove the comma",
-                    Token::End => "the formula ends too early: add what is missing or remove the operator",
+                    Token::Comma | Token::Close if !span.is_empty() => "give an argument, or remove the comma",
+                    Token::End | Token::Close => {
+                        "the formula ends too early: add what is missing or remove the operator"
+                    }
                     _ => "write a name, a number, a text or a function call here",
                 };
                 Diagnostic::new(Code::ExpectedExpression, if at_end { missing } else { span }, message).with_help(help)
@@ -378,9 +385,18 @@ impl<'s> Builder<'s> {
         self.add(Expr::Error, if at_end { missing } else { span })
     }
 
+    /// Whether an opening bracket is the last thing before this place.
+    fn follows_open(&self, span: Span) -> bool {
+        self.source.get(..span.start as usize).unwrap_or_default().trim_end().ends_with(['(', '['])
+    }
+
     /// An expression is followed by something that cannot follow it.
     pub fn surplus(&mut self, recovery: Recovery) {
         let (span, token) = self.place(&recovery);
+        if span.is_empty() && self.follows_open(span) {
+            self.broken = true;
+            return;
+        }
         let diagnostic = match token {
             Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not begin a comment")
                 .with_help("comments begin with `//`"),
@@ -403,6 +419,8 @@ impl<'s> Builder<'s> {
         let text = span.text(self.source);
         match token {
             Token::Start | Token::End => "the end of the formula".to_owned(),
+            // A bracket that nobody wrote closes what was never closed.
+            Token::Close | Token::CloseSquare if text.is_empty() => "the end of the formula".to_owned(),
             _ if text.is_empty() => token.describe().to_owned(),
             _ if text.chars().count() > 24 => {
                 format!("`{}…`", text.chars().take(24).collect::<String>().replace('\n', " "))

@@ -60,6 +60,8 @@ pub(crate) struct StepOutput {
     /// There are columns that no schema says.
     pub open: bool,
     pub grain: Vec<String>,
+    /// A column for which `*` would have to leave one out, where no schema says which there are.
+    pub in_the_way: Option<String>,
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -80,6 +82,7 @@ pub(super) struct Planner<'p> {
     pub roles: Roles,
     /// The windows' own keys are being written.
     in_windows: bool,
+    in_the_way: Option<String>,
 }
 
 /// The roots of what is not a column.
@@ -128,12 +131,14 @@ pub(crate) fn plan_step<'p>(
         cut_in: Vec::new(),
         roles: roles(step, spec),
         in_windows: false,
+        in_the_way: None,
     };
     planner.note_columns();
     let (ctes, body) = planner.selects(cte_names);
     let (relation, open, grain) = planner.result();
     let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
-    StepOutput { ctes, body, relation, open, grain, diagnostics }
+    let in_the_way = planner.in_the_way.take();
+    StepOutput { ctes, body, relation, open, grain, in_the_way, diagnostics }
 }
 
 fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {
@@ -307,7 +312,11 @@ impl Planner<'_> {
                         kept.push(Item { expr, alias: None });
                     }
                 }
-                None => select.star = true,
+                None => {
+                    select.star = true;
+                    let carried = self.carried(stage);
+                    select.items.drain(..carried.min(select.items.len()));
+                }
             }
         }
         kept.append(&mut select.items);
@@ -317,6 +326,21 @@ impl Planner<'_> {
             select.order_by = self.order_keys();
         }
         select
+    }
+
+    /// Of columns that no schema says: how many of the step's outputs `*` already gives, since earlier strata add
+    /// columns to it. What it would give besides, or twice, is in the way.
+    fn carried(&mut self, stage: u32) -> usize {
+        let added: Vec<IrId> = self.cut_in.iter().take(stage as usize).flatten().copied().collect();
+        let is_output = |(id, output): &(&IrId, &Output)| {
+            self.cuts.chosen(output.root) == **id && self.cuts.name(**id) == Some(output.name.as_str())
+        };
+        let count = added.iter().zip(&self.outputs).take_while(is_output).count();
+        let helper = added.get(count).and_then(|id| self.cuts.name(*id)).map(str::to_owned);
+        let read = |name: &str| self.program().columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+        let shadowed = || self.outputs.iter().find(|o| read(&o.name)).map(|o| o.name.clone());
+        self.in_the_way = shadowed().or(helper);
+        count
     }
 
     /// A select of these expressions, with the filters and groups of its stratum.

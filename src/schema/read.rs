@@ -62,7 +62,7 @@ impl Schema {
 }
 
 fn read_yaml(name: &str, text: &str, dialect: Dialect, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
-    let root = match yaml::read(text) {
+    let root = match yaml::read(text, faults) {
         Ok(Some(root)) => root,
         Ok(None) => return faults.push(not_a_schema(Span::default(), "the file is empty", None)),
         Err(fault) => return faults.push(fault),

@@ -2,13 +2,13 @@
 
 use rustc_hash::FxHashMap;
 
+use super::checks::{check_keys, check_outputs, check_shape, check_unnamed};
 use super::formulas::Formulas;
 use super::load::{self, Keep, Spec, Step};
-use super::{CompiledSpec, Model};
+use super::{CompiledSpec, SpecDefinition};
 use crate::ast::Ast;
 use crate::check::{self, Context, Role, Scope};
 use crate::compiler::Compiler;
-use crate::dbt::{self, ColumnDoc};
 use crate::diag::{self, Code, Diagnostic, suggest};
 use crate::ir::{Ir, Program};
 use crate::memory::Memory;
@@ -18,8 +18,8 @@ use crate::plan::{
 };
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{self, Cte, Query, Select, Tree};
-use crate::types::Level;
+use crate::sql::{Cte, Select};
+use crate::types::{Level, Type};
 use crate::yaml;
 
 impl Compiler {
@@ -38,9 +38,12 @@ impl Compiler {
         let mut compiled = CompiledSpec {
             dialect: self.options.dialect,
             name: None,
+            name_span: Span::default(),
             query: None,
             model: None,
+            model_fault: None,
             columns: Vec::new(),
+            definitions: Vec::new(),
             diagnostics: Vec::new(),
         };
         if source.len() > self.options.limits.source {
@@ -55,7 +58,7 @@ impl Compiler {
             ));
             return compiled;
         }
-        match yaml::read(source) {
+        match yaml::read(source, &mut compiled.diagnostics) {
             Err(diagnostic) => compiled.diagnostics.push(diagnostic),
             Ok(None) => compiled.diagnostics.push(
                 Diagnostic::new(Code::MissingKey, Span::default(), "the spec is empty")
@@ -64,11 +67,14 @@ impl Compiler {
             Ok(Some(root)) => {
                 if let Some(spec) = load::load(&root, source, &mut compiled.diagnostics) {
                     compiled.name = Some(spec.model.text.to_owned());
-                    self.pool.lend(|memory| Run::new(self, &spec, source, path).run(&mut compiled, memory));
+                    compiled.name_span = spec.model.node.span;
+                    let mut run = Run::new(self, &spec, source, path);
+                    self.pool.lend(|memory| run.run(&mut compiled, memory));
+                    compiled.definitions = run.definitions;
                 }
             }
         }
-        crate::compiler::silence(&mut compiled.diagnostics, source);
+        crate::compiler::silence(&mut compiled.diagnostics, source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         if compiled.has_errors() {
             compiled.query = None;
@@ -78,19 +84,19 @@ impl Compiler {
     }
 }
 
-struct Run<'r> {
-    compiler: &'r Compiler,
-    spec: &'r Spec<'r>,
-    source: &'r str,
-    path: Option<&'r str>,
-    names: CteNames,
-    ctes: Vec<Cte>,
+pub(super) struct Run<'r> {
+    pub(super) compiler: &'r Compiler,
+    pub(super) spec: &'r Spec<'r>,
+    pub(super) source: &'r str,
+    pub(super) path: Option<&'r str>,
+    pub(super) names: CteNames,
+    pub(super) ctes: Vec<Cte>,
     /// Description of columns by name: what the analyst wrote of a definition.
-    descriptions: FxHashMap<String, String>,
-    /// Name and text of every definition, for the header.
-    formulas: Vec<(String, String)>,
+    pub(super) descriptions: FxHashMap<String, String>,
+    /// Every definition, for the header and for whoever asks.
+    pub(super) definitions: Vec<SpecDefinition>,
     /// Name and text of grouping keys.
-    written_keys: Vec<(String, String)>,
+    pub(super) written_keys: Vec<(String, String)>,
 }
 
 impl<'r> Run<'r> {
@@ -103,12 +109,12 @@ impl<'r> Run<'r> {
             names: CteNames::default(),
             ctes: Vec::new(),
             descriptions: FxHashMap::default(),
-            formulas: Vec::new(),
+            definitions: Vec::new(),
             written_keys: Vec::new(),
         }
     }
 
-    fn run(mut self, compiled: &mut CompiledSpec, memory: &mut Memory) {
+    fn run(&mut self, compiled: &mut CompiledSpec, memory: &mut Memory) {
         memory.emit.tree.clear();
         let spec = self.spec;
         self.check_names(&mut compiled.diagnostics);
@@ -136,14 +142,18 @@ impl<'r> Run<'r> {
             let last = index + 1 == count;
             let input = StepInput { name: &name, first: index == 0, relation: relation.as_ref(), grain: &grain };
             let Some(output) = self.step(step, &input, last, memory, &mut compiled.diagnostics) else {
-                spec.steps
-                    .iter()
-                    .skip(index + 1)
-                    .for_each(|step| self.faults_of_its_own(step, memory, &mut compiled.diagnostics));
+                let mut columns = self.possible_columns(step, relation.as_ref(), memory);
+                for step in spec.steps.iter().skip(index + 1) {
+                    self.faults_of_its_own(step, columns.as_ref(), memory, &mut compiled.diagnostics);
+                    columns = self.possible_columns(step, columns.as_ref(), memory);
+                }
                 return;
             };
             self.ctes.extend(output.ctes);
             if last {
+                if !output.open {
+                    self.check_columns(&output.relation, &mut compiled.diagnostics);
+                }
                 body = output.body;
                 compiled.columns = self.documented(&output.relation);
             } else {
@@ -157,58 +167,6 @@ impl<'r> Run<'r> {
         }
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
             self.write(body, &grain, &memory.emit.tree, compiled);
-        }
-    }
-
-    /// The names of the model and its steps.
-    fn check_names(&self, diagnostics: &mut Vec<Diagnostic>) {
-        let model = self.spec.model;
-        let plain = |c: char| c.is_alphanumeric() || c == '_';
-        if !model.text.chars().all(plain) || model.text.starts_with(|c: char| c.is_ascii_digit()) {
-            let proposed: String =
-                model.text.chars().map(|c| if plain(c) { c.to_ascii_lowercase() } else { '_' }).collect();
-            diagnostics.push(
-                Diagnostic::new(
-                    Code::NotADbtName,
-                    model.node.span,
-                    format!("`{}` cannot be the name of a dbt model", model.text),
-                )
-                .with_help(format!("write `{}`", proposed.trim_start_matches(|c: char| c.is_ascii_digit()))),
-            );
-        }
-        let mut seen: FxHashMap<String, Span> = FxHashMap::default();
-        for step in &self.spec.steps {
-            let Some(name) = step.name else {
-                if self.spec.steps.len() > 1 {
-                    diagnostics.push(
-                        Diagnostic::new(Code::UnnamedStep, step.span, "a step among several needs a name")
-                            .with_help("add `name:`, which becomes the name of its CTE"),
-                    );
-                }
-                continue;
-            };
-            if let Some(first) = seen.insert(name.text.to_ascii_lowercase(), name.node.span) {
-                diagnostics.push(
-                    Diagnostic::new(
-                        Code::DuplicateStep,
-                        name.node.span,
-                        format!("two steps are called `{}`", name.text),
-                    )
-                    .with_other(first, "the first")
-                    .with_help("give one of them another name"),
-                );
-            }
-            if name.text.eq_ignore_ascii_case(self.spec.from.name()) {
-                diagnostics.push(
-                    Diagnostic::new(
-                        Code::StepNamedLikeRelation,
-                        name.node.span,
-                        format!("step `{}` has the name of the relation that the spec reads", name.text),
-                    )
-                    .with_help(format!("call it `{}_rows`", name.text))
-                    .with_fix(name.node.span, format!("{}_rows", name.text)),
-                );
-            }
         }
     }
 
@@ -243,16 +201,15 @@ impl<'r> Run<'r> {
         check_unnamed(ast, &formulas, &mut found);
         let plan = plan_of(program, ast, &formulas, step);
         check_keys(&plan, &mut found);
-        if found.is_empty() {
-            check_shape(step, &plan, input, diagnostics);
-        }
+        check_outputs(&plan, &formulas.text, &mut found);
+        check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), diagnostics);
         let cut = |span: Span| self.spec.cut.iter().any(|c| c.start <= span.start && span.end <= c.end);
         diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))).filter(|d| !cut(d.span())));
         if diagnostics.iter().any(Diagnostic::is_error) {
             // Later steps read what this one would have given; their faults would be its echoes.
             return None;
         }
-        self.collect(program, ast, &formulas);
+        self.collect(step, program, ast, &formulas);
         let name = self.step_name(step, input.name, &plan, &formulas.text);
         let by_definition: Vec<bool> = ast
             .definitions
@@ -274,11 +231,51 @@ impl<'r> Run<'r> {
         };
         let output = plan_step(&plan, &spec, input, options.dialect, &options.limits, emit, &mut self.names);
         diagnostics.extend(output.diagnostics.iter().cloned().map(|d| d.mapped(|s| formulas.in_file(s))));
+        if let Some(column) = &output.in_the_way {
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::ColumnsNotKnown,
+                    step.keep_span,
+                    format!("`keep: all` cannot leave out `{column}`, since no schema says the other columns"),
+                )
+                .with_help("give a schema with `--schema`, or list the columns in `keep`"),
+            );
+        }
         (!diagnostics.iter().any(Diagnostic::is_error)).then_some(output)
     }
 
-    /// Faults of a step that do not depend on what an earlier, faulty one would have given.
-    fn faults_of_its_own(&self, step: &Step<'_>, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
+    /// The columns that a step may give, whatever is wrong in it; none where that cannot be said.
+    fn possible_columns(&self, step: &Step<'_>, input: Option<&Relation>, memory: &mut Memory) -> Option<Relation> {
+        let Memory { parse, ast, .. } = memory;
+        let formulas = Formulas::of(step, self.source);
+        let limits = &self.compiler.options.limits;
+        let mut syntax = Vec::new();
+        ast.clear();
+        parse::parse_parts(&formulas.text, &formulas.parts, limits, parse, ast, &mut syntax);
+        // A definition may be lost in what could not be read.
+        if step.faulty || syntax.iter().any(Diagnostic::is_error) {
+            return None;
+        }
+        let mut names: Vec<String> = match &step.keep {
+            Keep::Nothing => Vec::new(),
+            Keep::All => input?.columns().iter().map(|c| c.name().to_owned()).collect(),
+            Keep::Columns(names) => names.iter().map(|n| n.text.to_owned()).collect(),
+        };
+        names.extend(step.group_by.iter().map(|key| key_name(key.text)));
+        let defined = ast.definitions.iter().filter_map(|d| d.name);
+        names.extend(defined.map(|name| name.text(&formulas.text).to_owned()));
+        let name = step.name.map_or("", |n| n.text);
+        Some(names.iter().fold(Relation::new(name), |r, name| r.with(Column::new(name, Type::Unknown))))
+    }
+
+    /// Faults of a step that do not depend on what an earlier, faulty one would have given, but for its columns.
+    fn faults_of_its_own(
+        &self,
+        step: &Step<'_>,
+        columns: Option<&Relation>,
+        memory: &mut Memory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
         let Memory { parse, ast, check, program, .. } = memory;
         let options = &self.compiler.options;
         let formulas = Formulas::of(step, self.source);
@@ -287,8 +284,8 @@ impl<'r> Run<'r> {
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let scope = Scope {
             context: Context::Measure,
-            relations: &[],
-            open: true,
+            relations: columns.map_or(&[][..], std::slice::from_ref),
+            open: columns.is_none(),
             chosen: true,
             roles: &formulas.roles,
             ordered: true,
@@ -297,8 +294,14 @@ impl<'r> Run<'r> {
             strata: true,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
-        let own =
-            [Code::UnknownFunction, Code::NotBuiltYet, Code::ArgumentCount, Code::UnknownTimeframe, Code::UnknownUnit];
+        let own = [
+            Code::UnknownFunction,
+            Code::UnknownName,
+            Code::NotBuiltYet,
+            Code::ArgumentCount,
+            Code::UnknownTimeframe,
+            Code::UnknownUnit,
+        ];
         found.retain(|d| d.code().starts_with("F01") || d.code().starts_with("F02") || own.contains(&d.kind()));
         diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))));
     }
@@ -323,142 +326,6 @@ impl<'r> Run<'r> {
             [key] => format!("{from}_by_{key}"),
             [one, two] => format!("{from}_by_{one}_and_{two}"),
             [one, ..] => format!("{from}_by_{one}_and_more"),
-        }
-    }
-
-    /// Descriptions and formulas of a step, for the files beside the SQL.
-    fn collect(&mut self, program: &Program, ast: &Ast, formulas: &Formulas) {
-        for (definition, parsed) in program.definitions.iter().zip(&ast.definitions) {
-            let part = parsed.part as usize;
-            if formulas.roles.get(part) == Some(&Role::GroupBy) {
-                // A timeframe that is grouped by is described by how it is written.
-                let text = definition.span.text(&formulas.text);
-                self.written_keys.push((key_name(text), text.to_owned()));
-            }
-            let Some(name) =
-                definition.name.as_deref().filter(|_| formulas.roles.get(part) == Some(&Role::Definitions))
-            else {
-                continue;
-            };
-            let beside = formulas.descriptions.get(part).cloned().flatten();
-            let text = definition.span.text(&formulas.text);
-            let formula = match (text.split_once('='), formulas.parts.get(part).and_then(|p| p.name)) {
-                (_, Some(_)) => formulas.parts[part].span.text(&formulas.text).trim().to_owned(),
-                (Some((_, formula)), None) => formula.trim().to_owned(),
-                (None, None) => text.to_owned(),
-            };
-            let formula = uncommented(&formula);
-            let description =
-                beside.or_else(|| parse::description(&formulas.text, definition.span.start)).unwrap_or_default();
-            let key = name.to_ascii_lowercase();
-            if description.is_empty() {
-                self.descriptions.remove(&key);
-            } else {
-                self.descriptions.insert(key, description);
-            }
-            self.formulas.push((name.to_owned(), formula));
-        }
-    }
-
-    /// The output columns with the best description that there is.
-    fn documented(&self, relation: &Relation) -> Vec<Column> {
-        let from = self.compiler.options.schema.relation(self.spec.from.name());
-        let by_name = |pairs: &mut dyn Iterator<Item = (&str, &str)>| -> FxHashMap<String, String> {
-            pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
-        };
-        let said = by_name(&mut self.spec.columns.iter().filter_map(|(n, d)| Some((n.text, d.as_deref()?))));
-        let written = self.formulas.iter().chain(&self.written_keys);
-        let written = written.filter(|(n, f)| !n.eq_ignore_ascii_case(f));
-        let formulas = by_name(&mut written.map(|(n, f)| (n.as_str(), f.as_str())));
-        let describe = |column: &Column| -> Option<String> {
-            let key = column.name().to_ascii_lowercase();
-            let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
-            own.or_else(|| from.and_then(|r| r.column(column.name())?.about().map(str::to_owned)))
-                .or_else(|| Some(formulas.get(&key)?.split_whitespace().collect::<Vec<_>>().join(" ")))
-        };
-        let with = |column: &Column| match describe(column) {
-            Some(text) => column.clone().description(text),
-            None => column.clone(),
-        };
-        relation.columns().iter().map(with).collect()
-    }
-
-    fn write(&self, mut body: Select, grain: &[String], tree: &Tree, compiled: &mut CompiledSpec) {
-        let options = &self.compiler.options;
-        let written = |name: &str| options.dialect.name_text(name, true);
-        let table = match &self.spec.from {
-            load::From::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
-            other => written(other.name()),
-        };
-        let import = written(self.spec.from.name());
-        let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
-        let mut plain = String::new();
-        sql::write_query(tree, &query, &table, None, &mut plain);
-        if body.limit.is_none() {
-            body.order_by.clear();
-        }
-        query.body = body;
-        let mut model = String::new();
-        let select = dbt::import(&self.spec.from, &table);
-        // Markers of Jinja come from the analyst's texts; those of the import are the only ones that dbt is to see.
-        sql::write_query(tree, &query, &import, Some("\u{1}"), &mut model);
-        let model = dbt::protect(&model).replacen('\u{1}', &select, 1);
-        if model.len().max(plain.len()) > options.limits.output {
-            compiled.diagnostics.push(
-                Diagnostic::new(
-                    Code::OutputTooLarge,
-                    self.spec.model.node.span,
-                    format!("the SQL is more than {} MiB long", options.limits.output >> 20),
-                )
-                .with_help("split the spec into several models"),
-            );
-            return;
-        }
-        let spec_name = self.path.map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
-        let columns: Vec<ColumnDoc> = compiled
-            .columns
-            .iter()
-            .map(|c| {
-                let key = grain.iter().any(|g| g.eq_ignore_ascii_case(c.name()));
-                let mut tests = Vec::new();
-                if key && !c.is_nullable() {
-                    tests.push("not_null");
-                }
-                if key && grain.len() == 1 {
-                    tests.push("unique");
-                }
-                ColumnDoc { name: c.name().to_owned(), description: c.about().unwrap_or_default().to_owned(), tests }
-            })
-            .collect();
-        let yml = dbt::properties(self.spec.model.text, self.spec.description.as_deref(), &columns);
-        compiled.query = Some(plain);
-        compiled.model = Some(Model {
-            sql: dbt::sealed_sql(&model, &spec_name, &self.formulas),
-            yml: dbt::sealed_yml(&yml, &spec_name),
-        });
-    }
-}
-
-/// A formula without its comments, for a header in one line.
-fn uncommented(formula: &str) -> String {
-    formula
-        .lines()
-        .map(|l| if l.contains('"') { l } else { l.split("//").next().unwrap_or(l) })
-        .collect::<Vec<_>>()
-        .join("\n")
-        .trim()
-        .to_owned()
-}
-
-/// A definitions block holds definitions, not a formula.
-fn check_unnamed(ast: &Ast, formulas: &Formulas, found: &mut Vec<Diagnostic>) {
-    for definition in &ast.definitions {
-        let role = formulas.roles.get(definition.part as usize);
-        if definition.name.is_none() && role == Some(&Role::Definitions) && !definition.broken {
-            found.push(
-                Diagnostic::new(Code::StrayFormula, definition.span, "expected a definition, found a formula")
-                    .with_help("give it a name, `name = …`"),
-            );
         }
     }
 }
@@ -488,58 +355,4 @@ fn plan_of<'p>(program: &'p Program, ast: &Ast, formulas: &Formulas, step: &Step
         })
         .collect();
     StepPlan { program, roles, grouped, keys, outputs }
-}
-
-/// A key that is the same for all rows.
-fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
-    let program = plan.program;
-    for (definition, role) in program.definitions.iter().zip(&plan.roles) {
-        let meta = program.meta(definition.root);
-        if *role == Role::GroupBy && !definition.failed && meta.level == Level::Const {
-            found.push(
-                Diagnostic::new(
-                    Code::ConstantKey,
-                    definition.span,
-                    "the key is the same for all rows, so it groups nothing",
-                )
-                .with_help("leave it out of `group_by`; a constant is a column of its own"),
-            );
-        }
-    }
-}
-
-/// Keys that do not go together.
-fn check_shape(step: &Step<'_>, plan: &StepPlan<'_>, input: &StepInput<'_>, diagnostics: &mut Vec<Diagnostic>) {
-    if plan.grouped && !matches!(step.keep, Keep::Nothing) {
-        diagnostics.push(
-            Diagnostic::new(Code::KeepInGroupedStep, step.keep_span, "a grouped step keeps no columns of single rows")
-                .with_help("name the columns in `group_by`, or aggregate them"),
-        );
-    }
-    if step.limit.is_some() && step.order_by.is_empty() {
-        diagnostics.push(
-            Diagnostic::new(Code::LimitWithoutOrder, step.limit_span, "`limit` without `order_by` keeps any rows")
-                .with_help("add `order_by`"),
-        );
-    }
-    let empty = !plan.outputs.iter().any(|o| *o) && step.group_by.is_empty() && matches!(step.keep, Keep::Nothing);
-    if empty {
-        diagnostics.push(
-            Diagnostic::new(Code::NothingToSelect, step.span, "the step has no columns")
-                .with_help("add `definitions`, `group_by`, or `keep: all`"),
-        );
-    }
-    if let (Keep::Columns(names), Some(relation)) = (&step.keep, input.relation) {
-        for name in names.iter().filter(|n| relation.column(n.text).is_none()) {
-            let diagnostic = Diagnostic::new(
-                Code::UnknownName,
-                name.node.span,
-                format!("`{}` has no column `{}`", relation.name(), name.text),
-            );
-            diagnostics.push(match suggest::nearest(name.text, relation.columns().iter().map(Column::name)) {
-                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
-                None => diagnostic.with_help("correct the name in `keep`"),
-            });
-        }
-    }
 }

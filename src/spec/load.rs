@@ -1,5 +1,6 @@
 //! A spec's YAML to its parts: known keys with the right shapes, the rest reported.
 
+use crate::dbt::From;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use crate::yaml::{self, Node};
@@ -9,28 +10,6 @@ use crate::yaml::{self, Node};
 pub(crate) struct Text<'y> {
     pub text: &'y str,
     pub node: &'y Node,
-}
-
-/// Where a spec's rows come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum From {
-    /// A table as written, perhaps with dots.
-    Table(String),
-    /// `ref('model')`, `ref('package', 'model', v=2)`.
-    Ref { arguments: String, model: String },
-    /// `source('group', 'table')`.
-    Source { arguments: String, table: String },
-}
-
-impl From {
-    /// The name by which the rows are known: the model, the table.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Table(table) => table.rsplit('.').next().unwrap_or(table),
-            Self::Ref { model, .. } => model,
-            Self::Source { table, .. } => table,
-        }
-    }
 }
 
 /// The columns of the step before that a step passes on.
@@ -65,6 +44,8 @@ pub(crate) struct Step<'y> {
     pub keep_span: Span,
     pub limit: Option<u64>,
     pub limit_span: Span,
+    /// It was reported that it is no step, or that it has a key that means nothing; what it lacks may stand there.
+    pub faulty: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -140,7 +121,10 @@ impl<'y> Loader<'y, '_> {
     fn keys(&mut self, node: &Node, known: &[&[&str]], later: &[&[&str]]) {
         for (key, _) in node.pairs().unwrap_or_default() {
             let Some(text) = key.text() else {
-                self.report(Diagnostic::new(Code::UnknownKey, key.span, "a key must be a text"));
+                self.report(
+                    Diagnostic::new(Code::UnknownKey, key.span, "a key must be a text")
+                        .with_help("write `key: value`, or remove what stands here"),
+                );
                 continue;
             };
             let among = |lists: &[&[&str]]| lists.iter().any(|l| l.contains(&text));
@@ -330,12 +314,18 @@ impl<'y> Loader<'y, '_> {
                 )
                 .with_help("write `- name: …` with `definitions:` below it"),
             );
+            step.faulty = true;
             return step;
         }
         if !at_top {
             self.keys(node, &[STEP_KEYS], &[STEP_LATER, &["columns"]]);
         }
+        let strange = |key: &Node| key.text().is_none_or(|k| !STEP_KEYS.contains(&k) && !MODEL_KEYS.contains(&k));
+        step.faulty = node.pairs().unwrap_or_default().iter().any(|(key, _)| strange(key));
         step.name = node.get("name").and_then(|n| Some(Text { text: self.plain("name", n)?, node: n }));
+        if let Some(name) = step.name {
+            self.check_name("a step's name", name.text, name.node);
+        }
         step.filter = self.formula(node, "where");
         step.having = self.formula(node, "having");
         step.group_by = self.list(node, "group_by").unwrap_or_default();
@@ -352,13 +342,31 @@ impl<'y> Loader<'y, '_> {
             step.limit_span = limit.span;
             step.limit = limit.text().and_then(|t| t.parse().ok());
             if step.limit.is_none() {
-                self.shape("limit", "a whole number", limit);
+                let found = limit.text().map_or_else(|| limit.described().to_owned(), |text| format!("`{text}`"));
+                self.report(
+                    Diagnostic::new(
+                        Code::WrongShape,
+                        limit.span,
+                        format!("`limit` must be a whole number, found {found}"),
+                    )
+                    .with_help("write how many rows to keep, such as `limit: 100`"),
+                );
             }
         }
         if let Some(definitions) = node.get("definitions") {
             self.definitions(definitions, &mut step);
         }
         step
+    }
+
+    /// Names that become names in SQL: any quoted text can be one there, but for these.
+    fn check_name(&mut self, what: &str, name: &str, node: &Node) {
+        let fault = match name.chars().find(|c| c.is_control()) {
+            Some(c) => format!("{what} holds the control character U+{:04X}", c as u32),
+            None if name.trim().is_empty() => format!("{what} is empty"),
+            None => return,
+        };
+        self.report(Diagnostic::new(Code::WrongShape, node.span, fault).with_help("write letters, digits and `_`"));
     }
 
     fn formula(&mut self, node: &'y Node, key: &str) -> Option<Text<'y>> {
@@ -389,10 +397,14 @@ impl<'y> Loader<'y, '_> {
         };
         for (key, value) in pairs {
             let Some(text) = key.text() else {
-                self.report(Diagnostic::new(Code::UnknownKey, key.span, "a definition's name must be a text"));
+                self.report(
+                    Diagnostic::new(Code::UnknownKey, key.span, "a definition's name must be a text")
+                        .with_help("write `name: formula`"),
+                );
                 continue;
             };
             let name = Text { text, node: key };
+            self.check_name("a definition's name", text, key);
             let (formula, description) = if value.pairs().is_some() {
                 self.keys(value, &[DEFINITION_KEYS], &[DEFINITION_LATER]);
                 (self.required(value, "formula", "the definition's formula"), self.description(value))
@@ -518,7 +530,7 @@ mod tests {
 
     fn from(text: &str) -> Option<From> {
         let source = format!("model: m\nfrom: {text}\ndefinitions: a = 1\n");
-        let node = crate::yaml::read(&source).unwrap().unwrap();
+        let node = crate::yaml::read(&source, &mut Vec::new()).unwrap().unwrap();
         let mut diagnostics = Vec::new();
         load(&node, &source, &mut diagnostics).map(|s| s.from)
     }

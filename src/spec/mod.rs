@@ -1,14 +1,19 @@
 //! Model specs: one YAML file to one query or dbt model.
 
+mod checks;
 mod compile;
 mod formulas;
 mod load;
+mod project;
+mod write;
 
-pub(crate) use load::From;
+pub use project::Project;
 
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::schema::Column;
+use crate::span::Span;
+use crate::types::{Level, Type};
 
 /// A compiled spec: its query and its dbt files where there is no error, and all diagnostics.
 ///
@@ -33,9 +38,12 @@ use crate::schema::Column;
 pub struct CompiledSpec {
     pub(crate) dialect: Dialect,
     pub(crate) name: Option<String>,
+    pub(crate) name_span: Span,
     pub(crate) query: Option<String>,
     pub(crate) model: Option<Model>,
+    pub(crate) model_fault: Option<Diagnostic>,
     pub(crate) columns: Vec<Column>,
+    pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -59,6 +67,12 @@ impl CompiledSpec {
         self.name.as_deref()
     }
 
+    /// Where the spec says the model's name.
+    #[must_use]
+    pub fn name_span(&self) -> Span {
+        self.name_span
+    }
+
     /// Plain SQL that reads the table itself; none when there is an error.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
@@ -77,10 +91,22 @@ impl CompiledSpec {
         self.model.as_ref().map(|m| m.yml.as_str())
     }
 
+    /// Why there is no dbt model though there is a query: it would read itself.
+    #[must_use]
+    pub fn model_fault(&self) -> Option<&Diagnostic> {
+        self.model_fault.as_ref()
+    }
+
     /// The columns of the result, in order, with their types and descriptions.
     #[must_use]
     pub fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    /// The definitions of its steps, in the order written; those of a step with an error are left out.
+    #[must_use]
+    pub fn definitions(&self) -> &[SpecDefinition] {
+        &self.definitions
     }
 
     /// Everything that was found; spans are of the YAML text.
@@ -89,9 +115,89 @@ impl CompiledSpec {
         &self.diagnostics
     }
 
+    /// This, when there is no error, else the diagnostics.
+    ///
+    /// ```
+    /// let compiler = formulac::Compiler::default();
+    /// let compiled = compiler.compile_spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n").into_result().unwrap();
+    /// assert_eq!(compiled.definitions()[0].formula(), "SUM(x)");
+    /// let faults = compiler.compile_spec("model: m\nfrom: t\ndefinitions: a = SUMM(x)\n").into_result().unwrap_err();
+    /// assert_eq!(faults[0].code(), "F0301");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The diagnostics, warnings among them, when at least one is an error.
+    pub fn into_result(self) -> Result<Self, Vec<Diagnostic>> {
+        if self.has_errors() { Err(self.diagnostics) } else { Ok(self) }
+    }
+
     /// Whether there is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// A definition of a spec. Its SQL is a part of the query's, which computes it where its level asks for.
+#[derive(Clone, Debug)]
+pub struct SpecDefinition {
+    pub(crate) name: String,
+    pub(crate) step: Option<String>,
+    pub(crate) formula: String,
+    pub(crate) ty: Type,
+    pub(crate) level: Level,
+    pub(crate) nullable: bool,
+    pub(crate) description: Option<String>,
+    pub(crate) span: Span,
+}
+
+impl SpecDefinition {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The step that it stands in, where that has a name.
+    #[must_use]
+    pub fn step(&self) -> Option<&str> {
+        self.step.as_deref()
+    }
+
+    /// What is written behind its name, without comments.
+    #[must_use]
+    pub fn formula(&self) -> &str {
+        &self.formula
+    }
+
+    /// The type of its values.
+    #[must_use]
+    pub fn ty(&self) -> Type {
+        self.ty
+    }
+
+    /// Where it is computed.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Whether it may be NULL.
+    #[must_use]
+    pub fn nullable(&self) -> bool {
+        self.nullable
+    }
+
+    /// What the analyst says of it.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// Where it stands in the YAML text.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
     }
 }

@@ -10,7 +10,7 @@ pub(crate) fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
     let Kind::Scalar { value, style } = &node.kind else { return Vec::new() };
     let mut at = node.span.start as usize;
     let text = source.get(at..).unwrap_or_default();
-    if *style == Style::Block && text.starts_with(['|', '>']) {
+    if *style == Style::Block && is_block_header(text) {
         at += text.find('\n').map_or(text.len(), |i| i + 1);
     } else if matches!(style, Style::Single | Style::Double) && text.starts_with(['"', '\'']) {
         at += 1;
@@ -44,6 +44,14 @@ pub(crate) fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
     offsets
 }
 
+/// Whether this is the `|-` before a block text, and not a block text that begins with such a mark.
+fn is_block_header(text: &str) -> bool {
+    let line = text.lines().next().unwrap_or_default();
+    let Some(rest) = line.strip_prefix(['|', '>']) else { return false };
+    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-')).trim_start();
+    rest.is_empty() || rest.starts_with('#')
+}
+
 /// The length of a backslash escape, folding of lines included.
 fn escape_length(rest: &str) -> usize {
     match rest.as_bytes().get(1) {
@@ -62,7 +70,7 @@ mod tests {
     use super::source_offsets;
 
     fn check(source: &str, key: &str, part: &str) {
-        let node = read(source).unwrap().unwrap();
+        let node = read(source, &mut Vec::new()).unwrap().unwrap();
         let value = node.get(key).unwrap();
         let offsets = source_offsets(value, source);
         let text = value.text().unwrap();

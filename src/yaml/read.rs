@@ -1,6 +1,6 @@
 //! A YAML text to nodes, by an explicit stack and within limits.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
@@ -15,8 +15,8 @@ const NODES: usize = 2_000_000;
 
 enum Open {
     Sequence(Vec<Node>),
-    /// Pairs, the keys among them, and the key whose value comes next.
-    Mapping(Vec<(Node, Node)>, HashSet<String>, Option<Node>),
+    /// Pairs, the keys among them with their places, and the key whose value comes next.
+    Mapping(Vec<(Node, Node)>, HashMap<String, Span>, Option<Node>),
 }
 
 /// Where the last mark was: marks come in order, so a long line is walked once.
@@ -41,8 +41,9 @@ impl Cursor {
     }
 }
 
-/// The first document of a text; none for an empty one.
-pub(crate) fn read(source: &str) -> Result<Option<Node>, Diagnostic> {
+/// The first document of a text; none for an empty one. Faults that keep nothing from being read, such as a key that
+/// stands twice, are reported beside it: the first of the two counts.
+pub(crate) fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, Diagnostic> {
     let index = LineIndex::new(source);
     let lines: Vec<&str> = source.split('\n').collect();
     let mut cursor = Cursor::default();
@@ -86,7 +87,7 @@ pub(crate) fn read(source: &str) -> Result<Option<Node>, Diagnostic> {
                 continue;
             }
             Event::MappingStart(anchor, _) => {
-                stack.push((Open::Mapping(Vec::new(), HashSet::new(), None), start, anchor));
+                stack.push((Open::Mapping(Vec::new(), HashMap::new(), None), start, anchor));
                 check_depth(source, stack.len(), span)?;
                 continue;
             }
@@ -111,8 +112,11 @@ pub(crate) fn read(source: &str) -> Result<Option<Node>, Diagnostic> {
         }
         match stack.last_mut() {
             None if done.is_some() && !node.is_null() => {
-                return Err(Diagnostic::new(Code::InvalidYaml, node.span, "the file holds a second YAML document")
-                    .with_help("keep one document in a file: remove what stands behind `---`"));
+                faults.push(
+                    Diagnostic::new(Code::InvalidYaml, node.span, "the file holds a second YAML document")
+                        .with_help("keep one document in a file: remove what stands behind `---`"),
+                );
+                return Ok(done);
             }
             None => {
                 done.get_or_insert(node);
@@ -121,18 +125,17 @@ pub(crate) fn read(source: &str) -> Result<Option<Node>, Diagnostic> {
             Some((Open::Mapping(pairs, keys, key), ..)) => match key.take() {
                 None => *key = Some(node),
                 Some(key) => {
-                    if let Some(text) = key.text()
-                        && !keys.insert(text.to_owned())
-                    {
-                        let first =
-                            pairs.iter().find(|(k, _)| k.text() == Some(text)).map_or(key.span, |(k, _)| k.span);
-                        return Err(Diagnostic::new(
-                            Code::InvalidYaml,
-                            key.span,
-                            format!("the key `{text}` stands twice"),
-                        )
-                        .with_other(first, "the first")
-                        .with_help("remove one of them"));
+                    if let Some(text) = key.text() {
+                        if let Some(first) = keys.get(text) {
+                            let message = format!("the key `{text}` stands twice");
+                            faults.push(
+                                Diagnostic::new(Code::InvalidYaml, key.span, message)
+                                    .with_other(*first, "the first")
+                                    .with_help("remove one of them"),
+                            );
+                            continue;
+                        }
+                        keys.insert(text.to_owned(), key.span);
                     }
                     pairs.push((key, node));
                 }
@@ -167,5 +170,24 @@ fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
             help = format!("put the formula in quotes: `{}: '{}'`", key.trim(), value.replace('\'', "''"));
         }
     }
+    if let Some(mended) = quoted_timeframes(text) {
+        help = format!("put the timeframe in quotes: `{mended}`");
+    }
     Diagnostic::new(Code::InvalidYaml, span, format!("not valid YAML: {what}")).with_help(help)
+}
+
+/// `group_by: [region, billing_date[month]]` with the timeframe quoted, in which YAML sees a list.
+fn quoted_timeframes(line: &str) -> Option<String> {
+    let (key, list) = line.split_once(": [")?;
+    let list = list.trim_end().strip_suffix(']')?;
+    let is_timeframe = |item: &str| {
+        let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+        item.strip_suffix(']').and_then(|i| i.split_once('[')).is_some_and(|(name, frame)| word(name) && word(frame))
+    };
+    let items: Vec<&str> = list.split(',').map(str::trim).collect();
+    if !items.iter().any(|item| is_timeframe(item)) {
+        return None;
+    }
+    let quoted = items.iter().map(|i| if is_timeframe(i) { format!("\"{i}\"") } else { (*i).to_owned() });
+    Some(format!("{}: [{}]", key.trim(), quoted.collect::<Vec<_>>().join(", ")))
 }

@@ -53,3 +53,15 @@ fn fixes_are_all_made_or_none() {
     assert_eq!(place.run(&["check", "--fix", "a.fx", "missing.fx"]).exit, 5);
     assert_eq!(place.read("a.fx"), "a = COUNTIF(status = “open”)\n");
 }
+
+/// Other files of a project are checked as what they are.
+#[test]
+fn project_and_schema_files_are_checked_too() {
+    let place = Place::new("check_other_files");
+    place.write("there/formulac.yml", "dialekt: duckdb\n");
+    place.write("schema.yml", "relations: {orders: {columns: {id: nubmer}}}\n");
+    let run = place.run(&["check", "there/formulac.yml", "schema.yml", "--output-format", "concise"]);
+    assert_eq!(run.exit, 1);
+    let codes: Vec<&str> = run.out.lines().filter_map(|l| l.split(['[', ']']).nth(1)).collect();
+    assert_eq!(codes, ["F0802", "F0821"], "{}", run.out);
+}

@@ -147,3 +147,37 @@ fn json_has_the_faults_of_the_schema() {
     assert_eq!(value["diagnostics"][0]["file"], "s.yml");
     assert_eq!(value["diagnostics"][0]["code"], "F0821");
 }
+
+/// In a worksheet a bare name is one cell, so that an aggregate there is not the one of a group.
+#[test]
+fn a_worksheet_is_not_taken_for_a_measure() {
+    let place = Place::new("worksheet");
+    for formula in ["SUM(amount)", "COUNT(amount)", "SUMIF(a > 1, amount)", "AVERAGE(DISTINCT(amount))"] {
+        let run = place.run(&["compile", formula, "--context", "worksheet", "--json"]);
+        assert_eq!((run.exit, run.json()["diagnostics"][0]["code"].as_str()), (1, Some("F0309")), "{formula}");
+    }
+    assert_eq!(place.run(&["compile", "amount * 2", "--context", "worksheet"]).out, "amount * 2\n");
+}
+
+/// An error that stands in no definition and is one of all of them.
+#[test]
+fn what_is_wrong_with_all_leaves_nothing() {
+    let place = Place::new("wrong_with_all");
+    place.write("schema.yml", SCHEMA);
+    for args in [
+        &["compile", "/* all */ SUM(amount)"][..],
+        &["compile", "SUM(amount) /* all */"],
+        &["compile", "a = COUNT(id)\nb = COUNT(id)", "--schema", "schema.yml", "--from", "ordres"],
+    ] {
+        let run = place.run(args);
+        assert_eq!((run.exit, run.out.as_str()), (1, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn assumed_columns_of_one_name_are_both_listed() {
+    let place = Place::new("assumed_twice");
+    let value = place.run(&["compile", "SUM(a.x) / COUNT(DISTINCT(b.x))", "--json"]).json();
+    assert_eq!(value["definitions"][0]["columns"], json!(["a.x", "b.x"]));
+    assert_eq!(value["definitions"][0]["assumed"], json!({"x": "decimal", "b.x": "unknown"}));
+}

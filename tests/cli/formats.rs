@@ -24,6 +24,8 @@ fn json_and_format() {
     let run = place.run(&["compile", "SUMM(x)", "--json", "--output-format", "github"]);
     assert_eq!((run.exit, run.err.as_str()), (1, ""));
     assert_eq!(run.json()["diagnostics"][0]["code"], "F0301");
+    let run = place.run_with(&["check", "-", "--json", "--output-format", "concise"], "SUMM(x)");
+    assert_eq!(run.json()["diagnostics"][0]["code"], "F0301");
     let run = place.run_with(&["check", "-", "--json"], "SUMM(x)");
     assert_eq!(run.json()["diagnostics"][0]["file"], "<stdin>");
     let run = place.run_with(&["check", "-", "--output-format", "json"], "SUM(x)");

@@ -14,6 +14,8 @@ fn entries() {
         .show(&["functions", "TODAY", "--json"])
         .show(&["functions", "SUMIFF"])
         .show(&["functions", "nothing_like_it"])
+        .show(&["functions", "vlookup"])
+        .show(&["functions", "SUMIFF", "--json"])
         .show(&["functions", "--search", "remainder"])
         .show(&["functions", "--search", "zzzz"]);
     assert_snapshot!(place.transcript());

@@ -77,7 +77,7 @@ fn nothing_is_written_when_one_spec_is_bad() {
     let run = place.run(&["model", "metrics/revenue.yml", "metrics/bad.yml", "--out", "out"]);
     assert_eq!(run.exit, 1);
     assert!(
-        run.err.contains("F0301") && run.err.ends_with("nothing is written: 1 of 2 specs have errors\n"),
+        run.err.contains("F0301") && run.err.ends_with("nothing is written: 1 of 2 files have errors\n"),
         "{}",
         run.err
     );
@@ -101,11 +101,10 @@ fn a_hand_edit_is_a_conflict() {
     let before = place.read("out/revenue.sql");
     let run = place.run(&call);
     assert_eq!((run.exit, run.out.as_str()), (3, ""));
-    assert_eq!(
-        run.err,
-        "error: `out/counts.sql` is not as formulac wrote it; nothing is written\n\
-         help: put the change into the spec and remove the file, or write to another folder\n"
-    );
+    let message = "error[F0701]: `out/counts.sql` is not as formulac wrote it\n";
+    assert!(run.err.contains(message) && run.err.ends_with("\nnothing is written\n"), "{}", run.err);
+    let json = place.run(&[&call[..], &["--json"]].concat());
+    assert_eq!((json.exit, json.json()["diagnostics"][0]["code"].as_str()), (3, Some("F0701")));
     assert_eq!(place.read("out/counts.sql"), edited);
     assert_eq!(place.read("out/revenue.sql"), before);
     // A file that formulac never wrote is somebody's too.
@@ -143,4 +142,44 @@ fn json_of_models() {
     assert_eq!((&fault["file"], &fault["code"]), (&json!("metrics/bad.yml"), &json!("F0301")));
     // Span, line and column are the YAML file's.
     assert_eq!(fault["span"], json!({"start": 41, "end": 47, "line": 3, "column": 18}));
+}
+
+/// Several columns that tell the rows apart together are tested together, where their types are known.
+#[test]
+fn a_grain_of_several_columns_is_tested() {
+    let place = Place::new("model_grain");
+    place.write("m.yml", "model: m\nfrom: t\ngroup_by: \"region, day[month], shop\"\ndefinitions: n = COUNT()\n");
+    place.write(
+        "schema.yml",
+        "relations: {t: {columns: {region: text, shop: {type: integer, nullable: false}, day: date}}}\n",
+    );
+    let yml = |args: &[&str]| {
+        let run = place.run(&[&["model", "m.yml", "--json"], args].concat());
+        run.json()["models"][0]["yml"].as_str().unwrap_or_default().to_owned()
+    };
+    let key = |sql: &str| {
+        format!(
+            "    data_tests:\n      - unique:\n          arguments:\n            column_name: {sql}\n    columns:\n"
+        )
+    };
+    let postgres = yml(&["--schema", "schema.yml"]);
+    let expected = "coalesce(region, '<null>') || '|' || coalesce(to_char(day_month, 'YYYY-MM-DD'), '') || '|' || cast(shop as text)";
+    assert!(postgres.contains(&key(expected)), "{postgres}");
+    // What is not known may be no text, and then it is not joined so.
+    assert!(!yml(&[]).contains("unique"));
+}
+
+/// dbt would find a circle; a query of the same spec reads a table.
+#[test]
+fn a_model_does_not_read_itself() {
+    let place = Place::new("model_reads_itself");
+    for (from, exit) in
+        [("m", 1), ("ref('M')", 1), ("\"ref('package', 'm')\"", 0), ("raw.m", 0), ("\"source('raw', 'm')\"", 0)]
+    {
+        place.write("m.yml", format!("model: m\nfrom: {from}\ndefinitions: n = COUNT()\n"));
+        let run = place.run(&["model", "m.yml", "--json"]);
+        let code = run.json()["diagnostics"][0]["code"].as_str().map(str::to_owned);
+        assert_eq!((run.exit, code.as_deref()), (exit, (exit == 1).then_some("F0602")), "{from}");
+        assert_eq!(place.run(&["query", "m.yml"]).exit, 0, "{from}");
+    }
 }

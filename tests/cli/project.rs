@@ -1,5 +1,7 @@
 //! The project file, and the global options that look at it.
 
+use serde_json::json;
+
 use crate::run::Place;
 
 #[test]
@@ -30,20 +32,61 @@ fn a_faulty_project_file_is_said() {
     let (exit, text) = err(b"specs: m\ndialect: mysql\n");
     assert_eq!(exit, 1);
     assert!(
-        text.contains(
-            "formulac.yml:2: there is no dialect `mysql`; there are bigquery, snowflake, postgres and duckdb"
-        ),
+        text.contains("error[F0804]: there is no dialect `mysql`") && text.contains("[formulac.yml:2:10]"),
         "{text}"
     );
     let (exit, text) = err(b"a: [\n");
-    assert!(exit == 1 && text.contains("not valid YAML"), "{text}");
+    assert!(exit == 1 && text.contains("F0801"), "{text}");
+    let (exit, text) = err(b"dialekt: duckdb\n");
+    assert!(exit == 1 && text.contains("F0802") && text.contains("`dialect` has a similar name"), "{text}");
     let (exit, text) = err(b"a: \xFF\n");
     assert!(exit == 1 && text.contains("F0104"), "{text}");
     assert_eq!(err(b"").0, 0);
-    // Nobody looks into it who says the dialect.
+    // It says more than the dialect, so it is read by those who say that too.
     place.write("formulac.yml", "a: [\n");
-    assert_eq!(place.run(&["compile", "x", "--dialect", "duckdb"]).exit, 0);
+    let run = place.run(&["compile", "x", "--dialect", "duckdb", "--json"]);
+    assert_eq!((run.exit, run.err.as_str()), (1, ""));
+    let value = run.json();
+    assert_eq!((&value["dialect"], &value["diagnostics"][0]["file"]), (&json!("duckdb"), &json!("formulac.yml")));
     assert_eq!(place.run(&["compile", "x", "--project-dir", "nowhere"]).exit, 5);
+}
+
+/// Time zone, blanks and warnings of the project are those of all its formulas and specs, unless they say others.
+#[test]
+fn what_the_project_says_of_compiling() {
+    let place = Place::new("project_settings");
+    place.write("formulac.yml", "timezone: Europe/Berlin\nblanks: zero\nlint: {W0412: off}\n");
+    let out = |args: &[&str]| {
+        let run = place.run(args);
+        (run.exit, run.out, run.err)
+    };
+    let done = |sql: &str| (0, format!("{sql}\n"), String::new());
+    let year = |zone: &str| done(&format!("cast(extract(year from timezone('{zone}', current_timestamp)) as bigint)"));
+    assert_eq!(out(&["compile", "YEAR(NOW())"]), year("Europe/Berlin"));
+    assert_eq!(out(&["compile", "YEAR(NOW())", "--timezone", "UTC"]), year("UTC"));
+    assert_eq!(out(&["compile", "a + 1", "--context", "row"]), done("coalesce(a, 0) + 1"));
+    assert_eq!(out(&["compile", "COUNT(a = 1)"]), done("count(a = 1)"));
+    let spec = "model: m\nfrom: t\ntimezone: UTC\ndefinitions: a = YEAR(NOW()) + COUNT(b = 1) + MAX(c)\n";
+    place.write("metrics/m.yml", spec);
+    let (exit, sql, messages) = out(&["query", "metrics/m.yml"]);
+    assert_eq!((exit, messages.as_str()), (0, ""));
+    assert!(sql.contains("'UTC'") && sql.contains("coalesce(max(c), 0)"), "{sql}");
+}
+
+/// `check` of no file is that of the project's specs.
+#[test]
+fn check_looks_for_the_projects_specs() {
+    let place = Place::new("project_check");
+    assert_eq!(place.run(&["check"]).exit, 2);
+    place
+        .write("formulac.yml", "specs: specs/\n")
+        .write("specs/b.yml", "model: b\nfrom: t\ndefinitions: a = SUMM(x)\n");
+    place.write("specs/deep/a.yaml", "model: a\nfrom: t\ndefinitions: a = SUM(x)\n").write("specs/notes.md", "-");
+    let run = place.run(&["check", "--output-format", "concise"]);
+    assert_eq!((run.exit, run.out.as_str()), (1, "specs/b.yml:3:18: error[F0301]: unknown function `SUMM`\n"));
+    assert_eq!(run.err, "2 files checked: 1 error\n");
+    place.write("formulac.yml", "specs: nowhere\n");
+    assert_eq!(place.run(&["check"]).exit, 5);
 }
 
 #[test]

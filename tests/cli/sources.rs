@@ -28,6 +28,31 @@ fn what_cannot_be_read() {
     assert_snapshot!(place.transcript());
 }
 
+/// A file that is not there is a diagnostic like others, and the rest is looked at all the same.
+#[test]
+fn a_missing_file_is_a_diagnostic() {
+    let place = Place::new("missing_file");
+    place.write("a.fx", "a = SUMM(x)").write("m.yml", "model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
+    let of = |args: &[&str]| {
+        let run = place.run(args);
+        let value = run.json();
+        let codes: Vec<String> =
+            value["diagnostics"].as_array().unwrap().iter().map(|d| d["code"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(value["diagnostics"][0]["span"], json!({"start": 0, "end": 0, "line": 1, "column": 1}), "{args:?}");
+        (run.exit, codes.join(" "))
+    };
+    let missing = || (5, "F0822".to_owned());
+    assert_eq!(of(&["compile", "--file", "b.fx", "--json"]), missing());
+    assert_eq!(of(&["compile", "x", "--schema", "b.yml", "--json"]), missing());
+    assert_eq!(of(&["compile", "x", "--project-dir", "nowhere", "--json"]), missing());
+    assert_eq!(of(&["query", "b.yml", "--json"]), missing());
+    assert_eq!(of(&["model", "b.yml", "m.yml", "--out", "out", "--json"]), missing());
+    assert_eq!(of(&["check", "b.yml", "a.fx", "--json"]), (5, "F0822 F0301".to_owned()));
+    assert_eq!(place.files("."), ["a.fx", "m.yml"]);
+    let run = place.run(&["check", "aa.fx", "--json"]);
+    assert_eq!(run.json()["diagnostics"][0]["help"], "there is `a.fx`");
+}
+
 #[test]
 fn not_utf8_has_the_span_of_the_first_bad_byte() {
     let place = Place::new("not_utf8_span");

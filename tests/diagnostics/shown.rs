@@ -70,6 +70,10 @@ const TRIGGERS: &[Trigger] = &[
 /// Codes that no text given to the library can bring about, and where they are tested.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("F0104", "files that are not UTF-8 are read by the command only: tests/cli"),
+    ("F0602", "a query may read what a model may not: tests/cli"),
+    ("F0701", "files are written by the command only: tests/cli"),
+    ("F0813", "several specs are compiled by the command only: tests/cli"),
+    ("F0822", "files are read by the command only: tests/cli"),
     ("F0505", "no function of this version is volatile"),
     ("F0901", "a fault of formulac itself"),
 ];

@@ -63,6 +63,7 @@ pub const FORMULAS: &[Shape] = &[
     shape("curly and straight quotes by lines", 100_000, |n| "“\"\"\n".repeat(n)),
     shape("double quotes", 100_000, |n| "\"".repeat(n)),
     shape("double quotes by lines", 100_000, |n| "\"\"\" \"\"\n".repeat(n)),
+    shape("texts that eat definitions", 50_000, |n| format!("{}\"", "a = \"x\nb = 1\n".repeat(n))),
     shape("single quotes", 100_000, |n| "'\n".repeat(n)),
     shape("unclosed references", 100_000, |n| "${".repeat(n)),
     shape("unclosed references by lines", 100_000, |n| "${a\n".repeat(n)),

@@ -31,3 +31,57 @@ fn as_stated() {
         }
     }
 }
+
+/// Where no schema says the columns, `*` gives those of earlier strata as well, and none of them twice.
+#[test]
+fn of_unknown_columns_none_comes_twice() {
+    let query = |definitions: &str| {
+        let spec = format!("model: m\nfrom: t\nkeep: all\norder_by: day\ndefinitions: |\n{definitions}");
+        let compiled = Compiler::default().compile_spec(&spec);
+        let codes: Vec<_> = compiled.diagnostics().iter().map(|d| d.code()).collect();
+        compiled.query().map_or_else(|| codes.join(" "), |q| q.rsplit_once("\n\n").unwrap_or(("", q)).1.to_owned())
+    };
+    assert_eq!(
+        query("  before = OFFSET(amount, -1)\n  change = amount - before\n  rate = change / before\n"),
+        "select\n    *,\n    cast(change as double precision) / nullif(before, 0) as rate\nfrom with_change\norder by day\n"
+    );
+    assert_eq!(query("  twice = amount * 2\n"), "select\n    *,\n    amount * 2 as twice\nfrom t\norder by day\n");
+    for in_the_way in [
+        "  change = amount - before\n  before = OFFSET(amount, -1)\n",
+        "  amount = amount * 2\n",
+        "  rest = MOD(7, a + b)\n",
+    ] {
+        assert_eq!(query(in_the_way), "F0814", "{in_the_way}");
+    }
+}
+
+/// A spec says what its definitions are, each with its place in the YAML.
+#[test]
+fn definitions_of_a_spec() {
+    let spec = "model: m\nfrom: t\nsteps:\n  - name: one\n    group_by: g\n    definitions: |\n      /// all of it\n      total = SUM(x) // here\n  - name: two\n    keep: all\n    order_by: g\n    definitions:\n      before: OFFSET(total, -1)\n";
+    let compiled = Compiler::default().compile_spec(spec).into_result().unwrap();
+    let shown: Vec<String> = compiled
+        .definitions()
+        .iter()
+        .map(|d| {
+            let about = d.description().unwrap_or("-");
+            format!(
+                "{} {} = {}: {} {} {} `{}` {about}",
+                d.step().unwrap_or("-"),
+                d.name(),
+                d.formula(),
+                d.ty(),
+                d.level().name(),
+                d.nullable(),
+                d.span().text(spec)
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "one total = SUM(x): decimal aggregate false `total = SUM(x)` all of it",
+            "two before = OFFSET(total, -1): decimal window true `before: OFFSET(total, -1)` -",
+        ]
+    );
+}

@@ -1,0 +1,32 @@
+//! Where a model's rows come from.
+
+/// Where a spec's rows come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    /// A table as written, perhaps with dots.
+    Table(String),
+    /// `ref('model')`, `ref('package', 'model', v=2)`.
+    Ref { arguments: String, model: String },
+    /// `source('group', 'table')`.
+    Source { arguments: String, table: String },
+}
+
+impl From {
+    /// The model that dbt reads, where it is one of the project's own and of no package.
+    pub fn own_model(&self) -> Option<&str> {
+        match self {
+            Self::Table(table) => Some(table.as_str()).filter(|t| !t.contains('.')),
+            Self::Ref { arguments, model } => Some(model.as_str()).filter(|_| !arguments.contains(',')),
+            Self::Source { .. } => None,
+        }
+    }
+
+    /// The name by which the rows are known: the model, the table.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Table(table) => table.rsplit('.').next().unwrap_or(table),
+            Self::Ref { model, .. } => model,
+            Self::Source { table, .. } => table,
+        }
+    }
+}

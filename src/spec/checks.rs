@@ -1,0 +1,237 @@
+//! What must hold of a spec besides its formulas: names, columns, and keys that go together.
+
+use rustc_hash::FxHashMap;
+
+use super::compile::Run;
+use super::formulas::Formulas;
+use super::load::{Keep, Step};
+use crate::ast::Ast;
+use crate::check::Role;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::ir::Ir;
+use crate::plan::{StepInput, StepPlan, key_name};
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+use crate::types::Level;
+
+impl Run<'_> {
+    /// What is said of columns that the model does not have is said of none.
+    pub(super) fn check_columns(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
+        let columns = output.columns();
+        for (name, _) in self.spec.columns.iter().filter(|(name, _)| output.column(name.text).is_none()) {
+            let message = format!("the model has no column `{}`", name.text);
+            let help = match suggest::nearest(name.text, columns.iter().map(Column::name)) {
+                Some(near) => format!("`{near}` has a similar name"),
+                None => "correct the name, or leave it out".to_owned(),
+            };
+            diagnostics.push(Diagnostic::new(Code::UnknownName, name.node.span, message).with_help(help));
+        }
+    }
+
+    /// The names of the model and its steps.
+    pub(super) fn check_names(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let model = self.spec.model;
+        let plain = |c: char| c.is_alphanumeric() || c == '_';
+        let begins_well = model.text.starts_with(|c: char| plain(c) && !c.is_ascii_digit());
+        if !begins_well || !model.text.chars().all(plain) {
+            let proposed: String =
+                model.text.chars().map(|c| if plain(c) { c.to_ascii_lowercase() } else { '_' }).collect();
+            let proposed = proposed.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');
+            let proposed = if proposed.is_empty() { "monthly_revenue" } else { proposed };
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::NotADbtName,
+                    model.node.span,
+                    match model.text {
+                        "" => "the model's name is empty".to_owned(),
+                        name => format!("`{name}` cannot be the name of a dbt model"),
+                    },
+                )
+                .with_help(format!("write `{proposed}`")),
+            );
+        }
+        let mut seen: FxHashMap<String, Span> = FxHashMap::default();
+        for step in &self.spec.steps {
+            let Some(name) = step.name else {
+                if self.spec.steps.len() > 1 && !step.faulty {
+                    diagnostics.push(
+                        Diagnostic::new(Code::UnnamedStep, step.span, "a step among several needs a name")
+                            .with_help("add `name:`, which becomes the name of its CTE"),
+                    );
+                }
+                continue;
+            };
+            if let Some(first) = seen.insert(name.text.to_ascii_lowercase(), name.node.span) {
+                diagnostics.push(
+                    Diagnostic::new(
+                        Code::DuplicateStep,
+                        name.node.span,
+                        format!("two steps are called `{}`", name.text),
+                    )
+                    .with_other(first, "the first")
+                    .with_help("give one of them another name"),
+                );
+            }
+            if name.text.eq_ignore_ascii_case(self.spec.from.name()) {
+                diagnostics.push(
+                    Diagnostic::new(
+                        Code::StepNamedLikeRelation,
+                        name.node.span,
+                        format!("step `{}` has the name of the relation that the spec reads", name.text),
+                    )
+                    .with_help(format!("call it `{}_rows`", name.text))
+                    .with_fix(name.node.span, format!("{}_rows", name.text)),
+                );
+            }
+        }
+    }
+}
+
+fn is_plain_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// A definitions block holds definitions, not a formula.
+pub(super) fn check_unnamed(ast: &Ast, formulas: &Formulas, found: &mut Vec<Diagnostic>) {
+    for definition in &ast.definitions {
+        let role = formulas.roles.get(definition.part as usize);
+        if definition.name.is_none() && role == Some(&Role::Definitions) && !definition.broken {
+            let text = definition.span.text(&formulas.text);
+            let help = match text.split_once(':').map(|(name, formula)| (name.trim(), formula.trim())) {
+                // As YAML has it: that it reads as a range besides is not said.
+                Some((name, formula)) if is_plain_name(name) && !formula.is_empty() => {
+                    found.retain(|d| d.span() != definition.span);
+                    format!("write `{name} = {formula}`")
+                }
+                _ => "give it a name, `name = …`".to_owned(),
+            };
+            found.push(
+                Diagnostic::new(Code::StrayFormula, definition.span, "expected a definition, found a formula")
+                    .with_help(help),
+            );
+        }
+    }
+}
+
+/// A key that is the same for all rows.
+pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
+    let program = plan.program;
+    for (definition, role) in program.definitions.iter().zip(&plan.roles) {
+        let meta = program.meta(definition.root);
+        if *role == Role::GroupBy && !definition.failed && meta.level == Level::Const {
+            found.push(
+                Diagnostic::new(
+                    Code::ConstantKey,
+                    definition.span,
+                    "the key is the same for all rows, so it groups nothing",
+                )
+                .with_help("leave it out of `group_by`; a constant is a column of its own"),
+            );
+        }
+    }
+}
+
+/// Columns of one name: two keys written differently, or a key and a definition, one of which would be lost.
+pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Diagnostic>) {
+    let program = plan.program;
+    let mut keys: FxHashMap<String, (String, Span)> = FxHashMap::default();
+    let mut twice = |name: &str, span: Span, first: Span| {
+        found.push(
+            Diagnostic::new(Code::DuplicateDefinition, span, format!("two columns are called `{name}`"))
+                .with_other(first, "the first")
+                .with_help("define one of them under another name"),
+        );
+    };
+    let with_roles = || program.definitions.iter().enumerate().zip(&plan.roles).filter(|((_, d), _)| !d.failed);
+    for ((_, definition), _) in with_roles().filter(|(_, role)| **role == Role::GroupBy) {
+        let written = definition.span.text(text);
+        // What is grouped by, in words that are the same where it is the same.
+        let (name, key) = match program.node(definition.root) {
+            Ir::Definition(used) => {
+                let name = program.definitions[used as usize].name.as_deref().unwrap_or_default();
+                (name.to_owned(), format!("definition {used}"))
+            }
+            Ir::Column(column) => (program.columns[column as usize].name.to_string(), format!("column {column}")),
+            _ => (key_name(written), written.trim_start_matches("${").trim_end_matches('}').to_lowercase()),
+        };
+        match keys.get(&name.to_lowercase()) {
+            Some((first, span)) if *first != key => twice(&name, definition.span, *span),
+            Some(_) => {}
+            None => {
+                keys.insert(name.to_lowercase(), (key, definition.span));
+            }
+        }
+    }
+    for ((index, definition), role) in with_roles() {
+        let Some(name) = definition.name.as_deref().filter(|_| *role == Role::Definitions) else { continue };
+        if plan.outputs[index]
+            && !plan.keys[index]
+            && let Some((_, first)) = keys.get(&name.to_lowercase())
+        {
+            twice(name, definition.span, *first);
+        }
+    }
+}
+
+/// Keys that do not go together.
+pub(super) fn check_shape(
+    step: &Step<'_>,
+    plan: &StepPlan<'_>,
+    input: &StepInput<'_>,
+    sound: bool,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    if plan.grouped && !matches!(step.keep, Keep::Nothing) {
+        diagnostics.push(
+            Diagnostic::new(Code::KeepInGroupedStep, step.keep_span, "a grouped step keeps no columns of single rows")
+                .with_help("name the columns in `group_by`, or aggregate them"),
+        );
+    }
+    if step.limit.is_some() && step.order_by.is_empty() {
+        diagnostics.push(
+            Diagnostic::new(Code::LimitWithoutOrder, step.limit_span, "`limit` without `order_by` keeps any rows")
+                .with_help("add `order_by`"),
+        );
+    }
+    // Where a formula is faulty, its column is missing for that reason.
+    let empty = sound
+        && !step.faulty
+        && !plan.outputs.iter().any(|o| *o)
+        && step.group_by.is_empty()
+        && matches!(step.keep, Keep::Nothing);
+    if empty {
+        diagnostics.push(
+            Diagnostic::new(Code::NothingToSelect, step.span, "the step has no columns")
+                .with_help("add `definitions`, `group_by`, or `keep: all`"),
+        );
+    }
+    if let Keep::Columns(names) = &step.keep {
+        let mut seen: FxHashMap<String, Span> = FxHashMap::default();
+        for name in names {
+            if let Some(first) = seen.insert(name.text.to_lowercase(), name.node.span) {
+                diagnostics.push(
+                    Diagnostic::new(
+                        Code::DuplicateDefinition,
+                        name.node.span,
+                        format!("`{}` is kept twice", name.text),
+                    )
+                    .with_other(first, "the first")
+                    .with_help("leave one of them out"),
+                );
+            }
+        }
+    }
+    if let (Keep::Columns(names), Some(relation)) = (&step.keep, input.relation) {
+        for name in names.iter().filter(|n| relation.column(n.text).is_none()) {
+            let diagnostic = Diagnostic::new(
+                Code::UnknownName,
+                name.node.span,
+                format!("`{}` has no column `{}`", relation.name(), name.text),
+            );
+            diagnostics.push(match suggest::nearest(name.text, relation.columns().iter().map(Column::name)) {
+                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
+                None => diagnostic.with_help("correct the name in `keep`"),
+            });
+        }
+    }
+}

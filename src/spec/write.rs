@@ -1,0 +1,199 @@
+//! A compiled spec as texts: the query, the model's file and its properties.
+
+use rustc_hash::FxHashMap;
+
+use super::compile::Run;
+use super::formulas::Formulas;
+use super::load::Step;
+use super::{CompiledSpec, Model, SpecDefinition};
+use crate::ast::Ast;
+use crate::check::{Context, Role};
+use crate::compiler::Compiler;
+use crate::dbt::{self, ColumnDoc};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::Program;
+use crate::parse;
+use crate::plan::key_name;
+use crate::schema::{Column, Relation, Schema};
+use crate::sql::{self, Query, Select, Tree};
+use crate::types::Type;
+
+impl Run<'_> {
+    /// Descriptions and formulas of a step, for the files beside the SQL.
+    pub(super) fn collect(&mut self, step: &Step<'_>, program: &Program, ast: &Ast, formulas: &Formulas) {
+        for (definition, parsed) in program.definitions.iter().zip(&ast.definitions) {
+            let part = parsed.part as usize;
+            if formulas.roles.get(part) == Some(&Role::GroupBy) {
+                // A timeframe that is grouped by is described by how it is written.
+                let text = definition.span.text(&formulas.text);
+                self.written_keys.push((key_name(text), text.to_owned()));
+            }
+            let Some(name) =
+                definition.name.as_deref().filter(|_| formulas.roles.get(part) == Some(&Role::Definitions))
+            else {
+                continue;
+            };
+            let beside = formulas.descriptions.get(part).cloned().flatten();
+            let text = definition.span.text(&formulas.text);
+            let formula = match (text.split_once('='), formulas.parts.get(part).and_then(|p| p.name)) {
+                (_, Some(_)) => formulas.parts[part].span.text(&formulas.text).trim().to_owned(),
+                (Some((_, formula)), None) => formula.trim().to_owned(),
+                (None, None) => text.to_owned(),
+            };
+            let formula = uncommented(&formula);
+            let description =
+                beside.or_else(|| parse::description(&formulas.text, definition.span.start)).unwrap_or_default();
+            let key = name.to_ascii_lowercase();
+            if description.is_empty() {
+                self.descriptions.remove(&key);
+            } else {
+                self.descriptions.insert(key, description.clone());
+            }
+            let meta = program.meta(definition.root);
+            self.definitions.push(SpecDefinition {
+                name: name.to_owned(),
+                step: step.name.map(|n| n.text.to_owned()),
+                formula,
+                ty: meta.ty,
+                level: meta.level,
+                nullable: meta.nullable,
+                description: Some(description).filter(|d| !d.is_empty()),
+                span: formulas.in_file(definition.span),
+            });
+        }
+    }
+
+    /// The output columns with the best description that there is.
+    pub(super) fn documented(&self, relation: &Relation) -> Vec<Column> {
+        let from = self.compiler.options.schema.relation(self.spec.from.name());
+        let by_name = |pairs: &mut dyn Iterator<Item = (&str, &str)>| -> FxHashMap<String, String> {
+            pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
+        };
+        let said = by_name(&mut self.spec.columns.iter().filter_map(|(n, d)| Some((n.text, d.as_deref()?))));
+        let formulas = self.definitions.iter().map(|d| (d.name(), d.formula()));
+        let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
+        let formulas = by_name(&mut written.filter(|(n, f)| !n.eq_ignore_ascii_case(f)));
+        let describe = |column: &Column| -> Option<String> {
+            let key = column.name().to_ascii_lowercase();
+            let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
+            own.or_else(|| from.and_then(|r| r.column(column.name())?.about().map(str::to_owned)))
+                .or_else(|| Some(formulas.get(&key)?.split_whitespace().collect::<Vec<_>>().join(" ")))
+        };
+        let with = |column: &Column| match describe(column) {
+            Some(text) => column.clone().description(text),
+            None => column.clone(),
+        };
+        relation.columns().iter().map(with).collect()
+    }
+
+    /// The SQL of one text that tells the rows apart, where it takes several columns. It is a formula of the language,
+    /// so that each dialect writes numbers and dates as texts in its way; of a type that is not known it cannot be
+    /// said. A NULL is not the empty text beside it.
+    fn key_of_several(&self, columns: &[Column], grain: &[String]) -> Option<String> {
+        if grain.len() < 2 {
+            return None;
+        }
+        let mut parts = Vec::new();
+        for name in grain {
+            let column = columns.iter().find(|c| c.name().eq_ignore_ascii_case(name))?;
+            let is_written_so = name.contains(['{', '}', '[', ']', ':', '.', '\n']) || name.trim() != name;
+            if is_written_so || matches!(column.ty(), Type::Unknown | Type::Other) {
+                return None;
+            }
+            parts.push(if column.is_nullable() && column.ty() == Type::Text {
+                format!("COALESCE(${{{name}}}, \"<null>\")")
+            } else {
+                format!("${{{name}}}")
+            });
+        }
+        let relation = columns.iter().cloned().fold(Relation::new(self.spec.model.text), Relation::with);
+        let compiler = Compiler::builder()
+            .dialect(self.compiler.options.dialect)
+            .schema(Schema::new().with(relation))
+            .context(Context::Row)
+            .timezone("UTC")
+            .build();
+        let compiled = compiler.compile(&format!("={}", parts.join(" & \"|\" & ")));
+        compiled.definitions().first().map(|key| key.sql().to_owned())
+    }
+
+    pub(super) fn write(&self, mut body: Select, grain: &[String], tree: &Tree, compiled: &mut CompiledSpec) {
+        let options = &self.compiler.options;
+        let written = |name: &str| options.dialect.name_text(name, true);
+        let table = match &self.spec.from {
+            dbt::From::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
+            other => written(other.name()),
+        };
+        let import = written(self.spec.from.name());
+        let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
+        let mut plain = String::new();
+        sql::write_query(tree, &query, &table, None, &mut plain);
+        if body.limit.is_none() {
+            body.order_by.clear();
+        }
+        query.body = body;
+        let mut model = String::new();
+        let select = dbt::import(&self.spec.from, &table);
+        // Markers of Jinja come from the analyst's texts; those of the import are the only ones that dbt is to see.
+        sql::write_query(tree, &query, &import, Some("\u{1}"), &mut model);
+        let model = dbt::protect(&model).replacen('\u{1}', &select, 1);
+        if model.len().max(plain.len()) > options.limits.output {
+            compiled.diagnostics.push(
+                Diagnostic::new(
+                    Code::OutputTooLarge,
+                    self.spec.model.node.span,
+                    format!("the SQL is more than {} MiB long", options.limits.output >> 20),
+                )
+                .with_help("split the spec into several models"),
+            );
+            return;
+        }
+        compiled.query = Some(plain);
+        let name = self.spec.model;
+        if self.spec.from.own_model().is_some_and(|read| read.eq_ignore_ascii_case(name.text)) {
+            let fault = Diagnostic::new(
+                Code::ModelReadsItself,
+                name.node.span,
+                format!("the model `{}` would read itself: `from` is a model of this name", name.text),
+            );
+            compiled.model_fault = Some(fault.with_help(format!(
+                "give the model another name, or read a table with its schema, or `source('…', '{}')`",
+                name.text
+            )));
+            return;
+        }
+        let spec_name = self.path.map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
+        let columns: Vec<ColumnDoc> = compiled
+            .columns
+            .iter()
+            .map(|c| {
+                let key = grain.iter().any(|g| g.eq_ignore_ascii_case(c.name()));
+                let mut tests = Vec::new();
+                if key && !c.is_nullable() {
+                    tests.push("not_null");
+                }
+                if key && grain.len() == 1 {
+                    tests.push("unique");
+                }
+                ColumnDoc { name: c.name().to_owned(), description: c.about().unwrap_or_default().to_owned(), tests }
+            })
+            .collect();
+        let key = self.key_of_several(&compiled.columns, grain);
+        let yml = dbt::properties(self.spec.model.text, self.spec.description.as_deref(), key.as_deref(), &columns);
+        compiled.model = Some(Model {
+            sql: dbt::sealed_sql(&model, &spec_name, self.definitions.iter().map(|d| (d.name(), d.formula()))),
+            yml: dbt::sealed_yml(&yml, &spec_name),
+        });
+    }
+}
+
+/// A formula without its comments, for a header in one line.
+fn uncommented(formula: &str) -> String {
+    formula
+        .lines()
+        .map(|l| if l.contains('"') { l } else { l.split("//").next().unwrap_or(l) })
+        .collect::<Vec<_>>()
+        .join("\n")
+        .trim()
+        .to_owned()
+}
