@@ -4,8 +4,8 @@
 //! A sum or difference of two unknowns waits until the end; a condition is weak evidence, since numbers serve too.
 
 use super::names::{Names, Target, text_value};
-use crate::ast::{Ast, BinaryOp, Call, Expr, ExprId};
-use crate::catalog::{self, Function, Lowering, ParamType, ResultType};
+use crate::ast::{Ast, BinaryOp, Expr, ExprId};
+use crate::catalog;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{ColumnUse, Program};
 use crate::span::Span;
@@ -13,7 +13,7 @@ use crate::types::Type;
 
 /// What is known of a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Term {
+pub(super) enum Term {
     Type(Type),
     /// A date, a timestamp or an instant.
     Temporal,
@@ -88,9 +88,9 @@ impl Buffers {
     }
 }
 
-struct Infer<'a> {
-    ast: &'a Ast,
-    source: &'a str,
+pub(super) struct Infer<'a> {
+    pub ast: &'a Ast,
+    pub source: &'a str,
     names: &'a Names,
     columns: &'a [ColumnUse],
     /// The syntax of the definition was faulty.
@@ -156,7 +156,7 @@ impl Infer<'_> {
         }
     }
 
-    fn term(&mut self, id: ExprId) -> Term {
+    pub(super) fn term(&mut self, id: ExprId) -> Term {
         self.work.resolved(self.work.terms[id.index()])
     }
 
@@ -166,7 +166,7 @@ impl Infer<'_> {
     }
 
     /// The node must be of this type; gives the type it then has.
-    fn require(&mut self, id: ExprId, wanted: Term) -> Term {
+    pub(super) fn require(&mut self, id: ExprId, wanted: Term) -> Term {
         self.bind(self.work.terms[id.index()], wanted, id);
         self.term(id)
     }
@@ -198,7 +198,7 @@ impl Infer<'_> {
     }
 
     /// Two values that are compared, or are branches of one IF.
-    fn unify(&mut self, left: ExprId, right: ExprId) -> Term {
+    pub(super) fn unify(&mut self, left: ExprId, right: ExprId) -> Term {
         let (a, b) = (self.term(left), self.term(right));
         match (a, b) {
             (Term::Var(_), Term::Var(_)) => self.bind(a, b, left),
@@ -219,7 +219,7 @@ impl Infer<'_> {
         }
     }
 
-    fn condition(&mut self, id: ExprId) {
+    pub(super) fn condition(&mut self, id: ExprId) {
         if let Term::Var(var) = self.term(id) {
             self.work.weak.push((var, Type::Boolean, id));
         }
@@ -240,7 +240,7 @@ impl Infer<'_> {
             }
             BinaryOp::Concat => Term::Type(Type::Text),
             // Of a chain of comparisons, which is reported, the later ones say nothing.
-            _ if self.broken && super::lower::compares(self.ast, left) => Term::Type(Type::Boolean),
+            _ if self.broken && super::operators::compares(self.ast, left) => Term::Type(Type::Boolean),
             _ => {
                 self.unify(left, right);
                 Term::Type(Type::Boolean)
@@ -293,173 +293,6 @@ impl Infer<'_> {
         }
     }
 
-    fn call(&mut self, function: &Function, call: Call) -> Term {
-        let ast = self.ast;
-        let args = ast.arguments(call);
-        match function.lower {
-            Some(Lowering::Ifs) => self.pairs(args, |pass, condition, _| pass.condition(condition)),
-            Some(Lowering::Switch) => {
-                let Some((subject, rest)) = args.split_first() else { return Term::Any };
-                let subject = *subject;
-                self.pairs(rest, |pass, case, _| {
-                    pass.unify(subject, case);
-                })
-            }
-            Some(
-                Lowering::SumIf
-                | Lowering::AverageIf
-                | Lowering::SumIfs
-                | Lowering::AverageIfs
-                | Lowering::MinIfs
-                | Lowering::MaxIfs
-                | Lowering::CountIf
-                | Lowering::CountIfs,
-            ) => self.conditional(function, args),
-            Some(Lowering::And | Lowering::Or | Lowering::Not) => {
-                args.iter().for_each(|a| self.condition(*a));
-                Term::Type(Type::Boolean)
-            }
-            Some(Lowering::Distinct) => args.first().map_or(Term::Any, |a| self.term(*a)),
-            _ => self.signature(function, args),
-        }
-    }
-
-    /// Pairs of a test and a value, an odd last one being the value otherwise.
-    fn pairs(&mut self, args: &[ExprId], mut test: impl FnMut(&mut Self, ExprId, usize)) -> Term {
-        let mut value: Option<ExprId> = None;
-        let mut result = Term::Any;
-        for (i, pair) in args.chunks(2).enumerate() {
-            let branch = match pair {
-                [condition, branch] => {
-                    test(self, *condition, i);
-                    *branch
-                }
-                [branch] => *branch,
-                _ => continue,
-            };
-            result = match value {
-                Some(first) => self.unify(first, branch),
-                None => self.term(branch),
-            };
-            value.get_or_insert(branch);
-        }
-        result
-    }
-
-    /// SUMIF and its family: what is summed is a number, a criterion is like its range.
-    fn conditional(&mut self, function: &Function, args: &[ExprId]) -> Term {
-        let number = Term::Type(Type::Number);
-        let numeric = !matches!(function.lower, Some(Lowering::MinIfs | Lowering::MaxIfs));
-        let mut rest = args;
-        match function.lower {
-            Some(Lowering::SumIfs | Lowering::AverageIfs | Lowering::MinIfs | Lowering::MaxIfs) => {
-                if let Some((value, more)) = args.split_first() {
-                    if numeric {
-                        self.require(*value, number);
-                    }
-                    rest = more;
-                }
-            }
-            Some(Lowering::SumIf | Lowering::AverageIf) => match args {
-                [condition, value] if self.is_condition(*condition) => {
-                    self.require(*value, number);
-                    self.condition(*condition);
-                    return number;
-                }
-                [range, _] => {
-                    self.require(*range, number);
-                }
-                [_, _, value] => {
-                    self.require(*value, number);
-                    rest = &args[..2];
-                }
-                _ => {}
-            },
-            _ => {}
-        }
-        if let [condition] = rest {
-            self.condition(*condition);
-        }
-        for pair in rest.chunks(2) {
-            if let [range, criterion] = pair {
-                match text_value(self.ast, self.source, *criterion) {
-                    Some(text) => {
-                        if let Some(ty) = super::criteria::value_type(&text) {
-                            self.require(*range, Term::Type(ty));
-                        }
-                    }
-                    None if self.is_condition(*criterion) => {}
-                    None if matches!(self.ast.expr(*criterion), Expr::Binary { op: BinaryOp::Concat, .. }) => {}
-                    None => {
-                        self.unify(*range, *criterion);
-                    }
-                }
-            }
-        }
-        match (function.lower, args.first()) {
-            (Some(Lowering::MinIfs | Lowering::MaxIfs), Some(value)) => self.term(*value),
-            _ => number,
-        }
-    }
-
-    fn is_condition(&mut self, id: ExprId) -> bool {
-        self.term(id) == Term::Type(Type::Boolean)
-    }
-
-    /// What all overloads that could be meant agree on.
-    fn signature(&mut self, function: &Function, args: &[ExprId]) -> Term {
-        let mut same: Option<ExprId> = None;
-        let across = args.len() > 1 && function.across.is_some();
-        for (i, arg) in args.iter().enumerate() {
-            let mut wanted: Option<Term> = None;
-            let mut agreed = true;
-            let mut is_same = false;
-            for overload in function.overloads {
-                let at = if across { 0 } else { i.min(overload.params.len().saturating_sub(1)) };
-                let Some(param) = overload.params.get(at) else { continue };
-                let term = match param.ty {
-                    ParamType::Is(ty) if ty.is_number() => Term::Type(Type::Number),
-                    ParamType::Is(ty) => Term::Type(ty),
-                    ParamType::Number | ParamType::Literal(..) => Term::Type(Type::Number),
-                    ParamType::Temporal => Term::Temporal,
-                    ParamType::Any => Term::Any,
-                    ParamType::Same => {
-                        is_same = true;
-                        Term::Any
-                    }
-                };
-                match wanted {
-                    None => wanted = Some(term),
-                    Some(before) => match joined(before, term) {
-                        Some(both) if before != Term::Any && term != Term::Any => wanted = Some(both),
-                        _ => agreed = false,
-                    },
-                }
-            }
-            if let (Some(wanted), true) = (wanted, agreed) {
-                if wanted == Term::Type(Type::Boolean) {
-                    self.condition(*arg);
-                } else {
-                    self.require(*arg, wanted);
-                }
-            }
-            if is_same || (across && wanted == Some(Term::Any)) {
-                if let Some(first) = same {
-                    self.unify(first, *arg);
-                }
-                same.get_or_insert(*arg);
-            }
-        }
-        let Some(overload) = function.overloads.first() else { return Term::Any };
-        match overload.result {
-            ResultType::Is(ty) if ty.is_number() => Term::Type(Type::Number),
-            ResultType::Is(ty) => Term::Type(ty),
-            ResultType::Param(i) => args.get(i as usize).map_or(Term::Any, |a| self.term(*a)),
-            ResultType::Same => same.map_or(Term::Any, |s| self.term(s)),
-            ResultType::Lowered => Term::Any,
-        }
-    }
-
     fn settle(&mut self) {
         let number = Term::Type(Type::Number);
         for index in 0..self.work.waiting.len() {
@@ -485,7 +318,7 @@ impl Infer<'_> {
 }
 
 /// What a value is when two uses ask for these.
-fn joined(a: Term, b: Term) -> Option<Term> {
+pub(super) fn joined(a: Term, b: Term) -> Option<Term> {
     let temporal = |t: Term| match t {
         Term::Temporal => Some(0),
         Term::Type(Type::Date) => Some(1),

@@ -3,19 +3,24 @@
 //! Three passes, each a loop: [`names`] finds what every name means, [`infer`] guesses the types of columns
 //! that no schema declares, [`lower`] checks and lowers every definition after those that it uses.
 
+mod branches;
 mod call;
 mod convert;
 mod criteria;
 mod dates;
 mod infer;
+mod infer_calls;
+mod levels;
 mod lower;
 mod names;
+mod operators;
 mod order;
 mod overload;
 mod planned;
 mod special;
 mod symbols;
 mod timeframe;
+mod unknown;
 
 use crate::ast::Ast;
 use crate::diag::Diagnostic;

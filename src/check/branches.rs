@@ -1,0 +1,267 @@
+//! Conditions and what depends on them: IF, IFS, SWITCH, COALESCE, AND, OR, NOT.
+
+use super::convert::What;
+use super::lower::Lower;
+use crate::ast::ExprId;
+use crate::catalog::{self, Function, FunctionId, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Meta};
+use crate::span::Span;
+use crate::types::Type;
+
+/// Each comparison and what is true just when it is false.
+const OPPOSITES: [(FunctionId, FunctionId); 6] = [
+    (internal::EQUAL, internal::NOT_EQUAL),
+    (internal::NOT_EQUAL, internal::EQUAL),
+    (internal::LESS, internal::GREATER_EQUAL),
+    (internal::LESS_EQUAL, internal::GREATER),
+    (internal::GREATER, internal::LESS_EQUAL),
+    (internal::GREATER_EQUAL, internal::LESS),
+];
+
+impl Lower<'_> {
+    /// Whether two nodes read the same column or definition, or are both TODAY().
+    pub(super) fn same_value(&self, a: IrId, b: IrId) -> bool {
+        match (self.program.node(a), self.program.node(b)) {
+            (Ir::Apply { overload, args }, Ir::Apply { overload: other, args: others }) => {
+                let alone = self.program.args(args).is_empty() && self.program.args(others).is_empty();
+                overload == other && alone && !self.program.meta(a).volatile
+            }
+            (Ir::Column(a), Ir::Column(b)) => a == b,
+            (Ir::Definition(a), Ir::Definition(b)) => a == b,
+            _ => false,
+        }
+    }
+
+    pub(super) fn lower_if(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(mut values) = self.values(args) else { return self.error(span) };
+        let condition = self.condition(values[0]);
+        if self.is_error(condition) {
+            return condition;
+        }
+        // IF(ISBLANK(x), d, x) is how spreadsheets write coalesce.
+        if let (Ir::IsNull { x, negated }, [_, a, b]) = (self.program.node(condition), values.as_slice()) {
+            let (kept, other) = if negated { (*a, *b) } else { (*b, *a) };
+            if self.same_value(x, kept) {
+                values.clear();
+                values.extend([kept, other]);
+                return self.coalesce(values, span, "IF");
+            }
+        }
+        let node = self.case(&[condition], &mut values[1..], span, "IF");
+        self.give_back(values);
+        node
+    }
+
+    pub(super) fn lower_ifs(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        if let ([first @ .., last], 1) = (values.as_slice(), values.len() % 2) {
+            let ty = |id: &IrId| self.program.meta(*id).ty;
+            let mut others = first.iter().skip(1).step_by(2);
+            if ty(last) == Type::Boolean && others.all(|v| !matches!(ty(v), Type::Boolean | Type::Unknown)) {
+                let at = self.program.meta(*last).span;
+                self.report(
+                    Diagnostic::new(Code::ArgumentCount, at, "conditions and values of `IFS` come in pairs")
+                        .with_label("a condition without a value")
+                        .with_help("give its value, `IFS(condition, value, condition, value)`"),
+                );
+                return self.error(span);
+            }
+        }
+        let (mut conditions, mut branches) = (self.list(), self.list());
+        for pair in values.chunks(2) {
+            match pair {
+                [condition, branch] => {
+                    let condition = self.condition(*condition);
+                    if self.is_error(condition) {
+                        return condition;
+                    }
+                    // `TRUE, default` is the portable way to write the last branch.
+                    if matches!(self.program.node(condition), Ir::Bool(true)) {
+                        branches.push(*branch);
+                        self.program.folded = true;
+                        break;
+                    }
+                    conditions.push(condition);
+                    branches.push(*branch);
+                }
+                [branch] => branches.push(*branch),
+                _ => {}
+            }
+        }
+        if conditions.is_empty() {
+            return branches[0];
+        }
+        let node = self.case(&conditions, &mut branches, span, "IFS");
+        [values, conditions, branches].into_iter().for_each(|list| self.give_back(list));
+        node
+    }
+
+    /// Conditions with a branch each, and perhaps a branch more.
+    pub(super) fn case(&mut self, conditions: &[IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
+        let Some(ty) = self.unify(branches, What::Branches(shown), false) else { return self.error(span) };
+        if branches.iter().any(|b| self.is_error(*b)) {
+            return self.error(span);
+        }
+        let has_else = branches.len() > conditions.len();
+        let nullable = !has_else || branches.iter().any(|b| self.program.meta(*b).nullable);
+        let mut all = self.list();
+        for (index, branch) in branches.iter().enumerate() {
+            all.extend(conditions.get(index).copied());
+            all.push(*branch);
+        }
+        // `else null` says nothing.
+        if has_else && matches!(all.last().map(|b| self.program.node(*b)), Some(Ir::Null)) {
+            all.pop();
+        }
+        let ty = if ty == Type::Point { Type::Float } else { ty };
+        let Some(meta) = self.joined(&all, span, ty, nullable) else { return self.error(span) };
+        self.points_as(branches, ty);
+        // Nothing but `1/0` in the branches is that, whatever the conditions.
+        let nothing = branches.iter().all(|b| matches!(self.program.node(*b), Ir::Null));
+        self.program.folded |= nothing;
+        let node = if nothing { self.program.add(Ir::Null, meta) } else { self.add_all(Ir::Case, &all, meta) };
+        self.give_back(all);
+        node
+    }
+
+    /// Literals with a point as the type that their branch has.
+    pub(super) fn points_as(&mut self, ids: &[IrId], ty: Type) {
+        for id in ids {
+            if self.program.meta(*id).ty == Type::Point
+                && matches!(self.program.node(*id), Ir::Number(_))
+                && ty != Type::Number
+            {
+                self.program.meta_mut(*id).ty = ty;
+            }
+        }
+    }
+
+    pub(super) fn lower_switch(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let (mut cases, mut branches) = (self.list(), self.list());
+        cases.push(values[0]);
+        for pair in values[1..].chunks(2) {
+            match pair {
+                [case, branch] => {
+                    cases.push(*case);
+                    branches.push(*branch);
+                }
+                [branch] => branches.push(*branch),
+                _ => {}
+            }
+        }
+        if matches!(self.program.node(cases[0]), Ir::Null) {
+            // Nothing equals an empty value.
+            self.program.folded = true;
+            return match branches.len() >= cases.len() {
+                true => branches[branches.len() - 1],
+                false => self.null(Type::Unknown, span),
+            };
+        }
+        if self.unify(&mut cases, What::Values("SWITCH"), true).is_none() {
+            return self.error(span);
+        }
+        let Some(ty) = self.unify(&mut branches, What::Branches("SWITCH"), false) else {
+            return self.error(span);
+        };
+        if cases.iter().chain(&branches).any(|v| self.is_error(*v)) {
+            return self.error(span);
+        }
+        let ty = if ty == Type::Point { Type::Float } else { ty };
+        self.points_as(&branches, ty);
+        let has_else = branches.len() >= cases.len();
+        let nullable = !has_else || branches.iter().any(|b| self.program.meta(*b).nullable);
+        let subject = cases[0];
+        let mut arms = self.list();
+        for (index, branch) in branches.iter().enumerate() {
+            arms.extend(cases.get(index + 1).copied());
+            arms.push(*branch);
+        }
+        arms.push(subject);
+        let Some(meta) = self.joined(&arms, span, ty, nullable) else { return self.error(span) };
+        arms.pop();
+        let node = self.add_all(|arms| Ir::Switch { subject, arms }, &arms, meta);
+        [values, cases, branches, arms].into_iter().for_each(|list| self.give_back(list));
+        node
+    }
+
+    pub(super) fn lower_coalesce(&mut self, args: &[ExprId], span: Span, function: &'static Function) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        self.coalesce(values, span, function.name)
+    }
+
+    pub(super) fn coalesce(&mut self, mut values: Vec<IrId>, span: Span, shown: &str) -> IrId {
+        let Some(ty) = self.unify(&mut values, What::Values(shown), false) else { return self.error(span) };
+        if values.iter().any(|v| self.is_error(*v)) {
+            return self.error(span);
+        }
+        // What stands behind a value that is never NULL is never asked.
+        if let Some(last) = values.iter().position(|v| !self.program.meta(*v).nullable) {
+            self.program.folded |= last + 1 < values.len();
+            values.truncate(last + 1);
+        }
+        values.retain(|v| !matches!(self.program.node(*v), Ir::Null));
+        let ty = if ty == Type::Point { Type::Float } else { ty };
+        self.points_as(&values, ty);
+        match values.as_slice() {
+            [] => return self.null(ty, span),
+            [one] => return *one,
+            _ => {}
+        }
+        let nullable = values.iter().all(|v| self.program.meta(*v).nullable);
+        let Some(meta) = self.joined(&values, span, ty, nullable) else { return self.error(span) };
+        let node = self.add_all(Ir::Coalesce, &values, meta);
+        self.give_back(values);
+        node
+    }
+
+    pub(super) fn lower_logic(&mut self, args: &[ExprId], span: Span, and: bool) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let mut conditions = self.list();
+        for value in &values {
+            let condition = self.condition(*value);
+            if self.is_error(condition) {
+                return condition;
+            }
+            conditions.push(condition);
+        }
+        let node = self.all_or_any(&conditions, span, and);
+        self.give_back(values);
+        self.give_back(conditions);
+        node
+    }
+
+    pub(super) fn all_or_any(&mut self, conditions: &[IrId], span: Span, and: bool) -> IrId {
+        if let [one] = conditions {
+            return *one;
+        }
+        let nullable = conditions.iter().any(|c| self.program.meta(*c).nullable);
+        let Some(meta) = self.joined(conditions, span, Type::Boolean, nullable) else { return self.error(span) };
+        self.add_all(if and { Ir::And } else { Ir::Or }, conditions, meta)
+    }
+
+    pub(super) fn lower_not(&mut self, arg: ExprId, span: Span) -> IrId {
+        let value = self.value(arg);
+        let condition = self.condition(value);
+        let meta = Meta { span, ..self.program.meta(condition) };
+        match self.program.node(condition) {
+            Ir::Error | Ir::Null => condition,
+            Ir::Bool(value) => self.program.add(Ir::Bool(!value), meta),
+            Ir::Not(inner) => inner,
+            Ir::IsNull { x, negated } => self.program.add(Ir::IsNull { x, negated: !negated }, meta),
+            Ir::Apply { overload, args } => {
+                let opposite =
+                    OPPOSITES.iter().find(|(f, _)| catalog::get(*f).overloads.iter().any(|o| o.id == overload));
+                match opposite {
+                    Some((_, opposite)) => {
+                        let overload = catalog::get(*opposite).overloads[0].id;
+                        self.program.add(Ir::Apply { overload, args }, meta)
+                    }
+                    None => self.program.add(Ir::Not(condition), meta),
+                }
+            }
+            _ => self.program.add(Ir::Not(condition), Meta { ty: Type::Boolean, ..meta }),
+        }
+    }
+}

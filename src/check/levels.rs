@@ -1,0 +1,173 @@
+//! Where values are computed: what operands of different levels make together, and what may stand where.
+
+use super::Role;
+use super::lower::Lower;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Meta, Slice};
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+impl Lower<'_> {
+    /// The level that operands give what is made of them; a value per row beside one per group is reported.
+    pub(super) fn joined(&mut self, args: &[IrId], span: Span, ty: Type, nullable: bool) -> Option<Meta> {
+        let mut meta = Meta { nullable, ..Self::constant(ty, span) };
+        for id in args {
+            meta.take(&self.program.meta(*id));
+        }
+        if self.is_mixed(&meta) {
+            let args = self.program.add_args(args);
+            self.mixed_levels(args);
+            return None;
+        }
+        Some(meta)
+    }
+
+    /// Whether it is made of values of rows beside values of groups.
+    #[inline]
+    pub(super) fn is_mixed(&self, meta: &Meta) -> bool {
+        meta.level >= Level::Aggregate && self.grouped && !meta.keyed
+    }
+
+    #[cold]
+    pub(super) fn mixed_levels(&mut self, args: Slice) {
+        let args = &self.program.args(args).to_vec();
+        let find = |aggregate: bool| {
+            args.iter()
+                .map(|a| self.program.meta(*a))
+                .find(|m| if aggregate { m.level >= Level::Aggregate } else { m.level == Level::Row && !m.keyed })
+        };
+        let (Some(group), row) = (find(true), find(false)) else { return };
+        // Both may be inside one operand only when that was reported before.
+        let Some(row) = row else { return };
+        let row_span = self.first_row_column(args).unwrap_or(row.span);
+        let (group_text, row_text) = (self.source_text(group.span), self.source_text(row_span));
+        let what = if group.level == Level::Window { "window" } else { "aggregate" };
+        let aggregate = group_text.split('(').next().unwrap_or_default().trim().to_owned();
+        let is_call = group_text.contains('(') && aggregate.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let shown = if is_call { aggregate } else { group_text };
+        let wrap =
+            if row.ty.is_number() { format!("`SUM({row_text})`") } else { format!("`COUNT(DISTINCT({row_text}))`") };
+        self.report(
+            Diagnostic::new(
+                Code::MixedLevels,
+                row_span,
+                format!("{what} `{shown}` cannot be mixed with row-level column `{row_text}`"),
+            )
+            .with_label("one value per row")
+            .with_other(group.span, "one value per group")
+            .with_help(format!("aggregate it, for example {wrap}, or add it to `group_by`")),
+        );
+    }
+
+    /// The first column among the operands, or below them, that is not grouped by.
+    fn first_row_column(&self, args: &[IrId]) -> Option<Span> {
+        let mut stack: Vec<IrId> = args.iter().rev().copied().collect();
+        let mut steps = 0;
+        while let Some(id) = stack.pop() {
+            let meta = self.program.meta(id);
+            steps += 1;
+            if steps > 10_000 {
+                return None;
+            }
+            if meta.level == Level::Row && !meta.keyed {
+                match self.program.node(id) {
+                    Ir::Column(_) | Ir::Definition(_) => return Some(meta.span),
+                    _ => stack.extend(self.program.operands(id).rev()),
+                }
+            }
+        }
+        None
+    }
+
+    /// A value of groups, or one that looks at other rows, where there are neither yet: whether that is so. It is said
+    /// once a definition.
+    pub(super) fn late(&mut self, level: Level, span: Span) -> bool {
+        match (level, self.role.forbids_windows(), self.scope.forbids_aggregates(self.role)) {
+            (Level::Window, Some(_), _) => self.late_window(span),
+            (Level::Aggregate, _, Some(_)) => self.late_aggregate(span),
+            _ => return false,
+        }
+        true
+    }
+
+    #[cold]
+    fn late_aggregate(&mut self, span: Span) {
+        self.failed = true;
+        let Some(place) = self.no_aggregates.take() else { return };
+        let help = match self.role {
+            Role::Where => "move it to `having`, which filters groups",
+            Role::GroupBy => "compute it in an earlier step, then group by it",
+            _ => "use the measure context, or a column of one row",
+        };
+        let text = self.source_text(span);
+        self.report(
+            Diagnostic::new(Code::AggregateNotAllowed, span, format!("aggregate `{text}` is not allowed in {place}"))
+                .with_help(help),
+        );
+    }
+
+    #[cold]
+    fn late_window(&mut self, span: Span) {
+        self.failed = true;
+        let Some(place) = self.no_windows.take() else { return };
+        let text = self.source_text(span);
+        let diagnostic = if self.role == Role::OrderBy {
+            let message = format!("`{text}` looks at other rows, so it cannot give their order");
+            Diagnostic::new(Code::WindowNotAllowed, span, message)
+                .with_help("define it in this step and order by it in the next one")
+        } else {
+            let message = format!("`{text}` looks at other rows, which {place} cannot do in the same step");
+            Diagnostic::new(Code::WindowNotAllowed, span, message)
+                .with_help("define it in this step and filter or group in the next one")
+        };
+        self.report(diagnostic);
+    }
+
+    /// What the whole formula may be, by where it stands.
+    pub(super) fn finish(&mut self, root: IrId) -> IrId {
+        let meta = self.program.meta(root);
+        match self.program.node(root) {
+            Ir::Distinct(_) => {
+                self.report(
+                    Diagnostic::new(
+                        Code::MisplacedDistinct,
+                        meta.span,
+                        "`DISTINCT` stands only inside COUNT, SUM or AVERAGE",
+                    )
+                    .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
+                );
+                return self.error(meta.span);
+            }
+            Ir::Error => return root,
+            _ => {}
+        }
+        // Without a spec the names that are grouped by may not be said.
+        let sorts = self.grouped && self.scope.strata;
+        if meta.level == Level::Row
+            && !meta.keyed
+            && (self.role == Role::Having || (sorts && self.role.orders_groups()))
+        {
+            let (does, help) = match self.role {
+                Role::Having => ("`having` filters", "move it to `where`, which filters rows"),
+                Role::PartitionBy => ("`partition_by` divides", "aggregate it, or add it to `group_by`"),
+                _ => ("`order_by` sorts", "aggregate it, or add it to `group_by`"),
+            };
+            let text = self.source_text(meta.span);
+            self.report(
+                Diagnostic::new(
+                    Code::MixedLevels,
+                    meta.span,
+                    format!("{does} groups, and `{text}` is a value per row"),
+                )
+                .with_label("one value per row")
+                .with_help(help),
+            );
+            return self.error(meta.span);
+        }
+        if matches!(self.role, Role::Where | Role::Having) {
+            return self.condition(root);
+        }
+        self.alone(root);
+        root
+    }
+}

@@ -1,0 +1,235 @@
+//! Literals and operators.
+
+use super::lower::Lower;
+use crate::ast::{Ast, BinaryOp, Expr, ExprId, Sign};
+use crate::catalog::{self, FunctionId, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Meta};
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+impl Lower<'_> {
+    pub(super) fn text(&mut self, value: &str, span: Span) -> IrId {
+        let text = self.program.add_text(value);
+        self.program.add(Ir::Text(text), Self::constant(Type::Text, span))
+    }
+
+    /// Digits as SQL reads them, and the type that they have by themselves.
+    pub(super) fn number(&mut self, span: Span) -> IrId {
+        let source = self.source;
+        let text = span.text(source);
+        let plain = text.bytes().all(|b| b.is_ascii_digit());
+        if plain && text.len() < 19 && (text.len() == 1 || !text.starts_with('0')) {
+            return self.integer(text, span);
+        }
+        let ty = match (plain, text.parse::<i64>()) {
+            (true, Ok(_)) => Type::Integer,
+            (true, Err(_)) => Type::Decimal,
+            (false, _) => Type::Point,
+        };
+        if !text.parse::<f64>().is_ok_and(f64::is_finite) || text.len() > 60 {
+            self.report(
+                Diagnostic::new(
+                    Code::NumberTooLarge,
+                    span,
+                    format!("`{}` is more than a number can hold", self.source_text(span)),
+                )
+                .with_help("numbers have at most 60 digits and lie below 1.8e308"),
+            );
+            return self.error(span);
+        }
+        let as_it_is = match text.as_bytes() {
+            [b'0', next, ..] => *next == b'.',
+            [first, ..] => first.is_ascii_digit(),
+            [] => false,
+        };
+        if as_it_is && !text.ends_with('.') && !text.bytes().any(|b| matches!(b, b'e' | b'E')) {
+            let slice = self.program.add_text(text);
+            return self.program.add(Ir::Number(slice), Self::constant(ty, span));
+        }
+        let mut digits = text.trim_start_matches('0').to_owned();
+        if digits.is_empty() || !digits.starts_with(|c: char| c.is_ascii_digit()) {
+            digits.insert(0, '0');
+        }
+        let digits = digits.trim_end_matches('.').replace(".e", "e").replace(".E", "e").replace('E', "e");
+        let slice = self.program.add_text(&digits);
+        self.program.add(Ir::Number(slice), Self::constant(ty, span))
+    }
+
+    pub(super) fn sign(&mut self, sign: Sign, operand: ExprId, span: Span) -> IrId {
+        let x = self.value(operand);
+        let meta = self.program.meta(x);
+        if self.is_error(x) {
+            return x;
+        }
+        match (sign, self.program.node(x)) {
+            (Sign::Minus, Ir::Number(slice)) => {
+                let text = self.program.text(slice);
+                let text = text.strip_prefix('-').map_or_else(|| format!("-{text}"), str::to_owned);
+                let slice = self.program.add_text(&text);
+                self.program.add(Ir::Number(slice), Meta { span, ..meta })
+            }
+            // Two signs undo each other, which also keeps `--` out of the SQL.
+            (Sign::Minus, Ir::Apply { args, overload }) if self.is_negation(overload) => self.program.args(args)[0],
+            (Sign::Minus, _) => self.apply_checked(internal::NEGATE, &[x], span, "-"),
+            (Sign::Plus, _) if meta.ty.is_number() || meta.ty == Type::Unknown => x,
+            (Sign::Plus, _) => self.apply_checked(internal::NEGATE, &[x], span, "+"),
+        }
+    }
+
+    fn is_negation(&self, overload: catalog::OverloadId) -> bool {
+        catalog::get(internal::NEGATE).overloads.iter().any(|o| o.id == overload)
+    }
+
+    pub(super) fn percent(&mut self, operand: ExprId, span: Span) -> IrId {
+        let x = self.value(operand);
+        if let Ir::Number(slice) = self.program.node(x)
+            && let Some(text) = hundredth(self.program.text(slice))
+        {
+            let slice = self.program.add_text(&text);
+            return self.program.add(Ir::Number(slice), Self::constant(Type::Point, span));
+        }
+        self.apply_checked(internal::PERCENT, &[x], span, "%")
+    }
+
+    pub(super) fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> IrId {
+        let (mut a, mut b) = (self.value(left), self.value(right));
+        if self.is_error(a) || self.is_error(b) || (self.broken && op.compares() && compares(self.ast, left)) {
+            return self.error(span);
+        }
+        if op == BinaryOp::Concat {
+            a = self.text_of(a);
+            b = self.text_of(b);
+            return self.apply_checked(internal::CONCAT, &[a, b], span, "&");
+        }
+        if op == BinaryOp::Divide && self.is_zero(b) {
+            // The documented way to write an empty value.
+            let meta = self.program.meta(a);
+            let level = meta.level;
+            let id = self.null(Type::Float, span);
+            if level != Level::Const {
+                *self.program.meta_mut(id) = Meta { ty: Type::Float, nullable: true, span, ..meta };
+            }
+            return id;
+        }
+        if self.scope.blank_zero {
+            match op {
+                BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => {
+                    a = self.blank_as_zero(a);
+                    b = self.blank_as_zero(b);
+                }
+                BinaryOp::Divide => a = self.blank_as_zero(a),
+                _ => {}
+            }
+        }
+        if let Some(value) = self.past_32_bits(op, a, b) {
+            self.program.folded = true;
+            return self.integer(&value.to_string(), span);
+        }
+        let function = FunctionId(
+            match op {
+                BinaryOp::Equal => internal::EQUAL,
+                BinaryOp::NotEqual => internal::NOT_EQUAL,
+                BinaryOp::Less => internal::LESS,
+                BinaryOp::LessEqual => internal::LESS_EQUAL,
+                BinaryOp::Greater => internal::GREATER,
+                BinaryOp::GreaterEqual => internal::GREATER_EQUAL,
+                BinaryOp::Concat => internal::CONCAT,
+                BinaryOp::Add => internal::ADD,
+                BinaryOp::Subtract => internal::SUBTRACT,
+                BinaryOp::Multiply => internal::MULTIPLY,
+                BinaryOp::Divide => internal::DIVIDE,
+                BinaryOp::Power => internal::POWER,
+            }
+            .0,
+        );
+        self.apply_checked(function, &[a, b], span, op.symbol())
+    }
+
+    /// The value of arithmetic on integer literals where it is past 32 bits: engines read short literals as such
+    /// integers, and `60 * 60 * 24 * 1000 * 30` would overflow.
+    fn past_32_bits(&self, op: BinaryOp, a: IrId, b: IrId) -> Option<i64> {
+        if [a, b].iter().any(|id| self.program.meta(*id).level != Level::Const) {
+            return None;
+        }
+        let (a, b) = (self.constant_integer(a, 8)?, self.constant_integer(b, 8)?);
+        let value = computed(op, a, b)?;
+        i32::try_from(value).is_err().then_some(value)
+    }
+
+    /// The value of an integer literal, or of arithmetic on a few of them.
+    fn constant_integer(&self, id: IrId, depth: u8) -> Option<i64> {
+        let Ir::Apply { overload, args } = self.program.node(id) else { return self.literal_integer(id) };
+        let [a, b] = *self.program.args(args) else { return None };
+        let function = catalog::owner(overload);
+        let op = [BinaryOp::Add, BinaryOp::Subtract, BinaryOp::Multiply]
+            .into_iter()
+            .zip([internal::ADD, internal::SUBTRACT, internal::MULTIPLY])
+            .find_map(|(op, id)| (id == function).then_some(op))?;
+        let depth = depth.checked_sub(1)?;
+        computed(op, self.constant_integer(a, depth)?, self.constant_integer(b, depth)?)
+    }
+
+    pub(super) fn is_zero(&self, id: IrId) -> bool {
+        matches!(self.program.node(id), Ir::Number(slice)
+            if self.program.text(slice).bytes().take_while(|b| *b != b'e').all(|b| matches!(b, b'0' | b'.' | b'-')))
+    }
+
+    fn blank_as_zero(&mut self, id: IrId) -> IrId {
+        let meta = self.program.meta(id);
+        if !meta.nullable || !meta.ty.is_number() {
+            return id;
+        }
+        let zero = self.integer("0", meta.span);
+        let args = self.program.add_args(&[id, zero]);
+        self.program.add(Ir::Coalesce(args), Meta { nullable: false, ..meta })
+    }
+}
+
+/// Whether a node compares two values.
+pub(super) fn compares(ast: &Ast, id: ExprId) -> bool {
+    matches!(ast.expr(id), Expr::Binary { op, .. } if op.compares())
+}
+
+fn computed(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
+    match op {
+        BinaryOp::Add => a.checked_add(b),
+        BinaryOp::Subtract => a.checked_sub(b),
+        BinaryOp::Multiply => a.checked_mul(b),
+        _ => None,
+    }
+}
+
+/// A hundredth of a literal, by moving its point; none for one with an exponent.
+fn hundredth(text: &str) -> Option<String> {
+    if text.contains('e') {
+        return None;
+    }
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |d| ("-", d));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let padded = format!("{whole:0>3}");
+    let (front, back) = padded.split_at(padded.len() - 2);
+    let fraction = format!("{back}{fraction}");
+    let fraction = fraction.trim_end_matches('0');
+    let front = front.trim_start_matches('0');
+    let front = if front.is_empty() { "0" } else { front };
+    Some(if fraction.is_empty() { format!("{sign}{front}.0") } else { format!("{sign}{front}.{fraction}") })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn hundredths() {
+        for (text, expected) in [
+            ("50", "0.5"),
+            ("5", "0.05"),
+            ("100", "1.0"),
+            ("12.5", "0.125"),
+            ("-3", "-0.03"),
+            ("1234", "12.34"),
+            ("0", "0.0"),
+        ] {
+            assert_eq!(super::hundredth(text).as_deref(), Some(expected));
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Names that mean nothing, or more than one thing: what is wrong with each, and what was perhaps meant.
+
+use super::names::{Resolver, Target};
+use crate::ast::{Definition, Expr, ExprId};
+use crate::catalog;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::schema::Relation;
+use crate::span::Span;
+use crate::types::Level;
+
+/// The most candidates of each kind that one name is compared with.
+pub(super) const CANDIDATES: usize = 1000;
+/// The most names that are compared with candidates.
+pub(super) const SEARCHES: u32 = 50;
+
+impl Resolver<'_> {
+    /// The similar name among those that would have been right.
+    pub(super) fn nearest<'c>(&mut self, word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+        self.searches = self.searches.checked_sub(1)?;
+        suggest::nearest(word, candidates)
+    }
+
+    pub(super) fn ambiguous(&mut self, text: &str, span: Span) -> Target {
+        let owners: Vec<&str> =
+            self.scope.relations.iter().filter(|r| r.position(text).is_some()).map(Relation::name).collect();
+        self.diagnostics.push(
+            Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` is a column of {}", listed(&owners)))
+                .with_help(format!("write `{}.{text}`, or choose the relation with `--from`", owners[0])),
+        );
+        Target::Error
+    }
+
+    #[cold]
+    pub(super) fn missing(&mut self, id: ExprId, span: Span, is_own: bool, definition: &Definition) -> Target {
+        let text = span.text(self.source);
+        // What stands in `${…}` is a column's name in any case.
+        let bare = self.ast.expr(id) == Expr::Name;
+        if let Some(value) = boolean(text).filter(|_| bare) {
+            let upper = text.to_ascii_uppercase();
+            self.diagnostics.push(
+                Diagnostic::new(Code::LowercaseBoolean, span, format!("`{text}` is read as `{upper}`"))
+                    .with_help(format!("write `{upper}`"))
+                    .with_fix(span, upper),
+            );
+            return Target::Bool(value);
+        }
+        if bare && looks_like_cell(text) {
+            self.diagnostics.push(
+                Diagnostic::new(
+                    Code::NeedsWorksheet,
+                    span,
+                    format!("cell references need a worksheet; `{text}` reads as a cell"),
+                )
+                .with_help(format!("name the column, or write `${{{text}}}` where a column has that name")),
+            );
+            return Target::Error;
+        }
+        if bare && text.eq_ignore_ascii_case("null") {
+            self.diagnostics.push(
+                Diagnostic::new(Code::NotFormulaSyntax, span, "there is no NULL in formulas").with_help(
+                    if self.is_branch_of_if(id, definition) {
+                        "leave out the last argument of IF, or swap the branches"
+                    } else {
+                        "write `1/0` for an empty value, and `ISBLANK(x)` to test for one"
+                    },
+                ),
+            );
+            return Target::Error;
+        }
+        if let Some(what) = worksheet_name(text).filter(|_| bare) {
+            self.diagnostics.push(
+                Diagnostic::new(
+                    Code::NeedsWorksheet,
+                    span,
+                    format!("{what} need a worksheet; there is no column or definition `{text}`"),
+                )
+                .with_help("name the column"),
+            );
+            return Target::Error;
+        }
+        if let Some(function) = catalog::find(text).map(catalog::get).filter(|_| bare) {
+            self.diagnostics.push(
+                Diagnostic::new(
+                    Code::UnknownName,
+                    span,
+                    format!("`{text}` is a function: write `{}(…)`", function.name),
+                )
+                .with_label("no column or definition has this name")
+                .with_help(format!("its signature is `{}`", function.signature())),
+            );
+            return Target::Error;
+        }
+        let diagnostic = if is_own {
+            Diagnostic::new(Code::UnknownName, span, format!("there is no input column `{text}`"))
+                .with_label("in its own definition a name means the input column")
+        } else {
+            Diagnostic::new(Code::UnknownName, span, format!("there is no column or definition `{text}`"))
+        };
+        let (ast, source, scope) = (self.ast, self.source, self.scope);
+        let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
+        let columns = scope.relations.iter().flat_map(|r| r.columns().iter().map(|c| c.name())).take(CANDIDATES);
+        let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
+        let help = match self.nearest(text, others) {
+            Some(near) => format!("`{near}` has a similar name"),
+            None => {
+                scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), |r| columns_of(r))
+            }
+        };
+        self.diagnostics.push(diagnostic.with_help(help));
+        Target::Error
+    }
+
+    /// Whether a node is one of the branches of an IF.
+    fn is_branch_of_if(&self, id: ExprId, definition: &Definition) -> bool {
+        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
+        behind.map(ExprId).any(|node| match self.ast.expr(node) {
+            Expr::Call(call) => {
+                let call = self.ast.call(call);
+                self.ast.arguments(call).iter().skip(1).any(|a| *a == id)
+                    && call.name.text(self.source).eq_ignore_ascii_case("if")
+            }
+            _ => false,
+        })
+    }
+
+    #[cold]
+    pub(super) fn no_function(&mut self, text: &str, span: Span, count: usize) -> Target {
+        let diagnostic = super::planned::diagnostic(&text.to_ascii_uppercase(), span).unwrap_or_else(|| {
+            let known = self.tables.symbols.find(text, self.source).is_some_and(|s| s.definition.is_some());
+            if known || self.find_column(text).is_some() {
+                return Diagnostic::new(Code::UnknownFunction, span, format!("`{text}` is a name, not a function"))
+                    .with_help("put an operator before the bracket; there is no implied multiplication");
+            }
+            let help = match (self.nearest(text, catalog::names()), count) {
+                (Some(near), _) => format!("`{near}` has a similar name"),
+                (None, 0) => "`formulac functions` lists them all".to_owned(),
+                (None, _) => "`formulac functions` lists them all; there is no implied multiplication".to_owned(),
+            };
+            Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{text}`"))
+                .with_label("not in the function catalogue")
+                .with_help(help)
+        });
+        self.diagnostics.push(diagnostic);
+        Target::Error
+    }
+}
+
+/// What a relation has, by its first columns.
+pub(super) fn columns_of(relation: &Relation) -> String {
+    let names: Vec<&str> = relation.columns().iter().take(8).map(|c| c.name()).collect();
+    format!("`{}` has {}", relation.name(), listed(&names))
+}
+
+/// Where any name may be a column: the names that are rather something else.
+pub(super) fn means_something_else(name: &str) -> bool {
+    if looks_like_cell(name) || boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
+        return true;
+    }
+    // `SUM + 1`; a column may well be called `month` or `DATE`.
+    name.bytes().all(|b| b.is_ascii_uppercase())
+        && catalog::find(name).map(catalog::get).is_some_and(|f| f.level == Level::Aggregate || f.category == "logic")
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    if text.eq_ignore_ascii_case("true") {
+        Some(true)
+    } else if text.eq_ignore_ascii_case("false") {
+        Some(false)
+    } else {
+        None
+    }
+}
+
+/// `C1`, `FY24`: one to three letters and a number.
+pub(super) fn looks_like_cell(text: &str) -> bool {
+    let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let rest = text.get(letters..).unwrap_or_default();
+    (1..=3).contains(&letters) && (1..=7).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `B_TOTAL`, `B2_ROW_TOTAL`: the totals of a worksheet; `C`: its columns by letter.
+fn worksheet_name(text: &str) -> Option<&'static str> {
+    let column = |t: &str| {
+        let letters = t.bytes().take_while(u8::is_ascii_uppercase).count();
+        (1..=2).contains(&letters) && t.bytes().skip(letters).all(|b| b.is_ascii_digit())
+    };
+    if let Some(of) = text.strip_suffix("_TOTAL") {
+        let of = ["_ROW", "_GRAND"].iter().find_map(|s| of.strip_suffix(s)).unwrap_or(of);
+        return column(of).then_some("totals");
+    }
+    (text.len() == 1 && column(text)).then_some("columns by letter")
+}
+
+/// `a`, `a and b`, `a, b and c`, in backticks.
+pub(super) fn listed(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+    match quoted.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
