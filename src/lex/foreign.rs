@@ -3,7 +3,6 @@
 use super::Token;
 use super::layout::Pass;
 use crate::diag::{Code, Diagnostic};
-use crate::lex::Mode;
 use crate::span::Span;
 
 /// Aggregates that a line `view.name = SUM(…)` surely defines.
@@ -20,32 +19,32 @@ pub(super) fn begins_operand(token: Token) -> bool {
 }
 
 impl Pass<'_> {
-    fn token(&self, at: usize) -> Option<Token> {
+    pub(super) fn token(&self, at: usize) -> Option<Token> {
         self.tokens.get(at).map(|t| t.0)
     }
 
     /// The text of a token; empty past the end.
-    fn text(&self, at: usize) -> &str {
+    pub(super) fn text(&self, at: usize) -> &str {
         self.tokens.get(at).map_or("", |(_, span)| span.text(self.source))
     }
 
-    fn is_word(&self, at: usize, word: &str) -> bool {
+    pub(super) fn is_word(&self, at: usize, word: &str) -> bool {
         self.token(at) == Some(Token::Name) && self.text(at).eq_ignore_ascii_case(word)
     }
 
-    fn after_operand(&self) -> bool {
+    pub(super) fn after_operand(&self) -> bool {
         self.out.tokens.last().is_some_and(|(_, token, _)| ends_operand(*token))
     }
 
-    fn operand_comes(&self, at: usize) -> bool {
+    pub(super) fn operand_comes(&self, at: usize) -> bool {
         self.token(at).is_some_and(begins_operand) && !self.is_definition(at)
     }
 
-    fn syntax(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn syntax(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.report(Diagnostic::new(Code::NotFormulaSyntax, span, message).with_help(help));
     }
 
-    fn report(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.broken = true;
         self.diagnostics.push(diagnostic);
     }
@@ -159,239 +158,6 @@ impl Pass<'_> {
             }
             _ => 0,
         }
-    }
-
-    #[cold]
-    fn modulo(&mut self, at: usize) -> usize {
-        let span = self.tokens[at].1;
-        let help = match (self.whole_operand(at), self.single(at + 1)) {
-            (Some(left), Some(right)) => format!("write `MOD({}, {right})`", left.text(self.source)),
-            _ => "write `MOD(a, b)`".to_owned(),
-        };
-        self.syntax(span, "`%` after a value is a hundredth of it, and not a remainder", help);
-        self.push(Token::Odd, span);
-        1
-    }
-
-    /// The operand before this token, when it is a name, a field, a reference, a number or a text with nothing tighter before it.
-    fn whole_operand(&self, at: usize) -> Option<Span> {
-        let last = at.checked_sub(1)?;
-        let (token, span) = self.tokens.get(last).copied()?;
-        if !matches!(token, Token::Name | Token::Model | Token::Number | Token::Text) {
-            return None;
-        }
-        let dotted = last >= 2 && self.token(last - 1) == Some(Token::Dot);
-        Some(if dotted { self.tokens[last - 2].1.to(span) } else { span })
-    }
-
-    /// The text of an operand of one token, with nothing after it that belongs to it.
-    fn single(&self, at: usize) -> Option<&str> {
-        let leaf = matches!(self.token(at), Some(Token::Name | Token::Model | Token::Number | Token::Text));
-        let more = matches!(self.token(at + 1), Some(Token::Open | Token::Dot | Token::OpenSquare | Token::Colon));
-        (leaf && !more).then(|| self.text(at))
-    }
-
-    /// A name right before another operand.
-    #[cold]
-    fn prefix_word(&mut self, at: usize, single: bool) -> usize {
-        let span = self.tokens[at].1;
-        let word = self.text(at).to_ascii_uppercase();
-        match word.as_str() {
-            "NOT" => {
-                let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, span, "`NOT` is a function");
-                diagnostic = match self.single(at + 1) {
-                    Some(operand) => {
-                        let call = format!("NOT({operand})");
-                        diagnostic.with_help(format!("write `{call}`")).with_fix(span.to(self.tokens[at + 1].1), call)
-                    }
-                    None => diagnostic.with_help("write `NOT(condition)`"),
-                };
-                self.report(diagnostic);
-                1
-            }
-            "CASE" => {
-                let help = if self.is_word(at + 1, "when") {
-                    "write `IFS(condition, value, …, TRUE, otherwise)`"
-                } else {
-                    "write `SWITCH(x, value, result, …, otherwise)`"
-                };
-                self.syntax(span, "`CASE` is not part of the language", help);
-                let mut end = at + 1;
-                let mut depth = 0_i32;
-                while let Some(token) = self.token(end) {
-                    if !single && self.is_definition(end) {
-                        break;
-                    }
-                    match token {
-                        Token::Open => depth += 1,
-                        Token::Close if depth == 0 => break,
-                        Token::Close => depth -= 1,
-                        _ => {}
-                    }
-                    end += 1;
-                    if depth == 0 && self.is_word(end - 1, "end") {
-                        break;
-                    }
-                }
-                self.push(Token::Fault, span.to(self.tokens[end - 1].1));
-                end - at
-            }
-            "SELECT" if self.out.tokens.last().is_some_and(|t| t.1 == Token::Start) => {
-                let mut end = at + 1;
-                let mut from = None;
-                while end < self.tokens.len() && (single || !self.is_definition(end)) {
-                    if from.is_none() && self.is_word(end, "from") && end > at + 1 {
-                        from = Some(self.tokens[at + 1].1.to(self.tokens[end - 1].1));
-                    }
-                    end += 1;
-                }
-                let inner = from.map_or("", |f| f.text(self.source));
-                let help = if inner.is_empty() || inner.len() > 60 || inner.contains('\n') {
-                    "write what is between `SELECT` and `FROM`, without these".to_owned()
-                } else {
-                    format!("write `{inner}`; `--from` or a spec says of which relation")
-                };
-                self.syntax(span, "a formula is one expression, and not a query", help);
-                self.push(Token::Fault, span.to(self.tokens[end - 1].1));
-                end - at
-            }
-            _ if !single => self.before_definition(at),
-            _ => 0,
-        }
-    }
-
-    /// A name right after an operand.
-    #[cold]
-    fn infix_word(&mut self, at: usize, single: bool) -> usize {
-        let span = self.tokens[at].1;
-        let word = self.text(at).to_ascii_uppercase();
-        let operand = self.whole_operand(at);
-        let shown = operand.map_or("x", |o| o.text(self.source)).to_owned();
-        if self.until.last().is_some_and(|u| u.0.eq_ignore_ascii_case(&word) && u.1 == self.open.len()) {
-            self.until.pop();
-            self.odd(at + 1, span);
-            return 1;
-        }
-        let negated = word == "NOT";
-        let verb = at + usize::from(negated);
-        let not = |text: String| if negated { format!("NOT({text})") } else { text };
-        let words = span.to(self.tokens.get(verb).map_or(span, |t| t.1));
-        match self.text(verb).to_ascii_uppercase().as_str() {
-            "AND" | "OR" if !negated => {
-                self.syntax(span, format!("`{word}` is a function, not an operator"), format!("write `{word}(a, b)`"));
-                self.odd(at + 1, span);
-                1
-            }
-            "IN" => {
-                let list = self.in_list(verb + 1, &shown);
-                self.syntax(words, "`IN` is not part of the language", format!("write `{}`", not(list)));
-                let mut end = verb + 1;
-                if self.token(end) == Some(Token::Open) {
-                    let mut depth = 0_i32;
-                    while let Some(token) = self.token(end) {
-                        if !single && self.is_definition(end) {
-                            break;
-                        }
-                        depth += i32::from(token == Token::Open) - i32::from(token == Token::Close);
-                        end += 1;
-                        if depth == 0 {
-                            break;
-                        }
-                    }
-                }
-                end - at
-            }
-            "IS" if !negated => {
-                let negated = self.is_word(at + 1, "not");
-                let last = at + 1 + usize::from(negated);
-                if !self.is_word(last, "null") {
-                    self.syntax(span, "`IS` is not part of the language", "compare with `=`, or write `ISBLANK(x)`");
-                    self.odd(at + 1, span);
-                    return 1;
-                }
-                let call = if negated { format!("NOT(ISBLANK({shown}))") } else { format!("ISBLANK({shown})") };
-                let whole = span.to(self.tokens[last].1);
-                let mut diagnostic = Diagnostic::new(
-                    Code::NotFormulaSyntax,
-                    whole,
-                    format!("`IS {}NULL` is not part of the language", if negated { "NOT " } else { "" }),
-                )
-                .with_help(format!("write `{call}`"));
-                if let Some(operand) = operand {
-                    diagnostic = diagnostic.with_fix(operand.to(whole), call);
-                }
-                self.report(diagnostic);
-                last + 1 - at
-            }
-            "LIKE" | "ILIKE" | "RLIKE" => {
-                let help = format!(
-                    "wildcards `*` and `?` stand in criteria: `COUNTIFS({shown}, \"a*\")`, `SUMIFS(…)`; or search with `SEARCH`"
-                );
-                self.syntax(words, "`LIKE` is not part of the language", help);
-                let pattern =
-                    matches!(self.token(verb + 1), Some(Token::Text | Token::Tab | Token::Name | Token::Number));
-                verb + 1 + usize::from(pattern && !self.is_definition(verb + 1)) - at
-            }
-            "BETWEEN" => {
-                let bounds = self.single(verb + 1).zip(self.single(verb + 3)).filter(|_| self.is_word(verb + 2, "and"));
-                let call = match bounds {
-                    Some((low, high)) => not(format!("AND({low} <= {shown}, {shown} <= {high})")),
-                    None => not(format!("AND(a <= {shown}, {shown} <= b)")),
-                };
-                let mut diagnostic =
-                    Diagnostic::new(Code::NotFormulaSyntax, words, "`BETWEEN` is not part of the language")
-                        .with_help(format!("write `{call}`"));
-                if let (Some(operand), Some(_)) = (operand, bounds) {
-                    diagnostic = diagnostic.with_fix(operand.to(self.tokens[verb + 3].1), call);
-                }
-                self.report(diagnostic);
-                self.until.push(("and", self.open.len()));
-                self.odd(verb + 1, words);
-                verb + 1 - at
-            }
-            _ => self.side_by_side(at, single),
-        }
-    }
-
-    /// Two formulas without names, each on its own line; or a definition with something before its name.
-    fn side_by_side(&mut self, at: usize, single: bool) -> usize {
-        if single {
-            return 0;
-        }
-        let skipped = self.before_definition(at);
-        let span = self.tokens[at].1;
-        if skipped > 0
-            || self.part.mode != Mode::File
-            || self.is_named
-            || !self.open.is_empty()
-            || !self.first_of_line(span.start)
-        {
-            return skipped;
-        }
-        self.report(
-            Diagnostic::new(Code::UnexpectedToken, span, "a second formula begins here")
-                .with_help("give each a name, `name = …`: a text with several formulas holds definitions"),
-        );
-        self.push(Token::Odd, Span::new(span.start, span.start));
-        self.push(Token::Name, span);
-        // One report is enough.
-        self.is_named = true;
-        1
-    }
-
-    /// `OR(x = a, x = b)` from a list of single tokens.
-    fn in_list(&self, open: usize, operand: &str) -> String {
-        let mut at = open;
-        let mut parts = Vec::new();
-        while parts.len() < 4 && matches!(self.token(at), Some(Token::Open | Token::Comma)) {
-            let Some(value) = self.single(at + 1) else { break };
-            parts.push(format!("{operand} = {value}"));
-            at += 2;
-        }
-        if self.token(at) == Some(Token::Close) && parts.len() > 1 {
-            return format!("OR({})", parts.join(", "));
-        }
-        format!("OR({operand} = a, {operand} = b)")
     }
 
     /// Marks that no formula holds; how many tokens were dealt with.

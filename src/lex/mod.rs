@@ -1,6 +1,9 @@
 //! Source text to tokens, and the layout of a file: where definitions begin, which brackets match.
 
+mod brackets;
+mod faults;
 mod foreign;
+mod foreign_words;
 mod layout;
 mod lexer;
 mod token;

@@ -1,13 +1,9 @@
-//! What the grammar's actions call: nodes into the arena, precedence of operator chains, faults into words.
-
-use lalrpop_util::{ErrorRecovery, ParseError};
+//! What the grammar's actions call: nodes into the arena, precedence of operator chains.
 
 use crate::ast::{Ast, BinaryOp, Call, Definition, Expr, ExprId, Sign};
 use crate::diag::{Code, Diagnostic};
-use crate::lex::{Head, Token};
+use crate::lex::Head;
 use crate::span::Span;
-
-type Recovery = ErrorRecovery<u32, Token, ()>;
 
 /// A chain of operands and operators being read: how high the builder's stacks stood after its last operand.
 /// Recovery may drop a chain half-way; whoever comes next cuts the stacks back to its own height.
@@ -34,10 +30,10 @@ pub struct Stacks {
 }
 
 pub struct Builder<'s> {
-    source: &'s str,
+    pub(super) source: &'s str,
     heads: std::slice::Iter<'s, Head>,
     first: u32,
-    broken: bool,
+    pub(super) broken: bool,
     stacks: &'s mut Stacks,
     /// The expression in the brackets closed last.
     closed: Option<ExprId>,
@@ -61,7 +57,7 @@ impl<'s> Builder<'s> {
     }
 
     #[inline]
-    fn add(&mut self, expr: Expr, span: Span) -> ExprId {
+    pub(super) fn add(&mut self, expr: Expr, span: Span) -> ExprId {
         self.ast.add(expr, span)
     }
 
@@ -70,7 +66,7 @@ impl<'s> Builder<'s> {
         self.ast.span(id)
     }
 
-    fn report(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.broken |= diagnostic.is_error();
         // What follows from a text or reference that was never closed is not said.
         let follows = matches!(diagnostic.kind(), Code::UnexpectedToken | Code::ExpectedExpression);
@@ -351,103 +347,4 @@ impl<'s> Builder<'s> {
     }
 
     // Faults
-
-    /// An operand was expected.
-    pub fn hole(&mut self, recovery: Recovery) -> ExprId {
-        let (span, token) = self.place(&recovery);
-        if !operand_expected(&recovery) {
-            self.surplus(recovery);
-            return self.add(Expr::Error, span);
-        }
-        let missing = Span::new(span.start, span.start);
-        if span.is_empty() && self.follows_open(span) {
-            // The bracket was never closed, which is said.
-            self.broken = true;
-            return self.add(Expr::Error, missing);
-        }
-        let at_end = matches!(token, Token::End | Token::Close | Token::Comma | Token::CloseSquare);
-        let diagnostic = match token {
-            Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not begin a comment")
-                .with_help("comments begin with `//`"),
-            _ => {
-                let message = format!("expected an expression, found {}", self.shown(token, span));
-                let help = match token {
-                    Token::Comma | Token::Close if !span.is_empty() => "give an argument, or remove the comma",
-                    Token::End | Token::Close => {
-                        "the formula ends too early: add what is missing or remove the operator"
-                    }
-                    _ => "write a name, a number, a text or a function call here",
-                };
-                Diagnostic::new(Code::ExpectedExpression, if at_end { missing } else { span }, message).with_help(help)
-            }
-        };
-        self.report(diagnostic);
-        self.add(Expr::Error, if at_end { missing } else { span })
-    }
-
-    /// Whether an opening bracket is the last thing before this place.
-    fn follows_open(&self, span: Span) -> bool {
-        self.source.get(..span.start as usize).unwrap_or_default().trim_end().ends_with(['(', '['])
-    }
-
-    /// An expression is followed by something that cannot follow it.
-    pub fn surplus(&mut self, recovery: Recovery) {
-        let (span, token) = self.place(&recovery);
-        if span.is_empty() && self.follows_open(span) {
-            self.broken = true;
-            return;
-        }
-        let diagnostic = match token {
-            Token::Hash => Diagnostic::new(Code::NotFormulaSyntax, span, "`#` does not begin a comment")
-                .with_help("comments begin with `//`"),
-            Token::Equal => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `=`").with_help(
-                "a definition is written `name = formula`, the name at the start of its line and outside brackets",
-            ),
-            Token::Dot => Diagnostic::new(Code::UnexpectedToken, span, "unexpected `.`")
-                .with_help("a field is written `view.field`, or `${view.field}` when its name has blanks"),
-            _ => Diagnostic::new(
-                Code::UnexpectedToken,
-                span,
-                format!("expected an operator, found {}", self.shown(token, span)),
-            )
-            .with_help("put an operator or a comma between the two, or remove one"),
-        };
-        self.report(diagnostic);
-    }
-
-    fn shown(&self, token: Token, span: Span) -> String {
-        let text = span.text(self.source);
-        match token {
-            Token::Start | Token::End => "the end of the formula".to_owned(),
-            // A bracket that nobody wrote closes what was never closed.
-            Token::Close | Token::CloseSquare if text.is_empty() => "the end of the formula".to_owned(),
-            _ if text.is_empty() => token.describe().to_owned(),
-            _ if text.chars().count() > 24 => {
-                format!("`{}…`", text.chars().take(24).collect::<String>().replace('\n', " "))
-            }
-            _ => format!("`{}`", text.replace('\n', " ")),
-        }
-    }
-
-    /// Where a fault stands, and the token there.
-    fn place(&self, recovery: &Recovery) -> (Span, Token) {
-        match &recovery.error {
-            ParseError::UnrecognizedToken { token: (l, token, r), .. }
-            | ParseError::ExtraToken { token: (l, token, r) } => (Span::new(*l, *r), *token),
-            ParseError::UnrecognizedEof { location, .. } | ParseError::InvalidToken { location } => {
-                (Span::new(*location, *location), Token::End)
-            }
-            ParseError::User { .. } => (Span::default(), Token::End),
-        }
-    }
-}
-
-/// Recovery may put a hole where an operator was expected; the parser's own list tells.
-fn operand_expected(recovery: &Recovery) -> bool {
-    match &recovery.error {
-        ParseError::UnrecognizedToken { expected, .. } | ParseError::UnrecognizedEof { expected, .. } => {
-            expected.iter().any(|e| e == "\"number\"")
-        }
-        _ => true,
-    }
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 mod doc;
+mod faults;
 mod machine;
 mod reference;
 mod text;

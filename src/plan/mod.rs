@@ -11,9 +11,12 @@ mod order;
 mod outputs;
 mod select;
 mod stages;
+mod step;
 
+pub(crate) use names::CteNames;
 pub(crate) use outputs::key_name;
-pub(crate) use select::{CteNames, KeepColumns, StepInput, StepOutput, StepSpec, plan_step};
+pub(crate) use select::plan_step;
+pub(crate) use step::{KeepColumns, StepInput, StepOutput, StepSpec};
 
 use crate::catalog::{self, internal};
 use crate::check::Role;

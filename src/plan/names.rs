@@ -59,3 +59,28 @@ fn mark(text: &str) -> String {
     }
     (0..6).map(|i| char::from(b'a' + ((hash >> (i * 8)) % 26) as u8)).collect()
 }
+
+/// Names of CTEs in a query, all different.
+#[derive(Debug, Default)]
+pub(crate) struct CteNames {
+    names: rustc_hash::FxHashSet<String>,
+}
+
+impl CteNames {
+    pub fn reserve(&mut self, name: &str) {
+        self.names.insert(name.to_lowercase());
+    }
+
+    /// The wanted name, or one that says the same and is free. A step has its own name to itself.
+    pub(super) fn choose_for(&mut self, step: &str, wanted: &str) -> String {
+        if wanted == step { wanted.to_owned() } else { self.choose(wanted) }
+    }
+
+    pub(super) fn choose(&mut self, wanted: &str) -> String {
+        let mut name = wanted.to_owned();
+        while !self.names.insert(name.to_lowercase()) {
+            name.push_str("_rows");
+        }
+        name
+    }
+}

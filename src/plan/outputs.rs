@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::select::StepSpec;
+use super::step::StepSpec;
 use crate::check::Role;
 use crate::ir::{Ir, IrId};
 

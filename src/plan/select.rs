@@ -4,11 +4,11 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::cuts::{self, Cuts};
-use super::names::Taken;
+use super::names::{CteNames, Taken};
 use super::outputs::{Output, aliases, outputs};
 use super::stages::{self, Stages};
+use super::step::{KeepColumns, StepInput, StepOutput, StepSpec};
 use crate::check::Role;
-use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::dialect::op::Op;
 use crate::emit::{self, Emitter};
@@ -18,52 +18,6 @@ use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Select, Source, SqlId};
 use crate::types::Type;
-
-/// What a step reads.
-#[derive(Clone, Debug)]
-pub(crate) struct StepInput<'a> {
-    /// The name of what is read: the relation, or the step before.
-    pub name: &'a str,
-    /// It is what the whole query reads.
-    pub first: bool,
-    pub relation: Option<&'a Relation>,
-    /// The columns that tell its rows apart, as far as known.
-    pub grain: &'a [String],
-}
-
-/// A step as the planner takes it.
-pub(crate) struct StepSpec<'a> {
-    /// The name of its last select, when another step reads it.
-    pub name: &'a str,
-    pub last: bool,
-    pub keep: KeepColumns<'a>,
-    pub limit: Option<u64>,
-    pub descending: &'a [bool],
-    /// Nothing was said of partitions.
-    pub default_partition: bool,
-    /// Text of each definition's formula, for naming group keys.
-    pub source: &'a str,
-}
-
-/// The columns of the input that a step passes on.
-pub(crate) enum KeepColumns<'a> {
-    Nothing,
-    All,
-    Some(Vec<&'a str>),
-}
-
-/// What a step gives.
-pub(crate) struct StepOutput {
-    pub ctes: Vec<Cte>,
-    pub body: Select,
-    pub relation: Relation,
-    /// There are columns that no schema says.
-    pub open: bool,
-    pub grain: Vec<String>,
-    /// A column for which `*` would have to leave one out, where no schema says which there are.
-    pub in_the_way: Option<String>,
-    pub diagnostics: Vec<Diagnostic>,
-}
 
 pub(super) struct Planner<'p> {
     pub step: &'p StepPlan<'p>,
@@ -157,31 +111,6 @@ fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {
         }
     }
     roles
-}
-
-/// Names of CTEs in a query, all different.
-#[derive(Debug, Default)]
-pub(crate) struct CteNames {
-    names: rustc_hash::FxHashSet<String>,
-}
-
-impl CteNames {
-    pub fn reserve(&mut self, name: &str) {
-        self.names.insert(name.to_lowercase());
-    }
-
-    /// The wanted name, or one that says the same and is free. A step has its own name to itself.
-    fn choose_for(&mut self, step: &str, wanted: &str) -> String {
-        if wanted == step { wanted.to_owned() } else { self.choose(wanted) }
-    }
-
-    fn choose(&mut self, wanted: &str) -> String {
-        let mut name = wanted.to_owned();
-        while !self.names.insert(name.to_lowercase()) {
-            name.push_str("_rows");
-        }
-        name
-    }
 }
 
 impl Planner<'_> {

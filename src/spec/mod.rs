@@ -3,6 +3,7 @@
 mod checks;
 mod compile;
 mod formulas;
+mod from;
 mod load;
 mod project;
 mod write;

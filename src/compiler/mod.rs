@@ -1,20 +1,25 @@
 //! The whole path for formulas: text to SQL expressions.
 
+mod compiled;
+mod emission;
+
 use std::sync::Arc;
+
+pub use compiled::{Compiled, Definition, ReadColumn};
+use emission::EmitMemory;
+pub(crate) use emission::Reads;
 
 use crate::check::{self, Context, Role, Scope};
 use crate::diag::{self, Code, Diagnostic};
 use crate::dialect::Dialect;
-use crate::emit::{self, Emitter};
-use crate::ir::{ColumnUse, Ir, IrId, Program};
+
+use crate::ir::{Ir, Program};
 use crate::lex::Mode;
 use crate::limits::Limits;
 use crate::memory::{Memory, Pool};
 use crate::parse::{self, SourcePart};
 use crate::schema::Schema;
 use crate::span::Span;
-use crate::sql;
-use crate::types::{Level, Type};
 
 /// A compiler for one dialect and schema; cheap to share between threads.
 ///
@@ -29,14 +34,6 @@ use crate::types::{Level, Type};
 pub struct Compiler {
     pub(crate) options: Arc<Options>,
     pub(crate) pool: Arc<Pool>,
-}
-
-/// What emitting works in.
-struct EmitMemory<'m> {
-    program: &'m mut Program,
-    work: &'m mut emit::Buffers,
-    reads: &'m mut Reads,
-    print: &'m mut Vec<sql::Step>,
 }
 
 /// A text with grouping and ordering keys behind it.
@@ -146,162 +143,6 @@ impl Builder {
     #[must_use]
     pub fn build(self) -> Compiler {
         Compiler { options: Arc::new(self.options), pool: Arc::default() }
-    }
-}
-
-/// A column that a definition reads.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ReadColumn(ColumnUse);
-
-impl ReadColumn {
-    /// The relation, where one is known or written.
-    #[must_use]
-    pub fn relation(&self) -> Option<&str> {
-        self.0.relation.as_deref()
-    }
-
-    /// The column's own name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// `relation.name`, or the name where no relation is known.
-    #[must_use]
-    pub fn path(&self) -> String {
-        self.relation().map_or_else(|| self.name().to_owned(), |r| format!("{r}.{}", self.name()))
-    }
-
-    /// The type that was taken from use, where no schema says it: unknown where the uses leave it open.
-    #[must_use]
-    pub fn assumed(&self) -> Option<Type> {
-        self.0.assumed.then_some(self.0.ty)
-    }
-}
-
-/// A compiled definition.
-#[derive(Clone, Debug)]
-pub struct Definition {
-    name: Option<Arc<str>>,
-    sql: String,
-    ty: Type,
-    level: Level,
-    nullable: bool,
-    reads: Vec<u32>,
-    /// All that the text reads; there once all its definitions are.
-    columns: Option<Arc<[ReadColumn]>>,
-    description: Option<String>,
-    span: Span,
-    mappings: Vec<sql::Mapping>,
-}
-
-impl Definition {
-    /// Its name; none for a bare formula.
-    #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    /// Its SQL, one expression in one line.
-    #[must_use]
-    pub fn sql(&self) -> &str {
-        &self.sql
-    }
-
-    /// The type of its values.
-    #[must_use]
-    pub fn ty(&self) -> Type {
-        self.ty
-    }
-
-    /// Where it is computed.
-    #[must_use]
-    pub fn level(&self) -> Level {
-        self.level
-    }
-
-    /// Whether it may be NULL.
-    #[must_use]
-    pub fn nullable(&self) -> bool {
-        self.nullable
-    }
-
-    /// The input columns that it reads, by itself or through others, in the order of first use.
-    pub fn columns(&self) -> impl Iterator<Item = &ReadColumn> {
-        let all = self.columns.as_deref().unwrap_or_default();
-        self.reads.iter().filter_map(|i| all.get(*i as usize))
-    }
-
-    /// The text of the `///` lines above it.
-    #[must_use]
-    pub fn description(&self) -> Option<&str> {
-        self.description.as_deref()
-    }
-
-    /// Where it stands.
-    #[must_use]
-    pub fn span(&self) -> Span {
-        self.span
-    }
-
-    /// Parts of the SQL with the parts of the source that they were made of, outer ones first;
-    /// empty unless [`Builder::map_spans`] asked for them.
-    ///
-    /// ```
-    /// let compiler = formulac::Compiler::builder().map_spans(true).build();
-    /// let compiled = compiler.compile("SUM(x) / 2");
-    /// let definition = &compiled.definitions()[0];
-    /// let texts: Vec<_> = definition
-    ///     .mappings()
-    ///     .map(|(sql, formula)| (sql.text(definition.sql()), formula.text("SUM(x) / 2")))
-    ///     .collect();
-    /// assert!(texts.contains(&("sum(x)", "SUM(x)")));
-    /// ```
-    pub fn mappings(&self) -> impl Iterator<Item = (Span, Span)> {
-        self.mappings.iter().map(|m| (m.sql, m.formula))
-    }
-}
-
-/// The result of compiling: definitions without errors, and all diagnostics.
-#[derive(Clone, Debug)]
-pub struct Compiled {
-    dialect: Dialect,
-    definitions: Vec<Definition>,
-    diagnostics: Vec<Diagnostic>,
-}
-
-impl Compiled {
-    /// The dialect of the SQL.
-    #[must_use]
-    pub fn dialect(&self) -> Dialect {
-        self.dialect
-    }
-
-    /// The definitions without errors, in the order written.
-    #[must_use]
-    pub fn definitions(&self) -> &[Definition] {
-        &self.definitions
-    }
-
-    /// Everything that was found, in the order of the text.
-    #[must_use]
-    pub fn diagnostics(&self) -> &[Diagnostic] {
-        &self.diagnostics
-    }
-
-    /// Whether there is an error.
-    #[must_use]
-    pub fn has_errors(&self) -> bool {
-        self.diagnostics.iter().any(Diagnostic::is_error)
-    }
-
-    /// The definitions when there is no error, else the diagnostics.
-    ///
-    /// # Errors
-    ///
-    /// The diagnostics, warnings among them, when at least one is an error.
-    pub fn into_result(self) -> Result<Vec<Definition>, Vec<Diagnostic>> {
-        if self.has_errors() { Err(self.diagnostics) } else { Ok(self.definitions) }
     }
 }
 
@@ -434,113 +275,6 @@ impl Compiler {
         }
     }
 
-    fn emit(
-        &self,
-        ast: &crate::ast::Ast,
-        roles: &[Role],
-        text: &str,
-        memory: EmitMemory<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Vec<Definition> {
-        let options = &*self.options;
-        let EmitMemory { program, work, reads, print } = memory;
-        work.tree.clear();
-        let mut definitions: Vec<Definition> = Vec::with_capacity(program.definitions.len());
-        reads.reset(program);
-        let mut budget = options.limits.output;
-        let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
-        emitter.grouped_by_keys = roles.contains(&Role::GroupBy);
-        self.windows(program, ast, roles, &mut emitter);
-        for index in &program.order {
-            let at = *index as usize;
-            let definition = &program.definitions[at];
-            let part = ast.definitions[at].part;
-            if definition.failed || roles.get(part as usize) != Some(&Role::Definitions) {
-                continue;
-            }
-            let read = reads.of(program, at, &definitions);
-            let mark = emitter.mark_tree();
-            let Some(root) = emitter.definition(*index) else { continue };
-            let meta = program.meta(definition.root);
-            let width = emitter.tree().width(root) as usize;
-            if width > budget {
-                budget = 0;
-                diagnostics.push(
-                    Diagnostic::new(
-                        Code::OutputTooLarge,
-                        definition.span,
-                        format!("the SQL of all definitions is more than {} MiB long", options.limits.output >> 20),
-                    )
-                    .with_help("compile a spec with `formulac query`, which names what is used again"),
-                );
-                continue;
-            }
-            budget -= width;
-            if let Some((span, repeated)) = emitter.repetition() {
-                let part = repeated.excerpt(text);
-                diagnostics.push(
-                    Diagnostic::new(Code::RepeatedArgument, span, format!("`{part}` stands more than once in the SQL"))
-                        .with_help("name it as a definition of a spec; `formulac query` computes it once"),
-                );
-            }
-            let mut sql = String::with_capacity(width);
-            let mappings = if options.map_spans {
-                sql::flat_mapped(emitter.tree(), root, &mut sql)
-            } else {
-                sql::flat(emitter.tree(), root, print, &mut sql);
-                Vec::new()
-            };
-            if !definition.used {
-                emitter.forget(mark);
-            }
-            reads.note(at, definitions.len());
-            definitions.push(Definition {
-                name: definition.name.clone(),
-                sql,
-                ty: meta.ty,
-                level: meta.level,
-                nullable: meta.nullable,
-                reads: read,
-                columns: None,
-                description: parse::description(text, definition.span.start),
-                span: definition.span,
-                mappings,
-            });
-        }
-        diagnostics.append(&mut emitter.diagnostics);
-        definitions.sort_by_key(|d| d.span.start);
-        let columns: Arc<[ReadColumn]> = program.columns.drain(..).map(ReadColumn).collect();
-        definitions.iter_mut().for_each(|d| d.columns = Some(Arc::clone(&columns)));
-        definitions
-    }
-
-    /// The SQL of the order and the partitions of windows.
-    fn windows(&self, program: &Program, ast: &crate::ast::Ast, roles: &[Role], emitter: &mut Emitter<'_>) {
-        let mut keys = self.options.order_by.iter();
-        for (index, definition) in ast.definitions.iter().enumerate() {
-            let role = roles.get(definition.part as usize);
-            let descending =
-                if role == Some(&Role::OrderBy) { keys.next().is_some_and(|k| order_key(k).1) } else { false };
-            if program.definitions.get(index).is_none_or(|d| d.failed) {
-                continue;
-            }
-            match role {
-                Some(Role::PartitionBy) => {
-                    let sql = emitter.definition(index as u32);
-                    emitter.windows.partition.extend(sql);
-                }
-                Some(Role::OrderBy) => {
-                    if let Some(sql) = emitter.definition(index as u32) {
-                        let nullable = program.meta(program.definitions[index].root).nullable;
-                        let key = emitter.order_key(sql, descending, nullable);
-                        emitter.windows.order.push(key);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// `status = "open"` defines `status`; where a column has that name a comparison may be meant.
     fn warn_comparisons(&self, program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
         for definition in &program.definitions {
@@ -570,51 +304,6 @@ pub(crate) fn order_key(text: &str) -> (&str, bool) {
         Some((name, word)) if word.eq_ignore_ascii_case("desc") => (name.trim(), true),
         Some((name, word)) if word.eq_ignore_ascii_case("asc") => (name.trim(), false),
         _ => (text, false),
-    }
-}
-
-/// Which columns definitions read.
-#[derive(Debug, Default)]
-pub(crate) struct Reads {
-    /// By column: the last definition, counted from 1, that was seen to read it.
-    seen: Vec<usize>,
-    found: Vec<u32>,
-    /// By definition: its place among the compiled ones.
-    places: Vec<usize>,
-}
-
-impl Reads {
-    fn reset(&mut self, program: &Program) {
-        self.seen.clear();
-        self.seen.resize(program.columns.len(), 0);
-        self.places.clear();
-        self.places.resize(program.definitions.len(), usize::MAX);
-    }
-
-    fn note(&mut self, definition: usize, place: usize) {
-        self.places[definition] = place;
-    }
-
-    /// The columns that a definition reads, those of the definitions that it uses included.
-    fn of(&mut self, program: &Program, index: usize, compiled: &[Definition]) -> Vec<u32> {
-        self.found.clear();
-        let mut read = |column: u32| {
-            if std::mem::replace(&mut self.seen[column as usize], index + 1) != index + 1 {
-                self.found.push(column);
-            }
-        };
-        let definition = &program.definitions[index];
-        for at in definition.first.0..definition.root.0 + 1 {
-            match program.node(IrId(at)) {
-                Ir::Column(column) => read(column),
-                Ir::Definition(used) => {
-                    let used = compiled.get(self.places[used as usize]);
-                    used.map_or(&[][..], |d| &d.reads).iter().for_each(|c| read(*c));
-                }
-                _ => {}
-            }
-        }
-        self.found.clone()
     }
 }
 

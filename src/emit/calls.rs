@@ -1,0 +1,169 @@
+//! Aggregates and function calls: the template that the dialect has for each.
+
+use super::Emitter;
+use crate::catalog::{self, ResultType, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::dialect::part::Part;
+use crate::dialect::{Cell, Template};
+use crate::ir::{Ir, IrId};
+use crate::span::Span;
+use crate::sql::{Sql, SqlId};
+use crate::types::{Level, Type};
+
+impl Emitter<'_> {
+    pub(super) fn aggregate(
+        &mut self,
+        id: IrId,
+        overload: catalog::OverloadId,
+        args: &[IrId],
+        distinct: bool,
+        span: Span,
+    ) -> SqlId {
+        let function = catalog::owner(overload);
+        let program = self.program;
+        for arg in args {
+            // A bare NULL has no type to aggregate.
+            if let Ir::Null = program.node(*arg) {
+                let ty = program.meta(*arg).ty;
+                let ty = self.dialect.type_name(if ty == Type::Unknown { Type::Float } else { ty });
+                let x = self.work.sql[arg.index()];
+                self.work.sql[arg.index()] = self.work.tree.add(Sql::Cast { name: "cast", x, ty }, span);
+            }
+        }
+        // COUNT(IF(c, x)) of an x that is never NULL counts the rows where c holds.
+        if function == internal::COUNTA
+            && !distinct
+            && self.dialect.facts().count_if
+            && let Some((condition, value)) = self.conditional(args[0])
+            && !program.meta(value).nullable
+        {
+            let overload = catalog::get(internal::COUNT_IF).overloads[0].id;
+            return self.apply(overload, &[condition], false, span, &[condition]);
+        }
+        let empty = catalog::get(function).empty.filter(|_| catalog::get(function).nulls != catalog::Nulls::Never);
+        let Some(empty) = empty else { return self.apply(overload, args, distinct, span, args) };
+        // A sum: of nothing it is 0, where there can be nothing.
+        if self.grouped_by_keys {
+            if !program.meta(args[0]).nullable {
+                return self.apply(overload, args, distinct, span, args);
+            }
+            if let (Some((condition, value)), false) = (self.conditional(args[0]), distinct)
+                && !program.meta(value).nullable
+            {
+                let zero = self.work.tree.text(span, |out| out.push_str(empty));
+                let (condition, value) = (self.work.sql[condition.index()], self.work.sql[value.index()]);
+                let arms = self.work.tree.slice(&[condition, value, zero]);
+                let case = self.work.tree.add(Sql::Case { subject: None, arms }, span);
+                self.work.sql[args[0].index()] = case;
+                return self.apply(overload, args, distinct, span, args);
+            }
+        }
+        let sum = self.apply(overload, args, distinct, span, args);
+        let empty = self.work.tree.text(self.program.meta(id).span, |out| out.push_str(empty));
+        self.work.tree.call("coalesce", &[sum, empty], span)
+    }
+
+    /// The condition and value of an IF without an else.
+    fn conditional(&self, id: IrId) -> Option<(IrId, IrId)> {
+        match self.program.node(id) {
+            Ir::Case(arms) => match self.program.args(arms) {
+                [condition, value] => Some((*condition, *value)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    pub(super) fn apply(
+        &mut self,
+        overload: catalog::OverloadId,
+        args: &[IrId],
+        distinct: bool,
+        span: Span,
+        reported: &[IrId],
+    ) -> SqlId {
+        match self.dialect.cell(overload) {
+            Cell::Template(template) if self.is_barred_subquery(template, args) => self.pairwise(overload, args, span),
+            Cell::Template(template) => {
+                let id = self.instantiate(template, args, distinct, span);
+                if !template.repeats && self.work.repeated.is_empty() {
+                    return id;
+                }
+                self.count_repetition(template.uses, reported, span);
+                let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
+                    let uses = u64::from(template.uses.get(i).copied().unwrap_or(1));
+                    let width = u64::from(self.work.tree.width(self.work.sql[arg.index()]));
+                    let own = self.repeated_of(self.work.sql[arg.index()]);
+                    let extra = if self.is_simple(*arg) { 0 } else { uses.saturating_sub(1).saturating_mul(width) };
+                    sum.saturating_add(extra).saturating_add(uses.max(1).saturating_mul(own))
+                });
+                self.note_repeated(id, grown);
+                id
+            }
+            Cell::Unsupported(reason) => {
+                let function = catalog::get(catalog::owner(overload));
+                let name = if function.internal { "this operation" } else { function.name };
+                self.report(
+                    Diagnostic::new(
+                        Code::UnsupportedFunction,
+                        span,
+                        format!("`{name}` is not available in dialect `{}`", self.dialect),
+                    )
+                    .with_help(*reason),
+                );
+                self.unwritten(span)
+            }
+            Cell::Missing => {
+                self.report(Diagnostic::new(
+                    Code::Internal,
+                    span,
+                    format!(
+                        "`{}` has no SQL in dialect `{}`",
+                        catalog::get(catalog::owner(overload)).name,
+                        self.dialect
+                    ),
+                ));
+                self.unwritten(span)
+            }
+        }
+    }
+
+    /// A subquery around aggregates, which some engines refuse.
+    fn is_barred_subquery(&self, template: &Template, args: &[IrId]) -> bool {
+        !self.dialect.facts().aggregate_in_subquery
+            && template.parts.contains(&Part::Word("select"))
+            && args.iter().any(|a| self.program.meta(*a).level >= Level::Aggregate)
+    }
+
+    /// The form for two arguments, again and again.
+    fn pairwise(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
+        let function = catalog::get(catalog::owner(overload));
+        let two =
+            function.overloads.iter().find(|o| o.params.len() == 2 && !o.repeated).map(|o| self.dialect.cell(o.id));
+        let foldable = function.overloads.iter().all(|o| o.result == ResultType::Same);
+        let (Some(Cell::Template(template)), true) = (two, foldable && args.len() >= 2) else {
+            self.report(
+                Diagnostic::new(
+                    Code::UnsupportedFunction,
+                    span,
+                    format!("aggregates cannot be taken across the row like this in dialect `{}`", self.dialect),
+                )
+                .with_help("name each aggregate as a definition of a spec; `formulac query` computes them first"),
+            );
+            return self.unwritten(span);
+        };
+        let mut left = args[0];
+        let mut joined = self.work.sql[left.index()];
+        for right in &args[1..] {
+            // The argument's place is lent to what has been joined so far.
+            let own = std::mem::replace(&mut self.work.sql[left.index()], joined);
+            let grown = self.repeated_of(joined) * 2 + u64::from(self.work.tree.width(joined));
+            joined = self.instantiate(template, &[left, *right], false, span);
+            self.note_repeated(joined, grown);
+            self.work.sql[left.index()] = own;
+            left = args[0];
+        }
+        self.warned.get_or_insert((span, self.program.meta(args[0]).span));
+        joined
+    }
+}

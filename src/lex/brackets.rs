@@ -1,0 +1,162 @@
+//! Brackets that do not match, and what stands in them that should not.
+
+use super::Token;
+use super::layout::{DROPPED, Pass};
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+
+impl Pass<'_> {
+    pub(super) fn close(&mut self, token: Token, span: Span) {
+        let Some(opening) = self.open.pop() else {
+            // A row of them is one fault.
+            if self.surplus.is_some_and(|end| span.start < end) {
+                return;
+            }
+            let row = self.source.get(span.start as usize..).unwrap_or_default();
+            let row = row.bytes().take_while(|b| matches!(b, b')' | b']')).count() as u32;
+            let span = Span::new(span.start, span.start + row.max(1));
+            self.surplus = Some(span.end);
+            self.broken = true;
+            let message = match span.text(self.source) {
+                one if one.len() == 1 => format!("`{one}` closes nothing"),
+                few if few.len() <= 24 => format!("`{few}` close nothing"),
+                _ => format!("{row} brackets close nothing"),
+            };
+            self.diagnostics.push(
+                Diagnostic::new(Code::SurplusBracket, span, message)
+                    .with_help(if row > 1 { "remove them" } else { "remove it" })
+                    .with_fix(span, ""),
+            );
+            return;
+        };
+        if opening & DROPPED != 0 && token == Token::CloseSquare {
+            return;
+        }
+        let (open_token, open_span) = self.tokens[(opening & !DROPPED) as usize];
+        let wanted = closing(open_token);
+        if wanted != token {
+            let right = if wanted == Token::Close { ")" } else { "]" };
+            self.diagnostics.push(
+                Diagnostic::new(
+                    Code::UnclosedBracket,
+                    span,
+                    format!("expected `{right}`, found `{}`", span.text(self.source)),
+                )
+                .with_other(open_span, "opened here")
+                .with_help(format!("write `{right}`"))
+                .with_fix(span, right),
+            );
+        }
+        if opening & DROPPED == 0 {
+            self.push(wanted, span);
+        }
+    }
+
+    /// `(*)`.
+    pub(super) fn is_sole_argument(&self, at: usize) -> bool {
+        let token = |at: usize| self.tokens.get(at).map(|t| t.0);
+        token(at + 1) == Some(Token::Close) && at > 0 && token(at - 1) == Some(Token::Open)
+    }
+
+    /// `COUNT(*)`, as SQL has it: read without the star.
+    #[cold]
+    pub(super) fn sole_star(&mut self, at: usize, span: Span) {
+        let name = at.checked_sub(2).and_then(|i| self.tokens.get(i)).map_or("", |(_, s)| s.text(self.source));
+        let help =
+            if name.eq_ignore_ascii_case("count") { "write `COUNT()`, which counts rows" } else { "name the column" };
+        self.diagnostics.push(
+            Diagnostic::new(Code::NotFormulaSyntax, span, "`*` does not stand for all columns")
+                .with_help(help)
+                .with_fix(span, ""),
+        );
+    }
+
+    pub(super) fn follows_operand(&self) -> bool {
+        use Token::{Cell, Close, CloseSquare, Model, Name};
+        self.out.tokens.last().is_some_and(|(_, token, _)| matches!(token, Name | Model | Close | CloseSquare | Cell))
+    }
+
+    /// `[view.field]`, as some other tools write it: read without its brackets.
+    #[cold]
+    pub(super) fn square_reference(&mut self, at: usize, span: Span) {
+        let inside = self.tokens.get(at + 1..(at + 5).min(self.tokens.len())).unwrap_or_default();
+        let end = inside.iter().position(|(t, _)| *t == Token::CloseSquare);
+        let whole = end.and_then(|n| inside.get(n)).map(|(_, close)| span.to(*close));
+        let mut diagnostic = Diagnostic::new(
+            Code::NotFormulaSyntax,
+            whole.unwrap_or(span),
+            "a reference is not written in square brackets",
+        )
+        .with_help("write `view.field` or `${view.field}`");
+        if let Some(whole) = whole {
+            let text = whole.text(self.source);
+            diagnostic = diagnostic.with_fix(whole, text.trim_matches(['[', ']']).trim().to_owned());
+        }
+        self.diagnostics.push(diagnostic);
+    }
+
+    pub(super) fn close_all(&mut self, end: u32, silent: bool) {
+        while let Some(opening) = self.open.pop() {
+            let (token, span) = self.tokens[(opening & !DROPPED) as usize];
+            let right = if token == Token::Open { ")" } else { "]" };
+            if opening & DROPPED == 0 {
+                self.push(closing(token), Span::new(end, end));
+            }
+            if silent {
+                continue;
+            }
+            let message = format!("`{}` is not closed", span.text(self.source));
+            let diagnostic = Diagnostic::new(Code::UnclosedBracket, span, message)
+                .with_label("opened here")
+                .with_other(Span::new(end, end), format!("expected `{right}` before the end"));
+            self.diagnostics.push(match self.before_end(span.end, end) {
+                // Brackets around nothing would be the next fault.
+                "" => diagnostic.with_help(format!("write what stands in it, and `{right}`")),
+                shown => {
+                    diagnostic.with_help(format!("add `{right}` after `{shown}`")).with_fix(Span::new(end, end), right)
+                }
+            });
+        }
+    }
+
+    /// The last words between two places.
+    fn before_end(&self, from: u32, end: u32) -> &str {
+        let text = Span::new(from.max(end.saturating_sub(64)), end);
+        let mut start = text.start as usize;
+        while !self.source.is_char_boundary(start) {
+            start += 1;
+        }
+        let text = self.source.get(start..end as usize).unwrap_or_default();
+        let line = text.rsplit('\n').next().unwrap_or_default().trim();
+        let skipped = line.chars().count().saturating_sub(24);
+        if skipped == 0 && start as u32 == from {
+            return line;
+        }
+        // From the beginning of a word.
+        let cut = line.char_indices().nth(skipped).map_or(0, |c| c.0);
+        let tail = line.get(cut..).unwrap_or_default();
+        if cut == 0 && start as u32 == from { tail } else { tail.split_once(' ').map_or(tail, |t| t.1) }
+    }
+}
+
+fn closing(token: Token) -> Token {
+    if token == Token::Open { Token::Close } else { Token::CloseSquare }
+}
+
+/// Which opening brackets have a closing one, by a plain stack over the whole text.
+pub(super) fn matched(tokens: &[(Token, Span)]) -> Vec<bool> {
+    let mut closed = vec![false; tokens.len()];
+    let mut stack = Vec::new();
+    for (index, (token, _)) in tokens.iter().enumerate() {
+        match token {
+            Token::Open | Token::OpenSquare => stack.push(index),
+            Token::Close | Token::CloseSquare => {
+                if let Some(opening) = stack.pop() {
+                    closed[opening] = true;
+                }
+            }
+            _ => {}
+        }
+    }
+    closed
+}

@@ -1,0 +1,395 @@
+//! What the lexer has to look at more closely: texts, references, comments, and characters that no formula holds.
+
+use super::lexer::swallows;
+use super::{Lexed, Token};
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+
+/// What no formula holds and still can be seen to be in a name only by its code.
+const INVISIBLE: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
+
+/// What is known of the source besides its tokens; each fault is looked for once.
+pub(super) struct Faults<'a> {
+    pub source: &'a str,
+    pub diagnostics: &'a mut Vec<Diagnostic>,
+    /// Characters that stand together and are reported together.
+    pub odd: Option<Span>,
+    /// The index of the last text that ends with a backslash.
+    pub backslash: Option<usize>,
+    /// From here on every row of quotes is of even length, so that no text goes past one.
+    pub even: u32,
+    /// Up to here no `}` stands in the line.
+    pub open_line: u32,
+    /// From here on there is no `*/`.
+    pub open_comment: u32,
+    /// Where a text begins that is known not to be closed.
+    pub cut: u32,
+    /// Where a text begins that has eaten definitions, seen when a later one is not closed.
+    pub swallows: u32,
+    pub looked: bool,
+}
+
+impl Faults<'_> {
+    fn after(&self, offset: u32) -> &str {
+        self.source.get(offset as usize..).unwrap_or_default()
+    }
+
+    pub(super) fn flush(&mut self) {
+        if let Some(run) = self.odd.take() {
+            unexpected(self.source, run, self.diagnostics);
+        }
+    }
+
+    /// A text from its first quote; `""` in it is one quote.
+    #[inline]
+    pub(super) fn text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+        if span.start == self.cut {
+            return self.unclosed_text(span, lexed);
+        }
+        let first = row(self.after(span.start));
+        let mut end = span.start + first;
+        if first % 2 == 1 {
+            loop {
+                let found = if end >= self.even { None } else { self.after(end).find('"') };
+                let Some(found) = found else {
+                    self.even = self.even.min(span.start + first);
+                    return self.unclosed_text(span, lexed);
+                };
+                end += found as u32;
+                let quotes = row(self.after(end));
+                end += quotes;
+                if quotes % 2 == 1 {
+                    break;
+                }
+            }
+        }
+        span.end = end;
+        let bytes = self.source.as_bytes();
+        if bytes.get(span.end as usize - 2) == Some(&b'\\') && span.end - span.start > 2 {
+            if self.after(span.end).starts_with(|c: char| c.is_alphanumeric() || c == '\\') {
+                return self.escaped(span, span.start);
+            }
+            self.backslash = Some(lexed.tokens.len());
+        }
+        Some(Token::Text)
+    }
+
+    /// The text is taken to end at its line, so that the lines below are still read.
+    #[cold]
+    fn unclosed_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+        if let Some(first) = self.before_backslash(span.start, lexed) {
+            return self.escaped(span, first);
+        }
+        // Looked for once, at the first that is not closed: what swallows stands before it.
+        if self.cut == u32::MAX && !std::mem::replace(&mut self.looked, true) {
+            self.swallows = swallows(self.source, lexed);
+        }
+        let text = self.after(span.start);
+        let line = text.find('\n').unwrap_or(text.len());
+        let line = text.get(..line).unwrap_or(text).trim_end();
+        span.end = span.start + line.len() as u32;
+        // It most likely ended before the next argument or bracket.
+        let meant = line.get(1..).unwrap_or_default();
+        let cut = meant.find([',', ')']).filter(|at| *at > 0);
+        let meant = meant.get(..cut.unwrap_or(meant.len())).unwrap_or_default().trim_end();
+        let at = span.start + 1 + meant.len() as u32;
+        let shown = meant.char_indices().nth(24).map_or(meant, |_| "");
+        let mut diagnostic = Diagnostic::new(Code::UnclosedText, *span, "text literal is not closed")
+            .with_label("starts here")
+            .with_help(if shown.is_empty() {
+                "add `\"` where it ends".to_owned()
+            } else {
+                format!("add `\"` after `{shown}`")
+            });
+        let bracket_before = lexed.tokens.iter().rev().take(16).any(|t| t.0 == Token::Open);
+        if cut.is_some() || !(meant.is_empty() || bracket_before) {
+            diagnostic = diagnostic.with_fix(Span::new(at, at), "\"");
+        }
+        self.diagnostics.push(diagnostic);
+        lexed.swallowed.push(span.start);
+        Some(Token::Text)
+    }
+
+    /// Where a text begins that ends with a backslash, in the line of `at`; its tokens are taken off.
+    fn before_backslash(&mut self, at: u32, lexed: &mut Lexed) -> Option<u32> {
+        let index = self.backslash.take()?;
+        let first = lexed.tokens.get(index)?.1.start;
+        if Span::new(first, at).text(self.source).contains('\n') {
+            return None;
+        }
+        lexed.tokens.truncate(index);
+        self.odd = self.odd.filter(|run| run.end <= first);
+        Some(first)
+    }
+
+    /// `"a \" b"`: up to the first quote of the line without a backslash before it.
+    #[cold]
+    fn escaped(&mut self, span: &mut Span, first: u32) -> Option<Token> {
+        let text = self.after(first);
+        let mut slash = false;
+        let stop = text.char_indices().skip(1).find(|(_, c)| {
+            let found = (*c == '"' && !slash) || *c == '\n';
+            slash = *c == '\\' && !slash;
+            found
+        });
+        let closing = stop.filter(|(_, c)| *c == '"');
+        let line = text.get(..stop.map_or(text.len(), |s| s.0)).unwrap_or_default().trim_end();
+        let end = closing.map_or(line.len(), |(at, _)| at + 1).max((span.end.max(first) - first) as usize);
+        *span = Span::new(first, first + end as u32);
+        let whole = span.text(self.source);
+        let at = first + whole.find("\\\"").unwrap_or(0) as u32;
+        let inner = whole.strip_prefix('"').unwrap_or(whole);
+        let inner = inner.strip_suffix('"').unwrap_or(inner);
+        let mended = format!("\"{}\"", inner.replace("\\\"", "\"\""));
+        let mut diagnostic =
+            Diagnostic::new(Code::NotFormulaSyntax, Span::new(at, at + 2), "a quote inside a text is doubled")
+                .with_help("write `\"\"` for `\\\"`");
+        if closing.is_some() {
+            diagnostic = diagnostic.with_fix(*span, mended);
+        }
+        self.diagnostics.push(diagnostic);
+        Some(Token::Fault)
+    }
+
+    /// A reference from its `${`.
+    pub(super) fn model(&mut self, span: &mut Span) -> Option<Token> {
+        let after = self.after(span.end);
+        let stop = if span.start < self.open_line { None } else { after.find(['}', '\n']) };
+        match stop {
+            Some(at) if after.as_bytes().get(at) == Some(&b'}') => {
+                span.end += at as u32 + 1;
+                return Some(self.model_inside(*span));
+            }
+            Some(at) => self.open_line = span.end + at as u32,
+            None if span.start >= self.open_line => self.open_line = u32::MAX,
+            None => {}
+        }
+        // As far as a name goes, so that the rest of the line is still read.
+        let after = self.after(span.end);
+        let name = after.find(|c: char| !(c.is_alphanumeric() || "_. []:".contains(c))).unwrap_or(after.len());
+        let name = after.get(..name).unwrap_or_default().trim_end_matches(|c: char| "[:. ".contains(c));
+        let start = span.start;
+        span.end += name.len() as u32;
+        let mut diagnostic =
+            Diagnostic::new(Code::UnclosedReference, Span::new(start, span.end), "reference `${` is not closed")
+                .with_label("starts here");
+        diagnostic = if name.is_empty() {
+            diagnostic.with_help("write `${view.field}`")
+        } else {
+            diagnostic.with_help(format!("add `}}` after `{name}`")).with_fix(Span::new(span.end, span.end), "}")
+        };
+        self.diagnostics.push(diagnostic);
+        Some(Token::Fault)
+    }
+
+    /// A reference names a field, and a bracket in it is closed.
+    #[inline]
+    fn model_inside(&mut self, span: Span) -> Token {
+        let whole = span.text(self.source);
+        let inside = whole.get(2..whole.len() - 1).unwrap_or_default();
+        let (name, rest) = inside.split_at(inside.find(['[', ':']).unwrap_or(inside.len()));
+        let name = name.trim();
+        if name.is_empty() || name.starts_with('.') || name.ends_with('.') {
+            let message = format!("expected a field's name in `{whole}`");
+            self.diagnostics
+                .push(Diagnostic::new(Code::UnexpectedToken, span, message).with_help("write `${view.field}`"));
+            return Token::Fault;
+        }
+        if rest.starts_with('[') && !rest.contains(']') {
+            let at = span.end - 1 - rest.len() as u32;
+            let end = span.end - 1;
+            self.diagnostics.push(
+                Diagnostic::new(Code::UnclosedBracket, Span::new(at, at + 1), "`[` is not closed")
+                    .with_help(format!("add `]` after `{}`", rest.trim_end()))
+                    .with_fix(Span::new(end, end), "]"),
+            );
+            return Token::Fault;
+        }
+        Token::Model
+    }
+
+    /// `“text”` as word processors write it: read as a text up to the closing mark on the same line.
+    #[cold]
+    pub(super) fn curly_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+        let after = self.after(span.end);
+        let stop = after.char_indices().find(|(_, c)| "\n\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}\"".contains(*c));
+        let (inner, length) = match stop {
+            Some((at, c)) if c != '\n' => (after.get(..at).unwrap_or_default(), at + c.len_utf8()),
+            _ => {
+                let line = after.get(..stop.map_or(after.len(), |s| s.0)).unwrap_or_default().trim_end();
+                (line, line.len())
+            }
+        };
+        let closed = length > inner.len();
+        let straight = format!("\"{}\"", inner.replace('"', "\"\""));
+        span.end += length as u32;
+        self.diagnostics.push(if closed {
+            Diagnostic::new(Code::TypographicQuotes, *span, "typographic quotation marks do not make a text")
+                .with_help(format!("write `{straight}`"))
+                .with_fix(*span, straight)
+        } else {
+            Diagnostic::new(Code::TypographicQuotes, *span, "typographic quotation marks do not make a text")
+                .with_help("put `\"` on both sides of the text")
+        });
+        if !closed {
+            lexed.swallowed.push(span.start);
+        }
+        Some(Token::Text)
+    }
+
+    /// `` `name` ``.
+    #[cold]
+    pub(super) fn backticks(&mut self, span: Span) -> Option<Token> {
+        let name = span.text(self.source).trim_matches('`').trim();
+        let plain = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let mut diagnostic = Diagnostic::new(
+            Code::UnexpectedCharacter,
+            Span::new(span.start, span.start + 1),
+            "unexpected backtick: names are written without quotes",
+        );
+        diagnostic = if plain {
+            diagnostic.with_help(format!("write `{name}`")).with_fix(span, name.to_owned())
+        } else {
+            diagnostic.with_help(format!("a name with blanks is written `${{view.{name}}}`"))
+        };
+        self.diagnostics.push(diagnostic);
+        Some(Token::Fault)
+    }
+
+    /// Whether what begins here is meant as a comment: words, which no expression holds side by side.
+    pub(super) fn line_comment(&mut self, span: &mut Span, words: bool) -> bool {
+        let after = self.after(span.end);
+        let blank = after.starts_with([' ', '\t']);
+        let meant = if words {
+            blank && {
+                let mut rest = after.trim_start_matches([' ', '\t']);
+                let word = |rest: &mut &str| {
+                    let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+                    let found = end > 0 && rest.starts_with(char::is_alphabetic);
+                    *rest = rest.get(end..).unwrap_or_default();
+                    found
+                };
+                let first = word(&mut rest) && rest.starts_with([' ', '\t']);
+                rest = rest.trim_start_matches([' ', '\t']);
+                first && word(&mut rest)
+            }
+        } else {
+            blank || after.is_empty() || after.starts_with(['\n', '\r', '#'])
+        };
+        if !meant {
+            return false;
+        }
+        let length = after.find('\n').unwrap_or(after.len()) as u32;
+        let mark = *span;
+        let shown = mark.text(self.source);
+        self.diagnostics.push(
+            Diagnostic::new(Code::NotFormulaSyntax, mark, format!("`{shown}` does not begin a comment"))
+                .with_help("comments begin with `//`")
+                .with_fix(mark, "//"),
+        );
+        span.end += length;
+        true
+    }
+
+    #[cold]
+    pub(super) fn block_comment(&mut self, span: &mut Span) -> Option<Token> {
+        let mark = *span;
+        let found = if span.start >= self.open_comment { None } else { self.after(span.end).find("*/") };
+        let after = self.after(span.end);
+        let mut fix = None;
+        if let Some(at) = found {
+            let inner = after.get(..at).unwrap_or_default().trim();
+            let behind = after.get(at + 2..).unwrap_or_default();
+            let behind = behind.trim_start_matches([' ', '\t', '\r']);
+            let ends_line = behind.is_empty() || behind.starts_with('\n');
+            span.end += at as u32 + 2;
+            if ends_line && !inner.contains('\n') {
+                fix = Some(format!("// {inner}"));
+            }
+        } else {
+            let line = after.find('\n').unwrap_or(after.len());
+            self.open_comment = self.open_comment.min(span.start);
+            span.end += line as u32;
+        }
+        let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, mark, "`/*` does not begin a comment")
+            .with_help("comments begin with `//`");
+        if let Some(fix) = fix {
+            diagnostic = diagnostic.with_fix(*span, fix);
+        }
+        self.diagnostics.push(diagnostic);
+        None
+    }
+
+    #[cold]
+    pub(super) fn unreadable(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+        let text = span.text(self.source);
+        if text == "\\"
+            && self.backslash.is_some()
+            && let Some(first) = self.before_backslash(span.start, lexed)
+        {
+            return self.escaped(span, first);
+        }
+        let text = span.text(self.source);
+        if text.chars().all(|c| INVISIBLE.contains(&c)) {
+            let name = |c: char| c.is_alphanumeric() || c == '_';
+            let before = self.source.get(..span.start as usize).unwrap_or_default();
+            if !(before.ends_with(name) && self.after(span.end).starts_with(name)) {
+                return None;
+            }
+        }
+        // What stands together is reported together.
+        if let (Some(run), Some((Token::Odd, last))) = (&mut self.odd, lexed.tokens.last_mut())
+            && run.end == span.start
+        {
+            run.end = span.end;
+            last.end = span.end;
+            return None;
+        }
+        self.flush();
+        self.odd = Some(*span);
+        Some(Token::Odd)
+    }
+}
+
+/// How many quotes stand here together.
+fn row(text: &str) -> u32 {
+    text.bytes().take_while(|b| *b == b'"').count() as u32
+}
+
+#[cold]
+pub(super) fn single_quote(span: Span, diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.push(
+        Diagnostic::new(Code::SingleQuotes, span, "single quotes enclose the name of a tab, not a text")
+            .with_help("write text in double quotes, `\"text\"`"),
+    );
+}
+
+#[cold]
+pub(super) fn unexpected(source: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) {
+    let text = span.text(source);
+    let invisible = text.chars().all(|c| INVISIBLE.contains(&c));
+    let what = match text.chars().next() {
+        Some(c) if c.is_control() => format!("control character U+{:04X}", c as u32),
+        Some(c) if invisible => format!("invisible character U+{:04X} inside a name", c as u32),
+        Some('`') => "backtick".to_owned(),
+        _ if text.chars().nth(24).is_some() => format!("characters `{}…`", text.chars().take(24).collect::<String>()),
+        _ if text.chars().nth(1).is_some() => format!("characters `{text}`"),
+        _ => format!("character `{text}`"),
+    };
+    let help = match text {
+        "`" => "names are written without quotes; a name with blanks is written `${view.Net Revenue}`",
+        "\\" => "there are no backslash escapes; a quote inside a text is doubled, `\"\"`",
+        "|" => "join texts with `&`; a choice is `OR(a, b)`",
+        "?" => "a choice is written `IF(condition, a, b)`",
+        "@" => "there is no `@` in formulas",
+        "~" => "there is no `~` in formulas",
+        _ if text.chars().nth(1).is_some() && !invisible => "remove them",
+        _ => "remove it",
+    };
+    let mut diagnostic = Diagnostic::new(Code::UnexpectedCharacter, span, format!("unexpected {what}")).with_help(help);
+    if invisible {
+        diagnostic = diagnostic.with_fix(span, "");
+    }
+    diagnostics.push(diagnostic);
+}

@@ -1,0 +1,98 @@
+//! Where a spec's rows come from: a table, a `ref` or a `source`.
+
+use super::load::{Loader, Text};
+use crate::dbt::From;
+use crate::diag::{Code, Diagnostic};
+
+impl Loader<'_, '_> {
+    pub(super) fn from(&mut self, text: Text<'_>) -> Option<From> {
+        let trimmed = text.text.trim();
+        for (word, is_ref) in [("ref", true), ("source", false)] {
+            let Some(inside) = trimmed.strip_prefix(word).map(str::trim_start).and_then(|t| t.strip_prefix('(')) else {
+                continue;
+            };
+            let arguments = inside.strip_suffix(')').map(arguments);
+            let Some(arguments) = arguments.flatten() else { break };
+            let names: Vec<&String> = arguments.iter().filter(|(k, _)| k.is_none()).map(|(_, v)| v).collect();
+            let rendered = arguments.iter().map(|(k, v)| match k {
+                Some(key) => format!("{key}={v}"),
+                None => format!("'{v}'"),
+            });
+            let rendered = rendered.collect::<Vec<_>>().join(", ");
+            match (is_ref, names.as_slice()) {
+                (true, [model] | [_, model]) => {
+                    return Some(From::Ref { arguments: rendered, model: (*model).clone() });
+                }
+                (false, [_, table]) => {
+                    return Some(From::Source { arguments: rendered, table: (*table).clone() });
+                }
+                _ => break,
+            }
+        }
+        let is_table = !trimmed.is_empty()
+            && trimmed.split('.').all(|p| !p.is_empty())
+            && !trimmed.contains(['(', ')', '{', '}', '\n', '\'', '"', '`', ';', '\\', '\0']);
+        if is_table {
+            return Some(From::Table(trimmed.to_owned()));
+        }
+        self.report(
+            Diagnostic::new(
+                Code::WrongShape,
+                text.node.span,
+                format!("`from` must be a table, a ref or a source, found `{trimmed}`"),
+            )
+            .with_help("write `orders`, `ref('orders')`, `ref('package', 'orders')` or `source('raw', 'orders')`"),
+        );
+        None
+    }
+}
+
+/// The arguments of a `ref` or `source`: texts in quotes, and `v=2`.
+fn arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
+    let mut all = Vec::new();
+    for part in inside.split(',') {
+        let (key, value) = match part.split_once('=') {
+            Some((key, value)) => (Some(key.trim().to_owned()), value.trim()),
+            None => (None, part.trim()),
+        };
+        let quoted = value.strip_prefix(['\'', '"']).and_then(|v| v.strip_suffix(['\'', '"']));
+        let text = match (quoted, &key) {
+            (Some(text), None) => text,
+            (None, Some(key)) if matches!(key.as_str(), "v" | "version") => value,
+            (Some(text), Some(key)) if matches!(key.as_str(), "v" | "version") => text,
+            _ => return None,
+        };
+        let safe =
+            !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '$'));
+        if !safe {
+            return None;
+        }
+        all.push((key, text.to_owned()));
+    }
+    Some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dbt::From;
+    use crate::spec::load::load;
+
+    fn from(text: &str) -> Option<From> {
+        let source = format!("model: m\nfrom: {text}\ndefinitions: a = 1\n");
+        let node = crate::yaml::read(&source, &mut Vec::new()).unwrap().unwrap();
+        let mut diagnostics = Vec::new();
+        load(&node, &source, &mut diagnostics).map(|s| s.from)
+    }
+
+    #[test]
+    fn reads_where_rows_come_from() {
+        assert_eq!(from("raw.orders").unwrap().name(), "orders");
+        assert_eq!(
+            from("\"ref('p', 'm', v=2)\""),
+            Some(From::Ref { arguments: "'p', 'm', v=2".into(), model: "m".into() })
+        );
+        assert_eq!(from("source('raw', 'events')").unwrap().name(), "events");
+        assert_eq!(from("ref('m') }} evil {{ ref('x')"), None);
+        assert_eq!(from("orders; drop table x"), None);
+    }
+}
