@@ -159,3 +159,40 @@ pub(crate) fn parse_parts(
     }
     crate::diag::sort(diagnostics);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the strict parser reads, the recovering one reads alike.
+    #[test]
+    fn both_parsers_give_the_same_tree() {
+        let texts = [
+            "a = -x ^ 2% + +(b - 3) * SUM(IF(c > 1, d, -e))\nb = \"te\"\"xt\" & view.field <> TODAY()",
+            "${a.b c[month]:row_total} = 'a tab'!B2:$C$3",
+            "x[month] >= A1:A3 / f(g(), (1), --2, TRUE)",
+            "1 != 2\n",
+            "=a = b",
+        ];
+        for text in texts {
+            let whole = Span::new(0, text.len() as u32);
+            let (mut lexed, mut layout, mut diagnostics) = Default::default();
+            lex::lex_part(text, whole, &mut lexed, &mut diagnostics);
+            let part = lex::Part { mode: Mode::File, name: None, index: 0 };
+            lex::layout_part(text, &lexed, part, &Limits::default(), &mut layout, &mut diagnostics);
+            let read = |strictly: bool| {
+                let (mut stacks, mut ast, mut diagnostics) = Default::default();
+                let mut builder = builder::Builder::new(text, &layout.heads, &mut stacks, &mut ast, &mut diagnostics);
+                let tokens = layout.tokens.iter().copied();
+                let read = if strictly {
+                    strict::FileParser::new().parse(&mut builder, tokens).is_ok()
+                } else {
+                    recovering::FileParser::new().parse(&mut builder, tokens).is_ok()
+                };
+                assert!(read, "{text}");
+                (ast, diagnostics)
+            };
+            assert_eq!(read(true), read(false), "{text}");
+        }
+    }
+}

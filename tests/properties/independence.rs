@@ -1,10 +1,12 @@
-//! A definition's SQL depends on what it uses and on nothing else.
+//! A definition's SQL depends on what it uses and on nothing else: not on its neighbours, nor on what the same compiler
+//! was given before.
 
-use formulac::{Compiler, Context, Dialect};
+use formulac::{Compiler, Context, Dialect, ReadColumn, Schema};
 use proptest::prelude::*;
 
 use crate::formulas::{dimension, measure};
 use crate::fuzz::orders;
+use crate::mutations::{faulty_formula, faulty_spec, soup};
 
 fn sql_by_name(compiler: &Compiler, text: &str) -> Vec<(Option<String>, String)> {
     let compiled = compiler.compile(text);
@@ -35,6 +37,38 @@ proptest! {
     #[test]
     fn of_dimensions(definitions in prop::collection::vec(dimension(), 1..5), added in dimension(), at in 0..5usize) {
         check(&definitions, &added, at, Context::Row)?;
+    }
+}
+
+/// All that comes of a text, by a compiler that has worked before or by a new one.
+fn outcome(compiler: &Compiler, text: &str) -> String {
+    let (compiled, spec) = (compiler.compile(text), compiler.compile_spec(text));
+    let columns: Vec<Vec<String>> =
+        compiled.definitions().iter().map(|d| d.columns().map(ReadColumn::path).collect()).collect();
+    format!("{compiled:#?}\n{columns:?}\n{:?}\n{:?}", spec.query(), spec.diagnostics())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A compiler keeps its working memory; nothing of one text is left in it for the next.
+    #[test]
+    fn of_texts_before(
+        good in prop::collection::vec(measure(), 1..4),
+        faulty in faulty_formula(),
+        soup in soup(),
+        spec in faulty_spec(),
+    ) {
+        let good: String = good.iter().enumerate().map(|(i, d)| format!("d{i} = {d}\n")).collect();
+        for dialect in Dialect::all() {
+            for schema in [Schema::new(), orders()] {
+                let make = || Compiler::builder().dialect(dialect).schema(schema.clone()).group_by(["status"]).build();
+                let used = make();
+                for text in [&good, &faulty, &good, &spec, &soup, &good, &spec] {
+                    prop_assert_eq!(outcome(&used, text), outcome(&make(), text), "{:?}", text);
+                }
+            }
+        }
     }
 }
 
