@@ -55,27 +55,27 @@ impl Diagnostic {
     /// A fault of this code at this place; the message has no capital, no full stop, user text in backticks.
     #[must_use]
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self { code, message: shortened(message.into()), label: None, help: None, span, labels: Vec::new(), fix: None }
+        Self { code, message: readable(message.into()), label: None, help: None, span, labels: Vec::new(), fix: None }
     }
 
     /// With advice that can be applied.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(shortened(help.into()));
+        self.help = Some(readable(help.into()));
         self
     }
 
     /// With words for the main place.
     #[must_use]
     pub fn with_label(mut self, text: impl Into<String>) -> Self {
-        self.label = Some(text.into());
+        self.label = Some(readable(text.into()));
         self
     }
 
     /// With a second place.
     #[must_use]
     pub fn with_other(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: text.into() });
+        self.labels.push(Label { span, text: readable(text.into()) });
         self
     }
 
@@ -174,8 +174,9 @@ impl Diagnostic {
     }
 }
 
-/// A text that people can read, whatever names stand in it.
-fn shortened(text: String) -> String {
+/// A text that people can read, whatever names and texts of the source stand in it: one line, not too long.
+fn readable(text: String) -> String {
+    let text = if text.contains(['\n', '\r']) { text.replace("\r\n", " ").replace(['\n', '\r'], " ") } else { text };
     if text.len() <= 600 {
         return text;
     }
