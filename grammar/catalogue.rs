@@ -236,7 +236,7 @@ pub fn write(functions: &[Function]) -> String {
             out,
             "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, source: {source:?}, notes: {notes:?}, \
              args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, level: Level::{}, nulls: Nulls::{}, \
-             volatile: {}, empty: {:?}, across: {across}, window: {window}, lower: {lower}, least: {}, most: {:?}, literal_numbers: {}, literal_dates: {}, \
+             volatile: {}, empty: {:?}, across: {across}, window: {window}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
              internal: {}, overloads: &[",
             capital(&function.level),
             capital(&function.nulls),
@@ -245,6 +245,7 @@ pub fn write(functions: &[Function]) -> String {
             function.overloads.iter().map(|o| o.signature.needed()).min().unwrap_or(0),
             function.most(),
             function.overloads.iter().any(|o| o.signature.takes_literals()),
+            function.overloads.iter().any(|o| o.signature.takes_few_literals()),
             function.overloads.iter().any(|o| o.signature.takes_dates()),
             function.internal(),
         );

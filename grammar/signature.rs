@@ -21,6 +21,15 @@ impl Signature {
         self.params.iter().any(|p| p.ty.contains(".."))
     }
 
+    /// Whether some parameter takes only certain literals of up to nine digits.
+    pub fn takes_few_literals(&self) -> bool {
+        let bounds = self.params.iter().filter_map(|p| p.ty.split_once(".."));
+        bounds.map(|(low, high)| (low.trim().parse::<i64>(), high.trim().parse::<i64>())).any(|bounds| match bounds {
+            (Ok(low), Ok(high)) => low > -999_999_999 || high < 999_999_999,
+            _ => true,
+        })
+    }
+
     /// Whether some parameter takes dates.
     pub fn takes_dates(&self) -> bool {
         self.params.iter().any(|p| ["date", "timestamp", "timestamptz", "temporal"].contains(&p.ty.as_str()))

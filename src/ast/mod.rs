@@ -256,6 +256,11 @@ impl Ast {
         self.nodes.get(id.index()).map_or_else(Span::default, |n| n.1)
     }
 
+    /// The nodes of a definition, from its first on, with their places.
+    pub(crate) fn nodes_of(&self, definition: &Definition) -> &[(Expr, Span)] {
+        self.nodes.get(definition.first.index()..definition.body.index() + 1).unwrap_or_default()
+    }
+
     /// A call by the index that [`Expr::Call`] holds.
     #[must_use]
     pub fn call(&self, index: u32) -> Call {

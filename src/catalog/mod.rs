@@ -144,7 +144,9 @@ pub struct Function {
     /// The greatest; none when there is no end, as for an aggregate that also goes across the row.
     pub(crate) most: Option<usize>,
     /// Some overload takes only certain literal numbers, so that types alone do not tell which one is meant.
-    pub(crate) literal_numbers: bool,
+    pub(crate) literals: bool,
+    /// The same, and some of up to nine digits are not among them.
+    pub(crate) narrow_literals: bool,
     /// Some overload takes dates, which a text may be.
     pub(crate) literal_dates: bool,
     /// Whether only the compiler calls it.

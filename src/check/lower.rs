@@ -117,10 +117,11 @@ pub(super) fn lower(
         pass.no_aggregates = scope.forbids_aggregates(pass.role);
         pass.no_windows = pass.role.forbids_windows();
         pass.broken = definition.broken;
-        for node in definition.first.0..definition.body.0 + 1 {
-            let id = ExprId(node);
-            let lowered = pass.node(id);
-            pass.work.lowered[id.index()] = lowered;
+        let at = definition.first.index();
+        let targets = names.targets.get(at..).unwrap_or_default();
+        for (index, ((expr, span), target)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
+            let lowered = pass.node(*expr, *target, *span);
+            pass.work.lowered[at + index] = lowered;
         }
         let root = pass.finish(pass.lowered(definition.body));
         let failed = pass.failed || pass.is_error(root);
@@ -222,9 +223,8 @@ impl Lower<'_> {
         self.work.lowered[id.index()]
     }
 
-    fn node(&mut self, id: ExprId) -> IrId {
-        let span = self.ast.span(id);
-        match (self.ast.expr(id), self.names.targets[id.index()]) {
+    fn node(&mut self, expr: Expr, target: Target, span: Span) -> IrId {
+        match (expr, target) {
             (_, Target::Error) | (Expr::Error, _) => self.error(span),
             (Expr::Model, Target::Column(column)) => {
                 let node = self.column(column, span);

@@ -130,10 +130,12 @@ pub(super) fn resolve(
         let role = scope.role(definition.part);
         let own = definition.name.map(|n| n.text(source));
         let may_aggregate = scope.forbids_aggregates(role).is_none();
-        for node in definition.first.index()..definition.body.index() + 1 {
-            let id = ExprId(node as u32);
-            let target = match ast.expr(id) {
-                _ if names.targets[node] == Target::Error => continue,
+        let at = definition.first.index();
+        let targets = names.targets.get_mut(at..).unwrap_or_default();
+        for (offset, ((expr, _), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
+            let id = ExprId((at + offset) as u32);
+            let target = match *expr {
+                _ if *slot == Target::Error => continue,
                 Expr::Name => resolver.name(id, own, role, definition),
                 Expr::Field | Expr::Model => resolver.field(id, own, role, definition),
                 Expr::Call(call) => {
@@ -153,7 +155,7 @@ pub(super) fn resolve(
                 Target::Error => names.failed[index] = true,
                 _ => {}
             }
-            names.targets[node] = target;
+            *slot = target;
         }
         if role == Role::GroupBy {
             names.keys.extend(key(ast, definition.body, &names.targets, source));

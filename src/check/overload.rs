@@ -27,6 +27,8 @@ pub(super) struct Choice {
     pub overload: OverloadId,
     pub ty: Type,
     pub nulls: Nulls,
+    /// The type that literals with a point are given.
+    point: Type,
 }
 
 /// Choices that were made before, by function and types of arguments: where these alone decide and the arguments are
@@ -36,8 +38,11 @@ pub(super) struct Choices {
     known: Vec<Option<Choice>>,
 }
 
-/// As many as there are types, and none.
-const KINDS: usize = Type::COUNT + 1;
+/// As many as there are types, and no argument, and a literal integer so short that it is in every range of literals
+/// that is not a narrow one.
+const KINDS: usize = Type::COUNT + 2;
+const NO_ARGUMENT: usize = Type::COUNT;
+const SHORT_INTEGER: usize = Type::COUNT + 1;
 
 /// What arguments are together.
 #[derive(Clone, Copy, Debug)]
@@ -52,10 +57,13 @@ pub(super) struct Operands {
     pub error: bool,
     /// The place of a choice for them, in those of a function.
     kinds: usize,
-    /// Some is a literal whose value or neighbours may decide.
+    /// Some is a literal whose value or neighbours may decide; some is a short one.
     integer: bool,
+    short: bool,
     text: bool,
+    /// Some is a literal with a point; some is so typed and is none.
     point: bool,
+    pointed: bool,
     /// All are texts.
     texts: bool,
 }
@@ -71,25 +79,34 @@ impl Lower<'_> {
             error: false,
             kinds: 0,
             integer: false,
+            short: false,
             text: false,
             point: false,
+            pointed: false,
             texts: true,
         };
         for arg in args {
             let (node, meta) = self.program.entry(*arg);
+            let mut kind = meta.ty as usize;
             match node {
                 Ir::Error => all.error = true,
                 Ir::Null => all.null = true,
-                Ir::Number(_) => all.integer |= meta.ty == Type::Integer,
+                Ir::Number(digits) if meta.ty == Type::Integer && digits.count < 10 => {
+                    all.short = true;
+                    kind = SHORT_INTEGER;
+                }
+                Ir::Number(_) => {
+                    all.integer |= meta.ty == Type::Integer;
+                    all.point |= meta.ty == Type::Point;
+                }
                 Ir::Text(_) => all.text = true,
-                _ => {}
+                _ => all.pointed |= meta.ty == Type::Point,
             }
-            all.point |= meta.ty == Type::Point;
             all.texts &= meta.ty == Type::Text;
             all.any_null |= meta.nullable;
             all.all_null &= meta.nullable;
             all.meta.take(meta);
-            all.kinds = all.kinds.wrapping_mul(KINDS).wrapping_add(meta.ty as usize);
+            all.kinds = all.kinds.wrapping_mul(KINDS).wrapping_add(kind);
         }
         all
     }
@@ -106,8 +123,15 @@ impl Lower<'_> {
         let function = catalog::get(id);
         let key = Self::key(id, function, args, operands);
         if let Some(choice) = key.and_then(|key| self.choices().known.get(key).copied().flatten()) {
+            if operands.point {
+                for arg in args {
+                    let meta = self.program.meta_mut(*arg);
+                    meta.ty = if meta.ty == Type::Point { choice.point } else { meta.ty };
+                }
+            }
             return Some(Chosen { args: self.program.add_args(args), choice, as_given: true });
         }
+        let point = args.iter().copied().find(|a| operands.point && self.program.meta(*a).ty == Type::Point);
         let Some((index, taken)) = self.search(function, args, shown) else {
             self.mismatched(function, args, span, shown);
             return None;
@@ -115,7 +139,8 @@ impl Lower<'_> {
         let overload = &function.overloads[index];
         let taken = taken?;
         let ty = self.result_type(function, overload, &taken);
-        let choice = Choice { overload: overload.id, ty, nulls: overload.nulls.unwrap_or(function.nulls) };
+        let point = point.map_or(Type::Point, |p| self.program.meta(p).ty);
+        let choice = Choice { overload: overload.id, ty, nulls: overload.nulls.unwrap_or(function.nulls), point };
         let as_given = taken == args;
         if let (Some(key), true) = (key, as_given) {
             let known = &mut self.choices().known;
@@ -132,12 +157,13 @@ impl Lower<'_> {
     /// The place of the choice among those made before, where types alone decide.
     fn key(id: FunctionId, function: &Function, args: &[IrId], operands: &Operands) -> Option<usize> {
         // A text may be a date; beside texts it is not. A literal NULL is of any type.
-        let decides = operands.point
+        let decides = operands.pointed
             || operands.null
-            || (operands.integer && function.literal_numbers)
+            || (operands.integer && function.literals)
+            || (operands.short && function.narrow_literals)
             || (operands.text && (function.literal_dates || !operands.texts));
         let kinds = match args.len() {
-            1 => operands.kinds * KINDS + KINDS - 1,
+            1 => operands.kinds * KINDS + NO_ARGUMENT,
             2 => operands.kinds,
             _ => return None,
         };

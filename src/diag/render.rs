@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(
             github(&[report]),
             "::error file=a%2Cb.fx,line=1,col=5,endLine=2,title=F0301 unknown-function::\
-             unknown function `A\\u{1b}[31m`%0Ahelp: 100%25: a, b%0Ac\n"
+             unknown function `A\\u{1b}[31m`%0Ahelp: 100%25: a, b c\n"
         );
     }
 
