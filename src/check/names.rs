@@ -275,6 +275,7 @@ impl Resolver<'_> {
                     quoted: false,
                     ty: Type::Unknown,
                     nullable: true,
+                    size: 0,
                     assumed: true,
                     unknown: true,
                 };
@@ -301,6 +302,7 @@ impl Resolver<'_> {
                 quoted: column.is_quoted(),
                 ty: column.ty(),
                 nullable: column.is_nullable(),
+                size: column.size(),
                 assumed: column.ty() == Type::Unknown,
                 unknown: false,
             });
@@ -512,6 +514,7 @@ impl Resolver<'_> {
                 quoted: !plain,
                 ty: Type::Unknown,
                 nullable: true,
+                size: 0,
                 assumed: true,
                 unknown: true,
             });

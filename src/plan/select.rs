@@ -499,7 +499,8 @@ impl Planner<'_> {
         for output in &self.outputs {
             let meta = program.meta(output.root);
             let nullable = meta.nullable;
-            relation.push(Column::new(&output.name, meta.ty).nullable(nullable));
+            let size = self.emitter.size(output.root);
+            relation.push(Column::new(&output.name, meta.ty).nullable(nullable).sized(size));
         }
         let grain = if self.step.grouped {
             self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()
