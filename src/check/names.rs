@@ -420,9 +420,7 @@ impl Resolver<'_> {
         let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
         let help = match self.nearest(text, others) {
             Some(near) => format!("`{near}` has a similar name"),
-            None => {
-                scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), |r| columns_of(r))
-            }
+            None => scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), columns_of),
         };
         self.diagnostics.push(diagnostic.with_help(help));
         Target::Error
