@@ -27,9 +27,16 @@ pub struct Dialect {
 #[derive(Clone)]
 enum Cell {
     Missing,
-    /// With the kind of number that it gives, where that is not the signature's.
-    Template(Vec<Node>, Option<&'static str>),
+    Template(Vec<Node>, Notes),
     Unsupported(String),
+}
+
+/// What stands beside a template; `dialects/README.md` explains each.
+#[derive(Clone, Default)]
+struct Notes {
+    gives: Option<&'static str>,
+    most: u32,
+    alike: bool,
 }
 
 #[derive(Clone, PartialEq)]
@@ -50,7 +57,7 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
     let base: Vec<Cell> = functions
         .iter()
         .flat_map(|f| &f.overloads)
-        .map(|o| o.template.clone().map_or(Cell::Missing, |nodes| Cell::Template(nodes, None)))
+        .map(|o| o.template.clone().map_or(Cell::Missing, |nodes| Cell::Template(nodes, Notes::default())))
         .collect();
     let ansi = Dialect {
         name: String::new(),
@@ -211,11 +218,24 @@ fn cell(
                     }
                     None => None,
                 };
+                let noted = |key| table.and_then(|t| toml_file::get(t, key)).map(|v| v.get_ref());
+                let alike = noted("alike").and_then(|v| v.as_bool()).unwrap_or_default();
+                let most = match noted("most") {
+                    None => 0,
+                    Some(value) => match (value.as_str(), value.as_integer().map(|n| n.as_str().parse::<u32>())) {
+                        (Some("digits"), _) => u32::MAX,
+                        (_, Some(Ok(most @ 1..=2_147_483_647))) => most,
+                        _ => {
+                            faults.push(file.fault(at, format!("{key}: `most` is a 32-bit integer or \"digits\"")));
+                            0
+                        }
+                    },
+                };
                 match (template, unsupported) {
                     (Some(text), _) => match template::parse(text, &catalogue::names(&overload.signature))
                         .and_then(|nodes| check_modes(functions, &nodes).map(|()| nodes))
                     {
-                        Ok(nodes) => cells[id] = Cell::Template(nodes, gives),
+                        Ok(nodes) => cells[id] = Cell::Template(nodes, Notes { gives, most, alike }),
                         // Another form with other parameters keeps its own default.
                         Err(_) if all && !overload.key.is_empty() && !matches!(cells[id], Cell::Missing) => {}
                         Err(fault) => faults.push(file.fault(value.span().start, format!("{key}: {fault}"))),
@@ -317,12 +337,12 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
                 Cell::Unsupported(reason) => {
                     let _ = writeln!(out, "Cell::Unsupported({reason:?}),");
                 }
-                Cell::Template(nodes, gives) => {
+                Cell::Template(nodes, Notes { gives, most, alike }) => {
                     let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
                     let uses: Vec<u8> = (0..overload.signature.params.len()).map(|i| count(nodes, i as u8)).collect();
                     let _ = write!(
                         out,
-                        "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, parts: &[",
+                        "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, most: {most}, alike: {alike}, parts: &[",
                         uses.iter().any(|u| *u > 1)
                     );
                     nodes.iter().for_each(|node| part(&mut out, node, functions));

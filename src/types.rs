@@ -133,6 +133,9 @@ impl FromStr for Type {
     }
 }
 
+/// The size of a decimal that may have all the digits of an engine's decimals, so that it takes no other scale.
+pub(crate) const ALL_DIGITS: u32 = u32::MAX;
+
 /// The text names no type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no type is given")]

@@ -267,6 +267,7 @@ impl Resolver<'_> {
                     quoted: false,
                     ty: Type::Unknown,
                     nullable: true,
+                    size: 0,
                     assumed: true,
                     unknown: true,
                 };
@@ -293,6 +294,7 @@ impl Resolver<'_> {
                 quoted: column.is_quoted(),
                 ty: column.ty(),
                 nullable: column.is_nullable(),
+                size: column.size(),
                 assumed: column.ty() == Type::Unknown,
                 unknown: false,
             });
@@ -401,6 +403,7 @@ impl Resolver<'_> {
                 quoted: !plain,
                 ty: Type::Unknown,
                 nullable: true,
+                size: 0,
                 assumed: true,
                 unknown: true,
             });

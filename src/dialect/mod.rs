@@ -35,6 +35,10 @@ pub(crate) struct Template {
     pub repeats: bool,
     /// The kind of number it is in this dialect, where that is not the signature's; `Number` when its argument decides.
     pub gives: Option<Type>,
+    /// How large the number can be that it gives, where that is narrower than its type, as `emit::size` has it; or 0.
+    pub most: u32,
+    /// Decimals in it must have one scale.
+    pub alike: bool,
     pub parts: &'static [Part],
 }
 

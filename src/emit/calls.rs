@@ -85,6 +85,10 @@ impl Emitter<'_> {
         match self.dialect.cell(overload) {
             Cell::Template(template) if self.is_barred_subquery(template, args) => self.pairwise(overload, args, span),
             Cell::Template(template) => {
+                self.widen(catalog::owner(overload), args);
+                if template.alike {
+                    self.make_alike(args);
+                }
                 let id = self.instantiate(template, args, distinct, span);
                 if !template.repeats && self.work.repeated.is_empty() {
                     return id;

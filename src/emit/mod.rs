@@ -2,6 +2,7 @@
 
 mod calls;
 mod repetition;
+mod size;
 mod template;
 
 use crate::diag::Diagnostic;
@@ -37,13 +38,15 @@ pub(crate) struct Buffers {
     /// The columns of them that are known, in order.
     known: Vec<u32>,
     needed: Vec<bool>,
+    /// How large numbers can be, by node; empty where the dialect does not ask.
+    sizes: Vec<u32>,
     template: template::Buffers,
 }
 
 impl Buffers {
     /// Everything but the tree, which goes on where several steps make one query.
     fn reset(&mut self, program: &Program) {
-        let Self { tree: _, sql, repeated, roots, columns, known, needed, template: _ } = self;
+        let Self { tree: _, sql, repeated, roots, columns, known, needed, sizes: _, template: _ } = self;
         sql.clear();
         sql.resize(program.len(), NOTHING);
         repeated.clear();
@@ -87,6 +90,7 @@ impl<'p> Emitter<'p> {
     /// The tree of `work` is added to.
     pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut Buffers) -> Self {
         work.reset(program);
+        size::sizes(program, dialect, work);
         Self {
             program,
             dialect,
@@ -211,10 +215,12 @@ impl<'p> Emitter<'p> {
             Ir::Definition(index) => self.reference(index, span),
             Ir::Apply { overload, args } => self.apply(overload, program.args(args), false, span, program.args(args)),
             Ir::Case(arms) => {
+                self.make_branches_alike(program.args(arms));
                 let arms = self.operands(program.args(arms));
                 self.work.tree.add(Sql::Case { subject: None, arms }, span)
             }
             Ir::Switch { subject, arms } => {
+                self.make_branches_alike(program.args(arms));
                 let arms = self.operands(program.args(arms));
                 let subject = Some(self.work.sql[subject.index()]);
                 self.work.tree.add(Sql::Case { subject, arms }, span)
@@ -231,6 +237,7 @@ impl<'p> Emitter<'p> {
                 self.work.tree.add(Sql::Postfix { op, x }, span)
             }
             Ir::Coalesce(args) => {
+                self.make_alike(program.args(args));
                 let args = self.operands(program.args(args));
                 self.work.tree.add(Sql::Call { name: "coalesce", args }, span)
             }

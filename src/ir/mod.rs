@@ -113,6 +113,8 @@ pub struct ColumnUse {
     pub quoted: bool,
     pub ty: Type,
     pub nullable: bool,
+    /// How large its numbers can be, as `emit::size` has it.
+    pub size: u32,
     /// The type comes from use and not from a schema.
     pub assumed: bool,
     /// No known relation has it: the relation, where one is written, is only what the text says.

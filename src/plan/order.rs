@@ -46,7 +46,7 @@ impl Planner<'_> {
         }
         for name in plain {
             let nullable = self.input.relation.and_then(|r| r.column(&name)).is_none_or(Column::is_nullable);
-            let sql = self.emitter.name(&name, Span::default());
+            let sql = self.emitter.column_name(&name, Span::default());
             keys.push(self.emitter.order_key(sql, false, nullable));
         }
         self.emitter.windows = crate::emit::Windows { partition, order: keys, groups: Vec::new() };
@@ -81,9 +81,14 @@ impl Planner<'_> {
                 keys.push((name, false, nullable));
             }
         }
+        let outputs = self.output_names();
         keys.into_iter()
             .map(|(name, descending, nullable)| {
-                let sql = self.emitter.name(&name, Span::default());
+                // An output is ordered by under its name; another column is read from the relation.
+                let sql = match outputs.contains(&name.to_lowercase()) {
+                    true => self.emitter.name(&name, Span::default()),
+                    false => self.emitter.column_name(&name, Span::default()),
+                };
                 OrderKey { expr: self.emitter.order_key(sql, descending, nullable) }
             })
             .collect()

@@ -59,12 +59,21 @@ pub(crate) fn key_name(text: &str) -> String {
 /// Other places where a key's timeframe is written out.
 pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[Output]) -> FxHashMap<IrId, String> {
     let program = step.program;
-    let timeframe = |id: IrId| match program.node(id) {
-        Ir::Apply { overload, args } => match program.args(args).first().map(|a| program.node(*a)) {
-            Some(Ir::Column(column)) => Some((overload, column)),
-            _ => None,
-        },
+    // The timeframe of a column, or of the wall-clock time that an instant is.
+    let applied = |id: IrId| match program.node(id) {
+        Ir::Apply { overload, args } => program.args(args).first().map(|a| (overload, *a)),
         _ => None,
+    };
+    let timeframe = |id: IrId| {
+        let (overload, inner) = applied(id)?;
+        match (program.node(inner), applied(inner)) {
+            (Ir::Column(column), _) => Some((overload, None, column)),
+            (_, Some((clock, of))) => match program.node(of) {
+                Ir::Column(column) => Some((overload, Some(clock), column)),
+                _ => None,
+            },
+            _ => None,
+        }
     };
     let keys = outputs.iter().filter(|o| o.key && o.definition.is_none());
     let keys: FxHashMap<_, _> = keys.filter_map(|o| Some((timeframe(o.root)?, (o.root, &o.name)))).collect();

@@ -16,7 +16,7 @@ use crate::ir::{Ir, IrId, Program};
 use crate::limits::Limits;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{Cte, Item, Select, Source, SqlId};
+use crate::sql::{Cte, Item, Select, Source, Sql, SqlId};
 use crate::types::Type;
 
 pub(super) struct Planner<'p> {
@@ -67,11 +67,11 @@ pub(crate) fn plan_step<'p>(
     }
     let outputs = outputs(step, spec);
     let mut cuts = cuts::cuts(step, dialect, spec.source, &mut taken);
-    let stages = stages::stages(step, &cuts);
+    let aliases = aliases(step, &outputs);
+    let stages = stages::stages(step, &cuts, &aliases);
     cuts::cut_late_aggregates(step, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
     let mut emitter = Emitter::new(program, dialect, limits, work);
     emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
-    let aliases = aliases(step, &outputs);
     let mut planner = Planner {
         step,
         spec,
@@ -293,8 +293,13 @@ impl Planner<'_> {
             let made = self.column_in(*id, stage).is_none();
             let expr = if made { self.emitter.alone(*id) } else { self.written_node(*id, stage) };
             let written = self.written(name);
+            // `revenue.shop` is called `shop` without being told.
+            let named = match self.emitter.tree().node(expr) {
+                Sql::Field { name, .. } => *name,
+                _ => expr,
+            };
             let mut text = String::new();
-            crate::sql::flat(self.emitter.tree(), expr, &mut Vec::new(), &mut text);
+            crate::sql::flat(self.emitter.tree(), named, &mut Vec::new(), &mut text);
             let alias = (text != written).then_some(written);
             select.items.push(Item { expr, alias });
         }
@@ -423,7 +428,8 @@ impl Planner<'_> {
         for output in &self.outputs {
             let meta = program.meta(output.root);
             let nullable = meta.nullable;
-            relation.push(Column::new(&output.name, meta.ty).nullable(nullable));
+            let size = self.emitter.size(output.root);
+            relation.push(Column::new(&output.name, meta.ty).nullable(nullable).sized(size));
         }
         let grain = if self.step.grouped {
             self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()
@@ -434,7 +440,7 @@ impl Planner<'_> {
         (relation, open, grain)
     }
 
-    fn output_names(&self) -> rustc_hash::FxHashSet<String> {
+    pub(super) fn output_names(&self) -> rustc_hash::FxHashSet<String> {
         self.outputs.iter().map(|o| o.name.to_lowercase()).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! In which stratum each value is computed: one forward pass, since operands come before what is made of them.
 
+use rustc_hash::FxHashMap;
+
 use super::StepPlan;
 use super::cuts::{Cuts, live_definitions, needed, row_context};
 use crate::check::Role;
@@ -26,7 +28,7 @@ impl Stages {
     }
 }
 
-pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts) -> Stages {
+pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId, String>) -> Stages {
     let program = step.program;
     let rows = row_context(step);
     let tested_by = read_by_having(step);
@@ -96,12 +98,15 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts) -> Stages {
         }
     }
     // What is tested of groups comes first, since windows depend on it.
+    // The order of the rows of a query goes by column names; only windows compute with it.
+    let windows = program.nodes().any(|n| matches!(n, Ir::Window { .. }));
+    let names_only = |index: usize| !windows && (step.is(index, Role::OrderBy) || step.is(index, Role::PartitionBy));
     let mut each_of: Vec<(IrId, usize)> = Vec::new();
     for tested in [true, false] {
         for index in &program.order {
             let index = *index as usize;
             let definition = &program.definitions[index];
-            if live[index] && !definition.failed && tested_by[index] == tested {
+            if live[index] && !definition.failed && tested_by[index] == tested && !names_only(index) {
                 each_of.extend(needed(program, definition.first, definition.root).into_iter().map(|id| (id, index)));
             }
         }
@@ -126,6 +131,8 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts) -> Stages {
                 if super::cuts::is_trivial(program, program.definitions[used as usize].root) { main } else { main + 1 }
             }
             Ir::Aggregate { .. } => main,
+            // Likewise a key that is written out again: not every engine knows it as one inside of an expression.
+            _ if step.grouped && aliases.contains_key(&id) => main + 1,
             _ => need(&stage, id),
         };
         // Windows see the groups that are left.

@@ -44,8 +44,9 @@ impl RelationFacts {
         let key = self.primary_key();
         let mut relation = Relation::new(self.name);
         for facts in self.columns {
-            let ty = facts.data_type.map_or(Type::Unknown, |text| warehouse_type(&text, dialect));
-            let column = Column::new(facts.name, ty).nullable(!facts.not_null).quoted(facts.quoted);
+            let written = facts.data_type.unwrap_or_default();
+            let ty = warehouse_type(&written, dialect);
+            let column = Column::new(facts.name, ty).nullable(!facts.not_null).quoted(facts.quoted).declared(&written);
             relation.push(match facts.description {
                 Some(text) => column.description(text),
                 None => column,

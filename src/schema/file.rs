@@ -62,11 +62,17 @@ fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relation {
 fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Column {
     let mut column = Column::new(name, Type::Unknown).quoted(key.is_quoted());
     if node.pairs().is_none() {
-        return if node.is_null() { column } else { column.with_type(type_of(node, faults)) };
+        return if node.is_null() {
+            column
+        } else {
+            column.with_type(type_of(node, faults)).declared(node.text().unwrap_or_default())
+        };
     }
     for (key, word, value) in named_pairs(node, &format!("`{name}`"), faults) {
         match word {
-            "type" => column = column.with_type(type_of(value, faults)),
+            "type" => {
+                column = column.with_type(type_of(value, faults)).declared(value.text().unwrap_or_default());
+            }
             "nullable" => match value.boolean() {
                 Some(nullable) => column = column.nullable(nullable),
                 None => faults.push(wrong_shape(value, "`nullable`", "true or false")),

@@ -26,6 +26,8 @@ pub struct Column {
     ty: Type,
     nullable: bool,
     quoted: bool,
+    /// How large its numbers can be, as `emit::size` has it; 0 where only the warehouse knows.
+    size: u32,
     description: Option<String>,
 }
 
@@ -33,7 +35,7 @@ impl Column {
     /// A column that may be NULL.
     #[must_use]
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
-        Self { name: Arc::from(name.into()), ty, nullable: true, quoted: false, description: None }
+        Self { name: Arc::from(name.into()), ty, nullable: true, quoted: false, size: 0, description: None }
     }
 
     /// Whether it may be NULL.
@@ -48,6 +50,23 @@ impl Column {
     pub fn quoted(mut self, quoted: bool) -> Self {
         self.quoted = quoted;
         self
+    }
+
+    pub(crate) fn sized(mut self, size: u32) -> Self {
+        self.size = size;
+        self
+    }
+
+    /// With the digits of its type as it is written: one of 29 or more may leave no room for the scale of another.
+    pub(crate) fn declared(self, text: &str) -> Self {
+        let digits = text.split_once('(').and_then(|(_, rest)| rest.split([',', ')']).next());
+        let digits = digits.and_then(|d| d.trim().parse::<u32>().ok());
+        let wide = self.ty == Type::Decimal && digits.is_some_and(|d| d > 28);
+        if wide { self.sized(crate::types::ALL_DIGITS) } else { self }
+    }
+
+    pub(crate) fn size(&self) -> u32 {
+        self.size
     }
 
     pub(crate) fn with_type(mut self, ty: Type) -> Self {

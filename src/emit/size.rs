@@ -1,0 +1,181 @@
+//! How large numbers can be, for engines that compute in the width of the operands.
+//!
+//! The contract's integers have 64 bits and its decimals keep their digits. Where an engine makes a 32-bit integer of two
+//! others, or a decimal of so many digits that another scale no longer fits, the operands are widened; but only where
+//! the values may need it, so that `end - start + 1` stays as it is.
+
+use super::{Buffers, Emitter};
+use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
+use crate::dialect::{Cell, Dialect};
+use crate::ir::{Ir, IrId, Program};
+use crate::sql::Sql;
+use crate::types::{ALL_DIGITS, Type};
+
+/// The largest 32-bit integer. An integer's size is at most this, or 0 when it is not narrow.
+const NARROW: u32 = i32::MAX as u32;
+
+/// Fills in the sizes of all nodes: one pass, since operands come first.
+pub(super) fn sizes(program: &Program, dialect: Dialect, work: &mut Buffers) {
+    work.sizes.clear();
+    let facts = dialect.facts();
+    if facts.narrow_integers || !facts.wide_decimal.is_empty() {
+        work.sizes.resize(program.len(), 0);
+        for index in &program.order {
+            let definition = &program.definitions[*index as usize];
+            for id in (definition.first.0..=definition.root.0).map(IrId) {
+                work.sizes[id.index()] = match program.meta(id).ty {
+                    Type::Integer if facts.narrow_integers => integer(program, dialect, &work.sizes, id),
+                    Type::Decimal if !facts.wide_decimal.is_empty() => decimal(program, dialect, &work.sizes, id),
+                    _ => 0,
+                };
+            }
+        }
+    }
+}
+
+fn most(dialect: Dialect, node: Ir) -> u32 {
+    match node {
+        Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. } => match dialect.cell(overload) {
+            Cell::Template(template) => template.most,
+            _ => 0,
+        },
+        _ => 0,
+    }
+}
+
+fn decimal(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
+    let node = program.node(id);
+    let wide = |id: IrId| program.meta(id).ty == Type::Decimal && sizes[id.index()] == ALL_DIGITS;
+    let all = match node {
+        Ir::Column(column) => program.columns[column as usize].size == ALL_DIGITS,
+        Ir::Definition(used) => wide(program.definitions[used as usize].root),
+        _ => most(dialect, node) == ALL_DIGITS || program.operands(id).any(wide),
+    };
+    if all { ALL_DIGITS } else { 0 }
+}
+
+fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
+    let node = program.node(id);
+    let size = |id: &IrId| sizes[id.index()];
+    // The largest of several, none of which is wider.
+    let largest = |ids: &mut dyn Iterator<Item = IrId>| {
+        let sizes = ids.filter(|id| !matches!(program.node(*id), Ir::Null)).map(|id| sizes[id.index()]);
+        sizes.reduce(|a, b| if a == 0 || b == 0 { 0 } else { a.max(b) }).unwrap_or(0)
+    };
+    match node {
+        Ir::Number(slice) => match program.text(slice).trim_start_matches('-').parse::<u32>() {
+            Ok(value @ 0..=NARROW) => value.max(1),
+            _ => 0,
+        },
+        Ir::Column(column) => program.columns[column as usize].size,
+        Ir::Definition(used) => size(&program.definitions[used as usize].root),
+        Ir::Window { call: x } | Ir::GroupWindow { call: x } | Ir::Distinct(x) => size(&x),
+        Ir::Case(arms) => largest(&mut branches(program.args(arms))),
+        Ir::Switch { arms, .. } => largest(&mut branches(program.args(arms))),
+        Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
+        Ir::Aggregate { overload, args, .. } => match catalog::owner(overload) {
+            internal::MIN | internal::MAX => largest(&mut program.args(args).iter().copied()),
+            _ => 0,
+        },
+        Ir::Apply { overload, args } => {
+            let known = most(dialect, node);
+            let (function, args) = (catalog::owner(overload), program.args(args));
+            let found = catalog::get(function).overloads.iter().find(|o| o.id == overload);
+            match (args, found.map(|o| (o.result, o.params))) {
+                _ if known > 0 => known,
+                ([left, right], _) if is_arithmetic(function) => match (size(left), size(right)) {
+                    (0, _) | (_, 0) => 0,
+                    (left, right) => computed(function, left, right).unwrap_or(0),
+                },
+                // A remainder is smaller than what is divided by.
+                ([_, divisor], _) if function == internal::MOD => size(divisor),
+                (_, Some((ResultType::Param(index), _))) => args.get(index as usize).map_or(0, size),
+                (_, Some((ResultType::Same, params))) => {
+                    let same = |at: usize| params.get(at).or(params.last()).is_some_and(|p| p.ty == ParamType::Same);
+                    largest(&mut args.iter().enumerate().filter(|(at, _)| same(*at)).map(|(_, id)| *id))
+                }
+                ([value], _) if function == internal::NEGATE => size(value),
+                _ => 0,
+            }
+        }
+        _ => 0,
+    }
+}
+
+fn is_arithmetic(function: FunctionId) -> bool {
+    [internal::ADD, internal::SUBTRACT, internal::MULTIPLY].contains(&function)
+}
+
+/// The size of a sum, difference or product of narrow ones, where that is narrow.
+fn computed(function: FunctionId, left: u32, right: u32) -> Option<u32> {
+    let size = if function == internal::MULTIPLY { left.checked_mul(right) } else { left.checked_add(right) };
+    size.filter(|size| *size <= NARROW)
+}
+
+/// The values of pairs of condition and value; an odd last one is the value otherwise.
+fn branches(arms: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
+    arms.chunks(2).filter_map(|pair| pair.last().copied())
+}
+
+impl Emitter<'_> {
+    /// How large its numbers can be; 0 where nothing is known of it.
+    pub fn size(&self, id: IrId) -> u32 {
+        self.work.sizes.get(id.index()).copied().unwrap_or(0)
+    }
+
+    /// Before an operation is written: what is computed in 32 bits and may not fit has its left side widened.
+    pub(super) fn widen(&mut self, function: FunctionId, args: &[IrId]) {
+        if self.work.sizes.is_empty() {
+            return;
+        }
+        let function = if function == internal::ROW_SUM { internal::ADD } else { function };
+        let mut narrow = args.iter().map(|a| self.size(*a)).filter(|size| (1..=NARROW).contains(size));
+        if !is_arithmetic(function) || narrow.clone().count() < args.len() {
+            return;
+        }
+        let fits = narrow.next().is_none_or(|first| narrow.try_fold(first, |a, b| computed(function, a, b)).is_some());
+        if !fits {
+            let literal = |id: &&IrId| matches!(self.program.node(**id), Ir::Number(_));
+            let first = args.iter().find(|id| !literal(id)).or(args.first());
+            // A sum of many is joined from the left.
+            let widened = if args.len() == 2 { first } else { args.first() };
+            if let Some(id) = widened {
+                self.cast(*id, Type::Integer);
+            }
+        }
+    }
+
+    /// Values of which the engine makes one decimal: with one scale, where the widest would leave the others none.
+    pub(super) fn make_alike(&mut self, ids: &[IrId]) {
+        let wide_decimal = self.dialect.facts().wide_decimal;
+        let decimal = |id: &IrId| self.program.meta(*id).ty == Type::Decimal;
+        let known = |id: &IrId| !matches!(self.program.node(*id), Ir::Null | Ir::Number(_));
+        let wide = |id: &IrId| decimal(id) && self.size(*id) == ALL_DIGITS;
+        let scales = |id: &&IrId| decimal(id) && !matches!(self.program.node(**id), Ir::Null);
+        if wide_decimal.is_empty() || !ids.iter().any(wide) || ids.iter().filter(scales).count() < 2 {
+            return;
+        }
+        for id in ids {
+            if known(id) && decimal(id) {
+                let x = self.work.sql[id.index()];
+                let span = self.program.meta(*id).span;
+                self.work.sql[id.index()] = self.work.tree.add(Sql::Cast { name: "cast", x, ty: wide_decimal }, span);
+            }
+        }
+    }
+
+    /// The branches of a CASE, likewise.
+    pub(super) fn make_branches_alike(&mut self, arms: &[IrId]) {
+        if !self.dialect.facts().wide_decimal.is_empty() {
+            let values: Vec<IrId> = branches(arms).collect();
+            self.make_alike(&values);
+        }
+    }
+
+    fn cast(&mut self, id: IrId, ty: Type) {
+        let x = self.work.sql[id.index()];
+        let ty = self.dialect.type_name(ty);
+        let span = self.program.meta(id).span;
+        self.work.sql[id.index()] = self.work.tree.add(Sql::Cast { name: "cast", x, ty }, span);
+    }
+}
