@@ -235,7 +235,8 @@ impl<'p> Emitter<'p> {
                 self.work.tree.text(span, |out| dialect.push_text(out, value))
             }
             Ir::Date(slice) => {
-                let form = self.dialect.literals().date;
+                let literals = self.dialect.literals();
+                let form = if meta.ty == Type::Timestamp { literals.timestamp } else { literals.date };
                 let value = program.text(slice);
                 self.work.tree.text(span, |out| push_form(out, form, "{iso}", value))
             }
@@ -567,15 +568,16 @@ impl<'p> Emitter<'p> {
         joined
     }
 
-    /// A name or literal, which costs nothing to write again.
+    /// A name, a literal or today's date, which costs nothing to write again.
     fn is_simple(&self, id: IrId) -> bool {
-        matches!(
-            self.program.node(id),
-            Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Bool(_) | Ir::Null
-        ) || matches!(
-            self.work.tree.node(self.work.sql[id.index()]),
-            Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }
-        )
+        match self.program.node(id) {
+            Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Bool(_) | Ir::Null => true,
+            Ir::Apply { args, .. } if args.count == 0 => !self.program.meta(id).volatile,
+            _ => matches!(
+                self.work.tree.node(self.work.sql[id.index()]),
+                Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }
+            ),
+        }
     }
 
     fn count_repetition(&mut self, uses: &[u8], args: &[IrId], span: Span) {
