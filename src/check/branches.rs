@@ -47,6 +47,15 @@ impl Lower<'_> {
                 values.extend([kept, other]);
                 return self.coalesce(values, span, "IF");
             }
+            // IF(ISBLANK(x), 1/0, y) is y where x is there.
+            if !negated && self.is_null(*a) {
+                let meta = self.program.meta(condition);
+                let there = self.program.add(Ir::IsNull { x, negated: true }, meta);
+                self.program.folded = true;
+                let node = self.case(&[there], &mut values[2..], span, "IF");
+                self.give_back(values);
+                return node;
+            }
         }
         let node = self.case(&[condition], &mut values[1..], span, "IF");
         self.give_back(values);

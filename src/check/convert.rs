@@ -128,7 +128,10 @@ impl Lower<'_> {
                 let date = self.date_literal(id);
                 self.converted(date, Type::Timestamp)
             }
-            (Type::Date, Type::Timestamp) => self.call_internal(internal::TO_TIMESTAMP, id),
+            (Type::Date, Type::Timestamp) => match self.program.node(id) {
+                Ir::Date(slice) => self.program.add(Ir::Date(slice), Self::constant(Type::Timestamp, meta.span)),
+                _ => self.call_internal(internal::TO_TIMESTAMP, id),
+            },
             (Type::Timestamptz, Type::Timestamp) => self.wall_clock(id),
             (Type::Timestamptz, Type::Date) => {
                 let clock = self.wall_clock(id);

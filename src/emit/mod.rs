@@ -207,7 +207,8 @@ impl<'p> Emitter<'p> {
                 self.work.tree.text(span, |out| dialect.push_text(out, value))
             }
             Ir::Date(slice) => {
-                let form = self.dialect.literals().date;
+                let literals = self.dialect.literals();
+                let form = if meta.ty == Type::Timestamp { literals.timestamp } else { literals.date };
                 let value = program.text(slice);
                 self.work.tree.text(span, |out| push_form(out, form, "{iso}", value))
             }

@@ -39,15 +39,16 @@ impl Emitter<'_> {
         self.work.repeated[index] = self.work.repeated[index].max(bytes);
     }
 
-    /// A name or literal, which costs nothing to write again.
+    /// A name, a literal or today's date, which costs nothing to write again.
     pub(super) fn is_simple(&self, id: IrId) -> bool {
-        matches!(
-            self.program.node(id),
-            Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Bool(_) | Ir::Null
-        ) || matches!(
-            self.work.tree.node(self.work.sql[id.index()]),
-            Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }
-        )
+        match self.program.node(id) {
+            Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Bool(_) | Ir::Null => true,
+            Ir::Apply { args, .. } if args.count == 0 => !self.program.meta(id).volatile,
+            _ => matches!(
+                self.work.tree.node(self.work.sql[id.index()]),
+                Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }
+            ),
+        }
     }
 
     pub(super) fn count_repetition(&mut self, uses: &[u8], args: &[IrId], span: Span) {

@@ -1,7 +1,7 @@
 //! A template with its arguments, as nodes of the SQL tree.
 
 use super::Emitter;
-use crate::catalog::{self, FunctionId, ParamType, ResultType};
+use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
 use crate::dialect::part::{Mode, Part, TypeName};
 use crate::dialect::{Cell, Template};
 use crate::ir::{Ir, IrId, Meta};
@@ -21,6 +21,14 @@ pub(super) struct Buffers {
 
 const LEFT: Part = Part::Arg { index: 0, mode: Mode::Plain };
 const RIGHT: Part = Part::Arg { index: 1, mode: Mode::Plain };
+
+/// Operators whose result is of the kind of their operands.
+const EXACT: [FunctionId; 4] = [internal::ADD, internal::SUBTRACT, internal::MULTIPLY, internal::NEGATE];
+
+/// The values of a case, without its conditions.
+fn branches(arms: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
+    arms.chunks(2).filter_map(|pair| pair.last().copied())
+}
 
 impl Emitter<'_> {
     /// One forward loop over the template's parts; their operands come before them.
@@ -128,11 +136,15 @@ impl Emitter<'_> {
             }
             Part::Call { name, args } => {
                 let args = self.list(args, base, spread);
-                if name == "nullif" {
-                    if let Some(same) = self.pointless_nullif(args) {
-                        return same;
+                match name {
+                    "nullif" => {
+                        if let Some(same) = self.pointless_nullif(args) {
+                            return same;
+                        }
+                        self.without_coalesce(args, 0);
                     }
-                    self.without_coalesce(args);
+                    "safe_divide" => self.without_coalesce(args, 1),
+                    _ => {}
                 }
                 self.work.tree.add(Sql::Call { name, args }, span)
             }
@@ -175,15 +187,17 @@ impl Emitter<'_> {
         }
     }
 
-    /// `nullif(coalesce(x, 0), 0)` is `nullif(x, 0)`.
-    fn without_coalesce(&mut self, args: Slice) {
+    /// `nullif(coalesce(x, 0), 0)` is `nullif(x, 0)`, and to divide safely by 0 is NULL as by NULL. `at` is the place
+    /// of the argument for which 0 is as good as NULL.
+    fn without_coalesce(&mut self, args: Slice, at: u32) {
         let tree = &mut self.work.tree;
-        if let [x, zero] = tree.args(args)
+        if let Some(x) = tree.args(args).get(at as usize)
             && let Sql::Call { name: "coalesce", args: inner } = tree.node(*x)
             && let [value, default] = *tree.args(*inner)
-            && (tree.node(default) == tree.node(*zero) || tree.is_text(default, "0") && tree.is_text(*zero, "0"))
+            && (tree.is_text(default, "0")
+                || tree.args(args).iter().any(|other| tree.node(*other) == tree.node(default)))
         {
-            tree.args[args.first as usize] = value;
+            tree.args[(args.first + at) as usize] = value;
         }
     }
 
@@ -226,18 +240,44 @@ impl Emitter<'_> {
         }
     }
 
-    /// The kind of number that the dialect's template gives, where it says so.
-    fn gives(&self, mut id: IrId) -> Option<Type> {
-        while let Ir::Definition(used) = self.program.node(id) {
-            id = self.program.definitions[used as usize].root;
-        }
-        match self.program.node(id) {
-            Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. } => match self.dialect.cell(overload) {
-                Cell::Template(template) => template.gives,
+    /// The kind of number that the dialect's template gives, where it says so. What is made of such numbers and of
+    /// exact ones by `+ - *`, as a fallback or as a branch is of their kind as well.
+    fn gives(&self, id: IrId) -> Option<Type> {
+        let mut given = None;
+        let mut open = vec![id];
+        // Whoever asks stands above many nodes, so that only the nearest ones are asked.
+        let mut left = 32;
+        while let Some(mut id) = open.pop() {
+            left -= 1;
+            while let Ir::Definition(used) = self.program.node(id) {
+                id = self.program.definitions[used as usize].root;
+            }
+            let said = match self.program.node(id) {
+                Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. } => match self.dialect.cell(overload) {
+                    Cell::Template(template) => template.gives,
+                    _ => None,
+                },
                 _ => None,
-            },
-            _ => None,
+            };
+            let exact = matches!(self.program.meta(id).ty, Type::Integer | Type::Decimal);
+            match (said, self.program.node(id)) {
+                (Some(Type::Decimal), _) => given = given.or(Some(Type::Decimal)),
+                (Some(_), _) => return said.filter(|_| left == 31),
+                _ if exact => {}
+                (None, Ir::Apply { overload, args }) if EXACT.contains(&catalog::owner(overload)) => {
+                    open.extend(self.program.args(args));
+                }
+                (None, Ir::Coalesce(args)) => open.extend(self.program.args(args)),
+                (None, Ir::Case(arms)) => open.extend(branches(self.program.args(arms))),
+                (None, Ir::Switch { arms, .. }) => open.extend(branches(self.program.args(arms))),
+                (None, Ir::Null) => {}
+                _ => return None,
+            }
+            if open.len() > left {
+                return None;
+            }
         }
+        given
     }
 
     /// A call of an internal function of one argument.

@@ -27,6 +27,8 @@ pub struct Stacks {
     operands: Vec<ExprId>,
     operators: Vec<(BinaryOp, u32)>,
     args: Vec<ExprId>,
+    /// What stands in brackets, with the place of these.
+    brackets: Vec<(ExprId, Span)>,
 }
 
 pub struct Builder<'s> {
@@ -53,6 +55,7 @@ impl<'s> Builder<'s> {
         stacks.operands.clear();
         stacks.operators.clear();
         stacks.args.clear();
+        stacks.brackets.clear();
         Self { source, heads: heads.iter(), first: 0, broken: false, stacks, closed: None, ast, diagnostics }
     }
 
@@ -149,7 +152,7 @@ impl<'s> Builder<'s> {
             }
             self.stacks.operators.pop();
             let (Some(right), Some(left)) = (self.stacks.operands.pop(), self.stacks.operands.pop()) else { return };
-            let span = self.span(left).to(self.span(right));
+            let span = self.outer(left).to(self.outer(right));
             if op.compares() && least == 1 {
                 let symbol = op.symbol();
                 let end = at + symbol.len() as u32;
@@ -192,7 +195,7 @@ impl<'s> Builder<'s> {
     /// `%` after the operand read last; it binds tighter than any operator between two.
     pub fn percent(&mut self, chain: Chain, r: u32) -> Chain {
         self.with_last(chain, |b, x| {
-            let span = Span::new(b.span(x).start, r);
+            let span = Span::new(b.outer(x).start, r);
             b.add(Expr::Percent(x), span)
         })
     }
@@ -228,13 +231,24 @@ impl<'s> Builder<'s> {
     }
 
     /// `(x)` is x, and no sign of it is taken off again.
-    pub fn bracketed(&mut self, x: ExprId) -> ExprId {
+    pub fn bracketed(&mut self, l: u32, x: ExprId, r: u32) -> ExprId {
         self.closed = Some(x);
+        self.stacks.brackets.push((x, Span::new(l, r)));
         x
     }
 
+    /// Where the node stands, brackets and all, so that `a * (b + c)` does not end before the last one.
+    fn outer(&self, x: ExprId) -> Span {
+        // A node is made before its brackets are closed, and what is inside before it: they stand in order.
+        let brackets = &self.stacks.brackets;
+        match brackets.get(brackets.partition_point(|(inner, _)| *inner <= x).wrapping_sub(1)) {
+            Some((inner, span)) if *inner == x => *span,
+            _ => self.span(x),
+        }
+    }
+
     pub fn sign(&mut self, sign: Sign, l: u32, operand: ExprId) -> ExprId {
-        let span = Span::new(l, self.span(operand).end);
+        let span = Span::new(l, self.outer(operand).end);
         self.add(Expr::Sign { sign, operand }, span)
     }
 

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::equal::{equal_aggregates, name_of_text};
+use super::equal::{equal_values, name_of_offset, name_of_text, numbers};
 use super::names::Taken;
 use crate::catalog;
 use crate::check::Role;
@@ -75,7 +75,7 @@ pub(super) fn cuts(step: &StepPlan<'_>, dialect: Dialect, source: &str, taken: &
         }
     }
     let mut cuts = Cuts::default();
-    share_aggregates(step, &live, source, taken, &mut cuts);
+    share_equals(step, &live, source, taken, &mut cuts);
     for index in 0..program.definitions.len() {
         let root = step.root(index);
         if !step.is(index, Role::Definitions) || !live[index] || is_trivial(program, root) || cuts.contains(root) {
@@ -101,14 +101,105 @@ pub(super) fn cuts(step: &StepPlan<'_>, dialect: Dialect, source: &str, taken: &
             cuts.insert(root, column);
         }
     }
-    for (index, definition) in program.definitions.iter().enumerate() {
+    let mut shared = Shared { step, live: &live, rows: &in_rows, values: None };
+    for index in &program.order {
+        let index = *index as usize;
+        let definition = &program.definitions[index];
         if live[index] && !definition.failed {
             let owner = definition.name.as_deref().unwrap_or_else(|| role_name(step.roles[index])).to_owned();
             let inner = Inner { program, dialect, source, owner: &owner, grouped: step.grouped };
-            inner.cut(definition.first, definition.root, taken, &mut cuts);
+            inner.cut(index, taken, &mut cuts, &mut shared);
         }
     }
     cuts
+}
+
+/// Arguments with columns of their own, so that one which says the same as another, or as a definition, is that one.
+struct Shared<'s> {
+    step: &'s StepPlan<'s>,
+    live: &'s [bool],
+    rows: &'s [bool],
+    /// Made when the first argument is cut.
+    values: Option<Values>,
+}
+
+struct Values {
+    numbers: Vec<u32>,
+    /// The definition with this value.
+    definitions: FxHashMap<u32, usize>,
+    /// The place of each definition in the order of computing.
+    places: Vec<usize>,
+    /// What is a column already.
+    columns: FxHashMap<u32, IrId>,
+}
+
+impl Shared<'_> {
+    fn values(&mut self) -> &mut Values {
+        let Self { step, live, .. } = *self;
+        self.values.get_or_insert_with(|| {
+            let program = step.program;
+            let numbers = numbers(step, live, |_, _| {});
+            let mut places = vec![0; program.definitions.len()];
+            let mut definitions = FxHashMap::default();
+            for (place, index) in program.order.iter().enumerate() {
+                let index = *index as usize;
+                places[index] = place;
+                let column = step.is(index, Role::Definitions) && step.outputs[index] && !step.keys[index];
+                if live[index] && column && !program.definitions[index].failed {
+                    definitions.entry(numbers[step.root(index).index()]).or_insert(index);
+                }
+            }
+            Values { numbers, definitions, places, columns: FxHashMap::default() }
+        })
+    }
+
+    /// Cuts an argument of this definition.
+    fn cut(
+        &mut self,
+        arg: IrId,
+        of: usize,
+        cuts: &mut Cuts,
+        taken: &mut Taken,
+        name: impl FnOnce(&mut Taken) -> String,
+    ) {
+        let (step, rows) = (self.step, self.rows);
+        let program = step.program;
+        // What `having` tests is computed first, whatever the order of the definitions.
+        let tested = step.roles.contains(&Role::Having);
+        if tested || program.meta(arg).volatile || rows[arg.index()] != rows[program.definitions[of].root.index()] {
+            cuts.insert(arg, name(taken));
+            return;
+        }
+        let values = self.values();
+        let number = values.numbers[arg.index()];
+        if let Some(column) = values.columns.get(&number).copied().filter(|c| rows[c.index()] == rows[arg.index()]) {
+            cuts.same.insert(arg, column);
+            return;
+        }
+        let place = |index: usize| values.places[index];
+        let same = values.definitions.get(&number).copied().filter(|index| {
+            let root = step.root(*index);
+            rows[root.index()] == rows[arg.index()] && (place(*index) < place(of) || !cuts.contains(root))
+        });
+        let column = match same {
+            Some(index) => {
+                let root = step.root(index);
+                let (first, other) = if place(index) < place(of) { (root, arg) } else { (arg, root) };
+                let first = cuts.chosen(first);
+                if !cuts.contains(first) {
+                    let name = taken.output(program.definitions[index].name.as_deref().unwrap_or_default());
+                    cuts.insert(first, name);
+                }
+                cuts.same.insert(other, first);
+                first
+            }
+            None => {
+                cuts.insert(arg, name(taken));
+                arg
+            }
+        };
+        values.columns.insert(number, column);
+    }
 }
 
 fn role_name(role: Role) -> &'static str {
@@ -119,13 +210,13 @@ fn role_name(role: Role) -> &'static str {
     }
 }
 
-/// Aggregates that stand more than once are computed once, under the name of the definition that one of them is,
-/// or one made of the formula.
-fn share_aggregates(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Taken, cuts: &mut Cuts) {
+/// Aggregates and windows that stand more than once are computed once, under the name of the definition that one of
+/// them is, or one made of the formula.
+fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Taken, cuts: &mut Cuts) {
     let program = step.program;
     let roots: FxHashMap<IrId, usize> =
         (0..program.definitions.len()).filter(|i| step.outputs[*i]).map(|i| (step.root(i), i)).collect();
-    for equal in equal_aggregates(step, live) {
+    for equal in equal_values(step, live) {
         // Two definitions of the same formula are the analyst's; each keeps its line.
         let named = equal.iter().copied().find(|id| roots.contains_key(id));
         let equal: Vec<IrId> = equal.into_iter().filter(|id| named == Some(*id) || !roots.contains_key(id)).collect();
@@ -136,7 +227,8 @@ fn share_aggregates(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mu
             Some(index) => taken.output(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
                 let text = program.meta(equal[0]).span.text(source);
-                let wanted = name_of_text(text).unwrap_or_else(|| "shared_aggregate".to_owned());
+                let wanted = name_of_offset(text).or_else(|| name_of_text(text));
+                let wanted = wanted.unwrap_or_else(|| "shared_value".to_owned());
                 taken.column(&wanted, text)
             }
         };
@@ -162,6 +254,11 @@ pub(super) fn cut_late_aggregates(
     let program = step.program;
     let live = live_definitions(step);
     let rows = row_context(step);
+    // A count of rows is short, and written again where that needs no column; as a column it is one.
+    let counted = (0..program.definitions.len())
+        .filter(|i| step.outputs[*i] && step.is(*i, Role::Definitions) && !program.definitions[*i].failed)
+        .find(|i| matches!(program.node(step.root(*i)), Ir::CountRows));
+    let mut row_count: Option<IrId> = None;
     for (index, definition) in program.definitions.iter().enumerate() {
         if !live[index] || definition.failed || rows[definition.root.index()] {
             continue;
@@ -183,12 +280,28 @@ pub(super) fn cut_late_aggregates(
         for id in nodes {
             let aggregate = matches!(program.node(id), Ir::Aggregate { .. } | Ir::CountRows);
             if aggregate && written[id.index() - base] > main && !cuts.contains(id) {
+                let is_count = matches!(program.node(id), Ir::CountRows);
+                if let (Some(counted), true, None) = (counted, is_count, row_count) {
+                    let root = step.root(counted);
+                    if !cuts.contains(root) {
+                        let name = taken.output(program.definitions[counted].name.as_deref().unwrap_or_default());
+                        cuts.insert(root, name);
+                    }
+                    row_count = Some(root);
+                }
+                if let (Some(counted), true) = (row_count.filter(|c| *c != id), is_count) {
+                    cuts.same.insert(id, cuts.chosen(counted));
+                    continue;
+                }
                 let text = program.meta(id).span.text(source);
                 let owner = definition.name.as_deref().unwrap_or("group");
                 let rows = matches!(program.node(id), Ir::CountRows).then(|| "row_count".to_owned());
                 let wanted = rows.or_else(|| name_of_text(text)).unwrap_or_else(|| format!("{owner}_part"));
                 let name = taken.column(&wanted, text);
                 cuts.insert(id, name);
+                if is_count {
+                    row_count = Some(id);
+                }
             }
         }
     }
@@ -210,9 +323,10 @@ impl Inner<'_> {
     }
 
     /// Arguments that a template repeats, windows over rows, windows inside windows.
-    fn cut(&self, first: IrId, root: IrId, taken: &mut Taken, cuts: &mut Cuts) {
+    fn cut(&self, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let program = self.program;
-        for node in needed(program, first, root) {
+        let definition = &program.definitions[of];
+        for node in needed(program, definition.first, definition.root) {
             match program.node(node) {
                 Ir::Apply { overload, args } => {
                     let Cell::Template(template) = self.dialect.cell(overload) else { continue };
@@ -225,8 +339,7 @@ impl Inner<'_> {
                         // A constant per row could not stand beside groups.
                         let constant = self.grouped && program.meta(*arg).level == Level::Const;
                         if *uses > 1 && !constant && !is_trivial(program, *arg) && !cuts.contains(*arg) {
-                            let name = self.name(param.name, *arg, taken);
-                            cuts.insert(*arg, name);
+                            shared.cut(*arg, of, cuts, taken, |taken| self.name(param.name, *arg, taken));
                         }
                     }
                 }
@@ -243,13 +356,16 @@ impl Inner<'_> {
                     let (finished, name) = match program.node(value) {
                         Ir::Definition(used) => {
                             let definition = &program.definitions[used as usize];
-                            (definition.root, definition.name.clone())
+                            let name = definition.name.as_deref().filter(|_| !cuts.contains(definition.root));
+                            let output = shared.step.outputs[used as usize];
+                            let name = name.map(|n| if output { taken.output(n) } else { taken.column(n, n) });
+                            (definition.root, name)
                         }
                         _ => (value, None),
                     };
                     if !cuts.contains(finished) {
                         let name = match name {
-                            Some(name) => taken.column(&name, &name),
+                            Some(name) => name,
                             None => self.name("value", value, taken),
                         };
                         cuts.insert(finished, name);

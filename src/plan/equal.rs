@@ -1,4 +1,4 @@
-//! Aggregates that say the same, so that each is computed once.
+//! Values that say the same, so that each is computed once.
 
 use rustc_hash::FxHashMap;
 
@@ -6,31 +6,41 @@ use super::StepPlan;
 use super::cuts::needed;
 use crate::ir::{Ir, IrId, Program};
 
-/// For each aggregate that stands more than once in live definitions, all its nodes, the first one first.
-pub(super) fn equal_aggregates(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>> {
+/// For each aggregate and window that stands more than once in live definitions, all its nodes, the one that is
+/// computed first first.
+pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>> {
     let program = step.program;
-    let aggregates = program.nodes().filter(|n| matches!(n, Ir::Aggregate { .. })).count();
-    if aggregates < 2 {
+    let counts = |node: &Ir| matches!(node, Ir::Aggregate { .. } | Ir::Window { .. });
+    if program.nodes().filter(counts).count() < 2 {
         return Vec::new();
     }
-    let mut numbering = Numbering { program, numbers: FxHashMap::default(), of: vec![0; program.len()] };
     let mut classes: FxHashMap<u32, Vec<IrId>> = FxHashMap::default();
+    numbers(step, live, |id, number| {
+        if counts(&program.node(id)) && !program.meta(id).volatile {
+            classes.entry(number).or_default().push(id);
+        }
+    });
+    let mut equal: Vec<Vec<IrId>> = classes.into_values().filter(|ids| ids.len() > 1).collect();
+    // All aggregates are computed where the groups are made; a window where what it is made of is there.
+    let aggregates = |ids: &&mut Vec<IrId>| ids.iter().all(|id| matches!(program.node(*id), Ir::Aggregate { .. }));
+    equal.iter_mut().filter(aggregates).for_each(|ids| ids.sort_unstable());
+    equal.sort_unstable();
+    equal
+}
+
+/// By node: a number that equal expressions of live definitions share.
+pub(super) fn numbers(step: &StepPlan<'_>, live: &[bool], mut each: impl FnMut(IrId, u32)) -> Vec<u32> {
+    let program = step.program;
+    let mut numbering = Numbering { program, numbers: FxHashMap::default(), of: vec![0; program.len()] };
     for index in &program.order {
         let definition = &program.definitions[*index as usize];
-        if !live[*index as usize] || definition.failed {
-            continue;
-        }
-        for id in needed(program, definition.first, definition.root) {
-            let number = numbering.number(id);
-            if let (Ir::Aggregate { .. }, false) = (program.node(id), program.meta(id).volatile) {
-                classes.entry(number).or_default().push(id);
+        if live[*index as usize] && !definition.failed {
+            for id in needed(program, definition.first, definition.root) {
+                each(id, numbering.number(id));
             }
         }
     }
-    let mut equal: Vec<Vec<IrId>> = classes.into_values().filter(|ids| ids.len() > 1).collect();
-    equal.iter_mut().for_each(|ids| ids.sort_unstable());
-    equal.sort_unstable();
-    equal
+    numbering.of
 }
 
 /// Gives equal expressions equal numbers, operands first.
@@ -105,9 +115,32 @@ pub(super) fn name_of_text(text: &str) -> Option<String> {
     (!name.is_empty() && name.len() <= 32 && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name)
 }
 
+/// `OFFSET(revenue, -1)` is called `previous_revenue`, `OFFSET(revenue, 3)` `revenue_3_rows_after`.
+pub(super) fn name_of_offset(text: &str) -> Option<String> {
+    let inside = text.strip_suffix(')')?.split_once('(').filter(|(f, _)| f.trim().eq_ignore_ascii_case("offset"))?.1;
+    let (value, rows) = inside.rsplit_once(',')?;
+    let value = name_of_text(value.trim()).filter(|_| !value.contains('('))?;
+    let rows: i64 = rows.trim().parse().ok()?;
+    Some(match rows {
+        -1 => format!("previous_{value}"),
+        1 => format!("next_{value}"),
+        _ => format!("{value}_{}_rows_{}", rows.unsigned_abs(), if rows < 0 { "before" } else { "after" }),
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::name_of_text;
+    use super::{name_of_offset, name_of_text};
+
+    #[test]
+    fn rows_are_called_by_where_they_stand() {
+        assert_eq!(name_of_offset("OFFSET(revenue, -1)").as_deref(), Some("previous_revenue"));
+        assert_eq!(name_of_offset("offset( revenue ,1)").as_deref(), Some("next_revenue"));
+        assert_eq!(name_of_offset("OFFSET(revenue, -12)").as_deref(), Some("revenue_12_rows_before"));
+        assert_eq!(name_of_offset("OFFSET(a / b, 2)").as_deref(), Some("a_b_2_rows_after"));
+        assert_eq!(name_of_offset("OFFSET(MAX(a), 2)"), None);
+        assert_eq!(name_of_offset("SUM(a)"), None);
+    }
 
     #[test]
     fn names_say_what_is_computed() {

@@ -6,17 +6,28 @@ use rustc_hash::FxHashSet;
 #[derive(Debug)]
 pub(super) struct Taken {
     columns: FxHashSet<String>,
+    /// The columns that the step gives, each of which is made under its own name.
+    outputs: FxHashSet<String>,
     /// Bytes that a name may have; 0 when there is no limit.
     most: usize,
 }
 
 impl Taken {
     pub fn new(most: usize) -> Self {
-        Self { columns: FxHashSet::default(), most }
+        Self { columns: FxHashSet::default(), outputs: FxHashSet::default(), most }
     }
 
     pub fn reserve(&mut self, name: &str) {
         self.columns.insert(name.to_lowercase());
+    }
+
+    pub fn promise(&mut self, name: &str) {
+        self.outputs.insert(name.to_lowercase());
+    }
+
+    fn take(&mut self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        !self.outputs.contains(&name) && self.columns.insert(name)
     }
 
     /// The name of an output's column: its own, unless an input column bears it too.
@@ -31,7 +42,7 @@ impl Taken {
     /// A name for a value: the wanted one, or, where that is taken or too long, one with a mark of the formula text.
     pub fn column(&mut self, wanted: &str, formula: &str) -> String {
         let fits = self.most == 0 || wanted.len() <= self.most;
-        if fits && self.columns.insert(wanted.to_lowercase()) {
+        if fits && self.take(wanted) {
             return wanted.to_owned();
         }
         let mut text = formula.to_owned();
@@ -43,7 +54,7 @@ impl Taken {
                 end -= 1;
             }
             let name = format!("{}_{mark}", wanted.get(..end).unwrap_or_default());
-            if self.columns.insert(name.to_lowercase()) {
+            if self.take(&name) {
                 return name;
             }
             text.push(' ');

@@ -66,6 +66,7 @@ pub(crate) fn plan_step<'p>(
         input.relation.into_iter().flat_map(Relation::columns).for_each(|c| taken.reserve(c.name()));
     }
     let outputs = outputs(step, spec);
+    outputs.iter().for_each(|output| taken.promise(&output.name));
     let mut cuts = cuts::cuts(step, dialect, spec.source, &mut taken);
     let aliases = aliases(step, &outputs);
     let stages = stages::stages(step, &cuts, &aliases);

@@ -224,19 +224,23 @@ fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
                 sink.word(" ");
                 plain(sink, subject);
             }
-            for pair in tree.args(arms).chunks(2) {
-                match pair {
-                    [test, value] => {
-                        sink.word(" when ");
-                        plain(sink, *test);
-                        sink.word(" then ");
-                        plain(sink, *value);
+            let mut rest = Some(arms);
+            while let Some(arms) = rest {
+                rest = tree.goes_on(subject, arms);
+                for pair in tree.args(arms).chunks(2) {
+                    match pair {
+                        [test, value] => {
+                            sink.word(" when ");
+                            plain(sink, *test);
+                            sink.word(" then ");
+                            plain(sink, *value);
+                        }
+                        [value] if rest.is_none() => {
+                            sink.word(" else ");
+                            plain(sink, *value);
+                        }
+                        _ => {}
                     }
-                    [value] => {
-                        sink.word(" else ");
-                        plain(sink, *value);
-                    }
-                    _ => {}
                 }
             }
             sink.word(" end");

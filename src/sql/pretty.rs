@@ -136,11 +136,17 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
         Sql::Case { subject, arms } => {
             out.push_str("case");
             stack.extend([Step::Str("end"), Step::Line(indent)]);
-            for pair in tree.args(arms).chunks(2).rev() {
-                match pair {
-                    [test, value] => arm(tree, *test, *value, inner, stack),
-                    [value] => stack.extend([at(*value, false, inner, 0), Step::Str("else "), Step::Line(inner)]),
-                    _ => {}
+            let chain: Vec<Slice> = std::iter::successors(Some(arms), |arms| tree.goes_on(subject, *arms)).collect();
+            for (index, arms) in chain.iter().enumerate().rev() {
+                let last = index + 1 == chain.len();
+                for pair in tree.args(*arms).chunks(2).rev() {
+                    match pair {
+                        [test, value] => arm(tree, *test, *value, inner, stack),
+                        [value] if last => {
+                            stack.extend([at(*value, false, inner, 0), Step::Str("else "), Step::Line(inner)]);
+                        }
+                        _ => {}
+                    }
                 }
             }
             if let Some(subject) = subject {

@@ -163,6 +163,17 @@ impl Tree {
         matches!(*self.node(id), Sql::Text { first, len } if self.str(first, len) == text)
     }
 
+    /// The arms that a case goes on with: `else case when … end` is one more arm, as people write it.
+    pub fn goes_on(&self, subject: Option<SqlId>, arms: Slice) -> Option<Slice> {
+        if subject.is_some() || arms.count < 3 || arms.count.is_multiple_of(2) {
+            return None;
+        }
+        match self.args(arms).last().map(|id| self.node(*id)) {
+            Some(Sql::Case { subject: None, arms }) => Some(*arms),
+            _ => None,
+        }
+    }
+
     /// Text that `write` appends, as a node; one that begins with a minus binds like one.
     pub fn text(&mut self, span: Span, write: impl FnOnce(&mut String)) -> SqlId {
         let first = self.text.len() as u32;
@@ -260,8 +271,10 @@ impl Tree {
                 let pairs = arms.count / 2;
                 let other = arms.count % 2;
                 let words = 8u32.saturating_add(pairs.saturating_mul(12)).saturating_add(other * 6);
+                // Of a case that goes on with the arms of another, ` else case` and its own ` end` are not written.
+                let spared = if self.goes_on(subject, arms).is_some() { 14 } else { 0 };
                 let subject = subject.map_or(0, |s| self.width(s).saturating_add(1));
-                (list(arms, 0).saturating_add(words).saturating_add(subject), ATOM)
+                (list(arms, 0).saturating_add(words).saturating_add(subject).saturating_sub(spared), ATOM)
             }
             Sql::Cast { name, x, ty } => (self.width(x).saturating_add((name.len() + ty.len()) as u32 + 6), ATOM),
             // Words around an expression bind like the loosest of it, so they are bracketed as operands,

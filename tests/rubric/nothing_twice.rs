@@ -53,12 +53,74 @@ fn aggregates_once() {
     });
 }
 
+/// So does the value of another row.
+#[test]
+fn windows_once() {
+    each(|w, sql| {
+        let mut faults = Vec::new();
+        for select in sql.split("\n)") {
+            let text = select.split_whitespace().collect::<Vec<_>>().join(" ");
+            let mut seen = HashSet::new();
+            for (at, _) in text.match_indices(" over (") {
+                let (before, after) = text.split_at(at);
+                let call = before.rfind("lag(").max(before.rfind("lead(")).map_or("", |start| &before[start..]);
+                let window = after.split(')').next().unwrap_or_default();
+                if !call.is_empty() && !seen.insert((call.to_owned(), window.to_owned())) {
+                    faults.push(format!("twice: {call}{window})"));
+                }
+            }
+        }
+        faults
+    });
+}
+
+/// A generated column does not hold what another column of the query holds.
+#[test]
+fn columns_once() {
+    each(|w, sql| {
+        let mut faults = Vec::new();
+        let mut seen = HashSet::new();
+        for line in sql.lines().map(|l| l.trim_end_matches(',')) {
+            let Some((made, name)) = line.trim().rsplit_once(" as ") else { continue };
+            let is_column = line.len() - line.trim_start().len() <= 8 && !name.contains([' ', ')']);
+            let generated = is_column && !w.spec.contains(name.trim_matches('"'));
+            if made.ends_with(')') && made.contains('(') && !seen.insert(made.to_owned()) && generated {
+                faults.push(format!("{name} again: {made}"));
+            }
+        }
+        faults
+    });
+}
+
+/// What goes on with another condition is one more arm of the same case.
+#[test]
+fn no_case_in_else() {
+    each(|_, sql| {
+        let text = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.match_indices("else case when").map(|(at, _)| text[at..].chars().take(60).collect()).collect()
+    });
+}
+
+/// A literal is written as of the type that it must have; a cast is for what is not known.
+#[test]
+fn literals_are_not_cast() {
+    each(|w, sql| {
+        let literal = |inside: &str| inside.starts_with("date '") || inside.starts_with("timestamp '");
+        let calls = calls(w.dialect, sql).into_iter();
+        calls.filter(|(_, text)| text.strip_prefix("cast(").is_some_and(literal)).map(|(_, text)| text).collect()
+    });
+}
+
 /// No fallback for what cannot be NULL: a column declared so, a literal, a count, a fallback.
 #[test]
 fn fallbacks_that_matter() {
     each(|w, sql| {
         let mut faults = Vec::new();
         for (name, text) in calls(w.dialect, sql) {
+            // A division by 0 is NULL, as one by NULL is.
+            if name == "safe_divide" && text.ends_with(", 0))") && text.contains(", coalesce(") {
+                faults.push(format!("0 is as good as NULL: {text}"));
+            }
             let Some(inside) = text.strip_prefix("coalesce(").filter(|_| name == "coalesce") else { continue };
             let never = ["id", "subscription_id", "invoice_id", "market", "count(*)", "current_date", "'", "0", "1"];
             let first = inside.split([',', ')']).next().unwrap_or_default();
