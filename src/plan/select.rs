@@ -112,8 +112,8 @@ pub(crate) fn plan_step<'p>(
         input.relation.into_iter().flat_map(Relation::columns).for_each(|c| taken.reserve(c.name()));
     }
     let outputs = outputs(step, spec);
-    let mut cuts = cuts::cuts(step, dialect, spec.source, &mut taken);
     let aliases = aliases(step, &outputs);
+    let mut cuts = cuts::cuts(step, dialect, spec.source, &aliases, &mut taken);
     let stages = stages::stages(step, &cuts, &aliases);
     cuts::cut_late_aggregates(step, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
     let mut emitter = Emitter::new(program, dialect, limits, work);

@@ -114,6 +114,17 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId,
     // Then groups and windows. A key read by its name is a column from the stratum after the grouping one.
     let mut last = main;
     let mut having = main;
+    // The keys order and part what windows see.
+    let computed = |root: IrId| match program.node(root) {
+        Ir::Definition(used) => {
+            let root = program.definitions[used as usize].root;
+            !cuts.contains(root) && !super::cuts::is_trivial(program, root)
+        }
+        _ => !super::cuts::is_trivial(program, root),
+    };
+    let key = |index: usize| step.is(index, Role::GroupBy) && !program.definitions[index].failed;
+    let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(step.root(i)));
+    let ordered = if by_name { main + 1 } else { main };
     for (id, of) in each_of {
         let before = if step.grouped { rows[id.index()] } else { !windowed(id) };
         if before {
@@ -135,8 +146,8 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId,
             _ if step.grouped && aliases.contains_key(&id) => main + 1,
             _ => need(&stage, id),
         };
-        // Windows see the groups that are left.
-        let own = if matches!(program.node(id), Ir::Window { .. }) { own.max(having) } else { own };
+        // Windows see the groups that are left, in the order of their keys.
+        let own = if matches!(program.node(id), Ir::Window { .. }) { own.max(having).max(ordered) } else { own };
         stage[id.index()] = own.max(main);
         if step.is(of, Role::Having) && id == program.definitions[of].root {
             having = stage[id.index()];
