@@ -2,8 +2,8 @@
 
 use super::Emitter;
 use crate::catalog::{self, FunctionId, ParamType, ResultType};
-use crate::dialect::part::{Mode, Part, TypeName};
 use crate::dialect::op::Op;
+use crate::dialect::part::{Mode, Part, TypeName};
 use crate::dialect::{Cell, Template};
 use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;

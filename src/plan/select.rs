@@ -511,6 +511,10 @@ impl Planner<'_> {
         (relation, open, grain)
     }
 
+    pub(super) fn last_stage(&self) -> u32 {
+        self.stages.last
+    }
+
     pub(super) fn output_names(&self) -> rustc_hash::FxHashSet<String> {
         self.outputs.iter().map(|o| o.name.to_lowercase()).collect()
     }
