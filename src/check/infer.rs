@@ -143,8 +143,12 @@ impl Infer<'_> {
             (Expr::Number, _) => Term::Type(Type::Number),
             (Expr::Text, _) => Term::Type(Type::Text),
             (Expr::Timeframe { base, frame }, _) => {
-                self.require(base, Term::Temporal);
-                timeframe(self.ast.names[frame as usize].text(self.source))
+                let name = self.ast.names[frame as usize].text(self.source);
+                // Nobody takes the date or the hour of what is a date already.
+                let of_time = ["date", "day", "hour", "minute", "hour_of_day"];
+                let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
+                self.require(base, if timed { Term::Type(Type::Timestamp) } else { Term::Temporal });
+                timeframe(name)
             }
             (Expr::Sign { operand, .. } | Expr::Percent(operand), _) => self.require(operand, Term::Type(Type::Number)),
             (Expr::Binary { op, left, right }, _) => self.binary(op, left, right, id),
@@ -410,6 +414,9 @@ impl Infer<'_> {
     fn signature(&mut self, function: &Function, args: &[ExprId]) -> Term {
         let mut same: Option<ExprId> = None;
         let across = args.len() > 1 && function.across.is_some();
+        // Across the row values are of one type where the entry for that says so; COUNT takes any beside any.
+        let unifies = |id| catalog::get(id).overloads.iter().flat_map(|o| o.params).any(|p| p.ty == ParamType::Same);
+        let across_same = across && function.across.is_some_and(unifies);
         for (i, arg) in args.iter().enumerate() {
             let mut wanted: Option<Term> = None;
             let mut agreed = true;
@@ -443,7 +450,7 @@ impl Infer<'_> {
                     self.require(*arg, wanted);
                 }
             }
-            if is_same || (across && wanted == Some(Term::Any)) {
+            if is_same || (across_same && wanted == Some(Term::Any)) {
                 if let Some(first) = same {
                     self.unify(first, *arg);
                 }
