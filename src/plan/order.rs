@@ -63,7 +63,7 @@ impl Planner<'_> {
     }
 
     /// The keys that order the rows of a query.
-    pub(super) fn order_keys(&mut self) -> Vec<OrderKey> {
+    pub(super) fn order_keys(&mut self, from: &str) -> Vec<OrderKey> {
         let program = self.step.program;
         let order = self.roles.order.clone();
         if order.is_empty() {
@@ -71,6 +71,11 @@ impl Planner<'_> {
         }
         let unnamed: Vec<IrId> = order.iter().map(|(id, _)| *id).filter(|id| self.name_of(*id).is_empty()).collect();
         let last = self.last_stage();
+        if !unnamed.is_empty() && self.emitter.qualifier.is_none() {
+            // Inside of an expression engines differ in whether a name is the output or the column.
+            let outputs: Vec<(String, IrId)> = self.outputs.iter().map(|o| (o.name.clone(), o.root)).collect();
+            self.emitter.qualifier = self.qualifier(&unnamed, last, from, &outputs);
+        }
         self.emit(&unnamed, last);
         let key = |(id, descending): &(IrId, bool)| {
             let name = self.name_of(*id);

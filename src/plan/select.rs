@@ -323,7 +323,7 @@ impl Planner<'_> {
         select.items = kept;
         select.limit = self.spec.limit;
         if self.spec.last || self.spec.limit.is_some() {
-            select.order_by = self.order_keys();
+            select.order_by = self.order_keys(from);
         }
         select
     }
@@ -387,7 +387,13 @@ impl Planner<'_> {
 
     /// A column is written with its relation where GROUP BY or HAVING read it and another output of the same select
     /// has its name: engines differ in which of the two they mean.
-    fn qualifier(&mut self, read: &[IrId], stage: u32, from: &str, wanted: &[(String, IrId)]) -> Option<SqlId> {
+    pub(super) fn qualifier(
+        &mut self,
+        read: &[IrId],
+        stage: u32,
+        from: &str,
+        wanted: &[(String, IrId)],
+    ) -> Option<SqlId> {
         let program = self.step.program;
         let mut stack: Vec<IrId> = read.to_vec();
         let mut seen = rustc_hash::FxHashSet::default();
