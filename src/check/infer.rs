@@ -143,8 +143,12 @@ impl Infer<'_> {
             (Expr::Number, _) => Term::Type(Type::Number),
             (Expr::Text, _) => Term::Type(Type::Text),
             (Expr::Timeframe { base, frame }, _) => {
-                self.require(base, Term::Temporal);
-                timeframe(self.ast.names[frame as usize].text(self.source))
+                let name = self.ast.names[frame as usize].text(self.source);
+                // Nobody takes the date or the hour of what is a date already.
+                let of_time = ["date", "day", "hour", "minute", "hour_of_day"];
+                let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
+                self.require(base, if timed { Term::Type(Type::Timestamp) } else { Term::Temporal });
+                timeframe(name)
             }
             (Expr::Sign { operand, .. } | Expr::Percent(operand), _) => self.require(operand, Term::Type(Type::Number)),
             (Expr::Binary { op, left, right }, _) => self.binary(op, left, right, id),

@@ -3,7 +3,7 @@
 use super::infer::{Infer, Term, joined};
 use super::names::text_value;
 use crate::ast::{BinaryOp, Call, Expr, ExprId};
-use crate::catalog::{Function, Lowering, ParamType, ResultType};
+use crate::catalog::{self, Function, Lowering, ParamType, ResultType};
 use crate::types::Type;
 
 impl Infer<'_> {
@@ -124,6 +124,9 @@ impl Infer<'_> {
     fn signature(&mut self, function: &Function, args: &[ExprId]) -> Term {
         let mut same: Option<ExprId> = None;
         let across = args.len() > 1 && function.across.is_some();
+        // Across the row values are of one type where the entry for that says so; COUNT takes any beside any.
+        let unifies = |id| catalog::get(id).overloads.iter().flat_map(|o| o.params).any(|p| p.ty == ParamType::Same);
+        let across_same = across && function.across.is_some_and(unifies);
         for (i, arg) in args.iter().enumerate() {
             let mut wanted: Option<Term> = None;
             let mut agreed = true;
@@ -157,7 +160,7 @@ impl Infer<'_> {
                     self.require(*arg, wanted);
                 }
             }
-            if is_same || (across && wanted == Some(Term::Any)) {
+            if is_same || (across_same && wanted == Some(Term::Any)) {
                 if let Some(first) = same {
                     self.unify(first, *arg);
                 }

@@ -141,6 +141,20 @@ impl Lower<'_> {
             Ir::Error => return root,
             _ => {}
         }
+        // The rows of a query are ordered by what its last select has: by names, or by values of its rows.
+        let named = matches!(self.program.node(root), Ir::Definition(_) | Ir::Column(_));
+        if self.role == Role::OrderBy && meta.level == Level::Aggregate && !named {
+            let text = self.source_text(meta.span);
+            self.report(
+                Diagnostic::new(
+                    Code::AggregateNotAllowed,
+                    meta.span,
+                    format!("`order_by` takes the names of columns and definitions, found `{text}`"),
+                )
+                .with_help(format!("define it, for example `sort_key = {text}`, and order by its name")),
+            );
+            return self.error(meta.span);
+        }
         // Without a spec the names that are grouped by may not be said.
         let sorts = self.grouped && self.scope.strata;
         if meta.level == Level::Row

@@ -166,7 +166,7 @@ impl Emitter<'_> {
 
     /// The branches of a CASE, likewise.
     pub(super) fn make_branches_alike(&mut self, arms: &[IrId]) {
-        if !self.dialect.facts().wide_decimal.is_empty() {
+        if branches(arms).any(|id| self.size(id) == ALL_DIGITS) {
             let values: Vec<IrId> = branches(arms).collect();
             self.make_alike(&values);
         }

@@ -2,6 +2,7 @@
 
 use super::Emitter;
 use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
+use crate::dialect::op::Op;
 use crate::dialect::part::{Mode, Part, TypeName};
 use crate::dialect::{Cell, Template};
 use crate::ir::{Ir, IrId, Meta};
@@ -201,16 +202,25 @@ impl Emitter<'_> {
         }
     }
 
-    /// `nullif(12, 0)` is 12.
+    /// `nullif(12, 0)` is 12, and so with a product such as `60 * 60`.
     fn pointless_nullif(&self, args: Slice) -> Option<SqlId> {
         let tree = &self.work.tree;
         let [x, zero] = tree.args(args) else { return None };
-        let Sql::Text { first, len } = *tree.node(*x) else { return None };
-        let number = tree.str(first, len);
-        let digits = number.strip_prefix('-').unwrap_or(number);
-        let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
-        let not_zero = digits.bytes().take_while(|b| *b != b'e').any(|b| (b'1'..=b'9').contains(&b));
-        (is_number && not_zero && tree.is_text(*zero, "0")).then_some(*x)
+        let not_zero = |id: SqlId| {
+            let Sql::Text { first, len } = *tree.node(id) else { return false };
+            let number = tree.str(first, len);
+            let digits = number.strip_prefix('-').unwrap_or(number);
+            let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
+            is_number && digits.bytes().take_while(|b| *b != b'e').any(|b| (b'1'..=b'9').contains(&b))
+        };
+        let mut left = *x;
+        while let Sql::Binary { op: Op::Multiply, left: more, right } = *tree.node(left) {
+            if !not_zero(right) {
+                return None;
+            }
+            left = more;
+        }
+        (not_zero(left) && tree.is_text(*zero, "0")).then_some(*x)
     }
 
     /// An argument, converted as its placeholder asks.

@@ -54,7 +54,13 @@ struct Reads {
     groups: u32,
 }
 
-pub(super) fn cuts(step: &StepPlan<'_>, dialect: Dialect, source: &str, taken: &mut Taken) -> Cuts {
+pub(super) fn cuts(
+    step: &StepPlan<'_>,
+    dialect: Dialect,
+    source: &str,
+    aliases: &FxHashMap<IrId, String>,
+    taken: &mut Taken,
+) -> Cuts {
     let program = step.program;
     let in_rows = row_context(step);
     let live = live_definitions(step);
@@ -107,7 +113,7 @@ pub(super) fn cuts(step: &StepPlan<'_>, dialect: Dialect, source: &str, taken: &
         let definition = &program.definitions[index];
         if live[index] && !definition.failed {
             let owner = definition.name.as_deref().unwrap_or_else(|| role_name(step.roles[index])).to_owned();
-            let inner = Inner { program, dialect, source, owner: &owner, grouped: step.grouped };
+            let inner = Inner { program, dialect, source, owner: &owner, grouped: step.grouped, aliases };
             inner.cut(index, taken, &mut cuts, &mut shared);
         }
     }
@@ -315,6 +321,8 @@ struct Inner<'i> {
     /// What generated names begin with.
     owner: &'i str,
     grouped: bool,
+    /// Keys written out again, which are columns.
+    aliases: &'i FxHashMap<IrId, String>,
 }
 
 impl Inner<'_> {
@@ -338,7 +346,8 @@ impl Inner<'_> {
                     for ((arg, uses), param) in program.args(args).iter().zip(template.uses).zip(params) {
                         // A constant per row could not stand beside groups.
                         let constant = self.grouped && program.meta(*arg).level == Level::Const;
-                        if *uses > 1 && !constant && !is_trivial(program, *arg) && !cuts.contains(*arg) {
+                        let column = is_trivial(program, *arg) || self.aliases.contains_key(arg);
+                        if *uses > 1 && !constant && !column && !cuts.contains(*arg) {
                             shared.cut(*arg, of, cuts, taken, |taken| self.name(param.name, *arg, taken));
                         }
                     }

@@ -52,6 +52,7 @@ impl Planner<'_> {
         self.emitter.windows = crate::emit::Windows { partition, order: keys, groups: Vec::new() };
     }
 
+    /// The name under which a key is known; empty for one that is only written out.
     fn name_of(&self, root: IrId) -> String {
         let program = self.program();
         match program.node(root) {
@@ -62,14 +63,26 @@ impl Planner<'_> {
     }
 
     /// The keys that order the rows of a query.
-    pub(super) fn order_keys(&mut self) -> Vec<OrderKey> {
+    pub(super) fn order_keys(&mut self, from: &str) -> Vec<OrderKey> {
         let program = self.step.program;
-        let order = self.roles.order.iter();
-        let mut keys: Vec<(String, bool, bool)> =
-            order.map(|(id, descending)| (self.name_of(*id), *descending, program.meta(*id).nullable)).collect();
-        if keys.is_empty() {
+        let order = self.roles.order.clone();
+        if order.is_empty() {
             return Vec::new();
         }
+        let unnamed: Vec<IrId> = order.iter().map(|(id, _)| *id).filter(|id| self.name_of(*id).is_empty()).collect();
+        let last = self.last_stage();
+        if !unnamed.is_empty() && self.emitter.qualifier.is_none() {
+            // Inside of an expression engines differ in whether a name is the output or the column.
+            let outputs: Vec<(String, IrId)> = self.outputs.iter().map(|o| (o.name.clone(), o.root)).collect();
+            self.emitter.qualifier = self.qualifier(&unnamed, last, from, &outputs);
+        }
+        self.emit(&unnamed, last);
+        let key = |(id, descending): &(IrId, bool)| {
+            let name = self.name_of(*id);
+            let written = if name.is_empty() { Some(*id) } else { None };
+            (name, written, *descending, program.meta(*id).nullable)
+        };
+        let mut keys: Vec<(String, Option<IrId>, bool, bool)> = order.iter().map(key).collect();
         let grain: Vec<(String, bool)> = if self.step.grouped {
             self.outputs.iter().filter(|o| o.key).map(|o| (o.name.clone(), program.meta(o.root).nullable)).collect()
         } else {
@@ -78,16 +91,17 @@ impl Planner<'_> {
         };
         for (name, nullable) in grain {
             if !keys.iter().any(|(k, ..)| k.eq_ignore_ascii_case(&name)) {
-                keys.push((name, false, nullable));
+                keys.push((name, None, false, nullable));
             }
         }
         let outputs = self.output_names();
         keys.into_iter()
-            .map(|(name, descending, nullable)| {
+            .map(|(name, written, descending, nullable)| {
                 // An output is ordered by under its name; another column is read from the relation.
-                let sql = match outputs.contains(&name.to_lowercase()) {
-                    true => self.emitter.name(&name, Span::default()),
-                    false => self.emitter.column_name(&name, Span::default()),
+                let sql = match written {
+                    Some(id) => self.written_node(id, last),
+                    None if outputs.contains(&name.to_lowercase()) => self.emitter.name(&name, Span::default()),
+                    None => self.emitter.column_name(&name, Span::default()),
                 };
                 OrderKey { expr: self.emitter.order_key(sql, descending, nullable) }
             })

@@ -67,8 +67,8 @@ pub(crate) fn plan_step<'p>(
     }
     let outputs = outputs(step, spec);
     outputs.iter().for_each(|output| taken.promise(&output.name));
-    let mut cuts = cuts::cuts(step, dialect, spec.source, &mut taken);
     let aliases = aliases(step, &outputs);
+    let mut cuts = cuts::cuts(step, dialect, spec.source, &aliases, &mut taken);
     let stages = stages::stages(step, &cuts, &aliases);
     cuts::cut_late_aggregates(step, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
     let mut emitter = Emitter::new(program, dialect, limits, work);
@@ -253,7 +253,7 @@ impl Planner<'_> {
         select.items = kept;
         select.limit = self.spec.limit;
         if self.spec.last || self.spec.limit.is_some() {
-            select.order_by = self.order_keys();
+            select.order_by = self.order_keys(from);
         }
         select
     }
@@ -317,7 +317,13 @@ impl Planner<'_> {
 
     /// A column is written with its relation where GROUP BY or HAVING read it and another output of the same select
     /// has its name: engines differ in which of the two they mean.
-    fn qualifier(&mut self, read: &[IrId], stage: u32, from: &str, wanted: &[(String, IrId)]) -> Option<SqlId> {
+    pub(super) fn qualifier(
+        &mut self,
+        read: &[IrId],
+        stage: u32,
+        from: &str,
+        wanted: &[(String, IrId)],
+    ) -> Option<SqlId> {
         let program = self.step.program;
         let mut stack: Vec<IrId> = read.to_vec();
         let mut seen = rustc_hash::FxHashSet::default();
@@ -439,6 +445,10 @@ impl Planner<'_> {
             if self.input.grain.iter().all(kept) { self.input.grain.to_vec() } else { Vec::new() }
         };
         (relation, open, grain)
+    }
+
+    pub(super) fn last_stage(&self) -> u32 {
+        self.stages.last
     }
 
     pub(super) fn output_names(&self) -> rustc_hash::FxHashSet<String> {

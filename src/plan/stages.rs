@@ -100,7 +100,11 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId,
     // What is tested of groups comes first, since windows depend on it.
     // The order of the rows of a query goes by column names; only windows compute with it.
     let windows = program.nodes().any(|n| matches!(n, Ir::Window { .. }));
-    let names_only = |index: usize| !windows && (step.is(index, Role::OrderBy) || step.is(index, Role::PartitionBy));
+    let named =
+        |root: IrId| matches!(program.node(root), Ir::Definition(_) | Ir::Column(_)) || aliases.contains_key(&root);
+    let names_only = |index: usize| {
+        !windows && (step.is(index, Role::OrderBy) && named(step.root(index)) || step.is(index, Role::PartitionBy))
+    };
     let mut each_of: Vec<(IrId, usize)> = Vec::new();
     for tested in [true, false] {
         for index in &program.order {
@@ -114,6 +118,17 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId,
     // Then groups and windows. A key read by its name is a column from the stratum after the grouping one.
     let mut last = main;
     let mut having = main;
+    // The keys order and part what windows see.
+    let computed = |root: IrId| match program.node(root) {
+        Ir::Definition(used) => {
+            let root = program.definitions[used as usize].root;
+            !cuts.contains(root) && !super::cuts::is_trivial(program, root)
+        }
+        _ => !super::cuts::is_trivial(program, root),
+    };
+    let key = |index: usize| step.is(index, Role::GroupBy) && !program.definitions[index].failed;
+    let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(step.root(i)));
+    let ordered = if by_name { main + 1 } else { main };
     for (id, of) in each_of {
         let before = if step.grouped { rows[id.index()] } else { !windowed(id) };
         if before {
@@ -135,8 +150,8 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId,
             _ if step.grouped && aliases.contains_key(&id) => main + 1,
             _ => need(&stage, id),
         };
-        // Windows see the groups that are left.
-        let own = if matches!(program.node(id), Ir::Window { .. }) { own.max(having) } else { own };
+        // Windows see the groups that are left, in the order of their keys.
+        let own = if matches!(program.node(id), Ir::Window { .. }) { own.max(having).max(ordered) } else { own };
         stage[id.index()] = own.max(main);
         if step.is(of, Role::Having) && id == program.definitions[of].root {
             having = stage[id.index()];
