@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::symbols::{Lookup, Symbols};
 use super::{Role, Scope};
-use crate::ast::{Ast, Definition, Expr, ExprId};
+use crate::ast::{Ast, BinaryOp, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::ColumnUse;
@@ -419,11 +419,29 @@ impl Resolver<'_> {
         let help = match self.nearest(text, others) {
             Some(near) => format!("`{near}` has a similar name"),
             None => {
-                scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), |r| columns_of(r))
+                let names = scope
+                    .relations
+                    .first()
+                    .map_or_else(|| "define it, or correct the name".to_owned(), |r| columns_of(r));
+                // `status = open`: who means a text forgets the quotes.
+                if bare && self.is_compared(id, definition) {
+                    format!("write `\"{text}\"` if it is a text; {names}")
+                } else {
+                    names
+                }
             }
         };
         self.diagnostics.push(diagnostic.with_help(help));
         Target::Error
+    }
+
+    /// Whether a node is compared with another by `=` or `<>`.
+    fn is_compared(&self, id: ExprId, definition: &Definition) -> bool {
+        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
+        behind.map(ExprId).any(|node| match self.ast.expr(node) {
+            Expr::Binary { op: BinaryOp::Equal | BinaryOp::NotEqual, left, right } => left == id || right == id,
+            _ => false,
+        })
     }
 
     /// Whether a node is one of the branches of an IF.
@@ -477,6 +495,12 @@ impl Resolver<'_> {
                 Diagnostic::new(Code::UnknownRelation, view, format!("there is no relation `{view_text}` here"));
             diagnostic = match self.nearest(view_text, known.iter().copied().take(CANDIDATES)) {
                 Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
+                None if self.scope.relations.iter().any(|r| r.position(view_text).is_some()) => {
+                    let frame = text.to_ascii_lowercase();
+                    diagnostic.with_help(format!(
+                        "`{view_text}` is a column; its timeframes are written `{view_text}[{frame}]`"
+                    ))
+                }
                 None => diagnostic.with_help(format!("there is {}", listed(&known[..known.len().min(8)]))),
             };
             self.diagnostics.push(diagnostic);

@@ -20,32 +20,32 @@ pub(super) fn begins_operand(token: Token) -> bool {
 }
 
 impl Pass<'_> {
-    fn token(&self, at: usize) -> Option<Token> {
+    pub(super) fn token(&self, at: usize) -> Option<Token> {
         self.tokens.get(at).map(|t| t.0)
     }
 
     /// The text of a token; empty past the end.
-    fn text(&self, at: usize) -> &str {
+    pub(super) fn text(&self, at: usize) -> &str {
         self.tokens.get(at).map_or("", |(_, span)| span.text(self.source))
     }
 
-    fn is_word(&self, at: usize, word: &str) -> bool {
+    pub(super) fn is_word(&self, at: usize, word: &str) -> bool {
         self.token(at) == Some(Token::Name) && self.text(at).eq_ignore_ascii_case(word)
     }
 
-    fn after_operand(&self) -> bool {
+    pub(super) fn after_operand(&self) -> bool {
         self.out.tokens.last().is_some_and(|(_, token, _)| ends_operand(*token))
     }
 
-    fn operand_comes(&self, at: usize) -> bool {
+    pub(super) fn operand_comes(&self, at: usize) -> bool {
         self.token(at).is_some_and(begins_operand) && !self.is_definition(at)
     }
 
-    fn syntax(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn syntax(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.report(Diagnostic::new(Code::NotFormulaSyntax, span, message).with_help(help));
     }
 
-    fn report(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.broken = true;
         self.diagnostics.push(diagnostic);
     }
@@ -118,9 +118,15 @@ impl Pass<'_> {
                     return self.infix_word(at, single);
                 }
                 match next {
-                    Some(Token::Name | Token::Number | Token::Text | Token::Model | Token::Cell | Token::Fault) => {
-                        self.prefix_word(at, single)
-                    }
+                    Some(
+                        Token::Name
+                        | Token::Number
+                        | Token::Text
+                        | Token::Model
+                        | Token::Cell
+                        | Token::Fault
+                        | Token::Tab,
+                    ) => self.prefix_word(at, single),
                     _ => 0,
                 }
             }
@@ -185,7 +191,7 @@ impl Pass<'_> {
     }
 
     /// The text of an operand of one token, with nothing after it that belongs to it.
-    fn single(&self, at: usize) -> Option<&str> {
+    pub(super) fn single(&self, at: usize) -> Option<&str> {
         let leaf = matches!(self.token(at), Some(Token::Name | Token::Model | Token::Number | Token::Text));
         let more = matches!(self.token(at + 1), Some(Token::Open | Token::Dot | Token::OpenSquare | Token::Colon));
         (leaf && !more).then(|| self.text(at))
@@ -199,16 +205,17 @@ impl Pass<'_> {
         match word.as_str() {
             "NOT" => {
                 let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, span, "`NOT` is a function");
-                diagnostic = match self.single(at + 1) {
-                    Some(operand) => {
-                        let call = format!("NOT({operand})");
-                        diagnostic.with_help(format!("write `{call}`")).with_fix(span.to(self.tokens[at + 1].1), call)
+                diagnostic = match self.negated(at + 1) {
+                    Some(condition) => {
+                        let call = format!("NOT({})", condition.text(self.source));
+                        diagnostic.with_help(format!("write `{call}`")).with_fix(span.to(condition), call)
                     }
                     None => diagnostic.with_help("write `NOT(condition)`"),
                 };
                 self.report(diagnostic);
                 1
             }
+            "DISTINCT" | "INTERVAL" => self.modifier(at, single).unwrap_or(0),
             "CASE" => {
                 let help = if self.is_word(at + 1, "when") {
                     "write `IFS(condition, value, …, TRUE, otherwise)`"
@@ -349,7 +356,10 @@ impl Pass<'_> {
                 self.odd(verb + 1, words);
                 verb + 1 - at
             }
-            _ => self.side_by_side(at, single),
+            _ => match self.clause(at, single) {
+                0 => self.side_by_side(at, single),
+                count => count,
+            },
         }
     }
 
@@ -485,6 +495,10 @@ impl Pass<'_> {
 
     /// `{1, 2, 3}`.
     fn braces(&mut self, at: usize, span: Span) -> usize {
+        let jinja = self.jinja(at);
+        if jinja > 0 {
+            return jinja;
+        }
         let mut end = at + 1;
         let mut found = false;
         while at >= self.braces && end < self.tokens.len() && !self.is_definition(end) {

@@ -106,7 +106,7 @@ pub(crate) fn layout_part(
 }
 
 /// Marks an open bracket that the parser does not get to see.
-const DROPPED: u32 = 1 << 31;
+pub(super) const DROPPED: u32 = 1 << 31;
 
 pub(super) struct Pass<'a> {
     pub(super) source: &'a str,

@@ -1,5 +1,6 @@
 //! Source text to tokens, and the layout of a file: where definitions begin, which brackets match.
 
+mod clauses;
 mod foreign;
 mod layout;
 mod lexer;

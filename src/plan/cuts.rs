@@ -441,7 +441,7 @@ pub(super) fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
 }
 
 /// Definitions that the step's columns, filters and keys need.
-pub(super) fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
+pub(crate) fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
     let program = step.program;
     let mut live: Vec<bool> =
         (0..program.definitions.len()).map(|i| step.outputs[i] || !step.is(i, Role::Definitions)).collect();

@@ -12,6 +12,7 @@ mod outputs;
 mod select;
 mod stages;
 
+pub(crate) use cuts::live_definitions;
 pub(crate) use outputs::key_name;
 pub(crate) use select::{CteNames, KeepColumns, StepInput, StepOutput, StepSpec, plan_step};
 
