@@ -23,6 +23,7 @@ pub(crate) struct Memory {
 
 /// Memory that no compilation uses at the moment.
 #[derive(Default)]
+#[allow(clippy::vec_box, reason = "it is moved in and out under a lock, and a box is moved by its pointer")]
 pub(crate) struct Pool(Mutex<Vec<Box<Memory>>>);
 
 /// No more is kept than what so many nodes take, at some 200 bytes each.

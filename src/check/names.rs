@@ -419,10 +419,8 @@ impl Resolver<'_> {
         let help = match self.nearest(text, others) {
             Some(near) => format!("`{near}` has a similar name"),
             None => {
-                let names = scope
-                    .relations
-                    .first()
-                    .map_or_else(|| "define it, or correct the name".to_owned(), |r| columns_of(r));
+                let names =
+                    scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), columns_of);
                 // `status = open`: who means a text forgets the quotes.
                 if bare && self.is_compared(id, definition) {
                     format!("write `\"{text}\"` if it is a text; {names}")

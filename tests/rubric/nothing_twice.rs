@@ -56,7 +56,7 @@ fn aggregates_once() {
 /// So does the value of another row.
 #[test]
 fn windows_once() {
-    each(|w, sql| {
+    each(|_, sql| {
         let mut faults = Vec::new();
         for select in sql.split("\n)") {
             let text = select.split_whitespace().collect::<Vec<_>>().join(" ");
