@@ -117,6 +117,7 @@ impl Lower<'_> {
                 span,
                 format!("`{}` of `{text}`: an aggregate of an aggregate", function.name),
             )
+            .with_label("takes a value per row")
             .with_other(inner.span, "one value per group already")
             .with_help("compute the inner one in an earlier step, grouped, and aggregate it in the next")
         } else {

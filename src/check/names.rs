@@ -368,6 +368,12 @@ impl Resolver<'_> {
                 Diagnostic::new(Code::UnknownRelation, view, format!("there is no relation `{view_text}` here"));
             diagnostic = match self.nearest(view_text, known.iter().copied().take(CANDIDATES)) {
                 Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
+                None if self.scope.relations.iter().any(|r| r.position(view_text).is_some()) => {
+                    let frame = text.to_ascii_lowercase();
+                    diagnostic.with_help(format!(
+                        "`{view_text}` is a column; its timeframes are written `{view_text}[{frame}]`"
+                    ))
+                }
                 None => diagnostic.with_help(format!("there is {}", listed(&known[..known.len().min(8)]))),
             };
             self.diagnostics.push(diagnostic);

@@ -136,30 +136,55 @@ const OTHER_TOOLS: &[(&str, &str)] = &[
     ("CURRENT_DATE", "TODAY()"),
     ("CURRENT_TIMESTAMP", "NOW()"),
     ("DATE_TRUNC", "column[month]"),
-    ("DATEADD", "date + days, or EOMONTH"),
-    ("DATEDIFF", "DATEDIF(start, end, \"D\"), the start first"),
+    ("CONVERT", "nothing: types are converted where it is safe; numbers become text with `&`"),
+    ("COUNT_IF", "COUNTIF(condition)"),
+    ("DATEADD", "date + days"),
+    ("DATEDIFF", "DATEDIF(start, end, \"D\")"),
+    ("DATEPART", "YEAR(date)"),
+    ("DATE_ADD", "date + days"),
+    ("DATE_DIFF", "DATEDIF(start, end, \"D\")"),
+    ("DATE_PART", "YEAR(date)"),
+    ("DATE_SUB", "date - days"),
+    ("DECODE", "SWITCH(x, value, result, …, otherwise)"),
+    ("EXTRACT", "YEAR(date)"),
     ("GETDATE", "TODAY()"),
+    ("GREATEST", "MAX(a, b)"),
     ("IFF", "IF(condition, then, else)"),
+    ("IIF", "IF(condition, then, else)"),
     ("IFNULL", "IFNA(value, fallback)"),
     ("ISNULL", "ISBLANK(x)"),
     ("LAG", "OFFSET(x, -1)"),
+    ("LAST_DAY", "EOMONTH(date, 0)"),
     ("LEAD", "OFFSET(x, 1)"),
+    ("LEAST", "MIN(a, b)"),
     ("LENGTH", "LEN(x)"),
     ("MEAN", "AVERAGE(x)"),
+    ("NULLIF", "IF(a = b, 1/0, a)"),
     ("NVL", "IFNA(value, fallback)"),
     ("POW", "POWER(base, exponent)"),
-    ("SAFE_DIVIDE", "a / b, which is NULL when b is 0"),
+    ("SAFE_CAST", "nothing: types are converted where it is safe; numbers become text with `&`"),
+    ("SAFE_DIVIDE", "a / b"),
     ("SUBSTR", "MID(text, start, count)"),
     ("SUBSTRING", "MID(text, start, count)"),
+    ("TRY_CAST", "nothing: types are converted where it is safe; numbers become text with `&`"),
     ("UNIQUE", "COUNT(DISTINCT(x))"),
     ("ZEROIFNULL", "IFNA(x, 0)"),
 ];
 
+/// What says the same as a function that is not built yet.
+const MEANWHILE: &[(&str, &str)] =
+    &[("COUNTBLANK", "COUNTIF(ISBLANK(x))"), ("DAYS", "end - start"), ("SUMPRODUCT", "SUM(a * b)"), ("XOR", "a <> b")];
+
 pub(super) fn diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
     if LATER.binary_search(&name).is_ok() {
+        let meanwhile = MEANWHILE.iter().find(|(n, _)| *n == name);
+        let help = meanwhile.map_or_else(
+            || "`formulac functions` lists what can be used".to_owned(),
+            |(_, instead)| format!("write `{instead}`"),
+        );
         return Some(
             Diagnostic::new(Code::NotBuiltYet, span, format!("`{name}` is part of the language and not built yet"))
-                .with_help("`formulac functions` lists what can be used"),
+                .with_help(help),
         );
     }
     let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == name)?;

@@ -1,7 +1,7 @@
 //! Names that mean nothing, or more than one thing: what is wrong with each, and what was perhaps meant.
 
 use super::names::{Resolver, Target};
-use crate::ast::{Definition, Expr, ExprId};
+use crate::ast::{BinaryOp, Definition, Expr, ExprId};
 use crate::catalog;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Relation;
@@ -102,10 +102,28 @@ impl Resolver<'_> {
         let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
         let help = match self.nearest(text, others) {
             Some(near) => format!("`{near}` has a similar name"),
-            None => scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), columns_of),
+            None => {
+                let names =
+                    scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), columns_of);
+                // `status = open`: who means a text forgets the quotes.
+                if bare && self.is_compared(id, definition) {
+                    format!("write `\"{text}\"` if it is a text; {names}")
+                } else {
+                    names
+                }
+            }
         };
         self.diagnostics.push(diagnostic.with_help(help));
         Target::Error
+    }
+
+    /// Whether a node is compared with another by `=` or `<>`.
+    fn is_compared(&self, id: ExprId, definition: &Definition) -> bool {
+        let behind = id.0 + 1..=definition.body.0.min(id.0.saturating_add(CANDIDATES as u32));
+        behind.map(ExprId).any(|node| match self.ast.expr(node) {
+            Expr::Binary { op: BinaryOp::Equal | BinaryOp::NotEqual, left, right } => left == id || right == id,
+            _ => false,
+        })
     }
 
     /// Whether a node is one of the branches of an IF.

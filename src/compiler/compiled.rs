@@ -105,7 +105,7 @@ impl Definition {
     }
 
     /// Parts of the SQL with the parts of the source that they were made of, outer ones first;
-    /// empty unless [`Builder::map_spans`] asked for them.
+    /// empty unless [`Builder::map_spans`](crate::Builder::map_spans) asked for them.
     ///
     /// ```
     /// let compiler = formulac::Compiler::builder().map_spans(true).build();

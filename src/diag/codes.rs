@@ -308,6 +308,10 @@ codes! {
         "`keep: all` is `select *` where no schema says the columns. That gives columns which the step computes on the way as well, and the old one of a name that the step defines anew."
         Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
         => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
+    UnusedHelper "W0815" "unused-helper" Warning
+        "A definition of single rows in a grouped step is no column: it helps others. One that nothing uses does nothing; group by it or aggregate it to see it."
+        Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(a)\n")
+        => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(net)\n");
     NotASchema "F0820" "not-a-schema" Error
         "The file given as a schema is none of the kinds that are understood."
         Schema("tables: []") => Schema("relations: {orders: {columns: {id: integer}}}");

@@ -117,9 +117,15 @@ impl Pass<'_> {
                     return self.infix_word(at, single);
                 }
                 match next {
-                    Some(Token::Name | Token::Number | Token::Text | Token::Model | Token::Cell | Token::Fault) => {
-                        self.prefix_word(at, single)
-                    }
+                    Some(
+                        Token::Name
+                        | Token::Number
+                        | Token::Text
+                        | Token::Model
+                        | Token::Cell
+                        | Token::Fault
+                        | Token::Tab,
+                    ) => self.prefix_word(at, single),
                     _ => 0,
                 }
             }
@@ -251,6 +257,10 @@ impl Pass<'_> {
 
     /// `{1, 2, 3}`.
     fn braces(&mut self, at: usize, span: Span) -> usize {
+        let jinja = self.jinja(at);
+        if jinja > 0 {
+            return jinja;
+        }
         let mut end = at + 1;
         let mut found = false;
         while at >= self.braces && end < self.tokens.len() && !self.is_definition(end) {

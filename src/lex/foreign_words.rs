@@ -45,16 +45,17 @@ impl Pass<'_> {
         match word.as_str() {
             "NOT" => {
                 let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, span, "`NOT` is a function");
-                diagnostic = match self.single(at + 1) {
-                    Some(operand) => {
-                        let call = format!("NOT({operand})");
-                        diagnostic.with_help(format!("write `{call}`")).with_fix(span.to(self.tokens[at + 1].1), call)
+                diagnostic = match self.negated(at + 1) {
+                    Some(condition) => {
+                        let call = format!("NOT({})", condition.text(self.source));
+                        diagnostic.with_help(format!("write `{call}`")).with_fix(span.to(condition), call)
                     }
                     None => diagnostic.with_help("write `NOT(condition)`"),
                 };
                 self.report(diagnostic);
                 1
             }
+            "DISTINCT" | "INTERVAL" => self.modifier(at, single).unwrap_or(0),
             "CASE" => {
                 let help = if self.is_word(at + 1, "when") {
                     "write `IFS(condition, value, …, TRUE, otherwise)`"
@@ -195,7 +196,10 @@ impl Pass<'_> {
                 self.odd(verb + 1, words);
                 verb + 1 - at
             }
-            _ => self.side_by_side(at, single),
+            _ => match self.clause(at, single) {
+                0 => self.side_by_side(at, single),
+                count => count,
+            },
         }
     }
 

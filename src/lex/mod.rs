@@ -1,6 +1,7 @@
 //! Source text to tokens, and the layout of a file: where definitions begin, which brackets match.
 
 mod brackets;
+mod clauses;
 mod faults;
 mod foreign;
 mod foreign_words;

@@ -69,9 +69,33 @@ impl Builder<'_> {
                 span,
                 format!("expected an operator, found {}", self.shown(token, span)),
             )
-            .with_help("put an operator or a comma between the two, or remove one"),
+            .with_help(self.between(token, span)),
         };
         self.report(diagnostic);
+    }
+
+    /// How to mend two expressions side by side.
+    #[cold]
+    fn between(&self, token: Token, span: Span) -> String {
+        let before = self.source.get(..span.start as usize).unwrap_or_default();
+        let after = self.source.get(span.end as usize..).unwrap_or_default();
+        let digits = |text: &str| text.bytes().take(4).take_while(u8::is_ascii_digit).count();
+        let left = before.bytes().rev().take(4).take_while(u8::is_ascii_digit).count();
+        if token == Token::Comma && (1..=3).contains(&left) && digits(after) == 3 {
+            let number = before.get(before.len() - left..).unwrap_or_default();
+            return format!(
+                "a number has no thousands separator: write `{number}{}`",
+                after.get(..3).unwrap_or_default()
+            );
+        }
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        let name: String = before.trim_end().chars().rev().take_while(|c| word(*c)).take(40).collect();
+        if token == Token::Name && name.ends_with(|c: char| !c.is_ascii_digit()) {
+            let name: String = name.chars().rev().collect();
+            let name = format!("{name} {}", span.text(self.source));
+            return format!("put an operator or a comma between the two; a name with blanks is written `${{{name}}}`");
+        }
+        "put an operator or a comma between the two, or remove one".to_owned()
     }
 
     fn shown(&self, token: Token, span: Span) -> String {

@@ -79,6 +79,8 @@ pub fn parse_with(source: &str, mode: Mode, limits: &Limits) -> (Parsed, Vec<Dia
     let (mut ast, mut diagnostics) = (Ast::default(), Vec::new());
     let whole = SourcePart { span: Span::new(0, source.len() as u32), mode, name: None };
     parse_parts(source, &[whole], limits, &mut Buffers::default(), &mut ast, &mut diagnostics);
+    // Where there is nothing to parse, what the lexer said comes before that in the list and not in the text: `=/*`.
+    crate::diag::sort(&mut diagnostics);
     (Parsed { source: Arc::from(source), ast }, diagnostics)
 }
 

@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use super::StepPlan;
 use super::equal::{equal_values, name_of_offset, name_of_text, numbers};
 use super::names::Taken;
+use super::stages::read_by_having;
 use crate::catalog;
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};
@@ -135,8 +136,10 @@ struct Values {
     definitions: FxHashMap<u32, usize>,
     /// The place of each definition in the order of computing.
     places: Vec<usize>,
-    /// What is a column already.
-    columns: FxHashMap<u32, IrId>,
+    /// By definition: `having` is, or reads, it.
+    tested: Vec<bool>,
+    /// What is a column already: by value, whether it is one of rows, and whether `having` tests it.
+    columns: FxHashMap<(u32, bool, bool), IrId>,
 }
 
 impl Shared<'_> {
@@ -155,7 +158,7 @@ impl Shared<'_> {
                     definitions.entry(numbers[step.root(index).index()]).or_insert(index);
                 }
             }
-            Values { numbers, definitions, places, columns: FxHashMap::default() }
+            Values { numbers, definitions, places, tested: read_by_having(step), columns: FxHashMap::default() }
         })
     }
 
@@ -170,22 +173,24 @@ impl Shared<'_> {
     ) {
         let (step, rows) = (self.step, self.rows);
         let program = step.program;
-        // What `having` tests is computed first, whatever the order of the definitions.
-        let tested = step.roles.contains(&Role::Having);
-        if tested || program.meta(arg).volatile || rows[arg.index()] != rows[program.definitions[of].root.index()] {
+        if program.meta(arg).volatile {
             cuts.insert(arg, name(taken));
             return;
         }
         let values = self.values();
         let number = values.numbers[arg.index()];
-        if let Some(column) = values.columns.get(&number).copied().filter(|c| rows[c.index()] == rows[arg.index()]) {
-            cuts.same.insert(arg, column);
+        // What `having` tests is computed first, whatever the order of the definitions.
+        let tested = values.tested[of];
+        if let Some(column) = values.columns.get(&(number, rows[arg.index()], tested)) {
+            cuts.same.insert(arg, *column);
             return;
         }
         let place = |index: usize| values.places[index];
         let same = values.definitions.get(&number).copied().filter(|index| {
             let root = step.root(*index);
-            rows[root.index()] == rows[arg.index()] && (place(*index) < place(of) || !cuts.contains(root))
+            rows[root.index()] == rows[arg.index()]
+                && values.tested[*index] == tested
+                && (place(*index) < place(of) || !cuts.contains(root))
         });
         let column = match same {
             Some(index) => {
@@ -204,7 +209,7 @@ impl Shared<'_> {
                 arg
             }
         };
-        values.columns.insert(number, column);
+        values.columns.insert((number, rows[arg.index()], tested), column);
     }
 }
 
@@ -450,7 +455,7 @@ pub(super) fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
 }
 
 /// Definitions that the step's columns, filters and keys need.
-pub(super) fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
+pub(crate) fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
     let program = step.program;
     let mut live: Vec<bool> =
         (0..program.definitions.len()).map(|i| step.outputs[i] || !step.is(i, Role::Definitions)).collect();

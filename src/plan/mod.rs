@@ -13,6 +13,7 @@ mod select;
 mod stages;
 mod step;
 
+pub(crate) use cuts::live_definitions;
 pub(crate) use names::CteNames;
 pub(crate) use outputs::key_name;
 pub(crate) use select::plan_step;

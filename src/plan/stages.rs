@@ -163,7 +163,7 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId,
 }
 
 /// By definition: `having` is, or reads, it.
-fn read_by_having(step: &StepPlan<'_>) -> Vec<bool> {
+pub(super) fn read_by_having(step: &StepPlan<'_>) -> Vec<bool> {
     let program = step.program;
     let mut read: Vec<bool> = (0..program.definitions.len()).map(|i| step.is(i, Role::Having)).collect();
     for index in program.order.iter().rev() {

@@ -9,7 +9,7 @@ use crate::ast::Ast;
 use crate::check::Role;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::Ir;
-use crate::plan::{StepInput, StepPlan, key_name};
+use crate::plan::{StepInput, StepPlan, key_name, live_definitions};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::types::Level;
@@ -232,6 +232,27 @@ pub(super) fn check_shape(
                 Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
                 None => diagnostic.with_help("correct the name in `keep`"),
             });
+        }
+    }
+}
+
+/// Definitions of single rows that neither are columns nor help to make one.
+pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &mut Vec<Diagnostic>) {
+    if !plan.grouped || found.iter().any(Diagnostic::is_error) {
+        return;
+    }
+    let live = live_definitions(plan);
+    for (index, definition) in ast.definitions.iter().enumerate() {
+        let unused = plan.roles.get(index) == Some(&Role::Definitions) && !live.get(index).copied().unwrap_or(true);
+        if let (Some(name), true) = (definition.name, unused) {
+            let message = format!(
+                "`{}` has a value per row, so it is no column of a grouped step, and nothing uses it",
+                name.text(text)
+            );
+            found.push(
+                Diagnostic::new(Code::UnusedHelper, name, message)
+                    .with_help("add it to `group_by`, aggregate it, or leave it out"),
+            );
         }
     }
 }

@@ -7,6 +7,10 @@ use crate::diag::{Code, Diagnostic};
 impl Loader<'_, '_> {
     pub(super) fn from(&mut self, text: Text<'_>) -> Option<From> {
         let trimmed = text.text.trim();
+        if trimmed.starts_with("{{") && trimmed.ends_with("}}") {
+            self.jinja("from", text.node, trimmed);
+            return None;
+        }
         for (word, is_ref) in [("ref", true), ("source", false)] {
             let Some(inside) = trimmed.strip_prefix(word).map(str::trim_start).and_then(|t| t.strip_prefix('(')) else {
                 continue;

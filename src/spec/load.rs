@@ -162,6 +162,18 @@ impl<'y> Loader<'y, '_> {
             );
             return None;
         }
+        if let (None, Some(_)) = (root.get("model"), root.get("models")) {
+            let span = self.key_span(root, "models");
+            self.report(
+                Diagnostic::new(
+                    Code::UnknownKey,
+                    span,
+                    "`models` is a key of dbt's properties files, and this is read as a spec",
+                )
+                .with_help("a spec describes one model: begin with `model: name` and `from: table`"),
+            );
+            return None;
+        }
         let steps = root.get("steps");
         if steps.is_some() {
             let mistaken = STEP_KEYS.iter().filter(|k| **k != "name").find(|k| root.get(k).is_some());
@@ -233,6 +245,11 @@ impl<'y> Loader<'y, '_> {
         match root.get(key) {
             Some(node) => match node.text() {
                 Some(text) => Some(Text { text, node }),
+                // `{{ ref('orders') }}` without quotes is a mapping to YAML.
+                None if node.span.text(self.source).starts_with("{{") => {
+                    self.jinja(key, node, node.span.text(self.source));
+                    None
+                }
                 None => {
                     self.shape(key, "a text", node);
                     None
@@ -247,6 +264,23 @@ impl<'y> Loader<'y, '_> {
                 None
             }
         }
+    }
+
+    /// Jinja where the spec says the same without it.
+    pub(super) fn jinja(&mut self, key: &str, node: &Node, text: &str) {
+        let inside = text.trim().trim_start_matches('{').trim_end_matches('}').trim();
+        let diagnostic = Diagnostic::new(
+            Code::WrongShape,
+            node.span,
+            format!("`{key}` is written without the braces of Jinja, found `{}`", text.trim()),
+        );
+        let sure = (inside.starts_with("ref(") || inside.starts_with("source(")) && inside.ends_with(')');
+        self.report(if sure {
+            let mended = if inside.contains(',') { format!("\"{inside}\"") } else { inside.to_owned() };
+            diagnostic.with_help(format!("write `{key}: {mended}`")).with_fix(node.span, mended)
+        } else {
+            diagnostic.with_help(format!("write `{key}: ref('orders')` or `{key}: orders`"))
+        });
     }
 
     fn plain(&mut self, key: &str, node: &'y Node) -> Option<&'y str> {
@@ -289,6 +323,7 @@ impl<'y> Loader<'y, '_> {
         step.having = self.formula(node, "having");
         step.group_by = self.list(node, "group_by").unwrap_or_default();
         step.order_by = self.list(node, "order_by").unwrap_or_default();
+        step.order_by.iter_mut().for_each(|entry| self.check_order(entry));
         step.partition_by = self.list(node, "partition_by");
         if let Some(keep) = node.get("keep") {
             step.keep_span = keep.span;
@@ -328,6 +363,30 @@ impl<'y> Loader<'y, '_> {
         self.report(Diagnostic::new(Code::WrongShape, node.span, fault).with_help("write letters, digits and `_`"));
     }
 
+    /// `revenue desc nulls last`, `revenue descending`: read as the name.
+    fn check_order(&mut self, entry: &mut Text<'y>) {
+        let text = entry.text;
+        let Some((name, words)) = text.split_once(char::is_whitespace) else { return };
+        let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
+        let known = ["asc", "ascending", "desc", "descending", "nulls", "first", "last"];
+        if matches!(words.as_slice(), [one] if one == "asc" || one == "desc")
+            || !words.iter().all(|word| known.contains(&word.as_str()))
+        {
+            return;
+        }
+        let descending = words.first().is_some_and(|word| word.starts_with("desc"));
+        let mended = format!("{name}{}", if descending { " desc" } else { "" });
+        entry.text = name;
+        self.report(
+            Diagnostic::new(
+                Code::WrongShape,
+                entry.node.span,
+                format!("`order_by` takes names, each with `asc` or `desc`, found `{text}`"),
+            )
+            .with_help(format!("write `{mended}`; empty values come last either way")),
+        );
+    }
+
     fn formula(&mut self, node: &'y Node, key: &str) -> Option<Text<'y>> {
         let value = node.get(key)?;
         match value.text() {
@@ -345,12 +404,24 @@ impl<'y> Loader<'y, '_> {
     fn definitions(&mut self, node: &'y Node, step: &mut Step<'y>) {
         if let Some(text) = node.text() {
             self.check_cut("definitions", node);
+            if self.runs_together(node) {
+                step.faulty = true;
+                return;
+            }
             step.definitions.push(Definitions::Block(Text { text, node }));
             return;
         }
         let Some(pairs) = node.pairs() else {
             if !node.is_null() {
-                self.shape("definitions", "a text block or a mapping", node);
+                step.faulty = true;
+                self.report(
+                    Diagnostic::new(
+                        Code::WrongShape,
+                        node.span,
+                        format!("`definitions` must be a text block or a mapping, found {}", node.described()),
+                    )
+                    .with_help("write `definitions: |` with a line `name = formula` each, or `name: formula` each"),
+                );
             }
             return;
         };
@@ -377,6 +448,32 @@ impl<'y> Loader<'y, '_> {
             };
             step.definitions.extend(formula.map(|formula| Definitions::Named { name, formula, description }));
         }
+    }
+
+    /// Lines of `name = formula` below `definitions:` without `|`, which YAML makes one line of.
+    fn runs_together(&mut self, node: &Node) -> bool {
+        let yaml::Kind::Scalar { style: yaml::Style::Plain, .. } = &node.kind else { return false };
+        let defines = |line: &&str| {
+            let name = line.split_once('=').map_or("", |(name, _)| name.trim());
+            name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+                && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+        };
+        if node.span.text(self.source).lines().filter(defines).count() < 2 {
+            return false;
+        }
+        let before = self.source.get(..node.span.start as usize).unwrap_or_default();
+        let diagnostic =
+            Diagnostic::new(Code::WrongShape, node.span, "without `|` the lines of `definitions` are one line to YAML")
+                .with_help("write `definitions: |`");
+        let colon = before.trim_end();
+        let below = before.get(colon.len()..).is_some_and(|gap| gap.contains('\n'));
+        self.report(if below && colon.ends_with(':') {
+            let at = colon.len() as u32;
+            diagnostic.with_fix(Span::new(at, at), " |")
+        } else {
+            diagnostic
+        });
+        true
     }
 
     /// A plain text that YAML has cut at ` #`: what follows on the line is lost.

@@ -159,6 +159,10 @@ fn check_depth(source: &str, depth: usize, span: Span) -> Result<(), Diagnostic>
 }
 
 fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
+    if let Some(line) = unindented(source).filter(|line| line.start <= span.start) {
+        return Diagnostic::new(Code::InvalidYaml, line, "not valid YAML: a text block is indented below its key")
+            .with_help("indent the lines below `|`, by two blanks more than the key");
+    }
     let line = LineIndex::new(source).position(span.start).line;
     let text = source.split('\n').nth(line as usize - 1).unwrap_or_default();
     let mut help = "check the indentation, and put formulas into a block text: `definitions: |`".to_owned();
@@ -174,6 +178,29 @@ fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
         help = format!("put the timeframe in quotes: `{mended}`");
     }
     Diagnostic::new(Code::InvalidYaml, span, format!("not valid YAML: {what}")).with_help(help)
+}
+
+/// The first line of a block text that is indented no more than its key, so that the text is empty to YAML.
+fn unindented(source: &str) -> Option<Span> {
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let mut key: Option<usize> = None;
+    let mut start = 0;
+    for line in source.split_inclusive('\n') {
+        let text = line.trim_end();
+        if let Some(outer) = key.filter(|_| !text.trim().is_empty()) {
+            let is_formula = text.contains('=') && !text.contains(": ") && !text.ends_with(':');
+            if indent(text) <= outer && is_formula {
+                let first = start + indent(text);
+                return Some(Span::new(first as u32, (start + text.len()) as u32));
+            }
+            key = None;
+        }
+        if text.ends_with(": |") || text.ends_with(": |-") || text.ends_with(": >") {
+            key = Some(indent(text));
+        }
+        start += line.len();
+    }
+    None
 }
 
 /// `group_by: [region, billing_date[month]]` with the timeframe quoted, in which YAML sees a list.

@@ -38,6 +38,15 @@ fn check_diagnostics(text: &str, diagnostics: &[Diagnostic]) -> Result<(), TestC
     Ok(())
 }
 
+/// What fuzzing found once.
+#[test]
+fn found_before() {
+    let compilers = [Compiler::default()];
+    for text in ["=/*", "NOT", "x DISTINCT", "{{ a }} b", "CAST(a AS", "a OVER (", "a FROM\nb = 1", "EXTRACT(FROM a"] {
+        survives(text, &compilers).unwrap();
+    }
+}
+
 fn survives(text: &str, compilers: &[Compiler]) -> Result<(), TestCaseError> {
     let mut found = Vec::new();
     let _ = formulac::lex::lex(text, &mut found);

@@ -1,0 +1,167 @@
+//! Clauses of SQL around an expression, and Jinja: reported once each, with where a formula or spec says the same.
+
+use super::Token;
+use super::layout::{DROPPED, Pass};
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+
+impl Pass<'_> {
+    /// `filter (where …)`, `over (…)`, `as name`, `group by …` after an operand: how many tokens were dealt with; none
+    /// when it is something else.
+    #[cold]
+    pub(super) fn clause(&mut self, at: usize, single: bool) -> usize {
+        let span = self.tokens[at].1;
+        let word = self.text(at).to_ascii_uppercase();
+        let bracket = self.token(at + 1) == Some(Token::Open);
+        let named = self.token(at + 1) == Some(Token::Name);
+        let by = self.is_word(at + 1, "by");
+        let inside = self.enclosing_call();
+        let (shown, help) = match word.as_str() {
+            // The call is not part of the language either, which is said there.
+            "AS" if matches!(inside.as_str(), "CAST" | "TRY_CAST" | "SAFE_CAST") => return self.rest(at, single) - at,
+            "FROM" if inside == "EXTRACT" => {
+                if let Some(unit) = self.out.tokens.last_mut() {
+                    unit.1 = Token::Fault;
+                }
+                return self.rest(at, single) - at;
+            }
+            "FILTER" if bracket => {
+                ("FILTER", "write `SUMIF(condition, value)`, `COUNTIF(condition)` or `SUM(IF(…))`".to_owned())
+            }
+            "OVER" if bracket => (
+                "OVER",
+                "`order_by` and `partition_by` of a spec's step say over which rows `OFFSET` looks back".to_owned(),
+            ),
+            "AS" if named => ("AS", format!("the name comes first: `{} = …`", self.text(at + 1))),
+            "GROUP" if by => ("GROUP BY", "a spec says it, `group_by: name`, or `--group-by name`".to_owned()),
+            "ORDER" if by => ("ORDER BY", "a spec says it, `order_by: name`, or `--order-by name`".to_owned()),
+            "WHERE" if !bracket => {
+                ("WHERE", "a spec says it, `where: condition`; for one aggregate, `SUMIF(condition, value)`".to_owned())
+            }
+            "HAVING" if named => ("HAVING", "a spec says it, `having: condition`".to_owned()),
+            "LIMIT" if self.token(at + 1) == Some(Token::Number) => ("LIMIT", "a spec says it, `limit: 10`".to_owned()),
+            "FROM" if named => ("FROM", "a spec says it, `from: relation`, or `--from relation`".to_owned()),
+            _ => return 0,
+        };
+        let words = if by { span.to(self.tokens[at + 1].1) } else { span };
+        self.syntax(words, format!("`{shown}` is not part of the language"), help);
+        let end = match word.as_str() {
+            "FILTER" | "OVER" => self.group(at + 1, single),
+            "AS" => at + 2,
+            _ => self.rest(at, single),
+        };
+        if self.operand_comes(end) {
+            self.odd(end, words);
+        }
+        end - at
+    }
+
+    /// The name of the call whose arguments are being read, in capitals; empty outside calls.
+    fn enclosing_call(&self) -> String {
+        let name = self.open.last().and_then(|open| ((open & !DROPPED) as usize).checked_sub(1));
+        name.filter(|at| self.token(*at) == Some(Token::Name)).map_or("", |at| self.text(at)).to_ascii_uppercase()
+    }
+
+    /// Where the bracket that opens here has been closed.
+    fn group(&self, open: usize, single: bool) -> usize {
+        let mut end = open + 1;
+        let mut depth = 1_i32;
+        while let Some(token) = self.token(end).filter(|_| depth > 0 && (single || !self.is_definition(end))) {
+            depth += i32::from(token == Token::Open) - i32::from(token == Token::Close);
+            end += 1;
+        }
+        end
+    }
+
+    /// Where the brackets around this token are closed, or the formula ends.
+    fn rest(&self, at: usize, single: bool) -> usize {
+        let mut end = at + 1;
+        let mut depth = 0_i32;
+        while let Some(token) = self.token(end).filter(|_| single || !self.is_definition(end)) {
+            depth += i32::from(token == Token::Open) - i32::from(token == Token::Close);
+            if depth < 0 {
+                break;
+            }
+            end += 1;
+        }
+        end
+    }
+
+    /// `DISTINCT x`, `INTERVAL 3 day`: how many tokens were dealt with.
+    #[cold]
+    pub(super) fn modifier(&mut self, at: usize, single: bool) -> Option<usize> {
+        let span = self.tokens[at].1;
+        match self.text(at).to_ascii_uppercase().as_str() {
+            "DISTINCT" => {
+                let mut diagnostic = Diagnostic::new(Code::NotFormulaSyntax, span, "`DISTINCT` is a function");
+                let closes = matches!(self.token(at + 2), Some(Token::Close | Token::Comma) | None);
+                diagnostic = match self.single(at + 1).filter(|_| closes) {
+                    Some(operand) => {
+                        let call = format!("DISTINCT({operand})");
+                        diagnostic.with_help(format!("write `{call}`")).with_fix(span.to(self.tokens[at + 1].1), call)
+                    }
+                    None => diagnostic.with_help("write `DISTINCT(value)`"),
+                };
+                self.report(diagnostic);
+                Some(1)
+            }
+            "INTERVAL" if matches!(self.token(at + 1), Some(Token::Number | Token::Text | Token::Tab)) => {
+                let unit = self.token(at + 2) == Some(Token::Name) && (single || !self.is_definition(at + 2));
+                let count = 2 + usize::from(unit);
+                let whole = span.to(self.tokens[at + count - 1].1);
+                let help = "days are added as a number, `date + 3`; a month's end is `EOMONTH(date, months)`";
+                self.syntax(whole, "`INTERVAL` is not part of the language", help);
+                self.push(Token::Fault, whole);
+                Some(count)
+            }
+            _ => None,
+        }
+    }
+
+    /// `{{ ref('orders') }}.amount`: how many tokens were dealt with, none when it is no Jinja.
+    #[cold]
+    pub(super) fn jinja(&mut self, at: usize) -> usize {
+        if self.token(at + 1) != Some(Token::OpenBrace) {
+            return 0;
+        }
+        let closes =
+            |i: &usize| self.token(*i) == Some(Token::CloseBrace) && self.token(*i + 1) == Some(Token::CloseBrace);
+        // No longer than a call of `ref` or `var` is, so that many of them stay linear.
+        let Some(close) = (at + 2..at + 16).find(closes) else { return 0 };
+        let dotted = self.token(close + 2) == Some(Token::Dot) && self.token(close + 3) == Some(Token::Name);
+        let end = close + 2 + if dotted { 2 } else { 0 };
+        let whole = self.tokens[at].1.to(self.tokens[end - 1].1);
+        let help = if dotted {
+            format!("write `{}`; `from` of a spec takes the `ref`", self.text(close + 3))
+        } else {
+            "`from` of a spec takes `ref` and `source`; a formula names columns".to_owned()
+        };
+        self.syntax(whole, "`{{ … }}` of Jinja is not part of the language", help);
+        self.torn(end, whole);
+        end - at
+    }
+
+    /// Something that stands for an operand was reported.
+    fn torn(&mut self, next: usize, whole: Span) {
+        if self.after_operand() {
+            self.odd(next, whole);
+        } else {
+            self.push(Token::Fault, whole);
+            if self.operand_comes(next) {
+                self.push(Token::Odd, Span::new(whole.end, whole.end));
+            }
+        }
+    }
+
+    /// The operand after `NOT` and what it is compared with, where nothing else follows that could belong to it.
+    pub(super) fn negated(&self, at: usize) -> Option<Span> {
+        use Token::{Equal, Greater, GreaterEqual, Less, LessEqual, NotEqual};
+        self.single(at)?;
+        let compares = matches!(self.token(at + 1), Some(Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual));
+        let last = if compares { at + 2 } else { at };
+        self.single(last)?;
+        let ends =
+            matches!(self.token(last + 1), Some(Token::Close | Token::Comma) | None) || self.is_definition(last + 1);
+        ends.then(|| self.tokens[at].1.to(self.tokens[last].1))
+    }
+}
