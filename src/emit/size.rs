@@ -14,21 +14,19 @@ use crate::types::{ALL_DIGITS, Type};
 /// The largest 32-bit integer. An integer's size is at most this, or 0 when it is not narrow.
 const NARROW: u32 = i32::MAX as u32;
 
-/// Fills in the sizes of all nodes: one pass, since operands come first.
+/// Fills in the sizes of all nodes: one pass, since operands come first, and definitions after those that they use.
 pub(super) fn sizes(program: &Program, dialect: Dialect, work: &mut Buffers) {
     work.sizes.clear();
     let facts = dialect.facts();
     if facts.narrow_integers || !facts.wide_decimal.is_empty() {
-        work.sizes.resize(program.len(), 0);
-        for index in &program.order {
-            let definition = &program.definitions[*index as usize];
-            for id in (definition.first.0..=definition.root.0).map(IrId) {
-                work.sizes[id.index()] = match program.meta(id).ty {
-                    Type::Integer if facts.narrow_integers => integer(program, dialect, &work.sizes, id),
-                    Type::Decimal if !facts.wide_decimal.is_empty() => decimal(program, dialect, &work.sizes, id),
-                    _ => 0,
-                };
-            }
+        work.sizes.reserve(program.len());
+        for (id, ty) in program.types() {
+            let size = match ty {
+                Type::Integer if facts.narrow_integers => integer(program, dialect, &work.sizes, id),
+                Type::Decimal if !facts.wide_decimal.is_empty() => decimal(program, dialect, &work.sizes, id),
+                _ => 0,
+            };
+            work.sizes.push(size);
         }
     }
 }
@@ -45,7 +43,7 @@ fn most(dialect: Dialect, node: Ir) -> u32 {
 
 fn decimal(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
     let node = program.node(id);
-    let wide = |id: IrId| program.meta(id).ty == Type::Decimal && sizes[id.index()] == ALL_DIGITS;
+    let wide = |id: IrId| program.meta(id).ty == Type::Decimal && sizes.get(id.index()) == Some(&ALL_DIGITS);
     let all = match node {
         Ir::Column(column) => program.columns[column as usize].size == ALL_DIGITS,
         Ir::Definition(used) => wide(program.definitions[used as usize].root),
@@ -56,10 +54,10 @@ fn decimal(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
 
 fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
     let node = program.node(id);
-    let size = |id: &IrId| sizes[id.index()];
+    let size = |id: &IrId| sizes.get(id.index()).copied().unwrap_or(0);
     // The largest of several, none of which is wider.
     let largest = |ids: &mut dyn Iterator<Item = IrId>| {
-        let sizes = ids.filter(|id| !matches!(program.node(*id), Ir::Null)).map(|id| sizes[id.index()]);
+        let sizes = ids.filter(|id| !matches!(program.node(*id), Ir::Null)).map(|id| size(&id));
         sizes.reduce(|a, b| if a == 0 || b == 0 { 0 } else { a.max(b) }).unwrap_or(0)
     };
     match node {

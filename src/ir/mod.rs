@@ -199,6 +199,11 @@ impl Program {
         self.nodes.iter().map(|n| n.0)
     }
 
+    /// Each node with its type, likewise.
+    pub fn types(&self) -> impl Iterator<Item = (IrId, Type)> + '_ {
+        self.nodes.iter().enumerate().map(|(index, (_, meta))| (IrId(index as u32), meta.ty))
+    }
+
     /// Puts another node in place of one.
     pub fn replace(&mut self, id: IrId, node: Ir) {
         self.nodes[id.index()].0 = node;
