@@ -193,6 +193,11 @@ pub(crate) fn get(id: FunctionId) -> &'static Function {
     &tables::FUNCTIONS[id.0 as usize]
 }
 
+/// The overload of an id.
+pub(crate) fn overload(id: OverloadId) -> Option<&'static Overload> {
+    get(owner(id)).overloads.iter().find(|o| o.id == id)
+}
+
 /// The function that an overload is of.
 pub(crate) fn owner(id: OverloadId) -> FunctionId {
     tables::OWNERS[id.0 as usize]

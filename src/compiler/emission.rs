@@ -6,30 +6,22 @@ use super::compiled::{Definition, ReadColumn};
 use super::{Compiler, order_key};
 use crate::check::Role;
 use crate::diag::{Code, Diagnostic};
-use crate::emit::{self, Emitter};
+use crate::emit::Emitter;
 use crate::ir::{Ir, IrId, Program};
+use crate::memory::Memory;
 use crate::parse;
 use crate::sql;
-
-/// What emitting works in.
-pub(super) struct EmitMemory<'m> {
-    pub program: &'m mut Program,
-    pub work: &'m mut emit::Buffers,
-    pub reads: &'m mut Reads,
-    pub print: &'m mut Vec<sql::Step>,
-}
 
 impl Compiler {
     pub(super) fn emit(
         &self,
-        ast: &crate::ast::Ast,
+        memory: &mut Memory,
         roles: &[Role],
         text: &str,
-        memory: EmitMemory<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Definition> {
         let options = &*self.options;
-        let EmitMemory { program, work, reads, print } = memory;
+        let Memory { ast, program, emit: work, reads, print, .. } = memory;
         work.tree.clear();
         let mut definitions: Vec<Definition> = Vec::with_capacity(program.definitions.len());
         reads.reset(program);

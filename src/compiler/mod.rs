@@ -6,7 +6,6 @@ mod emission;
 use std::sync::Arc;
 
 pub use compiled::{Compiled, Definition, ReadColumn};
-use emission::EmitMemory;
 pub(crate) use emission::Reads;
 
 use crate::check::{self, Context, Role, Scope};
@@ -18,7 +17,7 @@ use crate::lex::Mode;
 use crate::limits::Limits;
 use crate::memory::{Memory, Pool};
 use crate::parse::{self, SourcePart};
-use crate::schema::Schema;
+use crate::schema::{Relation, Schema};
 use crate::span::Span;
 
 /// A compiler for one dialect and schema; cheap to share between threads.
@@ -189,7 +188,7 @@ impl Compiler {
     }
 
     fn run(&self, memory: &mut Memory, source: &str, emit: bool) -> Compiled {
-        let Memory { parse, ast, check, program, emit: work, reads, print } = memory;
+        let Memory { parse, ast, check, program, .. } = &mut *memory;
         let options = &*self.options;
         let mut diagnostics = Vec::new();
         let keys = self.keys(source);
@@ -198,14 +197,13 @@ impl Compiler {
             Some(keys) => (keys.text.as_str(), keys.parts.as_slice(), keys.roles.as_slice()),
             None => (source, whole.as_slice(), [Role::Definitions].as_slice()),
         };
-        ast.clear();
         parse::parse_parts(text, parts, &options.limits, parse, ast, &mut diagnostics);
         let scope = self.scope(roles, &mut diagnostics);
         check::check(ast, text, &scope, check, program, &mut diagnostics);
         self.warn_comparisons(program, source, &mut diagnostics);
         let mut definitions = Vec::new();
         if emit {
-            definitions = self.emit(ast, roles, text, EmitMemory { program, work, reads, print }, &mut diagnostics);
+            definitions = self.emit(memory, roles, text, &mut diagnostics);
         }
         if !diagnostics.is_empty() {
             drop_failed(&mut definitions, &diagnostics, source);
@@ -248,8 +246,7 @@ impl Compiler {
         let options = &*self.options;
         let chosen = options.from.as_deref().and_then(|from| options.schema.relation(from));
         if let (Some(from), None, false) = (&options.from, chosen, options.schema.is_empty()) {
-            let names: Vec<&str> = options.schema.relations().iter().map(|r| r.name()).collect();
-            let near = diag::suggest::nearest(from, names.iter().copied());
+            let near = diag::suggest::nearest(from, options.schema.relations().iter().map(Relation::name));
             let help = near.map_or_else(|| "correct `--from`".to_owned(), |n| format!("`{n}` has a similar name"));
             diagnostics.push(
                 Diagnostic::new(Code::UnknownRelation, Span::default(), format!("the schema has no relation `{from}`"))

@@ -6,8 +6,8 @@ mod size;
 mod template;
 
 use crate::diag::Diagnostic;
-use crate::dialect::Dialect;
 use crate::dialect::op::Op;
+use crate::dialect::{Cell, Dialect, Template};
 use crate::ir::{Ir, IrId, Program};
 use crate::limits::Limits;
 use crate::span::Span;
@@ -216,12 +216,12 @@ impl<'p> Emitter<'p> {
             Ir::Definition(index) => self.reference(index, span),
             Ir::Apply { overload, args } => self.apply(overload, program.args(args), false, span, program.args(args)),
             Ir::Case(arms) => {
-                self.make_branches_alike(program.args(arms));
+                self.make_branches_alike(arms);
                 let arms = self.operands(program.args(arms));
                 self.work.tree.add(Sql::Case { subject: None, arms }, span)
             }
             Ir::Switch { subject, arms } => {
-                self.make_branches_alike(program.args(arms));
+                self.make_branches_alike(arms);
                 let arms = self.operands(program.args(arms));
                 let subject = Some(self.work.sql[subject.index()]);
                 self.work.tree.add(Sql::Case { subject, arms }, span)
@@ -385,6 +385,17 @@ impl<'p> Emitter<'p> {
         }
         let parts = self.work.tree.slice(&parts);
         self.work.tree.add(Sql::Spaced(parts), span)
+    }
+}
+
+/// The template that a call or an aggregate is written with, where there is one.
+fn template_of(dialect: Dialect, node: Ir) -> Option<&'static Template> {
+    match node {
+        Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. } => match dialect.cell(overload) {
+            Cell::Template(template) => Some(template),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

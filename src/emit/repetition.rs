@@ -39,15 +39,13 @@ impl Emitter<'_> {
         self.work.repeated[index] = self.work.repeated[index].max(bytes);
     }
 
-    /// A name, a literal or today's date, which costs nothing to write again.
+    /// What costs nothing to write again: in the formula, or as it came out.
     pub(super) fn is_simple(&self, id: IrId) -> bool {
+        let sql = || self.work.tree.node(self.work.sql[id.index()]);
         match self.program.node(id) {
-            Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Bool(_) | Ir::Null => true,
-            Ir::Apply { args, .. } if args.count == 0 => !self.program.meta(id).volatile,
-            _ => matches!(
-                self.work.tree.node(self.work.sql[id.index()]),
-                Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }
-            ),
+            // However short a value drawn anew is, to write it again draws another.
+            Ir::Apply { args, .. } if args.count == 0 => self.program.is_simple(id),
+            _ => self.program.is_simple(id) || matches!(sql(), Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }),
         }
     }
 

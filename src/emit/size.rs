@@ -4,10 +4,10 @@
 //! others, or a decimal of so many digits that another scale no longer fits, the operands are widened; but only where
 //! the values may need it, so that `end - start + 1` stays as it is.
 
-use super::{Buffers, Emitter};
+use super::{Buffers, Emitter, template_of};
 use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
-use crate::dialect::{Cell, Dialect};
-use crate::ir::{Ir, IrId, Program};
+use crate::dialect::Dialect;
+use crate::ir::{Ir, IrId, Program, Slice};
 use crate::sql::Sql;
 use crate::types::{ALL_DIGITS, Type};
 
@@ -32,13 +32,7 @@ pub(super) fn sizes(program: &Program, dialect: Dialect, work: &mut Buffers) {
 }
 
 fn most(dialect: Dialect, node: Ir) -> u32 {
-    match node {
-        Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. } => match dialect.cell(overload) {
-            Cell::Template(template) => template.most,
-            _ => 0,
-        },
-        _ => 0,
-    }
+    template_of(dialect, node).map_or(0, |template| template.most)
 }
 
 fn decimal(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
@@ -68,8 +62,8 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
         Ir::Column(column) => program.columns[column as usize].size,
         Ir::Definition(used) => size(&program.definitions[used as usize].root),
         Ir::Window { call: x } | Ir::GroupWindow { call: x } | Ir::Distinct(x) => size(&x),
-        Ir::Case(arms) => largest(&mut branches(program.args(arms))),
-        Ir::Switch { arms, .. } => largest(&mut branches(program.args(arms))),
+        Ir::Case(arms) => largest(&mut program.branches(arms)),
+        Ir::Switch { arms, .. } => largest(&mut program.branches(arms)),
         Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
         Ir::Aggregate { overload, args, .. } => match catalog::owner(overload) {
             internal::MIN | internal::MAX => largest(&mut program.args(args).iter().copied()),
@@ -77,10 +71,11 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
         },
         Ir::Apply { overload, args } => {
             let known = most(dialect, node);
+            if known > 0 {
+                return known;
+            }
             let (function, args) = (catalog::owner(overload), program.args(args));
-            let found = catalog::get(function).overloads.iter().find(|o| o.id == overload);
-            match (args, found.map(|o| (o.result, o.params))) {
-                _ if known > 0 => known,
+            match (args, catalog::overload(overload).map(|o| (o.result, o.params))) {
                 ([left, right], _) if is_arithmetic(function) => match (size(left), size(right)) {
                     (0, _) | (_, 0) => 0,
                     (left, right) => computed(function, left, right).unwrap_or(0),
@@ -108,11 +103,6 @@ fn is_arithmetic(function: FunctionId) -> bool {
 fn computed(function: FunctionId, left: u32, right: u32) -> Option<u32> {
     let size = if function == internal::MULTIPLY { left.checked_mul(right) } else { left.checked_add(right) };
     size.filter(|size| *size <= NARROW)
-}
-
-/// The values of pairs of condition and value; an odd last one is the value otherwise.
-fn branches(arms: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
-    arms.chunks(2).filter_map(|pair| pair.last().copied())
 }
 
 impl Emitter<'_> {
@@ -163,9 +153,9 @@ impl Emitter<'_> {
     }
 
     /// The branches of a CASE, likewise.
-    pub(super) fn make_branches_alike(&mut self, arms: &[IrId]) {
-        if branches(arms).any(|id| self.size(id) == ALL_DIGITS) {
-            let values: Vec<IrId> = branches(arms).collect();
+    pub(super) fn make_branches_alike(&mut self, arms: Slice) {
+        if self.program.branches(arms).any(|id| self.size(id) == ALL_DIGITS) {
+            let values: Vec<IrId> = self.program.branches(arms).collect();
             self.make_alike(&values);
         }
     }

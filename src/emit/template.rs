@@ -1,6 +1,6 @@
 //! A template with its arguments, as nodes of the SQL tree.
 
-use super::Emitter;
+use super::{Emitter, template_of};
 use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
 use crate::dialect::op::Op;
 use crate::dialect::part::{Mode, Part, TypeName};
@@ -25,11 +25,6 @@ const RIGHT: Part = Part::Arg { index: 1, mode: Mode::Plain };
 
 /// Operators whose result is of the kind of their operands.
 const EXACT: [FunctionId; 4] = [internal::ADD, internal::SUBTRACT, internal::MULTIPLY, internal::NEGATE];
-
-/// The values of a case, without its conditions.
-fn branches(arms: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
-    arms.chunks(2).filter_map(|pair| pair.last().copied())
-}
 
 impl Emitter<'_> {
     /// One forward loop over the template's parts; their operands come before them.
@@ -262,13 +257,7 @@ impl Emitter<'_> {
             while let Ir::Definition(used) = self.program.node(id) {
                 id = self.program.definitions[used as usize].root;
             }
-            let said = match self.program.node(id) {
-                Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. } => match self.dialect.cell(overload) {
-                    Cell::Template(template) => template.gives,
-                    _ => None,
-                },
-                _ => None,
-            };
+            let said = template_of(self.dialect, self.program.node(id)).and_then(|template| template.gives);
             let exact = matches!(self.program.meta(id).ty, Type::Integer | Type::Decimal);
             match (said, self.program.node(id)) {
                 (Some(Type::Decimal), _) => given = given.or(Some(Type::Decimal)),
@@ -278,8 +267,8 @@ impl Emitter<'_> {
                     open.extend(self.program.args(args));
                 }
                 (None, Ir::Coalesce(args)) => open.extend(self.program.args(args)),
-                (None, Ir::Case(arms)) => open.extend(branches(self.program.args(arms))),
-                (None, Ir::Switch { arms, .. }) => open.extend(branches(self.program.args(arms))),
+                (None, Ir::Case(arms)) => open.extend(self.program.branches(arms)),
+                (None, Ir::Switch { arms, .. }) => open.extend(self.program.branches(arms)),
                 (None, Ir::Null) => {}
                 _ => return None,
             }

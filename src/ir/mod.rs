@@ -237,6 +237,20 @@ impl Program {
         Slice { first, count: text.len() as u32 }
     }
 
+    /// The values of a case with these arms, without its conditions.
+    pub fn branches(&self, arms: Slice) -> impl Iterator<Item = IrId> + '_ {
+        self.args(arms).chunks(2).filter_map(|pair| pair.last().copied())
+    }
+
+    /// A name, a literal or today's date, which costs nothing to write again.
+    pub fn is_simple(&self, id: IrId) -> bool {
+        match self.node(id) {
+            Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Bool(_) | Ir::Null => true,
+            Ir::Apply { args, .. } => args.count == 0 && !self.meta(id).volatile,
+            _ => false,
+        }
+    }
+
     /// The operands of a node, in order.
     pub fn operands(&self, id: IrId) -> impl DoubleEndedIterator<Item = IrId> + '_ {
         let (one, many) = match self.node(id) {

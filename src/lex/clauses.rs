@@ -63,7 +63,7 @@ impl Pass<'_> {
     }
 
     /// Where the bracket that opens here has been closed.
-    fn group(&self, open: usize, single: bool) -> usize {
+    pub(super) fn group(&self, open: usize, single: bool) -> usize {
         let mut end = open + 1;
         let mut depth = 1_i32;
         while let Some(token) = self.token(end).filter(|_| depth > 0 && (single || !self.is_definition(end))) {

@@ -132,20 +132,8 @@ impl Pass<'_> {
             "IN" => {
                 let list = self.in_list(verb + 1, &shown);
                 self.syntax(words, "`IN` is not part of the language", format!("write `{}`", not(list)));
-                let mut end = verb + 1;
-                if self.token(end) == Some(Token::Open) {
-                    let mut depth = 0_i32;
-                    while let Some(token) = self.token(end) {
-                        if !single && self.is_definition(end) {
-                            break;
-                        }
-                        depth += i32::from(token == Token::Open) - i32::from(token == Token::Close);
-                        end += 1;
-                        if depth == 0 {
-                            break;
-                        }
-                    }
-                }
+                let open = verb + 1;
+                let end = if self.token(open) == Some(Token::Open) { self.group(open, single) } else { open };
                 end - at
             }
             "IS" if !negated => {

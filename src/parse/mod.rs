@@ -101,7 +101,8 @@ pub(crate) struct SourcePart {
     pub name: Option<Span>,
 }
 
-/// Parses several parts of a source into one tree, which is empty before; each definition says which part it is of.
+/// Parses several parts of a source into one tree; each definition says which part it is of. What was in the tree before
+/// is dropped.
 pub(crate) fn parse_parts(
     source: &str,
     parts: &[SourcePart],
@@ -110,6 +111,7 @@ pub(crate) fn parse_parts(
     ast: &mut Ast,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
+    ast.clear();
     if source.len() > limits.source.min(u32::MAX as usize / 2) {
         diagnostics.push(
             Diagnostic::new(

@@ -65,7 +65,7 @@ pub(super) fn cuts(
     let program = step.program;
     let in_rows = row_context(step);
     let live = live_definitions(step);
-    let windows = program.nodes().any(|n| matches!(n, Ir::Window { .. }));
+    let windows = step.has_windows();
     let mut reads = vec![Reads::default(); program.definitions.len()];
     for (index, definition) in program.definitions.iter().enumerate() {
         // The order of the rows of a query goes by column names; only windows compute with it.
@@ -346,8 +346,7 @@ impl Inner<'_> {
                     if !template.repeats {
                         continue;
                     }
-                    let function = catalog::get(catalog::owner(overload));
-                    let params = function.overloads.iter().find(|o| o.id == overload).map_or(&[][..], |o| o.params);
+                    let params = catalog::overload(overload).map_or(&[][..], |o| o.params);
                     for ((arg, uses), param) in program.args(args).iter().zip(template.uses).zip(params) {
                         // A constant per row could not stand beside groups.
                         let constant = self.grouped && program.meta(*arg).level == Level::Const;
@@ -391,20 +390,9 @@ impl Inner<'_> {
     }
 }
 
-/// A value that costs nothing to write again.
+/// A value that costs nothing to write again, or is computed elsewhere.
 pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
-    match program.node(id) {
-        Ir::Column(_)
-        | Ir::Number(_)
-        | Ir::Text(_)
-        | Ir::Date(_)
-        | Ir::Bool(_)
-        | Ir::Null
-        | Ir::Definition(_)
-        | Ir::Error => true,
-        Ir::Apply { args, .. } => args.count == 0 && !program.meta(id).volatile,
-        _ => false,
-    }
+    program.is_simple(id) || matches!(program.node(id), Ir::Definition(_) | Ir::Error)
 }
 
 /// The nodes of a definition that its value is made of, in order.

@@ -55,6 +55,11 @@ impl StepPlan<'_> {
         self.program.definitions[definition].root
     }
 
+    /// Some value looks at other rows.
+    fn has_windows(&self) -> bool {
+        self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
+    }
+
     fn level(&self, definition: usize) -> Level {
         self.program.meta(self.root(definition)).level
     }

@@ -97,14 +97,14 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId,
             }
         }
     }
-    // What is tested of groups comes first, since windows depend on it.
     // The order of the rows of a query goes by column names; only windows compute with it.
-    let windows = program.nodes().any(|n| matches!(n, Ir::Window { .. }));
+    let windows = step.has_windows();
     let named =
         |root: IrId| matches!(program.node(root), Ir::Definition(_) | Ir::Column(_)) || aliases.contains_key(&root);
     let names_only = |index: usize| {
         !windows && (step.is(index, Role::OrderBy) && named(step.root(index)) || step.is(index, Role::PartitionBy))
     };
+    // What is tested of groups comes first, since windows depend on it.
     let mut each_of: Vec<(IrId, usize)> = Vec::new();
     for tested in [true, false] {
         for index in &program.order {

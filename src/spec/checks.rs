@@ -87,7 +87,8 @@ impl Run<'_> {
     }
 }
 
-fn is_plain_name(text: &str) -> bool {
+/// Whether a formula may define it.
+pub(super) fn is_plain_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 

@@ -182,7 +182,6 @@ impl<'r> Run<'r> {
         let options = &self.compiler.options;
         let formulas = Formulas::of(step, self.source);
         let mut found = Vec::new();
-        ast.clear();
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let timezone = self.spec.timezone.as_deref().or(options.timezone.as_deref());
         let scope = Scope {
@@ -251,7 +250,6 @@ impl<'r> Run<'r> {
         let formulas = Formulas::of(step, self.source);
         let limits = &self.compiler.options.limits;
         let mut syntax = Vec::new();
-        ast.clear();
         parse::parse_parts(&formulas.text, &formulas.parts, limits, parse, ast, &mut syntax);
         // A definition may be lost in what could not be read.
         if step.faulty || syntax.iter().any(Diagnostic::is_error) {
@@ -281,7 +279,6 @@ impl<'r> Run<'r> {
         let options = &self.compiler.options;
         let formulas = Formulas::of(step, self.source);
         let mut found = Vec::new();
-        ast.clear();
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let scope = Scope {
             context: Context::Measure,

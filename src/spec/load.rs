@@ -1,5 +1,6 @@
 //! A spec's YAML to its parts: known keys with the right shapes, the rest reported.
 
+use super::checks::is_plain_name;
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
@@ -455,8 +456,7 @@ impl<'y> Loader<'y, '_> {
         let yaml::Kind::Scalar { style: yaml::Style::Plain, .. } = &node.kind else { return false };
         let defines = |line: &&str| {
             let name = line.split_once('=').map_or("", |(name, _)| name.trim());
-            name.starts_with(|c: char| c.is_alphabetic() || c == '_')
-                && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+            is_plain_name(name)
         };
         if node.span.text(self.source).lines().filter(defines).count() < 2 {
             return false;
