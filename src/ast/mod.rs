@@ -75,25 +75,6 @@ impl BinaryOp {
             Self::Power => "^",
         }
     }
-
-    /// The internal catalogue entry that it calls.
-    #[must_use]
-    pub fn function(self) -> &'static str {
-        match self {
-            Self::Equal => "equal",
-            Self::NotEqual => "not_equal",
-            Self::Less => "less",
-            Self::LessEqual => "less_equal",
-            Self::Greater => "greater",
-            Self::GreaterEqual => "greater_equal",
-            Self::Concat => "concat",
-            Self::Add => "add",
-            Self::Subtract => "subtract",
-            Self::Multiply => "multiply",
-            Self::Divide => "divide",
-            Self::Power => "power",
-        }
-    }
 }
 
 /// A sign before an operand.

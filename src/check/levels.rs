@@ -127,17 +127,7 @@ impl Lower<'_> {
     pub(super) fn finish(&mut self, root: IrId) -> IrId {
         let meta = self.program.meta(root);
         match self.program.node(root) {
-            Ir::Distinct(_) => {
-                self.report(
-                    Diagnostic::new(
-                        Code::MisplacedDistinct,
-                        meta.span,
-                        "`DISTINCT` stands only inside COUNT, SUM or AVERAGE",
-                    )
-                    .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
-                );
-                return self.error(meta.span);
-            }
+            Ir::Distinct(_) => return self.misplaced_distinct(meta.span),
             Ir::Error => return root,
             _ => {}
         }

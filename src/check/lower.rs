@@ -353,21 +353,20 @@ impl Lower<'_> {
     pub(super) fn value(&mut self, id: ExprId) -> IrId {
         let lowered = self.lowered(id);
         if self.distinct && matches!(self.program.node(lowered), Ir::Distinct(_)) {
-            return self.misplaced_distinct(id);
+            let error = self.misplaced_distinct(self.ast.span(id));
+            self.work.lowered[id.index()] = error;
+            return error;
         }
         lowered
     }
 
     #[cold]
-    fn misplaced_distinct(&mut self, id: ExprId) -> IrId {
-        let span = self.ast.span(id);
+    pub(super) fn misplaced_distinct(&mut self, span: Span) -> IrId {
         self.report(
             Diagnostic::new(Code::MisplacedDistinct, span, "`DISTINCT` stands only inside COUNT, SUM or AVERAGE")
                 .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),
         );
-        let error = self.error(span);
-        self.work.lowered[id.index()] = error;
-        error
+        self.error(span)
     }
 
     /// A literal with a point that nothing stands beside is a float.

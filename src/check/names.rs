@@ -9,7 +9,7 @@ use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed, means_something_e
 use super::{Role, Scope};
 use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::ColumnUse;
 use crate::parse::{reference, unquote};
 use crate::schema::Relation;
@@ -367,7 +367,7 @@ impl Resolver<'_> {
             let mut diagnostic =
                 Diagnostic::new(Code::UnknownRelation, view, format!("there is no relation `{view_text}` here"));
             diagnostic = match self.nearest(view_text, known.iter().copied().take(CANDIDATES)) {
-                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
+                Some(near) => diagnostic.with_help(suggest::similar(near)),
                 None if self.scope.relations.iter().any(|r| r.position(view_text).is_some()) => {
                     let frame = text.to_ascii_lowercase();
                     diagnostic.with_help(format!(
@@ -387,7 +387,7 @@ impl Resolver<'_> {
             None => {
                 let relation = &self.scope.relations[relation];
                 let help = match self.nearest(text, relation.columns().iter().map(|c| c.name()).take(CANDIDATES)) {
-                    Some(near) => format!("`{near}` has a similar name"),
+                    Some(near) => suggest::similar(near),
                     None => columns_of(relation),
                 };
                 let message = format!("`{}` has no column `{text}`", relation.name());

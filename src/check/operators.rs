@@ -126,24 +126,7 @@ impl Lower<'_> {
             self.program.folded = true;
             return self.integer(&value.to_string(), span);
         }
-        let function = FunctionId(
-            match op {
-                BinaryOp::Equal => internal::EQUAL,
-                BinaryOp::NotEqual => internal::NOT_EQUAL,
-                BinaryOp::Less => internal::LESS,
-                BinaryOp::LessEqual => internal::LESS_EQUAL,
-                BinaryOp::Greater => internal::GREATER,
-                BinaryOp::GreaterEqual => internal::GREATER_EQUAL,
-                BinaryOp::Concat => internal::CONCAT,
-                BinaryOp::Add => internal::ADD,
-                BinaryOp::Subtract => internal::SUBTRACT,
-                BinaryOp::Multiply => internal::MULTIPLY,
-                BinaryOp::Divide => internal::DIVIDE,
-                BinaryOp::Power => internal::POWER,
-            }
-            .0,
-        );
-        self.apply_checked(function, &[a, b], span, op.symbol())
+        self.apply_checked(function_of(op), &[a, b], span, op.symbol())
     }
 
     /// The value of arithmetic on integer literals where it is past 32 bits: engines read short literals as such
@@ -162,10 +145,8 @@ impl Lower<'_> {
         let Ir::Apply { overload, args } = self.program.node(id) else { return self.literal_integer(id) };
         let [a, b] = *self.program.args(args) else { return None };
         let function = catalog::owner(overload);
-        let op = [BinaryOp::Add, BinaryOp::Subtract, BinaryOp::Multiply]
-            .into_iter()
-            .zip([internal::ADD, internal::SUBTRACT, internal::MULTIPLY])
-            .find_map(|(op, id)| (id == function).then_some(op))?;
+        let mut folded = [BinaryOp::Add, BinaryOp::Subtract, BinaryOp::Multiply].into_iter();
+        let op = folded.find(|op| function_of(*op) == function)?;
         let depth = depth.checked_sub(1)?;
         computed(op, self.constant_integer(a, depth)?, self.constant_integer(b, depth)?)
     }
@@ -183,6 +164,24 @@ impl Lower<'_> {
         let zero = self.integer("0", meta.span);
         let args = self.program.add_args(&[id, zero]);
         self.program.add(Ir::Coalesce(args), Meta { nullable: false, ..meta })
+    }
+}
+
+/// The entry of the catalogue that an operator calls.
+fn function_of(op: BinaryOp) -> FunctionId {
+    match op {
+        BinaryOp::Equal => internal::EQUAL,
+        BinaryOp::NotEqual => internal::NOT_EQUAL,
+        BinaryOp::Less => internal::LESS,
+        BinaryOp::LessEqual => internal::LESS_EQUAL,
+        BinaryOp::Greater => internal::GREATER,
+        BinaryOp::GreaterEqual => internal::GREATER_EQUAL,
+        BinaryOp::Concat => internal::CONCAT,
+        BinaryOp::Add => internal::ADD,
+        BinaryOp::Subtract => internal::SUBTRACT,
+        BinaryOp::Multiply => internal::MULTIPLY,
+        BinaryOp::Divide => internal::DIVIDE,
+        BinaryOp::Power => internal::POWER,
     }
 }
 

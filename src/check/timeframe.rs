@@ -41,7 +41,7 @@ pub(super) fn find(name: &str, span: Span) -> Result<Option<FunctionId>, Diagnos
     }
     let diagnostic = Diagnostic::new(Code::UnknownTimeframe, span, format!("there is no timeframe `{name}`"));
     Err(match suggest::nearest(name, TIMEFRAMES.iter().map(|(n, _)| *n)) {
-        Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
+        Some(near) => diagnostic.with_help(suggest::similar(near)),
         None => diagnostic
             .with_help("there are `date`, `week`, `month`, `quarter`, `year`, `hour` and parts such as `month_num`"),
     })

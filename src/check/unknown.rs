@@ -101,7 +101,7 @@ impl Resolver<'_> {
         let columns = scope.relations.iter().flat_map(|r| r.columns().iter().map(|c| c.name())).take(CANDIDATES);
         let others = definitions.chain(columns).filter(|name| !name.eq_ignore_ascii_case(text));
         let help = match self.nearest(text, others) {
-            Some(near) => format!("`{near}` has a similar name"),
+            Some(near) => suggest::similar(near),
             None => {
                 let names =
                     scope.relations.first().map_or_else(|| "define it, or correct the name".to_owned(), columns_of);
@@ -148,7 +148,7 @@ impl Resolver<'_> {
                     .with_help("put an operator before the bracket; there is no implied multiplication");
             }
             let help = match (self.nearest(text, catalog::names()), count) {
-                (Some(near), _) => format!("`{near}` has a similar name"),
+                (Some(near), _) => suggest::similar(near),
                 (None, 0) => "`formulac functions` lists them all".to_owned(),
                 (None, _) => "`formulac functions` lists them all; there is no implied multiplication".to_owned(),
             };

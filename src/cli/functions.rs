@@ -12,7 +12,7 @@ use super::exit::{Exit, Failure, Found};
 use super::page::wrapped;
 use super::session::{Session, reports};
 use formulac::diag::render;
-use formulac::diag::suggest::nearest;
+use formulac::diag::suggest::{nearest, similar};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
@@ -50,7 +50,7 @@ fn unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, 
     };
     let names = catalog::functions().flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()));
     let help = match nearest(name, names).filter(|_| not_yet.is_none()) {
-        Some(near) => format!("`{near}` has a similar name"),
+        Some(near) => similar(near),
         None => "`formulac functions` lists them all".to_owned(),
     };
     let diagnostics = vec![fault.with_help(help)];

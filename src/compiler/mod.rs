@@ -247,7 +247,7 @@ impl Compiler {
         let chosen = options.from.as_deref().and_then(|from| options.schema.relation(from));
         if let (Some(from), None, false) = (&options.from, chosen, options.schema.is_empty()) {
             let near = diag::suggest::nearest(from, options.schema.relations().iter().map(Relation::name));
-            let help = near.map_or_else(|| "correct `--from`".to_owned(), |n| format!("`{n}` has a similar name"));
+            let help = near.map_or_else(|| "correct `--from`".to_owned(), diag::suggest::similar);
             diagnostics.push(
                 Diagnostic::new(Code::UnknownRelation, Span::default(), format!("the schema has no relation `{from}`"))
                     .with_help(help),

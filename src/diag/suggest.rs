@@ -23,6 +23,12 @@ pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     best.map(|(_, candidate)| candidate)
 }
 
+/// The advice that goes with the nearest name.
+#[must_use]
+pub fn similar(name: &str) -> String {
+    format!("`{name}` has a similar name")
+}
+
 /// Edits between two words, a swap of neighbours counting as one; none when there are more than `limit`.
 fn distance(word: &[char], candidate: &str, limit: usize) -> Option<usize> {
     let other: Vec<char> = candidate.chars().take(80).flat_map(char::to_lowercase).collect();

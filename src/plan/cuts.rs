@@ -46,6 +46,20 @@ impl Cuts {
     }
 }
 
+/// What of a step is computed, and where; found once.
+pub(super) struct Reach {
+    /// By node: it is computed per row of the input, before grouping.
+    pub rows: Vec<bool>,
+    /// By definition: the step's columns, filters and keys need it.
+    pub live: Vec<bool>,
+}
+
+impl Reach {
+    pub fn of(step: &StepPlan<'_>) -> Self {
+        Self { rows: row_context(step), live: live_definitions(step) }
+    }
+}
+
 /// How often a definition's value is read.
 #[derive(Clone, Copy, Default)]
 struct Reads {
@@ -57,14 +71,14 @@ struct Reads {
 
 pub(super) fn cuts(
     step: &StepPlan<'_>,
+    reach: &Reach,
     dialect: Dialect,
     source: &str,
     aliases: &FxHashMap<IrId, String>,
     taken: &mut Taken,
 ) -> Cuts {
     let program = step.program;
-    let in_rows = row_context(step);
-    let live = live_definitions(step);
+    let Reach { rows: in_rows, live } = reach;
     let windows = step.has_windows();
     let mut reads = vec![Reads::default(); program.definitions.len()];
     for (index, definition) in program.definitions.iter().enumerate() {
@@ -82,7 +96,7 @@ pub(super) fn cuts(
         }
     }
     let mut cuts = Cuts::default();
-    share_equals(step, &live, source, taken, &mut cuts);
+    share_equals(step, live, source, taken, &mut cuts);
     for index in 0..program.definitions.len() {
         let root = step.root(index);
         if !step.is(index, Role::Definitions) || !live[index] || is_trivial(program, root) || cuts.contains(root) {
@@ -108,7 +122,7 @@ pub(super) fn cuts(
             cuts.insert(root, column);
         }
     }
-    let mut shared = Shared { step, live: &live, rows: &in_rows, values: None };
+    let mut shared = Shared { step, live, rows: in_rows, values: None };
     for index in &program.order {
         let index = *index as usize;
         let definition = &program.definitions[index];
@@ -253,6 +267,7 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Ta
 /// Aggregates below a value that only a later stratum can compute: they are finished where the groups are made.
 pub(super) fn cut_late_aggregates(
     step: &StepPlan<'_>,
+    reach: &Reach,
     cuts: &mut Cuts,
     main: u32,
     stage_of: &dyn Fn(IrId) -> u32,
@@ -263,8 +278,7 @@ pub(super) fn cut_late_aggregates(
         return;
     }
     let program = step.program;
-    let live = live_definitions(step);
-    let rows = row_context(step);
+    let Reach { rows, live } = reach;
     // A count of rows is short, and written again where that needs no column; as a column it is one.
     let counted = (0..program.definitions.len())
         .filter(|i| step.outputs[*i] && step.is(*i, Role::Definitions) && !program.definitions[*i].failed)
@@ -414,7 +428,7 @@ pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
 }
 
 /// By node: it is computed per row of the input, before grouping.
-pub(super) fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
+fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
     let program = step.program;
     let mut rows = vec![false; program.len()];
     if !step.grouped {

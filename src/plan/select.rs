@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::cuts::{self, Cuts};
+use super::cuts::{self, Cuts, Reach};
 use super::names::{CteNames, Taken};
 use super::outputs::{Output, aliases, outputs};
 use super::stages::{self, Stages};
@@ -68,9 +68,10 @@ pub(crate) fn plan_step<'p>(
     let outputs = outputs(step, spec);
     outputs.iter().for_each(|output| taken.promise(&output.name));
     let aliases = aliases(step, &outputs);
-    let mut cuts = cuts::cuts(step, dialect, spec.source, &aliases, &mut taken);
-    let stages = stages::stages(step, &cuts, &aliases);
-    cuts::cut_late_aggregates(step, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
+    let reach = Reach::of(step);
+    let mut cuts = cuts::cuts(step, &reach, dialect, spec.source, &aliases, &mut taken);
+    let stages = stages::stages(step, &reach, &cuts, &aliases);
+    cuts::cut_late_aggregates(step, &reach, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
     let mut emitter = Emitter::new(program, dialect, limits, work);
     emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
     let mut planner = Planner {

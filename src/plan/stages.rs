@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::cuts::{Cuts, live_definitions, needed, row_context};
+use super::cuts::{Cuts, Reach, needed};
 use crate::check::Role;
 use crate::ir::{Ir, IrId};
 use crate::types::Level;
@@ -28,11 +28,10 @@ impl Stages {
     }
 }
 
-pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId, String>) -> Stages {
+pub(super) fn stages(step: &StepPlan<'_>, reach: &Reach, cuts: &Cuts, aliases: &FxHashMap<IrId, String>) -> Stages {
     let program = step.program;
-    let rows = row_context(step);
+    let Reach { rows, live } = reach;
     let tested_by = read_by_having(step);
-    let live = live_definitions(step);
     let mut stage = vec![0u32; program.len()];
     let after = |stage: &[u32], id: IrId| stage[cuts.chosen(id).index()] + u32::from(cuts.contains(id));
     // What a node needs of its operands; a definition stands for its root.
@@ -42,22 +41,19 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId,
             _ => program.operands(id).map(|o| after(stage, o)).max().unwrap_or(0),
         }
     };
-    let each = |wanted: &dyn Fn(usize) -> bool| -> Vec<IrId> {
-        let mut nodes = Vec::new();
-        for index in &program.order {
-            let index = *index as usize;
-            let definition = &program.definitions[index];
-            if live[index] && !definition.failed && wanted(index) {
-                nodes.extend(needed(program, definition.first, definition.root));
-            }
+    let mut nodes: Vec<IrId> = Vec::new();
+    for index in &program.order {
+        let index = *index as usize;
+        let definition = &program.definitions[index];
+        if live[index] && !definition.failed {
+            nodes.extend(needed(program, definition.first, definition.root));
         }
-        nodes
-    };
+    }
     // Rows first: filters, keys, helpers, what aggregates take.
     let mut filter = 0;
     let mut main = 0;
     let windowed = |id: IrId| program.meta(id).level == Level::Window;
-    for id in each(&|_| true) {
+    for id in nodes.iter().copied() {
         let before = if step.grouped { rows[id.index()] } else { !windowed(id) };
         if before {
             stage[id.index()] = need(&stage, id);
@@ -76,13 +72,13 @@ pub(super) fn stages(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId,
     }
     main = main.max(filter);
     // A window over rows must see the filtered ones.
-    for id in each(&|_| true) {
+    for id in nodes.iter().copied() {
         if let Ir::GroupWindow { .. } = program.node(id) {
             stage[id.index()] = stage[id.index()].max(filter);
         }
     }
     if step.grouped {
-        for id in each(&|_| true) {
+        for id in nodes.iter().copied() {
             if let Ir::Aggregate { .. } = program.node(id) {
                 main = main.max(need(&stage, id));
             }

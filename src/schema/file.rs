@@ -11,7 +11,7 @@
 
 use super::read::{named_pairs, wrong_shape};
 use super::{Column, Relation, Schema};
-use crate::diag::suggest::nearest;
+use crate::diag::suggest::{nearest, similar};
 use crate::diag::{Code, Diagnostic};
 use crate::types::Type;
 use crate::yaml::Node;
@@ -100,7 +100,7 @@ fn type_of(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
     match text.parse() {
         Ok(Type::Other) if base != "other" => {
             let help = match nearest(&base, TYPES.iter().copied()) {
-                Some(near) => format!("`{near}` has a similar name"),
+                Some(near) => similar(near),
                 None => format!("a type that formulas only pass on is `other({text})`"),
             };
             faults
@@ -124,8 +124,7 @@ fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> 
         if relation.column(name).is_none() {
             let message = format!("`{}` has no column `{name}`", relation.name());
             let near = nearest(name, relation.columns().iter().map(Column::name));
-            let help =
-                near.map_or_else(|| "list it under `columns`".to_owned(), |n| format!("`{n}` has a similar name"));
+            let help = near.map_or_else(|| "list it under `columns`".to_owned(), similar);
             faults.push(Diagnostic::new(Code::UnknownName, item.span, message).with_help(help));
             continue;
         }
@@ -136,7 +135,7 @@ fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> 
 
 fn unknown_key(key: &Node, name: &str, known: &[&str]) -> Diagnostic {
     let help = match nearest(name, known.iter().copied()) {
-        Some(near) => format!("`{near}` has a similar name"),
+        Some(near) => similar(near),
         None => format!("the keys here are {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")),
     };
     Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{name}`")).with_help(help)

@@ -1,7 +1,7 @@
 //! Schema texts of every kind, told apart by their content.
 
 use super::{Relation, Schema, file, omni, properties};
-use crate::diag::suggest::nearest;
+use crate::diag::suggest::{nearest, similar};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::span::Span;
@@ -93,7 +93,7 @@ fn unknown(root: &Node) -> Diagnostic {
 /// The file is none of the kinds that are understood.
 pub(super) fn not_a_schema(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
-        Some(key) => format!("`{key}` has a similar name"),
+        Some(key) => similar(key),
         None => "write `relations:` with tables and their columns, or give dbt's manifest.json".to_owned(),
     };
     Diagnostic::new(Code::NotASchema, span, format!("not a schema: {what}")).with_help(help)

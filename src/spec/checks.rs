@@ -21,7 +21,7 @@ impl Run<'_> {
         for (name, _) in self.spec.columns.iter().filter(|(name, _)| output.column(name.text).is_none()) {
             let message = format!("the model has no column `{}`", name.text);
             let help = match suggest::nearest(name.text, columns.iter().map(Column::name)) {
-                Some(near) => format!("`{near}` has a similar name"),
+                Some(near) => suggest::similar(near),
                 None => "correct the name, or leave it out".to_owned(),
             };
             diagnostics.push(Diagnostic::new(Code::UnknownName, name.node.span, message).with_help(help));
@@ -230,7 +230,7 @@ pub(super) fn check_shape(
                 format!("`{}` has no column `{}`", relation.name(), name.text),
             );
             diagnostics.push(match suggest::nearest(name.text, relation.columns().iter().map(Column::name)) {
-                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
+                Some(near) => diagnostic.with_help(suggest::similar(near)),
                 None => diagnostic.with_help("correct the name in `keep`"),
             });
         }

@@ -128,7 +128,7 @@ impl<'r> Run<'r> {
                 Diagnostic::new(Code::UnknownRelation, spec.from_span, format!("the schema has no relation `{from}`"));
             let near = suggest::nearest(&from, schema.relations().iter().map(Relation::name));
             compiled.diagnostics.push(match near {
-                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
+                Some(near) => diagnostic.with_help(suggest::similar(near)),
                 None => diagnostic.with_help("correct `from`, or add the relation to the schema"),
             });
             return;

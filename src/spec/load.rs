@@ -142,7 +142,7 @@ impl<'y> Loader<'y, '_> {
             let all = known.iter().chain(later).flat_map(|l| l.iter().copied());
             let diagnostic = Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{text}`"));
             self.report(match suggest::nearest(text, all) {
-                Some(near) => diagnostic.with_help(format!("`{near}` has a similar name")),
+                Some(near) => diagnostic.with_help(suggest::similar(near)),
                 None => diagnostic.with_help(format!(
                     "the keys here are {}",
                     known.iter().flat_map(|l| l.iter()).map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")

@@ -121,7 +121,7 @@ impl Reader {
         }
         let known = KEYS.iter().chain(OTHERS).copied().chain(DEFAULTS_ONLY.iter().map(|(known, _)| *known));
         let help = match suggest::nearest(name, known) {
-            Some(near) => format!("`{near}` has a similar name"),
+            Some(near) => suggest::similar(near),
             None => format!("the keys here are {}", listed(KEYS.iter().chain(OTHERS).copied())),
         };
         self.report(Code::UnknownKey, key.span, format!("unknown key `{name}`"), help);
@@ -142,7 +142,7 @@ impl Reader {
             let near = suggest::nearest(&name, Dialect::all().map(Dialect::name));
             let help = near.map_or_else(
                 || format!("write one of {}", listed(Dialect::all().map(Dialect::name))),
-                |near| format!("`{near}` has a similar name"),
+                suggest::similar,
             );
             self.report(Code::WrongShape, value.span, unknown.to_string(), help);
         }
