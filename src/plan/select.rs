@@ -289,7 +289,7 @@ impl Planner<'_> {
             self.emitter.qualifier = Some(self.emitter.name(from, Span::default()));
         }
         self.emit(&roots, stage);
-        let source = if stage == 0 && self.input.first { Source::Input } else { Source::Name(self.written(from)) };
+        let source = if stage == 0 && self.input.first { Source::Input(0) } else { Source::Name(self.written(from)) };
         let mut select = Select { from: Some(source), ..Select::default() };
         for (name, id) in wanted {
             let made = self.column_in(*id, stage).is_none();

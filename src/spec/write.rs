@@ -15,7 +15,7 @@ use crate::ir::Program;
 use crate::parse;
 use crate::plan::key_name;
 use crate::schema::{Column, Relation, Schema};
-use crate::sql::{self, Query, Select, Tree};
+use crate::sql::{self, Input, Query, Select, Tree};
 use crate::types::Type;
 
 impl Run<'_> {
@@ -127,7 +127,7 @@ impl Run<'_> {
         let import = written(self.spec.from.name());
         let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
         let mut plain = String::new();
-        sql::write_query(tree, &query, &table, None, &mut plain);
+        sql::write_query(tree, &query, &[Input { name: &table, import: None }], &mut plain);
         if body.limit.is_none() {
             body.order_by.clear();
         }
@@ -135,7 +135,7 @@ impl Run<'_> {
         let mut model = String::new();
         let select = dbt::import(&self.spec.from, &table);
         // Markers of Jinja come from the analyst's texts; those of the import are the only ones that dbt is to see.
-        sql::write_query(tree, &query, &import, Some("\u{1}"), &mut model);
+        sql::write_query(tree, &query, &[Input { name: &import, import: Some("\u{1}") }], &mut model);
         let model = dbt::protect(&model).replacen('\u{1}', &select, 1);
         if model.len().max(plain.len()) > options.limits.output {
             compiled.diagnostics.push(

@@ -29,10 +29,49 @@ pub(crate) struct Item {
 /// What a select reads.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
-    /// What the whole query reads: the table, or the CTE that imports it.
-    Input,
+    /// What the whole query reads, by its place: the table, or the CTE that imports it.
+    Input(u32),
     /// A CTE, as written.
     Name(String),
+}
+
+/// A table that the whole query reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Input<'a> {
+    /// As written, where it is read.
+    pub name: &'a str,
+    /// The body of a CTE of this name that imports it; without one the table is read directly.
+    pub import: Option<&'a str>,
+}
+
+/// Another relation beside the one of `from`.
+#[derive(Clone, Debug)]
+pub(crate) struct Join {
+    pub kind: JoinKind,
+    pub source: Source,
+    /// As written.
+    pub alias: Option<String>,
+    /// None for a cross join.
+    pub on: Option<SqlId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JoinKind {
+    Left,
+    Inner,
+    Full,
+    Cross,
+}
+
+impl JoinKind {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Left => "left join ",
+            Self::Inner => "inner join ",
+            Self::Full => "full join ",
+            Self::Cross => "cross join ",
+        }
+    }
 }
 
 /// A key of `order by`.
@@ -49,6 +88,7 @@ pub(crate) struct Select {
     pub distinct: bool,
     pub items: Vec<Item>,
     pub from: Option<Source>,
+    pub joins: Vec<Join>,
     pub filter: Option<SqlId>,
     pub group_by: Vec<SqlId>,
     pub having: Option<SqlId>,
@@ -57,29 +97,32 @@ pub(crate) struct Select {
 }
 
 /// Appends a query, ending in a line break.
-/// `import` is a CTE that reads the input, with the text of its body; else `input` is read directly.
-pub(crate) fn write_query(tree: &Tree, query: &Query, input: &str, import: Option<&str>, out: &mut String) {
-    if let Some(body) = import {
-        out.push_str(&format!(
-            "with {input} as (\n\n    {body}\n\n){}\n\n",
-            if query.ctes.is_empty() { "" } else { "," }
-        ));
-    }
-    for (i, cte) in query.ctes.iter().enumerate() {
-        out.push_str(if i == 0 && import.is_none() { "with " } else { "" });
-        out.push_str(&cte.name);
+pub(crate) fn write_query(tree: &Tree, query: &Query, inputs: &[Input<'_>], out: &mut String) {
+    let imports = inputs.iter().filter_map(|input| Some((input.name, input.import?)));
+    let count = imports.clone().count() + query.ctes.len();
+    let mut written = 0;
+    let mut cte = |name: &str, out: &mut String, body: &mut dyn FnMut(&mut String)| {
+        out.push_str(if written == 0 { "with " } else { "" });
+        out.push_str(name);
         out.push_str(" as (\n\n");
-        write_select(tree, &cte.body, input, 4, out);
-        out.push_str(if i + 1 == query.ctes.len() { "\n)\n\n" } else { "\n),\n\n" });
+        body(out);
+        written += 1;
+        out.push_str(if written == count { "\n)\n\n" } else { "\n),\n\n" });
+    };
+    for (name, body) in imports {
+        cte(name, out, &mut |out| out.push_str(&format!("    {body}\n")));
     }
-    write_select(tree, &query.body, input, 0, out);
+    for part in &query.ctes {
+        cte(&part.name, out, &mut |out| write_select(tree, &part.body, inputs, 4, out));
+    }
+    write_select(tree, &query.body, inputs, 0, out);
 }
 
 fn line(out: &mut String, indent: usize) {
     out.extend(std::iter::repeat_n(' ', indent));
 }
 
-fn write_select(tree: &Tree, select: &Select, input: &str, indent: usize, out: &mut String) {
+fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usize, out: &mut String) {
     line(out, indent);
     out.push_str(if select.distinct { "select distinct" } else { "select" });
     if select.star && select.items.is_empty() {
@@ -87,7 +130,7 @@ fn write_select(tree: &Tree, select: &Select, input: &str, indent: usize, out: &
         // `select * from x` is one line.
         if let (Some(from), true) = (&select.from, is_bare(select)) {
             out.push_str(" from ");
-            write_source(from, input, out);
+            write_source(from, inputs, out);
             out.push('\n');
             return;
         }
@@ -115,8 +158,21 @@ fn write_select(tree: &Tree, select: &Select, input: &str, indent: usize, out: &
     if let Some(from) = &select.from {
         line(out, indent);
         out.push_str("from ");
-        write_source(from, input, out);
+        write_source(from, inputs, out);
         out.push('\n');
+    }
+    for join in &select.joins {
+        line(out, indent);
+        out.push_str(join.kind.words());
+        write_source(&join.source, inputs, out);
+        if let Some(alias) = &join.alias {
+            out.push_str(" as ");
+            out.push_str(alias);
+        }
+        out.push('\n');
+        if let Some(on) = join.on {
+            clause(tree, "on", on, indent + 4, out);
+        }
     }
     if let Some(filter) = select.filter {
         clause(tree, "where", filter, indent, out);
@@ -134,16 +190,17 @@ fn write_select(tree: &Tree, select: &Select, input: &str, indent: usize, out: &
 }
 
 fn is_bare(select: &Select) -> bool {
-    select.filter.is_none()
+    select.joins.is_empty()
+        && select.filter.is_none()
         && select.group_by.is_empty()
         && select.having.is_none()
         && select.order_by.is_empty()
         && select.limit.is_none()
 }
 
-fn write_source(source: &Source, input: &str, out: &mut String) {
+fn write_source(source: &Source, inputs: &[Input<'_>], out: &mut String) {
     match source {
-        Source::Input => out.push_str(input),
+        Source::Input(place) => out.push_str(inputs.get(*place as usize).map_or("", |input| input.name)),
         Source::Name(text) => out.push_str(text),
     }
 }
