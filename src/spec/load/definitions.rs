@@ -1,10 +1,11 @@
 //! Definitions, as a text block or as a mapping.
 
-use super::keys::{DEFINITION_KEYS, DEFINITION_LATER};
+use super::dbt::DefinitionKeys;
 use super::{Definitions, Loader, Step, Text};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::spec::checks::is_plain_name;
+use crate::spec::keys::DEFINITION;
 use crate::yaml::{self, Node};
 
 impl<'y> Loader<'y, '_> {
@@ -33,27 +34,24 @@ impl<'y> Loader<'y, '_> {
             return;
         };
         for (key, value) in pairs {
-            let Some(text) = key.text() else {
-                self.report(
-                    Diagnostic::new(Code::UnknownKey, key.span, "a definition's name must be a text")
-                        .with_help("write `name: formula`"),
-                );
+            let Some(text) = self.name(key, "a definition's name") else {
+                step.faulty = true;
                 continue;
             };
             let name = Text { text, node: key };
             self.check_name("a definition's name", text, key);
-            let (formula, description) = if value.pairs().is_some() {
-                self.keys(value, &[DEFINITION_KEYS], &[DEFINITION_LATER]);
-                (self.required(value, "formula", "the definition's formula"), self.description(value))
+            let (formula, description, keys) = if value.pairs().is_some() {
+                self.check_keys(value, &[&DEFINITION]);
+                (self.text(value, "formula"), self.description(value), self.definition_keys(value))
             } else {
                 self.check_cut(text, value);
                 let formula = value.text().map(|text| Text { text, node: value });
                 if formula.is_none() {
                     self.shape(text, "a formula", value);
                 }
-                (formula, None)
+                (formula, None, DefinitionKeys::default())
             };
-            step.definitions.extend(formula.map(|formula| Definitions::Named { name, formula, description }));
+            step.definitions.extend(formula.map(|formula| Definitions::Named { name, formula, description, keys }));
         }
     }
 

@@ -1,9 +1,9 @@
 //! The keys of a step.
 
-use super::keys::{MODEL_KEYS, STEP_KEYS, STEP_LATER};
 use super::{Keep, Loader, Step, Text};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
+use crate::spec::keys::{MODEL, STEP, Status};
 use crate::yaml::Node;
 
 impl<'y> Loader<'y, '_> {
@@ -22,16 +22,19 @@ impl<'y> Loader<'y, '_> {
             return step;
         }
         if !at_top {
-            self.keys(node, &[STEP_KEYS], &[STEP_LATER, &["columns"]]);
+            self.check_keys(node, &[&STEP]);
         }
-        let strange = |key: &Node| key.text().is_none_or(|k| !STEP_KEYS.contains(&k) && !MODEL_KEYS.contains(&k));
+        let strange = |key: &Node| {
+            let known = key.text().and_then(|name| STEP.get(name).or_else(|| MODEL.get(name)));
+            known.is_none_or(|key| key.status == Status::Later)
+        };
         step.faulty = node.pairs().unwrap_or_default().iter().any(|(key, _)| strange(key));
-        step.name = node.get("name").and_then(|n| Some(Text { text: self.plain("name", n)?, node: n }));
+        step.name = self.text(node, "name");
         if let Some(name) = step.name {
             self.check_name("a step's name", name.text, name.node);
         }
-        step.filter = self.formula(node, "where");
-        step.having = self.formula(node, "having");
+        step.filter = self.text(node, "where");
+        step.having = self.text(node, "having");
         step.group_by = self.list(node, "group_by").unwrap_or_default();
         step.order_by = self.list(node, "order_by").unwrap_or_default();
         step.order_by.iter_mut().for_each(|entry| self.check_order(entry));
@@ -46,22 +49,21 @@ impl<'y> Loader<'y, '_> {
         if let Some(limit) = node.get("limit") {
             step.limit_span = limit.span;
             step.limit = limit.text().and_then(|t| t.parse().ok());
-            if step.limit.is_none() {
-                let found = limit.text().map_or_else(|| limit.described().to_owned(), |text| format!("`{text}`"));
-                self.report(
-                    Diagnostic::new(
-                        Code::WrongShape,
-                        limit.span,
-                        format!("`limit` must be a whole number, found {found}"),
-                    )
-                    .with_help("write how many rows to keep, such as `limit: 100`"),
-                );
-            }
         }
         if let Some(definitions) = node.get("definitions") {
             self.definitions(definitions, &mut step);
         }
+        step.unsound = self.has_errors_in(node, at_top);
         step
+    }
+
+    /// Whether an error was reported in the step's keys, which are those of a model too where they stand at the top.
+    fn has_errors_in(&self, node: &Node, at_top: bool) -> bool {
+        let own = |key: &Node| !at_top || key.text().is_none_or(|name| MODEL.get(name).is_none());
+        let pairs = node.pairs().unwrap_or_default().iter().filter(|(key, _)| own(key));
+        let mut places = pairs.map(|(key, value)| Span::new(key.span.start, value.span.end));
+        let faults: Vec<Span> = self.diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span).collect();
+        places.any(|place| faults.iter().any(|fault| place.start <= fault.start && fault.end <= place.end))
     }
 
     /// Names that become names in SQL: any quoted text can be one there, but for these.

@@ -1,4 +1,4 @@
-//! Values of keys: texts, formulas and lists, and what is said where something else stands.
+//! Values of keys, read. What has another shape is none here: `shapes` has reported it.
 
 use super::{Loader, Text};
 use crate::diag::{Code, Diagnostic};
@@ -17,61 +17,82 @@ impl<'y> Loader<'y, '_> {
         );
     }
 
-    pub(in crate::spec) fn required(&mut self, root: &'y Node, key: &str, what: &str) -> Option<Text<'y>> {
-        match root.get(key) {
-            Some(node) => match node.text() {
-                Some(text) => Some(Text { text, node }),
-                // `{{ ref('orders') }}` without quotes is a mapping to YAML.
-                None if node.span.text(self.source).starts_with("{{") => {
-                    self.jinja(key, node, node.span.text(self.source));
-                    None
-                }
-                None => {
-                    self.shape(key, "a text", node);
-                    None
-                }
-            },
-            None => {
-                let span = Span::new(root.span.start, root.span.start);
-                self.report(
-                    Diagnostic::new(Code::MissingKey, span, format!("the key `{key}` is missing"))
-                        .with_help(format!("`{key}` is {what}")),
-                );
-                None
-            }
-        }
+    pub(in crate::spec) fn missing_key(&mut self, node: &Node, key: &str, what: &str) {
+        let span = Span::new(node.span.start, node.span.start);
+        self.report(
+            Diagnostic::new(Code::MissingKey, span, format!("the key `{key}` is missing"))
+                .with_help(format!("`{key}` is {what}")),
+        );
     }
 
-    pub(in crate::spec) fn plain(&mut self, key: &str, node: &'y Node) -> Option<&'y str> {
-        let text = node.text();
-        if text.is_none() && !node.is_null() {
-            self.shape(key, "a text", node);
-        }
-        text
-    }
-
-    pub(in crate::spec) fn description(&mut self, node: &'y Node) -> Option<String> {
-        let text = node.get("description").and_then(|n| self.plain("description", n))?;
-        Some(text.trim().to_owned())
-    }
-
-    pub(in crate::spec) fn formula(&mut self, node: &'y Node, key: &str) -> Option<Text<'y>> {
+    /// A text, or a formula.
+    pub(in crate::spec) fn text(&self, node: &'y Node, key: &str) -> Option<Text<'y>> {
         let value = node.get(key)?;
-        match value.text() {
-            Some(text) => {
-                self.check_cut(key, value);
-                Some(Text { text, node: value })
-            }
-            None => {
-                self.shape(key, "a formula", value);
-                None
-            }
-        }
+        Some(Text { text: value.text()?, node: value })
     }
 
-    /// A plain text that YAML has cut at ` #`: what follows on the line is lost.
+    pub(in crate::spec) fn description(&self, node: &'y Node) -> Option<String> {
+        Some(self.text(node, "description")?.text.trim().to_owned())
+    }
+
+    /// A name that stands as a key. What other readers of YAML take for something else than a text has to be quoted.
+    pub(in crate::spec) fn name<'n>(&mut self, key: &'n Node, what: &str) -> Option<&'n str> {
+        let yaml::Kind::Scalar { style, value } = &key.kind else {
+            self.report(
+                Diagnostic::new(
+                    Code::UnknownKey,
+                    key.span,
+                    format!("{what} must be a text, found {}", key.described()),
+                )
+                .with_help("write `name: formula`"),
+            );
+            return None;
+        };
+        let reading = yaml::other_reading(value).filter(|_| *style == yaml::Style::Plain);
+        match reading {
+            Some(_) if value.is_empty() => self.report(
+                Diagnostic::new(Code::WrongShape, key.span, format!("{what} is empty"))
+                    .with_help("write letters, digits and `_`"),
+            ),
+            Some(reading) => self.report(
+                Diagnostic::new(
+                    Code::NotATextToYaml,
+                    key.span,
+                    format!("`{value}` is {reading} to YAML, and {what} is a text"),
+                )
+                .with_help(format!("put it in quotes: `\"{value}\": …`"))
+                .with_fix(key.span, format!("\"{value}\"")),
+            ),
+            None => return Some(value),
+        }
+        None
+    }
+
+    /// A list of names, or one comma-separated text.
+    pub(in crate::spec) fn list(&self, node: &'y Node, key: &str) -> Option<Vec<Text<'y>>> {
+        let value = node.get(key)?;
+        if let Some(text) = value.text() {
+            let names = text.split(',').map(str::trim).filter(|t| !t.is_empty());
+            return Some(names.map(|text| Text { text, node: value }).collect());
+        }
+        let items = value.items().unwrap_or_default();
+        Some(items.iter().filter_map(|item| Some(Text { text: item.text()?, node: item })).collect())
+    }
+
+    /// A plain text of which YAML makes something else: a date, or a formula that is cut at ` #`, where what follows on
+    /// the line is lost.
     pub(in crate::spec) fn check_cut(&mut self, key: &str, node: &Node) {
         let yaml::Kind::Scalar { style: yaml::Style::Plain, value } = &node.kind else { return };
+        if yaml::other_reading(value) == Some("a date") {
+            let message =
+                format!("`{value}` is a date to YAML, and a subtraction of numbers as the formula of `{key}`");
+            let parts: Vec<&str> = value.split('-').map(|part| part.trim_start_matches('0')).collect();
+            self.report(
+                Diagnostic::new(Code::NotATextToYaml, node.span, message)
+                    .with_help(format!("write `DATE({})`", parts.join(", "))),
+            );
+            return;
+        }
         let after = self.source.get(node.span.end as usize..).unwrap_or_default();
         let rest = after.split('\n').next().unwrap_or_default();
         let open = value.matches('"').count() % 2 == 1 || value.matches('(').count() > value.matches(')').count();
@@ -90,42 +111,6 @@ impl<'y> Loader<'y, '_> {
                 .with_fix(Span::new(node.span.start, end), mended),
             );
         }
-    }
-
-    /// A list of names, or one comma-separated text.
-    pub(in crate::spec) fn list(&mut self, node: &'y Node, key: &str) -> Option<Vec<Text<'y>>> {
-        let value = node.get(key)?;
-        if let Some(text) = value.text() {
-            return Some(
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|t| !t.is_empty())
-                    .map(|text| Text { text, node: value })
-                    .collect(),
-            );
-        }
-        if value.is_null() {
-            return Some(Vec::new());
-        }
-        let Some(items) = value.items() else {
-            self.shape(key, "a list or a comma-separated text", value);
-            return Some(Vec::new());
-        };
-        let mut names = Vec::new();
-        for item in items {
-            match (item.text(), item.items()) {
-                (Some(text), _) => names.push(Text { text, node: item }),
-                // `[billing_date[month]]` is a text and a list to YAML.
-                (None, Some(_)) => {
-                    self.report(
-                        Diagnostic::new(Code::WrongShape, item.span, format!("`{key}` holds a list inside a list"))
-                            .with_help("put a timeframe in quotes inside a flow list: `[\"billing_date[month]\"]`"),
-                    );
-                }
-                _ => self.shape(key, "a list of names", item),
-            }
-        }
-        Some(names)
     }
 
     /// Jinja where the spec says the same without it.
