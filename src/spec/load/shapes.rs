@@ -108,10 +108,9 @@ impl Loader<'_, '_> {
                 Some(text) => return self.wrong_word(name, shape, text, words.iter().copied(), value),
                 None => false,
             },
-            Shape::Dialect => match value.text() {
-                Some(text) if text.parse::<Dialect>().is_ok() => true,
-                Some(text) => return self.wrong_word(name, shape, text, Dialect::all().map(Dialect::name), value),
-                None => false,
+            Shape::Dialect => match value.text().map(str::parse::<Dialect>) {
+                Some(Err(unknown)) => return self.unknown_dialect(value, &unknown.to_string()),
+                known => known.is_some(),
             },
             Shape::Weekday => match value.text() {
                 Some(text) if WEEKDAYS.iter().any(|day| day.eq_ignore_ascii_case(text)) => true,
@@ -190,6 +189,15 @@ impl Loader<'_, '_> {
                 self.check_value(name, inner, value);
             }
         }
+    }
+
+    fn unknown_dialect(&mut self, value: &Node, message: &str) {
+        let names = || Dialect::all().map(Dialect::name);
+        let help = match suggest::nearest(value.text().unwrap_or_default(), names()) {
+            Some(near) => suggest::similar(near),
+            None => format!("write one of {}", names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        };
+        self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
     }
 
     fn wrong_word<'w>(
