@@ -95,8 +95,11 @@ pub(super) fn stages(step: &StepPlan<'_>, reach: &Reach, cuts: &Cuts, aliases: &
     }
     // The order of the rows of a query goes by column names; only windows compute with it.
     let windows = step.has_windows();
-    let named =
-        |root: IrId| matches!(program.node(root), Ir::Definition(_) | Ir::Column(_)) || aliases.contains_key(&root);
+    let named = |root: IrId| match program.node(root) {
+        Ir::Definition(used) => step.outputs[used as usize],
+        Ir::Column(_) => true,
+        _ => aliases.contains_key(&root),
+    };
     let names_only = |index: usize| {
         !windows && (step.is(index, Role::OrderBy) && named(step.root(index)) || step.is(index, Role::PartitionBy))
     };
