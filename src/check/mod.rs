@@ -22,6 +22,8 @@ mod symbols;
 mod timeframe;
 mod unknown;
 
+pub(crate) use dates::is_iso_date;
+
 use crate::ast::Ast;
 use crate::diag::Diagnostic;
 use crate::ir::Program;
@@ -55,6 +57,8 @@ pub(crate) enum Role {
     OrderBy,
     /// A key of window partitions.
     PartitionBy,
+    /// What must hold of every row of a model.
+    Rule,
 }
 
 impl Role {
@@ -66,6 +70,7 @@ impl Role {
             Self::GroupBy => Some("`group_by`"),
             Self::PartitionBy => Some("`partition_by`"),
             Self::OrderBy => Some("`order_by`"),
+            Self::Rule => Some("a rule"),
             Self::Definitions => None,
         }
     }
@@ -109,6 +114,7 @@ impl Scope<'_> {
             Role::Definitions if self.context == Context::Row => Some("a dimension"),
             Role::Where => Some("`where`"),
             Role::GroupBy => Some("`group_by`"),
+            Role::Rule => Some("a rule"),
             _ => None,
         }
     }

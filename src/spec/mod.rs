@@ -4,8 +4,13 @@ mod checks;
 mod compile;
 mod formulas;
 mod from;
+#[cfg(feature = "cli")]
+pub mod json_schema;
+mod keys;
 mod load;
 mod project;
+mod proofs;
+mod properties;
 mod write;
 
 pub use project::Project;
