@@ -1,6 +1,7 @@
 //! A spec's YAML to its parts: known keys with the right shapes, the rest reported.
 
 use super::checks::is_plain_name;
+use super::joins::Joined;
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
@@ -35,6 +36,7 @@ pub(crate) enum Definitions<'y> {
 pub(crate) struct Step<'y> {
     pub name: Option<Text<'y>>,
     pub span: Span,
+    pub joins: Vec<Joined<'y>>,
     pub definitions: Vec<Definitions<'y>>,
     pub filter: Option<Text<'y>>,
     pub having: Option<Text<'y>>,
@@ -84,8 +86,8 @@ const MODEL_LATER: &[&str] = &[
     "fiscal_month_offset",
 ];
 const STEP_KEYS: &[&str] =
-    &["name", "definitions", "group_by", "order_by", "partition_by", "keep", "where", "having", "limit"];
-const STEP_LATER: &[&str] = &["joins", "calculations", "pivot_by", "values", "row", "tabs"];
+    &["name", "definitions", "group_by", "order_by", "partition_by", "keep", "where", "having", "limit", "joins"];
+const STEP_LATER: &[&str] = &["calculations", "pivot_by", "values", "row", "tabs"];
 const DEFINITION_KEYS: &[&str] = &["formula", "description"];
 const DEFINITION_LATER: &[&str] = &["data_tests", "tests", "meta"];
 const COLUMN_KEYS: &[&str] = &["description"];
@@ -107,7 +109,7 @@ impl<'y> Loader<'y, '_> {
         self.diagnostics.push(diagnostic);
     }
 
-    fn shape(&mut self, key: &str, wanted: &str, node: &Node) {
+    pub(super) fn shape(&mut self, key: &str, wanted: &str, node: &Node) {
         self.report(
             Diagnostic::new(
                 Code::WrongShape,
@@ -120,7 +122,18 @@ impl<'y> Loader<'y, '_> {
 
     /// Reports keys that are not known, or not built.
     fn keys(&mut self, node: &Node, known: &[&[&str]], later: &[&[&str]]) {
-        for (key, _) in node.pairs().unwrap_or_default() {
+        self.keys_but(node, known, later, |_| false);
+    }
+
+    /// The same, but for keys that are read in another way.
+    pub(super) fn keys_but(
+        &mut self,
+        node: &Node,
+        known: &[&[&str]],
+        later: &[&[&str]],
+        is_read: impl Fn(&Node) -> bool,
+    ) {
+        for (key, _) in node.pairs().unwrap_or_default().iter().filter(|(key, _)| !is_read(key)) {
             let Some(text) = key.text() else {
                 self.report(
                     Diagnostic::new(Code::UnknownKey, key.span, "a key must be a text")
@@ -224,7 +237,7 @@ impl<'y> Loader<'y, '_> {
         let timezone = root.get("timezone").and_then(|n| self.plain("timezone", n)).map(str::to_owned);
         let description = self.description(root);
         let (model, from_text) = (model?, from_text?);
-        let from = self.from(from_text)?;
+        let from = self.from("from", from_text)?;
         Some(Spec {
             model,
             description,
@@ -238,11 +251,11 @@ impl<'y> Loader<'y, '_> {
         })
     }
 
-    fn key_span(&self, root: &Node, key: &str) -> Span {
+    pub(super) fn key_span(&self, root: &Node, key: &str) -> Span {
         root.pairs().unwrap_or_default().iter().find(|(k, _)| k.text() == Some(key)).map_or(root.span, |(k, _)| k.span)
     }
 
-    fn required(&mut self, root: &'y Node, key: &str, what: &str) -> Option<Text<'y>> {
+    pub(super) fn required(&mut self, root: &'y Node, key: &str, what: &str) -> Option<Text<'y>> {
         match root.get(key) {
             Some(node) => match node.text() {
                 Some(text) => Some(Text { text, node }),
@@ -284,7 +297,7 @@ impl<'y> Loader<'y, '_> {
         });
     }
 
-    fn plain(&mut self, key: &str, node: &'y Node) -> Option<&'y str> {
+    pub(super) fn plain(&mut self, key: &str, node: &'y Node) -> Option<&'y str> {
         let text = node.text();
         if text.is_none() && !node.is_null() {
             self.shape(key, "a text", node);
@@ -320,6 +333,9 @@ impl<'y> Loader<'y, '_> {
         if let Some(name) = step.name {
             self.check_name("a step's name", name.text, name.node);
         }
+        let (joins, sound) = self.joins(node);
+        step.joins = joins;
+        step.faulty |= !sound;
         step.filter = self.formula(node, "where");
         step.having = self.formula(node, "having");
         step.group_by = self.list(node, "group_by").unwrap_or_default();
@@ -355,7 +371,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Names that become names in SQL: any quoted text can be one there, but for these.
-    fn check_name(&mut self, what: &str, name: &str, node: &Node) {
+    pub(super) fn check_name(&mut self, what: &str, name: &str, node: &Node) {
         let fault = match name.chars().find(|c| c.is_control()) {
             Some(c) => format!("{what} holds the control character U+{:04X}", c as u32),
             None if name.trim().is_empty() => format!("{what} is empty"),
@@ -477,7 +493,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// A plain text that YAML has cut at ` #`: what follows on the line is lost.
-    fn check_cut(&mut self, key: &str, node: &Node) {
+    pub(super) fn check_cut(&mut self, key: &str, node: &Node) {
         let yaml::Kind::Scalar { style: yaml::Style::Plain, value } = &node.kind else { return };
         let after = self.source.get(node.span.end as usize..).unwrap_or_default();
         let rest = after.split('\n').next().unwrap_or_default();
@@ -500,7 +516,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// A list of names, or one comma-separated text.
-    fn list(&mut self, node: &'y Node, key: &str) -> Option<Vec<Text<'y>>> {
+    pub(super) fn list(&mut self, node: &'y Node, key: &str) -> Option<Vec<Text<'y>>> {
         let value = node.get(key)?;
         if let Some(text) = value.text() {
             return Some(
