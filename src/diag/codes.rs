@@ -299,7 +299,7 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - definitions: x = 1\n  - {name: b, definitions: y = x}\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: b, definitions: y = x}\n");
     FormulaCut "F0809" "formula-cut-by-yaml" Error
-        "YAML took a part of a formula for a comment (` #`) or a key (`: `). The help shows the line, mended."
+        "YAML took a part of a formula for a comment (` #`), a key (`: `) or, inside `{…}`, another entry (`,`). The help shows the line, mended."
         Spec("model: m\nfrom: t\ndefinitions:\n  a: COUNTIF(x = \"a #1\")\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  a: 'COUNTIF(x = \"a #1\")'\n");
     KeepInGroupedStep "F0810" "keep-in-grouped-step" Error

@@ -137,10 +137,8 @@ impl Planner<'_> {
     /// Settles which columns of a joined input the later strata read, and under which names.
     pub(super) fn pass_on(&mut self, taken: &mut Taken) {
         let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else { return };
-        let mut used: Vec<u32> = self.read_later();
-        used.sort_unstable();
-        let mut columns: Vec<(Option<u32>, InputColumn)> =
-            used.into_iter().map(|column| (Some(column), self.input_of(joined, column))).collect();
+        // What is kept has its name from here on.
+        let mut columns: Vec<(Option<u32>, InputColumn)> = Vec::new();
         if let (KeepColumns::Joined(kept), false) = (&self.spec.keep, self.step.grouped) {
             columns.extend(kept.iter().map(|column| (None, column.clone())));
         }
@@ -148,6 +146,9 @@ impl Planner<'_> {
         if ordered && !self.step.grouped {
             columns.extend(joined.grain.iter().map(|column| (None, column.clone())));
         }
+        let mut used: Vec<u32> = self.read_later();
+        used.sort_unstable();
+        columns.extend(used.into_iter().map(|column| (Some(column), self.input_of(joined, column))));
         let mut names: FxHashSet<String> = FxHashSet::default();
         let mut renamed: FxHashMap<u32, String> = FxHashMap::default();
         for (used, column) in columns {

@@ -103,6 +103,8 @@ pub(super) struct Run<'r> {
     /// Name and text of grouping keys.
     pub(super) written_keys: Vec<(String, String)>,
     pub(super) sources: Sources,
+    /// Every join leads somewhere, and no two relations of a step have one name.
+    joins_sound: bool,
     /// What each step gave that was compiled.
     pub(super) facts: Vec<StepFacts>,
     /// Joins that are said to find one row at most, which nothing known proves.
@@ -122,6 +124,7 @@ impl<'r> Run<'r> {
             definitions: Vec::new(),
             written_keys: Vec::new(),
             sources: Sources::default(),
+            joins_sound: true,
             facts: Vec::new(),
             unproven: Vec::new(),
         }
@@ -134,7 +137,7 @@ impl<'r> Run<'r> {
         spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
         self.sources = Sources::of(spec, self.compiler.options.dialect, &mut self.names);
         self.check_names(&mut compiled.diagnostics);
-        self.check_joins(&mut compiled.diagnostics);
+        self.joins_sound = self.check_joins(&mut compiled.diagnostics);
         let schema = &self.compiler.options.schema;
         let known = schema.relation(&from);
         if let (None, false) = (known, schema.is_empty()) {
@@ -236,12 +239,14 @@ impl<'r> Run<'r> {
         check_keys(&plan, &mut found);
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
-        if let Some(joined) = joined {
+        // Of a relation that is not there, or that two names mean, nothing more is to be said.
+        let sound = joined.filter(|_| self.joins_sound && !step.faulty);
+        if let Some(joined) = sound {
             check_visible(&plan, joined, &mut found);
             check_fan_out(&plan, step, joined, &mut found);
         }
         let kept = joined.map(|joined| joined.kept(step, diagnostics));
-        let unproven = joined.map(|joined| self.unproven(&plan, step, input.name, joined, diagnostics));
+        let unproven = sound.map(|joined| self.unproven(&plan, step, input.name, joined, diagnostics));
         check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), diagnostics);
         let cut = |span: Span| self.spec.cut.iter().any(|c| c.start <= span.start && span.end <= c.end);
         diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))).filter(|d| !cut(d.span())));

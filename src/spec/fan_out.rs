@@ -7,6 +7,7 @@ use crate::ir::{Ir, IrId, Program};
 use crate::plan::StepPlan;
 use crate::schema::Relation;
 use crate::span::Span;
+use crate::sql::JoinKind;
 
 /// What a value is made of, as seen from the relation whose many rows are joined.
 #[derive(Clone, Copy, Default)]
@@ -22,12 +23,20 @@ struct Made {
 /// Reports aggregates of columns that the rows of a `many` relation repeat.
 pub(super) fn check_fan_out(plan: &StepPlan<'_>, step: &Step<'_>, joined: &JoinedStep<'_>, found: &mut Vec<Diagnostic>) {
     let joins = step.joins.iter().zip(joined.input.relations.iter().skip(1));
-    for (_, many) in joins.filter(|(join, _)| join.many) {
-        check_one(plan.program, many, joined, found);
+    for (join, many) in joins.filter(|(join, _)| join.many) {
+        // Without rows that find nothing, the rows of the join are those of the relation.
+        let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
+        check_one(plan.program, many, unmatched, joined, found);
     }
 }
 
-fn check_one(program: &Program, many: &Relation, joined: &JoinedStep<'_>, found: &mut Vec<Diagnostic>) {
+fn check_one(
+    program: &Program,
+    many: &Relation,
+    unmatched: bool,
+    joined: &JoinedStep<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
     let made = made(program, many.name());
     let of = |id: &IrId| made.get(id.index()).copied().unwrap_or_default();
     for definition in program.definitions.iter().filter(|d| !d.failed) {
@@ -39,9 +48,9 @@ fn check_one(program: &Program, many: &Relation, joined: &JoinedStep<'_>, found:
             };
             let whole = together(args.iter().map(of));
             let span = program.meta(id).span;
-            match whole.other.filter(|_| !whole.many) {
+            match whole.other {
                 Some(other) => found.push(repeated(program, other, span, many.name(), joined)),
-                None if !whole.many && !whole.told => found.push(pairs(span, many)),
+                None if unmatched && !whole.many && !whole.told => found.push(pairs(span, many)),
                 None => {}
             }
         }

@@ -38,16 +38,17 @@ pub(super) struct JoinedStep<'y> {
 }
 
 impl Run<'_> {
-    /// Reports joins that lead nowhere, and names that two relations of a step have.
-    pub(super) fn check_joins(&self, diagnostics: &mut Vec<Diagnostic>) {
+    /// Reports joins that lead nowhere, and names that two relations of a step have; whether there is none.
+    pub(super) fn check_joins(&self, diagnostics: &mut Vec<Diagnostic>) -> bool {
+        let before = diagnostics.len();
         let schema = &self.compiler.options.schema;
         for (index, step) in self.spec.steps.iter().enumerate() {
-            let before = match index.checked_sub(1).and_then(|i| self.spec.steps.get(i)) {
+            let read = match index.checked_sub(1).and_then(|i| self.spec.steps.get(i)) {
                 Some(before) => before.name.map_or("", |n| n.text),
                 None => self.spec.from.name(),
             };
             let mut names: FxHashMap<String, Option<Span>> = FxHashMap::default();
-            names.insert(before.to_lowercase(), None);
+            names.insert(read.to_lowercase(), None);
             for joined in &step.joins {
                 let name = joined.name();
                 let span = joined.name_span();
@@ -88,6 +89,7 @@ impl Run<'_> {
                 }
             }
         }
+        diagnostics.len() == before
     }
 
     /// What a step with joins reads. What is wrong with `using` is reported.
@@ -141,7 +143,9 @@ impl Run<'_> {
             joined.single.push(single);
             if let By::Using(names) = &join.by {
                 let spelled = joined.using(join, names, diagnostics);
-                joined.using.push((index as u32, spelled));
+                if !spelled.is_empty() {
+                    joined.using.push((index as u32, spelled));
+                }
             }
         }
         joined.input.grain = joined.grain(step, input);

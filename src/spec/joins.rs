@@ -5,7 +5,7 @@ use crate::dbt::From;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use crate::sql::JoinKind;
-use crate::yaml::Node;
+use crate::yaml::{Kind, Node, Style};
 
 /// What is joined: a relation, or an earlier step, whose name a table may have as well.
 #[derive(Clone, Debug)]
@@ -84,7 +84,9 @@ impl<'y> Loader<'y, '_> {
         }
         // A tool that takes YAML 1.1 for YAML writes `on` back as `true`.
         let on = node.pairs().unwrap_or_default().iter().find(|(key, _)| is_on(key));
-        self.keys_but(node, &[KEYS], &[], is_on);
+        let at_comma = on.and_then(|(_, value)| self.cut_at_comma("on", node, value));
+        let is_cut = |key: &Node| at_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);
+        self.keys_but(node, &[KEYS], &[], |key| is_on(key) || is_cut(key));
         let to_text = self.required(node, "to", "the relation or the earlier step that is joined, such as `customers`");
         let to = to_text.and_then(|text| self.from("to", text));
         let alias = node.get("as").and_then(|n| Some(Text { text: self.plain("as", n)?, node: n }));
@@ -93,7 +95,7 @@ impl<'y> Loader<'y, '_> {
         }
         let kind = self.word(node, "type", TYPES, JoinKind::Left);
         let many = self.word(node, "cardinality", &[("one", false), ("many", true)], false);
-        let on = on.and_then(|(_, value)| match value.text() {
+        let on = on.filter(|_| at_comma.is_none()).and_then(|(_, value)| match value.text() {
             Some(text) => {
                 self.check_cut("on", value);
                 Some(Text { text, node: value })
@@ -151,6 +153,42 @@ impl<'y> Loader<'y, '_> {
             }
         };
         Some(Joined { to, to_text, alias, by, kind, many })
+    }
+
+    /// A formula with a comma inside `{…}`, where YAML takes the comma for the end of the text: what it has cut off.
+    fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
+        let Kind::Scalar { style: Style::Plain, value: text } = &value.kind else { return None };
+        let rest = node.span.text(self.source).get((value.span.start.checked_sub(node.span.start)?) as usize..)?;
+        if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
+            return None;
+        }
+        let (mut depth, mut quoted) = (0usize, false);
+        let ends = |(_, c): &(usize, char)| {
+            match c {
+                '"' => quoted = !quoted,
+                '(' if !quoted => depth += 1,
+                ')' if !quoted => depth = depth.saturating_sub(1),
+                ',' | '}' if !quoted && depth == 0 => return true,
+                _ => {}
+            }
+            false
+        };
+        let (end, _) = rest.char_indices().find(ends)?;
+        let whole = rest.get(..end)?.trim_end();
+        let whole_span = Span::new(value.span.start, value.span.start + whole.len() as u32);
+        let mended = format!("'{}'", whole.replace('\'', "''"));
+        let cut = Span::new(value.span.end.min(whole_span.end), whole_span.end);
+        self.report(
+            Diagnostic::new(
+                Code::FormulaCut,
+                cut,
+                format!("in `{{…}}` a comma ends a text to YAML, so the formula of `{key}` ends before it"),
+            )
+            .with_help(format!("put it in quotes: `{key}: {mended}`"))
+            .with_fix(whole_span, mended),
+        );
+        self.cut.push(whole_span);
+        Some(cut)
     }
 
     /// One of a few words.

@@ -99,9 +99,9 @@ pub(crate) fn load<'y>(root: &'y Node, source: &'y str, diagnostics: &mut Vec<Di
 }
 
 pub(super) struct Loader<'y, 'd> {
-    source: &'y str,
+    pub(super) source: &'y str,
     diagnostics: &'d mut Vec<Diagnostic>,
-    cut: Vec<Span>,
+    pub(super) cut: Vec<Span>,
 }
 
 impl<'y> Loader<'y, '_> {

@@ -8,10 +8,10 @@ use crate::span::Span;
 use crate::yaml::{self, Node};
 
 /// Keys that are read here.
-const KEYS: &[&str] = &["dialect", "specs", "timezone", "blanks", "lint"];
+const KEYS: &[&str] = &["dialect", "specs", "tests", "timezone", "blanks", "lint"];
 /// Keys of commands that keep a dbt project in step; they change no SQL.
 const OTHERS: &[&str] =
-    &["models", "tests", "omni", "environments", "inherit", "groups", "roles", "default_role", "approvals"];
+    &["models", "omni", "environments", "inherit", "groups", "roles", "default_role", "approvals"];
 /// Keys that would change SQL, with the one value that is built.
 const DEFAULTS_ONLY: &[(&str, &str)] = &[("week_start", "monday"), ("fiscal_month_offset", "0")];
 
@@ -28,6 +28,7 @@ const DEFAULTS_ONLY: &[(&str, &str)] = &[("week_start", "monday"), ("fiscal_mont
 pub struct Project {
     dialect: Option<Dialect>,
     specs: Option<String>,
+    tests: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
     silenced: Vec<Code>,
@@ -57,6 +58,12 @@ impl Project {
     #[must_use]
     pub fn specs(&self) -> Option<&str> {
         self.specs.as_deref()
+    }
+
+    /// The folder of generated tests that are files of their own, seen from the project's own.
+    #[must_use]
+    pub fn tests(&self) -> Option<&str> {
+        self.tests.as_deref()
     }
 
     /// The time zone in which instants become dates.
@@ -97,6 +104,7 @@ impl Reader {
             match key.text() {
                 Some("dialect") => self.project.dialect = self.dialect(value),
                 Some("specs") => self.project.specs = self.text("specs", value),
+                Some("tests") => self.project.tests = self.text("tests", value),
                 Some("timezone") => self.project.timezone = self.text("timezone", value),
                 Some("blanks") => self.project.blank_zero = self.blanks(value),
                 Some("lint") => self.lint(value),

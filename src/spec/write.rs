@@ -66,7 +66,9 @@ impl Run<'_> {
 
     /// The output columns with the best description that there is.
     pub(super) fn documented(&self, relation: &Relation) -> Vec<Column> {
-        let from = self.compiler.options.schema.relation(self.spec.from.name());
+        let schema = &self.compiler.options.schema;
+        let read: Vec<&Relation> =
+            self.sources.all.iter().filter_map(|source| schema.relation(source.from.name())).collect();
         let by_name = |pairs: &mut dyn Iterator<Item = (&str, &str)>| -> FxHashMap<String, String> {
             pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
         };
@@ -77,7 +79,7 @@ impl Run<'_> {
         let describe = |column: &Column| -> Option<String> {
             let key = column.name().to_ascii_lowercase();
             let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
-            own.or_else(|| from.and_then(|r| r.column(column.name())?.about().map(str::to_owned)))
+            own.or_else(|| read.iter().find_map(|r| r.column(column.name())?.about().map(str::to_owned)))
                 .or_else(|| Some(formulas.get(&key)?.split_whitespace().collect::<Vec<_>>().join(" ")))
         };
         let with = |column: &Column| match describe(column) {
