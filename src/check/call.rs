@@ -2,8 +2,9 @@
 
 use super::lower::Lower;
 use super::overload::Chosen;
+use super::ranges;
 use crate::ast::Call;
-use crate::catalog::{self, Function, FunctionId, Nulls, ParamType, internal};
+use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ParamType, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;
@@ -14,6 +15,10 @@ impl Lower<'_> {
         let function = catalog::get(id);
         if !self.check_count(function, call, span) {
             return self.error(span);
+        }
+        let marks = function.lower == Some(Lowering::Distinct);
+        if function.level == Level::Aggregate && !marks && ranges::takes_range(self.ast, self.names, call) {
+            return self.range_call(id, call, span);
         }
         if let Some(lowering) = function.lower {
             return self.special(lowering, function, call, span);

@@ -105,8 +105,7 @@ impl Emitter<'_> {
                 id
             }
             Cell::Unsupported(reason) => {
-                let function = catalog::get(catalog::owner(overload));
-                let name = if function.internal { "this operation" } else { function.name };
+                let name = catalog::shown(catalog::owner(overload)).unwrap_or("this operation");
                 self.report(
                     Diagnostic::new(
                         Code::UnsupportedFunction,

@@ -4,6 +4,9 @@ mod calls;
 mod repetition;
 mod size;
 mod template;
+mod windows;
+
+pub(crate) use windows::Windows;
 
 use crate::diag::Diagnostic;
 use crate::dialect::op::Op;
@@ -13,15 +16,6 @@ use crate::limits::Limits;
 use crate::span::Span;
 use crate::sql::{Slice, Sql, SqlId, Tree};
 use crate::types::Type;
-
-/// The order of rows for windows.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Windows {
-    pub partition: Vec<SqlId>,
-    pub order: Vec<SqlId>,
-    /// The keys that rows are grouped by.
-    pub groups: Vec<SqlId>,
-}
 
 /// What emitting works in, kept from one text to the next.
 #[derive(Debug, Default)]
@@ -249,18 +243,13 @@ impl<'p> Emitter<'p> {
             Ir::Aggregate { overload, args, distinct } => {
                 self.aggregate(id, overload, program.args(args), distinct, span)
             }
-            Ir::Window { call } => {
-                let x = self.work.sql[call.index()];
-                let partition = self.work.tree.slice(&self.windows.partition);
-                let order = self.work.tree.slice(&self.windows.order);
-                self.work.tree.add(Sql::Over { x, partition, order }, span)
-            }
+            Ir::Window { call, over } => self.window(call, program.over(over), span),
             Ir::GroupWindow { call } => {
                 let x = self.work.sql[call.index()];
                 let partition = self.work.tree.slice(&self.windows.groups);
-                self.work.tree.add(Sql::Over { x, partition, order: Slice::default() }, span)
+                self.work.tree.add(Sql::Over { x, partition, order: Slice::default(), rows: None }, span)
             }
-            Ir::Distinct(x) => self.work.sql[x.index()],
+            Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
         };
         if !self.work.repeated.is_empty() {
             let grown = program

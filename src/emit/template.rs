@@ -257,6 +257,7 @@ impl Emitter<'_> {
             while let Ir::Definition(used) = self.program.node(id) {
                 id = self.program.definitions[used as usize].root;
             }
+            id = self.in_window(id);
             let said = template_of(self.dialect, self.program.node(id)).and_then(|template| template.gives);
             let exact = matches!(self.program.meta(id).ty, Type::Integer | Type::Decimal);
             match (said, self.program.node(id)) {

@@ -89,9 +89,16 @@ impl Numbering<'_> {
             Ir::Coalesce(_) => (12, 0),
             Ir::Aggregate { overload, distinct, .. } => (13, u64::from(overload.0) << 1 | u64::from(distinct)),
             Ir::CountRows => (14, 0),
-            Ir::Window { .. } => (15, 0),
+            Ir::Window { over, .. } => {
+                text = format!("{:?}", program.over(over));
+                (15, 0)
+            }
             Ir::GroupWindow { .. } => (16, 0),
             Ir::Distinct(_) => (17, 0),
+            Ir::Range { over, .. } => {
+                text = format!("{:?}", program.over(over));
+                (18, 0)
+            }
         };
         let operands = program.operands(id).map(|o| self.of[o.index()]).collect();
         let next = self.numbers.len() as u32 + 1;

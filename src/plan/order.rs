@@ -12,6 +12,7 @@ impl Planner<'_> {
         let program = self.step.program;
         self.emitter.windows = crate::emit::Windows::default();
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
+        let own_partition = partition.clone();
         let used = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).map(|id| self.name_of(id));
         let used: Vec<String> = used.collect();
         let grain: Vec<(String, Option<IrId>)> = if self.step.grouped {
@@ -19,7 +20,10 @@ impl Planner<'_> {
         } else {
             self.input.grain.iter().map(|g| (g.clone(), None)).collect()
         };
-        let rest = grain.into_iter().filter(|(name, _)| !used.iter().any(|u| u.eq_ignore_ascii_case(name)));
+        // Without an order nothing is divided by default, and there are no ties.
+        let rest = grain.into_iter().filter(|_| !order.is_empty());
+        let rest = rest.filter(|(name, _)| !used.iter().any(|u| u.eq_ignore_ascii_case(name)));
+        let rest: Vec<(String, Option<IrId>)> = rest.collect();
         let mut roots: Vec<IrId> = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).collect();
         let mut plain: Vec<String> = Vec::new();
         for (name, root) in rest {
@@ -37,6 +41,7 @@ impl Planner<'_> {
             }
         }
         self.emit(&roots, stage);
+        let own_partition: Vec<SqlId> = own_partition.iter().map(|id| self.written_node(*id, stage)).collect();
         let partition: Vec<SqlId> = partition.iter().map(|id| self.written_node(*id, stage)).collect();
         let mut keys: Vec<SqlId> = Vec::new();
         for (id, descending) in order {
@@ -49,7 +54,7 @@ impl Planner<'_> {
             let sql = self.emitter.column_name(&name, Span::default());
             keys.push(self.emitter.order_key(sql, false, nullable));
         }
-        self.emitter.windows = crate::emit::Windows { partition, order: keys, groups: Vec::new() };
+        self.emitter.windows = crate::emit::Windows { partition, own_partition, order: keys, groups: Vec::new() };
     }
 
     /// The name under which a key is known; empty for one that is only written out.

@@ -271,7 +271,7 @@ fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
             plain(sink, index);
             sink.word("]");
         }
-        Sql::Over { x, partition, order } => {
+        Sql::Over { x, partition, order, rows } => {
             plain(sink, x);
             sink.word(" over (");
             if partition.count > 0 {
@@ -281,6 +281,10 @@ fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
             if order.count > 0 {
                 sink.word(if partition.count > 0 { " order by " } else { "order by " });
                 list(tree, order, ", ", sink);
+            }
+            if let Some(rows) = rows {
+                sink.word(" ");
+                plain(sink, rows);
             }
             sink.word(")");
         }

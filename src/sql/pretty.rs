@@ -198,8 +198,9 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
                 at(x, tree.bracketed(node, x, least), indent, 1),
             ]);
         }
-        Sql::Over { x, partition, order } => {
+        Sql::Over { x, partition, order, rows } => {
             stack.extend([Step::Str(")"), Step::Line(indent)]);
+            stack.extend(rows.into_iter().flat_map(|rows| [Step::Flat(rows), Step::Line(inner)]));
             for (word, slice) in [("order by", order), ("partition by", partition)] {
                 if slice.count == 0 {
                     continue;

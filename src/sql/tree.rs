@@ -73,11 +73,12 @@ pub(crate) enum Sql {
         x: SqlId,
         index: SqlId,
     },
-    /// `x over (partition by … order by …)`.
+    /// `x over (partition by … order by … rows between …)`.
     Over {
         x: SqlId,
         partition: Slice,
         order: Slice,
+        rows: Option<SqlId>,
     },
 }
 
@@ -284,7 +285,7 @@ impl Tree {
             Sql::List(args) => (list(args, 2), SPACED),
             Sql::Bracket(args) => (list(args, 2).saturating_add(2), ATOM),
             Sql::Subscript { x, index } => (operand(x, left).saturating_add(self.width(index)).saturating_add(2), ATOM),
-            Sql::Over { x, partition, order } => {
+            Sql::Over { x, partition, order, rows } => {
                 let mut width = self.width(x).saturating_add(8);
                 if partition.count > 0 {
                     width = width.saturating_add(list(partition, 2)).saturating_add(13);
@@ -293,7 +294,8 @@ impl Tree {
                     width = width.saturating_add(list(order, 2)).saturating_add(9);
                     width += u32::from(partition.count > 0);
                 }
-                (width, ATOM)
+                // Rows are counted in an order, so that it stands before them.
+                (rows.map_or(width, |rows| width.saturating_add(self.width(rows) + 1)), ATOM)
             }
         }
     }
