@@ -255,8 +255,10 @@ impl Lower<'_> {
             (Type::Boolean, "a number", _) => format!("turn the condition into a number, `IF({text}, 1, 0)`"),
             (ty, "text", _) if ty != Type::Text => format!("make it a text, `{text} & \"\"`"),
             (_, "a date", _) => "give a date column, `DATE(2024, 1, 31)` or a text `\"2024-01-31\"`".to_owned(),
-            _ if is_operator => "correct the type of this side".to_owned(),
-            _ => format!("its signature is `{}`", function.signature()),
+            _ => match if is_operator { catalog::lookup(shown) } else { Some(function) } {
+                Some(called) => format!("its signature is `{}`", called.signature()),
+                None => "correct the type of this side".to_owned(),
+            },
         };
         let is = meta.ty.described();
         let message = match (arithmetic, Self::is_internal(function, internal::NEGATE)) {

@@ -147,8 +147,12 @@ impl Lower<'_> {
                 _ => return self.constant_expected(id, function.name, "direction", "RANK(x, x:x, 1)"),
             };
             if set && function.lower == Some(Lowering::OmniRank) {
-                let span = self.program.meta(id).span;
-                return self.needs_worksheet(span, "a rank across the columns of a row needs a worksheet");
+                let at = self.program.meta(id).span;
+                self.report(
+                    Diagnostic::new(Code::NeedsWorksheet, at, "a rank across the columns of a row needs a worksheet")
+                        .with_help(format!("leave the argument out: `{}(x)` ranks among rows", function.name)),
+                );
+                return self.error(span);
             }
             descending = !set;
         }

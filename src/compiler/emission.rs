@@ -28,7 +28,7 @@ impl Compiler {
         let mut budget = options.limits.output;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
         emitter.grouped_by_keys = roles.contains(&Role::GroupBy);
-        self.windows(program, ast, roles, &mut emitter);
+        self.windows(program, ast, roles, text, &mut emitter);
         for index in &program.order {
             let at = *index as usize;
             let definition = &program.definitions[at];
@@ -92,20 +92,41 @@ impl Compiler {
         definitions
     }
 
-    /// The SQL of the order and the partitions of windows.
-    fn windows(&self, program: &Program, ast: &crate::ast::Ast, roles: &[Role], emitter: &mut Emitter<'_>) {
-        let mut keys = self.options.order_by.iter();
+    /// The SQL of the order and the partitions of windows: as in a spec's step, the keys that nothing orders by part the
+    /// groups, unless partitions are named.
+    fn windows(
+        &self,
+        program: &Program,
+        ast: &crate::ast::Ast,
+        roles: &[Role],
+        text: &str,
+        emitter: &mut Emitter<'_>,
+    ) {
+        let default = self.options.partition_by.is_empty() && !self.options.order_by.is_empty();
+        let mut order = self.options.order_by.iter();
+        let mut partition = Vec::new();
         for (index, definition) in ast.definitions.iter().enumerate() {
             let role = roles.get(definition.part as usize);
-            let descending =
-                if role == Some(&Role::OrderBy) { keys.next().is_some_and(|k| order_key(k).1) } else { false };
+            let key = order.as_slice().first().filter(|_| role == Some(&Role::OrderBy));
+            let descending = key.is_some_and(|key| order_key(key).1);
+            if key.is_some() {
+                order.next();
+            }
             if program.definitions.get(index).is_none_or(|d| d.failed) {
                 continue;
             }
+            let ordered_by = |key: &str| {
+                let name = definition.span.text(text).trim();
+                name.eq_ignore_ascii_case(order_key(key).0)
+            };
             match role {
                 Some(Role::PartitionBy) => {
                     let sql = emitter.definition(index as u32);
-                    emitter.windows.partition.extend(sql);
+                    emitter.windows.own_partition.extend(sql);
+                    partition.extend(sql);
+                }
+                Some(Role::GroupBy) if default && !self.options.order_by.iter().any(|key| ordered_by(key)) => {
+                    partition.extend(emitter.definition(index as u32));
                 }
                 Some(Role::OrderBy) => {
                     if let Some(sql) = emitter.definition(index as u32) {
@@ -117,6 +138,7 @@ impl Compiler {
                 _ => {}
             }
         }
+        emitter.windows.partition = partition;
     }
 }
 

@@ -166,11 +166,11 @@ codes! {
         "The schema has no relation of this name."
         Orders("SUM(ordres.amount)") => Orders("SUM(orders.amount)");
     NeedsWorksheet "F0308" "needs-worksheet" Error
-        "Cells, columns by letter, tabs, totals and ranges mean something only over the rows of a worksheet, in their order."
+        "Cells, columns by letter, tabs, totals and ranges of cells mean something only over the rows of a worksheet, in their order."
         Formula("C1 / C0 - 1") => Formula("SUM(amount) / COUNT(id)");
     NotBuiltYet "F0309" "not-built-yet" Error
         "A part of the language that this version reads and does not compile yet: refused by name, so that nothing is left out in silence."
-        Formula("SUM(FIRST(amount):amount)") => Formula("SUM(amount)");
+        Formula("STDEV(amount)") => Formula("AVERAGE(amount)");
     SeveralRelations "F0310" "several-relations" Error
         "Without `--from`, all names of a formula must come from one relation: there is no join here."
         Shown("SUM(orders.amount) / COUNT(customers.name)") => Shown("SUM(orders.amount)");
@@ -233,6 +233,10 @@ codes! {
         "A range of rows begins and ends with one name, or FIRST, LAST or OFFSET of it, and stands in an aggregate: `FIRST(x):x` are the rows so far, `OFFSET(x, -2):x` the last three, `x:x` all rows of the partition."
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):y)\n")
         => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):x)\n");
+    RowsNotPeriods "W0421" "rows-not-periods" Warning
+        "OFFSET goes by rows. Ordered by a date, the row before is the period before only where no period is missing; PERIODOFFSET looks for the period itself."
+        Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
+        => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: shop\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n");
     UnsupportedFunction "F0501" "unsupported-function" Error
         "This warehouse cannot compute the function in one expression; the message says why and what does."
         BigQuery("MEDIAN(amount)") => BigQuery("AVERAGE(amount)");

@@ -105,12 +105,14 @@ impl Emitter<'_> {
                 id
             }
             Cell::Unsupported(reason) => {
-                let name = catalog::shown(catalog::owner(overload)).unwrap_or("this operation");
+                let function = catalog::owner(overload);
+                let name = catalog::shown(function).map_or_else(|| "this operation".to_owned(), |n| format!("`{n}`"));
+                let over = if catalog::get(function).level == Level::Window { " of these rows" } else { "" };
                 self.report(
                     Diagnostic::new(
                         Code::UnsupportedFunction,
                         span,
-                        format!("`{name}` is not available in dialect `{}`", self.dialect),
+                        format!("{name}{over} is not available in dialect `{}`", self.dialect),
                     )
                     .with_help(*reason),
                 );

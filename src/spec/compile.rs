@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed};
 use super::formulas::Formulas;
+use super::gaps::check_gaps;
 use super::load::{self, Keep, Spec, Step};
 use super::{CompiledSpec, SpecDefinition};
 use crate::ast::Ast;
@@ -202,6 +203,7 @@ impl<'r> Run<'r> {
         check_keys(&plan, &mut found);
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
+        check_gaps(&plan, input, &formulas.text, &mut found);
         check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), diagnostics);
         let cut = |span: Span| self.spec.cut.iter().any(|c| c.start <= span.start && span.end <= c.end);
         diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))).filter(|d| !cut(d.span())));

@@ -4,6 +4,7 @@ mod checks;
 mod compile;
 mod formulas;
 mod from;
+mod gaps;
 mod load;
 mod project;
 mod write;
