@@ -85,7 +85,8 @@ pub(super) fn settle(ast: &Ast, scope: &Scope<'_>, names: &mut Names) {
             names.holds_range[at] = match (ast.expr(id), names.targets[at]) {
                 (Expr::Range { from, to }, _) => {
                     for end in [from, to] {
-                        if let (Target::Function(function), Some(_)) = (names.targets[end.index()], end_of(ast, names, end))
+                        if let (Target::Function(function), Some(_)) =
+                            (names.targets[end.index()], end_of(ast, names, end))
                         {
                             names.targets[end.index()] = Target::RangeEnd(function);
                         }

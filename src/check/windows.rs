@@ -203,8 +203,7 @@ impl Lower<'_> {
         let all = whole && self.same_value(of, value);
         self.program.folded |= all;
         if !all {
-            let (text, of) =
-                (self.source_text(self.ast.span(range)), self.source_text(self.program.meta(value).span));
+            let (text, of) = (self.source_text(self.ast.span(range)), self.source_text(self.program.meta(value).span));
             let message = format!("`{}` ranks each row's value among all of that name, found `{text}`", function.name);
             self.report(
                 Diagnostic::new(Code::BadRange, self.ast.span(range), message)
@@ -228,7 +227,11 @@ impl Lower<'_> {
             // All rows are alike.
             self.program.folded = true;
             let first = if entry == internal::RANK_OF { "1" } else { "0" };
-            return if self.is_null(value) { self.null(choice.ty, span) } else { self.number_of(first, choice.ty, span) };
+            return if self.is_null(value) {
+                self.null(choice.ty, span)
+            } else {
+                self.number_of(first, choice.ty, span)
+            };
         }
         let ty = choice.ty;
         let meta = Meta { ty, nullable: false, level: Level::Window, keyed: true, volatile: of.volatile, span };
@@ -343,13 +346,18 @@ impl Lower<'_> {
         let ends = [from, to].map(|end| ranges::end_of(self.ast, self.names, end));
         let [Some(first), Some(last)] = ends else {
             let text = self.source_text(span);
-            let message = format!("`{text}` is no range: it begins and ends with a name, or FIRST, LAST or OFFSET of it");
+            let message =
+                format!("`{text}` is no range: it begins and ends with a name, or FIRST, LAST or OFFSET of it");
             return self.bad_range(span, &message, "define what is looked at, and give its name: `FIRST(name):name`");
         };
         if !ranges::same_name(self.ast, self.source, self.names, first.name, last.name) {
             let [a, b] = [first.name, last.name].map(|name| self.source_text(self.ast.span(name)));
             let message = format!("a range holds rows of one name, found `{a}` and `{b}`");
-            return self.bad_range(span, &message, &format!("write `{a}:{a}` for all rows, `FIRST({a}):{a}` for those so far"));
+            return self.bad_range(
+                span,
+                &message,
+                &format!("write `{a}:{a}` for all rows, `FIRST({a}):{a}` for those so far"),
+            );
         }
         let bare = |end: &End| matches!(end.at, EndAt::Bare);
         let over = if bare(&first) && bare(&last) {
@@ -366,7 +374,11 @@ impl Lower<'_> {
                     let end = if from == Place::First { "FIRST" } else { "LAST" };
                     let name = self.source_text(self.ast.span(first.name));
                     let message = format!("`{text}` is one row");
-                    return self.bad_range(span, &message, &format!("write `{end}({name})` without the function around it"));
+                    return self.bad_range(
+                        span,
+                        &message,
+                        &format!("write `{end}({name})` without the function around it"),
+                    );
                 }
                 (from, to) => Over::Rows { from, to },
             }
@@ -402,7 +414,9 @@ impl Lower<'_> {
         self.bad_range(
             span,
             &message,
-            &format!("write `SUM({text})`; to compute with each row first, name that, `y = {name} * 2`, and take `y:y`"),
+            &format!(
+                "write `SUM({text})`; to compute with each row first, name that, `y = {name} * 2`, and take `y:y`"
+            ),
         )
     }
 
@@ -460,7 +474,11 @@ impl Lower<'_> {
                 _ => {
                     let name = function.name;
                     let message = format!("`{name}` takes one range of names, found {} arguments", values.len());
-                    self.bad_range(span, &message, &format!("call it for each, `{name}(a:a) + {name}(b:b)`, or define `c = a + b`"))
+                    self.bad_range(
+                        span,
+                        &message,
+                        &format!("call it for each, `{name}(a:a) + {name}(b:b)`, or define `c = a + b`"),
+                    )
                 }
             },
             (Some((over, _)), Some(lowering)) => self.conditional(lowering, function, args, &values, Some(over), span),
@@ -515,8 +533,7 @@ impl Lower<'_> {
         }
         let of = operands.meta;
         let nullable = !counts && (self.program.meta(x).nullable || !over.holds_own_row());
-        let meta =
-            Meta { ty: choice.ty, nullable, level: Level::Window, keyed: true, volatile: of.volatile, span };
+        let meta = Meta { ty: choice.ty, nullable, level: Level::Window, keyed: true, volatile: of.volatile, span };
         let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
         let window = self.over(call, over, meta);
         match function.empty.filter(|_| nullable) {

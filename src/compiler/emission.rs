@@ -94,14 +94,7 @@ impl Compiler {
 
     /// The SQL of the order and the partitions of windows: as in a spec's step, the keys that nothing orders by part the
     /// groups, unless partitions are named.
-    fn windows(
-        &self,
-        program: &Program,
-        ast: &crate::ast::Ast,
-        roles: &[Role],
-        text: &str,
-        emitter: &mut Emitter<'_>,
-    ) {
+    fn windows(&self, program: &Program, ast: &crate::ast::Ast, roles: &[Role], text: &str, emitter: &mut Emitter<'_>) {
         let default = self.options.partition_by.is_empty() && !self.options.order_by.is_empty();
         let mut order = self.options.order_by.iter();
         let mut partition = Vec::new();

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::equal::{equal_values, name_of_offset, name_of_text, numbers};
+use super::equal::{equal_values, name_of_offset, name_of_range, name_of_text, numbers};
 use super::names::Taken;
 use super::stages::read_by_having;
 use crate::catalog;
@@ -251,7 +251,7 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Ta
             Some(index) => taken.output(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
                 let text = program.meta(equal[0]).span.text(source);
-                let wanted = name_of_offset(text).or_else(|| name_of_text(text));
+                let wanted = name_of_offset(text).or_else(|| name_of_range(text)).or_else(|| name_of_text(text));
                 let wanted = wanted.unwrap_or_else(|| "shared_value".to_owned());
                 taken.column(&wanted, text)
             }

@@ -58,10 +58,8 @@ pub(super) fn check_gaps(plan: &StepPlan<'_>, input: &StepInput<'_>, text: &str,
     let rows = program.text(digits);
     let message = format!("`OFFSET` counts rows: where a value of `{key}` is missing, it takes another period's");
     found.push(
-        Diagnostic::new(Code::RowsNotPeriods, program.meta(id).span, message).with_help(format!(
-            "write `PERIODOFFSET({of}, {sign}{rows}, \"{}\")` to go along the calendar",
-            unit(key)
-        )),
+        Diagnostic::new(Code::RowsNotPeriods, program.meta(id).span, message)
+            .with_help(format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{}\")` to go along the calendar", unit(key))),
     );
 }
 
