@@ -24,6 +24,8 @@ mod timeframe;
 mod unknown;
 mod windows;
 
+pub(crate) use dates::is_iso_date;
+
 use crate::ast::Ast;
 use crate::diag::Diagnostic;
 use crate::ir::Program;
@@ -57,6 +59,8 @@ pub(crate) enum Role {
     OrderBy,
     /// A key of window partitions.
     PartitionBy,
+    /// What must hold of every row of a model.
+    Rule,
 }
 
 impl Role {
@@ -68,6 +72,7 @@ impl Role {
             Self::GroupBy => Some("`group_by`"),
             Self::PartitionBy => Some("`partition_by`"),
             Self::OrderBy => Some("`order_by`"),
+            Self::Rule => Some("a rule"),
             Self::Definitions => None,
         }
     }
@@ -111,6 +116,7 @@ impl Scope<'_> {
             Role::Definitions if self.context == Context::Row => Some("a dimension"),
             Role::Where => Some("`where`"),
             Role::GroupBy => Some("`group_by`"),
+            Role::Rule => Some("a rule"),
             _ => None,
         }
     }

@@ -53,8 +53,8 @@ pub(super) struct Names {
 pub(super) enum Key {
     Column(u32),
     Definition(u32),
-    /// A column's timeframe; the span is that of the timeframe's name.
-    Timeframe(u32, Span),
+    /// The timeframe of a column or a definition; the span is that of the timeframe's name.
+    Timeframe(Target, Span),
 }
 
 /// What resolving needs besides its result, kept from one text to the next.
@@ -188,11 +188,11 @@ impl Names {
 fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key> {
     match (ast.expr(body), targets[body.index()]) {
         (Expr::Timeframe { base, frame }, _) => match targets[base.index()] {
-            Target::Column(column) => Some(Key::Timeframe(column, ast.names[frame as usize])),
+            of @ (Target::Column(_) | Target::Definition(_)) => Some(Key::Timeframe(of, ast.names[frame as usize])),
             _ => None,
         },
         (Expr::Model, Target::Column(column)) => match reference(source, ast.span(body)).timeframe {
-            Some(frame) => Some(Key::Timeframe(column, frame)),
+            Some(frame) => Some(Key::Timeframe(Target::Column(column), frame)),
             None => Some(Key::Column(column)),
         },
         (_, Target::Definition(definition)) => Some(Key::Definition(definition)),

@@ -299,19 +299,22 @@ impl Lower<'_> {
 
     /// The key that groups follow each other by: the first that is a date, else the only one.
     fn key_to_order_by(&self) -> Option<String> {
-        let named = |key: &Key| match *key {
-            Key::Column(column) => {
+        let target = |target: Target| match target {
+            Target::Column(column) => {
                 let column = &self.program.columns[column as usize];
                 (column.name.to_string(), column.ty.is_temporal())
             }
-            Key::Definition(index) => {
+            Target::Definition(index) => {
                 let definition = &self.program.definitions[index as usize];
                 let dated = !definition.failed && self.program.meta(definition.root).ty.is_temporal();
                 (definition.name.as_deref().unwrap_or_default().to_owned(), dated)
             }
-            Key::Timeframe(column, frame) => {
-                (format!("{}[{}]", self.program.columns[column as usize].name, frame.text(self.source)), true)
-            }
+            _ => (String::new(), false),
+        };
+        let named = |key: &Key| match *key {
+            Key::Column(column) => target(Target::Column(column)),
+            Key::Definition(index) => target(Target::Definition(index)),
+            Key::Timeframe(of, frame) => (format!("{}[{}]", target(of).0, frame.text(self.source)), true),
         };
         let keys: Vec<(String, bool)> = self.names.keys.iter().map(named).collect();
         let dated = keys.iter().find(|(_, dated)| *dated);

@@ -264,11 +264,15 @@ codes! {
     ModelReadsItself "F0602" "model-reads-itself" Error
         "A bare name in `from` is a dbt model, and so is what the spec makes: of one name they would be a circle. A query may read a table of its own name."
         Shown("`model: orders` with `from: orders`") => Shown("`model: orders_by_month` with `from: orders`");
+    ContractWithoutTypes "F0603" "contract-without-types" Error
+        "An enforced contract needs the data type of every column, as the warehouse spells it."
+        Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\n")
+        => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\ncolumns: {a: {data_type: numeric}}\n");
     EditedByHand "F0701" "edited-by-hand" Error
         "A file that is to be written was changed since formulac wrote it, or is not from formulac. Nothing is written, so that nobody's work is lost; the exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");
     InvalidYaml "F0801" "invalid-yaml" Error
-        "The file is not YAML. A formula with `: `, ` #` or a leading `{`, `[`, `&`, `*`, `!`, `%`, `@` goes into a block text (`|`) or quotes."
+        "The file is not YAML, or says a thing twice. A formula with `: `, ` #` or a leading `{`, `[`, `&`, `*`, `!`, `%`, `@` goes into a block text (`|`) or quotes."
         Spec("model: m\nfrom: [t\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     UnknownKey "F0802" "unknown-key" Error
         "The file has a key that means nothing here."
@@ -295,7 +299,7 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - definitions: x = 1\n  - {name: b, definitions: y = x}\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: b, definitions: y = x}\n");
     FormulaCut "F0809" "formula-cut-by-yaml" Error
-        "YAML took a part of a formula for a comment (` #`) or a key (`: `). The help shows the line, mended."
+        "YAML took a part of a formula for a comment (` #`), a key (`: `), an anchor (`&`) or a tag (`!`). The help shows the line, mended."
         Spec("model: m\nfrom: t\ndefinitions:\n  a: COUNTIF(x = \"a #1\")\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  a: 'COUNTIF(x = \"a #1\")'\n");
     KeepInGroupedStep "F0810" "keep-in-grouped-step" Error
@@ -320,6 +324,14 @@ codes! {
         "A definition of single rows in a grouped step is no column: it helps others. One that nothing uses does nothing; group by it or aggregate it to see it."
         Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(a)\n")
         => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(net)\n");
+    KeyWithoutEffect "W0816" "key-without-effect" Warning
+        "The key is read and its formulas are checked, and what is to come of it is not built yet, so it changes nothing."
+        Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nrules:\n  - positive: a > 0\n")
+        => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
+    NotATextToYaml "F0817" "not-a-text-to-yaml" Error
+        "A name or a formula that is a number, a date, a truth value or nothing to YAML when it stands there without quotes. Readers of YAML differ in what they make of it."
+        Spec("model: m\nfrom: t\ndefinitions:\n  2024: SUM(x)\n")
+        => Spec("model: m\nfrom: t\ndefinitions:\n  \"2024\": SUM(x)\n");
     NotASchema "F0820" "not-a-schema" Error
         "The file given as a schema is none of the kinds that are understood."
         Schema("tables: []") => Schema("relations: {orders: {columns: {id: integer}}}");

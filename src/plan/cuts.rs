@@ -111,7 +111,8 @@ pub(super) fn cuts(
             // A key is written in the select and in GROUP BY; whoever reads it before grouping needs it earlier.
             rows > 0
         } else if row_value && !step.outputs[index] {
-            rows + groups > 1
+            // What groups read of it is made of their keys, which is all that is left of it then.
+            groups == 0 && rows > 1
         } else {
             rows + groups + u32::from(step.outputs[index]) > 1
         };
@@ -448,7 +449,7 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
         let before = match step.roles[index] {
             Role::Where | Role::GroupBy => true,
             Role::Definitions => step.level(index) <= Level::Row,
-            Role::Having | Role::OrderBy | Role::PartitionBy => false,
+            Role::Having | Role::OrderBy | Role::PartitionBy | Role::Rule => false,
         };
         rows[root.index()] |= before;
         for at in (definition.first.0..=root.0).rev() {

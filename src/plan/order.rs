@@ -57,20 +57,32 @@ impl Planner<'_> {
         self.emitter.windows = crate::emit::Windows { partition, own_partition, order: keys, groups: Vec::new() };
     }
 
-    /// The name under which a key is known; empty for one that is only written out.
+    /// The name under which a key is known; empty for one that is only written out, as what is no column of the step.
     fn name_of(&self, root: IrId) -> String {
         let program = self.program();
         match program.node(root) {
+            Ir::Definition(used) if !self.step.outputs[used as usize] => String::new(),
             Ir::Definition(used) => program.definitions[used as usize].name.as_deref().unwrap_or_default().to_owned(),
             Ir::Column(column) => program.columns[column as usize].name.to_string(),
             _ => self.aliases.get(&root).cloned().unwrap_or_default(),
         }
     }
 
+    /// What a helper that only names another column stands for.
+    fn behind(&self, mut root: IrId) -> IrId {
+        while let Ir::Definition(used) = self.program().node(root) {
+            if self.step.outputs[used as usize] {
+                break;
+            }
+            root = self.program().definitions[used as usize].root;
+        }
+        root
+    }
+
     /// The keys that order the rows of a query.
     pub(super) fn order_keys(&mut self, from: &str) -> Vec<OrderKey> {
         let program = self.step.program;
-        let order = self.roles.order.clone();
+        let order: Vec<(IrId, bool)> = self.roles.order.iter().map(|(id, down)| (self.behind(*id), *down)).collect();
         if order.is_empty() {
             return Vec::new();
         }

@@ -119,6 +119,7 @@ impl<'r> Run<'r> {
         memory.emit.tree.clear();
         let spec = self.spec;
         self.check_names(&mut compiled.diagnostics);
+        self.check_dbt_keys(&mut compiled.diagnostics);
         let from = spec.from.name().to_owned();
         self.names.reserve(&from);
         spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
@@ -154,7 +155,9 @@ impl<'r> Run<'r> {
             if last {
                 if !output.open {
                     self.check_columns(&output.relation, &mut compiled.diagnostics);
+                    self.check_column_keys(&output.relation, &mut compiled.diagnostics);
                 }
+                self.check_proofs(&output.relation, output.open, memory, &mut compiled.diagnostics);
                 body = output.body;
                 compiled.columns = self.documented(&output.relation);
             } else {
@@ -179,6 +182,8 @@ impl<'r> Run<'r> {
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<StepOutput> {
+        let errors = |diagnostics: &[Diagnostic]| diagnostics.iter().filter(|d| d.is_error()).count();
+        let before = errors(diagnostics);
         let Memory { parse, ast, check, program, emit, .. } = memory;
         let options = &self.compiler.options;
         let formulas = Formulas::of(step, self.source);
@@ -204,10 +209,10 @@ impl<'r> Run<'r> {
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
         check_gaps(&plan, input, &formulas.text, &mut found);
-        check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), diagnostics);
-        let cut = |span: Span| self.spec.cut.iter().any(|c| c.start <= span.start && span.end <= c.end);
-        diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))).filter(|d| !cut(d.span())));
-        if diagnostics.iter().any(Diagnostic::is_error) {
+        check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), self.source, diagnostics);
+        let found = found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s)));
+        diagnostics.extend(found.filter(|d| !self.is_cut(d.span())));
+        if step.unsound || step.faulty || errors(diagnostics) > before {
             // Later steps read what this one would have given; their faults would be its echoes.
             return None;
         }
@@ -243,7 +248,7 @@ impl<'r> Run<'r> {
                 .with_help("give a schema with `--schema`, or list the columns in `keep`"),
             );
         }
-        (!diagnostics.iter().any(Diagnostic::is_error)).then_some(output)
+        (errors(diagnostics) == before).then_some(output)
     }
 
     /// The columns that a step may give, whatever is wrong in it; none where that cannot be said.

@@ -5,8 +5,13 @@ mod compile;
 mod formulas;
 mod from;
 mod gaps;
+#[cfg(feature = "cli")]
+pub mod json_schema;
+mod keys;
 mod load;
 mod project;
+mod proofs;
+mod properties;
 mod write;
 
 pub use project::Project;
