@@ -227,6 +227,11 @@ pub(crate) fn find(name: &str) -> Option<FunctionId> {
     find(&name)
 }
 
+/// Whether the overload is one of an aggregate, which may stand as a window too.
+pub(crate) fn is_aggregate(id: OverloadId) -> bool {
+    get(owner(id)).level == Level::Aggregate
+}
+
 /// The name that formulas call an entry by: its own, or that of the aggregate which it stands for.
 pub(crate) fn shown(id: FunctionId) -> Option<&'static str> {
     let function = get(id);

@@ -98,6 +98,7 @@ impl Lower<'_> {
             Role::Where => "move it to `having`, which filters groups",
             Role::GroupBy => "compute it in an earlier step, then group by it",
             Role::Rule => "define it as a column of the model, and name that here",
+            Role::On(_) => "aggregate in an earlier step and join that one",
             _ => "use the measure context, or a column of one row",
         };
         let text = self.source_text(span);
@@ -120,6 +121,10 @@ impl Lower<'_> {
             let message = format!("`{text}` looks at other rows, which {place} cannot do");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define it as a column of the model, and name that here")
+        } else if let Role::On(_) = self.role {
+            let message = format!("`{text}` looks at other rows, which {place} cannot do");
+            Diagnostic::new(Code::WindowNotAllowed, span, message)
+                .with_help("define it in an earlier step and join that one")
         } else {
             let message = format!("`{text}` looks at other rows, which {place} cannot do in the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
@@ -173,7 +178,7 @@ impl Lower<'_> {
             );
             return self.error(meta.span);
         }
-        if matches!(self.role, Role::Where | Role::Having | Role::Rule) {
+        if matches!(self.role, Role::Where | Role::On(_) | Role::Having | Role::Rule) {
             return self.condition(root);
         }
         self.alone(root);

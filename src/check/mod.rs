@@ -51,6 +51,8 @@ pub(crate) enum Role {
     Definitions,
     /// The condition on input rows.
     Where,
+    /// The condition of a join, by its place among the step's.
+    On(u32),
     /// The condition on groups.
     Having,
     /// A grouping key.
@@ -68,6 +70,7 @@ impl Role {
     fn forbids_windows(self) -> Option<&'static str> {
         match self {
             Self::Where => Some("`where`"),
+            Self::On(_) => Some("`on`"),
             Self::Having => Some("`having`"),
             Self::GroupBy => Some("`group_by`"),
             Self::PartitionBy => Some("`partition_by`"),
@@ -77,10 +80,25 @@ impl Role {
         }
     }
 
+    /// Whether it asks something of each row of the input, and so sees the input's columns first.
+    fn sees_input_first(self) -> bool {
+        matches!(self, Self::Where | Self::On(_))
+    }
+
     /// Whether it asks something of each group of a grouped step.
     fn orders_groups(self) -> bool {
         matches!(self, Self::OrderBy | Self::PartitionBy)
     }
+}
+
+/// A column that joined relations have as one: `using` names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Merged {
+    pub name: String,
+    /// The places of the relations in the scope, in order.
+    pub relations: Vec<usize>,
+    /// A full join is among them, so that it is the first of theirs that is there; else it is the first relation's.
+    pub full: bool,
 }
 
 /// What names mean and what is allowed.
@@ -89,6 +107,7 @@ pub(crate) struct Scope<'a> {
     pub context: Context,
     /// The relations that names come from.
     pub relations: &'a [Relation],
+    pub merged: &'a [Merged],
     /// A name that is in no relation is a column of unknown type.
     pub open: bool,
     /// The relation was chosen (`--from`, `from:`), so a name of another is a mistake.
@@ -115,6 +134,7 @@ impl Scope<'_> {
         match role {
             Role::Definitions if self.context == Context::Row => Some("a dimension"),
             Role::Where => Some("`where`"),
+            Role::On(_) => Some("`on`"),
             Role::GroupBy => Some("`group_by`"),
             Role::Rule => Some("a rule"),
             _ => None,

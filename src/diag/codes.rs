@@ -237,6 +237,18 @@ codes! {
         "OFFSET goes by rows. Ordered by a date, the row before is the period before only where no period is missing; PERIODOFFSET looks for the period itself."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: shop\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n");
+    FanOut "F0440" "fan-out" Error
+        "A join with `cardinality: many` repeats a row of the other relations for each of its matches, so that a sum or a count of their columns counts them repeatedly. Aggregate the many rows in a step of its own and join that one, which has one row for each."
+        Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")
+        => Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(items.price)\n");
+    JoinMayMultiply "W0441" "join-may-multiply" Warning
+        "A join finds one row at most unless it says `cardinality: many`. No key that is known proves it: if several rows are found, each of the step's rows is repeated. In a dbt model a generated test takes the warning's place."
+        Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id}\ndefinitions: country = customers.country\n")
+        => Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ndefinitions: country = customers.country\n");
+    JoinedLater "F0442" "joined-later" Error
+        "Joins are made one after the other, and the condition of each reads what is there by then."
+        Spec("model: m\nfrom: a\njoins:\n  - {to: b, on: b.id = c.id, cardinality: many}\n  - {to: c, on: a.id = c.id, cardinality: many}\ndefinitions: x = b.x\n")
+        => Spec("model: m\nfrom: a\njoins:\n  - {to: c, on: a.id = c.id, cardinality: many}\n  - {to: b, on: b.id = c.id, cardinality: many}\ndefinitions: x = b.x\n");
     UnsupportedFunction "F0501" "unsupported-function" Error
         "This warehouse cannot compute the function in one expression; the message says why and what does."
         BigQuery("MEDIAN(amount)") => BigQuery("AVERAGE(amount)");
@@ -285,7 +297,7 @@ codes! {
         Spec("model: [m]\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     LaterKey "F0805" "key-not-built-yet" Error
         "The key is part of the contract, and this version does not build it yet: refused, so that nothing is left out in silence."
-        Spec("model: m\nfrom: t\njoins: []\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
+        Spec("model: m\nfrom: t\ntags: [a]\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     DuplicateStep "F0806" "duplicate-step" Error
         "Two steps have the same name."
         Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: a, definitions: y = 1}\n")
@@ -299,7 +311,7 @@ codes! {
         Spec("model: m\nfrom: t\nsteps:\n  - definitions: x = 1\n  - {name: b, definitions: y = x}\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: b, definitions: y = x}\n");
     FormulaCut "F0809" "formula-cut-by-yaml" Error
-        "YAML took a part of a formula for a comment (` #`), a key (`: `), an anchor (`&`) or a tag (`!`). The help shows the line, mended."
+        "YAML took a part of a formula for a comment (` #`), a key (`: `), an anchor (`&`), a tag (`!`) or, inside `{…}`, another entry (`,`). The help shows the line, mended."
         Spec("model: m\nfrom: t\ndefinitions:\n  a: COUNTIF(x = \"a #1\")\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  a: 'COUNTIF(x = \"a #1\")'\n");
     KeepInGroupedStep "F0810" "keep-in-grouped-step" Error
@@ -332,6 +344,10 @@ codes! {
         "A name or a formula that is a number, a date, a truth value or nothing to YAML when it stands there without quotes. Readers of YAML differ in what they make of it."
         Spec("model: m\nfrom: t\ndefinitions:\n  2024: SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  \"2024\": SUM(x)\n");
+    DuplicateRelation "F0840" "duplicate-relation" Error
+        "Two relations of a step are read by the same name, so that a column would not say whose it is."
+        Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")
+        => Spec("model: m\nfrom: people\njoins:\n  - {to: people, as: bosses, on: people.boss_id = bosses.id, cardinality: many}\ndefinitions: boss = bosses.name\n");
     NotASchema "F0820" "not-a-schema" Error
         "The file given as a schema is none of the kinds that are understood."
         Schema("tables: []") => Schema("relations: {orders: {columns: {id: integer}}}");

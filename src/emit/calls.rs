@@ -106,13 +106,16 @@ impl Emitter<'_> {
             }
             Cell::Unsupported(reason) => {
                 let function = catalog::owner(overload);
-                let name = catalog::shown(function).map_or_else(|| "this operation".to_owned(), |n| format!("`{n}`"));
-                let over = if catalog::get(function).level == Level::Window { " of these rows" } else { "" };
+                let name = catalog::shown(function);
+                let over = if catalog::get(function).internal { " of these rows" } else { "" };
                 self.report(
                     Diagnostic::new(
                         Code::UnsupportedFunction,
                         span,
-                        format!("{name}{over} is not available in dialect `{}`", self.dialect),
+                        match name {
+                            Some(name) => format!("`{name}`{over} is not available in dialect `{}`", self.dialect),
+                            None => format!("this operation is not available in dialect `{}`", self.dialect),
+                        },
                     )
                     .with_help(*reason),
                 );

@@ -9,7 +9,7 @@ use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
 use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program, Slice};
 use crate::sql::Sql;
-use crate::types::{ALL_DIGITS, Level, Type};
+use crate::types::{ALL_DIGITS, Type};
 
 /// The largest 32-bit integer. An integer's size is at most this, or 0 when it is not narrow.
 const NARROW: u32 = i32::MAX as u32;
@@ -66,9 +66,7 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
         Ir::Switch { arms, .. } => largest(&mut program.branches(arms)),
         Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
         // As a window an aggregate is a call like any other.
-        Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args }
-            if catalog::get(catalog::owner(overload)).level == Level::Aggregate =>
-        {
+        Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } if catalog::is_aggregate(overload) => {
             match catalog::owner(overload) {
                 internal::MIN | internal::MAX => largest(&mut program.args(args).iter().copied()),
                 _ => 0,

@@ -77,14 +77,21 @@ pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[Output]) -> FxHashMap<IrId
             _ => None,
         }
     };
-    let keys = outputs.iter().filter(|o| o.key && o.definition.is_none());
-    let keys: FxHashMap<_, _> = keys.filter_map(|o| Some((timeframe(o.root)?, (o.root, &o.name)))).collect();
+    // What a full join makes of two columns is written out as well.
+    let merged = |id: IrId| match program.node(id) {
+        Ir::Column(column) if !program.columns[column as usize].merged.is_empty() => Some(column),
+        _ => None,
+    };
+    let keys = || outputs.iter().filter(|o| o.key && o.definition.is_none());
+    let frames: FxHashMap<_, _> = keys().filter_map(|o| Some((timeframe(o.root)?, (o.root, &o.name)))).collect();
+    let columns: FxHashMap<_, _> = keys().filter_map(|o| Some((merged(o.root)?, (o.root, &o.name)))).collect();
     let mut found = FxHashMap::default();
-    if keys.is_empty() {
+    if frames.is_empty() && columns.is_empty() {
         return found;
     }
     for id in (0..program.len() as u32).map(IrId) {
-        if let Some((root, name)) = timeframe(id).and_then(|t| keys.get(&t))
+        let key = timeframe(id).and_then(|t| frames.get(&t)).or_else(|| columns.get(&merged(id)?));
+        if let Some((root, name)) = key
             && *root != id
         {
             found.insert(id, (*name).clone());

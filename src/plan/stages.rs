@@ -3,9 +3,9 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::cuts::{Cuts, Reach, needed};
+use super::cuts::{Cuts, Reach, is_trivial, needed};
 use crate::check::Role;
-use crate::ir::{Ir, IrId};
+use crate::ir::{Ir, IrId, Program};
 use crate::types::Level;
 
 /// The strata of a step.
@@ -122,9 +122,9 @@ pub(super) fn stages(step: &StepPlan<'_>, reach: &Reach, cuts: &Cuts, aliases: &
     let computed = |root: IrId| match program.node(root) {
         Ir::Definition(used) => {
             let root = program.definitions[used as usize].root;
-            !cuts.contains(root) && !super::cuts::is_trivial(program, root)
+            !cuts.contains(root) && !is_bare(program, root)
         }
-        _ => !super::cuts::is_trivial(program, root),
+        _ => !is_bare(program, root),
     };
     let key = |index: usize| step.is(index, Role::GroupBy) && !program.definitions[index].failed;
     let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(step.root(i)));
@@ -143,7 +143,7 @@ pub(super) fn stages(step: &StepPlan<'_>, reach: &Reach, cuts: &Cuts, aliases: &
                     && step.keys[used as usize]
                     && !cuts.contains(program.definitions[used as usize].root) =>
             {
-                if super::cuts::is_trivial(program, program.definitions[used as usize].root) { main } else { main + 1 }
+                if is_bare(program, program.definitions[used as usize].root) { main } else { main + 1 }
             }
             Ir::Aggregate { .. } => main,
             // Likewise a key that is written out again: not every engine knows it as one inside of an expression.
@@ -160,6 +160,12 @@ pub(super) fn stages(step: &StepPlan<'_>, reach: &Reach, cuts: &Cuts, aliases: &
     }
     last = last.max(having);
     Stages { stage, main, filter, having, last }
+}
+
+/// Whether a key is written as a name, by which every engine knows it in an expression too.
+fn is_bare(program: &Program, root: IrId) -> bool {
+    let merged = |column: u32| !program.columns[column as usize].merged.is_empty();
+    is_trivial(program, root) && !matches!(program.node(root), Ir::Column(column) if merged(column))
 }
 
 /// By definition: `having` is, or reads, it.

@@ -6,11 +6,12 @@ use super::compile::Run;
 use super::formulas::Formulas;
 use super::load::{Keep, Step};
 use super::proofs::no_column;
+use super::sources::ReadSource;
 use crate::ast::Ast;
 use crate::check::Role;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::Ir;
-use crate::plan::{StepInput, StepPlan, key_name, live_definitions};
+use crate::plan::{StepInput, StepPlan, key_name, used_definitions};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::types::Level;
@@ -55,7 +56,8 @@ impl Run<'_> {
                     .with_help("give one of them another name"),
                 );
             }
-            if name.text.eq_ignore_ascii_case(self.spec.from.name()) {
+            let read = |source: &ReadSource| source.from.name().eq_ignore_ascii_case(name.text);
+            if self.sources.all.iter().any(read) {
                 diagnostics.push(
                     Diagnostic::new(
                         Code::StepNamedLikeRelation,
@@ -203,6 +205,10 @@ pub(super) fn check_shape(
                 .with_help("add `definitions`, `group_by`, or `keep: all`"),
         );
     }
+    // What is kept of several relations is looked at with these.
+    if input.joined.is_some() {
+        return;
+    }
     if let Keep::Columns(names) = &step.keep {
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
         for name in names {
@@ -239,7 +245,7 @@ pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &
     if !plan.grouped || found.iter().any(Diagnostic::is_error) {
         return;
     }
-    let live = live_definitions(plan);
+    let live = used_definitions(plan);
     for (index, definition) in ast.definitions.iter().enumerate() {
         let unused = plan.roles.get(index) == Some(&Role::Definitions) && !live.get(index).copied().unwrap_or(true);
         if let (Some(name), true) = (definition.name, unused) {

@@ -4,7 +4,7 @@ use crate::catalog::{self, internal};
 use crate::check::Role;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
-use crate::plan::{StepInput, StepPlan, live_definitions};
+use crate::plan::{StepInput, StepPlan, used_definitions};
 use crate::types::Type;
 
 /// Warns, once a step, of an OFFSET in the order of a date of which each row, or group, has another: rows are periods
@@ -32,7 +32,7 @@ pub(super) fn check_gaps(plan: &StepPlan<'_>, input: &StepInput<'_>, text: &str,
     if !dated(order) {
         return;
     }
-    let live = live_definitions(plan);
+    let live = used_definitions(plan);
     // OFFSET of a value by a number of rows, which is negative for those before.
     let offset = |id: IrId| {
         let Ir::Window { call, .. } = program.node(id) else { return None };

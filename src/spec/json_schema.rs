@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{DEFINITION, Key, Keys, MODEL, PROJECT, RULE, STEP, Shape, Status, WEEKDAYS};
+use super::keys::{DEFINITION, JOIN, Key, Keys, MODEL, PROJECT, RULE, STEP, Shape, Status, WEEKDAYS};
 use crate::diag::{Code, Severity};
 use crate::dialect::Dialect;
 
@@ -144,6 +144,7 @@ impl Schema {
                 let definition = self.reference(&DEFINITION);
                 json!({"anyOf": [text(), {"type": "object", "additionalProperties": {"anyOf": [text(), definition]}}]})
             }
+            Shape::Joins => json!({"type": ["array", "null"], "items": self.reference(&JOIN)}),
             Shape::Rule => {
                 let rule = self.reference(&RULE);
                 json!({"anyOf": [rule, {

@@ -23,6 +23,7 @@ const DEFAULTS_ONLY: &[(&str, &str)] = &[("week_start", "monday"), ("fiscal_mont
 pub struct Project {
     dialect: Option<Dialect>,
     specs: Option<String>,
+    tests: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
     silenced: Vec<Code>,
@@ -66,6 +67,12 @@ impl Project {
         self.specs.as_deref()
     }
 
+    /// The folder of generated tests that are files of their own, seen from the project's own.
+    #[must_use]
+    pub fn tests(&self) -> Option<&str> {
+        self.tests.as_deref()
+    }
+
     /// The time zone in which instants become dates.
     #[must_use]
     pub fn timezone(&self) -> Option<&str> {
@@ -105,6 +112,7 @@ impl Reader<'_> {
         Project {
             dialect: text("dialect").and_then(|name| name.parse().ok()),
             specs: text("specs").map(str::to_owned),
+            tests: text("tests").map(str::to_owned),
             timezone: text("timezone").map(str::to_owned),
             blank_zero: text("blanks") == Some("zero"),
             silenced: self.silenced,

@@ -63,6 +63,7 @@ impl Run<'_> {
         let scope = Scope {
             context: Context::Row,
             relations: std::slice::from_ref(&named),
+            merged: &[],
             open,
             chosen: true,
             roles: &formulas.roles,

@@ -10,7 +10,7 @@ mod step;
 pub(crate) use model::MODEL;
 pub(crate) use project::PROJECT;
 pub(crate) use proofs::RULE;
-pub(crate) use step::{DEFINITION, STEP};
+pub(crate) use step::{DEFINITION, JOIN, STEP};
 
 /// What stands behind a key.
 #[derive(Debug)]
@@ -51,6 +51,8 @@ pub(crate) enum Shape {
     DataTest,
     /// A text block, or a mapping from names to formulas.
     Definitions,
+    /// A list of the relations that a step joins.
+    Joins,
     /// `name: formula`, or a mapping that says more.
     Rule,
     /// Warnings, as a list or as a mapping to `on` and `off`.
@@ -164,7 +166,7 @@ impl Shape {
             Self::Texts => "a text or a list of texts".to_owned(),
             Self::Mapping | Self::Keys(_) => "a mapping".to_owned(),
             Self::Each(_) => "a mapping of names".to_owned(),
-            Self::List(_) | Self::Steps => "a list".to_owned(),
+            Self::List(_) | Self::Joins | Self::Steps => "a list".to_owned(),
             Self::Either(one, other) => format!("{} or {}", one.wanted(), other.wanted()),
             Self::DataTest => "the name of a test, or a mapping from one name to arguments".to_owned(),
             Self::Definitions => "a text block or a mapping".to_owned(),

@@ -37,7 +37,7 @@ pub(crate) static STEP: Keys = Keys {
         Key::new("where", Shape::Formula, "Only rows for which this condition holds are read."),
         Key::new("having", Shape::Formula, "Only groups for which this condition holds are kept."),
         Key::new("limit", Shape::Count("limit: 100"), "How many rows are kept, in the order of `order_by`."),
-        Key::new("joins", Shape::List(&Shape::Keys(&JOIN)), "Other relations whose columns can be used.").later(),
+        Key::new("joins", Shape::Joins, "Other relations whose columns can be used."),
         Key::new("calculations", Shape::Definitions, "The formulas of a worksheet.").later(),
         Key::new("pivot_by", Shape::Names, "What a worksheet is pivoted by.").later(),
         Key::new("values", Shape::Mapping, "The values of a pivot.").later(),
@@ -47,7 +47,7 @@ pub(crate) static STEP: Keys = Keys {
     ],
 };
 
-static JOIN: Keys = Keys {
+pub(crate) static JOIN: Keys = Keys {
     title: "join",
     doc: "Another relation whose columns can be used.",
     open: false,

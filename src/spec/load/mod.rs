@@ -11,6 +11,7 @@ mod values;
 pub(crate) use dbt::{ColumnKeys, DbtKeys, DefinitionKeys};
 pub(crate) use proofs::{Comparison, Example, Rule};
 
+use super::joins::Joined;
 use crate::dbt::From;
 use crate::diag::Diagnostic;
 use crate::span::Span;
@@ -59,6 +60,7 @@ pub(crate) enum Definitions<'y> {
 pub(crate) struct Step<'y> {
     pub name: Option<Text<'y>>,
     pub span: Span,
+    pub joins: Vec<Joined<'y>>,
     pub definitions: Vec<Definitions<'y>>,
     pub filter: Option<Text<'y>>,
     pub having: Option<Text<'y>>,
@@ -101,9 +103,9 @@ pub(crate) fn load<'y>(root: &'y Node, source: &'y str, diagnostics: &mut Vec<Di
 }
 
 pub(super) struct Loader<'y, 'd> {
-    source: &'y str,
+    pub(in crate::spec) source: &'y str,
     diagnostics: &'d mut Vec<Diagnostic>,
-    cut: Vec<Span>,
+    pub(in crate::spec) cut: Vec<Span>,
 }
 
 impl<'y, 'd> Loader<'y, 'd> {

@@ -63,7 +63,12 @@ impl Loader<'_, '_> {
         }
     }
 
-    fn unknown_key(&mut self, text: &str, key: &Node, known: impl Iterator<Item = &'static Key> + Clone) {
+    pub(in crate::spec) fn unknown_key(
+        &mut self,
+        text: &str,
+        key: &Node,
+        known: impl Iterator<Item = &'static Key> + Clone,
+    ) {
         let diagnostic = if text == "<<" {
             Diagnostic::new(Code::UnknownKey, key.span, "merge keys of YAML are not read")
         } else {
@@ -87,7 +92,7 @@ impl Loader<'_, '_> {
         self.check_value(name, &key.shape, value);
     }
 
-    fn check_value(&mut self, name: &str, shape: &'static Shape, value: &Node) {
+    pub(in crate::spec) fn check_value(&mut self, name: &str, shape: &'static Shape, value: &Node) {
         let fits = match shape {
             Shape::Text | Shape::Name => {
                 let written = value.span.text(self.source);
@@ -167,7 +172,7 @@ impl Loader<'_, '_> {
                 value.text().is_some() || named || value.get("test_name").is_some()
             }
             // These are read and reported on where they are understood.
-            Shape::Definitions | Shape::Rule | Shape::Lint => true,
+            Shape::Definitions | Shape::Joins | Shape::Rule | Shape::Lint => true,
             Shape::Steps => value.items().is_some(),
         };
         match value.text().filter(|_| matches!(shape, Shape::Boolean | Shape::Number)) {
@@ -244,7 +249,7 @@ impl Loader<'_, '_> {
 fn takes(shape: &Shape, value: &Node) -> bool {
     match shape {
         Shape::Mapping | Shape::Keys(_) | Shape::Each(_) => value.pairs().is_some(),
-        Shape::List(_) | Shape::Steps => value.items().is_some(),
+        Shape::List(_) | Shape::Joins | Shape::Steps => value.items().is_some(),
         Shape::Names | Shape::Texts => value.text().is_some() || value.items().is_some(),
         Shape::Definitions | Shape::Rule | Shape::DataTest => value.text().is_some() || value.pairs().is_some(),
         Shape::Either(one, other) => takes(one, value) || takes(other, value),

@@ -33,6 +33,9 @@ impl<'y> Loader<'y, '_> {
         if let Some(name) = step.name {
             self.check_name("a step's name", name.text, name.node);
         }
+        let (joins, sound) = self.joins(node);
+        step.joins = joins;
+        step.faulty |= !sound;
         step.filter = self.text(node, "where");
         step.having = self.text(node, "having");
         step.group_by = self.list(node, "group_by").unwrap_or_default();
