@@ -181,6 +181,11 @@ impl Program {
         &self.nodes[id.index()]
     }
 
+    /// The same of the nodes from one to another.
+    pub fn entries(&self, first: IrId, last: IrId) -> impl Iterator<Item = (IrId, &(Ir, Meta))> {
+        (first.0..).map(IrId).zip(&self.nodes[first.index()..last.index() + 1])
+    }
+
     pub fn meta_mut(&mut self, id: IrId) -> &mut Meta {
         &mut self.nodes[id.index()].1
     }
@@ -197,11 +202,6 @@ impl Program {
     /// The nodes, children before parents.
     pub fn nodes(&self) -> impl Iterator<Item = Ir> + '_ {
         self.nodes.iter().map(|n| n.0)
-    }
-
-    /// Each node with its type, likewise.
-    pub fn types(&self) -> impl Iterator<Item = (IrId, Type)> + '_ {
-        self.nodes.iter().enumerate().map(|(index, (_, meta))| (IrId(index as u32), meta.ty))
     }
 
     /// Puts another node in place of one.
