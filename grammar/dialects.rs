@@ -309,14 +309,14 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
         let _ = writeln!(out, "pub {name}: Form,");
     }
     out.push_str("}\n/// Every dialect that can be written.\npub static DIALECTS: &[DialectData] = &[\n");
-    for dialect in &dialects[1..] {
+    for (index, dialect) in dialects[1..].iter().enumerate() {
         let types: Vec<&str> = crate::part::NEUTRAL
             .iter()
             .map(|n| dialect.types.iter().find(|(k, _)| k == n).map_or("", |(_, v)| v.as_str()))
             .collect();
         let _ = write!(
             out,
-            "DialectData {{ name: {:?}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, types: &{types:?}, facts: Facts {{ ",
+            "DialectData {{ name: {:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, types: &{types:?}, facts: Facts {{ ",
             dialect.name,
             dialect.quote.chars().next().unwrap_or('"'),
             dialect.quote_backslash,
@@ -361,7 +361,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
                         "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, most: {most}, alike: {alike}, subquery: {}, shape: {}, parts: &[",
                         uses.iter().any(|u| *u > 1),
                         nodes.iter().any(|n| matches!(n, Node::Word(w) if w == "select")),
-                        shape(nodes),
+                        shape(nodes, overload.signature.params.len()),
                     );
                     nodes.iter().for_each(|node| part(&mut out, node, functions));
                     out.push_str("] }),\n");
@@ -390,13 +390,22 @@ fn around_slot(form: &str) -> Option<(&str, &str)> {
 }
 
 /// What the whole template is, where it is one of the kinds that most are.
-fn shape(nodes: &[Node]) -> String {
+fn shape(nodes: &[Node], params: usize) -> String {
     let is = |node: &Node, at: u8| matches!(node, Node::Arg { index, mode } if *index == at && mode.is_empty());
     match nodes {
         [a, b, Node::Binary { op, left: 0, right: 1 }] if is(a, 0) && is(b, 1) => {
             format!("Shape::Operator({})", operator(op))
         }
-        [a, Node::Call { name, args }] if is(a, 0) && args == &[0] => format!("Shape::Call({name:?})"),
+        // What these two drop of their arguments is seen where parts are put together.
+        [.., Node::Call { name, .. }] if ["nullif", "safe_divide"].contains(&name.as_str()) => "Shape::Parts".into(),
+        [plain @ .., Node::Call { name, args }]
+            if params > 0
+                && plain.len() == params
+                && plain.iter().zip(0..).all(|(node, at)| is(node, at))
+                && args.iter().copied().eq(0..params as u16) =>
+        {
+            format!("Shape::Call({name:?})")
+        }
         _ => "Shape::Parts".into(),
     }
 }

@@ -54,7 +54,7 @@ impl Form {
 pub(crate) enum Shape {
     /// `{a} op {b}`.
     Operator(Op),
-    /// `name({a})`.
+    /// `name({a}, {b})`, with all arguments in order.
     Call(&'static str),
     Parts,
 }
@@ -89,6 +89,8 @@ pub(crate) enum Cell {
 #[derive(Debug)]
 pub(crate) struct DialectData {
     pub name: &'static str,
+    /// The place among all dialects.
+    pub index: u8,
     pub quote: char,
     /// A quote in a quoted name has a backslash before it; else it is doubled.
     pub quote_backslash: bool,

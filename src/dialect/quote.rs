@@ -92,6 +92,19 @@ impl Dialect {
         begins && kinds & (QUOTES | other_case) == 0 && !self.is_reserved(name)
     }
 
+    /// The dialects, as bits, in which the name is written as it is, unless its case matters and the dialect folds it.
+    pub(crate) fn bare_in(name: &str) -> u8 {
+        let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
+        let is_bare = |dialect: &Self| kinds & CAPITAL == 0 && dialect.is_plain(name, kinds, true);
+        Self::all().filter(is_bare).fold(0, |bits, dialect| bits | 1 << dialect.0.index)
+    }
+
+    /// Whether it is in this one, by those bits.
+    #[inline]
+    pub(crate) fn is_bare(self, bits: u8, cased: bool) -> bool {
+        bits >> self.0.index & 1 != 0 && !(cased && self.0.fold == Fold::Upper)
+    }
+
     /// Whether a bare name would be a keyword.
     #[must_use]
     pub fn is_reserved(self, name: &str) -> bool {

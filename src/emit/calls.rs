@@ -3,7 +3,6 @@
 use super::Emitter;
 use crate::catalog::{self, ResultType, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::dialect::op::Op;
 use crate::dialect::{Cell, Shape, Template};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
@@ -81,7 +80,7 @@ impl Emitter<'_> {
             && let [left, right] = args
             && self.work.repeated.is_empty()
         {
-            if let Op::Add | Op::Subtract | Op::Multiply = op {
+            if self.program.meta(*left).ty == Type::Integer {
                 self.widen(overload, args);
             }
             let (left, right) = (self.work.sql[left.index()], self.work.sql[right.index()]);

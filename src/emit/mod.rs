@@ -305,8 +305,7 @@ impl<'p> Emitter<'p> {
     }
 
     fn column(&mut self, index: u32, span: Span) -> SqlId {
-        self.note_read(index);
-        match (self.work.columns[index as usize].name, self.qualifier) {
+        match (self.note_read(index), self.qualifier) {
             // The text is shared; the node is new, since its span is its own.
             (Some(id), None) => self.work.tree.again(id, span),
             _ => self.new_column(index, span),
@@ -316,7 +315,13 @@ impl<'p> Emitter<'p> {
     fn new_column(&mut self, index: u32, span: Span) -> SqlId {
         let column = &self.program.columns[index as usize];
         let dialect = self.dialect;
-        let name = self.work.tree.text(span, |out| dialect.push_name(out, &column.name, !column.quoted));
+        let name = self.work.tree.text(span, |out| {
+            if dialect.is_bare(column.bare, column.quoted) {
+                out.push_str(&column.name);
+            } else {
+                dialect.push_name(out, &column.name, !column.quoted);
+            }
+        });
         if let Some(qualifier) = self.qualifier {
             return self.work.tree.add(Sql::Field { qualifier, name }, span);
         }

@@ -2,6 +2,7 @@
 
 use super::Emitter;
 use crate::ir::{Ir, IrId, Program};
+use crate::sql::SqlId;
 
 #[derive(Debug, Default)]
 pub(super) struct Reads {
@@ -46,12 +47,16 @@ impl Emitter<'_> {
         }
     }
 
+    /// Notes that a column is read; its name, where it is written already.
     #[inline]
-    pub(super) fn note_read(&mut self, column: u32) {
+    pub(super) fn note_read(&mut self, column: u32) -> Option<SqlId> {
         let reads = &mut self.work.reads;
-        if std::mem::replace(&mut self.work.columns[column as usize].reader, reads.reader) != reads.reader {
+        let known = &mut self.work.columns[column as usize];
+        let name = known.name;
+        if std::mem::replace(&mut known.reader, reads.reader) != reads.reader {
             reads.found.push(column);
         }
+        name
     }
 
     pub(super) fn note_reads_of(&mut self, definition: u32) {
@@ -64,7 +69,7 @@ impl Emitter<'_> {
     /// What a node reads that was folded away: the text names it, so it is read.
     pub(super) fn note_folded(&mut self, id: IrId) {
         match self.program.node(id) {
-            Ir::Column(column) => self.note_read(column),
+            Ir::Column(column) => _ = self.note_read(column),
             Ir::Definition(used) => self.note_reads_of(used),
             _ => {}
         }

@@ -115,19 +115,19 @@ impl Emitter<'_> {
     }
 
     /// Before an operation is written: what is computed in 32 bits and may not fit has its left side widened.
+    #[inline]
     pub(super) fn widen(&mut self, overload: OverloadId, args: &[IrId]) {
-        if self.dialect.facts().narrow_integers {
-            let function = catalog::owner(overload);
-            let function = if function == internal::ROW_SUM { internal::ADD } else { function };
-            let integer = |id: &IrId| self.program.meta(*id).ty == Type::Integer;
-            if is_arithmetic(function) && args.iter().all(integer) {
-                self.widen_integers(function, args);
-            }
+        let function = catalog::owner(overload);
+        let function = if function == internal::ROW_SUM { internal::ADD } else { function };
+        if self.dialect.facts().narrow_integers && is_arithmetic(function) {
+            self.widen_integers(function, args);
         }
     }
 
+    #[inline(never)]
     fn widen_integers(&mut self, function: FunctionId, args: &[IrId]) {
-        let Some(last) = args.iter().max() else { return };
+        let integer = |id: &IrId| self.program.meta(*id).ty == Type::Integer;
+        let Some(last) = args.iter().max().filter(|_| args.iter().all(integer)) else { return };
         let sizes = self.sizes(*last);
         let mut narrow = args.iter().map(|id| sizes[id.index()]);
         if !narrow.clone().all(|size| (1..=NARROW).contains(&size)) {
@@ -169,8 +169,7 @@ impl Emitter<'_> {
     /// The branches of a CASE, likewise.
     pub(super) fn make_branches_alike(&mut self, arms: Slice) {
         let program = self.program;
-        if !self.dialect.facts().wide_decimal.is_empty()
-            && program.branches(arms).any(|id| self.size(id) == ALL_DIGITS)
+        if !self.dialect.facts().wide_decimal.is_empty() && program.branches(arms).any(|id| self.size(id) == ALL_DIGITS)
         {
             let values: Vec<IrId> = self.program.branches(arms).collect();
             self.make_alike(&values);

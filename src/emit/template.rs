@@ -24,7 +24,7 @@ pub(super) struct Buffers {
 const EXACT: [FunctionId; 4] = [internal::ADD, internal::SUBTRACT, internal::MULTIPLY, internal::NEGATE];
 
 impl Emitter<'_> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn instantiate(
         &mut self,
         template: &'static Template,
@@ -37,11 +37,12 @@ impl Emitter<'_> {
                 let (left, right) = (self.work.sql[left.index()], self.work.sql[right.index()]);
                 self.work.tree.binary(op, left, right, span)
             }
-            (Shape::Call(name), [x]) => {
-                let mut x = self.work.sql[x.index()];
-                if distinct {
-                    x = self.distinct(x, span);
-                }
+            (Shape::Call(name), _) if !distinct && args.len() == template.uses.len() => {
+                let args = self.operands(args);
+                self.work.tree.add(Sql::Call { name, args }, span)
+            }
+            (Shape::Call(name), [x]) if template.uses.len() == 1 => {
+                let x = self.distinct(self.work.sql[x.index()], span);
                 self.work.tree.call(name, &[x], span)
             }
             _ => self.parts(template, args, distinct, span),

@@ -111,6 +111,8 @@ pub struct ColumnUse {
     pub name: Arc<str>,
     /// How the source spells it: a bare name's case does not matter.
     pub quoted: bool,
+    /// The dialects, as bits, in which the name is known to be written as it is.
+    pub bare: u8,
     pub ty: Type,
     pub nullable: bool,
     /// How large its numbers can be, as `emit::size` has it.

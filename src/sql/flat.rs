@@ -184,11 +184,11 @@ fn list(tree: &Tree, slice: Slice, gap: &'static str, sink: &mut impl Sink) {
 #[inline]
 fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
     let (node, meta) = tree.entry(id);
-    let [first, second, third] = meta.brackets.0;
+    let bracketed = |place: u8| meta.brackets.at(place);
     let plain = |sink: &mut S, id: SqlId| sink.node(id, false);
     match *node {
         Sql::Word(word) => sink.word(word),
-        Sql::Text { first: start, len } => sink.str(tree.str(start, len)),
+        Sql::Text { first, len } => sink.str(tree.str(first, len)),
         Sql::Field { qualifier, name } => {
             plain(sink, qualifier);
             sink.word(".");
@@ -201,35 +201,35 @@ fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
             sink.word(")");
         }
         Sql::Binary { op, left, right } => {
-            sink.node(left, first);
+            sink.node(left, bracketed(0));
             sink.word(op.spaced());
-            sink.node(right, second);
+            sink.node(right, bracketed(1));
         }
         Sql::Not(x) => {
             sink.word("not ");
-            sink.node(x, first);
+            sink.node(x, bracketed(0));
         }
         Sql::Negative(x) => {
             sink.word("-");
-            sink.node(x, first);
+            sink.node(x, bracketed(0));
         }
         Sql::Postfix { op, x } => {
-            sink.node(x, first);
+            sink.node(x, bracketed(0));
             sink.word(" ");
             sink.word(op);
         }
         Sql::In { x, negated, args } => {
-            sink.node(x, first);
+            sink.node(x, bracketed(0));
             sink.word(if negated { " not in (" } else { " in (" });
             list(tree, args, ", ", sink);
             sink.word(")");
         }
         Sql::Between { x, low, high } => {
-            sink.node(x, first);
+            sink.node(x, bracketed(0));
             sink.word(" between ");
-            sink.node(low, second);
+            sink.node(low, bracketed(1));
             sink.word(" and ");
-            sink.node(high, third);
+            sink.node(high, bracketed(2));
         }
         Sql::Case { subject, arms } => {
             sink.word("case");
@@ -279,7 +279,7 @@ fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
             sink.word("]");
         }
         Sql::Subscript { x, index } => {
-            sink.node(x, first);
+            sink.node(x, bracketed(0));
             sink.word("[");
             plain(sink, index);
             sink.word("]");

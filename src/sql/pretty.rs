@@ -72,7 +72,7 @@ fn lines(tree: &Tree, slice: Slice, indent: usize, stack: &mut Vec<Step>) {
 
 fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut Vec<Step>, out: &mut String) {
     let (node, meta) = tree.entry(id);
-    let [first, second, third] = meta.brackets.0;
+    let [first, second, third] = [0, 1, 2].map(|place| meta.brackets.at(place));
     let inner = indent + INDENT;
     let at = |id: SqlId, bracketed: bool, indent: usize, after: usize| Step::Broken { id, bracketed, indent, after };
     match *node {
@@ -92,8 +92,8 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
                 let (node, meta) = tree.entry(part);
                 match *node {
                     Sql::Binary { op: this, left, right } if !bracketed && this.strength() == op.strength() => {
-                        open.push((before, left, meta.brackets.0[0]));
-                        open.push((Some(this), right, meta.brackets.0[1]));
+                        open.push((before, left, meta.brackets.at(0)));
+                        open.push((Some(this), right, meta.brackets.at(1)));
                     }
                     _ => {
                         stack.push(at(part, bracketed, indent, if last { after } else { 0 }));
@@ -114,11 +114,7 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
             stack.push(at(x, first, indent, after));
         }
         Sql::Postfix { op, x } => {
-            stack.extend([
-                Step::Str(op),
-                Step::Str(" "),
-                at(x, first, indent, op.len() + 1 + after),
-            ]);
+            stack.extend([Step::Str(op), Step::Str(" "), at(x, first, indent, op.len() + 1 + after)]);
         }
         Sql::In { x, negated, args } => {
             stack.extend([Step::Str(")"), Step::Line(indent)]);
@@ -191,12 +187,7 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
             lines(tree, args, inner, stack);
         }
         Sql::Subscript { x, index } => {
-            stack.extend([
-                Step::Str("]"),
-                at(index, false, indent, 1),
-                Step::Str("["),
-                at(x, first, indent, 1),
-            ]);
+            stack.extend([Step::Str("]"), at(index, false, indent, 1), Step::Str("["), at(x, first, indent, 1)]);
         }
         Sql::Over { x, partition, order } => {
             stack.extend([Step::Str(")"), Step::Line(indent)]);

@@ -81,9 +81,16 @@ pub(crate) enum Sql {
     },
 }
 
-/// Which operands are written in brackets, in the order of writing. Found once, when the node is added.
+/// Which operands are written in brackets, as bits in the order of writing. Found once, when the node is added.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Brackets(pub [bool; 3]);
+pub(crate) struct Brackets(u8);
+
+impl Brackets {
+    #[inline]
+    pub fn at(self, place: u8) -> bool {
+        self.0 >> place & 1 != 0
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SqlMeta {
@@ -237,7 +244,7 @@ impl Tree {
     fn measure(&self, node: &Sql) -> (u32, u8, Brackets) {
         use precedence::{ATOM, COMPARE, NEGATIVE, NOT, OTHER, SPACED};
         let mut brackets = Brackets::default();
-        let mut operand = |place: usize, id: SqlId, side: Side| self.operand(id, side, &mut brackets.0[place]);
+        let mut operand = |place: u8, id: SqlId, side: Side| self.operand(id, side, place, &mut brackets);
         let list = |slice: Slice, gap: u32| {
             let gaps = gap.saturating_mul(slice.count.saturating_sub(1));
             self.args(slice).iter().fold(gaps, |sum, id| sum.saturating_add(self.width(*id)))
@@ -302,13 +309,13 @@ impl Tree {
 
     /// The width of an operand, and whether it is written in brackets.
     #[inline(always)]
-    fn operand(&self, id: SqlId, side: Side, bracketed: &mut bool) -> u32 {
+    fn operand(&self, id: SqlId, side: Side, place: u8, brackets: &mut Brackets) -> u32 {
         let (node, meta) = self.entry(id);
         // Names, literals and calls need none anywhere.
         if meta.strength >= precedence::ATOM || !precedence::needs_brackets(side, node, meta.strength) {
             return meta.width;
         }
-        *bracketed = true;
+        brackets.0 |= 1 << place;
         meta.width.saturating_add(2)
     }
 
