@@ -56,6 +56,7 @@ pub(crate) enum Shape {
     Operator(Op),
     /// `name({a}, {b})`, with all arguments in order.
     Call(&'static str),
+    /// Anything else.
     Parts,
 }
 
