@@ -158,6 +158,8 @@ pub struct ColumnUse {
     pub name: Arc<str>,
     /// How the source spells it: a bare name's case does not matter.
     pub quoted: bool,
+    /// The dialects, as bits, in which the name is known to be written as it is.
+    pub bare: u8,
     pub ty: Type,
     pub nullable: bool,
     /// How large its numbers can be, as `emit::size` has it.
@@ -232,6 +234,11 @@ impl Program {
         &self.nodes[id.index()]
     }
 
+    /// The same of the nodes from one to another.
+    pub fn entries(&self, first: IrId, last: IrId) -> impl Iterator<Item = (IrId, &(Ir, Meta))> {
+        (first.0..).map(IrId).zip(&self.nodes[first.index()..last.index() + 1])
+    }
+
     pub fn meta_mut(&mut self, id: IrId) -> &mut Meta {
         &mut self.nodes[id.index()].1
     }
@@ -248,11 +255,6 @@ impl Program {
     /// The nodes, children before parents.
     pub fn nodes(&self) -> impl Iterator<Item = Ir> + '_ {
         self.nodes.iter().map(|n| n.0)
-    }
-
-    /// Each node with its type, likewise.
-    pub fn types(&self) -> impl Iterator<Item = (IrId, Type)> + '_ {
-        self.nodes.iter().enumerate().map(|(index, (_, meta))| (IrId(index as u32), meta.ty))
     }
 
     /// Puts another node in place of one.
