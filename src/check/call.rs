@@ -2,8 +2,9 @@
 
 use super::lower::Lower;
 use super::overload::Chosen;
+use super::ranges;
 use crate::ast::Call;
-use crate::catalog::{self, Function, FunctionId, Nulls, ParamType, internal};
+use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ParamType, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;
@@ -14,6 +15,10 @@ impl Lower<'_> {
         let function = catalog::get(id);
         if !self.check_count(function, call, span) {
             return self.error(span);
+        }
+        let marks = function.lower == Some(Lowering::Distinct);
+        if function.level == Level::Aggregate && !marks && ranges::takes_range(self.ast, self.names, call) {
+            return self.range_call(id, call, span);
         }
         if let Some(lowering) = function.lower {
             return self.special(lowering, function, call, span);
@@ -251,8 +256,10 @@ impl Lower<'_> {
             (Type::Boolean, "a number", _) => format!("turn the condition into a number, `IF({text}, 1, 0)`"),
             (ty, "text", _) if ty != Type::Text => format!("make it a text, `{text} & \"\"`"),
             (_, "a date", _) => "give a date column, `DATE(2024, 1, 31)` or a text `\"2024-01-31\"`".to_owned(),
-            _ if is_operator => "correct the type of this side".to_owned(),
-            _ => format!("its signature is `{}`", function.signature()),
+            _ => match if is_operator { catalog::lookup(shown) } else { Some(function) } {
+                Some(called) => format!("its signature is `{}`", called.signature()),
+                None => "correct the type of this side".to_owned(),
+            },
         };
         let is = meta.ty.described();
         let message = match (arithmetic, Self::is_internal(function, internal::NEGATE)) {

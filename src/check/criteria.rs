@@ -7,7 +7,7 @@ use super::lower::Lower;
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId};
+use crate::ir::{Ir, IrId, Meta, Over};
 use crate::parse::unquote;
 use crate::span::Span;
 use crate::types::{Level, Type};
@@ -92,17 +92,19 @@ impl Lower<'_> {
         span: Span,
     ) -> IrId {
         let Some(lowered) = self.values(args) else { return self.error(span) };
-        let node = self.conditional(lowering, function, args, &lowered, span);
+        let node = self.conditional(lowering, function, args, &lowered, None, span);
         self.give_back(lowered);
         node
     }
 
-    fn conditional(
+    /// The same of values that are lowered: over the rows of ranges, where they are given.
+    pub(super) fn conditional(
         &mut self,
         lowering: Lowering,
         function: &'static Function,
         args: &[ExprId],
         lowered: &[IrId],
+        rows: Option<Over>,
         span: Span,
     ) -> IrId {
         let boolean =
@@ -127,7 +129,8 @@ impl Lower<'_> {
             return self.error(span);
         }
         // A condition per group would need the groups first.
-        if let Some(late) = conditions.iter().find(|c| self.program.meta(**c).level >= Level::Aggregate) {
+        let late = |c: &&IrId| rows.is_none() && self.program.meta(**c).level >= Level::Aggregate;
+        if let Some(late) = conditions.iter().find(late) {
             let meta = self.program.meta(*late);
             if meta.level == Level::Window {
                 return self.nested(function, meta, span);
@@ -151,11 +154,14 @@ impl Lower<'_> {
             Lowering::AverageIf | Lowering::AverageIfs => internal::AVERAGE,
             Lowering::MinIfs => internal::MIN,
             Lowering::MaxIfs => internal::MAX,
-            _ => return self.aggregate(internal::COUNT_IF, &[condition], false, span),
+            _ => match rows {
+                Some(over) => return self.window_aggregate(internal::COUNT_IF, condition, over, function, span),
+                None => return self.aggregate(internal::COUNT_IF, &[condition], false, span),
+            },
         };
         let Some(value) = value else { return self.error(span) };
         let meta = self.program.meta(value);
-        if meta.level >= Level::Aggregate {
+        if rows.is_none() && meta.level >= Level::Aggregate {
             return self.nested(function, meta, span);
         }
         if matches!(meta.ty, Type::Text | Type::Boolean) && matches!(aggregate, internal::SUM | internal::AVERAGE) {
@@ -179,8 +185,22 @@ impl Lower<'_> {
         let Some(case) = self.joined(&[condition, value], span, ty, true) else { return self.error(span) };
         let empty = matches!(self.program.node(value), Ir::Null);
         self.program.folded |= empty;
-        let case = if empty { value } else { self.add_all(Ir::Case, &[condition, value], case) };
-        self.aggregate(aggregate, &[case], false, span)
+        let Some(over) = rows else {
+            let case = if empty { value } else { self.add_all(Ir::Case, &[condition, value], case) };
+            return self.aggregate(aggregate, &[case], false, span);
+        };
+        // A sum over rows that are there, of values that are there, needs no more than a 0 for those left out.
+        let adds = aggregate == internal::SUM && over.holds_own_row() && !self.program.meta(value).nullable;
+        let case = match (empty, adds) {
+            (true, _) => value,
+            (false, true) => {
+                let zero = self.integer("0", span);
+                let meta = Meta { nullable: false, ..case };
+                self.add_all(Ir::Case, &[condition, value, zero], meta)
+            }
+            (false, false) => self.add_all(Ir::Case, &[condition, value], case),
+        };
+        self.window_aggregate(aggregate, case, over, function, span)
     }
 
     /// Pairs of a column and its criterion.

@@ -64,8 +64,8 @@ pub(super) struct Lower<'a> {
     pub no_windows: Option<&'static str>,
     /// Its syntax was faulty.
     pub broken: bool,
-    /// There is a `DISTINCT` somewhere.
-    pub distinct: bool,
+    /// There is a `DISTINCT` or a range somewhere, which only some calls take.
+    pub markers: bool,
 }
 
 /// Lowers into a program that holds its columns and the order of definitions.
@@ -107,7 +107,7 @@ pub(super) fn lower(
         no_aggregates: None,
         no_windows: None,
         broken: false,
-        distinct: false,
+        markers: false,
     };
     for index in &order {
         let definition = &ast.definitions[*index as usize];
@@ -257,35 +257,17 @@ impl Lower<'_> {
             }
             (Expr::Cell, _) => self.needs_worksheet(span, "cell references need a worksheet"),
             (Expr::Tab { .. }, _) => self.needs_worksheet(span, "references to other tabs need a worksheet"),
+            (Expr::Call(call), Target::RangeEnd(_)) => self.range_end(self.ast.call(call), span),
             (Expr::Range { from, to }, _) => self.range(from, to, span),
             _ => self.error(span),
         }
     }
 
-    fn needs_worksheet(&mut self, span: Span, what: &str) -> IrId {
+    pub(super) fn needs_worksheet(&mut self, span: Span, what: &str) -> IrId {
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(Code::NeedsWorksheet, span, format!("{what}; found `{text}`"))
                 .with_help("name the column, or compute it in a spec with `order_by` and OFFSET"),
-        );
-        self.error(span)
-    }
-
-    fn range(&mut self, from: ExprId, to: ExprId, span: Span) -> IrId {
-        let cellish = [from, to].iter().any(|e| {
-            let text = self.ast.span(*e).text(self.source);
-            let letter = text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase());
-            matches!(self.ast.expr(*e), Expr::Cell | Expr::Tab { .. })
-                || letter
-                || super::unknown::looks_like_cell(text)
-        });
-        if cellish {
-            return self.needs_worksheet(span, "ranges of cells need a worksheet");
-        }
-        let text = self.source_text(span);
-        self.report(
-            Diagnostic::new(Code::NotBuiltYet, span, format!("ranges of names, `{text}`, are not built yet"))
-                .with_help("aggregate in an earlier step, or look back with OFFSET"),
         );
         self.error(span)
     }
@@ -355,8 +337,8 @@ impl Lower<'_> {
     #[inline]
     pub(super) fn value(&mut self, id: ExprId) -> IrId {
         let lowered = self.lowered(id);
-        if self.distinct && matches!(self.program.node(lowered), Ir::Distinct(_)) {
-            let error = self.misplaced_distinct(self.ast.span(id));
+        if self.markers && matches!(self.program.node(lowered), Ir::Distinct(_) | Ir::Range { .. }) {
+            let error = self.misplaced(lowered, self.ast.span(id));
             self.work.lowered[id.index()] = error;
             return error;
         }
@@ -364,7 +346,14 @@ impl Lower<'_> {
     }
 
     #[cold]
-    pub(super) fn misplaced_distinct(&mut self, span: Span) -> IrId {
+    pub(super) fn misplaced(&mut self, marker: IrId, span: Span) -> IrId {
+        match self.program.node(marker) {
+            Ir::Range { .. } => self.misplaced_range(span),
+            _ => self.misplaced_distinct(span),
+        }
+    }
+
+    fn misplaced_distinct(&mut self, span: Span) -> IrId {
         self.report(
             Diagnostic::new(Code::MisplacedDistinct, span, "`DISTINCT` stands only inside COUNT, SUM or AVERAGE")
                 .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),

@@ -17,10 +17,12 @@ mod operators;
 mod order;
 mod overload;
 mod planned;
+mod ranges;
 mod special;
 mod symbols;
 mod timeframe;
 mod unknown;
+mod windows;
 
 pub(crate) use dates::is_iso_date;
 

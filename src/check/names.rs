@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::lower::Lower;
 use super::symbols::{Lookup, Symbols};
 use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed, means_something_else};
-use super::{Merged, Role, Scope};
+use super::{Merged, Role, Scope, ranges};
 use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -26,6 +26,8 @@ pub(super) enum Target {
     Bool(bool),
     /// A function that is called.
     Function(FunctionId),
+    /// One that says where a range begins or ends.
+    RangeEnd(FunctionId),
     /// Reported already.
     Error,
 }
@@ -43,6 +45,8 @@ pub(super) struct Names {
     pub aggregates: bool,
     /// Columns, definitions and truncated columns that the step groups by.
     pub keys: Vec<Key>,
+    /// By node: there is a range in it that nothing below takes. Empty where there are no ranges.
+    pub holds_range: Vec<bool>,
 }
 
 /// Something that is grouped by.
@@ -125,7 +129,7 @@ pub(super) fn resolve(
     }
     let mut resolver = Resolver { ast, source, scope, diagnostics, tables, columns, settled: None, searches: SEARCHES };
     if ast.ranges {
-        inside_ranges(ast, &mut names.targets);
+        ranges::mark_cells(ast, source, scope, &resolver.tables.symbols, &mut names.targets);
     }
     for (index, definition) in ast.definitions.iter().enumerate() {
         let role = scope.role(definition.part);
@@ -142,7 +146,8 @@ pub(super) fn resolve(
                 Expr::Call(call) => {
                     let call = ast.call(call);
                     let target = resolver.function(call.name, call.count as usize);
-                    if let (Target::Function(function), true) = (target, may_aggregate && !names.aggregates) {
+                    let counts = may_aggregate && !ast.ranges && !names.aggregates;
+                    if let (Target::Function(function), true) = (target, counts) {
                         let function = catalog::get(function);
                         let across = call.count > 1 && function.across.is_some();
                         names.aggregates = function.level == Level::Aggregate && !across;
@@ -162,32 +167,21 @@ pub(super) fn resolve(
             names.keys.extend(key(ast, definition.body, &names.targets, source));
         }
     }
+    if ast.ranges {
+        ranges::settle(ast, scope, names);
+    }
 }
 
 impl Names {
     fn reset(&mut self, ast: &Ast) {
-        let Self { targets, uses, failed, aggregates, keys } = self;
+        let Self { targets, uses, failed, aggregates, keys, holds_range } = self;
         targets.clear();
         targets.resize(ast.len(), Target::None);
         uses.clear();
         failed.clear();
         *aggregates = false;
         keys.clear();
-    }
-}
-
-/// A range or a reference to a tab is reported as a whole, and what it is made of is not.
-fn inside_ranges(ast: &Ast, targets: &mut [Target]) {
-    let mut inside: Vec<ExprId> = Vec::new();
-    for at in (0..ast.len() as u32).rev() {
-        let id = ExprId(at);
-        if matches!(ast.expr(id), Expr::Range { .. } | Expr::Tab { .. }) && targets[id.index()] == Target::None {
-            inside.extend(ast.children(id));
-            while let Some(id) = inside.pop() {
-                targets[id.index()] = Target::Error;
-                inside.extend(ast.children(id));
-            }
-        }
+        holds_range.clear();
     }
 }
 
@@ -295,6 +289,7 @@ impl Resolver<'_> {
                 relation: Some(relation.shared_name()),
                 name: column.shared_name(),
                 quoted: column.is_quoted(),
+                bare: column.bare(),
                 ty: column.ty(),
                 nullable: column.is_nullable(),
                 size: column.size(),
@@ -475,6 +470,7 @@ fn unknown_column(relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse
         relation: relation.map(Arc::from),
         name: Arc::from(name),
         quoted,
+        bare: 0,
         ty: Type::Unknown,
         nullable: true,
         size: 0,

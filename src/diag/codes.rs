@@ -166,11 +166,11 @@ codes! {
         "The schema has no relation of this name."
         Orders("SUM(ordres.amount)") => Orders("SUM(orders.amount)");
     NeedsWorksheet "F0308" "needs-worksheet" Error
-        "Cells, columns by letter, tabs, totals and ranges mean something only over the rows of a worksheet, in their order."
+        "Cells, columns by letter, tabs, totals and ranges of cells mean something only over the rows of a worksheet, in their order."
         Formula("C1 / C0 - 1") => Formula("SUM(amount) / COUNT(id)");
     NotBuiltYet "F0309" "not-built-yet" Error
         "A part of the language that this version reads and does not compile yet: refused by name, so that nothing is left out in silence."
-        Formula("SUM(FIRST(amount):amount)") => Formula("SUM(amount)");
+        Formula("STDEV(amount)") => Formula("AVERAGE(amount)");
     SeveralRelations "F0310" "several-relations" Error
         "Without `--from`, all names of a formula must come from one relation: there is no join here."
         Shown("SUM(orders.amount) / COUNT(customers.name)") => Shown("SUM(orders.amount)");
@@ -229,6 +229,14 @@ codes! {
         "A grouping key that is the same for every row groups nothing, and SQL reads a bare number there as a column's place."
         Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = 5\n  a = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = g\n  a = SUM(x)\n");
+    BadRange "F0420" "bad-range" Error
+        "A range of rows begins and ends with one name, or FIRST, LAST or OFFSET of it, and stands in an aggregate: `FIRST(x):x` are the rows so far, `OFFSET(x, -2):x` the last three, `x:x` all rows of the partition."
+        Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):y)\n")
+        => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):x)\n");
+    RowsNotPeriods "W0421" "rows-not-periods" Warning
+        "OFFSET goes by rows. Ordered by a date, the row before is the period before only where no period is missing; PERIODOFFSET looks for the period itself."
+        Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
+        => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: shop\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n");
     FanOut "F0440" "fan-out" Error
         "A join with `cardinality: many` repeats a row of the other relations for each of its matches, so that a sum or a count of their columns counts them repeatedly. Aggregate the many rows in a step of its own and join that one, which has one row for each."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")

@@ -262,7 +262,7 @@ impl<'s> Builder<'s> {
         self.with_last(chain, |b, x| {
             // A call or bracket on the right came after the signs on the left, which then stay where they are.
             b.below_signs(x, |b, from| {
-                let span = b.span(from).to(b.span(to));
+                let span = b.outer(from).to(b.outer(to));
                 b.add(Expr::Range { from, to }, span)
             })
         })
@@ -316,9 +316,22 @@ impl<'s> Builder<'s> {
         let frame = self.ast.names.len() as u32;
         self.ast.names.push(Span::new(l, m));
         self.with_last(chain, |b, x| {
-            b.below_signs(x, |b, base| {
+            b.below_signs(x, |b, last| {
+                // Of a range it is the last end that stands before the bracket.
+                let range = match b.ast.expr(last) {
+                    Expr::Range { from, to } if Some(last) != b.closed && last.0 + 1 == b.ast.len() as u32 => {
+                        b.ast.pop();
+                        Some((from, to))
+                    }
+                    _ => None,
+                };
+                let base = range.map_or(last, |(_, to)| to);
                 let span = Span::new(b.span(base).start, r);
-                b.add(Expr::Timeframe { base, frame }, span)
+                let frame = b.add(Expr::Timeframe { base, frame }, span);
+                match range {
+                    Some((from, _)) => b.add(Expr::Range { from, to: frame }, b.span(from).to(span)),
+                    None => frame,
+                }
             })
         })
     }

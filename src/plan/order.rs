@@ -12,6 +12,7 @@ impl Planner<'_> {
         let program = self.step.program;
         self.emitter.windows = crate::emit::Windows::default();
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
+        let own_partition = partition.clone();
         let used = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).map(|id| self.name_of(id));
         let used: Vec<String> = used.collect();
         let grain: Vec<(InputColumn, Option<IrId>)> = if self.step.grouped {
@@ -20,7 +21,10 @@ impl Planner<'_> {
         } else {
             self.input_grain().into_iter().map(|g| (g, None)).collect()
         };
-        let rest = grain.into_iter().filter(|(g, _)| !used.iter().any(|u| u.eq_ignore_ascii_case(&g.name)));
+        // Without an order nothing is divided by default, and there are no ties.
+        let rest = grain.into_iter().filter(|_| !order.is_empty());
+        let rest = rest.filter(|(g, _)| !used.iter().any(|u| u.eq_ignore_ascii_case(&g.name)));
+        let rest: Vec<(InputColumn, Option<IrId>)> = rest.collect();
         let mut roots: Vec<IrId> = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).collect();
         let mut plain: Vec<InputColumn> = Vec::new();
         for (column, root) in rest {
@@ -38,6 +42,7 @@ impl Planner<'_> {
             }
         }
         self.emit(&roots, stage);
+        let own_partition: Vec<SqlId> = own_partition.iter().map(|id| self.written_node(*id, stage)).collect();
         let partition: Vec<SqlId> = partition.iter().map(|id| self.written_node(*id, stage)).collect();
         let mut keys: Vec<SqlId> = Vec::new();
         for (id, descending) in order {
@@ -50,7 +55,7 @@ impl Planner<'_> {
             let sql = self.written_input(&column, stage);
             keys.push(self.emitter.order_key(sql, false, nullable));
         }
-        self.emitter.windows = crate::emit::Windows { partition, order: keys, groups: Vec::new() };
+        self.emitter.windows = crate::emit::Windows { partition, own_partition, order: keys, groups: Vec::new() };
     }
 
     /// The name under which a key is known; empty for one that is only written out, as what is no column of the step.

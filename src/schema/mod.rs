@@ -10,6 +10,7 @@ mod read;
 
 use std::sync::Arc;
 
+use crate::dialect::Dialect;
 use crate::name_index::NameIndex;
 use crate::types::Type;
 
@@ -26,6 +27,8 @@ pub struct Column {
     ty: Type,
     nullable: bool,
     quoted: bool,
+    /// The dialects, as bits, in which the name is written as it is.
+    bare: u8,
     /// How large its numbers can be, as `emit::size` has it; 0 where only the warehouse knows.
     size: u32,
     description: Option<String>,
@@ -35,7 +38,9 @@ impl Column {
     /// A column that may be NULL.
     #[must_use]
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
-        Self { name: Arc::from(name.into()), ty, nullable: true, quoted: false, size: 0, description: None }
+        let name: Arc<str> = Arc::from(name.into());
+        let bare = Dialect::bare_in(&name);
+        Self { name, ty, nullable: true, quoted: false, bare, size: 0, description: None }
     }
 
     /// Whether it may be NULL.
@@ -89,6 +94,10 @@ impl Column {
 
     pub(crate) fn shared_name(&self) -> Arc<str> {
         Arc::clone(&self.name)
+    }
+
+    pub(crate) fn bare(&self) -> u8 {
+        self.bare
     }
 
     /// Its type.

@@ -6,6 +6,7 @@ use super::cardinality::check_visible;
 use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed};
 use super::fan_out::check_fan_out;
 use super::formulas::Formulas;
+use super::gaps::check_gaps;
 use super::joined::{JoinedStep, StepFacts};
 use super::load::{self, Keep, Spec, Step};
 use super::sources::Sources;
@@ -244,6 +245,7 @@ impl<'r> Run<'r> {
         check_keys(&plan, &mut found);
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
+        check_gaps(&plan, input, &formulas.text, &mut found);
         // Of a relation that is not there, or that two names mean, nothing more is to be said.
         let sound = joined.filter(|_| self.joins_sound && !step.faulty);
         if let Some(joined) = sound {
