@@ -297,7 +297,7 @@ codes! {
         Spec("model: [m]\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     LaterKey "F0805" "key-not-built-yet" Error
         "The key is part of the contract, and this version does not build it yet: refused, so that nothing is left out in silence."
-        Spec("model: m\nfrom: t\ntags: [a]\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
+        Spec("model: m\nfrom: t\npivot_by: g\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     DuplicateStep "F0806" "duplicate-step" Error
         "Two steps have the same name."
         Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: a, definitions: y = 1}\n")
@@ -344,10 +344,6 @@ codes! {
         "A name or a formula that is a number, a date, a truth value or nothing to YAML when it stands there without quotes. Readers of YAML differ in what they make of it."
         Spec("model: m\nfrom: t\ndefinitions:\n  2024: SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  \"2024\": SUM(x)\n");
-    DuplicateRelation "F0840" "duplicate-relation" Error
-        "Two relations of a step are read by the same name, so that a column would not say whose it is."
-        Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")
-        => Spec("model: m\nfrom: people\njoins:\n  - {to: people, as: bosses, on: people.boss_id = bosses.id, cardinality: many}\ndefinitions: boss = bosses.name\n");
     NotASchema "F0820" "not-a-schema" Error
         "The file given as a schema is none of the kinds that are understood."
         Schema("tables: []") => Schema("relations: {orders: {columns: {id: integer}}}");
@@ -357,6 +353,10 @@ codes! {
     UnreadableFile "F0822" "unreadable-file" Error
         "A file that the command was given is not there, or cannot be read. Nothing is written then; the exit status is 5."
         Shown("formulac check metrics/no_such_file.yml") => Shown("formulac check metrics/revenue.yml");
+    DuplicateRelation "F0840" "duplicate-relation" Error
+        "Two relations of a step are read by the same name, so that a column would not say whose it is."
+        Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")
+        => Spec("model: m\nfrom: people\njoins:\n  - {to: people, as: bosses, on: people.boss_id = bosses.id, cardinality: many}\ndefinitions: boss = bosses.name\n");
     Internal "F0901" "internal" Error
         "A fault of formulac itself. Please report it with the input."
         Shown("none known") => Shown("none known");
