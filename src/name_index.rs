@@ -2,6 +2,20 @@
 
 use crate::catalog::hash::{hash, same};
 
+/// A name with its hash, for whoever looks for it in several indices.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hashed<'n> {
+    pub name: &'n str,
+    hash: u32,
+}
+
+impl<'n> From<&'n str> for Hashed<'n> {
+    #[inline]
+    fn from(name: &'n str) -> Self {
+        Self { name, hash: hash(name) }
+    }
+}
+
 /// An open-addressed table. Whoever has the names says which one stands at a place.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NameIndex {
@@ -28,18 +42,20 @@ impl NameIndex {
     }
 
     /// The place of a name.
-    pub fn find<'n>(&self, name: &str, at: impl Fn(usize) -> &'n str) -> Option<usize> {
-        let slot = self.slot(hash(name), name, at);
+    #[inline]
+    pub fn find<'n>(&self, name: Hashed<'_>, at: impl Fn(usize) -> &'n str) -> Option<usize> {
+        let slot = self.slot(name, at);
         Some(self.slots.get(slot)?.1.checked_sub(1)? as usize)
     }
 
     /// The place of a name, which is this one when it was not there before.
-    pub fn add<'n>(&mut self, name: &str, place: usize, at: impl Fn(usize) -> &'n str) -> usize {
+    #[inline]
+    pub fn add<'n>(&mut self, name: Hashed<'_>, place: usize, at: impl Fn(usize) -> &'n str) -> usize {
         if self.slots.is_empty() {
             self.reset(0);
         }
-        let hash = hash(name);
-        let slot = self.slot(hash, name, at);
+        let Hashed { hash, .. } = name;
+        let slot = self.slot(name, at);
         if let Some(known) = self.slots[slot].1.checked_sub(1) {
             return known as usize;
         }
@@ -52,7 +68,8 @@ impl NameIndex {
     }
 
     /// The slot that holds the name, or the free one where it belongs.
-    fn slot<'n>(&self, hash: u32, name: &str, at: impl Fn(usize) -> &'n str) -> usize {
+    #[inline]
+    fn slot<'n>(&self, Hashed { name, hash }: Hashed<'_>, at: impl Fn(usize) -> &'n str) -> usize {
         let mask = self.slots.len().wrapping_sub(1);
         let mut slot = hash as usize & mask;
         while let Some((known, place)) = self.slots.get(slot).filter(|s| s.1 > 0) {
@@ -86,14 +103,14 @@ mod tests {
     fn names_are_found_in_any_case() {
         let names: Vec<String> = (0..1000).map(|i| format!("Name_of_{i}")).collect();
         let mut index = NameIndex::default();
-        assert_eq!(index.find("name_of_0", |_| ""), None);
+        assert_eq!(index.find("name_of_0".into(), |_| ""), None);
         for (place, name) in names.iter().enumerate() {
-            assert_eq!(index.add(name, place, |i| &names[i]), place);
+            assert_eq!(index.add(name.as_str().into(), place, |i| &names[i]), place);
         }
-        assert_eq!(index.add("NAME_of_7", 1000, |i| &names[i]), 7);
+        assert_eq!(index.add("NAME_of_7".into(), 1000, |i| &names[i]), 7);
         for place in 0..1000 {
-            assert_eq!(index.find(&format!("NAME_OF_{place}"), |i| &names[i]), Some(place));
+            assert_eq!(index.find(format!("NAME_OF_{place}").as_str().into(), |i| &names[i]), Some(place));
         }
-        assert_eq!(index.find("name_of_1000", |i| &names[i]), None);
+        assert_eq!(index.find("name_of_1000".into(), |i| &names[i]), None);
     }
 }

@@ -3,6 +3,7 @@
 
 /// The same for a name in any case; eight bytes at a time. Setting the bit of small letters in each byte makes some
 /// others alike too, which does no harm.
+#[inline]
 pub fn hash(name: &str) -> u32 {
     const SMALL: u64 = 0x2020_2020_2020_2020;
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -10,8 +11,12 @@ pub fn hash(name: &str) -> u32 {
     let mut hash = bytes.len() as u64;
     let mut take = |word: u64| hash = (hash.rotate_left(5) ^ (word | SMALL)).wrapping_mul(FACTOR);
     // The last words overlap those before, so that no byte is taken by itself.
-    if let Some(last) = bytes.last_chunk::<8>() {
-        bytes.chunks_exact(8).for_each(|word| take(word.try_into().map_or(0, u64::from_le_bytes)));
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        take(u64::from_le_bytes(*first));
+        // Few names are longer than those two.
+        if bytes.len() > 16 {
+            bytes[8..].chunks_exact(8).for_each(|word| take(word.try_into().map_or(0, u64::from_le_bytes)));
+        }
         take(u64::from_le_bytes(*last));
     } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         take(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)));
@@ -22,12 +27,14 @@ pub fn hash(name: &str) -> u32 {
 }
 
 /// Whether two names are the same; mostly a name is written in one way.
+#[inline]
 pub fn same(a: &str, b: &str) -> bool {
     a == b || a.eq_ignore_ascii_case(b)
 }
 
 /// The index of a name, by the slots that [`slots`] made; `at` gives the name of an index.
 #[allow(dead_code)]
+#[inline]
 pub fn find(slots: &[u16], name: &str, at: impl Fn(usize) -> &'static str) -> Option<usize> {
     let mask = slots.len().checked_sub(1)?;
     let mut slot = hash(name) as usize & mask;

@@ -11,6 +11,7 @@ use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::ColumnUse;
+use crate::name_index::Hashed;
 use crate::parse::{reference, unquote};
 use crate::schema::Relation;
 use crate::span::Span;
@@ -107,7 +108,7 @@ pub(super) fn resolve(
     for (index, definition) in ast.definitions.iter().enumerate() {
         names.failed.push(definition.broken);
         let Some(span) = definition.name else { continue };
-        let at = tables.symbols.entry(span, source);
+        let at = tables.symbols.entry(span.text(source).into(), span, source);
         let symbol = tables.symbols.at(at);
         if let Some(first) = symbol.definition {
             names.failed[index] = true;
@@ -219,21 +220,22 @@ impl Resolver<'_> {
     /// What the name means; none when it is not known.
     fn name_at(&mut self, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
         let text = span.text(self.source);
-        let symbol = self.tables.symbols.entry(span, self.source);
+        let name = Hashed::from(text);
+        let symbol = self.tables.symbols.entry(name, span, self.source);
         let known = *self.tables.symbols.at(symbol);
         if let (Some(definition), lookup) = (known.definition, known.column)
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
         {
             // A filter on rows sees the input first, then definitions.
             let column_first =
-                role == Role::Where && (matches!(lookup, Lookup::Column(_)) || self.find_column(text).is_some());
+                role == Role::Where && (matches!(lookup, Lookup::Column(_)) || self.find_column(name).is_some());
             if !column_first {
                 return Some(Target::Definition(definition));
             }
         }
         let mut lookup = known.column;
         if lookup == Lookup::Not {
-            lookup = self.column(text);
+            lookup = self.column(name);
             self.tables.symbols.at(symbol).column = lookup;
         }
         match lookup {
@@ -244,11 +246,11 @@ impl Resolver<'_> {
     }
 
     /// The column of the scope with this name: relation and position.
-    pub(super) fn find_column(&self, name: &str) -> Option<(usize, usize)> {
+    pub(super) fn find_column(&self, name: Hashed<'_>) -> Option<(usize, usize)> {
         self.scope.relations.iter().enumerate().find_map(|(r, relation)| Some((r, relation.position(name)?)))
     }
 
-    fn column(&mut self, name: &str) -> Lookup {
+    fn column(&mut self, name: Hashed<'_>) -> Lookup {
         let mut found = None;
         for (r, relation) in self.scope.relations.iter().enumerate() {
             if let Some(position) = relation.position(name) {
@@ -260,10 +262,10 @@ impl Resolver<'_> {
         }
         match found {
             Some((r, position)) => Lookup::Column(self.use_column(r, position)),
-            None if self.scope.open && !means_something_else(name) => {
+            None if self.scope.open && !means_something_else(name.name) => {
                 let column = ColumnUse {
                     relation: None,
-                    name: Arc::from(name),
+                    name: Arc::from(name.name),
                     quoted: false,
                     ty: Type::Unknown,
                     nullable: true,
@@ -303,11 +305,16 @@ impl Resolver<'_> {
     }
 
     /// Without a chosen relation, all names come from one.
+    #[inline]
     fn one_relation(&mut self, column: u32, span: Span) -> Target {
-        if self.scope.relations.len() > 1
-            && !self.scope.chosen
-            && let Some(relation) = &self.columns[column as usize].relation
-        {
+        if self.scope.relations.len() > 1 && !self.scope.chosen {
+            return self.same_relation(column, span);
+        }
+        Target::Column(column)
+    }
+
+    fn same_relation(&mut self, column: u32, span: Span) -> Target {
+        if let Some(relation) = &self.columns[column as usize].relation {
             match &self.settled {
                 None => self.settled = Some(relation.clone()),
                 Some(first) if first != relation => {
@@ -348,7 +355,7 @@ impl Resolver<'_> {
             let text = parts.field.text(self.source);
             // A name in `${…}` is never a cell, and may hold blanks.
             if self.scope.open
-                && self.find_column(text).is_none()
+                && self.find_column(text.into()).is_none()
                 && self.tables.symbols.find(text, self.source).is_none()
             {
                 return self.open_column(None, text);
