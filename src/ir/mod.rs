@@ -225,9 +225,15 @@ impl Program {
         id
     }
 
+    #[inline]
     pub fn add_args(&mut self, args: &[IrId]) -> Slice {
         let first = self.args.len() as u32;
-        self.args.extend_from_slice(args);
+        // Most lists are so short that calling to copy them would cost more.
+        match *args {
+            [a] => self.args.push(a),
+            [a, b] => self.args.extend_from_slice(&[a, b]),
+            _ => self.args.extend_from_slice(args),
+        }
         Slice { first, count: args.len() as u32 }
     }
 
