@@ -171,6 +171,11 @@ impl Lower<'_> {
     /// Brings values to one type: literals as their neighbours ask, dates to timestamps, ISO texts to dates.
     /// A mismatch is reported at the first value that does not fit.
     pub(super) fn unify(&mut self, ids: &mut [IrId], what: What<'_>, compare: bool) -> Option<Type> {
+        // Mostly they have one already.
+        let ty = ids.first().map_or(Type::Unknown, |id| self.program.meta(*id).ty);
+        if ids.iter().all(|id| self.program.meta(*id).ty == ty) {
+            return Some(ty);
+        }
         if ids.iter().any(|id| self.program.meta(*id).ty.is_temporal()) {
             for id in ids.iter_mut() {
                 if matches!(self.program.node(*id), Ir::Text(_)) {

@@ -110,6 +110,18 @@ impl Operands {
         self.some(kind::NULL)
     }
 
+    /// Some is a literal with a point.
+    #[inline]
+    pub fn points(&self) -> bool {
+        self.some(kind::POINT)
+    }
+
+    /// All are literal NULLs.
+    #[inline]
+    pub fn only_nulls(&self) -> bool {
+        self.kinds & !(1 << kind::NULL) == 0
+    }
+
     /// All are texts.
     #[inline]
     pub fn texts(&self) -> bool {
@@ -149,7 +161,7 @@ impl Lower<'_> {
         let call = Self::call_of(id, args, operands);
         match call.and_then(|call| self.choices().find(call)) {
             Some(choice) => {
-                if operands.some(kind::POINT) {
+                if operands.points() {
                     self.settle_as(args, choice.point);
                 }
                 Some(Chosen { args: self.program.add_args(args), choice, as_given: true })
@@ -165,6 +177,7 @@ impl Lower<'_> {
         }
     }
 
+    #[cold]
     fn choose_anew(
         &mut self,
         id: FunctionId,
@@ -174,7 +187,7 @@ impl Lower<'_> {
         shown: &str,
     ) -> Option<Chosen> {
         let function = catalog::get(id);
-        let has_point = operands.some(kind::POINT);
+        let has_point = operands.points();
         let point = args.iter().copied().find(|a| has_point && self.program.meta(*a).ty == Type::Point);
         let Some((index, taken)) = self.search(function, args, shown) else {
             self.mismatched(function, args, operands.meta.span, shown);

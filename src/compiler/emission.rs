@@ -7,7 +7,7 @@ use super::{Compiler, order_key};
 use crate::check::Role;
 use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
-use crate::ir::{Ir, IrId, Program};
+use crate::ir::{Ir, Program};
 use crate::memory::Memory;
 use crate::parse;
 use crate::sql;
@@ -150,9 +150,8 @@ impl Reads {
                 self.found.push(column);
             }
         };
-        let definition = &program.definitions[index];
-        for at in definition.first.0..definition.root.0 + 1 {
-            match program.node(IrId(at)) {
+        for node in program.nodes_of(&program.definitions[index]) {
+            match node {
                 Ir::Column(column) => read(column),
                 Ir::Definition(used) => {
                     let used = compiled.get(self.places[used as usize]);

@@ -194,6 +194,12 @@ impl Program {
         self.nodes.reserve(nodes);
     }
 
+    /// The nodes of a definition.
+    pub fn nodes_of(&self, definition: &IrDefinition) -> impl Iterator<Item = Ir> + '_ {
+        let nodes = self.nodes.get(definition.first.index()..definition.root.index() + 1);
+        nodes.unwrap_or_default().iter().map(|n| n.0)
+    }
+
     /// The nodes, children before parents.
     pub fn nodes(&self) -> impl Iterator<Item = Ir> + '_ {
         self.nodes.iter().map(|n| n.0)
@@ -237,10 +243,25 @@ impl Program {
         Slice { first, count: args.len() as u32 }
     }
 
+    /// Puts a further argument behind those that were added last.
+    #[inline]
+    pub fn extend_args(&mut self, slice: &mut Slice, arg: IrId) {
+        self.args.push(arg);
+        slice.count += 1;
+    }
+
     pub fn add_text(&mut self, text: &str) -> Slice {
         let first = self.texts.len() as u32;
         self.texts.push_str(text);
         Slice { first, count: text.len() as u32 }
+    }
+
+    /// A text in small ASCII letters.
+    pub fn add_lowercase(&mut self, slice: Slice) -> Slice {
+        let first = self.texts.len();
+        self.texts.extend_from_within(slice.first as usize..(slice.first + slice.count) as usize);
+        self.texts[first..].make_ascii_lowercase();
+        Slice { first: first as u32, count: slice.count }
     }
 
     /// The values of a case with these arms, without its conditions.
