@@ -14,8 +14,10 @@ pub fn hash(name: &str) -> u32 {
     if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         take(u64::from_le_bytes(*first));
         // Few names are longer than those two.
-        if bytes.len() > 16 {
-            bytes[8..].chunks_exact(8).for_each(|word| take(word.try_into().map_or(0, u64::from_le_bytes)));
+        let mut at = 8;
+        while let (true, Some(word)) = (at + 8 < bytes.len(), bytes[at..].first_chunk::<8>()) {
+            take(u64::from_le_bytes(*word));
+            at += 8;
         }
         take(u64::from_le_bytes(*last));
     } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
@@ -29,7 +31,18 @@ pub fn hash(name: &str) -> u32 {
 /// Whether two names are the same; mostly a name is written in one way.
 #[inline]
 pub fn same(a: &str, b: &str) -> bool {
-    a == b || a.eq_ignore_ascii_case(b)
+    a.len() == b.len() && (equal(a.as_bytes(), b.as_bytes()) || a.eq_ignore_ascii_case(b))
+}
+
+/// Whether bytes of one length are the same: short ones without a call, by words that may overlap.
+#[inline]
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    match a.len() {
+        8..=16 => a.first_chunk::<8>() == b.first_chunk::<8>() && a.last_chunk::<8>() == b.last_chunk::<8>(),
+        4..=7 => a.first_chunk::<4>() == b.first_chunk::<4>() && a.last_chunk::<4>() == b.last_chunk::<4>(),
+        2..=3 => a.first_chunk::<2>() == b.first_chunk::<2>() && a.last() == b.last(),
+        _ => a == b,
+    }
 }
 
 /// The index of a name, by the slots that [`slots`] made; `at` gives the name of an index.

@@ -108,8 +108,15 @@ impl Lower<'_> {
 
     /// Conditions with a branch each, and perhaps a branch more.
     pub(super) fn case(&mut self, conditions: &[IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
-        let Some(ty) = self.unify(branches, What::Branches(shown), false) else { return self.error(span) };
-        let values = self.operands(branches, span);
+        let mut values = self.operands(branches, span);
+        let ty = match self.shared(branches, &values) {
+            Some(ty) => ty,
+            None => {
+                let Some(ty) = self.unify(branches, What::Branches(shown), false) else { return self.error(span) };
+                values = self.operands(branches, span);
+                ty
+            }
+        };
         if values.error() {
             return self.error(span);
         }
@@ -117,12 +124,11 @@ impl Lower<'_> {
         let nullable = !has_else || values.meta.nullable;
         let mut arms = self.program.add_args(&[]);
         for (index, branch) in branches.iter().enumerate() {
-            if let Some(condition) = conditions.get(index) {
-                self.program.extend_args(&mut arms, *condition);
-            }
-            // `else null` says nothing.
-            else if self.is_null(*branch) {
-                break;
+            match conditions.get(index) {
+                Some(condition) => self.program.extend_args(&mut arms, *condition),
+                // `else null` says nothing.
+                None if self.is_null(*branch) => break,
+                None => {}
             }
             self.program.extend_args(&mut arms, *branch);
         }

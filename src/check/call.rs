@@ -10,6 +10,7 @@ use crate::span::Span;
 use crate::types::{Level, Type};
 
 impl Lower<'_> {
+    #[inline(never)]
     pub(super) fn call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
         let function = catalog::get(id);
         if !self.check_count(function, call, span) {
@@ -32,12 +33,17 @@ impl Lower<'_> {
         node
     }
 
+    #[inline]
     fn check_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
+        let count = call.count as usize;
+        let right = count >= function.least && function.most.is_none_or(|m| count <= m);
+        right || self.wrong_count(function, call, span)
+    }
+
+    #[cold]
+    fn wrong_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
         let (least, most) = function.arity();
         let count = call.count as usize;
-        if count >= least && most.is_none_or(|m| count <= m) {
-            return true;
-        }
         // The rest of the arguments may be what a missing bracket swallowed.
         if call.unclosed && self.failed {
             return false;
@@ -154,6 +160,7 @@ impl Lower<'_> {
     }
 
     /// The same for arguments that were looked at.
+    #[inline]
     pub(super) fn apply_to(&mut self, id: FunctionId, args: &[IrId], mut operands: Operands, shown: &str) -> IrId {
         let span = operands.meta.span;
         if operands.error() {

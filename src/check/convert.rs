@@ -1,6 +1,7 @@
 //! Implicit conversions: the few that are safe, each one put into the tree as a call.
 
 use super::lower::Lower;
+use super::overload::Operands;
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
@@ -168,14 +169,17 @@ impl Lower<'_> {
         })
     }
 
+    /// The type that values share as they are: none where [`Self::unify`] may have to change some, or to report one.
+    pub(super) fn shared(&self, ids: &[IrId], operands: &Operands) -> Option<Type> {
+        if !operands.keep_types() {
+            return None;
+        }
+        ids.iter().try_fold(Type::Unknown, |ty, id| Self::unified(ty, self.program.meta(*id).ty))
+    }
+
     /// Brings values to one type: literals as their neighbours ask, dates to timestamps, ISO texts to dates.
     /// A mismatch is reported at the first value that does not fit.
     pub(super) fn unify(&mut self, ids: &mut [IrId], what: What<'_>, compare: bool) -> Option<Type> {
-        // Mostly they have one already.
-        let ty = ids.first().map_or(Type::Unknown, |id| self.program.meta(*id).ty);
-        if ids.iter().all(|id| self.program.meta(*id).ty == ty) {
-            return Some(ty);
-        }
         if ids.iter().any(|id| self.program.meta(*id).ty.is_temporal()) {
             for id in ids.iter_mut() {
                 if matches!(self.program.node(*id), Ir::Text(_)) {

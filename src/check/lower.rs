@@ -223,6 +223,7 @@ impl Lower<'_> {
         self.work.lowered[id.index()]
     }
 
+    #[inline]
     fn node(&mut self, expr: Expr, target: Target, span: Span) -> IrId {
         match (target, expr) {
             (Target::None, expr) => self.unnamed(expr, span),
@@ -244,7 +245,8 @@ impl Lower<'_> {
         }
     }
 
-    /// What is no name and calls none.
+    /// What is no name and calls none. It stays out of the loop over the nodes, where columns need next to nothing.
+    #[inline(never)]
     fn unnamed(&mut self, expr: Expr, span: Span) -> IrId {
         match expr {
             Expr::Binary { op, left, right } => self.binary(op, left, right, span),

@@ -223,6 +223,23 @@ impl Resolver<'_> {
         let name = Hashed::from(text);
         let symbol = self.tables.symbols.entry(name, span, self.source);
         let known = *self.tables.symbols.at(symbol);
+        match (known.definition, known.column) {
+            (None, Lookup::Column(column)) => Some(self.one_relation(column, span)),
+            _ => self.look_up(symbol, name, span, own, role),
+        }
+    }
+
+    /// A name that was not met before, or is no column only.
+    fn look_up(
+        &mut self,
+        symbol: usize,
+        name: Hashed<'_>,
+        span: Span,
+        own: Option<&str>,
+        role: Role,
+    ) -> Option<Target> {
+        let text = name.name;
+        let known = *self.tables.symbols.at(symbol);
         if let (Some(definition), lookup) = (known.definition, known.column)
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
         {

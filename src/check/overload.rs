@@ -33,31 +33,31 @@ pub(super) struct Choice {
     point: Type,
 }
 
-/// Choices that were made before, by function and kinds of arguments: where these alone decide and the arguments are
-/// taken as they are.
+/// Choices that were made before, by function and kinds of arguments, or also the value of a literal: where these alone
+/// decide and the arguments are taken as they are.
 #[derive(Debug, Default)]
 pub(super) struct Choices {
     /// By a hash of the call; a later one takes the place of an earlier one.
-    known: Vec<(u32, Choice)>,
+    known: Vec<(u64, Choice)>,
 }
 
 impl Choices {
     const PLACES: usize = 1024;
 
-    fn place(call: u32) -> usize {
-        (call.wrapping_mul(0x9e37_79b1) >> (u32::BITS - Self::PLACES.ilog2())) as usize
+    fn place(call: u64) -> usize {
+        (call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::PLACES.ilog2())) as usize
     }
 
     #[inline]
-    fn find(&self, call: u32) -> Option<Choice> {
+    fn find(&self, call: u64) -> Option<Choice> {
         let (known, choice) = self.known.get(Self::place(call))?;
         (*known == call).then_some(*choice)
     }
 
-    fn note(&mut self, call: u32, choice: Choice) {
+    fn note(&mut self, call: u64, choice: Choice) {
         if self.known.is_empty() {
             // The greatest number is that of no call.
-            self.known.resize(Self::PLACES, (u32::MAX, choice));
+            self.known.resize(Self::PLACES, (u64::MAX, choice));
         }
         self.known[Self::place(call)] = (call, choice);
     }
@@ -116,6 +116,13 @@ impl Operands {
         self.some(kind::POINT)
     }
 
+    /// No neighbour changes the type of any: none is a literal with a point or NULL, or has to do with time.
+    #[inline]
+    pub fn keep_types(&self) -> bool {
+        let temporal = 1 << Type::Date as u32 | 1 << Type::Timestamp as u32 | 1 << Type::Timestamptz as u32;
+        self.kinds & (temporal | 1 << kind::POINT | 1 << kind::NULL) == 0
+    }
+
     /// All are literal NULLs.
     #[inline]
     pub fn only_nulls(&self) -> bool {
@@ -160,21 +167,20 @@ impl Lower<'_> {
     pub(super) fn choose(&mut self, id: FunctionId, args: &[IrId], operands: &Operands, shown: &str) -> Option<Chosen> {
         let call = Self::call_of(id, args, operands);
         match call.and_then(|call| self.choices().find(call)) {
-            Some(choice) => {
-                if operands.points() {
-                    self.settle_as(args, choice.point);
-                }
-                Some(Chosen { args: self.program.add_args(args), choice, as_given: true })
-            }
+            Some(choice) => Some(self.chosen_before(choice, args, operands)),
             None => self.choose_anew(id, args, operands, call, shown),
         }
     }
 
-    fn settle_as(&mut self, args: &[IrId], point: Type) {
-        for arg in args {
-            let meta = self.program.meta_mut(*arg);
-            meta.ty = if meta.ty == Type::Point { point } else { meta.ty };
+    #[inline]
+    fn chosen_before(&mut self, choice: Choice, args: &[IrId], operands: &Operands) -> Chosen {
+        if operands.points() {
+            for arg in args {
+                let meta = self.program.meta_mut(*arg);
+                meta.ty = if meta.ty == Type::Point { choice.point } else { meta.ty };
+            }
         }
+        Chosen { args: self.program.add_args(args), choice, as_given: true }
     }
 
     #[cold]
@@ -183,10 +189,14 @@ impl Lower<'_> {
         id: FunctionId,
         args: &[IrId],
         operands: &Operands,
-        call: Option<u32>,
+        call: Option<u64>,
         shown: &str,
     ) -> Option<Chosen> {
         let function = catalog::get(id);
+        let call = call.and_then(|call| self.decided_by(call, function, args, operands));
+        if let Some(choice) = call.and_then(|call| self.choices().find(call)) {
+            return Some(self.chosen_before(choice, args, operands));
+        }
         let has_point = operands.points();
         let point = args.iter().copied().find(|a| has_point && self.program.meta(*a).ty == Type::Point);
         let Some((index, taken)) = self.search(function, args, shown) else {
@@ -200,7 +210,7 @@ impl Lower<'_> {
         let nulls = overload.nulls.unwrap_or(function.nulls);
         let choice = Choice { overload: overload.id, ty, nulls, volatile: function.volatile, point };
         let as_given = taken == args;
-        if let Some(call) = call.filter(|_| as_given && Self::kinds_decide(function, operands)) {
+        if let Some(call) = call.filter(|_| as_given) {
             self.choices().note(call, choice);
         }
         let args = self.program.add_args(&taken);
@@ -210,26 +220,37 @@ impl Lower<'_> {
 
     /// The function and the kinds of its arguments as a number; none for more than two of them.
     #[inline]
-    fn call_of(id: FunctionId, args: &[IrId], operands: &Operands) -> Option<u32> {
+    fn call_of(id: FunctionId, args: &[IrId], operands: &Operands) -> Option<u64> {
         let digits = match args {
             [] => kind::NO_ARGUMENT * kind::COUNT + kind::NO_ARGUMENT,
             [_] => operands.digits * kind::COUNT + kind::NO_ARGUMENT,
             [_, _] => operands.digits,
             _ => return None,
         };
-        Some(u32::from(id.0) * kind::COUNT * kind::COUNT + digits)
+        Some(u64::from(u32::from(id.0) * kind::COUNT * kind::COUNT + digits))
     }
 
-    /// Whether nothing but the kinds of arguments tells which overload is meant.
-    fn kinds_decide(function: &Function, operands: &Operands) -> bool {
+    /// What tells which overload is meant: the function and the kinds of its arguments, and the value of a short literal
+    /// where that does too; none where more does.
+    fn decided_by(&self, call: u64, function: &Function, args: &[IrId], operands: &Operands) -> Option<u64> {
         // A text may be a date; beside texts it is not. A literal NULL is of any type, and so is what is typed as a
         // literal with a point and is none.
-        let values = operands.null()
+        if operands.null()
             || operands.some(Type::Point as u32)
             || (operands.some(kind::LONG_INTEGER) && function.literals)
-            || (operands.some(kind::SHORT_INTEGER) && function.narrow_literals)
-            || (operands.some(kind::TEXT) && (function.literal_dates || !operands.texts()));
-        !values
+            || (operands.some(kind::TEXT) && (function.literal_dates || !operands.texts()))
+        {
+            return None;
+        }
+        if !(operands.some(kind::SHORT_INTEGER) && function.narrow_literals) {
+            return Some(call);
+        }
+        let mut values = args.iter().filter_map(|a| self.literal_integer(*a));
+        match (values.next(), values.next()) {
+            // An odd number, so that it is none of those without a value.
+            (Some(value), None) => Some(call | (value.wrapping_mul(2) as u64 | 1) << u32::BITS),
+            _ => None,
+        }
     }
 
     /// The place of the overload that fits best, and the arguments as it takes them; none for these when what is wrong

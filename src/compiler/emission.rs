@@ -151,7 +151,7 @@ impl Reads {
             }
         };
         for node in program.nodes_of(&program.definitions[index]) {
-            match node {
+            match *node {
                 Ir::Column(column) => read(column),
                 Ir::Definition(used) => {
                     let used = compiled.get(self.places[used as usize]);

@@ -195,9 +195,9 @@ impl Program {
     }
 
     /// The nodes of a definition.
-    pub fn nodes_of(&self, definition: &IrDefinition) -> impl Iterator<Item = Ir> + '_ {
+    pub fn nodes_of(&self, definition: &IrDefinition) -> impl Iterator<Item = &Ir> + '_ {
         let nodes = self.nodes.get(definition.first.index()..definition.root.index() + 1);
-        nodes.unwrap_or_default().iter().map(|n| n.0)
+        nodes.unwrap_or_default().iter().map(|n| &n.0)
     }
 
     /// The nodes, children before parents.
