@@ -160,7 +160,7 @@ impl Lower<'_> {
     }
 
     /// The same for arguments that were looked at.
-    #[inline]
+    #[inline(always)]
     pub(super) fn apply_to(&mut self, id: FunctionId, args: &[IrId], mut operands: Operands, shown: &str) -> IrId {
         let span = operands.meta.span;
         if operands.error() {

@@ -133,11 +133,11 @@ pub(super) fn resolve(
         let may_aggregate = scope.forbids_aggregates(role).is_none();
         let at = definition.first.index();
         let targets = names.targets.get_mut(at..).unwrap_or_default();
-        for (offset, ((expr, _), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
+        for (offset, ((expr, span), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
             let id = ExprId((at + offset) as u32);
             let target = match *expr {
                 _ if *slot == Target::Error => continue,
-                Expr::Name => resolver.name(id, own, role, definition),
+                Expr::Name => resolver.name(id, *span, own, role, definition),
                 Expr::Field | Expr::Model => resolver.field(id, own, role, definition),
                 Expr::Call(call) => {
                     let call = ast.call(call);
@@ -209,8 +209,8 @@ fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key>
 }
 
 impl Resolver<'_> {
-    fn name(&mut self, id: ExprId, own: Option<&str>, role: Role, definition: &Definition) -> Target {
-        let span = self.ast.span(id);
+    #[inline]
+    fn name(&mut self, id: ExprId, span: Span, own: Option<&str>, role: Role, definition: &Definition) -> Target {
         self.name_at(span, own, role).unwrap_or_else(|| {
             let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(span.text(self.source)));
             self.missing(id, span, is_own, definition)
@@ -218,6 +218,7 @@ impl Resolver<'_> {
     }
 
     /// What the name means; none when it is not known.
+    #[inline]
     fn name_at(&mut self, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
         let text = span.text(self.source);
         let name = Hashed::from(text);
@@ -229,7 +230,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// A name that was not met before, or is no column only.
+    /// A name that was not met before, or is not only a column.
     fn look_up(
         &mut self,
         symbol: usize,

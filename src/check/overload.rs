@@ -167,20 +167,25 @@ impl Lower<'_> {
     pub(super) fn choose(&mut self, id: FunctionId, args: &[IrId], operands: &Operands, shown: &str) -> Option<Chosen> {
         let call = Self::call_of(id, args, operands);
         match call.and_then(|call| self.choices().find(call)) {
-            Some(choice) => Some(self.chosen_before(choice, args, operands)),
+            Some(choice) => Some(self.as_before(choice, args, operands)),
             None => self.choose_anew(id, args, operands, call, shown),
         }
     }
 
     #[inline]
-    fn chosen_before(&mut self, choice: Choice, args: &[IrId], operands: &Operands) -> Chosen {
+    fn as_before(&mut self, choice: Choice, args: &[IrId], operands: &Operands) -> Chosen {
         if operands.points() {
-            for arg in args {
-                let meta = self.program.meta_mut(*arg);
-                meta.ty = if meta.ty == Type::Point { choice.point } else { meta.ty };
-            }
+            self.points_to(args, choice.point);
         }
         Chosen { args: self.program.add_args(args), choice, as_given: true }
+    }
+
+    #[cold]
+    fn points_to(&mut self, args: &[IrId], ty: Type) {
+        for arg in args {
+            let meta = self.program.meta_mut(*arg);
+            meta.ty = if meta.ty == Type::Point { ty } else { meta.ty };
+        }
     }
 
     #[cold]
@@ -195,7 +200,7 @@ impl Lower<'_> {
         let function = catalog::get(id);
         let call = call.and_then(|call| self.decided_by(call, function, args, operands));
         if let Some(choice) = call.and_then(|call| self.choices().find(call)) {
-            return Some(self.chosen_before(choice, args, operands));
+            return Some(self.as_before(choice, args, operands));
         }
         let has_point = operands.points();
         let point = args.iter().copied().find(|a| has_point && self.program.meta(*a).ty == Type::Point);
