@@ -33,12 +33,15 @@ impl PartialEq for NameIndex {
 
 impl Eq for NameIndex {}
 
+/// The least number of slots.
+const LEAST: usize = 32;
+
 impl NameIndex {
     /// Empties it, with room for some names.
     pub fn reset(&mut self, names: usize) {
         self.names = 0;
         self.slots.clear();
-        self.slots.resize((names * 4).next_power_of_two().max(32), (0, 0));
+        self.slots.resize((names * 4).next_power_of_two().max(LEAST), (0, 0));
     }
 
     /// The place of a name.
@@ -52,7 +55,7 @@ impl NameIndex {
     #[inline]
     pub fn add<'n>(&mut self, name: Hashed<'_>, place: usize, at: impl Fn(usize) -> &'n str) -> usize {
         if self.slots.is_empty() {
-            self.reset(0);
+            self.grow();
         }
         let Hashed { hash, .. } = name;
         let slot = self.slot(name, at);
@@ -83,7 +86,7 @@ impl NameIndex {
 
     #[cold]
     fn grow(&mut self) {
-        let size = self.slots.len() * 2;
+        let size = (self.slots.len() * 2).max(LEAST);
         let before = std::mem::replace(&mut self.slots, vec![(0, 0); size]);
         for entry in before.into_iter().filter(|s| s.1 > 0) {
             let mut slot = entry.0 as usize & (size - 1);

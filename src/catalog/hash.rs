@@ -31,7 +31,12 @@ pub fn hash(name: &str) -> u32 {
 /// Whether two names are the same; mostly a name is written in one way.
 #[inline]
 pub fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && (equal(a.as_bytes(), b.as_bytes()) || a.eq_ignore_ascii_case(b))
+    a.len() == b.len() && (equal(a.as_bytes(), b.as_bytes()) || same_letters(a, b))
+}
+
+#[cold]
+fn same_letters(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b)
 }
 
 /// Whether bytes of one length are the same: short ones without a call, by words that may overlap.

@@ -214,6 +214,7 @@ pub fn lookup(name: &str) -> Option<&'static Function> {
     find(name).map(get)
 }
 
+#[inline]
 pub(crate) fn find(name: &str) -> Option<FunctionId> {
     match hash::find(tables::NAME_SLOTS, name, |i| tables::NAMES[i].0) {
         Some(slot) => Some(tables::NAMES[slot].1),

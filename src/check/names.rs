@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::symbols::{Lookup, Symbols};
+use super::symbols::{Lookup, Symbol, Symbols};
 use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed, means_something_else};
 use super::{Role, Scope};
 use crate::ast::{Ast, Definition, Expr, ExprId};
@@ -218,28 +218,22 @@ impl Resolver<'_> {
     }
 
     /// What the name means; none when it is not known.
-    #[inline]
+    #[inline(always)]
     fn name_at(&mut self, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
-        let text = span.text(self.source);
-        let name = Hashed::from(text);
-        let symbol = self.tables.symbols.entry(name, span, self.source);
-        let known = *self.tables.symbols.at(symbol);
-        match (known.definition, known.column) {
-            (None, Lookup::Column(column)) => Some(self.one_relation(column, span)),
-            _ => self.look_up(symbol, name, span, own, role),
+        let name = Hashed::from(span.text(self.source));
+        match self.tables.symbols.find(name, self.source) {
+            Some(&Symbol { definition: None, column: Lookup::Column(column), .. }) => {
+                Some(self.one_relation(column, span))
+            }
+            _ => self.look_up(name, span, own, role),
         }
     }
 
     /// A name that was not met before, or is not only a column.
-    fn look_up(
-        &mut self,
-        symbol: usize,
-        name: Hashed<'_>,
-        span: Span,
-        own: Option<&str>,
-        role: Role,
-    ) -> Option<Target> {
+    #[inline(never)]
+    fn look_up(&mut self, name: Hashed<'_>, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
         let text = name.name;
+        let symbol = self.tables.symbols.entry(name, span, self.source);
         let known = *self.tables.symbols.at(symbol);
         if let (Some(definition), lookup) = (known.definition, known.column)
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
@@ -374,7 +368,7 @@ impl Resolver<'_> {
             // A name in `${…}` is never a cell, and may hold blanks.
             if self.scope.open
                 && self.find_column(text.into()).is_none()
-                && self.tables.symbols.find(text, self.source).is_none()
+                && self.tables.symbols.find(text.into(), self.source).is_none()
             {
                 return self.open_column(None, text);
             }

@@ -35,8 +35,9 @@ impl Symbols {
         self.index.reset(names);
     }
 
-    pub fn find(&self, name: &str, source: &str) -> Option<&Symbol> {
-        self.index.find(name.into(), |i| self.all[i].name.text(source)).map(|i| &self.all[i])
+    #[inline]
+    pub fn find(&self, name: Hashed<'_>, source: &str) -> Option<&Symbol> {
+        self.index.find(name, |i| self.all[i].name.text(source)).map(|i| &self.all[i])
     }
 
     pub fn at(&mut self, place: usize) -> &mut Symbol {
