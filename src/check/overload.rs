@@ -163,7 +163,7 @@ impl Lower<'_> {
     }
 
     /// The overload that serves these arguments; none where it is reported that none does.
-    #[inline]
+    #[inline(always)]
     pub(super) fn choose(&mut self, id: FunctionId, args: &[IrId], operands: &Operands, shown: &str) -> Option<Chosen> {
         let call = Self::call_of(id, args, operands);
         match call.and_then(|call| self.choices().find(call)) {
