@@ -136,18 +136,28 @@ impl<'s> Builder<'s> {
         self.push(None, 0, node)
     }
 
+    /// All operators before it that bind at least as tight have their right side.
     #[inline]
     pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, node: ExprId) -> Chain {
         self.cut(chain);
-        self.settle(Some(op));
+        while let Some(right) = self.stacks.operands.last().copied()
+            && let Some(before) = right.operator
+            && before.strength() >= op.strength()
+        {
+            self.stacks.operands.pop();
+            self.join(before, right, op.compares());
+        }
         self.push(Some(op), at, node)
     }
 
     #[inline]
     pub fn finish(&mut self, chain: Chain) -> ExprId {
         self.cut(chain);
-        self.settle(None);
-        self.stacks.operands.pop().map_or(ExprId(0), |o| o.node)
+        loop {
+            let Some(last) = self.stacks.operands.pop() else { return ExprId(0) };
+            let Some(op) = last.operator else { return last.node };
+            self.join(op, last, false);
+        }
     }
 
     #[inline]
@@ -162,23 +172,15 @@ impl<'s> Builder<'s> {
         self.stacks.operands.truncate(chain.0 as usize);
     }
 
-    /// Makes nodes of all operators of this chain that bind at least as tight as the next; of all before its end.
-    #[inline]
-    fn settle(&mut self, next: Option<BinaryOp>) {
-        let least = next.map_or(1, BinaryOp::strength);
-        while let Some(right) = self.stacks.operands.last().copied()
-            && let Some(op) = right.operator
-            && op.strength() >= least
-        {
-            self.stacks.operands.pop();
-            let Some(left) = self.stacks.operands.last_mut() else { return };
-            let span = left.span.to(right.span);
-            let chained = op.compares() && next.is_some_and(BinaryOp::compares);
-            let expr = if chained { Expr::Error } else { Expr::Binary { op, left: left.node, right: right.node } };
-            (left.node, left.span) = (self.ast.add(expr, span), span);
-            if chained {
-                self.chained(op, right.at);
-            }
+    /// One operand of the last one and this, which was taken off.
+    fn join(&mut self, op: BinaryOp, right: Operand, compared: bool) {
+        let Some(left) = self.stacks.operands.last_mut() else { return };
+        let chained = compared && op.compares();
+        let expr = if chained { Expr::Error } else { Expr::Binary { op, left: left.node, right: right.node } };
+        left.span = left.span.to(right.span);
+        left.node = self.ast.add(expr, left.span);
+        if chained {
+            self.chained(op, right.at);
         }
     }
 
@@ -289,10 +291,12 @@ impl<'s> Builder<'s> {
         self.add(Expr::Number, Span::new(l, r))
     }
 
+    #[inline]
     pub fn text(&mut self, l: u32, r: u32) -> ExprId {
         self.add(Expr::Text, Span::new(l, r))
     }
 
+    #[inline]
     pub fn name(&mut self, l: u32, r: u32) -> ExprId {
         let span = Span::new(l, r);
         let expr = match r.saturating_sub(l) {
@@ -367,7 +371,9 @@ impl<'s> Builder<'s> {
             Args::One(e) => self.ast.args.push(e),
             Args::Several(list) => {
                 let base = list.0 - self.stacks.count(list);
-                self.ast.args.extend(self.stacks.args.drain(base as usize..).map(|(e, _)| e));
+                let args = self.stacks.args.get(base as usize..).unwrap_or_default();
+                self.ast.args.extend(args.iter().map(|(e, _)| *e));
+                self.stacks.args.truncate(base as usize);
             }
         }
         let count = self.ast.args.len() as u32 - first;

@@ -38,7 +38,7 @@ pub enum Kind {
     Hash,
     Odd,
     Fault,
-    /// What the layout pass lets nothing of through.
+    /// In no rule; the layout pass lets none through.
     Other,
 }
 
