@@ -118,7 +118,8 @@ impl Lower<'_> {
                 .with_help("define it in this step and order by it in the next one")
         } else if let Role::On(_) = self.role {
             let message = format!("`{text}` looks at other rows, which {place} cannot do");
-            Diagnostic::new(Code::WindowNotAllowed, span, message).with_help("define it in an earlier step and join that one")
+            Diagnostic::new(Code::WindowNotAllowed, span, message)
+                .with_help("define it in an earlier step and join that one")
         } else {
             let message = format!("`{text}` looks at other rows, which {place} cannot do in the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)

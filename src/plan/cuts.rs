@@ -469,8 +469,7 @@ pub(crate) fn used_definitions(step: &StepPlan<'_>) -> Vec<bool> {
 
 fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(Role) -> bool) -> Vec<bool> {
     let program = step.program;
-    let mut live: Vec<bool> =
-        (0..program.definitions.len()).map(|i| step.outputs[i] || needs(step.roles[i])).collect();
+    let mut live: Vec<bool> = (0..program.definitions.len()).map(|i| step.outputs[i] || needs(step.roles[i])).collect();
     for index in program.order.iter().rev() {
         let definition = &program.definitions[*index as usize];
         if !live[*index as usize] || definition.failed {

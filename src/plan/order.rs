@@ -111,7 +111,9 @@ impl Planner<'_> {
                 let is_output = outputs.contains(&column.name.to_lowercase());
                 let sql = match written {
                     Some(id) => self.written_node(id, last),
-                    None if is_output && (column.of.is_empty() || self.input.joined.is_none()) => self.emitter.name(&column.name, Span::default()),
+                    None if is_output && (column.of.is_empty() || self.input.joined.is_none()) => {
+                        self.emitter.name(&column.name, Span::default())
+                    }
                     None => self.written_input(&column, last),
                 };
                 OrderKey { expr: self.emitter.order_key(sql, descending, nullable) }

@@ -332,7 +332,8 @@ impl Planner<'_> {
         let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
         // Columns of several relations are told apart by those.
         self.emitter.read(joined.is_some(), stage > 0);
-        self.emitter.qualifier = if grouping && joined.is_none() { self.qualifier(&told_apart, stage, from, wanted) } else { None };
+        self.emitter.qualifier =
+            if grouping && joined.is_none() { self.qualifier(&told_apart, stage, from, wanted) } else { None };
         let shadows = self.emitter.dialect.facts().relation_shadows_column && joined.is_none();
         self.emitter.shadowed = shadows && self.has_column(from, stage);
         if self.emitter.shadowed {

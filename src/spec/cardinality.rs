@@ -6,6 +6,7 @@ use super::load::Step;
 use crate::catalog::{self, internal};
 use crate::check::Role;
 use crate::diag::{Code, Diagnostic};
+use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program};
 use crate::plan::StepPlan;
 use crate::sql::JoinKind;
@@ -19,6 +20,8 @@ pub(super) struct Asked {
     pub own: Vec<IrId>,
     /// There are conditions of another kind.
     pub more: bool,
+    /// Something of it must equal something of another.
+    pub pairs: bool,
 }
 
 impl Run<'_> {
@@ -43,11 +46,8 @@ impl Run<'_> {
             let asked = on.map(|root| asked(plan.program, root, relation)).unwrap_or_default();
             let name = |column: &u32| plan.program.columns.get(*column as usize).map_or("", |c| &*c.name);
             let equal: Vec<&str> = asked.equal.iter().map(name).collect();
-            let missing: Vec<&str> = key
-                .iter()
-                .map(String::as_str)
-                .filter(|k| !equal.iter().any(|e| e.eq_ignore_ascii_case(k)))
-                .collect();
+            let missing: Vec<&str> =
+                key.iter().map(String::as_str).filter(|k| !equal.iter().any(|e| e.eq_ignore_ascii_case(k))).collect();
             if !key.is_empty() && missing.is_empty() {
                 continue;
             }
@@ -59,7 +59,9 @@ impl Run<'_> {
             };
             let wanted = if key.is_empty() { equal.join(", ") } else { missing.join(", ") };
             let help = match (join.kind, key, wanted.as_str()) {
-                (JoinKind::Cross, ..) => "write `cardinality: many`, or join a step without `group_by`, which has one row".to_owned(),
+                (JoinKind::Cross, ..) => {
+                    "write `cardinality: many`, or join a step without `group_by`, which has one row".to_owned()
+                }
                 (_, [], "") => "write `cardinality: many`, or join by a key of it".to_owned(),
                 (_, [], columns) if is_step => {
                     format!("write `group_by: [{columns}]` in step `{}`, or `cardinality: many` here", join.to.name())
@@ -117,11 +119,17 @@ fn asked(program: &Program, root: IrId, relation: &str) -> Asked {
                 };
                 let column = match pair {
                     [a, b] => [(*a, *b), (*b, *a)].into_iter().find_map(|(a, b)| match program.node(a) {
-                        Ir::Column(column) => (reads(program, a, relation).0 && !reads(program, b, relation).0).then_some(column),
+                        Ir::Column(column) => {
+                            (reads(program, a, relation).0 && !reads(program, b, relation).0).then_some(column)
+                        }
                         _ => None,
                     }),
                     _ => None,
                 };
+                if let [a, b] = pair {
+                    let (a, b) = (reads(program, *a, relation), reads(program, *b, relation));
+                    asked.pairs |= matches!((a, b), ((true, false), (false, true)) | ((false, true), (true, false)));
+                }
                 match column {
                     Some(column) => asked.equal.push(column),
                     None if own && !others => asked.own.push(id),
@@ -164,6 +172,40 @@ fn columns_of(program: &Program, root: IrId) -> Vec<u32> {
         }
     }
     columns
+}
+
+/// Reports joins that the dialect does not make.
+pub(super) fn check_supported(
+    plan: &StepPlan<'_>,
+    step: &Step<'_>,
+    joined: &JoinedStep<'_>,
+    dialect: Dialect,
+    found: &mut Vec<Diagnostic>,
+) {
+    let facts = dialect.facts();
+    for (place, join) in step.joins.iter().enumerate() {
+        let name = join.name();
+        let single = joined.single.get(place).copied().unwrap_or_default();
+        let Some(root) = condition(plan, place) else { continue };
+        if asked(plan.program, root, name).pairs {
+            continue;
+        }
+        let refused =
+            |what: &str| format!("{dialect} makes {what} join only by an equality, which `{name}` is joined without");
+        let equality =
+            format!("ask that a column of `{name}` equals one of another relation as well, or write `type: inner`");
+        let (message, help) = match join.kind {
+            JoinKind::Full if facts.full_join_needs_equality => (refused("a full"), equality),
+            JoinKind::Left if facts.left_join_needs_equality => (refused("a left"), equality),
+            // The test that one row is found needs a left join.
+            JoinKind::Inner if facts.left_join_needs_equality && !join.many && !single => (
+                format!("{dialect} cannot test that one row of `{name}` is found, which is joined without an equality"),
+                "write `cardinality: many`, or join by an equality as well".to_owned(),
+            ),
+            _ => continue,
+        };
+        found.push(Diagnostic::new(Code::UnsupportedJoin, plan.program.meta(root).span, message).with_help(help));
+    }
 }
 
 /// Reports conditions of joins that read what is joined only later, and values drawn anew at each use.

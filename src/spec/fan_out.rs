@@ -21,7 +21,12 @@ struct Made {
 }
 
 /// Reports aggregates of columns that the rows of a `many` relation repeat.
-pub(super) fn check_fan_out(plan: &StepPlan<'_>, step: &Step<'_>, joined: &JoinedStep<'_>, found: &mut Vec<Diagnostic>) {
+pub(super) fn check_fan_out(
+    plan: &StepPlan<'_>,
+    step: &Step<'_>,
+    joined: &JoinedStep<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
     let joins = step.joins.iter().zip(joined.input.relations.iter().skip(1));
     for (join, many) in joins.filter(|(join, _)| join.many) {
         // Without rows that find nothing, the rows of the join are those of the relation.
@@ -67,8 +72,12 @@ fn repeated(program: &Program, other: IrId, span: Span, many: &str, joined: &Joi
     let Some(relation) = relation else {
         let owners: Vec<&str> = joined.input.relations.iter().map(Relation::name).collect();
         let first = owners.first().copied().unwrap_or_default();
-        return Diagnostic::new(Code::FanOut, span, format!("an aggregate beside the many rows of `{many}` must say whose `{name}` it takes"))
-            .with_help(format!("write `{many}.{name}`, or aggregate `{first}.{name}` in a step before the join"));
+        return Diagnostic::new(
+            Code::FanOut,
+            span,
+            format!("an aggregate beside the many rows of `{many}` must say whose `{name}` it takes"),
+        )
+        .with_help(format!("write `{many}.{name}`, or aggregate `{first}.{name}` in a step before the join"));
     };
     Diagnostic::new(
         Code::FanOut,
@@ -87,7 +96,9 @@ fn pairs(span: Span, many: &Relation) -> Diagnostic {
     Diagnostic::new(
         Code::FanOut,
         span,
-        format!("this counts the rows of the join, so that one without a match in `{name}` counts like one with a match"),
+        format!(
+            "this counts the rows of the join, so that one without a match in `{name}` counts like one with a match"
+        ),
     )
     .with_help(format!("count the rows of `{name}`: `COUNT({name}.{})`", key.unwrap_or("id")))
 }

@@ -62,7 +62,8 @@ impl Run<'_> {
                         Some(first) => diagnostic.with_other(first, "the first"),
                         None => diagnostic.with_label("the step reads one of this name already"),
                     };
-                    diagnostics.push(diagnostic.with_help(format!("give it a name of its own, such as `as: other_{name}`")));
+                    diagnostics
+                        .push(diagnostic.with_help(format!("give it a name of its own, such as `as: other_{name}`")));
                 }
                 let table = joined.to.name();
                 match self.sources.target(self.spec, index, joined) {
@@ -105,7 +106,11 @@ impl Run<'_> {
             None => Relation::unknown(name),
         };
         let mut joined = JoinedStep {
-            input: JoinedInput { relations: vec![named(input.relation, input.name)], joins: Vec::new(), grain: Vec::new() },
+            input: JoinedInput {
+                relations: vec![named(input.relation, input.name)],
+                joins: Vec::new(),
+                grain: Vec::new(),
+            },
             merged: Vec::new(),
             using: Vec::new(),
             keys: Vec::new(),
@@ -215,7 +220,8 @@ impl<'y> JoinedStep<'y> {
             (Some(merged), []) => return Some(merged.relations.iter().copied().take(1).collect()),
             (None, [one]) => return Some(vec![*one]),
             (None, []) => {
-                let open: Vec<usize> = (0..at).filter(|place| before.get(*place).is_some_and(Relation::is_open)).collect();
+                let open: Vec<usize> =
+                    (0..at).filter(|place| before.get(*place).is_some_and(Relation::is_open)).collect();
                 match open.as_slice() {
                     [] => {
                         let whose = before.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
@@ -230,7 +236,7 @@ impl<'y> JoinedStep<'y> {
             (None, _) => others,
         };
         let owners: Vec<&str> = several.iter().filter_map(|place| before.get(*place)).map(Relation::name).collect();
-        let listed = owners.iter().map(|o| format!("`{o}`")).collect::<Vec<_>>().join(" and ");
+        let listed = owners.iter().map(|o| format!("`{o}`")).collect::<Vec<_>>().join(" or ");
         let (text, of) = (name.text, join.name());
         let example = owners.first().map_or_else(String::new, |o| format!("{o}.{text} = {of}.{text}"));
         diagnostics.push(
@@ -258,8 +264,7 @@ impl<'y> JoinedStep<'y> {
                 };
                 let alike = |key: &mut dyn Iterator<Item = &String>| {
                     let key: Vec<&String> = key.collect();
-                    key.len() == names.len()
-                        && names.iter().all(|n| key.iter().any(|k| k.eq_ignore_ascii_case(n.text)))
+                    key.len() == names.len() && names.iter().all(|n| key.iter().any(|k| k.eq_ignore_ascii_case(n.text)))
                 };
                 let known = index == 0
                     && !names.is_empty()
@@ -299,7 +304,10 @@ impl<'y> JoinedStep<'y> {
                         diagnostics.push(
                             Diagnostic::new(Code::DuplicateDefinition, span_of(*name), message)
                                 .with_other(first, "the first")
-                                .with_help(format!("define one of them under another name, `other_{other} = {}`", name.text)),
+                                .with_help(format!(
+                                    "define one of them under another name, `other_{other} = {}`",
+                                    name.text
+                                )),
                         );
                         continue;
                     }
@@ -321,10 +329,16 @@ impl<'y> JoinedStep<'y> {
         let relations = &self.input.relations;
         let inner = name.text.strip_prefix("${").and_then(|t| t.strip_suffix('}')).unwrap_or(name.text).trim();
         let place_of = |view: &str| relations.iter().position(|r| r.name().eq_ignore_ascii_case(view.trim()));
-        if let Some((place, field)) = inner.split_once('.').and_then(|(view, field)| Some((place_of(view)?, field.trim()))) {
+        if let Some((place, field)) =
+            inner.split_once('.').and_then(|(view, field)| Some((place_of(view)?, field.trim())))
+        {
             let relation = relations.get(place)?;
             if relation.position(field).is_none() && !relation.is_open() {
-                diagnostics.push(no_column(relation.name(), Text { text: field, ..name }, std::slice::from_ref(relation)));
+                diagnostics.push(no_column(
+                    relation.name(),
+                    Text { text: field, ..name },
+                    std::slice::from_ref(relation),
+                ));
                 return None;
             }
             return Some(InputColumn { of: vec![place], name: field.to_owned() });

@@ -42,12 +42,8 @@ impl<'y> Joined<'y> {
 }
 
 const KEYS: &[&str] = &["to", "as", "on", "using", "type", "cardinality"];
-const TYPES: &[(&str, JoinKind)] = &[
-    ("left", JoinKind::Left),
-    ("inner", JoinKind::Inner),
-    ("full", JoinKind::Full),
-    ("cross", JoinKind::Cross),
-];
+const TYPES: &[(&str, JoinKind)] =
+    &[("left", JoinKind::Left), ("inner", JoinKind::Inner), ("full", JoinKind::Full), ("cross", JoinKind::Cross)];
 
 impl<'y> Loader<'y, '_> {
     /// The step's joins; those that are not to be understood are reported and left out, and then `sound` is false.

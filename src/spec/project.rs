@@ -10,8 +10,7 @@ use crate::yaml::{self, Node};
 /// Keys that are read here.
 const KEYS: &[&str] = &["dialect", "specs", "tests", "timezone", "blanks", "lint"];
 /// Keys of commands that keep a dbt project in step; they change no SQL.
-const OTHERS: &[&str] =
-    &["models", "omni", "environments", "inherit", "groups", "roles", "default_role", "approvals"];
+const OTHERS: &[&str] = &["models", "omni", "environments", "inherit", "groups", "roles", "default_role", "approvals"];
 /// Keys that would change SQL, with the one value that is built.
 const DEFAULTS_ONLY: &[(&str, &str)] = &[("week_start", "monday"), ("fiscal_month_offset", "0")];
 

@@ -45,7 +45,10 @@ impl Run<'_> {
             } else {
                 self.keys_that_repeat(*place, asked, plan.program, joined, work)
             };
-            let about = format!("Fails when a row finds several rows of {relation}, which {} joins as one.", self.spec.model.text);
+            let about = format!(
+                "Fails when a row finds several rows of {relation}, which {} joins as one.",
+                self.spec.model.text
+            );
             self.unproven.extend(query.map(|query| SingleMatch { name, about, query }));
         }
     }
@@ -86,14 +89,8 @@ impl Run<'_> {
         let filter = conditions.into_iter().reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
         let mut items: Vec<Item> = keys.iter().map(|key| Item { expr: *key, alias: None }).collect();
         items.push(Item { expr: count, alias: Some("matches".to_owned()) });
-        let body = Select {
-            items,
-            from: Some(source),
-            filter,
-            group_by: keys,
-            having: Some(several),
-            ..Select::default()
-        };
+        let body =
+            Select { items, from: Some(source), filter, group_by: keys, having: Some(several), ..Select::default() };
         Some(self.with_ctes(Vec::new(), body))
     }
 
