@@ -270,6 +270,10 @@ codes! {
     NeedsQuery "F0507" "needs-query" Error
         "A value that looks at other rows of a value that looks at other rows cannot be one expression: `query` and `model` compute it in two CTEs."
         Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same in a spec");
+    UnsupportedJoin "F0508" "unsupported-join" Error
+        "This warehouse makes the join only where its condition asks that something of one side equals something of the other: BigQuery a left or full join, Postgres a full one. Join by such an equality as well; an inner join needs none."
+        Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: full, cardinality: many}\ndefinitions: n = bands.name\n")
+        => Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: inner, cardinality: many}\ndefinitions: n = bands.name\n");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "A dbt model's name is letters, digits and `_`, not beginning with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");

@@ -278,9 +278,15 @@ impl Program {
         id
     }
 
+    #[inline]
     pub fn add_args(&mut self, args: &[IrId]) -> Slice {
         let first = self.args.len() as u32;
-        self.args.extend_from_slice(args);
+        // Most lists are so short that calling to copy them would cost more.
+        match *args {
+            [a] => self.args.push(a),
+            [a, b] => self.args.extend_from_slice(&[a, b]),
+            _ => self.args.extend_from_slice(args),
+        }
         Slice { first, count: args.len() as u32 }
     }
 
@@ -293,10 +299,25 @@ impl Program {
         self.overs.get(id.0 as usize).copied().unwrap_or(Over::Partition)
     }
 
+    /// Puts a further argument behind those that were added last.
+    #[inline]
+    pub fn extend_args(&mut self, slice: &mut Slice, arg: IrId) {
+        self.args.push(arg);
+        slice.count += 1;
+    }
+
     pub fn add_text(&mut self, text: &str) -> Slice {
         let first = self.texts.len() as u32;
         self.texts.push_str(text);
         Slice { first, count: text.len() as u32 }
+    }
+
+    /// A text in small ASCII letters.
+    pub fn add_lowercase(&mut self, slice: Slice) -> Slice {
+        let first = self.texts.len();
+        self.texts.extend_from_within(slice.first as usize..(slice.first + slice.count) as usize);
+        self.texts[first..].make_ascii_lowercase();
+        Slice { first: first as u32, count: slice.count }
     }
 
     /// The values of a case with these arms, without its conditions.

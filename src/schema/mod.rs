@@ -11,7 +11,7 @@ mod read;
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
-use crate::name_index::NameIndex;
+use crate::name_index::{Hashed, NameIndex};
 use crate::types::Type;
 
 /// A column of a relation.
@@ -171,7 +171,7 @@ impl Relation {
 
     pub(crate) fn push(&mut self, column: Column) {
         let (index, columns) = (self.columns.len(), &self.columns);
-        self.by_name.add(&column.name, index, |i| columns[i].name());
+        self.by_name.add((&*column.name).into(), index, |i| columns[i].name());
         self.columns.push(column);
     }
 
@@ -180,7 +180,7 @@ impl Relation {
     pub fn primary_key<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.primary_key = columns.into_iter().map(Into::into).collect();
         for name in self.primary_key.clone() {
-            if let Some(index) = self.position(&name) {
+            if let Some(index) = self.position(name.as_str()) {
                 self.columns[index].nullable = false;
             }
         }
@@ -215,7 +215,8 @@ impl Relation {
         self.position(name).map(|i| &self.columns[i])
     }
 
-    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+    pub(crate) fn position<'n>(&self, name: impl Into<Hashed<'n>>) -> Option<usize> {
+        let name = name.into();
         self.by_name.find(name, |i| self.columns[i].name())
     }
 }
@@ -249,7 +250,7 @@ impl Schema {
 
     fn push(&mut self, relation: Relation) {
         let (index, relations) = (self.relations.len(), &self.relations);
-        self.by_name.add(&relation.name, index, |i| relations[i].name());
+        self.by_name.add((&*relation.name).into(), index, |i| relations[i].name());
         self.relations.push(relation);
     }
 
@@ -262,7 +263,7 @@ impl Schema {
     /// The relation of this name, in any case.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Relation> {
-        self.by_name.find(name, |i| self.relations[i].name()).map(|i| &self.relations[i])
+        self.by_name.find(name.into(), |i| self.relations[i].name()).map(|i| &self.relations[i])
     }
 
     /// Whether nothing is known.
