@@ -52,6 +52,8 @@ pub use diag::{Code, Diagnostic, Severity};
 pub use dialect::{Dialect, Facts, Literals, UnknownDialect};
 pub use limits::Limits;
 pub use schema::{Column, Relation, Schema};
+#[cfg(feature = "cli")]
+pub use spec::json_schema;
 pub use spec::{CompiledSpec, ModelTest, Project, SpecDefinition};
 pub use types::{Level, Type, UnknownType};
 

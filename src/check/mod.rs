@@ -17,10 +17,14 @@ mod operators;
 mod order;
 mod overload;
 mod planned;
+mod ranges;
 mod special;
 mod symbols;
 mod timeframe;
 mod unknown;
+mod windows;
+
+pub(crate) use dates::is_iso_date;
 
 use crate::ast::Ast;
 use crate::diag::Diagnostic;
@@ -57,6 +61,8 @@ pub(crate) enum Role {
     OrderBy,
     /// A key of window partitions.
     PartitionBy,
+    /// What must hold of every row of a model.
+    Rule,
 }
 
 impl Role {
@@ -69,6 +75,7 @@ impl Role {
             Self::GroupBy => Some("`group_by`"),
             Self::PartitionBy => Some("`partition_by`"),
             Self::OrderBy => Some("`order_by`"),
+            Self::Rule => Some("a rule"),
             Self::Definitions => None,
         }
     }
@@ -129,6 +136,7 @@ impl Scope<'_> {
             Role::Where => Some("`where`"),
             Role::On(_) => Some("`on`"),
             Role::GroupBy => Some("`group_by`"),
+            Role::Rule => Some("a rule"),
             _ => None,
         }
     }

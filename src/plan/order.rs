@@ -12,6 +12,7 @@ impl Planner<'_> {
         let program = self.step.program;
         self.emitter.windows = crate::emit::Windows::default();
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
+        let own_partition = partition.clone();
         let roots = || order.iter().map(|(id, _)| *id).chain(partition.iter().copied());
         let used: Vec<String> = roots().map(|id| self.name_of(id)).collect();
         let columns: Vec<InputColumn> = roots().filter_map(|id| self.key_of_input(id)).collect();
@@ -26,7 +27,8 @@ impl Planner<'_> {
             None if self.input.joined.is_some() => columns.iter().any(|c| c.is(g)),
             _ => used.iter().any(|u| u.eq_ignore_ascii_case(&g.name)),
         };
-        let rest: Vec<_> = grain.into_iter().filter(|g| !is_used(g)).collect();
+        // Without an order nothing is divided by default, and there are no ties.
+        let rest: Vec<_> = grain.into_iter().filter(|g| !order.is_empty() && !is_used(g)).collect();
         let mut roots: Vec<IrId> = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).collect();
         let mut plain: Vec<InputColumn> = Vec::new();
         for (column, root) in rest {
@@ -44,6 +46,7 @@ impl Planner<'_> {
             }
         }
         self.emit(&roots, stage);
+        let own_partition: Vec<SqlId> = own_partition.iter().map(|id| self.written_node(*id, stage)).collect();
         let partition: Vec<SqlId> = partition.iter().map(|id| self.written_node(*id, stage)).collect();
         let mut keys: Vec<SqlId> = Vec::new();
         for (id, descending) in order {
@@ -56,23 +59,35 @@ impl Planner<'_> {
             let sql = self.written_input(&column, stage);
             keys.push(self.emitter.order_key(sql, false, nullable));
         }
-        self.emitter.windows = crate::emit::Windows { partition, order: keys, groups: Vec::new() };
+        self.emitter.windows = crate::emit::Windows { partition, own_partition, order: keys, groups: Vec::new() };
     }
 
-    /// The name under which a key is known; empty for one that is only written out.
+    /// The name under which a key is known; empty for one that is only written out, as what is no column of the step.
     pub(super) fn name_of(&self, root: IrId) -> String {
         let program = self.program();
         match program.node(root) {
+            Ir::Definition(used) if !self.step.outputs[used as usize] => String::new(),
             Ir::Definition(used) => program.definitions[used as usize].name.as_deref().unwrap_or_default().to_owned(),
             Ir::Column(column) => program.columns[column as usize].name.to_string(),
             _ => self.aliases.get(&root).cloned().unwrap_or_default(),
         }
     }
 
+    /// What a helper that only names another column stands for.
+    fn behind(&self, mut root: IrId) -> IrId {
+        while let Ir::Definition(used) = self.program().node(root) {
+            if self.step.outputs[used as usize] {
+                break;
+            }
+            root = self.program().definitions[used as usize].root;
+        }
+        root
+    }
+
     /// The keys that order the rows of a query.
     pub(super) fn order_keys(&mut self, from: &str) -> Vec<OrderKey> {
         let program = self.step.program;
-        let order = self.roles.order.clone();
+        let order: Vec<(IrId, bool)> = self.roles.order.iter().map(|(id, down)| (self.behind(*id), *down)).collect();
         if order.is_empty() {
             return Vec::new();
         }

@@ -59,19 +59,21 @@ pub(crate) fn key_name(text: &str) -> String {
 /// Other places where a key's timeframe is written out.
 pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[Output]) -> FxHashMap<IrId, String> {
     let program = step.program;
-    // The timeframe of a column, or of the wall-clock time that an instant is.
+    // The timeframe of a column or definition, or of the wall-clock time that an instant is.
     let applied = |id: IrId| match program.node(id) {
         Ir::Apply { overload, args } => program.args(args).first().map(|a| (overload, *a)),
+        _ => None,
+    };
+    let named = |node: Ir| match node {
+        Ir::Column(column) => Some((column, true)),
+        Ir::Definition(definition) => Some((definition, false)),
         _ => None,
     };
     let timeframe = |id: IrId| {
         let (overload, inner) = applied(id)?;
         match (program.node(inner), applied(inner)) {
-            (Ir::Column(column), _) => Some((overload, None, column)),
-            (_, Some((clock, of))) => match program.node(of) {
-                Ir::Column(column) => Some((overload, Some(clock), column)),
-                _ => None,
-            },
+            (of @ (Ir::Column(_) | Ir::Definition(_)), _) => Some((overload, None, named(of)?)),
+            (_, Some((clock, of))) => Some((overload, Some(clock), named(program.node(of))?)),
             _ => None,
         }
     };

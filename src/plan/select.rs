@@ -32,6 +32,8 @@ pub(super) struct Planner<'p> {
     pub aliases: FxHashMap<IrId, String>,
     /// Columns of earlier strata: stratum and name, by node.
     columns: FxHashMap<IrId, (u32, String)>,
+    /// Those of strata before the grouping one; of these only the keys are left after it.
+    row_columns: FxHashMap<IrId, (u32, String)>,
     /// The cuts of each stratum.
     cut_in: Vec<Vec<IrId>>,
     pub roles: Roles,
@@ -92,6 +94,7 @@ pub(crate) fn plan_step<'p>(
         outputs,
         aliases,
         columns: FxHashMap::default(),
+        row_columns: FxHashMap::default(),
         cut_in: Vec::new(),
         roles: roles(step, spec),
         passed_on: PassedOn::default(),
@@ -121,7 +124,7 @@ fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {
             Role::Having => roles.having = Some(root),
             Role::OrderBy => roles.order.push((root, spec.descending.get(index).copied().unwrap_or(false))),
             Role::PartitionBy => roles.partition.push(root),
-            Role::Definitions | Role::GroupBy => {}
+            Role::Definitions | Role::GroupBy | Role::Rule => {}
         }
     }
     roles
@@ -138,7 +141,8 @@ impl Planner<'_> {
         for id in self.cuts.sorted() {
             let stage = self.stages.of(id);
             let name = self.cuts.name(id).unwrap_or_default().to_owned();
-            self.columns.insert(id, (stage, name));
+            let before = self.step.grouped && stage < self.stages.main;
+            if before { &mut self.row_columns } else { &mut self.columns }.insert(id, (stage, name));
             if let Some(cuts) = self.cut_in.get_mut(stage as usize) {
                 cuts.push(id);
             }
@@ -152,19 +156,27 @@ impl Planner<'_> {
             // The grouping select has its outputs as columns; of a later stratum only what is cut is one.
             let carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
             if carried && stage < self.stages.last {
-                let root = self.cuts.chosen(output.root);
+                let root = self.meant(output.root);
                 self.columns.entry(root).or_insert_with(|| (stage, output.name.clone()));
             }
         }
     }
 
+    /// The node that is computed for this one: behind the names of definitions, the one of equal ones that is chosen.
+    fn meant(&self, mut id: IrId) -> IrId {
+        while let Ir::Definition(used) = self.program().node(id) {
+            id = self.program().definitions[used as usize].root;
+        }
+        self.cuts.chosen(id)
+    }
+
     /// The column that a node is in this stratum; none when it is computed here.
     pub(super) fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
-        let id = match self.program().node(id) {
-            Ir::Definition(used) => self.program().definitions[used as usize].root,
-            _ => id,
-        };
-        self.columns.get(&self.cuts.chosen(id)).filter(|(made, _)| *made < stage).map(|(_, name)| name.as_str())
+        let id = self.meant(id);
+        let made = |(made, _): &&(u32, String)| *made < stage;
+        let of_rows = || self.row_columns.get(&id).filter(|_| stage <= self.stages.main);
+        let column = self.columns.get(&id).filter(made).or_else(|| of_rows().filter(made));
+        column.map(|(_, name)| name.as_str())
     }
 
     fn selects(&mut self, names: &mut CteNames) -> (Vec<Cte>, Select) {
@@ -213,7 +225,7 @@ impl Planner<'_> {
             for output in &self.outputs {
                 let here = output.key || self.stages.of(output.root) == stage;
                 if here && seen.insert(self.cuts.chosen(output.root)) {
-                    let name = self.columns.get(&self.cuts.chosen(output.root)).map_or(&output.name, |(_, name)| name);
+                    let name = self.columns.get(&self.meant(output.root)).map_or(&output.name, |(_, name)| name);
                     wanted.push((name.clone(), output.root));
                 }
             }
@@ -410,7 +422,7 @@ impl Planner<'_> {
     fn has_column(&self, relation: &str, stage: u32) -> bool {
         let is = |name: &str| name.eq_ignore_ascii_case(relation);
         self.program().columns.iter().any(|c| is(&c.name))
-            || self.columns.values().any(|(made, name)| *made < stage && is(name))
+            || self.columns.values().chain(self.row_columns.values()).any(|(made, name)| *made < stage && is(name))
             || matches!(&self.spec.keep, KeepColumns::Some(names) if names.iter().any(|n| is(n)))
     }
 
@@ -470,8 +482,8 @@ impl Planner<'_> {
     }
 
     /// The columns that the next step sees.
-    fn result(&self) -> (Relation, bool, Vec<String>) {
-        let program = self.program();
+    fn result(&mut self) -> (Relation, bool, Vec<String>) {
+        let program = self.step.program;
         let mut relation = Relation::new(self.spec.name);
         let mut open = false;
         let outputs = self.output_names();

@@ -6,6 +6,7 @@ use super::cardinality::{check_supported, check_visible};
 use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed};
 use super::fan_out::check_fan_out;
 use super::formulas::Formulas;
+use super::gaps::check_gaps;
 use super::joined::{JoinedStep, StepFacts};
 use super::load::{self, Keep, Spec, Step};
 use super::sources::Sources;
@@ -133,6 +134,7 @@ impl<'r> Run<'r> {
     fn run(&mut self, compiled: &mut CompiledSpec, memory: &mut Memory) {
         memory.emit.tree.clear();
         let spec = self.spec;
+        self.check_dbt_keys(&mut compiled.diagnostics);
         let from = spec.from.name().to_owned();
         spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
         self.sources = Sources::of(spec, self.compiler.options.dialect, &mut self.names);
@@ -178,7 +180,9 @@ impl<'r> Run<'r> {
             if last {
                 if !output.open {
                     self.check_columns(&output.relation, &mut compiled.diagnostics);
+                    self.check_column_keys(&output.relation, &mut compiled.diagnostics);
                 }
+                self.check_proofs(&output.relation, output.open, memory, &mut compiled.diagnostics);
                 body = output.body;
                 compiled.columns = self.documented(&output.relation);
             } else {
@@ -208,6 +212,8 @@ impl<'r> Run<'r> {
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<StepOutput> {
+        let errors = |diagnostics: &[Diagnostic]| diagnostics.iter().filter(|d| d.is_error()).count();
+        let before = errors(diagnostics);
         let Memory { parse, ast, check, program, emit, .. } = memory;
         let options = &self.compiler.options;
         let formulas = Formulas::with_using(step, joined.map_or(&[], |joined| &joined.using), self.source);
@@ -239,6 +245,7 @@ impl<'r> Run<'r> {
         check_keys(&plan, &mut found);
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
+        check_gaps(&plan, input, &formulas.text, &mut found);
         // Of a relation that is not there, or that two names mean, nothing more is to be said.
         let sound = joined.filter(|_| self.joins_sound && !step.faulty);
         if let Some(joined) = sound {
@@ -248,10 +255,10 @@ impl<'r> Run<'r> {
         }
         let kept = joined.map(|joined| joined.kept(step, diagnostics));
         let unproven = sound.map(|joined| self.unproven(&plan, step, input.name, joined, diagnostics));
-        check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), diagnostics);
-        let cut = |span: Span| self.spec.cut.iter().any(|c| c.start <= span.start && span.end <= c.end);
-        diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))).filter(|d| !cut(d.span())));
-        if diagnostics.iter().any(Diagnostic::is_error) {
+        check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), self.source, diagnostics);
+        let found = found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s)));
+        diagnostics.extend(found.filter(|d| !self.is_cut(d.span())));
+        if step.unsound || step.faulty || errors(diagnostics) > before {
             // Later steps read what this one would have given; their faults would be its echoes.
             return None;
         }
@@ -292,7 +299,7 @@ impl<'r> Run<'r> {
                 .with_help("give a schema with `--schema`, or list the columns in `keep`"),
             );
         }
-        (!diagnostics.iter().any(Diagnostic::is_error)).then_some(output)
+        (errors(diagnostics) == before).then_some(output)
     }
 
     /// The columns that a step may give, whatever is wrong in it; none where that cannot be said.

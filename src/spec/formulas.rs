@@ -40,7 +40,7 @@ impl Formulas {
                 Definitions::Block(text) => {
                     formulas.part(*text, source, Mode::File, Role::Definitions, None, None);
                 }
-                Definitions::Named { name, formula, description } => {
+                Definitions::Named { name, formula, description, .. } => {
                     let name = formulas.append(*name, source);
                     formulas.part(*formula, source, Mode::Formula, Role::Definitions, Some(name), description.clone());
                 }
@@ -75,6 +75,11 @@ impl Formulas {
             }
         }
         formulas
+    }
+
+    /// A condition on the rows of the model.
+    pub fn rule(&mut self, text: Text<'_>, source: &str) {
+        self.part(text, source, Mode::Formula, Role::Rule, None, None);
     }
 
     fn part(

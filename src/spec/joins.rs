@@ -1,11 +1,12 @@
 //! The relations that a step joins: `joins: - {to, as, on | using, type, cardinality}`.
 
+use super::keys::{JOIN, Shape};
 use super::load::{Loader, Text};
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use crate::sql::JoinKind;
-use crate::yaml::{Kind, Node, Style};
+use crate::yaml::Node;
 
 /// What is joined: a relation, or an earlier step, whose name a table may have as well.
 #[derive(Clone, Debug)]
@@ -41,7 +42,6 @@ impl<'y> Joined<'y> {
     }
 }
 
-const KEYS: &[&str] = &["to", "as", "on", "using", "type", "cardinality"];
 const TYPES: &[(&str, JoinKind)] =
     &[("left", JoinKind::Left), ("inner", JoinKind::Inner), ("full", JoinKind::Full), ("cross", JoinKind::Cross)];
 
@@ -82,10 +82,22 @@ impl<'y> Loader<'y, '_> {
         let on = node.pairs().unwrap_or_default().iter().find(|(key, _)| is_on(key));
         let at_comma = on.and_then(|(_, value)| self.cut_at_comma("on", node, value));
         let is_cut = |key: &Node| at_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);
-        self.keys_but(node, &[KEYS], &[], |key| is_on(key) || is_cut(key));
-        let to_text = self.required(node, "to", "the relation or the earlier step that is joined, such as `customers`");
+        for (key, value) in node.pairs().unwrap_or_default().iter().filter(|(key, _)| !is_on(key) && !is_cut(key)) {
+            match key.text().map(|name| (name, JOIN.get(name))) {
+                Some((name, Some(known))) if matches!(known.shape, Shape::Text | Shape::Names) => {
+                    self.check_value(name, &known.shape, value);
+                }
+                Some((_, Some(_))) => {}
+                Some((name, None)) => self.unknown_key(name, key, JOIN.keys.iter()),
+                None => self.unknown_key(key.described(), key, JOIN.keys.iter()),
+            }
+        }
+        let to_text = self.text(node, "to");
+        if let (None, Some(what)) = (node.get("to"), JOIN.get("to").and_then(|key| key.required)) {
+            self.missing_key(node, "to", what);
+        }
         let to = to_text.and_then(|text| self.from("to", text));
-        let alias = node.get("as").and_then(|n| Some(Text { text: self.plain("as", n)?, node: n }));
+        let alias = self.text(node, "as");
         if let Some(alias) = alias {
             self.check_name("the name of a joined relation", alias.text, alias.node);
         }
@@ -149,42 +161,6 @@ impl<'y> Loader<'y, '_> {
             }
         };
         Some(Joined { to, to_text, alias, by, kind, many })
-    }
-
-    /// A formula with a comma inside `{…}`, where YAML takes the comma for the end of the text: what it has cut off.
-    fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
-        let Kind::Scalar { style: Style::Plain, value: text } = &value.kind else { return None };
-        let rest = node.span.text(self.source).get((value.span.start.checked_sub(node.span.start)?) as usize..)?;
-        if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
-            return None;
-        }
-        let (mut depth, mut quoted) = (0usize, false);
-        let ends = |(_, c): &(usize, char)| {
-            match c {
-                '"' => quoted = !quoted,
-                '(' if !quoted => depth += 1,
-                ')' if !quoted => depth = depth.saturating_sub(1),
-                ',' | '}' if !quoted && depth == 0 => return true,
-                _ => {}
-            }
-            false
-        };
-        let (end, _) = rest.char_indices().find(ends)?;
-        let whole = rest.get(..end)?.trim_end();
-        let whole_span = Span::new(value.span.start, value.span.start + whole.len() as u32);
-        let mended = format!("'{}'", whole.replace('\'', "''"));
-        let cut = Span::new(value.span.end.min(whole_span.end), whole_span.end);
-        self.report(
-            Diagnostic::new(
-                Code::FormulaCut,
-                cut,
-                format!("in `{{…}}` a comma ends a text to YAML, so the formula of `{key}` ends before it"),
-            )
-            .with_help(format!("put it in quotes: `{key}: {mended}`"))
-            .with_fix(whole_span, mended),
-        );
-        self.cut.push(whole_span);
-        Some(cut)
     }
 
     /// One of a few words.

@@ -6,10 +6,16 @@ mod compile;
 mod fan_out;
 mod formulas;
 mod from;
+mod gaps;
 mod joined;
 mod joins;
+#[cfg(feature = "cli")]
+pub mod json_schema;
+mod keys;
 mod load;
 mod project;
+mod proofs;
+mod properties;
 mod sources;
 mod uniqueness;
 mod write;

@@ -10,7 +10,7 @@ use super::{CompiledSpec, Model, ModelTest, SpecDefinition};
 use crate::ast::Ast;
 use crate::check::{Context, Role};
 use crate::compiler::Compiler;
-use crate::dbt::{self, ColumnDoc};
+use crate::dbt;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Program;
 use crate::parse;
@@ -72,7 +72,8 @@ impl Run<'_> {
         let by_name = |pairs: &mut dyn Iterator<Item = (&str, &str)>| -> FxHashMap<String, String> {
             pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
         };
-        let said = by_name(&mut self.spec.columns.iter().filter_map(|(n, d)| Some((n.text, d.as_deref()?))));
+        let said =
+            by_name(&mut self.spec.columns.iter().filter_map(|c| Some((c.name.text, c.description.as_deref()?))));
         let formulas = self.definitions.iter().map(|d| (d.name(), d.formula()));
         let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
         let formulas = by_name(&mut written.filter(|(n, f)| !n.eq_ignore_ascii_case(f)));
@@ -159,23 +160,8 @@ impl Run<'_> {
             return;
         }
         let spec_name = self.path.map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
-        let columns: Vec<ColumnDoc> = compiled
-            .columns
-            .iter()
-            .map(|c| {
-                let key = grain.iter().any(|g| g.eq_ignore_ascii_case(c.name()));
-                let mut tests = Vec::new();
-                if key && !c.is_nullable() {
-                    tests.push("not_null");
-                }
-                if key && grain.len() == 1 {
-                    tests.push("unique");
-                }
-                ColumnDoc { name: c.name().to_owned(), description: c.about().unwrap_or_default().to_owned(), tests }
-            })
-            .collect();
         let key = self.key_of_several(&compiled.columns, grain);
-        let yml = dbt::properties(self.spec.model.text, self.spec.description.as_deref(), key.as_deref(), &columns);
+        let yml = dbt::properties(self.properties(&compiled.columns, grain, key));
         let formulas = |sql: &str| dbt::sealed_sql(sql, &spec_name, std::iter::empty());
         let test = |test: &SingleMatch| ModelTest {
             name: test.name.clone(),

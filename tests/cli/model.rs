@@ -73,14 +73,16 @@ fn files_are_written_and_kept() {
 
 #[test]
 fn tests_go_where_dbt_looks_for_them() {
-    let joined = "model: joined\nfrom: orders\njoins:\n  - {to: customers, using: customer_id}\ndefinitions: n = COUNT()\n";
+    let joined =
+        "model: joined\nfrom: orders\njoins:\n  - {to: customers, using: customer_id}\ndefinitions: n = COUNT()\n";
     let test = "assert_joined_finds_one_of_customers.sql";
     let place = place("model_tests");
     place.write("metrics/joined.yml", joined);
     let all = ["model", "metrics/joined.yml", "--out", "models/gen"];
     let run = place.run(&all);
     // The test is in place of the warning that a query has.
-    let wrote = |tests: &str| format!("wrote models/gen/joined.sql\nwrote models/gen/joined.yml\nwrote {tests}/{test}\n");
+    let wrote =
+        |tests: &str| format!("wrote models/gen/joined.sql\nwrote models/gen/joined.yml\nwrote {tests}/{test}\n");
     assert_eq!((run.exit, run.err), (0, wrote("tests/formulac")));
     assert!(place.run(&["query", "metrics/joined.yml"]).err.contains("W0441"));
     place.write("formulac.yml", "tests: checks/joins\n");

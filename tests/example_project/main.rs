@@ -7,6 +7,7 @@
 //! `FORMULAC_REQUIRE_ENGINES` set it fails instead.
 
 mod compare;
+mod passed_on;
 mod project;
 mod tools;
 
@@ -16,7 +17,7 @@ use std::process::Command;
 use compare::{Names, difference};
 use project::Expected;
 use serde_json::{Value, json};
-use tools::{answers, contents, copy, json_lines, run, run_with_input, scratch, tool, write};
+use tools::{answers, contents, copy, json_lines, read_json, run, run_with_input, scratch, tool, write};
 
 #[test]
 fn every_metric_has_expected_rows() {
@@ -187,6 +188,33 @@ fn formulac(folder: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("SQL is UTF-8")
 }
 
+/// A run of dbt in this project, the same on every machine.
+fn dbt_settings<'c>(command: &'c mut Command, project: &Path) -> &'c mut Command {
+    command
+        .current_dir(project)
+        .env("DBT_PROFILES_DIR", project)
+        .env("DBT_DUCKDB_PATH", DATABASE)
+        .env("DBT_TARGET", "dev")
+        .env("DBT_SCHEMA", "analytics")
+        .env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
+        .env("DBT_NO_VERSION_CHECK", "1")
+        .env("DO_NOT_TRACK", "1");
+    for variable in ["DBT_PROJECT_DIR", "DBT_TARGET_PATH", "DBT_LOG_PATH"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn dbt_command(dbt: &Path, project: &Path) -> Command {
+    let mut command = Command::new(dbt);
+    dbt_settings(command.args(["--no-use-colors", "build"]), project);
+    command
+}
+
+fn artifact(project: &Path, name: &str) -> Value {
+    read_json(&project.join("target").join(name))
+}
+
 /// Builds the project and gives its manifest. Every seed, model and test has to pass: the exit
 /// status alone would not tell of a warning or of a node that was skipped.
 fn build(dbt: &Path, project: &Path) -> Value {
@@ -206,29 +234,6 @@ fn build(dbt: &Path, project: &Path) -> Value {
     assert_eq!(built, project::stems("metrics", "yml"), "one model a spec\n{log}");
     assert!(tested.iter().any(|test| test == JOIN_TEST), "{JOIN_TEST} did not run\n{log}");
     artifact(project, "manifest.json")
-}
-
-fn artifact(project: &Path, name: &str) -> Value {
-    let text = project::read(&project.join("target").join(name));
-    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"))
-}
-
-fn dbt_command(dbt: &Path, project: &Path) -> Command {
-    let mut command = Command::new(dbt);
-    command
-        .args(["--no-use-colors", "build"])
-        .current_dir(project)
-        .env("DBT_PROFILES_DIR", project)
-        .env("DBT_DUCKDB_PATH", DATABASE)
-        .env("DBT_TARGET", "dev")
-        .env("DBT_SCHEMA", "analytics")
-        .env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
-        .env("DBT_NO_VERSION_CHECK", "1")
-        .env("DO_NOT_TRACK", "1");
-    for variable in ["DBT_PROJECT_DIR", "DBT_TARGET_PATH", "DBT_LOG_PATH"] {
-        command.env_remove(variable);
-    }
-    command
 }
 
 fn select(relation: &Value, order_by: &[String]) -> String {
