@@ -218,11 +218,17 @@ pub fn lookup(name: &str) -> Option<&'static Function> {
     find(name).map(get)
 }
 
+#[inline]
 pub(crate) fn find(name: &str) -> Option<FunctionId> {
-    if let Some(slot) = hash::find(tables::NAME_SLOTS, name, |i| tables::NAMES[i].0) {
-        return Some(tables::NAMES[slot].1);
+    match hash::find(tables::NAME_SLOTS, name, |i| tables::NAMES[i].0) {
+        Some(slot) => Some(tables::NAMES[slot].1),
+        None => find_spaced(name),
     }
-    // A dotted name may have blanks around its dot.
+}
+
+/// A dotted name may have blanks around its dot.
+#[cold]
+fn find_spaced(name: &str) -> Option<FunctionId> {
     let name: String = name.contains(char::is_whitespace).then(|| name.split_whitespace().collect())?;
     find(&name)
 }

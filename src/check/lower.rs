@@ -223,44 +223,56 @@ impl Lower<'_> {
         self.work.lowered[id.index()]
     }
 
+    #[inline]
     fn node(&mut self, expr: Expr, target: Target, span: Span) -> IrId {
-        match (expr, target) {
-            (_, Target::Error) | (Expr::Error, _) => self.error(span),
-            (Expr::Model, Target::Column(column)) => {
+        match (target, expr) {
+            (Target::None, expr) => self.unnamed(expr, span),
+            (Target::Column(column), Expr::Model) => {
                 let node = self.column(column, span);
                 match reference(self.source, span).timeframe {
                     Some(frame) => self.timeframe(node, frame, span),
                     None => node,
                 }
             }
-            (_, Target::Column(column)) => self.column(column, span),
-            (_, Target::Definition(index)) => self.definition(index, span),
-            (_, Target::Bool(value)) | (Expr::Bool(value), _) => {
-                self.program.add(Ir::Bool(value), Self::constant(Type::Boolean, span))
+            (Target::Column(column), _) => self.column(column, span),
+            (Target::Definition(index), _) => self.definition(index, span),
+            (Target::Function(function), Expr::Call(call)) => {
+                let call = self.ast.call(call);
+                self.call(function, call, span)
             }
-            (Expr::Number, _) => self.number(span),
-            (Expr::Text, _) => {
+            (Target::RangeEnd(_), Expr::Call(call)) => self.range_end(self.ast.call(call), span),
+            (Target::Bool(value), _) => self.boolean(value, span),
+            (Target::Error | Target::Function(_) | Target::RangeEnd(_), _) => self.error(span),
+        }
+    }
+
+    /// What is no name and calls none. It stays out of the loop over the nodes, where columns need next to nothing.
+    #[inline(never)]
+    fn unnamed(&mut self, expr: Expr, span: Span) -> IrId {
+        match expr {
+            Expr::Binary { op, left, right } => self.binary(op, left, right, span),
+            Expr::Number => self.number(span),
+            Expr::Text => {
                 let source = self.source;
                 let text = unquote(span.text(source));
                 self.text(&text, span)
             }
-            (Expr::Timeframe { base, frame }, _) => {
+            Expr::Bool(value) => self.boolean(value, span),
+            Expr::Sign { sign, operand } => self.sign(sign, operand, span),
+            Expr::Percent(operand) => self.percent(operand, span),
+            Expr::Timeframe { base, frame } => {
                 let base = self.value(base);
                 self.timeframe(base, self.ast.names[frame as usize], span)
             }
-            (Expr::Sign { sign, operand }, _) => self.sign(sign, operand, span),
-            (Expr::Percent(operand), _) => self.percent(operand, span),
-            (Expr::Binary { op, left, right }, _) => self.binary(op, left, right, span),
-            (Expr::Call(call), Target::Function(function)) => {
-                let call = self.ast.call(call);
-                self.call(function, call, span)
-            }
-            (Expr::Cell, _) => self.needs_worksheet(span, "cell references need a worksheet"),
-            (Expr::Tab { .. }, _) => self.needs_worksheet(span, "references to other tabs need a worksheet"),
-            (Expr::Call(call), Target::RangeEnd(_)) => self.range_end(self.ast.call(call), span),
-            (Expr::Range { from, to }, _) => self.range(from, to, span),
-            _ => self.error(span),
+            Expr::Cell => self.needs_worksheet(span, "cell references need a worksheet"),
+            Expr::Tab { .. } => self.needs_worksheet(span, "references to other tabs need a worksheet"),
+            Expr::Range { from, to } => self.range(from, to, span),
+            Expr::Error | Expr::Name | Expr::Field | Expr::Model | Expr::Call(_) => self.error(span),
         }
+    }
+
+    fn boolean(&mut self, value: bool, span: Span) -> IrId {
+        self.program.add(Ir::Bool(value), Self::constant(Type::Boolean, span))
     }
 
     pub(super) fn needs_worksheet(&mut self, span: Span, what: &str) -> IrId {

@@ -57,7 +57,7 @@ fn is_cell(ast: &Ast, source: &str, scope: &Scope<'_>, symbols: &Symbols, id: Ex
         Expr::Name => {
             let text = ast.span(id).text(source);
             let known = || {
-                symbols.find(text, source).is_some_and(|s| s.definition.is_some())
+                symbols.find(text.into(), source).is_some_and(|s| s.definition.is_some())
                     || scope.relations.iter().any(|r| r.position(text).is_some())
             };
             reads_as_cell(text) && !known()

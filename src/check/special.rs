@@ -57,10 +57,13 @@ impl Lower<'_> {
     /// The values of all, in a list to be given back; none when one has an error.
     pub(super) fn values(&mut self, args: &[ExprId]) -> Option<Vec<IrId>> {
         let mut values = self.list();
+        let mut error = false;
         for arg in args {
-            values.push(self.value(*arg));
+            let value = self.value(*arg);
+            error |= self.is_error(value);
+            values.push(value);
         }
-        if values.iter().any(|v| self.is_error(*v)) {
+        if error {
             self.give_back(values);
             return None;
         }
@@ -191,15 +194,16 @@ impl Lower<'_> {
 
     fn lower_date(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
-        let parts: Vec<i64> = values.iter().filter_map(|v| self.literal_integer(*v)).collect();
-        let [year, month, day] = parts.as_slice() else {
+        let part = |index: usize| self.literal_integer(*values.get(index)?);
+        let (Some(year), Some(month), Some(day)) = (part(0), part(1), part(2)) else {
             if let Some((function, date)) = self.first_day(&values) {
                 self.program.folded = true;
                 return self.apply_checked(function, &[date], span, "DATE");
             }
             return self.apply_checked(internal::DATE_FROM_PARTS, &values, span, "DATE");
         };
-        match super::dates::roll(*year, *month, *day) {
+        self.give_back(values);
+        match super::dates::roll(year, month, day) {
             Some(iso) => {
                 let text = self.program.add_text(&iso);
                 self.program.add(Ir::Date(text), Self::constant(Type::Date, span))

@@ -219,7 +219,7 @@ impl Lower<'_> {
         }
         self.alone(value);
         let operands = self.operands(&[value], span);
-        let Some(Chosen { args, choice, .. }) = self.choose(entry, &[value], &operands, span, function.name) else {
+        let Some(Chosen { args, choice, .. }) = self.choose(entry, &[value], &operands, function.name) else {
             return self.error(span);
         };
         let of = self.program.meta(value);
@@ -524,7 +524,7 @@ impl Lower<'_> {
             _ => function.framed,
         };
         let operands = self.operands(&[x], span);
-        let chosen = self.choose(entry.unwrap_or(id), &[x], &operands, span, shown.name);
+        let chosen = self.choose(entry.unwrap_or(id), &[x], &operands, shown.name);
         let Some(Chosen { args, choice, .. }) = chosen else { return self.error(span) };
         if self.is_null(x) {
             // Nothing but NULLs is as good as no rows.

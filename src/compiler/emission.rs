@@ -1,13 +1,13 @@
-//! The SQL of checked definitions, one after the other, and the columns that each reads.
+//! The SQL of checked definitions, one after the other.
 
 use std::sync::Arc;
 
-use super::compiled::{Definition, ReadColumn};
+use super::compiled::{Definition, ReadColumn, Reads};
 use super::{Compiler, order_key};
 use crate::check::Role;
 use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
-use crate::ir::{Ir, IrId, Program};
+use crate::ir::Program;
 use crate::memory::Memory;
 use crate::parse;
 use crate::sql;
@@ -21,10 +21,9 @@ impl Compiler {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Definition> {
         let options = &*self.options;
-        let Memory { ast, program, emit: work, reads, print, .. } = memory;
+        let Memory { ast, program, emit: work, print, .. } = memory;
         work.tree.clear();
         let mut definitions: Vec<Definition> = Vec::with_capacity(program.definitions.len());
-        reads.reset(program);
         let mut budget = options.limits.output;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
         emitter.grouped_by_keys = roles.contains(&Role::GroupBy);
@@ -36,7 +35,6 @@ impl Compiler {
             if definition.failed || roles.get(part as usize) != Some(&Role::Definitions) {
                 continue;
             }
-            let read = reads.of(program, at, &definitions);
             let mark = emitter.mark_tree();
             let Some(root) = emitter.definition(*index) else { continue };
             let meta = program.meta(definition.root);
@@ -71,14 +69,13 @@ impl Compiler {
             if !definition.used {
                 emitter.forget(mark);
             }
-            reads.note(at, definitions.len());
             definitions.push(Definition {
                 name: definition.name.clone(),
                 sql,
                 ty: meta.ty,
                 level: meta.level,
                 nullable: meta.nullable,
-                reads: read,
+                reads: Reads::of(emitter.reads()),
                 columns: None,
                 description: parse::description(text, definition.span.start),
                 span: definition.span,
@@ -132,50 +129,5 @@ impl Compiler {
             }
         }
         emitter.windows.partition = partition;
-    }
-}
-
-/// Which columns definitions read.
-#[derive(Debug, Default)]
-pub(crate) struct Reads {
-    /// By column: the last definition, counted from 1, that was seen to read it.
-    seen: Vec<usize>,
-    found: Vec<u32>,
-    /// By definition: its place among the compiled ones.
-    places: Vec<usize>,
-}
-
-impl Reads {
-    fn reset(&mut self, program: &Program) {
-        self.seen.clear();
-        self.seen.resize(program.columns.len(), 0);
-        self.places.clear();
-        self.places.resize(program.definitions.len(), usize::MAX);
-    }
-
-    fn note(&mut self, definition: usize, place: usize) {
-        self.places[definition] = place;
-    }
-
-    /// The columns that a definition reads, those of the definitions that it uses included.
-    fn of(&mut self, program: &Program, index: usize, compiled: &[Definition]) -> Vec<u32> {
-        self.found.clear();
-        let mut read = |column: u32| {
-            if std::mem::replace(&mut self.seen[column as usize], index + 1) != index + 1 {
-                self.found.push(column);
-            }
-        };
-        let definition = &program.definitions[index];
-        for at in definition.first.0..definition.root.0 + 1 {
-            match program.node(IrId(at)) {
-                Ir::Column(column) => read(column),
-                Ir::Definition(used) => {
-                    let used = compiled.get(self.places[used as usize]);
-                    used.map_or(&[][..], |d| &d.reads).iter().for_each(|c| read(*c));
-                }
-                _ => {}
-            }
-        }
-        self.found.clone()
     }
 }

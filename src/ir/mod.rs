@@ -158,6 +158,8 @@ pub struct ColumnUse {
     pub name: Arc<str>,
     /// How the source spells it: a bare name's case does not matter.
     pub quoted: bool,
+    /// The dialects, as bits, in which the name is known to be written as it is.
+    pub bare: u8,
     pub ty: Type,
     pub nullable: bool,
     /// How large its numbers can be, as `emit::size` has it.
@@ -232,6 +234,11 @@ impl Program {
         &self.nodes[id.index()]
     }
 
+    /// The same of the nodes from one to another.
+    pub fn entries(&self, first: IrId, last: IrId) -> impl Iterator<Item = (IrId, &(Ir, Meta))> {
+        (first.0..).map(IrId).zip(&self.nodes[first.index()..last.index() + 1])
+    }
+
     pub fn meta_mut(&mut self, id: IrId) -> &mut Meta {
         &mut self.nodes[id.index()].1
     }
@@ -248,11 +255,6 @@ impl Program {
     /// The nodes, children before parents.
     pub fn nodes(&self) -> impl Iterator<Item = Ir> + '_ {
         self.nodes.iter().map(|n| n.0)
-    }
-
-    /// Each node with its type, likewise.
-    pub fn types(&self) -> impl Iterator<Item = (IrId, Type)> + '_ {
-        self.nodes.iter().enumerate().map(|(index, (_, meta))| (IrId(index as u32), meta.ty))
     }
 
     /// Puts another node in place of one.
@@ -276,9 +278,15 @@ impl Program {
         id
     }
 
+    #[inline]
     pub fn add_args(&mut self, args: &[IrId]) -> Slice {
         let first = self.args.len() as u32;
-        self.args.extend_from_slice(args);
+        // Most lists are so short that calling to copy them would cost more.
+        match *args {
+            [a] => self.args.push(a),
+            [a, b] => self.args.extend_from_slice(&[a, b]),
+            _ => self.args.extend_from_slice(args),
+        }
         Slice { first, count: args.len() as u32 }
     }
 
@@ -291,10 +299,25 @@ impl Program {
         self.overs.get(id.0 as usize).copied().unwrap_or(Over::Partition)
     }
 
+    /// Puts a further argument behind those that were added last.
+    #[inline]
+    pub fn extend_args(&mut self, slice: &mut Slice, arg: IrId) {
+        self.args.push(arg);
+        slice.count += 1;
+    }
+
     pub fn add_text(&mut self, text: &str) -> Slice {
         let first = self.texts.len() as u32;
         self.texts.push_str(text);
         Slice { first, count: text.len() as u32 }
+    }
+
+    /// A text in small ASCII letters.
+    pub fn add_lowercase(&mut self, slice: Slice) -> Slice {
+        let first = self.texts.len();
+        self.texts.extend_from_within(slice.first as usize..(slice.first + slice.count) as usize);
+        self.texts[first..].make_ascii_lowercase();
+        Slice { first: first as u32, count: slice.count }
     }
 
     /// The values of a case with these arms, without its conditions.
