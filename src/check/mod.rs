@@ -16,11 +16,14 @@ mod names;
 mod operators;
 mod order;
 mod overload;
+mod period;
 mod planned;
 mod special;
 mod symbols;
 mod timeframe;
 mod unknown;
+
+pub(crate) use period::moved_key;
 
 use crate::ast::Ast;
 use crate::diag::Diagnostic;
@@ -71,7 +74,7 @@ impl Role {
     }
 
     /// Whether it asks something of each group of a grouped step.
-    fn orders_groups(self) -> bool {
+    pub(crate) fn orders_groups(self) -> bool {
         matches!(self, Self::OrderBy | Self::PartitionBy)
     }
 }
@@ -138,7 +141,10 @@ pub(crate) fn check(
     names::resolve(ast, source, scope, tables, names, &mut program.columns, diagnostics);
     order::order(ast, source, names, &mut program.order, diagnostics);
     if program.columns.iter().any(|c| c.assumed) {
-        infer::infer(ast, source, names, program, infer, diagnostics);
+        infer::infer(ast, source, scope, names, program, infer, diagnostics);
     }
     lower::lower(ast, source, scope, names, lower, program, diagnostics);
+    if !program.periods.is_empty() {
+        period::check_periods(ast, source, scope, program, diagnostics);
+    }
 }

@@ -71,7 +71,6 @@ const LATER: &[&str] = &[
     "PERCENTILE.EXC",
     "PERCENTILE.INC",
     "PERCENTRANK",
-    "PERIODOFFSET",
     "PI",
     "PIVOT",
     "PIVOTINDEX",

@@ -36,6 +36,7 @@ impl Lower<'_> {
             Lowering::Distinct => self.lower_distinct(args[0], span),
             Lowering::Concat => self.lower_concat(args, span),
             Lowering::Offset => self.lower_offset(args, span),
+            Lowering::PeriodOffset => self.lower_period_offset(args, span),
             Lowering::Datedif => self.lower_datedif(args, span),
             Lowering::Date => self.lower_date(args, span),
             Lowering::SumIf
@@ -175,39 +176,7 @@ impl Lower<'_> {
         if rows == 0 {
             return value;
         }
-        if self.late(Level::Window, span) {
-            return self.error(span);
-        }
-        if !self.scope.ordered {
-            let help = if self.scope.strata {
-                "add `order_by:` to the step, for example `order_by: month`"
-            } else {
-                "say the order, for example `--order-by month`"
-            };
-            self.report(
-                Diagnostic::new(Code::OrderNeeded, span, "`OFFSET` looks at other rows and nothing says their order")
-                    .with_help(help),
-            );
-            return self.error(span);
-        }
-        if meta.level == Level::Window && !self.scope.strata {
-            self.report(
-                Diagnostic::new(Code::NeedsQuery, span, "a window over a window cannot be one expression")
-                    .with_help("write a spec and compile it with `formulac query`, which computes one after the other"),
-            );
-            return self.error(span);
-        }
-        if meta.level == Level::Row && self.grouped && !meta.keyed {
-            let text = self.source_text(meta.span);
-            self.report(
-                Diagnostic::new(
-                    Code::MixedLevels,
-                    meta.span,
-                    format!("`OFFSET` looks at groups, and `{text}` is a value per row"),
-                )
-                .with_label("one value per row")
-                .with_help("aggregate it, or add it to `group_by`"),
-            );
+        if !self.may_look_at_other_rows("OFFSET", value, span) {
             return self.error(span);
         }
         self.alone(value);
@@ -220,7 +189,37 @@ impl Lower<'_> {
         self.program.add(Ir::Window { call }, meta)
     }
 
-    fn constant_expected(&mut self, id: IrId, function: &str, param: &str, example: &str) -> IrId {
+    /// Whether the value of another row can be taken here; reported where not.
+    pub(super) fn may_look_at_other_rows(&mut self, function: &str, value: IrId, span: Span) -> bool {
+        let meta = self.program.meta(value);
+        if self.late(Level::Window, span) {
+            return false;
+        }
+        let diagnostic = if !self.scope.ordered {
+            let help = if self.scope.strata {
+                "add `order_by:` to the step, for example `order_by: month`"
+            } else {
+                "say the order, for example `--order-by month`"
+            };
+            let message = format!("`{function}` looks at other rows and nothing says their order");
+            Diagnostic::new(Code::OrderNeeded, span, message).with_help(help)
+        } else if meta.level == Level::Window && !self.scope.strata {
+            Diagnostic::new(Code::NeedsQuery, span, "a window over a window cannot be one expression")
+                .with_help("write a spec and compile it with `formulac query`, which computes one after the other")
+        } else if meta.level == Level::Row && self.grouped && !meta.keyed {
+            let text = self.source_text(meta.span);
+            let message = format!("`{function}` looks at groups, and `{text}` is a value per row");
+            Diagnostic::new(Code::MixedLevels, meta.span, message)
+                .with_label("one value per row")
+                .with_help("aggregate it, or add it to `group_by`")
+        } else {
+            return true;
+        };
+        self.report(diagnostic);
+        false
+    }
+
+    pub(super) fn constant_expected(&mut self, id: IrId, function: &str, param: &str, example: &str) -> IrId {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
         self.report(

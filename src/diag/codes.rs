@@ -229,6 +229,14 @@ codes! {
         "A grouping key that is the same for every row groups nothing, and SQL reads a bare number there as a column's place."
         Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = 5\n  a = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = g\n  a = SUM(x)\n");
+    PeriodKey "F0430" "period-key" Error
+        "PERIODOFFSET looks up the row whose key is this row's, moved along the calendar: the first date or time of `order_by`. A text or a number cannot be moved so, an instant only by its wall-clock time, a date not by hours."
+        Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
+    SeveralInPeriod "W0431" "several-in-period" Warning
+        "PERIODOFFSET finds one row by its date and the names that part the rows. Where nothing says that they tell rows apart, several may be found, and then the value is empty. Group by them in an earlier step, give the schema a `primary_key`, or add the other names to `partition_by`."
+        Spec("model: m\nfrom: t\nkeep: [x]\norder_by: day\ndefinitions: a = PERIODOFFSET(x, -1, \"day\")\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day\norder_by: day\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"day\")\n");
     UnsupportedFunction "F0501" "unsupported-function" Error
         "This warehouse cannot compute the function in one expression; the message says why and what does."
         BigQuery("MEDIAN(amount)") => BigQuery("AVERAGE(amount)");

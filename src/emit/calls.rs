@@ -1,7 +1,7 @@
 //! Aggregates and function calls: the template that the dialect has for each.
 
 use super::Emitter;
-use crate::catalog::{self, ResultType, internal};
+use crate::catalog::{self, ParamType, ResultType, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::part::Part;
 use crate::dialect::{Cell, Template};
@@ -72,6 +72,27 @@ impl Emitter<'_> {
             },
             _ => None,
         }
+    }
+
+    /// A call of an entry whose arguments are emitted.
+    pub fn call(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
+        self.apply(overload, args, false, span, args)
+    }
+
+    /// The largest value of a column that holds the node's values.
+    pub fn largest(&mut self, id: IrId, column: SqlId) -> SqlId {
+        let ty = self.program.meta(id).ty;
+        let overloads = catalog::get(internal::MAX).overloads;
+        let own = overloads.iter().find(|o| o.params.first().is_some_and(|p| p.ty == ParamType::Is(ty)));
+        let Some(overload) = own.or(overloads.first()) else { return column };
+        self.set(id, column);
+        self.call(overload.id, &[id], self.program.meta(id).span)
+    }
+
+    /// `count(*)`.
+    pub fn count_rows(&mut self) -> SqlId {
+        let star = self.work.tree.word("*", Span::default());
+        self.work.tree.call("count", &[star], Span::default())
     }
 
     pub(super) fn apply(

@@ -260,6 +260,8 @@ impl<'p> Emitter<'p> {
                 let partition = self.work.tree.slice(&self.windows.groups);
                 self.work.tree.add(Sql::Over { x, partition, order: Slice::default() }, span)
             }
+            // Whoever joins the other row says where it is.
+            Ir::Lookup { .. } => self.unwritten(span),
             Ir::Distinct(x) => self.work.sql[x.index()],
         };
         if !self.work.repeated.is_empty() {
@@ -327,6 +329,25 @@ impl<'p> Emitter<'p> {
             _ => self.node(id),
         };
         self.work.sql[id.index()] = sql;
+    }
+
+    /// The node is this expression.
+    pub fn set(&mut self, id: IrId, sql: SqlId) {
+        self.work.sql[id.index()] = sql;
+    }
+
+    /// A column of a relation that is said.
+    pub fn field(&mut self, relation: SqlId, name: &str, bare: bool) -> SqlId {
+        let dialect = self.dialect;
+        let name = self.work.tree.text(Span::default(), |out| dialect.push_name(out, name, bare));
+        self.work.tree.add(Sql::Field { qualifier: relation, name }, Span::default())
+    }
+
+    /// A column of what is read.
+    pub fn column_spelled(&mut self, name: &str, bare: bool) -> SqlId {
+        let dialect = self.dialect;
+        let name = self.work.tree.text(Span::default(), |out| dialect.push_name(out, name, bare));
+        self.in_relation(name, Span::default())
     }
 
     /// The node is a column of what is read.

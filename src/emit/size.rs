@@ -61,7 +61,7 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
         },
         Ir::Column(column) => program.columns[column as usize].size,
         Ir::Definition(used) => size(&program.definitions[used as usize].root),
-        Ir::Window { call: x } | Ir::GroupWindow { call: x } | Ir::Distinct(x) => size(&x),
+        Ir::Window { call: x } | Ir::GroupWindow { call: x } | Ir::Lookup { value: x, .. } | Ir::Distinct(x) => size(&x),
         Ir::Case(arms) => largest(&mut program.branches(arms)),
         Ir::Switch { arms, .. } => largest(&mut program.branches(arms)),
         Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),

@@ -10,7 +10,7 @@ use crate::ir::{Ir, IrId, Program};
 /// computed first first.
 pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>> {
     let program = step.program;
-    let counts = |node: &Ir| matches!(node, Ir::Aggregate { .. } | Ir::Window { .. });
+    let counts = |node: &Ir| matches!(node, Ir::Aggregate { .. } | Ir::Window { .. } | Ir::Lookup { .. });
     if program.nodes().filter(counts).count() < 2 {
         return Vec::new();
     }
@@ -92,6 +92,10 @@ impl Numbering<'_> {
             Ir::Window { .. } => (15, 0),
             Ir::GroupWindow { .. } => (16, 0),
             Ir::Distinct(_) => (17, 0),
+            Ir::Lookup { period, .. } => {
+                let (distance, months) = program.periods[period as usize].distance();
+                (18, (distance as u64) << 1 | u64::from(months))
+            }
         };
         let operands = program.operands(id).map(|o| self.of[o.index()]).collect();
         let next = self.numbers.len() as u32 + 1;

@@ -6,6 +6,7 @@
 
 mod cuts;
 mod equal;
+mod lookups;
 mod names;
 mod order;
 mod outputs;
@@ -57,7 +58,12 @@ impl StepPlan<'_> {
 
     /// Some value looks at other rows.
     fn has_windows(&self) -> bool {
-        self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
+        self.program.nodes().any(|n| matches!(n, Ir::Window { .. } | Ir::Lookup { .. }))
+    }
+
+    /// Some value is looked up along the calendar.
+    fn has_lookups(&self) -> bool {
+        !self.program.periods.is_empty()
     }
 
     fn level(&self, definition: usize) -> Level {

@@ -1,6 +1,7 @@
 //! The order of rows: for windows, with their partitions, and for the rows of a query.
 
 use super::select::Planner;
+use super::step::KeepColumns;
 use crate::ir::{Ir, IrId};
 use crate::schema::Column;
 use crate::span::Span;
@@ -94,7 +95,12 @@ impl Planner<'_> {
                 keys.push((name, None, false, nullable));
             }
         }
-        let outputs = self.output_names();
+        let mut outputs = self.output_names();
+        if let (KeepColumns::Some(kept), false) = (&self.spec.keep, self.step.grouped) {
+            outputs.extend(kept.iter().map(|name| name.to_lowercase()));
+        } else if let (KeepColumns::All, Some(input), false) = (&self.spec.keep, self.input.relation, self.step.grouped) {
+            outputs.extend(input.columns().iter().map(|c| c.name().to_lowercase()));
+        }
         keys.into_iter()
             .map(|(name, written, descending, nullable)| {
                 // An output is ordered by under its name; another column is read from the relation.

@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::cuts::{self, Cuts, Reach};
+use super::lookups::Lookups;
 use super::names::{CteNames, Taken};
 use super::outputs::{Output, aliases, outputs};
 use super::stages::{self, Stages};
@@ -36,6 +37,9 @@ pub(super) struct Planner<'p> {
     pub roles: Roles,
     /// The windows' own keys are being written.
     in_windows: bool,
+    /// What this stratum is joined to.
+    pub lookups: Lookups,
+    pub cte_names: &'p mut CteNames,
     in_the_way: Option<String>,
 }
 
@@ -57,7 +61,7 @@ pub(crate) fn plan_step<'p>(
     dialect: Dialect,
     limits: &'p Limits,
     work: &'p mut emit::Buffers,
-    cte_names: &mut CteNames,
+    cte_names: &'p mut CteNames,
 ) -> StepOutput {
     let program = step.program;
     let mut taken = Taken::new(dialect.max_bytes());
@@ -87,10 +91,12 @@ pub(crate) fn plan_step<'p>(
         cut_in: Vec::new(),
         roles: roles(step, spec),
         in_windows: false,
+        lookups: Lookups::default(),
+        cte_names,
         in_the_way: None,
     };
     planner.note_columns();
-    let (ctes, body) = planner.selects(cte_names);
+    let (ctes, body) = planner.selects();
     let (relation, open, grain) = planner.result();
     let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
     let in_the_way = planner.in_the_way.take();
@@ -147,7 +153,7 @@ impl Planner<'_> {
     }
 
     /// The column that a node is in this stratum; none when it is computed here.
-    fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
+    pub(super) fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
         let id = match self.program().node(id) {
             Ir::Definition(used) => self.program().definitions[used as usize].root,
             _ => id,
@@ -155,21 +161,24 @@ impl Planner<'_> {
         self.columns.get(&self.cuts.chosen(id)).filter(|(made, _)| *made < stage).map(|(_, name)| name.as_str())
     }
 
-    fn selects(&mut self, names: &mut CteNames) -> (Vec<Cte>, Select) {
+    fn selects(&mut self) -> (Vec<Cte>, Select) {
         let last = self.stages.last;
         let mut ctes = Vec::new();
         let mut from = self.input.name.to_owned();
         for stage in 0..last {
             let (select, first_new) = self.stratum(stage, &from);
-            let name = names.choose_for(self.spec.name, &self.stratum_name(stage, &first_new));
+            ctes.extend(self.lookups.source.take());
+            let wanted = self.stratum_name(stage, &first_new);
+            let name = self.cte_names.choose_for(self.spec.name, &wanted);
             from.clone_from(&name);
             ctes.push(Cte { name: self.written(&name), body: select });
         }
         let body = self.last(&from);
+        ctes.extend(self.lookups.source.take());
         (ctes, body)
     }
 
-    fn written(&self, name: &str) -> String {
+    pub(super) fn written(&self, name: &str) -> String {
         self.emitter.dialect.name_text(name, true)
     }
 
@@ -284,13 +293,21 @@ impl Planner<'_> {
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
         self.emitter.qualifier = if grouping { self.qualifier(&told_apart, stage, from, wanted) } else { None };
-        self.emitter.shadowed = self.emitter.dialect.facts().relation_shadows_column && self.has_column(from, stage);
+        self.lookups = self.lookups_of(&roots, stage, from);
+        // Where two relations are read, each column says which one it is of.
+        self.emitter.shadowed = !self.lookups.is_empty()
+            || (self.emitter.dialect.facts().relation_shadows_column && self.has_column(from, stage));
         if self.emitter.shadowed {
             self.emitter.qualifier = Some(self.emitter.name(from, Span::default()));
         }
         self.emit(&roots, stage);
-        let source = if stage == 0 && self.input.first { Source::Input(0) } else { Source::Name(self.written(from)) };
-        let mut select = Select { from: Some(source), ..Select::default() };
+        let source = self.source(stage, from);
+        let mut select = Select::default();
+        if !self.lookups.is_empty() {
+            select.star_of = Some(self.written(from));
+            select.joins = self.joins(stage, from, &source);
+        }
+        select.from = Some(source);
         for (name, id) in wanted {
             let made = self.column_in(*id, stage).is_none();
             let expr = if made { self.emitter.alone(*id) } else { self.written_node(*id, stage) };
@@ -314,6 +331,11 @@ impl Planner<'_> {
         select.group_by = keys.iter().map(|id| self.written_node(*id, stage)).collect();
         select.having = tested.first().filter(|_| grouping).map(|id| self.written_node(*id, stage));
         select
+    }
+
+    /// What a stratum reads.
+    pub(super) fn source(&self, stage: u32, from: &str) -> Source {
+        if stage == 0 && self.input.first { Source::Input(0) } else { Source::Name(self.written(from)) }
     }
 
     /// A column is written with its relation where GROUP BY or HAVING read it and another output of the same select
@@ -349,7 +371,7 @@ impl Planner<'_> {
     }
 
     /// Whether what this stratum reads has a column of this name, the relation's own.
-    fn has_column(&self, relation: &str, stage: u32) -> bool {
+    pub(super) fn has_column(&self, relation: &str, stage: u32) -> bool {
         let is = |name: &str| name.eq_ignore_ascii_case(relation);
         self.program().columns.iter().any(|c| is(&c.name))
             || self.columns.values().any(|(made, name)| *made < stage && is(name))
@@ -371,9 +393,37 @@ impl Planner<'_> {
     /// Emits all nodes that these need in this stratum, in order; what an earlier one has is a column.
     pub(super) fn emit(&mut self, roots: &[IrId], stage: u32) {
         let program = self.step.program;
+        let wanted = self.written_in(roots, stage);
+        let is = |kind: fn(Ir) -> bool| {
+            wanted.iter().any(|id| kind(program.node(*id)) && self.column_in(*id, stage).is_none())
+        };
+        let windows = is(|node| matches!(node, Ir::Window { .. }));
+        let groups = is(|node| matches!(node, Ir::GroupWindow { .. }));
+        if windows && !self.in_windows {
+            self.in_windows = true;
+            self.windows(stage);
+            self.in_windows = false;
+        }
+        if groups {
+            let keys = self.group_keys();
+            self.emit(&keys, stage);
+            self.emitter.windows.groups = keys.iter().map(|id| self.written_node(*id, stage)).collect();
+        }
+        for id in wanted {
+            match (self.column_in(id, stage).map(str::to_owned), program.node(id)) {
+                (Some(name), _) => self.emitter.set_column(id, &name),
+                (None, Ir::Lookup { value, .. }) => self.look_up(id, value, stage),
+                (None, _) => self.emitter.emit(id),
+            }
+        }
+    }
+
+    /// The nodes that these roots are written with in this stratum, in order; what an earlier one has is one of them,
+    /// and what that is made of is not.
+    pub(super) fn written_in(&self, roots: &[IrId], stage: u32) -> Vec<IrId> {
+        let program = self.step.program;
         let mut wanted: Vec<IrId> = Vec::new();
         let mut seen = rustc_hash::FxHashSet::default();
-        let (mut windows, mut groups) = (false, false);
         let mut stack: Vec<IrId> = roots.to_vec();
         while let Some(id) = stack.pop() {
             if !seen.insert(id) {
@@ -385,30 +435,37 @@ impl Planner<'_> {
             }
             match program.node(id) {
                 Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
-                node => {
-                    windows |= matches!(node, Ir::Window { .. });
-                    groups |= matches!(node, Ir::GroupWindow { .. });
-                    stack.extend(program.operands(id));
-                }
+                // A column of another row.
+                Ir::Lookup { .. } => {}
+                _ => stack.extend(program.operands(id)),
             }
-        }
-        if windows && !self.in_windows {
-            self.in_windows = true;
-            self.windows(stage);
-            self.in_windows = false;
-        }
-        if groups {
-            let keys = self.group_keys();
-            self.emit(&keys, stage);
-            self.emitter.windows.groups = keys.iter().map(|id| self.written_node(*id, stage)).collect();
         }
         wanted.sort_unstable();
-        for id in wanted {
-            match self.column_in(id, stage).map(str::to_owned) {
-                Some(name) => self.emitter.set_column(id, &name),
-                None => self.emitter.emit(id),
-            }
+        wanted
+    }
+
+    /// The column that a node is of what this stratum reads, and whether it can be written bare.
+    pub(super) fn column_of(&self, id: IrId, stage: u32) -> Option<(String, bool)> {
+        if let Some(name) = self.column_in(id, stage) {
+            return Some((name.to_owned(), true));
         }
+        let program = self.step.program;
+        let root = match program.node(id) {
+            Ir::Definition(used) => program.definitions[used as usize].root,
+            _ => id,
+        };
+        match program.node(root) {
+            Ir::Column(column) => {
+                let column = &program.columns[column as usize];
+                Some((column.name.to_string(), !column.quoted))
+            }
+            _ => None,
+        }
+    }
+
+    /// The names of columns that earlier strata made.
+    pub(super) fn names_made_before(&self, stage: u32) -> rustc_hash::FxHashSet<String> {
+        self.columns.values().filter(|(made, _)| *made < stage).map(|(_, name)| name.to_lowercase()).collect()
     }
 
     /// The columns that the next step sees.
