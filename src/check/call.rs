@@ -15,6 +15,9 @@ impl Lower<'_> {
         if !self.check_count(function, call, span) {
             return self.error(span);
         }
+        if let Some(today) = self.said_today(id, span) {
+            return today;
+        }
         if let Some(lowering) = function.lower {
             return self.special(lowering, function, call, span);
         }

@@ -154,7 +154,7 @@ impl Infer<'_> {
             (Expr::Timeframe { base, frame }, _) => {
                 let name = self.ast.names[frame as usize].text(self.source);
                 // Nobody takes the date or the hour of what is a date already.
-                let of_time = ["date", "day", "hour", "minute", "hour_of_day"];
+                let of_time = ["date", "day", "hour", "minute", "second", "millisecond", "hour_of_day"];
                 let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
                 self.require(base, if timed { Term::Type(Type::Timestamp) } else { Term::Temporal });
                 timeframe(name)
@@ -367,7 +367,8 @@ pub(super) fn joined(a: Term, b: Term) -> Option<Term> {
 fn timeframe(name: &str) -> Term {
     let lower = name.to_ascii_lowercase();
     match lower.as_str() {
-        "hour" | "minute" => Term::Type(Type::Timestamp),
+        "hour" | "minute" | "second" | "millisecond" => Term::Type(Type::Timestamp),
+        "fiscal_quarter" => Term::Type(Type::Date),
         "raw" => Term::Temporal,
         _ if lower.ends_with("_name") => Term::Type(Type::Text),
         _ if lower.contains('_') => Term::Type(Type::Number),

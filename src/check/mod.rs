@@ -21,11 +21,15 @@ mod planned;
 mod special;
 mod symbols;
 mod timeframe;
+mod today;
 mod unknown;
 
+pub(crate) use dates::is_iso_date;
 pub(crate) use period::moved_key;
+pub(crate) use today::Today;
 
 use crate::ast::Ast;
+use crate::calendar::Calendar;
 use crate::diag::Diagnostic;
 use crate::ir::Program;
 use crate::schema::Relation;
@@ -97,6 +101,10 @@ pub(crate) struct Scope<'a> {
     pub blank_zero: bool,
     /// Where an instant's wall clock hangs; none for the session's.
     pub timezone: Option<&'a str>,
+    /// When weeks and fiscal years begin.
+    pub calendar: Calendar,
+    /// What stands in place of the current date.
+    pub today: Option<&'a Today>,
     /// A window of a window is computed in a later stratum.
     pub strata: bool,
 }

@@ -76,17 +76,23 @@ impl Lower<'_> {
     /// A period with the words that templates write it with: a quarter is three months, which every engine knows.
     fn period(&mut self, count: i64, unit: Unit, span: Span) -> u32 {
         let (written, each) = if unit == Unit::Quarter { (Unit::Month, 3) } else { (unit, 1) };
-        let many = (count.unsigned_abs().saturating_mul(each)).to_string();
-        let plural = if many == "1" { "" } else { "s" };
-        let whole = format!("{many} {}{plural}", written.name());
+        let words = self.distance(count.unsigned_abs().saturating_mul(each), written, span);
+        let words = self.program.add_args(&words);
+        self.program.periods.push(Period { count, unit, words });
+        self.program.periods.len() as u32 - 1
+    }
+
+    /// How many of a unit, the unit, and both as a text: `3`, `month`, `3 months`.
+    pub(super) fn distance(&mut self, count: u64, unit: Unit, span: Span) -> [IrId; 3] {
+        let many = count.to_string();
+        let plural = if count == 1 { "" } else { "s" };
+        let whole = format!("{many} {}{plural}", unit.name());
         let many = self.integer(&many, span);
-        let [word, whole] = [written.name(), whole.as_str()].map(|text| {
+        let [word, whole] = [unit.name(), whole.as_str()].map(|text| {
             let text = self.program.add_text(text);
             self.program.add(Ir::Text(text), Self::constant(Type::Text, span))
         });
-        let words = self.program.add_args(&[many, word, whole]);
-        self.program.periods.push(Period { count, unit, words });
-        self.program.periods.len() as u32 - 1
+        [many, word, whole]
     }
 }
 

@@ -212,6 +212,9 @@ impl<'p> Emitter<'p> {
                 let value = program.text(slice);
                 self.work.tree.text(span, |out| push_form(out, form, "{iso}", value))
             }
+            Ir::Today(slice) => {
+                self.work.tree.text(span, |out| out.push_str(program.text(slice)))
+            }
             Ir::Column(column) => self.column(column, span),
             Ir::Definition(index) => self.reference(index, span),
             Ir::Apply { overload, args } => self.apply(overload, program.args(args), false, span, program.args(args)),

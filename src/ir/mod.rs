@@ -36,6 +36,8 @@ pub enum Ir {
     Text(Slice),
     /// A date, in ISO form.
     Date(Slice),
+    /// What stands in place of the current date: the text of an SQL expression.
+    Today(Slice),
     /// An input column.
     Column(u32),
     /// Another definition's value.
@@ -322,7 +324,7 @@ impl Program {
     /// A name, a literal or today's date, which costs nothing to write again.
     pub fn is_simple(&self, id: IrId) -> bool {
         match self.node(id) {
-            Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Bool(_) | Ir::Null => true,
+            Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) | Ir::Bool(_) | Ir::Null => true,
             Ir::Apply { args, .. } => args.count == 0 && !self.meta(id).volatile,
             _ => false,
         }

@@ -92,6 +92,7 @@ impl Numbering<'_> {
             Ir::Window { .. } => (15, 0),
             Ir::GroupWindow { .. } => (16, 0),
             Ir::Distinct(_) => (17, 0),
+            Ir::Today(_) => (19, 0),
             Ir::Lookup { period, .. } => {
                 let (distance, months) = program.periods[period as usize].distance();
                 (18, (distance as u64) << 1 | u64::from(months))

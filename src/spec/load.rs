@@ -1,6 +1,8 @@
 //! A spec's YAML to its parts: known keys with the right shapes, the rest reported.
 
+use super::calendar::SaidToday;
 use super::checks::is_plain_name;
+use crate::calendar::Weekday;
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
@@ -60,11 +62,14 @@ pub(crate) struct Spec<'y> {
     pub columns: Vec<(Text<'y>, Option<String>)>,
     pub timezone: Option<String>,
     pub blank_zero: bool,
+    pub week_start: Option<Weekday>,
+    pub fiscal_month_offset: Option<u8>,
+    pub today: Option<SaidToday>,
     /// Formulas that YAML has cut, which is reported; what is wrong with the rest follows from it.
     pub cut: Vec<Span>,
 }
 
-const MODEL_KEYS: &[&str] = &["model", "description", "from", "steps", "columns", "timezone", "blanks"];
+const MODEL_KEYS: &[&str] = &["model", "description", "from", "steps", "columns", "timezone", "blanks", "today", "week_start", "fiscal_month_offset"];
 const MODEL_LATER: &[&str] = &[
     "config",
     "versions",
@@ -79,9 +84,6 @@ const MODEL_LATER: &[&str] = &[
     "meta",
     "owner",
     "approvers",
-    "today",
-    "week_start",
-    "fiscal_month_offset",
 ];
 const STEP_KEYS: &[&str] =
     &["name", "definitions", "group_by", "order_by", "partition_by", "keep", "where", "having", "limit"];
@@ -222,6 +224,9 @@ impl<'y> Loader<'y, '_> {
             },
         };
         let timezone = root.get("timezone").and_then(|n| self.plain("timezone", n)).map(str::to_owned);
+        let week_start = self.week_start(root);
+        let fiscal_month_offset = self.fiscal_month_offset(root);
+        let today = self.today(root);
         let description = self.description(root);
         let (model, from_text) = (model?, from_text?);
         let from = self.from(from_text)?;
@@ -234,6 +239,9 @@ impl<'y> Loader<'y, '_> {
             columns,
             timezone,
             blank_zero,
+            week_start,
+            fiscal_month_offset,
+            today,
             cut: std::mem::take(&mut self.cut),
         })
     }

@@ -2,18 +2,18 @@
 
 use std::str::FromStr;
 
+use super::calendar::{fiscal_months, weekday};
+use crate::calendar::Weekday;
 use crate::diag::{Code, Diagnostic, Severity, suggest};
 use crate::dialect::Dialect;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
 /// Keys that are read here.
-const KEYS: &[&str] = &["dialect", "specs", "timezone", "blanks", "lint"];
+const KEYS: &[&str] = &["dialect", "specs", "timezone", "blanks", "week_start", "fiscal_month_offset", "lint"];
 /// Keys of commands that keep a dbt project in step; they change no SQL.
 const OTHERS: &[&str] =
     &["models", "tests", "omni", "environments", "inherit", "groups", "roles", "default_role", "approvals"];
-/// Keys that would change SQL, with the one value that is built.
-const DEFAULTS_ONLY: &[(&str, &str)] = &[("week_start", "monday"), ("fiscal_month_offset", "0")];
 
 /// What a project file says of compiling, for all its specs and formulas.
 ///
@@ -30,6 +30,8 @@ pub struct Project {
     specs: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
+    week_start: Weekday,
+    fiscal_month_offset: u8,
     silenced: Vec<Code>,
 }
 
@@ -71,6 +73,18 @@ impl Project {
         self.blank_zero
     }
 
+    /// The day that weeks begin on.
+    #[must_use]
+    pub fn week_start(&self) -> Weekday {
+        self.week_start
+    }
+
+    /// The months from January to the fiscal year's first month.
+    #[must_use]
+    pub fn fiscal_month_offset(&self) -> u8 {
+        self.fiscal_month_offset
+    }
+
     /// Warnings that are turned off.
     #[must_use]
     pub fn silenced(&self) -> &[Code] {
@@ -99,9 +113,18 @@ impl Reader {
                 Some("specs") => self.project.specs = self.text("specs", value),
                 Some("timezone") => self.project.timezone = self.text("timezone", value),
                 Some("blanks") => self.project.blank_zero = self.blanks(value),
+                Some("week_start") if !value.is_null() => match weekday(value) {
+                    Ok(day) => self.project.week_start = day,
+                    Err((message, help)) => self.report(Code::WrongShape, value.span, message, help),
+                },
+                Some("fiscal_month_offset") if !value.is_null() => match fiscal_months(value) {
+                    Ok(months) => self.project.fiscal_month_offset = months,
+                    Err((message, help)) => self.report(Code::WrongShape, value.span, message, help),
+                },
+                Some("week_start" | "fiscal_month_offset") => {}
                 Some("lint") => self.lint(value),
                 Some(name) if OTHERS.contains(&name) => {}
-                Some(name) => self.other(name, key, value),
+                Some(name) => self.other(name, key),
                 None => {
                     let help = "write `key: value`".to_owned();
                     self.report(Code::UnknownKey, key.span, "a key must be a text".to_owned(), help);
@@ -110,16 +133,8 @@ impl Reader {
         }
     }
 
-    fn other(&mut self, name: &str, key: &Node, value: &Node) {
-        if let Some((_, built)) = DEFAULTS_ONLY.iter().find(|(known, _)| *known == name) {
-            let is_built = value.is_null() || value.text().is_some_and(|text| text.eq_ignore_ascii_case(built));
-            if !is_built {
-                let message = format!("another `{name}` than `{built}` is not built yet");
-                self.report(Code::LaterKey, key.span, message, format!("leave it out, or write `{name}: {built}`"));
-            }
-            return;
-        }
-        let known = KEYS.iter().chain(OTHERS).copied().chain(DEFAULTS_ONLY.iter().map(|(known, _)| *known));
+    fn other(&mut self, name: &str, key: &Node) {
+        let known = KEYS.iter().chain(OTHERS).copied();
         let help = match suggest::nearest(name, known) {
             Some(near) => suggest::similar(near),
             None => format!("the keys here are {}", listed(KEYS.iter().chain(OTHERS).copied())),
@@ -241,10 +256,10 @@ lint: {W0412: off, W0210: on}
 
     #[test]
     fn every_fault_is_found_in_one_run() {
-        let text = "dialekt: x\ndialect: mysql\nweek_start: sunday\nblanks: one\ntimezone: []\nlint: [F0301, W9999]\n";
+        let text = "dialekt: x\ndialect: mysql\nweek_start: someday\nblanks: one\ntimezone: []\nlint: [F0301, W9999]\n";
         assert_eq!(
             faults(text),
-            [("F0802", 0), ("F0804", 20), ("F0805", 26), ("F0804", 53), ("F0804", 67), ("F0804", 77), ("F0804", 84)]
+            [("F0802", 0), ("F0804", 20), ("F0804", 38), ("F0804", 53), ("F0804", 67), ("F0804", 77), ("F0804", 84)]
         );
         assert_eq!(faults(""), []);
         assert_eq!(faults("- a"), [("F0804", 0)]);

@@ -128,6 +128,7 @@ impl Run<'_> {
         let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
         let mut plain = String::new();
         sql::write_query(tree, &query, &[Input { name: &table, import: None }], &mut plain);
+        let plain = self.query_on_its_day(plain);
         if body.limit.is_none() {
             body.order_by.clear();
         }
@@ -136,7 +137,7 @@ impl Run<'_> {
         let select = dbt::import(&self.spec.from, &table);
         // Markers of Jinja come from the analyst's texts; those of the import are the only ones that dbt is to see.
         sql::write_query(tree, &query, &[Input { name: &import, import: Some("\u{1}") }], &mut model);
-        let model = dbt::protect(&model).replacen('\u{1}', &select, 1);
+        let model = self.model_on_its_day(&model, dbt::protect).replacen('\u{1}', &select, 1);
         if model.len().max(plain.len()) > options.limits.output {
             compiled.diagnostics.push(
                 Diagnostic::new(
