@@ -223,7 +223,7 @@ codes! {
         "A text beside a date is read as a date when it is written `YYYY-MM-DD`; other forms mean different days in different countries."
         Row("DATE(2024, 1, 31) > \"1/31/2024\"") => Row("DATE(2024, 1, 31) > \"2024-01-31\"");
     UnknownUnit "F0414" "unknown-unit" Error
-        "DATEDIF counts in \"D\", \"M\", \"Y\", \"YM\", \"MD\" or \"YD\", written as a text."
+        "DATEDIF counts in \"D\", \"M\", \"Y\", \"YM\", \"MD\" or \"YD\", written as a text; PERIODOFFSET moves by \"day\", \"week\", \"month\", \"quarter\" or \"year\", and times also by \"hour\", \"minute\" or \"second\"."
         Row("DATEDIF(start_date, end_date, \"months\")") => Row("DATEDIF(start_date, end_date, \"M\")");
     ConstantKey "F0416" "constant-key" Error
         "A grouping key that is the same for every row groups nothing, and SQL reads a bare number there as a column's place."
@@ -256,7 +256,7 @@ codes! {
         "An instant becomes a wall-clock date in the session's time zone, which differs between users. Set `timezone:`."
         Shown("YEAR(NOW())") => Shown("YEAR(TODAY())");
     NeedsQuery "F0507" "needs-query" Error
-        "A value that looks at other rows of a value that looks at other rows cannot be one expression: `query` and `model` compute it in two CTEs."
+        "A value that looks at other rows of a value that looks at other rows cannot be one expression: `query` and `model` compute it in two CTEs. Nor can PERIODOFFSET, for which they join."
         Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same in a spec");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "A dbt model's name is letters, digits and `_`, not beginning with a digit."

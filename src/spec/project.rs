@@ -259,7 +259,7 @@ lint: {W0412: off, W0210: on}
         let text = "dialekt: x\ndialect: mysql\nweek_start: someday\nblanks: one\ntimezone: []\nlint: [F0301, W9999]\n";
         assert_eq!(
             faults(text),
-            [("F0802", 0), ("F0804", 20), ("F0804", 38), ("F0804", 53), ("F0804", 67), ("F0804", 77), ("F0804", 84)]
+            [("F0802", 0), ("F0804", 20), ("F0804", 38), ("F0804", 54), ("F0804", 68), ("F0804", 78), ("F0804", 85)]
         );
         assert_eq!(faults(""), []);
         assert_eq!(faults("- a"), [("F0804", 0)]);

@@ -188,7 +188,11 @@ fn ctes_distinct_and_used() {
                 if !seen.insert(name.to_lowercase()) {
                     faults.push(format!("two CTEs are called {name}"));
                 }
-                if !sql.lines().any(|l| l.trim_end_matches(';').trim().ends_with(&format!("from {name}"))) {
+                let reads = |l: &str| {
+                    let l = l.trim();
+                    l == format!("from {name}") || l.ends_with(&format!(" from {name}")) || l.contains(&format!(" join {name} as "))
+                };
+                if !sql.lines().any(reads) {
                     faults.push(format!("the CTE {name} is never read"));
                 }
             }
