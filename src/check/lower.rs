@@ -340,6 +340,11 @@ impl Lower<'_> {
         let mut args = self.list_of(base);
         match found.shift {
             Shift::None => {}
+            Shift::Week(days) => {
+                args.push(self.integer(&days.to_string(), span));
+                let first = self.program.add_text(self.scope.calendar.week_start.name());
+                args.push(self.program.add(Ir::Text(first), Self::constant(Type::Text, span)));
+            }
             Shift::Days(days) => args.push(self.integer(&days.to_string(), span)),
             Shift::Months(months) => args.extend(self.distance(u64::from(months), Unit::Month, span)),
         }

@@ -228,7 +228,7 @@ impl Lower<'_> {
                 span,
                 format!("`{param}` of `{function}` must be a constant, found `{text}`"),
             )
-            .with_help(format!("write a number, `{example}`")),
+            .with_help(format!("write it out, `{example}`")),
         );
         self.error(span)
     }

@@ -45,6 +45,8 @@ pub(super) struct Timeframe {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Shift {
     None,
+    /// By so many days, with the name of the first.
+    Week(u8),
     Days(u8),
     Months(u8),
 }
@@ -64,7 +66,7 @@ pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<
 
 fn shifted(name: &str, function: FunctionId, calendar: Calendar) -> Timeframe {
     let (function, shift) = match (name, calendar.week_shift(), calendar.quarter_shift(), calendar.fiscal_month_offset) {
-        ("week", days @ 1.., ..) => (internal::TRUNC_WEEK_FROM, Shift::Days(days)),
+        ("week", days @ 1.., ..) => (internal::TRUNC_WEEK_FROM, Shift::Week(days)),
         ("day_of_week_num", days @ 1.., ..) => (internal::DAY_OF_WEEK_NUM_FROM, Shift::Days(days)),
         ("fiscal_quarter", _, months @ 1.., _) => (internal::FISCAL_QUARTER, Shift::Months(months)),
         ("fiscal_year", _, _, months @ 1..) => (internal::FISCAL_YEAR, Shift::Months(months)),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::calendar::{Frame, civil};
+use crate::calendar::{Frame, Unit, civil};
 use crate::value::Value;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +76,7 @@ pub enum Aggregate {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Window {
     Offset(Box<Expr>, i64),
+    Period(Box<Expr>, i64, Unit),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,7 +126,7 @@ impl Expr {
 impl Window {
     fn children(&self) -> Vec<&Expr> {
         match self {
-            Self::Offset(x, _) => vec![x],
+            Self::Offset(x, _) | Self::Period(x, ..) => vec![x],
         }
     }
 }
@@ -161,6 +162,7 @@ impl fmt::Display for Expr {
             }
             Self::Aggregate(aggregate, args) => list(f, aggregate.name(), args),
             Self::Window(Window::Offset(x, n)) => write!(f, "OFFSET({x}, {n})"),
+            Self::Window(Window::Period(x, n, unit)) => write!(f, "PERIODOFFSET({x}, {n}, \"{}\")", unit.name()),
         }
     }
 }

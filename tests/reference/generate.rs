@@ -1,6 +1,6 @@
 //! Random specs that mean something: every name is known, every type fits, every order is total where rows depend on it.
 
-use crate::calendar::{Frame, days};
+use crate::calendar::{Frame, Unit, days};
 use crate::database::Table;
 use crate::expr::{Aggregate, Expr, Function, Level, Op, Window};
 use crate::random::Random;
@@ -230,10 +230,18 @@ impl Maker<'_> {
 
     fn windows(&mut self, scope: &Scope) {
         let mut scope = Scope { windowed: scope.leaves.clone(), ..scope.clone() };
+        // Of two dates the first is moved, which the interpreter cannot tell where one is empty in all rows.
+        let is_date = |entry: &Entry| scope.leaves.iter().any(|(x, kind)| *x == entry.expr() && *kind == Kind::Date);
+        let dated = self.step.order_by.iter().filter(|(entry, _)| is_date(entry)).count() == 1;
         for _ in 0..self.random.below(3) {
             let (inner, kind) = self.random.pick(&scope.windowed).clone();
             let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
-            let mut x = Expr::Window(Window::Offset(Box::new(inner.clone()), shift));
+            let window = if dated && self.random.percent(50) {
+                Window::Period(Box::new(inner.clone()), shift, *self.random.pick(&Unit::ALL))
+            } else {
+                Window::Offset(Box::new(inner.clone()), shift)
+            };
+            let mut x = Expr::Window(window);
             let mut made = kind;
             if kind.is_number() && self.random.percent(50) {
                 let op = *self.random.pick(&[Op::Subtract, Op::Divide, Op::Add]);
@@ -259,7 +267,7 @@ impl Maker<'_> {
         let Expr::Name(name) = &leaf else { return };
         let is_read = self.step.definitions.iter().any(|(defined, x)| defined == name || reads(x, name))
             || self.step.group_by.iter().any(|e| e.name == *name);
-        if !matches!(kind, Kind::Int | Kind::Exact) || is_read || !self.random.percent(20) {
+        if !matches!(kind, Kind::Int | Kind::Exact) || is_read || scope.rows.len() < 2 || !self.random.percent(20) {
             return;
         }
         scope.rows.retain(|(x, _)| *x != leaf);
