@@ -1,6 +1,7 @@
 //! Implicit conversions: the few that are safe, each one put into the tree as a call.
 
 use super::lower::Lower;
+use super::overload::Operands;
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
@@ -66,7 +67,7 @@ impl Lower<'_> {
         let meta = self.program.meta(id);
         match (meta.ty, self.program.node(id)) {
             (_, Ir::Error) | (Type::Text, _) => id,
-            (_, Ir::Null) => self.null(Type::Text, meta.span),
+            (_, Ir::Null) => self.program.add(Ir::Null, crate::ir::Meta { ty: Type::Text, ..meta }),
             (Type::Integer, Ir::Number(slice)) => {
                 let node = Ir::Text(slice);
                 self.program.add(node, crate::ir::Meta { ty: Type::Text, ..meta })
@@ -166,6 +167,14 @@ impl Lower<'_> {
             (Other, Type::Text) | (Type::Text, Other) => Other,
             _ => return None,
         })
+    }
+
+    /// The type that values share as they are: none where [`Self::unify`] may have to change some, or to report one.
+    pub(super) fn shared(&self, ids: &[IrId], operands: &Operands) -> Option<Type> {
+        if !operands.keep_types() {
+            return None;
+        }
+        ids.iter().try_fold(Type::Unknown, |ty, id| Self::unified(ty, self.program.meta(*id).ty))
     }
 
     /// Brings values to one type: literals as their neighbours ask, dates to timestamps, ISO texts to dates.

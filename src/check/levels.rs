@@ -9,13 +9,12 @@ use crate::types::{Level, Type};
 
 impl Lower<'_> {
     /// The level that operands give what is made of them; a value per row beside one per group is reported.
-    pub(super) fn joined(&mut self, args: &[IrId], span: Span, ty: Type, nullable: bool) -> Option<Meta> {
+    pub(super) fn joined(&mut self, args: Slice, span: Span, ty: Type, nullable: bool) -> Option<Meta> {
         let mut meta = Meta { nullable, ..Self::constant(ty, span) };
-        for id in args {
-            meta.take(&self.program.meta(*id));
+        for id in self.program.args(args) {
+            meta.take(&self.program.entry(*id).1);
         }
         if self.is_mixed(&meta) {
-            let args = self.program.add_args(args);
             self.mixed_levels(args);
             return None;
         }
@@ -97,6 +96,8 @@ impl Lower<'_> {
         let help = match self.role {
             Role::Where => "move it to `having`, which filters groups",
             Role::GroupBy => "compute it in an earlier step, then group by it",
+            Role::Rule => "define it as a column of the model, and name that here",
+            Role::On(_) => "aggregate in an earlier step and join that one",
             _ => "use the measure context, or a column of one row",
         };
         let text = self.source_text(span);
@@ -115,6 +116,14 @@ impl Lower<'_> {
             let message = format!("`{text}` looks at other rows, so it cannot give their order");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define it in this step and order by it in the next one")
+        } else if self.role == Role::Rule {
+            let message = format!("`{text}` looks at other rows, which {place} cannot do");
+            Diagnostic::new(Code::WindowNotAllowed, span, message)
+                .with_help("define it as a column of the model, and name that here")
+        } else if let Role::On(_) = self.role {
+            let message = format!("`{text}` looks at other rows, which {place} cannot do");
+            Diagnostic::new(Code::WindowNotAllowed, span, message)
+                .with_help("define it in an earlier step and join that one")
         } else {
             let message = format!("`{text}` looks at other rows, which {place} cannot do in the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
@@ -127,7 +136,7 @@ impl Lower<'_> {
     pub(super) fn finish(&mut self, root: IrId) -> IrId {
         let meta = self.program.meta(root);
         match self.program.node(root) {
-            Ir::Distinct(_) => return self.misplaced_distinct(meta.span),
+            Ir::Distinct(_) | Ir::Range { .. } => return self.misplaced(root, meta.span),
             Ir::Error => return root,
             _ => {}
         }
@@ -168,7 +177,7 @@ impl Lower<'_> {
             );
             return self.error(meta.span);
         }
-        if matches!(self.role, Role::Where | Role::Having) {
+        if matches!(self.role, Role::Where | Role::On(_) | Role::Having | Role::Rule) {
             return self.condition(root);
         }
         self.alone(root);

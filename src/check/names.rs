@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::symbols::{Lookup, Symbols};
+use super::lower::Lower;
+use super::symbols::{Lookup, Symbol, Symbols};
 use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed, means_something_else};
-use super::{Role, Scope};
+use super::{Merged, Role, Scope, ranges};
 use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::ColumnUse;
+use crate::name_index::Hashed;
 use crate::parse::{reference, unquote};
 use crate::schema::Relation;
 use crate::span::Span;
@@ -25,6 +27,8 @@ pub(super) enum Target {
     Bool(bool),
     /// A function that is called.
     Function(FunctionId),
+    /// One that says where a range begins or ends.
+    RangeEnd(FunctionId),
     /// Reported already.
     Error,
 }
@@ -42,6 +46,8 @@ pub(super) struct Names {
     pub aggregates: bool,
     /// Columns, definitions and truncated columns that the step groups by.
     pub keys: Vec<Key>,
+    /// By node: there is a range in it that nothing below takes. Empty where there are no ranges.
+    pub holds_range: Vec<bool>,
 }
 
 /// Something that is grouped by.
@@ -49,8 +55,8 @@ pub(super) struct Names {
 pub(super) enum Key {
     Column(u32),
     Definition(u32),
-    /// A column's timeframe; the span is that of the timeframe's name.
-    Timeframe(u32, Span),
+    /// The timeframe of a column or a definition; the span is that of the timeframe's name.
+    Timeframe(Target, Span),
 }
 
 /// What resolving needs besides its result, kept from one text to the next.
@@ -107,7 +113,7 @@ pub(super) fn resolve(
     for (index, definition) in ast.definitions.iter().enumerate() {
         names.failed.push(definition.broken);
         let Some(span) = definition.name else { continue };
-        let at = tables.symbols.entry(span, source);
+        let at = tables.symbols.entry(span.text(source).into(), span, source);
         let symbol = tables.symbols.at(at);
         if let Some(first) = symbol.definition {
             names.failed[index] = true;
@@ -124,7 +130,7 @@ pub(super) fn resolve(
     }
     let mut resolver = Resolver { ast, source, scope, diagnostics, tables, columns, settled: None, searches: SEARCHES };
     if ast.ranges {
-        inside_ranges(ast, &mut names.targets);
+        ranges::mark_cells(ast, source, scope, &resolver.tables.symbols, &mut names.targets);
     }
     for (index, definition) in ast.definitions.iter().enumerate() {
         let role = scope.role(definition.part);
@@ -132,16 +138,17 @@ pub(super) fn resolve(
         let may_aggregate = scope.forbids_aggregates(role).is_none();
         let at = definition.first.index();
         let targets = names.targets.get_mut(at..).unwrap_or_default();
-        for (offset, ((expr, _), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
+        for (offset, ((expr, span), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
             let id = ExprId((at + offset) as u32);
             let target = match *expr {
                 _ if *slot == Target::Error => continue,
-                Expr::Name => resolver.name(id, own, role, definition),
+                Expr::Name => resolver.name(id, *span, own, role, definition),
                 Expr::Field | Expr::Model => resolver.field(id, own, role, definition),
                 Expr::Call(call) => {
                     let call = ast.call(call);
                     let target = resolver.function(call.name, call.count as usize);
-                    if let (Target::Function(function), true) = (target, may_aggregate && !names.aggregates) {
+                    let counts = may_aggregate && !ast.ranges && !names.aggregates;
+                    if let (Target::Function(function), true) = (target, counts) {
                         let function = catalog::get(function);
                         let across = call.count > 1 && function.across.is_some();
                         names.aggregates = function.level == Level::Aggregate && !across;
@@ -161,32 +168,21 @@ pub(super) fn resolve(
             names.keys.extend(key(ast, definition.body, &names.targets, source));
         }
     }
+    if ast.ranges {
+        ranges::settle(ast, scope, names);
+    }
 }
 
 impl Names {
     fn reset(&mut self, ast: &Ast) {
-        let Self { targets, uses, failed, aggregates, keys } = self;
+        let Self { targets, uses, failed, aggregates, keys, holds_range } = self;
         targets.clear();
         targets.resize(ast.len(), Target::None);
         uses.clear();
         failed.clear();
         *aggregates = false;
         keys.clear();
-    }
-}
-
-/// A range or a reference to a tab is reported as a whole, and what it is made of is not.
-fn inside_ranges(ast: &Ast, targets: &mut [Target]) {
-    let mut inside: Vec<ExprId> = Vec::new();
-    for at in (0..ast.len() as u32).rev() {
-        let id = ExprId(at);
-        if matches!(ast.expr(id), Expr::Range { .. } | Expr::Tab { .. }) && targets[id.index()] == Target::None {
-            inside.extend(ast.children(id));
-            while let Some(id) = inside.pop() {
-                targets[id.index()] = Target::Error;
-                inside.extend(ast.children(id));
-            }
-        }
+        holds_range.clear();
     }
 }
 
@@ -194,11 +190,11 @@ fn inside_ranges(ast: &Ast, targets: &mut [Target]) {
 fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key> {
     match (ast.expr(body), targets[body.index()]) {
         (Expr::Timeframe { base, frame }, _) => match targets[base.index()] {
-            Target::Column(column) => Some(Key::Timeframe(column, ast.names[frame as usize])),
+            of @ (Target::Column(_) | Target::Definition(_)) => Some(Key::Timeframe(of, ast.names[frame as usize])),
             _ => None,
         },
         (Expr::Model, Target::Column(column)) => match reference(source, ast.span(body)).timeframe {
-            Some(frame) => Some(Key::Timeframe(column, frame)),
+            Some(frame) => Some(Key::Timeframe(Target::Column(column), frame)),
             None => Some(Key::Column(column)),
         },
         (_, Target::Definition(definition)) => Some(Key::Definition(definition)),
@@ -208,8 +204,8 @@ fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key>
 }
 
 impl Resolver<'_> {
-    fn name(&mut self, id: ExprId, own: Option<&str>, role: Role, definition: &Definition) -> Target {
-        let span = self.ast.span(id);
+    #[inline]
+    fn name(&mut self, id: ExprId, span: Span, own: Option<&str>, role: Role, definition: &Definition) -> Target {
         self.name_at(span, own, role).unwrap_or_else(|| {
             let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(span.text(self.source)));
             self.missing(id, span, is_own, definition)
@@ -217,26 +213,42 @@ impl Resolver<'_> {
     }
 
     /// What the name means; none when it is not known.
+    #[inline(always)]
     fn name_at(&mut self, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
-        let text = span.text(self.source);
-        let symbol = self.tables.symbols.entry(span, self.source);
+        let name = Hashed::from(span.text(self.source));
+        match self.tables.symbols.find(name, self.source) {
+            Some(&Symbol { definition: None, column: Lookup::Column(column), .. })
+                if !self.is_unsettled(column, name.name, own) =>
+            {
+                Some(self.one_relation(column, span))
+            }
+            _ => self.look_up(name, span, own, role),
+        }
+    }
+
+    /// A name that was not met before, or is not only a column.
+    #[inline(never)]
+    fn look_up(&mut self, name: Hashed<'_>, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
+        let text = name.name;
+        let symbol = self.tables.symbols.entry(name, span, self.source);
         let known = *self.tables.symbols.at(symbol);
         if let (Some(definition), lookup) = (known.definition, known.column)
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
         {
-            // A filter on rows sees the input first, then definitions.
+            // A condition on rows sees the input first, then definitions.
             let column_first =
-                role == Role::Where && (matches!(lookup, Lookup::Column(_)) || self.find_column(text).is_some());
+                role.sees_input_first() && (matches!(lookup, Lookup::Column(_)) || self.find_column(name).is_some());
             if !column_first {
                 return Some(Target::Definition(definition));
             }
         }
         let mut lookup = known.column;
         if lookup == Lookup::Not {
-            lookup = self.column(text);
+            lookup = self.column(name);
             self.tables.symbols.at(symbol).column = lookup;
         }
         match lookup {
+            Lookup::Column(column) if self.is_unsettled(column, text, own) => Some(self.unsettled(text, span)),
             Lookup::Column(column) => Some(self.one_relation(column, span)),
             Lookup::Ambiguous => Some(self.ambiguous(text, span)),
             Lookup::Missing | Lookup::Not => None,
@@ -244,11 +256,15 @@ impl Resolver<'_> {
     }
 
     /// The column of the scope with this name: relation and position.
-    pub(super) fn find_column(&self, name: &str) -> Option<(usize, usize)> {
+    pub(super) fn find_column(&self, name: Hashed<'_>) -> Option<(usize, usize)> {
         self.scope.relations.iter().enumerate().find_map(|(r, relation)| Some((r, relation.position(name)?)))
     }
 
-    fn column(&mut self, name: &str) -> Lookup {
+    fn column(&mut self, name: Hashed<'_>) -> Lookup {
+        let scope = self.scope;
+        if let Some(merged) = scope.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name.name)) {
+            return self.merged_column(merged, name);
+        }
         let mut found = None;
         for (r, relation) in self.scope.relations.iter().enumerate() {
             if let Some(position) = relation.position(name) {
@@ -260,19 +276,16 @@ impl Resolver<'_> {
         }
         match found {
             Some((r, position)) => Lookup::Column(self.use_column(r, position)),
-            None if self.scope.open && !means_something_else(name) => {
-                let column = ColumnUse {
-                    relation: None,
-                    name: Arc::from(name),
-                    quoted: false,
-                    ty: Type::Unknown,
-                    nullable: true,
-                    size: 0,
-                    assumed: true,
-                    unknown: true,
-                };
-                self.columns.push(column);
-                Lookup::Column(self.columns.len() as u32 - 1)
+            None if self.scope.open && !means_something_else(name.name) => {
+                // Of several relations it is the one that may have it; where that may be more than one, SQL will tell.
+                let mut open = scope.relations.iter().filter(|r| r.is_open());
+                Lookup::Column(match (open.next(), open.next()) {
+                    (Some(relation), None) => self.open_column(Some(relation.name()), name.name),
+                    _ => {
+                        self.columns.push(unknown_column(None, name.name, false));
+                        self.columns.len() as u32 - 1
+                    }
+                })
             }
             None => Lookup::Missing,
         }
@@ -292,22 +305,29 @@ impl Resolver<'_> {
                 relation: Some(relation.shared_name()),
                 name: column.shared_name(),
                 quoted: column.is_quoted(),
+                bare: column.bare(),
                 ty: column.ty(),
                 nullable: column.is_nullable(),
                 size: column.size(),
                 assumed: column.ty() == Type::Unknown,
                 unknown: false,
+                merged: Vec::new(),
             });
         }
         slot.1
     }
 
     /// Without a chosen relation, all names come from one.
+    #[inline]
     fn one_relation(&mut self, column: u32, span: Span) -> Target {
-        if self.scope.relations.len() > 1
-            && !self.scope.chosen
-            && let Some(relation) = &self.columns[column as usize].relation
-        {
+        if self.scope.relations.len() > 1 && !self.scope.chosen {
+            return self.same_relation(column, span);
+        }
+        Target::Column(column)
+    }
+
+    fn same_relation(&mut self, column: u32, span: Span) -> Target {
+        if let Some(relation) = &self.columns[column as usize].relation {
             match &self.settled {
                 None => self.settled = Some(relation.clone()),
                 Some(first) if first != relation => {
@@ -348,10 +368,11 @@ impl Resolver<'_> {
             let text = parts.field.text(self.source);
             // A name in `${…}` is never a cell, and may hold blanks.
             if self.scope.open
-                && self.find_column(text).is_none()
-                && self.tables.symbols.find(text, self.source).is_none()
+                && self.scope.relations.is_empty()
+                && self.find_column(text.into()).is_none()
+                && self.tables.symbols.find(text.into(), self.source).is_none()
             {
-                return self.open_column(None, text);
+                return Target::Column(self.open_column(None, text));
             }
             return self.name_at(parts.field, own, role).unwrap_or_else(|| {
                 let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(text));
@@ -361,7 +382,7 @@ impl Resolver<'_> {
         let (view_text, text) = (view.text(self.source), parts.field.text(self.source));
         let Some(relation) = self.scope.relations.iter().position(|r| r.name().eq_ignore_ascii_case(view_text)) else {
             if self.scope.open && self.scope.relations.is_empty() {
-                return self.open_column(Some(view_text), text);
+                return Target::Column(self.open_column(Some(view_text), text));
             }
             let known: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
             let mut diagnostic =
@@ -384,6 +405,10 @@ impl Resolver<'_> {
                 let column = self.use_column(relation, position);
                 self.one_relation(column, span)
             }
+            None if self.scope.relations[relation].is_open() => {
+                let scope = self.scope;
+                Target::Column(self.open_column(Some(scope.relations[relation].name()), text))
+            }
             None => {
                 let relation = &self.scope.relations[relation];
                 let help = match self.nearest(text, relation.columns().iter().map(|c| c.name()).take(CANDIDATES)) {
@@ -397,24 +422,58 @@ impl Resolver<'_> {
         }
     }
 
-    fn open_column(&mut self, relation: Option<&str>, name: &str) -> Target {
+    /// A column that both sides of a join have.
+    fn merged_column(&mut self, merged: &Merged, name: Hashed<'_>) -> Lookup {
+        let scope = self.scope;
+        let owns =
+            |(r, relation): (usize, &Relation)| relation.position(name).is_some() && !merged.relations.contains(&r);
+        if scope.relations.iter().enumerate().any(owns) {
+            return Lookup::Ambiguous;
+        }
+        let mut of = Vec::new();
+        for relation in merged.relations.iter().take(if merged.full { usize::MAX } else { 1 }) {
+            let Some(known) = scope.relations.get(*relation) else { continue };
+            of.push(match known.position(name) {
+                Some(position) => self.use_column(*relation, position),
+                None => self.open_column(Some(known.name()), name.name),
+            });
+        }
+        match of.as_slice() {
+            [] => Lookup::Missing,
+            [one] => Lookup::Column(*one),
+            [first, rest @ ..] => {
+                let mut column = self.columns[*first as usize].clone();
+                for other in rest {
+                    let other = &self.columns[*other as usize];
+                    column.nullable &= other.nullable;
+                    column.size = column.size.max(other.size);
+                    column.ty = Lower::unified(column.ty, other.ty).unwrap_or(Type::Other);
+                }
+                column.merged = of;
+                self.columns.push(column);
+                Lookup::Column(self.columns.len() as u32 - 1)
+            }
+        }
+    }
+
+    /// Whether SQL could read a column, of which no schema says where it is, as something else than it means.
+    fn is_unsettled(&self, column: u32, text: &str, own: Option<&str>) -> bool {
+        let several = self.scope.relations.len() > 1;
+        several
+            && self.columns[column as usize].relation.is_none()
+            && (own.is_some_and(|own| own.eq_ignore_ascii_case(text))
+                || self.scope.relations.iter().any(|r| r.name().eq_ignore_ascii_case(text)))
+    }
+
+    fn open_column(&mut self, relation: Option<&str>, name: &str) -> u32 {
         let key = (relation.map(str::to_ascii_lowercase), name.to_ascii_lowercase());
         let next = self.columns.len() as u32;
         let index = *self.tables.used_open.entry(key).or_insert(next);
         if index == next {
             let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            self.columns.push(ColumnUse {
-                relation: relation.map(Arc::from),
-                name: Arc::from(name),
-                quoted: !plain,
-                ty: Type::Unknown,
-                nullable: true,
-                size: 0,
-                assumed: true,
-                unknown: true,
-            });
+            self.columns.push(unknown_column(relation, name, !plain));
         }
-        Target::Column(index)
+        index
     }
 
     fn function(&mut self, span: Span, count: usize) -> Target {
@@ -423,6 +482,22 @@ impl Resolver<'_> {
             return Target::Function(function);
         }
         self.no_function(text, span, count)
+    }
+}
+
+/// A column that no schema says.
+fn unknown_column(relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse {
+    ColumnUse {
+        relation: relation.map(Arc::from),
+        name: Arc::from(name),
+        quoted,
+        bare: 0,
+        ty: Type::Unknown,
+        nullable: true,
+        size: 0,
+        assumed: true,
+        unknown: true,
+        merged: Vec::new(),
     }
 }
 

@@ -33,7 +33,7 @@ impl Lower<'_> {
             return self.error(span);
         }
         let meta = self.program.meta(value);
-        if !self.may_look_at_other_rows("PERIODOFFSET", value, span) {
+        if !self.may_look("PERIODOFFSET", Some(value), span) || !self.has_order("PERIODOFFSET", span) {
             return self.error(span);
         }
         self.alone(value);

@@ -25,7 +25,24 @@ impl Resolver<'_> {
             self.scope.relations.iter().filter(|r| r.position(text).is_some()).map(Relation::name).collect();
         self.diagnostics.push(
             Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` is a column of {}", listed(&owners)))
-                .with_help(format!("write `{}.{text}`, or choose the relation with `--from`", owners[0])),
+                .with_help(if self.scope.chosen {
+                    let written: Vec<String> = owners.iter().map(|owner| format!("`{owner}.{text}`")).collect();
+                    format!("write {}", written.join(" or "))
+                } else {
+                    format!("write `{}.{text}`, or choose the relation with `--from`", owners[0])
+                }),
+        );
+        Target::Error
+    }
+
+    /// A column of one of several relations of which no schema says the columns.
+    #[cold]
+    pub(super) fn unsettled(&mut self, text: &str, span: Span) -> Target {
+        let open: Vec<&str> = self.scope.relations.iter().filter(|r| r.is_open()).map(Relation::name).collect();
+        let first = open.first().copied().unwrap_or_default();
+        self.diagnostics.push(
+            Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` may be a column of {}", listed(&open)))
+                .with_help(format!("write which, as in `{first}.{text}`, or give a schema with `--schema`")),
         );
         Target::Error
     }
@@ -142,8 +159,8 @@ impl Resolver<'_> {
     #[cold]
     pub(super) fn no_function(&mut self, text: &str, span: Span, count: usize) -> Target {
         let diagnostic = super::planned::diagnostic(&text.to_ascii_uppercase(), span).unwrap_or_else(|| {
-            let known = self.tables.symbols.find(text, self.source).is_some_and(|s| s.definition.is_some());
-            if known || self.find_column(text).is_some() {
+            let known = self.tables.symbols.find(text.into(), self.source).is_some_and(|s| s.definition.is_some());
+            if known || self.find_column(text.into()).is_some() {
                 return Diagnostic::new(Code::UnknownFunction, span, format!("`{text}` is a name, not a function"))
                     .with_help("put an operator before the bracket; there is no implied multiplication");
             }

@@ -22,7 +22,6 @@ const PLANNED: &[&str] = &[
     "release",
     "resolve",
     "rollback",
-    "schema",
     "status",
     "verify",
 ];

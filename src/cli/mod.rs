@@ -8,6 +8,7 @@ mod explain;
 mod fix;
 mod functions;
 mod human;
+mod json_schema;
 mod later;
 mod model;
 mod page;
@@ -49,5 +50,6 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(session, args),
         Command::Explain(args) => explain::run(session, args),
         Command::Functions(args) => functions::run(session, args),
+        Command::Schema(args) => json_schema::run(session, args),
     }
 }

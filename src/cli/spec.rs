@@ -22,6 +22,8 @@ pub struct Spec {
     pub sql: Option<String>,
     /// Its properties file.
     pub yml: Option<String>,
+    /// Its tests that are files of their own: name and text.
+    pub tests: Vec<(String, String)>,
     pub found: Found,
 }
 
@@ -36,6 +38,7 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
             model_fault: None,
             sql: None,
             yml: None,
+            tests: Vec::new(),
             found: source.found(vec![fault]),
         };
     }
@@ -48,6 +51,7 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
         model_fault: compiled.model_fault().cloned(),
         sql: own(compiled.model_sql()),
         yml: own(compiled.model_yml()),
+        tests: compiled.model_tests().iter().map(|test| (test.name().to_owned(), test.sql().to_owned())).collect(),
         found: source.found(compiled.diagnostics().to_vec()),
     }
 }

@@ -6,7 +6,6 @@ mod emission;
 use std::sync::Arc;
 
 pub use compiled::{Compiled, Definition, ReadColumn};
-pub(crate) use emission::Reads;
 
 use crate::calendar::{Calendar, Weekday};
 use crate::check::{self, Context, Role, Scope};
@@ -276,6 +275,7 @@ impl Compiler {
         Scope {
             context: options.context,
             relations,
+            merged: &[],
             // A relation that is not known has any columns; that it is not known is said once.
             open: options.schema.is_empty() || (options.from.is_some() && chosen.is_none()),
             chosen: chosen.is_some(),

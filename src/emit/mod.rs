@@ -1,27 +1,24 @@
 //! The typed IR to SQL expressions of one dialect: a loop over the nodes that are needed.
 
 mod calls;
+mod reads;
 mod repetition;
 mod size;
 mod template;
+mod windows;
+
+pub(crate) use windows::Windows;
+
+use rustc_hash::FxHashMap;
 
 use crate::diag::Diagnostic;
 use crate::dialect::op::Op;
-use crate::dialect::{Cell, Dialect, Template};
-use crate::ir::{Ir, IrId, Program};
+use crate::dialect::{Cell, Dialect, Form, Template};
+use crate::ir::{Ir, IrId, Meta, Program};
 use crate::limits::Limits;
 use crate::span::Span;
 use crate::sql::{Slice, Sql, SqlId, Tree};
 use crate::types::Type;
-
-/// The order of rows for windows.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Windows {
-    pub partition: Vec<SqlId>,
-    pub order: Vec<SqlId>,
-    /// The keys that rows are grouped by.
-    pub groups: Vec<SqlId>,
-}
 
 /// What emitting works in, kept from one text to the next.
 #[derive(Debug, Default)]
@@ -33,28 +30,39 @@ pub(crate) struct Buffers {
     repeated: Vec<u64>,
     /// By definition.
     roots: Vec<Option<SqlId>>,
-    /// By column: its name as written.
-    columns: Vec<Option<SqlId>>,
-    /// The columns of them that are known, in order.
+    columns: Vec<Column>,
+    /// The columns of them whose name is written, in order.
     known: Vec<u32>,
     needed: Vec<bool>,
-    /// How large numbers can be, by node; empty where the dialect does not ask.
+    /// How large numbers can be, by node, as far as it was asked.
     sizes: Vec<u32>,
     template: template::Buffers,
+    reads: reads::Reads,
+}
+
+/// What is known of a column.
+#[derive(Clone, Copy, Debug, Default)]
+struct Column {
+    /// Its name as written.
+    name: Option<SqlId>,
+    /// The last definition, counted from 1, that was seen to read it.
+    reader: u32,
 }
 
 impl Buffers {
     /// Everything but the tree, which goes on where several steps make one query.
     fn reset(&mut self, program: &Program) {
-        let Self { tree: _, sql, repeated, roots, columns, known, needed, sizes: _, template: _ } = self;
+        let Self { tree: _, sql, repeated, roots, columns, known, needed, sizes, template: _, reads } = self;
         sql.clear();
         sql.resize(program.len(), NOTHING);
         repeated.clear();
         roots.clear();
         roots.resize(program.definitions.len(), None);
         columns.clear();
-        columns.resize(program.columns.len(), None);
+        columns.resize(program.columns.len(), Column::default());
         known.clear();
+        sizes.clear();
+        reads.reset(program);
         needed.clear();
         needed.resize(if program.folded { program.len() } else { 0 }, false);
     }
@@ -68,6 +76,12 @@ pub(crate) struct Emitter<'p> {
     pub grouped_by_keys: bool,
     /// What columns are written with, where they must be told apart from an output of the same name.
     pub qualifier: Option<SqlId>,
+    /// Several relations are read: every column is written with its own.
+    joined: bool,
+    /// An earlier select of the same step is read: no column is written with the relation that it came from.
+    passed_on: bool,
+    /// By column: the name under which that select passes it on, where it is not its own.
+    pub renamed: FxHashMap<u32, String>,
     /// The relation has a column of its name, so that every column must be told apart from it.
     pub shadowed: bool,
     pub windows: Windows,
@@ -90,13 +104,15 @@ impl<'p> Emitter<'p> {
     /// The tree of `work` is added to.
     pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut Buffers) -> Self {
         work.reset(program);
-        size::sizes(program, dialect, work);
         Self {
             program,
             dialect,
             limits,
             grouped_by_keys: false,
             qualifier: None,
+            joined: false,
+            passed_on: false,
+            renamed: FxHashMap::default(),
             shadowed: false,
             windows: Windows::default(),
             work,
@@ -113,21 +129,22 @@ impl<'p> Emitter<'p> {
     /// The expression of a definition; the ones that it uses have been emitted, and are put in place.
     /// None when the dialect cannot write it, which is reported.
     pub fn definition(&mut self, index: u32) -> Option<SqlId> {
-        let definition = &self.program.definitions[index as usize];
+        let program = self.program;
+        let definition = &program.definitions[index as usize];
         let (first, root) = (definition.first, definition.root);
         self.failed = false;
         self.warned = None;
-        if self.program.folded {
+        self.begin_reads(index);
+        if program.folded {
             self.mark(first, root);
         }
-        for at in first.0..root.0 + 1 {
-            let id = IrId(at);
-            if self.program.folded && !self.work.needed[id.index()] {
+        for (id, entry) in program.entries(first, root) {
+            if program.folded && !self.work.needed[id.index()] {
+                self.note_folded(id);
                 continue;
             }
-            let sql = self.node(id);
-            self.work.sql[id.index()] = sql;
-            if !self.work.repeated.is_empty() && self.repeated_of(sql) > self.limits.repetition as u64 {
+            self.node(id, entry);
+            if !self.work.repeated.is_empty() && self.grow(id) > self.limits.repetition as u64 {
                 self.too_large(id);
                 break;
             }
@@ -135,6 +152,7 @@ impl<'p> Emitter<'p> {
         if self.failed {
             return None;
         }
+        self.end_reads(index);
         let root_sql = self.alone(root);
         self.work.roots[index as usize] = Some(root_sql);
         Some(root_sql)
@@ -151,7 +169,7 @@ impl<'p> Emitter<'p> {
         work.tree.cut(mark.tree);
         work.repeated.truncate(work.tree.len());
         for column in work.known.drain(mark.known..) {
-            work.columns[column as usize] = None;
+            work.columns[column as usize].name = None;
         }
     }
 
@@ -192,9 +210,11 @@ impl<'p> Emitter<'p> {
         sql
     }
 
-    fn node(&mut self, id: IrId) -> SqlId {
+    /// Emits one node whose operands are emitted.
+    // Called in two places, and the loop over a definition's nodes spares much by having it within.
+    #[inline(always)]
+    fn node(&mut self, id: IrId, (node, meta): &(Ir, Meta)) {
         let program = self.program;
-        let (node, meta) = program.entry(id);
         let span = meta.span;
         let sql = match *node {
             Ir::Error => self.unwritten(span),
@@ -207,17 +227,15 @@ impl<'p> Emitter<'p> {
                 self.work.tree.text(span, |out| dialect.push_text(out, value))
             }
             Ir::Date(slice) => {
-                let literals = self.dialect.literals();
-                let form = if meta.ty == Type::Timestamp { literals.timestamp } else { literals.date };
+                let forms = self.dialect.forms();
+                let form = if meta.ty == Type::Timestamp { &forms.timestamp } else { &forms.date };
                 let value = program.text(slice);
-                self.work.tree.text(span, |out| push_form(out, form, "{iso}", value))
+                self.work.tree.text(span, |out| form.push(out, value))
             }
-            Ir::Today(slice) => {
-                self.work.tree.text(span, |out| out.push_str(program.text(slice)))
-            }
+            Ir::Today(slice) => self.work.tree.text(span, |out| out.push_str(program.text(slice))),
             Ir::Column(column) => self.column(column, span),
             Ir::Definition(index) => self.reference(index, span),
-            Ir::Apply { overload, args } => self.apply(overload, program.args(args), false, span, program.args(args)),
+            Ir::Apply { overload, args } => self.apply(overload, program.args(args), span),
             Ir::Case(arms) => {
                 self.make_branches_alike(arms);
                 let arms = self.operands(program.args(arms));
@@ -252,28 +270,17 @@ impl<'p> Emitter<'p> {
             Ir::Aggregate { overload, args, distinct } => {
                 self.aggregate(id, overload, program.args(args), distinct, span)
             }
-            Ir::Window { call } => {
-                let x = self.work.sql[call.index()];
-                let partition = self.work.tree.slice(&self.windows.partition);
-                let order = self.work.tree.slice(&self.windows.order);
-                self.work.tree.add(Sql::Over { x, partition, order }, span)
-            }
+            Ir::Window { call, over } => self.window(call, program.over(over), span),
             Ir::GroupWindow { call } => {
                 let x = self.work.sql[call.index()];
                 let partition = self.work.tree.slice(&self.windows.groups);
-                self.work.tree.add(Sql::Over { x, partition, order: Slice::default() }, span)
+                self.work.tree.add(Sql::Over { x, partition, order: Slice::default(), rows: None }, span)
             }
             // Whoever joins the other row says where it is.
             Ir::Lookup { .. } => self.unwritten(span),
-            Ir::Distinct(x) => self.work.sql[x.index()],
+            Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
         };
-        if !self.work.repeated.is_empty() {
-            let grown = program
-                .operands(id)
-                .fold(0u64, |sum, o| sum.saturating_add(self.repeated_of(self.work.sql[o.index()])));
-            self.note_repeated(sql, grown);
-        }
-        sql
+        self.work.sql[id.index()] = sql;
     }
 
     fn operands(&mut self, args: &[IrId]) -> Slice {
@@ -291,47 +298,84 @@ impl<'p> Emitter<'p> {
 
     /// A number as the type that it must have.
     fn number(&mut self, digits: &str, ty: Type, span: Span) -> SqlId {
-        let literals = self.dialect.literals();
+        let forms = self.dialect.forms();
         let form = match ty {
-            Type::Decimal => literals.decimal,
-            Type::Float => literals.float,
-            _ => "{n}",
+            Type::Decimal => &forms.decimal,
+            Type::Float => &forms.float,
+            _ => &Form::BARE,
         };
-        self.work.tree.text(span, |out| push_form(out, form, "{n}", digits))
+        self.work.tree.text(span, |out| form.push(out, digits))
     }
 
     fn column(&mut self, index: u32, span: Span) -> SqlId {
-        let column = &self.program.columns[index as usize];
-        if let (Some(id), None) = (self.work.columns[index as usize], self.qualifier) {
+        match (self.note_read(index), self.qualifier) {
             // The text is shared; the node is new, since its span is its own.
-            let same = *self.work.tree.node(id);
-            return self.work.tree.add(same, span);
+            (Some(id), None) => self.work.tree.again(id, span),
+            _ => self.new_column(index, span),
+        }
+    }
+
+    fn new_column(&mut self, index: u32, span: Span) -> SqlId {
+        let column = &self.program.columns[index as usize];
+        if self.joined && !column.merged.is_empty() {
+            let parts: Vec<SqlId> = column.merged.iter().map(|part| self.column(*part, span)).collect();
+            return self.work.tree.call("coalesce", &parts, span);
         }
         let dialect = self.dialect;
-        let name = self.work.tree.text(span, |out| dialect.push_name(out, &column.name, !column.quoted));
+        let renamed = self.renamed.get(&index).filter(|_| self.passed_on);
+        let name = self.work.tree.text(span, |out| match renamed {
+            Some(name) => dialect.push_name(out, name, true),
+            None if dialect.is_bare(column.bare, column.quoted) => out.push_str(&column.name),
+            None => dialect.push_name(out, &column.name, !column.quoted),
+        });
         if let Some(qualifier) = self.qualifier {
             return self.work.tree.add(Sql::Field { qualifier, name }, span);
         }
         let id = match &column.relation {
             // The text says the relation and no schema does: it is written as it was given.
-            Some(relation) if column.unknown => {
-                let qualifier = self.work.tree.text(span, |out| dialect.push_name(out, relation, true));
+            Some(relation) if self.joined || (column.unknown && !self.passed_on) => {
+                let qualifier = self.name(relation, span);
                 self.work.tree.add(Sql::Field { qualifier, name }, span)
             }
             _ => name,
         };
-        self.work.columns[index as usize] = Some(id);
+        self.work.columns[index as usize].name = Some(id);
         self.work.known.push(index);
         id
     }
 
+    /// What the next expressions read: several relations, or an earlier select of the same step.
+    pub fn read(&mut self, joined: bool, passed_on: bool) {
+        if (self.joined, self.passed_on) != (joined, passed_on) {
+            (self.joined, self.passed_on) = (joined, passed_on);
+            let work = &mut *self.work;
+            work.known.drain(..).for_each(|column| work.columns[column as usize].name = None);
+        }
+    }
+
+    /// A column, by its place in the program.
+    pub fn column_alone(&mut self, index: u32) -> SqlId {
+        self.column(index, Span::default())
+    }
+
+    /// A column of one of several relations.
+    pub fn field(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
+        let span = Span::default();
+        let qualifier = self.name(relation, span);
+        let name = self.work.tree.text(span, |out| self.dialect.push_name(out, name, !quoted));
+        self.work.tree.add(Sql::Field { qualifier, name }, span)
+    }
+
     /// Emits one node whose operands are emitted; a definition is what its root is.
     pub fn emit(&mut self, id: IrId) {
-        let sql = match self.program.node(id) {
-            Ir::Definition(used) => self.work.sql[self.program.definitions[used as usize].root.index()],
-            _ => self.node(id),
-        };
-        self.work.sql[id.index()] = sql;
+        if let Ir::Definition(used) = self.program.node(id) {
+            self.work.sql[id.index()] = self.work.sql[self.program.definitions[used as usize].root.index()];
+        } else {
+            self.node(id, self.program.entry(id));
+            if !self.work.repeated.is_empty() {
+                self.grow(id);
+            }
+        }
     }
 
     /// The node is this expression.
@@ -339,17 +383,10 @@ impl<'p> Emitter<'p> {
         self.work.sql[id.index()] = sql;
     }
 
-    /// A column of a relation that is said.
-    pub fn field(&mut self, relation: SqlId, name: &str, bare: bool) -> SqlId {
-        let dialect = self.dialect;
-        let name = self.work.tree.text(Span::default(), |out| dialect.push_name(out, name, bare));
-        self.work.tree.add(Sql::Field { qualifier: relation, name }, Span::default())
-    }
-
     /// A column of what is read.
-    pub fn column_spelled(&mut self, name: &str, bare: bool) -> SqlId {
+    pub fn column_spelled(&mut self, name: &str, quoted: bool) -> SqlId {
         let dialect = self.dialect;
-        let name = self.work.tree.text(Span::default(), |out| dialect.push_name(out, name, bare));
+        let name = self.work.tree.text(Span::default(), |out| dialect.push_name(out, name, !quoted));
         self.in_relation(name, Span::default())
     }
 
@@ -379,6 +416,7 @@ impl<'p> Emitter<'p> {
 
     /// Another definition's expression, put in place.
     fn reference(&mut self, index: u32, span: Span) -> SqlId {
+        self.note_reads_of(index);
         match self.work.roots[index as usize] {
             Some(root) => root,
             // What it is made of could not be written, and was reported there.
@@ -420,20 +458,5 @@ fn template_of(dialect: Dialect, node: Ir) -> Option<&'static Template> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-fn push_form(out: &mut String, form: &str, slot: &str, value: &str) {
-    if form == slot {
-        out.push_str(value);
-        return;
-    }
-    match form.split_once(slot) {
-        Some((before, after)) => {
-            out.push_str(before);
-            out.push_str(value);
-            out.push_str(after);
-        }
-        None => out.push_str(value),
     }
 }

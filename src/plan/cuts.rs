@@ -3,14 +3,14 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::equal::{equal_values, name_of_offset, name_of_text, numbers};
+use super::equal::{equal_values, name_of_offset, name_of_range, name_of_text, numbers};
 use super::names::Taken;
 use super::outputs::key_name;
 use super::stages::read_by_having;
 use crate::catalog;
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};
-use crate::ir::{Ir, IrId, Program};
+use crate::ir::{Ir, IrId, Over, Program};
 use crate::types::Level;
 
 /// Values that are computed once, under a name, by their node.
@@ -80,12 +80,11 @@ pub(super) fn cuts(
 ) -> Cuts {
     let program = step.program;
     let Reach { rows: in_rows, live } = reach;
-    let windows = step.has_windows();
+    let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
     let mut reads = vec![Reads::default(); program.definitions.len()];
     for (index, definition) in program.definitions.iter().enumerate() {
         // The order of the rows of a query goes by column names; only windows compute with it.
-        let only_names = step.is(index, Role::GroupBy)
-            || (!windows && (step.is(index, Role::OrderBy) || step.is(index, Role::PartitionBy)));
+        let only_names = step.is(index, Role::GroupBy) || step.only_names(index, windows, ordered);
         if !live[index] || definition.failed || only_names {
             continue;
         }
@@ -113,7 +112,8 @@ pub(super) fn cuts(
             // A key is written in the select and in GROUP BY; whoever reads it before grouping needs it earlier.
             rows > 0
         } else if row_value && !step.outputs[index] {
-            rows + groups > 1
+            // What groups read of it is made of their keys, which is all that is left of it then.
+            groups == 0 && rows > 1
         } else {
             rows + groups + u32::from(step.outputs[index]) > 1
         };
@@ -132,9 +132,9 @@ pub(super) fn cuts(
             let inner = Inner { program, dialect, source, owner: &owner, grouped: step.grouped, aliases };
             inner.cut(index, taken, &mut cuts, &mut shared);
             // What lookups compare is a column on both sides.
-            let compared = matches!(step.roles[index], Role::OrderBy | Role::PartitionBy);
+            let compared = step.has_lookups() && matches!(step.roles[index], Role::OrderBy | Role::PartitionBy);
             let named = matches!(program.node(definition.root), Ir::Definition(_));
-            if compared && !named && step.has_lookups() && !inner.is_column(definition.root) {
+            if compared && !named && !inner.is_column(definition.root) && !cuts.contains(definition.root) {
                 let text = definition.span.text(source);
                 let name = taken.column(&key_name(text), text);
                 cuts.insert(definition.root, name);
@@ -261,7 +261,7 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Ta
             Some(index) => taken.output(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
                 let text = program.meta(equal[0]).span.text(source);
-                let wanted = name_of_offset(text).or_else(|| name_of_text(text));
+                let wanted = name_of_offset(text).or_else(|| name_of_range(text)).or_else(|| name_of_text(text));
                 let wanted = wanted.unwrap_or_else(|| "shared_value".to_owned());
                 taken.column(&wanted, text)
             }
@@ -383,12 +383,20 @@ impl Inner<'_> {
                     let name = self.name("in_group", node, taken);
                     cuts.insert(node, name);
                 }
-                Ir::Window { call } => {
+                Ir::Window { call, over } => {
                     let Some(value) = program.operands(call).next() else { continue };
-                    // What another window gives is finished first.
-                    if program.meta(value).level == Level::Window {
-                        self.finish(value, taken, cuts, shared.step);
+                    let meta = program.meta(value);
+                    if meta.level != Level::Window {
+                        // What is ranked is also asked whether it is there.
+                        let asked = matches!(program.over(over), Over::Ranked { .. }) && meta.nullable;
+                        let column = is_trivial(program, value) || self.aliases.contains_key(&value);
+                        if asked && !column && !cuts.contains(value) {
+                            shared.cut(value, of, cuts, taken, |taken| self.name("value", value, taken));
+                        }
+                        continue;
                     }
+                    // What another window gives is finished first.
+                    self.finish(value, taken, cuts, shared.step);
                 }
                 // What is looked up is a column of the other row.
                 Ir::Lookup { value, .. } if !self.is_column(value) => self.finish(value, taken, cuts, shared.step),
@@ -420,12 +428,11 @@ impl Inner<'_> {
     }
 
     /// It is a column of what is read already, or of the groups.
-    fn is_column(&self, value: IrId) -> bool {
-        let root = match self.program.node(value) {
-            Ir::Definition(used) => self.program.definitions[used as usize].root,
-            _ => value,
-        };
-        matches!(self.program.node(root), Ir::Column(_)) || self.aliases.contains_key(&root)
+    fn is_column(&self, mut value: IrId) -> bool {
+        while let Ir::Definition(used) = self.program.node(value) {
+            value = self.program.definitions[used as usize].root;
+        }
+        matches!(self.program.node(value), Ir::Column(_)) || self.aliases.contains_key(&value)
     }
 }
 
@@ -465,9 +472,9 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
         }
         let root = definition.root;
         let before = match step.roles[index] {
-            Role::Where | Role::GroupBy => true,
+            Role::Where | Role::On(_) | Role::GroupBy => true,
             Role::Definitions => step.level(index) <= Level::Row,
-            Role::Having | Role::OrderBy | Role::PartitionBy => false,
+            Role::Having | Role::OrderBy | Role::PartitionBy | Role::Rule => false,
         };
         rows[root.index()] |= before;
         for at in (definition.first.0..=root.0).rev() {
@@ -481,11 +488,20 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
     rows
 }
 
-/// Definitions that the step's columns, filters and keys need.
+/// Definitions that the step's columns, filters and keys need. A join is written with its condition in place, so what
+/// only that reads is computed nowhere else.
 pub(crate) fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
+    needed_definitions(step, |role| !matches!(role, Role::Definitions | Role::On(_)))
+}
+
+/// The same, and those that joins need.
+pub(crate) fn used_definitions(step: &StepPlan<'_>) -> Vec<bool> {
+    needed_definitions(step, |role| role != Role::Definitions)
+}
+
+fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(Role) -> bool) -> Vec<bool> {
     let program = step.program;
-    let mut live: Vec<bool> =
-        (0..program.definitions.len()).map(|i| step.outputs[i] || !step.is(i, Role::Definitions)).collect();
+    let mut live: Vec<bool> = (0..program.definitions.len()).map(|i| step.outputs[i] || needs(step.roles[i])).collect();
     for index in program.order.iter().rev() {
         let definition = &program.definitions[*index as usize];
         if !live[*index as usize] || definition.failed {

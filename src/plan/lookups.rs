@@ -5,13 +5,14 @@
 
 use rustc_hash::FxHashSet;
 
+use super::outputs::Output;
 use super::select::Planner;
+use super::step::InputColumn;
 use crate::catalog::{self, ParamType, internal};
 use crate::check::moved_key;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::ir::{Ir, IrId, Period};
-use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, Source, SqlId};
 use crate::types::Type;
@@ -48,7 +49,7 @@ impl Lookups {
 /// A column that is the same in the row that is looked for.
 struct Compared {
     name: String,
-    bare: bool,
+    quoted: bool,
     nullable: bool,
 }
 
@@ -82,38 +83,36 @@ impl Planner<'_> {
 
     /// The value of another row.
     pub(super) fn look_up(&mut self, id: IrId, value: IrId, stage: u32) {
-        if let (Some(alias), Some((name, bare))) = (self.lookups.alias_of(id), self.column_of(value, stage)) {
+        if let (Some(alias), Some((name, quoted))) = (self.lookups.alias_of(id), self.column_of(value, stage)) {
             let alias = alias.to_owned();
-            let alias = self.emitter.name(&alias, Span::default());
-            let field = self.emitter.field(alias, &name, bare);
+            let field = self.emitter.field(&alias, &name, quoted);
             self.emitter.set(id, field);
         }
     }
 
     /// The joins of this stratum.
-    pub(super) fn joins(&mut self, stage: u32, from: &str, source: &Source) -> Vec<Join> {
+    pub(super) fn joins_to_periods(&mut self, stage: u32, from: &str, source: &Source) -> Vec<Join> {
         let program = self.step.program;
         let order = self.roles.order.clone();
         let Some(key) = moved_key(program, order.iter().map(|(id, _)| *id)) else { return Vec::new() };
-        let Some((key_name, bare)) = self.column_of(key, stage) else { return Vec::new() };
+        let Some((key_name, quoted)) = self.column_of(key, stage) else { return Vec::new() };
         let (compared, unique) = self.compared(key, stage);
-        let source = if unique { source.clone() } else { self.distinct_rows(stage, from, (&key_name, bare), &compared) };
+        let source =
+            if unique { source.clone() } else { self.distinct_rows(stage, from, (&key_name, quoted), &compared) };
         self.emit(&[key], stage);
-        let qualifier = self.emitter.name(from, Span::default());
         let mut joins = Vec::new();
         for at in 0..self.lookups.joined.len() {
             let Joined { period, alias } = &self.lookups.joined[at];
             let (period, alias) = (*period, alias.clone());
-            let other = self.emitter.name(&alias, Span::default());
             let mut conditions = Vec::new();
             for column in &compared {
-                let left = self.emitter.field(qualifier, &column.name, column.bare);
-                let right = self.emitter.field(other, &column.name, column.bare);
+                let left = self.emitter.field(from, &column.name, column.quoted);
+                let right = self.emitter.field(&alias, &column.name, column.quoted);
                 let op = if column.nullable { Op::NotDistinct } else { Op::Equal };
                 conditions.push(self.emitter.tree().binary(op, left, right, Span::default()));
             }
             let moved = self.moved(key, period);
-            let found = self.emitter.field(other, &key_name, bare);
+            let found = self.emitter.field(&alias, &key_name, quoted);
             conditions.push(self.emitter.tree().binary(Op::Equal, moved, found, Span::default()));
             let all = |a, b| self.emitter.tree().binary(Op::And, a, b, Span::default());
             let on = conditions.into_iter().reduce(all);
@@ -121,6 +120,33 @@ impl Planner<'_> {
             joins.push(Join { kind: JoinKind::Left, source: source.clone(), alias, on });
         }
         joins
+    }
+
+    /// The column that a node is of what this stratum reads, and whether it must be quoted.
+    fn column_of(&self, id: IrId, stage: u32) -> Option<(String, bool)> {
+        if let Some(name) = self.column_in(id, stage) {
+            return Some((name.to_owned(), false));
+        }
+        let program = self.step.program;
+        match program.node(self.root_of(id)) {
+            Ir::Column(column) => match self.input.joined {
+                Some(joined) => Some(self.input_name(&self.input_of(joined, column))),
+                None => {
+                    let column = &program.columns[column as usize];
+                    Some((column.name.to_string(), column.quoted))
+                }
+            },
+            _ => None,
+        }
+    }
+
+    /// Behind the names of definitions.
+    fn root_of(&self, mut id: IrId) -> IrId {
+        let program = self.step.program;
+        while let Ir::Definition(used) = program.node(id) {
+            id = program.definitions[used as usize].root;
+        }
+        id
     }
 
     /// The key of this row, moved.
@@ -134,55 +160,60 @@ impl Planner<'_> {
         let words = program.args(period.words);
         words.iter().for_each(|word| self.emitter.emit(*word));
         let args: Vec<IrId> = std::iter::once(key).chain(words.iter().copied()).collect();
-        self.emitter.call(overload.id, &args, program.meta(key).span)
+        self.emitter.apply(overload.id, &args, program.meta(key).span)
     }
 
     /// The columns that are compared beside the key, and whether all of them tell the rows apart.
     fn compared(&self, key: IrId, stage: u32) -> (Vec<Compared>, bool) {
         let program = self.step.program;
         let mut compared: Vec<Compared> = Vec::new();
-        let mut add = |name: &str, bare: bool, nullable: bool| {
-            if !compared.iter().any(|c| c.name.eq_ignore_ascii_case(name)) {
-                compared.push(Compared { name: name.to_owned(), bare, nullable });
+        let mut add = |name: String, quoted: bool, nullable: bool| {
+            if !compared.iter().any(|c| c.name.eq_ignore_ascii_case(&name)) {
+                compared.push(Compared { name, quoted, nullable });
             }
         };
-        let root = |id: IrId| match program.node(id) {
-            Ir::Definition(used) => program.definitions[used as usize].root,
-            _ => id,
-        };
-        let key_column = self.column_of(key, stage).map(|(name, _)| name).unwrap_or_default();
         let said = !self.spec.default_partition;
         if said {
             for id in &self.roles.partition {
-                if let Some((name, bare)) = self.column_of(*id, stage) {
-                    add(&name, bare, program.meta(*id).nullable);
+                if let Some((name, quoted)) = self.column_of(*id, stage) {
+                    add(name, quoted, program.meta(*id).nullable);
                 }
             }
         }
-        if self.step.grouped {
-            let keys = || self.outputs.iter().filter(|o| o.key);
-            let is_key = |name: &str| name.eq_ignore_ascii_case(&key_column);
+        // What tells the rows apart: each column, with what it is.
+        let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
+            let key_column = self.column_of(key, stage).map(|(name, _)| name).unwrap_or_default();
+            let of = |o: &Output| (o.name.clone(), false, program.meta(o.root).nullable, o.name.eq_ignore_ascii_case(&key_column));
+            self.outputs.iter().filter(|o| o.key).map(of).collect()
+        } else {
+            // A column that a definition made is not the one of the grain, whatever its name.
+            let key_column = match (program.node(self.root_of(key)), self.input.joined) {
+                (Ir::Column(column), Some(joined)) => Some(self.input_of(joined, column)),
+                (Ir::Column(column), None) => {
+                    let name = program.columns[column as usize].name.to_string();
+                    Some(InputColumn { of: vec![0], name })
+                }
+                _ => None,
+            };
+            let of = |g: &InputColumn| {
+                let (name, quoted) = self.input_name(g);
+                (name, quoted, self.input_is_nullable(g), key_column.as_ref().is_some_and(|key| key.is(g)))
+            };
+            self.input_grain().iter().map(of).collect()
+        };
+        let moves_one = told_apart.iter().any(|(.., is_key)| *is_key);
+        let ordered: Vec<String> =
+            self.roles.order.iter().filter_map(|(id, _)| self.column_of(*id, stage)).map(|(name, _)| name).collect();
+        for (name, quoted, nullable, is_key) in &told_apart {
             // By a date that is no key of the groups, those are parted which are not ordered by.
-            let moves_key = keys().any(|o| is_key(&o.name));
-            let ordered = |o: IrId| self.roles.order.iter().any(|(id, _)| root(*id) == o);
-            for output in keys().filter(|o| !said && !is_key(&o.name) && (moves_key || !ordered(o.root))) {
-                add(&output.name, true, program.meta(output.root).nullable);
-            }
-            let unique = keys().all(|o| is_key(&o.name) || compared.iter().any(|c| c.name == o.name));
-            return (compared, unique);
-        }
-        // A column that a definition made is not the one of the grain, whatever its name.
-        let of_input = |name: &str| matches!(program.node(root(key)), Ir::Column(c) if program.columns[c as usize].name.eq_ignore_ascii_case(name));
-        let grain = self.input.grain;
-        if !said && grain.iter().any(|g| of_input(g)) {
-            for name in grain.iter().filter(|g| !of_input(g)) {
-                let column = self.input.relation.and_then(|r| r.column(name));
-                add(name, !column.is_some_and(Column::is_quoted), column.is_none_or(Column::is_nullable));
+            let parts = moves_one || (self.step.grouped && !ordered.iter().any(|o| o.eq_ignore_ascii_case(name)));
+            if !said && !is_key && parts {
+                add(name.clone(), *quoted, *nullable);
             }
         }
-        let made: FxHashSet<String> = self.names_made_before(stage);
-        let tells = |g: &String| of_input(g) || compared.iter().any(|c| c.name.eq_ignore_ascii_case(g));
-        let unique = !grain.is_empty() && grain.iter().all(|g| tells(g) && !made.contains(&g.to_lowercase()));
+        let tells = |name: &str| compared.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+        let known = self.step.grouped || !told_apart.is_empty();
+        let unique = known && told_apart.iter().all(|(name, .., is_key)| *is_key || tells(name));
         (compared, unique)
     }
 
@@ -199,19 +230,19 @@ impl Planner<'_> {
         }
         let mut select = Select { from: Some(self.source(stage, from)), ..Select::default() };
         let mut taken = FxHashSet::default();
-        for (name, bare) in compared.iter().map(|c| (c.name.as_str(), c.bare)).chain([key]) {
-            let expr = self.emitter.column_spelled(name, bare);
+        for (name, quoted) in compared.iter().map(|c| (c.name.as_str(), c.quoted)).chain([key]) {
+            let expr = self.emitter.column_spelled(name, quoted);
             taken.insert(name.to_lowercase());
             select.items.push(Item { expr, alias: None });
             select.group_by.push(expr);
         }
         for at in 0..self.lookups.found.len() {
             let Ir::Lookup { value, .. } = program.node(self.lookups.found[at].0) else { continue };
-            let Some((name, bare)) = self.column_of(value, stage) else { continue };
+            let Some((name, quoted)) = self.column_of(value, stage) else { continue };
             if taken.insert(name.to_lowercase()) {
-                let column = self.emitter.column_spelled(&name, bare);
+                let column = self.emitter.column_spelled(&name, quoted);
                 let expr = self.emitter.largest(value, column);
-                select.items.push(Item { expr, alias: Some(self.emitter.dialect.name_text(&name, bare)) });
+                select.items.push(Item { expr, alias: Some(self.emitter.dialect.name_text(&name, !quoted)) });
             }
         }
         let count = self.emitter.count_rows();
@@ -241,7 +272,7 @@ impl Planner<'_> {
         let grain: Vec<String> = if self.step.grouped {
             self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()
         } else {
-            self.input.grain.to_vec()
+            self.input_grain().iter().map(|g| self.input_name(g).0).collect()
         };
         let is_compared = |name: &str| compared.iter().any(|c| c.name.eq_ignore_ascii_case(name));
         let missing: Vec<String> = grain

@@ -6,6 +6,7 @@
 
 mod cuts;
 mod equal;
+mod joins;
 mod lookups;
 mod names;
 mod order;
@@ -14,11 +15,11 @@ mod select;
 mod stages;
 mod step;
 
-pub(crate) use cuts::live_definitions;
+pub(crate) use cuts::used_definitions;
 pub(crate) use names::CteNames;
 pub(crate) use outputs::key_name;
 pub(crate) use select::plan_step;
-pub(crate) use step::{KeepColumns, StepInput, StepOutput, StepSpec};
+pub(crate) use step::{InputColumn, JoinInput, JoinedInput, KeepColumns, StepInput, StepOutput, StepSpec};
 
 use crate::catalog::{self, internal};
 use crate::check::Role;
@@ -58,12 +59,27 @@ impl StepPlan<'_> {
 
     /// Some value looks at other rows.
     fn has_windows(&self) -> bool {
-        self.program.nodes().any(|n| matches!(n, Ir::Window { .. } | Ir::Lookup { .. }))
+        self.has_lookups() || self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
     }
 
     /// Some value is looked up along the calendar.
     fn has_lookups(&self) -> bool {
         !self.program.periods.is_empty()
+    }
+
+    /// Some value looks at other rows in the step's order.
+    fn has_ordered_windows(&self) -> bool {
+        let ordered = |n| matches!(n, Ir::Window { over, .. } if self.program.over(over).ordered());
+        self.has_lookups() || self.program.nodes().any(ordered)
+    }
+
+    /// The keys of order and partitions go by names, unless windows compute with them.
+    fn only_names(&self, definition: usize, windows: bool, ordered: bool) -> bool {
+        match self.roles[definition] {
+            Role::OrderBy => !ordered,
+            Role::PartitionBy => !windows,
+            _ => false,
+        }
     }
 
     fn level(&self, definition: usize) -> Level {

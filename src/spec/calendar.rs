@@ -5,7 +5,7 @@ use super::load::Loader;
 use crate::calendar::{Calendar, Weekday, months};
 use crate::check::{Today, is_iso_date};
 use crate::compiler::Compiler;
-use crate::diag::{Code, Diagnostic, suggest};
+use crate::diag::{Code, Diagnostic};
 use crate::dialect::{Dialect, expression};
 use crate::yaml::Node;
 
@@ -94,36 +94,26 @@ impl<'y> Loader<'y, '_> {
         self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
     }
 
-    pub(super) fn week_start(&mut self, root: &'y Node) -> Option<Weekday> {
-        let node = root.get("week_start").filter(|node| !node.is_null())?;
-        let day = weekday(node);
-        if let Err((message, help)) = &day {
-            self.misshapen(node, message.clone(), help.clone());
-        }
-        day.ok()
+    /// A day that is none is reported with the other shapes.
+    pub(super) fn week_start(&self, root: &'y Node) -> Option<Weekday> {
+        root.get("week_start").and_then(weekday)
     }
 
     pub(super) fn fiscal_month_offset(&mut self, root: &'y Node) -> Option<u8> {
-        let node = root.get("fiscal_month_offset").filter(|node| !node.is_null())?;
-        let months = fiscal_months(node);
-        if let Err((message, help)) = &months {
-            self.misshapen(node, message.clone(), help.clone());
+        let node = root.get("fiscal_month_offset")?;
+        if let Some((message, help)) = too_many_months(node) {
+            self.misshapen(node, message, help);
         }
-        months.ok()
+        fiscal_months(node)
     }
 
     /// `today: 2024-03-31`, `var('run_date')`, `{var: run_date, default: 2024-03-31}`, or SQL.
     pub(super) fn today(&mut self, root: &'y Node) -> Option<SaidToday> {
-        let node = root.get("today").filter(|node| !node.is_null())?;
+        let node = root.get("today")?;
         if node.pairs().is_some() {
             return self.variable(node);
         }
-        let Some(text) = node.text() else {
-            let message = format!("`today` must be a date, a variable or SQL, found {}", node.described());
-            self.misshapen(node, message, "write `today: 2024-03-31` or `today: var('run_date')`".to_owned());
-            return None;
-        };
-        let text = text.trim();
+        let text = node.text()?.trim();
         let quoted = |text: &str| {
             let inner = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\''));
             inner.or_else(|| text.strip_prefix('"').and_then(|t| t.strip_suffix('"'))).map(str::to_owned)
@@ -161,25 +151,8 @@ impl<'y> Loader<'y, '_> {
     }
 
     fn variable(&mut self, node: &'y Node) -> Option<SaidToday> {
-        let others = node.pairs().unwrap_or_default().iter().map(|(key, _)| key);
-        let unknown: Vec<&Node> = others.filter(|key| !matches!(key.text(), Some("var" | "default"))).collect();
-        for key in &unknown {
-            let name = key.text().unwrap_or_default();
-            let diagnostic = Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{name}`"));
-            self.report(match suggest::nearest(name, ["var", "default"].into_iter()) {
-                Some(near) => diagnostic.with_help(suggest::similar(near)),
-                None => diagnostic.with_help("the keys here are `var` and `default`"),
-            });
-        }
-        let Some(name) = node.get("var").and_then(Node::text) else {
-            if unknown.is_empty() {
-                let message = "`today` needs the name of a variable of dbt".to_owned();
-                self.misshapen(node, message, "write `today: {var: run_date}`".to_owned());
-            }
-            return None;
-        };
-        let default = node.get("default").and_then(Node::text);
-        self.named_variable(name, default, node)
+        let name = node.get("var").and_then(Node::text)?;
+        self.named_variable(name, node.get("default").and_then(Node::text), node)
     }
 
     fn named_variable(&mut self, name: &str, default: Option<&str>, node: &Node) -> Option<SaidToday> {
@@ -198,23 +171,19 @@ impl<'y> Loader<'y, '_> {
     }
 }
 
-/// The day that weeks begin on, or what is wrong and what helps.
-pub(super) fn weekday(node: &Node) -> Result<Weekday, (String, String)> {
-    let text = node.text().unwrap_or_default();
-    text.parse().map_err(|_| {
-        let found = if text.is_empty() { node.described().to_owned() } else { format!("`{text}`") };
-        let near = suggest::nearest(text, Weekday::ALL.iter().map(|day| day.name()));
-        let help = near.map_or_else(|| "write a day, such as `week_start: sunday`".to_owned(), suggest::similar);
-        (format!("`week_start` must be the English name of a day, found {found}"), help)
-    })
+/// The day that weeks begin on, where it is one.
+pub(super) fn weekday(node: &Node) -> Option<Weekday> {
+    node.text()?.parse().ok()
 }
 
-/// The months from January to the first month of the fiscal year, or what is wrong and what helps.
-pub(super) fn fiscal_months(node: &Node) -> Result<u8, (String, String)> {
-    let text = node.text().unwrap_or_default();
-    months(text).ok_or_else(|| {
-        let found = if text.is_empty() { node.described().to_owned() } else { format!("`{text}`") };
-        let help = "count the months from January, 0 to 11: a fiscal year that begins in April has 3".to_owned();
-        (format!("`fiscal_month_offset` must be a whole number of months, found {found}"), help)
-    })
+/// The months from January to the first month of the fiscal year, where they are fewer than a year has.
+pub(super) fn fiscal_months(node: &Node) -> Option<u8> {
+    months(node.text()?)
+}
+
+/// What is wrong with a whole number of months, and what helps.
+pub(super) fn too_many_months(node: &Node) -> Option<(String, String)> {
+    let text = node.text().filter(|text| text.parse::<u64>().is_ok() && months(text).is_none())?;
+    let help = "count the months from January, 0 to 11: a fiscal year that begins in April has 3".to_owned();
+    Some((format!("`fiscal_month_offset` must be less than a year, found `{text}`"), help))
 }

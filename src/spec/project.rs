@@ -1,19 +1,13 @@
 //! The project file, `formulac.yml`: what it says of compiling.
 
-use std::str::FromStr;
-
-use super::calendar::{fiscal_months, weekday};
+use super::calendar::{fiscal_months, too_many_months, weekday};
+use super::keys::PROJECT;
+use super::load::Loader;
 use crate::calendar::Weekday;
 use crate::diag::{Code, Diagnostic, Severity, suggest};
 use crate::dialect::Dialect;
 use crate::span::Span;
 use crate::yaml::{self, Node};
-
-/// Keys that are read here.
-const KEYS: &[&str] = &["dialect", "specs", "timezone", "blanks", "week_start", "fiscal_month_offset", "lint"];
-/// Keys of commands that keep a dbt project in step; they change no SQL.
-const OTHERS: &[&str] =
-    &["models", "tests", "omni", "environments", "inherit", "groups", "roles", "default_role", "approvals"];
 
 /// What a project file says of compiling, for all its specs and formulas.
 ///
@@ -28,6 +22,7 @@ const OTHERS: &[&str] =
 pub struct Project {
     dialect: Option<Dialect>,
     specs: Option<String>,
+    tests: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
     week_start: Weekday,
@@ -39,14 +34,26 @@ impl Project {
     /// Reads a project file. What is not understood is reported and left out.
     #[must_use]
     pub fn from_text(text: &str) -> (Self, Vec<Diagnostic>) {
-        let mut reader = Reader { project: Self::default(), diagnostics: Vec::new() };
-        match yaml::read(text, &mut reader.diagnostics) {
-            Err(fault) => reader.diagnostics.push(fault),
+        let mut diagnostics = Vec::new();
+        let mut project = Self::default();
+        match yaml::read(text, &mut diagnostics) {
+            Err(fault) => diagnostics.push(fault),
             Ok(None) => {}
-            Ok(Some(root)) => reader.root(&root),
+            Ok(Some(root)) if root.pairs().is_none() => diagnostics.push(
+                Diagnostic::new(
+                    Code::WrongShape,
+                    root.span,
+                    format!("a project file is a mapping, found {}", root.described()),
+                )
+                .with_help("begin with `dialect: postgres`"),
+            ),
+            Ok(Some(root)) => {
+                Loader::new(text, &mut diagnostics).check_keys(&root, &[&PROJECT]);
+                project = Reader { diagnostics: &mut diagnostics, silenced: Vec::new() }.read(&root);
+            }
         }
-        crate::diag::sort(&mut reader.diagnostics);
-        (reader.project, reader.diagnostics)
+        crate::diag::sort(&mut diagnostics);
+        (project, diagnostics)
     }
 
     /// The dialect of all SQL.
@@ -59,6 +66,12 @@ impl Project {
     #[must_use]
     pub fn specs(&self) -> Option<&str> {
         self.specs.as_deref()
+    }
+
+    /// The folder of generated tests that are files of their own, seen from the project's own.
+    #[must_use]
+    pub fn tests(&self) -> Option<&str> {
+        self.tests.as_deref()
     }
 
     /// The time zone in which instants become dates.
@@ -92,87 +105,36 @@ impl Project {
     }
 }
 
-struct Reader {
-    project: Project,
-    diagnostics: Vec<Diagnostic>,
+/// Reads what the tables of keys cannot say the shape of.
+struct Reader<'d> {
+    diagnostics: &'d mut Vec<Diagnostic>,
+    silenced: Vec<Code>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn report(&mut self, code: Code, span: Span, message: String, help: String) {
         self.diagnostics.push(Diagnostic::new(code, span, message).with_help(help));
     }
 
-    fn root(&mut self, root: &Node) {
-        let Some(pairs) = root.pairs() else {
-            let message = format!("a project file is a mapping, found {}", root.described());
-            return self.report(Code::WrongShape, root.span, message, "begin with `dialect: postgres`".to_owned());
-        };
-        for (key, value) in pairs {
-            match key.text() {
-                Some("dialect") => self.project.dialect = self.dialect(value),
-                Some("specs") => self.project.specs = self.text("specs", value),
-                Some("timezone") => self.project.timezone = self.text("timezone", value),
-                Some("blanks") => self.project.blank_zero = self.blanks(value),
-                Some("week_start") if !value.is_null() => match weekday(value) {
-                    Ok(day) => self.project.week_start = day,
-                    Err((message, help)) => self.report(Code::WrongShape, value.span, message, help),
-                },
-                Some("fiscal_month_offset") if !value.is_null() => match fiscal_months(value) {
-                    Ok(months) => self.project.fiscal_month_offset = months,
-                    Err((message, help)) => self.report(Code::WrongShape, value.span, message, help),
-                },
-                Some("week_start" | "fiscal_month_offset") => {}
-                Some("lint") => self.lint(value),
-                Some(name) if OTHERS.contains(&name) => {}
-                Some(name) => self.other(name, key),
-                None => {
-                    let help = "write `key: value`".to_owned();
-                    self.report(Code::UnknownKey, key.span, "a key must be a text".to_owned(), help);
-                }
-            }
+    fn read(mut self, root: &Node) -> Project {
+        let text = |key: &str| root.get(key).and_then(Node::text);
+        if let Some(lint) = root.get("lint") {
+            self.lint(lint);
         }
-    }
-
-    fn other(&mut self, name: &str, key: &Node) {
-        let known = KEYS.iter().chain(OTHERS).copied();
-        let help = match suggest::nearest(name, known) {
-            Some(near) => suggest::similar(near),
-            None => format!("the keys here are {}", listed(KEYS.iter().chain(OTHERS).copied())),
-        };
-        self.report(Code::UnknownKey, key.span, format!("unknown key `{name}`"), help);
-    }
-
-    fn text(&mut self, key: &str, value: &Node) -> Option<String> {
-        if value.text().is_none() && !value.is_null() {
-            let message = format!("`{key}` must be a text, found {}", value.described());
-            self.report(Code::WrongShape, value.span, message, format!("write `{key}:` followed by a text"));
+        let months = root.get("fiscal_month_offset");
+        if let Some((node, (message, help))) = months.and_then(|node| Some((node, too_many_months(node)?))) {
+            self.report(Code::WrongShape, node.span, message, help);
         }
-        value.text().map(str::to_owned)
-    }
-
-    fn dialect(&mut self, value: &Node) -> Option<Dialect> {
-        let name = self.text("dialect", value)?;
-        let known = Dialect::from_str(&name);
-        if let Err(unknown) = &known {
-            let near = suggest::nearest(&name, Dialect::all().map(Dialect::name));
-            let help = near.map_or_else(
-                || format!("write one of {}", listed(Dialect::all().map(Dialect::name))),
-                suggest::similar,
-            );
-            self.report(Code::WrongShape, value.span, unknown.to_string(), help);
+        Project {
+            dialect: text("dialect").and_then(|name| name.parse().ok()),
+            specs: text("specs").map(str::to_owned),
+            tests: text("tests").map(str::to_owned),
+            timezone: text("timezone").map(str::to_owned),
+            blank_zero: text("blanks") == Some("zero"),
+            week_start: root.get("week_start").and_then(weekday).unwrap_or_default(),
+            fiscal_month_offset: months.and_then(fiscal_months).unwrap_or_default(),
+            silenced: self.silenced,
         }
-        known.ok()
-    }
-
-    fn blanks(&mut self, value: &Node) -> bool {
-        if value.text() == Some("zero") {
-            return true;
-        }
-        if !value.is_null() {
-            let message = format!("`blanks` must be `zero`, found {}", value.described());
-            self.report(Code::WrongShape, value.span, message, "write `blanks: zero`, or leave it out".to_owned());
-        }
-        false
     }
 
     /// `lint: [W0412]` and `lint: {W0412: off}` turn a warning off.
@@ -198,7 +160,7 @@ impl Reader {
 
     fn silence(&mut self, node: &Node) {
         match node.text().and_then(Code::parse) {
-            Some(code) if code.severity() == Severity::Warning => self.project.silenced.push(code),
+            Some(code) if code.severity() == Severity::Warning => self.silenced.push(code),
             Some(code) => {
                 let message = format!("`{}` is an error, and only warnings are turned off", code.code());
                 self.report(Code::WrongShape, node.span, message, "leave it out".to_owned());

@@ -8,6 +8,7 @@ mod compile;
 mod explain;
 mod formats;
 mod functions;
+mod json_schema;
 mod model;
 mod project;
 mod run;

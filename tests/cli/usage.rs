@@ -77,7 +77,6 @@ fn later_subcommands() {
         "release",
         "resolve",
         "rollback",
-        "schema",
         "status",
         "verify",
     ] {

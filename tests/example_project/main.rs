@@ -7,6 +7,7 @@
 //! `FORMULAC_REQUIRE_ENGINES` set it fails instead.
 
 mod compare;
+mod passed_on;
 mod project;
 mod tools;
 
@@ -16,7 +17,7 @@ use std::process::Command;
 use compare::{Names, difference};
 use project::Expected;
 use serde_json::{Value, json};
-use tools::{answers, contents, copy, json_lines, run, run_with_input, scratch, tool, write};
+use tools::{answers, contents, copy, json_lines, read_json, run, run_with_input, scratch, tool, write};
 
 #[test]
 fn every_metric_has_expected_rows() {
@@ -170,12 +171,9 @@ fn formulac(folder: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("SQL is UTF-8")
 }
 
-/// Builds the project and gives its manifest. Every seed, model and test has to pass: the exit
-/// status alone would not tell of a warning or of a node that was skipped.
-fn build(dbt: &Path, project: &Path) -> Value {
-    let mut command = Command::new(dbt);
+/// A run of dbt in this project, the same on every machine.
+fn dbt_settings<'c>(command: &'c mut Command, project: &Path) -> &'c mut Command {
     command
-        .args(["--no-use-colors", "build"])
         .current_dir(project)
         .env("DBT_PROFILES_DIR", project)
         .env("DBT_DUCKDB_PATH", DATABASE)
@@ -187,12 +185,17 @@ fn build(dbt: &Path, project: &Path) -> Value {
     for variable in ["DBT_PROJECT_DIR", "DBT_TARGET_PATH", "DBT_LOG_PATH"] {
         command.env_remove(variable);
     }
+    command
+}
+
+/// Builds the project and gives its manifest. Every seed, model and test has to pass: the exit
+/// status alone would not tell of a warning or of a node that was skipped.
+fn build(dbt: &Path, project: &Path) -> Value {
+    let mut command = Command::new(dbt);
+    dbt_settings(command.args(["--no-use-colors", "build"]), project);
     let output = run(&mut command);
     let log = String::from_utf8_lossy(&output.stdout);
-    let artifact = |name: &str| -> Value {
-        let text = project::read(&project.join("target").join(name));
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"))
-    };
+    let artifact = |name: &str| read_json(&project.join("target").join(name));
 
     let results = artifact("run_results.json");
     let mut built = Vec::new();

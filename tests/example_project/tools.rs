@@ -61,6 +61,10 @@ pub fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
 }
 
+pub fn read_json(path: &Path) -> Value {
+    serde_json::from_str(&project::read(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
 pub fn run(command: &mut Command) -> Output {
     run_with_input(command, "")
 }

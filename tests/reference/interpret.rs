@@ -146,7 +146,9 @@ impl Run<'_> {
         let at = |x: &Expr, unit: usize| match x {
             // Order and partition of rows may read columns of the input that are no outputs.
             Expr::Name(name) if !self.grouped && step.definition(name).is_none() => {
-                self.units[unit].rows.first().map_or(Value::Null, |row| row.get(name).unwrap_or_else(|| panic!("no {name} in {}", self.step)).clone())
+                self.units[unit].rows.first().map_or(Value::Null, |row| {
+                    row.get(name).unwrap_or_else(|| panic!("no {name} in {}", self.step)).clone()
+                })
             }
             _ => self.value(x, unit, None),
         };

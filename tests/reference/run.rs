@@ -23,7 +23,7 @@ const SUITE: &str = "reference";
 const DATABASES: u64 = 97;
 
 /// How many failures are shrunk and shown.
-const SHOWN: usize = 5;
+const SHOWN: usize = 3;
 
 struct Case {
     seed: u64,

@@ -51,10 +51,11 @@ impl Value {
         }
     }
 
+    /// As a condition; a number is true unless it is zero.
     pub fn truth(&self) -> Option<bool> {
         match self {
             Self::Bool(b) => Some(*b),
-            _ => None,
+            _ => self.number().map(|n| n != 0.0),
         }
     }
 
