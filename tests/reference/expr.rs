@@ -83,7 +83,12 @@ pub enum Window {
     Rank(Box<Expr>, bool),
     PercentRank(Box<Expr>),
     /// An aggregate of the rows from one place to another of a name, where a condition holds.
-    Range { aggregate: Aggregate, condition: Option<Box<Expr>>, of: Box<Expr>, rows: Rows },
+    Range {
+        aggregate: Aggregate,
+        condition: Option<Box<Expr>>,
+        of: Box<Expr>,
+        rows: Rows,
+    },
 }
 
 /// Which rows a range holds.

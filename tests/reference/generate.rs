@@ -262,7 +262,8 @@ impl Maker<'_> {
             }
             _ => {
                 let places = [Place::First, Place::First, Place::At(-2), Place::At(-1), Place::At(1), Place::Last];
-                let (from, to) = (*self.random.pick(&places), *self.random.pick(&[Place::At(0), Place::At(2), Place::Last]));
+                let (from, to) =
+                    (*self.random.pick(&places), *self.random.pick(&[Place::At(0), Place::At(2), Place::Last]));
                 if from == to {
                     return None;
                 }
