@@ -96,7 +96,8 @@ pub enum Over {
     /// Those from one place to another in the step's order, both included.
     Rows { from: Place, to: Place },
     /// All, in the order of the call's own argument; NULLs come last, or are `apart`, in a partition of their own.
-    Ranked { descending: bool, apart: bool },
+    /// `within` the step's partition, or among all rows but for the partition that the spec names.
+    Ranked { descending: bool, apart: bool, within: bool },
 }
 
 impl Over {
@@ -198,6 +199,8 @@ pub struct Program {
     pub definitions: Vec<IrDefinition>,
     /// Aggregates with the window that computes the same, for dialects without the aggregate.
     pub window_forms: Vec<(IrId, IrId)>,
+    /// Windows with what computes the same of other windows, for dialects without the call.
+    pub other_forms: Vec<(IrId, IrId)>,
     /// Some nodes are part of no value: what they stood for was folded away.
     pub folded: bool,
     /// Indices of `definitions` so that each stands after those that it uses.
@@ -206,7 +209,7 @@ pub struct Program {
 
 impl Program {
     pub fn clear(&mut self) {
-        let Self { nodes, overs, args, texts, columns, definitions, window_forms, folded, order } = self;
+        let Self { nodes, overs, args, texts, columns, definitions, window_forms, other_forms, folded, order } = self;
         nodes.clear();
         overs.clear();
         args.clear();
@@ -214,6 +217,7 @@ impl Program {
         columns.clear();
         definitions.clear();
         window_forms.clear();
+        other_forms.clear();
         *folded = false;
         order.clear();
     }
