@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::calendar::{Frame, civil};
+use crate::calendar::{Frame, Unit, civil};
 use crate::value::Value;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +82,8 @@ pub enum Window {
     /// Descending, or not.
     Rank(Box<Expr>, bool),
     PercentRank(Box<Expr>),
+    /// Along the calendar.
+    Period(Box<Expr>, i64, Unit),
     /// An aggregate of the rows from one place to another of a name, where a condition holds.
     Range {
         aggregate: Aggregate,
@@ -120,6 +122,7 @@ impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Offset(x, n) => write!(f, "OFFSET({x}, {n})"),
+            Self::Period(x, n, unit) => write!(f, "PERIODOFFSET({x}, {n}, \"{}\")", unit.name()),
             Self::First(x) => write!(f, "FIRST({x})"),
             Self::Last(x) => write!(f, "LAST({x})"),
             Self::Row => write!(f, "ROW()"),
@@ -192,7 +195,12 @@ impl Expr {
 impl Window {
     fn children(&self) -> Vec<&Expr> {
         match self {
-            Self::Offset(x, _) | Self::First(x) | Self::Last(x) | Self::Rank(x, _) | Self::PercentRank(x) => vec![x],
+            Self::Offset(x, _)
+            | Self::Period(x, ..)
+            | Self::First(x)
+            | Self::Last(x)
+            | Self::Rank(x, _)
+            | Self::PercentRank(x) => vec![x],
             Self::Row => Vec::new(),
             Self::Range { condition, of, .. } => condition.iter().chain([of]).map(|x| &**x).collect(),
         }

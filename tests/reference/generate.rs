@@ -1,6 +1,6 @@
 //! Random specs that mean something: every name is known, every type fits, every order is total where rows depend on it.
 
-use crate::calendar::{Frame, days};
+use crate::calendar::{Frame, Unit, days};
 use crate::database::Table;
 use crate::expr::{Aggregate, Expr, Function, Level, Op, Place, Rows, Window};
 use crate::random::Random;
@@ -226,9 +226,19 @@ impl Maker<'_> {
 
     fn windows(&mut self, scope: &Scope) {
         let mut scope = Scope { windowed: scope.leaves.clone(), ..scope.clone() };
+        // Of two dates the first is moved, which the interpreter cannot tell where one is empty in all rows.
+        let is_date = |entry: &Entry| scope.leaves.iter().any(|(x, kind)| *x == entry.expr() && *kind == Kind::Date);
+        let dated = self.step.order_by.iter().filter(|(entry, _)| is_date(entry)).count() == 1;
         for _ in 0..self.random.below(3) {
             let (inner, kind) = self.random.pick(&scope.windowed).clone();
-            let Some((mut x, mut made)) = self.window(&inner, kind, &scope) else { continue };
+            let drawn = if dated && self.random.percent(30) {
+                let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
+                let unit = *self.random.pick(&Unit::ALL);
+                Some((Expr::Window(Window::Period(Box::new(inner.clone()), shift, unit)), kind))
+            } else {
+                self.window(&inner, kind, &scope)
+            };
+            let Some((mut x, mut made)) = drawn else { continue };
             let kind = if made.is_number() { kind } else { made };
             if kind.is_number() && self.random.percent(50) {
                 let op = *self.random.pick(&[Op::Subtract, Op::Divide, Op::Add]);

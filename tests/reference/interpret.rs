@@ -52,6 +52,9 @@ struct Run<'a> {
     order: Vec<usize>,
     partition: Vec<String>,
     own_partition: Vec<String>,
+    /// By unit: the date that it is ordered by, and what else tells it from others with that date.
+    date: Vec<Value>,
+    beside: Vec<String>,
 }
 
 fn step_of(step: &Step, input: &Rows) -> Rows {
@@ -83,7 +86,16 @@ fn step_of(step: &Step, input: &Rows) -> Rows {
     } else {
         units = left.into_iter().map(|row| Unit { rows: vec![row], keys: HashMap::new() }).collect();
     }
-    let mut run = Run { step, grouped, units, order: Vec::new(), partition: Vec::new(), own_partition: Vec::new() };
+    let mut run = Run {
+        step,
+        grouped,
+        units,
+        order: Vec::new(),
+        partition: Vec::new(),
+        own_partition: Vec::new(),
+        date: Vec::new(),
+        beside: Vec::new(),
+    };
     if let Some(having) = &step.having {
         let holds: Vec<bool> = (0..run.units.len()).map(|i| run.value(having, i, None).truth() == Some(true)).collect();
         let mut holds = holds.into_iter();
@@ -136,6 +148,7 @@ impl Run<'_> {
         } else {
             input_grain.iter().map(|g| Expr::name(g)).collect()
         };
+        let told_apart = grain.clone();
         let rest: Vec<Expr> = grain.into_iter().filter(|x| order.iter().all(|(o, _)| o != x)).collect();
         let by_default = self.grouped && step.partition_by.is_none() && !step.order_by.is_empty();
         let own_partition = partition.clone();
@@ -166,6 +179,28 @@ impl Run<'_> {
                     .unwrap_or(Ordering::Equal)
             });
         }
+        let dates = |x: &Expr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
+        let keys = step.order_by.iter().map(|(entry, _)| (entry, dates(&entry.expr())));
+        let key = keys.into_iter().find(|(_, values)| values.iter().any(|v| matches!(v, Value::Date(_))));
+        let (date, beside) = match &key {
+            Some((entry, values)) => {
+                let is_key = |x: &Expr| *x == entry.expr() && (self.grouped || step.definition(&entry.name).is_none());
+                let told: Vec<Expr> = match (&step.partition_by, self.grouped, told_apart.iter().any(&is_key)) {
+                    (Some(_), ..) => partition,
+                    (None, _, true) => told_apart.iter().filter(|x| !is_key(x)).cloned().collect(),
+                    (None, true, false) => {
+                        let ordered = |x: &Expr| step.order_by.iter().any(|(e, _)| e.expr() == *x);
+                        told_apart.iter().filter(|x| !ordered(x)).cloned().collect()
+                    }
+                    (None, false, false) => Vec::new(),
+                };
+                let units = 0..self.units.len();
+                let beside = units.map(|unit| told.iter().map(|x| at(x, unit).key()).collect()).collect();
+                (values.clone(), beside)
+            }
+            None => (Vec::new(), Vec::new()),
+        };
+        (self.date, self.beside) = (date, beside);
         self.order = arranged;
         self.partition = partitions;
         self.own_partition = own_partitions;
@@ -250,6 +285,16 @@ impl Run<'_> {
                     condition.chain([self.value(of, unit, own)]).collect()
                 };
                 aggregated(*aggregate, &seen.map(|(_, unit)| args(*unit)).collect::<Vec<Vec<Value>>>())
+            }
+            Window::Period(x, n, unit_of_time) => {
+                let Some(Value::Date(date)) = self.date.get(unit) else { return Value::Null };
+                let wanted = Value::Date(unit_of_time.moved(*date, *n));
+                let is = |other: &usize| self.date[*other] == wanted && self.beside[*other] == self.beside[unit];
+                // Of several none is the one.
+                match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
+                    [one] => self.value(x, *one, own),
+                    _ => Value::Null,
+                }
             }
         }
     }
