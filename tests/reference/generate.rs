@@ -294,7 +294,10 @@ impl Maker<'_> {
         if !matches!(inner, Expr::Name(_) | Expr::Period(..)) {
             return None;
         }
-        let (aggregate, made) = match self.random.below(7) {
+        let all = rows == Rows::All;
+        let (aggregate, made) = match self.random.below(9) {
+            7 if all && kind != Kind::Float => (Aggregate::CountDistinct, Kind::Int),
+            8 if all && kind.is_number() => (Aggregate::Median, Kind::Float),
             0 | 1 if kind.is_number() => (Aggregate::Sum, kind),
             2 if kind.is_number() => (Aggregate::Average, Kind::Float),
             3 if kind.is_number() => (Aggregate::SumIf, kind),
