@@ -1,7 +1,8 @@
 //! Function calls: the number of arguments, the overload, the type and null rule of the result.
 
 use super::lower::Lower;
-use super::overload::{Chosen, Operands};
+use super::operands::Operands;
+use super::overload::Chosen;
 use super::ranges;
 use crate::ast::Call;
 use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ParamType, internal};

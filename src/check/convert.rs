@@ -1,7 +1,7 @@
 //! Implicit conversions: the few that are safe, each one put into the tree as a call.
 
 use super::lower::Lower;
-use super::overload::Operands;
+use super::operands::Operands;
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};

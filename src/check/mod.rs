@@ -13,6 +13,7 @@ mod infer_calls;
 mod levels;
 mod lower;
 mod names;
+mod operands;
 mod operators;
 mod order;
 mod overload;

@@ -91,6 +91,8 @@ pub(super) struct Resolver<'a> {
     columns: &'a mut Vec<ColumnUse>,
     /// The relation that the first name came from, when none is chosen.
     settled: Option<Arc<str>>,
+    /// The columns that the step groups by, as far as read.
+    key_columns: Vec<u32>,
     /// How often a similar name may still be looked for: a text of nothing but faults is read as fast as any.
     pub searches: u32,
 }
@@ -128,7 +130,17 @@ pub(super) fn resolve(
             symbol.definition = Some(index as u32);
         }
     }
-    let mut resolver = Resolver { ast, source, scope, diagnostics, tables, columns, settled: None, searches: SEARCHES };
+    let mut resolver = Resolver {
+        ast,
+        source,
+        scope,
+        diagnostics,
+        tables,
+        columns,
+        settled: None,
+        key_columns: Vec::new(),
+        searches: SEARCHES,
+    };
     if ast.ranges {
         ranges::mark_cells(ast, source, scope, &resolver.tables.symbols, &mut names.targets);
     }
@@ -165,7 +177,11 @@ pub(super) fn resolve(
             *slot = target;
         }
         if role == Role::GroupBy {
-            names.keys.extend(key(ast, definition.body, &names.targets, source));
+            let key = key(ast, definition.body, &names.targets, source);
+            if let Some(Key::Column(column)) = key {
+                resolver.key_columns.push(column);
+            }
+            names.keys.extend(key);
         }
     }
     if ast.ranges {
@@ -250,9 +266,19 @@ impl Resolver<'_> {
         match lookup {
             Lookup::Column(column) if self.is_unsettled(column, text, own) => Some(self.unsettled(text, span)),
             Lookup::Column(column) => Some(self.one_relation(column, span)),
-            Lookup::Ambiguous => Some(self.ambiguous(text, span)),
+            Lookup::Ambiguous => Some(match self.key_called(text, role) {
+                Some(column) => Target::Column(column),
+                None => self.ambiguous(text, span),
+            }),
             Lookup::Missing | Lookup::Not => None,
         }
+    }
+
+    /// The column of this name that the step groups by, for what is asked of its groups.
+    fn key_called(&self, text: &str, role: Role) -> Option<u32> {
+        let of_groups = role == Role::Having || role.orders_groups();
+        let is = |column: &u32| self.columns[*column as usize].name.eq_ignore_ascii_case(text);
+        self.key_columns.iter().copied().find(is).filter(|_| of_groups)
     }
 
     /// The column of the scope with this name: relation and position.

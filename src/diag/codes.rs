@@ -278,6 +278,10 @@ codes! {
     NeedsQuery "F0507" "needs-query" Error
         "A value that looks at other rows of a value that looks at other rows cannot be one expression: `query` and `model` compute it in two CTEs. Nor can PERIODOFFSET, for which they join."
         Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same in a spec");
+    UnsupportedJoin "F0508" "unsupported-join" Error
+        "This warehouse makes the join only where its condition asks that something of one side equals something of the other: BigQuery a left or full join, Postgres a full one. Join by such an equality as well; an inner join needs none."
+        Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: full, cardinality: many}\ndefinitions: n = bands.name\n")
+        => Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: inner, cardinality: many}\ndefinitions: n = bands.name\n");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "A dbt model's name is letters, digits and `_`, not beginning with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");
@@ -305,7 +309,7 @@ codes! {
         Spec("model: [m]\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     LaterKey "F0805" "key-not-built-yet" Error
         "The key is part of the contract, and this version does not build it yet: refused, so that nothing is left out in silence."
-        Spec("model: m\nfrom: t\ntags: [a]\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
+        Spec("model: m\nfrom: t\npivot_by: g\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     DuplicateStep "F0806" "duplicate-step" Error
         "Two steps have the same name."
         Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: a, definitions: y = 1}\n")
@@ -352,10 +356,6 @@ codes! {
         "A name or a formula that is a number, a date, a truth value or nothing to YAML when it stands there without quotes. Readers of YAML differ in what they make of it."
         Spec("model: m\nfrom: t\ndefinitions:\n  2024: SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  \"2024\": SUM(x)\n");
-    DuplicateRelation "F0840" "duplicate-relation" Error
-        "Two relations of a step are read by the same name, so that a column would not say whose it is."
-        Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")
-        => Spec("model: m\nfrom: people\njoins:\n  - {to: people, as: bosses, on: people.boss_id = bosses.id, cardinality: many}\ndefinitions: boss = bosses.name\n");
     NotASchema "F0820" "not-a-schema" Error
         "The file given as a schema is none of the kinds that are understood."
         Schema("tables: []") => Schema("relations: {orders: {columns: {id: integer}}}");
@@ -365,6 +365,10 @@ codes! {
     UnreadableFile "F0822" "unreadable-file" Error
         "A file that the command was given is not there, or cannot be read. Nothing is written then; the exit status is 5."
         Shown("formulac check metrics/no_such_file.yml") => Shown("formulac check metrics/revenue.yml");
+    DuplicateRelation "F0840" "duplicate-relation" Error
+        "Two relations of a step are read by the same name, so that a column would not say whose it is."
+        Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")
+        => Spec("model: m\nfrom: people\njoins:\n  - {to: people, as: bosses, on: people.boss_id = bosses.id, cardinality: many}\ndefinitions: boss = bosses.name\n");
     Internal "F0901" "internal" Error
         "A fault of formulac itself. Please report it with the input."
         Shown("none known") => Shown("none known");

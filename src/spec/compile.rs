@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::cardinality::check_visible;
+use super::cardinality::{check_supported, check_visible};
 use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed};
 use super::fan_out::check_fan_out;
 use super::formulas::Formulas;
@@ -253,6 +253,7 @@ impl<'r> Run<'r> {
         if let Some(joined) = sound {
             check_visible(&plan, joined, &mut found);
             check_fan_out(&plan, step, joined, &mut found);
+            check_supported(&plan, step, joined, options.dialect, &mut found);
         }
         let kept = joined.map(|joined| joined.kept(step, diagnostics));
         let unproven = sound.map(|joined| self.unproven(&plan, step, input.name, joined, diagnostics));

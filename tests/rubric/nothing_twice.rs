@@ -179,9 +179,9 @@ fn ctes_distinct_and_used() {
                 if !seen.insert(name.to_lowercase()) {
                     faults.push(format!("two CTEs are called {name}"));
                 }
-                let reads = |l: &str| {
-                    let l = l.trim();
-                    l == format!("from {name}") || l.ends_with(&format!(" from {name}")) || l.contains(&format!(" join {name} as "))
+                let reads = |line: &str| {
+                    let (read, _) = line.trim_end_matches(';').trim().split_once(" as ").unwrap_or((line, ""));
+                    ["from", "join"].iter().any(|word| read.trim().ends_with(&format!("{word} {name}")))
                 };
                 if !sql.lines().any(reads) {
                     faults.push(format!("the CTE {name} is never read"));
