@@ -313,7 +313,8 @@ impl Infer<'_> {
         let ast = self.ast;
         let keys = ast.definitions.iter().filter(|d| self.scope.role(d.part) == Role::OrderBy).map(|d| d.body);
         let keys: Vec<(ExprId, Term)> = keys.map(|body| (body, self.term(body))).collect();
-        let is_date = |term: &Term| matches!(term, Term::Temporal) || matches!(term, Term::Type(ty) if ty.is_temporal());
+        let is_date =
+            |term: &Term| matches!(term, Term::Temporal) || matches!(term, Term::Type(ty) if ty.is_temporal());
         if !keys.iter().any(|(_, term)| is_date(term))
             && let Some((body, _)) = keys.iter().find(|(_, term)| matches!(term, Term::Var(_)))
         {

@@ -71,8 +71,7 @@ impl Lower<'_> {
         };
         let near = letter.or_else(|| suggest::nearest(singular, Unit::ALL.iter().map(|unit| unit.name())));
         let shown = self.source_text(span);
-        let diagnostic =
-            Diagnostic::new(Code::UnknownUnit, span, format!("`PERIODOFFSET` does not move by `{shown}`"));
+        let diagnostic = Diagnostic::new(Code::UnknownUnit, span, format!("`PERIODOFFSET` does not move by `{shown}`"));
         self.report(match near {
             Some(near) => diagnostic.with_help(format!("write \"{near}\"")),
             None => diagnostic.with_help("write \"day\", \"week\", \"month\", \"quarter\" or \"year\""),

@@ -65,7 +65,8 @@ pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<
 }
 
 fn shifted(name: &str, function: FunctionId, calendar: Calendar) -> Timeframe {
-    let (function, shift) = match (name, calendar.week_shift(), calendar.quarter_shift(), calendar.fiscal_month_offset) {
+    let (function, shift) = match (name, calendar.week_shift(), calendar.quarter_shift(), calendar.fiscal_month_offset)
+    {
         ("week", days @ 1.., ..) => (internal::TRUNC_WEEK_FROM, Shift::Week(days)),
         ("day_of_week_num", days @ 1.., ..) => (internal::DAY_OF_WEEK_NUM_FROM, Shift::Days(days)),
         ("fiscal_quarter", _, months @ 1.., _) => (internal::FISCAL_QUARTER, Shift::Months(months)),

@@ -70,12 +70,27 @@ mod tests {
 
     #[test]
     fn one_value_and_nothing_else() {
-        for sql in ["current_date - 1", "date_trunc('month', current_date)", "date '2024-03-31'", "cast(\"a\" as date)"] {
+        for sql in ["current_date - 1", "date_trunc('month', current_date)", "date '2024-03-31'", "cast(\"a\" as date)"]
+        {
             assert_eq!(fault(sql), None, "{sql}");
         }
         for sql in [
-            "", "a; drop table x", "a) as date), (b", "(a", "'a", "a, b", "a -- b", "a /* b */", "{{ x }}", "{% x %}",
-            "(select max(d) from t)", "a # b", "$$a$$", "'\\'", "a\nb", "a)(b",
+            "",
+            "a; drop table x",
+            "a) as date), (b",
+            "(a",
+            "'a",
+            "a, b",
+            "a -- b",
+            "a /* b */",
+            "{{ x }}",
+            "{% x %}",
+            "(select max(d) from t)",
+            "a # b",
+            "$$a$$",
+            "'\\'",
+            "a\nb",
+            "a)(b",
         ] {
             assert!(fault(sql).is_some(), "{sql}");
         }

@@ -154,7 +154,8 @@ impl Planner<'_> {
         let program = self.step.program;
         let function = if period.count < 0 { internal::EARLIER } else { internal::LATER };
         let overloads = catalog::get(function).overloads;
-        let takes = |ty: Type| move |o: &&catalog::Overload| o.params.first().is_some_and(|p| p.ty == ParamType::Is(ty));
+        let takes =
+            |ty: Type| move |o: &&catalog::Overload| o.params.first().is_some_and(|p| p.ty == ParamType::Is(ty));
         let timed = overloads.iter().find(takes(Type::Timestamp)).filter(|_| program.meta(key).ty == Type::Timestamp);
         let Some(overload) = timed.or(overloads.first()) else { return self.emitter.written(key) };
         let words = program.args(period.words);
@@ -183,7 +184,9 @@ impl Planner<'_> {
         // What tells the rows apart: each column, with what it is.
         let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
             let key_column = self.column_of(key, stage).map(|(name, _)| name).unwrap_or_default();
-            let of = |o: &Output| (o.name.clone(), false, program.meta(o.root).nullable, o.name.eq_ignore_ascii_case(&key_column));
+            let of = |o: &Output| {
+                (o.name.clone(), false, program.meta(o.root).nullable, o.name.eq_ignore_ascii_case(&key_column))
+            };
             self.outputs.iter().filter(|o| o.key).map(of).collect()
         } else {
             // A column that a definition made is not the one of the grain, whatever its name.

@@ -85,7 +85,8 @@ fn step_of(step: &Step, input: &Rows) -> Rows {
     } else {
         units = left.into_iter().map(|row| Unit { rows: vec![row], keys: HashMap::new() }).collect();
     }
-    let mut run = Run { step, grouped, units, order: Vec::new(), partition: Vec::new(), date: Vec::new(), beside: Vec::new() };
+    let mut run =
+        Run { step, grouped, units, order: Vec::new(), partition: Vec::new(), date: Vec::new(), beside: Vec::new() };
     if let Some(having) = &step.having {
         let holds: Vec<bool> = (0..run.units.len()).map(|i| run.value(having, i, None).truth() == Some(true)).collect();
         let mut holds = holds.into_iter();
