@@ -15,7 +15,6 @@ const PLANNED: &[&str] = &[
     "log",
     "lsp",
     "plan",
-    "preview",
     "promote",
     "pull",
     "push",

@@ -3,6 +3,8 @@
 mod args;
 mod check;
 mod compile;
+mod dbt_project;
+mod environment;
 mod exit;
 mod explain;
 mod fix;
@@ -12,6 +14,7 @@ mod later;
 mod model;
 mod page;
 mod parts;
+mod preview;
 mod project;
 mod query;
 mod schema;
@@ -46,6 +49,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Compile(args) => compile::run(session, args),
         Command::Query(args) => query::run(session, args),
         Command::Model(args) => model::run(session, args),
+        Command::Preview(args) => preview::run(session, args),
         Command::Check(args) => check::run(session, args),
         Command::Explain(args) => explain::run(session, args),
         Command::Functions(args) => functions::run(session, args),

@@ -21,6 +21,14 @@ impl From {
         }
     }
 
+    /// The table as a query reads it: as written, or the name of the model or source.
+    pub fn spelled(&self) -> &str {
+        match self {
+            Self::Table(table) => table,
+            Self::Ref { .. } | Self::Source { .. } => self.name(),
+        }
+    }
+
     /// The name by which the rows are known: the model, the table.
     pub fn name(&self) -> &str {
         match self {

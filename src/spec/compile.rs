@@ -43,6 +43,7 @@ impl Compiler {
             model: None,
             model_fault: None,
             columns: Vec::new(),
+            tables: Vec::new(),
             definitions: Vec::new(),
             diagnostics: Vec::new(),
         };
@@ -68,6 +69,7 @@ impl Compiler {
                 if let Some(spec) = load::load(&root, source, &mut compiled.diagnostics) {
                     compiled.name = Some(spec.model.text.to_owned());
                     compiled.name_span = spec.model.node.span;
+                    compiled.tables = vec![spec.from.spelled().to_owned()];
                     let mut run = Run::new(self, &spec, source, path);
                     self.pool.lend(|memory| run.run(&mut compiled, memory));
                     compiled.definitions = run.definitions;

@@ -8,10 +8,9 @@ use crate::span::Span;
 use crate::yaml::{self, Node};
 
 /// Keys that are read here.
-const KEYS: &[&str] = &["dialect", "specs", "timezone", "blanks", "lint"];
+const KEYS: &[&str] = &["dialect", "specs", "timezone", "blanks", "lint", "environments"];
 /// Keys of commands that keep a dbt project in step; they change no SQL.
-const OTHERS: &[&str] =
-    &["models", "tests", "omni", "environments", "inherit", "groups", "roles", "default_role", "approvals"];
+const OTHERS: &[&str] = &["models", "tests", "omni", "inherit", "groups", "roles", "default_role", "approvals"];
 /// Keys that would change SQL, with the one value that is built.
 const DEFAULTS_ONLY: &[(&str, &str)] = &[("week_start", "monday"), ("fiscal_month_offset", "0")];
 
@@ -31,6 +30,21 @@ pub struct Project {
     timezone: Option<String>,
     blank_zero: bool,
     silenced: Vec<Code>,
+    environments: Vec<Environment>,
+}
+
+/// An environment of a project, as far as it says where something is run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// The output of the dbt profile.
+    pub connection: Option<String>,
+    /// Whether nothing is to be run in it by chance.
+    pub protected: bool,
+    /// The dialect of its warehouse, where that is not the project's.
+    pub dialect: Option<Dialect>,
 }
 
 impl Project {
@@ -71,6 +85,12 @@ impl Project {
         self.blank_zero
     }
 
+    /// The environments, in the order written.
+    #[must_use]
+    pub fn environments(&self) -> &[Environment] {
+        &self.environments
+    }
+
     /// Warnings that are turned off.
     #[must_use]
     pub fn silenced(&self) -> &[Code] {
@@ -100,6 +120,7 @@ impl Reader {
                 Some("timezone") => self.project.timezone = self.text("timezone", value),
                 Some("blanks") => self.project.blank_zero = self.blanks(value),
                 Some("lint") => self.lint(value),
+                Some("environments") => self.environments(value),
                 Some(name) if OTHERS.contains(&name) => {}
                 Some(name) => self.other(name, key, value),
                 None => {
@@ -158,6 +179,33 @@ impl Reader {
             self.report(Code::WrongShape, value.span, message, "write `blanks: zero`, or leave it out".to_owned());
         }
         false
+    }
+
+    /// What else an environment says is read by the commands that it is for.
+    fn environments(&mut self, value: &Node) {
+        let Some(pairs) = value.pairs() else {
+            if !value.is_null() {
+                let message = format!("`environments` must be a mapping, found {}", value.described());
+                let help = "write `environments: {development: {connection: dev}}`".to_owned();
+                self.report(Code::WrongShape, value.span, message, help);
+            }
+            return;
+        };
+        for (key, value) in pairs {
+            let Some(name) = key.text() else { continue };
+            let mut environment = Environment { name: name.to_owned(), ..Environment::default() };
+            for (key, value) in value.pairs().unwrap_or_default() {
+                match key.text() {
+                    Some("connection") => environment.connection = self.text("connection", value),
+                    Some("dialect") => environment.dialect = self.dialect(value),
+                    Some("protected") => {
+                        environment.protected = value.text().is_some_and(|text| text.eq_ignore_ascii_case("true"));
+                    }
+                    _ => {}
+                }
+            }
+            self.project.environments.push(environment);
+        }
     }
 
     /// `lint: [W0412]` and `lint: {W0412: off}` turn a warning off.
@@ -237,6 +285,9 @@ lint: {W0412: off, W0210: on}
         assert_eq!(faults, []);
         assert_eq!((project.dialect().map(Dialect::name), project.specs()), (Some("snowflake"), Some("metrics/")));
         assert_eq!((project.blanks_as_zero(), project.silenced()), (true, &[Code::CountOfCondition][..]));
+        let [production, development] = project.environments() else { panic!("two environments") };
+        assert_eq!((production.name.as_str(), production.protected), ("production", true));
+        assert_eq!((development.connection.as_deref(), development.protected), (Some("dev_warehouse"), false));
     }
 
     #[test]

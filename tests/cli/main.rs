@@ -9,6 +9,7 @@ mod explain;
 mod formats;
 mod functions;
 mod model;
+mod preview;
 mod project;
 mod run;
 mod schema;

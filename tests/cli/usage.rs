@@ -8,7 +8,7 @@ use crate::run::Place;
 fn help() {
     let mut place = Place::new("help");
     place.show(&["--help"]);
-    for command in ["compile", "query", "model", "check", "explain", "functions"] {
+    for command in ["compile", "query", "model", "preview", "check", "explain", "functions"] {
         place.show(&[command, "-h"]);
     }
     assert_snapshot!(place.transcript());
@@ -37,6 +37,15 @@ fn wrong_usage() {
         &["query"],
         &["model"],
         &["model", "m.yml", "--check"],
+        &["preview"],
+        &["preview", "m.yml", "--limit", "0"],
+        &["preview", "m.yml"],
+        &["preview", "m.yml", "--engine", "duckdb"],
+        &["preview", "m.yml", "--engine", "dbt"],
+        &["preview", "m.yml", "--engine", "dbt", "--data", "."],
+        &["preview", "m.yml", "--engine", "duckdbb"],
+        &["preview", "m.yml", "--engine", "mysql://me:secret@host/db"],
+        &["preview", "m.yml", "--data", "."],
         &["check"],
         &["check", "-", "--fix"],
         &["explain"],
@@ -70,7 +79,6 @@ fn later_subcommands() {
         "log",
         "lsp",
         "plan",
-        "preview",
         "promote",
         "pull",
         "push",
