@@ -72,6 +72,8 @@ pub enum Format {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Begin in a dbt project, or write an example project
+    Init(InitArgs),
     /// Compile a formula or definitions to SQL expressions
     Compile(CompileArgs),
     /// Compile a model spec to a plain SQL query
@@ -156,6 +158,22 @@ impl From<ContextName> for Context {
 pub enum Blanks {
     /// As in Omni's engine
     Zero,
+}
+
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Folder of the dbt project [default: found from the working directory upwards]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath, required_if_eq("example", "true"))]
+    pub folder: Option<PathBuf>,
+    /// Write an example project, with dbt's files and data, to a new or empty DIR
+    #[arg(long)]
+    pub example: bool,
+    /// SQL dialect [default: that of the dbt adapter]
+    #[arg(long, value_name = "DIALECT", value_parser = dialects(), conflicts_with = "example")]
+    pub dialect: Option<Dialect>,
+    /// Show what would be written, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -18,7 +18,10 @@ const PROFILES: &str = "profiles.yml";
 pub struct DbtProject {
     /// The folder that it stands in, as seen from here.
     pub folder: PathBuf,
-    pub profile: Option<String>,
+    profile: Option<String>,
+    /// Folders of models and of seeds, seen from the project's.
+    pub model_paths: Vec<String>,
+    pub seed_paths: Vec<String>,
     target_path: String,
 }
 
@@ -45,7 +48,16 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
     let documents = Yaml::load_from_str(&source.text).unwrap_or_default();
     let root = documents.first();
     let text = |key: &str| root.and_then(|root| text(root, key));
+    let paths = |keys: [&str; 2], default: &str| {
+        let listed = keys.iter().find_map(|key| root?.as_mapping_get(key)?.as_vec());
+        match listed {
+            Some(paths) => paths.iter().filter_map(|path| path.as_str().map(str::to_owned)).collect(),
+            None => vec![default.to_owned()],
+        }
+    };
     Ok(DbtProject {
+        model_paths: paths(["model-paths", "source-paths"], "models"),
+        seed_paths: paths(["seed-paths", "data-paths"], "seeds"),
         profile: text("profile"),
         target_path: text("target-path").unwrap_or_else(|| "target".to_owned()),
         folder,
@@ -58,7 +70,7 @@ fn text(node: &Yaml<'_>, key: &str) -> Option<String> {
 
 /// What is read of a manifest.
 #[derive(Debug, Default, Deserialize)]
-pub struct Manifest {
+struct Manifest {
     #[serde(default)]
     metadata: Metadata,
 }
@@ -75,12 +87,13 @@ impl DbtProject {
         self.folder.join(&self.target_path).join("manifest.json")
     }
 
-    /// The dialect of the adapter: that of the profile's output, else what the last manifest was made for. Why it is
-    /// not known is for people to read.
-    pub fn dialect(&self, target: Option<&str>) -> Result<Dialect, String> {
-        let adapter = match self.adapter_of_profile(target) {
-            Ok(adapter) => adapter,
-            Err(why) => self.adapter_of_manifest().ok_or(why)?,
+    /// The dialect of the adapter: that of the output that is named, else the one that the last manifest was made for,
+    /// else that of the profile's own target. Why it is not known is for people to read.
+    pub fn dialect(&self, output: Option<&str>) -> Result<Dialect, String> {
+        let of_manifest = self.adapter_of_manifest().filter(|_| output.is_none());
+        let adapter = match of_manifest {
+            Some(adapter) => adapter,
+            None => self.profile()?.adapter(output)?,
         };
         adapter.parse().map_err(|_| {
             let all: Vec<&str> = Dialect::all().map(Dialect::name).collect();
@@ -93,7 +106,8 @@ impl DbtProject {
         serde_json::from_str::<Manifest>(&text).ok()?.metadata.adapter_type
     }
 
-    fn adapter_of_profile(&self, target: Option<&str>) -> Result<String, String> {
+    /// The profile of the project.
+    pub fn profile(&self) -> Result<Profile, String> {
         let name = self.profile.as_deref().ok_or("dbt_project.yml names no profile")?;
         let name = rendered(name).ok_or_else(|| format!("`{name}` in dbt_project.yml is more than formulac reads"))?;
         let path = self.profiles().ok_or("there is no profiles.yml")?;
@@ -101,23 +115,14 @@ impl DbtProject {
         let documents = Yaml::load_from_str(&source).map_err(|_| "profiles.yml is not YAML".to_owned())?;
         let profile = documents.first().and_then(|root| root.as_mapping_get(&name));
         let profile = profile.ok_or_else(|| format!("profiles.yml has no profile `{name}`"))?;
-        let outputs = profile.as_mapping_get("outputs").ok_or_else(|| format!("profile `{name}` has no outputs"))?;
-        let target = match target {
-            Some(target) => Some(target.to_owned()),
-            None => text(profile, "target").map_or(Some("default".to_owned()), |target| rendered(&target)),
-        };
-        let chosen = target.as_deref().and_then(|target| outputs.as_mapping_get(target));
-        let adapter = |output: &Yaml<'_>| text(output, "type").and_then(|text| rendered(&text));
-        match chosen {
-            Some(output) => adapter(output).ok_or_else(|| format!("an output of profile `{name}` has no type")),
-            // Where all outputs are of one kind it does not matter which is meant.
-            None => {
-                let all = outputs.as_mapping().into_iter().flat_map(|outputs| outputs.values());
-                let mut all = all.filter_map(adapter);
-                let first = all.next().filter(|first| all.all(|other| other == *first));
-                first.ok_or_else(|| format!("profile `{name}` has no output `{}`", target.unwrap_or_default()))
-            }
-        }
+        let outputs = profile.as_mapping_get("outputs").and_then(Yaml::as_mapping);
+        let outputs = outputs.into_iter().flatten().filter_map(|(key, output)| {
+            let adapter = text(output, "type").and_then(|text| rendered(&text));
+            Some(Output { name: key.as_str()?.to_owned(), adapter })
+        });
+        let outputs = outputs.collect();
+        let target = text(profile, "target").map_or(Some("default".to_owned()), |target| rendered(&target));
+        Ok(Profile { name, target, outputs })
     }
 
     /// Where dbt looks for it.
@@ -126,6 +131,40 @@ impl DbtProject {
         let told = std::env::var_os("DBT_PROFILES_DIR").map(PathBuf::from);
         let folders = [told, Some(self.folder.clone()), home().map(|home| PathBuf::from(home).join(".dbt"))];
         folders.into_iter().flatten().map(|folder| folder.join(PROFILES)).find(|path| path.is_file())
+    }
+}
+
+/// A profile of profiles.yml.
+#[derive(Debug)]
+pub struct Profile {
+    name: String,
+    /// The output that is used when none is named; none where it is not known.
+    pub target: Option<String>,
+    pub outputs: Vec<Output>,
+}
+
+/// An output of a profile.
+#[derive(Debug)]
+pub struct Output {
+    pub name: String,
+    pub adapter: Option<String>,
+}
+
+impl Profile {
+    /// The adapter of an output, or of the profile's own target.
+    fn adapter(&self, output: Option<&str>) -> Result<String, String> {
+        let name = &self.name;
+        let target = output.or(self.target.as_deref());
+        if let Some(output) = self.outputs.iter().find(|output| Some(output.name.as_str()) == target) {
+            return output.adapter.clone().ok_or_else(|| format!("an output of profile `{name}` has no type"));
+        }
+        // Where all outputs are of one kind it does not matter which is meant.
+        let mut adapters = self.outputs.iter().filter_map(|output| output.adapter.as_deref());
+        let first = adapters.next().filter(|first| output.is_none() && adapters.all(|other| other == *first));
+        first.map(str::to_owned).ok_or_else(|| match target {
+            Some(target) => format!("profile `{name}` has no output `{target}`"),
+            None => format!("the target of profile `{name}` is not known"),
+        })
     }
 }
 

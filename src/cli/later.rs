@@ -10,7 +10,6 @@ const PLANNED: &[&str] = &[
     "fmt",
     "generate",
     "impact",
-    "init",
     "lineage",
     "log",
     "lsp",

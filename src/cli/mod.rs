@@ -10,6 +10,7 @@ mod explain;
 mod fix;
 mod functions;
 mod human;
+mod init;
 mod later;
 mod model;
 mod page;
@@ -46,6 +47,7 @@ pub fn main() -> ExitCode {
 
 fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
     match command {
+        Command::Init(args) => init::run(session, args),
         Command::Compile(args) => compile::run(session, args),
         Command::Query(args) => query::run(session, args),
         Command::Model(args) => model::run(session, args),

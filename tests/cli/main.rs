@@ -8,6 +8,7 @@ mod compile;
 mod explain;
 mod formats;
 mod functions;
+mod init;
 mod model;
 mod preview;
 mod project;

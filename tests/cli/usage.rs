@@ -8,7 +8,7 @@ use crate::run::Place;
 fn help() {
     let mut place = Place::new("help");
     place.show(&["--help"]);
-    for command in ["compile", "query", "model", "preview", "check", "explain", "functions"] {
+    for command in ["init", "compile", "query", "model", "preview", "check", "explain", "functions"] {
         place.show(&[command, "-h"]);
     }
     assert_snapshot!(place.transcript());
@@ -22,6 +22,8 @@ fn wrong_usage() {
     place.write("f.fx", "a = 1\n");
     for args in [
         &[][..],
+        &["init", "--example"],
+        &["init", "--example", "x", "--dialect", "duckdb"],
         &["compile"],
         &["compile", "a", "b"],
         &["compile", "a", "--file", "f.fx"],
@@ -74,7 +76,6 @@ fn later_subcommands() {
         "fmt",
         "generate",
         "impact",
-        "init",
         "lineage",
         "log",
         "lsp",

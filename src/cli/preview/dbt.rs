@@ -90,9 +90,17 @@ fn value(value: &Value) -> Option<String> {
     }
 }
 
-/// What dbt says of a failure: the last of its errors has all of it.
+/// What dbt says of a failure in its first error, without the lines that say only whose error it is.
 fn message(events: &[Value], err: &str) -> String {
     let errors = events.iter().filter(|event| event["info"]["level"] == "error");
-    let texts = errors.filter_map(|event| event["data"]["exc"].as_str().or(event["info"]["msg"].as_str()));
-    texts.last().map_or_else(|| err.to_owned(), str::to_owned)
+    let mut texts = errors.filter_map(|event| event["data"]["exc"].as_str().or(event["info"]["msg"].as_str()));
+    let text = texts.next().unwrap_or(err);
+    let is_frame = |line: &str| {
+        ["Runtime", "Database", "Compilation"].iter().any(|kind| {
+            line.trim_start()
+                .strip_prefix(kind)
+                .is_some_and(|rest| rest.trim_end() == " Error" || rest.starts_with(" Error in "))
+        })
+    };
+    text.lines().skip_while(|line| is_frame(line)).collect::<Vec<_>>().join("\n")
 }

@@ -93,12 +93,14 @@ fn place(message: &str, sent: Sent<'_>) -> Option<Span> {
     let caret = caret_line.chars().position(|c| c == '^')?.checked_sub(prefix)?;
     let whole = format!("{}{}", sent.before, sent.sql);
     let start = whole.split_inclusive('\n').take(number.checked_sub(1)?).map(str::len).sum::<usize>();
-    let line = whole.get(start..)?.lines().next()?;
+    let line = whole.get(start..)?.lines().next().unwrap_or_default();
     let cut = excerpt.trim_end_matches("...");
     let core = cut.strip_prefix("...").unwrap_or(cut);
-    let at = line.find(core)?;
+    // What dbt sends has other lines than what it is given.
+    let only = |core: &str| whole.find(core).filter(|at| whole.rfind(core) == Some(*at));
+    let at = line.find(core).map(|at| start + at).or_else(|| only(core).filter(|_| core.len() > 1))?;
     let inside = core.char_indices().nth(caret.checked_sub(cut.chars().count() - core.chars().count())?)?.0;
-    let from = (start + at + inside).checked_sub(sent.before.len())?;
+    let from = (at + inside).checked_sub(sent.before.len())?;
     let rest = sent.sql.get(from..)?;
     let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').filter(|length| *length > 0);
     let length = word.unwrap_or_else(|| rest.chars().next().map_or(0, char::len_utf8));
@@ -120,9 +122,11 @@ mod tests {
         assert_eq!(found(duckdb, "describe ", sql).as_deref(), Some("amout"));
         let cut = "ERROR:  no\nLINE 2: ...t as \"é\", broken\n                    ^";
         assert_eq!(found(cut, "", sql).as_deref(), Some("broken"));
+        let by_dbt = "  no\n  LINE 7:   amout as \"é\", broken\n            ^^^^^\n";
+        assert_eq!(found(by_dbt, "", sql).as_deref(), Some("amout"));
         let first = "LINE 1: describe select id,\n                        ^";
         assert_eq!(found(first, "describe ", sql).as_deref(), Some("id"));
-        for nowhere in ["", "LINE 9: x\n        ^", "LINE 1: describe\n        ^", "LINE 2: amout", "LINE x: y\n^"] {
+        for nowhere in ["", "LINE 9: xyz\n        ^", "LINE 1: describe\n        ^", "LINE 2: amout", "LINE x: y\n^"] {
             assert_eq!(found(nowhere, "describe ", sql), None, "{nowhere}");
         }
     }

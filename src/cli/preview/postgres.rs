@@ -150,22 +150,31 @@ pub fn query(
     typed: Option<&Schema>,
     limit: u32,
 ) -> Result<Answer, Failure> {
-    let mut script = "set standard_conforming_strings = on;\n".to_owned();
+    // All answers before the rows are pairs.
+    let mut script =
+        "set standard_conforming_strings = on;\nselect current_setting('server_version'), '';\n".to_owned();
     for file in files {
         script.push_str(&load(file, typed)?);
+        script.push_str("select 'loaded', '';\n");
     }
     let rows = "select (select json_agg(value order by place) \
                 from json_each_text(row_to_json(formulac_answer.*)) with ordinality as pair (name, value, place)) from (\n";
     let end = format!(") as formulac_answer limit {}", u64::from(limit) + 1);
-    script.push_str("begin transaction read only;\nselect current_setting('server_version'), '';\n");
-    // The columns come in pairs of name and type; no type is empty.
+    script.push_str("begin transaction read only;\n");
+    // The columns come as name and type; no type is empty.
     script.push_str(&format!("{sql}\\gdesc\nselect '', '';\n{rows}{sql}{end};\nrollback;\n"));
     let output = server.run(&script)?;
     let mut fields = output.out.split('\0');
     let version = fields.next().filter(|text| !text.is_empty());
-    let Some(version) = version else { return Err(fault::of_file(ENGINE, &output.err, "<data>")) };
+    let Some(version) = version else { return Err(fault::of_file(ENGINE, &output.err, "<postgres>")) };
     let version = version.split_whitespace().next().unwrap_or_default();
     let mut fields = fields.skip(1);
+    for file in files {
+        match (fields.next(), fields.next()) {
+            (Some("loaded"), Some("")) => {}
+            _ => return Err(fault::of_file(ENGINE, &output.err, &file.shown)),
+        }
+    }
     let mut columns = Vec::new();
     let mut described = false;
     while let (Some(name), Some(ty)) = (fields.next(), fields.next()) {
