@@ -52,7 +52,9 @@ pub use diag::{Code, Diagnostic, Severity};
 pub use dialect::{Dialect, Facts, Literals, UnknownDialect};
 pub use limits::Limits;
 pub use schema::{Column, Relation, Schema};
-pub use spec::{CompiledSpec, Environment, Project, SpecDefinition};
+#[cfg(feature = "cli")]
+pub use spec::json_schema;
+pub use spec::{CompiledSpec, Environment, ModelTest, Project, SpecDefinition};
 pub use types::{Level, Type, UnknownType};
 
 /// The README's Rust is compiled and run with the tests.

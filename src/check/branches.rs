@@ -206,7 +206,11 @@ impl Lower<'_> {
             return self.error(span);
         }
         // What stands behind a value that is never NULL is never asked.
-        if let Some(last) = values.iter().position(|v| !self.program.meta(*v).nullable) {
+        // It stays where the level hangs on it, since that decides what becomes a column.
+        let level = |values: &[IrId]| values.iter().map(|v| self.program.meta(*v).level).max();
+        if let Some(last) = values.iter().position(|v| !self.program.meta(*v).nullable)
+            && level(&values[..=last]) == level(&values)
+        {
             self.program.folded |= last + 1 < values.len();
             values.truncate(last + 1);
         }

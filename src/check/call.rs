@@ -162,7 +162,8 @@ impl Lower<'_> {
         // What takes NULL to NULL need not be asked; engines want a type of a bare NULL.
         if operands.null && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
             self.program.folded = true;
-            return self.null(choice.ty, span);
+            // Its level stays what the operands make it, since that decides what becomes a column.
+            return self.program.add(Ir::Null, Meta { ty: choice.ty, nullable: true, ..operands.meta });
         }
         let nullable = match choice.nulls {
             Nulls::Any => operands.any_null,

@@ -66,7 +66,7 @@ impl Lower<'_> {
         let meta = self.program.meta(id);
         match (meta.ty, self.program.node(id)) {
             (_, Ir::Error) | (Type::Text, _) => id,
-            (_, Ir::Null) => self.null(Type::Text, meta.span),
+            (_, Ir::Null) => self.program.add(Ir::Null, crate::ir::Meta { ty: Type::Text, ..meta }),
             (Type::Integer, Ir::Number(slice)) => {
                 let node = Ir::Text(slice);
                 self.program.add(node, crate::ir::Meta { ty: Type::Text, ..meta })

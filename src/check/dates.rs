@@ -1,7 +1,7 @@
 //! Dates in texts and from year, month and day, as the proleptic Gregorian calendar has them.
 
 /// Whether a text is an ISO date, `2024-02-29`, of a day that there was.
-pub(super) fn is_iso_date(text: &str) -> bool {
+pub(crate) fn is_iso_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
         return false;

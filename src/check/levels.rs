@@ -97,6 +97,8 @@ impl Lower<'_> {
         let help = match self.role {
             Role::Where => "move it to `having`, which filters groups",
             Role::GroupBy => "compute it in an earlier step, then group by it",
+            Role::Rule => "define it as a column of the model, and name that here",
+            Role::On(_) => "aggregate in an earlier step and join that one",
             _ => "use the measure context, or a column of one row",
         };
         let text = self.source_text(span);
@@ -115,6 +117,14 @@ impl Lower<'_> {
             let message = format!("`{text}` looks at other rows, so it cannot give their order");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define it in this step and order by it in the next one")
+        } else if self.role == Role::Rule {
+            let message = format!("`{text}` looks at other rows, which {place} cannot do");
+            Diagnostic::new(Code::WindowNotAllowed, span, message)
+                .with_help("define it as a column of the model, and name that here")
+        } else if let Role::On(_) = self.role {
+            let message = format!("`{text}` looks at other rows, which {place} cannot do");
+            Diagnostic::new(Code::WindowNotAllowed, span, message)
+                .with_help("define it in an earlier step and join that one")
         } else {
             let message = format!("`{text}` looks at other rows, which {place} cannot do in the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
@@ -168,7 +178,7 @@ impl Lower<'_> {
             );
             return self.error(meta.span);
         }
-        if matches!(self.role, Role::Where | Role::Having) {
+        if matches!(self.role, Role::Where | Role::On(_) | Role::Having | Role::Rule) {
             return self.condition(root);
         }
         self.alone(root);

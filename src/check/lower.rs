@@ -337,13 +337,16 @@ impl Lower<'_> {
             }
         };
         let id = self.apply_checked(function, &[base], span, name);
-        if let Ir::Column(column) = self.program.node(base) {
-            let is_key = self.names.keys.iter().any(|key| {
-                matches!(key, Key::Timeframe(c, s) if *c == column && s.text(self.source).eq_ignore_ascii_case(name))
-            });
-            if is_key {
-                self.program.meta_mut(id).keyed = true;
-            }
+        let of = match self.program.node(base) {
+            Ir::Column(column) => Target::Column(column),
+            Ir::Definition(definition) => Target::Definition(definition),
+            _ => return id,
+        };
+        let is_key = self.names.keys.iter().any(|key| {
+            matches!(key, Key::Timeframe(base, frame) if *base == of && frame.text(self.source).eq_ignore_ascii_case(name))
+        });
+        if is_key {
+            self.program.meta_mut(id).keyed = true;
         }
         id
     }

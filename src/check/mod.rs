@@ -22,6 +22,8 @@ mod symbols;
 mod timeframe;
 mod unknown;
 
+pub(crate) use dates::is_iso_date;
+
 use crate::ast::Ast;
 use crate::diag::Diagnostic;
 use crate::ir::Program;
@@ -47,6 +49,8 @@ pub(crate) enum Role {
     Definitions,
     /// The condition on input rows.
     Where,
+    /// The condition of a join, by its place among the step's.
+    On(u32),
     /// The condition on groups.
     Having,
     /// A grouping key.
@@ -55,6 +59,8 @@ pub(crate) enum Role {
     OrderBy,
     /// A key of window partitions.
     PartitionBy,
+    /// What must hold of every row of a model.
+    Rule,
 }
 
 impl Role {
@@ -62,12 +68,19 @@ impl Role {
     fn forbids_windows(self) -> Option<&'static str> {
         match self {
             Self::Where => Some("`where`"),
+            Self::On(_) => Some("`on`"),
             Self::Having => Some("`having`"),
             Self::GroupBy => Some("`group_by`"),
             Self::PartitionBy => Some("`partition_by`"),
             Self::OrderBy => Some("`order_by`"),
+            Self::Rule => Some("a rule"),
             Self::Definitions => None,
         }
+    }
+
+    /// Whether it asks something of each row of the input, and so sees the input's columns first.
+    fn sees_input_first(self) -> bool {
+        matches!(self, Self::Where | Self::On(_))
     }
 
     /// Whether it asks something of each group of a grouped step.
@@ -76,12 +89,23 @@ impl Role {
     }
 }
 
+/// A column that joined relations have as one: `using` names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Merged {
+    pub name: String,
+    /// The places of the relations in the scope, in order.
+    pub relations: Vec<usize>,
+    /// A full join is among them, so that it is the first of theirs that is there; else it is the first relation's.
+    pub full: bool,
+}
+
 /// What names mean and what is allowed.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope<'a> {
     pub context: Context,
     /// The relations that names come from.
     pub relations: &'a [Relation],
+    pub merged: &'a [Merged],
     /// A name that is in no relation is a column of unknown type.
     pub open: bool,
     /// The relation was chosen (`--from`, `from:`), so a name of another is a mistake.
@@ -108,7 +132,9 @@ impl Scope<'_> {
         match role {
             Role::Definitions if self.context == Context::Row => Some("a dimension"),
             Role::Where => Some("`where`"),
+            Role::On(_) => Some("`on`"),
             Role::GroupBy => Some("`group_by`"),
+            Role::Rule => Some("a rule"),
             _ => None,
         }
     }

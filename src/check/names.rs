@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::lower::Lower;
 use super::symbols::{Lookup, Symbols};
 use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed, means_something_else};
-use super::{Role, Scope};
+use super::{Merged, Role, Scope};
 use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -49,8 +50,8 @@ pub(super) struct Names {
 pub(super) enum Key {
     Column(u32),
     Definition(u32),
-    /// A column's timeframe; the span is that of the timeframe's name.
-    Timeframe(u32, Span),
+    /// The timeframe of a column or a definition; the span is that of the timeframe's name.
+    Timeframe(Target, Span),
 }
 
 /// What resolving needs besides its result, kept from one text to the next.
@@ -194,11 +195,11 @@ fn inside_ranges(ast: &Ast, targets: &mut [Target]) {
 fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key> {
     match (ast.expr(body), targets[body.index()]) {
         (Expr::Timeframe { base, frame }, _) => match targets[base.index()] {
-            Target::Column(column) => Some(Key::Timeframe(column, ast.names[frame as usize])),
+            of @ (Target::Column(_) | Target::Definition(_)) => Some(Key::Timeframe(of, ast.names[frame as usize])),
             _ => None,
         },
         (Expr::Model, Target::Column(column)) => match reference(source, ast.span(body)).timeframe {
-            Some(frame) => Some(Key::Timeframe(column, frame)),
+            Some(frame) => Some(Key::Timeframe(Target::Column(column), frame)),
             None => Some(Key::Column(column)),
         },
         (_, Target::Definition(definition)) => Some(Key::Definition(definition)),
@@ -224,9 +225,9 @@ impl Resolver<'_> {
         if let (Some(definition), lookup) = (known.definition, known.column)
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
         {
-            // A filter on rows sees the input first, then definitions.
+            // A condition on rows sees the input first, then definitions.
             let column_first =
-                role == Role::Where && (matches!(lookup, Lookup::Column(_)) || self.find_column(text).is_some());
+                role.sees_input_first() && (matches!(lookup, Lookup::Column(_)) || self.find_column(text).is_some());
             if !column_first {
                 return Some(Target::Definition(definition));
             }
@@ -237,6 +238,7 @@ impl Resolver<'_> {
             self.tables.symbols.at(symbol).column = lookup;
         }
         match lookup {
+            Lookup::Column(column) if self.is_unsettled(column, text, own) => Some(self.unsettled(text, span)),
             Lookup::Column(column) => Some(self.one_relation(column, span)),
             Lookup::Ambiguous => Some(self.ambiguous(text, span)),
             Lookup::Missing | Lookup::Not => None,
@@ -249,6 +251,10 @@ impl Resolver<'_> {
     }
 
     fn column(&mut self, name: &str) -> Lookup {
+        let scope = self.scope;
+        if let Some(merged) = scope.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name)) {
+            return self.merged_column(merged, name);
+        }
         let mut found = None;
         for (r, relation) in self.scope.relations.iter().enumerate() {
             if let Some(position) = relation.position(name) {
@@ -261,18 +267,15 @@ impl Resolver<'_> {
         match found {
             Some((r, position)) => Lookup::Column(self.use_column(r, position)),
             None if self.scope.open && !means_something_else(name) => {
-                let column = ColumnUse {
-                    relation: None,
-                    name: Arc::from(name),
-                    quoted: false,
-                    ty: Type::Unknown,
-                    nullable: true,
-                    size: 0,
-                    assumed: true,
-                    unknown: true,
-                };
-                self.columns.push(column);
-                Lookup::Column(self.columns.len() as u32 - 1)
+                // Of several relations it is the one that may have it; where that may be more than one, SQL will tell.
+                let mut open = scope.relations.iter().filter(|r| r.is_open());
+                Lookup::Column(match (open.next(), open.next()) {
+                    (Some(relation), None) => self.open_column(Some(relation.name()), name),
+                    _ => {
+                        self.columns.push(unknown_column(None, name, false));
+                        self.columns.len() as u32 - 1
+                    }
+                })
             }
             None => Lookup::Missing,
         }
@@ -297,6 +300,7 @@ impl Resolver<'_> {
                 size: column.size(),
                 assumed: column.ty() == Type::Unknown,
                 unknown: false,
+                merged: Vec::new(),
             });
         }
         slot.1
@@ -348,10 +352,11 @@ impl Resolver<'_> {
             let text = parts.field.text(self.source);
             // A name in `${…}` is never a cell, and may hold blanks.
             if self.scope.open
+                && self.scope.relations.is_empty()
                 && self.find_column(text).is_none()
                 && self.tables.symbols.find(text, self.source).is_none()
             {
-                return self.open_column(None, text);
+                return Target::Column(self.open_column(None, text));
             }
             return self.name_at(parts.field, own, role).unwrap_or_else(|| {
                 let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(text));
@@ -361,7 +366,7 @@ impl Resolver<'_> {
         let (view_text, text) = (view.text(self.source), parts.field.text(self.source));
         let Some(relation) = self.scope.relations.iter().position(|r| r.name().eq_ignore_ascii_case(view_text)) else {
             if self.scope.open && self.scope.relations.is_empty() {
-                return self.open_column(Some(view_text), text);
+                return Target::Column(self.open_column(Some(view_text), text));
             }
             let known: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
             let mut diagnostic =
@@ -384,6 +389,10 @@ impl Resolver<'_> {
                 let column = self.use_column(relation, position);
                 self.one_relation(column, span)
             }
+            None if self.scope.relations[relation].is_open() => {
+                let scope = self.scope;
+                Target::Column(self.open_column(Some(scope.relations[relation].name()), text))
+            }
             None => {
                 let relation = &self.scope.relations[relation];
                 let help = match self.nearest(text, relation.columns().iter().map(|c| c.name()).take(CANDIDATES)) {
@@ -397,24 +406,58 @@ impl Resolver<'_> {
         }
     }
 
-    fn open_column(&mut self, relation: Option<&str>, name: &str) -> Target {
+    /// A column that both sides of a join have.
+    fn merged_column(&mut self, merged: &Merged, name: &str) -> Lookup {
+        let scope = self.scope;
+        let owns =
+            |(r, relation): (usize, &Relation)| relation.position(name).is_some() && !merged.relations.contains(&r);
+        if scope.relations.iter().enumerate().any(owns) {
+            return Lookup::Ambiguous;
+        }
+        let mut of = Vec::new();
+        for relation in merged.relations.iter().take(if merged.full { usize::MAX } else { 1 }) {
+            let Some(known) = scope.relations.get(*relation) else { continue };
+            of.push(match known.position(name) {
+                Some(position) => self.use_column(*relation, position),
+                None => self.open_column(Some(known.name()), name),
+            });
+        }
+        match of.as_slice() {
+            [] => Lookup::Missing,
+            [one] => Lookup::Column(*one),
+            [first, rest @ ..] => {
+                let mut column = self.columns[*first as usize].clone();
+                for other in rest {
+                    let other = &self.columns[*other as usize];
+                    column.nullable &= other.nullable;
+                    column.size = column.size.max(other.size);
+                    column.ty = Lower::unified(column.ty, other.ty).unwrap_or(Type::Other);
+                }
+                column.merged = of;
+                self.columns.push(column);
+                Lookup::Column(self.columns.len() as u32 - 1)
+            }
+        }
+    }
+
+    /// Whether SQL could read a column, of which no schema says where it is, as something else than it means.
+    fn is_unsettled(&self, column: u32, text: &str, own: Option<&str>) -> bool {
+        let several = self.scope.relations.len() > 1;
+        several
+            && self.columns[column as usize].relation.is_none()
+            && (own.is_some_and(|own| own.eq_ignore_ascii_case(text))
+                || self.scope.relations.iter().any(|r| r.name().eq_ignore_ascii_case(text)))
+    }
+
+    fn open_column(&mut self, relation: Option<&str>, name: &str) -> u32 {
         let key = (relation.map(str::to_ascii_lowercase), name.to_ascii_lowercase());
         let next = self.columns.len() as u32;
         let index = *self.tables.used_open.entry(key).or_insert(next);
         if index == next {
             let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            self.columns.push(ColumnUse {
-                relation: relation.map(Arc::from),
-                name: Arc::from(name),
-                quoted: !plain,
-                ty: Type::Unknown,
-                nullable: true,
-                size: 0,
-                assumed: true,
-                unknown: true,
-            });
+            self.columns.push(unknown_column(relation, name, !plain));
         }
-        Target::Column(index)
+        index
     }
 
     fn function(&mut self, span: Span, count: usize) -> Target {
@@ -423,6 +466,21 @@ impl Resolver<'_> {
             return Target::Function(function);
         }
         self.no_function(text, span, count)
+    }
+}
+
+/// A column that no schema says.
+fn unknown_column(relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse {
+    ColumnUse {
+        relation: relation.map(Arc::from),
+        name: Arc::from(name),
+        quoted,
+        ty: Type::Unknown,
+        nullable: true,
+        size: 0,
+        assumed: true,
+        unknown: true,
+        merged: Vec::new(),
     }
 }
 

@@ -25,7 +25,24 @@ impl Resolver<'_> {
             self.scope.relations.iter().filter(|r| r.position(text).is_some()).map(Relation::name).collect();
         self.diagnostics.push(
             Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` is a column of {}", listed(&owners)))
-                .with_help(format!("write `{}.{text}`, or choose the relation with `--from`", owners[0])),
+                .with_help(if self.scope.chosen {
+                    let written: Vec<String> = owners.iter().map(|owner| format!("`{owner}.{text}`")).collect();
+                    format!("write {}", written.join(" or "))
+                } else {
+                    format!("write `{}.{text}`, or choose the relation with `--from`", owners[0])
+                }),
+        );
+        Target::Error
+    }
+
+    /// A column of one of several relations of which no schema says the columns.
+    #[cold]
+    pub(super) fn unsettled(&mut self, text: &str, span: Span) -> Target {
+        let open: Vec<&str> = self.scope.relations.iter().filter(|r| r.is_open()).map(Relation::name).collect();
+        let first = open.first().copied().unwrap_or_default();
+        self.diagnostics.push(
+            Diagnostic::new(Code::AmbiguousName, span, format!("`{text}` may be a column of {}", listed(&open)))
+                .with_help(format!("write which, as in `{first}.{text}`, or give a schema with `--schema`")),
         );
         Target::Error
     }

@@ -88,6 +88,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// List the functions, or show one
     Functions(FunctionsArgs),
+    /// Print the JSON Schema of specs or of formulac.yml, for editors
+    Schema(SchemaArgs),
 }
 
 /// The dialect and what is known of the data.
@@ -287,6 +289,21 @@ pub struct FunctionsArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// What the schema describes
+    pub of: SchemaOf,
+}
+
+/// What a JSON Schema describes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SchemaOf {
+    /// A model spec
+    Spec,
+    /// The project file, formulac.yml
+    Project,
 }
 
 fn dialects() -> impl TypedValueParser<Value = Dialect> {

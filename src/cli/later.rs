@@ -20,7 +20,6 @@ const PLANNED: &[&str] = &[
     "release",
     "resolve",
     "rollback",
-    "schema",
     "status",
     "verify",
 ];

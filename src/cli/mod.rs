@@ -11,6 +11,7 @@ mod fix;
 mod functions;
 mod human;
 mod init;
+mod json_schema;
 mod later;
 mod model;
 mod page;
@@ -55,5 +56,6 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(session, args),
         Command::Explain(args) => explain::run(session, args),
         Command::Functions(args) => functions::run(session, args),
+        Command::Schema(args) => json_schema::run(session, args),
     }
 }

@@ -22,6 +22,8 @@ struct Model {
     name: String,
     sql: String,
     yml: String,
+    /// Tests that are files of their own: name and text.
+    tests: Vec<(String, String)>,
     /// The number of its spec.
     spec: usize,
     /// Where the spec says its name.
@@ -42,7 +44,8 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let mut exit = Exit::of_all(&found);
     if let Some(folder) = &args.out {
         if exit == Exit::Done {
-            let files = compared(folder, &models)?;
+            let tests = tests_folder(session, folder)?;
+            let files = compared(folder, &tests, &models)?;
             if args.check {
                 exit = not_equal(&files, session);
             } else {
@@ -81,8 +84,10 @@ fn compiled(session: &Session, compiler: &Compiler, specs: &[PathBuf]) -> (Vec<M
         let shown = project::path_in_project(path, folder);
         let mut spec = spec::compile(compiler, Source::file(path), shown.as_deref());
         spec.found.diagnostics.extend(spec.model_fault);
+        // A model has a test for it.
+        spec.found.diagnostics.retain(|d| d.kind() != Code::JoinMayMultiply);
         if let (Some(name), Some(sql), Some(yml)) = (spec.name, spec.sql, spec.yml) {
-            models.push(Model { name, sql, yml, spec: found.len(), name_span: spec.name_span });
+            models.push(Model { name, sql, yml, tests: spec.tests, spec: found.len(), name_span: spec.name_span });
         }
         found.push(spec.found);
     }
@@ -114,20 +119,42 @@ fn refuse_doubles(models: &mut Vec<Model>, found: &mut [Found]) {
 
 /// Each file under a line that names it, a comment in the language of the file.
 fn text(models: &[Model]) -> String {
-    let part = |model: &Model| format!("-- {0}.sql\n{1}\n# {0}.yml\n{2}", model.name, model.sql, model.yml);
+    let part = |model: &Model| {
+        let tests = model.tests.iter().map(|(name, sql)| format!("\n-- {name}.sql\n{sql}"));
+        let tests: String = tests.collect();
+        format!("-- {0}.sql\n{1}\n# {0}.yml\n{2}{tests}", model.name, model.sql, model.yml)
+    };
     models.iter().map(part).collect::<Vec<_>>().join("\n")
 }
 
 fn object(model: &Model) -> Value {
-    json!({"name": model.name, "sql": model.sql, "yml": model.yml})
+    let tests = model.tests.iter().map(|(name, sql)| json!({"name": name, "sql": sql}));
+    json!({"name": model.name, "sql": model.sql, "yml": model.yml, "tests": tests.collect::<Vec<_>>()})
 }
 
 /// The files of the models, and what stands in their places.
-fn compared(folder: &Path, models: &[Model]) -> Result<Vec<(Planned, Present)>, Failure> {
-    let files = models.iter().flat_map(|m| [(&m.name, "sql", &m.sql), (&m.name, "yml", &m.yml)]);
-    let planned =
-        files.map(|(name, end, text)| Planned { path: folder.join(format!("{name}.{end}")), text: text.clone() });
+fn compared(folder: &Path, tests: &Path, models: &[Model]) -> Result<Vec<(Planned, Present)>, Failure> {
+    let file = |folder: &Path, name: &str, end: &str, text: &str| Planned {
+        path: folder.join(format!("{name}.{end}")),
+        text: text.to_owned(),
+    };
+    let planned = models.iter().flat_map(|m| {
+        let own = [file(folder, &m.name, "sql", &m.sql), file(folder, &m.name, "yml", &m.yml)];
+        own.into_iter().chain(m.tests.iter().map(|(name, sql)| file(tests, name, "sql", sql)))
+    });
     planned.map(|planned| planned.present().map(|present| (planned, present))).collect()
+}
+
+/// Where tests go that are files of their own: dbt would take them for models beside these.
+fn tests_folder(session: &Session, models: &Path) -> Result<PathBuf, Failure> {
+    const TESTS: &str = "tests/formulac";
+    let given = session.global.project_dir.as_deref();
+    if let Some((project, folder)) = project::read_with_place(given)? {
+        return Ok(folder.join(project.tests().unwrap_or(TESTS)));
+    }
+    let folder = given.unwrap_or(Path::new(""));
+    let in_project = folder.join("dbt_project.yml").is_file();
+    Ok(if in_project { folder.join(TESTS) } else { models.join("tests") })
 }
 
 /// Says which files are not as the specs say.

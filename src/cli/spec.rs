@@ -26,6 +26,8 @@ pub struct Spec {
     pub columns: Vec<Column>,
     /// The tables that it reads.
     pub tables: Vec<String>,
+    /// Its tests that are files of their own: name and text.
+    pub tests: Vec<(String, String)>,
     pub found: Found,
 }
 
@@ -42,6 +44,7 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
             yml: None,
             columns: Vec::new(),
             tables: Vec::new(),
+            tests: Vec::new(),
             found: source.found(vec![fault]),
         };
     }
@@ -56,6 +59,7 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
         yml: own(compiled.model_yml()),
         columns: compiled.columns().to_vec(),
         tables: compiled.tables().to_vec(),
+        tests: compiled.model_tests().iter().map(|test| (test.name().to_owned(), test.sql().to_owned())).collect(),
         found: source.found(compiled.diagnostics().to_vec()),
     }
 }

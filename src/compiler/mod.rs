@@ -261,6 +261,7 @@ impl Compiler {
         Scope {
             context: options.context,
             relations,
+            merged: &[],
             // A relation that is not known has any columns; that it is not known is said once.
             open: options.schema.is_empty() || (options.from.is_some() && chosen.is_none()),
             chosen: chosen.is_some(),

@@ -29,6 +29,16 @@ impl From {
         }
     }
 
+    /// A name that says more than the last part of it: `raw.orders` is `raw_orders`.
+    pub fn long_name(&self) -> String {
+        let text = match self {
+            Self::Table(table) => table,
+            Self::Ref { arguments, .. } | Self::Source { arguments, .. } => arguments,
+        };
+        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join("_")
+    }
+
     /// The name by which the rows are known: the model, the table.
     pub fn name(&self) -> &str {
         match self {

@@ -39,9 +39,25 @@ pub(crate) fn protect(text: &str) -> String {
     out
 }
 
+/// A text of YAML so that it comes out of dbt as it is. A `raw` block reads best; a text that could end one is given
+/// by expressions.
+pub(super) fn raw(text: &str) -> String {
+    if !["{{", "{%", "{#"].iter().any(|m| text.contains(m)) {
+        return text.to_owned();
+    }
+    if text.contains("endraw") { protect(text) } else { format!("{{% raw %}}{text}{{% endraw %}}") }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::protect;
+    use super::{protect, raw};
+
+    #[test]
+    fn texts_do_not_end_their_raw_block() {
+        assert_eq!(raw("plain { text } #}"), "plain { text } #}");
+        assert_eq!(raw("a {{ b }}"), "{% raw %}a {{ b }}{% endraw %}");
+        assert_eq!(raw("{%-endraw-%}{{ evil }}"), "{{ '{%' }}-endraw-{{ '%}' }}{{ '{{' }} evil {{ '}}' }}");
+    }
 
     #[test]
     fn markers_become_expressions() {

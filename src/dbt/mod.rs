@@ -4,9 +4,11 @@ mod from;
 mod header;
 mod jinja;
 mod properties;
+mod yaml;
 
 pub(crate) use from::From;
 pub use header::is_as_written;
 pub(crate) use header::{sealed_sql, sealed_yml};
 pub(crate) use jinja::{import, protect};
-pub(crate) use properties::{ColumnDoc, properties};
+pub(crate) use properties::{ColumnDoc, ModelDoc, properties};
+pub(crate) use yaml::Value;

@@ -1,119 +1,67 @@
-//! The `.yml` beside a model: descriptions of the model and of every column.
+//! The `.yml` beside a model: what is known of the model and of every column, in the forms that dbt 1.10 to 2 take.
 
-use std::fmt::Write as _;
+use super::yaml::{Value, write_pairs};
 
-/// A column of a model, described.
-#[derive(Clone, Debug)]
+/// What the properties file says of a model.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ModelDoc {
+    pub name: String,
+    pub description: Option<String>,
+    pub latest_version: Option<Value>,
+    pub config: Vec<(String, Value)>,
+    pub data_tests: Vec<Value>,
+    pub columns: Vec<ColumnDoc>,
+    pub versions: Vec<Value>,
+}
+
+/// What it says of a column.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ColumnDoc {
     pub name: String,
     pub description: String,
-    /// Tests that take no arguments.
-    pub tests: Vec<&'static str>,
+    pub data_type: Option<Value>,
+    pub constraints: Vec<Value>,
+    pub config: Vec<(String, Value)>,
+    pub data_tests: Vec<Value>,
 }
 
-/// The properties file of one model. `key` is an expression that is different in every row, where no column is.
-pub(crate) fn properties(model: &str, description: Option<&str>, key: Option<&str>, columns: &[ColumnDoc]) -> String {
-    let mut out = String::from("version: 2\n\nmodels:\n");
-    let _ = writeln!(out, "  - name: {}", scalar(model, 4));
-    if let Some(description) = description.filter(|d| !d.is_empty()) {
-        let _ = writeln!(out, "    description: {}", text(description, 6));
-    }
-    if let Some(key) = key {
-        // dbt's own way for several columns; a test of a package would need the package.
-        let key = text(key, 14);
-        let _ = write!(out, "    data_tests:\n      - unique:\n          arguments:\n            column_name: {key}\n");
-    }
-    if columns.is_empty() {
-        return out;
-    }
-    out.push_str("    columns:\n");
-    for column in columns {
-        let _ = writeln!(out, "      - name: {}", scalar(&column.name, 8));
-        if !column.description.is_empty() {
-            let _ = writeln!(out, "        description: {}", text(&column.description, 10));
-        }
-        if !column.tests.is_empty() {
-            out.push_str("        data_tests:\n");
-            for test in &column.tests {
-                let _ = writeln!(out, "          - {test}");
-            }
-        }
-    }
+/// The properties file of one model.
+pub(crate) fn properties(model: ModelDoc) -> String {
+    let columns = model.columns.into_iter().map(column).collect();
+    let mut pairs = vec![("name".to_owned(), Value::Text(model.name))];
+    let mut say = |key: &str, value: Option<Value>| pairs.extend(value.map(|value| (key.to_owned(), value)));
+    say("description", model.description.filter(|d| !d.is_empty()).map(|d| Value::Text(without_ends(&d))));
+    say("latest_version", model.latest_version);
+    say("config", map(model.config));
+    say("data_tests", list(model.data_tests));
+    say("columns", list(columns));
+    say("versions", list(model.versions));
+    let mut out = String::from("version: 2\n\n");
+    write_pairs(&mut out, &[("models".to_owned(), Value::List(vec![Value::Map(pairs)]))], 0);
     out
 }
 
-/// A text that dbt renders, kept as it is.
-fn text(value: &str, indent: usize) -> String {
-    let protected = if ["{{", "{%", "{#"].iter().any(|m| value.contains(m)) {
-        format!("{{% raw %}}{}{{% endraw %}}", value.replace("{% endraw %}", "{ % endraw % }"))
-    } else {
-        value.to_owned()
-    };
-    scalar(&protected, indent)
+fn column(column: ColumnDoc) -> Value {
+    let mut pairs = vec![("name".to_owned(), Value::Text(column.name))];
+    let mut say = |key: &str, value: Option<Value>| pairs.extend(value.map(|value| (key.to_owned(), value)));
+    let description = without_ends(&column.description);
+    say("description", Some(Value::Text(description)).filter(|d| d.as_text() != Some("")));
+    say("data_type", column.data_type);
+    say("constraints", list(column.constraints));
+    say("config", map(column.config));
+    say("data_tests", list(column.data_tests));
+    Value::Map(pairs)
 }
 
-/// A scalar as the emitter writes it: bare where that is safe, a literal block for several lines, else quoted.
-fn scalar(value: &str, indent: usize) -> String {
-    // What PyYAML, which reads it for dbt, takes for no text, or for the end of a line.
-    let kept = |c: &char| (!c.is_control() || *c == '\n' || *c == '\t') && !matches!(c, '\u{fffe}' | '\u{ffff}');
-    let blank = |c: char| if matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c };
-    let clean: String = value.chars().filter(kept).map(blank).collect();
-    if clean.contains('\n') {
-        let pad = " ".repeat(indent);
-        let lines: Vec<String> = clean
-            .lines()
-            .map(|l| if l.trim().is_empty() { String::new() } else { format!("{pad}{}", l.trim_end()) })
-            .collect();
-        return format!("|-\n{}", lines.join("\n").trim_end());
-    }
-    if is_plain(&clean) {
-        clean
-    } else {
-        format!("\"{}\"", clean.replace('\\', "\\\\").replace('"', "\\\"").replace('\t', "\\t"))
-    }
+fn list(items: Vec<Value>) -> Option<Value> {
+    (!items.is_empty()).then_some(Value::List(items))
 }
 
-/// Whether a text means itself without quotes in any YAML reader.
-fn is_plain(value: &str) -> bool {
-    let first = value.chars().next();
-    let starts_well = first.is_some_and(|c| c.is_alphabetic() || c == '_');
-    let words = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
-    starts_well
-        && !words.contains(&value.to_ascii_lowercase().as_str())
-        && !value.contains(": ")
-        && !value.contains(" #")
-        && !value.ends_with([':', ' '])
-        && !value.contains(['\t', '{', '}'])
+fn map(pairs: Vec<(String, Value)>) -> Option<Value> {
+    (!pairs.is_empty()).then_some(Value::Map(pairs))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::scalar;
-
-    #[test]
-    fn scalars_come_back() {
-        for value in [
-            "plain words",
-            "yes",
-            "a: b",
-            "x #y",
-            "- item",
-            "\"quoted\"",
-            "it's",
-            "{{ x }}",
-            "50%",
-            "é à ü",
-            "ends:",
-            "12",
-            "two\nlines",
-            "a\\b",
-            "*star",
-            "@at",
-            "tab\there",
-        ] {
-            let text = format!("k: {}\n", scalar(value, 2));
-            let node = crate::yaml::read(&text, &mut Vec::new()).unwrap().unwrap();
-            assert_eq!(node.get("k").unwrap().text(), Some(value), "{text}");
-        }
-    }
+/// A text without the blanks at the ends of its lines, which no reader sees.
+fn without_ends(text: &str) -> String {
+    text.trim_end().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

@@ -5,6 +5,8 @@ mod repetition;
 mod size;
 mod template;
 
+use rustc_hash::FxHashMap;
+
 use crate::diag::Diagnostic;
 use crate::dialect::op::Op;
 use crate::dialect::{Cell, Dialect, Template};
@@ -68,6 +70,12 @@ pub(crate) struct Emitter<'p> {
     pub grouped_by_keys: bool,
     /// What columns are written with, where they must be told apart from an output of the same name.
     pub qualifier: Option<SqlId>,
+    /// Several relations are read: every column is written with its own.
+    joined: bool,
+    /// An earlier select of the same step is read: no column is written with the relation that it came from.
+    passed_on: bool,
+    /// By column: the name under which that select passes it on, where it is not its own.
+    pub renamed: FxHashMap<u32, String>,
     /// The relation has a column of its name, so that every column must be told apart from it.
     pub shadowed: bool,
     pub windows: Windows,
@@ -97,6 +105,9 @@ impl<'p> Emitter<'p> {
             limits,
             grouped_by_keys: false,
             qualifier: None,
+            joined: false,
+            passed_on: false,
+            renamed: FxHashMap::default(),
             shadowed: false,
             windows: Windows::default(),
             work,
@@ -302,15 +313,21 @@ impl<'p> Emitter<'p> {
             let same = *self.work.tree.node(id);
             return self.work.tree.add(same, span);
         }
-        let dialect = self.dialect;
-        let name = self.work.tree.text(span, |out| dialect.push_name(out, &column.name, !column.quoted));
+        if self.joined && !column.merged.is_empty() {
+            let parts: Vec<SqlId> = column.merged.iter().map(|part| self.column(*part, span)).collect();
+            return self.work.tree.call("coalesce", &parts, span);
+        }
+        let name = match self.renamed.get(&index).filter(|_| self.passed_on) {
+            Some(name) => self.work.tree.text(span, |out| self.dialect.push_name(out, name, true)),
+            None => self.work.tree.text(span, |out| self.dialect.push_name(out, &column.name, !column.quoted)),
+        };
         if let Some(qualifier) = self.qualifier {
             return self.work.tree.add(Sql::Field { qualifier, name }, span);
         }
         let id = match &column.relation {
             // The text says the relation and no schema does: it is written as it was given.
-            Some(relation) if column.unknown => {
-                let qualifier = self.work.tree.text(span, |out| dialect.push_name(out, relation, true));
+            Some(relation) if self.joined || (column.unknown && !self.passed_on) => {
+                let qualifier = self.name(relation, span);
                 self.work.tree.add(Sql::Field { qualifier, name }, span)
             }
             _ => name,
@@ -318,6 +335,28 @@ impl<'p> Emitter<'p> {
         self.work.columns[index as usize] = Some(id);
         self.work.known.push(index);
         id
+    }
+
+    /// What the next expressions read: several relations, or an earlier select of the same step.
+    pub fn read(&mut self, joined: bool, passed_on: bool) {
+        if (self.joined, self.passed_on) != (joined, passed_on) {
+            (self.joined, self.passed_on) = (joined, passed_on);
+            let work = &mut *self.work;
+            work.known.drain(..).for_each(|column| work.columns[column as usize] = None);
+        }
+    }
+
+    /// A column, by its place in the program.
+    pub fn column_alone(&mut self, index: u32) -> SqlId {
+        self.column(index, Span::default())
+    }
+
+    /// A column of one of several relations.
+    pub fn field(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
+        let span = Span::default();
+        let qualifier = self.name(relation, span);
+        let name = self.work.tree.text(span, |out| self.dialect.push_name(out, name, !quoted));
+        self.work.tree.add(Sql::Field { qualifier, name }, span)
     }
 
     /// Emits one node whose operands are emitted; a definition is what its root is.

@@ -119,6 +119,8 @@ pub struct ColumnUse {
     pub assumed: bool,
     /// No known relation has it: the relation, where one is written, is only what the text says.
     pub unknown: bool,
+    /// The columns of which it is the first that is there: what a full join makes of those that both sides have.
+    pub merged: Vec<u32>,
 }
 
 /// A compiled definition.

@@ -112,7 +112,8 @@ pub(super) fn cuts(
             // A key is written in the select and in GROUP BY; whoever reads it before grouping needs it earlier.
             rows > 0
         } else if row_value && !step.outputs[index] {
-            rows + groups > 1
+            // What groups read of it is made of their keys, which is all that is left of it then.
+            groups == 0 && rows > 1
         } else {
             rows + groups + u32::from(step.outputs[index]) > 1
         };
@@ -440,9 +441,9 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
         }
         let root = definition.root;
         let before = match step.roles[index] {
-            Role::Where | Role::GroupBy => true,
+            Role::Where | Role::On(_) | Role::GroupBy => true,
             Role::Definitions => step.level(index) <= Level::Row,
-            Role::Having | Role::OrderBy | Role::PartitionBy => false,
+            Role::Having | Role::OrderBy | Role::PartitionBy | Role::Rule => false,
         };
         rows[root.index()] |= before;
         for at in (definition.first.0..=root.0).rev() {
@@ -456,11 +457,20 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
     rows
 }
 
-/// Definitions that the step's columns, filters and keys need.
+/// Definitions that the step's columns, filters and keys need. A join is written with its condition in place, so what
+/// only that reads is computed nowhere else.
 pub(crate) fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
+    needed_definitions(step, |role| !matches!(role, Role::Definitions | Role::On(_)))
+}
+
+/// The same, and those that joins need.
+pub(crate) fn used_definitions(step: &StepPlan<'_>) -> Vec<bool> {
+    needed_definitions(step, |role| role != Role::Definitions)
+}
+
+fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(Role) -> bool) -> Vec<bool> {
     let program = step.program;
-    let mut live: Vec<bool> =
-        (0..program.definitions.len()).map(|i| step.outputs[i] || !step.is(i, Role::Definitions)).collect();
+    let mut live: Vec<bool> = (0..program.definitions.len()).map(|i| step.outputs[i] || needs(step.roles[i])).collect();
     for index in program.order.iter().rev() {
         let definition = &program.definitions[*index as usize];
         if !live[*index as usize] || definition.failed {

@@ -6,6 +6,7 @@
 
 mod cuts;
 mod equal;
+mod joins;
 mod names;
 mod order;
 mod outputs;
@@ -13,11 +14,11 @@ mod select;
 mod stages;
 mod step;
 
-pub(crate) use cuts::live_definitions;
+pub(crate) use cuts::used_definitions;
 pub(crate) use names::CteNames;
 pub(crate) use outputs::key_name;
 pub(crate) use select::plan_step;
-pub(crate) use step::{KeepColumns, StepInput, StepOutput, StepSpec};
+pub(crate) use step::{InputColumn, JoinInput, JoinedInput, KeepColumns, StepInput, StepOutput, StepSpec};
 
 use crate::catalog::{self, internal};
 use crate::check::Role;

@@ -87,7 +87,8 @@ impl CteNames {
         if wanted == step { wanted.to_owned() } else { self.choose(wanted) }
     }
 
-    pub(super) fn choose(&mut self, wanted: &str) -> String {
+    /// The wanted name, or one that says the same and is free.
+    pub fn choose(&mut self, wanted: &str) -> String {
         let mut name = wanted.to_owned();
         while !self.names.insert(name.to_lowercase()) {
             name.push_str("_rows");

@@ -1,8 +1,8 @@
 //! The order of rows: for windows, with their partitions, and for the rows of a query.
 
 use super::select::Planner;
+use super::step::InputColumn;
 use crate::ir::{Ir, IrId};
-use crate::schema::Column;
 use crate::span::Span;
 use crate::sql::{OrderKey, SqlId};
 
@@ -14,15 +14,16 @@ impl Planner<'_> {
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
         let used = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).map(|id| self.name_of(id));
         let used: Vec<String> = used.collect();
-        let grain: Vec<(String, Option<IrId>)> = if self.step.grouped {
-            self.outputs.iter().filter(|o| o.key).map(|o| (o.name.clone(), Some(o.root))).collect()
+        let grain: Vec<(InputColumn, Option<IrId>)> = if self.step.grouped {
+            let keys = self.outputs.iter().filter(|o| o.key);
+            keys.map(|o| (InputColumn { of: Vec::new(), name: o.name.clone() }, Some(o.root))).collect()
         } else {
-            self.input.grain.iter().map(|g| (g.clone(), None)).collect()
+            self.input_grain().into_iter().map(|g| (g, None)).collect()
         };
-        let rest = grain.into_iter().filter(|(name, _)| !used.iter().any(|u| u.eq_ignore_ascii_case(name)));
+        let rest = grain.into_iter().filter(|(g, _)| !used.iter().any(|u| u.eq_ignore_ascii_case(&g.name)));
         let mut roots: Vec<IrId> = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).collect();
-        let mut plain: Vec<String> = Vec::new();
-        for (name, root) in rest {
+        let mut plain: Vec<InputColumn> = Vec::new();
+        for (column, root) in rest {
             match root {
                 // The keys that nothing orders by part the groups, unless the spec says otherwise.
                 Some(root) if self.spec.default_partition => {
@@ -33,7 +34,7 @@ impl Planner<'_> {
                     order.push((root, false));
                     roots.push(root);
                 }
-                None => plain.push(name),
+                None => plain.push(column),
             }
         }
         self.emit(&roots, stage);
@@ -44,64 +45,88 @@ impl Planner<'_> {
             let nullable = program.meta(id).nullable;
             keys.push(self.emitter.order_key(sql, descending, nullable));
         }
-        for name in plain {
-            let nullable = self.input.relation.and_then(|r| r.column(&name)).is_none_or(Column::is_nullable);
-            let sql = self.emitter.column_name(&name, Span::default());
+        for column in plain {
+            let nullable = self.input_is_nullable(&column);
+            let sql = self.written_input(&column, stage);
             keys.push(self.emitter.order_key(sql, false, nullable));
         }
         self.emitter.windows = crate::emit::Windows { partition, order: keys, groups: Vec::new() };
     }
 
-    /// The name under which a key is known; empty for one that is only written out.
-    fn name_of(&self, root: IrId) -> String {
+    /// The name under which a key is known; empty for one that is only written out, as what is no column of the step.
+    pub(super) fn name_of(&self, root: IrId) -> String {
         let program = self.program();
         match program.node(root) {
+            Ir::Definition(used) if !self.step.outputs[used as usize] => String::new(),
             Ir::Definition(used) => program.definitions[used as usize].name.as_deref().unwrap_or_default().to_owned(),
             Ir::Column(column) => program.columns[column as usize].name.to_string(),
             _ => self.aliases.get(&root).cloned().unwrap_or_default(),
         }
     }
 
+    /// What a helper that only names another column stands for.
+    fn behind(&self, mut root: IrId) -> IrId {
+        while let Ir::Definition(used) = self.program().node(root) {
+            if self.step.outputs[used as usize] {
+                break;
+            }
+            root = self.program().definitions[used as usize].root;
+        }
+        root
+    }
+
     /// The keys that order the rows of a query.
     pub(super) fn order_keys(&mut self, from: &str) -> Vec<OrderKey> {
         let program = self.step.program;
-        let order = self.roles.order.clone();
+        let order: Vec<(IrId, bool)> = self.roles.order.iter().map(|(id, down)| (self.behind(*id), *down)).collect();
         if order.is_empty() {
             return Vec::new();
         }
-        let unnamed: Vec<IrId> = order.iter().map(|(id, _)| *id).filter(|id| self.name_of(*id).is_empty()).collect();
+        let unnamed = order.iter().map(|(id, _)| *id).filter(|id| self.output_of(*id).is_none());
+        let unnamed: Vec<IrId> = unnamed.collect();
         let last = self.last_stage();
-        if !unnamed.is_empty() && self.emitter.qualifier.is_none() {
+        if !unnamed.is_empty() && self.emitter.qualifier.is_none() && self.joins_in(last).is_none() {
             // Inside of an expression engines differ in whether a name is the output or the column.
             let outputs: Vec<(String, IrId)> = self.outputs.iter().map(|o| (o.name.clone(), o.root)).collect();
             self.emitter.qualifier = self.qualifier(&unnamed, last, from, &outputs);
         }
         self.emit(&unnamed, last);
         let key = |(id, descending): &(IrId, bool)| {
-            let name = self.name_of(*id);
-            let written = if name.is_empty() { Some(*id) } else { None };
-            (name, written, *descending, program.meta(*id).nullable)
+            let name = self.output_of(*id);
+            let written = if name.is_none() { Some(*id) } else { None };
+            let column = InputColumn { of: Vec::new(), name: name.unwrap_or_default() };
+            (column, written, *descending, program.meta(*id).nullable)
         };
-        let mut keys: Vec<(String, Option<IrId>, bool, bool)> = order.iter().map(key).collect();
-        let grain: Vec<(String, bool)> = if self.step.grouped {
-            self.outputs.iter().filter(|o| o.key).map(|o| (o.name.clone(), program.meta(o.root).nullable)).collect()
+        let mut keys: Vec<(InputColumn, Option<IrId>, bool, bool)> = order.iter().map(key).collect();
+        let grain: Vec<(InputColumn, bool)> = if self.step.grouped {
+            let keys = self.outputs.iter().filter(|o| o.key);
+            let named = |name: &str| InputColumn { of: Vec::new(), name: name.to_owned() };
+            keys.map(|o| (named(&o.name), program.meta(o.root).nullable)).collect()
         } else {
-            let nullable = |g: &str| self.input.relation.and_then(|r| r.column(g)).is_none_or(Column::is_nullable);
-            self.input.grain.iter().map(|g| (g.clone(), nullable(g))).collect()
+            self.input_grain().into_iter().map(|g| (self.input_is_nullable(&g), g)).map(|(n, g)| (g, n)).collect()
         };
-        for (name, nullable) in grain {
-            if !keys.iter().any(|(k, ..)| k.eq_ignore_ascii_case(&name)) {
-                keys.push((name, None, false, nullable));
+        for (column, nullable) in grain {
+            // A column of joined relations that is put out is ordered by under the name that it has there.
+            let put_out = self.input.joined.and_then(|joined| self.output_of_input(joined, &column));
+            let column = match put_out {
+                Some(name) => InputColumn { of: Vec::new(), name },
+                None => column,
+            };
+            if !keys.iter().any(|(k, ..)| k.name.eq_ignore_ascii_case(&column.name)) {
+                keys.push((column, None, false, nullable));
             }
         }
         let outputs = self.output_names();
         keys.into_iter()
-            .map(|(name, written, descending, nullable)| {
+            .map(|(column, written, descending, nullable)| {
                 // An output is ordered by under its name; another column is read from the relation.
+                let is_output = outputs.contains(&column.name.to_lowercase());
                 let sql = match written {
                     Some(id) => self.written_node(id, last),
-                    None if outputs.contains(&name.to_lowercase()) => self.emitter.name(&name, Span::default()),
-                    None => self.emitter.column_name(&name, Span::default()),
+                    None if is_output && (column.of.is_empty() || self.input.joined.is_none()) => {
+                        self.emitter.name(&column.name, Span::default())
+                    }
+                    None => self.written_input(&column, last),
                 };
                 OrderKey { expr: self.emitter.order_key(sql, descending, nullable) }
             })

@@ -59,30 +59,39 @@ pub(crate) fn key_name(text: &str) -> String {
 /// Other places where a key's timeframe is written out.
 pub(super) fn aliases(step: &StepPlan<'_>, outputs: &[Output]) -> FxHashMap<IrId, String> {
     let program = step.program;
-    // The timeframe of a column, or of the wall-clock time that an instant is.
+    // The timeframe of a column or definition, or of the wall-clock time that an instant is.
     let applied = |id: IrId| match program.node(id) {
         Ir::Apply { overload, args } => program.args(args).first().map(|a| (overload, *a)),
+        _ => None,
+    };
+    let named = |node: Ir| match node {
+        Ir::Column(column) => Some((column, true)),
+        Ir::Definition(definition) => Some((definition, false)),
         _ => None,
     };
     let timeframe = |id: IrId| {
         let (overload, inner) = applied(id)?;
         match (program.node(inner), applied(inner)) {
-            (Ir::Column(column), _) => Some((overload, None, column)),
-            (_, Some((clock, of))) => match program.node(of) {
-                Ir::Column(column) => Some((overload, Some(clock), column)),
-                _ => None,
-            },
+            (of @ (Ir::Column(_) | Ir::Definition(_)), _) => Some((overload, None, named(of)?)),
+            (_, Some((clock, of))) => Some((overload, Some(clock), named(program.node(of))?)),
             _ => None,
         }
     };
-    let keys = outputs.iter().filter(|o| o.key && o.definition.is_none());
-    let keys: FxHashMap<_, _> = keys.filter_map(|o| Some((timeframe(o.root)?, (o.root, &o.name)))).collect();
+    // What a full join makes of two columns is written out as well.
+    let merged = |id: IrId| match program.node(id) {
+        Ir::Column(column) if !program.columns[column as usize].merged.is_empty() => Some(column),
+        _ => None,
+    };
+    let keys = || outputs.iter().filter(|o| o.key && o.definition.is_none());
+    let frames: FxHashMap<_, _> = keys().filter_map(|o| Some((timeframe(o.root)?, (o.root, &o.name)))).collect();
+    let columns: FxHashMap<_, _> = keys().filter_map(|o| Some((merged(o.root)?, (o.root, &o.name)))).collect();
     let mut found = FxHashMap::default();
-    if keys.is_empty() {
+    if frames.is_empty() && columns.is_empty() {
         return found;
     }
     for id in (0..program.len() as u32).map(IrId) {
-        if let Some((root, name)) = timeframe(id).and_then(|t| keys.get(&t))
+        let key = timeframe(id).and_then(|t| frames.get(&t)).or_else(|| columns.get(&merged(id)?));
+        if let Some((root, name)) = key
             && *root != id
         {
             found.insert(id, (*name).clone());

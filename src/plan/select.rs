@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::cuts::{self, Cuts, Reach};
+use super::joins::PassedOn;
 use super::names::{CteNames, Taken};
 use super::outputs::{Output, aliases, outputs};
 use super::stages::{self, Stages};
@@ -12,7 +13,7 @@ use crate::check::Role;
 use crate::dialect::Dialect;
 use crate::dialect::op::Op;
 use crate::emit::{self, Emitter};
-use crate::ir::{Ir, IrId, Program};
+use crate::ir::{ColumnUse, Ir, IrId, Program};
 use crate::limits::Limits;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -31,9 +32,13 @@ pub(super) struct Planner<'p> {
     pub aliases: FxHashMap<IrId, String>,
     /// Columns of earlier strata: stratum and name, by node.
     columns: FxHashMap<IrId, (u32, String)>,
+    /// Those of strata before the grouping one; of these only the keys are left after it.
+    row_columns: FxHashMap<IrId, (u32, String)>,
     /// The cuts of each stratum.
     cut_in: Vec<Vec<IrId>>,
     pub roles: Roles,
+    /// Columns of a joined input that later strata read.
+    pub passed_on: PassedOn,
     /// The windows' own keys are being written.
     in_windows: bool,
     in_the_way: Option<String>,
@@ -44,6 +49,8 @@ pub(super) struct Planner<'p> {
 pub(super) struct Roles {
     filter: Option<IrId>,
     having: Option<IrId>,
+    /// Conditions of joins, by the place of the join.
+    pub on: Vec<(u32, IrId)>,
     /// Keys of order, and whether they are descending.
     pub order: Vec<(IrId, bool)>,
     pub partition: Vec<IrId>,
@@ -64,6 +71,9 @@ pub(crate) fn plan_step<'p>(
     program.columns.iter().for_each(|c| taken.reserve(&c.name));
     if !step.grouped {
         input.relation.into_iter().flat_map(Relation::columns).for_each(|c| taken.reserve(c.name()));
+        if let KeepColumns::Joined(kept) = &spec.keep {
+            kept.iter().for_each(|c| taken.reserve(&c.name));
+        }
     }
     let outputs = outputs(step, spec);
     outputs.iter().for_each(|output| taken.promise(&output.name));
@@ -84,17 +94,21 @@ pub(crate) fn plan_step<'p>(
         outputs,
         aliases,
         columns: FxHashMap::default(),
+        row_columns: FxHashMap::default(),
         cut_in: Vec::new(),
         roles: roles(step, spec),
+        passed_on: PassedOn::default(),
         in_windows: false,
         in_the_way: None,
     };
     planner.note_columns();
+    planner.pass_on(&mut taken);
     let (ctes, body) = planner.selects(cte_names);
     let (relation, open, grain) = planner.result();
+    let single = spec.limit == Some(1) || (step.grouped && !planner.outputs.iter().any(|o| o.key));
     let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
     let in_the_way = planner.in_the_way.take();
-    StepOutput { ctes, body, relation, open, grain, in_the_way, diagnostics }
+    StepOutput { ctes, body, relation, open, grain, single, in_the_way, diagnostics }
 }
 
 fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {
@@ -106,10 +120,11 @@ fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {
         let root = definition.root;
         match step.roles[index] {
             Role::Where => roles.filter = Some(root),
+            Role::On(join) => roles.on.push((join, root)),
             Role::Having => roles.having = Some(root),
             Role::OrderBy => roles.order.push((root, spec.descending.get(index).copied().unwrap_or(false))),
             Role::PartitionBy => roles.partition.push(root),
-            Role::Definitions | Role::GroupBy => {}
+            Role::Definitions | Role::GroupBy | Role::Rule => {}
         }
     }
     roles
@@ -126,7 +141,8 @@ impl Planner<'_> {
         for id in self.cuts.sorted() {
             let stage = self.stages.of(id);
             let name = self.cuts.name(id).unwrap_or_default().to_owned();
-            self.columns.insert(id, (stage, name));
+            let before = self.step.grouped && stage < self.stages.main;
+            if before { &mut self.row_columns } else { &mut self.columns }.insert(id, (stage, name));
             if let Some(cuts) = self.cut_in.get_mut(stage as usize) {
                 cuts.push(id);
             }
@@ -140,19 +156,27 @@ impl Planner<'_> {
             // The grouping select has its outputs as columns; of a later stratum only what is cut is one.
             let carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
             if carried && stage < self.stages.last {
-                let root = self.cuts.chosen(output.root);
+                let root = self.meant(output.root);
                 self.columns.entry(root).or_insert_with(|| (stage, output.name.clone()));
             }
         }
     }
 
+    /// The node that is computed for this one: behind the names of definitions, the one of equal ones that is chosen.
+    fn meant(&self, mut id: IrId) -> IrId {
+        while let Ir::Definition(used) = self.program().node(id) {
+            id = self.program().definitions[used as usize].root;
+        }
+        self.cuts.chosen(id)
+    }
+
     /// The column that a node is in this stratum; none when it is computed here.
-    fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
-        let id = match self.program().node(id) {
-            Ir::Definition(used) => self.program().definitions[used as usize].root,
-            _ => id,
-        };
-        self.columns.get(&self.cuts.chosen(id)).filter(|(made, _)| *made < stage).map(|(_, name)| name.as_str())
+    pub(super) fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
+        let id = self.meant(id);
+        let made = |(made, _): &&(u32, String)| *made < stage;
+        let of_rows = || self.row_columns.get(&id).filter(|_| stage <= self.stages.main);
+        let column = self.columns.get(&id).filter(made).or_else(|| of_rows().filter(made));
+        column.map(|(_, name)| name.as_str())
     }
 
     fn selects(&mut self, names: &mut CteNames) -> (Vec<Cte>, Select) {
@@ -169,7 +193,7 @@ impl Planner<'_> {
         (ctes, body)
     }
 
-    fn written(&self, name: &str) -> String {
+    pub(super) fn written(&self, name: &str) -> String {
         self.emitter.dialect.name_text(name, true)
     }
 
@@ -188,16 +212,20 @@ impl Planner<'_> {
         format!("with_{first_new}")
     }
 
-    /// A select that adds columns to all it reads, or the grouping one.
-    fn stratum(&mut self, stage: u32, from: &str) -> (Select, String) {
+    /// What a stratum computes, with the names of the columns.
+    pub(super) fn wanted(&self, stage: u32) -> Vec<(String, IrId)> {
         let grouping = self.step.grouped && stage == self.stages.main;
         let mut wanted: Vec<(String, IrId)> = Vec::new();
+        if stage == self.stages.last {
+            wanted.extend(self.outputs.iter().map(|output| (output.name.clone(), output.root)));
+            return wanted;
+        }
         if grouping {
             let mut seen = rustc_hash::FxHashSet::default();
             for output in &self.outputs {
                 let here = output.key || self.stages.of(output.root) == stage;
                 if here && seen.insert(self.cuts.chosen(output.root)) {
-                    let name = self.columns.get(&self.cuts.chosen(output.root)).map_or(&output.name, |(_, name)| name);
+                    let name = self.columns.get(&self.meant(output.root)).map_or(&output.name, |(_, name)| name);
                     wanted.push((name.clone(), output.root));
                 }
             }
@@ -206,9 +234,29 @@ impl Planner<'_> {
         for id in self.cut_in.get(stage as usize).into_iter().flatten().filter(|id| !grouped.contains(id)) {
             wanted.push((self.cuts.name(*id).unwrap_or_default().to_owned(), *id));
         }
+        wanted
+    }
+
+    /// What a stratum tests.
+    pub(super) fn conditions(&self, stage: u32) -> impl Iterator<Item = IrId> {
+        let filter = self.roles.filter.filter(|_| stage == self.stages.filter);
+        filter.into_iter().chain(self.roles.having.filter(|_| stage == self.stages.having))
+    }
+
+    /// A select that adds columns to all it reads, or the grouping one.
+    fn stratum(&mut self, stage: u32, from: &str) -> (Select, String) {
+        let grouping = self.step.grouped && stage == self.stages.main;
+        let wanted = self.wanted(stage);
         let first_new = wanted.first().map_or_else(|| "values".to_owned(), |(name, _)| name.clone());
         let mut select = self.select(stage, from, &wanted);
         select.star = !grouping;
+        // Of several relations only what is read later: two may have columns of one name.
+        if self.joins_in(stage).is_some() && !grouping {
+            let mut items = self.passed_on_items();
+            items.append(&mut select.items);
+            select.items = items;
+            select.star = matches!(self.spec.keep, KeepColumns::All);
+        }
         (select, first_new)
     }
 
@@ -216,17 +264,21 @@ impl Planner<'_> {
     fn last(&mut self, from: &str) -> Select {
         let stage = self.stages.last;
         let grouping = self.step.grouped && stage == self.stages.main;
-        let mut wanted: Vec<(String, IrId)> = Vec::new();
-        for output in &self.outputs {
-            wanted.push((output.name.clone(), output.root));
-        }
+        let wanted = self.wanted(stage);
         let mut select = self.select(stage, from, &wanted);
         let mut kept: Vec<Item> = Vec::new();
         if !grouping {
             let outputs = self.output_names();
             let shadowed = |name: &str| outputs.contains(&name.to_lowercase());
+            if let KeepColumns::Joined(columns) = &self.spec.keep {
+                for column in columns.iter().filter(|c| !shadowed(&c.name)) {
+                    let expr = self.written_input(column, stage);
+                    let own = self.is_named(expr, &column.name);
+                    kept.push(Item { expr, alias: (!own).then(|| self.written(&column.name)) });
+                }
+            }
             let names: Option<Vec<String>> = match &self.spec.keep {
-                KeepColumns::Nothing => Some(Vec::new()),
+                KeepColumns::Nothing | KeepColumns::Joined(_) => Some(Vec::new()),
                 KeepColumns::Some(names) => Some(names.iter().map(|n| (*n).to_owned()).collect()),
                 KeepColumns::All => {
                     self.input.relation.map(|r| r.columns().iter().map(|c| c.name().to_owned()).collect())
@@ -267,10 +319,16 @@ impl Planner<'_> {
             self.cuts.chosen(output.root) == **id && self.cuts.name(**id) == Some(output.name.as_str())
         };
         let count = added.iter().zip(&self.outputs).take_while(is_output).count();
+        let passed_on = self.passed_on.first_name().map(str::to_owned);
         let helper = added.get(count).and_then(|id| self.cuts.name(*id)).map(str::to_owned);
-        let read = |name: &str| self.program().columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+        // A column that another relation is said to have is not one of these.
+        let here = |relation: &str| self.input.joined.is_none() || relation == self.input.name;
+        let read = |name: &str| {
+            let is = |c: &ColumnUse| c.name.eq_ignore_ascii_case(name) && c.relation.as_deref().is_none_or(here);
+            self.program().columns.iter().any(is)
+        };
         let shadowed = || self.outputs.iter().find(|o| read(&o.name)).map(|o| o.name.clone());
-        self.in_the_way = shadowed().or(helper);
+        self.in_the_way = shadowed().or(passed_on).or(helper);
         count
     }
 
@@ -280,29 +338,30 @@ impl Planner<'_> {
         let filters: Vec<IrId> = self.roles.filter.filter(|_| stage == self.stages.filter).into_iter().collect();
         let tested: Vec<IrId> = self.roles.having.filter(|_| stage == self.stages.having).into_iter().collect();
         let keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
+        let joined = self.input.joined.filter(|_| stage == 0);
         let mut roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
-        self.emitter.qualifier = if grouping { self.qualifier(&told_apart, stage, from, wanted) } else { None };
-        self.emitter.shadowed = self.emitter.dialect.facts().relation_shadows_column && self.has_column(from, stage);
+        // Columns of several relations are told apart by those.
+        self.emitter.read(joined.is_some(), stage > 0);
+        self.emitter.qualifier =
+            if grouping && joined.is_none() { self.qualifier(&told_apart, stage, from, wanted) } else { None };
+        let shadows = self.emitter.dialect.facts().relation_shadows_column && joined.is_none();
+        self.emitter.shadowed = shadows && self.has_column(from, stage);
         if self.emitter.shadowed {
             self.emitter.qualifier = Some(self.emitter.name(from, Span::default()));
         }
         self.emit(&roots, stage);
         let source = if stage == 0 && self.input.first { Source::Input(0) } else { Source::Name(self.written(from)) };
         let mut select = Select { from: Some(source), ..Select::default() };
+        if let Some(joined) = joined {
+            select.joins = self.joins(joined);
+            select.star_of = Some(self.written(self.input.name));
+        }
         for (name, id) in wanted {
             let made = self.column_in(*id, stage).is_none();
             let expr = if made { self.emitter.alone(*id) } else { self.written_node(*id, stage) };
-            let written = self.written(name);
-            // `revenue.shop` is called `shop` without being told.
-            let named = match self.emitter.tree().node(expr) {
-                Sql::Field { name, .. } => *name,
-                _ => expr,
-            };
-            let mut text = String::new();
-            crate::sql::flat(self.emitter.tree(), named, &mut Vec::new(), &mut text);
-            let alias = (text != written).then_some(written);
+            let alias = (!self.is_named(expr, name)).then(|| self.written(name));
             select.items.push(Item { expr, alias });
         }
         // Groups are filtered in HAVING where they are made, and by their columns in a later stratum.
@@ -314,6 +373,17 @@ impl Planner<'_> {
         select.group_by = keys.iter().map(|id| self.written_node(*id, stage)).collect();
         select.having = tested.first().filter(|_| grouping).map(|id| self.written_node(*id, stage));
         select
+    }
+
+    /// Whether a column of this expression has the name without being told: `revenue.shop` is called `shop`.
+    fn is_named(&mut self, expr: SqlId, name: &str) -> bool {
+        let named = match self.emitter.tree().node(expr) {
+            Sql::Field { name, .. } => *name,
+            _ => expr,
+        };
+        let mut text = String::new();
+        crate::sql::flat(self.emitter.tree(), named, &mut Vec::new(), &mut text);
+        text == self.written(name)
     }
 
     /// A column is written with its relation where GROUP BY or HAVING read it and another output of the same select
@@ -352,7 +422,7 @@ impl Planner<'_> {
     fn has_column(&self, relation: &str, stage: u32) -> bool {
         let is = |name: &str| name.eq_ignore_ascii_case(relation);
         self.program().columns.iter().any(|c| is(&c.name))
-            || self.columns.values().any(|(made, name)| *made < stage && is(name))
+            || self.columns.values().chain(self.row_columns.values()).any(|(made, name)| *made < stage && is(name))
             || matches!(&self.spec.keep, KeepColumns::Some(names) if names.iter().any(|n| is(n)))
     }
 
@@ -430,6 +500,13 @@ impl Planner<'_> {
                         relation.push(column.unwrap_or_else(|| Column::new(*name, Type::Unknown)));
                     }
                 }
+                (KeepColumns::Joined(columns), _) => {
+                    for column in columns.iter().filter(|c| !is_output(&c.name)) {
+                        let known = self.input.joined.and_then(|joined| joined.column(column)).cloned();
+                        let known = known.unwrap_or_else(|| Column::new(&column.name, Type::Unknown));
+                        relation.push(known.nullable(self.input_is_nullable(column)));
+                    }
+                }
                 (KeepColumns::Nothing, _) => {}
             }
         }
@@ -441,6 +518,9 @@ impl Planner<'_> {
         }
         let grain = if self.step.grouped {
             self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()
+        } else if let Some(joined) = self.input.joined {
+            let names: Option<Vec<String>> = joined.grain.iter().map(|g| self.output_of_input(joined, g)).collect();
+            names.unwrap_or_default()
         } else {
             let kept = |g: &String| open || relation.column(g).is_some() && !is_output(g);
             if self.input.grain.iter().all(kept) { self.input.grain.to_vec() } else { Vec::new() }

@@ -2,7 +2,7 @@
 
 use crate::diag::Diagnostic;
 use crate::schema::Relation;
-use crate::sql::{Cte, Select};
+use crate::sql::{Cte, JoinKind, Select, Source};
 
 /// What a step reads.
 #[derive(Clone, Debug)]
@@ -14,6 +14,42 @@ pub(crate) struct StepInput<'a> {
     pub relation: Option<&'a Relation>,
     /// The columns that tell its rows apart, as far as known.
     pub grain: &'a [String],
+    /// What is joined to it, where something is.
+    pub joined: Option<&'a JoinedInput>,
+}
+
+/// Several relations that a step reads as one.
+#[derive(Clone, Debug)]
+pub(crate) struct JoinedInput {
+    /// Each by the name that its columns are read with, the one of the step before first.
+    pub relations: Vec<Relation>,
+    /// How each but the first is joined.
+    pub joins: Vec<JoinInput>,
+    /// The columns that tell the joined rows apart, as far as known.
+    pub grain: Vec<InputColumn>,
+}
+
+/// How a relation is joined to those before it.
+#[derive(Clone, Debug)]
+pub(crate) struct JoinInput {
+    pub kind: JoinKind,
+    pub source: Source,
+    /// The name of its source is not the one that its columns are read with.
+    pub renamed: bool,
+}
+
+/// A column of a joined input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InputColumn {
+    /// The places of its relations: several where it is the first of theirs that is there; none where no schema says.
+    pub of: Vec<usize>,
+    pub name: String,
+}
+
+impl InputColumn {
+    pub fn is(&self, other: &Self) -> bool {
+        self.of == other.of && self.name.eq_ignore_ascii_case(&other.name)
+    }
 }
 
 /// A step as the planner takes it.
@@ -35,6 +71,8 @@ pub(crate) enum KeepColumns<'a> {
     Nothing,
     All,
     Some(Vec<&'a str>),
+    /// Of a joined input.
+    Joined(Vec<InputColumn>),
 }
 
 /// What a step gives.
@@ -45,6 +83,8 @@ pub(crate) struct StepOutput {
     /// There are columns that no schema says.
     pub open: bool,
     pub grain: Vec<String>,
+    /// It has one row at most.
+    pub single: bool,
     /// A column for which `*` would have to leave one out, where no schema says which there are.
     pub in_the_way: Option<String>,
     pub diagnostics: Vec<Diagnostic>,

@@ -123,6 +123,8 @@ pub struct Relation {
     columns: Vec<Column>,
     by_name: NameIndex,
     primary_key: Vec<String>,
+    /// It may have columns besides these: no schema says them.
+    open: bool,
 }
 
 impl Relation {
@@ -142,6 +144,20 @@ impl Relation {
     pub(crate) fn renamed(mut self, name: String) -> Self {
         self.name = Arc::from(name);
         self
+    }
+
+    /// A relation of which nothing but its name is known.
+    pub(crate) fn unknown(name: impl Into<String>) -> Self {
+        Self { open: true, ..Self::new(name) }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// With columns that may all be NULL: rows of a join that have no match.
+    pub(crate) fn all_nullable(&mut self) {
+        self.columns.iter_mut().for_each(|column| column.nullable = true);
     }
 
     pub(crate) fn push(&mut self, column: Column) {

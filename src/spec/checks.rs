@@ -5,11 +5,13 @@ use rustc_hash::FxHashMap;
 use super::compile::Run;
 use super::formulas::Formulas;
 use super::load::{Keep, Step};
+use super::proofs::no_column;
+use super::sources::ReadSource;
 use crate::ast::Ast;
 use crate::check::Role;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::Ir;
-use crate::plan::{StepInput, StepPlan, key_name, live_definitions};
+use crate::plan::{StepInput, StepPlan, key_name, used_definitions};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::types::Level;
@@ -17,37 +19,19 @@ use crate::types::Level;
 impl Run<'_> {
     /// What is said of columns that the model does not have is said of none.
     pub(super) fn check_columns(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
-        let columns = output.columns();
-        for (name, _) in self.spec.columns.iter().filter(|(name, _)| output.column(name.text).is_none()) {
-            let message = format!("the model has no column `{}`", name.text);
-            let help = match suggest::nearest(name.text, columns.iter().map(Column::name)) {
-                Some(near) => suggest::similar(near),
-                None => "correct the name, or leave it out".to_owned(),
-            };
-            diagnostics.push(Diagnostic::new(Code::UnknownName, name.node.span, message).with_help(help));
-        }
+        let said = self.spec.columns.iter().map(|column| column.name);
+        let missing = said.filter(|name| output.column(name.text).is_none());
+        diagnostics.extend(missing.map(|name| no_column(name.text, name.node.span, output)));
     }
 
     /// The names of the model and its steps.
     pub(super) fn check_names(&self, diagnostics: &mut Vec<Diagnostic>) {
         let model = self.spec.model;
-        let plain = |c: char| c.is_alphanumeric() || c == '_';
-        let begins_well = model.text.starts_with(|c: char| plain(c) && !c.is_ascii_digit());
-        if !begins_well || !model.text.chars().all(plain) {
-            let proposed: String =
-                model.text.chars().map(|c| if plain(c) { c.to_ascii_lowercase() } else { '_' }).collect();
-            let proposed = proposed.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');
-            let proposed = if proposed.is_empty() { "monthly_revenue" } else { proposed };
+        if !is_plain_name(model.text) {
+            let (fault, proposed) = dbt_name_fault(model.text, "monthly_revenue");
             diagnostics.push(
-                Diagnostic::new(
-                    Code::NotADbtName,
-                    model.node.span,
-                    match model.text {
-                        "" => "the model's name is empty".to_owned(),
-                        name => format!("`{name}` cannot be the name of a dbt model"),
-                    },
-                )
-                .with_help(format!("write `{proposed}`")),
+                Diagnostic::new(Code::NotADbtName, model.node.span, format!("{fault} the name of a dbt model"))
+                    .with_help(format!("write `{proposed}`")),
             );
         }
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
@@ -72,7 +56,8 @@ impl Run<'_> {
                     .with_help("give one of them another name"),
                 );
             }
-            if name.text.eq_ignore_ascii_case(self.spec.from.name()) {
+            let read = |source: &ReadSource| source.from.name().eq_ignore_ascii_case(name.text);
+            if self.sources.all.iter().any(read) {
                 diagnostics.push(
                     Diagnostic::new(
                         Code::StepNamedLikeRelation,
@@ -90,6 +75,19 @@ impl Run<'_> {
 /// Whether a formula may define it.
 pub(super) fn is_plain_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// Why a name cannot be one of dbt's, up to what it would be the name of, and a name that can.
+pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
+    let plain = |c: char| if c.is_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '_' };
+    let proposed: String = name.chars().map(plain).collect();
+    let proposed = proposed.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_');
+    let proposed = if proposed.is_empty() { example } else { proposed };
+    let fault = match name {
+        "" => "an empty text cannot be".to_owned(),
+        name => format!("`{name}` cannot be"),
+    };
+    (fault, proposed.to_owned())
 }
 
 /// A definitions block holds definitions, not a formula.
@@ -180,6 +178,7 @@ pub(super) fn check_shape(
     plan: &StepPlan<'_>,
     input: &StepInput<'_>,
     sound: bool,
+    source: &str,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     if plan.grouped && !matches!(step.keep, Keep::Nothing) {
@@ -206,14 +205,18 @@ pub(super) fn check_shape(
                 .with_help("add `definitions`, `group_by`, or `keep: all`"),
         );
     }
+    // What is kept of several relations is looked at with these.
+    if input.joined.is_some() {
+        return;
+    }
     if let Keep::Columns(names) = &step.keep {
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
         for name in names {
-            if let Some(first) = seen.insert(name.text.to_lowercase(), name.node.span) {
+            if let Some(first) = seen.insert(name.text.to_lowercase(), name.place(source)) {
                 diagnostics.push(
                     Diagnostic::new(
                         Code::DuplicateDefinition,
-                        name.node.span,
+                        name.place(source),
                         format!("`{}` is kept twice", name.text),
                     )
                     .with_other(first, "the first")
@@ -226,7 +229,7 @@ pub(super) fn check_shape(
         for name in names.iter().filter(|n| relation.column(n.text).is_none()) {
             let diagnostic = Diagnostic::new(
                 Code::UnknownName,
-                name.node.span,
+                name.place(source),
                 format!("`{}` has no column `{}`", relation.name(), name.text),
             );
             diagnostics.push(match suggest::nearest(name.text, relation.columns().iter().map(Column::name)) {
@@ -242,7 +245,7 @@ pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &
     if !plan.grouped || found.iter().any(Diagnostic::is_error) {
         return;
     }
-    let live = live_definitions(plan);
+    let live = used_definitions(plan);
     for (index, definition) in ast.definitions.iter().enumerate() {
         let unused = plan.roles.get(index) == Some(&Role::Definitions) && !live.get(index).copied().unwrap_or(true);
         if let (Some(name), true) = (definition.name, unused) {

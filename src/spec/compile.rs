@@ -2,9 +2,14 @@
 
 use rustc_hash::FxHashMap;
 
+use super::cardinality::check_visible;
 use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed};
+use super::fan_out::check_fan_out;
 use super::formulas::Formulas;
+use super::joined::{JoinedStep, StepFacts};
 use super::load::{self, Keep, Spec, Step};
+use super::sources::Sources;
+use super::uniqueness::SingleMatch;
 use super::{CompiledSpec, SpecDefinition};
 use crate::ast::Ast;
 use crate::check::{self, Context, Role, Scope};
@@ -69,7 +74,6 @@ impl Compiler {
                 if let Some(spec) = load::load(&root, source, &mut compiled.diagnostics) {
                     compiled.name = Some(spec.model.text.to_owned());
                     compiled.name_span = spec.model.node.span;
-                    compiled.tables = vec![spec.from.spelled().to_owned()];
                     let mut run = Run::new(self, &spec, source, path);
                     self.pool.lend(|memory| run.run(&mut compiled, memory));
                     compiled.definitions = run.definitions;
@@ -99,6 +103,13 @@ pub(super) struct Run<'r> {
     pub(super) definitions: Vec<SpecDefinition>,
     /// Name and text of grouping keys.
     pub(super) written_keys: Vec<(String, String)>,
+    pub(super) sources: Sources,
+    /// Every join leads somewhere, and no two relations of a step have one name.
+    joins_sound: bool,
+    /// What each step gave that was compiled.
+    pub(super) facts: Vec<StepFacts>,
+    /// Joins that are said to find one row at most, which nothing known proves.
+    pub(super) unproven: Vec<SingleMatch>,
 }
 
 impl<'r> Run<'r> {
@@ -113,16 +124,23 @@ impl<'r> Run<'r> {
             descriptions: FxHashMap::default(),
             definitions: Vec::new(),
             written_keys: Vec::new(),
+            sources: Sources::default(),
+            joins_sound: true,
+            facts: Vec::new(),
+            unproven: Vec::new(),
         }
     }
 
     fn run(&mut self, compiled: &mut CompiledSpec, memory: &mut Memory) {
         memory.emit.tree.clear();
         let spec = self.spec;
-        self.check_names(&mut compiled.diagnostics);
+        self.check_dbt_keys(&mut compiled.diagnostics);
         let from = spec.from.name().to_owned();
-        self.names.reserve(&from);
         spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
+        self.sources = Sources::of(spec, self.compiler.options.dialect, &mut self.names);
+        compiled.tables = self.sources.all.iter().map(|source| source.from.spelled().to_owned()).collect();
+        self.check_names(&mut compiled.diagnostics);
+        self.joins_sound = self.check_joins(&mut compiled.diagnostics);
         let schema = &self.compiler.options.schema;
         let known = schema.relation(&from);
         if let (None, false) = (known, schema.is_empty()) {
@@ -142,11 +160,19 @@ impl<'r> Run<'r> {
         let count = spec.steps.len();
         for (index, step) in spec.steps.iter().enumerate() {
             let last = index + 1 == count;
-            let input = StepInput { name: &name, first: index == 0, relation: relation.as_ref(), grain: &grain };
-            let Some(output) = self.step(step, &input, last, memory, &mut compiled.diagnostics) else {
+            let mut input =
+                StepInput { name: &name, first: index == 0, relation: relation.as_ref(), grain: &grain, joined: None };
+            let joined = match step.joins.as_slice() {
+                [] => None,
+                _ => Some(self.joined(step, index, &input, &mut compiled.diagnostics)),
+            };
+            input.joined = joined.as_ref().map(|joined| &joined.input);
+            let Some(output) = self.step(step, &input, joined.as_ref(), last, memory, &mut compiled.diagnostics) else {
                 let mut columns = self.possible_columns(step, relation.as_ref(), memory);
                 for step in spec.steps.iter().skip(index + 1) {
-                    self.faults_of_its_own(step, columns.as_ref(), memory, &mut compiled.diagnostics);
+                    // What is joined to it is not looked at.
+                    let seen = columns.as_ref().filter(|_| step.joins.is_empty());
+                    self.faults_of_its_own(step, seen, memory, &mut compiled.diagnostics);
                     columns = self.possible_columns(step, columns.as_ref(), memory);
                 }
                 return;
@@ -155,7 +181,9 @@ impl<'r> Run<'r> {
             if last {
                 if !output.open {
                     self.check_columns(&output.relation, &mut compiled.diagnostics);
+                    self.check_column_keys(&output.relation, &mut compiled.diagnostics);
                 }
+                self.check_proofs(&output.relation, output.open, memory, &mut compiled.diagnostics);
                 body = output.body;
                 compiled.columns = self.documented(&output.relation);
             } else {
@@ -166,6 +194,10 @@ impl<'r> Run<'r> {
             }
             grain = output.grain;
             relation = (!output.open).then_some(output.relation);
+            if !last {
+                let (grain, single) = (grain.clone(), output.single);
+                self.facts.push(StepFacts { relation: relation.clone(), grain, single });
+            }
         }
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
             self.write(body, &grain, &memory.emit.tree, compiled);
@@ -176,20 +208,30 @@ impl<'r> Run<'r> {
         &mut self,
         step: &Step<'_>,
         input: &StepInput<'_>,
+        joined: Option<&JoinedStep<'_>>,
         last: bool,
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<StepOutput> {
+        let errors = |diagnostics: &[Diagnostic]| diagnostics.iter().filter(|d| d.is_error()).count();
+        let before = errors(diagnostics);
         let Memory { parse, ast, check, program, emit, .. } = memory;
         let options = &self.compiler.options;
-        let formulas = Formulas::of(step, self.source);
+        let formulas = Formulas::with_using(step, joined.map_or(&[], |joined| &joined.using), self.source);
         let mut found = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let timezone = self.spec.timezone.as_deref().or(options.timezone.as_deref());
         let scope = Scope {
             context: Context::Measure,
-            relations: input.relation.map_or(&[][..], std::slice::from_ref),
-            open: input.relation.is_none(),
+            relations: match joined {
+                Some(joined) => &joined.input.relations,
+                None => input.relation.map_or(&[][..], std::slice::from_ref),
+            },
+            merged: joined.map_or(&[], |joined| &joined.merged),
+            open: match joined {
+                Some(joined) => joined.input.relations.iter().any(Relation::is_open),
+                None => input.relation.is_none(),
+            },
             chosen: true,
             roles: &formulas.roles,
             ordered: !step.order_by.is_empty(),
@@ -204,10 +246,18 @@ impl<'r> Run<'r> {
         check_keys(&plan, &mut found);
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
-        check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), diagnostics);
-        let cut = |span: Span| self.spec.cut.iter().any(|c| c.start <= span.start && span.end <= c.end);
-        diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))).filter(|d| !cut(d.span())));
-        if diagnostics.iter().any(Diagnostic::is_error) {
+        // Of a relation that is not there, or that two names mean, nothing more is to be said.
+        let sound = joined.filter(|_| self.joins_sound && !step.faulty);
+        if let Some(joined) = sound {
+            check_visible(&plan, joined, &mut found);
+            check_fan_out(&plan, step, joined, &mut found);
+        }
+        let kept = joined.map(|joined| joined.kept(step, diagnostics));
+        let unproven = sound.map(|joined| self.unproven(&plan, step, input.name, joined, diagnostics));
+        check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), self.source, diagnostics);
+        let found = found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s)));
+        diagnostics.extend(found.filter(|d| !self.is_cut(d.span())));
+        if step.unsound || step.faulty || errors(diagnostics) > before {
             // Later steps read what this one would have given; their faults would be its echoes.
             return None;
         }
@@ -222,6 +272,7 @@ impl<'r> Run<'r> {
             name: &name,
             last,
             keep: match &step.keep {
+                _ if matches!(kept, Some(Some(_))) => KeepColumns::Joined(kept.flatten().unwrap_or_default()),
                 Keep::Nothing => KeepColumns::Nothing,
                 Keep::All => KeepColumns::All,
                 Keep::Columns(names) => KeepColumns::Some(names.iter().map(|n| n.text).collect()),
@@ -233,6 +284,10 @@ impl<'r> Run<'r> {
         };
         let output = plan_step(&plan, &spec, input, options.dialect, &options.limits, emit, &mut self.names);
         diagnostics.extend(output.diagnostics.iter().cloned().map(|d| d.mapped(|s| formulas.in_file(s))));
+        if let Some(joined) = joined {
+            let unproven = unproven.unwrap_or_default();
+            self.note_unproven(&unproven, &plan, step, joined, &output, emit);
+        }
         if let Some(column) = &output.in_the_way {
             diagnostics.push(
                 Diagnostic::new(
@@ -243,7 +298,7 @@ impl<'r> Run<'r> {
                 .with_help("give a schema with `--schema`, or list the columns in `keep`"),
             );
         }
-        (!diagnostics.iter().any(Diagnostic::is_error)).then_some(output)
+        (errors(diagnostics) == before).then_some(output)
     }
 
     /// The columns that a step may give, whatever is wrong in it; none where that cannot be said.
@@ -260,7 +315,8 @@ impl<'r> Run<'r> {
         let mut names: Vec<String> = match &step.keep {
             Keep::Nothing => Vec::new(),
             Keep::All => input?.columns().iter().map(|c| c.name().to_owned()).collect(),
-            Keep::Columns(names) => names.iter().map(|n| n.text.to_owned()).collect(),
+            Keep::Columns(names) if step.joins.is_empty() => names.iter().map(|n| n.text.to_owned()).collect(),
+            Keep::Columns(names) => names.iter().map(|n| key_name(n.text)).collect(),
         };
         names.extend(step.group_by.iter().map(|key| key_name(key.text)));
         let defined = ast.definitions.iter().filter_map(|d| d.name);
@@ -285,6 +341,7 @@ impl<'r> Run<'r> {
         let scope = Scope {
             context: Context::Measure,
             relations: columns.map_or(&[][..], std::slice::from_ref),
+            merged: &[],
             open: columns.is_none(),
             chosen: true,
             roles: &formulas.roles,

@@ -1,5 +1,6 @@
 //! The formulas of a step as one source text, and the way back from it to the YAML file.
 
+use super::joins::By;
 use super::load::{Definitions, Step, Text};
 use crate::check::Role;
 use crate::lex::Mode;
@@ -23,15 +24,23 @@ pub(crate) struct Formulas {
     pub descending: Vec<bool>,
 }
 
+/// A part of a formula that the spec does not hold as such, with what it stands for there.
+pub(crate) type Spelled<'y> = (String, Text<'y>);
+
 impl Formulas {
     pub fn of(step: &Step<'_>, source: &str) -> Self {
+        Self::with_using(step, &[], source)
+    }
+
+    /// The same; `using` is what the joins of the step say that name columns, as formulas.
+    pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<Spelled<'_>>)], source: &str) -> Self {
         let mut formulas = Self::default();
         for definitions in &step.definitions {
             match definitions {
                 Definitions::Block(text) => {
                     formulas.part(*text, source, Mode::File, Role::Definitions, None, None);
                 }
-                Definitions::Named { name, formula, description } => {
+                Definitions::Named { name, formula, description, .. } => {
                     let name = formulas.append(*name, source);
                     formulas.part(*formula, source, Mode::Formula, Role::Definitions, Some(name), description.clone());
                 }
@@ -39,6 +48,15 @@ impl Formulas {
         }
         for text in &step.group_by {
             formulas.part(*text, source, Mode::Formula, Role::GroupBy, None, None);
+        }
+        for (place, join) in (0u32..).zip(&step.joins) {
+            if let By::On(text) = &join.by {
+                formulas.part(*text, source, Mode::Formula, Role::On(place), None, None);
+            }
+        }
+        for (place, spelled) in using {
+            let span = formulas.spell(spelled);
+            formulas.add(span, Mode::Formula, Role::On(*place), None, None);
         }
         if let Some(text) = step.filter {
             formulas.part(text, source, Mode::Formula, Role::Where, None, None);
@@ -59,6 +77,11 @@ impl Formulas {
         formulas
     }
 
+    /// A condition on the rows of the model.
+    pub fn rule(&mut self, text: Text<'_>, source: &str) {
+        self.part(text, source, Mode::Formula, Role::Rule, None, None);
+    }
+
     fn part(
         &mut self,
         text: Text<'_>,
@@ -69,19 +92,46 @@ impl Formulas {
         description: Option<String>,
     ) {
         let span = self.append(text, source);
+        self.add(span, mode, role, name, description);
+    }
+
+    fn add(&mut self, span: Span, mode: Mode, role: Role, name: Option<Span>, description: Option<String>) {
         self.parts.push(SourcePart { span, mode, name });
         self.roles.push(role);
         self.descriptions.push(description);
         self.descending.push(false);
     }
 
-    /// Adds a text on a line of its own; gives its place here.
-    fn append(&mut self, text: Text<'_>, source: &str) -> Span {
+    /// Adds a formula made of parts, on a line of its own. Of each part the place is that of what it stands for, from
+    /// its begin to its end.
+    fn spell(&mut self, parts: &[Spelled<'_>]) -> Span {
+        self.new_line();
+        let start = self.text.len() as u32;
+        for (text, of) in parts {
+            self.text.push_str(text);
+            let node = of.node.span;
+            let whole = of.node.text().unwrap_or_default();
+            let within = (of.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize);
+            let within = within.filter(|w| *w <= whole.len()).unwrap_or(0) as u32;
+            let quote = u32::from(of.node.is_quoted());
+            let first = node.start + quote + within;
+            let last = first + (of.text.len() as u32).saturating_sub(1);
+            self.offsets.extend((0..text.len()).map(|i| if i + 1 < text.len() { first } else { last }));
+        }
+        Span::new(start, self.text.len() as u32)
+    }
+
+    fn new_line(&mut self) {
         if !self.text.is_empty() {
             self.text.push('\n');
             let last = self.offsets.last().copied().unwrap_or_default();
             self.offsets.push(last);
         }
+    }
+
+    /// Adds a text on a line of its own; gives its place here.
+    fn append(&mut self, text: Text<'_>, source: &str) -> Span {
+        self.new_line();
         let start = self.text.len() as u32;
         let whole = text.node.text().unwrap_or_default();
         let node: *const yaml::Node = text.node;

@@ -5,10 +5,10 @@ use crate::dbt::From;
 use crate::diag::{Code, Diagnostic};
 
 impl Loader<'_, '_> {
-    pub(super) fn from(&mut self, text: Text<'_>) -> Option<From> {
+    pub(super) fn from(&mut self, key: &str, text: Text<'_>) -> Option<From> {
         let trimmed = text.text.trim();
         if trimmed.starts_with("{{") && trimmed.ends_with("}}") {
-            self.jinja("from", text.node, trimmed);
+            self.jinja(key, text.node, trimmed);
             return None;
         }
         for (word, is_ref) in [("ref", true), ("source", false)] {
@@ -43,7 +43,7 @@ impl Loader<'_, '_> {
             Diagnostic::new(
                 Code::WrongShape,
                 text.node.span,
-                format!("`from` must be a table, a ref or a source, found `{trimmed}`"),
+                format!("`{key}` must be a table, a ref or a source, found `{trimmed}`"),
             )
             .with_help("write `orders`, `ref('orders')`, `ref('package', 'orders')` or `source('raw', 'orders')`"),
         );

@@ -1,11 +1,22 @@
 //! Model specs: one YAML file to one query or dbt model.
 
+mod cardinality;
 mod checks;
 mod compile;
+mod fan_out;
 mod formulas;
 mod from;
+mod joined;
+mod joins;
+#[cfg(feature = "cli")]
+pub mod json_schema;
+mod keys;
 mod load;
 mod project;
+mod proofs;
+mod properties;
+mod sources;
+mod uniqueness;
 mod write;
 
 pub use project::{Environment, Project};
@@ -54,6 +65,42 @@ pub struct CompiledSpec {
 pub(crate) struct Model {
     pub sql: String,
     pub yml: String,
+    pub tests: Vec<ModelTest>,
+}
+
+/// A test of a model that is a file of its own.
+///
+/// ```
+/// let spec = "
+/// model: orders_with_country
+/// from: orders
+/// joins:
+///   - {to: customers, using: customer_id}
+/// definitions: country = customers.country
+/// ";
+/// let compiled = formulac::Compiler::default().compile_spec(spec);
+/// let test = &compiled.model_tests()[0];
+/// assert_eq!(test.name(), "assert_orders_with_country_finds_one_of_customers");
+/// assert!(test.sql().contains("having count(*) > 1"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct ModelTest {
+    pub(crate) name: String,
+    pub(crate) sql: String,
+}
+
+impl ModelTest {
+    /// The name of its file, without `.sql`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text of that file: a query for dbt that gives a row for each fault.
+    #[must_use]
+    pub fn sql(&self) -> &str {
+        &self.sql
+    }
 }
 
 impl CompiledSpec {
@@ -93,6 +140,13 @@ impl CompiledSpec {
         self.model.as_ref().map(|m| m.yml.as_str())
     }
 
+    /// The model's tests that are files of their own, for one of the project's `test-paths`; none when there is an
+    /// error. Each join that is said to find one row at most, and that no known key proves, has one.
+    #[must_use]
+    pub fn model_tests(&self) -> &[ModelTest] {
+        self.model.as_ref().map_or(&[], |m| &m.tests)
+    }
+
     /// Why there is no dbt model though there is a query: it would read itself.
     #[must_use]
     pub fn model_fault(&self) -> Option<&Diagnostic> {
@@ -105,7 +159,7 @@ impl CompiledSpec {
         &self.columns
     }
 
-    /// The tables that the query reads, as the spec spells them: `orders`, `raw.orders`, and of a `ref` or `source` the
+    /// The tables that the query reads, joined ones too, as the spec spells them: `orders`, `raw.orders`, and of a `ref` or `source` the
     /// last name.
     ///
     /// ```

@@ -1,16 +1,12 @@
 //! The project file, `formulac.yml`: what it says of compiling.
 
-use std::str::FromStr;
-
+use super::keys::PROJECT;
+use super::load::Loader;
 use crate::diag::{Code, Diagnostic, Severity, suggest};
 use crate::dialect::Dialect;
 use crate::span::Span;
 use crate::yaml::{self, Node};
 
-/// Keys that are read here.
-const KEYS: &[&str] = &["dialect", "specs", "timezone", "blanks", "lint", "environments"];
-/// Keys of commands that keep a dbt project in step; they change no SQL.
-const OTHERS: &[&str] = &["models", "tests", "omni", "inherit", "groups", "roles", "default_role", "approvals"];
 /// Keys that would change SQL, with the one value that is built.
 const DEFAULTS_ONLY: &[(&str, &str)] = &[("week_start", "monday"), ("fiscal_month_offset", "0")];
 
@@ -27,6 +23,7 @@ const DEFAULTS_ONLY: &[(&str, &str)] = &[("week_start", "monday"), ("fiscal_mont
 pub struct Project {
     dialect: Option<Dialect>,
     specs: Option<String>,
+    tests: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
     silenced: Vec<Code>,
@@ -51,14 +48,26 @@ impl Project {
     /// Reads a project file. What is not understood is reported and left out.
     #[must_use]
     pub fn from_text(text: &str) -> (Self, Vec<Diagnostic>) {
-        let mut reader = Reader { project: Self::default(), diagnostics: Vec::new() };
-        match yaml::read(text, &mut reader.diagnostics) {
-            Err(fault) => reader.diagnostics.push(fault),
+        let mut diagnostics = Vec::new();
+        let mut project = Self::default();
+        match yaml::read(text, &mut diagnostics) {
+            Err(fault) => diagnostics.push(fault),
             Ok(None) => {}
-            Ok(Some(root)) => reader.root(&root),
+            Ok(Some(root)) if root.pairs().is_none() => diagnostics.push(
+                Diagnostic::new(
+                    Code::WrongShape,
+                    root.span,
+                    format!("a project file is a mapping, found {}", root.described()),
+                )
+                .with_help("begin with `dialect: postgres`"),
+            ),
+            Ok(Some(root)) => {
+                Loader::new(text, &mut diagnostics).check_keys(&root, &[&PROJECT]);
+                project = Reader { diagnostics: &mut diagnostics, silenced: Vec::new() }.read(&root);
+            }
         }
-        crate::diag::sort(&mut reader.diagnostics);
-        (reader.project, reader.diagnostics)
+        crate::diag::sort(&mut diagnostics);
+        (project, diagnostics)
     }
 
     /// The dialect of all SQL.
@@ -71,6 +80,12 @@ impl Project {
     #[must_use]
     pub fn specs(&self) -> Option<&str> {
         self.specs.as_deref()
+    }
+
+    /// The folder of generated tests that are files of their own, seen from the project's own.
+    #[must_use]
+    pub fn tests(&self) -> Option<&str> {
+        self.tests.as_deref()
     }
 
     /// The time zone in which instants become dates.
@@ -98,113 +113,43 @@ impl Project {
     }
 }
 
-struct Reader {
-    project: Project,
-    diagnostics: Vec<Diagnostic>,
+/// Reads what the tables of keys cannot say the shape of.
+struct Reader<'d> {
+    diagnostics: &'d mut Vec<Diagnostic>,
+    silenced: Vec<Code>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn report(&mut self, code: Code, span: Span, message: String, help: String) {
         self.diagnostics.push(Diagnostic::new(code, span, message).with_help(help));
     }
 
-    fn root(&mut self, root: &Node) {
-        let Some(pairs) = root.pairs() else {
-            let message = format!("a project file is a mapping, found {}", root.described());
-            return self.report(Code::WrongShape, root.span, message, "begin with `dialect: postgres`".to_owned());
-        };
-        for (key, value) in pairs {
-            match key.text() {
-                Some("dialect") => self.project.dialect = self.dialect(value),
-                Some("specs") => self.project.specs = self.text("specs", value),
-                Some("timezone") => self.project.timezone = self.text("timezone", value),
-                Some("blanks") => self.project.blank_zero = self.blanks(value),
-                Some("lint") => self.lint(value),
-                Some("environments") => self.environments(value),
-                Some(name) if OTHERS.contains(&name) => {}
-                Some(name) => self.other(name, key, value),
-                None => {
-                    let help = "write `key: value`".to_owned();
-                    self.report(Code::UnknownKey, key.span, "a key must be a text".to_owned(), help);
-                }
-            }
+    fn read(mut self, root: &Node) -> Project {
+        let text = |key: &str| root.get(key).and_then(Node::text);
+        if let Some(lint) = root.get("lint") {
+            self.lint(lint);
+        }
+        self.defaults_only(root);
+        Project {
+            dialect: text("dialect").and_then(|name| name.parse().ok()),
+            specs: text("specs").map(str::to_owned),
+            tests: text("tests").map(str::to_owned),
+            timezone: text("timezone").map(str::to_owned),
+            blank_zero: text("blanks") == Some("zero"),
+            silenced: self.silenced,
+            environments: root.get("environments").map(environments).unwrap_or_default(),
         }
     }
 
-    fn other(&mut self, name: &str, key: &Node, value: &Node) {
-        if let Some((_, built)) = DEFAULTS_ONLY.iter().find(|(known, _)| *known == name) {
-            let is_built = value.is_null() || value.text().is_some_and(|text| text.eq_ignore_ascii_case(built));
-            if !is_built {
+    fn defaults_only(&mut self, root: &Node) {
+        for (key, value) in root.pairs().unwrap_or_default() {
+            let built = DEFAULTS_ONLY.iter().find(|(name, _)| key.text() == Some(name));
+            if let (Some((name, built)), Some(text)) = (built, value.text())
+                && !text.eq_ignore_ascii_case(built)
+            {
                 let message = format!("another `{name}` than `{built}` is not built yet");
                 self.report(Code::LaterKey, key.span, message, format!("leave it out, or write `{name}: {built}`"));
             }
-            return;
-        }
-        let known = KEYS.iter().chain(OTHERS).copied().chain(DEFAULTS_ONLY.iter().map(|(known, _)| *known));
-        let help = match suggest::nearest(name, known) {
-            Some(near) => suggest::similar(near),
-            None => format!("the keys here are {}", listed(KEYS.iter().chain(OTHERS).copied())),
-        };
-        self.report(Code::UnknownKey, key.span, format!("unknown key `{name}`"), help);
-    }
-
-    fn text(&mut self, key: &str, value: &Node) -> Option<String> {
-        if value.text().is_none() && !value.is_null() {
-            let message = format!("`{key}` must be a text, found {}", value.described());
-            self.report(Code::WrongShape, value.span, message, format!("write `{key}:` followed by a text"));
-        }
-        value.text().map(str::to_owned)
-    }
-
-    fn dialect(&mut self, value: &Node) -> Option<Dialect> {
-        let name = self.text("dialect", value)?;
-        let known = Dialect::from_str(&name);
-        if let Err(unknown) = &known {
-            let near = suggest::nearest(&name, Dialect::all().map(Dialect::name));
-            let help = near.map_or_else(
-                || format!("write one of {}", listed(Dialect::all().map(Dialect::name))),
-                suggest::similar,
-            );
-            self.report(Code::WrongShape, value.span, unknown.to_string(), help);
-        }
-        known.ok()
-    }
-
-    fn blanks(&mut self, value: &Node) -> bool {
-        if value.text() == Some("zero") {
-            return true;
-        }
-        if !value.is_null() {
-            let message = format!("`blanks` must be `zero`, found {}", value.described());
-            self.report(Code::WrongShape, value.span, message, "write `blanks: zero`, or leave it out".to_owned());
-        }
-        false
-    }
-
-    /// What else an environment says is read by the commands that it is for.
-    fn environments(&mut self, value: &Node) {
-        let Some(pairs) = value.pairs() else {
-            if !value.is_null() {
-                let message = format!("`environments` must be a mapping, found {}", value.described());
-                let help = "write `environments: {development: {connection: dev}}`".to_owned();
-                self.report(Code::WrongShape, value.span, message, help);
-            }
-            return;
-        };
-        for (key, value) in pairs {
-            let Some(name) = key.text() else { continue };
-            let mut environment = Environment { name: name.to_owned(), ..Environment::default() };
-            for (key, value) in value.pairs().unwrap_or_default() {
-                match key.text() {
-                    Some("connection") => environment.connection = self.text("connection", value),
-                    Some("dialect") => environment.dialect = self.dialect(value),
-                    Some("protected") => {
-                        environment.protected = value.text().is_some_and(|text| text.eq_ignore_ascii_case("true"));
-                    }
-                    _ => {}
-                }
-            }
-            self.project.environments.push(environment);
         }
     }
 
@@ -231,7 +176,7 @@ impl Reader {
 
     fn silence(&mut self, node: &Node) {
         match node.text().and_then(Code::parse) {
-            Some(code) if code.severity() == Severity::Warning => self.project.silenced.push(code),
+            Some(code) if code.severity() == Severity::Warning => self.silenced.push(code),
             Some(code) => {
                 let message = format!("`{}` is an error, and only warnings are turned off", code.code());
                 self.report(Code::WrongShape, node.span, message, "leave it out".to_owned());
@@ -247,6 +192,21 @@ impl Reader {
             }
         }
     }
+}
+
+/// What else an environment says is read by the commands that it is for.
+fn environments(value: &Node) -> Vec<Environment> {
+    let pairs = value.pairs().unwrap_or_default().iter();
+    let environment = |(key, value): &(Node, Node)| {
+        let text = |key: &str| value.get(key).and_then(Node::text);
+        Some(Environment {
+            name: key.text()?.to_owned(),
+            connection: text("connection").map(str::to_owned),
+            protected: value.get("protected").and_then(Node::boolean) == Some(true),
+            dialect: text("dialect").and_then(|name| name.parse().ok()),
+        })
+    };
+    pairs.filter_map(environment).collect()
 }
 
 fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {

@@ -5,11 +5,12 @@ use rustc_hash::FxHashMap;
 use super::compile::Run;
 use super::formulas::Formulas;
 use super::load::Step;
-use super::{CompiledSpec, Model, SpecDefinition};
+use super::uniqueness::SingleMatch;
+use super::{CompiledSpec, Model, ModelTest, SpecDefinition};
 use crate::ast::Ast;
 use crate::check::{Context, Role};
 use crate::compiler::Compiler;
-use crate::dbt::{self, ColumnDoc};
+use crate::dbt;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Program;
 use crate::parse;
@@ -65,18 +66,21 @@ impl Run<'_> {
 
     /// The output columns with the best description that there is.
     pub(super) fn documented(&self, relation: &Relation) -> Vec<Column> {
-        let from = self.compiler.options.schema.relation(self.spec.from.name());
+        let schema = &self.compiler.options.schema;
+        let read: Vec<&Relation> =
+            self.sources.all.iter().filter_map(|source| schema.relation(source.from.name())).collect();
         let by_name = |pairs: &mut dyn Iterator<Item = (&str, &str)>| -> FxHashMap<String, String> {
             pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
         };
-        let said = by_name(&mut self.spec.columns.iter().filter_map(|(n, d)| Some((n.text, d.as_deref()?))));
+        let said =
+            by_name(&mut self.spec.columns.iter().filter_map(|c| Some((c.name.text, c.description.as_deref()?))));
         let formulas = self.definitions.iter().map(|d| (d.name(), d.formula()));
         let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
         let formulas = by_name(&mut written.filter(|(n, f)| !n.eq_ignore_ascii_case(f)));
         let describe = |column: &Column| -> Option<String> {
             let key = column.name().to_ascii_lowercase();
             let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
-            own.or_else(|| from.and_then(|r| r.column(column.name())?.about().map(str::to_owned)))
+            own.or_else(|| read.iter().find_map(|r| r.column(column.name())?.about().map(str::to_owned)))
                 .or_else(|| Some(formulas.get(&key)?.split_whitespace().collect::<Vec<_>>().join(" ")))
         };
         let with = |column: &Column| match describe(column) {
@@ -119,24 +123,15 @@ impl Run<'_> {
 
     pub(super) fn write(&self, mut body: Select, grain: &[String], tree: &Tree, compiled: &mut CompiledSpec) {
         let options = &self.compiler.options;
-        let written = |name: &str| options.dialect.name_text(name, true);
-        let table = match &self.spec.from {
-            dbt::From::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
-            other => written(other.name()),
-        };
-        let import = written(self.spec.from.name());
         let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
         let mut plain = String::new();
-        sql::write_query(tree, &query, &[Input { name: &table, import: None }], &mut plain);
+        let tables = self.sources.all.iter().map(|source| Input { name: &source.table, import: None });
+        sql::write_query(tree, &query, &tables.collect::<Vec<_>>(), &mut plain);
         if body.limit.is_none() {
             body.order_by.clear();
         }
         query.body = body;
-        let mut model = String::new();
-        let select = dbt::import(&self.spec.from, &table);
-        // Markers of Jinja come from the analyst's texts; those of the import are the only ones that dbt is to see.
-        sql::write_query(tree, &query, &[Input { name: &import, import: Some("\u{1}") }], &mut model);
-        let model = dbt::protect(&model).replacen('\u{1}', &select, 1);
+        let model = self.sources.dbt_sql(tree, &query);
         if model.len().max(plain.len()) > options.limits.output {
             compiled.diagnostics.push(
                 Diagnostic::new(
@@ -150,11 +145,13 @@ impl Run<'_> {
         }
         compiled.query = Some(plain);
         let name = self.spec.model;
-        if self.spec.from.own_model().is_some_and(|read| read.eq_ignore_ascii_case(name.text)) {
+        let own = |from: &dbt::From| from.own_model().is_some_and(|read| read.eq_ignore_ascii_case(name.text));
+        if let Some(place) = self.sources.all.iter().position(|source| own(&source.from)) {
+            let what = if place == 0 { "`from` is" } else { "it joins" };
             let fault = Diagnostic::new(
                 Code::ModelReadsItself,
                 name.node.span,
-                format!("the model `{}` would read itself: `from` is a model of this name", name.text),
+                format!("the model `{}` would read itself: {what} a model of this name", name.text),
             );
             compiled.model_fault = Some(fault.with_help(format!(
                 "give the model another name, or read a table with its schema, or `source('…', '{}')`",
@@ -163,24 +160,16 @@ impl Run<'_> {
             return;
         }
         let spec_name = self.path.map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
-        let columns: Vec<ColumnDoc> = compiled
-            .columns
-            .iter()
-            .map(|c| {
-                let key = grain.iter().any(|g| g.eq_ignore_ascii_case(c.name()));
-                let mut tests = Vec::new();
-                if key && !c.is_nullable() {
-                    tests.push("not_null");
-                }
-                if key && grain.len() == 1 {
-                    tests.push("unique");
-                }
-                ColumnDoc { name: c.name().to_owned(), description: c.about().unwrap_or_default().to_owned(), tests }
-            })
-            .collect();
         let key = self.key_of_several(&compiled.columns, grain);
-        let yml = dbt::properties(self.spec.model.text, self.spec.description.as_deref(), key.as_deref(), &columns);
+        let yml = dbt::properties(self.properties(&compiled.columns, grain, key));
+        let formulas = |sql: &str| dbt::sealed_sql(sql, &spec_name, std::iter::empty());
+        let test = |test: &SingleMatch| ModelTest {
+            name: test.name.clone(),
+            sql: formulas(&format!("-- {}\n{}", dbt::protect(&test.about), self.sources.dbt_sql(tree, &test.query))),
+        };
+        let tests = self.unproven.iter().map(test).collect();
         compiled.model = Some(Model {
+            tests,
             sql: dbt::sealed_sql(&model, &spec_name, self.definitions.iter().map(|d| (d.name(), d.formula()))),
             yml: dbt::sealed_yml(&yml, &spec_name),
         });

@@ -85,6 +85,8 @@ pub(crate) struct OrderKey {
 pub(crate) struct Select {
     /// `*` before the items.
     pub star: bool,
+    /// Whose columns `*` is, as written, where several relations are read.
+    pub star_of: Option<String>,
     pub distinct: bool,
     pub items: Vec<Item>,
     pub from: Option<Source>,
@@ -125,8 +127,16 @@ fn line(out: &mut String, indent: usize) {
 fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usize, out: &mut String) {
     line(out, indent);
     out.push_str(if select.distinct { "select distinct" } else { "select" });
+    let star = |out: &mut String| {
+        if let Some(relation) = &select.star_of {
+            out.push_str(relation);
+            out.push('.');
+        }
+        out.push('*');
+    };
     if select.star && select.items.is_empty() {
-        out.push_str(" *");
+        out.push(' ');
+        star(out);
         // `select * from x` is one line.
         if let (Some(from), true) = (&select.from, is_bare(select)) {
             out.push_str(" from ");
@@ -138,7 +148,8 @@ fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usiz
     if select.star && !select.items.is_empty() {
         out.push('\n');
         line(out, indent + 4);
-        out.push_str("*,");
+        star(out);
+        out.push(',');
     }
     for (i, item) in select.items.iter().enumerate() {
         out.push('\n');

@@ -1,10 +1,14 @@
 //! YAML with places: every node knows its bytes, and a formula inside a scalar can be mapped back to the file.
 
 mod map;
+mod places;
 mod read;
+mod traps;
+mod words;
 
 pub(crate) use map::source_offsets;
 pub(crate) use read::read;
+pub(crate) use words::other_reading;
 
 use crate::span::Span;
 

@@ -9,6 +9,7 @@ mod explain;
 mod formats;
 mod functions;
 mod init;
+mod json_schema;
 mod model;
 mod preview;
 mod project;

@@ -122,6 +122,15 @@ fn types_are_those_of_the_data_or_the_schema() {
     // A name with dots finds the file of its last part.
     let (types, values) = rows(&["j.yml"]);
     assert_eq!((types, values), (json!(["text", "integer"]), json!([["x", 2], [null, 4]])));
+    // So do those that are joined; files of no relation that the spec reads are not even looked at.
+    place
+        .write("data/u.csv", "code,name\n010,ten\n")
+        .write("data/broken.csv", "a,b\n1\n")
+        .write("data/other.parquet", "x");
+    let join = "model: m\nfrom: t\njoins: [{to: shop.raw.u, using: code, cardinality: many}]\nkeep: [code]\norder_by: code\n\
+                definitions: who = u.name\n";
+    place.write("join.yml", join);
+    assert_eq!(rows(&["join.yml"]).1, json!([["007", null], ["010", "ten"]]));
 }
 
 #[test]

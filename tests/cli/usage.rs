@@ -86,7 +86,6 @@ fn later_subcommands() {
         "release",
         "resolve",
         "rollback",
-        "schema",
         "status",
         "verify",
     ] {

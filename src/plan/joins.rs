@@ -1,0 +1,266 @@
+//! Selects of several relations: the joins, and the columns that later strata of the step still read.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::names::Taken;
+use super::select::Planner;
+use super::step::{InputColumn, JoinedInput, KeepColumns};
+use crate::ir::{Ir, IrId};
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+use crate::sql::{Item, Join, SqlId};
+
+/// What the select that joins gives besides values of its own, for later strata.
+#[derive(Default)]
+pub(super) struct PassedOn {
+    /// Each with the name that it has from there on.
+    columns: Vec<(InputColumn, String)>,
+    /// The places of these by relations and name in lower case.
+    places: FxHashMap<(Vec<usize>, String), usize>,
+}
+
+impl PassedOn {
+    pub fn first_name(&self) -> Option<&str> {
+        self.columns.first().map(|(_, name)| name.as_str())
+    }
+
+    fn name(&self, column: &InputColumn) -> Option<&str> {
+        let place = self.places.get(&(column.of.clone(), column.name.to_lowercase()))?;
+        self.columns.get(*place).map(|(_, name)| name.as_str())
+    }
+
+    fn add(&mut self, column: InputColumn, name: String) {
+        self.places.insert((column.of.clone(), column.name.to_lowercase()), self.columns.len());
+        self.columns.push((column, name));
+    }
+}
+
+impl JoinedInput {
+    /// What is known of a column.
+    pub fn column(&self, column: &InputColumn) -> Option<&Column> {
+        self.relations.get(*column.of.first()?)?.column(&column.name)
+    }
+
+    fn place(&self, relation: &str) -> Option<usize> {
+        self.relations.iter().position(|r| r.name() == relation)
+    }
+
+    pub fn is_nullable(&self, column: &InputColumn) -> bool {
+        column.of.iter().all(|place| {
+            let known = self.relations.get(*place).and_then(|r| r.column(&column.name));
+            known.is_none_or(Column::is_nullable)
+        })
+    }
+}
+
+impl Planner<'_> {
+    /// Whether this stratum reads several relations.
+    pub(super) fn joins_in(&self, stage: u32) -> Option<&JoinedInput> {
+        self.input.joined.filter(|_| stage == 0)
+    }
+
+    /// The column of the joined input that a column of the program is.
+    pub(super) fn input_of(&self, joined: &JoinedInput, column: u32) -> InputColumn {
+        let columns = &self.step.program.columns;
+        let place = |column: u32| {
+            let relation = columns.get(column as usize)?.relation.as_deref()?;
+            joined.place(relation)
+        };
+        let used = &columns[column as usize];
+        let of = if used.merged.is_empty() {
+            place(column).into_iter().collect()
+        } else {
+            used.merged.iter().filter_map(|part| place(*part)).collect()
+        };
+        InputColumn { of, name: used.name.to_string() }
+    }
+
+    /// The joins of the first select, whose conditions are written in place.
+    pub(super) fn joins(&mut self, joined: &JoinedInput) -> Vec<Join> {
+        let mut joins = Vec::with_capacity(joined.joins.len());
+        for (place, join) in joined.joins.iter().enumerate() {
+            let on = self.roles.on.iter().find(|(join, _)| *join as usize == place).map(|(_, root)| *root);
+            let on = on.map(|root| {
+                self.emit(&[root], 0);
+                self.emitter.written(root)
+            });
+            let name = joined.relations.get(place + 1).map(Relation::name).unwrap_or_default();
+            let alias = join.renamed.then(|| self.written(name));
+            joins.push(Join { kind: join.kind, source: join.source.clone(), alias, on });
+        }
+        joins
+    }
+
+    /// A column of the input as SQL of this stratum.
+    pub(super) fn written_input(&mut self, column: &InputColumn, stage: u32) -> SqlId {
+        let Some(joined) = self.input.joined else {
+            return self.emitter.column_name(&column.name, Span::default());
+        };
+        if stage > 0 {
+            let name = self.passed_on.name(column).unwrap_or(&column.name).to_owned();
+            let own = name == column.name;
+            let quoted = own && joined.column(column).is_some_and(Column::is_quoted);
+            let dialect = self.emitter.dialect;
+            let name = self.emitter.tree().text(Span::default(), |out| dialect.push_name(out, &name, !quoted));
+            return self.emitter.in_relation(name, Span::default());
+        }
+        let mut parts: Vec<SqlId> = Vec::with_capacity(column.of.len());
+        for place in &column.of {
+            let Some(relation) = joined.relations.get(*place) else { continue };
+            // A relation's own spelling, where it is known.
+            let known = relation.column(&column.name);
+            let (name, quoted) = known.map_or((column.name.as_str(), false), |c| (c.name(), c.is_quoted()));
+            parts.push(self.emitter.field(relation.name(), name, quoted));
+        }
+        match parts.as_slice() {
+            [] => self.emitter.name(&column.name, Span::default()),
+            [one] => *one,
+            _ => self.emitter.tree().call("coalesce", &parts, Span::default()),
+        }
+    }
+
+    /// The columns that tell the input's rows apart.
+    pub(super) fn input_grain(&self) -> Vec<InputColumn> {
+        match self.input.joined {
+            Some(joined) => joined.grain.clone(),
+            None => self.input.grain.iter().map(|g| InputColumn { of: vec![0], name: g.clone() }).collect(),
+        }
+    }
+
+    pub(super) fn input_is_nullable(&self, column: &InputColumn) -> bool {
+        match self.input.joined {
+            Some(joined) => joined.is_nullable(column),
+            None => self.input.relation.and_then(|r| r.column(&column.name)).is_none_or(Column::is_nullable),
+        }
+    }
+
+    /// Settles which columns of a joined input the later strata read, and under which names.
+    pub(super) fn pass_on(&mut self, taken: &mut Taken) {
+        let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else { return };
+        // What is kept has its name from here on.
+        let mut columns: Vec<(Option<u32>, InputColumn)> = Vec::new();
+        if let (KeepColumns::Joined(kept), false) = (&self.spec.keep, self.step.grouped) {
+            columns.extend(kept.iter().map(|column| (None, column.clone())));
+        }
+        let ordered = !self.roles.order.is_empty() || !self.roles.partition.is_empty();
+        if ordered && !self.step.grouped {
+            columns.extend(joined.grain.iter().map(|column| (None, column.clone())));
+        }
+        let mut used: Vec<u32> = self.read_later();
+        used.sort_unstable();
+        columns.extend(used.into_iter().map(|column| (Some(column), self.input_of(joined, column))));
+        let mut names: FxHashSet<String> = FxHashSet::default();
+        let mut renamed: FxHashMap<u32, String> = FxHashMap::default();
+        for (used, column) in columns {
+            let known = self.passed_on.name(&column).map(str::to_owned);
+            let name = known.clone().unwrap_or_else(|| {
+                if names.insert(column.name.to_lowercase()) {
+                    return column.name.clone();
+                }
+                // Of two of a name, the second is told by its relation.
+                let of = column.of.first().and_then(|place| joined.relations.get(*place)).map_or("", Relation::name);
+                taken.column(&format!("{of}_{}", column.name), &format!("{of}.{}", column.name))
+            });
+            if let Some(used) = used.filter(|_| name != column.name) {
+                renamed.insert(used, name.clone());
+            }
+            if known.is_none() {
+                self.passed_on.add(column, name);
+            }
+        }
+        self.emitter.renamed = renamed;
+    }
+
+    /// The output under whose name a column of the joined input is given, where one is it and nothing else.
+    pub(super) fn output_of_input(&self, joined: &JoinedInput, column: &InputColumn) -> Option<String> {
+        let program = self.step.program;
+        let is_it = |root: IrId| match program.node(root) {
+            Ir::Column(used) => self.input_of(joined, used).is(column),
+            _ => false,
+        };
+        if let Some(output) = self.outputs.iter().find(|output| is_it(output.root)) {
+            return Some(output.name.clone());
+        }
+        match &self.spec.keep {
+            KeepColumns::Joined(kept) => {
+                let outputs = self.output_names();
+                let is_kept = |k: &&InputColumn| k.is(column) && !outputs.contains(&k.name.to_lowercase());
+                kept.iter().find(is_kept).map(|k| k.name.clone())
+            }
+            KeepColumns::All => (column.of == [0]).then(|| column.name.clone()),
+            KeepColumns::Nothing | KeepColumns::Some(_) => None,
+        }
+    }
+
+    /// The name of the output that an ordering key is; none where it is something else.
+    pub(super) fn output_of(&self, key: IrId) -> Option<String> {
+        let program = self.step.program;
+        match (program.node(key), self.input.joined) {
+            (Ir::Column(_), Some(_)) => {
+                let same = |root: IrId| program.node(root) == program.node(key);
+                self.outputs.iter().find(|output| same(output.root)).map(|output| output.name.clone())
+            }
+            _ => Some(self.name_of(key)).filter(|name| !name.is_empty()),
+        }
+    }
+
+    /// What the select that joins passes on to later strata.
+    pub(super) fn passed_on_items(&mut self) -> Vec<Item> {
+        let columns = self.passed_on.columns.clone();
+        let mut items = Vec::with_capacity(columns.len());
+        for (column, name) in columns {
+            let expr = self.written_input(&column, 0);
+            let own = name == column.name && column.of.len() == 1;
+            items.push(Item { expr, alias: (!own).then(|| self.written(&name)) });
+        }
+        items
+    }
+
+    /// The columns of the program that strata after the first read.
+    fn read_later(&self) -> Vec<u32> {
+        let program = self.step.program;
+        let mut read: FxHashSet<u32> = FxHashSet::default();
+        for stage in 1..=self.last_stage() {
+            let mut stack: Vec<IrId> = self.wanted(stage).into_iter().map(|(_, id)| id).collect();
+            stack.extend(self.conditions(stage));
+            if self.looks_at_rows(&stack, stage) {
+                stack.extend(self.roles.order.iter().map(|(id, _)| *id).chain(self.roles.partition.iter().copied()));
+            }
+            if stage == self.last_stage() {
+                stack.extend(self.roles.order.iter().map(|(id, _)| *id).filter(|id| self.output_of(*id).is_none()));
+            }
+            let mut seen: FxHashSet<IrId> = FxHashSet::default();
+            while let Some(id) = stack.pop() {
+                if !seen.insert(id) || self.column_in(id, stage).is_some() {
+                    continue;
+                }
+                match program.node(id) {
+                    Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
+                    Ir::Column(column) => {
+                        read.insert(column);
+                    }
+                    _ => stack.extend(program.operands(id)),
+                }
+            }
+        }
+        read.into_iter().collect()
+    }
+
+    /// Whether some of these values, as this stratum computes them, look at other rows.
+    fn looks_at_rows(&self, roots: &[IrId], stage: u32) -> bool {
+        let program = self.step.program;
+        let mut stack = roots.to_vec();
+        let mut seen: FxHashSet<IrId> = FxHashSet::default();
+        while let Some(id) = stack.pop() {
+            if !seen.insert(id) || self.column_in(id, stage).is_some() {
+                continue;
+            }
+            match program.node(id) {
+                Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
+                Ir::Window { .. } => return true,
+                _ => stack.extend(program.operands(id)),
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,213 @@
+//! Whether a join finds one row at most, as far as keys that are known prove it.
+
+use super::compile::Run;
+use super::joined::JoinedStep;
+use super::load::Step;
+use crate::catalog::{self, internal};
+use crate::check::Role;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Program};
+use crate::plan::StepPlan;
+use crate::sql::JoinKind;
+
+/// What a join asks of the relation that it joins.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    /// Columns of it that must equal something that is not of it.
+    pub equal: Vec<u32>,
+    /// Conditions on it alone.
+    pub own: Vec<IrId>,
+    /// There are conditions of another kind.
+    pub more: bool,
+}
+
+impl Run<'_> {
+    /// The joins of a step that are said to find one row at most and are not proven to, each with a warning.
+    pub(super) fn unproven(
+        &self,
+        plan: &StepPlan<'_>,
+        step: &Step<'_>,
+        first: &str,
+        joined: &JoinedStep<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<(usize, Asked)> {
+        let mut unproven = Vec::new();
+        for (place, join) in step.joins.iter().enumerate() {
+            let single = joined.single.get(place).copied().unwrap_or_default();
+            let key = joined.keys.get(place).map(Vec::as_slice).unwrap_or_default();
+            let on = condition(plan, place);
+            if join.many || single || (on.is_none() && join.kind != JoinKind::Cross) {
+                continue;
+            }
+            let relation = join.name();
+            let asked = on.map(|root| asked(plan.program, root, relation)).unwrap_or_default();
+            let name = |column: &u32| plan.program.columns.get(*column as usize).map_or("", |c| &*c.name);
+            let equal: Vec<&str> = asked.equal.iter().map(name).collect();
+            let missing: Vec<&str> =
+                key.iter().map(String::as_str).filter(|k| !equal.iter().any(|e| e.eq_ignore_ascii_case(k))).collect();
+            if !key.is_empty() && missing.is_empty() {
+                continue;
+            }
+            let is_step = matches!(join.to, crate::dbt::From::Table(_)) && self.step_named(join.to.name());
+            let why = match (key, equal.as_slice()) {
+                ([], []) => "nothing known says that one of them at most is found".to_owned(),
+                ([], equal) => format!("nothing known says that {} is different in each", listed(equal)),
+                (key, _) => format!("its key is {}, and the join does not ask for {}", listed(key), listed(&missing)),
+            };
+            let wanted = if key.is_empty() { equal.join(", ") } else { missing.join(", ") };
+            let help = match (join.kind, key, wanted.as_str()) {
+                (JoinKind::Cross, ..) => {
+                    "write `cardinality: many`, or join a step without `group_by`, which has one row".to_owned()
+                }
+                (_, [], "") => "write `cardinality: many`, or join by a key of it".to_owned(),
+                (_, [], columns) if is_step => {
+                    format!("write `group_by: [{columns}]` in step `{}`, or `cardinality: many` here", join.to.name())
+                }
+                (_, [], columns) => format!(
+                    "write `primary_key: [{columns}]` for `{}` in the schema, or `cardinality: many` here",
+                    join.to.name()
+                ),
+                (_, _, columns) => format!("join by `{columns}` as well, or write `cardinality: many`"),
+            };
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::JoinMayMultiply,
+                    join.to_text.node.span,
+                    format!("a row of `{first}` may find several rows of `{relation}`: {why}"),
+                )
+                .with_help(help),
+            );
+            unproven.push((place, asked));
+        }
+        unproven
+    }
+
+    fn step_named(&self, name: &str) -> bool {
+        self.spec.steps.iter().any(|s| s.name.is_some_and(|n| n.text.eq_ignore_ascii_case(name)))
+    }
+}
+
+fn listed<T: AsRef<str>>(names: &[T]) -> String {
+    names.iter().map(|n| format!("`{}`", n.as_ref())).collect::<Vec<_>>().join(" and ")
+}
+
+/// The condition of the join at this place.
+fn condition(plan: &StepPlan<'_>, place: usize) -> Option<IrId> {
+    let is = |(role, _): &(&Role, &crate::ir::IrDefinition)| **role == Role::On(place as u32);
+    let (_, definition) = plan.roles.iter().zip(&plan.program.definitions).find(is)?;
+    (!definition.failed).then_some(definition.root)
+}
+
+/// What a condition asks of a relation.
+fn asked(program: &Program, root: IrId, relation: &str) -> Asked {
+    let equal = catalog::get(internal::EQUAL);
+    let is_equal = |overload| equal.overloads.iter().any(|o| o.id == overload);
+    let mut asked = Asked::default();
+    let mut stack = vec![root];
+    while let Some(id) = stack.pop() {
+        match program.node(id) {
+            Ir::And(args) => stack.extend(program.args(args).iter().rev()),
+            Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
+            node => {
+                let (own, others) = reads(program, id, relation);
+                let pair = match node {
+                    Ir::Apply { overload, args } if is_equal(overload) => program.args(args),
+                    _ => &[],
+                };
+                let column = match pair {
+                    [a, b] => [(*a, *b), (*b, *a)].into_iter().find_map(|(a, b)| match program.node(a) {
+                        Ir::Column(column) => {
+                            (reads(program, a, relation).0 && !reads(program, b, relation).0).then_some(column)
+                        }
+                        _ => None,
+                    }),
+                    _ => None,
+                };
+                match column {
+                    Some(column) => asked.equal.push(column),
+                    None if own && !others => asked.own.push(id),
+                    None => asked.more = true,
+                }
+            }
+        }
+    }
+    asked
+}
+
+/// Whether a value reads columns of the relation, and of others.
+fn reads(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
+    let (mut own, mut others) = (false, false);
+    for column in columns_of(program, root) {
+        match program.columns.get(column as usize).and_then(|c| c.relation.as_deref()) {
+            Some(of) if of == relation => own = true,
+            _ => others = true,
+        }
+    }
+    (own, others)
+}
+
+/// The columns that a value is made of, those of definitions included.
+fn columns_of(program: &Program, root: IrId) -> Vec<u32> {
+    let mut columns = Vec::new();
+    let mut seen = rustc_hash::FxHashSet::default();
+    let mut stack = vec![root];
+    while let Some(id) = stack.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        match program.node(id) {
+            Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
+            Ir::Column(column) => columns.extend(match program.columns.get(column as usize) {
+                Some(used) if !used.merged.is_empty() => used.merged.clone(),
+                _ => vec![column],
+            }),
+            _ => stack.extend(program.operands(id)),
+        }
+    }
+    columns
+}
+
+/// Reports conditions of joins that read what is joined only later, and values drawn anew at each use.
+pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found: &mut Vec<Diagnostic>) {
+    let program = plan.program;
+    for (role, definition) in plan.roles.iter().zip(&program.definitions) {
+        let Role::On(place) = role else { continue };
+        if definition.failed {
+            continue;
+        }
+        let here = joined.input.relations.get(*place as usize + 1).map_or("", |r| r.name());
+        let later = columns_of(program, definition.root).into_iter().find_map(|column| {
+            let relation = program.columns.get(column as usize)?.relation.as_deref()?;
+            joined.input.relations.iter().skip(*place as usize + 2).find(|r| r.name() == relation)
+        });
+        if let Some(later) = later {
+            let later = later.name();
+            found.push(
+                Diagnostic::new(
+                    Code::JoinedLater,
+                    definition.span,
+                    format!("`{later}` is joined after `{here}`, so the condition of that join cannot read it"),
+                )
+                .with_help(format!("move the join of `{later}` before that of `{here}`")),
+            );
+        }
+        let meta = program.meta(definition.root);
+        if meta.volatile && uses_definition(program, definition.first, definition.root) {
+            found.push(
+                Diagnostic::new(
+                    Code::VolatileRepeated,
+                    definition.span,
+                    "a value drawn anew each time would be drawn for the join and again for the column",
+                )
+                .with_help("define it in an earlier step"),
+            );
+        }
+    }
+}
+
+fn uses_definition(program: &Program, first: IrId, root: IrId) -> bool {
+    (first.0..=root.0).map(IrId).any(|id| match program.node(id) {
+        Ir::Definition(_) => program.meta(id).volatile,
+        _ => false,
+    })
+}

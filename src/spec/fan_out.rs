@@ -1,0 +1,157 @@
+//! Aggregates of a step that joins the many rows of a relation: what is taken from another one is taken repeatedly.
+
+use super::joined::JoinedStep;
+use super::load::Step;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Program};
+use crate::plan::StepPlan;
+use crate::schema::Relation;
+use crate::span::Span;
+use crate::sql::JoinKind;
+
+/// What a value is made of, as seen from the relation whose many rows are joined.
+#[derive(Clone, Copy, Default)]
+struct Made {
+    /// A column of that relation decides on it, be it in a condition.
+    told: bool,
+    /// A column of that relation is a part of the value.
+    many: bool,
+    /// A column of another one that the value may be without any of that relation.
+    other: Option<IrId>,
+}
+
+/// Reports aggregates of columns that the rows of a `many` relation repeat.
+pub(super) fn check_fan_out(
+    plan: &StepPlan<'_>,
+    step: &Step<'_>,
+    joined: &JoinedStep<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let joins = step.joins.iter().zip(joined.input.relations.iter().skip(1));
+    for (join, many) in joins.filter(|(join, _)| join.many) {
+        // Without rows that find nothing, the rows of the join are those of the relation.
+        let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
+        check_one(plan.program, many, unmatched, joined, found);
+    }
+}
+
+fn check_one(
+    program: &Program,
+    many: &Relation,
+    unmatched: bool,
+    joined: &JoinedStep<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let made = made(program, many.name());
+    let of = |id: &IrId| made.get(id.index()).copied().unwrap_or_default();
+    for definition in program.definitions.iter().filter(|d| !d.failed) {
+        for id in (definition.first.0..=definition.root.0).map(IrId) {
+            let args = match program.node(id) {
+                Ir::Aggregate { args, .. } => program.args(args),
+                Ir::CountRows => &[],
+                _ => continue,
+            };
+            let whole = together(args.iter().map(of));
+            let span = program.meta(id).span;
+            match whole.other {
+                Some(other) => found.push(repeated(program, other, span, many.name(), joined)),
+                None if unmatched && !whole.many && !whole.told => found.push(pairs(span, many)),
+                None => {}
+            }
+        }
+    }
+}
+
+fn repeated(program: &Program, other: IrId, span: Span, many: &str, joined: &JoinedStep<'_>) -> Diagnostic {
+    let of = match program.node(other) {
+        Ir::Column(column) => program.columns.get(column as usize),
+        _ => None,
+    };
+    let name = of.map_or("", |column| &*column.name);
+    let relation = of.and_then(|column| column.relation.as_deref());
+    let Some(relation) = relation else {
+        let owners: Vec<&str> = joined.input.relations.iter().map(Relation::name).collect();
+        let first = owners.first().copied().unwrap_or_default();
+        return Diagnostic::new(
+            Code::FanOut,
+            span,
+            format!("an aggregate beside the many rows of `{many}` must say whose `{name}` it takes"),
+        )
+        .with_help(format!("write `{many}.{name}`, or aggregate `{first}.{name}` in a step before the join"));
+    };
+    Diagnostic::new(
+        Code::FanOut,
+        span,
+        format!("`{relation}.{name}` is counted once for each of the many rows of `{many}` that it is joined with"),
+    )
+    .with_other(program.meta(other).span, format!("a column of `{relation}`"))
+    .with_help(format!(
+        "aggregate `{many}` in a step of its own first and join that step, which then has one row for each of `{relation}`"
+    ))
+}
+
+fn pairs(span: Span, many: &Relation) -> Diagnostic {
+    let name = many.name();
+    let key = many.key().first().map(String::as_str).or_else(|| many.columns().first().map(|c| c.name()));
+    Diagnostic::new(
+        Code::FanOut,
+        span,
+        format!(
+            "this counts the rows of the join, so that one without a match in `{name}` counts like one with a match"
+        ),
+    )
+    .with_help(format!("count the rows of `{name}`: `COUNT({name}.{})`", key.unwrap_or("id")))
+}
+
+/// For each node what it is made of; operands come before what is made of them.
+fn made(program: &Program, many: &str) -> Vec<Made> {
+    let mut made: Vec<Made> = Vec::with_capacity(program.len());
+    for (index, node) in program.nodes().enumerate() {
+        let id = IrId(index as u32);
+        let of = |id: IrId| made.get(id.index()).copied().unwrap_or_default();
+        let own = match node {
+            Ir::Column(column) => {
+                let relation = program.columns.get(column as usize).and_then(|c| c.relation.as_deref());
+                let is_many = relation == Some(many);
+                Made { told: is_many, many: is_many, other: (!is_many).then_some(id) }
+            }
+            Ir::Definition(used) => match program.definitions.get(used as usize) {
+                Some(definition) if !definition.failed => of(definition.root),
+                _ => Made::default(),
+            },
+            // Which branch it is may be told by any column; each branch is a value of its own.
+            Ir::Case(arms) | Ir::Switch { arms, .. } => {
+                let told = program.operands(id).any(|operand| of(operand).told);
+                Made { told, ..apart(program.branches(arms).map(of)) }
+            }
+            Ir::Coalesce(args) => apart(program.args(args).iter().map(|a| of(*a))),
+            // What is told apart once is not repeated again.
+            Ir::Aggregate { .. } | Ir::CountRows => Made::default(),
+            _ => together(program.operands(id).map(of)),
+        };
+        made.push(own);
+    }
+    made
+}
+
+/// Values that make one together: one of the many rows is enough to make it theirs.
+fn together(parts: impl Iterator<Item = Made>) -> Made {
+    let mut whole = Made::default();
+    let mut clean = false;
+    for part in parts {
+        whole.told |= part.told;
+        whole.many |= part.many;
+        clean |= part.many && part.other.is_none();
+        whole.other = whole.other.or(part.other);
+    }
+    Made { other: whole.other.filter(|_| !clean), ..whole }
+}
+
+/// Values of which the whole is one or another.
+fn apart(parts: impl Iterator<Item = Made>) -> Made {
+    parts.fold(Made::default(), |whole, part| Made {
+        told: whole.told | part.told,
+        many: whole.many | part.many,
+        other: whole.other.or(part.other),
+    })
+}

@@ -1,0 +1,401 @@
+//! What a step with joins reads: its relations by name, the columns that they share, those that it keeps.
+
+use rustc_hash::FxHashMap;
+
+use super::compile::Run;
+use super::formulas::Spelled;
+use super::joins::{By, Joined};
+use super::load::{Keep, Step, Text};
+use super::sources::Target;
+use crate::check::Merged;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::plan::{InputColumn, JoinInput, JoinedInput, StepInput};
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+use crate::sql::{JoinKind, Source};
+
+/// What a step gave to those behind it.
+#[derive(Debug)]
+pub(super) struct StepFacts {
+    /// None where there are columns that no schema says.
+    pub relation: Option<Relation>,
+    pub grain: Vec<String>,
+    /// It has one row at most.
+    pub single: bool,
+}
+
+/// The joined input of a step, with what its formulas and its tests need besides.
+#[derive(Debug)]
+pub(super) struct JoinedStep<'y> {
+    pub input: JoinedInput,
+    pub merged: Vec<Merged>,
+    /// The conditions that `using` stands for, by join.
+    pub using: Vec<(u32, Vec<Spelled<'y>>)>,
+    /// The key of each joined relation; none where no schema says one.
+    pub keys: Vec<Vec<String>>,
+    /// Which of them have one row at most.
+    pub single: Vec<bool>,
+}
+
+impl Run<'_> {
+    /// Reports joins that lead nowhere, and names that two relations of a step have; whether there is none.
+    pub(super) fn check_joins(&self, diagnostics: &mut Vec<Diagnostic>) -> bool {
+        let before = diagnostics.len();
+        let schema = &self.compiler.options.schema;
+        for (index, step) in self.spec.steps.iter().enumerate() {
+            let read = match index.checked_sub(1).and_then(|i| self.spec.steps.get(i)) {
+                Some(before) => before.name.map_or("", |n| n.text),
+                None => self.spec.from.name(),
+            };
+            let mut names: FxHashMap<String, Option<Span>> = FxHashMap::default();
+            names.insert(read.to_lowercase(), None);
+            for joined in &step.joins {
+                let name = joined.name();
+                let span = joined.name_span();
+                if let Some(first) = names.insert(name.to_lowercase(), Some(span)) {
+                    let diagnostic = Diagnostic::new(
+                        Code::DuplicateRelation,
+                        span,
+                        format!("two relations of the step are called `{name}`"),
+                    );
+                    let diagnostic = match first {
+                        Some(first) => diagnostic.with_other(first, "the first"),
+                        None => diagnostic.with_label("the step reads one of this name already"),
+                    };
+                    diagnostics
+                        .push(diagnostic.with_help(format!("give it a name of its own, such as `as: other_{name}`")));
+                }
+                let table = joined.to.name();
+                match self.sources.target(self.spec, index, joined) {
+                    Target::Step(_) => {}
+                    Target::Later => diagnostics.push(
+                        Diagnostic::new(
+                            Code::UnknownRelation,
+                            joined.to_text.node.span,
+                            format!("step `{table}` is not computed yet where it is joined"),
+                        )
+                        .with_help("move it before this step; a step reads what stands before it"),
+                    ),
+                    Target::Source(_) if schema.is_empty() || schema.relation(table).is_some() => {}
+                    Target::Source(_) => {
+                        let steps = self.spec.steps.iter().take(index).filter_map(|s| s.name).map(|n| n.text);
+                        let names = schema.relations().iter().map(Relation::name).chain(steps);
+                        let message = format!("the schema has no relation `{table}`, and no step before has this name");
+                        let diagnostic = Diagnostic::new(Code::UnknownRelation, joined.to_text.node.span, message);
+                        diagnostics.push(match suggest::nearest(table, names) {
+                            Some(near) => diagnostic.with_help(suggest::similar(near)),
+                            None => diagnostic.with_help("correct `to`, or add the relation to the schema"),
+                        });
+                    }
+                }
+            }
+        }
+        diagnostics.len() == before
+    }
+
+    /// What a step with joins reads. What is wrong with `using` is reported.
+    pub(super) fn joined<'y>(
+        &self,
+        step: &Step<'y>,
+        place: usize,
+        input: &StepInput<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> JoinedStep<'y> {
+        let named = |relation: Option<&Relation>, name: &str| match relation {
+            Some(relation) => relation.clone().renamed(name.to_owned()),
+            None => Relation::unknown(name),
+        };
+        let mut joined = JoinedStep {
+            input: JoinedInput {
+                relations: vec![named(input.relation, input.name)],
+                joins: Vec::new(),
+                grain: Vec::new(),
+            },
+            merged: Vec::new(),
+            using: Vec::new(),
+            keys: Vec::new(),
+            single: Vec::new(),
+        };
+        for (index, join) in step.joins.iter().enumerate() {
+            let name = join.name();
+            let (relation, source, own, key, single) = match self.sources.target(self.spec, place, join) {
+                Target::Step(of) => {
+                    let facts = self.facts.get(of);
+                    let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);
+                    let key = facts.map(|f| f.grain.clone()).unwrap_or_default();
+                    let written = self.compiler.options.dialect.name_text(own, true);
+                    let single = facts.is_some_and(|f| f.single);
+                    (facts.and_then(|f| f.relation.as_ref()), Source::Name(written), own, key, single)
+                }
+                Target::Source(of) => {
+                    let known = self.compiler.options.schema.relation(join.to.name());
+                    let key = known.map(|r| r.key().to_vec()).unwrap_or_default();
+                    let own = self.sources.all.get(of).map_or("", |source| source.name.as_str());
+                    (known, Source::Input(of as u32), own, key, false)
+                }
+                Target::Later => (None, Source::Name(String::new()), "", Vec::new(), false),
+            };
+            let mut relation = named(relation, name);
+            if matches!(join.kind, JoinKind::Left | JoinKind::Full) {
+                relation.all_nullable();
+            }
+            if join.kind == JoinKind::Full {
+                joined.input.relations.iter_mut().for_each(Relation::all_nullable);
+            }
+            joined.input.relations.push(relation);
+            joined.input.joins.push(JoinInput { kind: join.kind, source, renamed: own != name });
+            joined.keys.push(key);
+            joined.single.push(single);
+            if let By::Using(names) = &join.by {
+                let spelled = joined.using(join, names, diagnostics);
+                if !spelled.is_empty() {
+                    joined.using.push((index as u32, spelled));
+                }
+            }
+        }
+        joined.input.grain = joined.grain(step, input);
+        joined
+    }
+}
+
+impl<'y> JoinedStep<'y> {
+    /// The condition that `using` stands for; the columns become one each.
+    fn using(&mut self, join: &Joined<'y>, names: &[Text<'y>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Spelled<'y>> {
+        let mut spelled: Vec<Spelled<'y>> = Vec::new();
+        let at = self.input.relations.len() - 1;
+        let text_of = |relation: &Relation, name: &str| format!("${{{}.{name}}}", relation.name());
+        for name in names {
+            let Some(left) = self.side_before(at, *name, join, diagnostics) else { continue };
+            let relations = &self.input.relations;
+            let Some(right) = relations.get(at) else { continue };
+            if right.position(name.text).is_none() && !right.is_open() {
+                diagnostics.push(no_column(right.name(), *name, std::slice::from_ref(right)));
+                continue;
+            }
+            let sides: Vec<String> =
+                left.iter().filter_map(|place| Some(text_of(relations.get(*place)?, name.text))).collect();
+            let sides = match sides.as_slice() {
+                [one] => one.clone(),
+                several => format!("COALESCE({})", several.join(", ")),
+            };
+            let begin = if spelled.is_empty() { "" } else { ", " };
+            spelled.push((format!("{begin}{sides} = {}", text_of(right, name.text)), *name));
+            let full = join.kind == JoinKind::Full;
+            match self.merged.iter_mut().find(|m| m.name.eq_ignore_ascii_case(name.text)) {
+                Some(merged) => {
+                    merged.relations.push(at);
+                    merged.full |= full;
+                }
+                None => {
+                    let mut relations = left;
+                    relations.push(at);
+                    self.merged.push(Merged { name: name.text.to_owned(), relations, full });
+                }
+            }
+        }
+        if let (2.., Some(first), Some(last)) = (spelled.len(), names.first(), names.last()) {
+            spelled.insert(0, ("AND(".to_owned(), *first));
+            spelled.push((")".to_owned(), *last));
+        }
+        spelled
+    }
+
+    /// Which of the relations before has a column of `using`; several where a full join has made one of theirs.
+    fn side_before(
+        &self,
+        at: usize,
+        name: Text<'_>,
+        join: &Joined<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Vec<usize>> {
+        let before = self.input.relations.get(..at).unwrap_or_default();
+        let merged = self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name.text));
+        let has = |place: &usize| before.get(*place).is_some_and(|r| r.position(name.text).is_some());
+        let others: Vec<usize> = match merged {
+            Some(merged) => (0..at).filter(|place| has(place) && !merged.relations.contains(place)).collect(),
+            None => (0..at).filter(has).collect(),
+        };
+        let several = match (merged, others.as_slice()) {
+            (Some(merged), []) if merged.full => return Some(merged.relations.clone()),
+            (Some(merged), []) => return Some(merged.relations.iter().copied().take(1).collect()),
+            (None, [one]) => return Some(vec![*one]),
+            (None, []) => {
+                let open: Vec<usize> =
+                    (0..at).filter(|place| before.get(*place).is_some_and(Relation::is_open)).collect();
+                match open.as_slice() {
+                    [] => {
+                        let whose = before.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
+                        diagnostics.push(no_column(&whose, name, before));
+                        return None;
+                    }
+                    [one] => return Some(vec![*one]),
+                    _ => open,
+                }
+            }
+            (Some(merged), _) => merged.relations.iter().copied().take(1).chain(others.iter().copied()).collect(),
+            (None, _) => others,
+        };
+        let owners: Vec<&str> = several.iter().filter_map(|place| before.get(*place)).map(Relation::name).collect();
+        let listed = owners.iter().map(|o| format!("`{o}`")).collect::<Vec<_>>().join(" and ");
+        let (text, of) = (name.text, join.name());
+        let example = owners.first().map_or_else(String::new, |o| format!("{o}.{text} = {of}.{text}"));
+        diagnostics.push(
+            Diagnostic::new(Code::AmbiguousName, span_of(name), format!("`{text}` may be the column of {listed}"))
+                .with_help(format!("say which with `on` in place of `using`, as in `on: {example}`")),
+        );
+        None
+    }
+
+    /// The columns that tell the joined rows apart, as far as known.
+    fn grain(&self, step: &Step<'_>, input: &StepInput<'_>) -> Vec<InputColumn> {
+        let mut grain: Vec<InputColumn> =
+            input.grain.iter().map(|name| InputColumn { of: vec![0], name: name.clone() }).collect();
+        for (index, join) in step.joins.iter().enumerate() {
+            let key = self.keys.get(index).map(Vec::as_slice).unwrap_or_default();
+            let single = self.single.get(index).copied().unwrap_or_default();
+            let merged = |name: &String| {
+                self.merged.iter().find(|m| m.full && m.relations.len() == 2 && m.name.eq_ignore_ascii_case(name))
+            };
+            if join.kind == JoinKind::Full {
+                // Both sides are told apart by the columns that are joined by, so that these tell the whole apart.
+                let names = match &join.by {
+                    By::Using(names) => names.as_slice(),
+                    _ => &[],
+                };
+                let alike = |key: &mut dyn Iterator<Item = &String>| {
+                    let key: Vec<&String> = key.collect();
+                    key.len() == names.len() && names.iter().all(|n| key.iter().any(|k| k.eq_ignore_ascii_case(n.text)))
+                };
+                let known = index == 0
+                    && !names.is_empty()
+                    && alike(&mut input.grain.iter())
+                    && alike(&mut key.iter())
+                    && key.iter().all(|k| merged(k).is_some());
+                let whole = key.iter().map(|name| InputColumn { of: vec![0, 1], name: name.clone() });
+                grain = if known { whole.collect() } else { Vec::new() };
+            } else if join.many || (join.kind == JoinKind::Cross && !single) {
+                // A pair of rows is told by both keys; that of the many alone is empty where nothing matches.
+                if key.is_empty() || grain.is_empty() {
+                    grain.clear();
+                    break;
+                }
+                grain.extend(key.iter().map(|name| InputColumn { of: vec![index + 1], name: name.clone() }));
+            }
+        }
+        grain
+    }
+
+    /// The columns that `keep` names; none where it keeps all of a relation of which no schema says the columns.
+    pub(super) fn kept(&self, step: &Step<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<InputColumn>> {
+        let relations = &self.input.relations;
+        let first = relations.first()?;
+        match &step.keep {
+            Keep::Nothing => Some(Vec::new()),
+            Keep::All if first.is_open() => None,
+            Keep::All => Some(first.columns().iter().map(|column| self.shared_or(0, column.name())).collect()),
+            Keep::Columns(names) => {
+                let mut kept: Vec<InputColumn> = Vec::new();
+                let mut seen: FxHashMap<String, Span> = FxHashMap::default();
+                for name in names {
+                    let Some(column) = self.kept_column(*name, diagnostics) else { continue };
+                    if let Some(first) = seen.insert(column.name.to_lowercase(), span_of(*name)) {
+                        let message = format!("two columns that are kept are called `{}`", column.name);
+                        let other = column.name.clone();
+                        diagnostics.push(
+                            Diagnostic::new(Code::DuplicateDefinition, span_of(*name), message)
+                                .with_other(first, "the first")
+                                .with_help(format!(
+                                    "define one of them under another name, `other_{other} = {}`",
+                                    name.text
+                                )),
+                        );
+                        continue;
+                    }
+                    kept.push(column);
+                }
+                Some(kept)
+            }
+        }
+    }
+
+    /// The column of a relation, or what a full join has made of it and others.
+    fn shared_or(&self, place: usize, name: &str) -> InputColumn {
+        let merged = self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name) && m.relations.contains(&place));
+        let of = merged.filter(|m| m.full).map_or_else(|| vec![place], |m| m.relations.clone());
+        InputColumn { of, name: name.to_owned() }
+    }
+
+    fn kept_column(&self, name: Text<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<InputColumn> {
+        let relations = &self.input.relations;
+        let inner = name.text.strip_prefix("${").and_then(|t| t.strip_suffix('}')).unwrap_or(name.text).trim();
+        let place_of = |view: &str| relations.iter().position(|r| r.name().eq_ignore_ascii_case(view.trim()));
+        if let Some((place, field)) =
+            inner.split_once('.').and_then(|(view, field)| Some((place_of(view)?, field.trim())))
+        {
+            let relation = relations.get(place)?;
+            if relation.position(field).is_none() && !relation.is_open() {
+                diagnostics.push(no_column(
+                    relation.name(),
+                    Text { text: field, ..name },
+                    std::slice::from_ref(relation),
+                ));
+                return None;
+            }
+            return Some(InputColumn { of: vec![place], name: field.to_owned() });
+        }
+        let has = |place: &usize| relations.get(*place).is_some_and(|r| r.position(inner).is_some());
+        // `keep` is said of the step before; what only another relation has is that one's.
+        if has(&0) {
+            return Some(self.shared_or(0, inner));
+        }
+        let owners: Vec<usize> = (0..relations.len()).filter(has).collect();
+        let merged = self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(inner));
+        let open = relations.iter().position(Relation::is_open);
+        match (owners.as_slice(), merged, open) {
+            (_, Some(merged), _) if owners.iter().all(|o| merged.relations.contains(o)) => {
+                Some(self.shared_or(*merged.relations.first()?, inner))
+            }
+            ([one], ..) => Some(InputColumn { of: vec![*one], name: inner.to_owned() }),
+            ([], None, Some(open)) => Some(InputColumn { of: vec![open], name: inner.to_owned() }),
+            ([], ..) => {
+                let whose = relations.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
+                diagnostics.push(no_column(&whose, Text { text: inner, ..name }, relations));
+                None
+            }
+            (several, ..) => {
+                let owners: Vec<&str> = several.iter().filter_map(|o| relations.get(*o)).map(Relation::name).collect();
+                let listed = owners.iter().map(|o| format!("`{o}`")).collect::<Vec<_>>().join(" and ");
+                let first = owners.first().copied().unwrap_or_default();
+                diagnostics.push(
+                    Diagnostic::new(Code::AmbiguousName, span_of(name), format!("`{inner}` is a column of {listed}"))
+                        .with_help(format!("write which, as in `{first}.{inner}`")),
+                );
+                None
+            }
+        }
+    }
+}
+
+fn no_column(whose: &str, name: Text<'_>, among: &[Relation]) -> Diagnostic {
+    let text = name.text;
+    let verb = if whose.contains('`') { "have" } else { "has" };
+    let diagnostic = Diagnostic::new(Code::UnknownName, span_of(name), format!("`{whose}` {verb} no column `{text}`"));
+    let columns = among.iter().flat_map(Relation::columns).map(Column::name).take(1000);
+    diagnostic.with_help(match suggest::nearest(text, columns) {
+        Some(near) => suggest::similar(near),
+        None => "correct the name".to_owned(),
+    })
+}
+
+/// Where a name stands in the file, which may be one of several in a text.
+fn span_of(name: Text<'_>) -> Span {
+    let whole = name.node.text().unwrap_or_default();
+    let within = (name.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize);
+    match within.filter(|w| *w + name.text.len() <= whole.len()) {
+        Some(within) => {
+            let start = name.node.span.start + u32::from(name.node.is_quoted()) + within as u32;
+            Span::new(start, start + name.text.len() as u32)
+        }
+        None => name.node.span,
+    }
+}

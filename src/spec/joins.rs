@@ -1,0 +1,232 @@
+//! The relations that a step joins: `joins: - {to, as, on | using, type, cardinality}`.
+
+use super::keys::{JOIN, Shape};
+use super::load::{Loader, Text};
+use crate::dbt::From;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::span::Span;
+use crate::sql::JoinKind;
+use crate::yaml::{Kind, Node, Style};
+
+/// What is joined: a relation, or an earlier step, whose name a table may have as well.
+#[derive(Clone, Debug)]
+pub(crate) struct Joined<'y> {
+    pub to: From,
+    pub to_text: Text<'y>,
+    /// The name by which its columns are read, where one is given.
+    pub alias: Option<Text<'y>>,
+    pub by: By<'y>,
+    pub kind: JoinKind,
+    /// `cardinality: many`.
+    pub many: bool,
+}
+
+/// Which rows belong together.
+#[derive(Clone, Debug)]
+pub(crate) enum By<'y> {
+    On(Text<'y>),
+    Using(Vec<Text<'y>>),
+    /// Each with each; or what stands there was reported.
+    Nothing,
+}
+
+impl<'y> Joined<'y> {
+    /// The name by which its columns are read.
+    pub fn name(&self) -> &str {
+        self.alias.map_or_else(|| self.to.name(), |alias| alias.text)
+    }
+
+    /// Where that name stands.
+    pub fn name_span(&self) -> Span {
+        self.alias.map_or(self.to_text.node.span, |alias| alias.node.span)
+    }
+}
+
+const TYPES: &[(&str, JoinKind)] =
+    &[("left", JoinKind::Left), ("inner", JoinKind::Inner), ("full", JoinKind::Full), ("cross", JoinKind::Cross)];
+
+impl<'y> Loader<'y, '_> {
+    /// The step's joins; those that are not to be understood are reported and left out, and then `sound` is false.
+    pub(super) fn joins(&mut self, step: &'y Node) -> (Vec<Joined<'y>>, bool) {
+        let Some(value) = step.get("joins") else { return (Vec::new(), true) };
+        if value.is_null() {
+            return (Vec::new(), true);
+        }
+        let Some(items) = value.items() else {
+            let found = value.described();
+            self.report(
+                Diagnostic::new(Code::WrongShape, value.span, format!("`joins` must be a list, found {found}"))
+                    .with_help("write `joins:` with a line `- {to: customers, using: customer_id}` below it"),
+            );
+            return (Vec::new(), false);
+        };
+        let joins: Vec<Joined<'y>> = items.iter().filter_map(|item| self.joined(item)).collect();
+        let sound = joins.len() == items.len() && joins.iter().all(is_whole);
+        (joins, sound)
+    }
+
+    fn joined(&mut self, node: &'y Node) -> Option<Joined<'y>> {
+        if node.pairs().is_none() {
+            let relation = node.text().unwrap_or("customers");
+            self.report(
+                Diagnostic::new(
+                    Code::WrongShape,
+                    node.span,
+                    format!("a join is a mapping, found {}", node.described()),
+                )
+                .with_help(format!("write `{{to: {relation}, on: …}}`, or `using:` with the columns that both have")),
+            );
+            return None;
+        }
+        // A tool that takes YAML 1.1 for YAML writes `on` back as `true`.
+        let on = node.pairs().unwrap_or_default().iter().find(|(key, _)| is_on(key));
+        let at_comma = on.and_then(|(_, value)| self.cut_at_comma("on", node, value));
+        let is_cut = |key: &Node| at_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);
+        for (key, value) in node.pairs().unwrap_or_default().iter().filter(|(key, _)| !is_on(key) && !is_cut(key)) {
+            match key.text().map(|name| (name, JOIN.get(name))) {
+                Some((name, Some(known))) if matches!(known.shape, Shape::Text | Shape::Names) => {
+                    self.check_value(name, &known.shape, value);
+                }
+                Some((_, Some(_))) => {}
+                Some((name, None)) => self.unknown_key(name, key, JOIN.keys.iter()),
+                None => self.unknown_key(key.described(), key, JOIN.keys.iter()),
+            }
+        }
+        let to_text = self.text(node, "to");
+        if let (None, Some(what)) = (node.get("to"), JOIN.get("to").and_then(|key| key.required)) {
+            self.missing_key(node, "to", what);
+        }
+        let to = to_text.and_then(|text| self.from("to", text));
+        let alias = self.text(node, "as");
+        if let Some(alias) = alias {
+            self.check_name("the name of a joined relation", alias.text, alias.node);
+        }
+        let kind = self.word(node, "type", TYPES, JoinKind::Left);
+        let many = self.word(node, "cardinality", &[("one", false), ("many", true)], false);
+        let on = on.filter(|_| at_comma.is_none()).and_then(|(_, value)| match value.text() {
+            Some(text) => {
+                self.check_cut("on", value);
+                Some(Text { text, node: value })
+            }
+            None => {
+                self.shape("on", "a condition", value);
+                None
+            }
+        });
+        let using = self.list(node, "using");
+        let span = node.pairs().and_then(|pairs| pairs.first()).map_or(node.span, |(key, _)| key.span);
+        let (to, to_text) = (to?, to_text?);
+        let name = alias.map_or_else(|| to.name(), |alias| alias.text);
+        let has = |key: &str| node.pairs().unwrap_or_default().iter().any(|(k, _)| k.text() == Some(key));
+        let both = node.pairs().unwrap_or_default().iter().find(|(key, _)| key.text() == Some("using") || is_on(key));
+        let by = match (on, using) {
+            (Some(_), Some(_)) => {
+                let key = self.key_span(node, "using");
+                self.report(
+                    Diagnostic::new(Code::WrongShape, key, format!("`{name}` is joined with both `on` and `using`"))
+                        .with_help("leave out one of them; `on` takes several conditions, `AND(a = b, c = d)`"),
+                );
+                By::Nothing
+            }
+            (on, using) if kind == JoinKind::Cross => {
+                if let (true, Some((key, _))) = (on.is_some() || using.is_some(), both) {
+                    let key_text = if is_on(key) { "on" } else { "using" };
+                    self.report(
+                        Diagnostic::new(
+                            Code::WrongShape,
+                            key.span,
+                            format!("a cross join takes every row with every row, so `{key_text}` has no place in it"),
+                        )
+                        .with_help(format!("leave `{key_text}` out, or write `type: inner`")),
+                    );
+                }
+                By::Nothing
+            }
+            (Some(on), None) => By::On(on),
+            (None, Some(names)) if !names.is_empty() => By::Using(names),
+            (None, None | Some(_)) => {
+                // An `on` without a condition has been reported as such.
+                if !node.pairs().unwrap_or_default().iter().any(|(key, _)| is_on(key)) {
+                    let (message, help) = if has("using") {
+                        (format!("`using` of `{name}` names no column"), "name the columns that both relations have")
+                    } else {
+                        (
+                            format!("nothing says which rows of `{name}` belong to a row"),
+                            "add `on:` with a condition, `using:` with the columns that both have, or `type: cross`",
+                        )
+                    };
+                    self.report(Diagnostic::new(Code::MissingKey, span, message).with_help(help));
+                }
+                By::Nothing
+            }
+        };
+        Some(Joined { to, to_text, alias, by, kind, many })
+    }
+
+    /// A formula with a comma inside `{…}`, where YAML takes the comma for the end of the text: what it has cut off.
+    fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
+        let Kind::Scalar { style: Style::Plain, value: text } = &value.kind else { return None };
+        let rest = node.span.text(self.source).get((value.span.start.checked_sub(node.span.start)?) as usize..)?;
+        if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
+            return None;
+        }
+        let (mut depth, mut quoted) = (0usize, false);
+        let ends = |(_, c): &(usize, char)| {
+            match c {
+                '"' => quoted = !quoted,
+                '(' if !quoted => depth += 1,
+                ')' if !quoted => depth = depth.saturating_sub(1),
+                ',' | '}' if !quoted && depth == 0 => return true,
+                _ => {}
+            }
+            false
+        };
+        let (end, _) = rest.char_indices().find(ends)?;
+        let whole = rest.get(..end)?.trim_end();
+        let whole_span = Span::new(value.span.start, value.span.start + whole.len() as u32);
+        let mended = format!("'{}'", whole.replace('\'', "''"));
+        let cut = Span::new(value.span.end.min(whole_span.end), whole_span.end);
+        self.report(
+            Diagnostic::new(
+                Code::FormulaCut,
+                cut,
+                format!("in `{{…}}` a comma ends a text to YAML, so the formula of `{key}` ends before it"),
+            )
+            .with_help(format!("put it in quotes: `{key}: {mended}`"))
+            .with_fix(whole_span, mended),
+        );
+        self.cut.push(whole_span);
+        Some(cut)
+    }
+
+    /// One of a few words.
+    fn word<T: Copy>(&mut self, node: &Node, key: &str, words: &[(&str, T)], default: T) -> T {
+        let Some(value) = node.get(key).filter(|value| !value.is_null()) else { return default };
+        let text = value.text().unwrap_or_default();
+        if let Some((_, found)) = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)) {
+            return *found;
+        }
+        let listed = words.iter().map(|(word, _)| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        let found = value.text().map_or_else(|| value.described().to_owned(), |text| format!("`{text}`"));
+        let help = match (text.to_ascii_lowercase().as_str(), suggest::nearest(text, words.iter().map(|(w, _)| *w))) {
+            ("right", _) => "name that relation in `from` and join the other, `type: left`".to_owned(),
+            ("outer" | "full outer", _) => "write `full`".to_owned(),
+            (_, Some(near)) => suggest::similar(near),
+            (_, None) => format!("write one of {listed}"),
+        };
+        self.report(
+            Diagnostic::new(Code::WrongShape, value.span, format!("`{key}` is one of {listed}, found {found}"))
+                .with_help(help),
+        );
+        default
+    }
+}
+
+/// `on`, or what a reader of YAML 1.1 made of it.
+fn is_on(key: &Node) -> bool {
+    key.text() == Some("on") || key.boolean() == Some(true)
+}
+
+fn is_whole(joined: &Joined<'_>) -> bool {
+    joined.kind == JoinKind::Cross || !matches!(joined.by, By::Nothing)
+}

@@ -1,0 +1,54 @@
+//! Keys that dbt defines, passed on into the properties of the model.
+
+use super::{Key, Keys, Shape};
+
+/// dbt's data tests: their names, or a mapping from the name to arguments.
+pub(super) const TESTS: Shape = Shape::List(&Shape::DataTest);
+pub(super) const DATA_TESTS_DOC: &str = "dbt's data tests: names, or a mapping from the name to its arguments.";
+
+pub(super) static COLUMN: Keys = Keys {
+    title: "column",
+    doc: "What is said of a column of the model.",
+    open: false,
+    keys: &[
+        Key::new("description", Shape::Text, "What the column holds, for the readers of the model."),
+        Key::new("data_type", Shape::Text, "The column's type in the warehouse, which an enforced contract compares."),
+        Key::new("constraints", Shape::List(&Shape::Keys(&CONSTRAINT)), "dbt's constraints of the column."),
+        Key::new("data_tests", TESTS, DATA_TESTS_DOC),
+        Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
+        Key::new("tags", Shape::Texts, "dbt's tags of the column."),
+        Key::new("meta", Shape::Mapping, "Facts about the column that dbt keeps beside it."),
+        Key::new("omni", Shape::Mapping, "What Omni shows of the column; kept as `meta.omni`."),
+    ],
+};
+
+static CONSTRAINT: Keys = Keys {
+    title: "constraint",
+    doc: "A constraint of dbt.",
+    open: true,
+    keys: &[Key::new(
+        "type",
+        Shape::Choice(&["not_null", "unique", "primary_key", "foreign_key", "check", "custom"]),
+        "The kind of constraint.",
+    )
+    .required("the kind of constraint, such as `type: not_null`")],
+};
+
+pub(super) static CONTRACT: Keys = Keys {
+    title: "contract",
+    doc: "dbt's contract of the model.",
+    open: true,
+    keys: &[
+        Key::new("enforced", Shape::Boolean, "Whether dbt compares the columns with what is written here."),
+        Key::new("alias_types", Shape::Boolean, "Whether dbt translates names of types for the warehouse."),
+    ],
+};
+
+pub(super) static VERSION: Keys = Keys {
+    title: "version",
+    doc: "A version of the model.",
+    open: true,
+    keys: &[
+        Key::new("v", Shape::Text, "The version's number or name.").required("the version's number, such as `v: 2`")
+    ],
+};

@@ -1,0 +1,85 @@
+//! What is passed on to dbt: the properties of the model and of its columns.
+
+use super::{Loader, Text};
+use crate::yaml::Node;
+
+/// Keys of the model that end in its properties file, as they are written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DbtKeys<'y> {
+    pub config: Option<&'y Node>,
+    pub contract: Option<&'y Node>,
+    pub access: Option<&'y Node>,
+    pub group: Option<&'y Node>,
+    pub tags: Option<&'y Node>,
+    pub meta: Option<&'y Node>,
+    pub owner: Option<&'y Node>,
+    pub versions: Option<&'y Node>,
+    pub latest_version: Option<&'y Node>,
+    pub data_tests: Option<&'y Node>,
+}
+
+/// What is said of a column of the model.
+#[derive(Clone, Debug)]
+pub(crate) struct ColumnKeys<'y> {
+    pub name: Text<'y>,
+    pub description: Option<String>,
+    pub data_type: Option<&'y Node>,
+    pub constraints: Option<&'y Node>,
+    pub tags: Option<&'y Node>,
+    pub meta: Option<&'y Node>,
+    pub omni: Option<&'y Node>,
+    pub data_tests: Option<&'y Node>,
+}
+
+/// What is said of a column beside its formula.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DefinitionKeys<'y> {
+    pub meta: Option<&'y Node>,
+    pub data_tests: Option<&'y Node>,
+}
+
+impl<'y> Loader<'y, '_> {
+    pub(super) fn dbt_keys(&self, root: &'y Node) -> DbtKeys<'y> {
+        DbtKeys {
+            config: said(root, "config"),
+            contract: said(root, "contract"),
+            access: said(root, "access"),
+            group: said(root, "group"),
+            tags: said(root, "tags"),
+            meta: said(root, "meta"),
+            owner: said(root, "owner"),
+            versions: said(root, "versions"),
+            latest_version: said(root, "latest_version"),
+            data_tests: tests(root),
+        }
+    }
+
+    pub(super) fn columns(&self, root: &'y Node) -> Vec<ColumnKeys<'y>> {
+        let pairs = root.get("columns").and_then(Node::pairs).unwrap_or_default();
+        let column = |(key, value): &'y (Node, Node)| {
+            Some(ColumnKeys {
+                name: Text { text: key.text()?, node: key },
+                description: self.description(value),
+                data_type: said(value, "data_type"),
+                constraints: said(value, "constraints"),
+                tags: said(value, "tags"),
+                meta: said(value, "meta"),
+                omni: said(value, "omni"),
+                data_tests: tests(value),
+            })
+        };
+        pairs.iter().filter_map(column).collect()
+    }
+
+    pub(super) fn definition_keys(&self, definition: &'y Node) -> DefinitionKeys<'y> {
+        DefinitionKeys { meta: said(definition, "meta"), data_tests: tests(definition) }
+    }
+}
+
+fn said<'y>(node: &'y Node, key: &str) -> Option<&'y Node> {
+    node.get(key).filter(|value| !value.is_null())
+}
+
+fn tests(node: &Node) -> Option<&Node> {
+    said(node, "data_tests").or_else(|| said(node, "tests"))
+}

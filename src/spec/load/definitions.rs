@@ -1,0 +1,82 @@
+//! Definitions, as a text block or as a mapping.
+
+use super::dbt::DefinitionKeys;
+use super::{Definitions, Loader, Step, Text};
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+use crate::spec::checks::is_plain_name;
+use crate::spec::keys::DEFINITION;
+use crate::yaml::{self, Node};
+
+impl<'y> Loader<'y, '_> {
+    pub(in crate::spec) fn definitions(&mut self, node: &'y Node, step: &mut Step<'y>) {
+        if let Some(text) = node.text() {
+            self.check_cut("definitions", node);
+            if self.runs_together(node) {
+                step.faulty = true;
+                return;
+            }
+            step.definitions.push(Definitions::Block(Text { text, node }));
+            return;
+        }
+        let Some(pairs) = node.pairs() else {
+            if !node.is_null() {
+                step.faulty = true;
+                self.report(
+                    Diagnostic::new(
+                        Code::WrongShape,
+                        node.span,
+                        format!("`definitions` must be a text block or a mapping, found {}", node.described()),
+                    )
+                    .with_help("write `definitions: |` with a line `name = formula` each, or `name: formula` each"),
+                );
+            }
+            return;
+        };
+        for (key, value) in pairs {
+            let Some(text) = self.name(key, "a definition's name") else {
+                step.faulty = true;
+                continue;
+            };
+            let name = Text { text, node: key };
+            self.check_name("a definition's name", text, key);
+            let (formula, description, keys) = if value.pairs().is_some() {
+                self.check_keys(value, &[&DEFINITION]);
+                (self.text(value, "formula"), self.description(value), self.definition_keys(value))
+            } else {
+                self.check_cut(text, value);
+                let formula = value.text().map(|text| Text { text, node: value });
+                if formula.is_none() {
+                    self.shape(text, "a formula", value);
+                }
+                (formula, None, DefinitionKeys::default())
+            };
+            step.definitions.extend(formula.map(|formula| Definitions::Named { name, formula, description, keys }));
+        }
+    }
+
+    /// Lines of `name = formula` below `definitions:` without `|`, which YAML makes one line of.
+    pub(in crate::spec) fn runs_together(&mut self, node: &Node) -> bool {
+        let yaml::Kind::Scalar { style: yaml::Style::Plain, .. } = &node.kind else { return false };
+        let defines = |line: &&str| {
+            let name = line.split_once('=').map_or("", |(name, _)| name.trim());
+            is_plain_name(name)
+        };
+        if node.span.text(self.source).lines().filter(defines).count() < 2 {
+            return false;
+        }
+        let before = self.source.get(..node.span.start as usize).unwrap_or_default();
+        let diagnostic =
+            Diagnostic::new(Code::WrongShape, node.span, "without `|` the lines of `definitions` are one line to YAML")
+                .with_help("write `definitions: |`");
+        let colon = before.trim_end();
+        let below = before.get(colon.len()..).is_some_and(|gap| gap.contains('\n'));
+        self.report(if below && colon.ends_with(':') {
+            let at = colon.len() as u32;
+            diagnostic.with_fix(Span::new(at, at), " |")
+        } else {
+            diagnostic
+        });
+        true
+    }
+}

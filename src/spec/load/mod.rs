@@ -1,0 +1,119 @@
+//! A spec's YAML to its parts: known keys with the right shapes, the rest reported.
+
+mod dbt;
+mod definitions;
+mod model;
+mod proofs;
+mod shapes;
+mod step;
+mod values;
+
+pub(crate) use dbt::{ColumnKeys, DbtKeys, DefinitionKeys};
+pub(crate) use proofs::{Comparison, Example, Rule};
+
+use super::joins::Joined;
+use crate::dbt::From;
+use crate::diag::Diagnostic;
+use crate::span::Span;
+use crate::yaml::{self, Node};
+
+/// A text with its node, so that what is inside can be placed in the file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text<'y> {
+    pub text: &'y str,
+    pub node: &'y Node,
+}
+
+impl Text<'_> {
+    /// Where it stands in the file: in a comma-separated text, the place of this name.
+    pub fn place(&self, source: &str) -> Span {
+        let whole = self.node.text().unwrap_or_default();
+        let within = (self.text.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+        if self.text.len() == whole.len() || within >= whole.len() {
+            return self.node.span;
+        }
+        let offsets = yaml::source_offsets(self.node, source);
+        let at = |index: usize| offsets.get(index).copied().unwrap_or(self.node.span.end);
+        Span::new(at(within), at(within + self.text.len()).min(self.node.span.end))
+    }
+}
+
+/// The columns of the step before that a step passes on.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Keep<'y> {
+    #[default]
+    Nothing,
+    All,
+    Columns(Vec<Text<'y>>),
+}
+
+/// The definitions of a step.
+#[derive(Clone, Debug)]
+pub(crate) enum Definitions<'y> {
+    /// A text block.
+    Block(Text<'y>),
+    /// A formula with its name, and what is said of it.
+    Named { name: Text<'y>, formula: Text<'y>, description: Option<String>, keys: DefinitionKeys<'y> },
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Step<'y> {
+    pub name: Option<Text<'y>>,
+    pub span: Span,
+    pub joins: Vec<Joined<'y>>,
+    pub definitions: Vec<Definitions<'y>>,
+    pub filter: Option<Text<'y>>,
+    pub having: Option<Text<'y>>,
+    pub group_by: Vec<Text<'y>>,
+    pub order_by: Vec<Text<'y>>,
+    pub partition_by: Option<Vec<Text<'y>>>,
+    pub keep: Keep<'y>,
+    pub keep_span: Span,
+    pub limit: Option<u64>,
+    pub limit_span: Span,
+    /// It was reported that it is no step, or that it has a key that means nothing; what it lacks may stand there.
+    pub faulty: bool,
+    /// Something in it was reported, so that its columns are not sure.
+    pub unsound: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Spec<'y> {
+    pub model: Text<'y>,
+    pub description: Option<String>,
+    pub from: From,
+    pub from_span: Span,
+    pub steps: Vec<Step<'y>>,
+    /// What is said of output columns.
+    pub columns: Vec<ColumnKeys<'y>>,
+    pub dbt: DbtKeys<'y>,
+    pub rules: Vec<Rule<'y>>,
+    pub comparisons: Vec<Comparison<'y>>,
+    /// Read by the unit tests that are made from them, once they are.
+    #[allow(dead_code, reason = "the unit tests that are made from examples will read them")]
+    pub examples: Vec<Example<'y>>,
+    pub timezone: Option<String>,
+    pub blank_zero: bool,
+    /// Formulas that YAML has cut, which is reported; what is wrong with the rest follows from it.
+    pub cut: Vec<Span>,
+}
+
+pub(crate) fn load<'y>(root: &'y Node, source: &'y str, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'y>> {
+    Loader::new(source, diagnostics).spec(root)
+}
+
+pub(super) struct Loader<'y, 'd> {
+    pub(in crate::spec) source: &'y str,
+    diagnostics: &'d mut Vec<Diagnostic>,
+    pub(in crate::spec) cut: Vec<Span>,
+}
+
+impl<'y, 'd> Loader<'y, 'd> {
+    pub(super) fn new(source: &'y str, diagnostics: &'d mut Vec<Diagnostic>) -> Self {
+        Self { source, diagnostics, cut: Vec::new() }
+    }
+
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+}

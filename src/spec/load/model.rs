@@ -1,0 +1,87 @@
+//! The keys of a model.
+
+use super::{Loader, Spec};
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+use crate::spec::keys::{MODEL, STEP};
+use crate::yaml::Node;
+
+impl<'y> Loader<'y, '_> {
+    pub(in crate::spec) fn spec(&mut self, root: &'y Node) -> Option<Spec<'y>> {
+        if root.pairs().is_none() {
+            self.report(
+                Diagnostic::new(
+                    Code::WrongShape,
+                    root.span,
+                    format!("a spec is a mapping, found {}", root.described()),
+                )
+                .with_help("begin with `model: name` and `from: table`"),
+            );
+            return None;
+        }
+        if let (None, Some(_)) = (root.get("model"), root.get("models")) {
+            let span = self.key_span(root, "models");
+            self.report(
+                Diagnostic::new(
+                    Code::UnknownKey,
+                    span,
+                    "`models` is a key of dbt's properties files, and this is read as a spec",
+                )
+                .with_help("a spec describes one model: begin with `model: name` and `from: table`"),
+            );
+            return None;
+        }
+        let steps = root.get("steps");
+        if steps.is_some() {
+            // A model has none of a step's keys but those for which both have a use.
+            let mut mistaken = STEP.keys.iter().map(|key| key.name).filter(|name| MODEL.get(name).is_none());
+            if let Some(key) = mistaken.find(|name| root.get(name).is_some()) {
+                let span = self.key_span(root, key);
+                self.report(
+                    Diagnostic::new(Code::WrongShape, span, format!("`{key}` stands beside `steps`")).with_help(
+                        "move it into the step that it belongs to; only a spec of one step has it at the top",
+                    ),
+                );
+            }
+        }
+        self.check_keys(root, &[&MODEL, &STEP]);
+        let steps = match steps.map(|node| (node, node.items())) {
+            Some((node, Some([]))) => {
+                self.report(
+                    Diagnostic::new(Code::NothingToSelect, node.span, "the list of steps is empty")
+                        .with_help("add a step, `- name: …` with `definitions:` below it"),
+                );
+                Vec::new()
+            }
+            Some((_, Some(items))) => items.iter().map(|item| self.step(item, false)).collect(),
+            Some((_, None)) => Vec::new(),
+            None => vec![self.step(root, true)],
+        };
+        let columns = self.columns(root);
+        let dbt = self.dbt_keys(root);
+        let rules = self.rules(root);
+        let comparisons = self.comparisons(root);
+        let examples = self.examples(root);
+        let (model, from_text) = (self.text(root, "model")?, self.text(root, "from")?);
+        let from = self.from("from", from_text)?;
+        Some(Spec {
+            model,
+            description: self.description(root),
+            from,
+            from_span: from_text.node.span,
+            steps,
+            columns,
+            dbt,
+            rules,
+            comparisons,
+            examples,
+            timezone: self.text(root, "timezone").map(|zone| zone.text.to_owned()),
+            blank_zero: self.text(root, "blanks").is_some_and(|blanks| blanks.text == "zero"),
+            cut: std::mem::take(&mut self.cut),
+        })
+    }
+
+    pub(in crate::spec) fn key_span(&self, root: &Node, key: &str) -> Span {
+        root.pairs().unwrap_or_default().iter().find(|(k, _)| k.text() == Some(key)).map_or(root.span, |(k, _)| k.span)
+    }
+}

@@ -1,0 +1,187 @@
+//! What must hold of the model: rules, comparisons with other relations, worked examples.
+
+use super::{Loader, Text};
+use crate::check::is_iso_date;
+use crate::dbt::From;
+use crate::diag::{Code, Diagnostic};
+use crate::spec::checks::{dbt_name_fault, is_plain_name};
+use crate::spec::keys::RULE;
+use crate::yaml::{self, Node};
+
+/// A condition that every row of the model meets.
+#[derive(Clone, Debug)]
+#[allow(dead_code, reason = "the tests that are made from rules will read all of it")]
+pub(crate) struct Rule<'y> {
+    pub name: Text<'y>,
+    pub check: Text<'y>,
+    pub filter: Option<Text<'y>>,
+    /// Rows that break it are reported, and fail nothing.
+    pub warns: bool,
+    pub message: Option<&'y str>,
+    /// It does not hold where the condition is NULL.
+    pub nulls_fail: bool,
+}
+
+/// A relation that must hold the same rows.
+#[derive(Clone, Debug)]
+#[allow(dead_code, reason = "the tests that are made from comparisons will read all of it")]
+pub(crate) struct Comparison<'y> {
+    pub with: From,
+    pub keys: Vec<Text<'y>>,
+    /// None for all but the keys.
+    pub columns: Option<Vec<Text<'y>>>,
+    pub tolerance: Option<f64>,
+    pub filter: Option<Text<'y>>,
+}
+
+/// Rows that go in, and the rows that come out.
+#[derive(Clone, Debug)]
+#[allow(dead_code, reason = "the unit tests that are made from examples will read all of it")]
+pub(crate) struct Example<'y> {
+    pub name: Text<'y>,
+    /// In dbt's shape, which has been checked.
+    pub given: &'y Node,
+    pub today: Option<&'y str>,
+    pub expect: &'y Node,
+}
+
+impl<'y> Loader<'y, '_> {
+    pub(super) fn rules(&mut self, root: &'y Node) -> Vec<Rule<'y>> {
+        let items = root.get("rules").and_then(Node::items).unwrap_or_default();
+        let rules: Vec<Rule<'y>> = items.iter().filter_map(|item| self.rule(item)).collect();
+        self.check_twice("rules", rules.iter().map(|rule| rule.name));
+        rules
+    }
+
+    fn rule(&mut self, node: &'y Node) -> Option<Rule<'y>> {
+        let pairs = node.pairs().unwrap_or_default();
+        let is_long = pairs.iter().any(|(key, _)| matches!(key.text(), Some("name" | "check")));
+        let rule = match pairs {
+            [(name, check)] if !is_long => {
+                let yaml::Kind::Scalar { value: text, .. } = &name.kind else {
+                    self.shape("rules", "a list of `name: formula`", name);
+                    return None;
+                };
+                let Some(formula) = check.text() else {
+                    self.shape(text, "a formula", check);
+                    return None;
+                };
+                self.check_cut(text, check);
+                Rule {
+                    name: Text { text, node: name },
+                    check: Text { text: formula, node: check },
+                    filter: None,
+                    warns: false,
+                    message: None,
+                    nulls_fail: false,
+                }
+            }
+            _ if is_long => {
+                self.check_keys(node, &[&RULE]);
+                Rule {
+                    name: self.text(node, "name")?,
+                    check: self.text(node, "check")?,
+                    filter: self.text(node, "where"),
+                    warns: self.text(node, "severity").is_some_and(|severity| severity.text == "warn"),
+                    message: self.text(node, "message").map(|message| message.text),
+                    nulls_fail: self.text(node, "nulls").is_some_and(|nulls| nulls.text == "fail"),
+                }
+            }
+            _ => {
+                self.report(
+                    Diagnostic::new(
+                        Code::WrongShape,
+                        node.span,
+                        format!(
+                            "a rule is `name: formula`, or a mapping with `name` and `check`, found {}",
+                            node.described()
+                        ),
+                    )
+                    .with_help("write `- name: formula`, one rule behind each `-`"),
+                );
+                return None;
+            }
+        };
+        self.check_dbt_name("a rule", rule.name);
+        Some(rule)
+    }
+
+    pub(super) fn comparisons(&mut self, root: &'y Node) -> Vec<Comparison<'y>> {
+        let items = root.get("compare").and_then(Node::items).unwrap_or_default();
+        let mut comparisons = Vec::new();
+        for item in items {
+            let Some(with) = self.text(item, "with").and_then(|with| self.from("with", with)) else { continue };
+            let keys = self.list(item, "keys").unwrap_or_default();
+            if let (true, Some(node)) = (keys.is_empty(), item.get("keys")) {
+                self.report(
+                    Diagnostic::new(Code::WrongShape, node.span, "`keys` names no column")
+                        .with_help("name the columns that tell the rows apart"),
+                );
+            }
+            comparisons.push(Comparison {
+                with,
+                keys,
+                columns: self.list(item, "columns"),
+                tolerance: self.text(item, "tolerance").and_then(|text| text.text.parse().ok()),
+                filter: self.text(item, "where"),
+            });
+        }
+        comparisons
+    }
+
+    pub(super) fn examples(&mut self, root: &'y Node) -> Vec<Example<'y>> {
+        let items = root.get("examples").and_then(Node::items).unwrap_or_default();
+        let mut examples = Vec::new();
+        for item in items {
+            let (Some(name), Some(given), Some(expect)) =
+                (self.text(item, "name"), item.get("given"), item.get("expect"))
+            else {
+                continue;
+            };
+            self.check_dbt_name("an example", name);
+            let today = self.text(item, "today");
+            if let Some(day) = today.filter(|day| !is_iso_date(day.text)) {
+                self.report(
+                    Diagnostic::new(
+                        Code::WrongShape,
+                        day.node.span,
+                        format!("`today` must be a date, found `{}`", day.text),
+                    )
+                    .with_help("write `today: 2024-01-31`"),
+                );
+            }
+            examples.push(Example { name, given, today: today.map(|day| day.text), expect });
+        }
+        self.check_twice("examples", examples.iter().map(|example| example.name));
+        examples
+    }
+
+    /// The names of rules and examples become names of dbt's tests.
+    fn check_dbt_name(&mut self, what: &str, name: Text<'y>) {
+        if !is_plain_name(name.text) {
+            let (fault, proposed) = dbt_name_fault(name.text, "never_negative");
+            self.report(
+                Diagnostic::new(
+                    Code::NotADbtName,
+                    name.node.span,
+                    format!("{fault} the name of {what}, which dbt's test bears"),
+                )
+                .with_help(format!("write `{proposed}`")),
+            );
+        }
+    }
+
+    fn check_twice(&mut self, what: &str, names: impl Iterator<Item = Text<'y>>) {
+        let mut seen = rustc_hash::FxHashMap::default();
+        for name in names {
+            if let Some(first) = seen.insert(name.text.to_lowercase(), name.node.span) {
+                let message = format!("two of the {what} are called `{}`", name.text);
+                self.report(
+                    Diagnostic::new(Code::DuplicateDefinition, name.node.span, message)
+                        .with_other(first, "the first")
+                        .with_help("give one of them another name"),
+                );
+            }
+        }
+    }
+}

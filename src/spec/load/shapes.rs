@@ -1,0 +1,258 @@
+//! Whether what stands behind a key has the shape that the tables of keys say.
+
+use super::Loader;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::dialect::Dialect;
+use crate::spec::keys::{Key, Keys, Shape, Status, WEEKDAYS};
+use crate::yaml::Node;
+
+impl Loader<'_, '_> {
+    /// Reports what may not stand in a mapping: keys that are not known or not built, keys that are missing, values of
+    /// another shape. The keys are those of all the tables; the first are named first.
+    pub(in crate::spec) fn check_keys(&mut self, node: &Node, tables: &[&'static Keys]) {
+        let all = || tables.iter().flat_map(|table| table.keys);
+        let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
+        for (key, value) in node.pairs().unwrap_or_default() {
+            let Some(text) = key.text() else {
+                self.report(
+                    Diagnostic::new(Code::UnknownKey, key.span, "a key must be a text")
+                        .with_help("write `key: value`, or remove what stands here"),
+                );
+                continue;
+            };
+            let Some(known) = tables.iter().find_map(|table| table.get(text)) else {
+                if !tables.iter().any(|table| table.open) {
+                    self.unknown_key(text, key, all());
+                }
+                continue;
+            };
+            match known.status {
+                Status::Later => {
+                    self.report(
+                        Diagnostic::new(Code::LaterKey, key.span, format!("the key `{text}` is not built yet"))
+                            .with_help("leave it out; nothing is ignored in silence"),
+                    );
+                    continue;
+                }
+                Status::WithoutEffect(missing) => self.report(
+                    Diagnostic::new(
+                        Code::KeyWithoutEffect,
+                        key.span,
+                        format!("the key `{text}` is read, and {missing}"),
+                    )
+                    .with_help("keep it for a later version, or leave it out"),
+                ),
+                Status::Built => {}
+            }
+            let same = known.same_as.unwrap_or(known.name);
+            if let Some((first, at)) = seen.iter().find(|(first, _)| first.same_as.unwrap_or(first.name) == same) {
+                let message = format!("`{}` and `{text}` are the same key", first.name);
+                self.report(
+                    Diagnostic::new(Code::UnknownKey, key.span, message)
+                        .with_other(at.span, "the first")
+                        .with_help(format!("put all of it under `{same}`")),
+                );
+            }
+            seen.push((known, key));
+            self.check_shape(text, known, value);
+        }
+        for key in all() {
+            if let (Some(what), None) = (key.required, node.get(key.name)) {
+                self.missing_key(node, key.name, what);
+            }
+        }
+    }
+
+    pub(in crate::spec) fn unknown_key(
+        &mut self,
+        text: &str,
+        key: &Node,
+        known: impl Iterator<Item = &'static Key> + Clone,
+    ) {
+        let diagnostic = if text == "<<" {
+            Diagnostic::new(Code::UnknownKey, key.span, "merge keys of YAML are not read")
+        } else {
+            Diagnostic::new(Code::UnknownKey, key.span, format!("unknown key `{text}`"))
+        };
+        self.report(match suggest::nearest(text, known.clone().map(|k| k.name)) {
+            _ if text == "<<" => diagnostic.with_help("write the keys out where they belong"),
+            Some(near) => diagnostic.with_help(suggest::similar(near)),
+            None => {
+                let named = known.filter(|k| k.status != Status::Later && k.same_as.is_none());
+                let named: Vec<String> = named.map(|k| format!("`{}`", k.name)).collect();
+                diagnostic.with_help(format!("the keys here are {}", named.join(", ")))
+            }
+        });
+    }
+
+    fn check_shape(&mut self, name: &str, key: &'static Key, value: &Node) {
+        if value.is_null() && key.may_be_empty() {
+            return;
+        }
+        self.check_value(name, &key.shape, value);
+    }
+
+    pub(in crate::spec) fn check_value(&mut self, name: &str, shape: &'static Shape, value: &Node) {
+        let fits = match shape {
+            Shape::Text | Shape::Name => {
+                let written = value.span.text(self.source);
+                // `{{ ref('orders') }}` without quotes is a mapping to YAML.
+                if value.text().is_none() && written.starts_with("{{") {
+                    return self.jinja(name, value, written);
+                }
+                value.text().is_some()
+            }
+            Shape::Formula => {
+                if value.text().is_some() {
+                    self.check_cut(name, value);
+                }
+                value.text().is_some()
+            }
+            Shape::Choice(words) => match value.text() {
+                Some(text) if words.contains(&text) => true,
+                Some(text) => return self.wrong_word(name, shape, text, words.iter().copied(), value),
+                None => false,
+            },
+            Shape::Dialect => match value.text().map(str::parse::<Dialect>) {
+                Some(Err(unknown)) => return self.unknown_dialect(value, &unknown.to_string()),
+                known => known.is_some(),
+            },
+            Shape::Weekday => match value.text() {
+                Some(text) if WEEKDAYS.iter().any(|day| day.eq_ignore_ascii_case(text)) => true,
+                Some(text) => return self.wrong_word(name, shape, text, WEEKDAYS.into_iter(), value),
+                None => false,
+            },
+            Shape::Boolean => value.boolean().is_some(),
+            Shape::Count(example) => {
+                if value.text().is_none_or(|text| text.parse::<u64>().is_err()) {
+                    let found = value.text().map_or_else(|| value.described().to_owned(), |text| format!("`{text}`"));
+                    let message = format!("`{name}` must be a whole number, found {found}");
+                    let help = match name {
+                        "limit" => format!("write how many rows to keep, such as `{example}`"),
+                        _ => format!("write for example `{example}`"),
+                    };
+                    self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
+                }
+                return;
+            }
+            Shape::Number => {
+                let number = value.text().filter(|_| !value.is_quoted()).and_then(|text| text.parse::<f64>().ok());
+                number.is_some_and(|n| n.is_finite() && n >= 0.0)
+            }
+            Shape::Names => return self.check_names_list(name, value),
+            Shape::Texts => match value.items() {
+                Some(items) => return items.iter().for_each(|item| self.check_value(name, &Shape::Text, item)),
+                None => value.text().is_some(),
+            },
+            Shape::Mapping => value.pairs().is_some(),
+            Shape::Keys(keys) => {
+                if value.pairs().is_some() {
+                    return self.check_keys(value, &[keys]);
+                }
+                false
+            }
+            Shape::Each(inner) => match value.pairs() {
+                Some(pairs) => return self.check_each(inner, pairs),
+                None => false,
+            },
+            Shape::List(inner) => match value.items() {
+                Some(items) => return items.iter().for_each(|item| self.check_value(name, inner, item)),
+                None => false,
+            },
+            Shape::Either(one, other) => {
+                let inner = if takes(one, value) { one } else { other };
+                if takes(inner, value) {
+                    return self.check_value(name, inner, value);
+                }
+                false
+            }
+            Shape::DataTest => {
+                let pairs = value.pairs().unwrap_or_default();
+                let named = matches!(pairs, [(_, said)] if said.is_null() || said.pairs().is_some());
+                value.text().is_some() || named || value.get("test_name").is_some()
+            }
+            // These are read and reported on where they are understood.
+            Shape::Definitions | Shape::Joins | Shape::Rule | Shape::Lint => true,
+            Shape::Steps => value.items().is_some(),
+        };
+        match value.text().filter(|_| matches!(shape, Shape::Boolean | Shape::Number)) {
+            _ if fits => {}
+            Some(text) => {
+                let message = format!("`{name}` must be {}, found `{text}`", shape.wanted());
+                let help = format!("write `{name}:` followed by {}", shape.wanted());
+                self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
+            }
+            None => self.shape(name, &shape.wanted(), value),
+        }
+    }
+
+    fn check_each(&mut self, inner: &'static Shape, pairs: &[(Node, Node)]) {
+        for (key, value) in pairs {
+            let Some(name) = self.name(key, "a name") else { continue };
+            // A column that nothing is said of.
+            if !(value.is_null() && matches!(inner, Shape::Keys(_))) {
+                self.check_value(name, inner, value);
+            }
+        }
+    }
+
+    fn unknown_dialect(&mut self, value: &Node, message: &str) {
+        let names = || Dialect::all().map(Dialect::name);
+        let help = match suggest::nearest(value.text().unwrap_or_default(), names()) {
+            Some(near) => suggest::similar(near),
+            None => format!("write one of {}", names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        };
+        self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
+    }
+
+    fn wrong_word<'w>(
+        &mut self,
+        name: &str,
+        shape: &Shape,
+        found: &str,
+        words: impl Iterator<Item = &'w str>,
+        value: &Node,
+    ) {
+        let words: Vec<&str> = words.collect();
+        let message = format!("`{name}` must be {}, found `{found}`", shape.wanted());
+        let diagnostic = Diagnostic::new(Code::WrongShape, value.span, message);
+        self.report(match suggest::nearest(found, words.iter().copied()) {
+            Some(near) => diagnostic.with_help(suggest::similar(near)).with_fix(value.span, near),
+            None => diagnostic.with_help(format!("write `{name}: {}`", words.first().unwrap_or(&""))),
+        });
+    }
+
+    fn check_names_list(&mut self, name: &str, value: &Node) {
+        if value.text().is_some() {
+            return;
+        }
+        let Some(items) = value.items() else { return self.shape(name, &Shape::Names.wanted(), value) };
+        for item in items {
+            match (item.text(), item.items()) {
+                (Some(_), _) => {}
+                // `[billing_date[month]]` is a text and a list to YAML.
+                (None, Some(_)) => self.report(
+                    Diagnostic::new(Code::WrongShape, item.span, format!("`{name}` holds a list inside a list"))
+                        .with_help("put a timeframe in quotes inside a flow list: `[\"billing_date[month]\"]`"),
+                ),
+                _ => {
+                    let message = format!("`{name}` must be a list of names, found {}", item.described());
+                    let help = "leave it out, or put the name in quotes";
+                    self.report(Diagnostic::new(Code::WrongShape, item.span, message).with_help(help));
+                }
+            }
+        }
+    }
+}
+
+/// Whether a shape is one of this kind of node, whatever is in it.
+fn takes(shape: &Shape, value: &Node) -> bool {
+    match shape {
+        Shape::Mapping | Shape::Keys(_) | Shape::Each(_) => value.pairs().is_some(),
+        Shape::List(_) | Shape::Joins | Shape::Steps => value.items().is_some(),
+        Shape::Names | Shape::Texts => value.text().is_some() || value.items().is_some(),
+        Shape::Definitions | Shape::Rule | Shape::DataTest => value.text().is_some() || value.pairs().is_some(),
+        Shape::Either(one, other) => takes(one, value) || takes(other, value),
+        _ => value.text().is_some(),
+    }
+}

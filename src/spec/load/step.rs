@@ -1,0 +1,105 @@
+//! The keys of a step.
+
+use super::{Keep, Loader, Step, Text};
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+use crate::spec::keys::{MODEL, STEP, Status};
+use crate::yaml::Node;
+
+impl<'y> Loader<'y, '_> {
+    pub(in crate::spec) fn step(&mut self, node: &'y Node, at_top: bool) -> Step<'y> {
+        let mut step = Step { span: Span::new(node.span.start, node.span.start), ..Step::default() };
+        if node.pairs().is_none() {
+            self.report(
+                Diagnostic::new(
+                    Code::WrongShape,
+                    node.span,
+                    format!("a step is a mapping, found {}", node.described()),
+                )
+                .with_help("write `- name: …` with `definitions:` below it"),
+            );
+            step.faulty = true;
+            return step;
+        }
+        if !at_top {
+            self.check_keys(node, &[&STEP]);
+        }
+        let strange = |key: &Node| {
+            let known = key.text().and_then(|name| STEP.get(name).or_else(|| MODEL.get(name)));
+            known.is_none_or(|key| key.status == Status::Later)
+        };
+        step.faulty = node.pairs().unwrap_or_default().iter().any(|(key, _)| strange(key));
+        step.name = self.text(node, "name");
+        if let Some(name) = step.name {
+            self.check_name("a step's name", name.text, name.node);
+        }
+        let (joins, sound) = self.joins(node);
+        step.joins = joins;
+        step.faulty |= !sound;
+        step.filter = self.text(node, "where");
+        step.having = self.text(node, "having");
+        step.group_by = self.list(node, "group_by").unwrap_or_default();
+        step.order_by = self.list(node, "order_by").unwrap_or_default();
+        step.order_by.iter_mut().for_each(|entry| self.check_order(entry));
+        step.partition_by = self.list(node, "partition_by");
+        if let Some(keep) = node.get("keep") {
+            step.keep_span = keep.span;
+            step.keep = match keep.text() {
+                Some("all") => Keep::All,
+                _ => Keep::Columns(self.list(node, "keep").unwrap_or_default()),
+            };
+        }
+        if let Some(limit) = node.get("limit") {
+            step.limit_span = limit.span;
+            step.limit = limit.text().and_then(|t| t.parse().ok());
+        }
+        if let Some(definitions) = node.get("definitions") {
+            self.definitions(definitions, &mut step);
+        }
+        step.unsound = self.has_errors_in(node, at_top);
+        step
+    }
+
+    /// Whether an error was reported in the step's keys, which are those of a model too where they stand at the top.
+    fn has_errors_in(&self, node: &Node, at_top: bool) -> bool {
+        let own = |key: &Node| !at_top || key.text().is_none_or(|name| MODEL.get(name).is_none());
+        let pairs = node.pairs().unwrap_or_default().iter().filter(|(key, _)| own(key));
+        let mut places = pairs.map(|(key, value)| Span::new(key.span.start, value.span.end));
+        let faults: Vec<Span> = self.diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span).collect();
+        places.any(|place| faults.iter().any(|fault| place.start <= fault.start && fault.end <= place.end))
+    }
+
+    /// Names that become names in SQL: any quoted text can be one there, but for these.
+    pub(in crate::spec) fn check_name(&mut self, what: &str, name: &str, node: &Node) {
+        let fault = match name.chars().find(|c| c.is_control()) {
+            Some(c) => format!("{what} holds the control character U+{:04X}", c as u32),
+            None if name.trim().is_empty() => format!("{what} is empty"),
+            None => return,
+        };
+        self.report(Diagnostic::new(Code::WrongShape, node.span, fault).with_help("write letters, digits and `_`"));
+    }
+
+    /// `revenue desc nulls last`, `revenue descending`: read as the name.
+    pub(in crate::spec) fn check_order(&mut self, entry: &mut Text<'y>) {
+        let text = entry.text;
+        let Some((name, words)) = text.split_once(char::is_whitespace) else { return };
+        let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
+        let known = ["asc", "ascending", "desc", "descending", "nulls", "first", "last"];
+        if matches!(words.as_slice(), [one] if one == "asc" || one == "desc")
+            || !words.iter().all(|word| known.contains(&word.as_str()))
+        {
+            return;
+        }
+        let descending = words.first().is_some_and(|word| word.starts_with("desc"));
+        let mended = format!("{name}{}", if descending { " desc" } else { "" });
+        entry.text = name;
+        self.report(
+            Diagnostic::new(
+                Code::WrongShape,
+                entry.node.span,
+                format!("`order_by` takes names, each with `asc` or `desc`, found `{text}`"),
+            )
+            .with_help(format!("write `{mended}`; empty values come last either way")),
+        );
+    }
+}

@@ -1,0 +1,132 @@
+//! Values of keys, read. What has another shape is none here: `shapes` has reported it.
+
+use super::{Loader, Text};
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+use crate::yaml::{self, Node};
+
+impl<'y> Loader<'y, '_> {
+    pub(in crate::spec) fn shape(&mut self, key: &str, wanted: &str, node: &Node) {
+        self.report(
+            Diagnostic::new(
+                Code::WrongShape,
+                node.span,
+                format!("`{key}` must be {wanted}, found {}", node.described()),
+            )
+            .with_help(format!("write `{key}:` followed by {wanted}")),
+        );
+    }
+
+    pub(in crate::spec) fn missing_key(&mut self, node: &Node, key: &str, what: &str) {
+        let span = Span::new(node.span.start, node.span.start);
+        self.report(
+            Diagnostic::new(Code::MissingKey, span, format!("the key `{key}` is missing"))
+                .with_help(format!("`{key}` is {what}")),
+        );
+    }
+
+    /// A text, or a formula.
+    pub(in crate::spec) fn text(&self, node: &'y Node, key: &str) -> Option<Text<'y>> {
+        let value = node.get(key)?;
+        Some(Text { text: value.text()?, node: value })
+    }
+
+    pub(in crate::spec) fn description(&self, node: &'y Node) -> Option<String> {
+        Some(self.text(node, "description")?.text.trim().to_owned())
+    }
+
+    /// A name that stands as a key. What other readers of YAML take for something else than a text has to be quoted.
+    pub(in crate::spec) fn name<'n>(&mut self, key: &'n Node, what: &str) -> Option<&'n str> {
+        let yaml::Kind::Scalar { style, value } = &key.kind else {
+            self.report(
+                Diagnostic::new(
+                    Code::UnknownKey,
+                    key.span,
+                    format!("{what} must be a text, found {}", key.described()),
+                )
+                .with_help("write `name: formula`"),
+            );
+            return None;
+        };
+        let reading = yaml::other_reading(value).filter(|_| *style == yaml::Style::Plain);
+        match reading {
+            Some(_) if value.is_empty() => self.report(
+                Diagnostic::new(Code::WrongShape, key.span, format!("{what} is empty"))
+                    .with_help("write letters, digits and `_`"),
+            ),
+            Some(reading) => self.report(
+                Diagnostic::new(
+                    Code::NotATextToYaml,
+                    key.span,
+                    format!("`{value}` is {reading} to YAML, and {what} is a text"),
+                )
+                .with_help(format!("put it in quotes: `\"{value}\": …`"))
+                .with_fix(key.span, format!("\"{value}\"")),
+            ),
+            None => return Some(value),
+        }
+        None
+    }
+
+    /// A list of names, or one comma-separated text.
+    pub(in crate::spec) fn list(&self, node: &'y Node, key: &str) -> Option<Vec<Text<'y>>> {
+        let value = node.get(key)?;
+        if let Some(text) = value.text() {
+            let names = text.split(',').map(str::trim).filter(|t| !t.is_empty());
+            return Some(names.map(|text| Text { text, node: value }).collect());
+        }
+        let items = value.items().unwrap_or_default();
+        Some(items.iter().filter_map(|item| Some(Text { text: item.text()?, node: item })).collect())
+    }
+
+    /// A plain text of which YAML makes something else: a date, or a formula that is cut at ` #`, where what follows on
+    /// the line is lost.
+    pub(in crate::spec) fn check_cut(&mut self, key: &str, node: &Node) {
+        let yaml::Kind::Scalar { style: yaml::Style::Plain, value } = &node.kind else { return };
+        if yaml::other_reading(value) == Some("a date") {
+            let message =
+                format!("`{value}` is a date to YAML, and a subtraction of numbers as the formula of `{key}`");
+            let parts: Vec<&str> = value.split('-').map(|part| part.trim_start_matches('0')).collect();
+            self.report(
+                Diagnostic::new(Code::NotATextToYaml, node.span, message)
+                    .with_help(format!("write `DATE({})`", parts.join(", "))),
+            );
+            return;
+        }
+        let after = self.source.get(node.span.end as usize..).unwrap_or_default();
+        let rest = after.split('\n').next().unwrap_or_default();
+        let open = value.matches('"').count() % 2 == 1 || value.matches('(').count() > value.matches(')').count();
+        if rest.trim_start().starts_with('#') && open {
+            self.cut.push(node.span);
+            let whole = format!("{}{}", value, rest.trim_end());
+            let end = node.span.end + rest.trim_end().len() as u32;
+            let mended = format!("'{}'", whole.replace('\'', "''"));
+            self.report(
+                Diagnostic::new(
+                    Code::FormulaCut,
+                    Span::new(node.span.end, end),
+                    format!("`{}` is a comment to YAML, so the formula of `{key}` ends before it", rest.trim()),
+                )
+                .with_help(format!("put it in quotes: `{key}: {mended}`"))
+                .with_fix(Span::new(node.span.start, end), mended),
+            );
+        }
+    }
+
+    /// Jinja where the spec says the same without it.
+    pub(in crate::spec) fn jinja(&mut self, key: &str, node: &Node, text: &str) {
+        let inside = text.trim().trim_start_matches('{').trim_end_matches('}').trim();
+        let diagnostic = Diagnostic::new(
+            Code::WrongShape,
+            node.span,
+            format!("`{key}` is written without the braces of Jinja, found `{}`", text.trim()),
+        );
+        let sure = (inside.starts_with("ref(") || inside.starts_with("source(")) && inside.ends_with(')');
+        self.report(if sure {
+            let mended = if inside.contains(',') { format!("\"{inside}\"") } else { inside.to_owned() };
+            diagnostic.with_help(format!("write `{key}: {mended}`")).with_fix(node.span, mended)
+        } else {
+            diagnostic.with_help(format!("write `{key}: ref('orders')` or `{key}: orders`"))
+        });
+    }
+}

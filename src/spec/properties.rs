@@ -1,0 +1,365 @@
+//! The properties of the dbt model: what the compiler knows of its columns, and what the spec passes on.
+
+use rustc_hash::FxHashMap;
+
+use super::compile::Run;
+use super::load::{DbtKeys, DefinitionKeys, Definitions, Text};
+use crate::dbt::{ColumnDoc, ModelDoc, Value};
+use crate::diag::{Code, Diagnostic};
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+use crate::yaml::{Kind, Node, Style};
+
+/// Keys that dbt reads beside the arguments of a test.
+const OF_A_TEST: &[&str] = &["arguments", "config", "name", "description"];
+/// Keys that dbt once read there, and reads below `config` now.
+const CONFIG_OF_A_TEST: &[&str] = &[
+    "severity",
+    "where",
+    "limit",
+    "warn_if",
+    "error_if",
+    "fail_calc",
+    "store_failures",
+    "store_failures_as",
+    "enabled",
+    "tags",
+    "meta",
+    "database",
+    "schema",
+    "alias",
+];
+
+/// How the texts of a node are to be understood.
+#[derive(Clone, Copy)]
+enum Language {
+    /// They are kept as they are.
+    Text,
+    /// They are dbt's, and Jinja in them is rendered.
+    Dbt,
+}
+
+impl Run<'_> {
+    /// Keys for dbt that contradict each other.
+    pub(super) fn check_dbt_keys(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let dbt = &self.spec.dbt;
+        let mut twice = |name: &str, inside: &str, first: &Node, second: &Node| {
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::WrongShape,
+                    second.span,
+                    format!("`{name}` is said twice: there is `{inside}` as well"),
+                )
+                .with_other(first.span, "the first")
+                .with_help("leave one of them out"),
+            );
+        };
+        let in_config = |name: &str| dbt.config.and_then(|config| config.get(name));
+        let beside = [("contract", dbt.contract), ("access", dbt.access), ("group", dbt.group)];
+        for (name, node) in beside {
+            if let (Some(node), Some(inside)) = (node, in_config(name)) {
+                twice(name, &format!("config: {{{name}: …}}"), inside, node);
+            }
+        }
+        for (key, value) in dbt.meta.and_then(Node::pairs).unwrap_or_default() {
+            if let Some((name, first)) =
+                key.text().and_then(|name| Some((name, in_config("meta").and_then(|m| m.get(name))?)))
+            {
+                twice(name, "config: {meta: …}", first, value);
+            }
+        }
+        let owner_in_meta = [dbt.meta, in_config("meta")].into_iter().flatten().find_map(|meta| meta.get("owner"));
+        if let (Some(owner), Some(first)) = (dbt.owner, owner_in_meta) {
+            twice("owner", "meta: {owner: …}", first, owner);
+        }
+        for column in &self.spec.columns {
+            if let (Some(omni), Some(first)) = (column.omni, column.meta.and_then(|meta| meta.get("omni"))) {
+                twice("omni", "meta: {omni: …}", first, omni);
+            }
+        }
+        check_versions(dbt, diagnostics);
+    }
+
+    /// What is said of columns and cannot come true, since the model does not have them or their types.
+    pub(super) fn check_column_keys(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
+        let beside = self.beside_formulas();
+        let mut lost: Vec<_> = beside.iter().filter(|(name, _)| output.column(name).is_none()).collect();
+        lost.sort_by_key(|(_, (name, _))| name.node.span);
+        for (_, (name, keys)) in lost {
+            for (key, node) in [("data_tests", keys.data_tests), ("meta", keys.meta)] {
+                if node.is_some() {
+                    let message = format!("`{}` is no column of the model, so its `{key}` says nothing", name.text);
+                    diagnostics.push(
+                        Diagnostic::new(Code::KeyWithoutEffect, name.node.span, message)
+                            .with_help("move it to a definition of the last step"),
+                    );
+                }
+            }
+        }
+        if !is_enforced(&self.spec.dbt) {
+            return;
+        }
+        let typed = |column: &Column| {
+            let said = self.spec.columns.iter().find(|c| c.name.text.eq_ignore_ascii_case(column.name()));
+            said.is_some_and(|said| said.data_type.is_some())
+        };
+        let missing: Vec<&str> = output.columns().iter().filter(|c| !typed(c)).map(Column::name).collect();
+        if let (Some(first), Some(contract)) = (missing.first(), contract(&self.spec.dbt)) {
+            let message = format!(
+                "an enforced contract needs the type of every column; {} has none",
+                missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            );
+            diagnostics.push(Diagnostic::new(Code::ContractWithoutTypes, contract.span, message).with_help(format!(
+                "add `columns: {{{first}: {{data_type: …}}}}`, the type as the warehouse spells it"
+            )));
+        }
+    }
+
+    /// What stands beside the formula that a column has last, by the column's name in small letters.
+    fn beside_formulas(&self) -> FxHashMap<String, (Text<'_>, DefinitionKeys<'_>)> {
+        let mut found = FxHashMap::default();
+        for step in &self.spec.steps {
+            for definitions in &step.definitions {
+                match definitions {
+                    Definitions::Named { name, keys, .. } => {
+                        found.insert(name.text.to_lowercase(), (*name, *keys));
+                    }
+                    Definitions::Block(block) => {
+                        let here = |span: Span| block.node.span.start <= span.start && span.end <= block.node.span.end;
+                        for definition in self.definitions.iter().filter(|d| here(d.span)) {
+                            found.remove(&definition.name.to_lowercase());
+                        }
+                    }
+                }
+            }
+        }
+        found.retain(|_, (_, keys)| keys.meta.is_some() || keys.data_tests.is_some());
+        found
+    }
+
+    /// The properties file's content; `grain` are the columns that tell the rows apart, and `key` is an expression that
+    /// does where no column does alone.
+    pub(super) fn properties(&self, columns: &[Column], grain: &[String], key: Option<String>) -> ModelDoc {
+        let dbt = &self.spec.dbt;
+        let beside = self.beside_formulas();
+        let mut data_tests = Vec::new();
+        if let Some(key) = key {
+            // dbt's own way for several columns; a test of a package would need the package.
+            let arguments = Value::Map(vec![("column_name".to_owned(), Value::Text(key))]);
+            let unique = Value::Map(vec![("arguments".to_owned(), arguments)]);
+            data_tests.push(Value::Map(vec![("unique".to_owned(), unique)]));
+        }
+        data_tests.extend(tests(dbt.data_tests));
+        ModelDoc {
+            name: self.spec.model.text.to_owned(),
+            description: self.spec.description.clone(),
+            latest_version: dbt.latest_version.map(|node| value(node, Language::Dbt)),
+            config: config(dbt),
+            data_tests,
+            columns: columns.iter().map(|column| self.column_doc(column, grain, &beside)).collect(),
+            versions: versions(dbt, self.spec.model.text),
+        }
+    }
+
+    fn column_doc(
+        &self,
+        column: &Column,
+        grain: &[String],
+        beside: &FxHashMap<String, (Text<'_>, DefinitionKeys<'_>)>,
+    ) -> ColumnDoc {
+        let said = self.spec.columns.iter().find(|c| c.name.text.eq_ignore_ascii_case(column.name()));
+        let beside = beside.get(&column.name().to_lowercase()).map(|(_, keys)| *keys).unwrap_or_default();
+        let mut own = tests(beside.data_tests);
+        own.extend(
+            tests(said.and_then(|s| s.data_tests)).into_iter().filter(|test| !own.contains(test)).collect::<Vec<_>>(),
+        );
+        let written = |name: &str| own.iter().any(|test| test.as_text() == Some(name) || test.get(name).is_some());
+        let key = grain.iter().any(|g| g.eq_ignore_ascii_case(column.name()));
+        let mut data_tests = Vec::new();
+        if key && !column.is_nullable() && !written("not_null") {
+            data_tests.push(Value::text("not_null"));
+        }
+        if key && grain.len() == 1 && !written("unique") {
+            data_tests.push(Value::text("unique"));
+        }
+        data_tests.extend(own);
+        let mut meta = pairs(beside.meta, Language::Text);
+        for (name, value) in pairs(said.and_then(|s| s.meta), Language::Text) {
+            // What `columns` says is said of the model, and goes before what a formula brings along.
+            meta.retain(|(known, _)| *known != name);
+            meta.push((name, value));
+        }
+        if let Some(omni) = said.and_then(|s| s.omni) {
+            meta.push(("omni".to_owned(), value(omni, Language::Text)));
+        }
+        let mut config = Vec::new();
+        if let Some(tags) = said.and_then(|s| s.tags) {
+            config.push(("tags".to_owned(), Value::List(list(tags, Language::Text))));
+        }
+        if !meta.is_empty() {
+            config.push(("meta".to_owned(), Value::Map(meta)));
+        }
+        ColumnDoc {
+            name: column.name().to_owned(),
+            description: column.about().unwrap_or_default().to_owned(),
+            data_type: said.and_then(|s| s.data_type).map(|node| value(node, Language::Dbt)),
+            constraints: said.and_then(|s| s.constraints).map(|node| list(node, Language::Dbt)).unwrap_or_default(),
+            config,
+            data_tests,
+        }
+    }
+}
+
+fn contract<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
+    dbt.contract.or_else(|| dbt.config?.get("contract"))
+}
+
+fn is_enforced(dbt: &DbtKeys<'_>) -> bool {
+    contract(dbt).and_then(|contract| contract.get("enforced")?.boolean()) == Some(true)
+}
+
+/// `config:` as it is written, with what the spec says beside it for the same place.
+fn config(dbt: &DbtKeys<'_>) -> Vec<(String, Value)> {
+    let mut config = pairs(dbt.config, Language::Dbt);
+    for (name, node) in [("contract", dbt.contract), ("access", dbt.access), ("group", dbt.group)] {
+        config.extend(node.map(|node| (name.to_owned(), value(node, Language::Dbt))));
+    }
+    let mut add = |name: &str, more: Value| {
+        let place = config.iter_mut().find(|(key, _)| key == name).map(|(_, value)| value);
+        match (place, more) {
+            (Some(Value::Map(pairs)), Value::Map(more)) => pairs.extend(more),
+            (Some(Value::List(items)), Value::List(more)) => items.extend(more),
+            // dbt takes one tag as a text.
+            (Some(place), Value::List(more)) => {
+                let first = std::mem::replace(place, Value::List(Vec::new()));
+                *place = Value::List([vec![first], more].concat());
+            }
+            (_, more) => config.push((name.to_owned(), more)),
+        }
+    };
+    if let Some(tags) = dbt.tags {
+        add("tags", Value::List(list(tags, Language::Text)));
+    }
+    let mut meta = pairs(dbt.meta, Language::Text);
+    meta.extend(dbt.owner.map(|owner| ("owner".to_owned(), value(owner, Language::Text))));
+    if !meta.is_empty() {
+        add("meta", Value::Map(meta));
+    }
+    config
+}
+
+fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(latest) = dbt.latest_version else { return };
+    let known: Vec<&str> = dbt.versions.into_iter().flat_map(version_names).map(|(name, _)| name).collect();
+    if !known.contains(&latest.text().unwrap_or_default()) {
+        let named: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+        let diagnostic = Diagnostic::new(
+            Code::WrongShape,
+            latest.span,
+            format!("`versions` has no version `{}`", latest.text().unwrap_or_default()),
+        );
+        diagnostics.push(diagnostic.with_help(match named.as_slice() {
+            [] => format!("add `versions: [{{v: {}}}]`", latest.text().unwrap_or_default()),
+            named => format!("there is {}", named.join(", ")),
+        }));
+    }
+}
+
+/// The versions with their names.
+fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
+    versions.items().unwrap_or_default().iter().filter_map(|version| Some((version.get("v")?.text()?, version)))
+}
+
+/// `versions:`, the latest of which is the file that the spec makes; dbt would look for one with a suffix.
+fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<Value> {
+    let Some(node) = dbt.versions else { return Vec::new() };
+    let names: Vec<&str> = version_names(node).map(|(name, _)| name).collect();
+    // As dbt finds the latest: the greatest number, or the last of the texts.
+    let number = |name: &str| name.parse::<f64>().ok();
+    let greatest = |one: &&&str, other: &&&str| match (number(one), number(other)) {
+        (Some(one), Some(other)) => one.total_cmp(&other),
+        _ => one.cmp(other),
+    };
+    let latest = dbt.latest_version.and_then(Node::text).or_else(|| names.iter().max_by(greatest).copied());
+    let mut versions = list(node, Language::Dbt);
+    for version in &mut versions {
+        let is_latest = version.get("v").and_then(Value::as_text) == latest;
+        if let (Value::Map(pairs), true) = (version, is_latest)
+            && !pairs.iter().any(|(key, _)| key == "defined_in")
+        {
+            pairs.push(("defined_in".to_owned(), Value::text(model)));
+        }
+    }
+    versions
+}
+
+/// Data tests in the form that dbt reads from 1.10 on: arguments and configuration each below a key of their own.
+fn tests(node: Option<&Node>) -> Vec<Value> {
+    let items = node.and_then(Node::items).unwrap_or_default();
+    items.iter().map(data_test).collect()
+}
+
+fn data_test(node: &Node) -> Value {
+    let Some([(name, said)]) = node.pairs() else { return value(node, Language::Dbt) };
+    let Some(name) = name.text() else { return value(node, Language::Dbt) };
+    let mut arguments = Vec::new();
+    let mut config = Vec::new();
+    let mut rest = Vec::new();
+    for (key, said) in pairs(Some(said), Language::Dbt) {
+        match (key.as_str(), said) {
+            ("arguments", Value::Map(inner)) => arguments.extend(inner),
+            ("config", Value::Map(inner)) => config.extend(inner),
+            (name, said) if CONFIG_OF_A_TEST.contains(&name) => config.push((key, said)),
+            (name, said) if OF_A_TEST.contains(&name) => rest.push((key, said)),
+            (_, said) => arguments.push((key, said)),
+        }
+    }
+    for (key, inner) in [("arguments", arguments), ("config", config)] {
+        if !inner.is_empty() {
+            rest.push((key.to_owned(), Value::Map(inner)));
+        }
+    }
+    if rest.is_empty() { Value::text(name) } else { Value::Map(vec![(name.to_owned(), Value::Map(rest))]) }
+}
+
+fn pairs(node: Option<&Node>, language: Language) -> Vec<(String, Value)> {
+    let pairs = node.and_then(Node::pairs).unwrap_or_default();
+    pairs.iter().map(|(key, said)| (key_text(key), value(said, language))).collect()
+}
+
+/// A list, or the one item that stands in its place.
+fn list(node: &Node, language: Language) -> Vec<Value> {
+    match node.items() {
+        Some(items) => items.iter().map(|item| value(item, language)).collect(),
+        None => vec![value(node, language)],
+    }
+}
+
+fn key_text(key: &Node) -> String {
+    match &key.kind {
+        Kind::Scalar { value, .. } => value.clone(),
+        _ => String::new(),
+    }
+}
+
+/// A node as it is written into the properties file. The depth of a file is bounded when it is read.
+fn value(node: &Node, language: Language) -> Value {
+    match &node.kind {
+        Kind::Sequence(items) => Value::List(items.iter().map(|item| value(item, language)).collect()),
+        Kind::Mapping(pairs) => Value::Map(pairs.iter().map(|(k, v)| (key_text(k), value(v, language))).collect()),
+        Kind::Scalar { value: text, style } => {
+            let is_jinja = text.contains(['{', '}']);
+            let in_one_line = !text.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
+            if *style == Style::Plain && text.is_empty() {
+                Value::Bare("null".to_owned())
+            } else if *style == Style::Plain && in_one_line && !is_jinja {
+                Value::Bare(text.clone())
+            } else {
+                match language {
+                    Language::Text => Value::Text(text.clone()),
+                    Language::Dbt => Value::Dbt(text.clone()),
+                }
+            }
+        }
+    }
+}

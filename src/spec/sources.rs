@@ -1,0 +1,121 @@
+//! What a spec reads: the relation of `from` and those that steps join, each once.
+
+use super::joins::Joined;
+use super::load::{Spec, Step};
+use crate::dbt::{self, From};
+use crate::dialect::Dialect;
+use crate::plan::CteNames;
+use crate::sql::{self, Input, Query, Source, Tree};
+
+/// A relation that the spec reads.
+#[derive(Debug)]
+pub(super) struct ReadSource {
+    pub from: From,
+    /// As a query reads it.
+    pub table: String,
+    /// The name of the CTE that imports it into a model.
+    pub name: String,
+    /// The same as written.
+    pub import: String,
+    /// The body of that CTE.
+    pub select: String,
+}
+
+/// All of them, the one of `from` first.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    pub all: Vec<ReadSource>,
+}
+
+/// What a join's `to` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// An earlier step.
+    Step(usize),
+    /// One of the sources.
+    Source(usize),
+    /// A step that is not computed yet, so that there is nothing to join.
+    Later,
+}
+
+impl Sources {
+    /// The sources of a spec, whose names are taken from then on.
+    pub fn of(spec: &Spec<'_>, dialect: Dialect, names: &mut CteNames) -> Self {
+        let mut sources = Self::default();
+        sources.add(&spec.from, dialect, names);
+        for (index, step) in spec.steps.iter().enumerate() {
+            for joined in &step.joins {
+                if step_of(spec, index, joined).is_none() {
+                    sources.add(&joined.to, dialect, names);
+                }
+            }
+        }
+        sources
+    }
+
+    /// What is joined to the step at this place.
+    pub fn target(&self, spec: &Spec<'_>, step: usize, joined: &Joined<'_>) -> Target {
+        match step_of(spec, step, joined) {
+            Some(of) if of < step => Target::Step(of),
+            Some(_) => Target::Later,
+            None => Target::Source(self.place(&joined.to).unwrap_or_default()),
+        }
+    }
+
+    fn place(&self, from: &From) -> Option<usize> {
+        let select = dbt::import(from, "");
+        self.all.iter().position(|source| match (from, &source.from) {
+            (From::Table(a), From::Table(b)) if a.contains('.') => a == b,
+            _ => source.select == select,
+        })
+    }
+
+    fn add(&mut self, from: &From, dialect: Dialect, names: &mut CteNames) {
+        if self.place(from).is_some() {
+            return;
+        }
+        let written = |name: &str| dialect.name_text(name, true);
+        let table = match from {
+            From::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
+            other => written(other.name()),
+        };
+        // Two tables of one name in different schemas: the second is called by its schema too.
+        let taken = self.all.iter().any(|source| source.from.name().eq_ignore_ascii_case(from.name()));
+        let wanted = if taken { from.long_name() } else { from.name().to_owned() };
+        let name = names.choose(&wanted);
+        let select = dbt::import(from, &table);
+        self.all.push(ReadSource { from: from.clone(), table, import: written(&name), name, select });
+    }
+}
+
+impl Sources {
+    /// A query as dbt is to read it: each source that it reads is imported once.
+    pub fn dbt_sql(&self, tree: &Tree, query: &Query) -> String {
+        let is_read = |place: usize| {
+            let selects = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
+            let mut read = selects.flat_map(|s| s.from.iter().chain(s.joins.iter().map(|join| &join.source)));
+            read.any(|source| matches!(source, Source::Input(of) if *of as usize == place))
+        };
+        let read: Vec<bool> = (0..self.all.len()).map(is_read).collect();
+        let all = || self.all.iter().zip(&read);
+        let inputs: Vec<Input<'_>> =
+            all().map(|(s, read)| Input { name: &s.import, import: read.then_some("\u{1}") }).collect();
+        let mut sql = String::new();
+        sql::write_query(tree, query, &inputs, &mut sql);
+        // Markers of Jinja come from the analyst's texts; those of the imports are the only ones that dbt is to see.
+        let mut texts = dbt::protect(&sql);
+        for (source, _) in all().filter(|(_, read)| **read) {
+            texts = texts.replacen('\u{1}', &source.select, 1);
+        }
+        texts
+    }
+}
+
+/// The step that a join names, where it is one: any step of the spec, earlier or not.
+fn step_of(spec: &Spec<'_>, step: usize, joined: &Joined<'_>) -> Option<usize> {
+    let From::Table(table) = &joined.to else { return None };
+    let named = |s: &Step<'_>| s.name.is_some_and(|name| name.text.eq_ignore_ascii_case(table));
+    // A name that two steps have is reported; the nearest one before is as good as any.
+    let earlier = spec.steps.iter().take(step).rposition(named);
+    earlier.or_else(|| spec.steps.iter().position(named))
+}

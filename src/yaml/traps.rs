@@ -1,0 +1,220 @@
+//! What YAML makes of formulas that are written into it as they are: it fails, or cuts a part off. Each has a diagnostic
+//! of its own, which shows the line mended.
+
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+
+/// A file that is no YAML, with the likeliest reason.
+pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
+    if let Some(line) = unindented(source).filter(|line| line.start <= span.start) {
+        return Diagnostic::new(Code::InvalidYaml, line, "not valid YAML: a text block is indented below its key")
+            .with_help("indent the lines below `|`, by two blanks more than the key");
+    }
+    let line = Line::at(source, span.start);
+    if let Some(tab) = line.tab() {
+        return Diagnostic::new(Code::InvalidYaml, tab, "a tab indents this line, and YAML takes blanks only")
+            .with_help("indent with blanks, two for each level");
+    }
+    if what.contains("scanning a quoted scalar") {
+        let message = "a text in quotes begins here, to YAML, and never ends";
+        return Diagnostic::new(Code::InvalidYaml, span, message)
+            .with_help("close it; a formula that begins with a text goes into a block text (`|`) or single quotes");
+    }
+    // The place may be behind the line at fault, such as in the next key.
+    let before = Line::at(source, line.start.saturating_sub(1));
+    for line in [&line, &before] {
+        if let Some(mended) = quoted_timeframes(line.text) {
+            return Diagnostic::new(Code::InvalidYaml, span, format!("not valid YAML: {what}"))
+                .with_help(format!("put the timeframe in quotes: `{mended}`"));
+        }
+        if let Some(trap) = line.trap(span) {
+            return trap;
+        }
+    }
+    Diagnostic::new(Code::InvalidYaml, span, format!("not valid YAML: {what}"))
+        .with_help("check the indentation, and put formulas into a block text: `definitions: |`")
+}
+
+/// An anchor or a tag that begins a value which is used as it stands: a part of a formula that YAML takes away.
+pub(super) fn property(source: &str, span: Span) -> Diagnostic {
+    let line = Line::at(source, span.start);
+    let mark = span.text(source).chars().next().unwrap_or('&');
+    let what = if mark == '!' { "a tag" } else { "an anchor" };
+    let word = span.text(source);
+    let message = format!("`{word}` is {what} to YAML, so it is no part of the value");
+    let diagnostic = Diagnostic::new(Code::FormulaCut, span, message);
+    match line.pair() {
+        Some(pair) => {
+            let quoted = pair.value.replace('\'', "''");
+            diagnostic.with_help(format!("leave it out, or put the value in quotes: `{}: '{quoted}'`", pair.key))
+        }
+        None => diagnostic.with_help("leave it out, or put the value in quotes"),
+    }
+}
+
+/// `>5` for a formula: the sign of a block text, of which there is none.
+pub(super) fn empty_block(source: &str, span: Span) -> Option<Diagnostic> {
+    let written = source.get(span.start as usize..)?.lines().next()?.trim_end();
+    let sign = written.chars().next().filter(|c| matches!(c, '|' | '>'))?;
+    if !written.contains(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let place = Span::new(span.start, span.start + written.len() as u32);
+    let message = format!("to YAML, `{sign}` at the beginning of a value begins a text block, and there is none");
+    Some(Line::at(source, span.start).mending(Diagnostic::new(Code::InvalidYaml, place, message)))
+}
+
+/// A line of the file.
+struct Line<'s> {
+    source: &'s str,
+    text: &'s str,
+    start: u32,
+}
+
+/// The key and the value of a line, `key: value`.
+struct Pair<'s> {
+    key: &'s str,
+    value: &'s str,
+    place: Span,
+}
+
+impl<'s> Line<'s> {
+    fn at(source: &'s str, offset: u32) -> Self {
+        let offset = (offset as usize).min(source.len());
+        let start = source.get(..offset).unwrap_or_default().rfind('\n').map_or(0, |i| i + 1);
+        let text = source.get(start..).and_then(|rest| rest.split('\n').next()).unwrap_or_default();
+        Self { source, text: text.trim_end_matches('\r'), start: start as u32 }
+    }
+
+    /// The tabs that indent the line.
+    fn tab(&self) -> Option<Span> {
+        let blanks = self.text.len() - self.text.trim_start().len();
+        let first = self.text.get(..blanks)?.find('\t')?;
+        Some(Span::new(self.start + first as u32, self.start + blanks as u32))
+    }
+
+    fn pair(&self) -> Option<Pair<'s>> {
+        let (head, value) = self.text.split_once(": ")?;
+        let key = head.trim_start();
+        let key = key.strip_prefix("- ").unwrap_or(key).trim();
+        let trimmed = value.trim();
+        // Inside `{…}` a quoted line would be another one.
+        if trimmed.is_empty() || key.is_empty() || key.starts_with(['{', '[', '#', '"', '\'', '?']) {
+            return None;
+        }
+        let start = self.start as usize + head.len() + 2 + (value.len() - value.trim_start().len());
+        Some(Pair { key, value: trimmed, place: Span::new(start as u32, (start + trimmed.len()) as u32) })
+    }
+
+    /// Whether the value goes on in the next line.
+    fn goes_on(&self) -> bool {
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        let rest = self.source.get(self.start as usize + self.text.len()..).unwrap_or_default();
+        let next = rest.lines().skip(1).find(|line| !line.trim().is_empty());
+        next.is_some_and(|next| indent(next) > indent(self.text) && !next.trim_start().starts_with('-'))
+    }
+
+    /// With the line as it has to be written.
+    fn mending(&self, diagnostic: Diagnostic) -> Diagnostic {
+        let Some(pair) = self.pair() else {
+            return diagnostic.with_help("put the value in single quotes, or into a block text (`|`)");
+        };
+        if self.goes_on() {
+            return diagnostic
+                .with_help(format!("put it into a block text: `{}: |`, with the formula below", pair.key));
+        }
+        let mended = format!("'{}'", pair.value.replace('\'', "''"));
+        let diagnostic = diagnostic.with_help(format!("put it in quotes: `{}: {mended}`", pair.key));
+        // No formula begins with most of the signs that mean something to YAML, so what is meant may be another thing.
+        let is_formula = pair.value.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '"' | '('));
+        if is_formula { diagnostic.with_fix(pair.place, mended) } else { diagnostic }
+    }
+
+    /// A value that YAML cannot read, though it could be a formula.
+    fn trap(&self, span: Span) -> Option<Diagnostic> {
+        let pair = self.pair()?;
+        let first = pair.value.chars().next()?;
+        let begins = |what: &str| {
+            // A backtick cannot stand between backticks.
+            let sign = if first == '`' { "a backtick".to_owned() } else { format!("`{first}`") };
+            let place = Span::new(pair.place.start, pair.place.start + first.len_utf8() as u32);
+            Diagnostic::new(Code::InvalidYaml, place, format!("to YAML, {sign} at the beginning of a value {what}"))
+        };
+        let inside = pair.place.start <= span.start && span.start <= pair.place.end;
+        let diagnostic = match first {
+            '"' | '\'' => match rest_behind(pair.value, first)? {
+                "" => return None,
+                _ => begins("begins a text in quotes, and this one ends before the value does"),
+            },
+            '{' if rest_behind(pair.value, '}')? != "" => begins("begins a mapping"),
+            '[' if rest_behind(pair.value, ']')? != "" => begins("begins a list"),
+            '*' => begins("refers to an anchor"),
+            '&' => begins("names an anchor"),
+            '!' => begins("begins a tag"),
+            '%' | '@' | '`' => begins("is reserved"),
+            '|' | '>' => begins("begins a text block"),
+            '?' | '-' | ',' if inside => begins("is no part of it"),
+            '{' | '[' => return None,
+            _ => {
+                let colon = pair.value.find(": ").or_else(|| pair.value.strip_suffix(':').map(str::len))?;
+                let at = pair.place.start + colon as u32;
+                let message =
+                    format!("`: ` is the end of a key to YAML, which cuts the formula of `{}` there", pair.key);
+                Diagnostic::new(Code::FormulaCut, Span::new(at, at + 1), message)
+            }
+        };
+        Some(self.mending(diagnostic))
+    }
+}
+
+/// What stands behind the first closing sign, but for a comment; none where nothing closes.
+fn rest_behind(value: &str, close: char) -> Option<&str> {
+    let mut rest = value.get(1..)?;
+    loop {
+        rest = rest.get(rest.find(close)? + close.len_utf8()..)?;
+        // A quote that is doubled ends nothing.
+        match rest.strip_prefix('\'').filter(|_| close == '\'') {
+            Some(after) => rest = after,
+            None => return Some(if rest.trim_start().starts_with('#') { "" } else { rest.trim() }),
+        }
+    }
+}
+
+/// The first line of a block text that is indented no more than its key, so that the text is empty to YAML.
+fn unindented(source: &str) -> Option<Span> {
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let mut key: Option<usize> = None;
+    let mut start = 0;
+    for line in source.split_inclusive('\n') {
+        let text = line.trim_end();
+        if let Some(outer) = key.filter(|_| !text.trim().is_empty()) {
+            let is_formula = text.contains('=') && !text.contains(": ") && !text.ends_with(':');
+            if indent(text) <= outer && is_formula {
+                let first = start + indent(text);
+                return Some(Span::new(first as u32, (start + text.len()) as u32));
+            }
+            key = None;
+        }
+        if text.ends_with(": |") || text.ends_with(": |-") || text.ends_with(": >") {
+            key = Some(indent(text));
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// `group_by: [region, billing_date[month]]` with the timeframe quoted, in which YAML sees a list.
+fn quoted_timeframes(line: &str) -> Option<String> {
+    let (key, list) = line.split_once(": [")?;
+    let list = list.trim_end().strip_suffix(']')?;
+    let is_timeframe = |item: &str| {
+        let word = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+        item.strip_suffix(']').and_then(|i| i.split_once('[')).is_some_and(|(name, frame)| word(name) && word(frame))
+    };
+    let items: Vec<&str> = list.split(',').map(str::trim).collect();
+    if !items.iter().any(|item| is_timeframe(item)) {
+        return None;
+    }
+    let quoted = items.iter().map(|i| if is_timeframe(i) { format!("\"{i}\"") } else { (*i).to_owned() });
+    Some(format!("{}: [{}]", key.trim(), quoted.collect::<Vec<_>>().join(", ")))
+}

@@ -1,0 +1,76 @@
+//! Days since 1970-01-01 and back, and what timeframes make of them.
+
+/// Year, month and day.
+pub fn civil(days: i64) -> (i64, i64, i64) {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let of_era = z.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day_of_year - (153 * shifted + 2) / 5 + 1)
+}
+
+pub fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let shifted = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * shifted + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468
+}
+
+/// The same day so many months on, clipped to the end of that month.
+pub fn add_months(date: i64, months: i64) -> i64 {
+    let (year, month, day) = civil(date);
+    let first = year * 12 + month - 1 + months;
+    let (year, month) = (first.div_euclid(12), first.rem_euclid(12) + 1);
+    let next = first + 1;
+    let length = days(next.div_euclid(12), next.rem_euclid(12) + 1, 1) - days(year, month, 1);
+    days(year, month, day.min(length))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame {
+    Week,
+    Month,
+    Quarter,
+    Year,
+}
+
+impl Frame {
+    pub const ALL: [Self; 4] = [Self::Week, Self::Month, Self::Quarter, Self::Year];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+        }
+    }
+
+    /// The first day of the period.
+    pub fn start(self, date: i64) -> i64 {
+        let (year, month, _) = civil(date);
+        match self {
+            // 1970-01-01 was a Thursday; weeks begin on Mondays.
+            Self::Week => date - (date + 3).rem_euclid(7),
+            Self::Month => days(year, month, 1),
+            Self::Quarter => days(year, (month - 1) / 3 * 3 + 1, 1),
+            Self::Year => days(year, 1, 1),
+        }
+    }
+}
+
+#[test]
+fn there_and_back() {
+    for date in -800_000..800_000 {
+        let (year, month, day) = civil(date);
+        assert_eq!(days(year, month, day), date);
+    }
+    assert_eq!(civil(0), (1970, 1, 1));
+    assert_eq!(civil(add_months(days(2024, 3, 31), -1)), (2024, 2, 29));
+    assert_eq!(civil(Frame::Week.start(days(2024, 1, 7))), (2024, 1, 1));
+}

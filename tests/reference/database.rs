@@ -1,0 +1,125 @@
+//! Random tables: few rows, many NULLs and repeats, a key, a missing month.
+
+use formulac::{Column, Relation, Schema, Type};
+use serde_json::{Value as Json, json};
+
+use crate::calendar::days;
+use crate::random::Random;
+use crate::value::{Kind, Value};
+
+#[derive(Clone, Debug)]
+pub struct TableColumn {
+    pub name: &'static str,
+    pub ty: Type,
+    pub kind: Kind,
+    pub nullable: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub name: String,
+    pub columns: Vec<TableColumn>,
+    pub key: Vec<&'static str>,
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// The tables of one draw: `orders` with a key, `customers` that they refer to.
+#[derive(Clone, Debug)]
+pub struct Database {
+    pub tables: Vec<Table>,
+}
+
+const REGIONS: &[&str] = &["north", "south", "east"];
+const STATES: &[&str] = &["open", "paid", "lost", ""];
+
+impl Database {
+    pub fn draw(seed: u64) -> Self {
+        let mut random = Random::new(seed ^ 0xda7a);
+        Self { tables: vec![orders(seed, &mut random), customers(seed, &mut random)] }
+    }
+
+    pub fn schema(&self) -> Schema {
+        self.tables.iter().fold(Schema::new(), |schema, table| {
+            let relation = table.columns.iter().fold(Relation::new(table.name.as_str()), |relation, column| {
+                relation.with(Column::new(column.name, column.ty).nullable(column.nullable))
+            });
+            schema.with(relation.primary_key(table.key.iter().copied()))
+        })
+    }
+
+    pub fn json(&self) -> Vec<Json> {
+        let table = |table: &Table| {
+            let columns: Vec<Json> =
+                table.columns.iter().map(|c| json!({"name": c.name, "type": c.ty.to_string()})).collect();
+            let rows: Vec<Vec<Json>> = table.rows.iter().map(|row| row.iter().map(Value::json).collect()).collect();
+            json!({"name": table.name, "columns": columns, "rows": rows})
+        };
+        self.tables.iter().map(table).collect()
+    }
+}
+
+fn orders(seed: u64, random: &mut Random) -> Table {
+    let sure = |random: &mut Random| !random.percent(30);
+    let column = |name, ty, kind, nullable| TableColumn { name, ty, kind, nullable };
+    let columns = vec![
+        column("id", Type::Integer, Kind::Int, false),
+        column("customer_id", Type::Integer, Kind::Int, true),
+        column("region", Type::Text, Kind::Text, sure(random)),
+        column("status", Type::Text, Kind::Text, true),
+        column("quantity", Type::Integer, Kind::Int, sure(random)),
+        column("amount", Type::Decimal, Kind::Exact, sure(random)),
+        column("price", Type::Float, Kind::Exact, true),
+        column("ordered_on", Type::Date, Kind::Date, sure(random)),
+        column("is_paid", Type::Boolean, Kind::Bool, sure(random)),
+    ];
+    // An empty table and one of a single row are drawn more often than chance has it.
+    let count = if random.percent(10) { random.below(2) } else { 2 + random.below(11) };
+    let first = days(2023 + random.between(0, 1), random.between(1, 12), 1);
+    let rows = (0..count)
+        .map(|row| {
+            let mut values = vec![
+                Value::Int(row as i64 + 1),
+                Value::Int(random.between(1, 4)),
+                Value::Text((*random.pick(REGIONS)).to_owned()),
+                Value::Text((*random.pick(STATES)).to_owned()),
+                Value::Int(random.between(-3, 6)),
+                Value::Number(random.between(-400, 2000) as f64 / 4.0),
+                Value::Number(random.between(0, 40) as f64 / 4.0),
+                // Some months stay empty; month ends come up.
+                Value::Date(first + random.between(0, 5) * 31 + *random.pick(&[0, 0, 1, 12, 29, 30])),
+                Value::Bool(random.percent(50)),
+            ];
+            for (value, column) in values.iter_mut().zip(&columns) {
+                if column.nullable && random.percent(25) {
+                    *value = Value::Null;
+                }
+            }
+            values
+        })
+        .collect();
+    let mut table = Table { name: format!("orders_{seed}"), columns, key: vec!["id"], rows };
+    random.shuffle(&mut table.rows);
+    table
+}
+
+fn customers(seed: u64, random: &mut Random) -> Table {
+    let column = |name, ty, kind, nullable| TableColumn { name, ty, kind, nullable };
+    let columns = vec![
+        column("customer_id", Type::Integer, Kind::Int, false),
+        column("segment", Type::Text, Kind::Text, true),
+        column("credit", Type::Integer, Kind::Int, true),
+        column("since", Type::Date, Kind::Date, false),
+    ];
+    let mut rows = Vec::new();
+    for id in 1..=5 {
+        if random.percent(30) {
+            continue;
+        }
+        let segment =
+            if random.percent(25) { Value::Null } else { Value::Text((*random.pick(&["big", "small"])).to_owned()) };
+        let credit = if random.percent(25) { Value::Null } else { Value::Int(random.between(-2, 9)) };
+        let since = Value::Date(days(2022, random.between(1, 12), random.between(1, 28)));
+        rows.push(vec![Value::Int(id), segment, credit, since]);
+    }
+    Table { name: format!("customers_{seed}"), columns, key: vec!["customer_id"], rows }
+}

@@ -1,0 +1,237 @@
+//! Formulas as the generator makes them and the interpreter reads them.
+
+use std::fmt;
+
+use crate::calendar::{Frame, civil};
+use crate::value::Value;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    Literal(Value),
+    /// A column or a definition.
+    Name(String),
+    /// `column[month]`.
+    Period(String, Frame),
+    Binary(Op, Box<Expr>, Box<Expr>),
+    /// A function of one row.
+    Call(Function, Vec<Expr>),
+    /// An aggregate of the group's rows.
+    Aggregate(Aggregate, Vec<Expr>),
+    /// A value of another row, or over several of them.
+    Window(Window),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Join,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    If,
+    And,
+    Or,
+    Not,
+    IsBlank,
+    Coalesce,
+    Abs,
+    Int,
+    Mod,
+    Year,
+    Month,
+    Upper,
+    Len,
+    Left,
+    /// MIN and MAX of several arguments: across the row.
+    Least,
+    Greatest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregate {
+    Sum,
+    Average,
+    Min,
+    Max,
+    Median,
+    Count,
+    CountRows,
+    CountDistinct,
+    /// Condition, value.
+    SumIf,
+    CountIf,
+    AverageIf,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Window {
+    Offset(Box<Expr>, i64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Const,
+    Row,
+    Aggregate,
+    Window,
+}
+
+impl Expr {
+    pub fn name(name: &str) -> Self {
+        Self::Name(name.to_owned())
+    }
+
+    pub fn children(&self) -> Vec<&Self> {
+        match self {
+            Self::Literal(_) | Self::Name(_) | Self::Period(..) => Vec::new(),
+            Self::Binary(_, a, b) => vec![a, b],
+            Self::Call(_, args) | Self::Aggregate(_, args) => args.iter().collect(),
+            Self::Window(window) => window.children(),
+        }
+    }
+
+    /// Every name that it reads.
+    pub fn names(&self, found: &mut Vec<String>) {
+        if let Self::Name(name) | Self::Period(name, _) = self {
+            found.push(name.clone());
+        }
+        self.children().into_iter().for_each(|child| child.names(found));
+    }
+
+    /// Its level, when `of` says those of names.
+    pub fn level(&self, of: &dyn Fn(&str) -> Level) -> Level {
+        let below = self.children().into_iter().map(|c| c.level(of)).max().unwrap_or(Level::Const);
+        match self {
+            Self::Literal(_) => Level::Const,
+            Self::Name(name) => of(name),
+            Self::Period(name, _) => of(name).max(Level::Row),
+            Self::Binary(..) | Self::Call(..) => below,
+            Self::Aggregate(..) => Level::Aggregate,
+            Self::Window(_) => Level::Window,
+        }
+    }
+}
+
+impl Window {
+    fn children(&self) -> Vec<&Expr> {
+        match self {
+            Self::Offset(x, _) => vec![x],
+        }
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, name: &str, args: &[Expr]) -> fmt::Result {
+    write!(f, "{name}(")?;
+    for (i, arg) in args.iter().enumerate() {
+        write!(f, "{}{arg}", if i > 0 { ", " } else { "" })?;
+    }
+    write!(f, ")")
+}
+
+fn operand(f: &mut fmt::Formatter<'_>, x: &Expr) -> fmt::Result {
+    if matches!(x, Expr::Binary(..)) { write!(f, "({x})") } else { write!(f, "{x}") }
+}
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(value) => literal(f, value),
+            Self::Name(name) => write!(f, "{name}"),
+            Self::Period(name, frame) => write!(f, "{name}[{}]", frame.name()),
+            Self::Binary(op, a, b) => {
+                operand(f, a)?;
+                write!(f, " {} ", op.sign())?;
+                operand(f, b)
+            }
+            Self::Call(function, args) => list(f, function.name(), args),
+            Self::Aggregate(Aggregate::CountDistinct, args) => {
+                write!(f, "COUNT(")?;
+                list(f, "DISTINCT", args)?;
+                write!(f, ")")
+            }
+            Self::Aggregate(aggregate, args) => list(f, aggregate.name(), args),
+            Self::Window(Window::Offset(x, n)) => write!(f, "OFFSET({x}, {n})"),
+        }
+    }
+}
+
+fn literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
+    match value {
+        Value::Null => write!(f, "NULL"),
+        Value::Bool(b) => write!(f, "{}", if *b { "TRUE" } else { "FALSE" }),
+        Value::Int(i) => write!(f, "{i}"),
+        Value::Number(n) => write!(f, "{n:?}"),
+        Value::Text(t) => write!(f, "\"{t}\""),
+        Value::Date(d) => {
+            let (year, month, day) = civil(*d);
+            write!(f, "DATE({year}, {month}, {day})")
+        }
+    }
+}
+
+impl Op {
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Equal => "=",
+            Self::NotEqual => "<>",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Join => "&",
+        }
+    }
+}
+
+impl Function {
+    fn name(self) -> &'static str {
+        match self {
+            Self::If => "IF",
+            Self::And => "AND",
+            Self::Or => "OR",
+            Self::Not => "NOT",
+            Self::IsBlank => "ISBLANK",
+            Self::Coalesce => "COALESCE",
+            Self::Abs => "ABS",
+            Self::Int => "INT",
+            Self::Mod => "MOD",
+            Self::Year => "YEAR",
+            Self::Month => "MONTH",
+            Self::Upper => "UPPER",
+            Self::Len => "LEN",
+            Self::Left => "LEFT",
+            Self::Least => "MIN",
+            Self::Greatest => "MAX",
+        }
+    }
+}
+
+impl Aggregate {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sum => "SUM",
+            Self::Average => "AVERAGE",
+            Self::Min => "MIN",
+            Self::Max => "MAX",
+            Self::Median => "MEDIAN",
+            Self::Count | Self::CountRows | Self::CountDistinct => "COUNT",
+            Self::SumIf => "SUMIF",
+            Self::CountIf => "COUNTIF",
+            Self::AverageIf => "AVERAGEIF",
+        }
+    }
+}

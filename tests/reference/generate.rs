@@ -1,0 +1,512 @@
+//! Random specs that mean something: every name is known, every type fits, every order is total where rows depend on it.
+
+use crate::calendar::{Frame, days};
+use crate::database::Table;
+use crate::expr::{Aggregate, Expr, Function, Level, Op, Window};
+use crate::random::Random;
+use crate::spec::{Entry, Keep, Spec, Step};
+use crate::value::{Kind, Value};
+
+/// What a step can read.
+#[derive(Clone)]
+struct Input {
+    columns: Vec<(String, Kind)>,
+    grain: Vec<String>,
+}
+
+pub fn spec(random: &mut Random, table: &Table) -> Spec {
+    let columns = table.columns.iter().map(|c| (c.name.to_owned(), c.kind)).collect();
+    let mut input = Input { columns, grain: table.key.iter().map(|k| (*k).to_owned()).collect() };
+    let mut steps = Vec::new();
+    let count = 1 + random.below(3);
+    let mut made = 0;
+    for at in 0..count {
+        let mut maker = Maker { random, input: &input, step: Step::default(), made, kinds: Vec::new() };
+        let output = maker.step(at);
+        made = maker.made;
+        steps.push(maker.step);
+        input = output;
+    }
+    Spec { from: table.name.clone(), steps }
+}
+
+struct Maker<'a> {
+    random: &'a mut Random,
+    input: &'a Input,
+    step: Step,
+    made: usize,
+    /// Kinds of the definitions.
+    kinds: Vec<(String, Kind)>,
+}
+
+/// What expressions are made of.
+#[derive(Clone, Default)]
+struct Scope {
+    /// What stands for itself.
+    leaves: Vec<(Expr, Kind)>,
+    /// What aggregates take; empty where none may stand.
+    rows: Vec<(Expr, Kind)>,
+    /// What windows take; empty where none may stand.
+    windowed: Vec<(Expr, Kind)>,
+}
+
+const COMPARED: [Kind; 4] = [Kind::Int, Kind::Exact, Kind::Text, Kind::Date];
+const GROUPED: [Kind; 4] = [Kind::Int, Kind::Bool, Kind::Text, Kind::Date];
+
+impl Maker<'_> {
+    fn step(&mut self, at: usize) -> Input {
+        self.step.name = ["first_step", "second_step", "third_step"][at].to_owned();
+        let columns = self.input.columns.clone();
+        let mut rows = Scope { leaves: columns.iter().map(|(n, k)| (Expr::name(n), *k)).collect(), ..Scope::default() };
+        for _ in 0..self.random.below(3) {
+            self.row_definition(&mut rows);
+        }
+        if self.random.percent(35) {
+            // Where a column and a definition share a name, the column is meant, which has the same kind.
+            let filter = self.with_name(Kind::Bool, &rows);
+            self.step.filter = Some(filter);
+        }
+        if self.random.percent(60) { self.grouped(&rows) } else { self.plain(rows) }
+    }
+
+    fn name(&mut self) -> String {
+        self.made += 1;
+        format!("value_{}", self.made)
+    }
+
+    fn define(&mut self, name: String, kind: Kind, x: Expr) {
+        self.kinds.push((name.clone(), kind));
+        self.step.definitions.push((name, x));
+    }
+
+    /// A definition of single rows, at times under the name of a column that it cleans.
+    fn row_definition(&mut self, rows: &mut Scope) {
+        let kind = *self.random.pick(&Kind::ALL);
+        let x = self.with_name(kind, rows);
+        let column = rows.leaves.iter().find(|(x, k)| *k == kind && matches!(x, Expr::Name(_))).cloned();
+        match column {
+            Some((Expr::Name(name), _)) if self.random.percent(20) && !self.kinds.iter().any(|(n, _)| *n == name) => {
+                // Others that are there already now read this one; it must not read them.
+                if self.step.definitions.iter().all(|(_, other)| !reads(other, &name)) {
+                    let cleaned = Expr::Call(Function::Coalesce, vec![Expr::Name(name.clone()), self.literal(kind)]);
+                    self.define(name, kind, cleaned);
+                }
+            }
+            _ => {
+                let name = self.name();
+                rows.leaves.push((Expr::name(&name), kind));
+                self.define(name, kind, x);
+            }
+        }
+    }
+
+    fn grouped(&mut self, rows: &Scope) -> Input {
+        let mut keys: Vec<(Expr, Kind)> = Vec::new();
+        for _ in 0..*self.random.pick(&[0, 1, 1, 1, 2, 2, 3]) {
+            let (leaf, kind) = self.random.pick(&rows.leaves).clone();
+            let Expr::Name(name) = &leaf else { continue };
+            if !GROUPED.contains(&kind) {
+                continue;
+            }
+            let frame = (kind == Kind::Date && self.random.percent(75)).then(|| *self.random.pick(&Frame::ALL));
+            let entry = Entry { name: name.clone(), frame };
+            if self.step.group_by.iter().all(|e| e.output() != entry.output() && e.name != entry.name) {
+                keys.push((entry.expr(), kind));
+                self.step.group_by.push(entry);
+            }
+        }
+        let mut scope = Scope { leaves: keys.clone(), rows: rows.leaves.clone(), windowed: Vec::new() };
+        let helpers = self.kinds.len();
+        self.shadow(&mut scope);
+        for at in 0..usize::from(keys.is_empty()) + self.random.below(4) {
+            let kind = *self.random.pick(&Kind::ALL);
+            // Without keys it is an aggregate that makes a step a grouped one.
+            let x =
+                if keys.is_empty() && at == 0 { self.aggregate(kind, &scope) } else { self.group_expr(kind, &scope) };
+            let name = self.name();
+            scope.leaves.push((Expr::name(&name), kind));
+            self.define(name, kind, x);
+        }
+        if self.random.percent(20) {
+            let having = self.group_expr(Kind::Bool, &scope);
+            self.step.having = Some(having);
+        }
+        self.ordered(&scope.leaves.clone());
+        if !self.step.order_by.is_empty() {
+            self.windows(&scope);
+        }
+        let key_columns = self.step.group_by.iter().zip(&keys).map(|(e, (_, kind))| (e.output(), *kind));
+        let mut columns: Vec<(String, Kind)> = key_columns.collect();
+        // What is made of keys alone is a helper.
+        let is_output = |(name, _): &&(String, Kind)| self.step.level_of(name) != Level::Row;
+        columns.extend(self.kinds.iter().skip(helpers).filter(is_output).cloned());
+        let grain = self.step.group_by.iter().map(Entry::output).collect();
+        self.limited();
+        Input { columns, grain }
+    }
+
+    fn plain(&mut self, scope: Scope) -> Input {
+        let names: Vec<String> = self.input.columns.iter().map(|(n, _)| n.clone()).collect();
+        self.step.keep = match self.random.below(3) {
+            0 => Keep::Nothing,
+            1 => Keep::All,
+            _ => {
+                let mut some: Vec<String> = names.iter().filter(|_| self.random.percent(60)).cloned().collect();
+                // Mostly with what tells the rows apart.
+                for key in &self.input.grain {
+                    if !some.contains(key) && self.random.percent(70) {
+                        some.push(key.clone());
+                    }
+                }
+                if some.is_empty() { Keep::Nothing } else { Keep::Some(some) }
+            }
+        };
+        if self.step.definitions.is_empty() {
+            let kind = *self.random.pick(&Kind::ALL);
+            let x = self.with_name(kind, &scope);
+            let name = self.name();
+            self.define(name, kind, x);
+        }
+        if !self.input.grain.is_empty() {
+            self.ordered(&scope.leaves.clone());
+            if !self.step.order_by.is_empty() {
+                self.windows(&scope);
+            }
+            self.limited();
+        }
+        let is_defined = |name: &String| self.kinds.iter().any(|(n, _)| n == name);
+        let kept = |name: &String| match &self.step.keep {
+            Keep::Nothing => false,
+            Keep::All => true,
+            Keep::Some(some) => some.contains(name),
+        };
+        let kind_of = |name: &String| self.input.columns.iter().find(|(n, _)| n == name).map(|(_, k)| *k);
+        let order: Vec<String> = match &self.step.keep {
+            Keep::Some(some) => some.clone(),
+            _ => names,
+        };
+        let mut columns: Vec<(String, Kind)> =
+            order.iter().filter(|n| kept(n) && !is_defined(n)).filter_map(|n| Some((n.clone(), kind_of(n)?))).collect();
+        columns.extend(self.kinds.iter().cloned());
+        let grain = if self.input.grain.iter().all(|g| kept(g) && !is_defined(g)) {
+            self.input.grain.clone()
+        } else {
+            Vec::new()
+        };
+        Input { columns, grain }
+    }
+
+    fn ordered(&mut self, leaves: &[(Expr, Kind)]) {
+        if !self.random.percent(65) {
+            return;
+        }
+        for _ in 0..1 + self.random.below(2) {
+            let (leaf, kind) = self.random.pick(leaves).clone();
+            let entry = match leaf {
+                Expr::Name(name) => Entry { name, frame: None },
+                Expr::Period(name, frame) => Entry { name, frame: Some(frame) },
+                _ => continue,
+            };
+            if COMPARED.contains(&kind) && self.step.order_by.iter().all(|(e, _)| *e != entry) {
+                let descending = self.random.percent(35);
+                self.step.order_by.push((entry, descending));
+            }
+        }
+        if !self.step.order_by.is_empty() && self.random.percent(15) {
+            let keys = if self.step.group_by.is_empty() {
+                leaves.iter().filter(|(_, k)| GROUPED.contains(k)).map(|(x, _)| x.clone()).collect()
+            } else {
+                self.step.group_by.iter().filter(|e| e.frame.is_none()).map(Entry::expr).collect::<Vec<_>>()
+            };
+            let names: Vec<String> = keys
+                .into_iter()
+                .filter_map(|x| if let Expr::Name(name) = x { Some(name) } else { None })
+                .filter(|name| self.step.order_by.iter().all(|(e, _)| e.name != *name))
+                .collect();
+            let count = self.random.below(names.len().min(2) + 1);
+            self.step.partition_by = Some(names.into_iter().take(count).collect());
+        }
+    }
+
+    fn windows(&mut self, scope: &Scope) {
+        let mut scope = Scope { windowed: scope.leaves.clone(), ..scope.clone() };
+        for _ in 0..self.random.below(3) {
+            let (inner, kind) = self.random.pick(&scope.windowed).clone();
+            let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
+            let mut x = Expr::Window(Window::Offset(Box::new(inner.clone()), shift));
+            let mut made = kind;
+            if kind.is_number() && self.random.percent(50) {
+                let op = *self.random.pick(&[Op::Subtract, Op::Divide, Op::Add]);
+                x = Expr::Binary(op, Box::new(inner), Box::new(x));
+                made = if op == Op::Divide { Kind::Float } else { kind };
+            }
+            let name = self.name();
+            // A window over a window takes another stratum.
+            scope.windowed.push((Expr::name(&name), made));
+            self.define(name, made, x);
+        }
+    }
+
+    fn limited(&mut self) {
+        if !self.step.order_by.is_empty() && self.random.percent(12) {
+            self.step.limit = Some(1 + self.random.below(4));
+        }
+    }
+
+    /// `amount = SUM(amount)`: the column in its own expression, the sum elsewhere.
+    fn shadow(&mut self, scope: &mut Scope) {
+        let (leaf, kind) = self.random.pick(&scope.rows).clone();
+        let Expr::Name(name) = &leaf else { return };
+        let is_read = self.step.definitions.iter().any(|(defined, x)| defined == name || reads(x, name))
+            || self.step.group_by.iter().any(|e| e.name == *name);
+        if !matches!(kind, Kind::Int | Kind::Exact) || is_read || scope.rows.len() < 2 || !self.random.percent(20) {
+            return;
+        }
+        scope.rows.retain(|(x, _)| *x != leaf);
+        scope.leaves.push((leaf.clone(), kind));
+        self.define(name.clone(), kind, Expr::Aggregate(Aggregate::Sum, vec![leaf]));
+    }
+
+    /// An expression of groups.
+    fn group_expr(&mut self, kind: Kind, scope: &Scope) -> Expr {
+        self.expr(kind, scope, 2)
+    }
+
+    /// An expression that reads something.
+    fn with_name(&mut self, kind: Kind, scope: &Scope) -> Expr {
+        self.with_name_in(kind, scope, 2)
+    }
+
+    fn with_name_in(&mut self, kind: Kind, scope: &Scope, depth: usize) -> Expr {
+        for _ in 0..8 {
+            let x = self.expr(kind, scope, depth);
+            let mut names = Vec::new();
+            x.names(&mut names);
+            if !names.is_empty() {
+                return x;
+            }
+        }
+        let (leaf, _) = self.random.pick(&scope.leaves).clone();
+        match kind {
+            Kind::Bool => Expr::Call(Function::IsBlank, vec![leaf]),
+            _ => Expr::Call(
+                Function::If,
+                vec![Expr::Call(Function::IsBlank, vec![leaf]), self.literal(kind), self.literal(kind)],
+            ),
+        }
+    }
+
+    fn literal(&mut self, kind: Kind) -> Expr {
+        Expr::Literal(match kind {
+            Kind::Bool => Value::Bool(self.random.percent(50)),
+            Kind::Int => Value::Int(self.random.between(0, 7)),
+            Kind::Exact | Kind::Float => Value::Number(self.random.between(0, 60) as f64 / 4.0),
+            Kind::Text => Value::Text((*self.random.pick(&["open", "north", "x", ""])).to_owned()),
+            Kind::Date => Value::Date(days(2024, self.random.between(1, 12), self.random.between(1, 29).min(28))),
+        })
+    }
+
+    fn leaf(&mut self, kind: Kind, scope: &Scope) -> Expr {
+        let fitting: Vec<&Expr> = scope.leaves.iter().filter(|(_, k)| *k == kind).map(|(x, _)| x).collect();
+        if !fitting.is_empty() && self.random.percent(85) {
+            return (*self.random.pick(&fitting)).clone();
+        }
+        if !scope.rows.is_empty() {
+            return self.aggregate(kind, scope);
+        }
+        self.literal(kind)
+    }
+
+    fn expr(&mut self, kind: Kind, scope: &Scope, depth: usize) -> Expr {
+        if depth == 0 || self.random.percent(25) {
+            return self.leaf(kind, scope);
+        }
+        if !scope.rows.is_empty() && self.random.percent(40) {
+            return self.aggregate(kind, scope);
+        }
+        let depth = depth - 1;
+        if self.random.percent(15) {
+            let condition = if scope.leaves.is_empty() {
+                self.condition(scope, depth)
+            } else {
+                self.with_name_in(Kind::Bool, scope, depth)
+            };
+            let mut args = vec![condition, self.expr(kind, scope, depth)];
+            if self.random.percent(70) {
+                args.push(self.expr(kind, scope, depth));
+            }
+            return Expr::Call(Function::If, args);
+        }
+        if self.random.percent(10) {
+            let args = vec![self.leaf(kind, scope), self.expr(kind, scope, depth)];
+            return Expr::Call(Function::Coalesce, args);
+        }
+        match kind {
+            Kind::Bool => self.condition(scope, depth),
+            Kind::Int => self.integer(scope, depth),
+            Kind::Exact => self.exact(scope, depth),
+            Kind::Float => self.float(scope, depth),
+            Kind::Text => self.text(scope, depth),
+            Kind::Date => self.date(scope, depth),
+        }
+    }
+
+    fn condition(&mut self, scope: &Scope, depth: usize) -> Expr {
+        match self.random.below(8) {
+            0 | 1 => {
+                let function = *self.random.pick(&[Function::And, Function::Or]);
+                let args = (0..2 + self.random.below(2)).map(|_| self.expr(Kind::Bool, scope, depth)).collect();
+                Expr::Call(function, args)
+            }
+            2 => Expr::Call(Function::Not, vec![self.expr(Kind::Bool, scope, depth)]),
+            3 => {
+                let kind = *self.random.pick(&COMPARED);
+                Expr::Call(Function::IsBlank, vec![self.expr(kind, scope, depth)])
+            }
+            _ => {
+                let ops = [Op::Equal, Op::NotEqual, Op::Less, Op::LessOrEqual, Op::Greater, Op::GreaterOrEqual];
+                let op = *self.random.pick(&ops);
+                let kind = *self.random.pick(&COMPARED);
+                let other = if kind == Kind::Exact && self.random.percent(30) { Kind::Int } else { kind };
+                let (a, b) = (self.expr(kind, scope, depth), self.expr(other, scope, depth));
+                Expr::Binary(op, Box::new(a), Box::new(b))
+            }
+        }
+    }
+
+    fn binary(&mut self, ops: &[Op], left: Kind, right: Kind, scope: &Scope, depth: usize) -> Expr {
+        let op = *self.random.pick(ops);
+        let (a, b) = (self.expr(left, scope, depth), self.expr(right, scope, depth));
+        Expr::Binary(op, Box::new(a), Box::new(b))
+    }
+
+    fn integer(&mut self, scope: &Scope, depth: usize) -> Expr {
+        match self.random.below(8) {
+            0 => Expr::Call(Function::Abs, vec![self.expr(Kind::Int, scope, depth)]),
+            1 => Expr::Call(Function::Mod, vec![self.expr(Kind::Int, scope, depth), self.leaf(Kind::Int, scope)]),
+            2 => Expr::Call(Function::Int, vec![self.expr(Kind::Exact, scope, depth)]),
+            3 => {
+                let function = *self.random.pick(&[Function::Year, Function::Month]);
+                Expr::Call(function, vec![self.expr(Kind::Date, scope, depth)])
+            }
+            4 => Expr::Call(Function::Len, vec![self.expr(Kind::Text, scope, depth)]),
+            5 => {
+                let function = *self.random.pick(&[Function::Least, Function::Greatest]);
+                Expr::Call(function, vec![self.expr(Kind::Int, scope, depth), self.expr(Kind::Int, scope, depth)])
+            }
+            _ => self.binary(&[Op::Add, Op::Subtract, Op::Multiply], Kind::Int, Kind::Int, scope, depth),
+        }
+    }
+
+    fn exact(&mut self, scope: &Scope, depth: usize) -> Expr {
+        match self.random.below(5) {
+            0 => Expr::Call(Function::Abs, vec![self.expr(Kind::Exact, scope, depth)]),
+            1 => {
+                // Digits behind the point do not add up.
+                let (a, b) = (self.expr(Kind::Exact, scope, depth), self.leaf(Kind::Int, scope));
+                Expr::Binary(Op::Multiply, Box::new(a), Box::new(b))
+            }
+            2 => {
+                let function = *self.random.pick(&[Function::Least, Function::Greatest]);
+                Expr::Call(function, vec![self.expr(Kind::Exact, scope, depth), self.expr(Kind::Exact, scope, depth)])
+            }
+            _ => {
+                let other = *self.random.pick(&[Kind::Int, Kind::Exact]);
+                self.binary(&[Op::Add, Op::Subtract], Kind::Exact, other, scope, depth)
+            }
+        }
+    }
+
+    fn float(&mut self, scope: &Scope, depth: usize) -> Expr {
+        let numbers = [Kind::Int, Kind::Exact, Kind::Float];
+        let (a, b) = (*self.random.pick(&numbers), *self.random.pick(&numbers));
+        self.binary(&[Op::Divide], a, b, scope, depth)
+    }
+
+    fn text(&mut self, scope: &Scope, depth: usize) -> Expr {
+        match self.random.below(4) {
+            0 => Expr::Call(Function::Upper, vec![self.expr(Kind::Text, scope, depth)]),
+            1 => {
+                // DuckDB 1.4 fails on `left('x', 0)`, an error of its own.
+                let count = Expr::Literal(Value::Int(self.random.between(1, 3)));
+                Expr::Call(Function::Left, vec![self.expr(Kind::Text, scope, depth), count])
+            }
+            _ => {
+                let other = *self.random.pick(&[Kind::Text, Kind::Int]);
+                self.binary(&[Op::Join], Kind::Text, other, scope, depth)
+            }
+        }
+    }
+
+    fn date(&mut self, scope: &Scope, depth: usize) -> Expr {
+        let date = self.expr(Kind::Date, scope, depth);
+        let count = Expr::Literal(Value::Int(self.random.between(0, 60)));
+        let op = *self.random.pick(&[Op::Add, Op::Subtract]);
+        Expr::Binary(op, Box::new(date), Box::new(count))
+    }
+
+    /// An aggregate that gives this kind.
+    fn aggregate(&mut self, kind: Kind, scope: &Scope) -> Expr {
+        let rows = Scope { leaves: scope.rows.clone(), ..Scope::default() };
+        let one = |maker: &mut Self, aggregate: Aggregate, of: Kind| {
+            let arg = maker.with_name_in(of, &rows, 1);
+            Expr::Aggregate(aggregate, vec![arg])
+        };
+        match kind {
+            Kind::Int => match self.random.below(7) {
+                0 => Expr::Aggregate(Aggregate::CountRows, Vec::new()),
+                1 => {
+                    let of = *self.random.pick(&COMPARED);
+                    one(self, Aggregate::Count, of)
+                }
+                2 => {
+                    let of = *self.random.pick(&[Kind::Int, Kind::Text, Kind::Date]);
+                    one(self, Aggregate::CountDistinct, of)
+                }
+                3 => one(self, Aggregate::CountIf, Kind::Bool),
+                4 => self.conditional(Aggregate::SumIf, Kind::Int, &rows),
+                5 => {
+                    let aggregate = *self.random.pick(&[Aggregate::Min, Aggregate::Max]);
+                    one(self, aggregate, Kind::Int)
+                }
+                _ => one(self, Aggregate::Sum, Kind::Int),
+            },
+            Kind::Exact => match self.random.below(3) {
+                0 => self.conditional(Aggregate::SumIf, Kind::Exact, &rows),
+                1 => {
+                    let aggregate = *self.random.pick(&[Aggregate::Min, Aggregate::Max]);
+                    one(self, aggregate, Kind::Exact)
+                }
+                _ => one(self, Aggregate::Sum, Kind::Exact),
+            },
+            Kind::Float => {
+                let of = *self.random.pick(&[Kind::Int, Kind::Exact]);
+                match self.random.below(3) {
+                    0 => self.conditional(Aggregate::AverageIf, of, &rows),
+                    1 => one(self, Aggregate::Median, of),
+                    _ => one(self, Aggregate::Average, of),
+                }
+            }
+            Kind::Text | Kind::Date => {
+                let aggregate = *self.random.pick(&[Aggregate::Min, Aggregate::Max]);
+                one(self, aggregate, kind)
+            }
+            Kind::Bool => {
+                let (a, b) = (self.aggregate(Kind::Int, scope), self.literal(Kind::Int));
+                Expr::Binary(Op::Greater, Box::new(a), Box::new(b))
+            }
+        }
+    }
+
+    fn conditional(&mut self, aggregate: Aggregate, of: Kind, rows: &Scope) -> Expr {
+        let condition = self.with_name_in(Kind::Bool, rows, 1);
+        let value = self.with_name_in(of, rows, 1);
+        Expr::Aggregate(aggregate, vec![condition, value])
+    }
+}
+
+fn reads(x: &Expr, name: &str) -> bool {
+    let mut names = Vec::new();
+    x.names(&mut names);
+    names.iter().any(|n| n == name)
+}

@@ -1,0 +1,413 @@
+//! What a spec gives, worked out by walking over rows.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use crate::calendar::civil;
+use crate::database::Database;
+use crate::expr::{Aggregate, Expr, Function, Level, Op, Window};
+use crate::spec::{Keep, Spec, Step};
+use crate::value::Value;
+
+type Row = HashMap<String, Value>;
+
+/// Rows with the names of their columns in order.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    pub columns: Vec<String>,
+    pub rows: Vec<Row>,
+    /// What tells its rows apart, as far as known.
+    grain: Vec<String>,
+}
+
+impl Rows {
+    pub fn values(&self) -> Vec<Vec<Value>> {
+        self.rows.iter().map(|row| self.columns.iter().map(|c| row[c].clone()).collect()).collect()
+    }
+}
+
+pub fn interpret(spec: &Spec, database: &Database) -> Rows {
+    let table = database.tables.iter().find(|t| t.name == spec.from).expect("the table is there");
+    let columns: Vec<String> = table.columns.iter().map(|c| c.name.to_owned()).collect();
+    let rows = table.rows.iter().map(|r| columns.iter().cloned().zip(r.iter().cloned()).collect()).collect();
+    let mut rows = Rows { columns, rows, grain: table.key.iter().map(|k| (*k).to_owned()).collect() };
+    for step in &spec.steps {
+        rows = step_of(step, &rows);
+    }
+    rows
+}
+
+/// What a window walks over: a group of rows, or one row.
+struct Unit<'a> {
+    rows: Vec<&'a Row>,
+    /// Of the grouping keys, by the text of the entry.
+    keys: HashMap<String, Value>,
+}
+
+struct Run<'a> {
+    step: &'a Step,
+    grouped: bool,
+    units: Vec<Unit<'a>>,
+    /// The units in the order of the step, and by unit its partition.
+    order: Vec<usize>,
+    partition: Vec<String>,
+}
+
+fn step_of(step: &Step, input: &Rows) -> Rows {
+    let grouped = step.is_grouped();
+    let left: Vec<&Row> = input
+        .rows
+        .iter()
+        .filter(|row| {
+            step.filter.as_ref().is_none_or(|f| row_value(step, f, row, Sees::ColumnsFirst).truth() == Some(true))
+        })
+        .collect();
+    let mut units: Vec<Unit<'_>> = Vec::new();
+    if grouped {
+        let mut known: HashMap<Vec<String>, usize> = HashMap::new();
+        if step.group_by.is_empty() {
+            known.insert(Vec::new(), 0);
+            units.push(Unit { rows: Vec::new(), keys: HashMap::new() });
+        }
+        for row in left {
+            let values: Vec<Value> =
+                step.group_by.iter().map(|e| row_value(step, &e.expr(), row, Sees::DefinitionsFirst)).collect();
+            let at = *known.entry(values.iter().map(Value::key).collect()).or_insert_with(|| {
+                let keys = step.group_by.iter().map(|e| e.to_string()).zip(values.iter().cloned()).collect();
+                units.push(Unit { rows: Vec::new(), keys });
+                units.len() - 1
+            });
+            units[at].rows.push(row);
+        }
+    } else {
+        units = left.into_iter().map(|row| Unit { rows: vec![row], keys: HashMap::new() }).collect();
+    }
+    let mut run = Run { step, grouped, units, order: Vec::new(), partition: Vec::new() };
+    if let Some(having) = &step.having {
+        let holds: Vec<bool> = (0..run.units.len()).map(|i| run.value(having, i, None).truth() == Some(true)).collect();
+        let mut holds = holds.into_iter();
+        run.units.retain(|_| holds.next().unwrap_or(false));
+    }
+    run.arrange(&input.grain);
+    run.result(input)
+}
+
+/// What a name means first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sees<'a> {
+    ColumnsFirst,
+    DefinitionsFirst,
+    /// In its own expression a definition's name is the column.
+    Own(&'a str),
+}
+
+/// The value of an expression of one row.
+fn row_value(step: &Step, x: &Expr, row: &Row, sees: Sees<'_>) -> Value {
+    let name_value = |name: &str| match (row.get(name), step.definition(name)) {
+        (Some(value), _) if sees == Sees::ColumnsFirst => value.clone(),
+        (Some(value), _) if sees == Sees::Own(name) => value.clone(),
+        (_, Some(definition)) => row_value(step, definition, row, Sees::Own(name)),
+        (Some(value), None) => value.clone(),
+        (None, None) => panic!("unknown name {name}"),
+    };
+    match x {
+        Expr::Name(name) => name_value(name),
+        Expr::Period(name, frame) => period(&name_value(name), *frame),
+        _ => plain(x, &mut |x| row_value(step, x, row, sees)),
+    }
+}
+
+fn period(value: &Value, frame: crate::calendar::Frame) -> Value {
+    match value {
+        Value::Date(date) => Value::Date(frame.start(*date)),
+        _ => Value::Null,
+    }
+}
+
+impl Run<'_> {
+    /// The order of the units, ties broken by the rest of the grain, and their partitions.
+    fn arrange(&mut self, input_grain: &[String]) {
+        let step = self.step;
+        let mut order: Vec<(Expr, bool)> = step.order_by.iter().map(|(e, d)| (e.expr(), *d)).collect();
+        let partition: Vec<Expr> = step.partition_by.iter().flatten().map(|n| Expr::name(n)).collect();
+        let grain: Vec<Expr> = if self.grouped {
+            step.group_by.iter().map(|e| e.expr()).collect()
+        } else {
+            input_grain.iter().map(|g| Expr::name(g)).collect()
+        };
+        let rest: Vec<Expr> = grain.into_iter().filter(|x| order.iter().all(|(o, _)| o != x)).collect();
+        let by_default = self.grouped && step.partition_by.is_none() && !step.order_by.is_empty();
+        let partition = if by_default { rest.clone() } else { partition };
+        order.extend(rest.into_iter().map(|x| (x, false)));
+        let at = |x: &Expr, unit: usize| match x {
+            // Order and partition of rows may read columns of the input that are no outputs.
+            Expr::Name(name) if !self.grouped && step.definition(name).is_none() => {
+                self.units[unit].rows.first().map_or(Value::Null, |row| {
+                    row.get(name).unwrap_or_else(|| panic!("no {name} in {}", self.step)).clone()
+                })
+            }
+            _ => self.value(x, unit, None),
+        };
+        let keys: Vec<Vec<Value>> =
+            (0..self.units.len()).map(|unit| order.iter().map(|(x, _)| at(x, unit)).collect()).collect();
+        let partitions =
+            (0..self.units.len()).map(|unit| partition.iter().map(|x| at(x, unit).key()).collect()).collect();
+        let mut arranged: Vec<usize> = (0..self.units.len()).collect();
+        if !step.order_by.is_empty() {
+            arranged.sort_by(|a, b| {
+                let pairs = keys[*a].iter().zip(&keys[*b]).zip(&order);
+                pairs
+                    .map(|((a, b), (_, down))| a.order(b, *down))
+                    .find(|o| *o != Ordering::Equal)
+                    .unwrap_or(Ordering::Equal)
+            });
+        }
+        self.order = arranged;
+        self.partition = partitions;
+    }
+
+    /// The value of an expression at a unit.
+    fn value(&self, x: &Expr, unit: usize, own: Option<&str>) -> Value {
+        let here = &self.units[unit];
+        if let Some(key) = here.keys.get(&x.to_string())
+            && !matches!(x, Expr::Name(name) if own == Some(name))
+        {
+            return key.clone();
+        }
+        match x {
+            Expr::Name(name) => match self.step.definition(name) {
+                Some(definition) if own != Some(name) => self.value(definition, unit, Some(name)),
+                _ if self.grouped => here.keys.get(name).cloned().unwrap_or_else(|| panic!("{name} is not grouped by")),
+                _ => here.rows.first().map_or(Value::Null, |row| row[name].clone()),
+            },
+            Expr::Period(name, frame) => period(&self.value(&Expr::name(name), unit, own), *frame),
+            Expr::Aggregate(aggregate, args) => {
+                let sees = own.map_or(Sees::DefinitionsFirst, Sees::Own);
+                let rows =
+                    here.rows.iter().map(|row| args.iter().map(|x| row_value(self.step, x, row, sees)).collect());
+                aggregated(*aggregate, &rows.collect::<Vec<Vec<Value>>>())
+            }
+            Expr::Window(window) => self.window(window, unit, own),
+            _ => plain(x, &mut |x| self.value(x, unit, own)),
+        }
+    }
+
+    /// The units of the same partition, in order, and where this one stands.
+    fn neighbours(&self, unit: usize) -> (Vec<usize>, usize) {
+        let same = self.order.iter().copied().filter(|u| self.partition[*u] == self.partition[unit]);
+        let units: Vec<usize> = same.collect();
+        let place = units.iter().position(|u| *u == unit).expect("a unit is in its own partition");
+        (units, place)
+    }
+
+    fn window(&self, window: &Window, unit: usize, own: Option<&str>) -> Value {
+        match window {
+            Window::Offset(x, n) => {
+                let (units, place) = self.neighbours(unit);
+                let target = place as i64 + n;
+                match usize::try_from(target).ok().and_then(|t| units.get(t)) {
+                    Some(other) => self.value(x, *other, own),
+                    None => Value::Null,
+                }
+            }
+        }
+    }
+
+    fn result(&self, input: &Rows) -> Rows {
+        let step = self.step;
+        let mut columns: Vec<String> = match &step.keep {
+            Keep::Nothing => Vec::new(),
+            Keep::All => input.columns.clone(),
+            Keep::Some(names) => names.clone(),
+        };
+        let keys: Vec<(String, Expr)> = step.group_by.iter().map(|e| (e.output(), e.expr())).collect();
+        let is_output = |(name, x): &&(String, Expr)| {
+            !keys.iter().any(|(k, _)| k == name) && (!self.grouped || step.level(x, Some(name)) != Level::Row)
+        };
+        let defined: Vec<(String, Expr)> = step.definitions.iter().filter(is_output).cloned().collect();
+        columns.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == c));
+        let kept = columns.clone();
+        columns.extend(keys.iter().chain(&defined).map(|(name, _)| name.clone()));
+        let mut rows = Vec::new();
+        for unit in &self.order {
+            let mut row = Row::new();
+            for name in &kept {
+                row.insert(name.clone(), self.units[*unit].rows[0][name].clone());
+            }
+            for (name, x) in &keys {
+                row.insert(name.clone(), self.value(x, *unit, None));
+            }
+            for (name, x) in &defined {
+                row.insert(name.clone(), self.value(x, *unit, Some(name)));
+            }
+            rows.push(row);
+        }
+        if let Some(limit) = step.limit {
+            rows.truncate(limit);
+        }
+        let grain = if self.grouped {
+            keys.iter().map(|(name, _)| name.clone()).collect()
+        } else if input.grain.iter().all(|g| kept.contains(g)) {
+            input.grain.clone()
+        } else {
+            Vec::new()
+        };
+        Rows { columns, rows, grain }
+    }
+}
+
+/// What needs no rows but those of its operands.
+fn plain(x: &Expr, value: &mut dyn FnMut(&Expr) -> Value) -> Value {
+    match x {
+        Expr::Literal(literal) => literal.clone(),
+        Expr::Binary(op, a, b) => {
+            let (a, b) = (value(a), value(b));
+            binary(*op, &a, &b)
+        }
+        Expr::Call(function, args) => {
+            let args: Vec<Value> = args.iter().map(&mut *value).collect();
+            called(*function, &args)
+        }
+        _ => panic!("{x} needs rows"),
+    }
+}
+
+fn binary(op: Op, a: &Value, b: &Value) -> Value {
+    if op == Op::Join {
+        let text = |v: &Value| match v {
+            Value::Null => String::new(),
+            Value::Text(t) => t.clone(),
+            Value::Int(i) => i.to_string(),
+            other => panic!("{other:?} as text"),
+        };
+        return Value::Text(text(a) + &text(b));
+    }
+    if a.is_null() || b.is_null() {
+        return Value::Null;
+    }
+    let truth = |wanted: &[Ordering]| a.compare(b).map_or(Value::Null, |o| Value::Bool(wanted.contains(&o)));
+    match op {
+        Op::Equal => truth(&[Ordering::Equal]),
+        Op::NotEqual => truth(&[Ordering::Less, Ordering::Greater]),
+        Op::Less => truth(&[Ordering::Less]),
+        Op::LessOrEqual => truth(&[Ordering::Less, Ordering::Equal]),
+        Op::Greater => truth(&[Ordering::Greater]),
+        Op::GreaterOrEqual => truth(&[Ordering::Greater, Ordering::Equal]),
+        _ => arithmetic(op, a, b),
+    }
+}
+
+fn arithmetic(op: Op, a: &Value, b: &Value) -> Value {
+    match (op, a, b) {
+        (Op::Add, Value::Date(d), Value::Int(n)) => return Value::Date(d + n),
+        (Op::Subtract, Value::Date(d), Value::Int(n)) => return Value::Date(d - n),
+        (Op::Subtract, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
+        (Op::Add, Value::Int(a), Value::Int(b)) => return Value::Int(a + b),
+        (Op::Subtract, Value::Int(a), Value::Int(b)) => return Value::Int(a - b),
+        (Op::Multiply, Value::Int(a), Value::Int(b)) => return Value::Int(a * b),
+        _ => {}
+    }
+    let (Some(a), Some(b)) = (a.number(), b.number()) else { panic!("{a:?} {} {b:?}", op.sign()) };
+    match op {
+        Op::Add => Value::Number(a + b),
+        Op::Subtract => Value::Number(a - b),
+        Op::Multiply => Value::Number(a * b),
+        _ if b == 0.0 => Value::Null,
+        _ => Value::Number(a / b),
+    }
+}
+
+fn called(function: Function, args: &[Value]) -> Value {
+    let first = || args.iter().find(|v| !v.is_null()).cloned().unwrap_or(Value::Null);
+    let all = |decides: bool| {
+        let truths: Vec<Option<bool>> = args.iter().map(Value::truth).collect();
+        match (truths.contains(&Some(decides)), truths.contains(&None)) {
+            (true, _) => Value::Bool(decides),
+            (false, true) => Value::Null,
+            (false, false) => Value::Bool(!decides),
+        }
+    };
+    let best = |wanted: Ordering| {
+        let known = args.iter().filter(|v| !v.is_null()).cloned();
+        known.reduce(|a, b| if b.compare(&a) == Some(wanted) { b } else { a }).unwrap_or(Value::Null)
+    };
+    match function {
+        Function::If => match (args[0].truth(), args.get(2)) {
+            (Some(true), _) => args[1].clone(),
+            (_, Some(otherwise)) => otherwise.clone(),
+            (_, None) => Value::Null,
+        },
+        Function::And => all(false),
+        Function::Or => all(true),
+        Function::IsBlank => Value::Bool(args[0].is_null()),
+        Function::Coalesce => first(),
+        Function::Least => best(Ordering::Less),
+        Function::Greatest => best(Ordering::Greater),
+        _ if args.iter().any(Value::is_null) => Value::Null,
+        _ => of_values(function, args),
+    }
+}
+
+fn of_values(function: Function, args: &[Value]) -> Value {
+    match (function, args) {
+        (Function::Not, [Value::Bool(b)]) => Value::Bool(!b),
+        (Function::Abs, [Value::Int(i)]) => Value::Int(i.abs()),
+        (Function::Abs, [Value::Number(n)]) => Value::Number(n.abs()),
+        (Function::Int, [Value::Int(i)]) => Value::Int(*i),
+        (Function::Int, [Value::Number(n)]) => Value::Int(n.floor() as i64),
+        // The sign is the divisor's.
+        (Function::Mod, [Value::Int(_), Value::Int(0)]) => Value::Null,
+        (Function::Mod, [Value::Int(a), Value::Int(b)]) => Value::Int(a - b * (*a as f64 / *b as f64).floor() as i64),
+        (Function::Year, [Value::Date(d)]) => Value::Int(civil(*d).0),
+        (Function::Month, [Value::Date(d)]) => Value::Int(civil(*d).1),
+        (Function::Upper, [Value::Text(t)]) => Value::Text(t.to_uppercase()),
+        (Function::Len, [Value::Text(t)]) => Value::Int(t.chars().count() as i64),
+        (Function::Left, [Value::Text(t), Value::Int(n)]) => Value::Text(t.chars().take(*n as usize).collect()),
+        _ => panic!("{function:?} of {args:?}"),
+    }
+}
+
+fn aggregated(aggregate: Aggregate, rows: &[Vec<Value>]) -> Value {
+    let holds = |row: &&Vec<Value>| row[0].truth() == Some(true);
+    let column = |at: usize| -> Vec<Value> { rows.iter().map(|r| r[at].clone()).filter(|v| !v.is_null()).collect() };
+    let where_holds =
+        || -> Vec<Value> { rows.iter().filter(holds).map(|r| r[1].clone()).filter(|v| !v.is_null()).collect() };
+    match aggregate {
+        Aggregate::Sum => sum(&column(0)),
+        Aggregate::Average => average(&column(0)),
+        Aggregate::Min => called(Function::Least, &column(0)),
+        Aggregate::Max => called(Function::Greatest, &column(0)),
+        Aggregate::Median => median(&column(0)),
+        Aggregate::Count => Value::Int(column(0).len() as i64),
+        Aggregate::CountRows => Value::Int(rows.len() as i64),
+        Aggregate::CountDistinct => {
+            let mut keys: Vec<String> = column(0).iter().map(Value::key).collect();
+            keys.sort();
+            keys.dedup();
+            Value::Int(keys.len() as i64)
+        }
+        Aggregate::SumIf => sum(&where_holds()),
+        Aggregate::CountIf => Value::Int(rows.iter().filter(holds).count() as i64),
+        Aggregate::AverageIf => average(&where_holds()),
+    }
+}
+
+fn sum(values: &[Value]) -> Value {
+    values.iter().fold(Value::Int(0), |a, b| arithmetic(Op::Add, &a, b))
+}
+
+fn average(values: &[Value]) -> Value {
+    let total = sum(values).number().unwrap_or(0.0);
+    if values.is_empty() { Value::Null } else { Value::Number(total / values.len() as f64) }
+}
+
+fn median(values: &[Value]) -> Value {
+    let mut numbers: Vec<f64> = values.iter().filter_map(Value::number).collect();
+    numbers.sort_by(f64::total_cmp);
+    let middle = numbers.len() / 2;
+    match (numbers.len(), numbers.len() % 2) {
+        (0, _) => Value::Null,
+        (_, 1) => Value::Number(numbers[middle]),
+        _ => Value::Number((numbers[middle - 1] + numbers[middle]) / 2.0),
+    }
+}

@@ -1,0 +1,34 @@
+//! Random specs: what the compiler's SQL gives on the engines beside what a small interpreter says.
+//!
+//! The interpreter walks rows and knows no SQL. `FORMULAC_RANDOM_SPECS=20000` runs more of them, `FORMULAC_SEED=7`
+//! others; what fails is shown with its seed, shrunk to what is needed to fail.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../conformance/batch.rs"]
+mod batch;
+#[path = "../conformance/compare.rs"]
+#[allow(dead_code, reason = "types are compared by the conformance tests")]
+mod compare;
+#[path = "../conformance/engine.rs"]
+#[allow(dead_code, reason = "what is emulated is marked by the conformance tests")]
+mod engine;
+#[path = "../conformance/files.rs"]
+#[allow(dead_code, reason = "case files are read by the conformance tests")]
+mod files;
+
+mod calendar;
+mod database;
+mod expr;
+mod generate;
+mod interpret;
+mod random;
+mod run;
+mod shrink;
+mod spec;
+mod value;
+
+#[test]
+fn random_specs_give_what_the_interpreter_says() {
+    run::run();
+}

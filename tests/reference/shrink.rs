@@ -1,0 +1,78 @@
+//! What fails, made smaller while it still fails.
+
+use crate::database::Database;
+use crate::expr::Expr;
+use crate::spec::{Keep, Spec};
+
+/// All that has one thing less.
+pub fn smaller(spec: &Spec, database: &Database) -> Vec<(Spec, Database)> {
+    let mut found = Vec::new();
+    let mut with = |change: &dyn Fn(&mut Spec)| {
+        let mut changed = spec.clone();
+        change(&mut changed);
+        found.push((changed, database.clone()));
+    };
+    if spec.steps.len() > 1 {
+        with(&|s| drop(s.steps.pop()));
+    }
+    for (at, step) in spec.steps.iter().enumerate() {
+        for place in 0..step.definitions.len() {
+            with(&|s| drop(s.steps[at].definitions.remove(place)));
+            for child in step.definitions[place].1.children() {
+                with(&|s| s.steps[at].definitions[place].1 = child.clone());
+            }
+            for part in parts(&step.definitions[place].1) {
+                with(&|s| s.steps[at].definitions[place].1 = part.clone());
+            }
+        }
+        with(&|s| s.steps[at].filter = None);
+        with(&|s| s.steps[at].having = None);
+        for (key, conditions) in [(true, &step.filter), (false, &step.having)] {
+            for part in conditions.iter().flat_map(parts) {
+                with(&|s| *(if key { &mut s.steps[at].filter } else { &mut s.steps[at].having }) = Some(part.clone()));
+            }
+        }
+        with(&|s| s.steps[at].limit = None);
+        with(&|s| s.steps[at].partition_by = None);
+        with(&|s| s.steps[at].keep = Keep::Nothing);
+        for place in 0..step.group_by.len() {
+            with(&|s| drop(s.steps[at].group_by.remove(place)));
+        }
+        for place in 0..step.order_by.len() {
+            with(&|s| drop(s.steps[at].order_by.remove(place)));
+        }
+    }
+    for (at, table) in database.tables.iter().enumerate() {
+        for row in 0..table.rows.len() {
+            let mut changed = database.clone();
+            changed.tables[at].rows.remove(row);
+            found.push((spec.clone(), changed));
+        }
+    }
+    found.retain(|(changed, _)| changed.to_string().len() <= spec.to_string().len());
+    found
+}
+
+/// The expression with one of its operands put in place of what holds it.
+fn parts(x: &Expr) -> Vec<Expr> {
+    let mut found = Vec::new();
+    for (at, child) in x.children().into_iter().enumerate() {
+        found.push(child.clone());
+        for part in parts(child) {
+            if let Some(changed) = replaced(x, at, part) {
+                found.push(changed);
+            }
+        }
+    }
+    found
+}
+
+fn replaced(x: &Expr, at: usize, child: Expr) -> Option<Expr> {
+    let mut changed = x.clone();
+    match &mut changed {
+        Expr::Binary(_, a, b) => **(if at == 0 { a } else { b }) = child,
+        Expr::Call(_, args) | Expr::Aggregate(_, args) => *args.get_mut(at)? = child,
+        _ => return None,
+    }
+    Some(changed)
+}

@@ -1,0 +1,139 @@
+//! A random spec, and its YAML.
+
+use std::fmt;
+
+use crate::calendar::Frame;
+use crate::expr::{Expr, Level};
+
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub from: String,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Step {
+    pub name: String,
+    pub filter: Option<Expr>,
+    pub having: Option<Expr>,
+    pub group_by: Vec<Entry>,
+    pub order_by: Vec<(Entry, bool)>,
+    pub partition_by: Option<Vec<String>>,
+    pub keep: Keep,
+    pub limit: Option<usize>,
+    pub definitions: Vec<(String, Expr)>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Keep {
+    #[default]
+    Nothing,
+    All,
+    Some(Vec<String>),
+}
+
+/// A name, or a timeframe of one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub name: String,
+    pub frame: Option<Frame>,
+}
+
+impl Entry {
+    /// The name of its column.
+    pub fn output(&self) -> String {
+        match self.frame {
+            None => self.name.clone(),
+            Some(frame) => format!("{}_{}", self.name, frame.name()),
+        }
+    }
+
+    pub fn expr(&self) -> Expr {
+        match self.frame {
+            None => Expr::name(&self.name),
+            Some(frame) => Expr::Period(self.name.clone(), frame),
+        }
+    }
+}
+
+impl Step {
+    pub fn definition(&self, name: &str) -> Option<&Expr> {
+        self.definitions.iter().find(|(n, _)| n == name).map(|(_, x)| x)
+    }
+
+    /// The level of a definition, or of a column.
+    pub fn level_of(&self, name: &str) -> Level {
+        self.definition(name).map_or(Level::Row, |x| self.level(x, Some(name)))
+    }
+
+    /// Of an expression; in its own expression a definition's name means the column.
+    pub fn level(&self, x: &Expr, own: Option<&str>) -> Level {
+        x.level(&|name| if Some(name) == own { Level::Row } else { self.level_of(name) })
+    }
+
+    pub fn is_grouped(&self) -> bool {
+        let aggregates = |x: &Expr| {
+            let mut stack = vec![x];
+            while let Some(x) = stack.pop() {
+                if matches!(x, Expr::Aggregate(..)) {
+                    return true;
+                }
+                stack.extend(x.children());
+            }
+            false
+        };
+        !self.group_by.is_empty() || self.definitions.iter().any(|(_, x)| aggregates(x)) || self.having.is_some()
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.expr())
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "model: random\nfrom: {}\nsteps:", self.from)?;
+        self.steps.iter().try_for_each(|step| write!(f, "{step}"))
+    }
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  - name: {}", self.name)?;
+        if let Some(filter) = &self.filter {
+            writeln!(f, "    where: '{filter}'")?;
+        }
+        if !self.group_by.is_empty() {
+            writeln!(f, "    group_by: \"{}\"", joined(self.group_by.iter().map(Entry::to_string)))?;
+        }
+        if let Some(having) = &self.having {
+            writeln!(f, "    having: '{having}'")?;
+        }
+        if !self.order_by.is_empty() {
+            let key =
+                |(entry, descending): &(Entry, bool)| format!("{entry}{}", if *descending { " desc" } else { "" });
+            writeln!(f, "    order_by: \"{}\"", joined(self.order_by.iter().map(key)))?;
+        }
+        if let Some(partition) = &self.partition_by {
+            writeln!(f, "    partition_by: [{}]", partition.join(", "))?;
+        }
+        match &self.keep {
+            Keep::Nothing => {}
+            Keep::All => writeln!(f, "    keep: all")?,
+            Keep::Some(names) => writeln!(f, "    keep: [{}]", names.join(", "))?,
+        }
+        if let Some(limit) = self.limit {
+            writeln!(f, "    limit: {limit}")?;
+        }
+        if !self.definitions.is_empty() {
+            writeln!(f, "    definitions: |")?;
+        }
+        self.definitions.iter().try_for_each(|(name, x)| writeln!(f, "      {name} = {x}"))
+    }
+}
