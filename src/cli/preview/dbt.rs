@@ -50,6 +50,9 @@ pub fn show(sql: &str, run: &DbtRun, known: &[Known], limit: u32) -> Result<Answ
     if let Some(target) = run.target() {
         command.args(["--target", target]);
     }
+    if let Some(vars) = run.environment.as_ref().and_then(|environment| environment.vars.as_deref()) {
+        command.args(["--vars", vars]);
+    }
     command.args(["--inline", sql]);
     let output = PROGRAM.run(&mut command, "")?;
     let events: Vec<Value> = output.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
