@@ -26,6 +26,8 @@ pub struct Function {
     pub empty: Option<String>,
     pub across: Option<String>,
     pub window: Option<String>,
+    pub over: Option<String>,
+    pub framed: Option<String>,
     pub lower: Option<String>,
     pub overloads: Vec<Overload>,
 }
@@ -70,6 +72,8 @@ const KEYS: &[&str] = &[
     "empty",
     "across",
     "window",
+    "over",
+    "framed",
     "lower",
     "signature",
     "sql",
@@ -104,7 +108,13 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
     }
     let names: Vec<String> = functions.iter().map(|f| f.name.clone()).collect();
     for function in &functions {
-        for (key, named) in [("across", &function.across), ("window", &function.window)] {
+        let named = [
+            ("across", &function.across),
+            ("window", &function.window),
+            ("over", &function.over),
+            ("framed", &function.framed),
+        ];
+        for (key, named) in named {
             if let Some(named) = named.as_ref().filter(|n| !names.contains(n)) {
                 faults.push(format!("{}: `{key} = \"{named}\"` names no function", function.name));
             }
@@ -175,6 +185,8 @@ fn function(
         empty: text("empty", faults),
         across: text("across", faults),
         window: text("window", faults),
+        over: text("over", faults),
+        framed: text("framed", faults),
         lower,
         overloads,
     })
@@ -227,6 +239,7 @@ pub fn write(functions: &[Function]) -> String {
             found.map_or("None".to_owned(), |i| format!("Some(FunctionId({i}))"))
         };
         let (across, window) = (id(&function.across), id(&function.window));
+        let (over, framed) = (id(&function.over), id(&function.framed));
         let lower = function
             .lower
             .as_ref()
@@ -236,7 +249,7 @@ pub fn write(functions: &[Function]) -> String {
             out,
             "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, source: {source:?}, notes: {notes:?}, \
              args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, level: Level::{}, nulls: Nulls::{}, \
-             volatile: {}, empty: {:?}, across: {across}, window: {window}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
+             volatile: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
              internal: {}, overloads: &[",
             capital(&function.level),
             capital(&function.nulls),

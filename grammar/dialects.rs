@@ -280,6 +280,11 @@ fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults
             }
         }
     }
+    for (name, form) in &dialect.literals {
+        if around_slot(form).is_none() {
+            faults.push(file.fault(0, format!("[literals] `{name}` lacks `{{n}}` or `{{iso}}`")));
+        }
+    }
     for name in crate::part::NEUTRAL {
         if !dialect.types.iter().any(|(n, _)| n == name) {
             faults.push(file.fault(0, format!("[types] lacks `{name}`")));
@@ -299,15 +304,19 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     for (name, _) in &ansi.literals {
         let _ = writeln!(out, "pub {name}: &'static str,");
     }
+    out.push_str("}\n/// The same, cut where the value stands.\n#[allow(dead_code)]\n#[derive(Debug)]\npub(crate) struct Forms {\n");
+    for (name, _) in &ansi.literals {
+        let _ = writeln!(out, "pub {name}: Form,");
+    }
     out.push_str("}\n/// Every dialect that can be written.\npub static DIALECTS: &[DialectData] = &[\n");
-    for dialect in &dialects[1..] {
+    for (index, dialect) in dialects[1..].iter().enumerate() {
         let types: Vec<&str> = crate::part::NEUTRAL
             .iter()
             .map(|n| dialect.types.iter().find(|(k, _)| k == n).map_or("", |(_, v)| v.as_str()))
             .collect();
         let _ = write!(
             out,
-            "DialectData {{ name: {:?}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, backslash: {}, types: &{types:?}, facts: Facts {{ ",
+            "DialectData {{ name: {:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, types: &{types:?}, facts: Facts {{ ",
             dialect.name,
             dialect.quote.chars().next().unwrap_or('"'),
             dialect.quote_backslash,
@@ -316,6 +325,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
             dialect.max_bytes,
             dialect.reserved,
             crate::hash::slots(&dialect.reserved),
+            lengths(&dialect.reserved),
             dialect.backslash,
         );
         for (name, fact) in &dialect.facts {
@@ -328,6 +338,12 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
         for (name, _) in &ansi.literals {
             let text = dialect.literals.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
             let _ = write!(out, "{name}: {text:?}, ");
+        }
+        out.push_str("}, forms: Forms { ");
+        for (name, _) in &ansi.literals {
+            let text = dialect.literals.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
+            let (before, after) = around_slot(text).unwrap_or_default();
+            let _ = write!(out, "{name}: Form {{ before: {before:?}, after: {after:?} }}, ");
         }
         out.push_str("}, cells: &[\n");
         let overloads = functions.iter().flat_map(|f| f.overloads.iter());
@@ -342,8 +358,10 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
                     let uses: Vec<u8> = (0..overload.signature.params.len()).map(|i| count(nodes, i as u8)).collect();
                     let _ = write!(
                         out,
-                        "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, most: {most}, alike: {alike}, parts: &[",
-                        uses.iter().any(|u| *u > 1)
+                        "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, most: {most}, alike: {alike}, subquery: {}, shape: {}, parts: &[",
+                        uses.iter().any(|u| *u > 1),
+                        nodes.iter().any(|n| matches!(n, Node::Word(w) if w == "select")),
+                        shape(nodes, overload.signature.params.len()),
                     );
                     nodes.iter().for_each(|node| part(&mut out, node, functions));
                     out.push_str("] }),\n");
@@ -354,6 +372,42 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     }
     out.push_str("];\n");
     out
+}
+
+/// By the low bits of the first letter, which are those of the capital too: a bit for each length of a word.
+fn lengths(words: &[String]) -> [u32; 32] {
+    let mut lengths = [0; 32];
+    for word in words {
+        let letter = word.bytes().next().map_or(0, |b| b & 31);
+        lengths[letter as usize] |= 1 << word.len().min(31);
+    }
+    lengths
+}
+
+/// What stands before and behind the slot of a literal's form.
+fn around_slot(form: &str) -> Option<(&str, &str)> {
+    form.split_once("{n}").or_else(|| form.split_once("{iso}"))
+}
+
+/// What the whole template is, where it is one of the kinds that most are.
+fn shape(nodes: &[Node], params: usize) -> String {
+    let is = |node: &Node, at: u8| matches!(node, Node::Arg { index, mode } if *index == at && mode.is_empty());
+    match nodes {
+        [a, b, Node::Binary { op, left: 0, right: 1 }] if is(a, 0) && is(b, 1) => {
+            format!("Shape::Operator({})", operator(op))
+        }
+        // What these two drop of their arguments is seen where parts are put together.
+        [.., Node::Call { name, .. }] if ["nullif", "safe_divide"].contains(&name.as_str()) => "Shape::Parts".into(),
+        [plain @ .., Node::Call { name, args }]
+            if params > 0
+                && plain.len() == params
+                && plain.iter().zip(0..).all(|(node, at)| is(node, at))
+                && args.iter().copied().eq(0..params as u16) =>
+        {
+            format!("Shape::Call({name:?})")
+        }
+        _ => "Shape::Parts".into(),
+    }
 }
 
 /// How often an argument stands in a template.

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Mutex;
 
 use crate::ast::Ast;
-use crate::compiler::Reads;
 use crate::ir::Program;
 use crate::sql::Step;
 use crate::{check, emit, parse};
@@ -17,7 +16,6 @@ pub(crate) struct Memory {
     pub check: check::Buffers,
     pub program: Program,
     pub emit: emit::Buffers,
-    pub reads: Reads,
     pub print: Vec<Step>,
 }
 

@@ -2,6 +2,20 @@
 
 use crate::catalog::hash::{hash, same};
 
+/// A name with its hash, for whoever looks for it in several indices.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hashed<'n> {
+    pub name: &'n str,
+    hash: u32,
+}
+
+impl<'n> From<&'n str> for Hashed<'n> {
+    #[inline]
+    fn from(name: &'n str) -> Self {
+        Self { name, hash: hash(name) }
+    }
+}
+
 /// An open-addressed table. Whoever has the names says which one stands at a place.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct NameIndex {
@@ -19,27 +33,32 @@ impl PartialEq for NameIndex {
 
 impl Eq for NameIndex {}
 
+/// The least number of slots.
+const LEAST: usize = 32;
+
 impl NameIndex {
     /// Empties it, with room for some names.
     pub fn reset(&mut self, names: usize) {
         self.names = 0;
         self.slots.clear();
-        self.slots.resize((names * 4).next_power_of_two().max(32), (0, 0));
+        self.slots.resize((names * 4).next_power_of_two().max(LEAST), (0, 0));
     }
 
     /// The place of a name.
-    pub fn find<'n>(&self, name: &str, at: impl Fn(usize) -> &'n str) -> Option<usize> {
-        let slot = self.slot(hash(name), name, at);
+    #[inline]
+    pub fn find<'n>(&self, name: Hashed<'_>, at: impl Fn(usize) -> &'n str) -> Option<usize> {
+        let slot = self.slot(name, at);
         Some(self.slots.get(slot)?.1.checked_sub(1)? as usize)
     }
 
     /// The place of a name, which is this one when it was not there before.
-    pub fn add<'n>(&mut self, name: &str, place: usize, at: impl Fn(usize) -> &'n str) -> usize {
+    #[inline]
+    pub fn add<'n>(&mut self, name: Hashed<'_>, place: usize, at: impl Fn(usize) -> &'n str) -> usize {
         if self.slots.is_empty() {
-            self.reset(0);
+            self.grow();
         }
-        let hash = hash(name);
-        let slot = self.slot(hash, name, at);
+        let Hashed { hash, .. } = name;
+        let slot = self.slot(name, at);
         if let Some(known) = self.slots[slot].1.checked_sub(1) {
             return known as usize;
         }
@@ -52,7 +71,8 @@ impl NameIndex {
     }
 
     /// The slot that holds the name, or the free one where it belongs.
-    fn slot<'n>(&self, hash: u32, name: &str, at: impl Fn(usize) -> &'n str) -> usize {
+    #[inline]
+    fn slot<'n>(&self, Hashed { name, hash }: Hashed<'_>, at: impl Fn(usize) -> &'n str) -> usize {
         let mask = self.slots.len().wrapping_sub(1);
         let mut slot = hash as usize & mask;
         while let Some((known, place)) = self.slots.get(slot).filter(|s| s.1 > 0) {
@@ -66,7 +86,7 @@ impl NameIndex {
 
     #[cold]
     fn grow(&mut self) {
-        let size = self.slots.len() * 2;
+        let size = (self.slots.len() * 2).max(LEAST);
         let before = std::mem::replace(&mut self.slots, vec![(0, 0); size]);
         for entry in before.into_iter().filter(|s| s.1 > 0) {
             let mut slot = entry.0 as usize & (size - 1);
@@ -86,14 +106,14 @@ mod tests {
     fn names_are_found_in_any_case() {
         let names: Vec<String> = (0..1000).map(|i| format!("Name_of_{i}")).collect();
         let mut index = NameIndex::default();
-        assert_eq!(index.find("name_of_0", |_| ""), None);
+        assert_eq!(index.find("name_of_0".into(), |_| ""), None);
         for (place, name) in names.iter().enumerate() {
-            assert_eq!(index.add(name, place, |i| &names[i]), place);
+            assert_eq!(index.add(name.as_str().into(), place, |i| &names[i]), place);
         }
-        assert_eq!(index.add("NAME_of_7", 1000, |i| &names[i]), 7);
+        assert_eq!(index.add("NAME_of_7".into(), 1000, |i| &names[i]), 7);
         for place in 0..1000 {
-            assert_eq!(index.find(&format!("NAME_OF_{place}"), |i| &names[i]), Some(place));
+            assert_eq!(index.find(format!("NAME_OF_{place}").as_str().into(), |i| &names[i]), Some(place));
         }
-        assert_eq!(index.find("name_of_1000", |i| &names[i]), None);
+        assert_eq!(index.find("name_of_1000".into(), |i| &names[i]), None);
     }
 }

@@ -254,6 +254,11 @@ impl Ast {
         &self.args[call.first as usize..(call.first + call.count) as usize]
     }
 
+    /// The nodes, children before parents.
+    pub(crate) fn ids(&self) -> impl DoubleEndedIterator<Item = ExprId> + use<> {
+        (0..self.nodes.len() as u32).map(ExprId)
+    }
+
     /// The number of nodes.
     #[must_use]
     pub fn len(&self) -> usize {

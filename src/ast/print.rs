@@ -82,7 +82,8 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
                 stack.push(Step::Node(base, ATOM));
             }
             Expr::Range { from, to } => {
-                stack.push(Step::Node(to, ATOM));
+                let timeframe = matches!(ast.expr(to), Expr::Timeframe { .. });
+                stack.push(Step::Node(to, if timeframe { POSTFIX } else { ATOM }));
                 stack.push(Step::Word(":"));
                 stack.push(Step::Node(from, POSTFIX));
             }

@@ -138,6 +138,10 @@ pub struct Function {
     pub(crate) across: Option<FunctionId>,
     /// The same as a window, for dialects where it is no aggregate.
     pub(crate) window: Option<FunctionId>,
+    /// The same over all rows of a partition, and over some of them, where the aggregate itself cannot stand there in
+    /// every dialect.
+    pub(crate) over: Option<FunctionId>,
+    pub(crate) framed: Option<FunctionId>,
     pub(crate) lower: Option<Lowering>,
     /// The least number of arguments over all forms.
     pub(crate) least: usize,
@@ -214,13 +218,32 @@ pub fn lookup(name: &str) -> Option<&'static Function> {
     find(name).map(get)
 }
 
+#[inline]
 pub(crate) fn find(name: &str) -> Option<FunctionId> {
-    if let Some(slot) = hash::find(tables::NAME_SLOTS, name, |i| tables::NAMES[i].0) {
-        return Some(tables::NAMES[slot].1);
+    match hash::find(tables::NAME_SLOTS, name, |i| tables::NAMES[i].0) {
+        Some(slot) => Some(tables::NAMES[slot].1),
+        None => find_spaced(name),
     }
-    // A dotted name may have blanks around its dot.
+}
+
+/// A dotted name may have blanks around its dot.
+#[cold]
+fn find_spaced(name: &str) -> Option<FunctionId> {
     let name: String = name.contains(char::is_whitespace).then(|| name.split_whitespace().collect())?;
     find(&name)
+}
+
+/// Whether the overload is one of an aggregate, which may stand as a window too.
+pub(crate) fn is_aggregate(id: OverloadId) -> bool {
+    get(owner(id)).level == Level::Aggregate
+}
+
+/// The name that formulas call an entry by: its own, or that of the aggregate which it stands for.
+pub(crate) fn shown(id: FunctionId) -> Option<&'static str> {
+    let function = get(id);
+    let whose = |f: &&Function| f.over == Some(id) || f.framed == Some(id);
+    let named = if function.internal { functions().find(whose)? } else { function };
+    Some(named.name)
 }
 
 /// Every function that a formula can call, by name.

@@ -5,7 +5,7 @@ use super::lower::Lower;
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta};
+use crate::ir::{Ir, IrId, Meta, Slice};
 use crate::span::Span;
 use crate::types::Type;
 
@@ -108,30 +108,39 @@ impl Lower<'_> {
 
     /// Conditions with a branch each, and perhaps a branch more.
     pub(super) fn case(&mut self, conditions: &[IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
-        let Some(ty) = self.unify(branches, What::Branches(shown), false) else { return self.error(span) };
-        if branches.iter().any(|b| self.is_error(*b)) {
+        let mut values = self.operands(branches, span);
+        let ty = match self.shared(branches, &values) {
+            Some(ty) => ty,
+            None => {
+                let Some(ty) = self.unify(branches, What::Branches(shown), false) else { return self.error(span) };
+                values = self.operands(branches, span);
+                ty
+            }
+        };
+        if values.error() {
             return self.error(span);
         }
         let has_else = branches.len() > conditions.len();
-        let nullable = !has_else || branches.iter().any(|b| self.program.meta(*b).nullable);
-        let mut all = self.list();
+        let nullable = !has_else || values.meta.nullable;
+        let mut arms = self.program.add_args(&[]);
         for (index, branch) in branches.iter().enumerate() {
-            all.extend(conditions.get(index).copied());
-            all.push(*branch);
-        }
-        // `else null` says nothing.
-        if has_else && matches!(all.last().map(|b| self.program.node(*b)), Some(Ir::Null)) {
-            all.pop();
+            match conditions.get(index) {
+                Some(condition) => self.program.extend_args(&mut arms, *condition),
+                // `else null` says nothing.
+                None if self.is_null(*branch) => break,
+                None => {}
+            }
+            self.program.extend_args(&mut arms, *branch);
         }
         let ty = if ty == Type::Point { Type::Float } else { ty };
-        let Some(meta) = self.joined(&all, span, ty, nullable) else { return self.error(span) };
-        self.points_as(branches, ty);
+        let Some(meta) = self.joined(arms, span, ty, nullable) else { return self.error(span) };
+        if values.points() {
+            self.points_as(branches, ty);
+        }
         // Nothing but `1/0` in the branches is that, whatever the conditions.
-        let nothing = branches.iter().all(|b| matches!(self.program.node(*b), Ir::Null));
+        let nothing = values.only_nulls();
         self.program.folded |= nothing;
-        let node = if nothing { self.program.add(Ir::Null, meta) } else { self.add_all(Ir::Case, &all, meta) };
-        self.give_back(all);
-        node
+        self.program.add(if nothing { Ir::Null } else { Ir::Case(arms) }, meta)
     }
 
     /// Literals with a point as the type that their branch has.
@@ -182,17 +191,17 @@ impl Lower<'_> {
         let has_else = branches.len() >= cases.len();
         let nullable = !has_else || branches.iter().any(|b| self.program.meta(*b).nullable);
         let subject = cases[0];
-        let mut arms = self.list();
+        let mut all = self.program.add_args(&[subject]);
         for (index, branch) in branches.iter().enumerate() {
-            arms.extend(cases.get(index + 1).copied());
-            arms.push(*branch);
+            if let Some(case) = cases.get(index + 1) {
+                self.program.extend_args(&mut all, *case);
+            }
+            self.program.extend_args(&mut all, *branch);
         }
-        arms.push(subject);
-        let Some(meta) = self.joined(&arms, span, ty, nullable) else { return self.error(span) };
-        arms.pop();
-        let node = self.add_all(|arms| Ir::Switch { subject, arms }, &arms, meta);
-        [values, cases, branches, arms].into_iter().for_each(|list| self.give_back(list));
-        node
+        [values, cases, branches].into_iter().for_each(|list| self.give_back(list));
+        let Some(meta) = self.joined(all, span, ty, nullable) else { return self.error(span) };
+        let arms = Slice { first: all.first + 1, count: all.count - 1 };
+        self.program.add(Ir::Switch { subject, arms }, meta)
     }
 
     pub(super) fn lower_coalesce(&mut self, args: &[ExprId], span: Span, function: &'static Function) -> IrId {
@@ -223,24 +232,21 @@ impl Lower<'_> {
             _ => {}
         }
         let nullable = values.iter().all(|v| self.program.meta(*v).nullable);
-        let Some(meta) = self.joined(&values, span, ty, nullable) else { return self.error(span) };
-        let node = self.add_all(Ir::Coalesce, &values, meta);
+        let args = self.program.add_args(&values);
         self.give_back(values);
-        node
+        let Some(meta) = self.joined(args, span, ty, nullable) else { return self.error(span) };
+        self.program.add(Ir::Coalesce(args), meta)
     }
 
     pub(super) fn lower_logic(&mut self, args: &[ExprId], span: Span, and: bool) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
-        let mut conditions = self.list();
-        for value in &values {
-            let condition = self.condition(*value);
-            if self.is_error(condition) {
-                return condition;
+        let Some(mut conditions) = self.values(args) else { return self.error(span) };
+        for condition in &mut conditions {
+            *condition = self.condition(*condition);
+            if self.is_error(*condition) {
+                return *condition;
             }
-            conditions.push(condition);
         }
         let node = self.all_or_any(&conditions, span, and);
-        self.give_back(values);
         self.give_back(conditions);
         node
     }
@@ -250,8 +256,9 @@ impl Lower<'_> {
             return *one;
         }
         let nullable = conditions.iter().any(|c| self.program.meta(*c).nullable);
-        let Some(meta) = self.joined(conditions, span, Type::Boolean, nullable) else { return self.error(span) };
-        self.add_all(if and { Ir::And } else { Ir::Or }, conditions, meta)
+        let args = self.program.add_args(conditions);
+        let Some(meta) = self.joined(args, span, Type::Boolean, nullable) else { return self.error(span) };
+        self.program.add(if and { Ir::And(args) } else { Ir::Or(args) }, meta)
     }
 
     pub(super) fn lower_not(&mut self, arg: ExprId, span: Span) -> IrId {

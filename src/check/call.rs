@@ -1,19 +1,26 @@
 //! Function calls: the number of arguments, the overload, the type and null rule of the result.
 
 use super::lower::Lower;
+use super::operands::Operands;
 use super::overload::Chosen;
+use super::ranges;
 use crate::ast::Call;
-use crate::catalog::{self, Function, FunctionId, Nulls, ParamType, internal};
+use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ParamType, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;
 use crate::types::{Level, Type};
 
 impl Lower<'_> {
+    #[inline(never)]
     pub(super) fn call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
         let function = catalog::get(id);
         if !self.check_count(function, call, span) {
             return self.error(span);
+        }
+        let marks = function.lower == Some(Lowering::Distinct);
+        if function.level == Level::Aggregate && !marks && ranges::takes_range(self.ast, self.names, call) {
+            return self.range_call(id, call, span);
         }
         if let Some(lowering) = function.lower {
             return self.special(lowering, function, call, span);
@@ -32,12 +39,17 @@ impl Lower<'_> {
         node
     }
 
+    #[inline]
     fn check_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
+        let count = call.count as usize;
+        let right = count >= function.least && function.most.is_none_or(|m| count <= m);
+        right || self.wrong_count(function, call, span)
+    }
+
+    #[cold]
+    fn wrong_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
         let (least, most) = function.arity();
         let count = call.count as usize;
-        if count >= least && most.is_none_or(|m| count <= m) {
-            return true;
-        }
         // The rest of the arguments may be what a missing bracket swallowed.
         if call.unclosed && self.failed {
             return false;
@@ -89,7 +101,7 @@ impl Lower<'_> {
             return self.error(span);
         }
         let operands = self.operands(args, span);
-        let Some(Chosen { args, choice, .. }) = self.choose(id, args, &operands, span, function.name) else {
+        let Some(Chosen { args, choice, .. }) = self.choose(id, args, &operands, function.name) else {
             return self.error(span);
         };
         let nullable = match function.empty {
@@ -149,25 +161,32 @@ impl Lower<'_> {
 
     /// A call of a function that is no aggregate.
     pub(super) fn apply_checked(&mut self, id: FunctionId, args: &[IrId], span: Span, shown: &str) -> IrId {
-        let mut operands = self.operands(args, span);
-        if operands.error {
+        let operands = self.operands(args, span);
+        self.apply_to(id, args, operands, shown)
+    }
+
+    /// The same for arguments that were looked at.
+    #[inline(always)]
+    pub(super) fn apply_to(&mut self, id: FunctionId, args: &[IrId], mut operands: Operands, shown: &str) -> IrId {
+        let span = operands.meta.span;
+        if operands.error() {
             return self.error(span);
         }
-        let Some(Chosen { args, choice, as_given }) = self.choose(id, args, &operands, span, shown) else {
+        let Some(Chosen { args, choice, as_given }) = self.choose(id, args, &operands, shown) else {
             return self.error(span);
         };
         if !as_given {
             operands = self.operands(self.program.args(args), span);
         }
         // What takes NULL to NULL need not be asked; engines want a type of a bare NULL.
-        if operands.null && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
+        if operands.null() && matches!(choice.nulls, Nulls::Any | Nulls::Always) {
             self.program.folded = true;
             // Its level stays what the operands make it, since that decides what becomes a column.
             return self.program.add(Ir::Null, Meta { ty: choice.ty, nullable: true, ..operands.meta });
         }
         let nullable = match choice.nulls {
-            Nulls::Any => operands.any_null,
-            Nulls::Always => operands.any_null || !self.never_null_division(id, self.program.args(args)),
+            Nulls::Any => operands.meta.nullable,
+            Nulls::Always => operands.meta.nullable || !self.never_null_division(id, self.program.args(args)),
             Nulls::Never => false,
             Nulls::All => operands.all_null,
         };
@@ -176,7 +195,7 @@ impl Lower<'_> {
             self.mixed_levels(args);
             return self.error(span);
         }
-        if catalog::get(id).volatile {
+        if choice.volatile {
             meta.volatile = true;
             meta.level = meta.level.max(Level::Row);
             meta.keyed = false;
@@ -251,8 +270,10 @@ impl Lower<'_> {
             (Type::Boolean, "a number", _) => format!("turn the condition into a number, `IF({text}, 1, 0)`"),
             (ty, "text", _) if ty != Type::Text => format!("make it a text, `{text} & \"\"`"),
             (_, "a date", _) => "give a date column, `DATE(2024, 1, 31)` or a text `\"2024-01-31\"`".to_owned(),
-            _ if is_operator => "correct the type of this side".to_owned(),
-            _ => format!("its signature is `{}`", function.signature()),
+            _ => match if is_operator { catalog::lookup(shown) } else { Some(function) } {
+                Some(called) => format!("its signature is `{}`", called.signature()),
+                None => "correct the type of this side".to_owned(),
+            },
         };
         let is = meta.ty.described();
         let message = match (arithmetic, Self::is_internal(function, internal::NEGATE)) {

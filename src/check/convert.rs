@@ -1,6 +1,7 @@
 //! Implicit conversions: the few that are safe, each one put into the tree as a call.
 
 use super::lower::Lower;
+use super::operands::Operands;
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
@@ -166,6 +167,14 @@ impl Lower<'_> {
             (Other, Type::Text) | (Type::Text, Other) => Other,
             _ => return None,
         })
+    }
+
+    /// The type that values share as they are: none where [`Self::unify`] may have to change some, or to report one.
+    pub(super) fn shared(&self, ids: &[IrId], operands: &Operands) -> Option<Type> {
+        if !operands.keep_types() {
+            return None;
+        }
+        ids.iter().try_fold(Type::Unknown, |ty, id| Self::unified(ty, self.program.meta(*id).ty))
     }
 
     /// Brings values to one type: literals as their neighbours ask, dates to timestamps, ISO texts to dates.

@@ -7,7 +7,7 @@ use super::lower::Lower;
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId};
+use crate::ir::{Ir, IrId, Meta, Over, Slice};
 use crate::parse::unquote;
 use crate::span::Span;
 use crate::types::{Level, Type};
@@ -92,17 +92,19 @@ impl Lower<'_> {
         span: Span,
     ) -> IrId {
         let Some(lowered) = self.values(args) else { return self.error(span) };
-        let node = self.conditional(lowering, function, args, &lowered, span);
+        let node = self.conditional(lowering, function, args, &lowered, None, span);
         self.give_back(lowered);
         node
     }
 
-    fn conditional(
+    /// The same of values that are lowered: over the rows of ranges, where they are given.
+    pub(super) fn conditional(
         &mut self,
         lowering: Lowering,
         function: &'static Function,
         args: &[ExprId],
         lowered: &[IrId],
+        rows: Option<Over>,
         span: Span,
     ) -> IrId {
         let boolean =
@@ -127,7 +129,8 @@ impl Lower<'_> {
             return self.error(span);
         }
         // A condition per group would need the groups first.
-        if let Some(late) = conditions.iter().find(|c| self.program.meta(**c).level >= Level::Aggregate) {
+        let late = |c: &&IrId| rows.is_none() && self.program.meta(**c).level >= Level::Aggregate;
+        if let Some(late) = conditions.iter().find(late) {
             let meta = self.program.meta(*late);
             if meta.level == Level::Window {
                 return self.nested(function, meta, span);
@@ -151,11 +154,14 @@ impl Lower<'_> {
             Lowering::AverageIf | Lowering::AverageIfs => internal::AVERAGE,
             Lowering::MinIfs => internal::MIN,
             Lowering::MaxIfs => internal::MAX,
-            _ => return self.aggregate(internal::COUNT_IF, &[condition], false, span),
+            _ => match rows {
+                Some(over) => return self.window_aggregate(internal::COUNT_IF, condition, over, function, span),
+                None => return self.aggregate(internal::COUNT_IF, &[condition], false, span),
+            },
         };
         let Some(value) = value else { return self.error(span) };
         let meta = self.program.meta(value);
-        if meta.level >= Level::Aggregate {
+        if rows.is_none() && meta.level >= Level::Aggregate {
             return self.nested(function, meta, span);
         }
         if matches!(meta.ty, Type::Text | Type::Boolean) && matches!(aggregate, internal::SUM | internal::AVERAGE) {
@@ -176,11 +182,26 @@ impl Lower<'_> {
         }
         self.alone(value);
         let ty = self.program.meta(value).ty;
-        let Some(case) = self.joined(&[condition, value], span, ty, true) else { return self.error(span) };
-        let empty = matches!(self.program.node(value), Ir::Null);
+        let arms = self.program.add_args(&[condition, value]);
+        let Some(case) = self.joined(arms, span, ty, true) else { return self.error(span) };
+        let empty = self.is_null(value);
         self.program.folded |= empty;
-        let case = if empty { value } else { self.add_all(Ir::Case, &[condition, value], case) };
-        self.aggregate(aggregate, &[case], false, span)
+        let Some(over) = rows else {
+            let case = if empty { value } else { self.program.add(Ir::Case(arms), case) };
+            return self.aggregate(aggregate, &[case], false, span);
+        };
+        // A sum over rows that are there, of values that are there, needs no more than a 0 for those left out.
+        let adds = aggregate == internal::SUM && over.holds_own_row() && !self.program.meta(value).nullable;
+        let case = match (empty, adds) {
+            (true, _) => value,
+            (false, true) => {
+                let zero = self.integer("0", span);
+                let meta = Meta { nullable: false, ..case };
+                self.add_all(Ir::Case, &[condition, value, zero], meta)
+            }
+            (false, false) => self.program.add(Ir::Case(arms), case),
+        };
+        self.window_aggregate(aggregate, case, over, function, span)
     }
 
     /// Pairs of a column and its criterion.
@@ -215,9 +236,10 @@ impl Lower<'_> {
         let (range_meta, meta) = (self.program.meta(range), self.program.meta(value));
         let span = meta.span;
         if let Ir::Text(slice) = self.program.node(value) {
-            let text = self.program.text(slice).to_owned();
-            let parts = criterion(&text);
-            return self.compare_text(range, parts.op, parts.value, span);
+            let Criterion { op, value } = criterion(self.program.text(slice));
+            let count = value.len() as u32;
+            let value = Slice { first: slice.first + slice.count - count, count };
+            return self.compare_text(range, op, value, span);
         }
         if meta.ty == Type::Boolean && !matches!(self.program.node(value), Ir::Bool(_)) {
             if range_meta.ty == Type::Boolean && !matches!(self.program.node(range), Ir::Column(_)) {
@@ -294,13 +316,18 @@ impl Lower<'_> {
         self.all_or_any(&[condition, null], span, false)
     }
 
-    fn compare_text(&mut self, range: IrId, op: BinaryOp, value: &str, span: Span) -> IrId {
+    /// Compares with what stands behind the operator of a criterion text.
+    fn compare_text(&mut self, range: IrId, op: BinaryOp, value: Slice, span: Span) -> IrId {
         let meta = self.program.meta(range);
         let not = op == BinaryOp::NotEqual;
-        if value.is_empty() && matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
+        if value.count == 0 && matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
             return self.blank(range, not, span);
         }
+        if matches!(meta.ty, Type::Text | Type::Unknown | Type::Other) {
+            return self.match_text(range, op, value, span);
+        }
         let constant = Self::constant(Type::Text, span);
+        let value = self.program.text(value).to_owned();
         let trimmed = value.trim();
         let value_id = match meta.ty {
             ty if ty.is_number() && is_number(trimmed) => {
@@ -319,7 +346,6 @@ impl Lower<'_> {
                 let node = Ir::Bool(trimmed.eq_ignore_ascii_case("true"));
                 self.program.add(node, crate::ir::Meta { ty: Type::Boolean, ..constant })
             }
-            Type::Text | Type::Unknown | Type::Other => return self.match_text(range, op, value, span),
             ty => {
                 let (text, column) = (self.source_text(span), self.source_text(meta.span));
                 self.report(
@@ -357,20 +383,27 @@ impl Lower<'_> {
 
     /// A text in lower case. Letters beyond ASCII are left to the engine, which must fold the column's alike: the Σ that
     /// ends a word, say, is folded in more than one way.
-    fn lowered_text(&mut self, text: &str, constant: crate::ir::Meta) -> IrId {
-        let ascii = text.is_ascii();
-        let slice = if ascii { self.program.add_text(&text.to_ascii_lowercase()) } else { self.program.add_text(text) };
+    fn lowered_text(&mut self, slice: Slice, constant: crate::ir::Meta) -> IrId {
+        let ascii = self.program.text(slice).is_ascii();
+        let slice = if ascii { self.program.add_lowercase(slice) } else { slice };
         let text = self.program.add(Ir::Text(slice), constant);
         if ascii { text } else { self.apply(internal::LOWER, &[text], constant.span) }
     }
 
     /// Texts without regard to case, with wildcards where the text has them.
-    fn match_text(&mut self, range: IrId, op: BinaryOp, value: &str, span: Span) -> IrId {
+    fn match_text(&mut self, range: IrId, op: BinaryOp, mut value: Slice, span: Span) -> IrId {
         let constant = Self::constant(Type::Text, span);
-        let (like, plain, escaped) = pattern(value);
         let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
+        let (mut like, mut escaped) = (None, false);
+        let text = self.program.text(value);
+        if text.bytes().any(|b| matches!(b, b'*' | b'?' | b'~')) {
+            let plain;
+            (like, plain, escaped) = pattern(text);
+            value = self.program.add_text(&plain);
+        }
         if let (Some(like), true) = (like, equality) {
-            let text = self.lowered_text(&like, constant);
+            let text = self.program.add_text(&like);
+            let text = self.lowered_text(text, constant);
             let function = if escaped { internal::LIKE_IGNORE_CASE_ESCAPED } else { internal::LIKE_IGNORE_CASE };
             let matched = self.apply(function, &[range, text], span);
             if op == BinaryOp::Equal {
@@ -380,7 +413,7 @@ impl Lower<'_> {
             let not = self.program.add(Ir::Not(matched), meta);
             return self.or_null(range, not, span);
         }
-        let text = self.lowered_text(&plain, constant);
+        let text = self.lowered_text(value, constant);
         match op {
             BinaryOp::Equal => self.apply(internal::EQUAL_IGNORE_CASE, &[range, text], span),
             BinaryOp::NotEqual => {

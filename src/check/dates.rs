@@ -34,7 +34,19 @@ pub(super) fn roll(year: i64, month: i64, day: i64) -> Option<String> {
     }
     let days = days_from_civil(year, month, 1).checked_add(day)?.checked_sub(1)?;
     let (y, m, d) = civil_from_days(days);
-    (1..=9999).contains(&y).then(|| format!("{y:04}-{m:02}-{d:02}"))
+    (1..=9999).contains(&y).then(|| iso([y / 1000, y / 100, y / 10, y, m / 10, m, d / 10, d]))
+}
+
+/// `YYYY-MM-DD`; the last digit of each of the numbers.
+fn iso(numbers: [i64; 8]) -> String {
+    let mut text = String::with_capacity(10);
+    for (at, number) in numbers.into_iter().enumerate() {
+        if matches!(at, 4 | 6) {
+            text.push('-');
+        }
+        text.push(char::from(b'0' + (number % 10) as u8));
+    }
+    text
 }
 
 /// Days since 1970-01-01; years begin in March so that the leap day is the last.

@@ -152,10 +152,12 @@ impl Infer<'_> {
             }
             (Expr::Sign { operand, .. } | Expr::Percent(operand), _) => self.require(operand, Term::Type(Type::Number)),
             (Expr::Binary { op, left, right }, _) => self.binary(op, left, right, id),
-            (Expr::Call(call), Target::Function(function)) => {
+            (Expr::Call(call), Target::Function(function) | Target::RangeEnd(function)) => {
                 let call = self.ast.call(call);
                 self.call(catalog::get(function), call)
             }
+            // Both ends are of one name.
+            (Expr::Range { from, to }, _) => self.unify(from, to),
             _ => Term::Any,
         }
     }

@@ -9,13 +9,12 @@ use crate::types::{Level, Type};
 
 impl Lower<'_> {
     /// The level that operands give what is made of them; a value per row beside one per group is reported.
-    pub(super) fn joined(&mut self, args: &[IrId], span: Span, ty: Type, nullable: bool) -> Option<Meta> {
+    pub(super) fn joined(&mut self, args: Slice, span: Span, ty: Type, nullable: bool) -> Option<Meta> {
         let mut meta = Meta { nullable, ..Self::constant(ty, span) };
-        for id in args {
-            meta.take(&self.program.meta(*id));
+        for id in self.program.args(args) {
+            meta.take(&self.program.entry(*id).1);
         }
         if self.is_mixed(&meta) {
-            let args = self.program.add_args(args);
             self.mixed_levels(args);
             return None;
         }
@@ -137,7 +136,7 @@ impl Lower<'_> {
     pub(super) fn finish(&mut self, root: IrId) -> IrId {
         let meta = self.program.meta(root);
         match self.program.node(root) {
-            Ir::Distinct(_) => return self.misplaced_distinct(meta.span),
+            Ir::Distinct(_) | Ir::Range { .. } => return self.misplaced(root, meta.span),
             Ir::Error => return root,
             _ => {}
         }

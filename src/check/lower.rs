@@ -64,8 +64,8 @@ pub(super) struct Lower<'a> {
     pub no_windows: Option<&'static str>,
     /// Its syntax was faulty.
     pub broken: bool,
-    /// There is a `DISTINCT` somewhere.
-    pub distinct: bool,
+    /// There is a `DISTINCT` or a range somewhere, which only some calls take.
+    pub markers: bool,
 }
 
 /// Lowers into a program that holds its columns and the order of definitions.
@@ -107,7 +107,7 @@ pub(super) fn lower(
         no_aggregates: None,
         no_windows: None,
         broken: false,
-        distinct: false,
+        markers: false,
     };
     for index in &order {
         let definition = &ast.definitions[*index as usize];
@@ -223,69 +223,63 @@ impl Lower<'_> {
         self.work.lowered[id.index()]
     }
 
+    #[inline]
     fn node(&mut self, expr: Expr, target: Target, span: Span) -> IrId {
-        match (expr, target) {
-            (_, Target::Error) | (Expr::Error, _) => self.error(span),
-            (Expr::Model, Target::Column(column)) => {
+        match (target, expr) {
+            (Target::None, expr) => self.unnamed(expr, span),
+            (Target::Column(column), Expr::Model) => {
                 let node = self.column(column, span);
                 match reference(self.source, span).timeframe {
                     Some(frame) => self.timeframe(node, frame, span),
                     None => node,
                 }
             }
-            (_, Target::Column(column)) => self.column(column, span),
-            (_, Target::Definition(index)) => self.definition(index, span),
-            (_, Target::Bool(value)) | (Expr::Bool(value), _) => {
-                self.program.add(Ir::Bool(value), Self::constant(Type::Boolean, span))
+            (Target::Column(column), _) => self.column(column, span),
+            (Target::Definition(index), _) => self.definition(index, span),
+            (Target::Function(function), Expr::Call(call)) => {
+                let call = self.ast.call(call);
+                self.call(function, call, span)
             }
-            (Expr::Number, _) => self.number(span),
-            (Expr::Text, _) => {
+            (Target::RangeEnd(_), Expr::Call(call)) => self.range_end(self.ast.call(call), span),
+            (Target::Bool(value), _) => self.boolean(value, span),
+            (Target::Error | Target::Function(_) | Target::RangeEnd(_), _) => self.error(span),
+        }
+    }
+
+    /// What is no name and calls none. It stays out of the loop over the nodes, where columns need next to nothing.
+    #[inline(never)]
+    fn unnamed(&mut self, expr: Expr, span: Span) -> IrId {
+        match expr {
+            Expr::Binary { op, left, right } => self.binary(op, left, right, span),
+            Expr::Number => self.number(span),
+            Expr::Text => {
                 let source = self.source;
                 let text = unquote(span.text(source));
                 self.text(&text, span)
             }
-            (Expr::Timeframe { base, frame }, _) => {
+            Expr::Bool(value) => self.boolean(value, span),
+            Expr::Sign { sign, operand } => self.sign(sign, operand, span),
+            Expr::Percent(operand) => self.percent(operand, span),
+            Expr::Timeframe { base, frame } => {
                 let base = self.value(base);
                 self.timeframe(base, self.ast.names[frame as usize], span)
             }
-            (Expr::Sign { sign, operand }, _) => self.sign(sign, operand, span),
-            (Expr::Percent(operand), _) => self.percent(operand, span),
-            (Expr::Binary { op, left, right }, _) => self.binary(op, left, right, span),
-            (Expr::Call(call), Target::Function(function)) => {
-                let call = self.ast.call(call);
-                self.call(function, call, span)
-            }
-            (Expr::Cell, _) => self.needs_worksheet(span, "cell references need a worksheet"),
-            (Expr::Tab { .. }, _) => self.needs_worksheet(span, "references to other tabs need a worksheet"),
-            (Expr::Range { from, to }, _) => self.range(from, to, span),
-            _ => self.error(span),
+            Expr::Cell => self.needs_worksheet(span, "cell references need a worksheet"),
+            Expr::Tab { .. } => self.needs_worksheet(span, "references to other tabs need a worksheet"),
+            Expr::Range { from, to } => self.range(from, to, span),
+            Expr::Error | Expr::Name | Expr::Field | Expr::Model | Expr::Call(_) => self.error(span),
         }
     }
 
-    fn needs_worksheet(&mut self, span: Span, what: &str) -> IrId {
+    fn boolean(&mut self, value: bool, span: Span) -> IrId {
+        self.program.add(Ir::Bool(value), Self::constant(Type::Boolean, span))
+    }
+
+    pub(super) fn needs_worksheet(&mut self, span: Span, what: &str) -> IrId {
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(Code::NeedsWorksheet, span, format!("{what}; found `{text}`"))
                 .with_help("name the column, or compute it in a spec with `order_by` and OFFSET"),
-        );
-        self.error(span)
-    }
-
-    fn range(&mut self, from: ExprId, to: ExprId, span: Span) -> IrId {
-        let cellish = [from, to].iter().any(|e| {
-            let text = self.ast.span(*e).text(self.source);
-            let letter = text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase());
-            matches!(self.ast.expr(*e), Expr::Cell | Expr::Tab { .. })
-                || letter
-                || super::unknown::looks_like_cell(text)
-        });
-        if cellish {
-            return self.needs_worksheet(span, "ranges of cells need a worksheet");
-        }
-        let text = self.source_text(span);
-        self.report(
-            Diagnostic::new(Code::NotBuiltYet, span, format!("ranges of names, `{text}`, are not built yet"))
-                .with_help("aggregate in an earlier step, or look back with OFFSET"),
         );
         self.error(span)
     }
@@ -355,8 +349,8 @@ impl Lower<'_> {
     #[inline]
     pub(super) fn value(&mut self, id: ExprId) -> IrId {
         let lowered = self.lowered(id);
-        if self.distinct && matches!(self.program.node(lowered), Ir::Distinct(_)) {
-            let error = self.misplaced_distinct(self.ast.span(id));
+        if self.markers && matches!(self.program.node(lowered), Ir::Distinct(_) | Ir::Range { .. }) {
+            let error = self.misplaced(lowered, self.ast.span(id));
             self.work.lowered[id.index()] = error;
             return error;
         }
@@ -364,7 +358,14 @@ impl Lower<'_> {
     }
 
     #[cold]
-    pub(super) fn misplaced_distinct(&mut self, span: Span) -> IrId {
+    pub(super) fn misplaced(&mut self, marker: IrId, span: Span) -> IrId {
+        match self.program.node(marker) {
+            Ir::Range { .. } => self.misplaced_range(span),
+            _ => self.misplaced_distinct(span),
+        }
+    }
+
+    fn misplaced_distinct(&mut self, span: Span) -> IrId {
         self.report(
             Diagnostic::new(Code::MisplacedDistinct, span, "`DISTINCT` stands only inside COUNT, SUM or AVERAGE")
                 .with_help("write `COUNT(DISTINCT(x))`, or `COUNTUNIQUE(x)`"),

@@ -13,14 +13,17 @@ mod infer_calls;
 mod levels;
 mod lower;
 mod names;
+mod operands;
 mod operators;
 mod order;
 mod overload;
 mod planned;
+mod ranges;
 mod special;
 mod symbols;
 mod timeframe;
 mod unknown;
+mod windows;
 
 pub(crate) use dates::is_iso_date;
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::lower::Lower;
-use super::symbols::{Lookup, Symbols};
+use super::symbols::{Lookup, Symbol, Symbols};
 use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed, means_something_else};
-use super::{Merged, Role, Scope};
+use super::{Merged, Role, Scope, ranges};
 use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::ColumnUse;
+use crate::name_index::Hashed;
 use crate::parse::{reference, unquote};
 use crate::schema::Relation;
 use crate::span::Span;
@@ -26,6 +27,8 @@ pub(super) enum Target {
     Bool(bool),
     /// A function that is called.
     Function(FunctionId),
+    /// One that says where a range begins or ends.
+    RangeEnd(FunctionId),
     /// Reported already.
     Error,
 }
@@ -43,6 +46,8 @@ pub(super) struct Names {
     pub aggregates: bool,
     /// Columns, definitions and truncated columns that the step groups by.
     pub keys: Vec<Key>,
+    /// By node: there is a range in it that nothing below takes. Empty where there are no ranges.
+    pub holds_range: Vec<bool>,
 }
 
 /// Something that is grouped by.
@@ -86,6 +91,8 @@ pub(super) struct Resolver<'a> {
     columns: &'a mut Vec<ColumnUse>,
     /// The relation that the first name came from, when none is chosen.
     settled: Option<Arc<str>>,
+    /// The columns that the step groups by, as far as read.
+    key_columns: Vec<u32>,
     /// How often a similar name may still be looked for: a text of nothing but faults is read as fast as any.
     pub searches: u32,
 }
@@ -108,7 +115,7 @@ pub(super) fn resolve(
     for (index, definition) in ast.definitions.iter().enumerate() {
         names.failed.push(definition.broken);
         let Some(span) = definition.name else { continue };
-        let at = tables.symbols.entry(span, source);
+        let at = tables.symbols.entry(span.text(source).into(), span, source);
         let symbol = tables.symbols.at(at);
         if let Some(first) = symbol.definition {
             names.failed[index] = true;
@@ -123,9 +130,19 @@ pub(super) fn resolve(
             symbol.definition = Some(index as u32);
         }
     }
-    let mut resolver = Resolver { ast, source, scope, diagnostics, tables, columns, settled: None, searches: SEARCHES };
+    let mut resolver = Resolver {
+        ast,
+        source,
+        scope,
+        diagnostics,
+        tables,
+        columns,
+        settled: None,
+        key_columns: Vec::new(),
+        searches: SEARCHES,
+    };
     if ast.ranges {
-        inside_ranges(ast, &mut names.targets);
+        ranges::mark_cells(ast, source, scope, &resolver.tables.symbols, &mut names.targets);
     }
     for (index, definition) in ast.definitions.iter().enumerate() {
         let role = scope.role(definition.part);
@@ -133,16 +150,17 @@ pub(super) fn resolve(
         let may_aggregate = scope.forbids_aggregates(role).is_none();
         let at = definition.first.index();
         let targets = names.targets.get_mut(at..).unwrap_or_default();
-        for (offset, ((expr, _), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
+        for (offset, ((expr, span), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
             let id = ExprId((at + offset) as u32);
             let target = match *expr {
                 _ if *slot == Target::Error => continue,
-                Expr::Name => resolver.name(id, own, role, definition),
+                Expr::Name => resolver.name(id, *span, own, role, definition),
                 Expr::Field | Expr::Model => resolver.field(id, own, role, definition),
                 Expr::Call(call) => {
                     let call = ast.call(call);
                     let target = resolver.function(call.name, call.count as usize);
-                    if let (Target::Function(function), true) = (target, may_aggregate && !names.aggregates) {
+                    let counts = may_aggregate && !ast.ranges && !names.aggregates;
+                    if let (Target::Function(function), true) = (target, counts) {
                         let function = catalog::get(function);
                         let across = call.count > 1 && function.across.is_some();
                         names.aggregates = function.level == Level::Aggregate && !across;
@@ -159,35 +177,28 @@ pub(super) fn resolve(
             *slot = target;
         }
         if role == Role::GroupBy {
-            names.keys.extend(key(ast, definition.body, &names.targets, source));
+            let key = key(ast, definition.body, &names.targets, source);
+            if let Some(Key::Column(column)) = key {
+                resolver.key_columns.push(column);
+            }
+            names.keys.extend(key);
         }
+    }
+    if ast.ranges {
+        ranges::settle(ast, scope, names);
     }
 }
 
 impl Names {
     fn reset(&mut self, ast: &Ast) {
-        let Self { targets, uses, failed, aggregates, keys } = self;
+        let Self { targets, uses, failed, aggregates, keys, holds_range } = self;
         targets.clear();
         targets.resize(ast.len(), Target::None);
         uses.clear();
         failed.clear();
         *aggregates = false;
         keys.clear();
-    }
-}
-
-/// A range or a reference to a tab is reported as a whole, and what it is made of is not.
-fn inside_ranges(ast: &Ast, targets: &mut [Target]) {
-    let mut inside: Vec<ExprId> = Vec::new();
-    for at in (0..ast.len() as u32).rev() {
-        let id = ExprId(at);
-        if matches!(ast.expr(id), Expr::Range { .. } | Expr::Tab { .. }) && targets[id.index()] == Target::None {
-            inside.extend(ast.children(id));
-            while let Some(id) = inside.pop() {
-                targets[id.index()] = Target::Error;
-                inside.extend(ast.children(id));
-            }
-        }
+        holds_range.clear();
     }
 }
 
@@ -209,8 +220,8 @@ fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key>
 }
 
 impl Resolver<'_> {
-    fn name(&mut self, id: ExprId, own: Option<&str>, role: Role, definition: &Definition) -> Target {
-        let span = self.ast.span(id);
+    #[inline]
+    fn name(&mut self, id: ExprId, span: Span, own: Option<&str>, role: Role, definition: &Definition) -> Target {
         self.name_at(span, own, role).unwrap_or_else(|| {
             let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(span.text(self.source)));
             self.missing(id, span, is_own, definition)
@@ -218,41 +229,66 @@ impl Resolver<'_> {
     }
 
     /// What the name means; none when it is not known.
+    #[inline(always)]
     fn name_at(&mut self, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
-        let text = span.text(self.source);
-        let symbol = self.tables.symbols.entry(span, self.source);
+        let name = Hashed::from(span.text(self.source));
+        match self.tables.symbols.find(name, self.source) {
+            Some(&Symbol { definition: None, column: Lookup::Column(column), .. })
+                if !self.is_unsettled(column, name.name, own) =>
+            {
+                Some(self.one_relation(column, span))
+            }
+            _ => self.look_up(name, span, own, role),
+        }
+    }
+
+    /// A name that was not met before, or is not only a column.
+    #[inline(never)]
+    fn look_up(&mut self, name: Hashed<'_>, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
+        let text = name.name;
+        let symbol = self.tables.symbols.entry(name, span, self.source);
         let known = *self.tables.symbols.at(symbol);
         if let (Some(definition), lookup) = (known.definition, known.column)
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
         {
             // A condition on rows sees the input first, then definitions.
             let column_first =
-                role.sees_input_first() && (matches!(lookup, Lookup::Column(_)) || self.find_column(text).is_some());
+                role.sees_input_first() && (matches!(lookup, Lookup::Column(_)) || self.find_column(name).is_some());
             if !column_first {
                 return Some(Target::Definition(definition));
             }
         }
         let mut lookup = known.column;
         if lookup == Lookup::Not {
-            lookup = self.column(text);
+            lookup = self.column(name);
             self.tables.symbols.at(symbol).column = lookup;
         }
         match lookup {
             Lookup::Column(column) if self.is_unsettled(column, text, own) => Some(self.unsettled(text, span)),
             Lookup::Column(column) => Some(self.one_relation(column, span)),
-            Lookup::Ambiguous => Some(self.ambiguous(text, span)),
+            Lookup::Ambiguous => Some(match self.key_called(text, role) {
+                Some(column) => Target::Column(column),
+                None => self.ambiguous(text, span),
+            }),
             Lookup::Missing | Lookup::Not => None,
         }
     }
 
+    /// The column of this name that the step groups by, for what is asked of its groups.
+    fn key_called(&self, text: &str, role: Role) -> Option<u32> {
+        let of_groups = role == Role::Having || role.orders_groups();
+        let is = |column: &u32| self.columns[*column as usize].name.eq_ignore_ascii_case(text);
+        self.key_columns.iter().copied().find(is).filter(|_| of_groups)
+    }
+
     /// The column of the scope with this name: relation and position.
-    pub(super) fn find_column(&self, name: &str) -> Option<(usize, usize)> {
+    pub(super) fn find_column(&self, name: Hashed<'_>) -> Option<(usize, usize)> {
         self.scope.relations.iter().enumerate().find_map(|(r, relation)| Some((r, relation.position(name)?)))
     }
 
-    fn column(&mut self, name: &str) -> Lookup {
+    fn column(&mut self, name: Hashed<'_>) -> Lookup {
         let scope = self.scope;
-        if let Some(merged) = scope.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name)) {
+        if let Some(merged) = scope.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name.name)) {
             return self.merged_column(merged, name);
         }
         let mut found = None;
@@ -266,13 +302,13 @@ impl Resolver<'_> {
         }
         match found {
             Some((r, position)) => Lookup::Column(self.use_column(r, position)),
-            None if self.scope.open && !means_something_else(name) => {
+            None if self.scope.open && !means_something_else(name.name) => {
                 // Of several relations it is the one that may have it; where that may be more than one, SQL will tell.
                 let mut open = scope.relations.iter().filter(|r| r.is_open());
                 Lookup::Column(match (open.next(), open.next()) {
-                    (Some(relation), None) => self.open_column(Some(relation.name()), name),
+                    (Some(relation), None) => self.open_column(Some(relation.name()), name.name),
                     _ => {
-                        self.columns.push(unknown_column(None, name, false));
+                        self.columns.push(unknown_column(None, name.name, false));
                         self.columns.len() as u32 - 1
                     }
                 })
@@ -295,6 +331,7 @@ impl Resolver<'_> {
                 relation: Some(relation.shared_name()),
                 name: column.shared_name(),
                 quoted: column.is_quoted(),
+                bare: column.bare(),
                 ty: column.ty(),
                 nullable: column.is_nullable(),
                 size: column.size(),
@@ -307,11 +344,16 @@ impl Resolver<'_> {
     }
 
     /// Without a chosen relation, all names come from one.
+    #[inline]
     fn one_relation(&mut self, column: u32, span: Span) -> Target {
-        if self.scope.relations.len() > 1
-            && !self.scope.chosen
-            && let Some(relation) = &self.columns[column as usize].relation
-        {
+        if self.scope.relations.len() > 1 && !self.scope.chosen {
+            return self.same_relation(column, span);
+        }
+        Target::Column(column)
+    }
+
+    fn same_relation(&mut self, column: u32, span: Span) -> Target {
+        if let Some(relation) = &self.columns[column as usize].relation {
             match &self.settled {
                 None => self.settled = Some(relation.clone()),
                 Some(first) if first != relation => {
@@ -353,8 +395,8 @@ impl Resolver<'_> {
             // A name in `${…}` is never a cell, and may hold blanks.
             if self.scope.open
                 && self.scope.relations.is_empty()
-                && self.find_column(text).is_none()
-                && self.tables.symbols.find(text, self.source).is_none()
+                && self.find_column(text.into()).is_none()
+                && self.tables.symbols.find(text.into(), self.source).is_none()
             {
                 return Target::Column(self.open_column(None, text));
             }
@@ -407,7 +449,7 @@ impl Resolver<'_> {
     }
 
     /// A column that both sides of a join have.
-    fn merged_column(&mut self, merged: &Merged, name: &str) -> Lookup {
+    fn merged_column(&mut self, merged: &Merged, name: Hashed<'_>) -> Lookup {
         let scope = self.scope;
         let owns =
             |(r, relation): (usize, &Relation)| relation.position(name).is_some() && !merged.relations.contains(&r);
@@ -419,7 +461,7 @@ impl Resolver<'_> {
             let Some(known) = scope.relations.get(*relation) else { continue };
             of.push(match known.position(name) {
                 Some(position) => self.use_column(*relation, position),
-                None => self.open_column(Some(known.name()), name),
+                None => self.open_column(Some(known.name()), name.name),
             });
         }
         match of.as_slice() {
@@ -475,6 +517,7 @@ fn unknown_column(relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse
         relation: relation.map(Arc::from),
         name: Arc::from(name),
         quoted,
+        bare: 0,
         ty: Type::Unknown,
         nullable: true,
         size: 0,

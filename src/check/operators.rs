@@ -94,13 +94,14 @@ impl Lower<'_> {
 
     pub(super) fn binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> IrId {
         let (mut a, mut b) = (self.value(left), self.value(right));
-        if self.is_error(a) || self.is_error(b) || (self.broken && op.compares() && compares(self.ast, left)) {
+        let mut operands = self.operands(&[a, b], span);
+        if operands.error() || (self.broken && op.compares() && compares(self.ast, left)) {
             return self.error(span);
         }
-        if op == BinaryOp::Concat {
+        if op == BinaryOp::Concat && !operands.texts() {
             a = self.text_of(a);
             b = self.text_of(b);
-            return self.apply_checked(internal::CONCAT, &[a, b], span, "&");
+            operands = self.operands(&[a, b], span);
         }
         if op == BinaryOp::Divide && self.is_zero(b) {
             // The documented way to write an empty value.
@@ -121,20 +122,20 @@ impl Lower<'_> {
                 BinaryOp::Divide => a = self.blank_as_zero(a),
                 _ => {}
             }
+            operands = self.operands(&[a, b], span);
         }
-        if let Some(value) = self.past_32_bits(op, a, b) {
+        if operands.meta.level == Level::Const
+            && let Some(value) = self.past_32_bits(op, a, b)
+        {
             self.program.folded = true;
             return self.integer(&value.to_string(), span);
         }
-        self.apply_checked(function_of(op), &[a, b], span, op.symbol())
+        self.apply_to(function_of(op), &[a, b], operands, op.symbol())
     }
 
-    /// The value of arithmetic on integer literals where it is past 32 bits: engines read short literals as such
+    /// The value of constant arithmetic on integer literals where it is past 32 bits: engines read short literals as such
     /// integers, and `60 * 60 * 24 * 1000 * 30` would overflow.
     fn past_32_bits(&self, op: BinaryOp, a: IrId, b: IrId) -> Option<i64> {
-        if [a, b].iter().any(|id| self.program.meta(*id).level != Level::Const) {
-            return None;
-        }
         let (a, b) = (self.constant_integer(a, 8)?, self.constant_integer(b, 8)?);
         let value = computed(op, a, b)?;
         i32::try_from(value).is_err().then_some(value)
@@ -206,13 +207,14 @@ fn hundredth(text: &str) -> Option<String> {
     }
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |d| ("-", d));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let padded = format!("{whole:0>3}");
-    let (front, back) = padded.split_at(padded.len() - 2);
-    let fraction = format!("{back}{fraction}");
-    let fraction = fraction.trim_end_matches('0');
-    let front = front.trim_start_matches('0');
+    // Three digits at least stand before the point, so that it can move.
+    let zeros = &"000"[whole.len().min(3)..];
+    let all = [zeros, whole, fraction].concat();
+    let (front, back) = all.split_at(zeros.len() + whole.len() - 2);
+    let (front, back) = (front.trim_start_matches('0'), back.trim_end_matches('0'));
     let front = if front.is_empty() { "0" } else { front };
-    Some(if fraction.is_empty() { format!("{sign}{front}.0") } else { format!("{sign}{front}.{fraction}") })
+    let back = if back.is_empty() { "0" } else { back };
+    Some([sign, front, ".", back].concat())
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use super::convert::What;
 use super::lower::Lower;
-use crate::catalog::{self, Function, FunctionId, Nulls, Overload, OverloadId, Param, ParamType, ResultType, tables};
-use crate::ir::{Ir, IrId, Meta, Slice};
+use super::operands::{Operands, kind};
+use crate::catalog::{self, Function, FunctionId, Nulls, Overload, OverloadId, Param, ParamType, ResultType};
+use crate::ir::{Ir, IrId, Slice};
 use crate::span::Span;
 use crate::types::Type;
 
@@ -27,147 +28,137 @@ pub(super) struct Choice {
     pub overload: OverloadId,
     pub ty: Type,
     pub nulls: Nulls,
+    /// The function may give another value at each call.
+    pub volatile: bool,
     /// The type that literals with a point are given.
     point: Type,
 }
 
-/// Choices that were made before, by function and types of arguments: where these alone decide and the arguments are
-/// taken as they are.
+/// Choices that were made before, by function and kinds of arguments, or also the value of a literal: where these alone
+/// decide and the arguments are taken as they are.
 #[derive(Debug, Default)]
 pub(super) struct Choices {
-    known: Vec<Option<Choice>>,
+    /// By a hash of the call; a later one takes the place of an earlier one.
+    known: Vec<(u64, Choice)>,
 }
 
-/// As many as there are types, and no argument, and a literal integer so short that it is in every range of literals
-/// that is not a narrow one.
-const KINDS: usize = Type::COUNT + 2;
-const NO_ARGUMENT: usize = Type::COUNT;
-const SHORT_INTEGER: usize = Type::COUNT + 1;
+impl Choices {
+    const PLACES: usize = 1024;
 
-/// What arguments are together.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Operands {
-    /// Level and the like of what is made of them.
-    pub meta: Meta,
-    /// Some may be NULL; all may.
-    pub any_null: bool,
-    pub all_null: bool,
-    /// Some is a literal NULL; some has an error.
-    pub null: bool,
-    pub error: bool,
-    /// The place of a choice for them, in those of a function.
-    kinds: usize,
-    /// Some is a literal whose value or neighbours may decide; some is a short one.
-    integer: bool,
-    short: bool,
-    text: bool,
-    /// Some is a literal with a point; some is so typed and is none.
-    point: bool,
-    pointed: bool,
-    /// All are texts.
-    texts: bool,
+    fn place(call: u64) -> usize {
+        (call.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - Self::PLACES.ilog2())) as usize
+    }
+
+    #[inline]
+    fn find(&self, call: u64) -> Option<Choice> {
+        let (known, choice) = self.known.get(Self::place(call))?;
+        (*known == call).then_some(*choice)
+    }
+
+    fn note(&mut self, call: u64, choice: Choice) {
+        if self.known.is_empty() {
+            // The greatest number is that of no call.
+            self.known.resize(Self::PLACES, (u64::MAX, choice));
+        }
+        self.known[Self::place(call)] = (call, choice);
+    }
 }
 
 impl Lower<'_> {
-    /// Looks once at all arguments.
-    pub(super) fn operands(&self, args: &[IrId], span: Span) -> Operands {
-        let mut all = Operands {
-            meta: Self::constant(Type::Unknown, span),
-            any_null: false,
-            all_null: true,
-            null: false,
-            error: false,
-            kinds: 0,
-            integer: false,
-            short: false,
-            text: false,
-            point: false,
-            pointed: false,
-            texts: true,
-        };
-        for arg in args {
-            let (node, meta) = self.program.entry(*arg);
-            let mut kind = meta.ty as usize;
-            match node {
-                Ir::Error => all.error = true,
-                Ir::Null => all.null = true,
-                Ir::Number(digits) if meta.ty == Type::Integer && digits.count < 10 => {
-                    all.short = true;
-                    kind = SHORT_INTEGER;
-                }
-                Ir::Number(_) => {
-                    all.integer |= meta.ty == Type::Integer;
-                    all.point |= meta.ty == Type::Point;
-                }
-                Ir::Text(_) => all.text = true,
-                _ => all.pointed |= meta.ty == Type::Point,
-            }
-            all.texts &= meta.ty == Type::Text;
-            all.any_null |= meta.nullable;
-            all.all_null &= meta.nullable;
-            all.meta.take(meta);
-            all.kinds = all.kinds.wrapping_mul(KINDS).wrapping_add(kind);
+    /// The overload that serves these arguments; none where it is reported that none does.
+    #[inline(always)]
+    pub(super) fn choose(&mut self, id: FunctionId, args: &[IrId], operands: &Operands, shown: &str) -> Option<Chosen> {
+        let call = Self::call_of(id, args, operands);
+        match call.and_then(|call| self.choices().find(call)) {
+            Some(choice) => Some(self.as_before(choice, args, operands)),
+            None => self.choose_anew(id, args, operands, call, shown),
         }
-        all
     }
 
-    /// The overload that serves these arguments; none where it is reported that none does.
-    pub(super) fn choose(
+    #[inline]
+    fn as_before(&mut self, choice: Choice, args: &[IrId], operands: &Operands) -> Chosen {
+        if operands.points() {
+            self.points_to(args, choice.point);
+        }
+        Chosen { args: self.program.add_args(args), choice, as_given: true }
+    }
+
+    #[cold]
+    fn points_to(&mut self, args: &[IrId], ty: Type) {
+        for arg in args {
+            let meta = self.program.meta_mut(*arg);
+            meta.ty = if meta.ty == Type::Point { ty } else { meta.ty };
+        }
+    }
+
+    #[cold]
+    fn choose_anew(
         &mut self,
         id: FunctionId,
         args: &[IrId],
         operands: &Operands,
-        span: Span,
+        call: Option<u64>,
         shown: &str,
     ) -> Option<Chosen> {
         let function = catalog::get(id);
-        let key = Self::key(id, function, args, operands);
-        if let Some(choice) = key.and_then(|key| self.choices().known.get(key).copied().flatten()) {
-            if operands.point {
-                for arg in args {
-                    let meta = self.program.meta_mut(*arg);
-                    meta.ty = if meta.ty == Type::Point { choice.point } else { meta.ty };
-                }
-            }
-            return Some(Chosen { args: self.program.add_args(args), choice, as_given: true });
+        let call = call.and_then(|call| self.decided_by(call, function, args, operands));
+        if let Some(choice) = call.and_then(|call| self.choices().find(call)) {
+            return Some(self.as_before(choice, args, operands));
         }
-        let point = args.iter().copied().find(|a| operands.point && self.program.meta(*a).ty == Type::Point);
+        let has_point = operands.points();
+        let point = args.iter().copied().find(|a| has_point && self.program.meta(*a).ty == Type::Point);
         let Some((index, taken)) = self.search(function, args, shown) else {
-            self.mismatched(function, args, span, shown);
+            self.mismatched(function, args, operands.meta.span, shown);
             return None;
         };
         let overload = &function.overloads[index];
         let taken = taken?;
         let ty = self.result_type(function, overload, &taken);
         let point = point.map_or(Type::Point, |p| self.program.meta(p).ty);
-        let choice = Choice { overload: overload.id, ty, nulls: overload.nulls.unwrap_or(function.nulls), point };
+        let nulls = overload.nulls.unwrap_or(function.nulls);
+        let choice = Choice { overload: overload.id, ty, nulls, volatile: function.volatile, point };
         let as_given = taken == args;
-        if let (Some(key), true) = (key, as_given) {
-            let known = &mut self.choices().known;
-            if known.is_empty() {
-                known.resize(tables::FUNCTIONS.len() * KINDS * KINDS, None);
-            }
-            known[key] = Some(choice);
+        if let Some(call) = call.filter(|_| as_given) {
+            self.choices().note(call, choice);
         }
         let args = self.program.add_args(&taken);
         self.give_back(taken);
         Some(Chosen { args, choice, as_given })
     }
 
-    /// The place of the choice among those made before, where types alone decide.
-    fn key(id: FunctionId, function: &Function, args: &[IrId], operands: &Operands) -> Option<usize> {
-        // A text may be a date; beside texts it is not. A literal NULL is of any type.
-        let decides = operands.pointed
-            || operands.null
-            || (operands.integer && function.literals)
-            || (operands.short && function.narrow_literals)
-            || (operands.text && (function.literal_dates || !operands.texts));
-        let kinds = match args.len() {
-            1 => operands.kinds * KINDS + NO_ARGUMENT,
-            2 => operands.kinds,
+    /// The function and the kinds of its arguments as a number; none for more than two of them.
+    #[inline]
+    fn call_of(id: FunctionId, args: &[IrId], operands: &Operands) -> Option<u64> {
+        let digits = match args {
+            [] => kind::NO_ARGUMENT * kind::COUNT + kind::NO_ARGUMENT,
+            [_] => operands.digits * kind::COUNT + kind::NO_ARGUMENT,
+            [_, _] => operands.digits,
             _ => return None,
         };
-        (!decides).then_some(usize::from(id.0) * KINDS * KINDS + kinds)
+        Some(u64::from(u32::from(id.0) * kind::COUNT * kind::COUNT + digits))
+    }
+
+    /// What tells which overload is meant: the function and the kinds of its arguments, and the value of a short literal
+    /// where that does too; none where more does.
+    fn decided_by(&self, call: u64, function: &Function, args: &[IrId], operands: &Operands) -> Option<u64> {
+        // A text may be a date; beside texts it is not. A literal NULL is of any type, and so is what is typed as a
+        // literal with a point and is none.
+        if operands.null()
+            || operands.some(Type::Point as u32)
+            || (operands.some(kind::LONG_INTEGER) && function.literals)
+            || (operands.some(kind::TEXT) && (function.literal_dates || !operands.texts()))
+        {
+            return None;
+        }
+        if !(operands.some(kind::SHORT_INTEGER) && function.narrow_literals) {
+            return Some(call);
+        }
+        let mut values = args.iter().filter_map(|a| self.literal_integer(*a));
+        match (values.next(), values.next()) {
+            // An odd number, so that it is none of those without a value.
+            (Some(value), None) => Some(call | (value.wrapping_mul(2) as u64 | 1) << u32::BITS),
+            _ => None,
+        }
     }
 
     /// The place of the overload that fits best, and the arguments as it takes them; none for these when what is wrong

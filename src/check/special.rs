@@ -5,7 +5,7 @@ use super::lower::Lower;
 use crate::ast::{Call, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta};
+use crate::ir::{Ir, IrId, Meta, Place};
 use crate::span::Span;
 use crate::types::{Level, Type};
 
@@ -36,6 +36,11 @@ impl Lower<'_> {
             Lowering::Distinct => self.lower_distinct(args[0], span),
             Lowering::Concat => self.lower_concat(args, span),
             Lowering::Offset => self.lower_offset(args, span),
+            Lowering::First => self.lower_end(args[0], function, Place::First, span),
+            Lowering::Last => self.lower_end(args[0], function, Place::Last, span),
+            Lowering::Row => self.lower_row(function, span),
+            Lowering::Rank | Lowering::OmniRank => self.lower_rank(args, function, span),
+            Lowering::PercentRank => self.lower_percent_rank(args, function, span),
             Lowering::Datedif => self.lower_datedif(args, span),
             Lowering::Date => self.lower_date(args, span),
             Lowering::SumIf
@@ -52,10 +57,13 @@ impl Lower<'_> {
     /// The values of all, in a list to be given back; none when one has an error.
     pub(super) fn values(&mut self, args: &[ExprId]) -> Option<Vec<IrId>> {
         let mut values = self.list();
+        let mut error = false;
         for arg in args {
-            values.push(self.value(*arg));
+            let value = self.value(*arg);
+            error |= self.is_error(value);
+            values.push(value);
         }
-        if values.iter().any(|v| self.is_error(*v)) {
+        if error {
             self.give_back(values);
             return None;
         }
@@ -124,12 +132,15 @@ impl Lower<'_> {
     }
 
     fn lower_distinct(&mut self, arg: ExprId, span: Span) -> IrId {
-        let x = self.value(arg);
+        let x = match self.program.node(self.lowered(arg)) {
+            Ir::Range { .. } => self.lowered(arg),
+            _ => self.value(arg),
+        };
         if self.is_error(x) {
             return x;
         }
         let meta = Meta { span, ..self.program.meta(x) };
-        self.distinct = true;
+        self.markers = true;
         self.program.add(Ir::Distinct(x), meta)
     }
 
@@ -151,87 +162,6 @@ impl Lower<'_> {
             Some(id) => id,
             None => self.error(span),
         }
-    }
-
-    fn lower_offset(&mut self, args: &[ExprId], span: Span) -> IrId {
-        let Some(values) = self.values(args) else { return self.error(span) };
-        let Some(rows) = self.literal_integer(values[1]) else {
-            return self.constant_expected(values[1], "OFFSET", "rows", "OFFSET(x, -1)");
-        };
-        if let Some(columns) = values.get(2)
-            && self.literal_integer(*columns) != Some(0)
-        {
-            let at = self.program.meta(*columns).span;
-            self.report(
-                Diagnostic::new(Code::NeedsWorksheet, at, "OFFSET to another column needs a worksheet")
-                    .with_help("name that column, `OFFSET(other, -1)`"),
-            );
-            return self.error(span);
-        }
-        let value = values[0];
-        let rows_span = self.program.meta(values[1]).span;
-        self.give_back(values);
-        let meta = self.program.meta(value);
-        if rows == 0 {
-            return value;
-        }
-        if self.late(Level::Window, span) {
-            return self.error(span);
-        }
-        if !self.scope.ordered {
-            let help = if self.scope.strata {
-                "add `order_by:` to the step, for example `order_by: month`"
-            } else {
-                "say the order, for example `--order-by month`"
-            };
-            self.report(
-                Diagnostic::new(Code::OrderNeeded, span, "`OFFSET` looks at other rows and nothing says their order")
-                    .with_help(help),
-            );
-            return self.error(span);
-        }
-        if meta.level == Level::Window && !self.scope.strata {
-            self.report(
-                Diagnostic::new(Code::NeedsQuery, span, "a window over a window cannot be one expression")
-                    .with_help("write a spec and compile it with `formulac query`, which computes one after the other"),
-            );
-            return self.error(span);
-        }
-        if meta.level == Level::Row && self.grouped && !meta.keyed {
-            let text = self.source_text(meta.span);
-            self.report(
-                Diagnostic::new(
-                    Code::MixedLevels,
-                    meta.span,
-                    format!("`OFFSET` looks at groups, and `{text}` is a value per row"),
-                )
-                .with_label("one value per row")
-                .with_help("aggregate it, or add it to `group_by`"),
-            );
-            return self.error(span);
-        }
-        self.alone(value);
-        let count = self.integer(&rows.unsigned_abs().to_string(), rows_span);
-        let function = if rows < 0 { internal::LAG } else { internal::LEAD };
-        let overload = catalog::get(function).overloads[0].id;
-        let ty = if meta.ty == Type::Point { Type::Float } else { meta.ty };
-        let meta = Meta { ty, nullable: true, level: Level::Window, keyed: true, volatile: meta.volatile, span };
-        let call = self.add_all(|args| Ir::Apply { overload, args }, &[value, count], meta);
-        self.program.add(Ir::Window { call }, meta)
-    }
-
-    fn constant_expected(&mut self, id: IrId, function: &str, param: &str, example: &str) -> IrId {
-        let span = self.program.meta(id).span;
-        let text = self.source_text(span);
-        self.report(
-            Diagnostic::new(
-                Code::ConstantExpected,
-                span,
-                format!("`{param}` of `{function}` must be a constant, found `{text}`"),
-            )
-            .with_help(format!("write a number, `{example}`")),
-        );
-        self.error(span)
     }
 
     fn lower_datedif(&mut self, args: &[ExprId], span: Span) -> IrId {
@@ -264,15 +194,16 @@ impl Lower<'_> {
 
     fn lower_date(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
-        let parts: Vec<i64> = values.iter().filter_map(|v| self.literal_integer(*v)).collect();
-        let [year, month, day] = parts.as_slice() else {
+        let part = |index: usize| self.literal_integer(*values.get(index)?);
+        let (Some(year), Some(month), Some(day)) = (part(0), part(1), part(2)) else {
             if let Some((function, date)) = self.first_day(&values) {
                 self.program.folded = true;
                 return self.apply_checked(function, &[date], span, "DATE");
             }
             return self.apply_checked(internal::DATE_FROM_PARTS, &values, span, "DATE");
         };
-        match super::dates::roll(*year, *month, *day) {
+        self.give_back(values);
+        match super::dates::roll(year, month, day) {
             Some(iso) => {
                 let text = self.program.add_text(&iso);
                 self.program.add(Ir::Date(text), Self::constant(Type::Date, span))

@@ -1,6 +1,6 @@
 //! The names of a text, and what each stands for.
 
-use crate::name_index::NameIndex;
+use crate::name_index::{Hashed, NameIndex};
 use crate::span::Span;
 
 /// What a name was found to be as a column.
@@ -35,7 +35,8 @@ impl Symbols {
         self.index.reset(names);
     }
 
-    pub fn find(&self, name: &str, source: &str) -> Option<&Symbol> {
+    #[inline]
+    pub fn find(&self, name: Hashed<'_>, source: &str) -> Option<&Symbol> {
         self.index.find(name, |i| self.all[i].name.text(source)).map(|i| &self.all[i])
     }
 
@@ -43,12 +44,13 @@ impl Symbols {
         &mut self.all[place]
     }
 
-    /// The place of the symbol of this name; a new one where there is none.
-    pub fn entry(&mut self, name: Span, source: &str) -> usize {
+    /// The place of the symbol of this name, which stands at `span`; a new one where there is none.
+    #[inline]
+    pub fn entry(&mut self, name: Hashed<'_>, span: Span, source: &str) -> usize {
         let all = &self.all;
-        let place = self.index.add(name.text(source), all.len(), |i| all[i].name.text(source));
+        let place = self.index.add(name, all.len(), |i| all[i].name.text(source));
         if place == self.all.len() {
-            self.all.push(Symbol { name, definition: None, column: Lookup::Not });
+            self.all.push(Symbol { name: span, definition: None, column: Lookup::Not });
         }
         place
     }

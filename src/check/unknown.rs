@@ -159,8 +159,8 @@ impl Resolver<'_> {
     #[cold]
     pub(super) fn no_function(&mut self, text: &str, span: Span, count: usize) -> Target {
         let diagnostic = super::planned::diagnostic(&text.to_ascii_uppercase(), span).unwrap_or_else(|| {
-            let known = self.tables.symbols.find(text, self.source).is_some_and(|s| s.definition.is_some());
-            if known || self.find_column(text).is_some() {
+            let known = self.tables.symbols.find(text.into(), self.source).is_some_and(|s| s.definition.is_some());
+            if known || self.find_column(text.into()).is_some() {
                 return Diagnostic::new(Code::UnknownFunction, span, format!("`{text}` is a name, not a function"))
                     .with_help("put an operator before the bracket; there is no implied multiplication");
             }

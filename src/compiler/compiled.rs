@@ -39,6 +39,22 @@ impl ReadColumn {
     }
 }
 
+/// Which of all columns a definition reads.
+#[derive(Clone, Debug)]
+pub(super) enum Reads {
+    /// The first ones, so many, as the only definition of a text does.
+    First(usize),
+    /// By index, in the order of first use.
+    These(Vec<u32>),
+}
+
+impl Reads {
+    pub fn of(indices: &[u32]) -> Self {
+        let in_order = indices.iter().zip(0..).all(|(index, place)| *index == place);
+        if in_order { Self::First(indices.len()) } else { Self::These(indices.to_vec()) }
+    }
+}
+
 /// A compiled definition.
 #[derive(Clone, Debug)]
 pub struct Definition {
@@ -47,7 +63,7 @@ pub struct Definition {
     pub(super) ty: Type,
     pub(super) level: Level,
     pub(super) nullable: bool,
-    pub(super) reads: Vec<u32>,
+    pub(super) reads: Reads,
     /// All that the text reads; there once all its definitions are.
     pub(super) columns: Option<Arc<[ReadColumn]>>,
     pub(super) description: Option<String>,
@@ -89,7 +105,11 @@ impl Definition {
     /// The input columns that it reads, by itself or through others, in the order of first use.
     pub fn columns(&self) -> impl Iterator<Item = &ReadColumn> {
         let all = self.columns.as_deref().unwrap_or_default();
-        self.reads.iter().filter_map(|i| all.get(*i as usize))
+        let (first, these) = match &self.reads {
+            Reads::First(count) => (*count, &[][..]),
+            Reads::These(indices) => (0, indices.as_slice()),
+        };
+        all.iter().take(first).chain(these.iter().filter_map(|i| all.get(*i as usize)))
     }
 
     /// The text of the `///` lines above it.

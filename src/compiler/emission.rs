@@ -1,13 +1,13 @@
-//! The SQL of checked definitions, one after the other, and the columns that each reads.
+//! The SQL of checked definitions, one after the other.
 
 use std::sync::Arc;
 
-use super::compiled::{Definition, ReadColumn};
+use super::compiled::{Definition, ReadColumn, Reads};
 use super::{Compiler, order_key};
 use crate::check::Role;
 use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
-use crate::ir::{Ir, IrId, Program};
+use crate::ir::Program;
 use crate::memory::Memory;
 use crate::parse;
 use crate::sql;
@@ -21,14 +21,13 @@ impl Compiler {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<Definition> {
         let options = &*self.options;
-        let Memory { ast, program, emit: work, reads, print, .. } = memory;
+        let Memory { ast, program, emit: work, print, .. } = memory;
         work.tree.clear();
         let mut definitions: Vec<Definition> = Vec::with_capacity(program.definitions.len());
-        reads.reset(program);
         let mut budget = options.limits.output;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
         emitter.grouped_by_keys = roles.contains(&Role::GroupBy);
-        self.windows(program, ast, roles, &mut emitter);
+        self.windows(program, ast, roles, text, &mut emitter);
         for index in &program.order {
             let at = *index as usize;
             let definition = &program.definitions[at];
@@ -36,7 +35,6 @@ impl Compiler {
             if definition.failed || roles.get(part as usize) != Some(&Role::Definitions) {
                 continue;
             }
-            let read = reads.of(program, at, &definitions);
             let mark = emitter.mark_tree();
             let Some(root) = emitter.definition(*index) else { continue };
             let meta = program.meta(definition.root);
@@ -71,14 +69,13 @@ impl Compiler {
             if !definition.used {
                 emitter.forget(mark);
             }
-            reads.note(at, definitions.len());
             definitions.push(Definition {
                 name: definition.name.clone(),
                 sql,
                 ty: meta.ty,
                 level: meta.level,
                 nullable: meta.nullable,
-                reads: read,
+                reads: Reads::of(emitter.reads()),
                 columns: None,
                 description: parse::description(text, definition.span.start),
                 span: definition.span,
@@ -92,20 +89,34 @@ impl Compiler {
         definitions
     }
 
-    /// The SQL of the order and the partitions of windows.
-    fn windows(&self, program: &Program, ast: &crate::ast::Ast, roles: &[Role], emitter: &mut Emitter<'_>) {
-        let mut keys = self.options.order_by.iter();
+    /// The SQL of the order and the partitions of windows: as in a spec's step, the keys that nothing orders by part the
+    /// groups, unless partitions are named.
+    fn windows(&self, program: &Program, ast: &crate::ast::Ast, roles: &[Role], text: &str, emitter: &mut Emitter<'_>) {
+        let default = self.options.partition_by.is_empty() && !self.options.order_by.is_empty();
+        let mut order = self.options.order_by.iter();
+        let mut partition = Vec::new();
         for (index, definition) in ast.definitions.iter().enumerate() {
             let role = roles.get(definition.part as usize);
-            let descending =
-                if role == Some(&Role::OrderBy) { keys.next().is_some_and(|k| order_key(k).1) } else { false };
+            let key = order.as_slice().first().filter(|_| role == Some(&Role::OrderBy));
+            let descending = key.is_some_and(|key| order_key(key).1);
+            if key.is_some() {
+                order.next();
+            }
             if program.definitions.get(index).is_none_or(|d| d.failed) {
                 continue;
             }
+            let ordered_by = |key: &str| {
+                let name = definition.span.text(text).trim();
+                name.eq_ignore_ascii_case(order_key(key).0)
+            };
             match role {
                 Some(Role::PartitionBy) => {
                     let sql = emitter.definition(index as u32);
-                    emitter.windows.partition.extend(sql);
+                    emitter.windows.own_partition.extend(sql);
+                    partition.extend(sql);
+                }
+                Some(Role::GroupBy) if default && !self.options.order_by.iter().any(|key| ordered_by(key)) => {
+                    partition.extend(emitter.definition(index as u32));
                 }
                 Some(Role::OrderBy) => {
                     if let Some(sql) = emitter.definition(index as u32) {
@@ -117,50 +128,6 @@ impl Compiler {
                 _ => {}
             }
         }
-    }
-}
-
-/// Which columns definitions read.
-#[derive(Debug, Default)]
-pub(crate) struct Reads {
-    /// By column: the last definition, counted from 1, that was seen to read it.
-    seen: Vec<usize>,
-    found: Vec<u32>,
-    /// By definition: its place among the compiled ones.
-    places: Vec<usize>,
-}
-
-impl Reads {
-    fn reset(&mut self, program: &Program) {
-        self.seen.clear();
-        self.seen.resize(program.columns.len(), 0);
-        self.places.clear();
-        self.places.resize(program.definitions.len(), usize::MAX);
-    }
-
-    fn note(&mut self, definition: usize, place: usize) {
-        self.places[definition] = place;
-    }
-
-    /// The columns that a definition reads, those of the definitions that it uses included.
-    fn of(&mut self, program: &Program, index: usize, compiled: &[Definition]) -> Vec<u32> {
-        self.found.clear();
-        let mut read = |column: u32| {
-            if std::mem::replace(&mut self.seen[column as usize], index + 1) != index + 1 {
-                self.found.push(column);
-            }
-        };
-        let definition = &program.definitions[index];
-        for at in definition.first.0..definition.root.0 + 1 {
-            match program.node(IrId(at)) {
-                Ir::Column(column) => read(column),
-                Ir::Definition(used) => {
-                    let used = compiled.get(self.places[used as usize]);
-                    used.map_or(&[][..], |d| &d.reads).iter().for_each(|c| read(*c));
-                }
-                _ => {}
-            }
-        }
-        self.found.clone()
+        emitter.windows.partition = partition;
     }
 }

@@ -6,7 +6,6 @@ mod emission;
 use std::sync::Arc;
 
 pub use compiled::{Compiled, Definition, ReadColumn};
-pub(crate) use emission::Reads;
 
 use crate::check::{self, Context, Role, Scope};
 use crate::diag::{self, Code, Diagnostic};

@@ -166,11 +166,11 @@ codes! {
         "The schema has no relation of this name."
         Orders("SUM(ordres.amount)") => Orders("SUM(orders.amount)");
     NeedsWorksheet "F0308" "needs-worksheet" Error
-        "Cells, columns by letter, tabs, totals and ranges mean something only over the rows of a worksheet, in their order."
+        "Cells, columns by letter, tabs, totals and ranges of cells mean something only over the rows of a worksheet, in their order."
         Formula("C1 / C0 - 1") => Formula("SUM(amount) / COUNT(id)");
     NotBuiltYet "F0309" "not-built-yet" Error
         "A part of the language that this version reads and does not compile yet: refused by name, so that nothing is left out in silence."
-        Formula("SUM(FIRST(amount):amount)") => Formula("SUM(amount)");
+        Formula("STDEV(amount)") => Formula("AVERAGE(amount)");
     SeveralRelations "F0310" "several-relations" Error
         "Without `--from`, all names of a formula must come from one relation: there is no join here."
         Shown("SUM(orders.amount) / COUNT(customers.name)") => Shown("SUM(orders.amount)");
@@ -229,6 +229,14 @@ codes! {
         "A grouping key that is the same for every row groups nothing, and SQL reads a bare number there as a column's place."
         Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = 5\n  a = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = g\n  a = SUM(x)\n");
+    BadRange "F0420" "bad-range" Error
+        "A range of rows begins and ends with one name, or FIRST, LAST or OFFSET of it, and stands in an aggregate: `FIRST(x):x` are the rows so far, `OFFSET(x, -2):x` the last three, `x:x` all rows of the partition."
+        Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):y)\n")
+        => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):x)\n");
+    RowsNotPeriods "W0421" "rows-not-periods" Warning
+        "OFFSET goes by rows. Ordered by a date, the row before is the period before only where no period is missing; PERIODOFFSET looks for the period itself."
+        Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
+        => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: shop\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n");
     FanOut "F0440" "fan-out" Error
         "A join with `cardinality: many` repeats a row of the other relations for each of its matches, so that a sum or a count of their columns counts them repeatedly. Aggregate the many rows in a step of its own and join that one, which has one row for each."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")
@@ -262,6 +270,10 @@ codes! {
     NeedsQuery "F0507" "needs-query" Error
         "A value that looks at other rows of a value that looks at other rows cannot be one expression: `query` and `model` compute it in two CTEs."
         Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same in a spec");
+    UnsupportedJoin "F0508" "unsupported-join" Error
+        "This warehouse makes the join only where its condition asks that something of one side equals something of the other: BigQuery a left or full join, Postgres a full one. Join by such an equality as well; an inner join needs none."
+        Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: full, cardinality: many}\ndefinitions: n = bands.name\n")
+        => Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: inner, cardinality: many}\ndefinitions: n = bands.name\n");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "A dbt model's name is letters, digits and `_`, not beginning with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");
@@ -289,7 +301,7 @@ codes! {
         Spec("model: [m]\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     LaterKey "F0805" "key-not-built-yet" Error
         "The key is part of the contract, and this version does not build it yet: refused, so that nothing is left out in silence."
-        Spec("model: m\nfrom: t\ntags: [a]\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
+        Spec("model: m\nfrom: t\npivot_by: g\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     DuplicateStep "F0806" "duplicate-step" Error
         "Two steps have the same name."
         Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: a, definitions: y = 1}\n")
@@ -336,10 +348,6 @@ codes! {
         "A name or a formula that is a number, a date, a truth value or nothing to YAML when it stands there without quotes. Readers of YAML differ in what they make of it."
         Spec("model: m\nfrom: t\ndefinitions:\n  2024: SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions:\n  \"2024\": SUM(x)\n");
-    DuplicateRelation "F0840" "duplicate-relation" Error
-        "Two relations of a step are read by the same name, so that a column would not say whose it is."
-        Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")
-        => Spec("model: m\nfrom: people\njoins:\n  - {to: people, as: bosses, on: people.boss_id = bosses.id, cardinality: many}\ndefinitions: boss = bosses.name\n");
     NotASchema "F0820" "not-a-schema" Error
         "The file given as a schema is none of the kinds that are understood."
         Schema("tables: []") => Schema("relations: {orders: {columns: {id: integer}}}");
@@ -352,6 +360,10 @@ codes! {
     EngineFailed "F0823" "engine-failed" Error
         "The engine that was to run the SQL, or dbt, could not: what it says is shown, with the place in the SQL where it names one. The exit status is 5."
         Shown("formulac preview metrics/revenue.yml --data data, where data/orders.csv has a row too short") => Shown("the row mended");
+    DuplicateRelation "F0840" "duplicate-relation" Error
+        "Two relations of a step are read by the same name, so that a column would not say whose it is."
+        Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")
+        => Spec("model: m\nfrom: people\njoins:\n  - {to: people, as: bosses, on: people.boss_id = bosses.id, cardinality: many}\ndefinitions: boss = bosses.name\n");
     Internal "F0901" "internal" Error
         "A fault of formulac itself. Please report it with the input."
         Shown("none known") => Shown("none known");

@@ -9,8 +9,10 @@ mod quote;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::catalog::tables::Forms;
 use crate::catalog::{OverloadId, tables};
 use crate::types::Type;
+use op::Op;
 use part::Part;
 
 pub use crate::catalog::tables::{Facts, Literals};
@@ -26,6 +28,38 @@ pub enum Fold {
     Keep,
 }
 
+/// A literal's text, without what is put in.
+#[derive(Debug)]
+pub(crate) struct Form {
+    pub before: &'static str,
+    pub after: &'static str,
+}
+
+impl Form {
+    /// As it comes.
+    pub const BARE: Self = Self { before: "", after: "" };
+
+    #[inline]
+    pub fn push(&self, out: &mut String, value: &str) {
+        if self.before.is_empty() && self.after.is_empty() {
+            out.push_str(value);
+        } else {
+            out.extend([self.before, value, self.after]);
+        }
+    }
+}
+
+/// What a whole template is; most are one node with its arguments.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    /// `{a} op {b}`.
+    Operator(Op),
+    /// `name({a}, {b})`, with all arguments in order.
+    Call(&'static str),
+    /// Anything else.
+    Parts,
+}
+
 /// The compiled template of an overload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Template {
@@ -39,6 +73,9 @@ pub(crate) struct Template {
     pub most: u32,
     /// Decimals in it must have one scale.
     pub alike: bool,
+    /// There is a `select` in it.
+    pub subquery: bool,
+    pub shape: Shape,
     pub parts: &'static [Part],
 }
 
@@ -53,6 +90,8 @@ pub(crate) enum Cell {
 #[derive(Debug)]
 pub(crate) struct DialectData {
     pub name: &'static str,
+    /// The place among all dialects.
+    pub index: u8,
     pub quote: char,
     /// A quote in a quoted name has a backslash before it; else it is doubled.
     pub quote_backslash: bool,
@@ -62,10 +101,13 @@ pub(crate) struct DialectData {
     pub max_bytes: usize,
     pub reserved: &'static [&'static str],
     pub reserved_slots: &'static [u16],
+    /// By the low bits of the first letter: a bit for each length that a reserved word has.
+    pub reserved_lengths: [u32; 32],
     pub backslash: bool,
     pub types: &'static [&'static str],
     pub facts: Facts,
     pub literals: Literals,
+    pub forms: Forms,
     pub cells: &'static [Cell],
 }
 
@@ -108,6 +150,11 @@ impl Dialect {
     #[must_use]
     pub fn literals(self) -> &'static Literals {
         &self.0.literals
+    }
+
+    /// The same, cut where the value stands.
+    pub(crate) fn forms(self) -> &'static Forms {
+        &self.0.forms
     }
 
     /// Its name of a type, for casts.

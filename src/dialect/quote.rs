@@ -3,15 +3,34 @@
 use super::{Dialect, Fold};
 use crate::catalog::hash;
 
-/// The bytes of names that need no quotes.
-const PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut byte = 0;
-    while byte < plain.len() {
-        plain[byte] = (byte as u8).is_ascii_alphanumeric() || byte == b'_' as usize;
+/// What a byte of a name asks for, as bits.
+const SMALL: u8 = 1;
+const CAPITAL: u8 = 2;
+const QUOTES: u8 = 4;
+const NAME: [u8; 256] = {
+    let mut kinds = [QUOTES; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        kinds[byte as usize] = match byte {
+            b'a'..=b'z' => SMALL,
+            b'A'..=b'Z' => CAPITAL,
+            b'0'..=b'9' | b'_' => 0,
+            _ => QUOTES,
+        };
         byte += 1;
     }
-    plain
+    kinds
+};
+
+/// The bytes of texts that some dialect writes otherwise.
+const ESCAPED: [bool; 256] = {
+    let mut escaped = [false; 256];
+    escaped[b'\'' as usize] = true;
+    escaped[b'\\' as usize] = true;
+    escaped[b'\n' as usize] = true;
+    escaped[b'\r' as usize] = true;
+    escaped[0] = true;
+    escaped
 };
 
 impl Dialect {
@@ -33,11 +52,14 @@ impl Dialect {
 
     pub(crate) fn push_name(self, out: &mut String, name: &str, unquoted_in_source: bool) {
         let data = self.0;
-        if self.is_plain(name, unquoted_in_source) {
-            // The case of a bare name says nothing; lower case is how it is written.
+        let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
+        if self.is_plain(name, kinds, unquoted_in_source) {
             let start = out.len();
             out.push_str(name);
-            if let Some(written) = out.get_mut(start..) {
+            // The case of a bare name says nothing; lower case is how it is written.
+            if kinds & CAPITAL != 0
+                && let Some(written) = out.get_mut(start..)
+            {
                 written.make_ascii_lowercase();
             }
             return;
@@ -58,25 +80,38 @@ impl Dialect {
 
     /// A bare name means what was meant: plain letters, not reserved, and the case either does not matter,
     /// or is the one that the dialect gives to bare names.
-    fn is_plain(self, name: &str, unquoted_in_source: bool) -> bool {
-        let data = self.0;
+    #[inline]
+    fn is_plain(self, name: &str, kinds: u8, unquoted_in_source: bool) -> bool {
         let begins = name.as_bytes().first().is_some_and(|b| !b.is_ascii_digit());
-        if !begins || !name.bytes().all(|b| PLAIN[b as usize]) {
-            return false;
-        }
-        let cased = match data.fold {
-            Fold::Keep => true,
-            _ if unquoted_in_source => true,
-            Fold::Lower => !name.bytes().any(|b| b.is_ascii_uppercase()),
-            Fold::Upper => !name.bytes().any(|b| b.is_ascii_lowercase()),
+        let other_case = match self.0.fold {
+            Fold::Keep => 0,
+            _ if unquoted_in_source => 0,
+            Fold::Lower => CAPITAL,
+            Fold::Upper => SMALL,
         };
-        cased && !self.is_reserved(name)
+        begins && kinds & (QUOTES | other_case) == 0 && !self.is_reserved(name)
+    }
+
+    /// The dialects, as bits, in which the name is written as it is, unless its case matters and the dialect folds it.
+    pub(crate) fn bare_in(name: &str) -> u8 {
+        let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
+        let is_bare = |dialect: &Self| kinds & CAPITAL == 0 && dialect.is_plain(name, kinds, true);
+        Self::all().filter(is_bare).fold(0, |bits, dialect| bits | 1 << dialect.0.index)
+    }
+
+    /// Whether it is in this one, by those bits.
+    #[inline]
+    pub(crate) fn is_bare(self, bits: u8, cased: bool) -> bool {
+        bits >> self.0.index & 1 != 0 && !(cased && self.0.fold == Fold::Upper)
     }
 
     /// Whether a bare name would be a keyword.
     #[must_use]
     pub fn is_reserved(self, name: &str) -> bool {
-        hash::find(self.0.reserved_slots, name, |i| self.0.reserved[i]).is_some()
+        // Few names share the first letter and the length with a keyword.
+        let letter = name.bytes().next().map_or(0, |b| b & 31);
+        self.0.reserved_lengths[letter as usize] >> name.len().min(31) & 1 != 0
+            && hash::find(self.0.reserved_slots, name, |i| self.0.reserved[i]).is_some()
     }
 
     /// A text literal.
@@ -98,7 +133,7 @@ impl Dialect {
     pub(crate) fn push_text(self, out: &mut String, value: &str) {
         let data = self.0;
         out.push('\'');
-        if !value.bytes().any(|b| matches!(b, b'\'' | b'\\' | b'\n' | b'\r' | 0)) {
+        if !value.bytes().any(|b| ESCAPED[b as usize]) {
             out.push_str(value);
         } else {
             for c in value.chars() {

@@ -3,8 +3,7 @@
 use super::Emitter;
 use crate::catalog::{self, ResultType, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::dialect::part::Part;
-use crate::dialect::{Cell, Template};
+use crate::dialect::{Cell, Shape, Template};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::sql::{Sql, SqlId};
@@ -38,14 +37,14 @@ impl Emitter<'_> {
             && !program.meta(value).nullable
         {
             let overload = catalog::get(internal::COUNT_IF).overloads[0].id;
-            return self.apply(overload, &[condition], false, span, &[condition]);
+            return self.call(overload, &[condition], false, span);
         }
         let empty = catalog::get(function).empty.filter(|_| catalog::get(function).nulls != catalog::Nulls::Never);
-        let Some(empty) = empty else { return self.apply(overload, args, distinct, span, args) };
+        let Some(empty) = empty else { return self.call(overload, args, distinct, span) };
         // A sum: of nothing it is 0, where there can be nothing.
         if self.grouped_by_keys {
             if !program.meta(args[0]).nullable {
-                return self.apply(overload, args, distinct, span, args);
+                return self.call(overload, args, distinct, span);
             }
             if let (Some((condition, value)), false) = (self.conditional(args[0]), distinct)
                 && !program.meta(value).nullable
@@ -55,10 +54,10 @@ impl Emitter<'_> {
                 let arms = self.work.tree.slice(&[condition, value, zero]);
                 let case = self.work.tree.add(Sql::Case { subject: None, arms }, span);
                 self.work.sql[args[0].index()] = case;
-                return self.apply(overload, args, distinct, span, args);
+                return self.call(overload, args, distinct, span);
             }
         }
-        let sum = self.apply(overload, args, distinct, span, args);
+        let sum = self.call(overload, args, distinct, span);
         let empty = self.work.tree.text(self.program.meta(id).span, |out| out.push_str(empty));
         self.work.tree.call("coalesce", &[sum, empty], span)
     }
@@ -74,68 +73,67 @@ impl Emitter<'_> {
         }
     }
 
-    pub(super) fn apply(
-        &mut self,
-        overload: catalog::OverloadId,
-        args: &[IrId],
-        distinct: bool,
-        span: Span,
-        reported: &[IrId],
-    ) -> SqlId {
-        match self.dialect.cell(overload) {
-            Cell::Template(template) if self.is_barred_subquery(template, args) => self.pairwise(overload, args, span),
-            Cell::Template(template) => {
-                self.widen(catalog::owner(overload), args);
-                if template.alike {
-                    self.make_alike(args);
-                }
-                let id = self.instantiate(template, args, distinct, span);
-                if !template.repeats && self.work.repeated.is_empty() {
-                    return id;
-                }
-                self.count_repetition(template.uses, reported, span);
-                let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
-                    let uses = u64::from(template.uses.get(i).copied().unwrap_or(1));
-                    let width = u64::from(self.work.tree.width(self.work.sql[arg.index()]));
-                    let own = self.repeated_of(self.work.sql[arg.index()]);
-                    let extra = if self.is_simple(*arg) { 0 } else { uses.saturating_sub(1).saturating_mul(width) };
-                    sum.saturating_add(extra).saturating_add(uses.max(1).saturating_mul(own))
-                });
-                self.note_repeated(id, grown);
-                id
+    /// A function or operator of the row. Half of them are operators, which need nothing but their operands.
+    #[inline(always)]
+    pub(super) fn apply(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
+        if let Cell::Template(Template { shape: Shape::Operator(op), .. }) = self.dialect.cell(overload)
+            && let [left, right] = args
+            && self.work.repeated.is_empty()
+        {
+            if self.program.meta(*left).ty == Type::Integer {
+                self.widen(overload, args);
             }
-            Cell::Unsupported(reason) => {
-                let function = catalog::get(catalog::owner(overload));
-                let name = if function.internal { "this operation" } else { function.name };
-                self.report(
-                    Diagnostic::new(
-                        Code::UnsupportedFunction,
-                        span,
-                        format!("`{name}` is not available in dialect `{}`", self.dialect),
-                    )
-                    .with_help(*reason),
-                );
-                self.unwritten(span)
-            }
-            Cell::Missing => {
-                self.report(Diagnostic::new(
-                    Code::Internal,
-                    span,
-                    format!(
-                        "`{}` has no SQL in dialect `{}`",
-                        catalog::get(catalog::owner(overload)).name,
-                        self.dialect
-                    ),
-                ));
-                self.unwritten(span)
-            }
+            let (left, right) = (self.work.sql[left.index()], self.work.sql[right.index()]);
+            return self.work.tree.binary(*op, left, right, span);
         }
+        self.call(overload, args, false, span)
+    }
+
+    fn call(&mut self, overload: catalog::OverloadId, args: &[IrId], distinct: bool, span: Span) -> SqlId {
+        let Cell::Template(template) = self.dialect.cell(overload) else {
+            return self.unavailable(overload, span);
+        };
+        if template.subquery && self.is_barred_subquery(args) {
+            return self.pairwise(overload, args, span);
+        }
+        self.widen(overload, args);
+        if template.alike {
+            self.make_alike(args);
+        }
+        let id = self.instantiate(template, args, distinct, span);
+        if template.repeats || !self.work.repeated.is_empty() {
+            self.count_repetition(template.uses, args, span);
+            self.note_growth(id, template.uses, args);
+        }
+        id
+    }
+
+    /// The dialect has no template.
+    #[cold]
+    fn unavailable(&mut self, overload: catalog::OverloadId, span: Span) -> SqlId {
+        let owner = catalog::owner(overload);
+        let function = catalog::get(owner);
+        self.report(match self.dialect.cell(overload) {
+            Cell::Unsupported(reason) => {
+                let over = if function.internal { " of these rows" } else { "" };
+                let message = match catalog::shown(owner) {
+                    Some(name) => format!("`{name}`{over} is not available in dialect `{}`", self.dialect),
+                    None => format!("this operation is not available in dialect `{}`", self.dialect),
+                };
+                Diagnostic::new(Code::UnsupportedFunction, span, message).with_help(*reason)
+            }
+            _ => Diagnostic::new(
+                Code::Internal,
+                span,
+                format!("`{}` has no SQL in dialect `{}`", function.name, self.dialect),
+            ),
+        });
+        self.unwritten(span)
     }
 
     /// A subquery around aggregates, which some engines refuse.
-    fn is_barred_subquery(&self, template: &Template, args: &[IrId]) -> bool {
+    fn is_barred_subquery(&self, args: &[IrId]) -> bool {
         !self.dialect.facts().aggregate_in_subquery
-            && template.parts.contains(&Part::Word("select"))
             && args.iter().any(|a| self.program.meta(*a).level >= Level::Aggregate)
     }
 

@@ -1,29 +1,24 @@
 //! The typed IR to SQL expressions of one dialect: a loop over the nodes that are needed.
 
 mod calls;
+mod reads;
 mod repetition;
 mod size;
 mod template;
+mod windows;
+
+pub(crate) use windows::Windows;
 
 use rustc_hash::FxHashMap;
 
 use crate::diag::Diagnostic;
 use crate::dialect::op::Op;
-use crate::dialect::{Cell, Dialect, Template};
-use crate::ir::{Ir, IrId, Program};
+use crate::dialect::{Cell, Dialect, Form, Template};
+use crate::ir::{Ir, IrId, Meta, Program};
 use crate::limits::Limits;
 use crate::span::Span;
 use crate::sql::{Slice, Sql, SqlId, Tree};
 use crate::types::Type;
-
-/// The order of rows for windows.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Windows {
-    pub partition: Vec<SqlId>,
-    pub order: Vec<SqlId>,
-    /// The keys that rows are grouped by.
-    pub groups: Vec<SqlId>,
-}
 
 /// What emitting works in, kept from one text to the next.
 #[derive(Debug, Default)]
@@ -35,28 +30,39 @@ pub(crate) struct Buffers {
     repeated: Vec<u64>,
     /// By definition.
     roots: Vec<Option<SqlId>>,
-    /// By column: its name as written.
-    columns: Vec<Option<SqlId>>,
-    /// The columns of them that are known, in order.
+    columns: Vec<Column>,
+    /// The columns of them whose name is written, in order.
     known: Vec<u32>,
     needed: Vec<bool>,
-    /// How large numbers can be, by node; empty where the dialect does not ask.
+    /// How large numbers can be, by node, as far as it was asked.
     sizes: Vec<u32>,
     template: template::Buffers,
+    reads: reads::Reads,
+}
+
+/// What is known of a column.
+#[derive(Clone, Copy, Debug, Default)]
+struct Column {
+    /// Its name as written.
+    name: Option<SqlId>,
+    /// The last definition, counted from 1, that was seen to read it.
+    reader: u32,
 }
 
 impl Buffers {
     /// Everything but the tree, which goes on where several steps make one query.
     fn reset(&mut self, program: &Program) {
-        let Self { tree: _, sql, repeated, roots, columns, known, needed, sizes: _, template: _ } = self;
+        let Self { tree: _, sql, repeated, roots, columns, known, needed, sizes, template: _, reads } = self;
         sql.clear();
         sql.resize(program.len(), NOTHING);
         repeated.clear();
         roots.clear();
         roots.resize(program.definitions.len(), None);
         columns.clear();
-        columns.resize(program.columns.len(), None);
+        columns.resize(program.columns.len(), Column::default());
         known.clear();
+        sizes.clear();
+        reads.reset(program);
         needed.clear();
         needed.resize(if program.folded { program.len() } else { 0 }, false);
     }
@@ -98,7 +104,6 @@ impl<'p> Emitter<'p> {
     /// The tree of `work` is added to.
     pub fn new(program: &'p Program, dialect: Dialect, limits: &'p Limits, work: &'p mut Buffers) -> Self {
         work.reset(program);
-        size::sizes(program, dialect, work);
         Self {
             program,
             dialect,
@@ -124,21 +129,22 @@ impl<'p> Emitter<'p> {
     /// The expression of a definition; the ones that it uses have been emitted, and are put in place.
     /// None when the dialect cannot write it, which is reported.
     pub fn definition(&mut self, index: u32) -> Option<SqlId> {
-        let definition = &self.program.definitions[index as usize];
+        let program = self.program;
+        let definition = &program.definitions[index as usize];
         let (first, root) = (definition.first, definition.root);
         self.failed = false;
         self.warned = None;
-        if self.program.folded {
+        self.begin_reads(index);
+        if program.folded {
             self.mark(first, root);
         }
-        for at in first.0..root.0 + 1 {
-            let id = IrId(at);
-            if self.program.folded && !self.work.needed[id.index()] {
+        for (id, entry) in program.entries(first, root) {
+            if program.folded && !self.work.needed[id.index()] {
+                self.note_folded(id);
                 continue;
             }
-            let sql = self.node(id);
-            self.work.sql[id.index()] = sql;
-            if !self.work.repeated.is_empty() && self.repeated_of(sql) > self.limits.repetition as u64 {
+            self.node(id, entry);
+            if !self.work.repeated.is_empty() && self.grow(id) > self.limits.repetition as u64 {
                 self.too_large(id);
                 break;
             }
@@ -146,6 +152,7 @@ impl<'p> Emitter<'p> {
         if self.failed {
             return None;
         }
+        self.end_reads(index);
         let root_sql = self.alone(root);
         self.work.roots[index as usize] = Some(root_sql);
         Some(root_sql)
@@ -162,7 +169,7 @@ impl<'p> Emitter<'p> {
         work.tree.cut(mark.tree);
         work.repeated.truncate(work.tree.len());
         for column in work.known.drain(mark.known..) {
-            work.columns[column as usize] = None;
+            work.columns[column as usize].name = None;
         }
     }
 
@@ -203,9 +210,11 @@ impl<'p> Emitter<'p> {
         sql
     }
 
-    fn node(&mut self, id: IrId) -> SqlId {
+    /// Emits one node whose operands are emitted.
+    // Called in two places, and the loop over a definition's nodes spares much by having it within.
+    #[inline(always)]
+    fn node(&mut self, id: IrId, (node, meta): &(Ir, Meta)) {
         let program = self.program;
-        let (node, meta) = program.entry(id);
         let span = meta.span;
         let sql = match *node {
             Ir::Error => self.unwritten(span),
@@ -218,14 +227,14 @@ impl<'p> Emitter<'p> {
                 self.work.tree.text(span, |out| dialect.push_text(out, value))
             }
             Ir::Date(slice) => {
-                let literals = self.dialect.literals();
-                let form = if meta.ty == Type::Timestamp { literals.timestamp } else { literals.date };
+                let forms = self.dialect.forms();
+                let form = if meta.ty == Type::Timestamp { &forms.timestamp } else { &forms.date };
                 let value = program.text(slice);
-                self.work.tree.text(span, |out| push_form(out, form, "{iso}", value))
+                self.work.tree.text(span, |out| form.push(out, value))
             }
             Ir::Column(column) => self.column(column, span),
             Ir::Definition(index) => self.reference(index, span),
-            Ir::Apply { overload, args } => self.apply(overload, program.args(args), false, span, program.args(args)),
+            Ir::Apply { overload, args } => self.apply(overload, program.args(args), span),
             Ir::Case(arms) => {
                 self.make_branches_alike(arms);
                 let arms = self.operands(program.args(arms));
@@ -260,26 +269,15 @@ impl<'p> Emitter<'p> {
             Ir::Aggregate { overload, args, distinct } => {
                 self.aggregate(id, overload, program.args(args), distinct, span)
             }
-            Ir::Window { call } => {
-                let x = self.work.sql[call.index()];
-                let partition = self.work.tree.slice(&self.windows.partition);
-                let order = self.work.tree.slice(&self.windows.order);
-                self.work.tree.add(Sql::Over { x, partition, order }, span)
-            }
+            Ir::Window { call, over } => self.window(call, program.over(over), span),
             Ir::GroupWindow { call } => {
                 let x = self.work.sql[call.index()];
                 let partition = self.work.tree.slice(&self.windows.groups);
-                self.work.tree.add(Sql::Over { x, partition, order: Slice::default() }, span)
+                self.work.tree.add(Sql::Over { x, partition, order: Slice::default(), rows: None }, span)
             }
-            Ir::Distinct(x) => self.work.sql[x.index()],
+            Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
         };
-        if !self.work.repeated.is_empty() {
-            let grown = program
-                .operands(id)
-                .fold(0u64, |sum, o| sum.saturating_add(self.repeated_of(self.work.sql[o.index()])));
-            self.note_repeated(sql, grown);
-        }
-        sql
+        self.work.sql[id.index()] = sql;
     }
 
     fn operands(&mut self, args: &[IrId]) -> Slice {
@@ -297,30 +295,36 @@ impl<'p> Emitter<'p> {
 
     /// A number as the type that it must have.
     fn number(&mut self, digits: &str, ty: Type, span: Span) -> SqlId {
-        let literals = self.dialect.literals();
+        let forms = self.dialect.forms();
         let form = match ty {
-            Type::Decimal => literals.decimal,
-            Type::Float => literals.float,
-            _ => "{n}",
+            Type::Decimal => &forms.decimal,
+            Type::Float => &forms.float,
+            _ => &Form::BARE,
         };
-        self.work.tree.text(span, |out| push_form(out, form, "{n}", digits))
+        self.work.tree.text(span, |out| form.push(out, digits))
     }
 
     fn column(&mut self, index: u32, span: Span) -> SqlId {
-        let column = &self.program.columns[index as usize];
-        if let (Some(id), None) = (self.work.columns[index as usize], self.qualifier) {
+        match (self.note_read(index), self.qualifier) {
             // The text is shared; the node is new, since its span is its own.
-            let same = *self.work.tree.node(id);
-            return self.work.tree.add(same, span);
+            (Some(id), None) => self.work.tree.again(id, span),
+            _ => self.new_column(index, span),
         }
+    }
+
+    fn new_column(&mut self, index: u32, span: Span) -> SqlId {
+        let column = &self.program.columns[index as usize];
         if self.joined && !column.merged.is_empty() {
             let parts: Vec<SqlId> = column.merged.iter().map(|part| self.column(*part, span)).collect();
             return self.work.tree.call("coalesce", &parts, span);
         }
-        let name = match self.renamed.get(&index).filter(|_| self.passed_on) {
-            Some(name) => self.work.tree.text(span, |out| self.dialect.push_name(out, name, true)),
-            None => self.work.tree.text(span, |out| self.dialect.push_name(out, &column.name, !column.quoted)),
-        };
+        let dialect = self.dialect;
+        let renamed = self.renamed.get(&index).filter(|_| self.passed_on);
+        let name = self.work.tree.text(span, |out| match renamed {
+            Some(name) => dialect.push_name(out, name, true),
+            None if dialect.is_bare(column.bare, column.quoted) => out.push_str(&column.name),
+            None => dialect.push_name(out, &column.name, !column.quoted),
+        });
         if let Some(qualifier) = self.qualifier {
             return self.work.tree.add(Sql::Field { qualifier, name }, span);
         }
@@ -332,7 +336,7 @@ impl<'p> Emitter<'p> {
             }
             _ => name,
         };
-        self.work.columns[index as usize] = Some(id);
+        self.work.columns[index as usize].name = Some(id);
         self.work.known.push(index);
         id
     }
@@ -342,7 +346,7 @@ impl<'p> Emitter<'p> {
         if (self.joined, self.passed_on) != (joined, passed_on) {
             (self.joined, self.passed_on) = (joined, passed_on);
             let work = &mut *self.work;
-            work.known.drain(..).for_each(|column| work.columns[column as usize] = None);
+            work.known.drain(..).for_each(|column| work.columns[column as usize].name = None);
         }
     }
 
@@ -361,11 +365,14 @@ impl<'p> Emitter<'p> {
 
     /// Emits one node whose operands are emitted; a definition is what its root is.
     pub fn emit(&mut self, id: IrId) {
-        let sql = match self.program.node(id) {
-            Ir::Definition(used) => self.work.sql[self.program.definitions[used as usize].root.index()],
-            _ => self.node(id),
-        };
-        self.work.sql[id.index()] = sql;
+        if let Ir::Definition(used) = self.program.node(id) {
+            self.work.sql[id.index()] = self.work.sql[self.program.definitions[used as usize].root.index()];
+        } else {
+            self.node(id, self.program.entry(id));
+            if !self.work.repeated.is_empty() {
+                self.grow(id);
+            }
+        }
     }
 
     /// The node is a column of what is read.
@@ -394,6 +401,7 @@ impl<'p> Emitter<'p> {
 
     /// Another definition's expression, put in place.
     fn reference(&mut self, index: u32, span: Span) -> SqlId {
+        self.note_reads_of(index);
         match self.work.roots[index as usize] {
             Some(root) => root,
             // What it is made of could not be written, and was reported there.
@@ -435,20 +443,5 @@ fn template_of(dialect: Dialect, node: Ir) -> Option<&'static Template> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-fn push_form(out: &mut String, form: &str, slot: &str, value: &str) {
-    if form == slot {
-        out.push_str(value);
-        return;
-    }
-    match form.split_once(slot) {
-        Some((before, after)) => {
-            out.push_str(before);
-            out.push_str(value);
-            out.push_str(after);
-        }
-        None => out.push_str(value),
     }
 }

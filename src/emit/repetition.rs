@@ -49,6 +49,27 @@ impl Emitter<'_> {
         }
     }
 
+    /// What an emitted node repeats: at least what its operands do.
+    pub(super) fn grow(&mut self, id: IrId) -> u64 {
+        let of = |id: IrId| self.repeated_of(self.work.sql[id.index()]);
+        let grown = self.program.operands(id).fold(0u64, |sum, operand| sum.saturating_add(of(operand)));
+        let sql = self.work.sql[id.index()];
+        self.note_repeated(sql, grown);
+        self.repeated_of(sql)
+    }
+
+    /// What a call adds to what its arguments repeat already.
+    pub(super) fn note_growth(&mut self, id: SqlId, uses: &[u8], args: &[IrId]) {
+        let grown = args.iter().enumerate().fold(0u64, |sum, (i, arg)| {
+            let uses = u64::from(uses.get(i).copied().unwrap_or(1));
+            let width = u64::from(self.work.tree.width(self.work.sql[arg.index()]));
+            let own = self.repeated_of(self.work.sql[arg.index()]);
+            let extra = if self.is_simple(*arg) { 0 } else { uses.saturating_sub(1).saturating_mul(width) };
+            sum.saturating_add(extra).saturating_add(uses.max(1).saturating_mul(own))
+        });
+        self.note_repeated(id, grown);
+    }
+
     pub(super) fn count_repetition(&mut self, uses: &[u8], args: &[IrId], span: Span) {
         for (uses, arg) in uses.iter().zip(args) {
             if *uses > 1 && !self.is_simple(*arg) {

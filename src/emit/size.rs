@@ -4,8 +4,8 @@
 //! others, or a decimal of so many digits that another scale no longer fits, the operands are widened; but only where
 //! the values may need it, so that `end - start + 1` stays as it is.
 
-use super::{Buffers, Emitter, template_of};
-use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
+use super::{Emitter, template_of};
+use crate::catalog::{self, FunctionId, OverloadId, ParamType, ResultType, internal};
 use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program, Slice};
 use crate::sql::Sql;
@@ -14,20 +14,17 @@ use crate::types::{ALL_DIGITS, Type};
 /// The largest 32-bit integer. An integer's size is at most this, or 0 when it is not narrow.
 const NARROW: u32 = i32::MAX as u32;
 
-/// Fills in the sizes of all nodes: one pass, since operands come first, and definitions after those that they use.
-pub(super) fn sizes(program: &Program, dialect: Dialect, work: &mut Buffers) {
-    work.sizes.clear();
+/// Fills in the sizes of the nodes up to one: operands come first, and definitions after those that they use.
+fn fill(program: &Program, dialect: Dialect, sizes: &mut Vec<u32>, last: IrId) {
     let facts = dialect.facts();
-    if facts.narrow_integers || !facts.wide_decimal.is_empty() {
-        work.sizes.reserve(program.len());
-        for (id, ty) in program.types() {
-            let size = match ty {
-                Type::Integer if facts.narrow_integers => integer(program, dialect, &work.sizes, id),
-                Type::Decimal if !facts.wide_decimal.is_empty() => decimal(program, dialect, &work.sizes, id),
-                _ => 0,
-            };
-            work.sizes.push(size);
-        }
+    for at in sizes.len()..last.index() + 1 {
+        let id = IrId(at as u32);
+        let size = match program.meta(id).ty {
+            Type::Integer if facts.narrow_integers => integer(program, dialect, sizes, id),
+            Type::Decimal if !facts.wide_decimal.is_empty() => decimal(program, dialect, sizes, id),
+            _ => 0,
+        };
+        sizes.push(size);
     }
 }
 
@@ -61,14 +58,17 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
         },
         Ir::Column(column) => program.columns[column as usize].size,
         Ir::Definition(used) => size(&program.definitions[used as usize].root),
-        Ir::Window { call: x } | Ir::GroupWindow { call: x } | Ir::Distinct(x) => size(&x),
+        Ir::Window { call: x, .. } | Ir::GroupWindow { call: x } | Ir::Distinct(x) | Ir::Range { x, .. } => size(&x),
         Ir::Case(arms) => largest(&mut program.branches(arms)),
         Ir::Switch { arms, .. } => largest(&mut program.branches(arms)),
         Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
-        Ir::Aggregate { overload, args, .. } => match catalog::owner(overload) {
-            internal::MIN | internal::MAX => largest(&mut program.args(args).iter().copied()),
-            _ => 0,
-        },
+        // As a window an aggregate is a call like any other.
+        Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } if catalog::is_aggregate(overload) => {
+            match catalog::owner(overload) {
+                internal::MIN | internal::MAX => largest(&mut program.args(args).iter().copied()),
+                _ => 0,
+            }
+        }
         Ir::Apply { overload, args } => {
             let known = most(dialect, node);
             if known > 0 {
@@ -106,19 +106,34 @@ fn computed(function: FunctionId, left: u32, right: u32) -> Option<u32> {
 }
 
 impl Emitter<'_> {
-    /// How large its numbers can be; 0 where nothing is known of it.
-    pub fn size(&self, id: IrId) -> u32 {
-        self.work.sizes.get(id.index()).copied().unwrap_or(0)
+    /// How large its numbers can be; 0 where nothing is known of it. Most programs never ask.
+    pub fn size(&mut self, id: IrId) -> u32 {
+        self.sizes(id)[id.index()]
+    }
+
+    /// The sizes of the nodes up to one.
+    fn sizes(&mut self, last: IrId) -> &[u32] {
+        fill(self.program, self.dialect, &mut self.work.sizes, last);
+        &self.work.sizes
     }
 
     /// Before an operation is written: what is computed in 32 bits and may not fit has its left side widened.
-    pub(super) fn widen(&mut self, function: FunctionId, args: &[IrId]) {
-        if self.work.sizes.is_empty() {
-            return;
-        }
+    #[inline]
+    pub(super) fn widen(&mut self, overload: OverloadId, args: &[IrId]) {
+        let function = catalog::owner(overload);
         let function = if function == internal::ROW_SUM { internal::ADD } else { function };
-        let mut narrow = args.iter().map(|a| self.size(*a)).filter(|size| (1..=NARROW).contains(size));
-        if !is_arithmetic(function) || narrow.clone().count() < args.len() {
+        if self.dialect.facts().narrow_integers && is_arithmetic(function) {
+            self.widen_integers(function, args);
+        }
+    }
+
+    #[inline(never)]
+    fn widen_integers(&mut self, function: FunctionId, args: &[IrId]) {
+        let integer = |id: &IrId| self.program.meta(*id).ty == Type::Integer;
+        let Some(last) = args.iter().max().filter(|_| args.iter().all(integer)) else { return };
+        let sizes = self.sizes(*last);
+        let mut narrow = args.iter().map(|id| sizes[id.index()]);
+        if !narrow.clone().all(|size| (1..=NARROW).contains(&size)) {
             return;
         }
         let fits = narrow.next().is_none_or(|first| narrow.try_fold(first, |a, b| computed(function, a, b)).is_some());
@@ -138,9 +153,11 @@ impl Emitter<'_> {
         let wide_decimal = self.dialect.facts().wide_decimal;
         let decimal = |id: &IrId| self.program.meta(*id).ty == Type::Decimal;
         let known = |id: &IrId| !matches!(self.program.node(*id), Ir::Null | Ir::Number(_));
-        let wide = |id: &IrId| decimal(id) && self.size(*id) == ALL_DIGITS;
         let scales = |id: &&IrId| decimal(id) && !matches!(self.program.node(**id), Ir::Null);
-        if wide_decimal.is_empty() || !ids.iter().any(wide) || ids.iter().filter(scales).count() < 2 {
+        if wide_decimal.is_empty()
+            || ids.iter().filter(scales).count() < 2
+            || !ids.iter().any(|id| decimal(id) && self.size(*id) == ALL_DIGITS)
+        {
             return;
         }
         for id in ids {
@@ -154,7 +171,9 @@ impl Emitter<'_> {
 
     /// The branches of a CASE, likewise.
     pub(super) fn make_branches_alike(&mut self, arms: Slice) {
-        if self.program.branches(arms).any(|id| self.size(id) == ALL_DIGITS) {
+        let program = self.program;
+        if !self.dialect.facts().wide_decimal.is_empty() && program.branches(arms).any(|id| self.size(id) == ALL_DIGITS)
+        {
             let values: Vec<IrId> = self.program.branches(arms).collect();
             self.make_alike(&values);
         }

@@ -4,7 +4,7 @@ use super::{Emitter, template_of};
 use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
 use crate::dialect::op::Op;
 use crate::dialect::part::{Mode, Part, TypeName};
-use crate::dialect::{Cell, Template};
+use crate::dialect::{Cell, Shape, Template};
 use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;
 use crate::sql::{Slice, Sql, SqlId};
@@ -20,14 +20,11 @@ pub(super) struct Buffers {
     spread_ids: Vec<SqlId>,
 }
 
-const LEFT: Part = Part::Arg { index: 0, mode: Mode::Plain };
-const RIGHT: Part = Part::Arg { index: 1, mode: Mode::Plain };
-
 /// Operators whose result is of the kind of their operands.
 const EXACT: [FunctionId; 4] = [internal::ADD, internal::SUBTRACT, internal::MULTIPLY, internal::NEGATE];
 
 impl Emitter<'_> {
-    /// One forward loop over the template's parts; their operands come before them.
+    #[inline(always)]
     pub(super) fn instantiate(
         &mut self,
         template: &'static Template,
@@ -35,18 +32,32 @@ impl Emitter<'_> {
         distinct: bool,
         span: Span,
     ) -> SqlId {
-        // Half of all templates are an operator between two arguments, or a call of one.
-        match (template.parts, args) {
-            ([LEFT, RIGHT, Part::Binary { op, left: 0, right: 1 }], [left, right]) if !distinct => {
+        match (template.shape, args) {
+            (Shape::Operator(op), [left, right]) if !distinct => {
                 let (left, right) = (self.work.sql[left.index()], self.work.sql[right.index()]);
-                return self.work.tree.binary(*op, left, right, span);
+                self.work.tree.binary(op, left, right, span)
             }
-            ([LEFT, Part::Call { name, args: [0] }], [x]) if !distinct => {
-                let x = self.work.sql[x.index()];
-                return self.work.tree.call(name, &[x], span);
+            (Shape::Call(name), _) if !distinct && args.len() == template.uses.len() => {
+                let args = self.operands(args);
+                self.work.tree.add(Sql::Call { name, args }, span)
             }
-            _ => {}
+            (Shape::Call(name), [x]) if template.uses.len() == 1 => {
+                let x = self.distinct(self.work.sql[x.index()], span);
+                self.work.tree.call(name, &[x], span)
+            }
+            _ => self.parts(template, args, distinct, span),
         }
+    }
+
+    fn distinct(&mut self, x: SqlId, span: Span) -> SqlId {
+        let word = self.word("distinct", span);
+        let both = self.work.tree.slice(&[word, x]);
+        self.work.tree.add(Sql::Spaced(both), span)
+    }
+
+    /// One forward loop over the template's parts; their operands come before them.
+    #[inline(never)]
+    fn parts(&mut self, template: &'static Template, args: &[IrId], distinct: bool, span: Span) -> SqlId {
         let base = self.work.template.locals.len();
         let spread = self.work.template.spread.len();
         let ids = self.work.template.spread_ids.len();
@@ -55,9 +66,7 @@ impl Emitter<'_> {
                 Part::Arg { index, mode } => match args.get(index as usize) {
                     Some(arg) if distinct && index == 0 => {
                         let arg = self.argument(*arg, mode, span);
-                        let word = self.word("distinct", span);
-                        let both = self.work.tree.slice(&[word, arg]);
-                        self.work.tree.add(Sql::Spaced(both), span)
+                        self.distinct(arg, span)
                     }
                     Some(arg) => self.argument(*arg, mode, span),
                     None => self.word("null", span),
@@ -219,7 +228,15 @@ impl Emitter<'_> {
     }
 
     /// An argument, converted as its placeholder asks.
+    #[inline]
     fn argument(&mut self, arg: IrId, mode: Mode, span: Span) -> SqlId {
+        match mode {
+            Mode::Plain => self.work.sql[arg.index()],
+            _ => self.converted(arg, mode, span),
+        }
+    }
+
+    fn converted(&mut self, arg: IrId, mode: Mode, span: Span) -> SqlId {
         let sql = self.work.sql[arg.index()];
         let meta = self.program.meta(arg);
         match mode {
@@ -257,6 +274,7 @@ impl Emitter<'_> {
             while let Ir::Definition(used) = self.program.node(id) {
                 id = self.program.definitions[used as usize].root;
             }
+            id = self.in_window(id);
             let said = template_of(self.dialect, self.program.node(id)).and_then(|template| template.gives);
             let exact = matches!(self.program.meta(id).ty, Type::Integer | Type::Decimal);
             match (said, self.program.node(id)) {

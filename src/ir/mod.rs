@@ -68,9 +68,10 @@ pub enum Ir {
     },
     /// `count(*)`.
     CountRows,
-    /// A window call: over the order and partition of its step.
+    /// A window call.
     Window {
         call: IrId,
+        over: OverId,
     },
     /// A window over the rows of each group, before grouping: an aggregate where the dialect has none.
     GroupWindow {
@@ -78,7 +79,53 @@ pub enum Ir {
     },
     /// `DISTINCT(x)`, until the aggregate around it takes it.
     Distinct(IrId),
+    /// `FIRST(x):x`, until the aggregate around it takes it.
+    Range {
+        x: IrId,
+        over: OverId,
+    },
 }
+
+/// Which rows a window call sees, and in which order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Those of the partition in the step's order; the function says which of them it means.
+    Ordered,
+    /// All of the partition, in no order.
+    Partition,
+    /// Those from one place to another in the step's order, both included.
+    Rows { from: Place, to: Place },
+    /// All, in the order of the call's own argument; NULLs come last, or are `apart`, in a partition of their own.
+    Ranked { descending: bool, apart: bool },
+}
+
+impl Over {
+    /// Whether the step's order matters.
+    pub fn ordered(self) -> bool {
+        matches!(self, Self::Ordered | Self::Rows { .. })
+    }
+
+    /// Whether the row itself is among the rows that are seen, whichever row it is.
+    pub fn holds_own_row(self) -> bool {
+        match self {
+            Self::Rows { from, to } => from <= Place::At(0) && Place::At(0) <= to,
+            Self::Ordered | Self::Partition | Self::Ranked { .. } => true,
+        }
+    }
+}
+
+/// A row of the partition, from the first to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    First,
+    /// So many rows after the current one; before it where that is negative.
+    At(i32),
+    Last,
+}
+
+/// The place of an [`Over`] in its program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverId(u32);
 
 /// What is known of a node.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -111,6 +158,8 @@ pub struct ColumnUse {
     pub name: Arc<str>,
     /// How the source spells it: a bare name's case does not matter.
     pub quoted: bool,
+    /// The dialects, as bits, in which the name is known to be written as it is.
+    pub bare: u8,
     pub ty: Type,
     pub nullable: bool,
     /// How large its numbers can be, as `emit::size` has it.
@@ -142,6 +191,7 @@ pub struct IrDefinition {
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     nodes: Vec<(Ir, Meta)>,
+    overs: Vec<Over>,
     pub args: Vec<IrId>,
     pub texts: String,
     pub columns: Vec<ColumnUse>,
@@ -156,8 +206,9 @@ pub struct Program {
 
 impl Program {
     pub fn clear(&mut self) {
-        let Self { nodes, args, texts, columns, definitions, window_forms, folded, order } = self;
+        let Self { nodes, overs, args, texts, columns, definitions, window_forms, folded, order } = self;
         nodes.clear();
+        overs.clear();
         args.clear();
         texts.clear();
         columns.clear();
@@ -183,6 +234,11 @@ impl Program {
         &self.nodes[id.index()]
     }
 
+    /// The same of the nodes from one to another.
+    pub fn entries(&self, first: IrId, last: IrId) -> impl Iterator<Item = (IrId, &(Ir, Meta))> {
+        (first.0..).map(IrId).zip(&self.nodes[first.index()..last.index() + 1])
+    }
+
     pub fn meta_mut(&mut self, id: IrId) -> &mut Meta {
         &mut self.nodes[id.index()].1
     }
@@ -199,11 +255,6 @@ impl Program {
     /// The nodes, children before parents.
     pub fn nodes(&self) -> impl Iterator<Item = Ir> + '_ {
         self.nodes.iter().map(|n| n.0)
-    }
-
-    /// Each node with its type, likewise.
-    pub fn types(&self) -> impl Iterator<Item = (IrId, Type)> + '_ {
-        self.nodes.iter().enumerate().map(|(index, (_, meta))| (IrId(index as u32), meta.ty))
     }
 
     /// Puts another node in place of one.
@@ -227,16 +278,46 @@ impl Program {
         id
     }
 
+    #[inline]
     pub fn add_args(&mut self, args: &[IrId]) -> Slice {
         let first = self.args.len() as u32;
-        self.args.extend_from_slice(args);
+        // Most lists are so short that calling to copy them would cost more.
+        match *args {
+            [a] => self.args.push(a),
+            [a, b] => self.args.extend_from_slice(&[a, b]),
+            _ => self.args.extend_from_slice(args),
+        }
         Slice { first, count: args.len() as u32 }
+    }
+
+    pub fn add_over(&mut self, over: Over) -> OverId {
+        self.overs.push(over);
+        OverId(self.overs.len() as u32 - 1)
+    }
+
+    pub fn over(&self, id: OverId) -> Over {
+        self.overs.get(id.0 as usize).copied().unwrap_or(Over::Partition)
+    }
+
+    /// Puts a further argument behind those that were added last.
+    #[inline]
+    pub fn extend_args(&mut self, slice: &mut Slice, arg: IrId) {
+        self.args.push(arg);
+        slice.count += 1;
     }
 
     pub fn add_text(&mut self, text: &str) -> Slice {
         let first = self.texts.len() as u32;
         self.texts.push_str(text);
         Slice { first, count: text.len() as u32 }
+    }
+
+    /// A text in small ASCII letters.
+    pub fn add_lowercase(&mut self, slice: Slice) -> Slice {
+        let first = self.texts.len();
+        self.texts.extend_from_within(slice.first as usize..(slice.first + slice.count) as usize);
+        self.texts[first..].make_ascii_lowercase();
+        Slice { first: first as u32, count: slice.count }
     }
 
     /// The values of a case with these arms, without its conditions.
@@ -265,7 +346,8 @@ impl Program {
             Ir::Switch { subject, arms } => (Some(subject), self.args(arms)),
             Ir::Not(x)
             | Ir::IsNull { x, .. }
-            | Ir::Window { call: x }
+            | Ir::Window { call: x, .. }
+            | Ir::Range { x, .. }
             | Ir::GroupWindow { call: x }
             | Ir::Distinct(x) => (Some(x), &[][..]),
             _ => (None, &[][..]),

@@ -5,7 +5,7 @@ use super::layout::{DROPPED, Pass};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-impl Pass<'_> {
+impl Pass<'_, '_> {
     pub(super) fn close(&mut self, token: Token, span: Span) {
         let Some(opening) = self.open.pop() else {
             // A row of them is one fault.

@@ -5,7 +5,7 @@ use super::layout::{DROPPED, Pass};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
-impl Pass<'_> {
+impl Pass<'_, '_> {
     /// `filter (where …)`, `over (…)`, `as name`, `group by …` after an operand: how many tokens were dealt with; none
     /// when it is something else.
     #[cold]

@@ -30,7 +30,7 @@ pub(super) struct Faults<'a> {
 }
 
 impl Faults<'_> {
-    fn after(&self, offset: u32) -> &str {
+    pub(super) fn after(&self, offset: u32) -> &str {
         self.source.get(offset as usize..).unwrap_or_default()
     }
 
@@ -50,7 +50,7 @@ impl Faults<'_> {
         let mut end = span.start + first;
         if first % 2 == 1 {
             loop {
-                let found = if end >= self.even { None } else { self.after(end).find('"') };
+                let found = if end >= self.even { None } else { self.after(end).bytes().position(|b| b == b'"') };
                 let Some(found) = found else {
                     self.even = self.even.min(span.start + first);
                     return self.unclosed_text(span, lexed);

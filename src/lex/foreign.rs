@@ -18,7 +18,7 @@ pub(super) fn begins_operand(token: Token) -> bool {
     matches!(token, Name | Number | Text | Model | Cell | Tab | Open | Fault)
 }
 
-impl Pass<'_> {
+impl Pass<'_, '_> {
     pub(super) fn token(&self, at: usize) -> Option<Token> {
         self.tokens.get(at).map(|t| t.0)
     }

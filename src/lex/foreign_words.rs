@@ -6,7 +6,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::lex::Mode;
 use crate::span::Span;
 
-impl Pass<'_> {
+impl Pass<'_, '_> {
     #[cold]
     pub(super) fn modulo(&mut self, at: usize) -> usize {
         let span = self.tokens[at].1;

@@ -109,9 +109,9 @@ pub(crate) fn layout_part(
 /// Marks an open bracket that the parser does not get to see.
 pub(super) const DROPPED: u32 = 1 << 31;
 
-pub(super) struct Pass<'a> {
+pub(super) struct Pass<'a, 't> {
     pub(super) source: &'a str,
-    pub(super) tokens: &'a [(Token, Span)],
+    pub(super) tokens: &'t [(Token, Span)],
     /// Where texts begin that were never closed, from the formula on that is being copied.
     swallowed: &'a [u32],
     limits: &'a Limits,
@@ -136,7 +136,7 @@ pub(super) struct Pass<'a> {
     pub(super) is_named: bool,
 }
 
-impl Pass<'_> {
+impl<'t> Pass<'_, 't> {
     fn run(&mut self) {
         let mut at = 0;
         let leading_equal = matches!(self.tokens.first(), Some((Token::Equal, _)));
@@ -206,10 +206,11 @@ impl Pass<'_> {
         }
         let mut too_deep = false;
         while let Some((token, span)) = self.tokens.get(at).copied() {
-            if self.is_ordinary(token, at) {
-                self.push(token, span);
-                end = span.end;
-                at += 1;
+            let run = self.ordinary(at);
+            if let Some((_, last)) = run.last() {
+                self.out.tokens.extend(run.iter().map(|(token, span)| (span.start, *token, span.end)));
+                end = last.end;
+                at += run.len();
                 continue;
             }
             if token == Token::Name && !single && self.starts_definition(at) {
@@ -299,25 +300,48 @@ impl Pass<'_> {
         at
     }
 
-    /// Whether the token stands where it may, and begins nothing: most of them do.
-    #[inline]
-    fn is_ordinary(&self, token: Token, at: usize) -> bool {
+    /// The tokens from `at` on that stand where they may and begin nothing: of most formulas all. Their brackets are
+    /// opened and closed.
+    fn ordinary(&mut self, at: usize) -> &'t [(Token, Span)] {
         use Token::{
-            Ampersand, Caret, Cell, ColonEqual, Comma, Dot, Equal, Greater, GreaterEqual, Less, LessEqual, Minus,
-            Model, Name, NotEqual, Number, Plus, Slash, Text,
+            Ampersand, Caret, Cell, Close, CloseSquare, ColonEqual, Comma, Dot, Equal, Greater, GreaterEqual, Less,
+            LessEqual, Minus, Model, Name, NotEqual, Number, Open, Plus, Slash, Star, Text,
         };
-        match token {
-            Name => {
-                let next = self.tokens.get(at + 1).map(|t| t.0);
-                let before = self.out.tokens.last().map(|t| t.1);
-                !next.is_some_and(|next| {
-                    matches!(next, Equal | ColonEqual) || begins_operand(next) && next != Token::Open
-                }) && !before.is_some_and(|before| before == Dot || ends_operand(before))
+        let rest = self.tokens.get(at..).unwrap_or_default();
+        let mut before = self.out.tokens.last().map_or(Token::Start, |t| t.1);
+        for (index, (token, _)) in rest.iter().enumerate() {
+            let ordinary = match *token {
+                Number | Text | Model | Cell | Comma | Plus | Minus | Slash | Caret | Ampersand | Equal | NotEqual
+                | Less | LessEqual | Greater | GreaterEqual => true,
+                Name => {
+                    let next = rest.get(index + 1).map_or(Token::End, |t| t.0);
+                    !(matches!(next, Equal | ColonEqual) || begins_operand(next) && next != Open)
+                        && !(before == Dot || ends_operand(before))
+                }
+                Star => !self.is_sole_argument(at + index),
+                Open if self.open.len() < self.limits.nesting => {
+                    self.open.push((at + index) as u32);
+                    true
+                }
+                Close | CloseSquare => self.closes(*token),
+                _ => false,
+            };
+            if !ordinary {
+                return rest.get(..index).unwrap_or_default();
             }
-            Number | Text | Model | Cell | Comma | Plus | Minus | Slash | Caret | Ampersand | Equal | NotEqual
-            | Less | LessEqual | Greater | GreaterEqual => true,
-            _ => false,
+            before = *token;
         }
+        rest
+    }
+
+    /// Takes off the innermost open bracket when the token is the one that closes it.
+    fn closes(&mut self, token: Token) -> bool {
+        let opening = self.open.last().and_then(|at| self.tokens.get(*at as usize)).map(|t| t.0);
+        let closes = opening == Some(if token == Token::Close { Token::Open } else { Token::OpenSquare });
+        if closes {
+            self.open.pop();
+        }
+        closes
     }
 
     pub(super) fn push(&mut self, token: Token, span: Span) {

@@ -32,9 +32,6 @@ pub(crate) fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: 
         diagnostics.truncate(before);
         pass(whole, part, swallows, lexed, diagnostics);
     }
-    if part.text(whole).contains('\0') {
-        nul_inside(whole, lexed, diagnostics);
-    }
 }
 
 /// A NUL in a text or reference, which no warehouse takes and most drop in silence.
@@ -51,10 +48,9 @@ fn nul_inside(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
 /// The tokens, the text that begins at `cut` ending at its line; and where a text begins that is better cut so.
 fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> u32 {
     let source = whole.get(..part.end as usize).unwrap_or_default();
-    let rest = source.get(part.start as usize..).unwrap_or_default();
     lexed.tokens.clear();
     lexed.swallowed.clear();
-    lexed.tokens.reserve(rest.len() / 4 + 4);
+    lexed.tokens.reserve((part.end - part.start) as usize / 4 + 4);
     let mut faults = Faults {
         source,
         diagnostics,
@@ -67,10 +63,12 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
         swallows: u32::MAX,
         looked: false,
     };
-    let mut lexer = Token::lexer(rest);
+    let mut nul = false;
+    let mut lexer = Token::lexer(source);
+    lexer.bump(part.start as usize);
     while let Some(token) = lexer.next() {
         let range = lexer.span();
-        let mut span = Span::new(part.start + range.start as u32, part.start + range.end as u32);
+        let mut span = Span::new(range.start as u32, range.end as u32);
         let token = match token {
             Ok(token) if token.is_plain() => {
                 lexed.tokens.push((token, span));
@@ -84,6 +82,8 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
                 lexed.swallowed.push(span.start);
                 Some(Token::Text)
             }
+            Ok(Token::NonAscii) => faults.wide_name(&mut span, lexed),
+            Ok(Token::Dollar) => faults.cell(&mut span, lexed),
             Ok(Token::Backtick) => faults.backticks(span),
             Ok(Token::DoubleMinus) if !faults.line_comment(&mut span, true) => {
                 lexed.tokens.push((Token::Minus, Span::new(span.start, span.start + 1)));
@@ -96,11 +96,16 @@ fn pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut 
             Ok(token) => Some(token),
             Err(()) => faults.unreadable(&mut span, lexed),
         };
-        lexer.bump((span.end - part.start) as usize - range.end);
+        nul |= span.text(source).as_bytes().contains(&0);
+        lexer.bump(span.end as usize - range.end);
         lexed.tokens.extend(token.map(|token| (token, span)));
     }
     faults.flush();
-    faults.swallows
+    let swallows = faults.swallows;
+    if nul {
+        nul_inside(source, lexed, diagnostics);
+    }
+    swallows
 }
 
 /// Where the first text begins that goes over several lines and holds what looks like a definition. When a later text

@@ -7,6 +7,7 @@ mod foreign;
 mod foreign_words;
 mod layout;
 mod lexer;
+mod names;
 mod token;
 
 pub use layout::{Head, Layout, Mode, layout};

@@ -8,43 +8,19 @@ use logos::Logos;
 #[logos(skip(r"//[^\n]*", allow_greedy = true))]
 #[allow(missing_docs)]
 pub enum Token {
+    /// The lexer goes on where a letter follows that is not of ASCII.
     #[regex(r"[A-Za-z_][A-Za-z0-9_]*")]
-    #[regex(r"[\p{XID_Start}_][\p{XID_Continue}]*", priority = 1)]
     Name,
     #[regex(r"[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")]
     #[regex(r"\.[0-9]+([eE][+-]?[0-9]+)?")]
     Number,
     /// `"text"`; found by the lexer from its first quote.
     Text,
-    /// The first quote of a text.
-    #[token("\"")]
-    UnclosedText,
     /// `${view.field[timeframe]:total}`; found by the lexer from its beginning.
     Model,
-    /// The beginning of a reference.
-    #[token("${")]
-    UnclosedModel,
-    /// A cell with a `$` in it; a cell without one is a name until it is resolved.
+    /// A cell with a `$` in it, `A$1` found by the lexer from its `$`; a cell without one is a name until it is resolved.
     #[regex(r"\$[A-Za-z]{1,3}(\$?[0-9]+)?")]
-    #[regex(r"[A-Za-z]{1,3}\$[0-9]+")]
     Cell,
-    /// `'tab'`.
-    #[regex(r"'([^'\n]|'')*'")]
-    Tab,
-    #[regex(r"'([^'\n]|'')*", priority = 1)]
-    UnclosedTab,
-    /// A quotation mark that a word processor has put in place of `"`.
-    #[regex("[\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}]")]
-    CurlyQuote,
-    /// A name in backticks, as some kinds of SQL write it.
-    #[regex(r"`[^`\n]*`")]
-    Backtick,
-    /// `--`: two signs, or what SQL begins a comment with.
-    #[token("--")]
-    DoubleMinus,
-    /// `/*`.
-    #[token("/*")]
-    BlockComment,
     #[token("||")]
     DoublePipe,
     #[token("**")]
@@ -108,8 +84,6 @@ pub enum Token {
     OpenBrace,
     #[token("}")]
     CloseBrace,
-    #[token("#")]
-    Hash,
     /// Something reported that no formula holds; in the layout, what stands between two expressions.
     Odd,
     /// An operand that is reported already.
@@ -118,23 +92,45 @@ pub enum Token {
     Start,
     /// Ends a formula or a definition; put in by the layout pass.
     End,
+    // From here on what the lexer looks at again, and may report.
+    /// The first quote of a text.
+    #[token("\"")]
+    UnclosedText,
+    /// The beginning of a reference.
+    #[token("${")]
+    UnclosedModel,
+    /// `'tab'`.
+    #[regex(r"'([^'\n]|'')*'")]
+    Tab,
+    #[regex(r"'([^'\n]|'')*", priority = 1)]
+    UnclosedTab,
+    /// A quotation mark that a word processor has put in place of `"`.
+    #[regex("[\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}]")]
+    CurlyQuote,
+    /// A name in backticks, as some kinds of SQL write it.
+    #[regex(r"`[^`\n]*`")]
+    Backtick,
+    /// `--`: two signs, or what SQL begins a comment with.
+    #[token("--")]
+    DoubleMinus,
+    /// `/*`.
+    #[token("/*")]
+    BlockComment,
+    #[token("#")]
+    Hash,
+    /// Not in a reference, nor before a column.
+    #[token("$")]
+    Dollar,
+    /// Any other character that is not of ASCII.
+    #[regex(r"[\u{80}-\u{10ffff}]", priority = 1)]
+    NonAscii,
 }
 
 impl Token {
-    /// Whether the lexer takes it as it is; the others are looked at again, and may be reported.
+    /// Whether the lexer takes it as it is.
     #[inline]
     pub(super) fn is_plain(self) -> bool {
-        !matches!(
-            self,
-            Self::UnclosedText
-                | Self::UnclosedModel
-                | Self::UnclosedTab
-                | Self::CurlyQuote
-                | Self::Backtick
-                | Self::DoubleMinus
-                | Self::BlockComment
-                | Self::Hash
-        )
+        (self as u8) < Self::UnclosedText as u8
     }
 
     /// How messages name it.

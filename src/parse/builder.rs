@@ -1,34 +1,54 @@
 //! What the grammar's actions call: nodes into the arena, precedence of operator chains.
 
+use super::terminal::Terminal;
 use crate::ast::{Ast, BinaryOp, Call, Definition, Expr, ExprId, Sign};
 use crate::diag::{Code, Diagnostic};
-use crate::lex::Head;
+use crate::lex::{Head, Token};
 use crate::span::Span;
 
-/// A chain of operands and operators being read: how high the builder's stacks stood after its last operand.
-/// Recovery may drop a chain half-way; whoever comes next cuts the stacks back to its own height.
+/// A chain of operands and operators being read: how high the builder's stack stood after its last operand.
+/// Recovery may drop a chain half-way; whoever comes next cuts the stack back to its own height.
 #[derive(Clone, Copy, Debug)]
-pub struct Chain {
-    base: u32,
-    operands: u32,
-    operators: u32,
+pub struct Chain(u32);
+
+/// Several arguments being read, likewise.
+#[derive(Clone, Copy, Debug)]
+pub struct List(u32);
+
+/// The arguments of a call. No wider than the rest of what LALRPOP keeps on its stack.
+#[derive(Clone, Copy, Debug)]
+pub enum Args {
+    None,
+    One(ExprId),
+    Several(List),
 }
 
-/// Arguments being read, likewise.
+/// An operand of a chain.
 #[derive(Clone, Copy, Debug)]
-pub struct Args {
-    base: u32,
-    top: u32,
+struct Operand {
+    /// What joins it to the one before, and where that stands; none before the first of a chain.
+    operator: Option<BinaryOp>,
+    at: u32,
+    node: ExprId,
+    /// Where it stands, brackets and all, so that `a * (b + c)` does not end before the last one.
+    span: Span,
 }
 
 /// The builder's stacks, kept from one text to the next.
 #[derive(Debug, Default)]
 pub struct Stacks {
-    operands: Vec<ExprId>,
-    operators: Vec<(BinaryOp, u32)>,
-    args: Vec<ExprId>,
-    /// What stands in brackets, with the place of these.
-    brackets: Vec<(ExprId, Span)>,
+    operands: Vec<Operand>,
+    /// Arguments, each with how many its list holds up to it.
+    args: Vec<(ExprId, u32)>,
+}
+
+impl Stacks {
+    /// How many arguments the list holds, which is then the last one.
+    #[inline]
+    fn count(&mut self, list: List) -> u32 {
+        self.args.truncate(list.0 as usize);
+        self.args.last().map_or(0, |(_, count)| *count)
+    }
 }
 
 pub struct Builder<'s> {
@@ -37,8 +57,8 @@ pub struct Builder<'s> {
     first: u32,
     pub(super) broken: bool,
     stacks: &'s mut Stacks,
-    /// The expression in the brackets closed last.
-    closed: Option<ExprId>,
+    /// The expression in the brackets closed last, and where these stand.
+    closed: Option<(ExprId, Span)>,
     ast: &'s mut Ast,
     diagnostics: &'s mut Vec<Diagnostic>,
 }
@@ -53,9 +73,7 @@ impl<'s> Builder<'s> {
         diagnostics: &'s mut Vec<Diagnostic>,
     ) -> Self {
         stacks.operands.clear();
-        stacks.operators.clear();
         stacks.args.clear();
-        stacks.brackets.clear();
         Self { source, heads: heads.iter(), first: 0, broken: false, stacks, closed: None, ast, diagnostics }
     }
 
@@ -111,102 +129,100 @@ impl<'s> Builder<'s> {
         self.formula(body);
     }
 
-    // Operator chains, by two stacks
+    // Operator chains, by a stack of the operands that wait for their right side
 
     #[inline]
-    pub fn begin(&mut self, operand: ExprId) -> Chain {
-        let base = self.stacks.operands.len() as u32;
-        let operators = self.stacks.operators.len() as u32;
-        self.stacks.operands.push(operand);
-        Chain { base, operands: base + 1, operators }
+    pub fn begin(&mut self, node: ExprId) -> Chain {
+        self.push(None, 0, node)
     }
 
+    /// All operators before it that bind at least as tight have their right side.
     #[inline]
-    pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, operand: ExprId) -> Chain {
-        self.stacks.operands.truncate(chain.operands as usize);
-        self.stacks.operators.truncate(chain.operators as usize);
-        self.settle(chain.base, op.strength());
-        self.stacks.operators.push((op, at));
-        self.stacks.operands.push(operand);
-        Chain {
-            base: chain.base,
-            operands: self.stacks.operands.len() as u32,
-            operators: self.stacks.operators.len() as u32,
+    pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, node: ExprId) -> Chain {
+        self.cut(chain);
+        while let Some(right) = self.stacks.operands.last().copied()
+            && let Some(before) = right.operator
+            && before.strength() >= op.strength()
+        {
+            self.stacks.operands.pop();
+            self.join(before, right, op.compares());
         }
+        self.push(Some(op), at, node)
     }
 
+    #[inline]
     pub fn finish(&mut self, chain: Chain) -> ExprId {
-        self.stacks.operands.truncate(chain.operands as usize);
-        self.stacks.operators.truncate(chain.operators as usize);
-        self.settle(chain.base, 0);
-        self.stacks.operands.pop().unwrap_or(ExprId(0))
-    }
-
-    /// Makes nodes of all operators of this chain that bind at least as tight as `least`.
-    #[inline]
-    fn settle(&mut self, base: u32, least: u8) {
-        while self.stacks.operands.len() as u32 > base + 1 {
-            let Some((op, at)) = self.stacks.operators.last().copied() else { return };
-            if op.strength() < least {
-                return;
-            }
-            self.stacks.operators.pop();
-            let (Some(right), Some(left)) = (self.stacks.operands.pop(), self.stacks.operands.pop()) else { return };
-            let span = self.outer(left).to(self.outer(right));
-            if op.compares() && least == 1 {
-                let symbol = op.symbol();
-                let end = at + symbol.len() as u32;
-                self.report(
-                    Diagnostic::new(Code::ChainedComparison, Span::new(at, end), "comparisons cannot be chained")
-                        .with_help("compare twice, `AND(a < b, b < c)`, or put one comparison in brackets"),
-                );
-                let node = self.add(Expr::Error, span);
-                self.stacks.operands.push(node);
-                continue;
-            }
-            let node = self.add(Expr::Binary { op, left, right }, span);
-            self.stacks.operands.push(node);
+        self.cut(chain);
+        loop {
+            let Some(last) = self.stacks.operands.pop() else { return ExprId(0) };
+            let Some(op) = last.operator else { return last.node };
+            self.join(op, last, false);
         }
     }
 
-    pub fn double_equal(&mut self, l: u32, r: u32) -> BinaryOp {
+    #[inline]
+    fn push(&mut self, operator: Option<BinaryOp>, at: u32, node: ExprId) -> Chain {
+        let span = self.outer(node);
+        self.stacks.operands.push(Operand { operator, at, node, span });
+        Chain(self.stacks.operands.len() as u32)
+    }
+
+    #[inline]
+    fn cut(&mut self, chain: Chain) {
+        self.stacks.operands.truncate(chain.0 as usize);
+    }
+
+    /// One operand of the last one and this, which was taken off.
+    fn join(&mut self, op: BinaryOp, right: Operand, compared: bool) {
+        let Some(left) = self.stacks.operands.last_mut() else { return };
+        let chained = compared && op.compares();
+        let expr = if chained { Expr::Error } else { Expr::Binary { op, left: left.node, right: right.node } };
+        left.span = left.span.to(right.span);
+        left.node = self.ast.add(expr, left.span);
+        if chained {
+            self.chained(op, right.at);
+        }
+    }
+
+    #[cold]
+    fn chained(&mut self, op: BinaryOp, at: u32) {
+        let end = at + op.symbol().len() as u32;
+        self.report(
+            Diagnostic::new(Code::ChainedComparison, Span::new(at, end), "comparisons cannot be chained")
+                .with_help("compare twice, `AND(a < b, b < c)`, or put one comparison in brackets"),
+        );
+    }
+
+    /// `==` and `!=`.
+    pub fn misspelt(&mut self, terminal: Terminal, l: u32, r: u32) -> BinaryOp {
         let span = Span::new(l, r);
-        self.diagnostics.push(
+        self.diagnostics.push(if terminal.token == Token::DoubleEqual {
+            self.broken = true;
             Diagnostic::new(Code::NotFormulaSyntax, span, "`==` is not an operator")
                 .with_help("write `=`")
-                .with_fix(span, "="),
-        );
-        self.broken = true;
-        BinaryOp::Equal
-    }
-
-    pub fn bang_equal(&mut self, l: u32, r: u32) -> BinaryOp {
-        let span = Span::new(l, r);
-        self.diagnostics.push(
+                .with_fix(span, "=")
+        } else {
             Diagnostic::new(Code::NotEqualSpelling, span, "`!=` is read as `<>`")
                 .with_help("spreadsheets write `<>`")
-                .with_fix(span, "<>"),
-        );
-        BinaryOp::NotEqual
+                .with_fix(span, "<>")
+        });
+        terminal.operator()
     }
 
     // Operands
 
     /// `%` after the operand read last; it binds tighter than any operator between two.
     pub fn percent(&mut self, chain: Chain, r: u32) -> Chain {
-        self.with_last(chain, |b, x| {
-            let span = Span::new(b.outer(x).start, r);
-            b.add(Expr::Percent(x), span)
-        })
+        self.with_last(chain, |b, x| b.add(Expr::Percent(x.node), Span::new(x.span.start, r)))
     }
 
     /// Puts another operand in place of the one read last.
-    fn with_last(&mut self, chain: Chain, make: impl FnOnce(&mut Self, ExprId) -> ExprId) -> Chain {
-        self.stacks.operands.truncate(chain.operands as usize);
-        self.stacks.operators.truncate(chain.operators as usize);
-        if let Some(x) = self.stacks.operands.pop() {
-            let made = make(self, x);
-            self.stacks.operands.push(made);
+    #[inline]
+    fn with_last(&mut self, chain: Chain, make: impl FnOnce(&mut Self, Operand) -> ExprId) -> Chain {
+        self.cut(chain);
+        if let Some(operand) = self.stacks.operands.pop() {
+            let node = make(self, operand);
+            self.stacks.operands.push(Operand { node, span: self.span(node), ..operand });
         }
         chain
     }
@@ -216,7 +232,7 @@ impl<'s> Builder<'s> {
         let mut signs: Vec<(Sign, u32)> = Vec::new();
         let mut inner = x;
         while let (Expr::Sign { sign, operand }, true) = (self.ast.expr(inner), inner.0 + 1 == self.ast.len() as u32) {
-            if Some(inner) == self.closed {
+            if self.closed.is_some_and(|(closed, _)| closed == inner) {
                 break;
             }
             signs.push((sign, self.span(inner).start));
@@ -232,22 +248,24 @@ impl<'s> Builder<'s> {
 
     /// `(x)` is x, and no sign of it is taken off again.
     pub fn bracketed(&mut self, l: u32, x: ExprId, r: u32) -> ExprId {
-        self.closed = Some(x);
-        self.stacks.brackets.push((x, Span::new(l, r)));
+        self.closed = Some((x, Span::new(l, r)));
         x
     }
 
-    /// Where the node stands, brackets and all, so that `a * (b + c)` does not end before the last one.
+    /// Where an operand that was just read stands, with its brackets, which are then the ones closed last.
+    #[inline]
     fn outer(&self, x: ExprId) -> Span {
-        // A node is made before its brackets are closed, and what is inside before it: they stand in order.
-        let brackets = &self.stacks.brackets;
-        match brackets.get(brackets.partition_point(|(inner, _)| *inner <= x).wrapping_sub(1)) {
-            Some((inner, span)) if *inner == x => *span,
+        match self.closed {
+            Some((inner, span)) if inner == x => span,
             _ => self.span(x),
         }
     }
 
-    pub fn sign(&mut self, sign: Sign, l: u32, operand: ExprId) -> ExprId {
+    pub fn signed(&mut self, terminal: Terminal, l: u32, operand: ExprId) -> ExprId {
+        self.sign(if terminal.token == Token::Minus { Sign::Minus } else { Sign::Plus }, l, operand)
+    }
+
+    fn sign(&mut self, sign: Sign, l: u32, operand: ExprId) -> ExprId {
         let span = Span::new(l, self.outer(operand).end);
         self.add(Expr::Sign { sign, operand }, span)
     }
@@ -255,14 +273,15 @@ impl<'s> Builder<'s> {
     pub fn range(&mut self, chain: Chain, to: ExprId) -> Chain {
         if self.ast.expr(to) == Expr::Error {
             return self.with_last(chain, |b, from| {
-                let span = b.span(from).to(b.span(to));
+                let span = b.span(from.node).to(b.span(to));
                 b.add(Expr::Error, span)
             });
         }
         self.with_last(chain, |b, x| {
             // A call or bracket on the right came after the signs on the left, which then stay where they are.
-            b.below_signs(x, |b, from| {
-                let span = b.span(from).to(b.span(to));
+            b.below_signs(x.node, |b, from| {
+                let start = if from == x.node { x.span } else { b.span(from) };
+                let span = start.to(b.outer(to));
                 b.add(Expr::Range { from, to }, span)
             })
         })
@@ -273,15 +292,17 @@ impl<'s> Builder<'s> {
         self.add(Expr::Number, Span::new(l, r))
     }
 
+    #[inline]
     pub fn text(&mut self, l: u32, r: u32) -> ExprId {
         self.add(Expr::Text, Span::new(l, r))
     }
 
+    #[inline]
     pub fn name(&mut self, l: u32, r: u32) -> ExprId {
         let span = Span::new(l, r);
-        let expr = match span.text(self.source) {
-            "TRUE" => Expr::Bool(true),
-            "FALSE" => Expr::Bool(false),
+        let expr = match r.saturating_sub(l) {
+            4 if span.text(self.source) == "TRUE" => Expr::Bool(true),
+            5 if span.text(self.source) == "FALSE" => Expr::Bool(false),
             _ => Expr::Name,
         };
         self.add(expr, span)
@@ -316,9 +337,23 @@ impl<'s> Builder<'s> {
         let frame = self.ast.names.len() as u32;
         self.ast.names.push(Span::new(l, m));
         self.with_last(chain, |b, x| {
-            b.below_signs(x, |b, base| {
+            b.below_signs(x.node, |b, last| {
+                // Of a range it is the last end that stands before the bracket.
+                let closed = b.closed.is_some_and(|(closed, _)| closed == last);
+                let range = match b.ast.expr(last) {
+                    Expr::Range { from, to } if !closed && last.0 + 1 == b.ast.len() as u32 => {
+                        b.ast.pop();
+                        Some((from, to))
+                    }
+                    _ => None,
+                };
+                let base = range.map_or(last, |(_, to)| to);
                 let span = Span::new(b.span(base).start, r);
-                b.add(Expr::Timeframe { base, frame }, span)
+                let frame = b.add(Expr::Timeframe { base, frame }, span);
+                match range {
+                    Some((from, _)) => b.add(Expr::Range { from, to: frame }, b.span(from).to(span)),
+                    None => frame,
+                }
             })
         })
     }
@@ -332,33 +367,33 @@ impl<'s> Builder<'s> {
 
     // Calls
 
-    pub fn no_args(&mut self) -> Args {
-        let base = self.stacks.args.len() as u32;
-        Args { base, top: base }
+    pub fn first_arg(&mut self, e: ExprId) -> List {
+        self.stacks.args.push((e, 1));
+        List(self.stacks.args.len() as u32)
     }
 
-    pub fn first_arg(&mut self, e: ExprId) -> Args {
-        let base = self.stacks.args.len() as u32;
-        self.stacks.args.push(e);
-        Args { base, top: base + 1 }
-    }
-
-    pub fn next_arg(&mut self, args: Args, e: ExprId) -> Args {
-        self.stacks.args.truncate(args.top as usize);
-        self.stacks.args.push(e);
-        Args { base: args.base, top: args.top + 1 }
+    pub fn next_arg(&mut self, list: List, e: ExprId) -> List {
+        let before = self.stacks.count(list);
+        self.stacks.args.push((e, before + 1));
+        List(list.0 + 1)
     }
 
     /// `l..m` is the name; the closing bracket `c..r` is empty when the layout pass supplied it.
     pub fn call(&mut self, l: u32, m: u32, args: Args, c: u32, r: u32) -> ExprId {
-        self.stacks.args.truncate(args.top as usize);
         let first = self.ast.args.len() as u32;
-        self.ast.args.extend(self.stacks.args.drain(args.base as usize..));
+        match args {
+            Args::None => {}
+            Args::One(e) => self.ast.args.push(e),
+            Args::Several(list) => {
+                let base = list.0 - self.stacks.count(list);
+                let args = self.stacks.args.get(base as usize..).unwrap_or_default();
+                self.ast.args.extend(args.iter().map(|(e, _)| *e));
+                self.stacks.args.truncate(base as usize);
+            }
+        }
+        let count = self.ast.args.len() as u32 - first;
         let index = self.ast.calls.len() as u32;
-        let call = Call { name: Span::new(l, m), first, count: args.top - args.base, unclosed: c == r };
-        self.ast.calls.push(call);
+        self.ast.calls.push(Call { name: Span::new(l, m), first, count, unclosed: c == r });
         self.add(Expr::Call(index), Span::new(l, r))
     }
-
-    // Faults
 }

@@ -3,12 +3,13 @@
 use lalrpop_util::{ErrorRecovery, ParseError};
 
 use super::builder::Builder;
+use super::terminal::Terminal;
 use crate::ast::{Expr, ExprId};
 use crate::diag::{Code, Diagnostic};
 use crate::lex::Token;
 use crate::span::Span;
 
-type Recovery = ErrorRecovery<u32, Token, ()>;
+type Recovery = ErrorRecovery<u32, Terminal, ()>;
 
 impl Builder<'_> {
     /// An operand was expected.
@@ -115,8 +116,8 @@ impl Builder<'_> {
     /// Where a fault stands, and the token there.
     fn place(&self, recovery: &Recovery) -> (Span, Token) {
         match &recovery.error {
-            ParseError::UnrecognizedToken { token: (l, token, r), .. }
-            | ParseError::ExtraToken { token: (l, token, r) } => (Span::new(*l, *r), *token),
+            ParseError::UnrecognizedToken { token: (l, terminal, r), .. }
+            | ParseError::ExtraToken { token: (l, terminal, r) } => (Span::new(*l, *r), terminal.token),
             ParseError::UnrecognizedEof { location, .. } | ParseError::InvalidToken { location } => {
                 (Span::new(*location, *location), Token::End)
             }

@@ -11,7 +11,7 @@ const ROOM: usize = 48;
 pub(super) struct Parser;
 
 impl Parser {
-    pub(super) fn drive<D, I>(mut definition: D, tokens: I) -> ParseResult<D>
+    pub(super) fn drive<D, I>(mut definition: D, mut tokens: I) -> ParseResult<D>
     where
         D: ParserDefinition,
         I: Iterator<Item = Result<TokenTriple<D>, ParseError<D>>>,
@@ -20,39 +20,36 @@ impl Parser {
         let mut symbols = Vec::with_capacity(ROOM);
         let mut top = definition.start_state();
         states.push(top);
-        for token in tokens {
-            let token = token?;
-            let Some(index) = definition.token_to_index(&token.1) else {
-                return refused::<D>(Some(token), definition.start_location());
-            };
+        loop {
+            // After the last token nothing is shifted. One loop for both, so that there is one call to inline.
+            let token = tokens.next().transpose()?;
+            let index = token.as_ref().and_then(|t| definition.token_to_index(&t.1));
+            if token.is_some() && index.is_none() {
+                return refused::<D>(token, definition.start_location());
+            }
             loop {
-                let action = definition.action(top, index);
-                if let Some(next) = action.as_shift() {
-                    let symbol = definition.token_to_symbol(index, token.1);
-                    symbols.push((token.0, symbol, token.2));
+                let action = match index {
+                    Some(index) => definition.action(top, index),
+                    None => definition.eof_action(top),
+                };
+                if let (Some(next), Some(index)) = (action.as_shift(), index)
+                    && let Some((l, token, r)) = token
+                {
+                    symbols.push((l, definition.token_to_symbol(index, token), r));
                     states.push(next);
                     top = next;
                     break;
                 }
                 let Some(rule) = action.as_reduce() else {
-                    return refused::<D>(Some(token), definition.start_location());
+                    return refused::<D>(token, definition.start_location());
                 };
-                if let Some(result) = definition.reduce(rule, Some(&token.0), &mut states, &mut symbols) {
+                let lookahead = token.as_ref().map(|t| &t.0);
+                if let Some(result) = definition.reduce(rule, lookahead, &mut states, &mut symbols) {
                     return result;
                 }
-                let Some(next) = states.last() else { return refused::<D>(Some(token), definition.start_location()) };
+                let Some(next) = states.last() else { return refused::<D>(token, definition.start_location()) };
                 top = *next;
             }
-        }
-        loop {
-            let Some(rule) = definition.eof_action(top).as_reduce() else {
-                return refused::<D>(None, definition.start_location());
-            };
-            if let Some(result) = definition.reduce(rule, None, &mut states, &mut symbols) {
-                return result;
-            }
-            let Some(next) = states.last() else { return refused::<D>(None, definition.start_location()) };
-            top = *next;
         }
     }
 }

@@ -5,6 +5,7 @@ mod doc;
 mod faults;
 mod machine;
 mod reference;
+mod terminal;
 mod text;
 
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub use doc::description;
 pub use reference::{Reference, reference};
 pub use text::{quote, unquote};
+
+use terminal::Terminal;
 
 use crate::ast::Ast;
 use crate::diag::{Code, Diagnostic};
@@ -146,12 +149,12 @@ pub(crate) fn parse_parts(
     ast.reserve(layout.tokens.len(), layout.heads.len());
     let before = diagnostics.len();
     let mut builder = builder::Builder::new(source, &layout.heads, stacks, ast, diagnostics);
-    if strict::FileParser::new().parse(&mut builder, layout.tokens.iter().copied()).is_err() {
+    if strict::FileParser::new().parse(&mut builder, terminals(layout)).is_err() {
         // Something is wrong: the whole once more, by the parser that goes on after a fault.
         ast.clear();
         diagnostics.truncate(before);
         let mut builder = builder::Builder::new(source, &layout.heads, stacks, ast, diagnostics);
-        let result = recovering::FileParser::new().parse(&mut builder, layout.tokens.iter().copied());
+        let result = recovering::FileParser::new().parse(&mut builder, terminals(layout));
         if result.is_err() && !diagnostics.iter().any(Diagnostic::is_error) {
             // Recovery takes every stream that the layout pass makes; were one refused, it is said and not hidden.
             diagnostics.push(Diagnostic::new(
@@ -162,6 +165,10 @@ pub(crate) fn parse_parts(
         }
     }
     crate::diag::sort(diagnostics);
+}
+
+fn terminals(layout: &lex::Layout) -> impl Iterator<Item = (u32, Terminal, u32)> {
+    layout.tokens.iter().map(|(l, token, r)| (*l, Terminal::of(*token), *r))
 }
 
 #[cfg(test)]
@@ -187,7 +194,7 @@ mod tests {
             let read = |strictly: bool| {
                 let (mut stacks, mut ast, mut diagnostics) = Default::default();
                 let mut builder = builder::Builder::new(text, &layout.heads, &mut stacks, &mut ast, &mut diagnostics);
-                let tokens = layout.tokens.iter().copied();
+                let tokens = terminals(&layout);
                 let read = if strictly {
                     strict::FileParser::new().parse(&mut builder, tokens).is_ok()
                 } else {

@@ -9,6 +9,12 @@ use std::borrow::Cow;
 /// ```
 #[must_use]
 pub fn unquote(literal: &str) -> Cow<'_, str> {
+    // Most are plain, and are looked through once.
+    if let Some(inner) = literal.strip_prefix('"') {
+        let inner = inner.strip_suffix('"').unwrap_or(inner);
+        let quotes = inner.bytes().any(|b| b == b'"');
+        return if quotes { Cow::Owned(inner.replace("\"\"", "\"")) } else { Cow::Borrowed(inner) };
+    }
     let curly = |c: char| "\u{201c}\u{201d}\u{201e}\u{201f}\u{ab}\u{bb}".contains(c);
     if literal.starts_with(curly) {
         return Cow::Borrowed(literal.trim_start_matches(curly).trim_end_matches(|c| curly(c) || c == '"'));
@@ -16,9 +22,8 @@ pub fn unquote(literal: &str) -> Cow<'_, str> {
     if let Some(inner) = literal.strip_prefix('\'') {
         return Cow::Owned(inner.strip_suffix('\'').unwrap_or(inner).replace("''", "'"));
     }
-    let inner = literal.strip_prefix('"').unwrap_or(literal);
-    let inner = inner.strip_suffix('"').unwrap_or(inner);
-    if inner.contains("\"\"") { Cow::Owned(inner.replace("\"\"", "\"")) } else { Cow::Borrowed(inner) }
+    let inner = literal.strip_suffix('"').unwrap_or(literal);
+    Cow::Owned(inner.replace("\"\"", "\""))
 }
 
 /// A value as a text literal.

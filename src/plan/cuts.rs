@@ -3,13 +3,13 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::equal::{equal_values, name_of_offset, name_of_text, numbers};
+use super::equal::{equal_values, name_of_offset, name_of_range, name_of_text, numbers};
 use super::names::Taken;
 use super::stages::read_by_having;
 use crate::catalog;
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};
-use crate::ir::{Ir, IrId, Program};
+use crate::ir::{Ir, IrId, Over, Program};
 use crate::types::Level;
 
 /// Values that are computed once, under a name, by their node.
@@ -79,12 +79,11 @@ pub(super) fn cuts(
 ) -> Cuts {
     let program = step.program;
     let Reach { rows: in_rows, live } = reach;
-    let windows = step.has_windows();
+    let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
     let mut reads = vec![Reads::default(); program.definitions.len()];
     for (index, definition) in program.definitions.iter().enumerate() {
         // The order of the rows of a query goes by column names; only windows compute with it.
-        let only_names = step.is(index, Role::GroupBy)
-            || (!windows && (step.is(index, Role::OrderBy) || step.is(index, Role::PartitionBy)));
+        let only_names = step.is(index, Role::GroupBy) || step.only_names(index, windows, ordered);
         if !live[index] || definition.failed || only_names {
             continue;
         }
@@ -253,7 +252,7 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Ta
             Some(index) => taken.output(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
                 let text = program.meta(equal[0]).span.text(source);
-                let wanted = name_of_offset(text).or_else(|| name_of_text(text));
+                let wanted = name_of_offset(text).or_else(|| name_of_range(text)).or_else(|| name_of_text(text));
                 let wanted = wanted.unwrap_or_else(|| "shared_value".to_owned());
                 taken.column(&wanted, text)
             }
@@ -375,9 +374,16 @@ impl Inner<'_> {
                     let name = self.name("in_group", node, taken);
                     cuts.insert(node, name);
                 }
-                Ir::Window { call } => {
+                Ir::Window { call, over } => {
                     let Some(value) = program.operands(call).next() else { continue };
-                    if program.meta(value).level != Level::Window {
+                    let meta = program.meta(value);
+                    if meta.level != Level::Window {
+                        // What is ranked is also asked whether it is there.
+                        let asked = matches!(program.over(over), Over::Ranked { .. }) && meta.nullable;
+                        let column = is_trivial(program, value) || self.aliases.contains_key(&value);
+                        if asked && !column && !cuts.contains(value) {
+                            shared.cut(value, of, cuts, taken, |taken| self.name("value", value, taken));
+                        }
                         continue;
                     }
                     // What another window gives is finished first, under its definition's own name where it has one.

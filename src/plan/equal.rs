@@ -89,9 +89,16 @@ impl Numbering<'_> {
             Ir::Coalesce(_) => (12, 0),
             Ir::Aggregate { overload, distinct, .. } => (13, u64::from(overload.0) << 1 | u64::from(distinct)),
             Ir::CountRows => (14, 0),
-            Ir::Window { .. } => (15, 0),
+            Ir::Window { over, .. } => {
+                text = format!("{:?}", program.over(over));
+                (15, 0)
+            }
             Ir::GroupWindow { .. } => (16, 0),
             Ir::Distinct(_) => (17, 0),
+            Ir::Range { over, .. } => {
+                text = format!("{:?}", program.over(over));
+                (18, 0)
+            }
         };
         let operands = program.operands(id).map(|o| self.of[o.index()]).collect();
         let next = self.numbers.len() as u32 + 1;
@@ -128,9 +135,40 @@ pub(super) fn name_of_offset(text: &str) -> Option<String> {
     })
 }
 
+/// `SUM(revenue:revenue)` is called `sum_of_all_revenue`, `AVERAGE(FIRST(revenue):revenue)` `running_average_revenue`.
+pub(super) fn name_of_range(text: &str) -> Option<String> {
+    let (function, inside) = text.strip_suffix(')')?.split_once('(')?;
+    let (from, to) = inside.split_once(':').filter(|(_, to)| !to.contains(','))?;
+    let (function, from, to) = (name_of_text(function)?, from.trim(), to.trim());
+    let is_name = |end: &str| !end.contains(['(', '[', ':']);
+    let of = |end: &str, word: &str| {
+        let (called, name) = end.strip_suffix(')')?.split_once('(')?;
+        called.trim().eq_ignore_ascii_case(word).then(|| name.trim().to_owned())
+    };
+    if from.eq_ignore_ascii_case(to) && is_name(from) {
+        return Some(format!("{function}_of_all_{}", name_of_text(from)?));
+    }
+    if is_name(to) && of(from, "first").is_some() {
+        return Some(format!("running_{function}_{}", name_of_text(to)?));
+    }
+    if is_name(to) && of(from, "offset").is_some() {
+        return Some(format!("moving_{function}_{}", name_of_text(to)?));
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{name_of_offset, name_of_text};
+    use super::{name_of_offset, name_of_range, name_of_text};
+
+    #[test]
+    fn ranges_are_called_by_what_they_hold() {
+        assert_eq!(name_of_range("SUM(revenue:revenue)").as_deref(), Some("sum_of_all_revenue"));
+        assert_eq!(name_of_range("SUM(FIRST(revenue):revenue)").as_deref(), Some("running_sum_revenue"));
+        assert_eq!(name_of_range("AVERAGE(OFFSET(a, -2):a)").as_deref(), Some("moving_average_a"));
+        assert_eq!(name_of_range("SUMIFS(a:a, b:b, \"x\")"), None);
+        assert_eq!(name_of_range("SUM(a)"), None);
+    }
 
     #[test]
     fn rows_are_called_by_where_they_stand() {

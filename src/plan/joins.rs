@@ -196,11 +196,16 @@ impl Planner<'_> {
     pub(super) fn output_of(&self, key: IrId) -> Option<String> {
         let program = self.step.program;
         match (program.node(key), self.input.joined) {
-            (Ir::Column(_), Some(_)) => {
-                let same = |root: IrId| program.node(root) == program.node(key);
-                self.outputs.iter().find(|output| same(output.root)).map(|output| output.name.clone())
-            }
+            (Ir::Column(column), Some(joined)) => self.output_of_input(joined, &self.input_of(joined, column)),
             _ => Some(self.name_of(key)).filter(|name| !name.is_empty()),
+        }
+    }
+
+    /// The column of a joined input that a key is.
+    pub(super) fn key_of_input(&self, key: IrId) -> Option<InputColumn> {
+        match (self.step.program.node(key), self.input.joined) {
+            (Ir::Column(column), Some(joined)) => Some(self.input_of(joined, column)),
+            _ => None,
         }
     }
 

@@ -61,6 +61,20 @@ impl StepPlan<'_> {
         self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
     }
 
+    /// Some value looks at other rows in the step's order.
+    fn has_ordered_windows(&self) -> bool {
+        self.program.nodes().any(|n| matches!(n, Ir::Window { over, .. } if self.program.over(over).ordered()))
+    }
+
+    /// The keys of order and partitions go by names, unless windows compute with them.
+    fn only_names(&self, definition: usize, windows: bool, ordered: bool) -> bool {
+        match self.roles[definition] {
+            Role::OrderBy => !ordered,
+            Role::PartitionBy => !windows,
+            _ => false,
+        }
+    }
+
     fn level(&self, definition: usize) -> Level {
         self.program.meta(self.root(definition)).level
     }

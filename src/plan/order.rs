@@ -12,15 +12,23 @@ impl Planner<'_> {
         let program = self.step.program;
         self.emitter.windows = crate::emit::Windows::default();
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
-        let used = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).map(|id| self.name_of(id));
-        let used: Vec<String> = used.collect();
+        let own_partition = partition.clone();
+        let roots = || order.iter().map(|(id, _)| *id).chain(partition.iter().copied());
+        let used: Vec<String> = roots().map(|id| self.name_of(id)).collect();
+        let columns: Vec<InputColumn> = roots().filter_map(|id| self.key_of_input(id)).collect();
         let grain: Vec<(InputColumn, Option<IrId>)> = if self.step.grouped {
             let keys = self.outputs.iter().filter(|o| o.key);
             keys.map(|o| (InputColumn { of: Vec::new(), name: o.name.clone() }, Some(o.root))).collect()
         } else {
             self.input_grain().into_iter().map(|g| (g, None)).collect()
         };
-        let rest = grain.into_iter().filter(|(g, _)| !used.iter().any(|u| u.eq_ignore_ascii_case(&g.name)));
+        // Of several relations two may have columns of one name.
+        let is_used = |(g, root): &(InputColumn, Option<IrId>)| match root {
+            None if self.input.joined.is_some() => columns.iter().any(|c| c.is(g)),
+            _ => used.iter().any(|u| u.eq_ignore_ascii_case(&g.name)),
+        };
+        // Without an order nothing is divided by default, and there are no ties.
+        let rest: Vec<_> = grain.into_iter().filter(|g| !order.is_empty() && !is_used(g)).collect();
         let mut roots: Vec<IrId> = order.iter().map(|(id, _)| *id).chain(partition.iter().copied()).collect();
         let mut plain: Vec<InputColumn> = Vec::new();
         for (column, root) in rest {
@@ -38,6 +46,7 @@ impl Planner<'_> {
             }
         }
         self.emit(&roots, stage);
+        let own_partition: Vec<SqlId> = own_partition.iter().map(|id| self.written_node(*id, stage)).collect();
         let partition: Vec<SqlId> = partition.iter().map(|id| self.written_node(*id, stage)).collect();
         let mut keys: Vec<SqlId> = Vec::new();
         for (id, descending) in order {
@@ -50,7 +59,7 @@ impl Planner<'_> {
             let sql = self.written_input(&column, stage);
             keys.push(self.emitter.order_key(sql, false, nullable));
         }
-        self.emitter.windows = crate::emit::Windows { partition, order: keys, groups: Vec::new() };
+        self.emitter.windows = crate::emit::Windows { partition, own_partition, order: keys, groups: Vec::new() };
     }
 
     /// The name under which a key is known; empty for one that is only written out, as what is no column of the step.
@@ -94,7 +103,11 @@ impl Planner<'_> {
         let key = |(id, descending): &(IrId, bool)| {
             let name = self.output_of(*id);
             let written = if name.is_none() { Some(*id) } else { None };
-            let column = InputColumn { of: Vec::new(), name: name.unwrap_or_default() };
+            let named = |name| InputColumn { of: Vec::new(), name };
+            let column = match name {
+                Some(name) => named(name),
+                None => self.key_of_input(*id).unwrap_or_else(|| named(String::new())),
+            };
             (column, written, *descending, program.meta(*id).nullable)
         };
         let mut keys: Vec<(InputColumn, Option<IrId>, bool, bool)> = order.iter().map(key).collect();
@@ -112,7 +125,11 @@ impl Planner<'_> {
                 Some(name) => InputColumn { of: Vec::new(), name },
                 None => column,
             };
-            if !keys.iter().any(|(k, ..)| k.name.eq_ignore_ascii_case(&column.name)) {
+            let same = |k: &InputColumn| match self.input.joined {
+                Some(_) => k.is(&column),
+                None => k.name.eq_ignore_ascii_case(&column.name),
+            };
+            if !keys.iter().any(|(k, ..)| same(k)) {
                 keys.push((column, None, false, nullable));
             }
         }

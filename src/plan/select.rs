@@ -482,8 +482,8 @@ impl Planner<'_> {
     }
 
     /// The columns that the next step sees.
-    fn result(&self) -> (Relation, bool, Vec<String>) {
-        let program = self.program();
+    fn result(&mut self) -> (Relation, bool, Vec<String>) {
+        let program = self.step.program;
         let mut relation = Relation::new(self.spec.name);
         let mut open = false;
         let outputs = self.output_names();

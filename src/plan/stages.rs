@@ -94,14 +94,15 @@ pub(super) fn stages(step: &StepPlan<'_>, reach: &Reach, cuts: &Cuts, aliases: &
         }
     }
     // The order of the rows of a query goes by column names; only windows compute with it.
-    let windows = step.has_windows();
+    let (windows, ordered_windows) = (step.has_windows(), step.has_ordered_windows());
     let named = |root: IrId| match program.node(root) {
         Ir::Definition(used) => step.outputs[used as usize],
         Ir::Column(_) => true,
         _ => aliases.contains_key(&root),
     };
     let names_only = |index: usize| {
-        !windows && (step.is(index, Role::OrderBy) && named(step.root(index)) || step.is(index, Role::PartitionBy))
+        let by_name = named(step.root(index)) || !step.is(index, Role::OrderBy);
+        by_name && step.only_names(index, windows, ordered_windows)
     };
     // What is tested of groups comes first, since windows depend on it.
     let mut each_of: Vec<(IrId, usize)> = Vec::new();

@@ -10,7 +10,8 @@ mod read;
 
 use std::sync::Arc;
 
-use crate::name_index::NameIndex;
+use crate::dialect::Dialect;
+use crate::name_index::{Hashed, NameIndex};
 use crate::types::Type;
 
 /// A column of a relation.
@@ -26,6 +27,8 @@ pub struct Column {
     ty: Type,
     nullable: bool,
     quoted: bool,
+    /// The dialects, as bits, in which the name is written as it is.
+    bare: u8,
     /// How large its numbers can be, as `emit::size` has it; 0 where only the warehouse knows.
     size: u32,
     description: Option<String>,
@@ -35,7 +38,9 @@ impl Column {
     /// A column that may be NULL.
     #[must_use]
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
-        Self { name: Arc::from(name.into()), ty, nullable: true, quoted: false, size: 0, description: None }
+        let name: Arc<str> = Arc::from(name.into());
+        let bare = Dialect::bare_in(&name);
+        Self { name, ty, nullable: true, quoted: false, bare, size: 0, description: None }
     }
 
     /// Whether it may be NULL.
@@ -89,6 +94,10 @@ impl Column {
 
     pub(crate) fn shared_name(&self) -> Arc<str> {
         Arc::clone(&self.name)
+    }
+
+    pub(crate) fn bare(&self) -> u8 {
+        self.bare
     }
 
     /// Its type.
@@ -162,7 +171,7 @@ impl Relation {
 
     pub(crate) fn push(&mut self, column: Column) {
         let (index, columns) = (self.columns.len(), &self.columns);
-        self.by_name.add(&column.name, index, |i| columns[i].name());
+        self.by_name.add((&*column.name).into(), index, |i| columns[i].name());
         self.columns.push(column);
     }
 
@@ -171,7 +180,7 @@ impl Relation {
     pub fn primary_key<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.primary_key = columns.into_iter().map(Into::into).collect();
         for name in self.primary_key.clone() {
-            if let Some(index) = self.position(&name) {
+            if let Some(index) = self.position(name.as_str()) {
                 self.columns[index].nullable = false;
             }
         }
@@ -206,7 +215,8 @@ impl Relation {
         self.position(name).map(|i| &self.columns[i])
     }
 
-    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+    pub(crate) fn position<'n>(&self, name: impl Into<Hashed<'n>>) -> Option<usize> {
+        let name = name.into();
         self.by_name.find(name, |i| self.columns[i].name())
     }
 }
@@ -240,7 +250,7 @@ impl Schema {
 
     fn push(&mut self, relation: Relation) {
         let (index, relations) = (self.relations.len(), &self.relations);
-        self.by_name.add(&relation.name, index, |i| relations[i].name());
+        self.by_name.add((&*relation.name).into(), index, |i| relations[i].name());
         self.relations.push(relation);
     }
 
@@ -253,7 +263,7 @@ impl Schema {
     /// The relation of this name, in any case.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Relation> {
-        self.by_name.find(name, |i| self.relations[i].name()).map(|i| &self.relations[i])
+        self.by_name.find(name.into(), |i| self.relations[i].name()).map(|i| &self.relations[i])
     }
 
     /// Whether nothing is known.

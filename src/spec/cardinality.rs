@@ -6,6 +6,7 @@ use super::load::Step;
 use crate::catalog::{self, internal};
 use crate::check::Role;
 use crate::diag::{Code, Diagnostic};
+use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program};
 use crate::plan::StepPlan;
 use crate::sql::JoinKind;
@@ -19,6 +20,8 @@ pub(super) struct Asked {
     pub own: Vec<IrId>,
     /// There are conditions of another kind.
     pub more: bool,
+    /// Something of it must equal something of another.
+    pub pairs: bool,
 }
 
 impl Run<'_> {
@@ -123,6 +126,10 @@ fn asked(program: &Program, root: IrId, relation: &str) -> Asked {
                     }),
                     _ => None,
                 };
+                if let [a, b] = pair {
+                    let (a, b) = (reads(program, *a, relation), reads(program, *b, relation));
+                    asked.pairs |= matches!((a, b), ((true, false), (false, true)) | ((false, true), (true, false)));
+                }
                 match column {
                     Some(column) => asked.equal.push(column),
                     None if own && !others => asked.own.push(id),
@@ -165,6 +172,40 @@ fn columns_of(program: &Program, root: IrId) -> Vec<u32> {
         }
     }
     columns
+}
+
+/// Reports joins that the dialect does not make.
+pub(super) fn check_supported(
+    plan: &StepPlan<'_>,
+    step: &Step<'_>,
+    joined: &JoinedStep<'_>,
+    dialect: Dialect,
+    found: &mut Vec<Diagnostic>,
+) {
+    let facts = dialect.facts();
+    for (place, join) in step.joins.iter().enumerate() {
+        let name = join.name();
+        let single = joined.single.get(place).copied().unwrap_or_default();
+        let Some(root) = condition(plan, place) else { continue };
+        if asked(plan.program, root, name).pairs {
+            continue;
+        }
+        let refused =
+            |what: &str| format!("{dialect} makes {what} join only by an equality, which `{name}` is joined without");
+        let equality =
+            format!("ask that a column of `{name}` equals one of another relation as well, or write `type: inner`");
+        let (message, help) = match join.kind {
+            JoinKind::Full if facts.full_join_needs_equality => (refused("a full"), equality),
+            JoinKind::Left if facts.left_join_needs_equality => (refused("a left"), equality),
+            // The test that one row is found needs a left join.
+            JoinKind::Inner if facts.left_join_needs_equality && !join.many && !single => (
+                format!("{dialect} cannot test that one row of `{name}` is found, which is joined without an equality"),
+                "write `cardinality: many`, or join by an equality as well".to_owned(),
+            ),
+            _ => continue,
+        };
+        found.push(Diagnostic::new(Code::UnsupportedJoin, plan.program.meta(root).span, message).with_help(help));
+    }
 }
 
 /// Reports conditions of joins that read what is joined only later, and values drawn anew at each use.

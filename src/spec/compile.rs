@@ -2,10 +2,11 @@
 
 use rustc_hash::FxHashMap;
 
-use super::cardinality::check_visible;
+use super::cardinality::{check_supported, check_visible};
 use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed};
 use super::fan_out::check_fan_out;
 use super::formulas::Formulas;
+use super::gaps::check_gaps;
 use super::joined::{JoinedStep, StepFacts};
 use super::load::{self, Keep, Spec, Step};
 use super::sources::Sources;
@@ -246,11 +247,13 @@ impl<'r> Run<'r> {
         check_keys(&plan, &mut found);
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
+        check_gaps(&plan, input, &formulas.text, &mut found);
         // Of a relation that is not there, or that two names mean, nothing more is to be said.
         let sound = joined.filter(|_| self.joins_sound && !step.faulty);
         if let Some(joined) = sound {
             check_visible(&plan, joined, &mut found);
             check_fan_out(&plan, step, joined, &mut found);
+            check_supported(&plan, step, joined, options.dialect, &mut found);
         }
         let kept = joined.map(|joined| joined.kept(step, diagnostics));
         let unproven = sound.map(|joined| self.unproven(&plan, step, input.name, joined, diagnostics));

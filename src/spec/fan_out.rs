@@ -2,6 +2,7 @@
 
 use super::joined::JoinedStep;
 use super::load::Step;
+use crate::catalog;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Program};
 use crate::plan::StepPlan;
@@ -49,6 +50,10 @@ fn check_one(
             let args = match program.node(id) {
                 Ir::Aggregate { args, .. } => program.args(args),
                 Ir::CountRows => &[],
+                Ir::Window { call, .. } => match program.node(call) {
+                    Ir::Apply { overload, args } if catalog::is_aggregate(overload) => program.args(args),
+                    _ => continue,
+                },
                 _ => continue,
             };
             let whole = together(args.iter().map(of));

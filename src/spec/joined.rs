@@ -236,7 +236,7 @@ impl<'y> JoinedStep<'y> {
             (None, _) => others,
         };
         let owners: Vec<&str> = several.iter().filter_map(|place| before.get(*place)).map(Relation::name).collect();
-        let listed = owners.iter().map(|o| format!("`{o}`")).collect::<Vec<_>>().join(" and ");
+        let listed = owners.iter().map(|o| format!("`{o}`")).collect::<Vec<_>>().join(" or ");
         let (text, of) = (name.text, join.name());
         let example = owners.first().map_or_else(String::new, |o| format!("{o}.{text} = {of}.{text}"));
         diagnostics.push(

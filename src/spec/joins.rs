@@ -6,7 +6,7 @@ use crate::dbt::From;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 use crate::sql::JoinKind;
-use crate::yaml::{Kind, Node, Style};
+use crate::yaml::Node;
 
 /// What is joined: a relation, or an earlier step, whose name a table may have as well.
 #[derive(Clone, Debug)]
@@ -161,42 +161,6 @@ impl<'y> Loader<'y, '_> {
             }
         };
         Some(Joined { to, to_text, alias, by, kind, many })
-    }
-
-    /// A formula with a comma inside `{…}`, where YAML takes the comma for the end of the text: what it has cut off.
-    fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
-        let Kind::Scalar { style: Style::Plain, value: text } = &value.kind else { return None };
-        let rest = node.span.text(self.source).get((value.span.start.checked_sub(node.span.start)?) as usize..)?;
-        if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
-            return None;
-        }
-        let (mut depth, mut quoted) = (0usize, false);
-        let ends = |(_, c): &(usize, char)| {
-            match c {
-                '"' => quoted = !quoted,
-                '(' if !quoted => depth += 1,
-                ')' if !quoted => depth = depth.saturating_sub(1),
-                ',' | '}' if !quoted && depth == 0 => return true,
-                _ => {}
-            }
-            false
-        };
-        let (end, _) = rest.char_indices().find(ends)?;
-        let whole = rest.get(..end)?.trim_end();
-        let whole_span = Span::new(value.span.start, value.span.start + whole.len() as u32);
-        let mended = format!("'{}'", whole.replace('\'', "''"));
-        let cut = Span::new(value.span.end.min(whole_span.end), whole_span.end);
-        self.report(
-            Diagnostic::new(
-                Code::FormulaCut,
-                cut,
-                format!("in `{{…}}` a comma ends a text to YAML, so the formula of `{key}` ends before it"),
-            )
-            .with_help(format!("put it in quotes: `{key}: {mended}`"))
-            .with_fix(whole_span, mended),
-        );
-        self.cut.push(whole_span);
-        Some(cut)
     }
 
     /// One of a few words.

@@ -144,7 +144,7 @@ impl Schema {
                 let definition = self.reference(&DEFINITION);
                 json!({"anyOf": [text(), {"type": "object", "additionalProperties": {"anyOf": [text(), definition]}}]})
             }
-            Shape::Joins => json!({"type": ["array", "null"], "items": self.reference(&JOIN)}),
+            Shape::Joins => json!({"type": "array", "items": self.reference(&JOIN)}),
             Shape::Rule => {
                 let rule = self.reference(&RULE);
                 json!({"anyOf": [rule, {

@@ -6,6 +6,7 @@ mod compile;
 mod fan_out;
 mod formulas;
 mod from;
+mod gaps;
 mod joined;
 mod joins;
 #[cfg(feature = "cli")]

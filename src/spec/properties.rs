@@ -173,7 +173,16 @@ impl Run<'_> {
         own.extend(
             tests(said.and_then(|s| s.data_tests)).into_iter().filter(|test| !own.contains(test)).collect::<Vec<_>>(),
         );
-        let written = |name: &str| own.iter().any(|test| test.as_text() == Some(name) || test.get(name).is_some());
+        // dbt refuses two tests of one name, and a test of the model may name the column.
+        let of_model = tests(self.spec.dbt.data_tests);
+        let names_it = |test: &Value, name: &str| {
+            let argument = test.get(name).and_then(|said| said.get("arguments")?.get("column_name")?.as_text());
+            argument.is_some_and(|argument| argument.eq_ignore_ascii_case(column.name()))
+        };
+        let written = |name: &str| {
+            own.iter().any(|test| test.as_text() == Some(name) || test.get(name).is_some())
+                || of_model.iter().any(|test| names_it(test, name))
+        };
         let key = grain.iter().any(|g| g.eq_ignore_ascii_case(column.name()));
         let mut data_tests = Vec::new();
         if key && !column.is_nullable() && !written("not_null") {

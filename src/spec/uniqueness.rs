@@ -45,10 +45,10 @@ impl Run<'_> {
             } else {
                 self.keys_that_repeat(*place, asked, plan.program, joined, work)
             };
-            let about = format!(
-                "Fails when a row finds several rows of {relation}, which {} joins as one.",
-                self.spec.model.text
-            );
+            // A comment of SQL ends where its line ends, whatever ends it.
+            let model = self.spec.model.text;
+            let about = format!("Fails when a row finds several rows of {relation}, which {model} joins as one.");
+            let about = about.replace(char::is_control, " ");
             self.unproven.extend(query.map(|query| SingleMatch { name, about, query }));
         }
     }
@@ -96,18 +96,18 @@ impl Run<'_> {
 
     /// Whether there are more rows with the join than without it.
     fn rows_that_joining_adds(
-        &self,
+        &mut self,
         place: usize,
         relation: &str,
         output: &StepOutput,
         work: &mut emit::Buffers,
     ) -> Option<Query> {
-        let dialect = self.compiler.options.dialect;
         let joining = output.ctes.first().map_or(&output.body, |cte| &cte.body);
         let tree = &mut work.tree;
         let star = tree.word("*", Span::default());
         let count = tree.call("count", &[star], Span::default());
-        let before = dialect.name_text(&format!("before_{relation}"), true);
+        let before = self.names.choose(&format!("before_{relation}"));
+        let before = self.compiler.options.dialect.name_text(&before, true);
         let counted = |alias: &str| vec![Item { expr: count, alias: Some(alias.to_owned()) }];
         let rows_before = Select {
             items: counted("row_count"),

@@ -66,19 +66,33 @@ impl Sink for Shallow<'_> {
         self.out.push_str(word);
     }
 
+    #[inline(always)]
     fn node(&mut self, id: SqlId, bracketed: bool) {
-        if bracketed {
-            self.out.push('(');
+        // More than half of all nodes are names and literals, which are written without a call.
+        match *self.tree.node(id) {
+            _ if bracketed => self.in_brackets(id),
+            Sql::Text { first, len } => self.out.push_str(self.tree.str(first, len)),
+            _ => self.inner(id),
         }
+    }
+}
+
+impl Shallow<'_> {
+    #[inline(never)]
+    fn in_brackets(&mut self, id: SqlId) {
+        self.out.push('(');
+        self.inner(id);
+        self.out.push(')');
+    }
+
+    #[inline(never)]
+    fn inner(&mut self, id: SqlId) {
         if self.depth < SHALLOW {
             self.depth += 1;
             pieces(self.tree, id, self);
             self.depth -= 1;
         } else {
             Deep { tree: self.tree, stack: self.stack, out: self.out, next: None, mappings: None }.run(id);
-        }
-        if bracketed {
-            self.out.push(')');
         }
     }
 }
@@ -169,10 +183,9 @@ fn list(tree: &Tree, slice: Slice, gap: &'static str, sink: &mut impl Sink) {
 /// What a node is written as, from left to right.
 #[inline]
 fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
-    let node = tree.node(id);
-    let (least, right_least) = Tree::least(node);
+    let (node, meta) = tree.entry(id);
+    let bracketed = |place: u8| meta.brackets.at(place);
     let plain = |sink: &mut S, id: SqlId| sink.node(id, false);
-    let operand = |sink: &mut S, id: SqlId, least: u8| sink.node(id, tree.bracketed(node, id, least));
     match *node {
         Sql::Word(word) => sink.word(word),
         Sql::Text { first, len } => sink.str(tree.str(first, len)),
@@ -188,35 +201,35 @@ fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
             sink.word(")");
         }
         Sql::Binary { op, left, right } => {
-            operand(sink, left, least);
+            sink.node(left, bracketed(0));
             sink.word(op.spaced());
-            operand(sink, right, right_least);
+            sink.node(right, bracketed(1));
         }
         Sql::Not(x) => {
             sink.word("not ");
-            operand(sink, x, least);
+            sink.node(x, bracketed(0));
         }
         Sql::Negative(x) => {
             sink.word("-");
-            operand(sink, x, least);
+            sink.node(x, bracketed(0));
         }
         Sql::Postfix { op, x } => {
-            operand(sink, x, least);
+            sink.node(x, bracketed(0));
             sink.word(" ");
             sink.word(op);
         }
         Sql::In { x, negated, args } => {
-            operand(sink, x, least);
+            sink.node(x, bracketed(0));
             sink.word(if negated { " not in (" } else { " in (" });
             list(tree, args, ", ", sink);
             sink.word(")");
         }
         Sql::Between { x, low, high } => {
-            operand(sink, x, least);
+            sink.node(x, bracketed(0));
             sink.word(" between ");
-            operand(sink, low, right_least);
+            sink.node(low, bracketed(1));
             sink.word(" and ");
-            operand(sink, high, right_least);
+            sink.node(high, bracketed(2));
         }
         Sql::Case { subject, arms } => {
             sink.word("case");
@@ -266,12 +279,12 @@ fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
             sink.word("]");
         }
         Sql::Subscript { x, index } => {
-            operand(sink, x, least);
+            sink.node(x, bracketed(0));
             sink.word("[");
             plain(sink, index);
             sink.word("]");
         }
-        Sql::Over { x, partition, order } => {
+        Sql::Over { x, partition, order, rows } => {
             plain(sink, x);
             sink.word(" over (");
             if partition.count > 0 {
@@ -281,6 +294,10 @@ fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
             if order.count > 0 {
                 sink.word(if partition.count > 0 { " order by " } else { "order by " });
                 list(tree, order, ", ", sink);
+            }
+            if let Some(rows) = rows {
+                sink.word(" ");
+                plain(sink, rows);
             }
             sink.word(")");
         }

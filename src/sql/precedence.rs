@@ -16,8 +16,17 @@ const MULTIPLY: u8 = 7;
 pub(super) const NEGATIVE: u8 = 8;
 pub(super) const ATOM: u8 = 10;
 
+/// Where an operand stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Side {
+    Left(Op),
+    Right(Op),
+    /// Of anything but a binary operator: the least strength that it must have.
+    Of(u8),
+}
+
 /// What the operands of a binary operator must have at least: left, right.
-pub(super) fn operands(op: Op) -> (u8, u8) {
+fn operands(op: Op) -> (u8, u8) {
     match op.strength() {
         // `a and b or c` is right without brackets, and nobody reads it without doubt.
         OR => (NOT, NOT),
@@ -28,10 +37,12 @@ pub(super) fn operands(op: Op) -> (u8, u8) {
 }
 
 /// Whether an operand needs brackets: it binds too loosely, or engines disagree on the pair.
-pub(super) fn needs_brackets(parent: Option<Op>, child: &Sql, strength: u8, least: u8) -> bool {
-    if strength >= ATOM {
-        return false;
-    }
+pub(super) fn needs_brackets(side: Side, child: &Sql, strength: u8) -> bool {
+    let (parent, least) = match side {
+        Side::Left(op) => (Some(op), operands(op).0),
+        Side::Right(op) => (Some(op), operands(op).1),
+        Side::Of(least) => (None, least),
+    };
     if strength < least {
         // `a or b or c` is one chain, however it was put together.
         return !matches!((parent, child),

@@ -71,8 +71,8 @@ fn lines(tree: &Tree, slice: Slice, indent: usize, stack: &mut Vec<Step>) {
 }
 
 fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut Vec<Step>, out: &mut String) {
-    let node = tree.node(id);
-    let (least, right_least) = Tree::least(node);
+    let (node, meta) = tree.entry(id);
+    let [first, second, third] = [0, 1, 2].map(|place| meta.brackets.at(place));
     let inner = indent + INDENT;
     let at = |id: SqlId, bracketed: bool, indent: usize, after: usize| Step::Broken { id, bracketed, indent, after };
     match *node {
@@ -89,11 +89,11 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
             let mut last = true;
             let mut open = vec![(None, id, false)];
             while let Some((before, part, bracketed)) = open.pop() {
-                let node = tree.node(part);
+                let (node, meta) = tree.entry(part);
                 match *node {
                     Sql::Binary { op: this, left, right } if !bracketed && this.strength() == op.strength() => {
-                        open.push((before, left, tree.bracketed(node, left, least)));
-                        open.push((Some(this), right, tree.bracketed(node, right, right_least)));
+                        open.push((before, left, meta.brackets.at(0)));
+                        open.push((Some(this), right, meta.brackets.at(1)));
                     }
                     _ => {
                         stack.push(at(part, bracketed, indent, if last { after } else { 0 }));
@@ -107,31 +107,27 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
         }
         Sql::Not(x) => {
             out.push_str("not ");
-            stack.push(at(x, tree.bracketed(node, x, least), indent, after));
+            stack.push(at(x, first, indent, after));
         }
         Sql::Negative(x) => {
             out.push('-');
-            stack.push(at(x, tree.bracketed(node, x, least), indent, after));
+            stack.push(at(x, first, indent, after));
         }
         Sql::Postfix { op, x } => {
-            stack.extend([
-                Step::Str(op),
-                Step::Str(" "),
-                at(x, tree.bracketed(node, x, least), indent, op.len() + 1 + after),
-            ]);
+            stack.extend([Step::Str(op), Step::Str(" "), at(x, first, indent, op.len() + 1 + after)]);
         }
         Sql::In { x, negated, args } => {
             stack.extend([Step::Str(")"), Step::Line(indent)]);
             lines(tree, args, inner, stack);
             let word = if negated { " not in (" } else { " in (" };
-            stack.extend([Step::Str(word), at(x, tree.bracketed(node, x, least), indent, word.len())]);
+            stack.extend([Step::Str(word), at(x, first, indent, word.len())]);
         }
         Sql::Between { x, low, high } => stack.extend([
-            at(high, tree.bracketed(node, high, right_least), indent, after),
+            at(high, third, indent, after),
             Step::Str(" and "),
-            at(low, tree.bracketed(node, low, right_least), indent, 4),
+            at(low, second, indent, 4),
             Step::Str(" between "),
-            at(x, tree.bracketed(node, x, least), indent, 9),
+            at(x, first, indent, 9),
         ]),
         Sql::Case { subject, arms } => {
             out.push_str("case");
@@ -191,15 +187,11 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
             lines(tree, args, inner, stack);
         }
         Sql::Subscript { x, index } => {
-            stack.extend([
-                Step::Str("]"),
-                at(index, false, indent, 1),
-                Step::Str("["),
-                at(x, tree.bracketed(node, x, least), indent, 1),
-            ]);
+            stack.extend([Step::Str("]"), at(index, false, indent, 1), Step::Str("["), at(x, first, indent, 1)]);
         }
-        Sql::Over { x, partition, order } => {
+        Sql::Over { x, partition, order, rows } => {
             stack.extend([Step::Str(")"), Step::Line(indent)]);
+            stack.extend(rows.into_iter().flat_map(|rows| [Step::Flat(rows), Step::Line(inner)]));
             for (word, slice) in [("order by", order), ("partition by", partition)] {
                 if slice.count == 0 {
                     continue;

@@ -1,6 +1,6 @@
 //! SQL expressions in one arena, children before parents; a child may be shared, and is written where it is used.
 
-use super::precedence;
+use super::precedence::{self, Side};
 use crate::dialect::op::Op;
 use crate::span::Span;
 
@@ -73,12 +73,24 @@ pub(crate) enum Sql {
         x: SqlId,
         index: SqlId,
     },
-    /// `x over (partition by … order by …)`.
+    /// `x over (partition by … order by … rows between …)`.
     Over {
         x: SqlId,
         partition: Slice,
         order: Slice,
+        rows: Option<SqlId>,
     },
+}
+
+/// Which operands are written in brackets, as bits in the order of writing. Found once, when the node is added.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Brackets(u8);
+
+impl Brackets {
+    #[inline]
+    pub fn at(self, place: u8) -> bool {
+        self.0 >> place & 1 != 0
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +98,7 @@ pub(crate) struct SqlMeta {
     /// Bytes of the text in one line.
     pub width: u32,
     pub strength: u8,
+    pub brackets: Brackets,
     /// The part of the formula that it was made of.
     pub span: Span,
 }
@@ -116,6 +129,12 @@ impl Tree {
         self.nodes[id.0 as usize].1
     }
 
+    /// The node and what is known of it.
+    #[inline]
+    pub fn entry(&self, id: SqlId) -> &(Sql, SqlMeta) {
+        &self.nodes[id.0 as usize]
+    }
+
     #[inline]
     pub fn width(&self, id: SqlId) -> u32 {
         self.nodes[id.0 as usize].1.width
@@ -126,9 +145,11 @@ impl Tree {
         &self.args[slice.first as usize..(slice.first + slice.count) as usize]
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn slice(&mut self, ids: &[SqlId]) -> Slice {
-        self.list(ids.iter().copied())
+        let first = self.args.len() as u32;
+        self.args.extend_from_slice(ids);
+        Slice { first, count: ids.len() as u32 }
     }
 
     #[inline]
@@ -138,6 +159,7 @@ impl Tree {
         Slice { first, count: self.args.len() as u32 - first }
     }
 
+    #[inline]
     pub fn str(&self, first: u32, len: u32) -> &str {
         self.text.get(first as usize..(first + len) as usize).unwrap_or_default()
     }
@@ -187,7 +209,7 @@ impl Tree {
         self.add(Sql::Word(word), span)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn call(&mut self, name: &'static str, args: &[SqlId], span: Span) -> SqlId {
         let args = self.slice(args);
         self.add(Sql::Call { name, args }, span)
@@ -201,50 +223,34 @@ impl Tree {
     // Whoever adds a node knows its kind, so that little is left of `measure` where it is inlined.
     #[inline(always)]
     pub fn add(&mut self, node: Sql, span: Span) -> SqlId {
-        let (width, strength) = self.measure(&node);
-        self.nodes.push((node, SqlMeta { width, strength, span }));
+        let (width, strength, brackets) = self.measure(&node);
+        self.push(node, SqlMeta { width, strength, brackets, span })
+    }
+
+    /// A node once more, for another part of the formula.
+    #[inline]
+    pub fn again(&mut self, id: SqlId, span: Span) -> SqlId {
+        let (node, meta) = self.nodes[id.0 as usize];
+        self.push(node, SqlMeta { span, ..meta })
+    }
+
+    #[inline(always)]
+    fn push(&mut self, node: Sql, meta: SqlMeta) -> SqlId {
+        self.nodes.push((node, meta));
         SqlId(self.nodes.len() as u32 - 1)
     }
 
-    /// The strength that each operand must have, in the order of writing.
+    /// Width in one line, strength, and which operands are written in brackets.
     #[inline(always)]
-    pub fn least(node: &Sql) -> (u8, u8) {
-        match node {
-            Sql::Binary { op, .. } => precedence::operands(*op),
-            Sql::Not(_) => (precedence::NOT, 0),
-            Sql::Negative(_) | Sql::Subscript { .. } | Sql::Field { .. } => (precedence::ATOM, 0),
-            Sql::Postfix { .. } | Sql::In { .. } | Sql::Between { .. } => (precedence::OTHER, precedence::OTHER),
-            _ => (precedence::SPACED, precedence::SPACED),
-        }
-    }
-
-    /// Whether an operand of `parent` is written in brackets.
-    #[inline]
-    pub fn bracketed(&self, parent: &Sql, child: SqlId, least: u8) -> bool {
-        let strength = self.meta(child).strength;
-        // Names, literals and calls need none anywhere.
-        if strength >= precedence::ATOM {
-            return false;
-        }
-        let op = match parent {
-            Sql::Binary { op, .. } => Some(*op),
-            _ => None,
-        };
-        precedence::needs_brackets(op, self.node(child), strength, least)
-    }
-
-    /// Width in one line, and strength.
-    #[inline(always)]
-    fn measure(&self, node: &Sql) -> (u32, u8) {
-        use precedence::{ATOM, COMPARE, NEGATIVE, NOT, SPACED};
-        let operand =
-            |id: SqlId, least: u8| self.width(id).saturating_add(if self.bracketed(node, id, least) { 2 } else { 0 });
+    fn measure(&self, node: &Sql) -> (u32, u8, Brackets) {
+        use precedence::{ATOM, COMPARE, NEGATIVE, NOT, OTHER, SPACED};
+        let mut brackets = Brackets::default();
+        let mut operand = |place: u8, id: SqlId, side: Side| self.operand(id, side, place, &mut brackets);
         let list = |slice: Slice, gap: u32| {
             let gaps = gap.saturating_mul(slice.count.saturating_sub(1));
             self.args(slice).iter().fold(gaps, |sum, id| sum.saturating_add(self.width(*id)))
         };
-        let (left, right) = Self::least(node);
-        match *node {
+        let (width, strength) = match *node {
             Sql::Word(word) => (word.len() as u32, if word.bytes().any(|b| b == b' ') { SPACED } else { ATOM }),
             Sql::Text { first, len } => {
                 let negative = self.text.as_bytes().get(first as usize) == Some(&b'-');
@@ -252,19 +258,20 @@ impl Tree {
             }
             Sql::Field { qualifier, name } => (self.width(qualifier).saturating_add(1 + self.width(name)), ATOM),
             Sql::Call { name, args } => (list(args, 2).saturating_add(name.len() as u32 + 2), ATOM),
-            Sql::Binary { op, left: a, right: b } => {
-                let sum = operand(a, left).saturating_add(operand(b, right)).saturating_add(op.spaced().len() as u32);
-                (sum, op.strength())
+            Sql::Binary { op, left, right } => {
+                let sum = operand(0, left, Side::Left(op)).saturating_add(operand(1, right, Side::Right(op)));
+                (sum.saturating_add(op.spaced().len() as u32), op.strength())
             }
-            Sql::Not(x) => (operand(x, left).saturating_add(4), NOT),
-            Sql::Negative(x) => (operand(x, left).saturating_add(1), NEGATIVE),
-            Sql::Postfix { op, x } => (operand(x, left).saturating_add(op.len() as u32 + 1), COMPARE),
+            Sql::Not(x) => (operand(0, x, Side::Of(NOT)).saturating_add(4), NOT),
+            Sql::Negative(x) => (operand(0, x, Side::Of(ATOM)).saturating_add(1), NEGATIVE),
+            Sql::Postfix { op, x } => (operand(0, x, Side::Of(OTHER)).saturating_add(op.len() as u32 + 1), COMPARE),
             Sql::In { x, negated, args } => {
                 let words = if negated { 10 } else { 6 };
-                (operand(x, left).saturating_add(list(args, 2)).saturating_add(words), COMPARE)
+                (operand(0, x, Side::Of(OTHER)).saturating_add(list(args, 2)).saturating_add(words), COMPARE)
             }
             Sql::Between { x, low, high } => {
-                let sum = operand(x, left).saturating_add(operand(low, right)).saturating_add(operand(high, right));
+                let of = Side::Of(OTHER);
+                let sum = operand(0, x, of).saturating_add(operand(1, low, of)).saturating_add(operand(2, high, of));
                 (sum.saturating_add(14), COMPARE)
             }
             Sql::Case { subject, arms } => {
@@ -283,8 +290,10 @@ impl Tree {
             Sql::Paren(x) => (self.width(x).saturating_add(2), ATOM),
             Sql::List(args) => (list(args, 2), SPACED),
             Sql::Bracket(args) => (list(args, 2).saturating_add(2), ATOM),
-            Sql::Subscript { x, index } => (operand(x, left).saturating_add(self.width(index)).saturating_add(2), ATOM),
-            Sql::Over { x, partition, order } => {
+            Sql::Subscript { x, index } => {
+                (operand(0, x, Side::Of(ATOM)).saturating_add(self.width(index)).saturating_add(2), ATOM)
+            }
+            Sql::Over { x, partition, order, rows } => {
                 let mut width = self.width(x).saturating_add(8);
                 if partition.count > 0 {
                     width = width.saturating_add(list(partition, 2)).saturating_add(13);
@@ -293,9 +302,23 @@ impl Tree {
                     width = width.saturating_add(list(order, 2)).saturating_add(9);
                     width += u32::from(partition.count > 0);
                 }
-                (width, ATOM)
+                // Rows are counted in an order, so that it stands before them.
+                (rows.map_or(width, |rows| width.saturating_add(self.width(rows) + 1)), ATOM)
             }
+        };
+        (width, strength, brackets)
+    }
+
+    /// The width of an operand, and whether it is written in brackets.
+    #[inline(always)]
+    fn operand(&self, id: SqlId, side: Side, place: u8, brackets: &mut Brackets) -> u32 {
+        let (node, meta) = self.entry(id);
+        // Names, literals and calls need none anywhere.
+        if meta.strength >= precedence::ATOM || !precedence::needs_brackets(side, node, meta.strength) {
+            return meta.width;
         }
+        brackets.0 |= 1 << place;
+        meta.width.saturating_add(2)
     }
 
     fn reads_as_one(&self, args: Slice) -> bool {

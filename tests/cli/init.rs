@@ -154,5 +154,5 @@ fn the_example_is_ready() {
     let next = "next, in new/shop:\n  formulac preview metrics/customer_ltv_by_segment.yml --data seeds\n";
     assert!(run.err.starts_with("wrote new/shop/.gitignore\n") && run.err.contains(next), "{}", run.err);
     let checked = place.run(&["check", "--project-dir", "new/shop"]);
-    assert_eq!((checked.exit, checked.err.as_str()), (0, "8 files checked: no faults\n"));
+    assert!(checked.exit == 0 && checked.err.ends_with(" files checked: no faults\n"), "{}", checked.err);
 }

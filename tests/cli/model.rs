@@ -72,6 +72,31 @@ fn files_are_written_and_kept() {
 }
 
 #[test]
+fn tests_go_where_dbt_looks_for_them() {
+    let joined =
+        "model: joined\nfrom: orders\njoins:\n  - {to: customers, using: customer_id}\ndefinitions: n = COUNT()\n";
+    let test = "assert_joined_finds_one_of_customers.sql";
+    let place = place("model_tests");
+    place.write("metrics/joined.yml", joined);
+    let all = ["model", "metrics/joined.yml", "--out", "models/gen"];
+    let run = place.run(&all);
+    // The test is in place of the warning that a query has.
+    let wrote =
+        |tests: &str| format!("wrote models/gen/joined.sql\nwrote models/gen/joined.yml\nwrote {tests}/{test}\n");
+    assert_eq!((run.exit, run.err), (0, wrote("tests/formulac")));
+    assert!(place.run(&["query", "metrics/joined.yml"]).err.contains("W0441"));
+    place.write("formulac.yml", "tests: checks/joins\n");
+    assert!(place.run(&all).err.contains(&format!("wrote checks/joins/{test}\n")));
+    assert_eq!(place.run(&[&all[..], &["--check"]].concat()).exit, 0);
+    place.write(&format!("checks/joins/{test}"), "select 1 as one where false\n");
+    assert_eq!(place.run(&all).exit, 3);
+    // Outside of a project they stand beside what is written.
+    let bare = Place::new("model_tests_bare");
+    bare.write("joined.yml", joined);
+    assert!(bare.run(&["model", "joined.yml", "--out", "out"]).err.ends_with(&format!("wrote out/tests/{test}\n")));
+}
+
+#[test]
 fn nothing_is_written_when_one_spec_is_bad() {
     let place = place("model_all_or_nothing");
     let run = place.run(&["model", "metrics/revenue.yml", "metrics/bad.yml", "--out", "out"]);

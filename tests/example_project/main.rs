@@ -8,6 +8,7 @@
 //! `FORMULAC_REQUIRE_ENGINES` set it fails instead.
 
 mod compare;
+mod passed_on;
 mod project;
 mod tools;
 
@@ -18,7 +19,7 @@ use std::process::Command;
 use compare::{Names, difference};
 use project::Expected;
 use serde_json::{Value, json};
-use tools::{Server, answers, contents, json_lines, run, run_with_input, scratch, tool, write};
+use tools::{Server, answers, contents, json_lines, read_json, run, run_with_input, scratch, tool, write};
 
 #[test]
 fn every_metric_has_expected_rows() {
@@ -55,11 +56,12 @@ fn dbt_builds_the_expected_tables() {
     };
     let project = begun("dbt");
     generate(&project, "duckdb");
-    let written = contents(&project.join("models/formulac"));
+    let written = || (contents(&project.join("models/formulac")), contents(&project.join("tests/formulac")));
+    let first = written();
     generate(&project, "duckdb");
-    assert_eq!(written, contents(&project.join("models/formulac")), "a second run changes nothing");
+    assert_eq!(first, written(), "a second run changes nothing");
 
-    let manifest = build(&dbt, &project, &[("DBT_TARGET", "dev"), ("DBT_DUCKDB_PATH", DATABASE)]);
+    let manifest = build(&dbt, &project, &[]);
     for expected in Expected::all() {
         let node = node(&manifest, &expected.model);
         for column in &expected.columns {
@@ -71,6 +73,7 @@ fn dbt_builds_the_expected_tables() {
     reader.arg(script("duckdb_rows.py")).arg(project.join(DATABASE));
     has_expected_rows(&manifest, &mut reader);
     previews_with_dbt(&project);
+    a_second_match_is_told(&dbt, &project);
 }
 
 /// The same on a Postgres server, which lives as long as the test.
@@ -130,6 +133,21 @@ fn previews_with_dbt(project: &Path) {
     let out = formulac(project, &["preview", "metrics/customer_ltv.yml", "--env", "dev", "--json", "--quiet"]);
     let answers = BTreeMap::from([(expected.model.clone(), preview(&out))]);
     assert_eq!(difference(&expected, &answers, Names::Exact), None);
+}
+
+/// With a second line of one customer in June the join finds two, and its test tells of the one customer.
+fn a_second_match_is_told(dbt: &Path, project: &Path) {
+    let seed = project.join("seeds/subscriptions.csv");
+    write(&seed, &format!("{}27,C01,Benelux,Active,Monthly,1.00,2024-06-01\n", project::read(&seed)));
+    let mut again = dbt_command(dbt, project);
+    again.args(["--select", "subscriptions", JOIN_TEST]);
+    let output = again.output().expect("dbt runs");
+    let results = artifact(project, "run_results.json");
+    let of_test = |result: &&Value| project::text(&result["unique_id"]) == format!("test.{PROJECT}.{JOIN_TEST}");
+    let result = results["results"].as_array().and_then(|all| all.iter().find(of_test)).cloned();
+    let log = String::from_utf8_lossy(&output.stdout);
+    let result = result.unwrap_or_else(|| panic!("{JOIN_TEST} did not run\n{log}"));
+    assert_eq!((&result["status"], &result["failures"]), (&json!("fail"), &json!(1)), "{log}");
 }
 
 /// The rows of a preview with decimals, which it writes as texts, as numbers.
@@ -232,7 +250,10 @@ fn queries_answer_as_expected(dialect: &str, names: Names) {
     assert!(problems.is_empty(), "on {dialect}:\n{}", problems.join("\n\n"));
 }
 
+const PROJECT: &str = "subscription_business";
 const DATABASE: &str = "subscription_business.duckdb";
+/// What formulac writes for the join of `revenue_by_country` that no key proves.
+const JOIN_TEST: &str = "assert_revenue_by_country_by_country_finds_one_of_june_lines";
 
 fn spec_path(model: &str) -> String {
     format!("metrics/{model}.yml")
@@ -257,40 +278,52 @@ fn formulac(folder: &Path, args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("SQL is UTF-8")
 }
 
-/// Builds the project and gives its manifest. Every seed, model and test has to pass: the exit
-/// status alone would not tell of a warning or of a node that was skipped.
-fn build(dbt: &Path, project: &Path, environment: &[(&str, &str)]) -> Value {
-    let mut command = Command::new(dbt);
+/// A run of dbt in this project, the same on every machine.
+fn dbt_settings<'c>(command: &'c mut Command, project: &Path) -> &'c mut Command {
     command
-        .args(["--no-use-colors", "build"])
         .current_dir(project)
         .env("DBT_PROFILES_DIR", project)
+        .env("DBT_DUCKDB_PATH", DATABASE)
+        .env("DBT_TARGET", "dev")
         .env("DBT_SCHEMA", "analytics")
-        .envs(environment.iter().copied())
         .env("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
         .env("DBT_NO_VERSION_CHECK", "1")
         .env("DO_NOT_TRACK", "1");
     for variable in ["DBT_PROJECT_DIR", "DBT_TARGET_PATH", "DBT_LOG_PATH"] {
         command.env_remove(variable);
     }
-    let output = run(&mut command);
-    let log = String::from_utf8_lossy(&output.stdout);
-    let artifact = |name: &str| -> Value {
-        let text = project::read(&project.join("target").join(name));
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"))
-    };
+    command
+}
 
-    let results = artifact("run_results.json");
+fn dbt_command(dbt: &Path, project: &Path) -> Command {
+    let mut command = Command::new(dbt);
+    dbt_settings(command.args(["--no-use-colors", "build"]), project);
+    command
+}
+
+fn artifact(project: &Path, name: &str) -> Value {
+    read_json(&project.join("target").join(name))
+}
+
+/// Builds the project and gives its manifest. Every seed, model and test has to pass: the exit
+/// status alone would not tell of a warning or of a node that was skipped.
+fn build(dbt: &Path, project: &Path, environment: &[(&str, &str)]) -> Value {
+    let output = run(dbt_command(dbt, project).envs(environment.iter().copied()));
+    let log = String::from_utf8_lossy(&output.stdout);
+    let results = artifact(project, "run_results.json");
     let mut built = Vec::new();
+    let mut tested = Vec::new();
     for result in results["results"].as_array().expect("run_results.json has results") {
         let id = project::text(&result["unique_id"]);
         let status = project::text(&result["status"]);
         assert!(["success", "pass"].contains(&status.as_str()), "{id}: {status}\n{log}");
         built.extend(id.strip_prefix("model.subscription_business.").map(str::to_owned));
+        tested.extend(id.strip_prefix("test.subscription_business.").map(str::to_owned));
     }
     built.sort();
     assert_eq!(built, project::stems("metrics", "yml"), "one model a spec\n{log}");
-    artifact("manifest.json")
+    assert!(tested.iter().any(|test| test == JOIN_TEST), "{JOIN_TEST} did not run\n{log}");
+    artifact(project, "manifest.json")
 }
 
 fn select(relation: &Value, order_by: &[String]) -> String {

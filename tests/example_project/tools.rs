@@ -35,6 +35,21 @@ pub fn scratch(name: &str) -> PathBuf {
     path
 }
 
+/// Copies a project without what a run of dbt leaves in it.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap_or_else(|e| panic!("{}: {e}", to.display()));
+    for entry in fs::read_dir(from).unwrap_or_else(|e| panic!("{}: {e}", from.display())) {
+        let path = entry.expect("a readable folder").path();
+        let name = path.file_name().expect("an entry has a name");
+        let leftover = name == "target" || name == "logs" || path.extension().is_some_and(|e| e == "duckdb");
+        if path.is_dir() && !leftover {
+            copy(&path, &to.join(name));
+        } else if !leftover {
+            fs::copy(&path, to.join(name)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        }
+    }
+}
+
 /// The files of a folder by name.
 pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
@@ -44,6 +59,10 @@ pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 pub fn write(path: &Path, text: &str) {
     fs::write(path, text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+}
+
+pub fn read_json(path: &Path) -> Value {
+    serde_json::from_str(&project::read(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 pub fn run(command: &mut Command) -> Output {

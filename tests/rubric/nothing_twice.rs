@@ -10,24 +10,34 @@ use crate::sql_text::tokens;
 const AGGREGATES: &[&str] =
     &["sum", "count", "avg", "min", "max", "median", "count_if", "countif", "any_value", "percentile_cont", "sumif"];
 
-/// The calls of a text: the function's name and the whole text, white space made one.
+/// The calls of a text: the function's name and the whole text, white space made one; of a window with its rows.
 fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     let all = tokens(dialect, sql);
+    let word = |index: usize| match all.get(index) {
+        Some((Token::Word(w), range)) if w.quote_style.is_none() => Some((w.value.to_lowercase(), range.start)),
+        _ => None,
+    };
     let mut open: Vec<Option<(String, usize)>> = Vec::new();
     let mut found = Vec::new();
+    // A call that has ended and what its rows are, until they end.
+    let mut windows: Vec<(usize, (String, usize))> = Vec::new();
     for (index, (token, range)) in all.iter().enumerate() {
+        let text = |start: usize| sql[start..range.end].split_whitespace().collect::<Vec<_>>().join(" ");
         match token {
-            Token::LParen => {
-                let name = index.checked_sub(1).map(|i| &all[i]).and_then(|(t, r)| match t {
-                    Token::Word(w) if w.quote_style.is_none() => Some((w.value.to_lowercase(), r.start)),
-                    _ => None,
-                });
-                open.push(name);
-            }
+            Token::LParen => open.push(index.checked_sub(1).and_then(word)),
             Token::RParen => {
-                if let Some(Some((name, start))) = open.pop() {
-                    let text = sql[start..range.end].split_whitespace().collect::<Vec<_>>().join(" ");
-                    found.push((name, text));
+                let ended = open.pop().flatten();
+                if windows.last().is_some_and(|(depth, _)| *depth == open.len())
+                    && ended.as_ref().is_some_and(|e| e.0 == "over")
+                {
+                    let (_, (name, start)) = windows.pop().unwrap();
+                    found.push((name, text(start)));
+                } else if let Some((name, start)) = ended {
+                    if word(index + 1).is_some_and(|(next, _)| next == "over") {
+                        windows.push((open.len(), (name, start)));
+                    } else {
+                        found.push((name, text(start)));
+                    }
                 }
             }
             _ => {}
@@ -36,37 +46,18 @@ fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     found
 }
 
-/// An aggregate stands once in a query, unless the query reads it from two different steps.
+/// An aggregate stands once in a query, unless the query reads it from two different steps; so does the value of other
+/// rows.
 #[test]
-fn aggregates_once() {
+fn aggregates_and_windows_once() {
     each(|w, sql| {
         let mut faults = Vec::new();
         for select in sql.split("\n)") {
             let mut seen = HashSet::new();
             for (name, text) in calls(w.dialect, select) {
-                if AGGREGATES.contains(&name.as_str()) && !seen.insert(text.clone()) {
+                let counts = AGGREGATES.contains(&name.as_str()) || text.contains(" over (");
+                if counts && !seen.insert(text.clone()) {
                     faults.push(format!("twice: {text}"));
-                }
-            }
-        }
-        faults
-    });
-}
-
-/// So does the value of another row.
-#[test]
-fn windows_once() {
-    each(|_, sql| {
-        let mut faults = Vec::new();
-        for select in sql.split("\n)") {
-            let text = select.split_whitespace().collect::<Vec<_>>().join(" ");
-            let mut seen = HashSet::new();
-            for (at, _) in text.match_indices(" over (") {
-                let (before, after) = text.split_at(at);
-                let call = before.rfind("lag(").max(before.rfind("lead(")).map_or("", |start| &before[start..]);
-                let window = after.split(')').next().unwrap_or_default();
-                if !call.is_empty() && !seen.insert((call.to_owned(), window.to_owned())) {
-                    faults.push(format!("twice: {call}{window})"));
                 }
             }
         }
@@ -188,7 +179,11 @@ fn ctes_distinct_and_used() {
                 if !seen.insert(name.to_lowercase()) {
                     faults.push(format!("two CTEs are called {name}"));
                 }
-                if !sql.lines().any(|l| l.trim_end_matches(';').trim().ends_with(&format!("from {name}"))) {
+                let reads = |line: &str| {
+                    let (read, _) = line.trim_end_matches(';').trim().split_once(" as ").unwrap_or((line, ""));
+                    ["from", "join"].iter().any(|word| read.trim().ends_with(&format!("{word} {name}")))
+                };
+                if !sql.lines().any(reads) {
                     faults.push(format!("the CTE {name} is never read"));
                 }
             }

@@ -19,7 +19,7 @@ impl<'y> Loader<'y, '_> {
             step.definitions.push(Definitions::Block(Text { text, node }));
             return;
         }
-        let Some(pairs) = node.pairs() else {
+        if node.pairs().is_none() {
             if !node.is_null() {
                 step.faulty = true;
                 self.report(
@@ -32,8 +32,8 @@ impl<'y> Loader<'y, '_> {
                 );
             }
             return;
-        };
-        for (key, value) in pairs {
+        }
+        for (key, value) in self.whole_pairs(node, |_, value| value.text().is_some()) {
             let Some(text) = self.name(key, "a definition's name") else {
                 step.faulty = true;
                 continue;

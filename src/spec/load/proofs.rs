@@ -54,10 +54,10 @@ impl<'y> Loader<'y, '_> {
     }
 
     fn rule(&mut self, node: &'y Node) -> Option<Rule<'y>> {
-        let pairs = node.pairs().unwrap_or_default();
-        let is_long = pairs.iter().any(|(key, _)| matches!(key.text(), Some("name" | "check")));
-        let rule = match pairs {
-            [(name, check)] if !is_long => {
+        let is_long = node.get("name").is_some() || node.get("check").is_some();
+        let pairs = if is_long { Vec::new() } else { self.whole_pairs(node, |_, value| value.text().is_some()) };
+        let rule = match pairs.as_slice() {
+            [(name, check)] => {
                 let yaml::Kind::Scalar { value: text, .. } = &name.kind else {
                     self.shape("rules", "a list of `name: formula`", name);
                     return None;

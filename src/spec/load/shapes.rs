@@ -12,7 +12,10 @@ impl Loader<'_, '_> {
     pub(in crate::spec) fn check_keys(&mut self, node: &Node, tables: &[&'static Keys]) {
         let all = || tables.iter().flat_map(|table| table.keys);
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
-        for (key, value) in node.pairs().unwrap_or_default() {
+        let find = |name: &str| tables.iter().find_map(|table| table.get(name));
+        let is_formula =
+            |key: &Node, _: &Node| key.text().and_then(find).is_some_and(|key| matches!(key.shape, Shape::Formula));
+        for (key, value) in self.whole_pairs(node, is_formula) {
             let Some(text) = key.text() else {
                 self.report(
                     Diagnostic::new(Code::UnknownKey, key.span, "a key must be a text")
@@ -20,7 +23,7 @@ impl Loader<'_, '_> {
                 );
                 continue;
             };
-            let Some(known) = tables.iter().find_map(|table| table.get(text)) else {
+            let Some(known) = find(text) else {
                 if !tables.iter().any(|table| table.open) {
                     self.unknown_key(text, key, all());
                 }

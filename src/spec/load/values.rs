@@ -113,6 +113,68 @@ impl<'y> Loader<'y, '_> {
         }
     }
 
+    /// A formula with a comma inside `{…}`, where YAML takes the comma for the end of the text: what it has cut off.
+    pub(in crate::spec) fn cut_at_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
+        let yaml::Kind::Scalar { style: yaml::Style::Plain, value: text } = &value.kind else { return None };
+        let rest = node.span.text(self.source).get((value.span.start.checked_sub(node.span.start)?) as usize..)?;
+        if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
+            return None;
+        }
+        let (mut depth, mut quoted) = (0usize, false);
+        let ends = |(_, c): &(usize, char)| {
+            match c {
+                '"' => quoted = !quoted,
+                '(' if !quoted => depth += 1,
+                ')' if !quoted => depth = depth.saturating_sub(1),
+                ',' | '}' if !quoted && depth == 0 => return true,
+                _ => {}
+            }
+            false
+        };
+        let (end, _) = rest.char_indices().find(ends)?;
+        let whole = rest.get(..end)?.trim_end();
+        let whole_span = Span::new(value.span.start, value.span.start + whole.len() as u32);
+        let mended = format!("'{}'", whole.replace('\'', "''"));
+        let cut = Span::new(value.span.end.min(whole_span.end), whole_span.end);
+        self.report(
+            Diagnostic::new(
+                Code::FormulaCut,
+                cut,
+                format!("in `{{…}}` a comma ends a text to YAML, so the formula of `{key}` ends before it"),
+            )
+            .with_help(format!("put it in quotes: `{key}: {mended}`"))
+            .with_fix(whole_span, mended),
+        );
+        self.cut.push(whole_span);
+        Some(cut)
+    }
+
+    /// The pairs of a mapping, but for what a comma in a formula made pairs of; `is_formula` says of which key the value
+    /// is one.
+    pub(in crate::spec) fn whole_pairs<'n>(
+        &mut self,
+        node: &'n Node,
+        is_formula: impl Fn(&Node, &Node) -> bool,
+    ) -> Vec<&'n (Node, Node)> {
+        let pairs = node.pairs().unwrap_or_default();
+        if !node.span.text(self.source).starts_with('{') {
+            return pairs.iter().collect();
+        }
+        let mut cut: Option<Span> = None;
+        let mut whole = Vec::with_capacity(pairs.len());
+        for pair in pairs {
+            let (key, value) = pair;
+            if cut.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end) {
+                continue;
+            }
+            if is_formula(key, value) {
+                cut = self.cut_at_comma(key.text().unwrap_or_default(), node, value);
+            }
+            whole.push(pair);
+        }
+        whole
+    }
+
     /// Jinja where the spec says the same without it.
     pub(in crate::spec) fn jinja(&mut self, key: &str, node: &Node, text: &str) {
         let inside = text.trim().trim_start_matches('{').trim_end_matches('}').trim();

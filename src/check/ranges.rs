@@ -1,0 +1,158 @@
+//! `FIRST(x):x`: ranges of names, found before names are looked up, and what their ends are afterwards.
+
+use super::names::{Names, Target};
+use super::symbols::Symbols;
+use super::{Scope, unknown};
+use crate::ast::{Ast, Call, Expr, ExprId};
+use crate::catalog::{self, Lowering};
+use crate::ir::Place;
+use crate::span::Span;
+use crate::types::Level;
+
+/// What a range begins or ends with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    /// The name.
+    pub name: ExprId,
+    pub at: EndAt,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum EndAt {
+    /// The name stands alone.
+    Bare,
+    /// `FIRST(x)`, `LAST(x)`.
+    Place(Place),
+    /// `OFFSET(x, rows)`.
+    Offset { rows: ExprId },
+}
+
+/// Before names are looked up: a range of cells or a reference to a tab is reported as a whole, and what it is made of
+/// is not.
+pub(super) fn mark_cells(ast: &Ast, source: &str, scope: &Scope<'_>, symbols: &Symbols, targets: &mut [Target]) {
+    let mut inside: Vec<ExprId> = Vec::new();
+    for id in ast.ids().rev() {
+        if targets[id.index()] != Target::None {
+            continue;
+        }
+        let cells = match ast.expr(id) {
+            Expr::Tab { .. } => true,
+            Expr::Range { from, to } => [from, to].into_iter().any(|end| is_cell(ast, source, scope, symbols, end)),
+            _ => false,
+        };
+        if cells {
+            inside.extend(ast.children(id));
+            while let Some(id) = inside.pop() {
+                targets[id.index()] = Target::Error;
+                inside.extend(ast.children(id));
+            }
+        }
+    }
+}
+
+/// Whether the end of a range is a cell or a column's letter, and no name that is known.
+fn is_cell(ast: &Ast, source: &str, scope: &Scope<'_>, symbols: &Symbols, id: ExprId) -> bool {
+    match ast.expr(id) {
+        Expr::Cell | Expr::Tab { .. } => true,
+        Expr::Name => {
+            let text = ast.span(id).text(source);
+            let known = || {
+                symbols.find(text.into(), source).is_some_and(|s| s.definition.is_some())
+                    || scope.relations.iter().any(|r| r.position(text).is_some())
+            };
+            reads_as_cell(text) && !known()
+        }
+        _ => false,
+    }
+}
+
+/// `C1`, `C`.
+pub(super) fn reads_as_cell(text: &str) -> bool {
+    (text.len() <= 2 && text.bytes().all(|b| b.is_ascii_uppercase())) || unknown::looks_like_cell(text)
+}
+
+/// When all names are found: the ends of ranges, and which calls take them.
+///
+/// An aggregate of a range looks at other rows and groups nothing.
+pub(super) fn settle(ast: &Ast, scope: &Scope<'_>, names: &mut Names) {
+    names.holds_range.clear();
+    names.holds_range.resize(ast.len(), false);
+    for definition in &ast.definitions {
+        let may_aggregate = scope.forbids_aggregates(scope.role(definition.part)).is_none();
+        for at in definition.first.index()..definition.body.index() + 1 {
+            let id = ExprId(at as u32);
+            let below = ast.children(id).any(|child| names.holds_range[child.index()]);
+            names.holds_range[at] = match (ast.expr(id), names.targets[at]) {
+                (Expr::Range { from, to }, _) => {
+                    for end in [from, to] {
+                        if let (Target::Function(function), Some(_)) =
+                            (names.targets[end.index()], end_of(ast, names, end))
+                        {
+                            names.targets[end.index()] = Target::RangeEnd(function);
+                        }
+                    }
+                    true
+                }
+                (Expr::Call(call), Target::Function(function)) => {
+                    let function = catalog::get(function);
+                    let marker = function.lower == Some(Lowering::Distinct);
+                    let across = ast.call(call).count > 1 && function.across.is_some();
+                    let aggregates = function.level == Level::Aggregate;
+                    names.aggregates |= may_aggregate && aggregates && !across && !below;
+                    below && (marker || !aggregates)
+                }
+                _ => below,
+            };
+        }
+    }
+}
+
+/// What the end of a range says; none when it is none of a name's.
+pub(super) fn end_of(ast: &Ast, names: &Names, id: ExprId) -> Option<End> {
+    let is_name = |id: ExprId| {
+        matches!(names.targets[id.index()], Target::Column(_) | Target::Definition(_))
+            || matches!(ast.expr(id), Expr::Timeframe { base, .. } if matches!(names.targets[base.index()], Target::Column(_) | Target::Definition(_)))
+    };
+    if is_name(id) {
+        return Some(End { name: id, at: EndAt::Bare });
+    }
+    let (Expr::Call(call), Target::Function(function) | Target::RangeEnd(function)) =
+        (ast.expr(id), names.targets[id.index()])
+    else {
+        return None;
+    };
+    let at = match (catalog::get(function).lower?, ast.arguments(ast.call(call))) {
+        (Lowering::First, [_]) => EndAt::Place(Place::First),
+        (Lowering::Last, [_]) => EndAt::Place(Place::Last),
+        (Lowering::Offset, [_, rows]) => EndAt::Offset { rows: *rows },
+        _ => return None,
+    };
+    let name = *ast.arguments(ast.call(call)).first()?;
+    is_name(name).then_some(End { name, at })
+}
+
+/// Whether two names of ranges are the same, by what they stand for and the timeframe taken of it.
+pub(super) fn same_name(ast: &Ast, source: &str, names: &Names, a: ExprId, b: ExprId) -> bool {
+    let parts = |id: ExprId| match ast.expr(id) {
+        Expr::Timeframe { base, frame } => {
+            (names.targets[base.index()], ast.names.get(frame as usize).map(|s: &Span| s.text(source).trim()))
+        }
+        Expr::Model => {
+            let frame = crate::parse::reference(source, ast.span(id)).timeframe;
+            (names.targets[id.index()], frame.map(|s| s.text(source)))
+        }
+        _ => (names.targets[id.index()], None),
+    };
+    let ((a, a_frame), (b, b_frame)) = (parts(a), parts(b));
+    let frames = match (a_frame, b_frame) {
+        (Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+        (None, None) => true,
+        _ => false,
+    };
+    a == b && frames
+}
+
+/// Whether the call takes a range among its arguments.
+pub(super) fn takes_range(ast: &Ast, names: &Names, call: Call) -> bool {
+    !names.holds_range.is_empty() && ast.arguments(call).iter().any(|a| names.holds_range[a.index()])
+}
