@@ -120,7 +120,7 @@ mod tests {
         let sql = "select id,\n  amout as \"é\", broken\nfrom t";
         let duckdb = "Binder Error: no!\n\nLINE 2:   amout as \"é\", broken\n          ^\n";
         assert_eq!(found(duckdb, "describe ", sql).as_deref(), Some("amout"));
-        let cut = "ERROR:  no\nLINE 2: ...t as \"é\", broken\n                    ^";
+        let cut = "ERROR:  no\nLINE 2: ...t as \"é\", broken\n                     ^";
         assert_eq!(found(cut, "", sql).as_deref(), Some("broken"));
         let by_dbt = "  no\n  LINE 7:   amout as \"é\", broken\n            ^^^^^\n";
         assert_eq!(found(by_dbt, "", sql).as_deref(), Some("amout"));
