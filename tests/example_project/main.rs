@@ -95,6 +95,12 @@ fn dbt_builds_the_expected_tables_on_postgres() {
     previews(&project, &["--engine", &url]);
     let url = format!("postgres://oracle:unused@/postgres?host={}", server.folder);
     previews(&project, &["--engine", &url, "--data", "seeds"]);
+    let said = fails(&project, &["preview", "metrics/customer_ltv.yml", "--engine", &url, "--quiet"]);
+    let place = "<query>:4:6: error[F0823]: Postgres failed: relation \"invoices\" does not exist";
+    assert!(said.contains(place) && !said.contains("unused"), "{said}");
+    let said =
+        fails(&project, &["preview", "metrics/customer_ltv.yml", "--engine", "postgres://me:unused@/x?host=/nowhere"]);
+    assert!(said.contains("F0823") && !said.contains("unused"), "{said}");
 }
 
 #[test]
@@ -133,6 +139,21 @@ fn previews_with_dbt(project: &Path) {
     let out = formulac(project, &["preview", "metrics/customer_ltv.yml", "--env", "dev", "--json", "--quiet"]);
     let answers = BTreeMap::from([(expected.model.clone(), preview(&out))]);
     assert_eq!(difference(&expected, &answers, Names::Exact), None);
+    write(&project.join("wrong.yml"), "model: wrong\nfrom: invoices\ndefinitions: a = SUM(revenuex)\n");
+    let said = fails(project, &["preview", "wrong.yml"]);
+    assert!(
+        said.contains("error[F0823]: dbt failed: Binder Error: Referenced column \"revenuex\" not found"),
+        "{said}"
+    );
+}
+
+/// What the command says when an engine fails.
+fn fails(folder: &Path, args: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
+    command.args(args).args(["--output-format", "concise"]).current_dir(folder).env_remove("FORMULAC_ENV");
+    let output = command.output().expect("formulac runs");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(5), &b""[..]));
+    String::from_utf8(output.stderr).expect("messages are UTF-8")
 }
 
 /// With a second line of one customer in June the join finds two, and its test tells of the one customer.

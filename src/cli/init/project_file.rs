@@ -20,6 +20,8 @@ dialect: {dialect}
 specs: {specs}
 # Generated models: `formulac model {specs}*.yml --out {models}/formulac`
 models: {models}/formulac/
+# Generated tests that are files of their own.
+tests: tests/formulac/
 {}
 # The time zone in which instants (timestamptz) become dates; without one it is the session's.
 # timezone: Europe/Berlin

@@ -60,7 +60,7 @@ impl Engine {
             let last = table.rsplit('.').next().unwrap_or(table);
             file.relation.eq_ignore_ascii_case(table) || file.relation.eq_ignore_ascii_case(last)
         };
-        if tables.iter().all(|table| files.iter().any(|file| is_of(file, table))) {
+        if !tables.is_empty() && tables.iter().all(|table| files.iter().any(|file| is_of(file, table))) {
             files.retain(|file| tables.iter().any(|table| is_of(file, table)));
         }
     }

@@ -10,7 +10,7 @@ mod postgres;
 mod program;
 mod table;
 
-use formulac::{Compiler, Project, Schema};
+use formulac::{Compiler, Dialect, Project, Schema};
 use serde_json::json;
 
 use super::args::{PreviewArgs, Target};
@@ -94,7 +94,7 @@ fn outcome(
     if let Some(own) = project.dialect().filter(|own| *own != dialect) {
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
     }
-    let (compiler, typed) = compiler(args, project, engine)?;
+    let (compiler, typed) = compiler(args, project, engine, dialect)?;
     let path = project::path_in_project(&args.spec, session.global.project_dir.as_deref());
     let mut spec = spec::compile(&compiler, source, path.as_deref());
     let sql = if engine.runs_models() {
@@ -117,8 +117,12 @@ fn outcome(
 }
 
 /// The compiler with the schema that was given, which is given back too, else with the one that the data shows.
-fn compiler(args: &PreviewArgs, project: &Project, engine: &Engine) -> Result<(Compiler, Option<Schema>), Failure> {
-    let dialect = engine.dialect(project)?;
+fn compiler(
+    args: &PreviewArgs,
+    project: &Project,
+    engine: &Engine,
+    dialect: Dialect,
+) -> Result<(Compiler, Option<Schema>), Failure> {
     let given = args.schema.as_deref().map(|path| schema::read(path, dialect)).transpose()?;
     let shown = if given.is_none() { engine.schema_text()? } else { None };
     let schema = match (&given, shown) {
