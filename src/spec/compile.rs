@@ -49,6 +49,7 @@ impl Compiler {
             model: None,
             model_fault: None,
             columns: Vec::new(),
+            tables: Vec::new(),
             definitions: Vec::new(),
             diagnostics: Vec::new(),
         };
@@ -138,6 +139,7 @@ impl<'r> Run<'r> {
         let from = spec.from.name().to_owned();
         spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
         self.sources = Sources::of(spec, self.compiler.options.dialect, &mut self.names);
+        compiled.tables = self.sources.all.iter().map(|source| source.from.spelled().to_owned()).collect();
         self.check_names(&mut compiled.diagnostics);
         self.joins_sound = self.check_joins(&mut compiled.diagnostics);
         let schema = &self.compiler.options.schema;
