@@ -25,6 +25,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
 
 pub mod ast;
+mod calendar;
 pub mod catalog;
 mod check;
 mod compiler;
@@ -46,6 +47,7 @@ mod sql;
 mod types;
 mod yaml;
 
+pub use calendar::{UnknownWeekday, Weekday};
 pub use check::Context;
 pub use compiler::{Builder, Compiled, Compiler, Definition, ReadColumn};
 pub use diag::{Code, Diagnostic, Severity};

@@ -59,7 +59,7 @@ impl Lower<'_> {
         rows
     }
 
-    fn constant_expected(&mut self, id: IrId, function: &str, param: &str, example: &str) -> IrId {
+    pub(super) fn constant_expected(&mut self, id: IrId, function: &str, param: &str, example: &str) -> IrId {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
         self.report(
@@ -68,7 +68,7 @@ impl Lower<'_> {
                 span,
                 format!("`{param}` of `{function}` must be a constant, found `{text}`"),
             )
-            .with_help(format!("write a number, `{example}`")),
+            .with_help(format!("write it out, `{example}`")),
         );
         self.error(span)
     }
@@ -251,7 +251,7 @@ impl Lower<'_> {
     }
 
     /// Whether a value that looks at other rows may stand here, and look at this one.
-    fn may_look(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
+    pub(super) fn may_look(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
         if self.late(Level::Window, span) || !self.aggregates_allowed(span) {
             return false;
         }
@@ -280,7 +280,7 @@ impl Lower<'_> {
     }
 
     /// Whether the step says the order of rows, which this needs.
-    fn has_order(&mut self, shown: &str, span: Span) -> bool {
+    pub(super) fn has_order(&mut self, shown: &str, span: Span) -> bool {
         if self.scope.ordered || self.scope.context == Context::Worksheet {
             return true;
         }

@@ -7,6 +7,7 @@
 mod cuts;
 mod equal;
 mod joins;
+mod lookups;
 mod names;
 mod order;
 mod outputs;
@@ -58,12 +59,18 @@ impl StepPlan<'_> {
 
     /// Some value looks at other rows.
     fn has_windows(&self) -> bool {
-        self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
+        self.has_lookups() || self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
+    }
+
+    /// Some value is looked up along the calendar.
+    fn has_lookups(&self) -> bool {
+        !self.program.periods.is_empty()
     }
 
     /// Some value looks at other rows in the step's order.
     fn has_ordered_windows(&self) -> bool {
-        self.program.nodes().any(|n| matches!(n, Ir::Window { over, .. } if self.program.over(over).ordered()))
+        let ordered = |n| matches!(n, Ir::Window { over, .. } if self.program.over(over).ordered());
+        self.has_lookups() || self.program.nodes().any(ordered)
     }
 
     /// The keys of order and partitions go by names, unless windows compute with them.

@@ -236,6 +236,8 @@ impl<'r> Run<'r> {
             ordered: !step.order_by.is_empty(),
             blank_zero: self.spec.blank_zero || options.blank_zero,
             timezone,
+            calendar: self.calendar(),
+            today: self.spec.today.as_ref().map(|today| &today.value),
             strata: true,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
@@ -349,6 +351,8 @@ impl<'r> Run<'r> {
             ordered: true,
             blank_zero: false,
             timezone: Some("UTC"),
+            calendar: self.calendar(),
+            today: None,
             strata: true,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);

@@ -1,5 +1,6 @@
 //! Model specs: one YAML file to one query or dbt model.
 
+mod calendar;
 mod cardinality;
 mod checks;
 mod compile;

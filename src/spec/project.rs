@@ -1,14 +1,13 @@
 //! The project file, `formulac.yml`: what it says of compiling.
 
+use super::calendar::{fiscal_months, too_many_months, weekday};
 use super::keys::PROJECT;
 use super::load::Loader;
+use crate::calendar::Weekday;
 use crate::diag::{Code, Diagnostic, Severity, suggest};
 use crate::dialect::Dialect;
 use crate::span::Span;
 use crate::yaml::{self, Node};
-
-/// Keys that would change SQL, with the one value that is built.
-const DEFAULTS_ONLY: &[(&str, &str)] = &[("week_start", "monday"), ("fiscal_month_offset", "0")];
 
 /// What a project file says of compiling, for all its specs and formulas.
 ///
@@ -26,6 +25,8 @@ pub struct Project {
     tests: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
+    week_start: Weekday,
+    fiscal_month_offset: u8,
     silenced: Vec<Code>,
 }
 
@@ -85,6 +86,18 @@ impl Project {
         self.blank_zero
     }
 
+    /// The day that weeks begin on.
+    #[must_use]
+    pub fn week_start(&self) -> Weekday {
+        self.week_start
+    }
+
+    /// The months from January to the fiscal year's first month.
+    #[must_use]
+    pub fn fiscal_month_offset(&self) -> u8 {
+        self.fiscal_month_offset
+    }
+
     /// Warnings that are turned off.
     #[must_use]
     pub fn silenced(&self) -> &[Code] {
@@ -108,26 +121,19 @@ impl Reader<'_> {
         if let Some(lint) = root.get("lint") {
             self.lint(lint);
         }
-        self.defaults_only(root);
+        let months = root.get("fiscal_month_offset");
+        if let Some((node, (message, help))) = months.and_then(|node| Some((node, too_many_months(node)?))) {
+            self.report(Code::WrongShape, node.span, message, help);
+        }
         Project {
             dialect: text("dialect").and_then(|name| name.parse().ok()),
             specs: text("specs").map(str::to_owned),
             tests: text("tests").map(str::to_owned),
             timezone: text("timezone").map(str::to_owned),
             blank_zero: text("blanks") == Some("zero"),
+            week_start: root.get("week_start").and_then(weekday).unwrap_or_default(),
+            fiscal_month_offset: months.and_then(fiscal_months).unwrap_or_default(),
             silenced: self.silenced,
-        }
-    }
-
-    fn defaults_only(&mut self, root: &Node) {
-        for (key, value) in root.pairs().unwrap_or_default() {
-            let built = DEFAULTS_ONLY.iter().find(|(name, _)| key.text() == Some(name));
-            if let (Some((name, built)), Some(text)) = (built, value.text())
-                && !text.eq_ignore_ascii_case(built)
-            {
-                let message = format!("another `{name}` than `{built}` is not built yet");
-                self.report(Code::LaterKey, key.span, message, format!("leave it out, or write `{name}: {built}`"));
-            }
         }
     }
 
@@ -212,10 +218,10 @@ lint: {W0412: off, W0210: on}
 
     #[test]
     fn every_fault_is_found_in_one_run() {
-        let text = "dialekt: x\ndialect: mysql\nweek_start: sunday\nblanks: one\ntimezone: []\nlint: [F0301, W9999]\n";
+        let text = "dialekt: x\ndialect: mysql\nweek_start: someday\nblanks: one\ntimezone: []\nlint: [F0301, W9999]\n";
         assert_eq!(
             faults(text),
-            [("F0802", 0), ("F0804", 20), ("F0805", 26), ("F0804", 53), ("F0804", 67), ("F0804", 77), ("F0804", 84)]
+            [("F0802", 0), ("F0804", 20), ("F0804", 38), ("F0804", 54), ("F0804", 68), ("F0804", 78), ("F0804", 85)]
         );
         assert_eq!(faults(""), []);
         assert_eq!(faults("- a"), [("F0804", 0)]);

@@ -70,6 +70,8 @@ impl Run<'_> {
             ordered: true,
             blank_zero: self.spec.blank_zero || options.blank_zero,
             timezone: self.spec.timezone.as_deref().or(options.timezone.as_deref()),
+            calendar: self.calendar(),
+            today: self.spec.today.as_ref().map(|today| &today.value),
             strata: true,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);

@@ -93,7 +93,7 @@ impl Sources {
 
 impl Sources {
     /// A query as dbt is to read it: each source that it reads is imported once.
-    pub fn dbt_sql(&self, tree: &Tree, query: &Query) -> String {
+    pub fn dbt_sql(&self, tree: &Tree, query: &Query, protect: impl Fn(&str) -> String) -> String {
         let is_read = |place: usize| {
             let selects = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
             let mut read = selects.flat_map(|s| s.from.iter().chain(s.joins.iter().map(|join| &join.source)));
@@ -106,7 +106,7 @@ impl Sources {
         let mut sql = String::new();
         sql::write_query(tree, query, &inputs, &mut sql);
         // Markers of Jinja come from the analyst's texts; those of the imports are the only ones that dbt is to see.
-        let mut texts = dbt::protect(&sql);
+        let mut texts = protect(&sql);
         for (source, _) in all().filter(|(_, read)| **read) {
             texts = texts.replacen('\u{1}', &source.select, 1);
         }

@@ -98,6 +98,7 @@ fn read_tables(node: &Node) -> Result<Vec<TestTable>> {
     for (name, node) in node.map()?.into_entries() {
         let mut map = node.map()?;
         let columns = columns(&map.need("types")?)?;
+        let key = map.take("key").map_or(Ok(Vec::new()), |node| node.texts())?;
         let mut rows = Vec::new();
         for node in map.need("rows")?.list()? {
             let mut map = node.map()?;
@@ -105,7 +106,7 @@ fn read_tables(node: &Node) -> Result<Vec<TestTable>> {
             map.finish()?;
         }
         map.finish()?;
-        tables.push(TestTable { name, columns, rows });
+        tables.push(TestTable { name, columns, key, rows });
     }
     Ok(tables)
 }
