@@ -3,6 +3,7 @@
 //! Sources: the founding formulas (`SUMIF(condition, value)`), spreadsheets (`SUMIF(range, ">5", value)`),
 //! Omni's page (`SUMIF(range, range > 5, value)`). The condition becomes a CASE inside a plain aggregate.
 
+use super::case;
 use super::lower::Lower;
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, FunctionId, Lowering, internal};
@@ -236,9 +237,19 @@ impl Lower<'_> {
         let (range_meta, meta) = (self.program.meta(range), self.program.meta(value));
         let span = meta.span;
         if let Ir::Text(slice) = self.program.node(value) {
-            let Criterion { op, value } = criterion(self.program.text(slice));
+            let text = self.program.text(slice);
+            let Criterion { op, value } = criterion(text);
+            let spelled = text.starts_with('=');
+            let cased = range_meta.ty == Type::Text && value_type(text) == Some(Type::Text) && case::has_case(value);
             let count = value.len() as u32;
             let value = Slice { first: slice.first + slice.count - count, count };
+            if cased && spelled {
+                let diagnostic =
+                    case::equals_in_criterion(&self.source_text(range_meta.span), self.program.text(value), span);
+                self.report(diagnostic);
+            } else if cased && matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
+                self.program.criteria.push((range, value, span));
+            }
             return self.compare_text(range, op, value, span);
         }
         if meta.ty == Type::Boolean && !matches!(self.program.node(value), Ir::Bool(_)) {

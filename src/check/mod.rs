@@ -5,6 +5,7 @@
 
 mod branches;
 mod call;
+mod case;
 mod convert;
 mod criteria;
 mod dates;
@@ -180,6 +181,9 @@ pub(crate) fn check(
         infer::infer(ast, source, scope, names, program, infer, diagnostics);
     }
     lower::lower(ast, source, scope, names, lower, program, diagnostics);
+    if !program.criteria.is_empty() {
+        case::check_case(program, source, diagnostics);
+    }
     if !program.periods.is_empty() {
         period::check_periods(ast, source, scope, program, diagnostics);
     }

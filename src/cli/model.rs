@@ -83,7 +83,7 @@ fn compiled(session: &Session, compiler: &Compiler, specs: &[PathBuf]) -> (Vec<M
     for path in specs {
         let shown = project::path_in_project(path, folder);
         let mut spec = spec::compile(compiler, Source::file(path), shown.as_deref());
-        spec.found.diagnostics.extend(spec.model_fault);
+        spec.found.diagnostics.extend(spec.model_fault.into_iter().chain(spec.model_warnings));
         // A model has a test for it.
         spec.found.diagnostics.retain(|d| d.kind() != Code::JoinMayMultiply);
         if let (Some(name), Some(sql), Some(yml)) = (spec.name, spec.sql, spec.yml) {

@@ -18,6 +18,7 @@ pub struct Spec {
     pub query: Option<String>,
     /// Why it can be a query and no model.
     pub model_fault: Option<Diagnostic>,
+    pub model_warnings: Vec<Diagnostic>,
     /// The dbt model.
     pub sql: Option<String>,
     /// Its properties file.
@@ -40,6 +41,7 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
             name_span,
             query: None,
             model_fault: None,
+            model_warnings: Vec::new(),
             sql: None,
             yml: None,
             columns: Vec::new(),
@@ -55,6 +57,7 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
         name_span: compiled.name_span(),
         query: own(compiled.query()),
         model_fault: compiled.model_fault().cloned(),
+        model_warnings: compiled.model_warnings().to_vec(),
         sql: own(compiled.model_sql()),
         yml: own(compiled.model_yml()),
         columns: compiled.columns().to_vec(),

@@ -229,6 +229,13 @@ codes! {
         "A grouping key that is the same for every row groups nothing, and SQL reads a bare number there as a column's place."
         Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = 5\n  a = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = g\n  a = SUM(x)\n");
+    RateAveraged "W0417" "rate-averaged" Warning
+        "The mean of rates is not the rate of the whole: a month with ten customers would weigh as much as one with a thousand, and rates do not add up. Divide the sums of what the earlier step divided. Where every rate is to weigh the same, add `// noqa: W0417`."
+        Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = AVERAGE(churn_rate)\n")
+        => Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = SUM(lost) / SUM(customers)\n");
+    CriterionIgnoresCase "W0418" "criterion-ignores-case" Warning
+        "A criterion text ignores case, as in spreadsheets: `COUNTIF(status, \"open\")` counts `Open` too, and so does `\"=open\"`. The condition `status = \"open\"` compares as the warehouse does, which minds case. Said where a criterion begins with `=`, and where one spec or file looks for the same text in a column both ways, so that two numbers would differ."
+        Formula("SUMIF(status, \"=open\", amount)") => Formula("SUMIF(status, \"open\", amount)");
     BadRange "F0420" "bad-range" Error
         "A range of rows begins and ends with one name, or FIRST, LAST or OFFSET of it, and stands in an aggregate: `FIRST(x):x` are the rows so far, `OFFSET(x, -2):x` the last three, `x:x` all rows of the partition."
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):y)\n")
@@ -282,6 +289,14 @@ codes! {
         "This warehouse makes the join only where its condition asks that something of one side equals something of the other: BigQuery a left or full join, Postgres a full one. Join by such an equality as well; an inner join needs none."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: full, cardinality: many}\ndefinitions: n = bands.name\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: inner, cardinality: many}\ndefinitions: n = bands.name\n");
+    NameTooLong "F0510" "name-too-long" Error
+        "The warehouse refuses a name of so many bytes, or cuts two names at the same place, so that they are one. A letter with an accent has two bytes, one of Chinese three."
+        Spec("model: m\nfrom: t\ndefinitions: |\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_time = SUM(x) // noqa\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_life = COUNT(x)\n")
+        => Spec("model: m\nfrom: t\ndefinitions: |\n  all_amounts = SUM(x)\n  all_orders = COUNT(x)\n");
+    NameIsCut "W0511" "name-is-cut" Warning
+        "Postgres cuts names at 63 bytes without a word. The SQL still means the same, and the column has a name that nobody wrote, so that a contract or a query of it by its full name may fail."
+        Spec("model: m\nfrom: t\ndefinitions: |\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_time = SUM(x)\n")
+        => Spec("model: m\nfrom: t\ndefinitions: |\n  all_amounts = SUM(x)\n");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "A dbt model's name is letters, digits and `_`, not beginning with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");
@@ -292,6 +307,10 @@ codes! {
         "An enforced contract needs the data type of every column, as the warehouse spells it."
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\ncolumns: {a: {data_type: numeric}}\n");
+    LimitInModel "W0604" "limit-in-model" Warning
+        "Whoever builds on the model gets the first rows only, and nothing there says so. A `query` may have its `limit`; a model had better give all rows, and a rank to choose by: `place = RANK(revenue)`. Where the first rows are what the model is for, write `limit: 10 # // noqa: W0604`."
+        Spec("model: top_customers\nfrom: t\ngroup_by: customer\norder_by: revenue desc\nlimit: 10\ndefinitions: revenue = SUM(x)\n")
+        => Spec("model: customers_by_revenue\nfrom: t\ngroup_by: customer\norder_by: revenue desc\ndefinitions: |\n  revenue = SUM(x)\n  place = RANK(revenue)\n");
     EditedByHand "F0701" "edited-by-hand" Error
         "A file that is to be written was changed since formulac wrote it, or is not from formulac. Nothing is written, so that nobody's work is lost; the exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");

@@ -279,6 +279,8 @@ pub struct Program {
     pub window_forms: Vec<(IrId, IrId)>,
     /// Windows with what computes the same of other windows, for dialects without the call.
     pub other_forms: Vec<(IrId, IrId)>,
+    /// Criteria texts: what they test, what they look for, and where they stand.
+    pub criteria: Vec<(IrId, Slice, Span)>,
     /// Some nodes are part of no value: what they stood for was folded away.
     pub folded: bool,
     /// Indices of `definitions` so that each stands after those that it uses.
@@ -287,7 +289,7 @@ pub struct Program {
 
 impl Program {
     pub fn clear(&mut self) {
-        let Self { nodes, overs, args, texts, columns, definitions, periods, window_forms, other_forms, folded, order } =
+        let Self { nodes, overs, args, texts, columns, definitions, periods, window_forms, other_forms, criteria, folded, order } =
             self;
         nodes.clear();
         overs.clear();
@@ -298,6 +300,7 @@ impl Program {
         periods.clear();
         window_forms.clear();
         other_forms.clear();
+        criteria.clear();
         *folded = false;
         order.clear();
     }

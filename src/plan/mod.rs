@@ -16,7 +16,7 @@ mod stages;
 mod step;
 
 pub(crate) use cuts::used_definitions;
-pub(crate) use names::CteNames;
+pub(crate) use names::{CteNames, cut as cut_name};
 pub(crate) use outputs::key_name;
 pub(crate) use select::plan_step;
 pub(crate) use step::{InputColumn, JoinInput, JoinedInput, KeepColumns, StepInput, StepOutput, StepSpec};

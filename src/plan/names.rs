@@ -8,13 +8,15 @@ pub(super) struct Taken {
     columns: FxHashSet<String>,
     /// The columns that the step gives, each of which is made under its own name.
     outputs: FxHashSet<String>,
+    /// Those of them that no select makes which passes the input's columns on.
+    of_groups: FxHashSet<String>,
     /// Bytes that a name may have; 0 when there is no limit.
     most: usize,
 }
 
 impl Taken {
     pub fn new(most: usize) -> Self {
-        Self { columns: FxHashSet::default(), outputs: FxHashSet::default(), most }
+        Self { columns: FxHashSet::default(), outputs: FxHashSet::default(), of_groups: FxHashSet::default(), most }
     }
 
     pub fn reserve(&mut self, name: &str) {
@@ -25,14 +27,19 @@ impl Taken {
         self.outputs.insert(name.to_lowercase());
     }
 
+    pub fn promise_groups(&mut self, name: &str) {
+        self.of_groups.insert(name.to_lowercase());
+    }
+
     fn take(&mut self, name: &str) -> bool {
         let name = name.to_lowercase();
         !self.outputs.contains(&name) && self.columns.insert(name)
     }
 
-    /// The name of an output's column: its own, unless an input column bears it too.
+    /// The name of an output's column: its own, unless an input column that is still there bears it too.
     pub fn output(&mut self, name: &str) -> String {
-        if self.columns.contains(&name.to_lowercase()) {
+        let key = name.to_lowercase();
+        if self.columns.contains(&key) && !self.of_groups.contains(&key) {
             self.column(&format!("{name}_defined"), name)
         } else {
             name.to_owned()
@@ -48,12 +55,8 @@ impl Taken {
         let mut text = formula.to_owned();
         loop {
             let mark = mark(&text);
-            let room = if self.most == 0 { wanted.len() } else { self.most.saturating_sub(mark.len() + 1) };
-            let mut end = wanted.len().min(room);
-            while !wanted.is_char_boundary(end) {
-                end -= 1;
-            }
-            let name = format!("{}_{mark}", wanted.get(..end).unwrap_or_default());
+            let room = if self.most == 0 { 0 } else { self.most.saturating_sub(mark.len() + 1).max(1) };
+            let name = format!("{}_{mark}", cut(wanted, room));
             if self.take(&name) {
                 return name;
             }
@@ -74,12 +77,18 @@ fn mark(text: &str) -> String {
 /// Names of CTEs in a query, all different.
 #[derive(Debug, Default)]
 pub(crate) struct CteNames {
-    names: rustc_hash::FxHashSet<String>,
+    names: FxHashSet<String>,
+    /// Bytes that a name may have; 0 when there is no limit.
+    most: usize,
 }
 
 impl CteNames {
+    pub fn new(most: usize) -> Self {
+        Self { names: FxHashSet::default(), most }
+    }
+
     pub fn reserve(&mut self, name: &str) {
-        self.names.insert(name.to_lowercase());
+        self.names.insert(cut(name, self.most).to_lowercase());
     }
 
     /// The wanted name, or one that says the same and is free. A step has its own name to itself.
@@ -89,10 +98,34 @@ impl CteNames {
 
     /// The wanted name, or one that says the same and is free.
     pub fn choose(&mut self, wanted: &str) -> String {
-        let mut name = wanted.to_owned();
-        while !self.names.insert(name.to_lowercase()) {
-            name.push_str("_rows");
+        let mut wanted = wanted.to_owned();
+        loop {
+            let name = fitting(&wanted, self.most);
+            if self.names.insert(name.to_lowercase()) {
+                return name;
+            }
+            wanted.push_str("_rows");
         }
-        name
     }
+}
+
+/// The name, or, where it is too long, its beginning with a mark of the whole.
+fn fitting(name: &str, most: usize) -> String {
+    if most == 0 || name.len() <= most {
+        return name.to_owned();
+    }
+    let mark = mark(name);
+    format!("{}_{mark}", cut(name, most.saturating_sub(mark.len() + 1).max(1)))
+}
+
+/// As many bytes of a name as there may be, in whole characters; 0 when there is no limit.
+pub(crate) fn cut(name: &str, most: usize) -> &str {
+    if most == 0 || name.len() <= most {
+        return name;
+    }
+    let mut end = most;
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    name.get(..end).unwrap_or(name)
 }

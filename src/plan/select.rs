@@ -19,7 +19,7 @@ use crate::limits::Limits;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Select, Source, Sql, SqlId};
-use crate::types::Type;
+use crate::types::{Level, Type};
 
 pub(super) struct Planner<'p> {
     pub step: &'p StepPlan<'p>,
@@ -80,7 +80,13 @@ pub(crate) fn plan_step<'p>(
         }
     }
     let outputs = outputs(step, spec);
-    outputs.iter().for_each(|output| taken.promise(&output.name));
+    for output in &outputs {
+        taken.promise(&output.name);
+        // Behind the groups only the columns of the step itself are left.
+        if step.grouped && !output.key && step.program.meta(output.root).level >= Level::Aggregate {
+            taken.promise_groups(&output.name);
+        }
+    }
     let aliases = aliases(step, &outputs);
     let reach = Reach::of(step);
     let mut cuts = cuts::cuts(step, &reach, dialect, spec.source, &aliases, &mut taken);
@@ -444,7 +450,11 @@ impl Planner<'_> {
         let is = |name: &str| name.eq_ignore_ascii_case(relation);
         self.program().columns.iter().any(|c| is(&c.name))
             || self.columns.values().chain(self.row_columns.values()).any(|(made, name)| *made < stage && is(name))
-            || matches!(&self.spec.keep, KeepColumns::Some(names) if names.iter().any(|n| is(n)))
+            || match &self.spec.keep {
+                KeepColumns::Some(names) => names.iter().any(|n| is(n)),
+                KeepColumns::All => self.input.relation.is_some_and(|r| r.column(relation).is_some()),
+                KeepColumns::Nothing | KeepColumns::Joined(_) => false,
+            }
     }
 
     /// What a grouped step groups by.

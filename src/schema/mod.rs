@@ -31,6 +31,7 @@ pub struct Column {
     bare: u8,
     /// How large its numbers can be, as `emit::size` has it; 0 where only the warehouse knows.
     size: u32,
+    made: Made,
     description: Option<String>,
 }
 
@@ -40,7 +41,7 @@ impl Column {
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
         let name: Arc<str> = Arc::from(name.into());
         let bare = Dialect::bare_in(&name);
-        Self { name, ty, nullable: true, quoted: false, bare, size: 0, description: None }
+        Self { name, ty, nullable: true, quoted: false, bare, size: 0, made: Made::Other, description: None }
     }
 
     /// Whether it may be NULL.
@@ -72,6 +73,10 @@ impl Column {
 
     pub(crate) fn size(&self) -> u32 {
         self.size
+    }
+
+    pub(crate) fn made(&self) -> &Made {
+        &self.made
     }
 
     pub(crate) fn with_type(mut self, ty: Type) -> Self {
@@ -125,6 +130,17 @@ impl Column {
     }
 }
 
+/// What a step's column is made of, as far as it matters to who aggregates it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Made {
+    #[default]
+    Other,
+    /// An aggregate, or several that are one value.
+    Total,
+    /// An aggregate divided by an aggregate: what the two are called, or empty texts.
+    Rate(Arc<(String, String)>),
+}
+
 /// A table, view or model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Relation {
@@ -167,6 +183,13 @@ impl Relation {
     /// With columns that may all be NULL: rows of a join that have no match.
     pub(crate) fn all_nullable(&mut self) {
         self.columns.iter_mut().for_each(|column| column.nullable = true);
+    }
+
+    /// Notes what a column is made of.
+    pub(crate) fn note_made(&mut self, name: &str, made: Made) {
+        if let Some(column) = self.position(name).and_then(|at| self.columns.get_mut(at)) {
+            column.made = made;
+        }
     }
 
     pub(crate) fn push(&mut self, column: Column) {

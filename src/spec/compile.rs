@@ -9,6 +9,8 @@ use super::formulas::Formulas;
 use super::gaps::check_gaps;
 use super::joined::{JoinedStep, StepFacts};
 use super::load::{self, Keep, Spec, Step};
+use super::long_names::check_lengths;
+use super::rates::{check_rates, made, relations_of};
 use super::sources::Sources;
 use super::uniqueness::SingleMatch;
 use super::{CompiledSpec, SpecDefinition};
@@ -48,6 +50,7 @@ impl Compiler {
             query: None,
             model: None,
             model_fault: None,
+            model_warnings: Vec::new(),
             columns: Vec::new(),
             tables: Vec::new(),
             definitions: Vec::new(),
@@ -82,6 +85,7 @@ impl Compiler {
             }
         }
         crate::compiler::silence(&mut compiled.diagnostics, source, &self.options.silenced);
+        crate::compiler::silence(&mut compiled.model_warnings, source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         if compiled.has_errors() {
             compiled.query = None;
@@ -120,7 +124,7 @@ impl<'r> Run<'r> {
             spec,
             source,
             path,
-            names: CteNames::default(),
+            names: CteNames::new(compiler.options.dialect.max_bytes()),
             ctes: Vec::new(),
             descriptions: FxHashMap::default(),
             definitions: Vec::new(),
@@ -141,6 +145,7 @@ impl<'r> Run<'r> {
         self.sources = Sources::of(spec, self.compiler.options.dialect, &mut self.names);
         compiled.tables = self.sources.all.iter().map(|source| source.from.spelled().to_owned()).collect();
         self.check_names(&mut compiled.diagnostics);
+        self.check_step_lengths(&mut compiled.diagnostics);
         self.joins_sound = self.check_joins(&mut compiled.diagnostics);
         let schema = &self.compiler.options.schema;
         let known = schema.relation(&from);
@@ -200,6 +205,7 @@ impl<'r> Run<'r> {
                 self.facts.push(StepFacts { relation: relation.clone(), grain, single });
             }
         }
+        compiled.model_warnings.extend(spec.steps.last().and_then(limited));
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
             self.write(body, &grain, &memory.emit.tree, compiled);
         }
@@ -250,6 +256,9 @@ impl<'r> Run<'r> {
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
         check_gaps(&plan, input, &formulas.text, &mut found);
+        check_lengths(&plan, ast, &formulas.text, options.dialect, &mut found);
+        let made = made(program, relations_of(input));
+        check_rates(&plan, &made, relations_of(input), &formulas.text, &mut found);
         // Of a relation that is not there, or that two names mean, nothing more is to be said.
         let sound = joined.filter(|_| self.joins_sound && !step.faulty);
         if let Some(joined) = sound {
@@ -287,7 +296,11 @@ impl<'r> Run<'r> {
             default_partition: step.partition_by.is_none(),
             source: &formulas.text,
         };
-        let output = plan_step(&plan, &spec, input, options.dialect, &options.limits, emit, &mut self.names);
+        let mut output = plan_step(&plan, &spec, input, options.dialect, &options.limits, emit, &mut self.names);
+        for (definition, _) in program.definitions.iter().zip(&plan.outputs).filter(|(_, output)| **output) {
+            let made = made.get(definition.root.index()).cloned().unwrap_or_default();
+            output.relation.note_made(definition.name.as_deref().unwrap_or_default(), made);
+        }
         diagnostics.extend(output.diagnostics.iter().cloned().map(|d| d.mapped(|s| formulas.in_file(s))));
         if let Some(joined) = joined {
             let unproven = unproven.unwrap_or_default();
@@ -392,6 +405,14 @@ impl<'r> Run<'r> {
             [one, ..] => format!("{from}_by_{one}_and_more"),
         }
     }
+}
+
+/// Rows that whoever builds on the model would miss.
+fn limited(last: &Step<'_>) -> Option<Diagnostic> {
+    let rows = last.limit?;
+    let message = format!("the model gives {rows} rows at most, and nothing tells those who build on it");
+    let help = "leave `limit` to them, and give a rank to choose by, `place = RANK(…)`";
+    Some(Diagnostic::new(Code::LimitInModel, last.limit_span, message).with_help(help))
 }
 
 fn plan_of<'p>(program: &'p Program, ast: &Ast, formulas: &Formulas, step: &Step<'_>) -> StepPlan<'p> {

@@ -14,9 +14,11 @@ mod joins;
 pub mod json_schema;
 mod keys;
 mod load;
+mod long_names;
 mod project;
 mod proofs;
 mod properties;
+mod rates;
 mod sources;
 mod uniqueness;
 mod write;
@@ -56,6 +58,7 @@ pub struct CompiledSpec {
     pub(crate) query: Option<String>,
     pub(crate) model: Option<Model>,
     pub(crate) model_fault: Option<Diagnostic>,
+    pub(crate) model_warnings: Vec<Diagnostic>,
     pub(crate) columns: Vec<Column>,
     pub(crate) tables: Vec<String>,
     pub(crate) definitions: Vec<SpecDefinition>,
@@ -153,6 +156,12 @@ impl CompiledSpec {
     #[must_use]
     pub fn model_fault(&self) -> Option<&Diagnostic> {
         self.model_fault.as_ref()
+    }
+
+    /// What is to be said of the spec as a dbt model, and not of its query: that others miss the rows behind `limit`.
+    #[must_use]
+    pub fn model_warnings(&self) -> &[Diagnostic] {
+        &self.model_warnings
     }
 
     /// The columns of the result, in order, with their types and descriptions.

@@ -22,6 +22,8 @@ pub struct TestTable {
     pub columns: Vec<TestColumn>,
     /// What tells the rows apart, where the compiler is told.
     pub key: Vec<String>,
+    /// Columns whose names were quoted when the table was made.
+    pub quoted: Vec<String>,
     pub rows: Vec<Vec<Json>>,
 }
 
@@ -116,14 +118,22 @@ impl TestTable {
     pub fn relation(&self) -> Relation {
         let relation = Relation::new(self.name.as_str()).primary_key(self.key.iter().map(String::as_str));
         self.columns.iter().fold(relation, |relation, column| {
-            relation.with(Column::new(column.name.as_str(), column.ty).nullable(column.nullable))
+            let quoted = self.quoted.contains(&column.name);
+            relation.with(Column::new(column.name.as_str(), column.ty).nullable(column.nullable).quoted(quoted))
         })
     }
 
     /// The table as the engine runner loads it.
     pub fn to_json(&self) -> Json {
-        let columns: Vec<Json> =
-            (self.columns.iter()).map(|column| json!({"name": column.name, "type": column.ty.to_string()})).collect();
+        let column = |column: &TestColumn| {
+            let mut json = json!({"name": column.name, "type": column.ty.to_string()});
+            // A name that was quoted when the table was made keeps its case.
+            if self.quoted.contains(&column.name) {
+                json["quoted"] = true.into();
+            }
+            json
+        };
+        let columns: Vec<Json> = self.columns.iter().map(column).collect();
         json!({"name": self.name, "columns": columns, "rows": self.rows})
     }
 }

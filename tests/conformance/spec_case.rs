@@ -99,6 +99,7 @@ fn read_tables(node: &Node) -> Result<Vec<TestTable>> {
         let mut map = node.map()?;
         let columns = columns(&map.need("types")?)?;
         let key = map.take("key").map_or(Ok(Vec::new()), |node| node.texts())?;
+        let quoted = map.take("quoted").map_or(Ok(Vec::new()), |node| node.texts())?;
         let mut rows = Vec::new();
         for node in map.need("rows")?.list()? {
             let mut map = node.map()?;
@@ -106,7 +107,7 @@ fn read_tables(node: &Node) -> Result<Vec<TestTable>> {
             map.finish()?;
         }
         map.finish()?;
-        tables.push(TestTable { name, columns, key, rows });
+        tables.push(TestTable { name, columns, key, quoted, rows });
     }
     Ok(tables)
 }

@@ -52,7 +52,9 @@ impl Setting {
     pub fn run(&self, text: &str) -> Outcome {
         if self.is_spec {
             let compiled = self.compiler.compile_spec(text);
-            Outcome { diagnostics: compiled.diagnostics().to_vec(), compiled: usize::from(compiled.query().is_some()) }
+            // What is said of the model alone comes last.
+            let diagnostics = compiled.diagnostics().iter().chain(compiled.model_warnings()).cloned().collect();
+            Outcome { diagnostics, compiled: usize::from(compiled.query().is_some()) }
         } else {
             let compiled = self.compiler.compile(text);
             Outcome { diagnostics: compiled.diagnostics().to_vec(), compiled: compiled.definitions().len() }

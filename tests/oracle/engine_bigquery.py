@@ -105,7 +105,7 @@ class Engine:
 
     def load(self, table):
         nulls = ", ".join(
-            f'{literal(self.name, None, column["type"])} AS `{column["name"]}`'
+            f'{literal(self.name, None, column["type"])} AS `{column["name"].replace("`", chr(92) + "`")}`'
             for column in table["columns"]
         )
         header = f"SELECT {nulls} FROM (SELECT 1) WHERE FALSE"

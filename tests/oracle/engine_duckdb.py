@@ -1,7 +1,7 @@
 """DuckDB, the engine itself."""
 import duckdb
 
-from literals import native, qualified, rows_of
+from literals import native, qualified, quoted_name, rows_of
 from values import to_json
 
 
@@ -15,7 +15,7 @@ class Engine:
     def load(self, table):
         execute = self.connection.execute
         columns = ", ".join(
-            f'"{column["name"]}" {native(self.name, column["type"])}' for column in table["columns"]
+            f'{quoted_name(column)} {native(self.name, column["type"])}' for column in table["columns"]
         )
         name = qualified(table["name"], execute)
         execute(f"CREATE OR REPLACE TABLE {name} ({columns})")

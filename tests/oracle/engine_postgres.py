@@ -12,7 +12,7 @@ import time
 
 import psycopg
 
-from literals import native, qualified, rows_of
+from literals import native, qualified, quoted_name, rows_of
 from missing import NotInstalled
 from values import to_json
 
@@ -89,7 +89,7 @@ class Engine:
     def load(self, table):
         execute = self.connection.execute
         columns = ", ".join(
-            f'"{column["name"]}" {native(self.name, column["type"])}' for column in table["columns"]
+            f'{quoted_name(column, str.lower)} {native(self.name, column["type"])}' for column in table["columns"]
         )
         name = qualified(table["name"], execute)
         execute(f"DROP TABLE IF EXISTS {name}")

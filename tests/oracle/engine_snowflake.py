@@ -3,7 +3,6 @@
 Deviations that remain are listed in tests/oracle/README.md.
 """
 import logging
-import re
 import warnings
 
 warnings.filterwarnings("ignore")
@@ -13,7 +12,7 @@ import fakesnow
 import fakesnow.rowtype
 import snowflake.connector
 
-from literals import native, qualified, rows_of
+from literals import PLAIN_NAME, native, qualified, quoted_name, rows_of
 from snowflake_functions import FUNCTIONS
 from snowflake_rewrite import rewrite
 from values import to_json
@@ -23,7 +22,6 @@ TYPE_NAMES = {
     7: "TIMESTAMP_TZ", 8: "TIMESTAMP_NTZ", 9: "OBJECT", 10: "ARRAY", 11: "BINARY", 12: "TIME",
     13: "BOOLEAN",
 }
-PLAIN_NAME = re.compile(r"[A-Za-z_]\w*$", re.A)     # folds to upper case; any other needs quotes
 
 
 class Engine:
@@ -48,14 +46,14 @@ class Engine:
 
     def load(self, table):
         columns = ", ".join(
-            f'{identifier(column["name"])} {native(self.name, column["type"])}'
+            f'{quoted_name(column, str.upper)} {native(self.name, column["type"])}'
             for column in table["columns"]
         )
         quote = "" if all(map(PLAIN_NAME.match, table["name"].split("."))) else '"'
         name = qualified(table["name"], self.cursor.execute, quote)
         if "." not in table["name"]:
             self.schema[folded(table["name"])] = {
-                folded(column["name"]): native(self.name, column["type"])
+                spelled(column): native(self.name, column["type"])
                 for column in table["columns"]
             }
         self.cursor.execute(f"CREATE OR REPLACE TABLE {name} ({columns})")
@@ -75,8 +73,8 @@ class Engine:
         self.patch.__exit__(None, None, None)
 
 
-def identifier(name):
-    return name if PLAIN_NAME.match(name) else '"' + name.replace('"', '""') + '"'
+def spelled(column):
+    return column["name"] if column.get("quoted") else folded(column["name"])
 
 
 def folded(name):

@@ -1,5 +1,7 @@
 """The contract's neutral types, what each engine calls them, and values written as literals."""
 
+import re
+
 TYPES = {
     "bigquery": dict(
         boolean="BOOL", integer="INT64", decimal="NUMERIC", float="FLOAT64", text="STRING",
@@ -54,6 +56,20 @@ def rows_of(engine, table):
         ", ".join(literal(engine, value, kind) for value, kind in zip(row, types, strict=True))
         for row in table["rows"]
     ]
+
+
+PLAIN_NAME = re.compile(r"[A-Za-z_]\w*$", re.A)     # any other needs quotes
+
+
+def quoted_name(column, fold=str):
+    """A column's name in quotes, as the engine spells one that was made without them.
+
+    One that says `quoted`, or that is not plain, was made with them.
+    """
+    name = column["name"]
+    if PLAIN_NAME.match(name) and not column.get("quoted"):
+        name = fold(name)
+    return '"' + name.replace('"', '""') + '"'
 
 
 def qualified(name, run, quote='"'):

@@ -1,0 +1,80 @@
+//! Criteria texts ignore case, and `=` does not: where one text of a program is looked for both ways.
+
+use rustc_hash::FxHashMap;
+
+use crate::catalog::{self, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Program};
+use crate::span::Span;
+
+/// Whether its capitals and small letters differ, so that ignoring case can matter.
+pub(super) fn has_case(text: &str) -> bool {
+    text.chars().any(|c| c.is_uppercase() || c.is_lowercase())
+}
+
+/// `"=open"` looks like the comparison that it is not.
+pub(super) fn equals_in_criterion(range: &str, value: &str, span: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::CriterionIgnoresCase,
+        span,
+        format!("the criterion `\"={value}\"` ignores case, as `\"{value}\"` does; `{range} = \"{value}\"` does not"),
+    )
+    .with_help(format!("write `\"{value}\"` for any case, or the condition `{range} = \"{value}\"` for this spelling"))
+}
+
+/// Warns, once a column and text, where a criterion and `=` look for the same.
+pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
+    // What is looked for in which column, with the place of the criterion; none once it is reported.
+    let mut criteria: FxHashMap<(Named, String), Option<Span>> = FxHashMap::default();
+    for (range, value, span) in &program.criteria {
+        let value = program.text(*value);
+        if let (Some(of), true) = (named(program, *range), has_case(value)) {
+            criteria.entry((of, value.to_lowercase())).or_insert(Some(*span));
+        }
+    }
+    if criteria.is_empty() {
+        return;
+    }
+    for (index, node) in program.nodes().enumerate() {
+        let Ir::Apply { overload, args } = node else { continue };
+        let [a, b] = program.args(args) else { continue };
+        if !matches!(catalog::owner(overload), internal::EQUAL | internal::NOT_EQUAL) {
+            continue;
+        }
+        let (range, value) = match (program.node(*a), program.node(*b)) {
+            (_, Ir::Text(text)) => (*a, text),
+            (Ir::Text(text), _) => (*b, text),
+            _ => continue,
+        };
+        let Some(of) = named(program, range) else { continue };
+        let Some(criterion) = criteria.get_mut(&(of, program.text(value).to_lowercase())) else { continue };
+        let Some(other) = criterion.take() else { continue };
+        let span = program.meta(IrId(index as u32)).span;
+        let (name, text) = (program.meta(range).span.text(source), other.text(source));
+        diagnostics.push(
+            Diagnostic::new(
+                Code::CriterionIgnoresCase,
+                span,
+                format!("`{}` minds case, and the criterion `{text}` does not", span.excerpt(source)),
+            )
+            .with_other(other, "here case is ignored")
+            .with_help(format!(
+                "write conditions in both places, or compare `LOWER({name})` with a text in small letters here"
+            )),
+        );
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Named {
+    Column(u32),
+    Definition(u32),
+}
+
+fn named(program: &Program, id: IrId) -> Option<Named> {
+    match program.node(id) {
+        Ir::Column(column) => Some(Named::Column(column)),
+        Ir::Definition(used) => Some(Named::Definition(used)),
+        _ => None,
+    }
+}

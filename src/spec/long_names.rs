@@ -1,0 +1,96 @@
+//! Names that are too long for the warehouse: Postgres cuts them in silence, others refuse them.
+
+use rustc_hash::FxHashMap;
+
+use super::compile::Run;
+use crate::ast::Ast;
+use crate::check::Role;
+use crate::diag::{Code, Diagnostic};
+use crate::dialect::Dialect;
+use crate::ir::Ir;
+use crate::plan::{StepPlan, cut_name, key_name};
+use crate::span::Span;
+
+/// Names of one kind, by what the warehouse makes of them.
+struct Names {
+    dialect: Dialect,
+    /// The first of each, and whether it was cut.
+    seen: FxHashMap<String, (String, Span)>,
+}
+
+impl Names {
+    fn new(dialect: Dialect) -> Self {
+        Self { dialect, seen: FxHashMap::default() }
+    }
+
+    fn add(&mut self, name: &str, span: Span, found: &mut Vec<Diagnostic>) {
+        let (dialect, most) = (self.dialect, self.dialect.max_bytes());
+        if most == 0 {
+            return;
+        }
+        let cut = cut_name(name, most);
+        let first = self.seen.entry(cut.to_lowercase()).or_insert_with(|| (name.to_owned(), span));
+        if cut.len() == name.len() && first.0.len() <= most {
+            return;
+        }
+        let (length, warehouse) = (name.len(), dialect.name());
+        if first.1 != span && !first.0.eq_ignore_ascii_case(name) {
+            found.push(
+                Diagnostic::new(
+                    Code::NameTooLong,
+                    span,
+                    format!("`{name}` and `{}` are one name in {warehouse}, which cuts them at {most} bytes", first.0),
+                )
+                .with_other(first.1, "the first")
+                .with_help("let them differ before that, or give them shorter names"),
+            );
+        } else if !dialect.facts().cuts_long_names {
+            found.push(
+                Diagnostic::new(
+                    Code::NameTooLong,
+                    span,
+                    format!("`{name}` is {length} bytes long, and {warehouse} takes names of {most} at most"),
+                )
+                .with_help("give it a shorter name"),
+            );
+        } else if first.1 == span {
+            found.push(
+                Diagnostic::new(
+                    Code::NameIsCut,
+                    span,
+                    format!("`{name}` is {length} bytes long; {warehouse} cuts it to `{cut}`"),
+                )
+                .with_help("give it a shorter name"),
+            );
+        }
+    }
+}
+
+/// The columns that a step makes.
+pub(super) fn check_lengths(plan: &StepPlan<'_>, ast: &Ast, text: &str, dialect: Dialect, found: &mut Vec<Diagnostic>) {
+    let program = plan.program;
+    let mut names = Names::new(dialect);
+    for (index, definition) in program.definitions.iter().enumerate() {
+        let span = definition.span;
+        match (plan.roles.get(index), definition.name.as_deref()) {
+            (Some(Role::Definitions), Some(name)) if plan.outputs.get(index) == Some(&true) => {
+                let written = ast.definitions.get(index).and_then(|d| d.name);
+                names.add(name, written.unwrap_or(span), found);
+            }
+            (Some(Role::GroupBy), _) if matches!(program.node(definition.root), Ir::Apply { .. }) => {
+                names.add(&key_name(span.text(text)), span, found);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Run<'_> {
+    /// The names of steps, which are those of CTEs.
+    pub(super) fn check_step_lengths(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let mut names = Names::new(self.compiler.options.dialect);
+        for name in self.spec.steps.iter().filter_map(|step| step.name) {
+            names.add(name.text, name.node.span, diagnostics);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Rates that are averaged: the mean of rates is not the rate of the whole.
+
+use std::sync::Arc;
+
+use crate::catalog::{self, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Program};
+use crate::plan::{StepInput, StepPlan, used_definitions};
+use crate::schema::{Made, Relation};
+use crate::types::Level;
+
+/// The relations that a step reads.
+pub(super) fn relations_of<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
+    match input.joined {
+        Some(joined) => &joined.relations,
+        None => input.relation.map_or(&[], std::slice::from_ref),
+    }
+}
+
+/// Warns of sums and averages of what an earlier step divided, both of which were aggregates.
+pub(super) fn check_rates(
+    plan: &StepPlan<'_>,
+    made: &[Made],
+    relations: &[Relation],
+    text: &str,
+    found: &mut Vec<Diagnostic>,
+) {
+    if !plan.grouped || found.iter().any(Diagnostic::is_error) {
+        return;
+    }
+    let program = plan.program;
+    let live = used_definitions(plan);
+    for (definition, _) in program.definitions.iter().zip(live).filter(|(d, live)| *live && !d.failed) {
+        for id in (definition.first.0..=definition.root.0).map(IrId) {
+            let Ir::Aggregate { overload, args, .. } = program.node(id) else { continue };
+            let what = match catalog::owner(overload) {
+                internal::AVERAGE => "mean",
+                internal::SUM => "sum",
+                _ => continue,
+            };
+            let Some(value) = program.args(args).first() else { continue };
+            let Some(Made::Rate(parts)) = made.get(value.index()) else { continue };
+            let span = program.meta(id).span;
+            let here = |name: &&str| relations.iter().any(|r| r.column(name).is_some());
+            let help = match [Some(&*parts.0).filter(here), Some(&*parts.1).filter(here)] {
+                [Some(a), Some(b)] => format!("divide the sums: `SUM({a}) / SUM({b})`"),
+                _ => "let the step before give what it divides as columns of their own, and divide their sums here"
+                    .to_owned(),
+            };
+            found.push(
+                Diagnostic::new(
+                    Code::RateAveraged,
+                    span,
+                    format!("`{}`: the {what} of rates is not the rate of the whole", span.excerpt(text)),
+                )
+                .with_help(help),
+            );
+        }
+    }
+}
+
+/// By node: what it is made of. Operands come before what is made of them.
+pub(super) fn made(program: &Program, relations: &[Relation]) -> Vec<Made> {
+    let mut made: Vec<Made> = Vec::with_capacity(program.len());
+    for node in program.nodes() {
+        let of = |id: IrId| made.get(id.index()).cloned().unwrap_or_default();
+        let constant = |id: IrId| program.meta(id).level == Level::Const;
+        let parts = |ids: &mut dyn Iterator<Item = IrId>| alike(ids.filter(|id| !constant(*id)).map(of));
+        let own = match node {
+            Ir::Column(column) => column_made(program, column, relations),
+            Ir::Definition(used) => match program.definitions.get(used as usize) {
+                Some(definition) if !definition.failed => of(definition.root),
+                _ => Made::Other,
+            },
+            Ir::Aggregate { .. } | Ir::CountRows => Made::Total,
+            Ir::Apply { overload, args } => match (catalog::owner(overload), program.args(args)) {
+                (internal::DIVIDE, [a, b]) if !constant(*b) => match (of(*a), of(*b)) {
+                    (Made::Total, Made::Total) => Made::Rate(Arc::new((name(program, *a), name(program, *b)))),
+                    _ => Made::Other,
+                },
+                // A rate times what it is of is a total again.
+                (internal::MULTIPLY, [a, b]) if !constant(*a) && !constant(*b) => match (of(*a), of(*b)) {
+                    (Made::Rate(_), Made::Total) | (Made::Total, Made::Rate(_)) => Made::Total,
+                    _ => Made::Other,
+                },
+                (_, args) => parts(&mut args.iter().copied()),
+            },
+            Ir::Case(arms) | Ir::Switch { arms, .. } => parts(&mut program.branches(arms)),
+            Ir::Coalesce(args) => parts(&mut program.args(args).iter().copied()),
+            _ => Made::Other,
+        };
+        made.push(own);
+    }
+    made
+}
+
+fn column_made(program: &Program, column: u32, relations: &[Relation]) -> Made {
+    let Some(used) = program.columns.get(column as usize) else { return Made::Other };
+    let is_of = |r: &&Relation| used.relation.as_deref().is_none_or(|name| name == r.name());
+    let known = relations.iter().filter(is_of).find_map(|r| r.column(&used.name));
+    known.map(|column| column.made().clone()).unwrap_or_default()
+}
+
+/// What values are that make one: totals a total, rates a rate.
+fn alike(mut parts: impl Iterator<Item = Made>) -> Made {
+    let Some(first) = parts.next() else { return Made::Other };
+    let same = |part: Made| {
+        matches!((&first, part), (Made::Total, Made::Total) | (Made::Rate(_), Made::Rate(_)))
+    };
+    if parts.all(same) { first } else { Made::Other }
+}
+
+/// What a value is called, where it is a column or a definition.
+fn name(program: &Program, id: IrId) -> String {
+    match program.node(id) {
+        Ir::Column(column) => program.columns.get(column as usize).map(|c| c.name.to_string()),
+        Ir::Definition(used) => {
+            program.definitions.get(used as usize).and_then(|d| d.name.as_deref()).map(str::to_owned)
+        }
+        // A number that is cast, or guarded, is still that number.
+        Ir::Apply { args, .. } => match program.args(args) {
+            [one] => return name_of_simple(program, *one),
+            _ => None,
+        },
+        _ => None,
+    }
+    .unwrap_or_default()
+}
+
+fn name_of_simple(program: &Program, id: IrId) -> String {
+    match program.node(id) {
+        Ir::Column(_) | Ir::Definition(_) => name(program, id),
+        _ => String::new(),
+    }
+}
