@@ -93,6 +93,8 @@ pub(super) struct Resolver<'a> {
     settled: Option<Arc<str>>,
     /// The columns that the step groups by, as far as read.
     key_columns: Vec<u32>,
+    /// Columns whose names differ by case only: each is looked up as it is spelled.
+    twins: bool,
     /// How often a similar name may still be looked for: a text of nothing but faults is read as fast as any.
     pub searches: u32,
 }
@@ -139,6 +141,7 @@ pub(super) fn resolve(
         columns,
         settled: None,
         key_columns: Vec::new(),
+        twins: scope.relations.iter().any(Relation::has_twins),
         searches: SEARCHES,
     };
     if ast.ranges {
@@ -234,7 +237,7 @@ impl Resolver<'_> {
         let name = Hashed::from(span.text(self.source));
         match self.tables.symbols.find(name, self.source) {
             Some(&Symbol { definition: None, column: Lookup::Column(column), .. })
-                if !self.is_unsettled(column, name.name, own) =>
+                if !self.twins && !self.is_unsettled(column, name.name, own) =>
             {
                 Some(self.one_relation(column, span))
             }
@@ -258,7 +261,7 @@ impl Resolver<'_> {
                 return Some(Target::Definition(definition));
             }
         }
-        let mut lookup = known.column;
+        let mut lookup = if self.twins { Lookup::Not } else { known.column };
         if lookup == Lookup::Not {
             lookup = self.column(name);
             self.tables.symbols.at(symbol).column = lookup;

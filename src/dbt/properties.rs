@@ -18,6 +18,8 @@ pub(crate) struct ModelDoc {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ColumnDoc {
     pub name: String,
+    /// The name is written in quotes, so that tests must write it so too.
+    pub quoted: bool,
     pub description: String,
     pub data_type: Option<Value>,
     pub constraints: Vec<Value>,
@@ -46,6 +48,7 @@ fn column(column: ColumnDoc) -> Value {
     let mut say = |key: &str, value: Option<Value>| pairs.extend(value.map(|value| (key.to_owned(), value)));
     let description = without_ends(&column.description);
     say("description", Some(Value::Text(description)).filter(|d| d.as_text() != Some("")));
+    say("quote", column.quoted.then(|| Value::Bare("true".to_owned())));
     say("data_type", column.data_type);
     say("constraints", list(column.constraints));
     say("config", map(column.config));

@@ -19,6 +19,8 @@ pub enum Example {
     Row(&'static str),
     /// A model spec.
     Spec(&'static str),
+    /// A model spec, of which a dbt model is made.
+    Model(&'static str),
     /// A schema file.
     Schema(&'static str),
     /// Shown, and made to happen by a test of its own.
@@ -35,6 +37,7 @@ impl Example {
             | Self::Orders(t)
             | Self::Row(t)
             | Self::Spec(t)
+            | Self::Model(t)
             | Self::Schema(t)
             | Self::Shown(t) => t,
         }
@@ -309,8 +312,8 @@ codes! {
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\ncolumns: {a: {data_type: numeric}}\n");
     LimitInModel "W0604" "limit-in-model" Warning
         "Whoever builds on the model gets the first rows only, and nothing there says so. A `query` may have its `limit`; a model had better give all rows, and a rank to choose by: `place = RANK(revenue)`. Where the first rows are what the model is for, write `limit: 10 # // noqa: W0604`."
-        Spec("model: top_customers\nfrom: t\ngroup_by: customer\norder_by: revenue desc\nlimit: 10\ndefinitions: revenue = SUM(x)\n")
-        => Spec("model: customers_by_revenue\nfrom: t\ngroup_by: customer\norder_by: revenue desc\ndefinitions: |\n  revenue = SUM(x)\n  place = RANK(revenue)\n");
+        Model("model: top_customers\nfrom: t\ngroup_by: customer\norder_by: revenue desc\nlimit: 10\ndefinitions: revenue = SUM(x)\n")
+        => Model("model: customers_by_revenue\nfrom: t\ngroup_by: customer\norder_by: revenue desc\ndefinitions: |\n  revenue = SUM(x)\n  place = RANK(revenue)\n");
     EditedByHand "F0701" "edited-by-hand" Error
         "A file that is to be written was changed since formulac wrote it, or is not from formulac. Nothing is written, so that nobody's work is lost; the exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");

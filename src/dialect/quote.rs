@@ -55,6 +55,12 @@ impl Dialect {
         out
     }
 
+    /// Whether the name is written in quotes.
+    pub(crate) fn quotes(self, name: &str, unquoted_in_source: bool) -> bool {
+        let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
+        !self.is_plain(name, kinds, unquoted_in_source)
+    }
+
     pub(crate) fn push_name(self, out: &mut String, name: &str, unquoted_in_source: bool) {
         let data = self.0;
         let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);

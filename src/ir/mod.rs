@@ -289,8 +289,20 @@ pub struct Program {
 
 impl Program {
     pub fn clear(&mut self) {
-        let Self { nodes, overs, args, texts, columns, definitions, periods, window_forms, other_forms, criteria, folded, order } =
-            self;
+        let Self {
+            nodes,
+            overs,
+            args,
+            texts,
+            columns,
+            definitions,
+            periods,
+            window_forms,
+            other_forms,
+            criteria,
+            folded,
+            order,
+        } = self;
         nodes.clear();
         overs.clear();
         args.clear();

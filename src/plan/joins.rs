@@ -25,12 +25,12 @@ impl PassedOn {
     }
 
     fn name(&self, column: &InputColumn) -> Option<&str> {
-        let place = self.places.get(&(column.of.clone(), column.name.to_lowercase()))?;
+        let place = self.places.get(&(column.of.clone(), column.name.to_ascii_lowercase()))?;
         self.columns.get(*place).map(|(_, name)| name.as_str())
     }
 
     fn add(&mut self, column: InputColumn, name: String) {
-        self.places.insert((column.of.clone(), column.name.to_lowercase()), self.columns.len());
+        self.places.insert((column.of.clone(), column.name.to_ascii_lowercase()), self.columns.len());
         self.columns.push((column, name));
     }
 }
@@ -169,7 +169,7 @@ impl Planner<'_> {
         for (used, column) in columns {
             let known = self.passed_on.name(&column).map(str::to_owned);
             let name = known.clone().unwrap_or_else(|| {
-                if names.insert(column.name.to_lowercase()) {
+                if names.insert(column.name.to_ascii_lowercase()) {
                     return column.name.clone();
                 }
                 // Of two of a name, the second is told by its relation.
@@ -199,7 +199,7 @@ impl Planner<'_> {
         match &self.spec.keep {
             KeepColumns::Joined(kept) => {
                 let outputs = self.output_names();
-                let is_kept = |k: &&InputColumn| k.is(column) && !outputs.contains(&k.name.to_lowercase());
+                let is_kept = |k: &&InputColumn| k.is(column) && !outputs.contains(&k.name.to_ascii_lowercase());
                 kept.iter().find(is_kept).map(|k| k.name.clone())
             }
             KeepColumns::All => (column.of == [0]).then(|| column.name.clone()),

@@ -136,9 +136,9 @@ impl Planner<'_> {
         let mut outputs = self.output_names();
         if !self.step.grouped {
             match (&self.spec.keep, self.input.relation) {
-                (KeepColumns::Some(kept), _) => outputs.extend(kept.iter().map(|name| name.to_lowercase())),
+                (KeepColumns::Some(kept), _) => outputs.extend(kept.iter().map(|name| name.to_ascii_lowercase())),
                 (KeepColumns::All, Some(input)) => {
-                    outputs.extend(input.columns().iter().map(|c| c.name().to_lowercase()));
+                    outputs.extend(input.columns().iter().map(|c| c.name().to_ascii_lowercase()));
                 }
                 _ => {}
             }
@@ -146,7 +146,7 @@ impl Planner<'_> {
         keys.into_iter()
             .map(|(column, written, descending, nullable)| {
                 // An output is ordered by under its name; another column is read from the relation.
-                let is_output = outputs.contains(&column.name.to_lowercase());
+                let is_output = outputs.contains(&column.name.to_ascii_lowercase());
                 let sql = match written {
                     Some(id) => self.written_node(id, last),
                     None if is_output && (column.of.is_empty() || self.input.joined.is_none()) => {

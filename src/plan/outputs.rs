@@ -34,7 +34,7 @@ pub(super) fn outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Output> {
             Ir::Column(column) => (program.columns[column as usize].name.to_string(), definition.root, None),
             _ => (key_name(definition.span.text(spec.source)), definition.root, None),
         };
-        if names.insert(name.to_lowercase()) {
+        if names.insert(name.to_ascii_lowercase()) {
             outputs.push(Output { name, root, key: true, definition: target });
         }
     }

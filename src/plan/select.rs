@@ -284,7 +284,7 @@ impl Planner<'_> {
         let mut kept: Vec<Item> = Vec::new();
         if !grouping {
             let outputs = self.output_names();
-            let shadowed = |name: &str| outputs.contains(&name.to_lowercase());
+            let shadowed = |name: &str| outputs.contains(&name.to_ascii_lowercase());
             if let KeepColumns::Joined(columns) = &self.spec.keep {
                 for column in columns.iter().filter(|c| !shadowed(&c.name)) {
                     let expr = self.written_input(column, stage);
@@ -529,7 +529,7 @@ impl Planner<'_> {
         let mut relation = Relation::new(self.spec.name);
         let mut open = false;
         let outputs = self.output_names();
-        let is_output = |name: &str| outputs.contains(&name.to_lowercase());
+        let is_output = |name: &str| outputs.contains(&name.to_ascii_lowercase());
         if !self.step.grouped {
             match (&self.spec.keep, self.input.relation) {
                 (KeepColumns::All, Some(input)) => {
@@ -575,6 +575,6 @@ impl Planner<'_> {
     }
 
     pub(super) fn output_names(&self) -> rustc_hash::FxHashSet<String> {
-        self.outputs.iter().map(|o| o.name.to_lowercase()).collect()
+        self.outputs.iter().map(|o| o.name.to_ascii_lowercase()).collect()
     }
 }

@@ -8,6 +8,7 @@ mod omni;
 mod properties;
 mod read;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
@@ -147,6 +148,8 @@ pub struct Relation {
     name: Arc<str>,
     columns: Vec<Column>,
     by_name: NameIndex,
+    /// The places of columns whose names differ by case only, by their spelling.
+    twins: BTreeMap<Arc<str>, usize>,
     primary_key: Vec<String>,
     /// It may have columns besides these: no schema says them.
     open: bool,
@@ -159,7 +162,8 @@ impl Relation {
         Self { name: Arc::from(name.into()), ..Self::default() }
     }
 
-    /// With a further column; the first of a name, ignoring ASCII case, is the one that counts.
+    /// With a further column. Of names that differ by ASCII case only each is found as it is spelled, and the first in
+    /// any other case.
     #[must_use]
     pub fn with(mut self, column: Column) -> Self {
         self.push(column);
@@ -194,7 +198,11 @@ impl Relation {
 
     pub(crate) fn push(&mut self, column: Column) {
         let (index, columns) = (self.columns.len(), &self.columns);
-        self.by_name.add((&*column.name).into(), index, |i| columns[i].name());
+        let first = self.by_name.add((&*column.name).into(), index, |i| columns[i].name());
+        if let Some(other) = columns.get(first) {
+            self.twins.entry(other.shared_name()).or_insert(first);
+            self.twins.entry(column.shared_name()).or_insert(index);
+        }
         self.columns.push(column);
     }
 
@@ -240,7 +248,13 @@ impl Relation {
 
     pub(crate) fn position<'n>(&self, name: impl Into<Hashed<'n>>) -> Option<usize> {
         let name = name.into();
-        self.by_name.find(name, |i| self.columns[i].name())
+        let first = self.by_name.find(name, |i| self.columns[i].name())?;
+        Some(if self.twins.is_empty() { first } else { self.twins.get(name.name).copied().unwrap_or(first) })
+    }
+
+    /// Whether it has columns whose names differ by case only.
+    pub(crate) fn has_twins(&self) -> bool {
+        !self.twins.is_empty()
     }
 }
 

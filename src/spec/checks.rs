@@ -151,13 +151,13 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
                 (name.to_owned(), format!("definition {used}"))
             }
             Ir::Column(column) => (program.columns[column as usize].name.to_string(), format!("column {column}")),
-            _ => (key_name(written), written.trim_start_matches("${").trim_end_matches('}').to_lowercase()),
+            _ => (key_name(written), written.trim_start_matches("${").trim_end_matches('}').to_ascii_lowercase()),
         };
-        match keys.get(&name.to_lowercase()) {
+        match keys.get(&name.to_ascii_lowercase()) {
             Some((first, span)) if *first != key => twice(&name, definition.span, *span),
             Some(_) => {}
             None => {
-                keys.insert(name.to_lowercase(), (key, definition.span));
+                keys.insert(name.to_ascii_lowercase(), (key, definition.span));
             }
         }
     }
@@ -165,7 +165,7 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
         let Some(name) = definition.name.as_deref().filter(|_| *role == Role::Definitions) else { continue };
         if plan.outputs[index]
             && !plan.keys[index]
-            && let Some((_, first)) = keys.get(&name.to_lowercase())
+            && let Some((_, first)) = keys.get(&name.to_ascii_lowercase())
         {
             twice(name, definition.span, *first);
         }
@@ -212,7 +212,7 @@ pub(super) fn check_shape(
     if let Keep::Columns(names) = &step.keep {
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
         for name in names {
-            if let Some(first) = seen.insert(name.text.to_lowercase(), name.place(source)) {
+            if let Some(first) = seen.insert(name.text.to_ascii_lowercase(), name.place(source)) {
                 diagnostics.push(
                     Diagnostic::new(
                         Code::DuplicateDefinition,

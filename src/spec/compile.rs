@@ -256,7 +256,7 @@ impl<'r> Run<'r> {
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
         check_gaps(&plan, input, &formulas.text, &mut found);
-        check_lengths(&plan, ast, &formulas.text, options.dialect, &mut found);
+        check_lengths(&plan, ast, &formulas.text, last, options.dialect, &mut found);
         let made = made(program, relations_of(input));
         check_rates(&plan, &made, relations_of(input), &formulas.text, &mut found);
         // Of a relation that is not there, or that two names mean, nothing more is to be said.

@@ -48,11 +48,11 @@ impl Run<'_> {
                 None => self.spec.from.name(),
             };
             let mut names: FxHashMap<String, Option<Span>> = FxHashMap::default();
-            names.insert(read.to_lowercase(), None);
+            names.insert(read.to_ascii_lowercase(), None);
             for joined in &step.joins {
                 let name = joined.name();
                 let span = joined.name_span();
-                if let Some(first) = names.insert(name.to_lowercase(), Some(span)) {
+                if let Some(first) = names.insert(name.to_ascii_lowercase(), Some(span)) {
                     let diagnostic = Diagnostic::new(
                         Code::DuplicateRelation,
                         span,
@@ -298,7 +298,7 @@ impl<'y> JoinedStep<'y> {
                 let mut seen: FxHashMap<String, Span> = FxHashMap::default();
                 for name in names {
                     let Some(column) = self.kept_column(*name, diagnostics) else { continue };
-                    if let Some(first) = seen.insert(column.name.to_lowercase(), span_of(*name)) {
+                    if let Some(first) = seen.insert(column.name.to_ascii_lowercase(), span_of(*name)) {
                         let message = format!("two columns that are kept are called `{}`", column.name);
                         let other = column.name.clone();
                         diagnostics.push(

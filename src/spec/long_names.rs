@@ -14,13 +14,15 @@ use crate::span::Span;
 /// Names of one kind, by what the warehouse makes of them.
 struct Names {
     dialect: Dialect,
+    /// Somebody sees them, so that it matters what they are cut to.
+    seen_outside: bool,
     /// The first of each, and whether it was cut.
     seen: FxHashMap<String, (String, Span)>,
 }
 
 impl Names {
-    fn new(dialect: Dialect) -> Self {
-        Self { dialect, seen: FxHashMap::default() }
+    fn new(dialect: Dialect, seen_outside: bool) -> Self {
+        Self { dialect, seen_outside, seen: FxHashMap::default() }
     }
 
     fn add(&mut self, name: &str, span: Span, found: &mut Vec<Diagnostic>) {
@@ -53,7 +55,7 @@ impl Names {
                 )
                 .with_help("give it a shorter name"),
             );
-        } else if first.1 == span {
+        } else if self.seen_outside && first.1 == span {
             found.push(
                 Diagnostic::new(
                     Code::NameIsCut,
@@ -66,10 +68,17 @@ impl Names {
     }
 }
 
-/// The columns that a step makes.
-pub(super) fn check_lengths(plan: &StepPlan<'_>, ast: &Ast, text: &str, dialect: Dialect, found: &mut Vec<Diagnostic>) {
+/// The columns that a step makes, which are the model's when it is the last.
+pub(super) fn check_lengths(
+    plan: &StepPlan<'_>,
+    ast: &Ast,
+    text: &str,
+    last: bool,
+    dialect: Dialect,
+    found: &mut Vec<Diagnostic>,
+) {
     let program = plan.program;
-    let mut names = Names::new(dialect);
+    let mut names = Names::new(dialect, last);
     for (index, definition) in program.definitions.iter().enumerate() {
         let span = definition.span;
         match (plan.roles.get(index), definition.name.as_deref()) {
@@ -88,7 +97,7 @@ pub(super) fn check_lengths(plan: &StepPlan<'_>, ast: &Ast, text: &str, dialect:
 impl Run<'_> {
     /// The names of steps, which are those of CTEs.
     pub(super) fn check_step_lengths(&self, diagnostics: &mut Vec<Diagnostic>) {
-        let mut names = Names::new(self.compiler.options.dialect);
+        let mut names = Names::new(self.compiler.options.dialect, false);
         for name in self.spec.steps.iter().filter_map(|step| step.name) {
             names.add(name.text, name.node.span, diagnostics);
         }

@@ -6,6 +6,7 @@ use super::compile::Run;
 use super::load::{ColumnKeys, DbtKeys, DefinitionKeys, Definitions, Text};
 use crate::dbt::{ColumnDoc, ModelDoc, Value};
 use crate::diag::{Code, Diagnostic};
+use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::yaml::{Kind, Node, Style};
@@ -150,7 +151,8 @@ impl Run<'_> {
         }
         let of_model = tests(dbt.data_tests);
         let said = self.spec.columns.iter().map(|column| (column.name.text.to_lowercase(), column)).collect();
-        let known = Known { said, beside: self.beside_formulas(), of_model: &of_model };
+        let dialect = self.compiler.options.dialect;
+        let known = Known { dialect, said, beside: self.beside_formulas(), of_model: &of_model };
         let columns = columns.iter().map(|column| column_doc(column, grain, &known)).collect();
         data_tests.extend(of_model.iter().cloned());
         ModelDoc {
@@ -167,6 +169,7 @@ impl Run<'_> {
 
 /// What is said of columns, by their names in small letters, and the tests of the model, which may name columns.
 struct Known<'k> {
+    dialect: Dialect,
     said: FxHashMap<String, &'k ColumnKeys<'k>>,
     beside: FxHashMap<String, (Text<'k>, DefinitionKeys<'k>)>,
     of_model: &'k [Value],
@@ -216,6 +219,7 @@ fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc
     }
     ColumnDoc {
         name: column.name().to_owned(),
+        quoted: known.dialect.quotes(column.name(), !column.is_quoted()),
         description: column.about().unwrap_or_default().to_owned(),
         data_type: said.and_then(|s| s.data_type).map(|node| value(node, Language::Dbt)),
         constraints: said.and_then(|s| s.constraints).map(|node| list(node, Language::Dbt)).unwrap_or_default(),

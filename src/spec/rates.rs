@@ -104,9 +104,7 @@ fn column_made(program: &Program, column: u32, relations: &[Relation]) -> Made {
 /// What values are that make one: totals a total, rates a rate.
 fn alike(mut parts: impl Iterator<Item = Made>) -> Made {
     let Some(first) = parts.next() else { return Made::Other };
-    let same = |part: Made| {
-        matches!((&first, part), (Made::Total, Made::Total) | (Made::Rate(_), Made::Rate(_)))
-    };
+    let same = |part: Made| matches!((&first, part), (Made::Total, Made::Total) | (Made::Rate(_), Made::Rate(_)));
     if parts.all(same) { first } else { Made::Other }
 }
 

@@ -13,6 +13,7 @@ fn codes(example: Example) -> Option<Vec<&'static str>> {
         Example::Row(text) => ("row", text),
         Example::BigQuery(text) => ("orders bigquery", text),
         Example::Spec(text) => ("spec", text),
+        Example::Model(text) => ("spec model", text),
         Example::Schema(text) => return crate::shown::schema_codes(text),
         Example::Shown(_) => return None,
         _ => panic!("an example of a kind that this test does not know"),

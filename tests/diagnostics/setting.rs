@@ -16,6 +16,7 @@ pub fn customers() -> Relation {
 pub struct Setting {
     compiler: Compiler,
     is_spec: bool,
+    is_model: bool,
 }
 
 /// What came of it.
@@ -26,7 +27,8 @@ pub struct Outcome {
 }
 
 impl Setting {
-    /// `measure`, `row`, `orders`, `two` relations, `ordered` by month, `bigquery`, `spec`.
+    /// `measure`, `row`, `orders`, `two` relations, `ordered` by month, `bigquery`, `spec`, what is
+    /// said of it as a `model` too.
     pub fn of(words: &str) -> Self {
         let has = |word: &str| words.split_whitespace().any(|w| w == word);
         let mut builder = Compiler::builder();
@@ -46,14 +48,14 @@ impl Setting {
         if has("bigquery") {
             builder = builder.dialect("bigquery".parse().unwrap());
         }
-        Self { compiler: builder.build(), is_spec: has("spec") }
+        Self { compiler: builder.build(), is_spec: has("spec"), is_model: has("model") }
     }
 
     pub fn run(&self, text: &str) -> Outcome {
         if self.is_spec {
             let compiled = self.compiler.compile_spec(text);
-            // What is said of the model alone comes last.
-            let diagnostics = compiled.diagnostics().iter().chain(compiled.model_warnings()).cloned().collect();
+            let of_model = if self.is_model { compiled.model_warnings() } else { &[] };
+            let diagnostics = compiled.diagnostics().iter().chain(of_model).cloned().collect();
             Outcome { diagnostics, compiled: usize::from(compiled.query().is_some()) }
         } else {
             let compiled = self.compiler.compile(text);
