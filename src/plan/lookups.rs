@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::outputs::Output;
+use super::outputs::{Output, key_name};
 use super::select::Planner;
 use super::step::InputColumn;
 use crate::catalog::{self, ParamType, internal};
@@ -46,11 +46,13 @@ impl Lookups {
     }
 }
 
-/// A column that is the same in the row that is looked for.
-struct Compared {
+/// What the row that is looked for is told by: a column of the stratum, or what a helper makes of some.
+struct Told {
     name: String,
     quoted: bool,
     nullable: bool,
+    /// It is no column, and written out on both sides.
+    computed: Option<IrId>,
 }
 
 impl Planner<'_> {
@@ -61,6 +63,11 @@ impl Planner<'_> {
             return lookups;
         }
         let program = self.step.program;
+        // Without a column that can be moved nothing is joined; `look_up` reports it.
+        let order = self.roles.order.iter().map(|(id, _)| *id);
+        if moved_key(program, order).is_none_or(|key| self.column_of(key, stage).is_none()) {
+            return lookups;
+        }
         for id in self.written_in(roots, stage) {
             let Ir::Lookup { period, .. } = program.node(id) else { continue };
             if self.column_in(id, stage).is_some() {
@@ -83,36 +90,55 @@ impl Planner<'_> {
 
     /// The value of another row.
     pub(super) fn look_up(&mut self, id: IrId, value: IrId, stage: u32) {
-        if let (Some(alias), Some((name, quoted))) = (self.lookups.alias_of(id), self.column_of(value, stage)) {
-            let alias = alias.to_owned();
-            let field = self.emitter.field(&alias, &name, quoted);
-            self.emitter.set(id, field);
-        }
+        let alias = self.lookups.alias_of(id).map(str::to_owned);
+        let sql = match (alias, self.column_of(value, stage)) {
+            (Some(alias), Some((name, quoted))) => self.emitter.field(&alias, &name, quoted),
+            (None, _) => {
+                let key = moved_key(self.step.program, self.roles.order.iter().map(|(id, _)| *id));
+                self.no_column(id, key.unwrap_or(id), "is moved")
+            }
+            (Some(_), None) => self.no_column(id, value, "is looked up"),
+        };
+        self.emitter.set(id, sql);
+    }
+
+    /// A helper of a grouped step is made of keys and is no column, so that no other row has it.
+    fn no_column(&mut self, lookup: IrId, of: IrId, what: &str) -> SqlId {
+        let program = self.step.program;
+        let text = program.meta(of).span.text(self.spec.source);
+        let span = program.meta(lookup).span;
+        let message = format!("`{text}`, which {what}, is no column of the step");
+        let diagnostic = Diagnostic::new(Code::MixedLevels, span, message)
+            .with_help(format!("add `{text}` to `group_by`, or use what it is made of"));
+        self.emitter.report(diagnostic);
+        self.emitter.unwritten(span)
     }
 
     /// The joins of this stratum.
     pub(super) fn joins_to_periods(&mut self, stage: u32, from: &str, source: &Source) -> Vec<Join> {
         let program = self.step.program;
         let order = self.roles.order.clone();
-        let Some(key) = moved_key(program, order.iter().map(|(id, _)| *id)) else { return Vec::new() };
-        let Some((key_name, quoted)) = self.column_of(key, stage) else { return Vec::new() };
-        let (compared, unique) = self.compared(key, stage);
-        let source =
-            if unique { source.clone() } else { self.distinct_rows(stage, from, (&key_name, quoted), &compared) };
-        self.emit(&[key], stage);
+        let Some(id) = moved_key(program, order.iter().map(|(id, _)| *id)) else { return Vec::new() };
+        let key = self.told(id, stage);
+        let (compared, unique) = self.compared(id, stage);
+        let source = if unique { source.clone() } else { self.distinct_rows(stage, from, &key, &compared) };
         let mut joins = Vec::new();
         for at in 0..self.lookups.joined.len() {
             let Joined { period, alias } = &self.lookups.joined[at];
             let (period, alias) = (*period, alias.clone());
             let mut conditions = Vec::new();
-            for column in &compared {
-                let left = self.emitter.field(from, &column.name, column.quoted);
-                let right = self.emitter.field(&alias, &column.name, column.quoted);
-                let op = if column.nullable { Op::NotDistinct } else { Op::Equal };
+            for told in &compared {
+                let left = match told.computed {
+                    Some(id) => self.here(id, stage),
+                    None => self.emitter.field(from, &told.name, told.quoted),
+                };
+                let right = self.there(told, &alias, unique, stage);
+                let op = if told.nullable { Op::NotDistinct } else { Op::Equal };
                 conditions.push(self.emitter.tree().binary(op, left, right, Span::default()));
             }
-            let moved = self.moved(key, period);
-            let found = self.emitter.field(&alias, &key_name, quoted);
+            self.here(id, stage);
+            let moved = self.moved(id, period);
+            let found = self.there(&key, &alias, unique, stage);
             conditions.push(self.emitter.tree().binary(Op::Equal, moved, found, Span::default()));
             let all = |a, b| self.emitter.tree().binary(Op::And, a, b, Span::default());
             let on = conditions.into_iter().reduce(all);
@@ -120,6 +146,42 @@ impl Planner<'_> {
             joins.push(Join { kind: JoinKind::Left, source: source.clone(), alias, on });
         }
         joins
+    }
+
+    fn told(&self, id: IrId, stage: u32) -> Told {
+        let program = self.step.program;
+        let nullable = program.meta(id).nullable;
+        match (self.column_of(id, stage), program.node(id)) {
+            (Some((name, quoted)), _) => Told { name, quoted, nullable, computed: None },
+            (None, Ir::Definition(used)) => {
+                let name = program.definitions[used as usize].name.as_deref().unwrap_or_default().to_owned();
+                Told { name, quoted: false, nullable, computed: Some(id) }
+            }
+            (None, _) => {
+                let name = key_name(program.meta(id).span.text(self.spec.source));
+                Told { name, quoted: false, nullable, computed: Some(id) }
+            }
+        }
+    }
+
+    /// A value of this row.
+    fn here(&mut self, id: IrId, stage: u32) -> SqlId {
+        self.emit(&[id], stage);
+        self.written_node(id, stage)
+    }
+
+    /// The same of the other row.
+    fn there(&mut self, told: &Told, alias: &str, unique: bool, stage: u32) -> SqlId {
+        let Some(id) = told.computed.filter(|_| unique) else {
+            return self.emitter.field(alias, &told.name, told.quoted);
+        };
+        let alias = self.emitter.name(alias, Span::default());
+        let own = self.emitter.qualifier.replace(alias);
+        let there = self.here(id, stage);
+        self.emitter.qualifier = own;
+        // What else is made of its parts is of this row.
+        self.here(id, stage);
+        there
     }
 
     /// The column that a node is of what this stratum reads, and whether it must be quoted.
@@ -164,22 +226,18 @@ impl Planner<'_> {
         self.emitter.apply(overload.id, &args, program.meta(key).span)
     }
 
-    /// The columns that are compared beside the key, and whether all of them tell the rows apart.
-    fn compared(&self, key: IrId, stage: u32) -> (Vec<Compared>, bool) {
+    /// What is compared beside the key, and whether all of it tells the rows apart.
+    fn compared(&self, key: IrId, stage: u32) -> (Vec<Told>, bool) {
         let program = self.step.program;
-        let mut compared: Vec<Compared> = Vec::new();
-        let mut add = |name: String, quoted: bool, nullable: bool| {
-            if !compared.iter().any(|c| c.name.eq_ignore_ascii_case(&name)) {
-                compared.push(Compared { name, quoted, nullable });
+        let mut compared: Vec<Told> = Vec::new();
+        let mut add = |told: Told| {
+            if !compared.iter().any(|c| c.name.eq_ignore_ascii_case(&told.name)) {
+                compared.push(told);
             }
         };
         let said = !self.spec.default_partition;
         if said {
-            for id in &self.roles.partition {
-                if let Some((name, quoted)) = self.column_of(*id, stage) {
-                    add(name, quoted, program.meta(*id).nullable);
-                }
-            }
+            self.roles.partition.iter().for_each(|id| add(self.told(*id, stage)));
         }
         // What tells the rows apart: each column, with what it is.
         let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
@@ -211,20 +269,20 @@ impl Planner<'_> {
             // By a date that is no key of the groups, those are parted which are not ordered by.
             let parts = moves_one || (self.step.grouped && !ordered.iter().any(|o| o.eq_ignore_ascii_case(name)));
             if !said && !is_key && parts {
-                add(name.clone(), *quoted, *nullable);
+                add(Told { name: name.clone(), quoted: *quoted, nullable: *nullable, computed: None });
             }
         }
-        let tells = |name: &str| compared.iter().any(|c| c.name.eq_ignore_ascii_case(name));
+        let tells = |name: &str| compared.iter().any(|c| c.computed.is_none() && c.name.eq_ignore_ascii_case(name));
         let known = self.step.grouped || !told_apart.is_empty();
         let unique = known && told_apart.iter().all(|(name, .., is_key)| *is_key || tells(name));
         (compared, unique)
     }
 
     /// The rows of the stratum before that can be told apart, with what is looked up of them.
-    fn distinct_rows(&mut self, stage: u32, from: &str, key: (&str, bool), compared: &[Compared]) -> Source {
+    fn distinct_rows(&mut self, stage: u32, from: &str, key: &Told, compared: &[Told]) -> Source {
         let program = self.step.program;
         let first = self.lookups.found.first().map_or(Span::default(), |(id, _)| program.meta(*id).span);
-        self.warn_of_several(first, key.0, compared);
+        self.warn_of_several(first, &key.name, compared);
         let qualifier = std::mem::take(&mut self.emitter.qualifier);
         let shadows = self.emitter.dialect.facts().relation_shadows_column && self.has_column(from, stage);
         let shadowed = std::mem::replace(&mut self.emitter.shadowed, shadows);
@@ -233,10 +291,14 @@ impl Planner<'_> {
         }
         let mut select = Select { from: Some(self.source(stage, from)), ..Select::default() };
         let mut taken = FxHashSet::default();
-        for (name, quoted) in compared.iter().map(|c| (c.name.as_str(), c.quoted)).chain([key]) {
-            let expr = self.emitter.column_spelled(name, quoted);
-            taken.insert(name.to_lowercase());
-            select.items.push(Item { expr, alias: None });
+        for told in compared.iter().chain([key]) {
+            let expr = match told.computed {
+                Some(id) => self.here(id, stage),
+                None => self.emitter.column_spelled(&told.name, told.quoted),
+            };
+            taken.insert(told.name.to_lowercase());
+            let alias = told.computed.map(|_| self.written(&told.name));
+            select.items.push(Item { expr, alias });
             select.group_by.push(expr);
         }
         for at in 0..self.lookups.found.len() {
@@ -253,11 +315,15 @@ impl Planner<'_> {
         select.having = Some(self.emitter.tree().binary(Op::Equal, count, one, Span::default()));
         self.emitter.qualifier = qualifier;
         self.emitter.shadowed = shadowed;
-        let by: Vec<&str> = compared.iter().map(|c| c.name.as_str()).chain([key.0]).collect();
+        // What else is made of the same parts says of which relation they are.
+        for id in compared.iter().chain([key]).filter_map(|told| told.computed) {
+            self.here(id, stage);
+        }
+        let by: Vec<&str> = compared.iter().chain([key]).map(|c| c.name.as_str()).collect();
         let name = match by.as_slice() {
             [one] => format!("{from}_by_{one}"),
             [one, two] => format!("{from}_by_{one}_and_{two}"),
-            _ => format!("{from}_by_{}_and_more", key.0),
+            _ => format!("{from}_by_{}_and_more", key.name),
         };
         let name = self.cte_names.choose(&name);
         let written = self.written(&name);
@@ -265,7 +331,7 @@ impl Planner<'_> {
         Source::Name(written)
     }
 
-    fn warn_of_several(&mut self, span: Span, key: &str, compared: &[Compared]) {
+    fn warn_of_several(&mut self, span: Span, key: &str, compared: &[Told]) {
         let mut names = vec![format!("`{key}`")];
         names.extend(compared.iter().map(|c| format!("`{}`", c.name)));
         let message = format!(

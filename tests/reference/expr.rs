@@ -130,7 +130,8 @@ impl fmt::Display for Window {
             Self::Rank(x, false) => write!(f, "RANK({x}, 1)"),
             Self::PercentRank(x) => write!(f, "PERCENTRANK({x})"),
             Self::Range { aggregate, condition, of, rows } => {
-                write!(f, "{}(", aggregate.name())?;
+                let distinct = *aggregate == Aggregate::CountDistinct;
+                write!(f, "{}(", if distinct { "COUNTUNIQUE" } else { aggregate.name() })?;
                 if let Some(condition) = condition {
                     write!(f, "{condition}, ")?;
                 }

@@ -231,7 +231,13 @@ impl Maker<'_> {
         let dated = self.step.order_by.iter().filter(|(entry, _)| is_date(entry)).count() == 1;
         for _ in 0..self.random.below(3) {
             let (inner, kind) = self.random.pick(&scope.windowed).clone();
-            let drawn = if dated && self.random.percent(30) {
+            // A helper that is made of keys is no column, which lookups need.
+            let is_column = |maker: &Self, x: &Expr| {
+                let key = maker.step.group_by.iter().any(|e| e.expr() == *x);
+                !maker.step.is_grouped() || key || maker.step.level(x, None) != Level::Row
+            };
+            let movable = self.step.order_by.iter().all(|(e, _)| !is_date(e) || is_column(self, &e.expr()));
+            let drawn = if dated && movable && is_column(self, &inner) && self.random.percent(30) {
                 let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
                 let unit = *self.random.pick(&Unit::ALL);
                 Some((Expr::Window(Window::Period(Box::new(inner.clone()), shift, unit)), kind))
@@ -288,7 +294,10 @@ impl Maker<'_> {
         if !matches!(inner, Expr::Name(_) | Expr::Period(..)) {
             return None;
         }
-        let (aggregate, made) = match self.random.below(7) {
+        let all = rows == Rows::All;
+        let (aggregate, made) = match self.random.below(9) {
+            7 if all && kind != Kind::Float => (Aggregate::CountDistinct, Kind::Int),
+            8 if all && kind.is_number() => (Aggregate::Median, Kind::Float),
             0 | 1 if kind.is_number() => (Aggregate::Sum, kind),
             2 if kind.is_number() => (Aggregate::Average, Kind::Float),
             3 if kind.is_number() => (Aggregate::SumIf, kind),
