@@ -149,7 +149,6 @@ fn table<const N: usize>(name: &str, columns: [&str; N], rows: &[[Option<i64>; N
     TestTable {
         key: Vec::new(),
         name: name.to_owned(),
-        key: Vec::new(),
         columns: columns.into_iter().map(column).collect(),
         rows: rows.iter().map(|row| row.iter().map(|value| json!(value)).collect()).collect(),
     }
