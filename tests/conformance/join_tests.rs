@@ -148,7 +148,6 @@ fn table<const N: usize>(name: &str, columns: [&str; N], rows: &[[Option<i64>; N
     let column = |name: &str| TestColumn { name: name.to_owned(), ty: Type::Integer, nullable: true };
     TestTable {
         name: name.to_owned(),
-        key: Vec::new(),
         columns: columns.into_iter().map(column).collect(),
         rows: rows.iter().map(|row| row.iter().map(|value| json!(value)).collect()).collect(),
     }
