@@ -56,7 +56,7 @@ pub use limits::Limits;
 pub use schema::{Column, Relation, Schema};
 #[cfg(feature = "cli")]
 pub use spec::json_schema;
-pub use spec::{CompiledSpec, ModelTest, Project, SpecDefinition};
+pub use spec::{CompiledSpec, Environment, ModelTest, Project, SpecDefinition};
 pub use types::{Level, Type, UnknownType};
 
 /// The README's Rust is compiled and run with the tests.

@@ -365,6 +365,9 @@ codes! {
     UnreadableFile "F0822" "unreadable-file" Error
         "A file that the command was given is not there, or cannot be read. Nothing is written then; the exit status is 5."
         Shown("formulac check metrics/no_such_file.yml") => Shown("formulac check metrics/revenue.yml");
+    EngineFailed "F0823" "engine-failed" Error
+        "The engine that was to run the SQL, or dbt, could not: what it says is shown, with the place in the SQL where it names one. The exit status is 5."
+        Shown("formulac preview metrics/revenue.yml --data data, where data/orders.csv has a row too short") => Shown("the row mended");
     DuplicateRelation "F0840" "duplicate-relation" Error
         "Two relations of a step are read by the same name, so that a column would not say whose it is."
         Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")

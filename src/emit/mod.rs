@@ -188,13 +188,13 @@ impl<'p> Emitter<'p> {
     }
 
     /// Why the definition has no SQL.
-    fn report(&mut self, diagnostic: Diagnostic) {
+    pub fn report(&mut self, diagnostic: Diagnostic) {
         self.failed = true;
         self.diagnostics.push(diagnostic);
     }
 
     /// What stands where there is no SQL; the definition is not given out.
-    fn unwritten(&mut self, span: Span) -> SqlId {
+    pub fn unwritten(&mut self, span: Span) -> SqlId {
         self.failed = true;
         self.work.tree.word("null", span)
     }

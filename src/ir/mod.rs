@@ -104,7 +104,8 @@ pub enum Over {
     /// Those from one place to another in the step's order, both included.
     Rows { from: Place, to: Place },
     /// All, in the order of the call's own argument; NULLs come last, or are `apart`, in a partition of their own.
-    Ranked { descending: bool, apart: bool },
+    /// `within` the step's partition, or among all rows but for the partition that the spec names.
+    Ranked { descending: bool, apart: bool, within: bool },
 }
 
 impl Over {
@@ -276,6 +277,8 @@ pub struct Program {
     pub periods: Vec<Period>,
     /// Aggregates with the window that computes the same, for dialects without the aggregate.
     pub window_forms: Vec<(IrId, IrId)>,
+    /// Windows with what computes the same of other windows, for dialects without the call.
+    pub other_forms: Vec<(IrId, IrId)>,
     /// Some nodes are part of no value: what they stood for was folded away.
     pub folded: bool,
     /// Indices of `definitions` so that each stands after those that it uses.
@@ -284,7 +287,8 @@ pub struct Program {
 
 impl Program {
     pub fn clear(&mut self) {
-        let Self { nodes, overs, args, texts, columns, definitions, periods, window_forms, folded, order } = self;
+        let Self { nodes, overs, args, texts, columns, definitions, periods, window_forms, other_forms, folded, order } =
+            self;
         nodes.clear();
         overs.clear();
         args.clear();
@@ -293,6 +297,7 @@ impl Program {
         definitions.clear();
         periods.clear();
         window_forms.clear();
+        other_forms.clear();
         *folded = false;
         order.clear();
     }

@@ -315,8 +315,8 @@ impl<'t> Pass<'_, 't> {
                 | Less | LessEqual | Greater | GreaterEqual => true,
                 Name => {
                     let next = rest.get(index + 1).map_or(Token::End, |t| t.0);
-                    !(matches!(next, Equal | ColonEqual) || begins_operand(next) && next != Open)
-                        && !(before == Dot || ends_operand(before))
+                    let beside = before == Dot || ends_operand(before) || begins_operand(next) && next != Open;
+                    !(beside || matches!(next, Equal | ColonEqual))
                 }
                 Star => !self.is_sole_argument(at + index),
                 Open if self.open.len() < self.limits.nesting => {

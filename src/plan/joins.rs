@@ -230,7 +230,7 @@ impl Planner<'_> {
         let mut items = Vec::with_capacity(columns.len());
         for (column, name) in columns {
             let expr = self.written_input(&column, 0);
-            let own = name == column.name && column.of.len() == 1;
+            let own = self.is_named(expr, &name);
             items.push(Item { expr, alias: (!own).then(|| self.written(&name)) });
         }
         items

@@ -63,6 +63,11 @@ impl Planner<'_> {
             return lookups;
         }
         let program = self.step.program;
+        // Without a column that can be moved nothing is joined; `look_up` reports it.
+        let order = self.roles.order.iter().map(|(id, _)| *id);
+        if moved_key(program, order).is_none_or(|key| self.column_of(key, stage).is_none()) {
+            return lookups;
+        }
         for id in self.written_in(roots, stage) {
             let Ir::Lookup { period, .. } = program.node(id) else { continue };
             if self.column_in(id, stage).is_some() {
@@ -85,11 +90,28 @@ impl Planner<'_> {
 
     /// The value of another row.
     pub(super) fn look_up(&mut self, id: IrId, value: IrId, stage: u32) {
-        if let (Some(alias), Some((name, quoted))) = (self.lookups.alias_of(id), self.column_of(value, stage)) {
-            let alias = alias.to_owned();
-            let field = self.emitter.field(&alias, &name, quoted);
-            self.emitter.set(id, field);
-        }
+        let alias = self.lookups.alias_of(id).map(str::to_owned);
+        let sql = match (alias, self.column_of(value, stage)) {
+            (Some(alias), Some((name, quoted))) => self.emitter.field(&alias, &name, quoted),
+            (None, _) => {
+                let key = moved_key(self.step.program, self.roles.order.iter().map(|(id, _)| *id));
+                self.no_column(id, key.unwrap_or(id), "is moved")
+            }
+            (Some(_), None) => self.no_column(id, value, "is looked up"),
+        };
+        self.emitter.set(id, sql);
+    }
+
+    /// A helper of a grouped step is made of keys and is no column, so that no other row has it.
+    fn no_column(&mut self, lookup: IrId, of: IrId, what: &str) -> SqlId {
+        let program = self.step.program;
+        let text = program.meta(of).span.text(self.spec.source);
+        let span = program.meta(lookup).span;
+        let message = format!("`{text}`, which {what}, is no column of the step");
+        let diagnostic = Diagnostic::new(Code::MixedLevels, span, message)
+            .with_help(format!("add `{text}` to `group_by`, or use what it is made of"));
+        self.emitter.report(diagnostic);
+        self.emitter.unwritten(span)
     }
 
     /// The joins of this stratum.

@@ -40,7 +40,8 @@ pub(crate) struct StepPlan<'p> {
     pub outputs: Vec<bool>,
 }
 
-/// Aggregates that the dialect lacks, as windows over each group whose one value is then taken.
+/// Aggregates that the dialect lacks, as windows over each group whose one value is then taken; windows that it lacks, as
+/// others that make up the same.
 pub(crate) fn use_window_forms(program: &mut Program, dialect: Dialect) {
     for (aggregate, window) in std::mem::take(&mut program.window_forms) {
         let Ir::Aggregate { overload, .. } = program.node(aggregate) else { continue };
@@ -48,6 +49,13 @@ pub(crate) fn use_window_forms(program: &mut Program, dialect: Dialect) {
             let args = program.add_args(&[window]);
             let overload = catalog::get(internal::MAX).overloads[0].id;
             program.replace(aggregate, Ir::Aggregate { overload, args, distinct: false });
+        }
+    }
+    for (window, other) in std::mem::take(&mut program.other_forms) {
+        let Ir::Window { call, .. } = program.node(window) else { continue };
+        let Ir::Apply { overload, .. } = program.node(call) else { continue };
+        if matches!(dialect.cell(overload), Cell::Unsupported(_)) {
+            program.replace(window, program.node(other));
         }
     }
 }

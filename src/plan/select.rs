@@ -392,7 +392,7 @@ impl Planner<'_> {
     }
 
     /// Whether a column of this expression has the name without being told: `revenue.shop` is called `shop`.
-    fn is_named(&mut self, expr: SqlId, name: &str) -> bool {
+    pub(super) fn is_named(&mut self, expr: SqlId, name: &str) -> bool {
         let named = match self.emitter.tree().node(expr) {
             Sql::Field { name, .. } => *name,
             _ => expr,

@@ -134,9 +134,9 @@ pub(super) fn stages(
     let computed = |root: IrId| match program.node(root) {
         Ir::Definition(used) => {
             let root = program.definitions[used as usize].root;
-            !cuts.contains(root) && !is_bare(program, root)
+            !cuts.contains(root) && !is_bare(program, cuts, root)
         }
-        _ => !is_bare(program, root),
+        _ => !is_bare(program, cuts, root),
     };
     let key = |index: usize| step.is(index, Role::GroupBy) && !program.definitions[index].failed;
     let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(step.root(i)));
@@ -159,7 +159,7 @@ pub(super) fn stages(
                     && step.keys[used as usize]
                     && !cuts.contains(program.definitions[used as usize].root) =>
             {
-                if is_bare(program, program.definitions[used as usize].root) { main } else { main + 1 }
+                if is_bare(program, cuts, program.definitions[used as usize].root) { main } else { main + 1 }
             }
             Ir::Aggregate { .. } => main,
             // Likewise a key that is written out again: not every engine knows it as one inside of an expression.
@@ -195,7 +195,14 @@ pub(super) fn stages(
 }
 
 /// Whether a key is written as a name, by which every engine knows it in an expression too.
-fn is_bare(program: &Program, root: IrId) -> bool {
+fn is_bare(program: &Program, cuts: &Cuts, mut root: IrId) -> bool {
+    // A helper that is no column stands for what it is.
+    while let (Ir::Definition(used), false) = (program.node(root), cuts.contains(root)) {
+        root = program.definitions[used as usize].root;
+    }
+    if cuts.contains(root) {
+        return true;
+    }
     let merged = |column: u32| !program.columns[column as usize].merged.is_empty();
     is_trivial(program, root) && !matches!(program.node(root), Ir::Column(column) if merged(column))
 }

@@ -20,6 +20,8 @@ pub struct SpecCase {
     pub tables: Vec<TestTable>,
     pub expected: Output,
     pub unordered: bool,
+    /// No schema says the tables' columns.
+    pub untyped: bool,
     pub refused: Option<String>,
     /// The code with which this version refuses what a later one builds; the rows are what it will give.
     pub later: Option<String>,
@@ -72,11 +74,8 @@ fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
         spec: map.need("spec")?.text()?.to_owned(),
         tables: tables.map_or(Ok(Vec::new()), |tables| read_tables(&tables))?,
         expected,
-        unordered: match map.take("unordered").map(|node| node.scalar().cloned()).transpose()? {
-            None | Some(Json::Bool(false)) => false,
-            Some(Json::Bool(true)) => true,
-            Some(_) => return node.error("`unordered` is true or false"),
-        },
+        unordered: truth(node, "unordered", map.take("unordered"))?,
+        untyped: truth(node, "untyped", map.take("untyped"))?,
         refused,
         later: map.take("later").map(|node| node.text().map(str::to_owned)).transpose()?,
         unsupported: refusals(map.take("unsupported"))?,
@@ -84,6 +83,14 @@ fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
     };
     map.finish()?;
     Ok(case)
+}
+
+fn truth(case: &Node, key: &str, node: Option<Node>) -> Result<bool> {
+    match node.map(|node| node.scalar().cloned()).transpose()? {
+        None | Some(Json::Bool(false)) => Ok(false),
+        Some(Json::Bool(true)) => Ok(true),
+        Some(_) => case.error(&format!("`{key}` is true or false")),
+    }
 }
 
 fn read_tables(node: &Node) -> Result<Vec<TestTable>> {
