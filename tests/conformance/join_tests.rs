@@ -147,7 +147,6 @@ const CASES: &[Case] = &[
 fn table<const N: usize>(name: &str, columns: [&str; N], rows: &[[Option<i64>; N]]) -> TestTable {
     let column = |name: &str| TestColumn { name: name.to_owned(), ty: Type::Integer, nullable: true };
     TestTable {
-        key: Vec::new(),
         name: name.to_owned(),
         key: Vec::new(),
         columns: columns.into_iter().map(column).collect(),

@@ -89,7 +89,7 @@ fn truth(case: &Node, key: &str, node: Option<Node>) -> Result<bool> {
     match node.map(|node| node.scalar().cloned()).transpose()? {
         None | Some(Json::Bool(false)) => Ok(false),
         Some(Json::Bool(true)) => Ok(true),
-        Some(_) => case.error(&format!("`{key}` is true or false")),
+        Some(_) => case.error(format!("`{key}` is true or false")),
     }
 }
 
