@@ -63,11 +63,6 @@ impl Planner<'_> {
             return lookups;
         }
         let program = self.step.program;
-        // Without a column that can be moved nothing is joined; `look_up` reports it.
-        let order = self.roles.order.iter().map(|(id, _)| *id);
-        if moved_key(program, order).is_none_or(|key| self.column_of(key, stage).is_none()) {
-            return lookups;
-        }
         for id in self.written_in(roots, stage) {
             let Ir::Lookup { period, .. } = program.node(id) else { continue };
             if self.column_in(id, stage).is_some() {
@@ -93,21 +88,17 @@ impl Planner<'_> {
         let alias = self.lookups.alias_of(id).map(str::to_owned);
         let sql = match (alias, self.column_of(value, stage)) {
             (Some(alias), Some((name, quoted))) => self.emitter.field(&alias, &name, quoted),
-            (None, _) => {
-                let key = moved_key(self.step.program, self.roles.order.iter().map(|(id, _)| *id));
-                self.no_column(id, key.unwrap_or(id), "is moved")
-            }
-            (Some(_), None) => self.no_column(id, value, "is looked up"),
+            _ => self.no_column(id, value),
         };
         self.emitter.set(id, sql);
     }
 
     /// A helper of a grouped step is made of keys and is no column, so that no other row has it.
-    fn no_column(&mut self, lookup: IrId, of: IrId, what: &str) -> SqlId {
+    fn no_column(&mut self, lookup: IrId, of: IrId) -> SqlId {
         let program = self.step.program;
         let text = program.meta(of).span.text(self.spec.source);
         let span = program.meta(lookup).span;
-        let message = format!("`{text}`, which {what}, is no column of the step");
+        let message = format!("`{text}` is no column of the step, so that no other row has it");
         let diagnostic = Diagnostic::new(Code::MixedLevels, span, message)
             .with_help(format!("add `{text}` to `group_by`, or use what it is made of"));
         self.emitter.report(diagnostic);

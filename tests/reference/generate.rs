@@ -236,8 +236,7 @@ impl Maker<'_> {
                 let key = maker.step.group_by.iter().any(|e| e.expr() == *x);
                 !maker.step.is_grouped() || key || maker.step.level(x, None) != Level::Row
             };
-            let movable = self.step.order_by.iter().all(|(e, _)| !is_date(e) || is_column(self, &e.expr()));
-            let drawn = if dated && movable && is_column(self, &inner) && self.random.percent(30) {
+            let drawn = if dated && is_column(self, &inner) && self.random.percent(30) {
                 let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
                 let unit = *self.random.pick(&Unit::ALL);
                 Some((Expr::Window(Window::Period(Box::new(inner.clone()), shift, unit)), kind))
