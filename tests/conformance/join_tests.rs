@@ -149,6 +149,7 @@ fn table<const N: usize>(name: &str, columns: [&str; N], rows: &[[Option<i64>; N
     TestTable {
         name: name.to_owned(),
         columns: columns.into_iter().map(column).collect(),
+        key: Vec::new(),
         rows: rows.iter().map(|row| row.iter().map(|value| json!(value)).collect()).collect(),
     }
 }
