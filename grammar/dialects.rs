@@ -424,6 +424,8 @@ pub fn mode(functions: &[Function], mode: &str) -> Result<String, String> {
     let find = |name: &str| functions.iter().position(|f| f.internal() && f.name == name);
     if mode.is_empty() {
         Ok("Mode::Plain".into())
+    } else if mode == "word" {
+        Ok("Mode::Word".into())
     } else if let Some(id) = find(&format!("to_{mode}")) {
         Ok(format!("Mode::{}({id})", if mode == "days" { "Call" } else { "Convert" }))
     } else if let Some(id) = find(mode) {

@@ -456,6 +456,9 @@ impl Reader<'_> {
                 self.at += 1;
                 let unit = self.add(Node::Word(unit));
                 parts.push(unit);
+            } else if let (Some(Token::Slot(slot)), "interval") = (self.tokens.get(self.at).cloned(), word.as_str()) {
+                self.at += 1;
+                parts.push(self.slot(&slot)?);
             }
             return Ok(self.add(Node::Spaced(parts)));
         }

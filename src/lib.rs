@@ -25,6 +25,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
 
 pub mod ast;
+mod calendar;
 pub mod catalog;
 mod check;
 mod compiler;
@@ -46,6 +47,7 @@ mod sql;
 mod types;
 mod yaml;
 
+pub use calendar::{UnknownWeekday, Weekday};
 pub use check::Context;
 pub use compiler::{Builder, Compiled, Compiler, Definition, ReadColumn};
 pub use diag::{Code, Diagnostic, Severity};
@@ -54,7 +56,7 @@ pub use limits::Limits;
 pub use schema::{Column, Relation, Schema};
 #[cfg(feature = "cli")]
 pub use spec::json_schema;
-pub use spec::{CompiledSpec, ModelTest, Project, SpecDefinition};
+pub use spec::{CompiledSpec, Environment, ModelTest, Project, SpecDefinition};
 pub use types::{Level, Type, UnknownType};
 
 /// The README's Rust is compiled and run with the tests.

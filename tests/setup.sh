@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: the engines that run the generated SQL, and dbt.
+# Installs what the tests need beside Rust: the engines that run the generated SQL, dbt, and the
+# program `duckdb`.
 #
 #   tests/setup.sh        safe to repeat; an installed part is left alone
 #   . target/test-tools/env.sh && cargo test
@@ -66,11 +67,13 @@ have_venv || packages+=(python3-venv)
 
 environment engines "$tests/oracle/requirements.txt"
 environment dbt "$tests/oracle/dbt-requirements.txt"
+environment duckdb "$tests/oracle/duckdb-requirements.txt"
 
 cat >"$home/env.sh" <<END
 export FORMULAC_PYTHON="$home/engines/bin/python"
 export FORMULAC_ORACLE_CACHE="$home/cache"
 export FORMULAC_DBT="$home/dbt/bin/dbt"
+export FORMULAC_DUCKDB="$home/duckdb/bin/duckdb"
 END
 # shellcheck disable=SC1091
 . "$home/env.sh"

@@ -19,6 +19,6 @@ lowerings! {
     If "if", Ifs "ifs", Switch "switch", Coalesce "coalesce", And "and", Or "or", Not "not", IsBlank "is_blank",
     Count "count", Distinct "distinct", SumIf "sum_if", CountIf "count_if", AverageIf "average_if",
     SumIfs "sum_ifs", CountIfs "count_ifs", AverageIfs "average_ifs", MinIfs "min_ifs", MaxIfs "max_ifs",
-    Concat "concat", Offset "offset", First "first", Last "last",
+    Concat "concat", Offset "offset", PeriodOffset "period_offset", First "first", Last "last",
     Row "row", Rank "rank", OmniRank "omni_rank", PercentRank "percent_rank", Datedif "datedif", Date "date",
 }

@@ -18,6 +18,9 @@ impl Lower<'_> {
         if !self.check_count(function, call, span) {
             return self.error(span);
         }
+        if let Some(today) = self.said_today(id, span) {
+            return today;
+        }
         let marks = function.lower == Some(Lowering::Distinct);
         if function.level == Level::Aggregate && !marks && ranges::takes_range(self.ast, self.names, call) {
             return self.range_call(id, call, span);

@@ -4,6 +4,7 @@
 //! A sum or difference of two unknowns waits until the end; a condition is weak evidence, since numbers serve too.
 
 use super::names::{Names, Target, text_value};
+use super::{Role, Scope};
 use crate::ast::{Ast, BinaryOp, Expr, ExprId};
 use crate::catalog;
 use crate::diag::{Code, Diagnostic};
@@ -42,6 +43,8 @@ pub(super) struct Buffers {
     /// Sums and differences of two unknowns: left, right, result.
     waiting: Vec<(Term, Term, Term, ExprId)>,
     conflicts: Vec<(ExprId, ExprId, Term, Term)>,
+    /// What the key of order must be, where something is looked up by it along the calendar.
+    pub(super) calendar: Option<Term>,
 }
 
 impl Buffers {
@@ -74,7 +77,8 @@ impl Buffers {
     }
 
     fn reset(&mut self, ast: &Ast, columns: usize) {
-        let Self { vars, terms, results, weak, waiting, conflicts } = self;
+        let Self { vars, terms, results, weak, waiting, conflicts, calendar } = self;
+        *calendar = None;
         // The first variables are the columns.
         vars.clear();
         vars.resize(columns, State::Unknown);
@@ -93,21 +97,23 @@ pub(super) struct Infer<'a> {
     pub source: &'a str,
     names: &'a Names,
     columns: &'a [ColumnUse],
+    scope: &'a Scope<'a>,
     /// The syntax of the definition was faulty.
     broken: bool,
-    work: &'a mut Buffers,
+    pub(super) work: &'a mut Buffers,
 }
 
 pub(super) fn infer(
     ast: &Ast,
     source: &str,
+    scope: &Scope<'_>,
     names: &mut Names,
     program: &mut Program,
     work: &mut Buffers,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     work.reset(ast, program.columns.len());
-    let mut pass = Infer { ast, source, names, columns: &program.columns, broken: false, work };
+    let mut pass = Infer { ast, source, names, columns: &program.columns, scope, broken: false, work };
     for index in &program.order {
         let definition = &ast.definitions[*index as usize];
         pass.broken = definition.broken;
@@ -119,6 +125,9 @@ pub(super) fn infer(
         pass.work.results[*index as usize] = pass.work.terms[definition.body.index()];
     }
     pass.settle();
+    if let Some(wanted) = pass.work.calendar {
+        pass.order_by_calendar(wanted);
+    }
     for (at, column) in program.columns.iter_mut().enumerate().filter(|(_, c)| c.assumed) {
         if let Some(ty) = work.solution(at as u32) {
             column.ty = ty;
@@ -145,7 +154,7 @@ impl Infer<'_> {
             (Expr::Timeframe { base, frame }, _) => {
                 let name = self.ast.names[frame as usize].text(self.source);
                 // Nobody takes the date or the hour of what is a date already.
-                let of_time = ["date", "day", "hour", "minute", "hour_of_day"];
+                let of_time = ["date", "day", "hour", "minute", "second", "millisecond", "hour_of_day"];
                 let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
                 self.require(base, if timed { Term::Type(Type::Timestamp) } else { Term::Temporal });
                 timeframe(name)
@@ -299,6 +308,20 @@ impl Infer<'_> {
         }
     }
 
+    /// What is moved along the calendar is a date: the first key of order that may be one.
+    fn order_by_calendar(&mut self, wanted: Term) {
+        let ast = self.ast;
+        let keys = ast.definitions.iter().filter(|d| self.scope.role(d.part) == Role::OrderBy).map(|d| d.body);
+        let keys: Vec<(ExprId, Term)> = keys.map(|body| (body, self.term(body))).collect();
+        let is_date =
+            |term: &Term| matches!(term, Term::Temporal) || matches!(term, Term::Type(ty) if ty.is_temporal());
+        if !keys.iter().any(|(_, term)| is_date(term))
+            && let Some((body, _)) = keys.iter().find(|(_, term)| matches!(term, Term::Var(_)))
+        {
+            self.require(*body, wanted);
+        }
+    }
+
     fn settle(&mut self) {
         let number = Term::Type(Type::Number);
         for index in 0..self.work.waiting.len() {
@@ -347,7 +370,8 @@ pub(super) fn joined(a: Term, b: Term) -> Option<Term> {
 fn timeframe(name: &str) -> Term {
     let lower = name.to_ascii_lowercase();
     match lower.as_str() {
-        "hour" | "minute" => Term::Type(Type::Timestamp),
+        "hour" | "minute" | "second" | "millisecond" => Term::Type(Type::Timestamp),
+        "fiscal_quarter" => Term::Type(Type::Date),
         "raw" => Term::Temporal,
         _ if lower.ends_with("_name") => Term::Type(Type::Text),
         _ if lower.contains('_') => Term::Type(Type::Number),

@@ -33,6 +33,14 @@ impl Infer<'_> {
                 args.iter().for_each(|a| self.condition(*a));
                 Term::Type(Type::Boolean)
             }
+            Some(Lowering::PeriodOffset) => {
+                let unit = args.get(2).and_then(|unit| text_value(self.ast, self.source, *unit));
+                let timed = unit.is_some_and(|unit| super::period::is_of_clock(&unit));
+                let before = self.work.calendar.filter(|wanted| *wanted != Term::Temporal);
+                let wanted = if timed { Term::Type(Type::Timestamp) } else { Term::Temporal };
+                self.work.calendar = Some(before.unwrap_or(wanted));
+                self.signature(function, args)
+            }
             Some(Lowering::Distinct) => args.first().map_or(Term::Any, |a| self.term(*a)),
             _ => self.signature(function, args),
         }

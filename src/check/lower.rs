@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::names::{Key, Names, Target};
 use super::overload::Choices;
-use super::{Role, Scope, timeframe};
+use super::timeframe::{self, Shift};
+use super::{Role, Scope};
 use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrDefinition, IrId, Meta, Program, Slice};
+use crate::ir::{Ir, IrDefinition, IrId, Meta, Program, Slice, Unit};
 use crate::parse::{reference, unquote};
 use crate::span::Span;
 use crate::types::{Level, Type};
@@ -322,15 +323,27 @@ impl Lower<'_> {
             return base;
         }
         let name = frame.text(self.source);
-        let function = match timeframe::find(name, frame) {
-            Ok(Some(function)) => function,
+        let found = match timeframe::find(name, self.scope.calendar, frame) {
+            Ok(Some(found)) => found,
             Ok(None) => return base,
             Err(diagnostic) => {
                 self.report(diagnostic);
                 return self.error(span);
             }
         };
-        let id = self.apply_checked(function, &[base], span, name);
+        let mut args = self.list_of(base);
+        match found.shift {
+            Shift::None => {}
+            Shift::Week(days) => {
+                args.push(self.integer(&days.to_string(), span));
+                let first = self.program.add_text(self.scope.calendar.week_start.name());
+                args.push(self.program.add(Ir::Text(first), Self::constant(Type::Text, span)));
+            }
+            Shift::Days(days) => args.push(self.integer(&days.to_string(), span)),
+            Shift::Months(months) => args.extend(self.distance(u64::from(months), Unit::Month, span)),
+        }
+        let id = self.apply_checked(found.function, &args, span, name);
+        self.give_back(args);
         let of = match self.program.node(base) {
             Ir::Column(column) => Target::Column(column),
             Ir::Definition(definition) => Target::Definition(definition),

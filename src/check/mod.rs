@@ -17,17 +17,23 @@ mod operands;
 mod operators;
 mod order;
 mod overload;
+mod period;
 mod planned;
 mod ranges;
 mod special;
 mod symbols;
 mod timeframe;
+mod today;
 mod unknown;
 mod windows;
 
 pub(crate) use dates::is_iso_date;
 
+pub(crate) use period::moved_key;
+pub(crate) use today::Today;
+
 use crate::ast::Ast;
+use crate::calendar::Calendar;
 use crate::diag::Diagnostic;
 use crate::ir::Program;
 use crate::schema::Relation;
@@ -87,7 +93,7 @@ impl Role {
     }
 
     /// Whether it asks something of each group of a grouped step.
-    fn orders_groups(self) -> bool {
+    pub(crate) fn orders_groups(self) -> bool {
         matches!(self, Self::OrderBy | Self::PartitionBy)
     }
 }
@@ -121,6 +127,10 @@ pub(crate) struct Scope<'a> {
     pub blank_zero: bool,
     /// Where an instant's wall clock hangs; none for the session's.
     pub timezone: Option<&'a str>,
+    /// When weeks and fiscal years begin.
+    pub calendar: Calendar,
+    /// What stands in place of the current date.
+    pub today: Option<&'a Today>,
     /// A window of a window is computed in a later stratum.
     pub strata: bool,
 }
@@ -167,7 +177,10 @@ pub(crate) fn check(
     names::resolve(ast, source, scope, tables, names, &mut program.columns, diagnostics);
     order::order(ast, source, names, &mut program.order, diagnostics);
     if program.columns.iter().any(|c| c.assumed) {
-        infer::infer(ast, source, names, program, infer, diagnostics);
+        infer::infer(ast, source, scope, names, program, infer, diagnostics);
     }
     lower::lower(ast, source, scope, names, lower, program, diagnostics);
+    if !program.periods.is_empty() {
+        period::check_periods(ast, source, scope, program, diagnostics);
+    }
 }

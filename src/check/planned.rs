@@ -67,7 +67,6 @@ const LATER: &[&str] = &[
     "PERCENTILE",
     "PERCENTILE.EXC",
     "PERCENTILE.INC",
-    "PERIODOFFSET",
     "PI",
     "PIVOT",
     "PIVOTINDEX",

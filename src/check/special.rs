@@ -36,6 +36,7 @@ impl Lower<'_> {
             Lowering::Distinct => self.lower_distinct(args[0], span),
             Lowering::Concat => self.lower_concat(args, span),
             Lowering::Offset => self.lower_offset(args, span),
+            Lowering::PeriodOffset => self.lower_period_offset(args, span),
             Lowering::First => self.lower_end(args[0], function, Place::First, span),
             Lowering::Last => self.lower_end(args[0], function, Place::Last, span),
             Lowering::Row => self.lower_row(function, span),

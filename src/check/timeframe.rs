@@ -1,7 +1,9 @@
 //! Timeframes in square brackets, `billing_date[month]`: Omni's names and the entries that compute them.
 //!
-//! Source: Omni's documentation of dimensions; weeks begin on Monday.
+//! Source: Omni's documentation of dimensions. Days of the week count from 1, the first being the one that weeks begin on;
+//! a fiscal quarter is its first day, a fiscal year the number of the year that it begins in.
 
+use crate::calendar::Calendar;
 use crate::catalog::{FunctionId, internal};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
@@ -17,27 +19,42 @@ const TIMEFRAMES: &[(&str, Option<FunctionId>)] = &[
     ("year", Some(internal::TRUNC_YEAR)),
     ("hour", Some(internal::TRUNC_HOUR)),
     ("minute", Some(internal::TRUNC_MINUTE)),
+    ("second", Some(internal::TRUNC_SECOND)),
+    ("millisecond", Some(internal::TRUNC_MILLISECOND)),
     ("day_of_week_name", Some(internal::DAY_OF_WEEK_NAME)),
     ("day_of_week_num", Some(internal::DAY_OF_WEEK_NUM)),
     ("day_of_month", Some(internal::DAY_OF_MONTH)),
+    ("day_of_quarter", Some(internal::DAY_OF_QUARTER)),
     ("day_of_year", Some(internal::DAY_OF_YEAR)),
     ("hour_of_day", Some(internal::HOUR_OF_DAY)),
     ("month_name", Some(internal::MONTH_NAME)),
     ("month_num", Some(internal::MONTH_NUM)),
     ("quarter_of_year", Some(internal::QUARTER_OF_YEAR)),
+    ("fiscal_quarter", Some(internal::TRUNC_QUARTER)),
+    ("fiscal_year", Some(internal::YEAR)),
 ];
 
-/// Of Omni's list, those that are not built.
-const LATER: &[&str] = &["second", "millisecond", "day_of_quarter", "fiscal_quarter", "fiscal_year"];
+/// What computes a timeframe: the entry, and what it takes behind the date.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Timeframe {
+    pub function: FunctionId,
+    pub shift: Shift,
+}
 
-/// The entry of a timeframe; `Ok(None)` for `raw`.
-pub(super) fn find(name: &str, span: Span) -> Result<Option<FunctionId>, Diagnostic> {
-    if let Some((_, function)) = TIMEFRAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
-        return Ok(*function);
-    }
-    if LATER.iter().any(|l| l.eq_ignore_ascii_case(name)) {
-        return Err(Diagnostic::new(Code::NotBuiltYet, span, format!("timeframe `{name}` is not built yet"))
-            .with_help("use `date`, `month`, `quarter` or `year`"));
+/// How far weeks or quarters are from those that engines know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Shift {
+    None,
+    /// By so many days, with the name of the first.
+    Week(u8),
+    Days(u8),
+    Months(u8),
+}
+
+/// How a timeframe is computed; `Ok(None)` for `raw`.
+pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<Timeframe>, Diagnostic> {
+    if let Some((name, function)) = TIMEFRAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
+        return Ok(function.map(|function| shifted(name, function, calendar)));
     }
     let diagnostic = Diagnostic::new(Code::UnknownTimeframe, span, format!("there is no timeframe `{name}`"));
     Err(match suggest::nearest(name, TIMEFRAMES.iter().map(|(n, _)| *n)) {
@@ -45,4 +62,16 @@ pub(super) fn find(name: &str, span: Span) -> Result<Option<FunctionId>, Diagnos
         None => diagnostic
             .with_help("there are `date`, `week`, `month`, `quarter`, `year`, `hour` and parts such as `month_num`"),
     })
+}
+
+fn shifted(name: &str, function: FunctionId, calendar: Calendar) -> Timeframe {
+    let (function, shift) = match (name, calendar.week_shift(), calendar.quarter_shift(), calendar.fiscal_month_offset)
+    {
+        ("week", days @ 1.., ..) => (internal::TRUNC_WEEK_FROM, Shift::Week(days)),
+        ("day_of_week_num", days @ 1.., ..) => (internal::DAY_OF_WEEK_NUM_FROM, Shift::Days(days)),
+        ("fiscal_quarter", _, months @ 1.., _) => (internal::FISCAL_QUARTER, Shift::Months(months)),
+        ("fiscal_year", _, _, months @ 1..) => (internal::FISCAL_YEAR, Shift::Months(months)),
+        _ => (function, Shift::None),
+    };
+    Timeframe { function, shift }
 }

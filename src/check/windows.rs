@@ -59,7 +59,7 @@ impl Lower<'_> {
         rows
     }
 
-    fn constant_expected(&mut self, id: IrId, function: &str, param: &str, example: &str) -> IrId {
+    pub(super) fn constant_expected(&mut self, id: IrId, function: &str, param: &str, example: &str) -> IrId {
         let span = self.program.meta(id).span;
         let text = self.source_text(span);
         self.report(
@@ -68,7 +68,7 @@ impl Lower<'_> {
                 span,
                 format!("`{param}` of `{function}` must be a constant, found `{text}`"),
             )
-            .with_help(format!("write a number, `{example}`")),
+            .with_help(format!("write it out, `{example}`")),
         );
         self.error(span)
     }
@@ -156,7 +156,7 @@ impl Lower<'_> {
             }
             descending = !set;
         }
-        self.ranked(internal::RANK_OF, value, Over::Ranked { descending, apart: false }, function, span)
+        self.ranked(internal::RANK_OF, value, Over::Ranked { descending, apart: false, within: false }, function, span)
     }
 
     fn is_direction(&self, expr: ExprId) -> bool {
@@ -186,7 +186,13 @@ impl Lower<'_> {
         {
             return self.error(span);
         }
-        self.ranked(internal::PERCENT_RANK_OF, id, Over::Ranked { descending: false, apart: true }, function, span)
+        self.ranked(
+            internal::PERCENT_RANK_OF,
+            id,
+            Over::Ranked { descending: false, apart: true, within: false },
+            function,
+            span,
+        )
     }
 
     /// Whether an argument is `x:x` of this value; a column's bare name stands for all of it, as in criteria.
@@ -251,7 +257,7 @@ impl Lower<'_> {
     }
 
     /// Whether a value that looks at other rows may stand here, and look at this one.
-    fn may_look(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
+    pub(super) fn may_look(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
         if self.late(Level::Window, span) || !self.aggregates_allowed(span) {
             return false;
         }
@@ -280,7 +286,7 @@ impl Lower<'_> {
     }
 
     /// Whether the step says the order of rows, which this needs.
-    fn has_order(&mut self, shown: &str, span: Span) -> bool {
+    pub(super) fn has_order(&mut self, shown: &str, span: Span) -> bool {
         if self.scope.ordered || self.scope.context == Context::Worksheet {
             return true;
         }
@@ -537,8 +543,11 @@ impl Lower<'_> {
         let of = operands.meta;
         let nullable = !counts && (self.program.meta(x).nullable || !over.holds_own_row());
         let meta = Meta { ty: choice.ty, nullable, level: Level::Window, keyed: true, volatile: of.volatile, span };
+        // It stands before the window, whose place it may take.
+        let other = if over == Over::Partition { self.other_form(id, x, meta) } else { None };
         let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
         let window = self.over(call, over, meta);
+        self.program.other_forms.extend(other.map(|other| (window, other)));
         match function.empty.filter(|_| nullable) {
             Some(digits) => {
                 let empty = self.number_of(digits, Type::Integer, span);
@@ -546,5 +555,46 @@ impl Lower<'_> {
             }
             None => window,
         }
+    }
+
+    /// What a window of a window makes of all rows of a partition, where the dialect has no such aggregate: the largest of
+    /// the places that different values have, or the mean of the values in the middle.
+    fn other_form(&mut self, id: FunctionId, x: IrId, meta: Meta) -> Option<IrId> {
+        if !self.scope.strata || ![internal::COUNTUNIQUE, internal::MEDIAN].contains(&id) {
+            return None;
+        }
+        self.program.folded = true;
+        let span = meta.span;
+        let there = self.program.meta(x).nullable;
+        let number = Meta { ty: Type::Integer, nullable: false, ..meta };
+        let ranks = Over::Ranked { descending: false, apart: false, within: true };
+        let window = |pass: &mut Self, entry: FunctionId, arg: IrId, over: Over, meta: Meta| {
+            let overload = catalog::get(entry).overloads[0].id;
+            let call = pass.add_all(|args| Ir::Apply { overload, args }, &[arg], meta);
+            pass.over(call, over, meta)
+        };
+        if id == internal::COUNTUNIQUE {
+            let mut place = window(self, internal::DENSE_RANK, x, ranks, number);
+            if there {
+                let condition = Meta { ty: Type::Boolean, ..number };
+                let condition = self.program.add(Ir::IsNull { x, negated: true }, condition);
+                place = self.add_all(Ir::Case, &[condition, place], Meta { nullable: true, ..number });
+            }
+            let most = window(self, internal::MAX, place, Over::Partition, Meta { nullable: there, ..number });
+            if !there {
+                return Some(most);
+            }
+            let none = self.integer("0", span);
+            return Some(self.add_all(Ir::Coalesce, &[most, none], number));
+        }
+        let place = window(self, internal::ROW_NUMBER, x, ranks, number);
+        let count = window(self, internal::COUNTA, x, Over::Partition, number);
+        let is_middle = self.apply(internal::IS_MIDDLE, &[place, count], span);
+        let value = Meta { nullable: true, level: Level::Window, keyed: true, span, ..self.program.meta(x) };
+        let middle = self.add_all(Ir::Case, &[is_middle, x], value);
+        let operands = self.operands(&[middle], span);
+        let Chosen { args, choice, .. } = self.choose(internal::AVERAGE, &[middle], &operands, "MEDIAN")?;
+        let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
+        Some(self.over(call, Over::Partition, meta))
     }
 }

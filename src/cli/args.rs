@@ -72,12 +72,16 @@ pub enum Format {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Begin in a dbt project, or write an example project
+    Init(InitArgs),
     /// Compile a formula or definitions to SQL expressions
     Compile(CompileArgs),
     /// Compile a model spec to a plain SQL query
     Query(QueryArgs),
     /// Compile model specs to dbt models
     Model(ModelArgs),
+    /// Run a model spec and show its rows
+    Preview(PreviewArgs),
     /// Find faults in formulas and specs, and mend them
     Check(CheckArgs),
     /// Show how a formula is read, or what a diagnostic means
@@ -159,6 +163,22 @@ pub enum Blanks {
 }
 
 #[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Folder of the dbt project [default: found from the working directory upwards]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath, required_if_eq("example", "true"))]
+    pub folder: Option<PathBuf>,
+    /// Write an example project, with dbt's files and data, to a new or empty DIR
+    #[arg(long)]
+    pub example: bool,
+    /// SQL dialect [default: that of the dbt adapter]
+    #[arg(long, value_name = "DIALECT", value_parser = dialects(), conflicts_with = "example")]
+    pub dialect: Option<Dialect>,
+    /// Show what would be written, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct CompileArgs {
     /// Formula or definitions; `-` is standard input
     #[arg(allow_hyphen_values = true, required_unless_present = "file", conflicts_with = "file")]
@@ -198,6 +218,32 @@ pub struct ModelArgs {
     pub check: bool,
     #[command(flatten)]
     pub target: Target,
+    /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "DuckDB is the program `duckdb` (`pip install duckdb-cli`), Postgres is asked with `psql`, dbt with \
+                        `dbt show`; FORMULAC_DUCKDB, FORMULAC_PSQL and FORMULAC_DBT name other paths."
+)]
+pub struct PreviewArgs {
+    /// Model spec; `-` is standard input
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub spec: PathBuf,
+    /// Folder with one CSV, Parquet or JSON file a relation, named like it
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data: Option<PathBuf>,
+    /// Rows to show
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// `dbt`, `duckdb`, `postgres` or a `postgres://` URL [default: duckdb with --data, else the project's dbt]
+    #[arg(long, value_name = "ENGINE")]
+    pub engine: Option<String>,
+    /// Schema file, dbt manifest or properties file, or folder of Omni views [default: what the data shows]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub schema: Option<PathBuf>,
     /// Print one JSON object, errors included
     #[arg(long)]
     pub json: bool,

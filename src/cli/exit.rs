@@ -33,7 +33,7 @@ impl Exit {
     /// and somebody else's change more than those.
     pub fn of<'d>(diagnostics: impl IntoIterator<Item = &'d Diagnostic>) -> Self {
         let of_one = |diagnostic: &Diagnostic| match diagnostic.kind() {
-            Code::UnreadableFile => Self::Failed,
+            Code::UnreadableFile | Code::EngineFailed => Self::Failed,
             Code::EditedByHand => Self::Conflict,
             _ if diagnostic.is_error() => Self::Faulty,
             _ => Self::Done,

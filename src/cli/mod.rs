@@ -3,16 +3,20 @@
 mod args;
 mod check;
 mod compile;
+mod dbt_project;
+mod environment;
 mod exit;
 mod explain;
 mod fix;
 mod functions;
 mod human;
+mod init;
 mod json_schema;
 mod later;
 mod model;
 mod page;
 mod parts;
+mod preview;
 mod project;
 mod query;
 mod schema;
@@ -44,9 +48,11 @@ pub fn main() -> ExitCode {
 
 fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
     match command {
+        Command::Init(args) => init::run(session, args),
         Command::Compile(args) => compile::run(session, args),
         Command::Query(args) => query::run(session, args),
         Command::Model(args) => model::run(session, args),
+        Command::Preview(args) => preview::run(session, args),
         Command::Check(args) => check::run(session, args),
         Command::Explain(args) => explain::run(session, args),
         Command::Functions(args) => functions::run(session, args),

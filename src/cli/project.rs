@@ -10,7 +10,8 @@ use super::exit::{Failure, Found};
 use super::source::Source;
 use formulac::diag::Diagnostic;
 
-const FILE: &str = "formulac.yml";
+/// Its name.
+pub const FILE: &str = "formulac.yml";
 
 /// What the project file in this folder says, or the one in the working directory or a folder above it.
 pub fn read(folder: Option<&Path>) -> Result<Project, Failure> {

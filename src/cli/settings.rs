@@ -22,6 +22,8 @@ impl Target {
             .dialect(dialect)
             .schema(schema)
             .blanks_as_zero(project.blanks_as_zero())
+            .week_start(project.week_start())
+            .fiscal_month_offset(project.fiscal_month_offset())
             .without_warnings(project.silenced().iter().copied());
         Ok(match project.timezone() {
             Some(zone) => builder.timezone(zone),

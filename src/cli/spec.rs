@@ -1,6 +1,6 @@
 //! The one place that calls `compile_spec`.
 
-use formulac::Compiler;
+use formulac::{Column, Compiler};
 
 use super::exit::Found;
 use super::source::Source;
@@ -22,6 +22,10 @@ pub struct Spec {
     pub sql: Option<String>,
     /// Its properties file.
     pub yml: Option<String>,
+    /// The columns of its rows.
+    pub columns: Vec<Column>,
+    /// The tables that it reads.
+    pub tables: Vec<String>,
     /// Its tests that are files of their own: name and text.
     pub tests: Vec<(String, String)>,
     pub found: Found,
@@ -38,6 +42,8 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
             model_fault: None,
             sql: None,
             yml: None,
+            columns: Vec::new(),
+            tables: Vec::new(),
             tests: Vec::new(),
             found: source.found(vec![fault]),
         };
@@ -51,6 +57,8 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
         model_fault: compiled.model_fault().cloned(),
         sql: own(compiled.model_sql()),
         yml: own(compiled.model_yml()),
+        columns: compiled.columns().to_vec(),
+        tables: compiled.tables().to_vec(),
         tests: compiled.model_tests().iter().map(|test| (test.name().to_owned(), test.sql().to_owned())).collect(),
         found: source.found(compiled.diagnostics().to_vec()),
     }

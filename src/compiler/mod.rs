@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 pub use compiled::{Compiled, Definition, ReadColumn};
 
+use crate::calendar::{Calendar, Weekday};
 use crate::check::{self, Context, Role, Scope};
 use crate::diag::{self, Code, Diagnostic};
 use crate::dialect::Dialect;
@@ -53,6 +54,7 @@ pub(crate) struct Options {
     pub limits: Limits,
     pub timezone: Option<String>,
     pub blank_zero: bool,
+    pub calendar: Calendar,
     pub silenced: Vec<Code>,
     pub map_spans: bool,
 }
@@ -122,6 +124,19 @@ impl Builder {
     /// Whether blank operands of `+ - *` and of numerators count as 0, as in Omni's engine.
     pub fn blanks_as_zero(mut self, yes: bool) -> Self {
         self.options.blank_zero = yes;
+        self
+    }
+
+    /// The day that weeks begin on, for the timeframes `week` and `day_of_week_num`; Monday when not said.
+    pub fn week_start(mut self, day: Weekday) -> Self {
+        self.options.calendar.week_start = day;
+        self
+    }
+
+    /// The months from January to the fiscal year's first month, 0 when not said; of more than 11 whole years are left
+    /// out.
+    pub fn fiscal_month_offset(mut self, months: u8) -> Self {
+        self.options.calendar.fiscal_month_offset = months % 12;
         self
     }
 
@@ -268,6 +283,8 @@ impl Compiler {
             ordered: !options.order_by.is_empty(),
             blank_zero: options.blank_zero,
             timezone: options.timezone.as_deref(),
+            calendar: options.calendar,
+            today: None,
             strata: false,
         }
     }

@@ -21,6 +21,14 @@ impl From {
         }
     }
 
+    /// The table as a query reads it: as written, or the name of the model or source.
+    pub fn spelled(&self) -> &str {
+        match self {
+            Self::Table(table) => table,
+            Self::Ref { .. } | Self::Source { .. } => self.name(),
+        }
+    }
+
     /// A name that says more than the last part of it: `raw.orders` is `raw_orders`.
     pub fn long_name(&self) -> String {
         let text = match self {

@@ -223,7 +223,7 @@ codes! {
         "A text beside a date is read as a date when it is written `YYYY-MM-DD`; other forms mean different days in different countries."
         Row("DATE(2024, 1, 31) > \"1/31/2024\"") => Row("DATE(2024, 1, 31) > \"2024-01-31\"");
     UnknownUnit "F0414" "unknown-unit" Error
-        "DATEDIF counts in \"D\", \"M\", \"Y\", \"YM\", \"MD\" or \"YD\", written as a text."
+        "DATEDIF counts in \"D\", \"M\", \"Y\", \"YM\", \"MD\" or \"YD\", written as a text; PERIODOFFSET moves by \"day\", \"week\", \"month\", \"quarter\" or \"year\", and times also by \"hour\", \"minute\" or \"second\"."
         Row("DATEDIF(start_date, end_date, \"months\")") => Row("DATEDIF(start_date, end_date, \"M\")");
     ConstantKey "F0416" "constant-key" Error
         "A grouping key that is the same for every row groups nothing, and SQL reads a bare number there as a column's place."
@@ -237,6 +237,14 @@ codes! {
         "OFFSET goes by rows. Ordered by a date, the row before is the period before only where no period is missing; PERIODOFFSET looks for the period itself."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: shop\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n");
+    PeriodKey "F0430" "period-key" Error
+        "PERIODOFFSET looks up the row whose key is this row's, moved along the calendar: the first date or time of `order_by`. A text or a number cannot be moved so, an instant only by its wall-clock time, a date not by hours."
+        Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
+    SeveralInPeriod "W0431" "several-in-period" Warning
+        "PERIODOFFSET finds one row by its date and the names that part the rows. Where nothing says that they tell rows apart, several may be found, and then the value is empty. Group by them in an earlier step, give the schema a `primary_key`, or add the other names to `partition_by`."
+        Spec("model: m\nfrom: t\nkeep: [x]\norder_by: day\ndefinitions: a = PERIODOFFSET(x, -1, \"day\")\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day\norder_by: day\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"day\")\n");
     FanOut "F0440" "fan-out" Error
         "A join with `cardinality: many` repeats a row of the other relations for each of its matches, so that a sum or a count of their columns counts them repeatedly. Aggregate the many rows in a step of its own and join that one, which has one row for each."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")
@@ -268,7 +276,7 @@ codes! {
         "An instant becomes a wall-clock date in the session's time zone, which differs between users. Set `timezone:`."
         Shown("YEAR(NOW())") => Shown("YEAR(TODAY())");
     NeedsQuery "F0507" "needs-query" Error
-        "A value that looks at other rows of a value that looks at other rows cannot be one expression: `query` and `model` compute it in two CTEs."
+        "A value that looks at other rows of a value that looks at other rows cannot be one expression: `query` and `model` compute it in two CTEs. Nor can PERIODOFFSET, for which they join."
         Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same in a spec");
     UnsupportedJoin "F0508" "unsupported-join" Error
         "This warehouse makes the join only where its condition asks that something of one side equals something of the other: BigQuery a left or full join, Postgres a full one. Join by such an equality as well; an inner join needs none."
@@ -357,6 +365,9 @@ codes! {
     UnreadableFile "F0822" "unreadable-file" Error
         "A file that the command was given is not there, or cannot be read. Nothing is written then; the exit status is 5."
         Shown("formulac check metrics/no_such_file.yml") => Shown("formulac check metrics/revenue.yml");
+    EngineFailed "F0823" "engine-failed" Error
+        "The engine that was to run the SQL, or dbt, could not: what it says is shown, with the place in the SQL where it names one. The exit status is 5."
+        Shown("formulac preview metrics/revenue.yml --data data, where data/orders.csv has a row too short") => Shown("the row mended");
     DuplicateRelation "F0840" "duplicate-relation" Error
         "Two relations of a step are read by the same name, so that a column would not say whose it is."
         Spec("model: m\nfrom: people\njoins:\n  - {to: people, on: people.boss_id = people.id, cardinality: many}\ndefinitions: boss = people.name\n")

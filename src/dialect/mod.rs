@@ -2,6 +2,7 @@
 //!
 //! No code outside this module asks which dialect it is; it asks for a fact, a literal or a template.
 
+pub(crate) mod expression;
 pub(crate) mod op;
 pub(crate) mod part;
 mod quote;

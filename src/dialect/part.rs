@@ -60,6 +60,8 @@ pub enum Mode {
     Or(u16),
     /// By another internal function.
     Call(u16),
+    /// A text of letters, without its quotes: the unit of an interval.
+    Word,
 }
 
 /// A type in a cast.

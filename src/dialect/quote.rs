@@ -34,6 +34,11 @@ const ESCAPED: [bool; 256] = {
 };
 
 impl Dialect {
+    /// Whether a backslash in a text is an escape.
+    pub(crate) fn escapes_in_texts(self) -> bool {
+        self.0.backslash
+    }
+
     /// A name: bare when it is plain, not reserved and equal to what the dialect folds it to; else quoted as spelled.
     ///
     /// ```

@@ -1,7 +1,7 @@
 //! Aggregates and function calls: the template that the dialect has for each.
 
 use super::Emitter;
-use crate::catalog::{self, ResultType, internal};
+use crate::catalog::{self, ParamType, ResultType, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::{Cell, Shape, Template};
 use crate::ir::{Ir, IrId};
@@ -73,9 +73,25 @@ impl Emitter<'_> {
         }
     }
 
+    /// The largest value of a column that holds the node's values.
+    pub fn largest(&mut self, id: IrId, column: SqlId) -> SqlId {
+        let ty = self.program.meta(id).ty;
+        let overloads = catalog::get(internal::MAX).overloads;
+        let own = overloads.iter().find(|o| o.params.first().is_some_and(|p| p.ty == ParamType::Is(ty)));
+        let Some(overload) = own.or(overloads.first()) else { return column };
+        self.set(id, column);
+        self.apply(overload.id, &[id], self.program.meta(id).span)
+    }
+
+    /// `count(*)`.
+    pub fn count_rows(&mut self) -> SqlId {
+        let star = self.work.tree.word("*", Span::default());
+        self.work.tree.call("count", &[star], Span::default())
+    }
+
     /// A function or operator of the row. Half of them are operators, which need nothing but their operands.
     #[inline(always)]
-    pub(super) fn apply(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
+    pub fn apply(&mut self, overload: catalog::OverloadId, args: &[IrId], span: Span) -> SqlId {
         if let Cell::Template(Template { shape: Shape::Operator(op), .. }) = self.dialect.cell(overload)
             && let [left, right] = args
             && self.work.repeated.is_empty()

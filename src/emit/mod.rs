@@ -188,13 +188,13 @@ impl<'p> Emitter<'p> {
     }
 
     /// Why the definition has no SQL.
-    fn report(&mut self, diagnostic: Diagnostic) {
+    pub fn report(&mut self, diagnostic: Diagnostic) {
         self.failed = true;
         self.diagnostics.push(diagnostic);
     }
 
     /// What stands where there is no SQL; the definition is not given out.
-    fn unwritten(&mut self, span: Span) -> SqlId {
+    pub fn unwritten(&mut self, span: Span) -> SqlId {
         self.failed = true;
         self.work.tree.word("null", span)
     }
@@ -232,6 +232,7 @@ impl<'p> Emitter<'p> {
                 let value = program.text(slice);
                 self.work.tree.text(span, |out| form.push(out, value))
             }
+            Ir::Today(slice) => self.work.tree.text(span, |out| out.push_str(program.text(slice))),
             Ir::Column(column) => self.column(column, span),
             Ir::Definition(index) => self.reference(index, span),
             Ir::Apply { overload, args } => self.apply(overload, program.args(args), span),
@@ -275,6 +276,8 @@ impl<'p> Emitter<'p> {
                 let partition = self.work.tree.slice(&self.windows.groups);
                 self.work.tree.add(Sql::Over { x, partition, order: Slice::default(), rows: None }, span)
             }
+            // Whoever joins the other row says where it is.
+            Ir::Lookup { .. } => self.unwritten(span),
             Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
         };
         self.work.sql[id.index()] = sql;
@@ -375,6 +378,18 @@ impl<'p> Emitter<'p> {
                 self.grow(id);
             }
         }
+    }
+
+    /// The node is this expression.
+    pub fn set(&mut self, id: IrId, sql: SqlId) {
+        self.work.sql[id.index()] = sql;
+    }
+
+    /// A column of what is read.
+    pub fn column_spelled(&mut self, name: &str, quoted: bool) -> SqlId {
+        let dialect = self.dialect;
+        let name = self.work.tree.text(Span::default(), |out| dialect.push_name(out, name, !quoted));
+        self.in_relation(name, Span::default())
     }
 
     /// The node is a column of what is read.

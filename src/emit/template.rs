@@ -258,6 +258,13 @@ impl Emitter<'_> {
                 }
             }
             Mode::Or(_) if !meta.nullable => sql,
+            Mode::Word => match self.program.node(arg) {
+                Ir::Text(slice) if self.program.text(slice).bytes().all(|b| b.is_ascii_alphabetic()) => {
+                    let program = self.program;
+                    self.work.tree.text(span, |out| out.push_str(program.text(slice)))
+                }
+                _ => sql,
+            },
             Mode::Or(function) | Mode::Call(function) => self.convert(FunctionId(function), arg, meta, span),
         }
     }

@@ -22,8 +22,9 @@ pub(crate) struct Windows {
 impl Emitter<'_> {
     pub(super) fn window(&mut self, call: IrId, over: Over, span: Span) -> SqlId {
         let x = self.work.sql[call.index()];
-        if let Over::Ranked { descending, apart } = over {
-            return self.ranked(x, call, descending, apart, span);
+        if let Over::Ranked { descending, apart, within } = over {
+            let partition = if within { &self.windows.partition } else { &self.windows.own_partition };
+            return self.ranked(x, call, partition.clone(), (descending, apart), span);
         }
         let partition = self.work.tree.slice(&self.windows.partition);
         let order = if over.ordered() { self.work.tree.slice(&self.windows.order) } else { Slice::default() };
@@ -36,8 +37,14 @@ impl Emitter<'_> {
     }
 
     /// A window in the order of the call's argument.
-    fn ranked(&mut self, x: SqlId, call: IrId, descending: bool, apart: bool, span: Span) -> SqlId {
-        let mut partition = self.windows.own_partition.clone();
+    fn ranked(
+        &mut self,
+        x: SqlId,
+        call: IrId,
+        mut partition: Vec<SqlId>,
+        (descending, apart): (bool, bool),
+        span: Span,
+    ) -> SqlId {
         let Some(value) = self.program.operands(call).next() else { return self.unwritten(span) };
         let nullable = self.program.meta(value).nullable;
         let key = self.work.sql[value.index()];

@@ -36,6 +36,8 @@ pub enum Ir {
     Text(Slice),
     /// A date, in ISO form.
     Date(Slice),
+    /// What stands in place of the current date: the text of an SQL expression.
+    Today(Slice),
     /// An input column.
     Column(u32),
     /// Another definition's value.
@@ -77,6 +79,12 @@ pub enum Ir {
     GroupWindow {
         call: IrId,
     },
+    /// The value of the row whose key of order is this row's, moved by a period.
+    Lookup {
+        value: IrId,
+        /// In `periods`.
+        period: u32,
+    },
     /// `DISTINCT(x)`, until the aggregate around it takes it.
     Distinct(IrId),
     /// `FIRST(x):x`, until the aggregate around it takes it.
@@ -96,7 +104,8 @@ pub enum Over {
     /// Those from one place to another in the step's order, both included.
     Rows { from: Place, to: Place },
     /// All, in the order of the call's own argument; NULLs come last, or are `apart`, in a partition of their own.
-    Ranked { descending: bool, apart: bool },
+    /// `within` the step's partition, or among all rows but for the partition that the spec names.
+    Ranked { descending: bool, apart: bool, within: bool },
 }
 
 impl Over {
@@ -150,6 +159,74 @@ impl Meta {
     }
 }
 
+/// A way along the calendar.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Period {
+    /// How far; never 0, and never more than the calendar is long.
+    pub count: i64,
+    pub unit: Unit,
+    /// How many, the unit, and both as a text, for templates: what the entries `earlier` and `later` take behind the time.
+    pub words: Slice,
+}
+
+/// A unit of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Second,
+    Minute,
+    Hour,
+    Day,
+    Week,
+    Month,
+    Quarter,
+    Year,
+}
+
+impl Unit {
+    pub const ALL: [Self; 8] =
+        [Self::Second, Self::Minute, Self::Hour, Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Second => "second",
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+        }
+    }
+
+    /// It parts days, so that only times can be moved by it.
+    pub fn is_of_clock(self) -> bool {
+        matches!(self, Self::Second | Self::Minute | Self::Hour)
+    }
+
+    /// In seconds, or, where those differ, in months.
+    pub fn length(self) -> (i64, bool) {
+        match self {
+            Self::Second => (1, false),
+            Self::Minute => (60, false),
+            Self::Hour => (3_600, false),
+            Self::Day => (86_400, false),
+            Self::Week => (604_800, false),
+            Self::Month => (1, true),
+            Self::Quarter => (3, true),
+            Self::Year => (12, true),
+        }
+    }
+}
+
+impl Period {
+    /// How far, in seconds or in months: equal for a quarter and for three months.
+    pub fn distance(self) -> (i64, bool) {
+        let (length, months) = self.unit.length();
+        (self.count.saturating_mul(length), months)
+    }
+}
+
 /// A column that is read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnUse {
@@ -196,8 +273,12 @@ pub struct Program {
     pub texts: String,
     pub columns: Vec<ColumnUse>,
     pub definitions: Vec<IrDefinition>,
+    /// What lookups move their key by.
+    pub periods: Vec<Period>,
     /// Aggregates with the window that computes the same, for dialects without the aggregate.
     pub window_forms: Vec<(IrId, IrId)>,
+    /// Windows with what computes the same of other windows, for dialects without the call.
+    pub other_forms: Vec<(IrId, IrId)>,
     /// Some nodes are part of no value: what they stood for was folded away.
     pub folded: bool,
     /// Indices of `definitions` so that each stands after those that it uses.
@@ -206,14 +287,17 @@ pub struct Program {
 
 impl Program {
     pub fn clear(&mut self) {
-        let Self { nodes, overs, args, texts, columns, definitions, window_forms, folded, order } = self;
+        let Self { nodes, overs, args, texts, columns, definitions, periods, window_forms, other_forms, folded, order } =
+            self;
         nodes.clear();
         overs.clear();
         args.clear();
         texts.clear();
         columns.clear();
         definitions.clear();
+        periods.clear();
         window_forms.clear();
+        other_forms.clear();
         *folded = false;
         order.clear();
     }
@@ -328,7 +412,7 @@ impl Program {
     /// A name, a literal or today's date, which costs nothing to write again.
     pub fn is_simple(&self, id: IrId) -> bool {
         match self.node(id) {
-            Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Bool(_) | Ir::Null => true,
+            Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) | Ir::Bool(_) | Ir::Null => true,
             Ir::Apply { args, .. } => args.count == 0 && !self.meta(id).volatile,
             _ => false,
         }
@@ -349,6 +433,7 @@ impl Program {
             | Ir::Window { call: x, .. }
             | Ir::Range { x, .. }
             | Ir::GroupWindow { call: x }
+            | Ir::Lookup { value: x, .. }
             | Ir::Distinct(x) => (Some(x), &[][..]),
             _ => (None, &[][..]),
         };

@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use super::StepPlan;
 use super::equal::{equal_values, name_of_offset, name_of_range, name_of_text, numbers};
 use super::names::Taken;
+use super::outputs::key_name;
 use super::stages::read_by_having;
 use crate::catalog;
 use crate::check::Role;
@@ -130,6 +131,14 @@ pub(super) fn cuts(
             let owner = definition.name.as_deref().unwrap_or_else(|| role_name(step.roles[index])).to_owned();
             let inner = Inner { program, dialect, source, owner: &owner, grouped: step.grouped, aliases };
             inner.cut(index, taken, &mut cuts, &mut shared);
+            // What lookups compare is a column on both sides.
+            let compared = step.has_lookups() && matches!(step.roles[index], Role::OrderBy | Role::PartitionBy);
+            let named = matches!(program.node(definition.root), Ir::Definition(_));
+            if compared && !named && !inner.is_column(definition.root) && !cuts.contains(definition.root) {
+                let text = definition.span.text(source);
+                let name = taken.column(&key_name(text), text);
+                cuts.insert(definition.root, name);
+            }
         }
     }
     cuts
@@ -386,28 +395,44 @@ impl Inner<'_> {
                         }
                         continue;
                     }
-                    // What another window gives is finished first, under its definition's own name where it has one.
-                    let (finished, name) = match program.node(value) {
-                        Ir::Definition(used) => {
-                            let definition = &program.definitions[used as usize];
-                            let name = definition.name.as_deref().filter(|_| !cuts.contains(definition.root));
-                            let output = shared.step.outputs[used as usize];
-                            let name = name.map(|n| if output { taken.output(n) } else { taken.column(n, n) });
-                            (definition.root, name)
-                        }
-                        _ => (value, None),
-                    };
-                    if !cuts.contains(finished) {
-                        let name = match name {
-                            Some(name) => name,
-                            None => self.name("value", value, taken),
-                        };
-                        cuts.insert(finished, name);
-                    }
+                    // What another window gives is finished first.
+                    self.finish(value, taken, cuts, shared.step);
                 }
+                // What is looked up is a column of the other row.
+                Ir::Lookup { value, .. } if !self.is_column(value) => self.finish(value, taken, cuts, shared.step),
                 _ => {}
             }
         }
+    }
+
+    /// Gives a value a column of its own, under its definition's name where it has one.
+    fn finish(&self, value: IrId, taken: &mut Taken, cuts: &mut Cuts, step: &StepPlan<'_>) {
+        let program = self.program;
+        let (finished, name) = match program.node(value) {
+            Ir::Definition(used) => {
+                let definition = &program.definitions[used as usize];
+                let name = definition.name.as_deref().filter(|_| !cuts.contains(definition.root));
+                let output = step.outputs[used as usize];
+                let name = name.map(|n| if output { taken.output(n) } else { taken.column(n, n) });
+                (definition.root, name)
+            }
+            _ => (value, None),
+        };
+        if !cuts.contains(finished) {
+            let name = match name {
+                Some(name) => name,
+                None => self.name("value", value, taken),
+            };
+            cuts.insert(finished, name);
+        }
+    }
+
+    /// It is a column of what is read already, or of the groups.
+    fn is_column(&self, mut value: IrId) -> bool {
+        while let Ir::Definition(used) = self.program.node(value) {
+            value = self.program.definitions[used as usize].root;
+        }
+        matches!(self.program.node(value), Ir::Column(_)) || self.aliases.contains_key(&value)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ir::{Ir, IrId, Program};
 /// computed first first.
 pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>> {
     let program = step.program;
-    let counts = |node: &Ir| matches!(node, Ir::Aggregate { .. } | Ir::Window { .. });
+    let counts = |node: &Ir| matches!(node, Ir::Aggregate { .. } | Ir::Window { .. } | Ir::Lookup { .. });
     if program.nodes().filter(counts).count() < 2 {
         return Vec::new();
     }
@@ -95,6 +95,11 @@ impl Numbering<'_> {
             }
             Ir::GroupWindow { .. } => (16, 0),
             Ir::Distinct(_) => (17, 0),
+            Ir::Today(_) => (19, 0),
+            Ir::Lookup { period, .. } => {
+                let (distance, months) = program.periods[period as usize].distance();
+                (20, (distance as u64) << 1 | u64::from(months))
+            }
             Ir::Range { over, .. } => {
                 text = format!("{:?}", program.over(over));
                 (18, 0)

@@ -127,6 +127,21 @@ impl Planner<'_> {
         }
     }
 
+    /// The name of a column of the input, and whether it must be quoted, in a stratum that reads one relation.
+    pub(super) fn input_name(&self, column: &InputColumn) -> (String, bool) {
+        match self.input.joined {
+            Some(joined) => {
+                let name = self.passed_on.name(column).unwrap_or(&column.name).to_owned();
+                let quoted = name == column.name && joined.column(column).is_some_and(Column::is_quoted);
+                (name, quoted)
+            }
+            None => {
+                let known = self.input.relation.and_then(|r| r.column(&column.name));
+                (column.name.clone(), known.is_some_and(Column::is_quoted))
+            }
+        }
+    }
+
     pub(super) fn input_is_nullable(&self, column: &InputColumn) -> bool {
         match self.input.joined {
             Some(joined) => joined.is_nullable(column),
@@ -215,7 +230,7 @@ impl Planner<'_> {
         let mut items = Vec::with_capacity(columns.len());
         for (column, name) in columns {
             let expr = self.written_input(&column, 0);
-            let own = name == column.name && column.of.len() == 1;
+            let own = self.is_named(expr, &name);
             items.push(Item { expr, alias: (!own).then(|| self.written(&name)) });
         }
         items
@@ -262,7 +277,7 @@ impl Planner<'_> {
             }
             match program.node(id) {
                 Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
-                Ir::Window { .. } => return true,
+                Ir::Window { .. } | Ir::Lookup { .. } => return true,
                 _ => stack.extend(program.operands(id)),
             }
         }

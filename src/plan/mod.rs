@@ -7,6 +7,7 @@
 mod cuts;
 mod equal;
 mod joins;
+mod lookups;
 mod names;
 mod order;
 mod outputs;
@@ -39,7 +40,8 @@ pub(crate) struct StepPlan<'p> {
     pub outputs: Vec<bool>,
 }
 
-/// Aggregates that the dialect lacks, as windows over each group whose one value is then taken.
+/// Aggregates that the dialect lacks, as windows over each group whose one value is then taken; windows that it lacks, as
+/// others that make up the same.
 pub(crate) fn use_window_forms(program: &mut Program, dialect: Dialect) {
     for (aggregate, window) in std::mem::take(&mut program.window_forms) {
         let Ir::Aggregate { overload, .. } = program.node(aggregate) else { continue };
@@ -47,6 +49,13 @@ pub(crate) fn use_window_forms(program: &mut Program, dialect: Dialect) {
             let args = program.add_args(&[window]);
             let overload = catalog::get(internal::MAX).overloads[0].id;
             program.replace(aggregate, Ir::Aggregate { overload, args, distinct: false });
+        }
+    }
+    for (window, other) in std::mem::take(&mut program.other_forms) {
+        let Ir::Window { call, .. } = program.node(window) else { continue };
+        let Ir::Apply { overload, .. } = program.node(call) else { continue };
+        if matches!(dialect.cell(overload), Cell::Unsupported(_)) {
+            program.replace(window, program.node(other));
         }
     }
 }
@@ -58,12 +67,18 @@ impl StepPlan<'_> {
 
     /// Some value looks at other rows.
     fn has_windows(&self) -> bool {
-        self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
+        self.has_lookups() || self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
+    }
+
+    /// Some value is looked up along the calendar.
+    fn has_lookups(&self) -> bool {
+        !self.program.periods.is_empty()
     }
 
     /// Some value looks at other rows in the step's order.
     fn has_ordered_windows(&self) -> bool {
-        self.program.nodes().any(|n| matches!(n, Ir::Window { over, .. } if self.program.over(over).ordered()))
+        let ordered = |n| matches!(n, Ir::Window { over, .. } if self.program.over(over).ordered());
+        self.has_lookups() || self.program.nodes().any(ordered)
     }
 
     /// The keys of order and partitions go by names, unless windows compute with them.

@@ -1,7 +1,7 @@
 //! The order of rows: for windows, with their partitions, and for the rows of a query.
 
 use super::select::Planner;
-use super::step::InputColumn;
+use super::step::{InputColumn, KeepColumns};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::sql::{OrderKey, SqlId};
@@ -133,7 +133,16 @@ impl Planner<'_> {
                 keys.push((column, None, false, nullable));
             }
         }
-        let outputs = self.output_names();
+        let mut outputs = self.output_names();
+        if !self.step.grouped {
+            match (&self.spec.keep, self.input.relation) {
+                (KeepColumns::Some(kept), _) => outputs.extend(kept.iter().map(|name| name.to_lowercase())),
+                (KeepColumns::All, Some(input)) => {
+                    outputs.extend(input.columns().iter().map(|c| c.name().to_lowercase()));
+                }
+                _ => {}
+            }
+        }
         keys.into_iter()
             .map(|(column, written, descending, nullable)| {
                 // An output is ordered by under its name; another column is read from the relation.

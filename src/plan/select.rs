@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use super::StepPlan;
 use super::cuts::{self, Cuts, Reach};
 use super::joins::PassedOn;
+use super::lookups::Lookups;
 use super::names::{CteNames, Taken};
 use super::outputs::{Output, aliases, outputs};
 use super::stages::{self, Stages};
@@ -41,6 +42,9 @@ pub(super) struct Planner<'p> {
     pub passed_on: PassedOn,
     /// The windows' own keys are being written.
     in_windows: bool,
+    /// What this stratum is joined to.
+    pub lookups: Lookups,
+    pub cte_names: &'p mut CteNames,
     in_the_way: Option<String>,
 }
 
@@ -64,7 +68,7 @@ pub(crate) fn plan_step<'p>(
     dialect: Dialect,
     limits: &'p Limits,
     work: &'p mut emit::Buffers,
-    cte_names: &mut CteNames,
+    cte_names: &'p mut CteNames,
 ) -> StepOutput {
     let program = step.program;
     let mut taken = Taken::new(dialect.max_bytes());
@@ -80,7 +84,7 @@ pub(crate) fn plan_step<'p>(
     let aliases = aliases(step, &outputs);
     let reach = Reach::of(step);
     let mut cuts = cuts::cuts(step, &reach, dialect, spec.source, &aliases, &mut taken);
-    let stages = stages::stages(step, &reach, &cuts, &aliases);
+    let stages = stages::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
     cuts::cut_late_aggregates(step, &reach, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
     let mut emitter = Emitter::new(program, dialect, limits, work);
     emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
@@ -99,11 +103,13 @@ pub(crate) fn plan_step<'p>(
         roles: roles(step, spec),
         passed_on: PassedOn::default(),
         in_windows: false,
+        lookups: Lookups::default(),
+        cte_names,
         in_the_way: None,
     };
     planner.note_columns();
     planner.pass_on(&mut taken);
-    let (ctes, body) = planner.selects(cte_names);
+    let (ctes, body) = planner.selects();
     let (relation, open, grain) = planner.result();
     let single = spec.limit == Some(1) || (step.grouped && !planner.outputs.iter().any(|o| o.key));
     let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
@@ -179,17 +185,20 @@ impl Planner<'_> {
         column.map(|(_, name)| name.as_str())
     }
 
-    fn selects(&mut self, names: &mut CteNames) -> (Vec<Cte>, Select) {
+    fn selects(&mut self) -> (Vec<Cte>, Select) {
         let last = self.stages.last;
         let mut ctes = Vec::new();
         let mut from = self.input.name.to_owned();
         for stage in 0..last {
             let (select, first_new) = self.stratum(stage, &from);
-            let name = names.choose_for(self.spec.name, &self.stratum_name(stage, &first_new));
+            ctes.extend(self.lookups.source.take());
+            let wanted = self.stratum_name(stage, &first_new);
+            let name = self.cte_names.choose_for(self.spec.name, &wanted);
             from.clone_from(&name);
             ctes.push(Cte { name: self.written(&name), body: select });
         }
         let body = self.last(&from);
+        ctes.extend(self.lookups.source.take());
         (ctes, body)
     }
 
@@ -347,13 +356,20 @@ impl Planner<'_> {
         self.emitter.qualifier =
             if grouping && joined.is_none() { self.qualifier(&told_apart, stage, from, wanted) } else { None };
         let shadows = self.emitter.dialect.facts().relation_shadows_column && joined.is_none();
-        self.emitter.shadowed = shadows && self.has_column(from, stage);
+        self.lookups = self.lookups_of(&roots, stage, from);
+        // Where two relations are read, each column says which one it is of.
+        self.emitter.shadowed = !self.lookups.is_empty() || (shadows && self.has_column(from, stage));
         if self.emitter.shadowed {
             self.emitter.qualifier = Some(self.emitter.name(from, Span::default()));
         }
         self.emit(&roots, stage);
-        let source = if stage == 0 && self.input.first { Source::Input(0) } else { Source::Name(self.written(from)) };
-        let mut select = Select { from: Some(source), ..Select::default() };
+        let mut select = Select::default();
+        let source = self.source(stage, from);
+        if !self.lookups.is_empty() {
+            select.star_of = Some(self.written(from));
+            select.joins = self.joins_to_periods(stage, from, &source);
+        }
+        select.from = Some(source);
         if let Some(joined) = joined {
             select.joins = self.joins(joined);
             select.star_of = Some(self.written(self.input.name));
@@ -376,7 +392,7 @@ impl Planner<'_> {
     }
 
     /// Whether a column of this expression has the name without being told: `revenue.shop` is called `shop`.
-    fn is_named(&mut self, expr: SqlId, name: &str) -> bool {
+    pub(super) fn is_named(&mut self, expr: SqlId, name: &str) -> bool {
         let named = match self.emitter.tree().node(expr) {
             Sql::Field { name, .. } => *name,
             _ => expr,
@@ -384,6 +400,11 @@ impl Planner<'_> {
         let mut text = String::new();
         crate::sql::flat(self.emitter.tree(), named, &mut Vec::new(), &mut text);
         text == self.written(name)
+    }
+
+    /// What a stratum reads.
+    pub(super) fn source(&self, stage: u32, from: &str) -> Source {
+        if stage == 0 && self.input.first { Source::Input(0) } else { Source::Name(self.written(from)) }
     }
 
     /// A column is written with its relation where GROUP BY or HAVING read it and another output of the same select
@@ -419,7 +440,7 @@ impl Planner<'_> {
     }
 
     /// Whether what this stratum reads has a column of this name, the relation's own.
-    fn has_column(&self, relation: &str, stage: u32) -> bool {
+    pub(super) fn has_column(&self, relation: &str, stage: u32) -> bool {
         let is = |name: &str| name.eq_ignore_ascii_case(relation);
         self.program().columns.iter().any(|c| is(&c.name))
             || self.columns.values().chain(self.row_columns.values()).any(|(made, name)| *made < stage && is(name))
@@ -441,9 +462,37 @@ impl Planner<'_> {
     /// Emits all nodes that these need in this stratum, in order; what an earlier one has is a column.
     pub(super) fn emit(&mut self, roots: &[IrId], stage: u32) {
         let program = self.step.program;
+        let wanted = self.written_in(roots, stage);
+        let is = |kind: fn(Ir) -> bool| {
+            wanted.iter().any(|id| kind(program.node(*id)) && self.column_in(*id, stage).is_none())
+        };
+        let windows = is(|node| matches!(node, Ir::Window { .. }));
+        let groups = is(|node| matches!(node, Ir::GroupWindow { .. }));
+        if windows && !self.in_windows {
+            self.in_windows = true;
+            self.windows(stage);
+            self.in_windows = false;
+        }
+        if groups {
+            let keys = self.group_keys();
+            self.emit(&keys, stage);
+            self.emitter.windows.groups = keys.iter().map(|id| self.written_node(*id, stage)).collect();
+        }
+        for id in wanted {
+            match (self.column_in(id, stage).map(str::to_owned), program.node(id)) {
+                (Some(name), _) => self.emitter.set_column(id, &name),
+                (None, Ir::Lookup { value, .. }) => self.look_up(id, value, stage),
+                (None, _) => self.emitter.emit(id),
+            }
+        }
+    }
+
+    /// The nodes that these roots are written with in this stratum, in order; what an earlier one has is one of them,
+    /// and what that is made of is not.
+    pub(super) fn written_in(&self, roots: &[IrId], stage: u32) -> Vec<IrId> {
+        let program = self.step.program;
         let mut wanted: Vec<IrId> = Vec::new();
         let mut seen = rustc_hash::FxHashSet::default();
-        let (mut windows, mut groups) = (false, false);
         let mut stack: Vec<IrId> = roots.to_vec();
         while let Some(id) = stack.pop() {
             if !seen.insert(id) {
@@ -455,30 +504,13 @@ impl Planner<'_> {
             }
             match program.node(id) {
                 Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
-                node => {
-                    windows |= matches!(node, Ir::Window { .. });
-                    groups |= matches!(node, Ir::GroupWindow { .. });
-                    stack.extend(program.operands(id));
-                }
+                // A column of another row.
+                Ir::Lookup { .. } => {}
+                _ => stack.extend(program.operands(id)),
             }
-        }
-        if windows && !self.in_windows {
-            self.in_windows = true;
-            self.windows(stage);
-            self.in_windows = false;
-        }
-        if groups {
-            let keys = self.group_keys();
-            self.emit(&keys, stage);
-            self.emitter.windows.groups = keys.iter().map(|id| self.written_node(*id, stage)).collect();
         }
         wanted.sort_unstable();
-        for id in wanted {
-            match self.column_in(id, stage).map(str::to_owned) {
-                Some(name) => self.emitter.set_column(id, &name),
-                None => self.emitter.emit(id),
-            }
-        }
+        wanted
     }
 
     /// The columns that the next step sees.

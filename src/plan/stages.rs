@@ -28,7 +28,13 @@ impl Stages {
     }
 }
 
-pub(super) fn stages(step: &StepPlan<'_>, reach: &Reach, cuts: &Cuts, aliases: &FxHashMap<IrId, String>) -> Stages {
+pub(super) fn stages(
+    step: &StepPlan<'_>,
+    reach: &Reach,
+    cuts: &Cuts,
+    aliases: &FxHashMap<IrId, String>,
+    joined: bool,
+) -> Stages {
     let program = step.program;
     let Reach { rows, live } = reach;
     let tested_by = read_by_having(step);
@@ -104,13 +110,19 @@ pub(super) fn stages(step: &StepPlan<'_>, reach: &Reach, cuts: &Cuts, aliases: &
         let by_name = named(step.root(index)) || !step.is(index, Role::OrderBy);
         by_name && step.only_names(index, windows, ordered_windows)
     };
-    // What is tested of groups comes first, since windows depend on it.
+    // What is tested of groups comes first, since windows depend on it, then the keys, since lookups read them.
+    let keys = if step.has_lookups() { read_by(step, Role::orders_groups) } else { Vec::new() };
+    let turn = |index: usize| match (tested_by[index], keys.get(index)) {
+        (true, _) => 0,
+        (false, Some(true)) => 1,
+        _ => 2,
+    };
     let mut each_of: Vec<(IrId, usize)> = Vec::new();
-    for tested in [true, false] {
+    for now in 0..3 {
         for index in &program.order {
             let index = *index as usize;
             let definition = &program.definitions[index];
-            if live[index] && !definition.failed && tested_by[index] == tested && !names_only(index) {
+            if live[index] && !definition.failed && turn(index) == now && !names_only(index) {
                 each_of.extend(needed(program, definition.first, definition.root).into_iter().map(|id| (id, index)));
             }
         }
@@ -122,13 +134,17 @@ pub(super) fn stages(step: &StepPlan<'_>, reach: &Reach, cuts: &Cuts, aliases: &
     let computed = |root: IrId| match program.node(root) {
         Ir::Definition(used) => {
             let root = program.definitions[used as usize].root;
-            !cuts.contains(root) && !is_bare(program, root)
+            !cuts.contains(root) && !is_bare(program, cuts, root)
         }
-        _ => !is_bare(program, root),
+        _ => !is_bare(program, cuts, root),
     };
     let key = |index: usize| step.is(index, Role::GroupBy) && !program.definitions[index].failed;
     let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(step.root(i)));
     let ordered = if by_name { main + 1 } else { main };
+    // Several relations are one from the second stratum on.
+    let filtered = joined || step.roles.contains(&Role::Where);
+    // The stratum from which on the keys are columns.
+    let mut keyed: Option<u32> = None;
     for (id, of) in each_of {
         let before = if step.grouped { rows[id.index()] } else { !windowed(id) };
         if before {
@@ -143,15 +159,31 @@ pub(super) fn stages(step: &StepPlan<'_>, reach: &Reach, cuts: &Cuts, aliases: &
                     && step.keys[used as usize]
                     && !cuts.contains(program.definitions[used as usize].root) =>
             {
-                if is_bare(program, program.definitions[used as usize].root) { main } else { main + 1 }
+                if is_bare(program, cuts, program.definitions[used as usize].root) { main } else { main + 1 }
             }
             Ir::Aggregate { .. } => main,
             // Likewise a key that is written out again: not every engine knows it as one inside of an expression.
             _ if step.grouped && aliases.contains_key(&id) => main + 1,
             _ => need(&stage, id),
         };
-        // Windows see the groups that are left, in the order of their keys.
-        let own = if matches!(program.node(id), Ir::Window { .. }) { own.max(having).max(ordered) } else { own };
+        let own = match program.node(id) {
+            // Windows see the groups that are left, in the order of their keys.
+            Ir::Window { .. } => own.max(having).max(ordered),
+            // Lookups read the rows and groups that are left from an earlier stratum, where their keys are columns.
+            Ir::Lookup { .. } => {
+                let keyed = *keyed.get_or_insert_with(|| {
+                    let roots = (0..program.definitions.len()).filter(|i| step.roles[*i].orders_groups());
+                    let roots = roots.map(|i| step.root(i)).map(|root| match program.node(root) {
+                        Ir::Definition(used) => program.definitions[used as usize].root,
+                        _ => root,
+                    });
+                    roots.map(|root| after(&stage, root)).max().unwrap_or(0)
+                });
+                let left = if step.grouped { having + 1 } else { filter + u32::from(filtered) };
+                own.max(left).max(keyed)
+            }
+            _ => own,
+        };
         stage[id.index()] = own.max(main);
         if step.is(of, Role::Having) && id == program.definitions[of].root {
             having = stage[id.index()];
@@ -163,15 +195,27 @@ pub(super) fn stages(step: &StepPlan<'_>, reach: &Reach, cuts: &Cuts, aliases: &
 }
 
 /// Whether a key is written as a name, by which every engine knows it in an expression too.
-fn is_bare(program: &Program, root: IrId) -> bool {
+fn is_bare(program: &Program, cuts: &Cuts, mut root: IrId) -> bool {
+    // A helper that is no column stands for what it is.
+    while let (Ir::Definition(used), false) = (program.node(root), cuts.contains(root)) {
+        root = program.definitions[used as usize].root;
+    }
+    if cuts.contains(root) {
+        return true;
+    }
     let merged = |column: u32| !program.columns[column as usize].merged.is_empty();
     is_trivial(program, root) && !matches!(program.node(root), Ir::Column(column) if merged(column))
 }
 
 /// By definition: `having` is, or reads, it.
 pub(super) fn read_by_having(step: &StepPlan<'_>) -> Vec<bool> {
+    read_by(step, |role| role == Role::Having)
+}
+
+/// By definition: it is of such a role, or one of these reads it.
+fn read_by(step: &StepPlan<'_>, role: impl Fn(Role) -> bool) -> Vec<bool> {
     let program = step.program;
-    let mut read: Vec<bool> = (0..program.definitions.len()).map(|i| step.is(i, Role::Having)).collect();
+    let mut read: Vec<bool> = step.roles.iter().map(|own| role(*own)).collect();
     for index in program.order.iter().rev() {
         let definition = &program.definitions[*index as usize];
         if read[*index as usize] && !definition.failed {

@@ -49,6 +49,7 @@ impl Compiler {
             model: None,
             model_fault: None,
             columns: Vec::new(),
+            tables: Vec::new(),
             definitions: Vec::new(),
             diagnostics: Vec::new(),
         };
@@ -138,6 +139,7 @@ impl<'r> Run<'r> {
         let from = spec.from.name().to_owned();
         spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
         self.sources = Sources::of(spec, self.compiler.options.dialect, &mut self.names);
+        compiled.tables = self.sources.all.iter().map(|source| source.from.spelled().to_owned()).collect();
         self.check_names(&mut compiled.diagnostics);
         self.joins_sound = self.check_joins(&mut compiled.diagnostics);
         let schema = &self.compiler.options.schema;
@@ -212,8 +214,8 @@ impl<'r> Run<'r> {
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<StepOutput> {
-        let errors = |diagnostics: &[Diagnostic]| diagnostics.iter().filter(|d| d.is_error()).count();
-        let before = errors(diagnostics);
+        let before = diagnostics.len();
+        let failed = |all: &[Diagnostic]| all.get(before..).unwrap_or_default().iter().any(Diagnostic::is_error);
         let Memory { parse, ast, check, program, emit, .. } = memory;
         let options = &self.compiler.options;
         let formulas = Formulas::with_using(step, joined.map_or(&[], |joined| &joined.using), self.source);
@@ -236,6 +238,8 @@ impl<'r> Run<'r> {
             ordered: !step.order_by.is_empty(),
             blank_zero: self.spec.blank_zero || options.blank_zero,
             timezone,
+            calendar: self.calendar(),
+            today: self.spec.today.as_ref().map(|today| &today.value),
             strata: true,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
@@ -258,7 +262,7 @@ impl<'r> Run<'r> {
         check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), self.source, diagnostics);
         let found = found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s)));
         diagnostics.extend(found.filter(|d| !self.is_cut(d.span())));
-        if step.unsound || step.faulty || errors(diagnostics) > before {
+        if step.unsound || step.faulty || failed(diagnostics) {
             // Later steps read what this one would have given; their faults would be its echoes.
             return None;
         }
@@ -299,7 +303,7 @@ impl<'r> Run<'r> {
                 .with_help("give a schema with `--schema`, or list the columns in `keep`"),
             );
         }
-        (errors(diagnostics) == before).then_some(output)
+        (!failed(diagnostics)).then_some(output)
     }
 
     /// The columns that a step may give, whatever is wrong in it; none where that cannot be said.
@@ -349,6 +353,8 @@ impl<'r> Run<'r> {
             ordered: true,
             blank_zero: false,
             timezone: Some("UTC"),
+            calendar: self.calendar(),
+            today: None,
             strata: true,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);

@@ -1,5 +1,6 @@
 //! Model specs: one YAML file to one query or dbt model.
 
+mod calendar;
 mod cardinality;
 mod checks;
 mod compile;
@@ -20,7 +21,7 @@ mod sources;
 mod uniqueness;
 mod write;
 
-pub use project::Project;
+pub use project::{Environment, Project};
 
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
@@ -56,6 +57,7 @@ pub struct CompiledSpec {
     pub(crate) model: Option<Model>,
     pub(crate) model_fault: Option<Diagnostic>,
     pub(crate) columns: Vec<Column>,
+    pub(crate) tables: Vec<String>,
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
@@ -157,6 +159,18 @@ impl CompiledSpec {
     #[must_use]
     pub fn columns(&self) -> &[Column] {
         &self.columns
+    }
+
+    /// The tables that the query reads, joined ones too, as the spec spells them: `orders`, `raw.orders`, and of a `ref` or `source` the
+    /// last name.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: raw.orders\ndefinitions: a = SUM(x)\n";
+    /// assert_eq!(formulac::Compiler::default().compile_spec(spec).tables(), ["raw.orders"]);
+    /// ```
+    #[must_use]
+    pub fn tables(&self) -> &[String] {
+        &self.tables
     }
 
     /// The definitions of its steps, in the order written; those of a step with an error are left out.

@@ -1,14 +1,13 @@
 //! The project file, `formulac.yml`: what it says of compiling.
 
+use super::calendar::{fiscal_months, too_many_months, weekday};
 use super::keys::PROJECT;
 use super::load::Loader;
+use crate::calendar::Weekday;
 use crate::diag::{Code, Diagnostic, Severity, suggest};
 use crate::dialect::Dialect;
 use crate::span::Span;
 use crate::yaml::{self, Node};
-
-/// Keys that would change SQL, with the one value that is built.
-const DEFAULTS_ONLY: &[(&str, &str)] = &[("week_start", "monday"), ("fiscal_month_offset", "0")];
 
 /// What a project file says of compiling, for all its specs and formulas.
 ///
@@ -26,7 +25,26 @@ pub struct Project {
     tests: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
+    week_start: Weekday,
+    fiscal_month_offset: u8,
     silenced: Vec<Code>,
+    environments: Vec<Environment>,
+}
+
+/// An environment of a project, as far as it says where something is run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// The output of the dbt profile.
+    pub connection: Option<String>,
+    /// Whether nothing is to be run in it by chance.
+    pub protected: bool,
+    /// The dialect of its warehouse, where that is not the project's.
+    pub dialect: Option<Dialect>,
+    /// Variables for dbt, as YAML.
+    pub vars: Option<String>,
 }
 
 impl Project {
@@ -48,7 +66,7 @@ impl Project {
             ),
             Ok(Some(root)) => {
                 Loader::new(text, &mut diagnostics).check_keys(&root, &[&PROJECT]);
-                project = Reader { diagnostics: &mut diagnostics, silenced: Vec::new() }.read(&root);
+                project = Reader { diagnostics: &mut diagnostics, silenced: Vec::new() }.read(&root, text);
             }
         }
         crate::diag::sort(&mut diagnostics);
@@ -85,6 +103,24 @@ impl Project {
         self.blank_zero
     }
 
+    /// The environments, in the order written.
+    #[must_use]
+    pub fn environments(&self) -> &[Environment] {
+        &self.environments
+    }
+
+    /// The day that weeks begin on.
+    #[must_use]
+    pub fn week_start(&self) -> Weekday {
+        self.week_start
+    }
+
+    /// The months from January to the fiscal year's first month.
+    #[must_use]
+    pub fn fiscal_month_offset(&self) -> u8 {
+        self.fiscal_month_offset
+    }
+
     /// Warnings that are turned off.
     #[must_use]
     pub fn silenced(&self) -> &[Code] {
@@ -103,31 +139,25 @@ impl Reader<'_> {
         self.diagnostics.push(Diagnostic::new(code, span, message).with_help(help));
     }
 
-    fn read(mut self, root: &Node) -> Project {
+    fn read(mut self, root: &Node, source: &str) -> Project {
         let text = |key: &str| root.get(key).and_then(Node::text);
         if let Some(lint) = root.get("lint") {
             self.lint(lint);
         }
-        self.defaults_only(root);
+        let months = root.get("fiscal_month_offset");
+        if let Some((node, (message, help))) = months.and_then(|node| Some((node, too_many_months(node)?))) {
+            self.report(Code::WrongShape, node.span, message, help);
+        }
         Project {
             dialect: text("dialect").and_then(|name| name.parse().ok()),
             specs: text("specs").map(str::to_owned),
             tests: text("tests").map(str::to_owned),
             timezone: text("timezone").map(str::to_owned),
             blank_zero: text("blanks") == Some("zero"),
+            week_start: root.get("week_start").and_then(weekday).unwrap_or_default(),
+            fiscal_month_offset: months.and_then(fiscal_months).unwrap_or_default(),
             silenced: self.silenced,
-        }
-    }
-
-    fn defaults_only(&mut self, root: &Node) {
-        for (key, value) in root.pairs().unwrap_or_default() {
-            let built = DEFAULTS_ONLY.iter().find(|(name, _)| key.text() == Some(name));
-            if let (Some((name, built)), Some(text)) = (built, value.text())
-                && !text.eq_ignore_ascii_case(built)
-            {
-                let message = format!("another `{name}` than `{built}` is not built yet");
-                self.report(Code::LaterKey, key.span, message, format!("leave it out, or write `{name}: {built}`"));
-            }
+            environments: root.get("environments").map(|node| environments(node, source)).unwrap_or_default(),
         }
     }
 
@@ -172,6 +202,29 @@ impl Reader<'_> {
     }
 }
 
+/// What else an environment says is read by the commands that it is for.
+fn environments(value: &Node, source: &str) -> Vec<Environment> {
+    let pairs = value.pairs().unwrap_or_default().iter();
+    let environment = |(key, value): &(Node, Node)| {
+        let text = |key: &str| value.get(key).and_then(Node::text);
+        Some(Environment {
+            name: key.text()?.to_owned(),
+            connection: text("connection").map(str::to_owned),
+            protected: value.get("protected").and_then(Node::boolean) == Some(true),
+            dialect: text("dialect").and_then(|name| name.parse().ok()),
+            vars: value.get("vars").filter(|vars| vars.pairs().is_some()).map(|vars| written(vars, source)),
+        })
+    };
+    pairs.filter_map(environment).collect()
+}
+
+/// The YAML of a node as it is written, its first line indented like the others.
+fn written(node: &Node, source: &str) -> String {
+    let before = source.get(..node.span.start as usize).unwrap_or_default();
+    let indent = before.chars().rev().take_while(|c| *c != '\n').count();
+    format!("{}{}", " ".repeat(indent), node.span.text(source).trim_end())
+}
+
 fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
@@ -208,14 +261,22 @@ lint: {W0412: off, W0210: on}
         assert_eq!(faults, []);
         assert_eq!((project.dialect().map(Dialect::name), project.specs()), (Some("snowflake"), Some("metrics/")));
         assert_eq!((project.blanks_as_zero(), project.silenced()), (true, &[Code::CountOfCondition][..]));
+        let [production, development] = project.environments() else { panic!("two environments") };
+        assert_eq!((production.name.as_str(), production.protected), ("production", true));
+        assert_eq!((development.connection.as_deref(), development.protected), (Some("dev_warehouse"), false));
+        let vars = |text: &str| Project::from_text(text).0.environments().first().and_then(|e| e.vars.clone());
+        let block = "environments:\n  dev:\n    vars:\n      a: 1\n      b: [x,\n        y]  # c\n    schema: s\n";
+        assert_eq!(vars(block).as_deref().map(str::trim), Some("a: 1\n      b: [x,\n        y]  # c"));
+        assert_eq!(vars("environments: {dev: {vars: {a: 1}}}").as_deref().map(str::trim), Some("{a: 1}"));
+        assert_eq!(vars("environments: {dev: {schema: s}}"), None);
     }
 
     #[test]
     fn every_fault_is_found_in_one_run() {
-        let text = "dialekt: x\ndialect: mysql\nweek_start: sunday\nblanks: one\ntimezone: []\nlint: [F0301, W9999]\n";
+        let text = "dialekt: x\ndialect: mysql\nweek_start: someday\nblanks: one\ntimezone: []\nlint: [F0301, W9999]\n";
         assert_eq!(
             faults(text),
-            [("F0802", 0), ("F0804", 20), ("F0805", 26), ("F0804", 53), ("F0804", 67), ("F0804", 77), ("F0804", 84)]
+            [("F0802", 0), ("F0804", 20), ("F0804", 38), ("F0804", 54), ("F0804", 68), ("F0804", 78), ("F0804", 85)]
         );
         assert_eq!(faults(""), []);
         assert_eq!(faults("- a"), [("F0804", 0)]);

@@ -1,5 +1,7 @@
 //! What must hold of the model is checked against the columns that it has.
 
+use rustc_hash::FxHashSet;
+
 use super::compile::Run;
 use super::formulas::Formulas;
 use super::load::Text;
@@ -36,11 +38,10 @@ impl Run<'_> {
         }
         for example in &self.spec.examples {
             let rows = example.expect.get("rows").and_then(Node::items).unwrap_or_default();
-            let mut columns: Vec<&str> = Vec::new();
+            let mut columns = FxHashSet::default();
             for (key, _) in rows.iter().filter_map(Node::pairs).flatten() {
                 // A name is wrong once, not in every row.
-                if let Some(name) = key.text().filter(|name| !columns.contains(name)) {
-                    columns.push(name);
+                if let Some(name) = key.text().filter(|name| columns.insert(*name)) {
                     known(name, key.span);
                 }
             }
@@ -70,6 +71,8 @@ impl Run<'_> {
             ordered: true,
             blank_zero: self.spec.blank_zero || options.blank_zero,
             timezone: self.spec.timezone.as_deref().or(options.timezone.as_deref()),
+            calendar: self.calendar(),
+            today: self.spec.today.as_ref().map(|today| &today.value),
             strata: true,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);

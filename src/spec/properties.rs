@@ -1,9 +1,9 @@
 //! The properties of the dbt model: what the compiler knows of its columns, and what the spec passes on.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::Run;
-use super::load::{DbtKeys, DefinitionKeys, Definitions, Text};
+use super::load::{ColumnKeys, DbtKeys, DefinitionKeys, Definitions, Text};
 use crate::dbt::{ColumnDoc, ModelDoc, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::schema::{Column, Relation};
@@ -61,10 +61,11 @@ impl Run<'_> {
                 twice(name, &format!("config: {{{name}: …}}"), inside, node);
             }
         }
+        let inside = in_config("meta").and_then(Node::pairs).unwrap_or_default();
+        let inside: FxHashMap<&str, &Node> = inside.iter().filter_map(|(k, v)| Some((k.text()?, v))).collect();
         for (key, value) in dbt.meta.and_then(Node::pairs).unwrap_or_default() {
-            if let Some((name, first)) =
-                key.text().and_then(|name| Some((name, in_config("meta").and_then(|m| m.get(name))?)))
-            {
+            let name = key.text().unwrap_or_default();
+            if let Some(first) = inside.get(name) {
                 twice(name, "config: {meta: …}", first, value);
             }
         }
@@ -99,11 +100,10 @@ impl Run<'_> {
         if !is_enforced(&self.spec.dbt) {
             return;
         }
-        let typed = |column: &Column| {
-            let said = self.spec.columns.iter().find(|c| c.name.text.eq_ignore_ascii_case(column.name()));
-            said.is_some_and(|said| said.data_type.is_some())
-        };
-        let missing: Vec<&str> = output.columns().iter().filter(|c| !typed(c)).map(Column::name).collect();
+        let typed = self.spec.columns.iter().filter(|said| said.data_type.is_some());
+        let typed: FxHashSet<String> = typed.map(|said| said.name.text.to_lowercase()).collect();
+        let missing: Vec<&str> =
+            output.columns().iter().map(Column::name).filter(|name| !typed.contains(&name.to_lowercase())).collect();
         if let (Some(first), Some(contract)) = (missing.first(), contract(&self.spec.dbt)) {
             let message = format!(
                 "an enforced contract needs the type of every column; {} has none",
@@ -141,7 +141,6 @@ impl Run<'_> {
     /// does where no column does alone.
     pub(super) fn properties(&self, columns: &[Column], grain: &[String], key: Option<String>) -> ModelDoc {
         let dbt = &self.spec.dbt;
-        let beside = self.beside_formulas();
         let mut data_tests = Vec::new();
         if let Some(key) = key {
             // dbt's own way for several columns; a test of a package would need the package.
@@ -149,73 +148,79 @@ impl Run<'_> {
             let unique = Value::Map(vec![("arguments".to_owned(), arguments)]);
             data_tests.push(Value::Map(vec![("unique".to_owned(), unique)]));
         }
-        data_tests.extend(tests(dbt.data_tests));
+        let of_model = tests(dbt.data_tests);
+        let said = self.spec.columns.iter().map(|column| (column.name.text.to_lowercase(), column)).collect();
+        let known = Known { said, beside: self.beside_formulas(), of_model: &of_model };
+        let columns = columns.iter().map(|column| column_doc(column, grain, &known)).collect();
+        data_tests.extend(of_model.iter().cloned());
         ModelDoc {
             name: self.spec.model.text.to_owned(),
             description: self.spec.description.clone(),
             latest_version: dbt.latest_version.map(|node| value(node, Language::Dbt)),
             config: config(dbt),
             data_tests,
-            columns: columns.iter().map(|column| self.column_doc(column, grain, &beside)).collect(),
+            columns,
             versions: versions(dbt, self.spec.model.text),
         }
     }
+}
 
-    fn column_doc(
-        &self,
-        column: &Column,
-        grain: &[String],
-        beside: &FxHashMap<String, (Text<'_>, DefinitionKeys<'_>)>,
-    ) -> ColumnDoc {
-        let said = self.spec.columns.iter().find(|c| c.name.text.eq_ignore_ascii_case(column.name()));
-        let beside = beside.get(&column.name().to_lowercase()).map(|(_, keys)| *keys).unwrap_or_default();
-        let mut own = tests(beside.data_tests);
-        own.extend(
-            tests(said.and_then(|s| s.data_tests)).into_iter().filter(|test| !own.contains(test)).collect::<Vec<_>>(),
-        );
-        // dbt refuses two tests of one name, and a test of the model may name the column.
-        let of_model = tests(self.spec.dbt.data_tests);
-        let names_it = |test: &Value, name: &str| {
-            let argument = test.get(name).and_then(|said| said.get("arguments")?.get("column_name")?.as_text());
-            argument.is_some_and(|argument| argument.eq_ignore_ascii_case(column.name()))
-        };
-        let written = |name: &str| {
-            own.iter().any(|test| test.as_text() == Some(name) || test.get(name).is_some())
-                || of_model.iter().any(|test| names_it(test, name))
-        };
-        let key = grain.iter().any(|g| g.eq_ignore_ascii_case(column.name()));
-        let mut data_tests = Vec::new();
-        if key && !column.is_nullable() && !written("not_null") {
-            data_tests.push(Value::text("not_null"));
-        }
-        if key && grain.len() == 1 && !written("unique") {
-            data_tests.push(Value::text("unique"));
-        }
-        data_tests.extend(own);
-        let mut meta = pairs(beside.meta, Language::Text);
-        for (name, value) in pairs(said.and_then(|s| s.meta), Language::Text) {
-            // What `columns` says is said of the model, and goes before what a formula brings along.
-            meta.retain(|(known, _)| *known != name);
-            meta.push((name, value));
-        }
-        if let Some(omni) = said.and_then(|s| s.omni) {
-            meta.push(("omni".to_owned(), value(omni, Language::Text)));
-        }
-        let mut config = Vec::new();
-        if let Some(tags) = said.and_then(|s| s.tags) {
-            config.push(("tags".to_owned(), Value::List(list(tags, Language::Text))));
-        }
-        if !meta.is_empty() {
-            config.push(("meta".to_owned(), Value::Map(meta)));
-        }
-        ColumnDoc {
-            name: column.name().to_owned(),
-            description: column.about().unwrap_or_default().to_owned(),
-            data_type: said.and_then(|s| s.data_type).map(|node| value(node, Language::Dbt)),
-            constraints: said.and_then(|s| s.constraints).map(|node| list(node, Language::Dbt)).unwrap_or_default(),
-            config,
-            data_tests,
-        }
+/// What is said of columns, by their names in small letters, and the tests of the model, which may name columns.
+struct Known<'k> {
+    said: FxHashMap<String, &'k ColumnKeys<'k>>,
+    beside: FxHashMap<String, (Text<'k>, DefinitionKeys<'k>)>,
+    of_model: &'k [Value],
+}
+
+fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc {
+    let name = column.name().to_lowercase();
+    let said = known.said.get(&name).copied();
+    let beside = known.beside.get(&name).map(|(_, keys)| *keys).unwrap_or_default();
+    let mut own = tests(beside.data_tests);
+    own.extend(
+        tests(said.and_then(|s| s.data_tests)).into_iter().filter(|test| !own.contains(test)).collect::<Vec<_>>(),
+    );
+    // dbt refuses two tests of one name, and a test of the model may name the column.
+    let names_it = |test: &Value, name: &str| {
+        let argument = test.get(name).and_then(|said| said.get("arguments")?.get("column_name")?.as_text());
+        argument.is_some_and(|argument| argument.eq_ignore_ascii_case(column.name()))
+    };
+    let written = |name: &str| {
+        own.iter().any(|test| test.as_text() == Some(name) || test.get(name).is_some())
+            || known.of_model.iter().any(|test| names_it(test, name))
+    };
+    let key = grain.iter().any(|g| g.eq_ignore_ascii_case(column.name()));
+    let mut data_tests = Vec::new();
+    if key && !column.is_nullable() && !written("not_null") {
+        data_tests.push(Value::text("not_null"));
+    }
+    if key && grain.len() == 1 && !written("unique") {
+        data_tests.push(Value::text("unique"));
+    }
+    data_tests.extend(own);
+    let mut meta = pairs(beside.meta, Language::Text);
+    let of_columns = pairs(said.and_then(|s| s.meta), Language::Text);
+    // What `columns` says is said of the model, and goes before what a formula brings along.
+    let replaced: FxHashSet<&str> = of_columns.iter().map(|(name, _)| name.as_str()).collect();
+    meta.retain(|(name, _)| !replaced.contains(name.as_str()));
+    meta.extend(of_columns);
+    if let Some(omni) = said.and_then(|s| s.omni) {
+        meta.push(("omni".to_owned(), value(omni, Language::Text)));
+    }
+    let mut config = Vec::new();
+    if let Some(tags) = said.and_then(|s| s.tags) {
+        config.push(("tags".to_owned(), Value::List(list(tags, Language::Text))));
+    }
+    if !meta.is_empty() {
+        config.push(("meta".to_owned(), Value::Map(meta)));
+    }
+    ColumnDoc {
+        name: column.name().to_owned(),
+        description: column.about().unwrap_or_default().to_owned(),
+        data_type: said.and_then(|s| s.data_type).map(|node| value(node, Language::Dbt)),
+        constraints: said.and_then(|s| s.constraints).map(|node| list(node, Language::Dbt)).unwrap_or_default(),
+        config,
+        data_tests,
     }
 }
 

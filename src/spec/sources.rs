@@ -1,5 +1,7 @@
 //! What a spec reads: the relation of `from` and those that steps join, each once.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::joins::Joined;
 use super::load::{Spec, Step};
 use crate::dbt::{self, From};
@@ -25,6 +27,10 @@ pub(super) struct ReadSource {
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     pub all: Vec<ReadSource>,
+    /// Their places, by what dbt would read.
+    places: FxHashMap<String, usize>,
+    /// The names of all, in lower case.
+    called: FxHashSet<String>,
 }
 
 /// What a join's `to` is.
@@ -63,11 +69,7 @@ impl Sources {
     }
 
     fn place(&self, from: &From) -> Option<usize> {
-        let select = dbt::import(from, "");
-        self.all.iter().position(|source| match (from, &source.from) {
-            (From::Table(a), From::Table(b)) if a.contains('.') => a == b,
-            _ => source.select == select,
-        })
+        self.places.get(&key(from)).copied()
     }
 
     fn add(&mut self, from: &From, dialect: Dialect, names: &mut CteNames) {
@@ -80,17 +82,18 @@ impl Sources {
             other => written(other.name()),
         };
         // Two tables of one name in different schemas: the second is called by its schema too.
-        let taken = self.all.iter().any(|source| source.from.name().eq_ignore_ascii_case(from.name()));
-        let wanted = if taken { from.long_name() } else { from.name().to_owned() };
+        let first = self.called.insert(from.name().to_lowercase());
+        let wanted = if first { from.name().to_owned() } else { from.long_name() };
         let name = names.choose(&wanted);
         let select = dbt::import(from, &table);
+        self.places.insert(key(from), self.all.len());
         self.all.push(ReadSource { from: from.clone(), table, import: written(&name), name, select });
     }
 }
 
 impl Sources {
     /// A query as dbt is to read it: each source that it reads is imported once.
-    pub fn dbt_sql(&self, tree: &Tree, query: &Query) -> String {
+    pub fn dbt_sql(&self, tree: &Tree, query: &Query, protect: impl Fn(&str) -> String) -> String {
         let is_read = |place: usize| {
             let selects = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
             let mut read = selects.flat_map(|s| s.from.iter().chain(s.joins.iter().map(|join| &join.source)));
@@ -103,12 +106,21 @@ impl Sources {
         let mut sql = String::new();
         sql::write_query(tree, query, &inputs, &mut sql);
         // Markers of Jinja come from the analyst's texts; those of the imports are the only ones that dbt is to see.
-        let mut texts = dbt::protect(&sql);
+        let mut texts = protect(&sql);
         for (source, _) in all().filter(|(_, read)| **read) {
             texts = texts.replacen('\u{1}', &source.select, 1);
         }
         texts
     }
+}
+
+/// The same for the same relation: `orders` is the model that `ref('orders')` is.
+fn key(from: &From) -> String {
+    let table = match from {
+        From::Table(table) => table,
+        _ => "",
+    };
+    dbt::import(from, table)
 }
 
 /// The step that a join names, where it is one: any step of the spec, earlier or not.

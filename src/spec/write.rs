@@ -127,11 +127,13 @@ impl Run<'_> {
         let mut plain = String::new();
         let tables = self.sources.all.iter().map(|source| Input { name: &source.table, import: None });
         sql::write_query(tree, &query, &tables.collect::<Vec<_>>(), &mut plain);
+        let plain = self.query_on_its_day(plain);
         if body.limit.is_none() {
             body.order_by.clear();
         }
         query.body = body;
-        let model = self.sources.dbt_sql(tree, &query);
+        let in_dbt = |query: &Query| self.sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, dbt::protect));
+        let model = in_dbt(&query);
         if model.len().max(plain.len()) > options.limits.output {
             compiled.diagnostics.push(
                 Diagnostic::new(
@@ -165,7 +167,7 @@ impl Run<'_> {
         let formulas = |sql: &str| dbt::sealed_sql(sql, &spec_name, std::iter::empty());
         let test = |test: &SingleMatch| ModelTest {
             name: test.name.clone(),
-            sql: formulas(&format!("-- {}\n{}", dbt::protect(&test.about), self.sources.dbt_sql(tree, &test.query))),
+            sql: formulas(&format!("-- {}\n{}", dbt::protect(&test.about), in_dbt(&test.query))),
         };
         let tests = self.unproven.iter().map(test).collect();
         compiled.model = Some(Model {

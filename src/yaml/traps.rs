@@ -64,6 +64,18 @@ pub(super) fn empty_block(source: &str, span: Span) -> Option<Diagnostic> {
     Some(Line::at(source, span.start).mending(Diagnostic::new(Code::InvalidYaml, place, message)))
 }
 
+/// Bytes on either side of a fault that are looked at.
+const LENGTH: usize = 4_096;
+
+/// The last place up to this one where a character begins, or the text's end.
+fn floor(source: &str, at: usize) -> usize {
+    let mut at = at.min(source.len());
+    while !source.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
 /// A line of the file.
 struct Line<'s> {
     source: &'s str,
@@ -79,10 +91,14 @@ struct Pair<'s> {
 }
 
 impl<'s> Line<'s> {
+    /// The line that holds this place, or so much of it as a person writes: a file may be one line with many faults.
     fn at(source: &'s str, offset: u32) -> Self {
         let offset = (offset as usize).min(source.len());
-        let start = source.get(..offset).unwrap_or_default().rfind('\n').map_or(0, |i| i + 1);
-        let text = source.get(start..).and_then(|rest| rest.split('\n').next()).unwrap_or_default();
+        let from = floor(source, offset.saturating_sub(LENGTH));
+        let before = source.get(from..offset).unwrap_or_default();
+        let start = from + before.rfind('\n').map_or(0, |i| i + 1);
+        let window = source.get(start..floor(source, offset + LENGTH)).unwrap_or_default();
+        let text = window.split('\n').next().unwrap_or_default();
         Self { source, text: text.trim_end_matches('\r'), start: start as u32 }
     }
 
@@ -109,7 +125,8 @@ impl<'s> Line<'s> {
     /// Whether the value goes on in the next line.
     fn goes_on(&self) -> bool {
         let indent = |line: &str| line.len() - line.trim_start().len();
-        let rest = self.source.get(self.start as usize + self.text.len()..).unwrap_or_default();
+        let end = self.start as usize + self.text.len();
+        let rest = self.source.get(end..floor(self.source, end + LENGTH)).unwrap_or_default();
         let next = rest.lines().skip(1).find(|line| !line.trim().is_empty());
         next.is_some_and(|next| indent(next) > indent(self.text) && !next.trim_start().starts_with('-'))
     }
@@ -146,8 +163,8 @@ impl<'s> Line<'s> {
                 "" => return None,
                 _ => begins("begins a text in quotes, and this one ends before the value does"),
             },
-            '{' if rest_behind(pair.value, '}')? != "" => begins("begins a mapping"),
-            '[' if rest_behind(pair.value, ']')? != "" => begins("begins a list"),
+            '{' if !rest_behind(pair.value, '}')?.is_empty() => begins("begins a mapping"),
+            '[' if !rest_behind(pair.value, ']')?.is_empty() => begins("begins a list"),
             '*' => begins("refers to an anchor"),
             '&' => begins("names an anchor"),
             '!' => begins("begins a tag"),

@@ -66,6 +66,10 @@ fn every_option() {
         .show(&["compile", "status & region & SUM(amount)", "--group-by", "status, region"])
         .show(&["compile", "status & region & SUM(amount)", "--group-by", "status", "--group-by", "region"])
         .show(&["compile", "OFFSET(SUM(amount), -1)", "--group-by", "month", "--order-by", "month desc"])
+        .show(&["compile", "OFFSET(SUM(amount), -1)", "--group-by", "status,month", "--order-by", "month"])
+        .show(&["compile", "SUM(FIRST(amount):amount)", "--order-by", "month", "--context", "row"])
+        .show(&["compile", "amount / SUM(amount:amount)", "--context", "row"])
+        .show(&["compile", "RANK(amount)", "--context", "row", "--dialect", "bigquery"])
         .show(&[
             "compile",
             "OFFSET(SUM(amount), -1)",

@@ -56,7 +56,8 @@ fn faults(documents: &[(&str, Value)]) -> Option<Vec<Option<String>>> {
     let Some(dbt) = std::env::var_os("FORMULAC_DBT").filter(|v| !v.is_empty()) else {
         let required = std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_some_and(|v| !v.is_empty());
         assert!(!required, "FORMULAC_DBT is not set, and FORMULAC_REQUIRE_ENGINES is");
-        writeln!(std::io::stderr(), "SKIPPED cli::json_schema: FORMULAC_DBT is not set").unwrap();
+        writeln!(std::io::stderr(), "SKIPPED cli::json_schema: FORMULAC_DBT is not set")
+            .expect("standard error is open");
         return None;
     };
     let python = Path::new(&dbt).with_file_name("python");

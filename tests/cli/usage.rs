@@ -8,7 +8,7 @@ use crate::run::Place;
 fn help() {
     let mut place = Place::new("help");
     place.show(&["--help"]);
-    for command in ["compile", "query", "model", "check", "explain", "functions"] {
+    for command in ["init", "compile", "query", "model", "preview", "check", "explain", "functions"] {
         place.show(&[command, "-h"]);
     }
     assert_snapshot!(place.transcript());
@@ -22,6 +22,8 @@ fn wrong_usage() {
     place.write("f.fx", "a = 1\n");
     for args in [
         &[][..],
+        &["init", "--example"],
+        &["init", "--example", "x", "--dialect", "duckdb"],
         &["compile"],
         &["compile", "a", "b"],
         &["compile", "a", "--file", "f.fx"],
@@ -37,6 +39,15 @@ fn wrong_usage() {
         &["query"],
         &["model"],
         &["model", "m.yml", "--check"],
+        &["preview"],
+        &["preview", "m.yml", "--limit", "0"],
+        &["preview", "m.yml"],
+        &["preview", "m.yml", "--engine", "duckdb"],
+        &["preview", "m.yml", "--engine", "dbt"],
+        &["preview", "m.yml", "--engine", "dbt", "--data", "."],
+        &["preview", "m.yml", "--engine", "duckdbb"],
+        &["preview", "m.yml", "--engine", "mysql://me:secret@host/db"],
+        &["preview", "m.yml", "--data", "."],
         &["check"],
         &["check", "-", "--fix"],
         &["explain"],
@@ -65,12 +76,10 @@ fn later_subcommands() {
         "fmt",
         "generate",
         "impact",
-        "init",
         "lineage",
         "log",
         "lsp",
         "plan",
-        "preview",
         "promote",
         "pull",
         "push",

@@ -207,5 +207,5 @@ fn table(mut columns: Vec<TestColumn>, mut rows: Vec<Vec<Json>>) -> TestTable {
     for (number, row) in (1..).zip(&mut rows) {
         row.insert(0, Json::from(number));
     }
-    TestTable { name: TABLE.to_owned(), columns, rows }
+    TestTable { name: TABLE.to_owned(), columns, key: Vec::new(), rows }
 }

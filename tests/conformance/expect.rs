@@ -20,6 +20,8 @@ pub struct TestColumn {
 pub struct TestTable {
     pub name: String,
     pub columns: Vec<TestColumn>,
+    /// What tells the rows apart, where the compiler is told.
+    pub key: Vec<String>,
     pub rows: Vec<Vec<Json>>,
 }
 
@@ -112,7 +114,8 @@ fn dialect_name(node: &Node, name: &str) -> Result<String> {
 impl TestTable {
     /// The compiler's knowledge of the table.
     pub fn relation(&self) -> Relation {
-        self.columns.iter().fold(Relation::new(self.name.as_str()), |relation, column| {
+        let relation = Relation::new(self.name.as_str()).primary_key(self.key.iter().map(String::as_str));
+        self.columns.iter().fold(relation, |relation, column| {
             relation.with(Column::new(column.name.as_str(), column.ty).nullable(column.nullable))
         })
     }

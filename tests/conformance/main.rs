@@ -16,6 +16,7 @@ mod formula;
 mod function_cases;
 mod harness_checks;
 mod hostile_text;
+mod join_tests;
 mod report;
 mod scoreboard;
 mod spec_case;
@@ -30,6 +31,11 @@ fn functions() {
 #[test]
 fn specs() {
     spec_cases::run();
+}
+
+#[test]
+fn tests_of_joins_tell_of_several_rows() {
+    join_tests::run();
 }
 
 #[test]

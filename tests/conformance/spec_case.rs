@@ -20,6 +20,8 @@ pub struct SpecCase {
     pub tables: Vec<TestTable>,
     pub expected: Output,
     pub unordered: bool,
+    /// No schema says the tables' columns.
+    pub untyped: bool,
     pub refused: Option<String>,
     /// The code with which this version refuses what a later one builds; the rows are what it will give.
     pub later: Option<String>,
@@ -72,11 +74,8 @@ fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
         spec: map.need("spec")?.text()?.to_owned(),
         tables: tables.map_or(Ok(Vec::new()), |tables| read_tables(&tables))?,
         expected,
-        unordered: match map.take("unordered").map(|node| node.scalar().cloned()).transpose()? {
-            None | Some(Json::Bool(false)) => false,
-            Some(Json::Bool(true)) => true,
-            Some(_) => return node.error("`unordered` is true or false"),
-        },
+        unordered: truth(node, "unordered", map.take("unordered"))?,
+        untyped: truth(node, "untyped", map.take("untyped"))?,
         refused,
         later: map.take("later").map(|node| node.text().map(str::to_owned)).transpose()?,
         unsupported: refusals(map.take("unsupported"))?,
@@ -86,11 +85,20 @@ fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
     Ok(case)
 }
 
+fn truth(case: &Node, key: &str, node: Option<Node>) -> Result<bool> {
+    match node.map(|node| node.scalar().cloned()).transpose()? {
+        None | Some(Json::Bool(false)) => Ok(false),
+        Some(Json::Bool(true)) => Ok(true),
+        Some(_) => case.error(format!("`{key}` is true or false")),
+    }
+}
+
 fn read_tables(node: &Node) -> Result<Vec<TestTable>> {
     let mut tables = Vec::new();
     for (name, node) in node.map()?.into_entries() {
         let mut map = node.map()?;
         let columns = columns(&map.need("types")?)?;
+        let key = map.take("key").map_or(Ok(Vec::new()), |node| node.texts())?;
         let mut rows = Vec::new();
         for node in map.need("rows")?.list()? {
             let mut map = node.map()?;
@@ -98,7 +106,7 @@ fn read_tables(node: &Node) -> Result<Vec<TestTable>> {
             map.finish()?;
         }
         map.finish()?;
-        tables.push(TestTable { name, columns, rows });
+        tables.push(TestTable { name, columns, key, rows });
     }
     Ok(tables)
 }

@@ -74,6 +74,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("F0701", "files are written by the command only: tests/cli"),
     ("F0813", "several specs are compiled by the command only: tests/cli"),
     ("F0822", "files are read by the command only: tests/cli"),
+    ("F0823", "engines are run by the command only: tests/cli"),
     ("F0505", "no function of this version is volatile"),
     ("F0901", "a fault of formulac itself"),
 ];

@@ -1,9 +1,10 @@
-//! The example project, as its user runs it: formulac compiles `metrics/*.yml`, dbt builds the
-//! models on DuckDB, and the tables hold the rows of `expected/`. The same specs, as plain queries,
-//! give these rows on the stand-in of every warehouse.
+//! The example project, as its user runs it: `formulac init --example` writes it, formulac compiles
+//! `metrics/*.yml`, dbt builds the models on DuckDB and on a Postgres server, and the tables hold the
+//! rows of `expected/`. The same specs, as plain queries, give these rows on the stand-in of every
+//! warehouse, and `formulac preview` shows them.
 //!
 //! Tools come by environment variables: `FORMULAC_DBT` is the dbt program, `FORMULAC_PYTHON` the
-//! Python of the test tools (`tests/oracle`). Without them a test says that it is skipped, and with
+//! Python of the test tools (`tests/oracle`), `FORMULAC_DUCKDB` the program `duckdb`. Without them a test says that it is skipped, and with
 //! `FORMULAC_REQUIRE_ENGINES` set it fails instead.
 
 mod compare;
@@ -11,13 +12,14 @@ mod passed_on;
 mod project;
 mod tools;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use compare::{Names, difference};
 use project::Expected;
 use serde_json::{Value, json};
-use tools::{answers, contents, copy, json_lines, read_json, run, run_with_input, scratch, tool, write};
+use tools::{Server, answers, contents, json_lines, read_json, run, run_with_input, scratch, tool, write};
 
 #[test]
 fn every_metric_has_expected_rows() {
@@ -52,51 +54,160 @@ fn dbt_builds_the_expected_tables() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
         return;
     };
-    let project = scratch("dbt");
-    copy(&project::folder(), &project);
-
-    generate(&project);
+    let project = begun("dbt");
+    generate(&project, "duckdb");
     let written = || (contents(&project.join("models/formulac")), contents(&project.join("tests/formulac")));
     let first = written();
-    generate(&project);
+    generate(&project, "duckdb");
     assert_eq!(first, written(), "a second run changes nothing");
 
-    let expected = Expected::all();
-    let manifest = build(&dbt, &project);
-    let node = |model: &str| &manifest["nodes"][format!("model.subscription_business.{model}")];
-    let queries: Vec<_> = expected
-        .iter()
-        .map(|expected| {
-            let node = node(&expected.model);
-            for column in &expected.columns {
-                let described = node["columns"][column]["description"].as_str().unwrap_or_default();
-                assert!(!described.is_empty(), "{}.{column} is not described", expected.model);
-            }
-            json!({"id": expected.model, "sql": select(&node["relation_name"], &expected.order_by)})
-        })
-        .collect();
-
+    let manifest = build(&dbt, &project, &[]);
+    for expected in Expected::all() {
+        let node = node(&manifest, &expected.model);
+        for column in &expected.columns {
+            let described = node["columns"][column]["description"].as_str().unwrap_or_default();
+            assert!(!described.is_empty(), "{}.{column} is not described", expected.model);
+        }
+    }
     let mut reader = Command::new(python);
-    reader
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/duckdb_rows.py"))
-        .arg(project.join(DATABASE));
-    let answers = answers(&run_with_input(&mut reader, &json_lines(&queries)).stdout);
-    let problems: Vec<_> =
-        expected.iter().filter_map(|expected| difference(expected, &answers, Names::Exact)).collect();
-    assert!(problems.is_empty(), "{}", problems.join("\n\n"));
+    reader.arg(script("duckdb_rows.py")).arg(project.join(DATABASE));
+    has_expected_rows(&manifest, &mut reader);
+    previews_with_dbt(&project);
+    a_second_match_is_told(&dbt, &project);
+}
 
-    // With a second line of one customer in June the join finds two, and its test tells of the one customer.
+/// The same on a Postgres server, which lives as long as the test.
+#[test]
+fn dbt_builds_the_expected_tables_on_postgres() {
+    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
+        return;
+    };
+    let server = Server::start(&python);
+    let project = begun("dbt_postgres");
+    generate(&project, "postgres");
+    let manifest = build(&dbt, &project, &[("DBT_TARGET", "pg"), ("PGHOST", &server.folder), ("PGUSER", "oracle")]);
+    let mut reader = Command::new(python);
+    reader.arg(script("postgres_server.py")).arg("rows").arg(&server.folder);
+    has_expected_rows(&manifest, &mut reader);
+
+    // The seeds that dbt has loaded, and the files without dbt.
+    let url = format!("postgres://oracle:unused@/postgres?host={}&options=-csearch_path%3Danalytics", server.folder);
+    previews(&project, &["--engine", &url]);
+    let url = format!("postgres://oracle:unused@/postgres?host={}", server.folder);
+    previews(&project, &["--engine", &url, "--data", "seeds"]);
+    let said = fails(&project, &["preview", "metrics/customer_ltv.yml", "--engine", &url, "--quiet"]);
+    let place = "<query>:4:6: error[F0823]: Postgres failed: relation \"invoices\" does not exist";
+    assert!(said.contains(place) && !said.contains("unused"), "{said}");
+    let said =
+        fails(&project, &["preview", "metrics/customer_ltv.yml", "--engine", "postgres://me:unused@/x?host=/nowhere"]);
+    assert!(said.contains("F0823") && !said.contains("unused"), "{said}");
+}
+
+#[test]
+fn duckdb_previews_the_expected_rows() {
+    if tool("FORMULAC_DUCKDB").is_some() {
+        previews(&begun("preview"), &["--data", "seeds"]);
+    }
+}
+
+/// The example as `init` writes it.
+fn begun(name: &str) -> PathBuf {
+    let folder = scratch(name);
+    formulac(&folder, &["init", "--example", "shop"]);
+    let project = folder.join("shop");
+    let seeds = contents(&project::folder().join("seeds"));
+    assert_eq!(contents(&project.join("seeds")).len(), seeds.len());
+    project
+}
+
+/// Every spec shows its expected rows in their order.
+fn previews(project: &Path, args: &[&str]) {
+    for expected in Expected::all() {
+        let spec = spec_path(&expected.model);
+        let call = ["preview", &spec, "--schema", "schema.yml", "--limit", "100", "--json", "--quiet"];
+        let answer = preview(&formulac(project, &[&call[..], args].concat()));
+        let answers = BTreeMap::from([(expected.model.clone(), answer)]);
+        if let Some(problem) = difference(&expected, &answers, Names::Exact) {
+            panic!("{problem}");
+        }
+    }
+}
+
+/// dbt gives a model's rows in no order, so one row is looked at.
+fn previews_with_dbt(project: &Path) {
+    let expected = Expected::all().into_iter().find(|expected| expected.model == "customer_ltv").expect("the metric");
+    let out = formulac(project, &["preview", "metrics/customer_ltv.yml", "--env", "dev", "--json", "--quiet"]);
+    let answers = BTreeMap::from([(expected.model.clone(), preview(&out))]);
+    assert_eq!(difference(&expected, &answers, Names::Exact), None);
+    write(&project.join("wrong.yml"), "model: wrong\nfrom: invoices\ndefinitions: a = SUM(revenuex)\n");
+    let said = fails(project, &["preview", "wrong.yml"]);
+    assert!(
+        said.contains("error[F0823]: dbt failed: Binder Error: Referenced column \"revenuex\" not found"),
+        "{said}"
+    );
+}
+
+/// What the command says when an engine fails.
+fn fails(folder: &Path, args: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
+    command.args(args).args(["--output-format", "concise"]).current_dir(folder).env_remove("FORMULAC_ENV");
+    let output = command.output().expect("formulac runs");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(5), &b""[..]));
+    String::from_utf8(output.stderr).expect("messages are UTF-8")
+}
+
+/// With a second line of one customer in June the join finds two, and its test tells of the one customer.
+fn a_second_match_is_told(dbt: &Path, project: &Path) {
     let seed = project.join("seeds/subscriptions.csv");
     write(&seed, &format!("{}27,C01,Benelux,Active,Monthly,1.00,2024-06-01\n", project::read(&seed)));
-    let mut again = dbt_command(&dbt, &project);
+    let mut again = dbt_command(dbt, project);
     again.args(["--select", "subscriptions", JOIN_TEST]);
     let output = again.output().expect("dbt runs");
-    let results = artifact(&project, "run_results.json");
+    let results = artifact(project, "run_results.json");
     let of_test = |result: &&Value| project::text(&result["unique_id"]) == format!("test.{PROJECT}.{JOIN_TEST}");
     let result = results["results"].as_array().and_then(|all| all.iter().find(of_test)).cloned();
     let log = String::from_utf8_lossy(&output.stdout);
     let result = result.unwrap_or_else(|| panic!("{JOIN_TEST} did not run\n{log}"));
     assert_eq!((&result["status"], &result["failures"]), (&json!("fail"), &json!(1)), "{log}");
+}
+
+/// The rows of a preview with decimals, which it writes as texts, as numbers.
+fn preview(out: &str) -> Value {
+    let answer: Value = serde_json::from_str(out).expect("a JSON object");
+    assert_eq!((&answer["more"], &answer["diagnostics"]), (&json!(false), &json!([])));
+    let columns = answer["columns"].as_array().expect("columns");
+    let is_decimal: Vec<_> = columns.iter().map(|column| column["type"] == "decimal").collect();
+    let value = |(value, is_decimal): (&Value, &bool)| match value.as_str().filter(|_| *is_decimal) {
+        Some(text) => json!(text.parse::<f64>().expect("a number")),
+        None => value.clone(),
+    };
+    let row = |row: &Value| row.as_array().expect("a row").iter().zip(&is_decimal).map(value).collect::<Value>();
+    let rows: Vec<_> = answer["rows"].as_array().expect("rows").iter().map(row).collect();
+    json!({"columns": columns.iter().map(|column| &column["name"]).collect::<Vec<_>>(), "rows": rows})
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project").join(name)
+}
+
+fn node<'m>(manifest: &'m Value, model: &str) -> &'m Value {
+    &manifest["nodes"][format!("model.subscription_business.{model}")]
+}
+
+/// The tables that dbt has built hold the expected rows; `reader` is asked for them.
+fn has_expected_rows(manifest: &Value, reader: &mut Command) {
+    let expected = Expected::all();
+    let queries: Vec<_> = expected
+        .iter()
+        .map(|expected| {
+            let relation = &node(manifest, &expected.model)["relation_name"];
+            json!({"id": expected.model, "sql": select(relation, &expected.order_by)})
+        })
+        .collect();
+    let answers = answers(&run_with_input(reader, &json_lines(&queries)).stdout);
+    let problems: Vec<_> =
+        expected.iter().filter_map(|expected| difference(expected, &answers, Names::Exact)).collect();
+    assert!(problems.is_empty(), "{}", problems.join("\n\n"));
 }
 
 #[test]
@@ -170,11 +281,11 @@ fn spec_path(model: &str) -> String {
 }
 
 /// Writes the models of all specs, as the example's README says.
-fn generate(project: &Path) {
+fn generate(project: &Path, dialect: &str) {
     let specs: Vec<_> = project::stems("metrics", "yml").iter().map(|model| spec_path(model)).collect();
     let mut args = vec!["model"];
     args.extend(specs.iter().map(String::as_str));
-    args.extend(["--out", "models/formulac", "--dialect", "duckdb", "--schema", "schema.yml"]);
+    args.extend(["--out", "models/formulac", "--dialect", dialect, "--schema", "schema.yml"]);
     formulac(project, &args);
 }
 
@@ -217,8 +328,8 @@ fn artifact(project: &Path, name: &str) -> Value {
 
 /// Builds the project and gives its manifest. Every seed, model and test has to pass: the exit
 /// status alone would not tell of a warning or of a node that was skipped.
-fn build(dbt: &Path, project: &Path) -> Value {
-    let output = run(&mut dbt_command(dbt, project));
+fn build(dbt: &Path, project: &Path, environment: &[(&str, &str)]) -> Value {
+    let output = run(dbt_command(dbt, project).envs(environment.iter().copied()));
     let log = String::from_utf8_lossy(&output.stdout);
     let results = artifact(project, "run_results.json");
     let mut built = Vec::new();

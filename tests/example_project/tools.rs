@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -91,4 +91,33 @@ pub fn answers(output: &[u8]) -> BTreeMap<String, Value> {
     let lines = output.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let values = lines.map(|line| serde_json::from_slice::<Value>(line).expect("a line of JSON"));
     values.map(|answer| (project::text(&answer["id"]), answer)).collect()
+}
+
+/// A Postgres server of this test alone, which is stopped at its end.
+pub struct Server {
+    child: Child,
+    /// The folder of its socket.
+    pub folder: String,
+}
+
+impl Server {
+    pub fn start(python: &Path) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/postgres_server.py");
+        let mut command = Command::new(python);
+        command.arg(script).arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        let mut folder = String::new();
+        let out = child.stdout.as_mut().expect("standard output is a pipe");
+        io::BufReader::new(out).read_line(&mut folder).expect("a line");
+        assert!(!folder.trim().is_empty(), "no Postgres server has started");
+        Self { child, folder: folder.trim().to_owned() }
+    }
+}
+
+impl Drop for Server {
+    /// It stops when its standard input ends.
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
 }

@@ -131,6 +131,34 @@ pub const SPECS: &[Shape] = &[
         let lines: String = (0..n).map(|i| format!("  d{i}: SUM(amount)\n")).collect();
         format!("model: m\nfrom: t\ndefinitions:\n{lines}")
     }),
+    shape("columns with all that is said of them", 10_000, |n| {
+        let formulas: String = (0..n).map(|i| format!("  d{i}: {{formula: SUM(a), meta: {{k{i}: 1}}}}\n")).collect();
+        let said: String = (0..n).map(|i| format!("  d{i}: {{meta: {{a: 1}}, data_tests: [not_null]}}\n")).collect();
+        let rules: String = (0..n).map(|i| format!("  - r{i}: d{i} > 0\n")).collect();
+        format!("model: m\nfrom: t\ndefinitions:\n{formulas}columns:\n{said}rules:\n{rules}")
+    }),
+    shape("flow formulas that never close", 20_000, |n| {
+        let pairs: Vec<String> = (0..n).map(|i| format!("d{i}: SUM((a")).collect();
+        format!("model: m\nfrom: t\ndefinitions: {{{}}}\n", pairs.join(", "))
+    }),
+    shape("anchors and tags in one line", 20_000, |n| {
+        let items: Vec<String> = (0..n).map(|i| format!("&a{i} x, !t y")).collect();
+        format!("model: m\nfrom: t\ngroup_by: [{}]\n", items.join(", "))
+    }),
+    shape("unknown keys", 20_000, |n| {
+        let keys: String = (0..n).map(|i| format!("kez_{i}: 1\n")).collect();
+        format!("model: m\nfrom: t\n{keys}")
+    }),
+    shape("faulty steps", 10_000, |n| {
+        let steps: String = (0..n).map(|i| format!("  - {{name: s{i}, limit: x, definitions: a = 1}}\n")).collect();
+        format!("model: m\nfrom: t\nsteps:\n{steps}")
+    }),
+    shape("rows of examples", 20_000, |n| {
+        let rows: String = (0..n).map(|i| format!("        - {{c{i}: 1}}\n")).collect();
+        format!(
+            "model: m\nfrom: t\ndefinitions: a = COUNT()\nexamples:\n  - name: e\n    given: []\n    expect:\n      rows:\n{rows}"
+        )
+    }),
     shape("chained definitions", 10_000, |n| {
         spec_of(n, |i| if i == 0 { "d0 = SUM(a)".into() } else { format!("d{i} = d{} + 1", i - 1) })
     }),

@@ -32,6 +32,39 @@ pub fn add_months(date: i64, months: i64) -> i64 {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Day,
+    Week,
+    Month,
+    Quarter,
+    Year,
+}
+
+impl Unit {
+    pub const ALL: [Self; 5] = [Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+        }
+    }
+
+    pub fn moved(self, date: i64, count: i64) -> i64 {
+        match self {
+            Self::Day => date + count,
+            Self::Week => date + 7 * count,
+            Self::Month => add_months(date, count),
+            Self::Quarter => add_months(date, 3 * count),
+            Self::Year => add_months(date, 12 * count),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {
     Week,
     Month,

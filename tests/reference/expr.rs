@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::calendar::{Frame, civil};
+use crate::calendar::{Frame, Unit, civil};
 use crate::value::Value;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +76,76 @@ pub enum Aggregate {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Window {
     Offset(Box<Expr>, i64),
+    First(Box<Expr>),
+    Last(Box<Expr>),
+    Row,
+    /// Descending, or not.
+    Rank(Box<Expr>, bool),
+    PercentRank(Box<Expr>),
+    /// Along the calendar.
+    Period(Box<Expr>, i64, Unit),
+    /// An aggregate of the rows from one place to another of a name, where a condition holds.
+    Range {
+        aggregate: Aggregate,
+        condition: Option<Box<Expr>>,
+        of: Box<Expr>,
+        rows: Rows,
+    },
+}
+
+/// Which rows a range holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rows {
+    All,
+    Between(Place, Place),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    First,
+    At(i64),
+    Last,
+}
+
+impl Place {
+    fn write(self, f: &mut fmt::Formatter<'_>, name: &Expr) -> fmt::Result {
+        match self {
+            Self::First => write!(f, "FIRST({name})"),
+            Self::At(0) => write!(f, "{name}"),
+            Self::At(n) => write!(f, "OFFSET({name}, {n})"),
+            Self::Last => write!(f, "LAST({name})"),
+        }
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Offset(x, n) => write!(f, "OFFSET({x}, {n})"),
+            Self::Period(x, n, unit) => write!(f, "PERIODOFFSET({x}, {n}, \"{}\")", unit.name()),
+            Self::First(x) => write!(f, "FIRST({x})"),
+            Self::Last(x) => write!(f, "LAST({x})"),
+            Self::Row => write!(f, "ROW()"),
+            Self::Rank(x, true) => write!(f, "RANK({x})"),
+            Self::Rank(x, false) => write!(f, "RANK({x}, 1)"),
+            Self::PercentRank(x) => write!(f, "PERCENTRANK({x})"),
+            Self::Range { aggregate, condition, of, rows } => {
+                let distinct = *aggregate == Aggregate::CountDistinct;
+                write!(f, "{}(", if distinct { "COUNTUNIQUE" } else { aggregate.name() })?;
+                if let Some(condition) = condition {
+                    write!(f, "{condition}, ")?;
+                }
+                let (from, to) = match rows {
+                    Rows::All => (Place::At(0), Place::At(0)),
+                    Rows::Between(from, to) => (*from, *to),
+                };
+                from.write(f, of)?;
+                write!(f, ":")?;
+                to.write(f, of)?;
+                write!(f, ")")
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,7 +195,14 @@ impl Expr {
 impl Window {
     fn children(&self) -> Vec<&Expr> {
         match self {
-            Self::Offset(x, _) => vec![x],
+            Self::Offset(x, _)
+            | Self::Period(x, ..)
+            | Self::First(x)
+            | Self::Last(x)
+            | Self::Rank(x, _)
+            | Self::PercentRank(x) => vec![x],
+            Self::Row => Vec::new(),
+            Self::Range { condition, of, .. } => condition.iter().chain([of]).map(|x| &**x).collect(),
         }
     }
 }
@@ -160,7 +237,7 @@ impl fmt::Display for Expr {
                 write!(f, ")")
             }
             Self::Aggregate(aggregate, args) => list(f, aggregate.name(), args),
-            Self::Window(Window::Offset(x, n)) => write!(f, "OFFSET({x}, {n})"),
+            Self::Window(window) => write!(f, "{window}"),
         }
     }
 }

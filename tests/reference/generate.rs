@@ -1,8 +1,8 @@
 //! Random specs that mean something: every name is known, every type fits, every order is total where rows depend on it.
 
-use crate::calendar::{Frame, days};
+use crate::calendar::{Frame, Unit, days};
 use crate::database::Table;
-use crate::expr::{Aggregate, Expr, Function, Level, Op, Window};
+use crate::expr::{Aggregate, Expr, Function, Level, Op, Place, Rows, Window};
 use crate::random::Random;
 use crate::spec::{Entry, Keep, Spec, Step};
 use crate::value::{Kind, Value};
@@ -132,9 +132,7 @@ impl Maker<'_> {
             self.step.having = Some(having);
         }
         self.ordered(&scope.leaves.clone());
-        if !self.step.order_by.is_empty() {
-            self.windows(&scope);
-        }
+        self.windows(&scope);
         let key_columns = self.step.group_by.iter().zip(&keys).map(|(e, (_, kind))| (e.output(), *kind));
         let mut columns: Vec<(String, Kind)> = key_columns.collect();
         // What is made of keys alone is a helper.
@@ -169,11 +167,9 @@ impl Maker<'_> {
         }
         if !self.input.grain.is_empty() {
             self.ordered(&scope.leaves.clone());
-            if !self.step.order_by.is_empty() {
-                self.windows(&scope);
-            }
-            self.limited();
         }
+        self.windows(&scope);
+        self.limited();
         let is_defined = |name: &String| self.kinds.iter().any(|(n, _)| n == name);
         let kept = |name: &String| match &self.step.keep {
             Keep::Nothing => false,
@@ -230,21 +226,89 @@ impl Maker<'_> {
 
     fn windows(&mut self, scope: &Scope) {
         let mut scope = Scope { windowed: scope.leaves.clone(), ..scope.clone() };
+        // Of two dates the first is moved, which the interpreter cannot tell where one is empty in all rows.
+        let is_date = |entry: &Entry| scope.leaves.iter().any(|(x, kind)| *x == entry.expr() && *kind == Kind::Date);
+        let dated = self.step.order_by.iter().filter(|(entry, _)| is_date(entry)).count() == 1;
         for _ in 0..self.random.below(3) {
             let (inner, kind) = self.random.pick(&scope.windowed).clone();
-            let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
-            let mut x = Expr::Window(Window::Offset(Box::new(inner.clone()), shift));
-            let mut made = kind;
+            // A helper that is made of keys is no column, which lookups need.
+            let is_column = |maker: &Self, x: &Expr| {
+                let key = maker.step.group_by.iter().any(|e| e.expr() == *x);
+                !maker.step.is_grouped() || key || maker.step.level(x, None) != Level::Row
+            };
+            let drawn = if dated && is_column(self, &inner) && self.random.percent(30) {
+                let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
+                let unit = *self.random.pick(&Unit::ALL);
+                Some((Expr::Window(Window::Period(Box::new(inner.clone()), shift, unit)), kind))
+            } else {
+                self.window(&inner, kind, &scope)
+            };
+            let Some((mut x, mut made)) = drawn else { continue };
+            let kind = if made.is_number() { kind } else { made };
             if kind.is_number() && self.random.percent(50) {
                 let op = *self.random.pick(&[Op::Subtract, Op::Divide, Op::Add]);
                 x = Expr::Binary(op, Box::new(inner), Box::new(x));
-                made = if op == Op::Divide { Kind::Float } else { kind };
+                made = if op == Op::Divide || made == Kind::Float { Kind::Float } else { kind };
             }
             let name = self.name();
             // A window over a window takes another stratum.
             scope.windowed.push((Expr::name(&name), made));
             self.define(name, made, x);
         }
+    }
+
+    /// A value that looks at other rows, and its kind; none where this one cannot be looked at so.
+    fn window(&mut self, inner: &Expr, kind: Kind, scope: &Scope) -> Option<(Expr, Kind)> {
+        let boxed = || Box::new(inner.clone());
+        let ordered = !self.step.order_by.is_empty();
+        let (window, made) = match self.random.below(if ordered { 10 } else { 5 }) {
+            0 if matches!(kind, Kind::Int | Kind::Exact | Kind::Date) => {
+                (Window::Rank(boxed(), self.random.percent(60)), Kind::Int)
+            }
+            1 if matches!(kind, Kind::Int | Kind::Exact | Kind::Date) => (Window::PercentRank(boxed()), Kind::Float),
+            0 | 1 => return None,
+            2..=4 => return self.range(inner, kind, Rows::All, scope),
+            5 => (Window::First(boxed()), kind),
+            6 => (Window::Last(boxed()), kind),
+            7 if self.random.percent(30) => (Window::Row, Kind::Int),
+            7 => {
+                let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
+                (Window::Offset(boxed(), shift), kind)
+            }
+            _ => {
+                let places = [Place::First, Place::First, Place::At(-2), Place::At(-1), Place::At(1), Place::Last];
+                let (from, to) =
+                    (*self.random.pick(&places), *self.random.pick(&[Place::At(0), Place::At(2), Place::Last]));
+                if from == to {
+                    return None;
+                }
+                let (from, to) = if self.random.percent(10) { (to, from) } else { (from, to) };
+                return self.range(inner, kind, Rows::Between(from, to), scope);
+            }
+        };
+        Some((Expr::Window(window), made))
+    }
+
+    fn range(&mut self, inner: &Expr, kind: Kind, rows: Rows, scope: &Scope) -> Option<(Expr, Kind)> {
+        if !matches!(inner, Expr::Name(_) | Expr::Period(..)) {
+            return None;
+        }
+        let all = rows == Rows::All;
+        let (aggregate, made) = match self.random.below(9) {
+            7 if all && kind != Kind::Float => (Aggregate::CountDistinct, Kind::Int),
+            8 if all && kind.is_number() => (Aggregate::Median, Kind::Float),
+            0 | 1 if kind.is_number() => (Aggregate::Sum, kind),
+            2 if kind.is_number() => (Aggregate::Average, Kind::Float),
+            3 if kind.is_number() => (Aggregate::SumIf, kind),
+            4 if kind.is_number() => (Aggregate::AverageIf, Kind::Float),
+            5 => (Aggregate::Count, Kind::Int),
+            _ if kind == Kind::Bool => (Aggregate::CountIf, Kind::Int),
+            _ => (*self.random.pick(&[Aggregate::Min, Aggregate::Max]), kind),
+        };
+        let conditional = matches!(aggregate, Aggregate::SumIf | Aggregate::AverageIf);
+        let condition = conditional.then(|| Box::new(self.with_name(Kind::Bool, scope)));
+        let of = Box::new(inner.clone());
+        Some((Expr::Window(Window::Range { aggregate, condition, of, rows }), made))
     }
 
     fn limited(&mut self) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::calendar::civil;
 use crate::database::Database;
-use crate::expr::{Aggregate, Expr, Function, Level, Op, Window};
+use crate::expr::{Aggregate, Expr, Function, Level, Op, Place, Rows as RangeRows, Window};
 use crate::spec::{Keep, Spec, Step};
 use crate::value::Value;
 
@@ -48,9 +48,13 @@ struct Run<'a> {
     step: &'a Step,
     grouped: bool,
     units: Vec<Unit<'a>>,
-    /// The units in the order of the step, and by unit its partition.
+    /// The units in the order of the step, and by unit its partition, and the one that the spec names.
     order: Vec<usize>,
     partition: Vec<String>,
+    own_partition: Vec<String>,
+    /// By unit: the date that it is ordered by, and what else tells it from others with that date.
+    date: Vec<Value>,
+    beside: Vec<String>,
 }
 
 fn step_of(step: &Step, input: &Rows) -> Rows {
@@ -82,7 +86,16 @@ fn step_of(step: &Step, input: &Rows) -> Rows {
     } else {
         units = left.into_iter().map(|row| Unit { rows: vec![row], keys: HashMap::new() }).collect();
     }
-    let mut run = Run { step, grouped, units, order: Vec::new(), partition: Vec::new() };
+    let mut run = Run {
+        step,
+        grouped,
+        units,
+        order: Vec::new(),
+        partition: Vec::new(),
+        own_partition: Vec::new(),
+        date: Vec::new(),
+        beside: Vec::new(),
+    };
     if let Some(having) = &step.having {
         let holds: Vec<bool> = (0..run.units.len()).map(|i| run.value(having, i, None).truth() == Some(true)).collect();
         let mut holds = holds.into_iter();
@@ -135,8 +148,10 @@ impl Run<'_> {
         } else {
             input_grain.iter().map(|g| Expr::name(g)).collect()
         };
+        let told_apart = grain.clone();
         let rest: Vec<Expr> = grain.into_iter().filter(|x| order.iter().all(|(o, _)| o != x)).collect();
         let by_default = self.grouped && step.partition_by.is_none() && !step.order_by.is_empty();
+        let own_partition = partition.clone();
         let partition = if by_default { rest.clone() } else { partition };
         order.extend(rest.into_iter().map(|x| (x, false)));
         let at = |x: &Expr, unit: usize| match x {
@@ -150,8 +165,10 @@ impl Run<'_> {
         };
         let keys: Vec<Vec<Value>> =
             (0..self.units.len()).map(|unit| order.iter().map(|(x, _)| at(x, unit)).collect()).collect();
-        let partitions =
-            (0..self.units.len()).map(|unit| partition.iter().map(|x| at(x, unit).key()).collect()).collect();
+        let parted = |by: &[Expr]| -> Vec<String> {
+            (0..self.units.len()).map(|unit| by.iter().map(|x| at(x, unit).key()).collect()).collect()
+        };
+        let (partitions, own_partitions) = (parted(&partition), parted(&own_partition));
         let mut arranged: Vec<usize> = (0..self.units.len()).collect();
         if !step.order_by.is_empty() {
             arranged.sort_by(|a, b| {
@@ -162,8 +179,31 @@ impl Run<'_> {
                     .unwrap_or(Ordering::Equal)
             });
         }
+        let dates = |x: &Expr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
+        let keys = step.order_by.iter().map(|(entry, _)| (entry, dates(&entry.expr())));
+        let key = keys.into_iter().find(|(_, values)| values.iter().any(|v| matches!(v, Value::Date(_))));
+        let (date, beside) = match &key {
+            Some((entry, values)) => {
+                let is_key = |x: &Expr| *x == entry.expr() && (self.grouped || step.definition(&entry.name).is_none());
+                let told: Vec<Expr> = match (&step.partition_by, self.grouped, told_apart.iter().any(&is_key)) {
+                    (Some(_), ..) => partition,
+                    (None, _, true) => told_apart.iter().filter(|x| !is_key(x)).cloned().collect(),
+                    (None, true, false) => {
+                        let ordered = |x: &Expr| step.order_by.iter().any(|(e, _)| e.expr() == *x);
+                        told_apart.iter().filter(|x| !ordered(x)).cloned().collect()
+                    }
+                    (None, false, false) => Vec::new(),
+                };
+                let units = 0..self.units.len();
+                let beside = units.map(|unit| told.iter().map(|x| at(x, unit).key()).collect()).collect();
+                (values.clone(), beside)
+            }
+            None => (Vec::new(), Vec::new()),
+        };
+        (self.date, self.beside) = (date, beside);
         self.order = arranged;
         self.partition = partitions;
+        self.own_partition = own_partitions;
     }
 
     /// The value of an expression at a unit.
@@ -210,7 +250,60 @@ impl Run<'_> {
                     None => Value::Null,
                 }
             }
+            Window::First(x) => self.value(x, self.neighbours(unit).0[0], own),
+            Window::Last(x) => self.value(x, *self.neighbours(unit).0.last().expect("it holds the unit"), own),
+            Window::Row => Value::Int(self.neighbours(unit).1 as i64 + 1),
+            Window::Rank(x, descending) => {
+                let (value, others) = self.others(x, unit, own);
+                let before = if *descending { Ordering::Greater } else { Ordering::Less };
+                let ahead = others.iter().filter(|other| other.compare(&value) == Some(before)).count();
+                if value.is_null() { Value::Null } else { Value::Int(ahead as i64 + 1) }
+            }
+            Window::PercentRank(x) => {
+                let (value, others) = self.others(x, unit, own);
+                let smaller = others.iter().filter(|other| other.compare(&value) == Some(Ordering::Less)).count();
+                match others.len() {
+                    _ if value.is_null() => Value::Null,
+                    0 | 1 => Value::Number(0.0),
+                    count => Value::Number(smaller as f64 / (count - 1) as f64),
+                }
+            }
+            Window::Range { aggregate, condition, of, rows } => {
+                let (units, place) = self.neighbours(unit);
+                let at = |end: Place| match end {
+                    Place::First => 0,
+                    Place::At(n) => place as i64 + n,
+                    Place::Last => units.len() as i64 - 1,
+                };
+                let (from, to) = match rows {
+                    RangeRows::All => (at(Place::First), at(Place::Last)),
+                    RangeRows::Between(from, to) => (at(*from.min(to)), at(*from.max(to))),
+                };
+                let seen = units.iter().enumerate().filter(|(i, _)| (from..=to).contains(&(*i as i64)));
+                let args = |unit: usize| {
+                    let condition = condition.iter().map(|x| self.value(x, unit, own));
+                    condition.chain([self.value(of, unit, own)]).collect()
+                };
+                aggregated(*aggregate, &seen.map(|(_, unit)| args(*unit)).collect::<Vec<Vec<Value>>>())
+            }
+            Window::Period(x, n, unit_of_time) => {
+                let Some(Value::Date(date)) = self.date.get(unit) else { return Value::Null };
+                let wanted = Value::Date(unit_of_time.moved(*date, *n));
+                let is = |other: &usize| self.date[*other] == wanted && self.beside[*other] == self.beside[unit];
+                // Of several none is the one.
+                match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
+                    [one] => self.value(x, *one, own),
+                    _ => Value::Null,
+                }
+            }
         }
+    }
+
+    /// The value at a unit, and those of all units of its partition that are there.
+    fn others(&self, x: &Expr, unit: usize, own: Option<&str>) -> (Value, Vec<Value>) {
+        let same = (0..self.units.len()).filter(|u| self.own_partition[*u] == self.own_partition[unit]);
+        let values = same.map(|u| self.value(x, u, own)).filter(|v| !v.is_null()).collect();
+        (self.value(x, unit, own), values)
     }
 
     fn result(&self, input: &Rows) -> Rows {

@@ -61,7 +61,8 @@ pub fn run() {
         let mut batch = Batch::default();
         let mut place = Vec::new();
         for case in cases.iter().take(of(dialect) as usize) {
-            match compiled(case, *dialect) {
+            let panicked = || Err("a panic of the compiler".to_owned());
+            match catch_unwind(AssertUnwindSafe(|| compiled(case, *dialect))).unwrap_or_else(|_| panicked()) {
                 Ok(query) => place.push(Some(batch.add(&query, &case.database.json()))),
                 Err(fault) => {
                     refused.entry(format!("{} {fault}", dialect.name())).or_default().push(case.seed);

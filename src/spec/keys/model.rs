@@ -41,18 +41,26 @@ pub(crate) static MODEL: Keys = Keys {
             .without_effect("nobody is asked yet"),
         Key::new("timezone", Shape::Text, "The time zone in which instants become dates, such as `Europe/Berlin`."),
         Key::new("blanks", Shape::Choice(&["zero"]), "`zero`: blank operands of `+ - *` and of numerators count as 0."),
-        Key::new("today", Shape::Text, "SQL or `var` in place of the current date.").later(),
         Key::new(
-            "week_start",
-            Shape::Weekday,
-            "The day on which weeks begin; `monday` when not said.",
-        )
-        .later(),
+            "today",
+            Shape::Either(&Shape::Text, &Shape::Keys(&TODAY)),
+            "What stands in place of the current date: a date, `var('run_date')`, or SQL.",
+        ),
+        Key::new("week_start", Shape::Weekday, "The day on which weeks begin; `monday` when not said."),
         Key::new(
             "fiscal_month_offset",
             Shape::Count("fiscal_month_offset: 3"),
             "Months from January to the first month of the fiscal year; 0 when not said.",
-        )
-        .later(),
+        ),
+    ],
+};
+
+static TODAY: Keys = Keys {
+    title: "today",
+    doc: "A variable of dbt that holds the date in place of the current one.",
+    open: false,
+    keys: &[
+        Key::new("var", Shape::Text, "The variable's name.").required("the name of a variable of dbt"),
+        Key::new("default", Shape::Text, "The date where nobody sets it, `YYYY-MM-DD`; a plain query has this one."),
     ],
 };

@@ -11,7 +11,9 @@ mod values;
 pub(crate) use dbt::{ColumnKeys, DbtKeys, DefinitionKeys};
 pub(crate) use proofs::{Comparison, Example, Rule};
 
+use super::calendar::SaidToday;
 use super::joins::Joined;
+use crate::calendar::Weekday;
 use crate::dbt::From;
 use crate::diag::Diagnostic;
 use crate::span::Span;
@@ -94,6 +96,9 @@ pub(crate) struct Spec<'y> {
     pub examples: Vec<Example<'y>>,
     pub timezone: Option<String>,
     pub blank_zero: bool,
+    pub week_start: Option<Weekday>,
+    pub fiscal_month_offset: Option<u8>,
+    pub today: Option<SaidToday>,
     /// Formulas that YAML has cut, which is reported; what is wrong with the rest follows from it.
     pub cut: Vec<Span>,
 }

@@ -77,6 +77,9 @@ impl<'y> Loader<'y, '_> {
             examples,
             timezone: self.text(root, "timezone").map(|zone| zone.text.to_owned()),
             blank_zero: self.text(root, "blanks").is_some_and(|blanks| blanks.text == "zero"),
+            week_start: self.week_start(root),
+            fiscal_month_offset: self.fiscal_month_offset(root),
+            today: self.today(root),
             cut: std::mem::take(&mut self.cut),
         })
     }

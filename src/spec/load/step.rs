@@ -8,6 +8,7 @@ use crate::yaml::Node;
 
 impl<'y> Loader<'y, '_> {
     pub(in crate::spec) fn step(&mut self, node: &'y Node, at_top: bool) -> Step<'y> {
+        let before = self.diagnostics.len();
         let mut step = Step { span: Span::new(node.span.start, node.span.start), ..Step::default() };
         if node.pairs().is_none() {
             self.report(
@@ -56,17 +57,21 @@ impl<'y> Loader<'y, '_> {
         if let Some(definitions) = node.get("definitions") {
             self.definitions(definitions, &mut step);
         }
-        step.unsound = self.has_errors_in(node, at_top);
+        step.unsound = self.has_errors_since(before, node, at_top);
         step
     }
 
-    /// Whether an error was reported in the step's keys, which are those of a model too where they stand at the top.
-    fn has_errors_in(&self, node: &Node, at_top: bool) -> bool {
-        let own = |key: &Node| !at_top || key.text().is_none_or(|name| MODEL.get(name).is_none());
+    /// Whether an error was reported since, in the step's keys: at the top, those of the model stand among them.
+    fn has_errors_since(&self, before: usize, node: &Node, at_top: bool) -> bool {
+        let mut faults = self.diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span);
+        if !at_top {
+            let mut since = self.diagnostics.iter().skip(before);
+            return since.any(Diagnostic::is_error);
+        }
+        let own = |key: &Node| key.text().is_some_and(|name| MODEL.get(name).is_none() && STEP.get(name).is_some());
         let pairs = node.pairs().unwrap_or_default().iter().filter(|(key, _)| own(key));
-        let mut places = pairs.map(|(key, value)| Span::new(key.span.start, value.span.end));
-        let faults: Vec<Span> = self.diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span).collect();
-        places.any(|place| faults.iter().any(|fault| place.start <= fault.start && fault.end <= place.end))
+        let places: Vec<Span> = pairs.map(|(key, value)| Span::new(key.span.start, value.span.end)).collect();
+        faults.any(|fault| places.iter().any(|place| place.start <= fault.start && fault.end <= place.end))
     }
 
     /// Names that become names in SQL: any quoted text can be one there, but for these.

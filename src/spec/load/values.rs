@@ -120,6 +120,8 @@ impl<'y> Loader<'y, '_> {
         if !node.span.text(self.source).starts_with('{') || text.matches('(').count() <= text.matches(')').count() {
             return None;
         }
+        // A formula that goes on for longer is not mended, so that many of them are no long wait.
+        let rest: &str = rest.char_indices().nth(4_096).map_or(rest, |(end, _)| rest.get(..end).unwrap_or_default());
         let (mut depth, mut quoted) = (0usize, false);
         let ends = |(_, c): &(usize, char)| {
             match c {

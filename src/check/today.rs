@@ -1,0 +1,34 @@
+//! `today:` of a spec: what stands in place of the current date.
+
+use super::lower::Lower;
+use crate::catalog::{FunctionId, internal};
+use crate::ir::{Ir, IrId};
+use crate::span::Span;
+use crate::types::Type;
+
+/// What stands in place of the current date.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Today {
+    /// A date, in ISO form.
+    Date(String),
+    /// The text of an expression that gives one, checked to be one.
+    Sql(String),
+}
+
+impl Lower<'_> {
+    /// TODAY() and NOW() where the spec says which day it is: that day, and the midnight that begins it.
+    pub(super) fn said_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {
+        let today = self.scope.today?;
+        let midnight = function == internal::NOW;
+        if !midnight && function != internal::TODAY {
+            return None;
+        }
+        let (node, text) = match today {
+            Today::Date(iso) => (Ir::Date as fn(_) -> Ir, iso),
+            Today::Sql(sql) => (Ir::Today as fn(_) -> Ir, sql),
+        };
+        let text = self.program.add_text(text);
+        let date = self.program.add(node(text), Self::constant(Type::Date, span));
+        Some(if midnight { self.converted(date, Type::Timestamp) } else { date })
+    }
+}

@@ -1,0 +1,102 @@
+//! The example project, which the command carries: the files of `examples/subscription_business`.
+
+use std::path::Path;
+
+use super::{Plan, is_free};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::write::Planned;
+
+/// Path and text of each file.
+macro_rules! files {
+    ($($path:literal)*) => {
+        &[$(($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/subscription_business/", $path)))),*]
+    };
+}
+
+const FILES: &[(&str, &str)] = files![
+    ".gitignore"
+    "README.md"
+    "dbt_project.yml"
+    "expected/churn_rate.yml"
+    "expected/customer_ltv.yml"
+    "expected/customer_ltv_by_segment.yml"
+    "expected/monthly_churn_rate.yml"
+    "expected/monthly_recurring_revenue.yml"
+    "expected/monthly_retention.yml"
+    "expected/quarterly_growth_rate.yml"
+    "expected/quarterly_growth_rate_by_market.yml"
+    "expected/revenue_by_country.yml"
+    "expected/revenue_growth_by_calendar.yml"
+    "formulac.yml"
+    "metrics/churn_rate.yml"
+    "metrics/customer_ltv.yml"
+    "metrics/customer_ltv_by_segment.yml"
+    "metrics/monthly_churn_rate.yml"
+    "metrics/monthly_recurring_revenue.yml"
+    "metrics/monthly_retention.yml"
+    "metrics/quarterly_growth_rate.yml"
+    "metrics/quarterly_growth_rate_by_market.yml"
+    "metrics/revenue_by_country.yml"
+    "metrics/revenue_growth_by_calendar.yml"
+    "profiles.yml"
+    "schema.yml"
+    "seeds/_seeds.yml"
+    "seeds/customer_activity.csv"
+    "seeds/customer_months.csv"
+    "seeds/customers.csv"
+    "seeds/invoices.csv"
+    "seeds/product_usage.csv"
+    "seeds/subscriptions.csv"
+];
+
+/// All files, in a folder that holds nothing yet.
+pub fn plan(folder: &Path) -> Result<Plan, Failure> {
+    if !is_free(folder)? {
+        let failure = Failure::new(Exit::Conflict, format!("the folder `{}` is not empty", folder.display()));
+        return Err(failure.with_help("name a new folder"));
+    }
+    let planned = |(path, text): &(&str, &str)| Planned { path: folder.join(path), text: (*text).to_owned() };
+    Ok(Plan { files: FILES.iter().map(planned).collect(), kept: Vec::new() })
+}
+
+/// What can be done with it.
+pub fn next(folder: &Path) -> String {
+    format!(
+        "next, in {}:\n  \
+         formulac preview metrics/customer_ltv_by_segment.yml --data seeds\n  \
+         formulac model metrics/*.yml --out models/formulac --schema schema.yml\n  \
+         dbt build",
+        folder.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FILES;
+    use std::path::{Path, PathBuf};
+
+    /// Whoever adds a file to the example adds it to the list; what a run of dbt leaves is not of it.
+    #[test]
+    fn all_files_of_the_example_are_carried() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/subscription_business");
+        let mut found = Vec::new();
+        let mut folders = vec![folder.clone()];
+        while let Some(at) = folders.pop() {
+            for entry in std::fs::read_dir(at).unwrap() {
+                let path: PathBuf = entry.unwrap().path();
+                let name = path.strip_prefix(&folder).unwrap().to_str().unwrap().replace('\\', "/");
+                let leftover =
+                    ["target", "logs", "models", ".user.yml"].contains(&name.as_str()) || name.contains(".duckdb");
+                match path.is_dir() {
+                    _ if leftover => {}
+                    true => folders.push(path),
+                    false => found.push(name),
+                }
+            }
+        }
+        found.sort();
+        let mut carried: Vec<&str> = FILES.iter().map(|(path, _)| *path).collect();
+        carried.sort_unstable();
+        assert_eq!(carried, found);
+    }
+}

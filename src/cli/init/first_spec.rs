@@ -1,0 +1,124 @@
+//! A first spec on a model of the project: small, and sure to compile.
+
+use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
+
+use crate::cli::dbt_project::DbtProject;
+use crate::cli::exit::Failure;
+use crate::cli::schema;
+use crate::cli::source::Source;
+
+/// A spec that can be written.
+#[derive(Debug)]
+pub struct FirstSpec {
+    /// The name of its model.
+    pub name: String,
+    pub text: String,
+}
+
+/// A spec on the model of which most is known: by month where there is a date, with a sum where there is a number.
+pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Failure> {
+    let models = models(dbt);
+    let schema = schema(dbt, dialect)?;
+    let known = |name: &str| schema.relation(name).cloned().unwrap_or_else(|| Relation::new(name));
+    let mut relations: Vec<Relation> = models.iter().map(|name| known(name)).collect();
+    // Stable, so that of equals the first by name is taken.
+    relations.sort_by_key(|relation| (day(relation).is_none(), amount(relation).is_none()));
+    let taken = |name: &str| models.iter().any(|model| model.eq_ignore_ascii_case(name));
+    let specs = relations.iter().flat_map(|relation| specs(relation, &taken));
+    let mut specs =
+        specs.filter(|spec| [Schema::new(), schema.clone()].iter().all(|schema| compiles(spec, schema, dialect)));
+    Ok(specs.next())
+}
+
+fn compiles(spec: &FirstSpec, schema: &Schema, dialect: Dialect) -> bool {
+    let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();
+    let compiled = compiler.compile_spec(&spec.text);
+    compiled.diagnostics().is_empty() && compiled.model_sql().is_some()
+}
+
+/// The names of the project's own models, and of its seeds behind them.
+fn models(dbt: &DbtProject) -> Vec<String> {
+    let of = |folders: &[String], ending: &str| -> Vec<String> {
+        let files = folders.iter().flat_map(|folder| super::files(&dbt.folder.join(folder), ending));
+        let files = files.filter(|path| !path.components().any(|part| part.as_os_str() == "formulac"));
+        files.filter_map(|path| path.file_stem()?.to_str().map(str::to_owned)).collect()
+    };
+    let mut names = of(&dbt.model_paths, "sql");
+    names.extend(of(&dbt.seed_paths, "csv"));
+    names
+}
+
+/// What the last manifest knows, else what the properties files say.
+fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
+    let manifest = dbt.manifest_path();
+    if manifest.is_file() {
+        return schema::read(&manifest, dialect);
+    }
+    let folders = dbt.model_paths.iter().chain(&dbt.seed_paths).map(|folder| dbt.folder.join(folder));
+    let files = folders.flat_map(|folder| ["yml", "yaml"].map(|ending| super::files(&folder, ending))).flatten();
+    let sources: Vec<Source> = files.map(|path| Source::file(&path)).filter(|source| source.fault.is_none()).collect();
+    let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
+    // Files of other kinds are none of our business here.
+    Ok(Schema::from_texts(&texts, dialect).0)
+}
+
+/// What can be said of a relation, the most telling first.
+fn specs(relation: &Relation, taken: &dyn Fn(&str) -> bool) -> Vec<FirstSpec> {
+    let from = relation.name();
+    let mut specs = Vec::new();
+    if let Some(day) = day(relation) {
+        specs.push(spec(from, Some(day), amount(relation), taken));
+    }
+    specs.push(spec(from, None, amount(relation), taken));
+    specs.push(spec(from, None, None, taken));
+    specs
+}
+
+fn spec(from: &str, day: Option<&str>, amount: Option<&str>, taken: &dyn Fn(&str) -> bool) -> FirstSpec {
+    let base = if day.is_some() { format!("{from}_by_month") } else { format!("{from}_summary") };
+    let name = [base.clone(), format!("{base}_metrics")].into_iter().find(|name| !taken(name)).unwrap_or(base);
+    let mut text = format!(
+        "# A first spec, to be changed: `formulac query` shows its SQL, `formulac preview` its rows.\nmodel: {name}\n"
+    );
+    text.push_str(&match day {
+        Some(day) => format!("description: What {from} has in each month of its {day}.\nfrom: ref('{from}')\nwhere: NOT(ISBLANK({day}))\ngroup_by: {day}[month]\norder_by: {day}[month]\n"),
+        None => format!("description: What {from} has in all, one row.\nfrom: ref('{from}')\n"),
+    });
+    text.push_str("definitions: |\n  /// Rows.\n  row_count = COUNT()\n");
+    if let Some(amount) = amount {
+        text.push_str(&format!("  /// Sum of {amount}.\n  total_{0} = SUM({amount})\n  /// Empty where there is no {amount}.\n  average_{0} = AVERAGE({amount})\n", amount.to_ascii_lowercase()));
+    }
+    if let Some(day) = day {
+        text.push_str(&format!(
+            "columns:\n  {}_month: {{description: First day of the month.}}\n",
+            day.to_ascii_lowercase()
+        ));
+    }
+    FirstSpec { name, text }
+}
+
+/// A column that tells when.
+fn day(relation: &Relation) -> Option<&str> {
+    let of = |ty: Type| relation.columns().iter().find(|column| column.ty() == ty && is_plain(column));
+    of(Type::Date).or_else(|| of(Type::Timestamp)).map(Column::name)
+}
+
+/// A column of which a sum means something: a number that is no key.
+fn amount(relation: &Relation) -> Option<&str> {
+    let is_key = |column: &Column| {
+        let name = column.name().to_ascii_lowercase();
+        ["id", "key", "number", "year", "month"].iter().any(|end| name == *end || name.ends_with(&format!("_{end}")))
+            || relation.key().iter().any(|key| key.eq_ignore_ascii_case(&name))
+    };
+    let of = |ty: Type| {
+        let mut columns = relation.columns().iter().filter(|column| column.ty() == ty && is_plain(column));
+        columns.find(|column| !is_key(column))
+    };
+    of(Type::Decimal).or_else(|| of(Type::Float)).or_else(|| of(Type::Integer)).map(Column::name)
+}
+
+/// A name that formulas and YAML take as it is.
+fn is_plain(column: &Column) -> bool {
+    let name = column.name();
+    name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}

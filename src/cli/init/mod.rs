@@ -1,0 +1,166 @@
+//! `formulac init`: what a dbt project needs to begin with, or a whole example project.
+
+mod example;
+mod first_spec;
+mod project_file;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use formulac::{Dialect, Project};
+
+use super::args::InitArgs;
+use super::dbt_project::{self, DbtProject};
+use super::exit::{Exit, Failure};
+use super::project;
+use super::session::Session;
+use super::source::Source;
+use super::write::{Planned, Present, write_all};
+use first_spec::FirstSpec;
+
+const IGNORED: [&str; 2] = [".formulac/local/", "formulac.local.yml"];
+const SPECS: &str = "metrics/";
+
+/// What is to be written, and what is to be said of what is not.
+#[derive(Debug, Default)]
+struct Plan {
+    files: Vec<Planned>,
+    kept: Vec<String>,
+}
+
+pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
+    let plan = match &args.folder {
+        Some(folder) if args.example => example::plan(folder)?,
+        _ => plan(&dbt(session, args)?, args.dialect)?,
+    };
+    for kept in &plan.kept {
+        session.note(&format!("kept {kept}"));
+    }
+    if args.dry_run {
+        let texts: Vec<String> =
+            plan.files.iter().map(|file| format!("==> {} <==\n{}", shown(&file.path), file.text)).collect();
+        session.data(&texts.join("\n"))?;
+        session.note("nothing is written");
+        return Ok(Exit::Done);
+    }
+    write_all(&plan.files)?;
+    for file in &plan.files {
+        session.note(&format!("wrote {}", shown(&file.path)));
+    }
+    if plan.files.is_empty() {
+        session.note("everything is there");
+    }
+    if let Some(folder) = args.folder.as_deref().filter(|_| args.example) {
+        session.note(&example::next(folder));
+    }
+    Ok(Exit::Done)
+}
+
+fn dbt(session: &Session, args: &InitArgs) -> Result<DbtProject, Failure> {
+    let folder = args.folder.as_deref().or(session.global.project_dir.as_deref());
+    dbt_project::find(folder)?.ok_or_else(|| {
+        let text = match folder {
+            Some(folder) => format!("there is no dbt_project.yml in `{}`", folder.display()),
+            None => "there is no dbt_project.yml here or in a folder above".to_owned(),
+        };
+        let help = "run it in a dbt project; or write one to begin with: `formulac init --example DIR`";
+        Failure::new(Exit::Usage, text).with_help(help)
+    })
+}
+
+fn plan(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<Plan, Failure> {
+    let mut plan = Plan::default();
+    let place = dbt.folder.join(project::FILE);
+    let (specs, dialect) = if place.exists() {
+        plan.kept.push(shown(&place));
+        let project = project::read(Some(&dbt.folder))?;
+        (project.specs().unwrap_or(SPECS).to_owned(), known_dialect(dbt, dialect.or(project.dialect()))?)
+    } else {
+        let dialect = known_dialect(dbt, dialect)?;
+        let text = project_file::text(dbt, dialect, SPECS);
+        // What is written here is read again by every other command.
+        debug_assert_eq!(Project::from_text(&text).1, []);
+        plan.files.push(Planned { path: place, text });
+        (SPECS.to_owned(), dialect)
+    };
+    first(dbt, dialect, &specs, &mut plan)?;
+    ignored(&dbt.folder.join(".gitignore"), &mut plan)?;
+    Ok(plan)
+}
+
+fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Failure> {
+    told.map_or_else(|| dbt.dialect(None), Ok).map_err(|why| {
+        let failure = Failure::new(Exit::Usage, format!("the dialect is not known: {why}"));
+        failure.with_help("name it, for example `--dialect postgres`")
+    })
+}
+
+/// A first spec, where there is none yet.
+fn first(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut Plan) -> Result<(), Failure> {
+    let folder = dbt.folder.join(specs);
+    let count = if folder.is_dir() { project::specs(&folder)?.len() } else { 0 };
+    if count > 0 {
+        let specs = if count == 1 { "1 spec".to_owned() } else { format!("{count} specs") };
+        plan.kept.push(format!("{} ({specs})", shown(&folder)));
+        return Ok(());
+    }
+    match first_spec::find(dbt, dialect)? {
+        Some(FirstSpec { name, text }) => {
+            plan.files.push(Planned { path: folder.join(format!("{name}.yml")), text });
+        }
+        None => plan.kept.push(format!("{} empty: there is no model yet that a spec could read", shown(&folder))),
+    }
+    Ok(())
+}
+
+/// The lines that are not there yet, behind those that are.
+fn ignored(path: &Path, plan: &mut Plan) -> Result<(), Failure> {
+    let now = Planned { path: path.to_owned(), text: String::new() };
+    let before = match now.present()? {
+        Present::Other(bytes) => String::from_utf8(bytes).map_err(|_| Failure::of(Source::file(path)))?,
+        Present::Nothing | Present::Same => String::new(),
+    };
+    let missing: Vec<&str> =
+        IGNORED.into_iter().filter(|line| !before.lines().any(|present| present.trim() == *line)).collect();
+    if missing.is_empty() {
+        plan.kept.push(shown(path));
+        return Ok(());
+    }
+    let end = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    let text = format!("{before}{end}{}\n", missing.join("\n"));
+    plan.files.push(Planned { path: path.to_owned(), text });
+    Ok(())
+}
+
+fn shown(path: &Path) -> String {
+    let path = path.strip_prefix(".").map_or_else(|_| path.to_owned(), Path::to_owned);
+    path.to_string_lossy().replace('\\', "/")
+}
+
+/// Whether a folder is not there, or has nothing in it.
+fn is_free(folder: &Path) -> Result<bool, Failure> {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(Failure::of(Source::unreadable(folder, &error))),
+    }
+}
+
+/// The files of a folder and the folders in it with this ending, in the order of their paths. What cannot be read is
+/// left out: it is only looked at for what could be of use.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == ending) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}

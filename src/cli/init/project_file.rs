@@ -1,0 +1,62 @@
+//! The text of a new `formulac.yml`.
+
+use formulac::Dialect;
+
+use crate::cli::dbt_project::DbtProject;
+
+/// Names of outputs in which nothing is to be tried out.
+const PROTECTED: [&str; 2] = ["prod", "production"];
+
+/// The project file of a dbt project, with what may be added as comments.
+pub fn text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> String {
+    let models = dbt.model_paths.first().map_or("models", String::as_str);
+    format!(
+        "\
+# How formulac works in this dbt project; `formulac --help` lists its commands.
+
+# Of all SQL that is written: bigquery, snowflake, postgres or duckdb.
+dialect: {dialect}
+# Model specs: YAML files with formulas. `formulac check` checks all of them.
+specs: {specs}
+# Generated models: `formulac model {specs}*.yml --out {models}/formulac`
+models: {models}/formulac/
+# Generated tests that are files of their own.
+tests: tests/formulac/
+{}
+# The time zone in which instants (timestamptz) become dates; without one it is the session's.
+# timezone: Europe/Berlin
+
+# Blank numbers are 0 in + - * and in numerators, as Omni's own engine has it; else they stay blank.
+# blanks: zero
+
+# Warnings that are not wanted.
+# lint: [W0412]
+",
+        environments(dbt, dialect)
+    )
+}
+
+/// The outputs of the profile, the one that dbt uses first: it is where a preview runs.
+fn environments(dbt: &DbtProject, dialect: Dialect) -> String {
+    let Ok(mut profile) = dbt.profile() else { return String::new() };
+    let target = profile.target.take();
+    profile.outputs.sort_by_key(|output| Some(&output.name) != target.as_ref());
+    let mut text = String::new();
+    for output in profile.outputs.iter().filter(|output| is_plain(&output.name)) {
+        let own = output.adapter.as_deref().and_then(|adapter| adapter.parse::<Dialect>().ok());
+        let own = own.filter(|own| *own != dialect).map(|own| format!(", dialect: {own}")).unwrap_or_default();
+        let protected = if PROTECTED.contains(&output.name.as_str()) { ", protected: true" } else { "" };
+        text.push_str(&format!("  {0}: {{connection: {0}{own}{protected}}}\n", output.name));
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!("\n# Outputs of the dbt profile; `formulac preview --env NAME` runs a spec in one.\nenvironments:\n{text}")
+}
+
+/// A name that YAML reads as a text, without quotes.
+fn is_plain(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+        && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"].contains(&name.to_ascii_lowercase().as_str())
+}

@@ -1,0 +1,118 @@
+//! The files of `--data`: one a relation, which bears the file's name.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::source::Source;
+
+/// Bytes of a header that are looked at.
+const HEADER: u64 = 1 << 20;
+
+/// How a file holds its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Csv { delimiter: char },
+    Parquet,
+    Json,
+}
+
+/// A file with the rows of a relation.
+#[derive(Debug)]
+pub struct DataFile {
+    pub relation: String,
+    /// As it was named.
+    pub shown: String,
+    /// From the root.
+    pub path: String,
+    pub kind: Kind,
+}
+
+/// The files of a folder, in the order of their names. Files of other kinds are left alone.
+pub fn files(folder: &Path) -> Result<Vec<DataFile>, Failure> {
+    let unreadable = |path: &Path, error: &std::io::Error| Failure::of(Source::unreadable(path, error));
+    let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| unreadable(folder, &error))?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut files: Vec<DataFile> = Vec::new();
+    for path in paths {
+        let Some(kind) = kind(&path).map_err(|error| unreadable(&path, &error))? else { continue };
+        let file = file(&path, kind)?;
+        if let Some(other) = files.iter().find(|other| other.relation.eq_ignore_ascii_case(&file.relation)) {
+            let text = format!("`{}` and `{}` are both the relation `{}`", other.shown, file.shown, file.relation);
+            return Err(Failure::new(Exit::Usage, text).with_help("leave one file a relation"));
+        }
+        files.push(file);
+    }
+    if files.is_empty() {
+        let text = format!("the folder `{}` holds no data", folder.display());
+        let help = "put in one CSV, Parquet or JSON file a relation, such as `orders.csv`";
+        return Err(Failure::new(Exit::Usage, text).with_help(help));
+    }
+    Ok(files)
+}
+
+fn file(path: &Path, kind: Kind) -> Result<DataFile, Failure> {
+    let shown = path.to_string_lossy().into_owned();
+    let whole: PathBuf = std::path::absolute(path).map_err(|error| Failure::io("read", &shown, &error))?;
+    match (path.file_stem().and_then(|stem| stem.to_str()), whole.to_str()) {
+        (Some(stem), Some(whole)) if !stem.contains('\0') => {
+            Ok(DataFile { relation: stem.to_owned(), path: whole.to_owned(), shown, kind })
+        }
+        _ => {
+            let failure = Failure::new(Exit::Usage, format!("the name of `{shown}` is not UTF-8"));
+            Err(failure.with_help("rename the file"))
+        }
+    }
+}
+
+fn kind(path: &Path) -> std::io::Result<Option<Kind>> {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    Ok(match extension.as_deref() {
+        Some("csv") => Some(Kind::Csv { delimiter: delimiter(path)? }),
+        Some("tsv") => Some(Kind::Csv { delimiter: '\t' }),
+        Some("parquet") => Some(Kind::Parquet),
+        Some("json" | "jsonl" | "ndjson") => Some(Kind::Json),
+        _ => None,
+    })
+}
+
+/// What stands between the names of the header. An engine that guesses takes a file with a broken row for one
+/// of a single column.
+fn delimiter(path: &Path) -> std::io::Result<char> {
+    let header = header_line(path)?;
+    let count = |delimiter: char| header.chars().filter(|c| *c == delimiter).count();
+    // The last of those that are equally frequent wins.
+    Ok(['|', '\t', ';', ','].into_iter().max_by_key(|delimiter| count(*delimiter)).unwrap_or(','))
+}
+
+fn header_line(path: &Path) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    BufReader::new(File::open(path)?).take(HEADER).read_until(b'\n', &mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).trim_start_matches('\u{feff}').to_owned())
+}
+
+/// The names of a CSV file's columns.
+pub fn header(path: &Path, delimiter: char) -> std::io::Result<Vec<String>> {
+    let line = header_line(path)?;
+    let (mut names, mut name, mut quoted) = (Vec::new(), String::new(), false);
+    let mut characters = line.chars().peekable();
+    while let Some(c) = characters.next() {
+        match c {
+            '"' if quoted && characters.next_if_eq(&'"').is_some() => name.push('"'),
+            '"' => quoted = !quoted,
+            c if c == delimiter && !quoted => names.push(std::mem::take(&mut name)),
+            c => name.push(c),
+        }
+    }
+    names.push(name);
+    Ok(names)
+}

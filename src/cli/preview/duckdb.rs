@@ -1,0 +1,201 @@
+//! DuckDB, as a program that reads the data's files.
+
+use std::path::Path;
+use std::process::Command;
+
+use formulac::{Dialect, Schema, Type};
+use serde_json::{Map, Value, json};
+
+use super::answer::{Answer, Column};
+use super::data::{self, DataFile, Kind};
+use super::fault::{self, Sent};
+use super::program::{Output, Program};
+use crate::cli::exit::Failure;
+
+const ENGINE: &str = "DuckDB";
+const PROGRAM: Program = Program {
+    name: "duckdb",
+    variable: "FORMULAC_DUCKDB",
+    install: "get it with `pip install duckdb-cli` or `brew install duckdb`",
+};
+
+/// The columns of the files with the types that DuckDB reads in them, as the text of a schema file.
+pub fn schema_text(files: &[DataFile]) -> Result<String, Failure> {
+    let dialect = dialect();
+    let script: String = files.iter().map(|file| format!("describe {};\n", select(file, None, dialect))).collect();
+    let output = run(&script)?;
+    let answers = answers(&output);
+    if let Some(file) = files.get(answers.len()).filter(|_| !output.succeeded) {
+        return Err(unreadable(file, output, dialect));
+    }
+    let mut relations = Map::new();
+    for (file, rows) in files.iter().zip(answers) {
+        let columns: Map<String, Value> =
+            described(&rows).map(|(name, ty)| (name.to_owned(), json!({"type": ty}))).collect();
+        relations.insert(file.relation.clone(), json!({"columns": columns}));
+    }
+    Ok(json!({"relations": relations}).to_string())
+}
+
+/// Runs a query over the files. `typed` are the columns whose types are to be others than those in the data.
+/// `tables` are what the query reads as it spells them, perhaps with the names of schemas.
+pub fn query(
+    sql: &str,
+    files: &[DataFile],
+    typed: Option<&Schema>,
+    tables: &[String],
+    limit: u32,
+) -> Result<Answer, Failure> {
+    let dialect = dialect();
+    let mut script = String::new();
+    for file in files {
+        let view = dialect.name_text(&file.relation, false);
+        let rows = select(file, typed, dialect);
+        // An answer for each file, so that the one is known which cannot be read.
+        script.push_str(&format!("create view {view} as {rows};\nselect version() as version;\n"));
+    }
+    script.push_str(&aliases(files, tables, dialect));
+    // The rows keep their order, and each value is written in full.
+    let [describe, rows] = ["describe ", "select columns(*)::varchar from (\n"];
+    let end = format!(") limit {}", u64::from(limit) + 1);
+    script.push_str(&format!("{describe}{sql};\n{rows}{sql}{end};\n"));
+    let output = run(&script)?;
+    let answers = answers(&output);
+    if let Some(file) = files.get(answers.len()) {
+        return Err(unreadable(file, output, dialect));
+    }
+    let (versions, answers) = answers.split_at_checked(files.len()).unwrap_or_default();
+    let [columns, rows] = answers else {
+        let before = if answers.is_empty() { describe } else { rows };
+        return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before }));
+    };
+    let version =
+        versions.first().and_then(|rows| rows.first()).and_then(|row| row["version"].as_str()).unwrap_or_default();
+    let version = version.trim_start_matches('v');
+    let columns = described(columns).map(|(name, ty)| Column { name: name.to_owned(), ty: type_of(ty) });
+    let answer = Answer {
+        engine: format!("{ENGINE} {version}"),
+        version: version.to_owned(),
+        columns: columns.collect(),
+        rows: rows.iter().map(|row| row.values().map(|value| value.as_str().map(str::to_owned)).collect()).collect(),
+        more: false,
+    };
+    Ok(answer.limited(limit))
+}
+
+fn dialect() -> Dialect {
+    "duckdb".parse().unwrap_or_default()
+}
+
+fn type_of(text: &str) -> Type {
+    text.parse().unwrap_or(Type::Unknown)
+}
+
+fn run(script: &str) -> Result<Output, Failure> {
+    let mut command: Command = PROGRAM.command();
+    // Neither the user's settings nor extensions from elsewhere: what is asked here is read from local files.
+    command.args(["-batch", "-bail", "-no-init", "-json", ":memory:"]);
+    PROGRAM.run(&mut command, script)
+}
+
+/// Name and type of each column that `describe` tells of.
+fn described(rows: &[Map<String, Value>]) -> impl Iterator<Item = (&str, &str)> {
+    rows.iter().filter_map(|row| Some((row.get("column_name")?.as_str()?, row.get("column_type")?.as_str()?)))
+}
+
+/// The rows of each statement that gives some.
+fn answers(output: &Output) -> Vec<Vec<Map<String, Value>>> {
+    serde_json::Deserializer::from_str(&output.out).into_iter().map_while(Result::ok).collect()
+}
+
+/// The rows of a file.
+fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
+    let path = dialect.text_literal(&unglobbed(&file.path));
+    let relation = typed.and_then(|schema| schema.relation(&file.relation));
+    let columns = relation.map_or(&[][..], |relation| relation.columns());
+    let known = columns.iter().filter(|column| !matches!(column.ty(), Type::Unknown | Type::Other));
+    let types = known.map(|column| (column.name(), dialect.type_name(column.ty())));
+    match file.kind {
+        Kind::Csv { delimiter } => {
+            let pairs = types.map(|(name, ty)| format!("{}: '{ty}'", dialect.text_literal(name)));
+            let pairs: Vec<String> = pairs.collect();
+            let types = if pairs.is_empty() { String::new() } else { format!(", types = {{{}}}", pairs.join(", ")) };
+            let form = csv_form(delimiter, dialect);
+            // All of the file is looked at, so that no late value is of another type.
+            format!("select * from read_csv({path}, {form}, sample_size = -1{types})")
+        }
+        Kind::Parquet => format!("select *{} from read_parquet({path})", replaced(types, dialect)),
+        Kind::Json => format!("select *{} from read_json({path}, sample_size = -1)", replaced(types, dialect)),
+    }
+}
+
+/// What is not left to guesses: a guess takes rows that do not fit for something in front of the header.
+fn csv_form(delimiter: char, dialect: Dialect) -> String {
+    let delimiter = dialect.text_literal(&delimiter.to_string());
+    format!("header = true, delim = {delimiter}, quote = '\"', escape = '\"', comment = '', skip = 0")
+}
+
+/// Why a file cannot be read. While it guesses DuckDB does not say in which line a CSV file is broken, so it is asked
+/// again with nothing to guess.
+fn unreadable(file: &DataFile, output: Output, dialect: Dialect) -> Failure {
+    let broken = match file.kind {
+        Kind::Csv { delimiter } => data::header(Path::new(&file.path), delimiter).ok().and_then(|names| {
+            let columns = names.iter().map(|name| format!("{}: 'varchar'", dialect.text_literal(name)));
+            let columns = columns.collect::<Vec<_>>().join(", ");
+            let (path, form) = (dialect.text_literal(&unglobbed(&file.path)), csv_form(delimiter, dialect));
+            let read = format!("read_csv({path}, {form}, auto_detect = false, columns = {{{columns}}})");
+            run(&format!("select count(*) from {read};\n")).ok().filter(|again| !again.succeeded)
+        }),
+        Kind::Parquet | Kind::Json => None,
+    };
+    fault::of_file(ENGINE, &broken.unwrap_or(output).err, &file.shown)
+}
+
+fn replaced<'c>(types: impl Iterator<Item = (&'c str, &'static str)>, dialect: Dialect) -> String {
+    let casts = types.map(|(name, ty)| {
+        let name = dialect.name_text(name, true);
+        format!("cast({name} as {ty}) as {name}")
+    });
+    let casts: Vec<String> = casts.collect();
+    if casts.is_empty() { String::new() } else { format!(" replace ({})", casts.join(", ")) }
+}
+
+/// A path in which nothing stands for other names.
+fn unglobbed(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for c in path.chars() {
+        match c {
+            '*' | '?' | '[' => out.extend(['[', c, ']']),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// `raw.orders` reads the file `orders` too, unless there is one of all the name.
+fn aliases(files: &[DataFile], tables: &[String], dialect: Dialect) -> String {
+    let mut script = String::new();
+    for table in tables {
+        let parts: Vec<&str> = table.split('.').collect();
+        let names: Vec<String> = parts.iter().map(|part| dialect.name_text(part, true)).collect();
+        let [.., last] = parts.as_slice() else { continue };
+        let named = |name: &str| files.iter().find(|file| file.relation.eq_ignore_ascii_case(name));
+        let Some(file) = named(table).or_else(|| named(last)) else { continue };
+        match names.as_slice() {
+            [schema, name] => script.push_str(&alias(schema, name, file, dialect)),
+            [database, schema, name] => {
+                script.push_str(&format!("attach if not exists ':memory:' as {database};\n"));
+                script.push_str(&alias(&format!("{database}.{schema}"), name, file, dialect));
+            }
+            _ => {}
+        }
+    }
+    script
+}
+
+fn alias(schema: &str, name: &str, file: &DataFile, dialect: Dialect) -> String {
+    let view = dialect.name_text(&file.relation, false);
+    format!(
+        "create schema if not exists {schema};\ncreate or replace view {schema}.{name} as select * from memory.main.{view};\n"
+    )
+}

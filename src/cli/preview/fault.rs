@@ -1,0 +1,142 @@
+//! What an engine says when it cannot answer, and where in the SQL it points.
+
+use crate::cli::exit::{Failure, Found};
+use formulac::diag::{Code, Diagnostic};
+use formulac::span::Span;
+
+/// Characters of an engine's message that are shown.
+const LONGEST: usize = 1000;
+
+/// SQL as it was sent, which has something in front of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent<'s> {
+    pub sql: &'s str,
+    pub before: &'s str,
+}
+
+/// The failure of an engine that was given this SQL: the first paragraph of its message, at the place it names.
+pub fn of_sql(engine: &str, message: &str, sent: Sent<'_>) -> Failure {
+    let span = place(message, sent);
+    let mut diagnostic = diagnostic(engine, message, span.unwrap_or_default());
+    if span.is_some() {
+        diagnostic = diagnostic.with_label("here");
+    }
+    // Without a place there is nothing to show of the SQL.
+    let text = if span.is_some() { sent.sql.to_owned() } else { String::new() };
+    Failure::Found(vec![Found { file: "<query>".to_owned(), text, diagnostics: vec![diagnostic] }])
+}
+
+/// The failure of an engine that was given this file.
+pub fn of_file(engine: &str, message: &str, file: &str) -> Failure {
+    let diagnostics = vec![diagnostic(engine, message, Span::default())];
+    Failure::Found(vec![Found { file: file.to_owned(), text: String::new(), diagnostics }])
+}
+
+fn diagnostic(engine: &str, message: &str, span: Span) -> Diagnostic {
+    let said = first_paragraph(message);
+    let said = if said.is_empty() { "it says nothing of why".to_owned() } else { said };
+    let diagnostic = Diagnostic::new(Code::EngineFailed, span, format!("{engine} failed: {said}"));
+    match hint(message) {
+        Some(hint) => diagnostic.with_help(hint),
+        None => diagnostic,
+    }
+}
+
+fn first_paragraph(message: &str) -> String {
+    let lines = message.lines().map(str::trim).skip_while(|line| line.is_empty());
+    let lines: Vec<&str> = lines.take_while(|line| !is_end(line)).collect();
+    let text = lines.join("\n");
+    // Of a script on standard input psql says the line, which nobody has seen.
+    let text = match text.split_once(": ERROR:") {
+        Some((script, rest)) if script.starts_with("psql:") => rest.trim_start().to_owned(),
+        _ => text.strip_prefix("ERROR:").map_or(text.clone(), |rest| rest.trim_start().to_owned()),
+    };
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}
+
+/// What follows is for people who wrote the call of the engine.
+fn is_end(line: &str) -> bool {
+    line.is_empty() || line.starts_with("Possible ") || is_place(line) || is_hint(line)
+}
+
+fn hint(message: &str) -> Option<String> {
+    let hints = message.lines().map(str::trim).filter(|line| is_hint(line));
+    let hints: Vec<&str> = hints.filter_map(|line| Some(line.split_once(':')?.1.trim())).collect();
+    (!hints.is_empty()).then(|| hints.join("; "))
+}
+
+fn is_hint(line: &str) -> bool {
+    ["HINT:", "DETAIL:"].iter().any(|word| line.starts_with(word))
+}
+
+/// `LINE 3:     amout` with a caret in the line below, as DuckDB and Postgres write it.
+fn is_place(line: &str) -> bool {
+    line_number(line).is_some()
+}
+
+fn line_number(line: &str) -> Option<(usize, &str)> {
+    let (number, text) = line.strip_prefix("LINE ")?.split_once(": ")?;
+    Some((number.parse().ok()?, text))
+}
+
+/// The place that the message points to. What it shows of a long line is cut on both sides.
+fn place(message: &str, sent: Sent<'_>) -> Option<Span> {
+    let mut lines = message.lines().map(str::trim_start).skip_while(|line| !is_place(line));
+    let shown = lines.next()?;
+    let caret_line = message.lines().skip_while(|line| !is_place(line.trim_start())).nth(1)?;
+    let indent = message.lines().find(|line| is_place(line.trim_start())).map(|l| l.len() - l.trim_start().len())?;
+    let (number, excerpt) = line_number(shown)?;
+    let prefix = shown.len() - excerpt.len() + indent;
+    let caret = caret_line.chars().position(|c| c == '^')?.checked_sub(prefix)?;
+    let whole = format!("{}{}", sent.before, sent.sql);
+    let start = whole.split_inclusive('\n').take(number.checked_sub(1)?).map(str::len).sum::<usize>();
+    let line = whole.get(start..)?.lines().next().unwrap_or_default();
+    let cut = excerpt.trim_end_matches("...");
+    let core = cut.strip_prefix("...").unwrap_or(cut);
+    // What dbt sends has other lines than what it is given.
+    let only = |core: &str| whole.find(core).filter(|at| whole.rfind(core) == Some(*at));
+    let at = line.find(core).map(|at| start + at).or_else(|| only(core).filter(|_| core.len() > 1))?;
+    let inside = core.char_indices().nth(caret.checked_sub(cut.chars().count() - core.chars().count())?)?.0;
+    let from = (at + inside).checked_sub(sent.before.len())?;
+    let rest = sent.sql.get(from..)?;
+    let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').filter(|length| *length > 0);
+    let length = word.unwrap_or_else(|| rest.chars().next().map_or(0, char::len_utf8));
+    Some(Span::new(from as u32, (from + length) as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(message: &str, before: &str, sql: &str) -> Option<String> {
+        place(message, Sent { sql, before }).map(|span| span.text(sql).to_owned())
+    }
+
+    #[test]
+    fn the_word_that_an_engine_points_to() {
+        let sql = "select id,\n  amout as \"é\", broken\nfrom t";
+        let duckdb = "Binder Error: no!\n\nLINE 2:   amout as \"é\", broken\n          ^\n";
+        assert_eq!(found(duckdb, "describe ", sql).as_deref(), Some("amout"));
+        let cut = "ERROR:  no\nLINE 2: ...t as \"é\", broken\n                     ^";
+        assert_eq!(found(cut, "", sql).as_deref(), Some("broken"));
+        let by_dbt = "  no\n  LINE 7:   amout as \"é\", broken\n            ^^^^^\n";
+        assert_eq!(found(by_dbt, "", sql).as_deref(), Some("amout"));
+        let first = "LINE 1: describe select id,\n                        ^";
+        assert_eq!(found(first, "describe ", sql).as_deref(), Some("id"));
+        for nowhere in ["", "LINE 9: xyz\n        ^", "LINE 1: describe\n        ^", "LINE 2: amout", "LINE x: y\n^"] {
+            assert_eq!(found(nowhere, "describe ", sql), None, "{nowhere}");
+        }
+    }
+
+    #[test]
+    fn the_first_paragraph_is_enough() {
+        let message = "\npsql:<stdin>:4: ERROR:  relation \"t\" does not exist\nLINE 1: select\n  ^\nHINT:  Make it.\n";
+        assert_eq!(first_paragraph(message), "relation \"t\" does not exist");
+        assert_eq!(hint(message).as_deref(), Some("Make it."));
+        assert_eq!(first_paragraph("IO Error: a\nb\n\nLINE 1: c"), "IO Error: a\nb");
+        assert!(first_paragraph(&"é".repeat(3000)).len() < 2100);
+    }
+}

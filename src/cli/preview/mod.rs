@@ -1,0 +1,135 @@
+//! `formulac preview`: a spec is run, and its rows are shown.
+
+mod answer;
+mod data;
+mod dbt;
+mod duckdb;
+mod engine;
+mod fault;
+mod postgres;
+mod program;
+mod table;
+
+use formulac::{Compiler, Dialect, Project, Schema};
+use serde_json::json;
+
+use super::args::{PreviewArgs, Target};
+use super::exit::{Exit, Failure, Found};
+use super::session::{Session, Stream, reports};
+use super::source::Source;
+use super::{project, schema, spec};
+use answer::Answer;
+use engine::Engine;
+use formulac::diag::render;
+
+/// What came of a spec: its SQL and rows as far as there are some.
+#[derive(Debug, Default)]
+struct Outcome {
+    name: Option<String>,
+    sql: Option<String>,
+    answer: Option<Answer>,
+    found: Vec<Found>,
+}
+
+pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
+    let project = project::read(session.global.project_dir.as_deref())?;
+    let mut engine = Engine::chosen(&session.global, args, &project)?;
+    let source = Source::file(&args.spec);
+    engine.read_only(Compiler::default().compile_spec(&source.text).tables());
+    let outcome = match outcome(session, args, &project, &engine, source) {
+        Err(Failure::Found(found)) => Outcome { found, ..Outcome::default() },
+        outcome => outcome?,
+    };
+    let exit = Exit::of_all(&outcome.found);
+    if args.json {
+        let answer = outcome.answer.as_ref();
+        session.json(&json!({
+            "engine": engine.name(),
+            "version": answer.map(|answer| answer.version.as_str()),
+            "name": outcome.name,
+            "sql": outcome.sql,
+            "columns": answer.map(Answer::columns_object).unwrap_or_default(),
+            "rows": answer.map(Answer::rows_object).unwrap_or_default(),
+            "more": answer.is_some_and(|answer| answer.more),
+            "diagnostics": render::filed_objects(&reports(&outcome.found)),
+        }))?;
+    } else {
+        session.report(&outcome.found);
+        if let Some(answer) = &outcome.answer {
+            show(session, answer)?;
+        }
+    }
+    if let Some(answer) = &outcome.answer {
+        session.note(&answer.summary());
+    }
+    Ok(exit)
+}
+
+/// The table is data, what is not in it is said as a message.
+fn show(session: &Session, answer: &Answer) -> Result<(), Failure> {
+    let (text, left_out) = table::text(answer, width());
+    session.data(&text)?;
+    if left_out > 0 {
+        let columns = if left_out == 1 { "1 column is" } else { "the last columns are" };
+        session.note(&format!("{columns} left out, {left_out} of {}; `--json` has all", answer.columns.len()));
+    }
+    Ok(())
+}
+
+/// Characters of a line, where there is a limit: `COLUMNS`, else the terminal's own.
+fn width() -> Option<u16> {
+    let told = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse::<u16>().ok()).filter(|n| *n > 0);
+    let own = || terminal_size::terminal_size().map(|(width, _)| width.0);
+    told.or_else(|| if Stream::Data.is_terminal() { own() } else { None })
+}
+
+fn outcome(
+    session: &Session,
+    args: &PreviewArgs,
+    project: &Project,
+    engine: &Engine,
+    source: Source,
+) -> Result<Outcome, Failure> {
+    let dialect = engine.dialect(project)?;
+    if let Some(own) = project.dialect().filter(|own| *own != dialect) {
+        session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
+    }
+    let (compiler, typed) = compiler(args, project, engine, dialect)?;
+    let path = project::path_in_project(&args.spec, session.global.project_dir.as_deref());
+    let mut spec = spec::compile(&compiler, source, path.as_deref());
+    let sql = if engine.runs_models() {
+        spec.found.diagnostics.extend(spec.model_fault.take());
+        spec.sql.take()
+    } else {
+        spec.query.take()
+    };
+    let mut outcome = Outcome { name: spec.name.take(), sql, answer: None, found: Vec::new() };
+    let compiles = Exit::of(&spec.found.diagnostics) == Exit::Done;
+    if let Some(sql) = outcome.sql.as_deref().filter(|_| compiles) {
+        match engine.answer(sql, &spec, typed.as_ref(), args.limit) {
+            Ok(answer) => outcome.answer = Some(answer),
+            Err(Failure::Found(found)) => outcome.found = found,
+            Err(failure) => return Err(failure),
+        }
+    }
+    outcome.found.insert(0, spec.found);
+    Ok(outcome)
+}
+
+/// The compiler with the schema that was given, which is given back too, else with the one that the data shows.
+fn compiler(
+    args: &PreviewArgs,
+    project: &Project,
+    engine: &Engine,
+    dialect: Dialect,
+) -> Result<(Compiler, Option<Schema>), Failure> {
+    let given = args.schema.as_deref().map(|path| schema::read(path, dialect)).transpose()?;
+    let shown = if given.is_none() { engine.schema_text()? } else { None };
+    let schema = match (&given, shown) {
+        (Some(given), _) => given.clone(),
+        (None, Some(text)) => Schema::from_text(&text, dialect).0,
+        (None, None) => Schema::new(),
+    };
+    let builder = Target::default().builder(project, dialect)?.schema(schema);
+    Ok((builder.build(), given))
+}

@@ -1,0 +1,242 @@
+//! A Postgres server, asked by way of `psql`.
+
+use std::fmt;
+use std::path::Path;
+use std::process::Command;
+
+use formulac::{Dialect, Schema, Type};
+
+use super::answer::{Answer, Column};
+use super::data::{self, DataFile, Kind};
+use super::fault::{self, Sent};
+use super::program::{Output, Program};
+use crate::cli::exit::{Exit, Failure};
+
+const ENGINE: &str = "Postgres";
+const PROGRAM: Program = Program {
+    name: "psql",
+    variable: "FORMULAC_PSQL",
+    install: "get it with `apt-get install postgresql-client` or `brew install libpq`",
+};
+const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+
+/// A server: its address, and the password, which is neither shown nor seen in the list of processes.
+pub struct Server {
+    address: Option<String>,
+    password: Option<String>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// The server that `PGHOST`, `PGDATABASE` and the like name.
+    pub fn of_environment() -> Self {
+        Self { address: None, password: None }
+    }
+
+    /// Whether a text is the URL of a server.
+    pub fn is_url(text: &str) -> bool {
+        SCHEMES.iter().any(|scheme| text.starts_with(scheme))
+    }
+
+    /// The server of a URL.
+    pub fn of_url(url: &str) -> Self {
+        let (address, password) = without_password(url);
+        Self { address: Some(address), password: password.map(|text| decoded(&text)) }
+    }
+
+    fn run(&self, script: &str) -> Result<Output, Failure> {
+        let mut command: Command = PROGRAM.command();
+        // No settings of the user's, no question for a password; NUL stands between fields and rows.
+        command.args(["-X", "-q", "-A", "-t", "-z", "-0", "-w", "-v", "ON_ERROR_STOP=1"]);
+        command.env("PGCLIENTENCODING", "UTF8").env("PGAPPNAME", "formulac");
+        if let Some(address) = &self.address {
+            command.arg(format!("--dbname={address}"));
+        }
+        if let Some(password) = &self.password {
+            command.env("PGPASSWORD", password);
+        }
+        PROGRAM.run(&mut command, script)
+    }
+}
+
+/// A URL without its password, and that.
+fn without_password(url: &str) -> (String, Option<String>) {
+    let Some((scheme, rest)) = url.split_once("://") else { return (url.to_owned(), None) };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let mut password = None;
+    let mut address = format!("{scheme}://");
+    match authority.rsplit_once('@') {
+        Some((user, host)) => {
+            let name = match user.split_once(':') {
+                Some((name, secret)) => {
+                    password = Some(secret.to_owned());
+                    name
+                }
+                None => user,
+            };
+            address.push_str(&format!("{name}@{host}"));
+        }
+        None => address.push_str(authority),
+    }
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    address.push_str(path);
+    let mut kept = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=') {
+            Some(("password", secret)) => password = Some(secret.to_owned()),
+            _ => kept.push(pair),
+        }
+    }
+    if !kept.is_empty() {
+        address.push_str(&format!("?{}", kept.join("&")));
+    }
+    (address, password)
+}
+
+/// What may be shown of a text that might be a URL.
+pub fn hidden_password(text: &str) -> String {
+    let (address, password) = without_password(text);
+    match (password, address.split_once("://")) {
+        (Some(_), Some((scheme, rest))) => format!("{scheme}://***@{}", rest.rsplit('@').next().unwrap_or_default()),
+        _ => address,
+    }
+}
+
+/// `%40` is `@`.
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        match part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(code) => {
+                bytes.push(code);
+                bytes.extend(part.bytes().skip(2));
+            }
+            None => bytes.extend(b"%".iter().copied().chain(part.bytes())),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Says what the server cannot take: it reads CSV into temporary tables, and takes no types from it.
+pub fn accept(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
+    let refused = |text: String, help: &str| Err(Failure::new(Exit::Usage, text).with_help(help));
+    for file in files {
+        if !matches!(file.kind, Kind::Csv { .. }) {
+            return refused(format!("Postgres reads CSV only, not `{}`", file.shown), "choose `--engine duckdb`");
+        }
+        if file.path.contains(['\n', '\r']) {
+            return refused(format!("psql takes no line end in a path, such as `{}`", file.shown), "rename the file");
+        }
+    }
+    if !files.is_empty() && !has_schema {
+        let help = "give the types of the columns with `--schema`, or choose `--engine duckdb`, which finds them";
+        return refused("Postgres does not tell types from CSV files".to_owned(), help);
+    }
+    Ok(())
+}
+
+/// Runs a query, over the files where there are some.
+pub fn query(
+    sql: &str,
+    server: &Server,
+    files: &[DataFile],
+    typed: Option<&Schema>,
+    limit: u32,
+) -> Result<Answer, Failure> {
+    // All answers before the rows are pairs.
+    let mut script =
+        "set standard_conforming_strings = on;\nselect current_setting('server_version'), '';\n".to_owned();
+    for file in files {
+        script.push_str(&load(file, typed)?);
+        script.push_str("select 'loaded', '';\n");
+    }
+    let rows = "select (select json_agg(value order by place) \
+                from json_each_text(row_to_json(formulac_answer.*)) with ordinality as pair (name, value, place)) from (\n";
+    let end = format!(") as formulac_answer limit {}", u64::from(limit) + 1);
+    script.push_str("begin transaction read only;\n");
+    // The columns come as name and type; no type is empty.
+    script.push_str(&format!("{sql}\\gdesc\nselect '', '';\n{rows}{sql}{end};\nrollback;\n"));
+    let output = server.run(&script)?;
+    let mut fields = output.out.split('\0');
+    let version = fields.next().filter(|text| !text.is_empty());
+    let Some(version) = version else { return Err(fault::of_file(ENGINE, &output.err, "<postgres>")) };
+    let version = version.split_whitespace().next().unwrap_or_default();
+    let mut fields = fields.skip(1);
+    for file in files {
+        match (fields.next(), fields.next()) {
+            (Some("loaded"), Some("")) => {}
+            _ => return Err(fault::of_file(ENGINE, &output.err, &file.shown)),
+        }
+    }
+    let mut columns = Vec::new();
+    let mut described = false;
+    while let (Some(name), Some(ty)) = (fields.next(), fields.next()) {
+        if ty.is_empty() {
+            described = true;
+            break;
+        }
+        columns.push(Column { name: name.to_owned(), ty: ty.parse().unwrap_or(Type::Unknown) });
+    }
+    if !output.succeeded {
+        let before = if described { rows } else { "" };
+        return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before }));
+    }
+    let rows = fields.filter_map(|row| serde_json::from_str(row).ok()).collect();
+    let answer =
+        Answer { engine: format!("{ENGINE} {version}"), version: version.to_owned(), columns, rows, more: false };
+    Ok(answer.limited(limit))
+}
+
+/// A temporary table that holds the file's rows.
+fn load(file: &DataFile, typed: Option<&Schema>) -> Result<String, Failure> {
+    let dialect = Dialect::default();
+    let Kind::Csv { delimiter } = file.kind else { return Ok(String::new()) };
+    let names = data::header(Path::new(&file.path), delimiter);
+    let names = names.map_err(|error| Failure::io("read", &file.shown, &error))?;
+    let relation = typed.and_then(|schema| schema.relation(&file.relation));
+    let column = |name: &String| {
+        let ty = relation.and_then(|relation| relation.column(name)).map_or(Type::Text, |column| column.ty());
+        format!("{} {}", dialect.name_text(name, true), dialect.type_name(ty))
+    };
+    let columns: Vec<String> = names.iter().map(column).collect();
+    let table = dialect.name_text(&file.relation, true);
+    let path = file.path.replace('\'', "''");
+    Ok(format!(
+        "create temporary table {table} ({});\n\
+         \\copy pg_temp.{table} from '{path}' with (format csv, header true, delimiter '{delimiter}')\n",
+        columns.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_taken_out_of_a_url() {
+        for (url, address, password) in [
+            ("postgres://host/db", "postgres://host/db", None),
+            (
+                "postgres://me:p%40ss:w@host:5432/db?sslmode=require",
+                "postgres://me@host:5432/db?sslmode=require",
+                Some("p@ss:w"),
+            ),
+            ("postgresql://me@host", "postgresql://me@host", None),
+            ("postgresql:///db?host=/tmp&password=x%&user=me", "postgresql:///db?host=/tmp&user=me", Some("x%")),
+            ("postgres://me:a@b@host/d@b", "postgres://me@host/d@b", Some("a@b")),
+        ] {
+            let server = Server::of_url(url);
+            assert_eq!((server.address.as_deref(), server.password.as_deref()), (Some(address), password), "{url}");
+            assert!(!format!("{server:?}").contains("p@ss"));
+        }
+        assert_eq!(hidden_password("postgress://me:secret@host/db"), "postgress://***@host/db");
+        assert_eq!(hidden_password("duckdbb"), "duckdbb");
+    }
+}

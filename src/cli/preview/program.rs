@@ -1,0 +1,80 @@
+//! Other programs: started without a shell, read to their end.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::cli::exit::{Exit, Failure};
+
+/// A program that a preview needs.
+#[derive(Debug)]
+pub struct Program {
+    /// Its name, as it is found in `PATH`.
+    pub name: &'static str,
+    /// The environment variable that says where it is instead.
+    pub variable: &'static str,
+    /// How to get it.
+    pub install: &'static str,
+}
+
+/// What a program said.
+#[derive(Debug)]
+pub struct Output {
+    pub succeeded: bool,
+    pub out: String,
+    pub err: String,
+}
+
+impl Program {
+    /// Begins a call. It stays in the process group of this command, so that Ctrl-C ends both.
+    pub fn command(&self) -> Command {
+        let named = std::env::var_os(self.variable).filter(|path| !path.is_empty());
+        // A path that is seen from here stays so when the program is started in another folder.
+        let path = match named {
+            Some(path) if PathBuf::from(&path).components().count() > 1 => {
+                std::path::absolute(&path).map_or(path, PathBuf::into_os_string)
+            }
+            Some(name) => name,
+            None => OsString::from(self.name),
+        };
+        let mut command = Command::new(path);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs it to its end with a text on its standard input.
+    pub fn run(&self, command: &mut Command, input: &str) -> Result<Output, Failure> {
+        finish(command, input).map_err(|error| self.not_started(&error))
+    }
+
+    fn not_started(&self, error: &io::Error) -> Failure {
+        let name = self.name;
+        let (text, help) = match error.kind() {
+            io::ErrorKind::NotFound => (format!("there is no program `{name}`"), self.install.to_owned()),
+            io::ErrorKind::ArgumentListTooLong => (
+                format!("the SQL is too long for the command line of `{name}`"),
+                "split the spec into several models".to_owned(),
+            ),
+            _ => (format!("cannot start `{name}`: {error}"), self.install.to_owned()),
+        };
+        Failure::new(Exit::Failed, text).with_help(format!("{help}; or say in {} where it is", self.variable))
+    }
+}
+
+fn finish(command: &mut Command, input: &str) -> io::Result<Output> {
+    if !input.is_empty() {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command.spawn()?;
+    let pipe = child.stdin.take();
+    let output = std::thread::scope(|scope| {
+        if let Some(mut pipe) = pipe {
+            // It may stop reading at its first error, which it then tells itself.
+            scope.spawn(move || pipe.write_all(input.as_bytes()));
+        }
+        child.wait_with_output()
+    })?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(Output { succeeded: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) })
+}

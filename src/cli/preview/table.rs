@@ -1,0 +1,125 @@
+//! Rows as a table that fits the terminal.
+
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table};
+
+use super::answer::Answer;
+use formulac::Type;
+use formulac::diag::render::visible;
+
+/// A column narrower than its values has at least these many characters.
+const NARROWEST: u16 = 8;
+/// What a column takes beside its values: a blank on either side, and a line.
+const AROUND: u16 = 3;
+
+/// The table, and how many columns of the answer are not in it.
+pub fn text(answer: &Answer, width: Option<u16>) -> (String, usize) {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_truncation_indicator("…");
+    table.set_header(line(answer.columns.iter().map(|column| shown(&column.name)).collect()));
+    for row in &answer.rows {
+        let values = row.iter().zip(&answer.columns);
+        table.add_row(line(values.map(|(value, column)| cell(value.as_deref(), column.ty)).collect()));
+    }
+    for (index, column) in answer.columns.iter().enumerate() {
+        if let Some(shape) = table.column_mut(index).filter(|_| column.ty.is_number()) {
+            shape.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let mut left_out = 0;
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        left_out = leave_out(&mut table, width);
+    }
+    (format!("{table}\n"), left_out)
+}
+
+/// Hides the last columns where not even narrow ones have room; how many they are.
+fn leave_out(table: &mut Table, width: u16) -> usize {
+    let widths = table.column_max_content_widths();
+    let mut used = 1;
+    let fitting = widths.iter().take_while(|natural| {
+        used += u32::from((**natural).min(NARROWEST) + AROUND);
+        used <= u32::from(width)
+    });
+    let fitting = fitting.count().max(1);
+    for column in table.column_iter_mut().skip(fitting) {
+        column.set_constraint(ColumnConstraint::Hidden);
+    }
+    widths.len().saturating_sub(fitting)
+}
+
+fn line(texts: Vec<String>) -> Row {
+    let mut row = Row::from(texts.into_iter().map(Cell::new_owned).collect::<Vec<Cell>>());
+    row.max_height(1);
+    row
+}
+
+/// NULL is `NULL`; the text of these letters has quotes, and the empty text is blank.
+fn cell(value: Option<&str>, ty: Type) -> String {
+    match value {
+        None => "NULL".to_owned(),
+        Some("NULL") => "\"NULL\"".to_owned(),
+        Some(number) if ty.is_number() => shown(shortest(number)),
+        Some(text) => shown(text),
+    }
+}
+
+/// A number as the language writes it as text, without trailing zeros; engines differ in how many they write.
+fn shortest(number: &str) -> &str {
+    if !number.contains('.') || number.contains(['e', 'E']) {
+        return number;
+    }
+    let number = number.trim_end_matches('0');
+    number.strip_suffix('.').unwrap_or(number)
+}
+
+/// In one line, with nothing that a terminal would obey.
+fn shown(text: &str) -> String {
+    visible(text).replace('\n', "↵").replace('\t', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::answer::Column;
+    use super::*;
+
+    fn answer(columns: usize, value: &str) -> Answer {
+        let column = |n: usize| Column { name: format!("column_{n}"), ty: Type::Text };
+        let rows = vec![vec![Some(value.to_owned()); columns]];
+        Answer { columns: (0..columns).map(column).collect(), rows, ..Answer::default() }
+    }
+
+    #[test]
+    fn any_answer_fits() {
+        for columns in [0, 1, 2, 7, 40] {
+            for value in ["", "é", "a\u{1b}[31m\nb", &"long ".repeat(50), &"字".repeat(100)] {
+                for width in [1, 20, 80] {
+                    let answer = answer(columns, value);
+                    let (text, left_out) = text(&answer, Some(width));
+                    assert!(left_out <= columns);
+                    assert!(!text.contains('\u{1b}'));
+                    assert_eq!(text.lines().count(), if columns == 0 { text.lines().count() } else { 5 }, "{text}");
+                    let fits = text.lines().all(|line| line.chars().count() <= usize::from(width));
+                    assert!(fits || width < 20, "{width}\n{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_have_no_trailing_zeros() {
+        for (number, expected) in
+            [("20.00", "20"), ("0.0", "0"), ("100", "100"), ("1.50", "1.5"), ("1.0e+30", "1.0e+30")]
+        {
+            assert_eq!(shortest(number), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_is_cut_where_there_is_room() {
+        let value = "long ".repeat(50);
+        let (text, left_out) = text(&answer(10, &value), None);
+        assert_eq!((left_out, text.matches(value.trim_end()).count()), (0, 10));
+    }
+}

@@ -1,0 +1,158 @@
+//! `formulac init`.
+
+use insta::assert_snapshot;
+
+use crate::run::{Place, finish};
+
+const PROFILES: &str = "\
+shop:
+  target: \"{{ env_var('FORMULAC_TEST_TARGET', 'dev') }}\"
+  outputs:
+    production: {type: postgres, host: h, password: not-to-be-shown}
+    dev: {type: duckdb, path: x.duckdb}
+    \"on\": {type: duckdb}
+";
+const ORDERS: &str = "\
+version: 2
+models:
+  - name: orders
+    columns:
+      - {name: order_id, data_type: bigint}
+      - {name: ordered_on, data_type: date}
+      - {name: amount, data_type: \"decimal(12, 2)\"}
+  - name: customers
+    columns: [{name: name}]
+";
+
+/// A dbt project; no profile but its own is looked for.
+fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("shop/dbt_project.yml", "name: shop\nprofile: shop\nmodel-paths: [dbt_models]\n");
+    place.write("shop/profiles.yml", PROFILES).write("shop/dbt_models/orders.yml", ORDERS);
+    place.write("shop/dbt_models/marts/orders.sql", "select 1").write("shop/dbt_models/customers.sql", "select 1");
+    place
+}
+
+fn run(place: &Place, folder: &str, args: &[&str]) -> crate::run::Run {
+    let mut command = place.command(args);
+    command.current_dir(place.path(folder)).env("HOME", place.path(".")).env_remove("DBT_PROFILES_DIR");
+    finish(command)
+}
+
+#[test]
+fn what_is_written() {
+    let place = place("init");
+    let dry = run(&place, "shop/dbt_models", &["init", "--dry-run"]);
+    assert_eq!((dry.exit, dry.err.as_str()), (0, "nothing is written\n"));
+    assert_snapshot!(dry.out);
+    assert_eq!(place.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
+
+    let done = run(&place, "shop", &["init"]);
+    assert_eq!((done.exit, done.out.as_str()), (0, ""));
+    assert_eq!(done.err, "wrote formulac.yml\nwrote metrics/orders_by_month.yml\nwrote .gitignore\n");
+    let checked = run(&place, "shop", &["check"]);
+    assert_eq!((checked.exit, checked.err.as_str()), (0, "1 file checked: no faults\n"));
+    let checked = run(&place, "shop", &["check", "formulac.yml"]);
+    assert_eq!((checked.exit, checked.err.as_str()), (0, "1 file checked: no faults\n"));
+    let model = run(&place, "shop", &["model", "metrics/orders_by_month.yml", "--schema", "dbt_models/orders.yml"]);
+    assert_eq!((model.exit, model.err.as_str()), (0, ""));
+    assert!(model.out.contains("{{ ref('orders') }}") && model.out.contains("as total_amount"), "{}", model.out);
+
+    // A second time there is nothing to do, and in between nothing that somebody wrote is touched.
+    place.write("shop/formulac.yml", "dialect: snowflake\nspecs: metrics\n").write("shop/.gitignore", "target/");
+    let again = run(&place, "shop", &["init"]);
+    assert_eq!(again.err, "kept formulac.yml\nkept metrics (1 spec)\nwrote .gitignore\n");
+    assert_eq!(place.read("shop/.gitignore"), "target/\n.formulac/local/\nformulac.local.yml\n");
+    let again = run(&place, "shop", &["init"]);
+    assert_eq!(again.err, "kept formulac.yml\nkept metrics (1 spec)\nkept .gitignore\neverything is there\n");
+    assert_eq!(place.read("shop/formulac.yml"), "dialect: snowflake\nspecs: metrics\n");
+}
+
+#[test]
+fn the_first_spec_fits_what_is_known() {
+    let first = |name: &str, properties: &str| {
+        let place = place(name);
+        place.write("shop/dbt_models/orders.yml", properties);
+        let run = run(&place, "shop", &["init", "--quiet"]);
+        assert_eq!((run.exit, run.err.as_str()), (0, ""));
+        let [file] = place.files("shop/metrics").try_into().unwrap();
+        place.read(&format!("shop/metrics/{file}"))
+    };
+    let nothing = first("init_nothing_known", "models: []\n");
+    assert!(nothing.contains("from: ref('customers')") && nothing.ends_with("row_count = COUNT()\n"), "{nothing}");
+    let number = "models: [{name: orders, columns: [{name: id, data_type: int}, {name: qty, data_type: int}]}]\n";
+    let number = first("init_number", number);
+    assert!(number.contains("model: orders_summary\n") && number.contains("total_qty = SUM(qty)\n"), "{number}");
+    // Names that would need quotes are left alone.
+    let odd =
+        "models: [{name: orders, columns: [{name: \"Net Revenue\", data_type: int}, {name: on, data_type: date}]}]\n";
+    let odd = first("init_odd_names", odd);
+    assert!(odd.contains("group_by: on[month]") && !odd.contains("Net"), "{odd}");
+}
+
+#[test]
+fn models_that_are_not_there_are_not_made_up() {
+    let place = Place::new("init_no_models");
+    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    let run = run(&place, ".", &["init", "--dialect", "bigquery"]);
+    assert_eq!(
+        run.err,
+        "kept metrics empty: there is no model yet that a spec could read\nwrote formulac.yml\nwrote .gitignore\n"
+    );
+    assert!(place.read("formulac.yml").contains("\ndialect: bigquery\n"));
+}
+
+#[test]
+fn the_dialect_is_that_of_dbt() {
+    let place = place("init_dialect");
+    let dialect = |args: &[&str]| {
+        let run = run(&place, "shop", &[&["init", "--dry-run", "--quiet"], args].concat());
+        assert_eq!((run.exit, run.err.as_str()), (0, ""));
+        run.out.lines().find(|line| line.starts_with("dialect:")).unwrap().to_owned()
+    };
+    assert_eq!(dialect(&[]), "dialect: duckdb");
+    assert_eq!(dialect(&["--dialect", "bigquery"]), "dialect: bigquery");
+    place.write("shop/target/manifest.json", r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": "snowflake"}, "nodes": {}, "sources": {}}"#);
+    assert_eq!(dialect(&[]), "dialect: snowflake");
+    let said = |profiles: &str| {
+        place.write("shop/profiles.yml", profiles);
+        std::fs::remove_dir_all(place.path("shop/target")).ok();
+        let run = run(&place, "shop", &["init"]);
+        assert_eq!(run.exit, 2);
+        run.err
+    };
+    let help = "help: name it, for example `--dialect postgres`\n";
+    assert_eq!(
+        said("other: {}\n"),
+        format!("error: the dialect is not known: profiles.yml has no profile `shop`\n{help}")
+    );
+    let adapter = "the dbt adapter is `oracle`, and there are bigquery, snowflake, postgres, duckdb";
+    let found = said("shop: {target: a, outputs: {a: {type: oracle}}}\n");
+    assert_eq!(found, format!("error: the dialect is not known: {adapter}\n{help}"));
+    let found = said("shop: {target: \"{{ x }}\", outputs: {a: {type: duckdb}, b: {type: postgres}}}\n");
+    assert_eq!(found, format!("error: the dialect is not known: the target of profile `shop` is not known\n{help}"));
+    assert_eq!(place.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
+}
+
+#[test]
+fn outside_a_dbt_project() {
+    let mut place = Place::new("init_nowhere");
+    place.write("full/file", "");
+    place.show(&["init"]).show(&["init", "full"]).show(&["init", "--example", "full"]);
+    assert_snapshot!(place.transcript());
+    assert_eq!(place.files("full"), ["file"]);
+}
+
+/// The example is whole: its specs are checked, and nothing has to be told to run it.
+#[test]
+fn the_example_is_ready() {
+    let place = Place::new("init_example");
+    let dry = place.run(&["init", "--example", "new/shop", "--dry-run"]);
+    assert_eq!((dry.exit, place.files(".").len()), (0, 0));
+    let run = place.run(&["init", "--example", "new/shop"]);
+    assert_eq!((run.exit, run.out.as_str()), (0, ""));
+    let next = "next, in new/shop:\n  formulac preview metrics/customer_ltv_by_segment.yml --data seeds\n";
+    assert!(run.err.starts_with("wrote new/shop/.gitignore\n") && run.err.contains(next), "{}", run.err);
+    let checked = place.run(&["check", "--project-dir", "new/shop"]);
+    assert!(checked.exit == 0 && checked.err.ends_with(" files checked: no faults\n"), "{}", checked.err);
+}

@@ -1,0 +1,254 @@
+//! `formulac preview`.
+//!
+//! DuckDB is the program that `FORMULAC_DUCKDB` names (`tests/setup.sh`). Without it a test says that it is skipped,
+//! and with `FORMULAC_REQUIRE_ENGINES` set it fails instead.
+
+use std::io::Write as _;
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::run::{Place, finish};
+
+const REVENUE: &str = "\
+model: revenue
+from: orders
+group_by: region
+order_by: region
+definitions: |
+  revenue = SUM(amount)
+  share = SUM(amount) / COUNT(amount)
+  first_day = MIN(day)
+  last_note = MAX(note)
+";
+const ORDERS: &str = "\
+id,region,amount,day,note
+1,north,10.50,2024-01-31,\"a long note that no narrow terminal has room for\"
+2,north,2.25,2024-02-29,b
+3,south,,,\"NULL\"
+4,,7,2024-03-01,
+5,\"we\"\"st\",-1,2024-01-01,\"two
+lines and an escape \u{1b}[31m\"
+";
+
+/// Whether a tool is there.
+pub fn has(variable: &str) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let found = set(variable);
+    if !found {
+        assert!(!set("FORMULAC_REQUIRE_ENGINES"), "{variable} is not set, and FORMULAC_REQUIRE_ENGINES is");
+        let test = std::thread::current().name().unwrap_or_default().to_owned();
+        // Past the test harness, which would keep it to itself.
+        let _ = writeln!(std::io::stderr(), "SKIPPED cli::{test}: {variable} is not set");
+    }
+    found
+}
+
+fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("data/orders.csv", ORDERS).write("revenue.yml", REVENUE);
+    place
+}
+
+/// Versions differ with what is installed.
+fn settings() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"by DuckDB [0-9.]+", "by DuckDB [version]");
+    settings.add_filter(r#""version": "[0-9.]+""#, r#""version": "[version]""#);
+    settings
+}
+
+#[test]
+fn rows_are_shown() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let mut place = place("preview");
+    place.write(
+        "days.yml",
+        "model: days\nfrom: orders\nkeep: [day, note]\norder_by: day\ndefinitions: month = MONTH(day)\n",
+    );
+    place.write("formulac.yml", "dialect: snowflake\n");
+    place
+        .show(&["preview", "revenue.yml", "--data", "data"])
+        .show(&["preview", "revenue.yml", "--data", "data", "--limit", "2", "--engine", "duckdb"])
+        .show(&["preview", "revenue.yml", "--data", "data", "--limit", "2", "--quiet", "--json"])
+        .show_with(&["preview", "-", "--data", "data"], "model: n\nfrom: orders\ndefinitions: n = COUNT()\n");
+    settings().bind(|| assert_snapshot!(place.transcript()));
+}
+
+#[test]
+fn a_table_fits_the_terminal() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let place = place("preview_width");
+    let mut shown = String::new();
+    for columns in ["80", "60", "30", "5"] {
+        let mut command = place.command(&["preview", "revenue.yml", "--data", "data"]);
+        command.env("COLUMNS", columns);
+        let run = finish(command);
+        let fits = run.out.lines().all(|line| line.chars().count() <= columns.parse().unwrap());
+        assert!(fits || columns == "5", "{}", run.out);
+        shown.push_str(&format!("COLUMNS={columns}\n{}{}", run.out, run.err));
+    }
+    settings().bind(|| assert_snapshot!(shown));
+}
+
+/// Types come from the data, or from the schema, which then also says how the data is read.
+#[test]
+fn types_are_those_of_the_data_or_the_schema() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let place = Place::new("preview_types");
+    place.write("data/t.csv", "code;n;d;ok\n007;1.10;2024-01-31;true\n010;2.20;;false\n");
+    place.write("data/j.json", r#"[{"code": "x", "n": 1}, {"code": null, "n": 2}]"#);
+    place.write("t.yml", "model: m\nfrom: t\nkeep: [code, n, d, ok]\ndefinitions: next = d + 1\n");
+    place.write("j.yml", "model: m\nfrom: raw.j\nkeep: [code]\norder_by: n\ndefinitions: twice = n * 2\n");
+    place.write("schema.yml", "relations: {t: {columns: {code: text, n: decimal, d: date, ok: boolean}}}\n");
+    let rows = |args: &[&str]| {
+        let run = place.run(&[&["preview", "--data", "data", "--json", "--quiet"], args].concat());
+        assert_eq!((run.exit, run.err.as_str()), (0, ""), "{}", run.out);
+        let value = run.json();
+        let types = value["columns"].as_array().unwrap().iter().map(|c| c["type"].clone()).collect::<Vec<_>>();
+        (json!(types), value["rows"].clone())
+    };
+    let (types, values) = rows(&["t.yml"]);
+    assert_eq!(types, json!(["text", "float", "date", "boolean", "date"]));
+    assert_eq!(values, json!([["007", 1.1, "2024-01-31", true, "2024-02-01"], ["010", 2.2, null, false, null]]));
+    let (types, values) = rows(&["t.yml", "--schema", "schema.yml"]);
+    assert_eq!(types, json!(["text", "decimal", "date", "boolean", "date"]));
+    assert_eq!(values[0], json!(["007", "1.100000", "2024-01-31", true, "2024-02-01"]));
+    // A name with dots finds the file of its last part.
+    let (types, values) = rows(&["j.yml"]);
+    assert_eq!((types, values), (json!(["text", "integer"]), json!([["x", 2], [null, 4]])));
+    // So do those that are joined; files of no relation that the spec reads are not even looked at.
+    place
+        .write("data/u.csv", "code,name\n010,ten\n")
+        .write("data/broken.csv", "a,b\n1\n")
+        .write("data/other.parquet", "x");
+    let join = "model: m\nfrom: t\njoins: [{to: shop.raw.u, using: code, cardinality: many}]\nkeep: [code]\norder_by: code\n\
+                definitions: who = u.name\n";
+    place.write("join.yml", join);
+    assert_eq!(rows(&["join.yml"]).1, json!([["007", null], ["010", "ten"]]));
+}
+
+#[test]
+fn what_cannot_be_run_is_said() {
+    let mut place = place("preview_faults");
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    place.write("bad.yml", REVENUE.replace("SUM(amount)", "SUMM(amount)"));
+    place.write("unknown.yml", REVENUE.replace("from: orders", "from: ordres"));
+    place.write("wrong.yml", REVENUE.replace("amount", "amuont"));
+    place.write(
+        "schema.yml",
+        "relations: {orders: {columns: {id: integer, amuont: decimal, region: text, day: date, note: text}}}\n",
+    );
+    place.write("broken/orders.csv", "id,region,amount,day,note\n1,north\n2,south,1,2024-01-01,x,y,z\n");
+    place.write("latin/orders.csv", b"id,region,amount,day,note\n1,\xFF\xFE,1,2024-01-01,x\n");
+    place.write("text/orders.csv", ORDERS.replace("10.50", "ten"));
+    place.write("two/orders.csv", ORDERS).write("two/Orders.json", "[]").write("empty/notes.txt", "");
+    place.write("gone.yml", REVENUE.replace("amount", "amuont"));
+    place.write(
+        "gone_schema.yml",
+        "relations: {orders: {columns: {amuont: unknown, region: text, day: date, note: text}}}\n",
+    );
+    place
+        .show(&["preview", "gone.yml", "--data", "data", "--schema", "gone_schema.yml"])
+        .show(&["preview", "bad.yml", "--data", "data"])
+        .show(&["preview", "bad.yml", "--data", "data", "--json"])
+        .show(&["preview", "unknown.yml", "--data", "data"])
+        .show(&["preview", "wrong.yml", "--data", "data", "--output-format", "concise"])
+        .show(&["preview", "wrong.yml", "--data", "data", "--schema", "schema.yml"])
+        .show(&["preview", "revenue.yml", "--data", "broken"])
+        .show(&["preview", "revenue.yml", "--data", "latin"])
+        .show(&["preview", "revenue.yml", "--data", "text", "--output-format", "concise"])
+        .show(&["preview", "revenue.yml", "--data", "two"])
+        .show(&["preview", "revenue.yml", "--data", "empty"])
+        .show(&["preview", "revenue.yml", "--data", "nowhere"])
+        .show(&["preview", "nowhere.yml", "--data", "data"]);
+    settings().bind(|| assert_snapshot!(place.transcript()));
+}
+
+#[test]
+fn how_to_get_duckdb_is_said() {
+    let place = place("preview_missing");
+    let run = |variable: &str, value: &str| {
+        let mut command = place.command(&["preview", "revenue.yml", "--data", "data"]);
+        command.env_remove("FORMULAC_DUCKDB").env(variable, value);
+        finish(command)
+    };
+    let missing = run("PATH", "");
+    assert_eq!((missing.exit, missing.out.as_str()), (5, ""));
+    let help = "error: there is no program `duckdb`\nhelp: get it with `pip install duckdb-cli` or `brew install duckdb`; \
+                or say in FORMULAC_DUCKDB where it is\n";
+    assert_eq!(missing.err, help);
+    assert_eq!(run("FORMULAC_DUCKDB", "./no/such/duckdb").err, help);
+}
+
+/// Ctrl-C reaches the engine as well: neither of the two goes on.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_the_engine_too() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    use std::time::{Duration, Instant};
+    let place = place("preview_interrupt");
+    place.write("duckdb", "#!/bin/sh\necho $$ > pid\nexec sleep 60\n");
+    std::fs::set_permissions(place.path("duckdb"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = place.command(&["preview", "revenue.yml", "--data", "data"]);
+    let mut child = command.env("FORMULAC_DUCKDB", "./duckdb").process_group(0).spawn().unwrap();
+    let begin = Instant::now();
+    let within = || begin.elapsed() < Duration::from_secs(30);
+    let pid = loop {
+        let pid = std::fs::read_to_string(place.path("pid")).unwrap_or_default();
+        if pid.ends_with('\n') {
+            break pid.trim().to_owned();
+        }
+        assert!(within(), "the engine has not started");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    // What a terminal does: the signal goes to all of the group.
+    let group = format!("-{}", child.id());
+    assert!(std::process::Command::new("kill").args(["-INT", "--", &group]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), None);
+    // A process that nobody has waited for has ended all the same.
+    let has_ended = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "));
+    let is_known = || std::process::Command::new("kill").args(["-0", &pid]).output().unwrap().status.success();
+    while is_known() && !has_ended() {
+        assert!(within(), "the engine goes on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Names of files and columns are no SQL, no pattern of names, and no command.
+#[test]
+fn hostile_names_name_nothing_else() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let place = Place::new("preview_hostile");
+    let names =
+        ["a[1]", "b*", "c?", "--", "select", "$x", "o'r\"d", "$(touch x)", "x; drop table y", "back\\slash", "é\nü"];
+    // What the patterns would find as well.
+    place.write("data/a1.csv", "k\n99\n").write("data/bb.csv", "k\n99\n").write("data/cc.csv", "k\n99\n");
+    for (number, name) in names.iter().enumerate() {
+        place.write(&format!("data/{name}.csv"), format!("k,\"q\"\"'{number}\"\n{number},1\n"));
+    }
+    // The first of them can stand in a spec.
+    for (number, name) in names.iter().enumerate().take(6) {
+        let spec = format!("model: m\nfrom: {name:?}\nkeep: [k]\ndefinitions:\n  x: ${{q\"'{number}}} + 1\n");
+        place.write("m.yml", spec);
+        let run = place.run(&["preview", "m.yml", "--data", "data", "--json"]);
+        assert_eq!(run.json()["rows"], json!([[number, 2]]), "{name}: {}{}", run.out, run.err);
+    }
+    // The others are read all the same, to see whether one is meant.
+    place.write("m.yml", "model: m\nfrom: nothing\nkeep: [k]\n");
+    let run = place.run(&["preview", "m.yml", "--data", "data", "--output-format", "concise"]);
+    assert_eq!(run.err, "m.yml:2:7: error[F0307]: the schema has no relation `nothing`\n");
+    assert_eq!(place.files("."), ["data", "m.yml"]);
+    assert_eq!(place.files("data").len(), names.len() + 3);
+}
