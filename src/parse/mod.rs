@@ -35,7 +35,7 @@ macro_rules! generated {
         )]
         #[allow(unused_qualifications, unreachable_pub, dead_code)]
         mod $name {
-            include!(concat!(env!("OUT_DIR"), "/", stringify!($name), "/", stringify!($name), ".rs"));
+            include!(concat!(env!("OUT_DIR"), "/", stringify!($name), ".rs"));
         }
     };
 }
