@@ -148,7 +148,9 @@ impl<'s> Builder<'s> {
     #[inline]
     pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, node: ExprId) -> Chain {
         self.cut(chain);
-        while let Some(right) = self.stacks.operands.last().copied()
+        // An operand that was alone has no operator before it.
+        while chain.0 & ALONE == 0
+            && let Some(right) = self.stacks.operands.last().copied()
             && let Some(before) = right.operator
             && before.strength() >= op.strength()
         {
