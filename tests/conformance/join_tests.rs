@@ -148,8 +148,8 @@ fn table<const N: usize>(name: &str, columns: [&str; N], rows: &[[Option<i64>; N
     let column = |name: &str| TestColumn { name: name.to_owned(), ty: Type::Integer, nullable: true };
     TestTable {
         name: name.to_owned(),
-        key: Vec::new(),
         columns: columns.into_iter().map(column).collect(),
+        key: Vec::new(),
         rows: rows.iter().map(|row| row.iter().map(|value| json!(value)).collect()).collect(),
     }
 }
