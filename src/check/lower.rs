@@ -121,7 +121,7 @@ pub(super) fn lower(
         let at = definition.first.index();
         let targets = names.targets.get(at..).unwrap_or_default();
         for (index, ((expr, span), target)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
-            let lowered = pass.node(*expr, *target, *span);
+            let lowered = pass.node(expr, *target, *span);
             pass.work.lowered[at + index] = lowered;
         }
         let root = pass.finish(pass.lowered(definition.body));
@@ -225,9 +225,9 @@ impl Lower<'_> {
     }
 
     #[inline]
-    fn node(&mut self, expr: Expr, target: Target, span: Span) -> IrId {
+    fn node(&mut self, expr: &Expr, target: Target, span: Span) -> IrId {
         match (target, expr) {
-            (Target::None, expr) => self.unnamed(expr, span),
+            (Target::None, _) => self.unnamed(expr, span),
             (Target::Column(column), Expr::Model) => {
                 let node = self.column(column, span);
                 match reference(self.source, span).timeframe {
@@ -238,10 +238,10 @@ impl Lower<'_> {
             (Target::Column(column), _) => self.column(column, span),
             (Target::Definition(index), _) => self.definition(index, span),
             (Target::Function(function), Expr::Call(call)) => {
-                let call = self.ast.call(call);
+                let call = self.ast.call(*call);
                 self.call(function, call, span)
             }
-            (Target::RangeEnd(_), Expr::Call(call)) => self.range_end(self.ast.call(call), span),
+            (Target::RangeEnd(_), Expr::Call(call)) => self.range_end(self.ast.call(*call), span),
             (Target::Bool(value), _) => self.boolean(value, span),
             (Target::Error | Target::Function(_) | Target::RangeEnd(_), _) => self.error(span),
         }
@@ -249,8 +249,8 @@ impl Lower<'_> {
 
     /// What is no name and calls none. It stays out of the loop over the nodes, where columns need next to nothing.
     #[inline(never)]
-    fn unnamed(&mut self, expr: Expr, span: Span) -> IrId {
-        match expr {
+    fn unnamed(&mut self, expr: &Expr, span: Span) -> IrId {
+        match *expr {
             Expr::Binary { op, left, right } => self.binary(op, left, right, span),
             Expr::Number => self.number(span),
             Expr::Text => {

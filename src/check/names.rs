@@ -235,22 +235,29 @@ impl Resolver<'_> {
     #[inline(always)]
     fn name_at(&mut self, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
         let name = Hashed::from(span.text(self.source));
-        match self.tables.symbols.find(name, self.source) {
-            Some(&Symbol { definition: None, column: Lookup::Column(column), .. })
+        let place = self.tables.symbols.entry(name, span, self.source);
+        let symbol = *self.tables.symbols.at(place);
+        match symbol {
+            Symbol { definition: None, column: Lookup::Column(column), .. }
                 if !self.twins && !self.is_unsettled(column, name.name, own) =>
             {
                 Some(self.one_relation(column, span))
             }
-            _ => self.look_up(name, span, own, role),
+            _ => self.look_up(name, (place, symbol), span, own, role),
         }
     }
 
     /// A name that was not met before, or is not only a column.
     #[inline(never)]
-    fn look_up(&mut self, name: Hashed<'_>, span: Span, own: Option<&str>, role: Role) -> Option<Target> {
+    fn look_up(
+        &mut self,
+        name: Hashed<'_>,
+        (place, known): (usize, Symbol),
+        span: Span,
+        own: Option<&str>,
+        role: Role,
+    ) -> Option<Target> {
         let text = name.name;
-        let symbol = self.tables.symbols.entry(name, span, self.source);
-        let known = *self.tables.symbols.at(symbol);
         if let (Some(definition), lookup) = (known.definition, known.column)
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
         {
@@ -264,7 +271,7 @@ impl Resolver<'_> {
         let mut lookup = if self.twins { Lookup::Not } else { known.column };
         if lookup == Lookup::Not {
             lookup = self.column(name);
-            self.tables.symbols.at(symbol).column = lookup;
+            self.tables.symbols.at(place).column = lookup;
         }
         match lookup {
             Lookup::Column(column) if self.is_unsettled(column, text, own) => Some(self.unsettled(text, span)),
@@ -486,10 +493,14 @@ impl Resolver<'_> {
     }
 
     /// Whether SQL could read a column, of which no schema says where it is, as something else than it means.
+    #[inline]
     fn is_unsettled(&self, column: u32, text: &str, own: Option<&str>) -> bool {
-        let several = self.scope.relations.len() > 1;
-        several
-            && self.columns[column as usize].relation.is_none()
+        self.scope.relations.len() > 1 && self.may_be_misread(column, text, own)
+    }
+
+    #[inline(never)]
+    fn may_be_misread(&self, column: u32, text: &str, own: Option<&str>) -> bool {
+        self.columns[column as usize].relation.is_none()
             && (own.is_some_and(|own| own.eq_ignore_ascii_case(text))
                 || self.scope.relations.iter().any(|r| r.name().eq_ignore_ascii_case(text)))
     }

@@ -307,6 +307,7 @@ impl<'p> Emitter<'p> {
         self.work.tree.text(span, |out| form.push(out, digits))
     }
 
+    #[inline(always)]
     fn column(&mut self, index: u32, span: Span) -> SqlId {
         match (self.note_read(index), self.qualifier) {
             // The text is shared; the node is new, since its span is its own.
@@ -315,6 +316,7 @@ impl<'p> Emitter<'p> {
         }
     }
 
+    #[inline(never)]
     fn new_column(&mut self, index: u32, span: Span) -> SqlId {
         let column = &self.program.columns[index as usize];
         if self.joined && !column.merged.is_empty() {

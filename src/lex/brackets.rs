@@ -73,7 +73,7 @@ impl Pass<'_, '_> {
 
     pub(super) fn follows_operand(&self) -> bool {
         use Token::{Cell, Close, CloseSquare, Model, Name};
-        self.out.tokens.last().is_some_and(|(_, token, _)| matches!(token, Name | Model | Close | CloseSquare | Cell))
+        self.out.tokens.last().is_some_and(|(token, _)| matches!(token, Name | Model | Close | CloseSquare | Cell))
     }
 
     /// `[view.field]`, as some other tools write it: read without its brackets.

@@ -21,7 +21,7 @@ impl Pass<'_, '_> {
             "AS" if matches!(inside.as_str(), "CAST" | "TRY_CAST" | "SAFE_CAST") => return self.rest(at, single) - at,
             "FROM" if inside == "EXTRACT" => {
                 if let Some(unit) = self.out.tokens.last_mut() {
-                    unit.1 = Token::Fault;
+                    unit.0 = Token::Fault;
                 }
                 return self.rest(at, single) - at;
             }

@@ -33,7 +33,7 @@ impl Pass<'_, '_> {
     }
 
     pub(super) fn after_operand(&self) -> bool {
-        self.out.tokens.last().is_some_and(|(_, token, _)| ends_operand(*token))
+        self.out.tokens.last().is_some_and(|(token, _)| ends_operand(*token))
     }
 
     pub(super) fn operand_comes(&self, at: usize) -> bool {
@@ -109,7 +109,7 @@ impl Pass<'_, '_> {
     pub(super) fn foreign(&mut self, at: usize, single: bool) -> usize {
         match (self.token(at), self.token(at + 1)) {
             (Some(Token::Name), next) => {
-                let dotted = self.out.tokens.last().is_some_and(|t| t.1 == Token::Dot);
+                let dotted = self.out.tokens.last().is_some_and(|t| t.0 == Token::Dot);
                 if dotted {
                     return 0;
                 }
@@ -139,7 +139,7 @@ impl Pass<'_, '_> {
             }
             (Some(Token::Percent), _) if self.after_operand() && self.operand_comes(at + 1) => self.modulo(at),
             (Some(Token::Dot), next)
-                if next != Some(Token::Name) && self.out.tokens.last().is_some_and(|t| t.1 == Token::Name) =>
+                if next != Some(Token::Name) && self.out.tokens.last().is_some_and(|t| t.0 == Token::Name) =>
             {
                 let span = self.tokens[at].1;
                 self.report(

@@ -83,7 +83,7 @@ impl Pass<'_, '_> {
                 self.push(Token::Fault, span.to(self.tokens[end - 1].1));
                 end - at
             }
-            "SELECT" if self.out.tokens.last().is_some_and(|t| t.1 == Token::Start) => {
+            "SELECT" if self.out.tokens.last().is_some_and(|t| t.0 == Token::Start) => {
                 let mut end = at + 1;
                 let mut from = None;
                 while end < self.tokens.len() && (single || !self.is_definition(end)) {

@@ -39,8 +39,8 @@ pub struct Head {
 /// Tokens as the parser takes them.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
-    /// Start, token, end.
-    pub tokens: Vec<(u32, Token, u32)>,
+    /// Each with its place.
+    pub tokens: Vec<(Token, Span)>,
     /// The formulas, in order.
     pub heads: Vec<Head>,
     /// Open brackets of the formula being copied, kept for the next text.
@@ -190,7 +190,7 @@ impl<'t> Pass<'_, 't> {
     fn formula(&mut self, name: Option<Span>, from: usize, single: bool) -> usize {
         let first = name.or_else(|| self.tokens.get(from).map(|t| t.1)).unwrap_or_default();
         let frame = self.out.tokens.len();
-        self.out.tokens.push((first.start, Token::Start, first.end));
+        self.out.tokens.push((Token::Start, first));
         let mut at = from;
         let mut end = name.map_or(first.start, |n| n.end);
         self.broken = false;
@@ -208,7 +208,7 @@ impl<'t> Pass<'_, 't> {
         while let Some((token, span)) = self.tokens.get(at).copied() {
             let run = self.ordinary(at);
             if let Some((_, last)) = run.last() {
-                self.out.tokens.extend(run.iter().map(|(token, span)| (span.start, *token, span.end)));
+                self.out.tokens.extend_from_slice(run);
                 end = last.end;
                 at += run.len();
                 continue;
@@ -288,7 +288,7 @@ impl<'t> Pass<'_, 't> {
         if too_deep {
             self.out.tokens.truncate(frame + 1);
         }
-        self.out.tokens.push((end, Token::End, end));
+        self.out.tokens.push((Token::End, Span::new(end, end)));
         self.out.heads.push(Head {
             name,
             span: Span::new(first.start, end.max(first.end)),
@@ -308,7 +308,7 @@ impl<'t> Pass<'_, 't> {
             LessEqual, Minus, Model, Name, NotEqual, Number, Open, Plus, Slash, Star, Text,
         };
         let rest = self.tokens.get(at..).unwrap_or_default();
-        let mut before = self.out.tokens.last().map_or(Token::Start, |t| t.1);
+        let mut before = self.out.tokens.last().map_or(Token::Start, |t| t.0);
         for (index, (token, _)) in rest.iter().enumerate() {
             let ordinary = match *token {
                 Number | Text | Model | Cell | Comma | Plus | Minus | Slash | Caret | Ampersand | Equal | NotEqual
@@ -345,7 +345,7 @@ impl<'t> Pass<'_, 't> {
     }
 
     pub(super) fn push(&mut self, token: Token, span: Span) {
-        self.out.tokens.push((span.start, token, span.end));
+        self.out.tokens.push((token, span));
     }
 
     /// A definition also begins inside brackets, when the innermost of them is never closed.

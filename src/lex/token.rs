@@ -92,6 +92,8 @@ pub enum Token {
     Start,
     /// Ends a formula or a definition; put in by the layout pass.
     End,
+    /// Ends the text; put in for the parser.
+    Last,
     // From here on what the lexer looks at again, and may report.
     /// The first quote of a text.
     #[token("\"")]
@@ -146,7 +148,7 @@ impl Token {
             Self::Open => "`(`",
             Self::Close => "`)`",
             Self::Comma => "`,`",
-            Self::Start | Self::End => "the end of the formula",
+            Self::Start | Self::End | Self::Last => "the end of the formula",
             _ => "an operator",
         }
     }

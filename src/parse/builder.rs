@@ -6,10 +6,14 @@ use crate::diag::{Code, Diagnostic};
 use crate::lex::{Head, Token};
 use crate::span::Span;
 
-/// A chain of operands and operators being read: how high the builder's stack stood after its last operand.
+/// A chain of operands and operators being read: how high the builder's stack stood after its last operand, or its only
+/// operand, marked by [`ALONE`] and on no stack, as most arguments are.
 /// Recovery may drop a chain half-way; whoever comes next cuts the stack back to its own height.
 #[derive(Clone, Copy, Debug)]
 pub struct Chain(u32);
+
+/// There are fewer nodes than this, since a source has fewer bytes.
+const ALONE: u32 = 1 << 31;
 
 /// Several arguments being read, likewise.
 #[derive(Clone, Copy, Debug)]
@@ -133,14 +137,20 @@ impl<'s> Builder<'s> {
 
     #[inline]
     pub fn begin(&mut self, node: ExprId) -> Chain {
-        self.push(None, 0, node)
+        match self.closed {
+            // Where its brackets stand is not known for long.
+            Some((inner, _)) if inner == node => self.push(None, 0, node),
+            _ => Chain(node.0 | ALONE),
+        }
     }
 
     /// All operators before it that bind at least as tight have their right side.
     #[inline]
     pub fn extend(&mut self, chain: Chain, op: BinaryOp, at: u32, node: ExprId) -> Chain {
         self.cut(chain);
-        while let Some(right) = self.stacks.operands.last().copied()
+        // An operand that was alone has no operator before it.
+        while chain.0 & ALONE == 0
+            && let Some(right) = self.stacks.operands.last().copied()
             && let Some(before) = right.operator
             && before.strength() >= op.strength()
         {
@@ -152,6 +162,9 @@ impl<'s> Builder<'s> {
 
     #[inline]
     pub fn finish(&mut self, chain: Chain) -> ExprId {
+        if chain.0 & ALONE != 0 {
+            return ExprId(chain.0 & !ALONE);
+        }
         self.cut(chain);
         loop {
             let Some(last) = self.stacks.operands.pop() else { return ExprId(0) };
@@ -167,9 +180,16 @@ impl<'s> Builder<'s> {
         Chain(self.stacks.operands.len() as u32)
     }
 
+    /// What stands above the chain's last operand is dropped.
     #[inline]
     fn cut(&mut self, chain: Chain) {
-        self.stacks.operands.truncate(chain.0 as usize);
+        if chain.0 & ALONE != 0 {
+            let node = ExprId(chain.0 & !ALONE);
+            let span = self.span(node);
+            self.stacks.operands.push(Operand { operator: None, at: 0, node, span });
+        } else {
+            self.stacks.operands.truncate(chain.0 as usize);
+        }
     }
 
     /// One operand of the last one and this, which was taken off.
@@ -224,7 +244,7 @@ impl<'s> Builder<'s> {
             let node = make(self, operand);
             self.stacks.operands.push(Operand { node, span: self.span(node), ..operand });
         }
-        chain
+        Chain(self.stacks.operands.len() as u32)
     }
 
     /// The same for what binds tighter than a sign: the signs are taken off and put on again around it.

@@ -11,55 +11,45 @@ const ROOM: usize = 48;
 pub(super) struct Parser;
 
 impl Parser {
-    pub(super) fn drive<D, I>(mut definition: D, mut tokens: I) -> ParseResult<D>
+    pub(super) fn drive<D, I>(mut definition: D, tokens: I) -> ParseResult<D>
     where
-        D: ParserDefinition,
+        D: ParserDefinition<Success = ()>,
         I: Iterator<Item = Result<TokenTriple<D>, ParseError<D>>>,
     {
         let mut states = Vec::with_capacity(ROOM);
         let mut symbols = Vec::with_capacity(ROOM);
         let mut top = definition.start_state();
         states.push(top);
-        loop {
-            // After the last token nothing is shifted. One loop for both, so that there is one call to inline.
-            let token = tokens.next().transpose()?;
-            let index = token.as_ref().and_then(|t| definition.token_to_index(&t.1));
-            if token.is_some() && index.is_none() {
-                return refused::<D>(token, definition.start_location());
-            }
+        for token in tokens {
+            let (l, token, r) = token?;
+            let Some(index) = definition.token_to_index(&token) else { return refused::<D>(l, token, r) };
             loop {
-                let action = match index {
-                    Some(index) => definition.action(top, index),
-                    None => definition.eof_action(top),
-                };
-                if let (Some(next), Some(index)) = (action.as_shift(), index)
-                    && let Some((l, token, r)) = token
-                {
+                let action = definition.action(top, index);
+                if let Some(next) = action.as_shift() {
                     symbols.push((l, definition.token_to_symbol(index, token), r));
                     states.push(next);
                     top = next;
                     break;
                 }
-                let Some(rule) = action.as_reduce() else {
-                    return refused::<D>(token, definition.start_location());
-                };
-                let lookahead = token.as_ref().map(|t| &t.0);
-                if let Some(result) = definition.reduce(rule, lookahead, &mut states, &mut symbols) {
+                let Some(rule) = action.as_reduce() else { return refused::<D>(l, token, r) };
+                if let Some(result) = definition.reduce(rule, Some(&l), &mut states, &mut symbols) {
                     return result;
                 }
-                let Some(next) = states.last() else { return refused::<D>(token, definition.start_location()) };
+                let Some(next) = states.last() else { return refused::<D>(l, token, r) };
                 top = *next;
             }
+        }
+        // The grammar ends with a token: when that is shifted all was read, and what is left to reduce has no value.
+        let (location, expected) = (definition.start_location(), Vec::new());
+        match definition.eof_action(top).as_reduce() {
+            Some(_) => Ok(()),
+            None => Err(lalrpop_util::ParseError::UnrecognizedEof { location, expected }),
         }
     }
 }
 
 /// The text is read again by the parser that recovers, which says what is wrong.
 #[cold]
-fn refused<D: ParserDefinition>(token: Option<TokenTriple<D>>, start: D::Location) -> ParseResult<D> {
-    let expected = Vec::new();
-    Err(match token {
-        Some(token) => lalrpop_util::ParseError::UnrecognizedToken { token, expected },
-        None => lalrpop_util::ParseError::UnrecognizedEof { location: start, expected },
-    })
+fn refused<D: ParserDefinition>(l: D::Location, token: D::Token, r: D::Location) -> ParseResult<D> {
+    Err(lalrpop_util::ParseError::UnrecognizedToken { token: (l, token, r), expected: Vec::new() })
 }

@@ -18,7 +18,7 @@ use terminal::Terminal;
 
 use crate::ast::Ast;
 use crate::diag::{Code, Diagnostic};
-use crate::lex::{self, Mode};
+use crate::lex::{self, Mode, Token};
 use crate::limits::Limits;
 use crate::span::Span;
 
@@ -35,7 +35,7 @@ macro_rules! generated {
         )]
         #[allow(unused_qualifications, unreachable_pub, dead_code)]
         mod $name {
-            include!(concat!(env!("OUT_DIR"), "/", stringify!($name), "/", stringify!($name), ".rs"));
+            include!(concat!(env!("OUT_DIR"), "/", stringify!($name), ".rs"));
         }
     };
 }
@@ -146,6 +146,8 @@ pub(crate) fn parse_parts(
     if layout.heads.is_empty() {
         return;
     }
+    let end = source.len() as u32;
+    layout.tokens.push((Token::Last, Span::new(end, end)));
     ast.reserve(layout.tokens.len(), layout.heads.len());
     let before = diagnostics.len();
     let mut builder = builder::Builder::new(source, &layout.heads, stacks, ast, diagnostics);
@@ -159,7 +161,7 @@ pub(crate) fn parse_parts(
             // Recovery takes every stream that the layout pass makes; were one refused, it is said and not hidden.
             diagnostics.push(Diagnostic::new(
                 Code::Internal,
-                Span::new(0, source.len() as u32),
+                Span::new(0, end),
                 "the parser could not go on after a fault",
             ));
         }
@@ -168,7 +170,7 @@ pub(crate) fn parse_parts(
 }
 
 fn terminals(layout: &lex::Layout) -> impl Iterator<Item = (u32, Terminal, u32)> {
-    layout.tokens.iter().map(|(l, token, r)| (*l, Terminal::of(*token), *r))
+    layout.tokens.iter().map(|(token, span)| (span.start, Terminal::of(*token), span.end))
 }
 
 #[cfg(test)]
@@ -191,6 +193,7 @@ mod tests {
             lex::lex_part(text, whole, &mut lexed, &mut diagnostics);
             let part = lex::Part { mode: Mode::File, name: None, index: 0 };
             lex::layout_part(text, &lexed, part, &Limits::default(), &mut layout, &mut diagnostics);
+            layout.tokens.push((Token::Last, Span::new(whole.end, whole.end)));
             let read = |strictly: bool| {
                 let (mut stacks, mut ast, mut diagnostics) = Default::default();
                 let mut builder = builder::Builder::new(text, &layout.heads, &mut stacks, &mut ast, &mut diagnostics);

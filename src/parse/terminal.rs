@@ -38,49 +38,63 @@ pub enum Kind {
     Hash,
     Odd,
     Fault,
+    Last,
     /// In no rule; the layout pass lets none through.
     Other,
 }
 
+/// By token: one load, where a `match` compares first.
+const KINDS: [Kind; 256] = {
+    let known = [
+        (Token::Start, Kind::Start),
+        (Token::End, Kind::End),
+        (Token::Name, Kind::Name),
+        (Token::Number, Kind::Number),
+        (Token::Text, Kind::Text),
+        (Token::Model, Kind::Model),
+        (Token::Cell, Kind::Cell),
+        (Token::Tab, Kind::Tab),
+        (Token::Plus, Kind::Sign),
+        (Token::Minus, Kind::Sign),
+        (Token::Star, Kind::Infix),
+        (Token::Slash, Kind::Infix),
+        (Token::Caret, Kind::Infix),
+        (Token::Ampersand, Kind::Infix),
+        (Token::Equal, Kind::Infix),
+        (Token::NotEqual, Kind::Infix),
+        (Token::Less, Kind::Infix),
+        (Token::LessEqual, Kind::Infix),
+        (Token::Greater, Kind::Infix),
+        (Token::GreaterEqual, Kind::Infix),
+        (Token::DoubleEqual, Kind::Misspelt),
+        (Token::BangEqual, Kind::Misspelt),
+        (Token::Percent, Kind::Percent),
+        (Token::Open, Kind::Open),
+        (Token::Close, Kind::Close),
+        (Token::OpenSquare, Kind::OpenSquare),
+        (Token::CloseSquare, Kind::CloseSquare),
+        (Token::Comma, Kind::Comma),
+        (Token::Colon, Kind::Colon),
+        (Token::Bang, Kind::Bang),
+        (Token::Dot, Kind::Dot),
+        (Token::Hash, Kind::Hash),
+        (Token::Odd, Kind::Odd),
+        (Token::Fault, Kind::Fault),
+        (Token::Last, Kind::Last),
+    ];
+    let mut kinds = [Kind::Other; 256];
+    let mut at = 0;
+    while at < known.len() {
+        kinds[known[at].0 as usize] = known[at].1;
+        at += 1;
+    }
+    kinds
+};
+
 impl Terminal {
     #[inline]
     pub fn of(token: Token) -> Self {
-        let kind = match token {
-            Token::Start => Kind::Start,
-            Token::End => Kind::End,
-            Token::Name => Kind::Name,
-            Token::Number => Kind::Number,
-            Token::Text => Kind::Text,
-            Token::Model => Kind::Model,
-            Token::Cell => Kind::Cell,
-            Token::Tab => Kind::Tab,
-            Token::Plus | Token::Minus => Kind::Sign,
-            Token::Star
-            | Token::Slash
-            | Token::Caret
-            | Token::Ampersand
-            | Token::Equal
-            | Token::NotEqual
-            | Token::Less
-            | Token::LessEqual
-            | Token::Greater
-            | Token::GreaterEqual => Kind::Infix,
-            Token::DoubleEqual | Token::BangEqual => Kind::Misspelt,
-            Token::Percent => Kind::Percent,
-            Token::Open => Kind::Open,
-            Token::Close => Kind::Close,
-            Token::OpenSquare => Kind::OpenSquare,
-            Token::CloseSquare => Kind::CloseSquare,
-            Token::Comma => Kind::Comma,
-            Token::Colon => Kind::Colon,
-            Token::Bang => Kind::Bang,
-            Token::Dot => Kind::Dot,
-            Token::Hash => Kind::Hash,
-            Token::Odd => Kind::Odd,
-            Token::Fault => Kind::Fault,
-            _ => Kind::Other,
-        };
-        Self { kind, token }
+        Self { kind: KINDS[token as usize], token }
     }
 
     /// The operator that it stands for between two operands.

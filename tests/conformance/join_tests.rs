@@ -148,9 +148,9 @@ fn table<const N: usize>(name: &str, columns: [&str; N], rows: &[[Option<i64>; N
     let column = |name: &str| TestColumn { name: name.to_owned(), ty: Type::Integer, nullable: true };
     TestTable {
         name: name.to_owned(),
+        columns: columns.into_iter().map(column).collect(),
         key: Vec::new(),
         quoted: Vec::new(),
-        columns: columns.into_iter().map(column).collect(),
         rows: rows.iter().map(|row| row.iter().map(|value| json!(value)).collect()).collect(),
     }
 }
