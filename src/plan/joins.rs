@@ -93,17 +93,10 @@ impl Planner<'_> {
 
     /// A column of the input as SQL of this stratum.
     pub(super) fn written_input(&mut self, column: &InputColumn, stage: u32) -> SqlId {
-        let Some(joined) = self.input.joined else {
-            return self.emitter.column_name(&column.name, Span::default());
+        let Some(joined) = self.input.joined.filter(|_| stage == 0) else {
+            let (name, quoted) = self.input_name(column);
+            return self.emitter.column_spelled(&name, quoted);
         };
-        if stage > 0 {
-            let name = self.passed_on.name(column).unwrap_or(&column.name).to_owned();
-            let own = name == column.name;
-            let quoted = own && joined.column(column).is_some_and(Column::is_quoted);
-            let dialect = self.emitter.dialect;
-            let name = self.emitter.tree().text(Span::default(), |out| dialect.push_name(out, &name, !quoted));
-            return self.emitter.in_relation(name, Span::default());
-        }
         let mut parts: Vec<SqlId> = Vec::with_capacity(column.of.len());
         for place in &column.of {
             let Some(relation) = joined.relations.get(*place) else { continue };
@@ -127,19 +120,28 @@ impl Planner<'_> {
         }
     }
 
+    /// What is known of a column of the input.
+    fn known_input(&self, column: &InputColumn) -> Option<&Column> {
+        match self.input.joined {
+            Some(joined) => joined.column(column),
+            None => self.input.relation.and_then(|r| r.column(&column.name)),
+        }
+    }
+
     /// The name of a column of the input, and whether it must be quoted, in a stratum that reads one relation.
     pub(super) fn input_name(&self, column: &InputColumn) -> (String, bool) {
-        match self.input.joined {
-            Some(joined) => {
-                let name = self.passed_on.name(column).unwrap_or(&column.name).to_owned();
-                let quoted = name == column.name && joined.column(column).is_some_and(Column::is_quoted);
-                (name, quoted)
-            }
-            None => {
-                let known = self.input.relation.and_then(|r| r.column(&column.name));
-                (column.name.clone(), known.is_some_and(Column::is_quoted))
-            }
-        }
+        let known = self.known_input(column);
+        // The relation's own spelling, where it is known.
+        let own = known.map_or(column.name.as_str(), Column::name);
+        let name = self.passed_on.name(column).unwrap_or(own);
+        (name.to_owned(), name == own && known.is_some_and(Column::is_quoted))
+    }
+
+    /// The name of a column that is kept, as it is written.
+    pub(super) fn kept_name(&self, column: &InputColumn) -> String {
+        let known = self.known_input(column).filter(|known| known.is_quoted());
+        let name = known.map_or(column.name.as_str(), Column::name);
+        self.emitter.dialect.name_text(name, known.is_none())
     }
 
     pub(super) fn input_is_nullable(&self, column: &InputColumn) -> bool {
@@ -170,7 +172,7 @@ impl Planner<'_> {
             let known = self.passed_on.name(&column).map(str::to_owned);
             let name = known.clone().unwrap_or_else(|| {
                 if names.insert(column.name.to_ascii_lowercase()) {
-                    return column.name.clone();
+                    return joined.column(&column).map_or(column.name.as_str(), Column::name).to_owned();
                 }
                 // Of two of a name, the second is told by its relation.
                 let of = column.of.first().and_then(|place| joined.relations.get(*place)).map_or("", Relation::name);
@@ -228,10 +230,12 @@ impl Planner<'_> {
     pub(super) fn passed_on_items(&mut self) -> Vec<Item> {
         let columns = self.passed_on.columns.clone();
         let mut items = Vec::with_capacity(columns.len());
-        for (column, name) in columns {
+        for (column, _) in columns {
             let expr = self.written_input(&column, 0);
-            let own = self.is_named(expr, &name);
-            items.push(Item { expr, alias: (!own).then(|| self.written(&name)) });
+            let (spelled, quoted) = self.input_name(&column);
+            let alias = self.emitter.dialect.name_text(&spelled, !quoted);
+            let own = self.is_written(expr, &alias);
+            items.push(Item { expr, alias: (!own).then_some(alias) });
         }
         items
     }

@@ -84,6 +84,24 @@ impl Planner<'_> {
         root
     }
 
+    /// The name of a column that the step gives, be it kept, as a key of order reads it.
+    fn output_name(&mut self, name: &str) -> SqlId {
+        let is = |other: &str| other.eq_ignore_ascii_case(name);
+        let kept = match &self.spec.keep {
+            _ if self.step.grouped || self.outputs.iter().any(|o| is(&o.name)) => None,
+            KeepColumns::Nothing => None,
+            KeepColumns::Joined(kept) => kept.iter().find(|column| is(&column.name)).cloned(),
+            KeepColumns::All | KeepColumns::Some(_) => Some(InputColumn { of: Vec::new(), name: name.to_owned() }),
+        };
+        match kept {
+            Some(column) => {
+                let written = self.kept_name(&column);
+                self.emitter.tree().text(Span::default(), |out| out.push_str(&written))
+            }
+            None => self.emitter.name(name, Span::default()),
+        }
+    }
+
     /// The keys that order the rows of a query.
     pub(super) fn order_keys(&mut self, from: &str) -> Vec<OrderKey> {
         let program = self.step.program;
@@ -150,7 +168,7 @@ impl Planner<'_> {
                 let sql = match written {
                     Some(id) => self.written_node(id, last),
                     None if is_output && (column.of.is_empty() || self.input.joined.is_none()) => {
-                        self.emitter.name(&column.name, Span::default())
+                        self.output_name(&column.name)
                     }
                     None => self.written_input(&column, last),
                 };

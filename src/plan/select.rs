@@ -9,7 +9,7 @@ use super::lookups::Lookups;
 use super::names::{CteNames, Taken};
 use super::outputs::{Output, aliases, outputs};
 use super::stages::{self, Stages};
-use super::step::{KeepColumns, StepInput, StepOutput, StepSpec};
+use super::step::{InputColumn, KeepColumns, StepInput, StepOutput, StepSpec};
 use crate::check::Role;
 use crate::dialect::Dialect;
 use crate::dialect::op::Op;
@@ -288,8 +288,9 @@ impl Planner<'_> {
             if let KeepColumns::Joined(columns) = &self.spec.keep {
                 for column in columns.iter().filter(|c| !shadowed(&c.name)) {
                     let expr = self.written_input(column, stage);
-                    let own = self.is_named(expr, &column.name);
-                    kept.push(Item { expr, alias: (!own).then(|| self.written(&column.name)) });
+                    let alias = self.kept_name(column);
+                    let own = self.is_written(expr, &alias);
+                    kept.push(Item { expr, alias: (!own).then_some(alias) });
                 }
             }
             let names: Option<Vec<String>> = match &self.spec.keep {
@@ -302,10 +303,8 @@ impl Planner<'_> {
             match names {
                 Some(names) => {
                     for name in names.iter().filter(|n| !shadowed(n)) {
-                        let quoted = self.input.relation.and_then(|r| r.column(name)).is_some_and(Column::is_quoted);
-                        let dialect = self.emitter.dialect;
-                        let name =
-                            self.emitter.tree().text(Span::default(), |out| dialect.push_name(out, name, !quoted));
+                        let written = self.kept_name(&InputColumn { of: Vec::new(), name: name.clone() });
+                        let name = self.emitter.tree().text(Span::default(), |out| out.push_str(&written));
                         let expr = self.emitter.in_relation(name, Span::default());
                         kept.push(Item { expr, alias: None });
                     }
@@ -399,13 +398,19 @@ impl Planner<'_> {
 
     /// Whether a column of this expression has the name without being told: `revenue.shop` is called `shop`.
     pub(super) fn is_named(&mut self, expr: SqlId, name: &str) -> bool {
+        let written = self.written(name);
+        self.is_written(expr, &written)
+    }
+
+    /// The same of a name as it is written.
+    pub(super) fn is_written(&mut self, expr: SqlId, name: &str) -> bool {
         let named = match self.emitter.tree().node(expr) {
             Sql::Field { name, .. } => *name,
             _ => expr,
         };
         let mut text = String::new();
         crate::sql::flat(self.emitter.tree(), named, &mut Vec::new(), &mut text);
-        text == self.written(name)
+        text == name
     }
 
     /// What a stratum reads.

@@ -341,7 +341,8 @@ impl<'y> JoinedStep<'y> {
                 ));
                 return None;
             }
-            return Some(InputColumn { of: vec![place], name: field.to_owned() });
+            let spelled = relation.column(field).map_or(field, Column::name);
+            return Some(InputColumn { of: vec![place], name: spelled.to_owned() });
         }
         let has = |place: &usize| relations.get(*place).is_some_and(|r| r.position(inner).is_some());
         // `keep` is said of the step before; what only another relation has is that one's.
