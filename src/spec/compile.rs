@@ -10,7 +10,7 @@ use super::gaps::check_gaps;
 use super::joined::{JoinedStep, StepFacts};
 use super::load::{self, Keep, Spec, Step};
 use super::long_names::check_lengths;
-use super::rates::{check_rates, made, relations_of};
+use super::rates::{check_rates, made, rates_matter, relations_of};
 use super::sources::Sources;
 use super::uniqueness::SingleMatch;
 use super::{CompiledSpec, SpecDefinition};
@@ -257,8 +257,9 @@ impl<'r> Run<'r> {
         check_helpers(&plan, ast, &formulas.text, &mut found);
         check_gaps(&plan, input, &formulas.text, &mut found);
         check_lengths(&plan, ast, &formulas.text, last, options.dialect, &mut found);
-        let made = made(program, relations_of(input));
-        check_rates(&plan, &made, relations_of(input), &formulas.text, &mut found);
+        let read = relations_of(input);
+        let made = if rates_matter(read, last) { made(program, read) } else { Vec::new() };
+        check_rates(&plan, &made, read, &formulas.text, &mut found);
         // Of a relation that is not there, or that two names mean, nothing more is to be said.
         let sound = joined.filter(|_| self.joins_sound && !step.faulty);
         if let Some(joined) = sound {

@@ -17,6 +17,11 @@ pub(super) fn relations_of<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
     }
 }
 
+/// Whether it matters what the step's values are made of: a later one reads them, or they may be made of rates.
+pub(super) fn rates_matter(relations: &[Relation], last: bool) -> bool {
+    !last || relations.iter().flat_map(Relation::columns).any(|column| matches!(column.made(), Made::Rate(_)))
+}
+
 /// Warns of sums and averages of what an earlier step divided, both of which were aggregates.
 pub(super) fn check_rates(
     plan: &StepPlan<'_>,

@@ -196,6 +196,24 @@ fn a_grain_of_several_columns_is_tested() {
 
 /// dbt would find a circle; a query of the same spec reads a table.
 #[test]
+fn a_limit_is_warned_of_in_a_model_only() {
+    let mut place = place("model_limit");
+    let spec = "model: top\nfrom: orders\ngroup_by: region\norder_by: n desc\nlimit: 3\ndefinitions: n = COUNT(id)\n";
+    place.write("metrics/top.yml", spec);
+    place.show(&["query", "metrics/top.yml"]).show(&["model", "metrics/top.yml"]);
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn dbt_is_told_which_names_are_quoted() {
+    let mut place = place("model_quotes");
+    let spec =
+        "model: m\nfrom: orders\ngroup_by: order\ndefinitions:\n  Net Revenue: SUM(amount)\n  Total: COUNT(id)\n";
+    place.write("metrics/m.yml", spec).show(&["model", "metrics/m.yml"]);
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
 fn a_model_does_not_read_itself() {
     let place = Place::new("model_reads_itself");
     for (from, exit) in
