@@ -262,6 +262,8 @@ pub struct IrDefinition {
     pub failed: bool,
     /// Another definition uses it.
     pub used: bool,
+    /// Some of its nodes are part of no value: what they stood for was folded away.
+    pub folded: bool,
 }
 
 /// All definitions of a text or step.
@@ -279,7 +281,7 @@ pub struct Program {
     pub window_forms: Vec<(IrId, IrId)>,
     /// Windows with what computes the same of other windows, for dialects without the call.
     pub other_forms: Vec<(IrId, IrId)>,
-    /// Some nodes are part of no value: what they stood for was folded away.
+    /// Some definition is folded; while one is lowered, whether that one is.
     pub folded: bool,
     /// Indices of `definitions` so that each stands after those that it uses.
     pub order: Vec<u32>,
