@@ -92,6 +92,7 @@ pub(super) fn lower(
         span: definition.span,
         failed: true,
         used: false,
+        folded: false,
     }));
     let order = std::mem::take(&mut program.order);
     let mut pass = Lower {
@@ -110,6 +111,7 @@ pub(super) fn lower(
         broken: false,
         markers: false,
     };
+    let mut folded = false;
     for index in &order {
         let definition = &ast.definitions[*index as usize];
         let first = IrId(pass.program.len() as u32);
@@ -128,7 +130,10 @@ pub(super) fn lower(
         let failed = pass.failed || pass.is_error(root);
         let lowered = &mut pass.program.definitions[*index as usize];
         (lowered.root, lowered.first, lowered.failed) = (root, first, failed);
+        lowered.folded = std::mem::take(&mut pass.program.folded);
+        folded |= lowered.folded;
     }
+    program.folded = folded;
     program.order = order;
 }
 

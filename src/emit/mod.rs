@@ -135,11 +135,11 @@ impl<'p> Emitter<'p> {
         self.failed = false;
         self.warned = None;
         self.begin_reads(index);
-        if program.folded {
+        if definition.folded {
             self.mark(first, root);
         }
         for (id, entry) in program.entries(first, root) {
-            if program.folded && !self.work.needed[id.index()] {
+            if definition.folded && !self.work.needed[id.index()] {
                 self.note_folded(id);
                 continue;
             }

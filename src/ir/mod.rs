@@ -262,6 +262,8 @@ pub struct IrDefinition {
     pub failed: bool,
     /// Another definition uses it.
     pub used: bool,
+    /// Some of its nodes are part of no value: what they stood for was folded away.
+    pub folded: bool,
 }
 
 /// All definitions of a text or step.
@@ -281,7 +283,7 @@ pub struct Program {
     pub other_forms: Vec<(IrId, IrId)>,
     /// Criteria texts: what they test, what they look for, and where they stand.
     pub criteria: Vec<(IrId, Slice, Span)>,
-    /// Some nodes are part of no value: what they stood for was folded away.
+    /// Some definition is folded; while one is lowered, whether that one is.
     pub folded: bool,
     /// Indices of `definitions` so that each stands after those that it uses.
     pub order: Vec<u32>,

@@ -209,7 +209,8 @@ fn dbt_is_told_which_names_are_quoted() {
     let mut place = place("model_quotes");
     let spec =
         "model: m\nfrom: orders\ngroup_by: order\ndefinitions:\n  Net Revenue: SUM(amount)\n  Total: COUNT(id)\n";
-    place.write("metrics/m.yml", spec).show(&["model", "metrics/m.yml"]);
+    place.write("metrics/m.yml", spec);
+    place.show(&["model", "metrics/m.yml"]);
     assert_snapshot!(place.transcript());
 }
 

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 """Plants each fault of faults.toml in a copy of the repository and wants the random specs to find it.
 
-  . target/test-tools/env.sh && tests/planted_faults/run.py [TEXT]     only faults whose name holds TEXT
+  tests/setup.sh && tests/planted_faults/run.py [TEXT]     only faults whose name holds TEXT
 
 Exit status 1 when the copy fails without a fault, when a fault is not found, or when it does not compile.
 """
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -36,6 +35,7 @@ def cargo(*arguments):
     settings = dict(os.environ, CARGO_TARGET_DIR=str(HOME / "build"), RUST_BACKTRACE="0",
                     FORMULAC_ENGINES="duckdb,postgres", FORMULAC_REQUIRE_ENGINES="1", FORMULAC_SHRINK="0")
     settings.setdefault("FORMULAC_RANDOM_SPECS", "1500")
+    settings.setdefault("FORMULAC_PYTHON", str(ROOT / "target" / "test-tools" / "engines" / "bin" / "python"))
     return subprocess.run(["cargo", "test", "--test", "reference", *arguments], cwd=COPY, env=settings,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

@@ -99,7 +99,9 @@ pub fn run() {
     }
     let shown = if number("FORMULAC_SHRINK", 1) == 0 { 0 } else { SHOWN };
     let shown: Vec<String> = failures.iter().take(shown).map(|(dialect, case)| shrunk(*dialect, case)).collect();
-    assert!(failures.is_empty(), "{} answers differ:\n\n{}", failures.len(), shown.join("\n\n"));
+    let seeds: Vec<String> = failures.iter().take(20).map(|(d, case)| format!("{} {}", d.name(), case.seed)).collect();
+    let count = failures.len();
+    assert!(count == 0, "{count} answers differ: {}\n\n{}", seeds.join(", "), shown.join("\n\n"));
     assert!(refused.is_empty(), "what is drawn must compile: {refused:#?}");
 }
 
