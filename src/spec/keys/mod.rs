@@ -73,10 +73,10 @@ pub(crate) enum Status {
 
 /// A key that may stand in a mapping.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the JSON Schema is part of the command"))]
 pub(crate) struct Key {
     pub name: &'static str,
     pub shape: Shape,
-    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the JSON Schema is part of the command"))]
     pub doc: &'static str,
     pub status: Status,
     /// It has to be there; the text says what it is, for whoever forgot it.
@@ -130,6 +130,7 @@ impl Key {
 
 /// The keys of one kind of mapping.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the JSON Schema is part of the command"))]
 pub(crate) struct Keys {
     /// Its name in the JSON Schema.
     pub title: &'static str,
