@@ -34,7 +34,7 @@ def copy():
 def cargo(*arguments):
     settings = dict(os.environ, CARGO_TARGET_DIR=str(HOME / "build"), RUST_BACKTRACE="0",
                     FORMULAC_ENGINES="duckdb,postgres", FORMULAC_REQUIRE_ENGINES="1", FORMULAC_SHRINK="0")
-    settings.setdefault("FORMULAC_RANDOM_SPECS", "1500")
+    settings.setdefault("FORMULAC_RANDOM_SPECS", "2000")
     settings.setdefault("FORMULAC_PYTHON", str(ROOT / "target" / "test-tools" / "engines" / "bin" / "python"))
     return subprocess.run(["cargo", "test", "--test", "reference", *arguments], cwd=COPY, env=settings,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

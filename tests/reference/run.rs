@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::batch::Batch;
 use crate::compare::same;
 use crate::database::Database;
-use crate::engine::{Answer, Run, announce_missing, run_all, say};
+use crate::engine::{Answer, Run, announce_missing, is_emulator, run_all, say};
 use crate::generate;
 use crate::interpret::{Rows, interpret};
 use crate::random::Random;
@@ -43,7 +43,11 @@ fn draw(seed: u64) -> Case {
 
 pub fn run() {
     let count = number("FORMULAC_RANDOM_SPECS", 5000);
-    let first = number("FORMULAC_SEED", 1) * 1_000_000;
+    // A seed that was shown is one spec's own; a small one begins another series.
+    let first = match number("FORMULAC_SEED", 1) {
+        shown @ 1_000_000.. => shown,
+        series => series * 1_000_000,
+    };
     // The slower engines take a part of them.
     let of = |dialect: &Dialect| match dialect.name() {
         "duckdb" | "postgres" => count,
@@ -86,7 +90,7 @@ pub fn run() {
         let mut agreed = 0;
         for ((case, rows), place) in cases.iter().zip(&expected).zip(place) {
             let Some(place) = place else { continue };
-            match fault(case, rows, &answers[*place]) {
+            match fault(*dialect, case, rows, &answers[*place]) {
                 None => agreed += 1,
                 Some(_) => failures.push((*dialect, case)),
             }
@@ -119,7 +123,7 @@ fn compiled(case: &Case, dialect: Dialect) -> Result<String, String> {
 }
 
 /// How an answer differs from the rows that are right.
-fn fault(case: &Case, rows: &Rows, answer: &Answer) -> Option<String> {
+fn fault(dialect: Dialect, case: &Case, rows: &Rows, answer: &Answer) -> Option<String> {
     let table = match answer {
         Ok(table) => table,
         Err(error) => return Some(format!("error: {error}")),
@@ -130,7 +134,12 @@ fn fault(case: &Case, rows: &Rows, answer: &Answer) -> Option<String> {
     }
     let wanted: Vec<Vec<Json>> =
         rows.values().iter().map(|row| row.iter().map(crate::value::Value::json).collect()).collect();
-    let equal = |a: &Vec<Json>, b: &Vec<Json>| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
+    // The emulator sums integers as floats, and writes them so in texts (`tests/oracle/README.md`).
+    let alike = |a: &Json, b: &Json| match (a, b) {
+        (Json::String(a), Json::String(b)) if is_emulator(dialect) => a == &b.replace(".0", ""),
+        _ => same(a, b),
+    };
+    let equal = |a: &Vec<Json>, b: &Vec<Json>| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b));
     let ordered = case.spec.steps.last().is_some_and(|s| !s.order_by.is_empty());
     let right = wanted.len() == table.rows.len()
         && if ordered {
@@ -171,7 +180,7 @@ fn shrunk(dialect: Dialect, case: &Case) -> String {
         let runs = run_all(&format!("{SUITE}-shrink"), &[(dialect, batch)]);
         let Some(Run::Done(answers)) = runs.first() else { break };
         let mut failing = asked.iter().filter_map(|(case, rows, query, place)| {
-            let found = fault(case, rows, &answers[*place])?;
+            let found = fault(dialect, case, rows, &answers[*place])?;
             Some((*case, format!("{}\n{query}\n{found}", case.spec)))
         });
         // The first is the case as it is.

@@ -76,6 +76,7 @@ pub(crate) enum Status {
 pub(crate) struct Key {
     pub name: &'static str,
     pub shape: Shape,
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the JSON Schema is part of the command"))]
     pub doc: &'static str,
     pub status: Status,
     /// It has to be there; the text says what it is, for whoever forgot it.
