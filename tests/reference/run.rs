@@ -51,7 +51,7 @@ pub fn run() {
     // The slower engines take a part of them.
     let of = |dialect: &Dialect| match dialect.name() {
         "duckdb" | "postgres" => count,
-        _ => count.div_ceil(5),
+        _ => count.div_ceil(4),
     };
     let chosen = env::var("FORMULAC_ENGINES").ok();
     let dialects: Vec<Dialect> =
@@ -65,6 +65,10 @@ pub fn run() {
         let mut batch = Batch::default();
         let mut place = Vec::new();
         for case in cases.iter().take(of(dialect) as usize) {
+            if is_emulator(*dialect) && measures_joined_text(&case.spec) {
+                place.push(None);
+                continue;
+            }
             let panicked = || Err("a panic of the compiler".to_owned());
             match catch_unwind(AssertUnwindSafe(|| compiled(case, *dialect))).unwrap_or_else(|_| panicked()) {
                 Ok(query) => place.push(Some(batch.add(&query, &case.database.json()))),
@@ -88,6 +92,7 @@ pub fn run() {
             Run::Done(answers) => answers,
         };
         let mut agreed = 0;
+        let asked = place.iter().flatten().count();
         for ((case, rows), place) in cases.iter().zip(&expected).zip(place) {
             let Some(place) = place else { continue };
             match fault(*dialect, case, rows, &answers[*place]) {
@@ -95,18 +100,23 @@ pub fn run() {
                 Some(_) => failures.push((*dialect, case)),
             }
         }
-        say(&format!("{SUITE} {}: {agreed} of {} random specs agree", dialect.name(), place.len()));
+        say(&format!("{SUITE} {}: {agreed} of {asked} random specs agree", dialect.name()));
     }
     for (fault, seeds) in &refused {
         let spec = draw(seeds[0]).spec;
         say(&format!("{SUITE}: {} refused: {fault}, such as seed {}:\n{spec}", seeds.len(), seeds[0]));
     }
-    let shown = if number("FORMULAC_SHRINK", 1) == 0 { 0 } else { SHOWN };
-    let shown: Vec<String> = failures.iter().take(shown).map(|(dialect, case)| shrunk(*dialect, case)).collect();
+    let shown: Vec<String> = failures.iter().take(SHOWN).map(|(dialect, case)| shrunk(*dialect, case)).collect();
     let seeds: Vec<String> = failures.iter().take(20).map(|(d, case)| format!("{} {}", d.name(), case.seed)).collect();
     let count = failures.len();
     assert!(count == 0, "{count} answers differ: {}\n\n{}", seeds.join(", "), shown.join("\n\n"));
     assert!(refused.is_empty(), "what is drawn must compile: {refused:#?}");
+}
+
+/// Whether a length may be that of a sum in a text, which the emulator writes with `.0`.
+fn measures_joined_text(spec: &Spec) -> bool {
+    let text = spec.to_string();
+    text.contains("LEN(") && text.contains(" & ")
 }
 
 /// The query, or why there is none.
@@ -137,6 +147,11 @@ fn fault(dialect: Dialect, case: &Case, rows: &Rows, answer: &Answer) -> Option<
     // The emulator sums integers as floats, and writes them so in texts (`tests/oracle/README.md`).
     let alike = |a: &Json, b: &Json| match (a, b) {
         (Json::String(a), Json::String(b)) if is_emulator(dialect) => a == &b.replace(".0", ""),
+        // Some of its quotients have six digits, as those of NUMBER have in the warehouse.
+        (Json::Number(a), Json::Number(b)) if is_emulator(dialect) => {
+            let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+            (a - b).abs() <= 1e-6 * a.abs().max(1.0)
+        }
         _ => same(a, b),
     };
     let equal = |a: &Vec<Json>, b: &Vec<Json>| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b));
@@ -164,7 +179,9 @@ fn shrunk(dialect: Dialect, case: &Case) -> String {
     let mut told = String::new();
     for _ in 0..40 {
         let mut tried = vec![(least.spec.clone(), least.database.clone())];
-        tried.extend(smaller(&least.spec, &least.database));
+        if number("FORMULAC_SHRINK", 1) != 0 {
+            tried.extend(smaller(&least.spec, &least.database));
+        }
         let cases: Vec<Case> =
             tried.into_iter().map(|(spec, database)| Case { seed: case.seed, spec, database }).collect();
         let mut batch = Batch::default();
