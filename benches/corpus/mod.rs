@@ -56,6 +56,21 @@ const VALUES: &[&str] = &[
     "\"DE\"",
     "\"Consumer electronics\"",
 ];
+/// Other texts than `VALUES`: a text that one definition looks for with and without its case is warned of.
+const CRITERIA: &[&str] = &[
+    "\"sent\"",
+    "\"late\"",
+    "\"returned\"",
+    "\"south\"",
+    "\"APAC\"",
+    "\"app\"",
+    "\"reseller\"",
+    "\"government\"",
+    "\"extra\"",
+    "\"in review\"",
+    "\"FR\"",
+    "\"Household appliances\"",
+];
 const COUNTS: &[&str] = &["1", "2", "3", "7", "10", "12", "30", "90", "100", "365", "1000"];
 const RATES: &[&str] = &["0.05", "0.19", "0.25", "1.5", "12.5", "99.95"];
 const ADJECTIVES: &[&str] =
@@ -74,6 +89,7 @@ fn alternatives(symbol: &str) -> &'static [&'static str] {
         "flag" => FLAGS,
         "key" => KEYS,
         "value" => VALUES,
+        "criterion" => CRITERIA,
         "count" => COUNTS,
         "rate" => RATES,
         "adjective" => ADJECTIVES,
@@ -113,8 +129,8 @@ fn alternatives(symbol: &str) -> &'static [&'static str] {
             "COUNT($key)",
             "MAX($number)",
             "SUM($amount)",
-            "SUMIF($text, $value, $number)",
-            "COUNTIF($text, $value)",
+            "SUMIF($text, $criterion, $number)",
+            "COUNTIF($text, $criterion)",
             "SUM(IF($condition, $number, 0))",
         ],
         "short" => &[
@@ -122,8 +138,8 @@ fn alternatives(symbol: &str) -> &'static [&'static str] {
             "SUM($number) / COUNT(DISTINCT($key))",
             "SUM($number) - SUM($number)",
             "COUNT(DISTINCT($key))",
-            "SUMIF($text, $value, $number)",
-            "COUNTIF($text, $value)",
+            "SUMIF($text, $criterion, $number)",
+            "COUNTIF($text, $criterion)",
             "ROUND(SUM($number) / $count, 2)",
             "SUM($number * $integer)",
             "AVERAGE($float) * 100",
@@ -143,8 +159,8 @@ fn alternatives(symbol: &str) -> &'static [&'static str] {
         ],
         "medium" => &[
             "SUM(IF(AND($condition, $condition), $amount, 0)) / COUNT(DISTINCT(IF($condition, $key)))",
-            "IF(COUNT($key) > $count, SUM($amount) / COUNT($key), $rate) + SUMIFS($number, $text, $value, $integer, \">$count\")",
-            "SUMIFS($number, $text, $value, $text, $value, $number, \">=$count\") - SUMIFS($number, $text, $value, $date, \">=2024-01-01\")",
+            "IF(COUNT($key) > $count, SUM($amount) / COUNT($key), $rate) + SUMIFS($number, $text, $criterion, $integer, \">$count\")",
+            "SUMIFS($number, $text, $criterion, $text, $criterion, $number, \">=$count\") - SUMIFS($number, $text, $criterion, $date, \">=2024-01-01\")",
             "IFS($condition, $value, $condition, $value, $condition, $value, TRUE, $value)",
             "ROUND((SUM($amount) - SUM($amount)) / SUM($number) * 100, 2) + IF($measure > $count, $measure, 0)",
             "IF($condition, IF($condition, $amount, $number), IF($condition, $number * $rate, 0))",
@@ -161,7 +177,7 @@ fn alternatives(symbol: &str) -> &'static [&'static str] {
         ],
         "medium_measure" => &[
             "SUM(IF(AND($condition, $condition), $amount, 0))",
-            "SUMIFS($number, $text, $value, $integer, \">$count\")",
+            "SUMIFS($number, $text, $criterion, $integer, \">$count\")",
             "COUNT(DISTINCT(IF($condition, $key)))",
             "IF($measure > $count, $measure, $measure * $rate)",
         ],

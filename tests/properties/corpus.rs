@@ -1,0 +1,9 @@
+//! The corpus of the benches compiles: a bench that measures an early end measures nothing.
+
+#[path = "../../benches/corpus/mod.rs"]
+mod definitions;
+
+#[test]
+fn every_definition_that_the_benches_measure_compiles_without_a_word() {
+    definitions::classes([&definitions::compiler(true), &definitions::compiler(false)]);
+}
