@@ -428,10 +428,8 @@ impl Inner<'_> {
     }
 
     /// It is a column of what is read already, or of the groups.
-    fn is_column(&self, mut value: IrId) -> bool {
-        while let Ir::Definition(used) = self.program.node(value) {
-            value = self.program.definitions[used as usize].root;
-        }
+    fn is_column(&self, value: IrId) -> bool {
+        let value = self.program.behind_names(value);
         matches!(self.program.node(value), Ir::Column(_)) || self.aliases.contains_key(&value)
     }
 }

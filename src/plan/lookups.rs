@@ -181,7 +181,7 @@ impl Planner<'_> {
             return Some((name.to_owned(), false));
         }
         let program = self.step.program;
-        match program.node(self.root_of(id)) {
+        match program.node(program.behind_names(id)) {
             Ir::Column(column) => match self.input.joined {
                 Some(joined) => Some(self.input_name(&self.input_of(joined, column))),
                 None => {
@@ -191,15 +191,6 @@ impl Planner<'_> {
             },
             _ => None,
         }
-    }
-
-    /// Behind the names of definitions.
-    fn root_of(&self, mut id: IrId) -> IrId {
-        let program = self.step.program;
-        while let Ir::Definition(used) = program.node(id) {
-            id = program.definitions[used as usize].root;
-        }
-        id
     }
 
     /// The key of this row, moved.
@@ -239,7 +230,7 @@ impl Planner<'_> {
             self.outputs.iter().filter(|o| o.key).map(of).collect()
         } else {
             // A column that a definition made is not the one of the grain, whatever its name.
-            let key_column = match (program.node(self.root_of(key)), self.input.joined) {
+            let key_column = match (program.node(program.behind_names(key)), self.input.joined) {
                 (Ir::Column(column), Some(joined)) => Some(self.input_of(joined, column)),
                 (Ir::Column(column), None) => {
                     let name = program.columns[column as usize].name.to_string();

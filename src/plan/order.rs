@@ -74,14 +74,8 @@ impl Planner<'_> {
     }
 
     /// What a helper that only names another column stands for.
-    fn behind(&self, mut root: IrId) -> IrId {
-        while let Ir::Definition(used) = self.program().node(root) {
-            if self.step.outputs[used as usize] {
-                break;
-            }
-            root = self.program().definitions[used as usize].root;
-        }
-        root
+    fn behind_helpers(&self, root: IrId) -> IrId {
+        self.program().behind_names_until(root, |_, definition| self.step.outputs[definition])
     }
 
     /// The name of a column that the step gives, be it kept, as a key of order reads it.
@@ -105,7 +99,7 @@ impl Planner<'_> {
     /// The keys that order the rows of a query.
     pub(super) fn order_keys(&mut self, from: &str) -> Vec<OrderKey> {
         let program = self.step.program;
-        let order: Vec<(IrId, bool)> = self.roles.order.iter().map(|(id, down)| (self.behind(*id), *down)).collect();
+        let order: Vec<(IrId, bool)> = self.roles.order.iter().map(|(id, down)| (self.behind_helpers(*id), *down)).collect();
         if order.is_empty() {
             return Vec::new();
         }

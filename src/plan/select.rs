@@ -175,11 +175,8 @@ impl Planner<'_> {
     }
 
     /// The node that is computed for this one: behind the names of definitions, the one of equal ones that is chosen.
-    fn meant(&self, mut id: IrId) -> IrId {
-        while let Ir::Definition(used) = self.program().node(id) {
-            id = self.program().definitions[used as usize].root;
-        }
-        self.cuts.chosen(id)
+    fn meant(&self, id: IrId) -> IrId {
+        self.cuts.chosen(self.program().behind_names(id))
     }
 
     /// The column that a node is in this stratum; none when it is computed here.

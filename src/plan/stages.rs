@@ -131,15 +131,9 @@ pub(super) fn stages(
     let mut last = main;
     let mut having = main;
     // The keys order and part what windows see.
-    let computed = |root: IrId| match program.node(root) {
-        Ir::Definition(used) => {
-            let root = program.definitions[used as usize].root;
-            !cuts.contains(root) && !is_bare(program, cuts, root)
-        }
-        _ => !is_bare(program, cuts, root),
-    };
+    let computed = |index: usize| !is_bare(program, cuts, step.root(index));
     let key = |index: usize| step.is(index, Role::GroupBy) && !program.definitions[index].failed;
-    let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(step.root(i)));
+    let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(i));
     let ordered = if by_name { main + 1 } else { main };
     // Several relations are one from the second stratum on.
     let filtered = joined || step.roles.contains(&Role::Where);
@@ -173,11 +167,7 @@ pub(super) fn stages(
             Ir::Lookup { .. } => {
                 let keyed = *keyed.get_or_insert_with(|| {
                     let roots = (0..program.definitions.len()).filter(|i| step.roles[*i].orders_groups());
-                    let roots = roots.map(|i| step.root(i)).map(|root| match program.node(root) {
-                        Ir::Definition(used) => program.definitions[used as usize].root,
-                        _ => root,
-                    });
-                    roots.map(|root| after(&stage, root)).max().unwrap_or(0)
+                    roots.map(|i| after(&stage, program.behind_names(step.root(i)))).max().unwrap_or(0)
                 });
                 let left = if step.grouped { having + 1 } else { filter + u32::from(filtered) };
                 own.max(left).max(keyed)
@@ -195,11 +185,9 @@ pub(super) fn stages(
 }
 
 /// Whether a key is written as a name, by which every engine knows it in an expression too.
-fn is_bare(program: &Program, cuts: &Cuts, mut root: IrId) -> bool {
+fn is_bare(program: &Program, cuts: &Cuts, root: IrId) -> bool {
     // A helper that is no column stands for what it is.
-    while let (Ir::Definition(used), false) = (program.node(root), cuts.contains(root)) {
-        root = program.definitions[used as usize].root;
-    }
+    let root = program.behind_names_until(root, |name, _| cuts.contains(name));
     if cuts.contains(root) {
         return true;
     }
