@@ -243,48 +243,28 @@ impl Planner<'_> {
     /// The columns of the program that strata after the first read.
     fn read_later(&self) -> Vec<u32> {
         let program = self.step.program;
+        let looks_at_rows = |node| matches!(node, Ir::Window { .. } | Ir::Lookup { .. });
         let mut read: FxHashSet<u32> = FxHashSet::default();
         for stage in 1..=self.last_stage() {
             let mut stack: Vec<IrId> = self.wanted(stage).into_iter().map(|(_, id)| id).collect();
             stack.extend(self.conditions(stage));
-            if self.looks_at_rows(&stack, stage) {
+            if self.computed_in(stack.as_slice(), stage).any(looks_at_rows) {
                 stack.extend(self.roles.order.iter().map(|(id, _)| *id).chain(self.roles.partition.iter().copied()));
             }
             if stage == self.last_stage() {
                 stack.extend(self.roles.order.iter().map(|(id, _)| *id).filter(|id| self.output_of(*id).is_none()));
             }
-            let mut seen: FxHashSet<IrId> = FxHashSet::default();
-            while let Some(id) = stack.pop() {
-                if !seen.insert(id) || self.column_in(id, stage).is_some() {
-                    continue;
-                }
-                match program.node(id) {
-                    Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
-                    Ir::Column(column) => {
-                        read.insert(column);
-                    }
-                    _ => stack.extend(program.operands(id)),
+            for node in self.computed_in(stack, stage) {
+                // The other row has what is looked up as a column.
+                let node = match node {
+                    Ir::Lookup { value, .. } if self.column_in(value, stage).is_none() => program.node(program.behind_names(value)),
+                    node => node,
+                };
+                if let Ir::Column(column) = node {
+                    read.insert(column);
                 }
             }
         }
         read.into_iter().collect()
-    }
-
-    /// Whether some of these values, as this stratum computes them, look at other rows.
-    fn looks_at_rows(&self, roots: &[IrId], stage: u32) -> bool {
-        let program = self.step.program;
-        let mut stack = roots.to_vec();
-        let mut seen: FxHashSet<IrId> = FxHashSet::default();
-        while let Some(id) = stack.pop() {
-            if !seen.insert(id) || self.column_in(id, stage).is_some() {
-                continue;
-            }
-            match program.node(id) {
-                Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
-                Ir::Window { .. } | Ir::Lookup { .. } => return true,
-                _ => stack.extend(program.operands(id)),
-            }
-        }
-        false
     }
 }

@@ -14,6 +14,7 @@ mod outputs;
 mod select;
 mod stages;
 mod step;
+mod walk;
 
 pub(crate) use cuts::used_definitions;
 pub(crate) use names::{CteNames, cut as cut_name};

@@ -425,25 +425,14 @@ impl Planner<'_> {
         wanted: &[(String, IrId)],
     ) -> Option<SqlId> {
         let program = self.step.program;
-        let mut stack: Vec<IrId> = read.to_vec();
-        let mut seen = rustc_hash::FxHashSet::default();
         let outputs: FxHashMap<String, IrId> =
             wanted.iter().map(|(name, root)| (name.to_ascii_lowercase(), *root)).collect();
-        let mut clash = false;
-        while let Some(id) = stack.pop() {
-            if clash || !seen.insert(id) || self.column_in(id, stage).is_some() {
-                continue;
-            }
-            match program.node(id) {
-                Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
-                Ir::Column(column) => {
-                    let name = &program.columns[column as usize].name;
-                    let output = outputs.get(&name.to_ascii_lowercase());
-                    clash = output.is_some_and(|root| program.node(*root) != Ir::Column(column));
-                }
-                _ => stack.extend(program.operands(id)),
-            }
-        }
+        let clashes = |node: Ir| {
+            let Ir::Column(column) = node else { return false };
+            let output = outputs.get(&program.columns[column as usize].name.to_ascii_lowercase());
+            output.is_some_and(|root| program.node(*root) != Ir::Column(column))
+        };
+        let clash = self.computed_in(read, stage).any(clashes);
         clash.then(|| self.emitter.name(from, Span::default()))
     }
 
@@ -497,32 +486,6 @@ impl Planner<'_> {
                 (None, _) => self.emitter.emit(id),
             }
         }
-    }
-
-    /// The nodes that these roots are written with in this stratum, in order; what an earlier one has is one of them,
-    /// and what that is made of is not.
-    pub(super) fn written_in(&self, roots: &[IrId], stage: u32) -> Vec<IrId> {
-        let program = self.step.program;
-        let mut wanted: Vec<IrId> = Vec::new();
-        let mut seen = rustc_hash::FxHashSet::default();
-        let mut stack: Vec<IrId> = roots.to_vec();
-        while let Some(id) = stack.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
-            wanted.push(id);
-            if self.column_in(id, stage).is_some() {
-                continue;
-            }
-            match program.node(id) {
-                Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
-                // A column of another row.
-                Ir::Lookup { .. } => {}
-                _ => stack.extend(program.operands(id)),
-            }
-        }
-        wanted.sort_unstable();
-        wanted
     }
 
     /// The columns that the next step sees.
