@@ -3,10 +3,11 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::equal::{equal_values, name_of_offset, name_of_range, name_of_text, numbers};
+use super::equal::{equal_values, name_of_offset, name_of_range, name_of_text};
 use super::names::Taken;
 use super::outputs::key_name;
-use super::stages::read_by_having;
+use super::reach::{Reach, is_trivial, needed};
+use super::shared::Shared;
 use crate::catalog;
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};
@@ -35,8 +36,13 @@ impl Cuts {
         self.names.contains_key(&self.chosen(id))
     }
 
-    fn insert(&mut self, id: IrId, name: String) {
+    pub fn insert(&mut self, id: IrId, name: String) {
         self.names.insert(id, name);
+    }
+
+    /// This node says the same as another, whose value serves for it.
+    pub fn serve(&mut self, id: IrId, chosen: IrId) {
+        self.same.insert(id, chosen);
     }
 
     /// All of them, in the order of the nodes.
@@ -44,20 +50,6 @@ impl Cuts {
         let mut ids: Vec<IrId> = self.names.keys().copied().collect();
         ids.sort_unstable();
         ids
-    }
-}
-
-/// What of a step is computed, and where; found once.
-pub(super) struct Reach {
-    /// By node: it is computed per row of the input, before grouping.
-    pub rows: Vec<bool>,
-    /// By definition: the step's columns, filters and keys need it.
-    pub live: Vec<bool>,
-}
-
-impl Reach {
-    pub fn of(step: &StepPlan<'_>) -> Self {
-        Self { rows: row_context(step), live: live_definitions(step) }
     }
 }
 
@@ -123,7 +115,7 @@ pub(super) fn cuts(
             cuts.insert(root, column);
         }
     }
-    let mut shared = Shared { step, live, rows: in_rows, values: None };
+    let mut shared = Shared::new(step, live, in_rows);
     for index in &program.order {
         let index = *index as usize;
         let definition = &program.definitions[index];
@@ -142,98 +134,6 @@ pub(super) fn cuts(
         }
     }
     cuts
-}
-
-/// Arguments with columns of their own, so that one which says the same as another, or as a definition, is that one.
-struct Shared<'s> {
-    step: &'s StepPlan<'s>,
-    live: &'s [bool],
-    rows: &'s [bool],
-    /// Made when the first argument is cut.
-    values: Option<Values>,
-}
-
-struct Values {
-    numbers: Vec<u32>,
-    /// The definition with this value.
-    definitions: FxHashMap<u32, usize>,
-    /// The place of each definition in the order of computing.
-    places: Vec<usize>,
-    /// By definition: `having` is, or reads, it.
-    tested: Vec<bool>,
-    /// What is a column already: by value, whether it is one of rows, and whether `having` tests it.
-    columns: FxHashMap<(u32, bool, bool), IrId>,
-}
-
-impl Shared<'_> {
-    fn values(&mut self) -> &mut Values {
-        let Self { step, live, .. } = *self;
-        self.values.get_or_insert_with(|| {
-            let program = step.program;
-            let numbers = numbers(step, live, |_, _| {});
-            let mut places = vec![0; program.definitions.len()];
-            let mut definitions = FxHashMap::default();
-            for (place, index) in program.order.iter().enumerate() {
-                let index = *index as usize;
-                places[index] = place;
-                let column = step.is(index, Role::Definitions) && step.outputs[index] && !step.keys[index];
-                if live[index] && column && !program.definitions[index].failed {
-                    definitions.entry(numbers[step.root(index).index()]).or_insert(index);
-                }
-            }
-            Values { numbers, definitions, places, tested: read_by_having(step), columns: FxHashMap::default() }
-        })
-    }
-
-    /// Cuts an argument of this definition.
-    fn cut(
-        &mut self,
-        arg: IrId,
-        of: usize,
-        cuts: &mut Cuts,
-        taken: &mut Taken,
-        name: impl FnOnce(&mut Taken) -> String,
-    ) {
-        let (step, rows) = (self.step, self.rows);
-        let program = step.program;
-        if program.meta(arg).volatile {
-            cuts.insert(arg, name(taken));
-            return;
-        }
-        let values = self.values();
-        let number = values.numbers[arg.index()];
-        // What `having` tests is computed first, whatever the order of the definitions.
-        let tested = values.tested[of];
-        if let Some(column) = values.columns.get(&(number, rows[arg.index()], tested)) {
-            cuts.same.insert(arg, *column);
-            return;
-        }
-        let place = |index: usize| values.places[index];
-        let same = values.definitions.get(&number).copied().filter(|index| {
-            let root = step.root(*index);
-            rows[root.index()] == rows[arg.index()]
-                && values.tested[*index] == tested
-                && (place(*index) < place(of) || !cuts.contains(root))
-        });
-        let column = match same {
-            Some(index) => {
-                let root = step.root(index);
-                let (first, other) = if place(index) < place(of) { (root, arg) } else { (arg, root) };
-                let first = cuts.chosen(first);
-                if !cuts.contains(first) {
-                    let name = taken.output(program.definitions[index].name.as_deref().unwrap_or_default());
-                    cuts.insert(first, name);
-                }
-                cuts.same.insert(other, first);
-                first
-            }
-            None => {
-                cuts.insert(arg, name(taken));
-                arg
-            }
-        };
-        values.columns.insert((number, rows[arg.index()], tested), column);
-    }
 }
 
 fn role_name(role: Role) -> &'static str {
@@ -267,7 +167,7 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Ta
             }
         };
         for id in &equal[1..] {
-            cuts.same.insert(*id, equal[0]);
+            cuts.serve(*id, equal[0]);
         }
         cuts.insert(equal[0], name);
     }
@@ -324,7 +224,7 @@ pub(super) fn cut_late_aggregates(
                     row_count = Some(root);
                 }
                 if let (Some(counted), true) = (row_count.filter(|c| *c != id), is_count) {
-                    cuts.same.insert(id, cuts.chosen(counted));
+                    cuts.serve(id, cuts.chosen(counted));
                     continue;
                 }
                 let text = program.meta(id).span.text(source);
@@ -432,84 +332,4 @@ impl Inner<'_> {
         let value = self.program.behind_names(value);
         matches!(self.program.node(value), Ir::Column(_)) || self.aliases.contains_key(&value)
     }
-}
-
-/// A value that costs nothing to write again, or is computed elsewhere.
-pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
-    program.is_simple(id) || matches!(program.node(id), Ir::Definition(_) | Ir::Error)
-}
-
-/// The nodes of a definition that its value is made of, in order.
-pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
-    let base = first.index();
-    let mut wanted = vec![false; root.index() - base + 1];
-    wanted[root.index() - base] = true;
-    for at in (first.0..=root.0).rev() {
-        if wanted[at as usize - base] {
-            program.operands(IrId(at)).for_each(|o| {
-                // A definition that is another's value has its nodes elsewhere.
-                if let Some(mark) = o.index().checked_sub(base).and_then(|i| wanted.get_mut(i)) {
-                    *mark = true;
-                }
-            });
-        }
-    }
-    (first.0..=root.0).map(IrId).filter(|id| wanted[id.index() - base]).collect()
-}
-
-/// By node: it is computed per row of the input, before grouping.
-fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
-    let program = step.program;
-    let mut rows = vec![false; program.len()];
-    if !step.grouped {
-        return rows;
-    }
-    for (index, definition) in program.definitions.iter().enumerate() {
-        if definition.failed {
-            continue;
-        }
-        let root = definition.root;
-        let before = match step.roles[index] {
-            Role::Where | Role::On(_) | Role::GroupBy => true,
-            Role::Definitions => step.level(index) <= Level::Row,
-            Role::Having | Role::OrderBy | Role::PartitionBy | Role::Rule => false,
-        };
-        rows[root.index()] |= before;
-        for at in (definition.first.0..=root.0).rev() {
-            let id = IrId(at);
-            let inside = rows[id.index()] || matches!(program.node(id), Ir::Aggregate { .. });
-            if inside {
-                program.operands(id).for_each(|o| rows[o.index()] = true);
-            }
-        }
-    }
-    rows
-}
-
-/// Definitions that the step's columns, filters and keys need. A join is written with its condition in place, so what
-/// only that reads is computed nowhere else.
-pub(crate) fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
-    needed_definitions(step, |role| !matches!(role, Role::Definitions | Role::On(_)))
-}
-
-/// The same, and those that joins need.
-pub(crate) fn used_definitions(step: &StepPlan<'_>) -> Vec<bool> {
-    needed_definitions(step, |role| role != Role::Definitions)
-}
-
-fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(Role) -> bool) -> Vec<bool> {
-    let program = step.program;
-    let mut live: Vec<bool> = (0..program.definitions.len()).map(|i| step.outputs[i] || needs(step.roles[i])).collect();
-    for index in program.order.iter().rev() {
-        let definition = &program.definitions[*index as usize];
-        if !live[*index as usize] || definition.failed {
-            continue;
-        }
-        for node in needed(program, definition.first, definition.root) {
-            if let Ir::Definition(used) = program.node(node) {
-                live[used as usize] = true;
-            }
-        }
-    }
-    live
 }

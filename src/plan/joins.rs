@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::names::Taken;
-use super::select::Planner;
+use super::planner::Planner;
 use super::step::{InputColumn, JoinedInput, KeepColumns};
 use crate::ir::{Ir, IrId};
 use crate::schema::{Column, Relation};
@@ -257,7 +257,9 @@ impl Planner<'_> {
             for node in self.computed_in(stack, stage) {
                 // The other row has what is looked up as a column.
                 let node = match node {
-                    Ir::Lookup { value, .. } if self.column_in(value, stage).is_none() => program.node(program.behind_names(value)),
+                    Ir::Lookup { value, .. } if self.column_in(value, stage).is_none() => {
+                        program.node(program.behind_names(value))
+                    }
                     node => node,
                 };
                 if let Ir::Column(column) = node {

@@ -6,7 +6,7 @@
 use rustc_hash::FxHashSet;
 
 use super::outputs::{Output, key_name};
-use super::select::Planner;
+use super::planner::Planner;
 use super::step::InputColumn;
 use crate::catalog::{self, ParamType, internal};
 use crate::check::moved_key;

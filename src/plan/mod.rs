@@ -11,15 +11,18 @@ mod lookups;
 mod names;
 mod order;
 mod outputs;
+mod planner;
+mod reach;
 mod select;
+mod shared;
 mod stages;
 mod step;
 mod walk;
 
-pub(crate) use cuts::used_definitions;
 pub(crate) use names::{CteNames, cut as cut_name};
 pub(crate) use outputs::key_name;
-pub(crate) use select::plan_step;
+pub(crate) use planner::plan_step;
+pub(crate) use reach::used_definitions;
 pub(crate) use step::{InputColumn, JoinInput, JoinedInput, KeepColumns, StepInput, StepOutput, StepSpec};
 
 use crate::catalog::{self, internal};

@@ -1,6 +1,6 @@
 //! The order of rows: for windows, with their partitions, and for the rows of a query.
 
-use super::select::Planner;
+use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
@@ -99,7 +99,8 @@ impl Planner<'_> {
     /// The keys that order the rows of a query.
     pub(super) fn order_keys(&mut self, from: &str) -> Vec<OrderKey> {
         let program = self.step.program;
-        let order: Vec<(IrId, bool)> = self.roles.order.iter().map(|(id, down)| (self.behind_helpers(*id), *down)).collect();
+        let order: Vec<(IrId, bool)> =
+            self.roles.order.iter().map(|(id, down)| (self.behind_helpers(*id), *down)).collect();
         if order.is_empty() {
             return Vec::new();
         }

@@ -3,7 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::cuts::{Cuts, Reach, is_trivial, needed};
+use super::cuts::Cuts;
+use super::reach::{Reach, is_trivial, needed};
 use crate::check::Role;
 use crate::ir::{Ir, IrId, Program};
 use crate::types::Level;

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::select::Planner;
+use super::planner::Planner;
 use crate::ir::{Ir, IrId};
 
 /// The nodes that roots are written with in a stratum, each once, from the roots down. What an earlier stratum has as a
