@@ -114,7 +114,7 @@ impl Resolver<'_> {
     fn merged_column(&mut self, merged: &Merged, name: Hashed<'_>) -> Lookup {
         let scope = self.scope;
         let owns =
-            |(r, relation): (usize, &Relation)| relation.position(name).is_some() && !merged.relations.contains(&r);
+            |(r, relation): (usize, &Relation)| relation.position(name).is_some() && merged.relations.binary_search(&r).is_err();
         if scope.relations.iter().enumerate().any(owns) {
             return Lookup::Ambiguous;
         }

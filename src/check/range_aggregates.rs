@@ -119,7 +119,10 @@ impl Lower<'_> {
         let function = catalog::get(id);
         let args = self.ast.arguments(call);
         let mut values = self.list();
+        let mut ranges: Vec<Option<(Over, Span)>> = Vec::with_capacity(args.len());
         let mut found: Option<(Over, ExprId)> = None;
+        // Of several ranges each is aggregated by itself; conditions look at the rows of what they choose.
+        let alone = args.len() > 1 && matches!(function.lower, None | Some(Lowering::Count));
         let mut distinct = false;
         let mut failed = false;
         for arg in args {
@@ -132,18 +135,20 @@ impl Lower<'_> {
                 let value = self.value(*arg);
                 failed |= self.is_error(value);
                 values.push(value);
+                ranges.push(None);
                 continue;
             };
             distinct |= inner != lowered;
             let over = self.program.over(over);
             match found {
-                Some((other, at)) if other != over => {
+                Some((other, at)) if other != over && !alone => {
                     failed = true;
                     self.uneven(function, at, *arg);
                 }
                 _ => found = Some((over, *arg)),
             }
             values.push(x);
+            ranges.push(Some((over, self.ast.span(*arg))));
         }
         let node = match (found, function.lower) {
             _ if failed => self.error(span),
@@ -165,19 +170,53 @@ impl Lower<'_> {
                     };
                     self.window_aggregate(id, x, over, function, span)
                 }
-                _ => {
-                    let name = function.name;
-                    let message = format!("`{name}` takes one range of names, found {} arguments", values.len());
-                    self.bad_range(
-                        span,
-                        &message,
-                        &format!("call it for each, `{name}(a:a) + {name}(b:b)`, or define `c = a + b`"),
-                    )
-                }
+                _ => self.several_ranges(id, &values, &ranges, distinct, span),
             },
             (Some((over, _)), Some(lowering)) => self.conditional(lowering, function, args, &values, Some(over), span),
         };
         self.give_back(values);
+        node
+    }
+
+    /// One value of what several ranges give: sums and counts are added up, of the least and largest the least and largest
+    /// are taken. A value beside them is this row's.
+    fn several_ranges(
+        &mut self,
+        id: FunctionId,
+        values: &[IrId],
+        ranges: &[Option<(Over, Span)>],
+        distinct: bool,
+        span: Span,
+    ) -> IrId {
+        let function = catalog::get(id);
+        let (entry, across) = match id {
+            internal::SUM => (id, internal::ROW_SUM),
+            internal::MIN => (id, internal::ROW_MIN),
+            internal::MAX => (id, internal::ROW_MAX),
+            internal::COUNT | internal::COUNTA if !distinct && ranges.iter().all(Option::is_some) => {
+                (internal::COUNTA, internal::ROW_SUM)
+            }
+            _ => {
+                let name = function.name;
+                let message = format!("`{name}` takes one range of names, found {} arguments", values.len());
+                let help = if id == internal::AVERAGE {
+                    "divide their sum by their count, `SUM(a:a, b:b) / COUNT(a:a, b:b)`".to_owned()
+                } else {
+                    format!("call it for each, `{name}(a:a)`, or define the range's values first, `c = a + b`")
+                };
+                return self.bad_range(span, &message, &help);
+            }
+        };
+        let mut each = self.list();
+        for (value, over) in values.iter().zip(ranges) {
+            each.push(match over {
+                Some((over, at)) => self.window_aggregate(entry, *value, *over, function, *at),
+                None => *value,
+            });
+        }
+        let failed = each.iter().any(|id| self.is_error(*id));
+        let node = if failed { self.error(span) } else { self.apply_checked(across, &each, span, function.name) };
+        self.give_back(each);
         node
     }
 

@@ -109,14 +109,18 @@ impl Compiler {
                 let name = definition.span.text(text).trim();
                 name.eq_ignore_ascii_case(order_key(key).0)
             };
+            let partition_key = |emitter: &mut Emitter<'_>| {
+                let sql = emitter.definition(index as u32)?;
+                Some(emitter.partition_key(program.definitions[index].root, sql))
+            };
             match role {
                 Some(Role::PartitionBy) => {
-                    let sql = emitter.definition(index as u32);
-                    emitter.windows.own_partition.extend(sql);
-                    partition.extend(sql);
+                    let key = partition_key(emitter);
+                    emitter.windows.own_partition.extend(key);
+                    partition.extend(key);
                 }
                 Some(Role::GroupBy) if default && !self.options.order_by.iter().any(|key| ordered_by(key)) => {
-                    partition.extend(emitter.definition(index as u32));
+                    partition.extend(partition_key(emitter));
                 }
                 Some(Role::OrderBy) => {
                     if let Some(sql) = emitter.definition(index as u32) {

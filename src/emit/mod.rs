@@ -9,7 +9,7 @@ mod windows;
 
 pub(crate) use windows::Windows;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::diag::Diagnostic;
 use crate::dialect::op::Op;
@@ -85,6 +85,8 @@ pub(crate) struct Emitter<'p> {
     /// The relation has a column of its name, so that every column must be told apart from it.
     pub shadowed: bool,
     pub windows: Windows,
+    /// Nodes that are columns of what is read.
+    read: FxHashSet<IrId>,
     work: &'p mut Buffers,
     warned: Option<(Span, Span)>,
     pub diagnostics: Vec<Diagnostic>,
@@ -114,6 +116,7 @@ impl<'p> Emitter<'p> {
             passed_on: false,
             renamed: FxHashMap::default(),
             shadowed: false,
+            read: FxHashSet::default(),
             windows: Windows::default(),
             work,
             warned: None,
@@ -348,6 +351,7 @@ impl<'p> Emitter<'p> {
 
     /// What the next expressions read: several relations, or an earlier select of the same step.
     pub fn read(&mut self, joined: bool, passed_on: bool) {
+        self.read.clear();
         if (self.joined, self.passed_on) != (joined, passed_on) {
             (self.joined, self.passed_on) = (joined, passed_on);
             let work = &mut *self.work;
@@ -394,6 +398,7 @@ impl<'p> Emitter<'p> {
 
     /// The node is a column of what is read.
     pub fn set_column(&mut self, id: IrId, name: &str) {
+        self.read.insert(id);
         self.work.sql[id.index()] = self.column_name(name, self.program.meta(id).span);
     }
 

@@ -429,7 +429,7 @@ impl Program {
 
     /// The same, but where it is to stop; asked of each name and of the definition that it is of.
     #[inline]
-    pub fn behind_names_until(&self, mut id: IrId, stop: impl Fn(IrId, usize) -> bool) -> IrId {
+    pub fn behind_names_until(&self, mut id: IrId, mut stop: impl FnMut(IrId, usize) -> bool) -> IrId {
         while let Ir::Definition(used) = self.node(id)
             && !stop(id, used as usize)
         {

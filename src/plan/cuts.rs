@@ -3,11 +3,12 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::equal::{equal_values, name_of_offset, name_of_range, name_of_text};
+use super::equal::equal_values;
 use super::names::Taken;
 use super::outputs::key_name;
 use super::reach::{Reach, is_trivial, needed};
 use super::shared::Shared;
+use super::spoken::spoken_name;
 use crate::catalog;
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};
@@ -20,6 +21,8 @@ pub(super) struct Cuts {
     names: FxHashMap<IrId, String>,
     /// Nodes that say the same as another, which is computed for them.
     same: FxHashMap<IrId, IrId>,
+    /// Helpers made of keys that are columns of the groups, by definition: the use of the name that is computed.
+    helpers: FxHashMap<usize, IrId>,
 }
 
 impl Cuts {
@@ -43,6 +46,11 @@ impl Cuts {
     /// This node says the same as another, whose value serves for it.
     pub fn serve(&mut self, id: IrId, chosen: IrId) {
         self.same.insert(id, chosen);
+    }
+
+    /// The column that the groups have of a helper made of keys.
+    pub fn helper(&self, definition: usize) -> Option<IrId> {
+        self.helpers.get(&definition).map(|id| self.chosen(*id))
     }
 
     /// All of them, in the order of the nodes.
@@ -74,16 +82,27 @@ pub(super) fn cuts(
     let Reach { rows: in_rows, live } = reach;
     let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
     let mut reads = vec![Reads::default(); program.definitions.len()];
-    for (index, definition) in program.definitions.iter().enumerate() {
+    // Each before those that it uses.
+    for index in program.order.iter().rev().map(|index| *index as usize) {
+        let definition = &program.definitions[index];
         // The order of the rows of a query goes by column names; only windows compute with it.
         let only_names = step.is(index, Role::GroupBy) || step.only_names(index, windows, ordered);
         if !live[index] || definition.failed || only_names {
             continue;
         }
+        let own = reads[index];
         for node in needed(program, definition.first, definition.root) {
             if let Ir::Definition(used) = program.node(node) {
                 let reads = &mut reads[used as usize];
-                if in_rows[node.index()] { reads.rows += 1 } else { reads.groups += 1 }
+                if step.is_helper(index) {
+                    // It is written where it is read.
+                    reads.rows += own.rows.min(1);
+                    reads.groups += own.groups.min(1);
+                } else if in_rows[node.index()] {
+                    reads.rows += 1;
+                } else {
+                    reads.groups += 1;
+                }
             }
         }
     }
@@ -126,7 +145,7 @@ pub(super) fn cuts(
             // What lookups compare is a column on both sides.
             let compared = step.has_lookups() && matches!(step.roles[index], Role::OrderBy | Role::PartitionBy);
             let named = matches!(program.node(definition.root), Ir::Definition(_));
-            if compared && !named && !inner.is_column(definition.root) && !cuts.contains(definition.root) {
+            if compared && !named && !inner.is_column(definition.root, step) && !cuts.contains(definition.root) {
                 let text = definition.span.text(source);
                 let name = taken.column(&key_name(text), text);
                 cuts.insert(definition.root, name);
@@ -161,8 +180,7 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Ta
             Some(index) => taken.output(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
                 let text = program.meta(equal[0]).span.text(source);
-                let wanted = name_of_offset(text).or_else(|| name_of_range(text)).or_else(|| name_of_text(text));
-                let wanted = wanted.unwrap_or_else(|| "shared_value".to_owned());
+                let wanted = spoken_name(program, equal[0], source).unwrap_or_else(|| "shared_value".to_owned());
                 taken.column(&wanted, text)
             }
         };
@@ -230,7 +248,8 @@ pub(super) fn cut_late_aggregates(
                 let text = program.meta(id).span.text(source);
                 let owner = definition.name.as_deref().unwrap_or("group");
                 let rows = matches!(program.node(id), Ir::CountRows).then(|| "row_count".to_owned());
-                let wanted = rows.or_else(|| name_of_text(text)).unwrap_or_else(|| format!("{owner}_part"));
+                let wanted =
+                    rows.or_else(|| spoken_name(program, id, source)).unwrap_or_else(|| format!("{owner}_part"));
                 let name = taken.column(&wanted, text);
                 cuts.insert(id, name);
                 if is_count {
@@ -266,6 +285,9 @@ impl Inner<'_> {
             match program.node(node) {
                 Ir::Apply { overload, args } => {
                     let Cell::Template(template) = self.dialect.cell(overload) else { continue };
+                    if template.subquery && !self.dialect.facts().aggregate_in_subquery {
+                        self.finish_operands(node, of, taken, cuts, shared);
+                    }
                     if !template.repeats {
                         continue;
                     }
@@ -298,9 +320,35 @@ impl Inner<'_> {
                     // What another window gives is finished first.
                     self.finish(value, taken, cuts, shared.step);
                 }
-                // What is looked up is a column of the other row.
-                Ir::Lookup { value, .. } if !self.is_column(value) => self.finish(value, taken, cuts, shared.step),
+                // What is looked up is a column of the other row; a helper made of keys becomes one of the groups.
+                Ir::Lookup { value, .. } if !self.is_column(value, shared.step) => {
+                    match self.helper_of_keys(value, shared.step) {
+                        Some((helper, name)) => {
+                            shared.cut(value, of, cuts, taken, |taken| taken.column(name, name));
+                            cuts.helpers.insert(helper, value);
+                        }
+                        None => self.finish(value, taken, cuts, shared.step),
+                    }
+                }
                 _ => {}
+            }
+        }
+    }
+
+    /// Aggregates and windows that the subquery of a template takes as columns.
+    fn finish_operands(&self, node: IrId, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+        let program = self.program;
+        for arg in program.operands(node).filter(|arg| program.meta(*arg).level >= Level::Aggregate) {
+            if matches!(program.node(arg), Ir::Definition(_)) {
+                self.finish(arg, taken, cuts, shared.step);
+            } else if !is_trivial(program, arg) && !cuts.contains(arg) {
+                shared.cut(arg, of, cuts, taken, |taken| {
+                    let text = program.meta(arg).span.text(self.source);
+                    match spoken_name(program, arg, self.source) {
+                        Some(name) => taken.column(&name, text),
+                        None => self.name("value", arg, taken),
+                    }
+                });
             }
         }
     }
@@ -308,28 +356,36 @@ impl Inner<'_> {
     /// Gives a value a column of its own, under its definition's name where it has one.
     fn finish(&self, value: IrId, taken: &mut Taken, cuts: &mut Cuts, step: &StepPlan<'_>) {
         let program = self.program;
-        let (finished, name) = match program.node(value) {
-            Ir::Definition(used) => {
-                let definition = &program.definitions[used as usize];
-                let name = definition.name.as_deref().filter(|_| !cuts.contains(definition.root));
-                let output = step.outputs[used as usize];
-                let name = name.map(|n| if output { taken.output(n) } else { taken.column(n, n) });
-                (definition.root, name)
-            }
-            _ => (value, None),
-        };
-        if !cuts.contains(finished) {
-            let name = match name {
-                Some(name) => name,
-                None => self.name("value", value, taken),
-            };
-            cuts.insert(finished, name);
+        let mut named = None;
+        // Of names of names the one is meant that stands for a formula.
+        let finished = program.behind_names_until(value, |_, definition| {
+            named = Some(definition);
+            false
+        });
+        if cuts.contains(finished) {
+            return;
         }
+        let named = named.and_then(|of: usize| Some((program.definitions[of].name.as_deref()?, step.outputs[of])));
+        let name = match named {
+            Some((name, true)) => taken.output(name),
+            Some((name, false)) => taken.column(name, name),
+            None => self.name("value", value, taken),
+        };
+        cuts.insert(finished, name);
+    }
+
+    /// A helper that a grouped step computes per row and has no column for, with its name.
+    fn helper_of_keys(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
+        let Ir::Definition(used) = self.program.node(value) else { return None };
+        let used = used as usize;
+        self.program.definitions[used].name.as_deref().filter(|_| step.is_helper(used)).map(|name| (used, name))
     }
 
     /// It is a column of what is read already, or of the groups.
-    fn is_column(&self, value: IrId) -> bool {
-        let value = self.program.behind_names(value);
-        matches!(self.program.node(value), Ir::Column(_)) || self.aliases.contains_key(&value)
+    fn is_column(&self, value: IrId, step: &StepPlan<'_>) -> bool {
+        let is_key = |_, definition: usize| step.grouped && step.keys[definition];
+        let value = self.program.behind_names_until(value, is_key);
+        let named = matches!(self.program.node(value), Ir::Column(_) | Ir::Definition(_));
+        named || self.aliases.contains_key(&value)
     }
 }

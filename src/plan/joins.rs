@@ -41,10 +41,6 @@ impl JoinedInput {
         self.relations.get(*column.of.first()?)?.column(&column.name)
     }
 
-    fn place(&self, relation: &str) -> Option<usize> {
-        self.relations.iter().position(|r| r.name() == relation)
-    }
-
     pub fn is_nullable(&self, column: &InputColumn) -> bool {
         column.of.iter().all(|place| {
             let known = self.relations.get(*place).and_then(|r| r.column(&column.name));
@@ -79,7 +75,7 @@ impl Planner<'_> {
     pub(super) fn joins(&mut self, joined: &JoinedInput) -> Vec<Join> {
         let mut joins = Vec::with_capacity(joined.joins.len());
         for (place, join) in joined.joins.iter().enumerate() {
-            let on = self.roles.on.iter().find(|(join, _)| *join as usize == place).map(|(_, root)| *root);
+            let on = self.roles.on.get(&(place as u32)).copied();
             let on = on.map(|root| {
                 self.emit(&[root], 0);
                 self.emitter.written(root)
@@ -115,7 +111,7 @@ impl Planner<'_> {
     /// The columns that tell the input's rows apart.
     pub(super) fn input_grain(&self) -> Vec<InputColumn> {
         match self.input.joined {
-            Some(joined) => joined.grain.clone(),
+            Some(_) => self.input.joined_grain.to_vec(),
             None => self.input.grain.iter().map(|g| InputColumn { of: vec![0], name: g.clone() }).collect(),
         }
     }
@@ -161,7 +157,7 @@ impl Planner<'_> {
         }
         let ordered = !self.roles.order.is_empty() || !self.roles.partition.is_empty();
         if ordered && !self.step.grouped {
-            columns.extend(joined.grain.iter().map(|column| (None, column.clone())));
+            columns.extend(self.input.joined_grain.iter().map(|column| (None, column.clone())));
         }
         let mut used: Vec<u32> = self.read_later();
         used.sort_unstable();

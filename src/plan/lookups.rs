@@ -93,15 +93,14 @@ impl Planner<'_> {
         self.emitter.set(id, sql);
     }
 
-    /// A helper of a grouped step is made of keys and is no column, so that no other row has it.
+    /// What is looked up was made a column, or is one.
+    #[cold]
     fn no_column(&mut self, lookup: IrId, of: IrId) -> SqlId {
         let program = self.step.program;
         let text = program.meta(of).span.text(self.spec.source);
         let span = program.meta(lookup).span;
-        let message = format!("`{text}` is no column of the step, so that no other row has it");
-        let diagnostic = Diagnostic::new(Code::MixedLevels, span, message)
-            .with_help(format!("add `{text}` to `group_by`, or use what it is made of"));
-        self.emitter.report(diagnostic);
+        let message = format!("`{text}` is no column, so that no other row has it");
+        self.emitter.report(Diagnostic::new(Code::Internal, span, message));
         self.emitter.unwritten(span)
     }
 

@@ -15,6 +15,7 @@ mod planner;
 mod reach;
 mod select;
 mod shared;
+mod spoken;
 mod stages;
 mod step;
 mod walk;
@@ -96,6 +97,12 @@ impl StepPlan<'_> {
 
     fn level(&self, definition: usize) -> Level {
         self.program.meta(self.root(definition)).level
+    }
+
+    /// A definition of rows that a grouped step uses and does not put out.
+    fn is_helper(&self, definition: usize) -> bool {
+        let column = self.keys[definition] || self.outputs[definition];
+        self.grouped && !column && self.is(definition, Role::Definitions) && self.level(definition) <= Level::Row
     }
 
     fn is(&self, definition: usize, role: Role) -> bool {

@@ -46,8 +46,8 @@ impl Planner<'_> {
             }
         }
         self.emit(&roots, stage);
-        let own_partition: Vec<SqlId> = own_partition.iter().map(|id| self.written_node(*id, stage)).collect();
-        let partition: Vec<SqlId> = partition.iter().map(|id| self.written_node(*id, stage)).collect();
+        let own_partition: Vec<SqlId> = own_partition.iter().map(|id| self.partition_key(*id, stage)).collect();
+        let partition: Vec<SqlId> = partition.iter().map(|id| self.partition_key(*id, stage)).collect();
         let mut keys: Vec<SqlId> = Vec::new();
         for (id, descending) in order {
             let sql = self.written_node(id, stage);
@@ -60,6 +60,12 @@ impl Planner<'_> {
             keys.push(self.emitter.order_key(sql, false, nullable));
         }
         self.emitter.windows = crate::emit::Windows { partition, own_partition, order: keys, groups: Vec::new() };
+    }
+
+    /// A key that divides the rows of windows.
+    pub(super) fn partition_key(&mut self, id: IrId, stage: u32) -> SqlId {
+        let written = self.written_node(id, stage);
+        self.emitter.partition_key(id, written)
     }
 
     /// The name under which a key is known; empty for one that is only written out, as what is no column of the step.

@@ -52,7 +52,7 @@ pub(super) struct Roles {
     pub filter: Option<IrId>,
     pub having: Option<IrId>,
     /// Conditions of joins, by the place of the join.
-    pub on: Vec<(u32, IrId)>,
+    pub on: FxHashMap<u32, IrId>,
     /// Keys of order, and whether they are descending.
     pub order: Vec<(IrId, bool)>,
     pub partition: Vec<IrId>,
@@ -130,7 +130,9 @@ fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {
         let root = definition.root;
         match step.roles[index] {
             Role::Where => roles.filter = Some(root),
-            Role::On(join) => roles.on.push((join, root)),
+            Role::On(join) => {
+                roles.on.entry(join).or_insert(root);
+            }
             Role::Having => roles.having = Some(root),
             Role::OrderBy => roles.order.push((root, spec.descending.get(index).copied().unwrap_or(false))),
             Role::PartitionBy => roles.partition.push(root),
@@ -177,12 +179,23 @@ impl Planner<'_> {
         self.cuts.chosen(self.program().behind_names(id))
     }
 
+    /// The helper made of keys that this is the name of, where the groups have a column of it.
+    fn helper(&self, id: IrId) -> Option<IrId> {
+        let mut helper = None;
+        self.program().behind_names_until(id, |_, definition| {
+            helper = self.cuts.helper(definition);
+            helper.is_some()
+        });
+        helper
+    }
+
     /// The column that a node is in this stratum; none when it is computed here.
     pub(super) fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
-        let id = self.meant(id);
         let made = |(made, _): &&(u32, String)| *made < stage;
+        let of_helper = || self.columns.get(&self.helper(id)?).filter(made);
+        let id = self.meant(id);
         let of_rows = || self.row_columns.get(&id).filter(|_| stage <= self.stages.main);
-        let column = self.columns.get(&id).filter(made).or_else(|| of_rows().filter(made));
+        let column = self.columns.get(&id).filter(made).or_else(|| of_rows().filter(made)).or_else(of_helper);
         column.map(|(_, name)| name.as_str())
     }
 
@@ -236,7 +249,8 @@ impl Planner<'_> {
         let grain = if self.step.grouped {
             self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()
         } else if let Some(joined) = self.input.joined {
-            let names: Option<Vec<String>> = joined.grain.iter().map(|g| self.output_of_input(joined, g)).collect();
+            let names: Option<Vec<String>> =
+                self.input.joined_grain.iter().map(|g| self.output_of_input(joined, g)).collect();
             names.unwrap_or_default()
         } else {
             let kept = |g: &String| open || relation.column(g).is_some() && !is_output(g);

@@ -18,7 +18,7 @@ impl Planner<'_> {
         for stage in 0..last {
             let (select, first_new) = self.stratum(stage, &from);
             ctes.extend(self.lookups.source.take());
-            let wanted = self.stratum_name(stage, &first_new);
+            let wanted = self.stratum_name(stage, first_new.as_deref());
             let name = self.cte_names.choose_for(self.spec.name, &wanted);
             from.clone_from(&name);
             ctes.push(Cte { name: self.written(&name), body: select });
@@ -33,18 +33,20 @@ impl Planner<'_> {
     }
 
     /// A stratum's CTE: the step's own name where it is the one that an analyst means by it, else what it adds.
-    fn stratum_name(&self, stage: u32, first_new: &str) -> String {
+    fn stratum_name(&self, stage: u32, first_new: Option<&str>) -> String {
         let (step, main) = (self.spec.name, self.stages.main);
+        // What adds nothing filters.
+        let with_new = || first_new.map_or_else(|| format!("{step}_filtered"), |name| format!("with_{name}"));
         if stage == main && self.step.grouped {
             return if self.spec.last { step.to_owned() } else { format!("{step}_grouped") };
         }
         if stage < main && self.step.grouped {
-            return if main == 1 { format!("{step}_prepared") } else { format!("with_{first_new}") };
+            return if main == 1 { format!("{step}_prepared") } else { with_new() };
         }
         if stage == 0 && self.spec.last {
             return step.to_owned();
         }
-        format!("with_{first_new}")
+        with_new()
     }
 
     /// What a stratum computes, with the names of the columns.
@@ -79,10 +81,10 @@ impl Planner<'_> {
     }
 
     /// A select that adds columns to all it reads, or the grouping one.
-    fn stratum(&mut self, stage: u32, from: &str) -> (Select, String) {
+    fn stratum(&mut self, stage: u32, from: &str) -> (Select, Option<String>) {
         let grouping = self.step.grouped && stage == self.stages.main;
         let wanted = self.wanted(stage);
-        let first_new = wanted.first().map_or_else(|| "values".to_owned(), |(name, _)| name.clone());
+        let first_new = wanted.first().map(|(name, _)| name.clone());
         let mut select = self.select(stage, from, &wanted);
         select.star = !grouping;
         // Of several relations only what is read later: two may have columns of one name.
@@ -288,7 +290,7 @@ impl Planner<'_> {
         if groups {
             let keys = self.group_keys();
             self.emit(&keys, stage);
-            self.emitter.windows.groups = keys.iter().map(|id| self.written_node(*id, stage)).collect();
+            self.emitter.windows.groups = keys.iter().map(|id| self.partition_key(*id, stage)).collect();
         }
         for id in wanted {
             match (self.column_in(id, stage).map(str::to_owned), program.node(id)) {

@@ -136,6 +136,7 @@ pub(super) fn stages(
     let key = |index: usize| step.is(index, Role::GroupBy) && !program.definitions[index].failed;
     let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(i));
     let ordered = if by_name { main + 1 } else { main };
+    let of_keys = helpers_of_keys(step, cuts, aliases);
     // Several relations are one from the second stratum on.
     let filtered = joined || step.roles.contains(&Role::Where);
     // The stratum from which on the keys are columns.
@@ -156,6 +157,7 @@ pub(super) fn stages(
             {
                 if is_bare(program, cuts, program.definitions[used as usize].root) { main } else { main + 1 }
             }
+            Ir::Definition(used) if of_keys.get(used as usize) == Some(&true) => main + 1,
             Ir::Aggregate { .. } => main,
             // Likewise a key that is written out again: not every engine knows it as one inside of an expression.
             _ if step.grouped && aliases.contains_key(&id) => main + 1,
@@ -183,6 +185,32 @@ pub(super) fn stages(
     }
     last = last.max(having);
     Stages { stage, main, filter, having, last }
+}
+
+/// By definition: it is a helper that reads a key which is computed where the groups are made, so that what is asked of
+/// groups reads it from the stratum after that. Empty in a step that makes no groups.
+fn helpers_of_keys(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId, String>) -> Vec<bool> {
+    let program = step.program;
+    if !step.grouped {
+        return Vec::new();
+    }
+    let mut of_keys = vec![false; program.definitions.len()];
+    for index in program.order.iter().map(|index| *index as usize) {
+        let definition = &program.definitions[index];
+        if !step.is_helper(index) || definition.failed {
+            continue;
+        }
+        let computed_key = |id: IrId| match program.node(id) {
+            Ir::Definition(used) if step.keys[used as usize] => {
+                let root = program.definitions[used as usize].root;
+                !cuts.contains(root) && !is_bare(program, cuts, root)
+            }
+            Ir::Definition(used) => of_keys[used as usize],
+            _ => aliases.contains_key(&id),
+        };
+        of_keys[index] = needed(program, definition.first, definition.root).into_iter().any(computed_key);
+    }
+    of_keys
 }
 
 /// Whether a key is written as a name, by which every engine knows it in an expression too.

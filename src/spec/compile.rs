@@ -166,8 +166,14 @@ impl<'r> Run<'r> {
         let count = spec.steps.len();
         for (index, step) in spec.steps.iter().enumerate() {
             let last = index + 1 == count;
-            let mut input =
-                StepInput { name: &name, first: index == 0, relation: relation.as_ref(), grain: &grain, joined: None };
+            let mut input = StepInput {
+                name: &name,
+                first: index == 0,
+                relation: relation.as_ref(),
+                grain: &grain,
+                joined: None,
+                joined_grain: &[],
+            };
             let joined = match step.joins.as_slice() {
                 [] => None,
                 _ => Some(self.joined(step, index, &input, &mut compiled.diagnostics)),
@@ -297,6 +303,8 @@ impl<'r> Run<'r> {
             default_partition: step.partition_by.is_none(),
             source: &formulas.text,
         };
+        let joined_grain = joined.map(|joined| joined.grain(step, input, &plan)).unwrap_or_default();
+        let input = &StepInput { joined_grain: &joined_grain, ..input.clone() };
         let mut output = plan_step(&plan, &spec, input, options.dialect, &options.limits, emit, &mut self.names);
         for (definition, _) in program.definitions.iter().zip(&plan.outputs).filter(|(_, output)| **output) {
             let made = made.get(definition.root.index()).cloned().unwrap_or_default();

@@ -8,6 +8,7 @@ mod fan_out;
 mod formulas;
 mod from;
 mod gaps;
+mod grain;
 mod joined;
 mod joins;
 #[cfg(feature = "cli")]
