@@ -10,6 +10,7 @@ use super::gaps::check_gaps;
 use super::joined::{JoinedStep, StepFacts};
 use super::load::{self, Keep, Spec, Step};
 use super::long_names::check_lengths;
+use super::partitions::check_partitions;
 use super::rates::{check_rates, made, rates_matter, relations_of};
 use super::sources::Sources;
 use super::uniqueness::SingleMatch;
@@ -262,6 +263,7 @@ impl<'r> Run<'r> {
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
         check_gaps(&plan, input, &formulas.text, &mut found);
+        check_partitions(&plan, step, &formulas.text, &mut found);
         check_lengths(&plan, ast, &formulas.text, last, options.dialect, &mut found);
         let read = relations_of(input);
         let made = if rates_matter(read, last) { made(program, read) } else { Vec::new() };

@@ -16,6 +16,7 @@ pub mod json_schema;
 mod keys;
 mod load;
 mod long_names;
+mod partitions;
 mod project;
 mod proofs;
 mod properties;
