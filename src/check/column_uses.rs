@@ -113,8 +113,9 @@ impl Resolver<'_> {
     /// A column that both sides of a join have.
     fn merged_column(&mut self, merged: &Merged, name: Hashed<'_>) -> Lookup {
         let scope = self.scope;
-        let owns =
-            |(r, relation): (usize, &Relation)| relation.position(name).is_some() && merged.relations.binary_search(&r).is_err();
+        let owns = |(r, relation): (usize, &Relation)| {
+            relation.position(name).is_some() && merged.relations.binary_search(&r).is_err()
+        };
         if scope.relations.iter().enumerate().any(owns) {
             return Lookup::Ambiguous;
         }

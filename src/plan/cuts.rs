@@ -48,6 +48,10 @@ impl Cuts {
         self.same.insert(id, chosen);
     }
 
+    pub fn has_helpers(&self) -> bool {
+        !self.helpers.is_empty()
+    }
+
     /// The column that the groups have of a helper made of keys.
     pub fn helper(&self, definition: usize) -> Option<IrId> {
         self.helpers.get(&definition).map(|id| self.chosen(*id))

@@ -181,6 +181,9 @@ impl Planner<'_> {
 
     /// The helper made of keys that this is the name of, where the groups have a column of it.
     fn helper(&self, id: IrId) -> Option<IrId> {
+        if !self.cuts.has_helpers() {
+            return None;
+        }
         let mut helper = None;
         self.program().behind_names_until(id, |_, definition| {
             helper = self.cuts.helper(definition);

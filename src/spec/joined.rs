@@ -301,7 +301,8 @@ impl<'y> JoinedStep<'y> {
 
     /// The column of a relation, or what a full join has made of it and others.
     fn shared_or(&self, place: usize, name: &str) -> InputColumn {
-        let merged = self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name) && m.relations.binary_search(&place).is_ok());
+        let merged =
+            self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name) && m.relations.binary_search(&place).is_ok());
         let of = merged.filter(|m| m.full).map_or_else(|| vec![place], |m| m.relations.clone());
         InputColumn { of, name: name.to_owned() }
     }

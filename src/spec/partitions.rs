@@ -20,7 +20,8 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
     let named = |id: IrId| program.meta(id).span.text(text).trim();
     let is_among = |id: IrId, ids: &[IrId]| {
         ids.iter().any(|other| {
-            let same = matches!(program.node(id), Ir::Column(_) | Ir::Definition(_)) && program.node(id) == program.node(*other);
+            let same = matches!(program.node(id), Ir::Column(_) | Ir::Definition(_))
+                && program.node(id) == program.node(*other);
             same || named(id).eq_ignore_ascii_case(named(*other))
         })
     };
@@ -46,7 +47,8 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
             let names: Vec<String> = keys.iter().map(|key| format!("`{}`", named(*key))).collect();
             let names = names.join(" and ");
             let span = program.meta(window).span;
-            let message = format!("each group of {names} is a partition by itself, so `{}` sees one row", span.excerpt(text));
+            let message =
+                format!("each group of {names} is a partition by itself, so `{}` sees one row", span.excerpt(text));
             let help = if said {
                 format!("leave one of {names} out of `partition_by`; `partition_by: []` looks at all groups")
             } else {
@@ -89,7 +91,8 @@ fn check_frames(
     let named = |id: IrId| program.meta(id).span.text(text).trim();
     let (name, key) = (named(frame), named(key));
     let unit = unit.name();
-    let message = format!("`{}` is in another {unit}, and only rows of the same `{name}` are looked at", span.excerpt(text));
+    let message =
+        format!("`{}` is in another {unit}, and only rows of the same `{name}` are looked at", span.excerpt(text));
     let diagnostic = Diagnostic::new(Code::PeriodOutsidePartition, span, message)
         .with_other(program.meta(frame).span, "the same in all rows that are looked at")
         .with_help(format!(
