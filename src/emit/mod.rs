@@ -1,12 +1,14 @@
 //! The typed IR to SQL expressions of one dialect: a loop over the nodes that are needed.
 
 mod calls;
+mod period;
 mod reads;
 mod repetition;
 mod size;
 mod template;
 mod windows;
 
+pub(crate) use period::Moved;
 pub(crate) use windows::Windows;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -279,8 +281,8 @@ impl<'p> Emitter<'p> {
                 let partition = self.work.tree.slice(&self.windows.groups);
                 self.work.tree.add(Sql::Over { x, partition, order: Slice::default(), rows: None }, span)
             }
-            // Whoever joins the other row says where it is.
-            Ir::Lookup { .. } => self.unwritten(span),
+            // Where selects are planned, whoever joins the other row says where it is.
+            Ir::Lookup { value, period } => self.in_period(value, self.program.periods[period as usize], *meta),
             Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
         };
         self.work.sql[id.index()] = sql;

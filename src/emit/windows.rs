@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Emitter;
+use super::period::Moved;
 use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Over, Place};
 use crate::span::Span;
@@ -19,6 +20,8 @@ pub(crate) struct Windows {
     pub order: Vec<SqlId>,
     /// The keys that rows are grouped by.
     pub groups: Vec<SqlId>,
+    /// What values of other periods are found by, where one expression holds them.
+    pub moved: Option<Moved>,
 }
 
 impl Emitter<'_> {

@@ -59,7 +59,7 @@ impl Planner<'_> {
             let sql = self.written_input(&column, stage);
             keys.push(self.emitter.order_key(sql, false, nullable));
         }
-        self.emitter.windows = crate::emit::Windows { partition, own_partition, order: keys, groups: Vec::new() };
+        self.emitter.windows = crate::emit::Windows { partition, own_partition, order: keys, ..Default::default() };
     }
 
     /// A key that divides the rows of windows.

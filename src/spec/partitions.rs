@@ -50,7 +50,7 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
             let message =
                 format!("each group of {names} is a partition by itself, so `{}` sees one row", span.excerpt(text));
             let help = if said {
-                format!("leave one of {names} out of `partition_by`; `partition_by: []` looks at all groups")
+                format!("leave {names} out of `partition_by`; `partition_by: []` looks at all groups")
             } else {
                 format!("write `partition_by: []` to look at all groups, or order by one of {names}")
             };

@@ -26,6 +26,8 @@ pub struct Case {
     pub formula: String,
     pub table: TestTable,
     pub group_by: Vec<String>,
+    /// The order in which windows look at groups.
+    pub order_by: Vec<String>,
     pub expected: Expected,
     pub ty: Option<Type>,
     pub warnings: Vec<String>,
@@ -96,6 +98,7 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     let types = own_types.or_else(|| defaults.types.clone());
     let columns = types.map_or(Ok(Vec::new()), |types| columns(&types))?;
     let group_by = map.take("group_by").map_or(Ok(Vec::new()), |node| node.texts())?;
+    let order_by = map.take("order_by").map_or(Ok(Vec::new()), |node| node.texts())?;
     let (rows, row_values) = read_rows(rows, &columns)?;
     let expected = read_expected(node, &mut map, &group_by, row_values)?;
     let ty = map.take("type").map(|node| neutral_type(&node, node.text()?)).transpose()?;
@@ -114,6 +117,7 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
         formula,
         table: table(columns, rows),
         group_by,
+        order_by,
         expected,
         ty,
         warnings: map.take("warns").map_or(Ok(Vec::new()), |node| node.texts())?,

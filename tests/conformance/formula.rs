@@ -110,6 +110,9 @@ fn compile(case: &Case, dialect: Dialect, variant: Variant) -> Compiled {
     if !case.group_by.is_empty() {
         builder = builder.group_by(case.group_by.iter().map(String::as_str));
     }
+    if !case.order_by.is_empty() {
+        builder = builder.order_by(case.order_by.iter().map(String::as_str));
+    }
     builder.build().compile(&case.formula)
 }
 
