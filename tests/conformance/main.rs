@@ -19,6 +19,7 @@ mod hostile_text;
 mod join_tests;
 mod report;
 mod scoreboard;
+mod sheet;
 mod spec_case;
 mod spec_cases;
 mod yaml;
@@ -26,6 +27,11 @@ mod yaml;
 #[test]
 fn functions() {
     function_cases::run();
+}
+
+#[test]
+fn the_spreadsheet_gives_the_values_that_cases_have_from_it() {
+    sheet::run();
 }
 
 #[test]

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from xml.sax.saxutils import escape, quoteattr
 
@@ -40,11 +39,15 @@ HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 TAIL = "</office:spreadsheet></office:body></office:document>"
 
 
+class NotInstalled(Exception):
+    """There is no program to ask."""
+
+
 def evaluate(jobs):
     """The answers to all jobs, in order."""
     program = shutil.which("soffice") or shutil.which("libreoffice")
     if not program:
-        sys.exit("LibreOffice Calc is not installed (Debian package libreoffice-calc)")
+        raise NotInstalled("LibreOffice Calc is not installed (Debian package libreoffice-calc)")
     directory = tempfile.mkdtemp(prefix="formulac-sheet-")
     try:
         path = os.path.join(directory, "in.fods")
