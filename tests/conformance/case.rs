@@ -26,10 +26,14 @@ pub struct Case {
     pub formula: String,
     pub table: TestTable,
     pub group_by: Vec<String>,
+    /// The step's order, for formulas that look at other rows.
+    pub order_by: Vec<String>,
     pub expected: Expected,
     pub ty: Option<Type>,
     pub warnings: Vec<String>,
     pub unsupported: BTreeMap<String, String>,
+    /// Dialects that have no single expression of it, with the code of the refusal; a query computes it there.
+    pub query_only: BTreeMap<String, String>,
     pub differs: BTreeMap<String, Deviation<Vec<Json>>>,
     pub untyped: Untyped,
     pub source: Source,
@@ -57,6 +61,19 @@ pub enum Expected {
     Groups(Vec<(Vec<Json>, Json)>),
     /// No dialect compiles it; the code of the error.
     Refused(String),
+}
+
+impl Expected {
+    /// Every value that must come out.
+    pub fn values(&self) -> impl Iterator<Item = &Json> {
+        let (rows, groups, one) = match self {
+            Self::Rows(values) => (values.as_slice(), &[][..], None),
+            Self::Groups(groups) => (&[][..], groups.as_slice(), None),
+            Self::One(value) => (&[][..], &[][..], Some(value)),
+            Self::Refused(_) => (&[][..], &[][..], None),
+        };
+        rows.iter().chain(groups.iter().map(|(_, value)| value)).chain(one)
+    }
 }
 
 /// What happens to the formula without a schema.
@@ -110,6 +127,7 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     let types = own_types.or_else(|| defaults.types.clone());
     let columns = types.map_or(Ok(Vec::new()), |types| columns(&types))?;
     let group_by = map.take("group_by").map_or(Ok(Vec::new()), |node| node.texts())?;
+    let order_by = map.take("order_by").map_or(Ok(Vec::new()), |node| node.texts())?;
     let (rows, row_values) = read_rows(rows, &columns)?;
     let expected = read_expected(node, &mut map, &group_by, row_values)?;
     let ty = map.take("type").map(|node| neutral_type(&node, node.text()?)).transpose()?;
@@ -133,16 +151,21 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
         formula,
         table: table(columns, rows),
         group_by,
+        order_by,
         expected,
         ty,
         warnings: map.take("warns").map_or(Ok(Vec::new()), |node| node.texts())?,
         unsupported: refusals(map.take("unsupported"))?,
+        query_only: refusals(map.take("query_only"))?,
         differs: deviations(map.take("differs"), deviant_values)?,
         untyped,
         source,
         edge,
     };
     map.finish()?;
+    if !case.query_only.is_empty() && !matches!(case.expected, Expected::One(_) | Expected::Groups(_)) {
+        return node.error("`query_only` is for aggregates");
+    }
     if case.differs.keys().any(|dialect| case.unsupported.contains_key(dialect)) {
         return node.error("a dialect cannot be both in `unsupported` and in `differs`");
     }
