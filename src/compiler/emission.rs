@@ -177,7 +177,7 @@ impl Compiler {
         let default = parts.is_empty();
         let equal = if default { groups.into_iter().filter(|(_, name)| !is(name)).collect() } else { parts };
         let tells = |name: &&str| is(name) || equal.iter().any(|(_, other)| other.eq_ignore_ascii_case(name));
-        if !told.iter().any(|name| is(name)) || !told.iter().all(|name| tells(&name)) {
+        if !told.iter().any(|name| is(name)) || !told.iter().all(tells) {
             return None;
         }
         let mut partition = Vec::with_capacity(equal.len());

@@ -251,9 +251,7 @@ pub(super) fn cut_late_aggregates(
                 }
                 let text = program.meta(id).span.text(source);
                 let owner = definition.name.as_deref().unwrap_or("group");
-                let rows = matches!(program.node(id), Ir::CountRows).then(|| "row_count".to_owned());
-                let wanted =
-                    rows.or_else(|| spoken_name(program, id, source)).unwrap_or_else(|| format!("{owner}_part"));
+                let wanted = spoken_name(program, id, source).unwrap_or_else(|| format!("{owner}_part"));
                 let name = taken.column(&wanted, text);
                 cuts.insert(id, name);
                 if is_count {

@@ -5,6 +5,9 @@ use crate::ir::{Ir, IrId, Program};
 
 /// What a value is called by its formula.
 pub(super) fn spoken_name(program: &Program, id: IrId, source: &str) -> Option<String> {
+    if matches!(program.node(id), Ir::CountRows) {
+        return Some("row_count".to_owned());
+    }
     let text = program.meta(id).span.text(source);
     let of_range = || {
         let Ir::Window { call, .. } = program.node(id) else { return None };
