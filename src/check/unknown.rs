@@ -1,9 +1,11 @@
 //! Names that mean nothing, or more than one thing: what is wrong with each, and what was perhaps meant.
 
 use super::names::{Resolver, Target};
+use super::timeframe::called_so;
 use crate::ast::{BinaryOp, Definition, Expr, ExprId};
 use crate::catalog;
 use crate::diag::{Code, Diagnostic, suggest};
+use crate::name_index::Hashed;
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::types::Level;
@@ -113,6 +115,11 @@ impl Resolver<'_> {
         } else {
             Diagnostic::new(Code::UnknownName, span, format!("there is no column or definition `{text}`"))
         };
+        if let Some((base, frame)) = called_so(text).find(|(base, _)| self.find_column(Hashed::from(*base)).is_some()) {
+            let help = format!("the timeframe of `{base}` is written `{base}[{frame}]`");
+            self.diagnostics.push(diagnostic.with_help(help));
+            return Target::Error;
+        }
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
         let columns = scope.relations.iter().flat_map(|r| r.columns().iter().map(|c| c.name())).take(CANDIDATES);

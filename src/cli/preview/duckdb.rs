@@ -18,6 +18,8 @@ const PROGRAM: Program = Program {
     variable: "FORMULAC_DUCKDB",
     install: "get it with `pip install duckdb-cli` or `brew install duckdb`",
 };
+/// What helps where there is not what the query reads.
+const MISSING: &str = "put a file of its name, such as `orders.csv`, into the folder of `--data`";
 
 /// The columns of the files with the types that DuckDB reads in them, as the text of a schema file.
 pub fn schema_text(files: &[DataFile]) -> Result<String, Failure> {
@@ -67,7 +69,7 @@ pub fn query(
     let (versions, answers) = answers.split_at_checked(files.len()).unwrap_or_default();
     let [columns, rows] = answers else {
         let before = if answers.is_empty() { describe } else { rows };
-        return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before }));
+        return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before, missing: MISSING }));
     };
     let version =
         versions.first().and_then(|rows| rows.first()).and_then(|row| row["version"].as_str()).unwrap_or_default();

@@ -101,7 +101,7 @@ impl Engine {
         match self {
             Self::Duckdb(files) => duckdb::query(sql, files, typed, &spec.tables, limit),
             Self::Postgres(server, files) => postgres::query(sql, server, files, typed, limit),
-            Self::Dbt(run) => dbt::show(sql, run, &spec.columns, limit),
+            Self::Dbt(run) => dbt::show(sql, run, spec, limit),
         }
     }
 }

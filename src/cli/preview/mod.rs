@@ -99,7 +99,7 @@ fn outcome(
     let mut spec = spec::compile(&compiler, source, path.as_deref());
     let sql = if engine.runs_models() {
         spec.found.diagnostics.extend(spec.model_fault.take());
-        spec.sql.take()
+        spec.ordered.take()
     } else {
         spec.query.take()
     };
