@@ -241,6 +241,7 @@ pub(super) fn check_shape(
                 format!("`{}` has no column `{}`", relation.name(), name.text),
             );
             diagnostics.push(match suggest::nearest(name.text, relation.columns().iter().map(Column::name)) {
+                _ if name.text == "*" => diagnostic.with_help("write `keep: all`"),
                 Some(near) => diagnostic.with_help(suggest::similar(near)),
                 None => diagnostic.with_help("correct the name in `keep`"),
             });

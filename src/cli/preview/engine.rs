@@ -89,7 +89,7 @@ impl Engine {
     }
 
     /// A schema file's text with the columns that the data shows, where the engine can tell.
-    pub fn schema_text(&self) -> Result<Option<String>, Failure> {
+    pub fn schema_text(&mut self) -> Result<Option<String>, Failure> {
         match self {
             Self::Duckdb(files) => duckdb::schema_text(files).map(Some),
             Self::Postgres(..) | Self::Dbt(_) => Ok(None),
