@@ -146,6 +146,7 @@ fn what_cannot_be_run_is_said() {
     }
     place.write("bad.yml", REVENUE.replace("SUM(amount)", "SUMM(amount)"));
     place.write("unknown.yml", REVENUE.replace("from: orders", "from: ordres"));
+    place.write("no_file.yml", REVENUE.replace("from: orders", "from: deliveries"));
     place.write("wrong.yml", REVENUE.replace("amount", "amuont"));
     place.write(
         "schema.yml",
@@ -165,6 +166,7 @@ fn what_cannot_be_run_is_said() {
         .show(&["preview", "bad.yml", "--data", "data"])
         .show(&["preview", "bad.yml", "--data", "data", "--json"])
         .show(&["preview", "unknown.yml", "--data", "data"])
+        .show(&["preview", "no_file.yml", "--data", "data"])
         .show(&["preview", "wrong.yml", "--data", "data", "--output-format", "concise"])
         .show(&["preview", "wrong.yml", "--data", "data", "--schema", "schema.yml"])
         .show(&["preview", "revenue.yml", "--data", "broken"])

@@ -103,8 +103,9 @@ fn outcome(
     let mut spec = spec::compile(&compiler, source, path.as_deref());
     if args.schema.is_none() && args.data.is_some() {
         // The schema is what the files show.
+        let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.ends_with("a similar name"));
         let of_data = |fault: Diagnostic| match fault.kind() {
-            Code::UnknownRelation => fault.with_help(NO_FILE),
+            Code::UnknownRelation if !is_similar(&fault) => fault.with_help(NO_FILE),
             _ => fault,
         };
         spec.found.diagnostics = std::mem::take(&mut spec.found.diagnostics).into_iter().map(of_data).collect();
