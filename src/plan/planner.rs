@@ -91,6 +91,8 @@ pub(crate) fn plan_step<'p>(
     let stages = stages::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
     cuts::cut_late_aggregates(step, &reach, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
     let mut emitter = Emitter::new(program, dialect, limits, work);
+    let names = program.definitions.iter().zip(spec.quoted).filter(|(_, quoted)| **quoted);
+    emitter.cased = names.filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned)).collect();
     emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
     let mut planner = Planner {
         step,
@@ -247,7 +249,8 @@ impl Planner<'_> {
             let meta = program.meta(output.root);
             let nullable = meta.nullable;
             let size = self.emitter.size(output.root);
-            relation.push(Column::new(&output.name, meta.ty).nullable(nullable).sized(size));
+            let quoted = output.definition.is_some_and(|of| self.spec.quoted.get(of) == Some(&true));
+            relation.push(Column::new(&output.name, meta.ty).nullable(nullable).sized(size).quoted(quoted));
         }
         let grain = if self.step.grouped {
             self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()

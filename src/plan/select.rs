@@ -204,7 +204,7 @@ impl Planner<'_> {
         for (name, id) in wanted {
             let made = self.column_in(*id, stage).is_none();
             let expr = if made { self.emitter.alone(*id) } else { self.written_node(*id, stage) };
-            let alias = (!self.is_named(expr, name)).then(|| self.written(name));
+            let alias = (!self.is_named(expr, name)).then(|| self.emitter.made_name_text(name));
             select.items.push(Item { expr, alias });
         }
         // Groups are filtered in HAVING where they are made, and by their columns in a later stratum.
@@ -220,7 +220,7 @@ impl Planner<'_> {
 
     /// Whether a column of this expression has the name without being told: `revenue.shop` is called `shop`.
     pub(super) fn is_named(&mut self, expr: SqlId, name: &str) -> bool {
-        let written = self.written(name);
+        let written = self.emitter.made_name_text(name);
         self.is_written(expr, &written)
     }
 
