@@ -23,7 +23,8 @@ pub struct Table {
     pub rows: Vec<Vec<Value>>,
 }
 
-/// The tables of one draw: `orders` with a key, `customers` that they refer to.
+/// The tables of one draw: `orders` with a key, `customers` that they refer to, `quotas` with a key of two columns, and
+/// `visits` with none.
 #[derive(Clone, Debug)]
 pub struct Database {
     pub tables: Vec<Table>,
@@ -35,7 +36,14 @@ const STATES: &[&str] = &["open", "paid", "lost", ""];
 impl Database {
     pub fn draw(seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0xda7a);
-        Self { tables: vec![orders(seed, &mut random), customers(seed, &mut random)] }
+        Self {
+            tables: vec![
+                orders(seed, &mut random),
+                customers(seed, &mut random),
+                quotas(seed, &mut random),
+                visits(seed, &mut random),
+            ],
+        }
     }
 
     pub fn schema(&self) -> Schema {
@@ -43,7 +51,7 @@ impl Database {
             let relation = table.columns.iter().fold(Relation::new(table.name.as_str()), |relation, column| {
                 relation.with(Column::new(column.name, column.ty).nullable(column.nullable))
             });
-            schema.with(relation.primary_key(table.key.iter().copied()))
+            schema.with(if table.key.is_empty() { relation } else { relation.primary_key(table.key.iter().copied()) })
         })
     }
 
@@ -73,7 +81,11 @@ fn orders(seed: u64, random: &mut Random) -> Table {
         column("is_paid", Type::Boolean, Kind::Bool, sure(random)),
     ];
     // An empty table and one of a single row are drawn more often than chance has it.
-    let count = if random.percent(10) { random.below(2) } else { 2 + random.below(11) };
+    let count = match random.below(10) {
+        0 => random.below(2),
+        1 => 20 + random.below(15),
+        _ => 2 + random.below(11),
+    };
     let first = days(2023 + random.between(0, 1), random.between(1, 12), 1);
     let rows = (0..count)
         .map(|row| {
@@ -122,4 +134,48 @@ fn customers(seed: u64, random: &mut Random) -> Table {
         rows.push(vec![Value::Int(id), segment, credit, since]);
     }
     Table { name: format!("customers_{seed}"), columns, key: vec!["customer_id"], rows }
+}
+
+fn quotas(seed: u64, random: &mut Random) -> Table {
+    let column = |name, ty, kind, nullable| TableColumn { name, ty, kind, nullable };
+    let columns = vec![
+        column("region", Type::Text, Kind::Text, false),
+        column("status", Type::Text, Kind::Text, false),
+        column("quota", Type::Decimal, Kind::Exact, true),
+    ];
+    let mut rows = Vec::new();
+    for region in REGIONS {
+        for status in STATES {
+            if random.percent(50) {
+                let quota = Value::Number(random.between(0, 400) as f64 / 4.0);
+                let quota = if random.percent(25) { Value::Null } else { quota };
+                rows.push(vec![Value::Text((*region).to_owned()), Value::Text((*status).to_owned()), quota]);
+            }
+        }
+    }
+    random.shuffle(&mut rows);
+    Table { name: format!("quotas_{seed}"), columns, key: vec!["region", "status"], rows }
+}
+
+fn visits(seed: u64, random: &mut Random) -> Table {
+    let column = |name, ty, kind, nullable| TableColumn { name, ty, kind, nullable };
+    let columns = vec![
+        column("customer_id", Type::Integer, Kind::Int, true),
+        column("region", Type::Text, Kind::Text, true),
+        column("visited_on", Type::Date, Kind::Date, true),
+        column("score", Type::Integer, Kind::Int, true),
+    ];
+    let first = days(2023 + random.between(0, 1), random.between(1, 12), 1);
+    let rows = (0..random.below(7))
+        .map(|_| {
+            let values = vec![
+                Value::Int(random.between(1, 5)),
+                Value::Text((*random.pick(REGIONS)).to_owned()),
+                Value::Date(first + random.between(0, 5) * 31 + *random.pick(&[0, 0, 1, 30])),
+                Value::Int(random.between(-2, 5)),
+            ];
+            values.into_iter().map(|value| if random.percent(25) { Value::Null } else { value }).collect()
+        })
+        .collect();
+    Table { name: format!("visits_{seed}"), columns, key: Vec::new(), rows }
 }

@@ -2,62 +2,78 @@
 
 use crate::calendar::{Frame, Unit, days};
 use crate::database::Table;
+use crate::draw_joins::{Many, Relation};
 use crate::expr::{Aggregate, Expr, Function, Level, Op, Place, Rows, Window};
 use crate::random::Random;
-use crate::spec::{Entry, Keep, Spec, Step};
+use crate::spec::{Entry, Keep, Spec, Step, bare};
 use crate::value::{Kind, Value};
 
 /// What a step can read.
-#[derive(Clone)]
-struct Input {
-    columns: Vec<(String, Kind)>,
-    grain: Vec<String>,
+pub struct Input {
+    /// What `keep` is about; of joined relations the first, with what tells the joined rows apart.
+    pub relation: Relation,
+    /// Columns as formulas spell them.
+    pub leaves: Vec<(Expr, Kind)>,
+    /// Relations that are joined with many rows.
+    pub many: Vec<Many>,
 }
 
-pub fn spec(random: &mut Random, table: &Table) -> Spec {
-    let columns = table.columns.iter().map(|c| (c.name.to_owned(), c.kind)).collect();
-    let mut input = Input { columns, grain: table.key.iter().map(|k| (*k).to_owned()).collect() };
+impl Input {
+    fn of(relation: Relation) -> Self {
+        let leaves = relation.columns.iter().map(|(name, kind)| (Expr::name(name), *kind)).collect();
+        Self { relation, leaves, many: Vec::new() }
+    }
+}
+
+pub fn spec(random: &mut Random, tables: &[Table]) -> Spec {
+    let mut known: Vec<Relation> = tables.iter().map(Relation::of).collect();
+    let mut read = known[0].clone();
     let mut steps = Vec::new();
     let count = 1 + random.below(3);
-    let mut made = 0;
+    let (mut made, mut multiplied) = (0, 0);
     for at in 0..count {
-        let mut maker = Maker { random, input: &input, step: Step::default(), made, kinds: Vec::new() };
-        let output = maker.step(at);
-        made = maker.made;
+        let input = Input::of(read);
+        let mut maker = Maker { random, input, step: Step::default(), made, kinds: Vec::new(), multiplied };
+        read = maker.step(at, &known);
+        (made, multiplied) = (maker.made, maker.multiplied);
         steps.push(maker.step);
-        input = output;
+        known.push(read.clone());
     }
-    Spec { from: table.name.clone(), steps }
+    Spec { from: tables[0].name.clone(), steps }
 }
 
-struct Maker<'a> {
-    random: &'a mut Random,
-    input: &'a Input,
-    step: Step,
+pub struct Maker<'a> {
+    pub random: &'a mut Random,
+    pub input: Input,
+    pub step: Step,
     made: usize,
     /// Kinds of the definitions.
     kinds: Vec<(String, Kind)>,
+    /// How many joins of the spec may find several rows.
+    pub multiplied: usize,
 }
 
 /// What expressions are made of.
 #[derive(Clone, Default)]
-struct Scope {
+pub struct Scope {
     /// What stands for itself.
-    leaves: Vec<(Expr, Kind)>,
+    pub leaves: Vec<(Expr, Kind)>,
     /// What aggregates take; empty where none may stand.
-    rows: Vec<(Expr, Kind)>,
+    pub rows: Vec<(Expr, Kind)>,
     /// What windows take; empty where none may stand.
-    windowed: Vec<(Expr, Kind)>,
+    pub windowed: Vec<(Expr, Kind)>,
 }
 
 const COMPARED: [Kind; 4] = [Kind::Int, Kind::Exact, Kind::Text, Kind::Date];
-const GROUPED: [Kind; 4] = [Kind::Int, Kind::Bool, Kind::Text, Kind::Date];
+pub const GROUPED: [Kind; 4] = [Kind::Int, Kind::Bool, Kind::Text, Kind::Date];
 
 impl Maker<'_> {
-    fn step(&mut self, at: usize) -> Input {
+    fn step(&mut self, at: usize, known: &[Relation]) -> Relation {
         self.step.name = ["first_step", "second_step", "third_step"][at].to_owned();
-        let columns = self.input.columns.clone();
-        let mut rows = Scope { leaves: columns.iter().map(|(n, k)| (Expr::name(n), *k)).collect(), ..Scope::default() };
+        if self.random.percent(45) {
+            self.joins(known);
+        }
+        let mut rows = Scope { leaves: self.input.leaves.clone(), ..Scope::default() };
         for _ in 0..self.random.below(3) {
             self.row_definition(&mut rows);
         }
@@ -66,7 +82,13 @@ impl Maker<'_> {
             let filter = self.with_name(Kind::Bool, &rows);
             self.step.filter = Some(filter);
         }
-        if self.random.percent(60) { self.grouped(&rows) } else { self.plain(rows) }
+        // Of two relations with many rows each repeats the other's.
+        let aggregates = match self.input.many.as_slice() {
+            [] => true,
+            [one] => !one.leaves.is_empty(),
+            _ => false,
+        };
+        if aggregates && self.random.percent(60) { self.grouped(&rows) } else { self.plain(rows) }
     }
 
     fn name(&mut self) -> String {
@@ -85,7 +107,9 @@ impl Maker<'_> {
         let x = self.with_name(kind, rows);
         let column = rows.leaves.iter().find(|(x, k)| *k == kind && matches!(x, Expr::Name(_))).cloned();
         match column {
-            Some((Expr::Name(name), _)) if self.random.percent(20) && !self.kinds.iter().any(|(n, _)| *n == name) => {
+            Some((Expr::Name(name), _))
+                if !name.contains('.') && self.random.percent(20) && !self.kinds.iter().any(|(n, _)| *n == name) =>
+            {
                 // Others that are there already now read this one; it must not read them.
                 if self.step.definitions.iter().all(|(_, other)| !reads(other, &name)) {
                     let cleaned = Expr::Call(Function::Coalesce, vec![Expr::Name(name.clone()), self.literal(kind)]);
@@ -100,7 +124,7 @@ impl Maker<'_> {
         }
     }
 
-    fn grouped(&mut self, rows: &Scope) -> Input {
+    fn grouped(&mut self, rows: &Scope) -> Relation {
         let mut keys: Vec<(Expr, Kind)> = Vec::new();
         for _ in 0..*self.random.pick(&[0, 1, 1, 1, 2, 2, 3]) {
             let (leaf, kind) = self.random.pick(&rows.leaves).clone();
@@ -110,12 +134,13 @@ impl Maker<'_> {
             }
             let frame = (kind == Kind::Date && self.random.percent(75)).then(|| *self.random.pick(&Frame::ALL));
             let entry = Entry { name: name.clone(), frame };
-            if self.step.group_by.iter().all(|e| e.output() != entry.output() && e.name != entry.name) {
+            let is_taken = self.kinds.iter().any(|(n, _)| *n == entry.output() && *n != entry.name);
+            if !is_taken && self.step.group_by.iter().all(|e| e.output() != entry.output() && e.name != entry.name) {
                 keys.push((entry.expr(), kind));
                 self.step.group_by.push(entry);
             }
         }
-        let mut scope = Scope { leaves: keys.clone(), rows: rows.leaves.clone(), windowed: Vec::new() };
+        let mut scope = Scope { leaves: keys.clone(), rows: self.aggregated(rows), windowed: Vec::new() };
         let helpers = self.kinds.len();
         self.shadow(&mut scope);
         for at in 0..usize::from(keys.is_empty()) + self.random.below(4) {
@@ -138,58 +163,89 @@ impl Maker<'_> {
         // What is made of keys alone is a helper.
         let is_output = |(name, _): &&(String, Kind)| self.step.level_of(name) != Level::Row;
         columns.extend(self.kinds.iter().skip(helpers).filter(is_output).cloned());
-        let grain = self.step.group_by.iter().map(Entry::output).collect();
+        let grain: Vec<String> = self.step.group_by.iter().map(Entry::output).collect();
         self.limited();
-        Input { columns, grain }
+        Relation { name: self.step.name.clone(), columns, single: grain.is_empty(), grain, sure: false }
     }
 
-    fn plain(&mut self, scope: Scope) -> Input {
-        let names: Vec<String> = self.input.columns.iter().map(|(n, _)| n.clone()).collect();
-        self.step.keep = match self.random.below(3) {
+    /// What aggregates may take.
+    fn aggregated(&self, rows: &Scope) -> Vec<(Expr, Kind)> {
+        self.input.many.first().map_or_else(|| rows.leaves.clone(), |many| many.leaves.clone())
+    }
+
+    fn keep(&mut self) -> Keep {
+        // A row of several relations keeps columns of any.
+        let names: Vec<String> = match self.step.joins.is_empty() || self.random.percent(30) {
+            true => self.input.relation.columns.iter().map(|(n, _)| n.clone()).collect(),
+            false => self.input.leaves.iter().map(|(x, _)| x.to_string()).collect(),
+        };
+        match self.random.below(3) {
             0 => Keep::Nothing,
             1 => Keep::All,
             _ => {
-                let mut some: Vec<String> = names.iter().filter(|_| self.random.percent(60)).cloned().collect();
-                // Mostly with what tells the rows apart.
-                for key in &self.input.grain {
-                    if !some.contains(key) && self.random.percent(70) {
-                        some.push(key.clone());
+                let mut some: Vec<String> = Vec::new();
+                let mut add = |name: &String| {
+                    if some.iter().all(|other| bare(other) != bare(name)) {
+                        some.push(name.clone());
                     }
+                };
+                let likely = if self.step.joins.is_empty() { 60 } else { 35 };
+                // Mostly with what tells the rows apart.
+                if !self.step.joins.is_empty() {
+                    self.input.relation.grain.iter().filter(|_| self.random.percent(70)).for_each(&mut add);
                 }
+                names.iter().filter(|_| self.random.percent(likely)).for_each(&mut add);
+                self.input.relation.grain.iter().filter(|_| self.random.percent(70)).for_each(&mut add);
                 if some.is_empty() { Keep::Nothing } else { Keep::Some(some) }
             }
+        }
+    }
+
+    /// What is kept, in order: what it is called, its kind, and the name that tells which column it is.
+    fn kept(&self) -> Vec<(String, Kind, String)> {
+        let relation = &self.input.relation;
+        let joined = !self.step.joins.is_empty();
+        let own = |name: &String| {
+            let (_, kind) = relation.columns.iter().find(|(n, _)| n == name)?;
+            // Grain is told by merged names, or by those of relations.
+            let merged = !joined || relation.grain.contains(name);
+            let told = if merged { name.clone() } else { format!("{}.{name}", relation.name) };
+            Some((name.clone(), *kind, told))
         };
+        let any = |name: &String| {
+            let leaf = self.input.leaves.iter().find(|(x, _)| *x == Expr::name(name));
+            let told = || own(name).filter(|_| !name.contains('.'));
+            told().or_else(|| leaf.map(|(_, kind)| (bare(name).to_owned(), *kind, name.clone())))
+        };
+        match &self.step.keep {
+            Keep::Nothing => Vec::new(),
+            Keep::All => relation.columns.iter().filter_map(|(name, _)| own(name)).collect(),
+            Keep::Some(names) => names.iter().filter_map(any).collect(),
+        }
+    }
+
+    fn plain(&mut self, scope: Scope) -> Relation {
+        self.step.keep = self.keep();
         if self.step.definitions.is_empty() {
             let kind = *self.random.pick(&Kind::ALL);
             let x = self.with_name(kind, &scope);
             let name = self.name();
             self.define(name, kind, x);
         }
-        if !self.input.grain.is_empty() {
+        if !self.input.relation.grain.is_empty() {
             self.ordered(&scope.leaves.clone());
         }
         self.windows(&scope);
         self.limited();
         let is_defined = |name: &String| self.kinds.iter().any(|(n, _)| n == name);
-        let kept = |name: &String| match &self.step.keep {
-            Keep::Nothing => false,
-            Keep::All => true,
-            Keep::Some(some) => some.contains(name),
-        };
-        let kind_of = |name: &String| self.input.columns.iter().find(|(n, _)| n == name).map(|(_, k)| *k);
-        let order: Vec<String> = match &self.step.keep {
-            Keep::Some(some) => some.clone(),
-            _ => names,
-        };
-        let mut columns: Vec<(String, Kind)> =
-            order.iter().filter(|n| kept(n) && !is_defined(n)).filter_map(|n| Some((n.clone(), kind_of(n)?))).collect();
+        let kept: Vec<(String, Kind, String)> =
+            self.kept().into_iter().filter(|(name, ..)| !is_defined(name)).collect();
+        let output = |grain: &String| kept.iter().find(|(.., told)| told == grain).map(|(name, ..)| name.clone());
+        let grain: Option<Vec<String>> = self.input.relation.grain.iter().map(output).collect();
+        let mut columns: Vec<(String, Kind)> = kept.iter().map(|(name, kind, _)| (name.clone(), *kind)).collect();
         columns.extend(self.kinds.iter().cloned());
-        let grain = if self.input.grain.iter().all(|g| kept(g) && !is_defined(g)) {
-            self.input.grain.clone()
-        } else {
-            Vec::new()
-        };
-        Input { columns, grain }
+        let sure = self.input.relation.sure;
+        Relation { name: self.step.name.clone(), columns, grain: grain.unwrap_or_default(), sure, single: false }
     }
 
     fn ordered(&mut self, leaves: &[(Expr, Kind)]) {
@@ -293,6 +349,11 @@ impl Maker<'_> {
         if !matches!(inner, Expr::Name(_) | Expr::Period(..)) {
             return None;
         }
+        // Of rows only those of the relation that has many are told once.
+        let is_repeated = |many: &Many| many.leaves.iter().all(|(x, _)| x != inner);
+        if !self.step.is_grouped() && self.input.many.iter().any(is_repeated) {
+            return None;
+        }
         let all = rows == Rows::All;
         let (aggregate, made) = match self.random.below(9) {
             7 if all && kind != Kind::Float => (Aggregate::CountDistinct, Kind::Int),
@@ -321,8 +382,11 @@ impl Maker<'_> {
     fn shadow(&mut self, scope: &mut Scope) {
         let (leaf, kind) = self.random.pick(&scope.rows).clone();
         let Expr::Name(name) = &leaf else { return };
+        if name.contains('.') {
+            return;
+        }
         let is_read = self.step.definitions.iter().any(|(defined, x)| defined == name || reads(x, name))
-            || self.step.group_by.iter().any(|e| e.name == *name);
+            || self.step.group_by.iter().any(|e| e.name == *name || e.output() == *name);
         if !matches!(kind, Kind::Int | Kind::Exact) || is_read || scope.rows.len() < 2 || !self.random.percent(20) {
             return;
         }
@@ -337,7 +401,7 @@ impl Maker<'_> {
     }
 
     /// An expression that reads something.
-    fn with_name(&mut self, kind: Kind, scope: &Scope) -> Expr {
+    pub fn with_name(&mut self, kind: Kind, scope: &Scope) -> Expr {
         self.with_name_in(kind, scope, 2)
     }
 
@@ -360,7 +424,7 @@ impl Maker<'_> {
         }
     }
 
-    fn literal(&mut self, kind: Kind) -> Expr {
+    pub fn literal(&mut self, kind: Kind) -> Expr {
         Expr::Literal(match kind {
             Kind::Bool => Value::Bool(self.random.percent(50)),
             Kind::Int => Value::Int(self.random.between(0, 7)),
@@ -518,8 +582,10 @@ impl Maker<'_> {
         };
         match kind {
             Kind::Int => match self.random.below(7) {
-                0 => Expr::Aggregate(Aggregate::CountRows, Vec::new()),
-                1 => {
+                0 if self.input.many.iter().all(|many| !many.unmatched) => {
+                    Expr::Aggregate(Aggregate::CountRows, Vec::new())
+                }
+                0 | 1 => {
                     let of = *self.random.pick(&COMPARED);
                     one(self, Aggregate::Count, of)
                 }

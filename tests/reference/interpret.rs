@@ -6,35 +6,67 @@ use std::collections::HashMap;
 use crate::calendar::civil;
 use crate::database::Database;
 use crate::expr::{Aggregate, Expr, Function, Level, Op, Place, Rows as RangeRows, Window};
-use crate::spec::{Keep, Spec, Step};
+use crate::joined::join;
+use crate::spec::{Keep, Spec, Step, bare};
 use crate::value::Value;
 
-type Row = HashMap<String, Value>;
+pub type Row = HashMap<String, Value>;
 
 /// Rows with the names of their columns in order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Rows {
     pub columns: Vec<String>,
     pub rows: Vec<Row>,
     /// What tells its rows apart, as far as known.
-    grain: Vec<String>,
+    pub grain: Vec<String>,
+    /// Of joined relations: the column that a name without a relation means, and what the first of them is called.
+    pub meant: HashMap<String, String>,
+    pub first: Option<String>,
+    /// It has one row at most.
+    pub is_single: bool,
 }
 
 impl Rows {
     pub fn values(&self) -> Vec<Vec<Value>> {
         self.rows.iter().map(|row| self.columns.iter().map(|c| row[c].clone()).collect()).collect()
     }
+
+    /// The column that a name means, by its relation where there are several.
+    fn meant<'a>(&'a self, name: &'a str) -> &'a str {
+        self.meant.get(name).map_or(name, String::as_str)
+    }
+
+    /// A column that is kept; of those of a name it is the first relation's.
+    fn kept(&self, row: &Row, name: &str) -> Value {
+        let first = || format!("{}.{name}", self.first.as_deref().unwrap_or_default());
+        row.get(name).unwrap_or_else(|| &row[&first()]).clone()
+    }
+
+    /// Whether this is one of the names that tell the rows apart.
+    fn is_kept(&self, kept: &[String], grain: &str) -> bool {
+        let first = |name: &String| self.first.as_ref().is_some_and(|first| format!("{first}.{name}") == grain);
+        kept.iter().any(|name| self.meant(name) == grain || (!self.meant.contains_key(name) && first(name)))
+    }
 }
 
 pub fn interpret(spec: &Spec, database: &Database) -> Rows {
-    let table = database.tables.iter().find(|t| t.name == spec.from).expect("the table is there");
-    let columns: Vec<String> = table.columns.iter().map(|c| c.name.to_owned()).collect();
-    let rows = table.rows.iter().map(|r| columns.iter().cloned().zip(r.iter().cloned()).collect()).collect();
-    let mut rows = Rows { columns, rows, grain: table.key.iter().map(|k| (*k).to_owned()).collect() };
-    for step in &spec.steps {
-        rows = step_of(step, &rows);
+    let mut known: HashMap<&str, Rows> = HashMap::new();
+    for table in &database.tables {
+        let columns: Vec<String> = table.columns.iter().map(|c| c.name.to_owned()).collect();
+        let rows = table.rows.iter().map(|r| columns.iter().cloned().zip(r.iter().cloned()).collect()).collect();
+        let grain = table.key.iter().map(|k| (*k).to_owned()).collect();
+        known.insert(&table.name, Rows { columns, rows, grain, ..Rows::default() });
     }
-    rows
+    let mut read: &str = &spec.from;
+    for step in &spec.steps {
+        let rows = match step.joins.as_slice() {
+            [] => step_of(step, &known[read]),
+            _ => step_of(step, &join(step, read, &known)),
+        };
+        read = &step.name;
+        known.insert(read, rows);
+    }
+    known.remove(read).expect("the last step was taken")
 }
 
 /// What a window walks over: a group of rows, or one row.
@@ -101,13 +133,13 @@ fn step_of(step: &Step, input: &Rows) -> Rows {
         let mut holds = holds.into_iter();
         run.units.retain(|_| holds.next().unwrap_or(false));
     }
-    run.arrange(&input.grain);
+    run.arrange(input);
     run.result(input)
 }
 
 /// What a name means first.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sees<'a> {
+pub enum Sees<'a> {
     ColumnsFirst,
     DefinitionsFirst,
     /// In its own expression a definition's name is the column.
@@ -115,7 +147,7 @@ enum Sees<'a> {
 }
 
 /// The value of an expression of one row.
-fn row_value(step: &Step, x: &Expr, row: &Row, sees: Sees<'_>) -> Value {
+pub fn row_value(step: &Step, x: &Expr, row: &Row, sees: Sees<'_>) -> Value {
     let name_value = |name: &str| match (row.get(name), step.definition(name)) {
         (Some(value), _) if sees == Sees::ColumnsFirst => value.clone(),
         (Some(value), _) if sees == Sees::Own(name) => value.clone(),
@@ -139,14 +171,19 @@ fn period(value: &Value, frame: crate::calendar::Frame) -> Value {
 
 impl Run<'_> {
     /// The order of the units, ties broken by the rest of the grain, and their partitions.
-    fn arrange(&mut self, input_grain: &[String]) {
+    fn arrange(&mut self, input: &Rows) {
         let step = self.step;
-        let mut order: Vec<(Expr, bool)> = step.order_by.iter().map(|(e, d)| (e.expr(), *d)).collect();
-        let partition: Vec<Expr> = step.partition_by.iter().flatten().map(|n| Expr::name(n)).collect();
+        // Of rows: a column has one name, however it is written.
+        let meant = |x: Expr| match x {
+            Expr::Name(name) if !self.grouped && step.definition(&name).is_none() => Expr::name(input.meant(&name)),
+            other => other,
+        };
+        let mut order: Vec<(Expr, bool)> = step.order_by.iter().map(|(e, d)| (meant(e.expr()), *d)).collect();
+        let partition: Vec<Expr> = step.partition_by.iter().flatten().map(|n| meant(Expr::name(n))).collect();
         let grain: Vec<Expr> = if self.grouped {
             step.group_by.iter().map(|e| e.expr()).collect()
         } else {
-            input_grain.iter().map(|g| Expr::name(g)).collect()
+            input.grain.iter().map(|g| Expr::name(g)).collect()
         };
         let told_apart = grain.clone();
         let rest: Vec<Expr> = grain.into_iter().filter(|x| order.iter().all(|(o, _)| o != x)).collect();
@@ -180,11 +217,12 @@ impl Run<'_> {
             });
         }
         let dates = |x: &Expr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
-        let keys = step.order_by.iter().map(|(entry, _)| (entry, dates(&entry.expr())));
+        let keys = step.order_by.iter().map(|(entry, _)| (entry, dates(&meant(entry.expr()))));
         let key = keys.into_iter().find(|(_, values)| values.iter().any(|v| matches!(v, Value::Date(_))));
         let (date, beside) = match &key {
             Some((entry, values)) => {
-                let is_key = |x: &Expr| *x == entry.expr() && (self.grouped || step.definition(&entry.name).is_none());
+                let is_key =
+                    |x: &Expr| *x == meant(entry.expr()) && (self.grouped || step.definition(&entry.name).is_none());
                 let told: Vec<Expr> = match (&step.partition_by, self.grouped, told_apart.iter().any(&is_key)) {
                     (Some(_), ..) => partition,
                     (None, _, true) => told_apart.iter().filter(|x| !is_key(x)).cloned().collect(),
@@ -308,7 +346,7 @@ impl Run<'_> {
 
     fn result(&self, input: &Rows) -> Rows {
         let step = self.step;
-        let mut columns: Vec<String> = match &step.keep {
+        let mut kept: Vec<String> = match &step.keep {
             Keep::Nothing => Vec::new(),
             Keep::All => input.columns.clone(),
             Keep::Some(names) => names.clone(),
@@ -318,14 +356,14 @@ impl Run<'_> {
             !keys.iter().any(|(k, _)| k == name) && (!self.grouped || step.level(x, Some(name)) != Level::Row)
         };
         let defined: Vec<(String, Expr)> = step.definitions.iter().filter(is_output).cloned().collect();
-        columns.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == c));
-        let kept = columns.clone();
+        kept.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == bare(c)));
+        let mut columns: Vec<String> = kept.iter().map(|name| bare(name).to_owned()).collect();
         columns.extend(keys.iter().chain(&defined).map(|(name, _)| name.clone()));
         let mut rows = Vec::new();
         for unit in &self.order {
             let mut row = Row::new();
             for name in &kept {
-                row.insert(name.clone(), self.units[*unit].rows[0][name].clone());
+                row.insert(bare(name).to_owned(), input.kept(self.units[*unit].rows[0], name));
             }
             for (name, x) in &keys {
                 row.insert(name.clone(), self.value(x, *unit, None));
@@ -340,12 +378,12 @@ impl Run<'_> {
         }
         let grain = if self.grouped {
             keys.iter().map(|(name, _)| name.clone()).collect()
-        } else if input.grain.iter().all(|g| kept.contains(g)) {
-            input.grain.clone()
+        } else if input.grain.iter().all(|g| input.is_kept(&kept, g)) {
+            input.grain.iter().map(|g| bare(g).to_owned()).collect()
         } else {
             Vec::new()
         };
-        Rows { columns, rows, grain }
+        Rows { columns, rows, grain, is_single: self.grouped && keys.is_empty(), ..Rows::default() }
     }
 }
 

@@ -20,9 +20,11 @@ mod files;
 
 mod calendar;
 mod database;
+mod draw_joins;
 mod expr;
 mod generate;
 mod interpret;
+mod joined;
 mod random;
 mod run;
 mod shrink;

@@ -37,7 +37,7 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 
 fn draw(seed: u64) -> Case {
     let database = Database::draw(seed % DATABASES);
-    let spec = generate::spec(&mut Random::new(seed), &database.tables[0]);
+    let spec = generate::spec(&mut Random::new(seed), &database.tables);
     Case { seed, spec, database }
 }
 

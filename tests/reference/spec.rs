@@ -14,6 +14,7 @@ pub struct Spec {
 #[derive(Clone, Debug, Default)]
 pub struct Step {
     pub name: String,
+    pub joins: Vec<Join>,
     pub filter: Option<Expr>,
     pub having: Option<Expr>,
     pub group_by: Vec<Entry>,
@@ -22,6 +23,39 @@ pub struct Step {
     pub keep: Keep,
     pub limit: Option<usize>,
     pub definitions: Vec<(String, Expr)>,
+}
+
+/// A relation or an earlier step that a step joins.
+#[derive(Clone, Debug)]
+pub struct Join {
+    pub to: String,
+    pub alias: Option<String>,
+    pub by: By,
+    pub kind: JoinKind,
+    pub many: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum By {
+    On(Expr),
+    Using(Vec<String>),
+    /// Each with each.
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinKind {
+    Left,
+    Inner,
+    Full,
+    Cross,
+}
+
+impl Join {
+    /// The name by which its columns are read.
+    pub fn name(&self) -> &str {
+        self.alias.as_ref().unwrap_or(&self.to)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,9 +76,10 @@ pub struct Entry {
 impl Entry {
     /// The name of its column.
     pub fn output(&self) -> String {
+        let column = bare(&self.name);
         match self.frame {
-            None => self.name.clone(),
-            Some(frame) => format!("{}_{}", self.name, frame.name()),
+            None => column.to_owned(),
+            Some(frame) => format!("{column}_{}", frame.name()),
         }
     }
 
@@ -54,6 +89,11 @@ impl Entry {
             Some(frame) => Expr::Period(self.name.clone(), frame),
         }
     }
+}
+
+/// A column's name without its relation's.
+pub fn bare(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }
 
 impl Step {
@@ -99,6 +139,28 @@ impl fmt::Display for Spec {
     }
 }
 
+impl fmt::Display for Join {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "      - {{to: {}", self.to)?;
+        if let Some(alias) = &self.alias {
+            write!(f, ", as: {alias}")?;
+        }
+        let kind = match self.kind {
+            JoinKind::Left => "",
+            JoinKind::Inner => ", type: inner",
+            JoinKind::Full => ", type: full",
+            JoinKind::Cross => ", type: cross",
+        };
+        write!(f, "{kind}{}", if self.many { ", cardinality: many" } else { "" })?;
+        match &self.by {
+            By::On(condition) => write!(f, ", on: '{condition}'")?,
+            By::Using(names) => write!(f, ", using: [{}]", names.join(", "))?,
+            By::Nothing => {}
+        }
+        writeln!(f, "}}")
+    }
+}
+
 fn joined(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
@@ -106,6 +168,10 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  - name: {}", self.name)?;
+        if !self.joins.is_empty() {
+            writeln!(f, "    joins:")?;
+        }
+        self.joins.iter().try_for_each(|join| write!(f, "{join}"))?;
         if let Some(filter) = &self.filter {
             writeln!(f, "    where: '{filter}'")?;
         }
