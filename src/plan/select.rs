@@ -175,7 +175,7 @@ impl Planner<'_> {
     }
 
     /// The node that is computed for this one: behind the names of definitions, the one of equal ones that is chosen.
-    fn meant(&self, mut id: IrId) -> IrId {
+    pub(super) fn meant(&self, mut id: IrId) -> IrId {
         while let Ir::Definition(used) = self.program().node(id) {
             id = self.program().definitions[used as usize].root;
         }
@@ -319,7 +319,7 @@ impl Planner<'_> {
         kept.append(&mut select.items);
         select.items = kept;
         select.limit = self.spec.limit;
-        if self.spec.last || self.spec.limit.is_some() {
+        if self.is_ordered(stage) {
             select.order_by = self.order_keys(from);
         }
         select
@@ -351,7 +351,11 @@ impl Planner<'_> {
         let grouping = self.step.grouped && stage == self.stages.main;
         let filters: Vec<IrId> = self.roles.filter.filter(|_| stage == self.stages.filter).into_iter().collect();
         let tested: Vec<IrId> = self.roles.having.filter(|_| stage == self.stages.having).into_iter().collect();
-        let keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
+        let mut keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
+        if grouping {
+            let groups: Vec<IrId> = wanted.iter().map(|(_, id)| *id).chain(tested.iter().copied()).collect();
+            keys.extend(self.made_of_keys(&groups, &keys, stage));
+        }
         let joined = self.input.joined.filter(|_| stage == 0);
         let mut roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
         roots.extend(filters.iter().chain(&tested).chain(&keys));
@@ -460,6 +464,11 @@ impl Planner<'_> {
                 KeepColumns::All => self.input.relation.is_some_and(|r| r.column(relation).is_some()),
                 KeepColumns::Nothing | KeepColumns::Joined(_) => false,
             }
+    }
+
+    /// Whether this stratum gives its rows in the step's order.
+    pub(super) fn is_ordered(&self, stage: u32) -> bool {
+        stage == self.stages.last && (self.spec.last || self.spec.limit.is_some())
     }
 
     /// What a grouped step groups by.

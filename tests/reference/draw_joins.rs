@@ -162,7 +162,8 @@ impl Maker<'_> {
         let first =
             Relation { columns, grain: grain.clone(), sure, single: false, name: self.input.relation.name.clone() };
         // Of a column with two names some draws know one, some the other.
-        let leaves: Vec<(Expr, Kind)> = leaves.into_iter().filter(|_| self.random.percent(80)).collect();
+        let some: Vec<(Expr, Kind)> = leaves.iter().filter(|_| self.random.percent(80)).cloned().collect();
+        let leaves = if some.is_empty() { leaves } else { some };
         self.input = Input { relation: first, leaves, many };
     }
 

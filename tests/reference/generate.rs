@@ -33,7 +33,8 @@ pub fn spec(random: &mut Random, tables: &[Table]) -> Spec {
     let (mut made, mut multiplied) = (0, 0);
     for at in 0..count {
         let input = Input::of(read);
-        let mut maker = Maker { random, input, step: Step::default(), made, kinds: Vec::new(), multiplied };
+        let mut maker =
+            Maker { random, input, step: Step::default(), made, kinds: Vec::new(), multiplied, calendar: None };
         read = maker.step(at, &known);
         (made, multiplied) = (maker.made, maker.multiplied);
         steps.push(maker.step);
@@ -51,6 +52,8 @@ pub struct Maker<'a> {
     kinds: Vec<(String, Kind)>,
     /// How many joins of the spec may find several rows.
     pub multiplied: usize,
+    /// The period by which the step is grouped and ordered, so that others can be looked up.
+    calendar: Option<Entry>,
 }
 
 /// What expressions are made of.
@@ -126,13 +129,23 @@ impl Maker<'_> {
 
     fn grouped(&mut self, rows: &Scope) -> Relation {
         let mut keys: Vec<(Expr, Kind)> = Vec::new();
-        for _ in 0..*self.random.pick(&[0, 1, 1, 1, 2, 2, 3]) {
-            let (leaf, kind) = self.random.pick(&rows.leaves).clone();
+        let dates: Vec<(Expr, Kind)> = rows.leaves.iter().filter(|(_, kind)| *kind == Kind::Date).cloned().collect();
+        let calendar = !dates.is_empty() && self.random.percent(25);
+        let count = if calendar { 2 + self.random.below(3) } else { *self.random.pick(&[0, 1, 1, 1, 2, 2, 3]) };
+        for at in 0..count {
+            let date = calendar && at == 0;
+            let (leaf, kind) = self.random.pick(if date { &dates } else { &rows.leaves }).clone();
             let Expr::Name(name) = &leaf else { continue };
-            if !GROUPED.contains(&kind) {
+            if !GROUPED.contains(&kind) || (calendar && !date && kind == Kind::Date) {
                 continue;
             }
             let frame = (kind == Kind::Date && self.random.percent(75)).then(|| *self.random.pick(&Frame::ALL));
+            if date {
+                // Periods with a neighbour are the months mostly.
+                let frame = frame.map(|frame| *self.random.pick(&[Frame::Month, Frame::Month, frame]));
+                self.calendar = Some(Entry { name: name.clone(), frame });
+            }
+            let frame = self.calendar.as_ref().filter(|_| date).map_or(frame, |entry| entry.frame);
             let entry = Entry { name: name.clone(), frame };
             let is_taken = self.kinds.iter().any(|(n, _)| *n == entry.output() && *n != entry.name);
             if !is_taken && self.step.group_by.iter().all(|e| e.output() != entry.output() && e.name != entry.name) {
@@ -140,7 +153,17 @@ impl Maker<'_> {
                 self.step.group_by.push(entry);
             }
         }
-        let mut scope = Scope { leaves: keys.clone(), rows: self.aggregated(rows), windowed: Vec::new() };
+        let mut leaves = keys.clone();
+        // What is made of keys alone has one value in a group.
+        for (name, kind) in &self.kinds {
+            let mut names = Vec::new();
+            self.step.definition(name).into_iter().for_each(|x| x.names(&mut names));
+            let is_key = |name: &String| self.step.group_by.iter().any(|e| e.frame.is_none() && e.name == *name);
+            if !is_key(name) && !names.contains(name) && names.iter().all(is_key) {
+                leaves.push((Expr::name(name), *kind));
+            }
+        }
+        let mut scope = Scope { leaves, rows: self.aggregated(rows), windowed: Vec::new() };
         let helpers = self.kinds.len();
         self.shadow(&mut scope);
         for at in 0..usize::from(keys.is_empty()) + self.random.below(4) {
@@ -249,7 +272,11 @@ impl Maker<'_> {
     }
 
     fn ordered(&mut self, leaves: &[(Expr, Kind)]) {
-        if !self.random.percent(65) {
+        if let Some(entry) = self.calendar.clone() {
+            let descending = self.random.percent(20);
+            self.step.order_by.push((entry, descending));
+        }
+        if !self.random.percent(if self.calendar.is_some() { 25 } else { 65 }) {
             return;
         }
         for _ in 0..1 + self.random.below(2) {
@@ -284,17 +311,19 @@ impl Maker<'_> {
         let mut scope = Scope { windowed: scope.leaves.clone(), ..scope.clone() };
         // Of two dates the first is moved, which the interpreter cannot tell where one is empty in all rows.
         let is_date = |entry: &Entry| scope.leaves.iter().any(|(x, kind)| *x == entry.expr() && *kind == Kind::Date);
+        let chance = if self.calendar.is_some() { 65 } else { 30 };
         let dated = self.step.order_by.iter().filter(|(entry, _)| is_date(entry)).count() == 1;
-        for _ in 0..self.random.below(3) {
+        for _ in 0..usize::from(self.calendar.is_some()) + self.random.below(3) {
             let (inner, kind) = self.random.pick(&scope.windowed).clone();
             // A helper that is made of keys is no column, which lookups need.
             let is_column = |maker: &Self, x: &Expr| {
                 let key = maker.step.group_by.iter().any(|e| e.expr() == *x);
                 !maker.step.is_grouped() || key || maker.step.level(x, None) != Level::Row
             };
-            let drawn = if dated && is_column(self, &inner) && self.random.percent(30) {
+            let drawn = if dated && is_column(self, &inner) && self.random.percent(chance) {
                 let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
-                let unit = *self.random.pick(&Unit::ALL);
+                let frame = self.calendar.as_ref().and_then(|entry| entry.frame).filter(|_| self.random.percent(80));
+                let unit = frame.map_or_else(|| *self.random.pick(&Unit::ALL), Frame::unit);
                 Some((Expr::Window(Window::Period(Box::new(inner.clone()), shift, unit)), kind))
             } else {
                 self.window(&inner, kind, &scope)

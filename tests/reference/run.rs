@@ -81,7 +81,8 @@ pub fn run() {
         batches.push((*dialect, batch));
         places.push(place);
     }
-    let runs = run_all(SUITE, &batches);
+    // Two series at a time keep their batches apart.
+    let runs = run_all(&format!("{SUITE}-{first}"), &batches);
     let mut failures = Vec::new();
     for ((dialect, run), place) in dialects.iter().zip(&runs).zip(&places) {
         let answers = match run {
@@ -194,7 +195,7 @@ fn shrunk(dialect: Dialect, case: &Case) -> String {
                 Some((case, rows, query, place))
             })
             .collect();
-        let runs = run_all(&format!("{SUITE}-shrink"), &[(dialect, batch)]);
+        let runs = run_all(&format!("{SUITE}-shrink-{}", case.seed), &[(dialect, batch)]);
         let Some(Run::Done(answers)) = runs.first() else { break };
         let mut failing = asked.iter().filter_map(|(case, rows, query, place)| {
             let found = fault(dialect, case, rows, &answers[*place])?;
