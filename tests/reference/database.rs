@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::calendar::days;
 use crate::random::Random;
-use crate::value::{Kind, Value};
+use crate::value::{DAY, Kind, Value};
 
 #[derive(Clone, Debug)]
 pub struct TableColumn {
@@ -13,6 +13,13 @@ pub struct TableColumn {
     pub ty: Type,
     pub kind: Kind,
     pub nullable: bool,
+    /// The table was made with quotes around it.
+    pub quoted: bool,
+}
+
+fn column(name: &'static str, ty: Type, kind: Kind, nullable: bool) -> TableColumn {
+    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    TableColumn { name, ty, kind, nullable, quoted: !plain }
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +56,7 @@ impl Database {
     pub fn schema(&self) -> Schema {
         self.tables.iter().fold(Schema::new(), |schema, table| {
             let relation = table.columns.iter().fold(Relation::new(table.name.as_str()), |relation, column| {
-                relation.with(Column::new(column.name, column.ty).nullable(column.nullable))
+                relation.with(Column::new(column.name, column.ty).nullable(column.nullable).quoted(column.quoted))
             });
             schema.with(if table.key.is_empty() { relation } else { relation.primary_key(table.key.iter().copied()) })
         })
@@ -57,8 +64,11 @@ impl Database {
 
     pub fn json(&self) -> Vec<Json> {
         let table = |table: &Table| {
-            let columns: Vec<Json> =
-                table.columns.iter().map(|c| json!({"name": c.name, "type": c.ty.to_string()})).collect();
+            let columns: Vec<Json> = table
+                .columns
+                .iter()
+                .map(|c| json!({"name": c.name, "type": c.ty.to_string(), "quoted": c.quoted}))
+                .collect();
             let rows: Vec<Vec<Json>> = table.rows.iter().map(|row| row.iter().map(Value::json).collect()).collect();
             json!({"name": table.name, "columns": columns, "rows": rows})
         };
@@ -67,18 +77,20 @@ impl Database {
 }
 
 fn orders(seed: u64, random: &mut Random) -> Table {
+    // Every third database has names that need quotes.
+    let hostile = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
     let sure = |random: &mut Random| !random.percent(30);
-    let column = |name, ty, kind, nullable| TableColumn { name, ty, kind, nullable };
     let columns = vec![
         column("id", Type::Integer, Kind::Int, false),
         column("customer_id", Type::Integer, Kind::Int, true),
         column("region", Type::Text, Kind::Text, sure(random)),
         column("status", Type::Text, Kind::Text, true),
-        column("quantity", Type::Integer, Kind::Int, sure(random)),
+        column(hostile("quantity", "Größe"), Type::Integer, Kind::Int, sure(random)),
         column("amount", Type::Decimal, Kind::Exact, sure(random)),
-        column("price", Type::Float, Kind::Exact, true),
+        column(hostile("price", "select"), Type::Float, Kind::Exact, true),
         column("ordered_on", Type::Date, Kind::Date, sure(random)),
         column("is_paid", Type::Boolean, Kind::Bool, sure(random)),
+        column(hostile("paid_at", "Paid At"), Type::Timestamp, Kind::Time, sure(random)),
     ];
     // An empty table and one of a single row are drawn more often than chance has it.
     let count = match random.below(10) {
@@ -100,6 +112,7 @@ fn orders(seed: u64, random: &mut Random) -> Table {
                 // Some months stay empty; month ends come up.
                 Value::Date(first + random.between(0, 5) * 31 + *random.pick(&[0, 0, 1, 12, 29, 30])),
                 Value::Bool(random.percent(50)),
+                Value::Time((first + random.between(0, 3) * 31) * DAY + random.between(0, 8) * 3 * 3600),
             ];
             for (value, column) in values.iter_mut().zip(&columns) {
                 if column.nullable && random.percent(25) {
@@ -115,11 +128,12 @@ fn orders(seed: u64, random: &mut Random) -> Table {
 }
 
 fn customers(seed: u64, random: &mut Random) -> Table {
-    let column = |name, ty, kind, nullable| TableColumn { name, ty, kind, nullable };
+    // Every third database has names that need quotes.
+    let hostile = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
     let columns = vec![
         column("customer_id", Type::Integer, Kind::Int, false),
-        column("segment", Type::Text, Kind::Text, true),
-        column("credit", Type::Integer, Kind::Int, true),
+        column(hostile("segment", "Group"), Type::Text, Kind::Text, true),
+        column(hostile("credit", "Credit at most"), Type::Integer, Kind::Int, true),
         column("since", Type::Date, Kind::Date, false),
     ];
     let mut rows = Vec::new();
@@ -137,11 +151,12 @@ fn customers(seed: u64, random: &mut Random) -> Table {
 }
 
 fn quotas(seed: u64, random: &mut Random) -> Table {
-    let column = |name, ty, kind, nullable| TableColumn { name, ty, kind, nullable };
+    // Every third database has names that need quotes.
+    let hostile = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
     let columns = vec![
         column("region", Type::Text, Kind::Text, false),
         column("status", Type::Text, Kind::Text, false),
-        column("quota", Type::Decimal, Kind::Exact, true),
+        column(hostile("quota", "Region_Quota"), Type::Decimal, Kind::Exact, true),
     ];
     let mut rows = Vec::new();
     for region in REGIONS {
@@ -158,11 +173,12 @@ fn quotas(seed: u64, random: &mut Random) -> Table {
 }
 
 fn visits(seed: u64, random: &mut Random) -> Table {
-    let column = |name, ty, kind, nullable| TableColumn { name, ty, kind, nullable };
+    // Every third database has names that need quotes.
+    let hostile = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
     let columns = vec![
         column("customer_id", Type::Integer, Kind::Int, true),
         column("region", Type::Text, Kind::Text, true),
-        column("visited_on", Type::Date, Kind::Date, true),
+        column(hostile("visited_on", "order"), Type::Date, Kind::Date, true),
         column("score", Type::Integer, Kind::Int, true),
     ];
     let first = days(2023 + random.between(0, 1), random.between(1, 12), 1);

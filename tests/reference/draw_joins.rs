@@ -163,8 +163,9 @@ impl Maker<'_> {
             Relation { columns, grain: grain.clone(), sure, single: false, name: self.input.relation.name.clone() };
         // Of a column with two names some draws know one, some the other.
         let some: Vec<(Expr, Kind)> = leaves.iter().filter(|_| self.random.percent(80)).cloned().collect();
-        let leaves = if some.is_empty() { leaves } else { some };
-        self.input = Input { relation: first, leaves, many };
+        let every = leaves;
+        let leaves = if some.is_empty() { every.clone() } else { some };
+        self.input = Input { relation: first, leaves, every, many };
     }
 
     fn join(&mut self, joined: &Joined, target: &Relation) -> Option<Join> {

@@ -6,7 +6,7 @@ use crate::draw_joins::{Many, Relation};
 use crate::expr::{Aggregate, Expr, Function, Level, Op, Place, Rows, Window};
 use crate::random::Random;
 use crate::spec::{Entry, Keep, Spec, Step, bare};
-use crate::value::{Kind, Value};
+use crate::value::{DAY, Kind, Value};
 
 /// What a step can read.
 pub struct Input {
@@ -14,14 +14,16 @@ pub struct Input {
     pub relation: Relation,
     /// Columns as formulas spell them.
     pub leaves: Vec<(Expr, Kind)>,
+    /// All of these; formulas read some.
+    pub every: Vec<(Expr, Kind)>,
     /// Relations that are joined with many rows.
     pub many: Vec<Many>,
 }
 
 impl Input {
     fn of(relation: Relation) -> Self {
-        let leaves = relation.columns.iter().map(|(name, kind)| (Expr::name(name), *kind)).collect();
-        Self { relation, leaves, many: Vec::new() }
+        let leaves: Vec<(Expr, Kind)> = relation.columns.iter().map(|(name, kind)| (Expr::name(name), *kind)).collect();
+        Self { relation, every: leaves.clone(), leaves, many: Vec::new() }
     }
 }
 
@@ -31,10 +33,18 @@ pub fn spec(random: &mut Random, tables: &[Table]) -> Spec {
     let mut steps = Vec::new();
     let count = 1 + random.below(3);
     let (mut made, mut multiplied) = (0, 0);
+    let blank_zero = random.percent(15);
     for at in 0..count {
         let input = Input::of(read);
-        let mut maker =
-            Maker { random, input, step: Step::default(), made, kinds: Vec::new(), multiplied, calendar: None };
+        let mut maker = Maker {
+            random,
+            input,
+            step: Step { blank_zero, ..Step::default() },
+            made,
+            kinds: Vec::new(),
+            multiplied,
+            calendar: None,
+        };
         read = maker.step(at, &known);
         (made, multiplied) = (maker.made, maker.multiplied);
         steps.push(maker.step);
@@ -67,8 +77,9 @@ pub struct Scope {
     pub windowed: Vec<(Expr, Kind)>,
 }
 
-const COMPARED: [Kind; 4] = [Kind::Int, Kind::Exact, Kind::Text, Kind::Date];
-pub const GROUPED: [Kind; 4] = [Kind::Int, Kind::Bool, Kind::Text, Kind::Date];
+/// Kinds that can be compared and ordered by; times where there are some.
+const COMPARED: [Kind; 5] = [Kind::Int, Kind::Exact, Kind::Text, Kind::Date, Kind::Time];
+pub const GROUPED: [Kind; 5] = [Kind::Int, Kind::Bool, Kind::Text, Kind::Date, Kind::Time];
 
 impl Maker<'_> {
     fn step(&mut self, at: usize, known: &[Relation]) -> Relation {
@@ -94,9 +105,26 @@ impl Maker<'_> {
         if aggregates && self.random.percent(60) { self.grouped(&rows) } else { self.plain(rows) }
     }
 
+    /// Mostly a plain name, at times one that needs quotes.
     fn name(&mut self) -> String {
         self.made += 1;
-        format!("value_{}", self.made)
+        match self.random.below(40) {
+            0 => format!("Value {}", self.made),
+            1 => format!("Größe {}", self.made),
+            2 => format!("NetValue{}", self.made),
+            3 if self.made < 4 => ["user", "order", "select", "group"][self.made].to_owned(),
+            _ => format!("value_{}", self.made),
+        }
+    }
+
+    /// A kind of which something can be made here.
+    fn any_kind(&mut self, scope: &Scope) -> Kind {
+        if has_times(scope) && self.random.percent(12) { Kind::Time } else { *self.random.pick(&Kind::ALL) }
+    }
+
+    fn compared(&mut self, scope: &Scope) -> Kind {
+        let kind = *self.random.pick(&COMPARED);
+        if kind == Kind::Time && !has_times(scope) { Kind::Date } else { kind }
     }
 
     fn define(&mut self, name: String, kind: Kind, x: Expr) {
@@ -106,7 +134,7 @@ impl Maker<'_> {
 
     /// A definition of single rows, at times under the name of a column that it cleans.
     fn row_definition(&mut self, rows: &mut Scope) {
-        let kind = *self.random.pick(&Kind::ALL);
+        let kind = self.any_kind(rows);
         let x = self.with_name(kind, rows);
         let column = rows.leaves.iter().find(|(x, k)| *k == kind && matches!(x, Expr::Name(_))).cloned();
         match column {
@@ -129,17 +157,18 @@ impl Maker<'_> {
 
     fn grouped(&mut self, rows: &Scope) -> Relation {
         let mut keys: Vec<(Expr, Kind)> = Vec::new();
-        let dates: Vec<(Expr, Kind)> = rows.leaves.iter().filter(|(_, kind)| *kind == Kind::Date).cloned().collect();
+        let is_dated = |kind: Kind| matches!(kind, Kind::Date | Kind::Time);
+        let dates: Vec<(Expr, Kind)> = rows.leaves.iter().filter(|(_, kind)| is_dated(*kind)).cloned().collect();
         let calendar = !dates.is_empty() && self.random.percent(25);
         let count = if calendar { 2 + self.random.below(3) } else { *self.random.pick(&[0, 1, 1, 1, 2, 2, 3]) };
         for at in 0..count {
             let date = calendar && at == 0;
             let (leaf, kind) = self.random.pick(if date { &dates } else { &rows.leaves }).clone();
             let Expr::Name(name) = &leaf else { continue };
-            if !GROUPED.contains(&kind) || (calendar && !date && kind == Kind::Date) {
+            if !GROUPED.contains(&kind) || (calendar && !date && is_dated(kind)) {
                 continue;
             }
-            let frame = (kind == Kind::Date && self.random.percent(75)).then(|| *self.random.pick(&Frame::ALL));
+            let frame = (is_dated(kind) && self.random.percent(75)).then(|| *self.random.pick(&Frame::ALL));
             if date {
                 // Periods with a neighbour are the months mostly.
                 let frame = frame.map(|frame| *self.random.pick(&[Frame::Month, Frame::Month, frame]));
@@ -149,7 +178,7 @@ impl Maker<'_> {
             let entry = Entry { name: name.clone(), frame };
             let is_taken = self.kinds.iter().any(|(n, _)| *n == entry.output() && *n != entry.name);
             if !is_taken && self.step.group_by.iter().all(|e| e.output() != entry.output() && e.name != entry.name) {
-                keys.push((entry.expr(), kind));
+                keys.push((entry.expr(), if entry.frame.is_some() { Kind::Date } else { kind }));
                 self.step.group_by.push(entry);
             }
         }
@@ -167,7 +196,7 @@ impl Maker<'_> {
         let helpers = self.kinds.len();
         self.shadow(&mut scope);
         for at in 0..usize::from(keys.is_empty()) + self.random.below(4) {
-            let kind = *self.random.pick(&Kind::ALL);
+            let kind = self.any_kind(&scope);
             // Without keys it is an aggregate that makes a step a grouped one.
             let x =
                 if keys.is_empty() && at == 0 { self.aggregate(kind, &scope) } else { self.group_expr(kind, &scope) };
@@ -200,7 +229,12 @@ impl Maker<'_> {
         // A row of several relations keeps columns of any.
         let names: Vec<String> = match self.step.joins.is_empty() || self.random.percent(30) {
             true => self.input.relation.columns.iter().map(|(n, _)| n.clone()).collect(),
-            false => self.input.leaves.iter().map(|(x, _)| x.to_string()).collect(),
+            false => self
+                .input
+                .leaves
+                .iter()
+                .filter_map(|(x, _)| if let Expr::Name(name) = x { Some(name.clone()) } else { None })
+                .collect(),
         };
         match self.random.below(3) {
             0 => Keep::Nothing,
@@ -236,7 +270,7 @@ impl Maker<'_> {
             Some((name.clone(), *kind, told))
         };
         let any = |name: &String| {
-            let leaf = self.input.leaves.iter().find(|(x, _)| *x == Expr::name(name));
+            let leaf = self.input.every.iter().find(|(x, _)| *x == Expr::name(name));
             let told = || own(name).filter(|_| !name.contains('.'));
             told().or_else(|| leaf.map(|(_, kind)| (bare(name).to_owned(), *kind, name.clone())))
         };
@@ -250,7 +284,7 @@ impl Maker<'_> {
     fn plain(&mut self, scope: Scope) -> Relation {
         self.step.keep = self.keep();
         if self.step.definitions.is_empty() {
-            let kind = *self.random.pick(&Kind::ALL);
+            let kind = self.any_kind(&scope);
             let x = self.with_name(kind, &scope);
             let name = self.name();
             self.define(name, kind, x);
@@ -310,7 +344,8 @@ impl Maker<'_> {
     fn windows(&mut self, scope: &Scope) {
         let mut scope = Scope { windowed: scope.leaves.clone(), ..scope.clone() };
         // Of two dates the first is moved, which the interpreter cannot tell where one is empty in all rows.
-        let is_date = |entry: &Entry| scope.leaves.iter().any(|(x, kind)| *x == entry.expr() && *kind == Kind::Date);
+        let dates = [Kind::Date, Kind::Time];
+        let is_date = |entry: &Entry| scope.leaves.iter().any(|(x, kind)| *x == entry.expr() && dates.contains(kind));
         let chance = if self.calendar.is_some() { 65 } else { 30 };
         let dated = self.step.order_by.iter().filter(|(entry, _)| is_date(entry)).count() == 1;
         for _ in 0..usize::from(self.calendar.is_some()) + self.random.below(3) {
@@ -347,10 +382,12 @@ impl Maker<'_> {
         let boxed = || Box::new(inner.clone());
         let ordered = !self.step.order_by.is_empty();
         let (window, made) = match self.random.below(if ordered { 10 } else { 5 }) {
-            0 if matches!(kind, Kind::Int | Kind::Exact | Kind::Date) => {
+            0 if matches!(kind, Kind::Int | Kind::Exact | Kind::Date | Kind::Time) => {
                 (Window::Rank(boxed(), self.random.percent(60)), Kind::Int)
             }
-            1 if matches!(kind, Kind::Int | Kind::Exact | Kind::Date) => (Window::PercentRank(boxed()), Kind::Float),
+            1 if matches!(kind, Kind::Int | Kind::Exact | Kind::Date | Kind::Time) => {
+                (Window::PercentRank(boxed()), Kind::Float)
+            }
             0 | 1 => return None,
             2..=4 => return self.range(inner, kind, Rows::All, scope),
             5 => (Window::First(boxed()), kind),
@@ -444,8 +481,10 @@ impl Maker<'_> {
             }
         }
         let (leaf, _) = self.random.pick(&scope.leaves).clone();
-        match kind {
-            Kind::Bool => Expr::Call(Function::IsBlank, vec![leaf]),
+        let time = scope.leaves.iter().find(|(_, k)| *k == Kind::Time);
+        match (kind, time) {
+            (Kind::Time, Some((time, _))) => time.clone(),
+            (Kind::Bool, _) => Expr::Call(Function::IsBlank, vec![leaf]),
             _ => Expr::Call(
                 Function::If,
                 vec![Expr::Call(Function::IsBlank, vec![leaf]), self.literal(kind), self.literal(kind)],
@@ -460,15 +499,17 @@ impl Maker<'_> {
             Kind::Exact | Kind::Float => Value::Number(self.random.between(0, 60) as f64 / 4.0),
             Kind::Text => Value::Text((*self.random.pick(&["open", "north", "x", ""])).to_owned()),
             Kind::Date => Value::Date(days(2024, self.random.between(1, 12), self.random.between(1, 29).min(28))),
+            Kind::Time => Value::Time(DAY * days(2024, self.random.between(1, 12), self.random.between(1, 28))),
         })
     }
 
     fn leaf(&mut self, kind: Kind, scope: &Scope) -> Expr {
         let fitting: Vec<&Expr> = scope.leaves.iter().filter(|(_, k)| *k == kind).map(|(x, _)| x).collect();
-        if !fitting.is_empty() && self.random.percent(85) {
+        // Times have no literals of their own.
+        if !fitting.is_empty() && (kind == Kind::Time || self.random.percent(85)) {
             return (*self.random.pick(&fitting)).clone();
         }
-        if !scope.rows.is_empty() {
+        if !scope.rows.is_empty() && can_aggregate(kind, scope) {
             return self.aggregate(kind, scope);
         }
         self.literal(kind)
@@ -478,7 +519,7 @@ impl Maker<'_> {
         if depth == 0 || self.random.percent(25) {
             return self.leaf(kind, scope);
         }
-        if !scope.rows.is_empty() && self.random.percent(40) {
+        if !scope.rows.is_empty() && can_aggregate(kind, scope) && self.random.percent(40) {
             return self.aggregate(kind, scope);
         }
         let depth = depth - 1;
@@ -505,7 +546,27 @@ impl Maker<'_> {
             Kind::Float => self.float(scope, depth),
             Kind::Text => self.text(scope, depth),
             Kind::Date => self.date(scope, depth),
+            Kind::Time => self.time(scope, depth),
         }
+    }
+
+    fn time(&mut self, scope: &Scope, depth: usize) -> Expr {
+        let time = self.expr(Kind::Time, scope, depth);
+        let days = match self.random.below(3) {
+            0 => Expr::Literal(Value::Number(self.random.between(0, 12) as f64 / 4.0)),
+            _ => self.days(scope, depth),
+        };
+        let op = *self.random.pick(&[Op::Later, Op::Earlier]);
+        Expr::Binary(op, Box::new(time), Box::new(days))
+    }
+
+    /// So few days that no date leaves the calendar.
+    fn days(&mut self, scope: &Scope, depth: usize) -> Expr {
+        let literal = Expr::Literal(Value::Int(self.random.between(1, 60)));
+        if self.random.percent(75) {
+            return literal;
+        }
+        Expr::Call(Function::Mod, vec![self.expr(Kind::Int, scope, depth), literal])
     }
 
     fn condition(&mut self, scope: &Scope, depth: usize) -> Expr {
@@ -517,14 +578,18 @@ impl Maker<'_> {
             }
             2 => Expr::Call(Function::Not, vec![self.expr(Kind::Bool, scope, depth)]),
             3 => {
-                let kind = *self.random.pick(&COMPARED);
+                let kind = self.compared(scope);
                 Expr::Call(Function::IsBlank, vec![self.expr(kind, scope, depth)])
             }
             _ => {
                 let ops = [Op::Equal, Op::NotEqual, Op::Less, Op::LessOrEqual, Op::Greater, Op::GreaterOrEqual];
                 let op = *self.random.pick(&ops);
-                let kind = *self.random.pick(&COMPARED);
-                let other = if kind == Kind::Exact && self.random.percent(30) { Kind::Int } else { kind };
+                let kind = self.compared(scope);
+                let other = match kind {
+                    Kind::Exact if self.random.percent(30) => Kind::Int,
+                    Kind::Time if self.random.percent(40) => Kind::Date,
+                    _ => kind,
+                };
                 let (a, b) = (self.expr(kind, scope, depth), self.expr(other, scope, depth));
                 Expr::Binary(op, Box::new(a), Box::new(b))
             }
@@ -544,7 +609,8 @@ impl Maker<'_> {
             2 => Expr::Call(Function::Int, vec![self.expr(Kind::Exact, scope, depth)]),
             3 => {
                 let function = *self.random.pick(&[Function::Year, Function::Month]);
-                Expr::Call(function, vec![self.expr(Kind::Date, scope, depth)])
+                let kind = if has_times(scope) && self.random.percent(40) { Kind::Time } else { Kind::Date };
+                Expr::Call(function, vec![self.expr(kind, scope, depth)])
             }
             4 => Expr::Call(Function::Len, vec![self.expr(Kind::Text, scope, depth)]),
             5 => {
@@ -576,6 +642,13 @@ impl Maker<'_> {
 
     fn float(&mut self, scope: &Scope, depth: usize) -> Expr {
         let numbers = [Kind::Int, Kind::Exact, Kind::Float];
+        if has_times(scope) && self.random.percent(25) {
+            let (mut a, mut b) = (Kind::Time, *self.random.pick(&[Kind::Time, Kind::Date]));
+            if self.random.percent(50) {
+                (a, b) = (b, a);
+            }
+            return self.binary(&[Op::Apart], a, b, scope, depth);
+        }
         let (a, b) = (*self.random.pick(&numbers), *self.random.pick(&numbers));
         self.binary(&[Op::Divide], a, b, scope, depth)
     }
@@ -589,7 +662,8 @@ impl Maker<'_> {
                 Expr::Call(Function::Left, vec![self.expr(Kind::Text, scope, depth), count])
             }
             _ => {
-                let other = *self.random.pick(&[Kind::Text, Kind::Int]);
+                let other = *self.random.pick(&[Kind::Text, Kind::Text, Kind::Int, Kind::Date, Kind::Bool, Kind::Time]);
+                let other = if other == Kind::Time && !has_times(scope) { Kind::Int } else { other };
                 self.binary(&[Op::Join], Kind::Text, other, scope, depth)
             }
         }
@@ -597,8 +671,8 @@ impl Maker<'_> {
 
     fn date(&mut self, scope: &Scope, depth: usize) -> Expr {
         let date = self.expr(Kind::Date, scope, depth);
-        let count = Expr::Literal(Value::Int(self.random.between(0, 60)));
-        let op = *self.random.pick(&[Op::Add, Op::Subtract]);
+        let count = self.days(scope, depth);
+        let op = *self.random.pick(&[Op::Later, Op::Earlier]);
         Expr::Binary(op, Box::new(date), Box::new(count))
     }
 
@@ -615,11 +689,12 @@ impl Maker<'_> {
                     Expr::Aggregate(Aggregate::CountRows, Vec::new())
                 }
                 0 | 1 => {
-                    let of = *self.random.pick(&COMPARED);
+                    let of = self.compared(&rows);
                     one(self, Aggregate::Count, of)
                 }
                 2 => {
-                    let of = *self.random.pick(&[Kind::Int, Kind::Text, Kind::Date]);
+                    let of = *self.random.pick(&[Kind::Int, Kind::Text, Kind::Date, Kind::Time]);
+                    let of = if of == Kind::Time && !has_times(&rows) { Kind::Date } else { of };
                     one(self, Aggregate::CountDistinct, of)
                 }
                 3 => one(self, Aggregate::CountIf, Kind::Bool),
@@ -646,7 +721,7 @@ impl Maker<'_> {
                     _ => one(self, Aggregate::Average, of),
                 }
             }
-            Kind::Text | Kind::Date => {
+            Kind::Text | Kind::Date | Kind::Time => {
                 let aggregate = *self.random.pick(&[Aggregate::Min, Aggregate::Max]);
                 one(self, aggregate, kind)
             }
@@ -662,6 +737,15 @@ impl Maker<'_> {
         let value = self.with_name_in(of, rows, 1);
         Expr::Aggregate(aggregate, vec![condition, value])
     }
+}
+
+/// Whether there is a time to make others of.
+fn has_times(scope: &Scope) -> bool {
+    scope.leaves.iter().any(|(_, kind)| *kind == Kind::Time) || can_aggregate(Kind::Time, scope)
+}
+
+fn can_aggregate(kind: Kind, scope: &Scope) -> bool {
+    kind != Kind::Time || scope.rows.iter().any(|(_, kind)| *kind == Kind::Time)
 }
 
 fn reads(x: &Expr, name: &str) -> bool {

@@ -8,9 +8,12 @@ use crate::database::Database;
 use crate::expr::{Aggregate, Expr, Function, Level, Op, Place, Rows as RangeRows, Window};
 use crate::joined::join;
 use crate::spec::{Keep, Spec, Step, bare};
-use crate::value::Value;
+use crate::value::{DAY, Value};
 
 pub type Row = HashMap<String, Value>;
+
+/// Stands before the name of a column that `using` has made one, also where a later relation has another of that name.
+pub const USING: &str = "using";
 
 /// Rows with the names of their columns in order.
 #[derive(Clone, Debug, Default)]
@@ -38,8 +41,9 @@ impl Rows {
 
     /// A column that is kept; of those of a name it is the first relation's.
     fn kept(&self, row: &Row, name: &str) -> Value {
-        let first = || format!("{}.{name}", self.first.as_deref().unwrap_or_default());
-        row.get(name).unwrap_or_else(|| &row[&first()]).clone()
+        let shared = || row.get(&format!("{USING}.{name}"));
+        let first = || &row[&format!("{}.{name}", self.first.as_deref().unwrap_or_default())];
+        row.get(name).or_else(shared).unwrap_or_else(first).clone()
     }
 
     /// Whether this is one of the names that tell the rows apart.
@@ -158,13 +162,14 @@ pub fn row_value(step: &Step, x: &Expr, row: &Row, sees: Sees<'_>) -> Value {
     match x {
         Expr::Name(name) => name_value(name),
         Expr::Period(name, frame) => period(&name_value(name), *frame),
-        _ => plain(x, &mut |x| row_value(step, x, row, sees)),
+        _ => plain(x, step.blank_zero, &mut |x| row_value(step, x, row, sees)),
     }
 }
 
 fn period(value: &Value, frame: crate::calendar::Frame) -> Value {
     match value {
         Value::Date(date) => Value::Date(frame.start(*date)),
+        Value::Time(seconds) => Value::Date(frame.start(seconds.div_euclid(DAY))),
         _ => Value::Null,
     }
 }
@@ -218,7 +223,7 @@ impl Run<'_> {
         }
         let dates = |x: &Expr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
         let keys = step.order_by.iter().map(|(entry, _)| (entry, dates(&meant(entry.expr()))));
-        let key = keys.into_iter().find(|(_, values)| values.iter().any(|v| matches!(v, Value::Date(_))));
+        let key = keys.into_iter().find(|(_, values)| values.iter().any(|v| v.seconds().is_some()));
         let (date, beside) = match &key {
             Some((entry, values)) => {
                 let is_key =
@@ -266,7 +271,7 @@ impl Run<'_> {
                 aggregated(*aggregate, &rows.collect::<Vec<Vec<Value>>>())
             }
             Expr::Window(window) => self.window(window, unit, own),
-            _ => plain(x, &mut |x| self.value(x, unit, own)),
+            _ => plain(x, self.step.blank_zero, &mut |x| self.value(x, unit, own)),
         }
     }
 
@@ -325,8 +330,14 @@ impl Run<'_> {
                 aggregated(*aggregate, &seen.map(|(_, unit)| args(*unit)).collect::<Vec<Vec<Value>>>())
             }
             Window::Period(x, n, unit_of_time) => {
-                let Some(Value::Date(date)) = self.date.get(unit) else { return Value::Null };
-                let wanted = Value::Date(unit_of_time.moved(*date, *n));
+                let wanted = match self.date.get(unit) {
+                    Some(Value::Date(date)) => Value::Date(unit_of_time.moved(*date, *n)),
+                    Some(Value::Time(seconds)) => {
+                        let date = unit_of_time.moved(seconds.div_euclid(DAY), *n);
+                        Value::Time(date * DAY + seconds.rem_euclid(DAY))
+                    }
+                    _ => return Value::Null,
+                };
                 let is = |other: &usize| self.date[*other] == wanted && self.beside[*other] == self.beside[unit];
                 // Of several none is the one.
                 match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
@@ -388,12 +399,18 @@ impl Run<'_> {
 }
 
 /// What needs no rows but those of its operands.
-fn plain(x: &Expr, value: &mut dyn FnMut(&Expr) -> Value) -> Value {
+fn plain(x: &Expr, blank_zero: bool, value: &mut dyn FnMut(&Expr) -> Value) -> Value {
     match x {
         Expr::Literal(literal) => literal.clone(),
         Expr::Binary(op, a, b) => {
             let (a, b) = (value(a), value(b));
-            binary(*op, &a, &b)
+            let or_zero = |x: Value, is_read_so: bool| match x {
+                Value::Null if blank_zero && is_read_so => Value::Int(0),
+                other => other,
+            };
+            let number = matches!(op, Op::Add | Op::Subtract | Op::Multiply);
+            let moved = matches!(op, Op::Later | Op::Earlier);
+            binary(*op, &or_zero(a, number || *op == Op::Divide), &or_zero(b, number || moved))
         }
         Expr::Call(function, args) => {
             let args: Vec<Value> = args.iter().map(&mut *value).collect();
@@ -405,13 +422,7 @@ fn plain(x: &Expr, value: &mut dyn FnMut(&Expr) -> Value) -> Value {
 
 fn binary(op: Op, a: &Value, b: &Value) -> Value {
     if op == Op::Join {
-        let text = |v: &Value| match v {
-            Value::Null => String::new(),
-            Value::Text(t) => t.clone(),
-            Value::Int(i) => i.to_string(),
-            other => panic!("{other:?} as text"),
-        };
-        return Value::Text(text(a) + &text(b));
+        return Value::Text(a.text() + &b.text());
     }
     if a.is_null() || b.is_null() {
         return Value::Null;
@@ -430,9 +441,12 @@ fn binary(op: Op, a: &Value, b: &Value) -> Value {
 
 fn arithmetic(op: Op, a: &Value, b: &Value) -> Value {
     match (op, a, b) {
-        (Op::Add, Value::Date(d), Value::Int(n)) => return Value::Date(d + n),
-        (Op::Subtract, Value::Date(d), Value::Int(n)) => return Value::Date(d - n),
-        (Op::Subtract, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
+        (Op::Later | Op::Earlier, ..) => return moved(op, a, b),
+        (Op::Apart, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
+        (Op::Apart, ..) => {
+            let (Some(a), Some(b)) = (a.seconds(), b.seconds()) else { panic!("{a:?} - {b:?}") };
+            return Value::Number((a - b) as f64 / DAY as f64);
+        }
         (Op::Add, Value::Int(a), Value::Int(b)) => return Value::Int(a + b),
         (Op::Subtract, Value::Int(a), Value::Int(b)) => return Value::Int(a - b),
         (Op::Multiply, Value::Int(a), Value::Int(b)) => return Value::Int(a * b),
@@ -445,6 +459,17 @@ fn arithmetic(op: Op, a: &Value, b: &Value) -> Value {
         Op::Multiply => Value::Number(a * b),
         _ if b == 0.0 => Value::Null,
         _ => Value::Number(a / b),
+    }
+}
+
+/// A date by whole days, a time by days and their parts.
+fn moved(op: Op, date: &Value, days: &Value) -> Value {
+    let Some(days) = days.number() else { panic!("{date:?} {} {days:?}", op.sign()) };
+    let days = if op == Op::Earlier { -days } else { days };
+    match date {
+        Value::Date(date) => Value::Date(date + days.trunc() as i64),
+        Value::Time(seconds) => Value::Time(seconds + (days * DAY as f64).round() as i64),
+        other => panic!("{other:?} moved"),
     }
 }
 
@@ -479,6 +504,10 @@ fn called(function: Function, args: &[Value]) -> Value {
     }
 }
 
+fn day(date: &Value) -> i64 {
+    date.seconds().unwrap_or(0).div_euclid(DAY)
+}
+
 fn of_values(function: Function, args: &[Value]) -> Value {
     match (function, args) {
         (Function::Not, [Value::Bool(b)]) => Value::Bool(!b),
@@ -489,8 +518,8 @@ fn of_values(function: Function, args: &[Value]) -> Value {
         // The sign is the divisor's.
         (Function::Mod, [Value::Int(_), Value::Int(0)]) => Value::Null,
         (Function::Mod, [Value::Int(a), Value::Int(b)]) => Value::Int(a - b * (*a as f64 / *b as f64).floor() as i64),
-        (Function::Year, [Value::Date(d)]) => Value::Int(civil(*d).0),
-        (Function::Month, [Value::Date(d)]) => Value::Int(civil(*d).1),
+        (Function::Year, [date]) if date.seconds().is_some() => Value::Int(civil(day(date)).0),
+        (Function::Month, [date]) if date.seconds().is_some() => Value::Int(civil(day(date)).1),
         (Function::Upper, [Value::Text(t)]) => Value::Text(t.to_uppercase()),
         (Function::Len, [Value::Text(t)]) => Value::Int(t.chars().count() as i64),
         (Function::Left, [Value::Text(t), Value::Int(n)]) => Value::Text(t.chars().take(*n as usize).collect()),

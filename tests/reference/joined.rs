@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::expr::Expr;
-use crate::interpret::{Row, Rows, Sees, row_value};
+use crate::interpret::{Row, Rows, Sees, USING, row_value};
 use crate::spec::{By, Join, JoinKind, Step};
 use crate::value::Value;
 
@@ -32,7 +32,8 @@ pub fn join(step: &Step, read: &str, known: &HashMap<&str, Rows>) -> Rows {
         }
     }
     let grain = relations.grain(step);
-    let mut names: Vec<String> = Vec::new();
+    let shared: Vec<String> = relations.merged.iter().map(|(name, _)| format!("{USING}.{name}")).collect();
+    let mut names: Vec<String> = shared;
     let mut meant: HashMap<String, String> = HashMap::new();
     for (relation, rows) in relations.names.iter().zip(&relations.rows) {
         for column in &rows.columns {
@@ -67,6 +68,10 @@ impl<'a> Relations<'a> {
             row.map_or(Value::Null, |row| row[column].clone())
         };
         if let Some((relation, column)) = name.split_once('.') {
+            if relation == USING {
+                let (_, of_these) = self.merged.iter().find(|(merged, _)| *merged == column)?;
+                return Some(first(of_these, &|at| of(at, column)));
+            }
             let at = self.names.iter().position(|n| *n == relation)?;
             return self.rows[at].columns.iter().any(|c| c == column).then(|| of(at, column));
         }

@@ -140,7 +140,8 @@ fn fault(dialect: Dialect, case: &Case, rows: &Rows, answer: &Answer) -> Option<
         Err(error) => return Some(format!("error: {error}")),
     };
     let names: Vec<String> = table.columns.iter().map(|c| c.to_lowercase()).collect();
-    if names != rows.columns {
+    let wanted: Vec<String> = rows.columns.iter().map(|c| c.to_lowercase()).collect();
+    if names != wanted {
         return Some(format!("columns {names:?}, expected {:?}", rows.columns));
     }
     let wanted: Vec<Vec<Json>> =

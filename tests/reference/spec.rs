@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::calendar::Frame;
-use crate::expr::{Expr, Level};
+use crate::expr::{Expr, Level, is_plain};
 
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -14,6 +14,8 @@ pub struct Spec {
 #[derive(Clone, Debug, Default)]
 pub struct Step {
     pub name: String,
+    /// `blanks: zero` of the whole spec.
+    pub blank_zero: bool,
     pub joins: Vec<Join>,
     pub filter: Option<Expr>,
     pub having: Option<Expr>,
@@ -134,7 +136,11 @@ impl fmt::Display for Entry {
 
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "model: random\nfrom: {}\nsteps:", self.from)?;
+        writeln!(f, "model: random\nfrom: {}", self.from)?;
+        if self.steps.iter().any(|step| step.blank_zero) {
+            writeln!(f, "blanks: zero")?;
+        }
+        writeln!(f, "steps:")?;
         self.steps.iter().try_for_each(|step| write!(f, "{step}"))
     }
 }
@@ -154,7 +160,7 @@ impl fmt::Display for Join {
         write!(f, "{kind}{}", if self.many { ", cardinality: many" } else { "" })?;
         match &self.by {
             By::On(condition) => write!(f, ", on: '{condition}'")?,
-            By::Using(names) => write!(f, ", using: [{}]", names.join(", "))?,
+            By::Using(names) => write!(f, ", using: [{}]", quoted(names))?,
             By::Nothing => {}
         }
         writeln!(f, "}}")
@@ -163,6 +169,11 @@ impl fmt::Display for Join {
 
 fn joined(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(", ")
+}
+
+/// The entries of a flow list.
+fn quoted(names: &[String]) -> String {
+    joined(names.iter().map(|name| if is_plain(name) { name.clone() } else { format!("\"{name}\"") }))
 }
 
 impl fmt::Display for Step {
@@ -187,19 +198,24 @@ impl fmt::Display for Step {
             writeln!(f, "    order_by: \"{}\"", joined(self.order_by.iter().map(key)))?;
         }
         if let Some(partition) = &self.partition_by {
-            writeln!(f, "    partition_by: [{}]", partition.join(", "))?;
+            let entries: Vec<String> = partition.iter().map(|name| Expr::name(name).to_string()).collect();
+            writeln!(f, "    partition_by: [{}]", quoted(&entries))?;
         }
         match &self.keep {
             Keep::Nothing => {}
             Keep::All => writeln!(f, "    keep: all")?,
-            Keep::Some(names) => writeln!(f, "    keep: [{}]", names.join(", "))?,
+            Keep::Some(names) => writeln!(f, "    keep: [{}]", quoted(names))?,
         }
         if let Some(limit) = self.limit {
             writeln!(f, "    limit: {limit}")?;
         }
-        if !self.definitions.is_empty() {
-            writeln!(f, "    definitions: |")?;
+        if self.definitions.iter().all(|(name, _)| is_plain(name)) {
+            if !self.definitions.is_empty() {
+                writeln!(f, "    definitions: |")?;
+            }
+            return self.definitions.iter().try_for_each(|(name, x)| writeln!(f, "      {name} = {x}"));
         }
-        self.definitions.iter().try_for_each(|(name, x)| writeln!(f, "      {name} = {x}"))
+        writeln!(f, "    definitions:")?;
+        self.definitions.iter().try_for_each(|(name, x)| writeln!(f, "      \"{name}\": '{x}'"))
     }
 }
