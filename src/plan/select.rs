@@ -360,6 +360,11 @@ impl Planner<'_> {
         let mut roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
+        if self.step.grouped && stage > self.stages.main {
+            // Of what the first select passed on only the keys are left, under the names that they have as outputs.
+            self.passed_on = PassedOn::default();
+            self.emitter.end_renamed();
+        }
         // Columns of several relations are told apart by those.
         self.emitter.read(joined.is_some(), stage > 0);
         self.emitter.qualifier =

@@ -112,7 +112,7 @@ impl Maker<'_> {
             0 => format!("Value {}", self.made),
             1 => format!("Größe {}", self.made),
             2 => format!("NetValue{}", self.made),
-            3 if self.made < 4 => ["user", "order", "select", "group"][self.made].to_owned(),
+            3 if self.made < 4 => ["user", "table", "where", "limit"][self.made].to_owned(),
             _ => format!("value_{}", self.made),
         }
     }
@@ -169,16 +169,18 @@ impl Maker<'_> {
                 continue;
             }
             let frame = (is_dated(kind) && self.random.percent(75)).then(|| *self.random.pick(&Frame::ALL));
-            if date {
-                // Periods with a neighbour are the months mostly.
-                let frame = frame.map(|frame| *self.random.pick(&[Frame::Month, Frame::Month, frame]));
-                self.calendar = Some(Entry { name: name.clone(), frame });
-            }
-            let frame = self.calendar.as_ref().filter(|_| date).map_or(frame, |entry| entry.frame);
+            // Periods with a neighbour are the months mostly.
+            let frame = frame.map(|frame| match date {
+                true => *self.random.pick(&[Frame::Month, Frame::Month, frame]),
+                false => frame,
+            });
             let entry = Entry { name: name.clone(), frame };
             let is_taken = self.kinds.iter().any(|(n, _)| *n == entry.output() && *n != entry.name);
             if !is_taken && self.step.group_by.iter().all(|e| e.output() != entry.output() && e.name != entry.name) {
                 keys.push((entry.expr(), if entry.frame.is_some() { Kind::Date } else { kind }));
+                if date {
+                    self.calendar = Some(entry.clone());
+                }
                 self.step.group_by.push(entry);
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! The interpreter walks rows and knows no SQL. `FORMULAC_RANDOM_SPECS=20000` runs more of them, `FORMULAC_SEED=7`
 //! others; what fails is shown with its seed, shrunk to what is needed to fail, and `FORMULAC_SEED=7000123
-//! FORMULAC_RANDOM_SPECS=1 FORMULAC_ENGINES=duckdb` runs that one again.
+//! FORMULAC_RANDOM_SPECS=1 FORMULAC_ENGINES=duckdb` runs that one again; `FORMULAC_SHOW=1` shows what is drawn.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

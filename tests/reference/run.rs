@@ -57,6 +57,9 @@ pub fn run() {
     let dialects: Vec<Dialect> =
         Dialect::all().filter(|d| chosen.as_ref().is_none_or(|c| c.split(',').any(|name| name == d.name()))).collect();
     let cases: Vec<Case> = (0..count).map(|at| draw(first + at)).collect();
+    if number("FORMULAC_SHOW", 0) != 0 {
+        cases.iter().for_each(|case| say(&format!("seed {}:\n{}", case.seed, case.spec)));
+    }
     let expected: Vec<Rows> = cases.iter().map(|case| interpret(&case.spec, &case.database)).collect();
     let mut batches = Vec::new();
     let mut places = Vec::new();
