@@ -17,6 +17,8 @@ mod engine;
 #[path = "../conformance/files.rs"]
 #[allow(dead_code, reason = "case files are read by the conformance tests")]
 mod files;
+#[path = "../../benches/corpus/split_mix.rs"]
+mod split_mix;
 
 mod calendar;
 mod database;
