@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::select::Planner;
+use super::planner::Planner;
 use crate::ir::{Ir, IrId};
 
 impl Planner<'_> {
