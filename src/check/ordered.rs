@@ -34,8 +34,14 @@ impl Lower<'_> {
         let (at, is_null) = (self.root_of(at), self.is_null(at));
         let Some(number) = self.constant_number(at).or(is_null.then_some(f64::NAN)) else {
             let param = function.overloads[0].params.get(1).map_or("", |p| p.name);
-            let example = function.examples.first().and_then(|e| e.split_once(" = ")).map_or("", |(call, _)| call);
-            return self.constant_expected(values[1], function.name, param, example);
+            let of = self.source_text(self.program.meta(x).span);
+            let constant = match lowering {
+                Lowering::Nth => "2",
+                Lowering::Quartile => "1",
+                _ => "0.9",
+            };
+            let example = format!("{}({of}, {constant})", function.name);
+            return self.constant_expected(values[1], function.name, param, &example);
         };
         let own = catalog::find(function.name).unwrap_or(internal::PERCENTILE);
         let (id, digits) = match lowering {

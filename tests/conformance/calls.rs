@@ -117,6 +117,17 @@ impl Call {
     }
 }
 
+/// The query of a spec whose one definition is the formula, for aggregates that no expression computes.
+pub fn query(formula: &str, columns: &[(String, Type)], dialect: Dialect) -> Option<String> {
+    let relation = columns.iter().fold(Relation::new(TABLE), |r, (name, ty)| r.with(Column::new(name.as_str(), *ty)));
+    let formula = serde_json::Value::from(formula);
+    let spec = format!("model: answers\nfrom: {TABLE}\ndefinitions:\n  answer: {formula}\n");
+    let compiler = Compiler::builder().dialect(dialect).schema(Schema::new().with(relation)).build();
+    let compiled = compiler.compile_spec(&spec);
+    let refused = compiled.diagnostics().iter().any(|d| d.code().starts_with('F'));
+    compiled.query().filter(|_| !refused).map(str::to_owned)
+}
+
 pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect: Dialect) -> Result<Written, String> {
     let relation = Relation::new(TABLE).with(Column::new(ROW_ID, Type::Integer).nullable(false));
     let relation = columns.iter().fold(relation, |r, (name, ty)| r.with(Column::new(name.as_str(), *ty)));
