@@ -18,6 +18,9 @@ pub struct Written {
     pub level: Level,
 }
 
+/// What came of a call in every dialect, or why it is refused.
+pub type InEach = Vec<(Dialect, Result<Written, String>)>;
+
 /// A call for each form and, where it takes a class of types, for each of these, as far as some dialect takes it.
 pub fn calls(function: &'static Function) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
@@ -144,8 +147,8 @@ pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect:
 }
 
 /// The calls, each with what becomes of it in every dialect.
-pub fn written(function: &'static Function) -> Vec<(Call, Vec<(Dialect, Result<Written, String>)>)> {
-    let all = |call: &Call| Dialect::all().map(|d| (d, call.compile(d))).collect::<Vec<_>>();
+pub fn written(function: &'static Function) -> Vec<(Call, InEach)> {
+    let all = |call: &Call| Dialect::all().map(|d| (d, call.compile(d))).collect::<InEach>();
     let mut written = Vec::new();
     for call in calls(function) {
         let in_each = all(&call);
