@@ -6,6 +6,7 @@
 mod branches;
 mod call;
 mod case;
+mod column_uses;
 mod convert;
 mod criteria;
 mod dates;
@@ -22,7 +23,9 @@ mod other_forms;
 mod overload;
 mod period;
 mod planned;
+mod range_aggregates;
 mod ranges;
+mod ranks;
 mod special;
 mod symbols;
 mod timeframe;
