@@ -6,10 +6,12 @@
 #![allow(dead_code, reason = "each bench target uses its part of this module")]
 
 pub mod floor;
+mod split_mix;
 
 use std::fmt::Write as _;
 
 use formulac::{Column, Compiler, Relation, Schema, Type};
+use split_mix::SplitMix;
 
 /// What reports name, so that a figure can be measured again.
 pub const SEED: u64 = 20_240_229;
@@ -186,25 +188,17 @@ fn alternatives(symbol: &str) -> &'static [&'static str] {
     }
 }
 
-/// SplitMix64.
+/// What expands patterns at random.
 #[derive(Clone, Debug)]
-pub struct Seeded(u64);
+pub struct Seeded(SplitMix);
 
 impl Seeded {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Self(SplitMix::new(seed))
     }
 
     fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
+        self.0.below(n)
     }
 
     /// The pattern with every `$symbol` replaced, again and again; what has become deep takes the first alternative.

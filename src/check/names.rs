@@ -211,12 +211,15 @@ fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key>
             of @ (Target::Column(_) | Target::Definition(_)) => Some(Key::Timeframe(of, ast.names[frame as usize])),
             _ => None,
         },
-        (Expr::Model, Target::Column(column)) => match reference(source, ast.span(body)).timeframe {
-            Some(frame) => Some(Key::Timeframe(Target::Column(column), frame)),
-            None => Some(Key::Column(column)),
-        },
-        (_, Target::Definition(definition)) => Some(Key::Definition(definition)),
-        (_, Target::Column(column)) => Some(Key::Column(column)),
+        (expr, of @ (Target::Column(_) | Target::Definition(_))) => {
+            let frame = matches!(expr, Expr::Model).then(|| reference(source, ast.span(body)).timeframe).flatten();
+            match (frame, of) {
+                (Some(frame), _) => Some(Key::Timeframe(of, frame)),
+                (None, Target::Definition(definition)) => Some(Key::Definition(definition)),
+                (None, Target::Column(column)) => Some(Key::Column(column)),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }

@@ -355,9 +355,21 @@ impl<'p> Emitter<'p> {
         self.read.clear();
         if (self.joined, self.passed_on) != (joined, passed_on) {
             (self.joined, self.passed_on) = (joined, passed_on);
-            let work = &mut *self.work;
-            work.known.drain(..).for_each(|column| work.columns[column as usize].name = None);
+            self.forget_names();
         }
+    }
+
+    /// From here on columns have their own names again.
+    pub fn end_renamed(&mut self) {
+        if !self.renamed.is_empty() {
+            self.renamed.clear();
+            self.forget_names();
+        }
+    }
+
+    fn forget_names(&mut self) {
+        let work = &mut *self.work;
+        work.known.drain(..).for_each(|column| work.columns[column as usize].name = None);
     }
 
     /// A column, by its place in the program.

@@ -8,6 +8,7 @@ mod cuts;
 mod equal;
 mod joins;
 mod lookups;
+mod made_of_keys;
 mod names;
 mod order;
 mod outputs;

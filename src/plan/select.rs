@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::joins::PassedOn;
 use super::outputs::Output;
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
@@ -141,7 +142,7 @@ impl Planner<'_> {
         kept.append(&mut select.items);
         select.items = kept;
         select.limit = self.spec.limit;
-        if self.spec.last || self.spec.limit.is_some() {
+        if self.is_ordered(stage) {
             select.order_by = self.order_keys(from);
         }
         select
@@ -173,11 +174,20 @@ impl Planner<'_> {
         let grouping = self.step.grouped && stage == self.stages.main;
         let filters: Vec<IrId> = self.roles.filter.filter(|_| stage == self.stages.filter).into_iter().collect();
         let tested: Vec<IrId> = self.roles.having.filter(|_| stage == self.stages.having).into_iter().collect();
-        let keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
+        let mut keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
+        if grouping {
+            let groups: Vec<IrId> = wanted.iter().map(|(_, id)| *id).chain(tested.iter().copied()).collect();
+            keys.extend(self.made_of_keys(&groups, &keys, stage));
+        }
         let joined = self.input.joined.filter(|_| stage == 0);
         let mut roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
+        if self.step.grouped && stage > self.stages.main {
+            // Of what the first select passed on only the keys are left, under the names that they have as outputs.
+            self.passed_on = PassedOn::default();
+            self.emitter.end_renamed();
+        }
         // Columns of several relations are told apart by those.
         self.emitter.read(joined.is_some(), stage > 0);
         self.emitter.qualifier =
@@ -259,6 +269,11 @@ impl Planner<'_> {
         };
         let clash = self.computed_in(read, stage).any(clashes);
         clash.then(|| self.emitter.name(from, Span::default()))
+    }
+
+    /// Whether this stratum gives its rows in the step's order.
+    pub(super) fn is_ordered(&self, stage: u32) -> bool {
+        stage == self.stages.last && (self.spec.last || self.spec.limit.is_some())
     }
 
     /// What a grouped step groups by.
