@@ -30,6 +30,9 @@ pub struct Function {
     pub window: Option<String>,
     pub over: Option<String>,
     pub framed: Option<String>,
+    pub rows: Option<String>,
+    pub gathered: Option<String>,
+    pub caution: String,
     pub lower: Option<String>,
     pub overloads: Vec<Overload>,
 }
@@ -78,6 +81,9 @@ const KEYS: &[&str] = &[
     "window",
     "over",
     "framed",
+    "rows",
+    "gathered",
+    "caution",
     "lower",
     "signature",
     "sql",
@@ -117,6 +123,8 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
             ("window", &function.window),
             ("over", &function.over),
             ("framed", &function.framed),
+            ("rows", &function.rows),
+            ("gathered", &function.gathered),
         ];
         for (key, named) in named {
             if let Some(named) = named.as_ref().filter(|n| !names.contains(n)) {
@@ -196,6 +204,9 @@ fn function(
         window: text("window", faults),
         over: text("over", faults),
         framed: text("framed", faults),
+        rows: text("rows", faults),
+        gathered: text("gathered", faults),
+        caution: text("caution", faults).unwrap_or_default(),
         lower,
         overloads,
     })
@@ -249,6 +260,7 @@ pub fn write(functions: &[Function]) -> String {
         };
         let (across, window) = (id(&function.across), id(&function.window));
         let (over, framed) = (id(&function.over), id(&function.framed));
+        let (rows, gathered) = (id(&function.rows), id(&function.gathered));
         let lower = function
             .lower
             .as_ref()
@@ -258,13 +270,14 @@ pub fn write(functions: &[Function]) -> String {
             out,
             "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, source: {source:?}, notes: {notes:?}, \
              args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, related: &{related:?}, unverified: {:?}, level: Level::{}, nulls: Nulls::{}, \
-             volatile: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
+             volatile: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, caution: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
              internal: {}, overloads: &[",
             function.unverified,
             capital(&function.level),
             capital(&function.nulls),
             function.volatile,
             function.empty,
+            function.caution,
             function.overloads.iter().map(|o| o.signature.needed()).min().unwrap_or(0),
             function.most(),
             function.overloads.iter().any(|o| o.signature.takes_literals()),

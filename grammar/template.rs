@@ -188,8 +188,12 @@ impl Reader<'_> {
         }
     }
 
+    fn peek(&self, symbol: &str) -> bool {
+        matches!(self.tokens.get(self.at), Some(Token::Symbol(s)) if *s == symbol)
+    }
+
     fn eat(&mut self, symbol: &str) -> bool {
-        let found = matches!(self.tokens.get(self.at), Some(Token::Symbol(s)) if *s == symbol);
+        let found = self.peek(symbol);
         self.at += usize::from(found);
         found
     }
@@ -351,8 +355,8 @@ impl Reader<'_> {
             Token::Symbol("(") => {
                 let list = self.list(")")?;
                 match list.as_slice() {
-                    // Brackets around an expression are put back by precedence; around a query they stay.
-                    [one] if !self.is_query(*one) => *one,
+                    // Brackets around an expression are put back by precedence; around a query and before an index they stay.
+                    [one] if !self.is_query(*one) && !self.peek("[") => *one,
                     [one] => self.add(Node::Paren(*one)),
                     _ => {
                         let inner = self.add(Node::List(list));

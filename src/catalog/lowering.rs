@@ -21,4 +21,14 @@ lowerings! {
     SumIfs "sum_ifs", CountIfs "count_ifs", AverageIfs "average_ifs", MinIfs "min_ifs", MaxIfs "max_ifs",
     Concat "concat", Offset "offset", PeriodOffset "period_offset", First "first", Last "last",
     Row "row", Rank "rank", OmniRank "omni_rank", PercentRank "percent_rank", Datedif "datedif", Date "date",
+    Nth "nth", Percentile "percentile", PercentileWithin "percentile_within", Quartile "quartile",
+    SumProduct "sum_product",
+}
+
+impl Lowering {
+    /// It takes the value at a place among all in their order.
+    #[allow(dead_code)]
+    pub fn is_ordered(self) -> bool {
+        matches!(self, Self::Nth | Self::Percentile | Self::PercentileWithin | Self::Quartile)
+    }
 }

@@ -146,6 +146,11 @@ pub struct Function {
     /// every dialect.
     pub(crate) over: Option<FunctionId>,
     pub(crate) framed: Option<FunctionId>,
+    /// What each row of a group gives, for dialects that lack the aggregate; that entry says how it is `gathered`.
+    pub(crate) rows: Option<FunctionId>,
+    pub(crate) gathered: Option<FunctionId>,
+    /// What its callers are warned of; empty for most.
+    pub caution: &'static str,
     pub(crate) lower: Option<Lowering>,
     /// The least number of arguments over all forms.
     pub(crate) least: usize,
@@ -228,6 +233,11 @@ pub(crate) fn find(name: &str) -> Option<FunctionId> {
         Some(slot) => Some(tables::NAMES[slot].1),
         None => find_spaced(name),
     }
+}
+
+/// The place of an entry that only the compiler calls.
+pub(crate) fn find_internal(entry: &Function) -> Option<FunctionId> {
+    entry.overloads.first().map(|o| owner(o.id))
 }
 
 /// A dotted name may have blanks around its dot.

@@ -18,6 +18,9 @@ impl Lower<'_> {
         if !self.check_count(function, call, span) {
             return self.error(span);
         }
+        if !function.caution.is_empty() {
+            self.caution(function, span);
+        }
         if let Some(today) = self.said_today(id, span) {
             return today;
         }
@@ -36,10 +39,22 @@ impl Lower<'_> {
         for expr in exprs {
             args.push(self.value(*expr));
         }
+        if function.level == Level::Aggregate && function.across.is_none() {
+            let node = self.aggregate(id, &args, false, span);
+            self.give_back(args);
+            return node;
+        }
         let id = function.across.filter(|_| function.level == Level::Aggregate).unwrap_or(id);
         let node = self.apply_checked(id, &args, span, function.name);
         self.give_back(args);
         node
+    }
+
+    /// The name means another thing elsewhere.
+    #[cold]
+    fn caution(&mut self, function: &Function, span: Span) {
+        let (what, instead) = function.caution.split_once(": ").unwrap_or((function.caution, ""));
+        self.report(Diagnostic::new(Code::NotAsInSheets, span, what).with_help(instead));
     }
 
     #[inline]
@@ -112,13 +127,12 @@ impl Lower<'_> {
             Some(_) => false,
             None => function.nulls != Nulls::Never,
         };
-        let first = self.program.args(args).first().copied();
         let volatile = operands.meta.volatile;
         let meta = Meta { ty: choice.ty, nullable, level: Level::Aggregate, keyed: true, volatile, span };
-        let window = function.window.zip(first).map(|(window, x)| self.window_form(window, x, span));
-        self.program.folded |= window.is_some();
+        // It stands before the aggregate, whose place it may take.
+        let other = self.other_aggregate(function, args, meta);
         let aggregate = self.program.add(Ir::Aggregate { overload: choice.overload, args, distinct }, meta);
-        self.program.window_forms.extend(window.map(|window| (aggregate, window)));
+        self.program.other_forms.extend(other.map(|other| (aggregate, other)));
         aggregate
     }
 
@@ -146,14 +160,6 @@ impl Lower<'_> {
         };
         self.report(diagnostic);
         self.error(span)
-    }
-
-    /// The aggregate as a window over each group, kept beside it for dialects that need it.
-    fn window_form(&mut self, function: FunctionId, x: IrId, span: Span) -> IrId {
-        let overload = catalog::get(function).overloads[0].id;
-        let meta = Meta { ty: Type::Float, nullable: true, level: Level::Row, keyed: false, volatile: false, span };
-        let call = self.add_all(|args| Ir::Apply { overload, args }, &[x], meta);
-        self.program.add(Ir::GroupWindow { call }, meta)
     }
 
     /// A call of an internal function whose arguments are known to fit.

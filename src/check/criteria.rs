@@ -156,7 +156,7 @@ impl Lower<'_> {
             Lowering::MinIfs => internal::MIN,
             Lowering::MaxIfs => internal::MAX,
             _ => match rows {
-                Some(over) => return self.window_aggregate(internal::COUNT_IF, condition, over, function, span),
+                Some(over) => return self.window_aggregate(internal::COUNT_IF, &[condition], over, function, span),
                 None => return self.aggregate(internal::COUNT_IF, &[condition], false, span),
             },
         };
@@ -202,7 +202,7 @@ impl Lower<'_> {
             }
             (false, false) => self.program.add(Ir::Case(arms), case),
         };
-        self.window_aggregate(aggregate, case, over, function, span)
+        self.window_aggregate(aggregate, &[case], over, function, span)
     }
 
     /// Pairs of a column and its criterion.

@@ -18,6 +18,8 @@ mod names;
 mod operands;
 mod operators;
 mod order;
+mod ordered;
+mod other_forms;
 mod overload;
 mod period;
 mod planned;

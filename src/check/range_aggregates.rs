@@ -122,7 +122,7 @@ impl Lower<'_> {
         let mut ranges: Vec<Option<(Over, Span)>> = Vec::with_capacity(args.len());
         let mut found: Option<(Over, ExprId)> = None;
         // Of several ranges each is aggregated by itself; conditions look at the rows of what they choose.
-        let alone = args.len() > 1 && matches!(function.lower, None | Some(Lowering::Count));
+        let alone = args.len() > 1 && function.across.is_some();
         let mut distinct = false;
         let mut failed = false;
         for arg in args {
@@ -168,10 +168,19 @@ impl Lower<'_> {
                         Some(_) => internal::COUNTA,
                         None => id,
                     };
-                    self.window_aggregate(id, x, over, function, span)
+                    self.window_aggregate(id, &[x], over, function, span)
                 }
+                // Of two columns beside each other.
+                _ if function.across.is_none() => self.window_aggregate(id, &values, over, function, span),
                 _ => self.several_ranges(id, &values, &ranges, distinct, span),
             },
+            (Some((over, _)), Some(Lowering::SumProduct)) => {
+                let product = self.product_of(function, &values, span);
+                self.window_aggregate(internal::SUM, &[product], over, function, span)
+            }
+            (Some((over, _)), Some(lowering)) if lowering.is_ordered() => {
+                self.ordered(lowering, function, &values, Some(over), span)
+            }
             (Some((over, _)), Some(lowering)) => self.conditional(lowering, function, args, &values, Some(over), span),
         };
         self.give_back(values);
@@ -210,7 +219,7 @@ impl Lower<'_> {
         let mut each = self.list();
         for (value, over) in values.iter().zip(ranges) {
             each.push(match over {
-                Some((over, at)) => self.window_aggregate(entry, *value, *over, function, *at),
+                Some((over, at)) => self.window_aggregate(entry, &[*value], *over, function, *at),
                 None => *value,
             });
         }
@@ -234,27 +243,28 @@ impl Lower<'_> {
         );
     }
 
-    /// An aggregate of the rows that a window sees.
+    /// An aggregate of the rows that a window sees; behind the values there may be constants.
     pub(super) fn window_aggregate(
         &mut self,
         id: FunctionId,
-        x: IrId,
+        values: &[IrId],
         over: Over,
         shown: &Function,
         span: Span,
     ) -> IrId {
         let function = catalog::get(id);
+        let Some(x) = values.first().copied() else { return self.error(span) };
         if self.is_error(x) || !self.may_look(shown.name, Some(x), span) {
             return self.error(span);
         }
-        self.alone(x);
+        values.iter().for_each(|value| self.alone(*value));
         let counts = function.nulls == Nulls::Never;
         let entry = match over {
             Over::Partition => function.over,
             _ => function.framed,
         };
-        let operands = self.operands(&[x], span);
-        let chosen = self.choose(entry.unwrap_or(id), &[x], &operands, shown.name);
+        let operands = self.operands(values, span);
+        let chosen = self.choose(entry.unwrap_or(id), values, &operands, shown.name);
         let Some(Chosen { args, choice, .. }) = chosen else { return self.error(span) };
         if self.is_null(x) {
             // Nothing but NULLs is as good as no rows.
@@ -265,10 +275,10 @@ impl Lower<'_> {
             };
         }
         let of = operands.meta;
-        let nullable = !counts && (self.program.meta(x).nullable || !over.holds_own_row());
+        let nullable = !counts && (function.nulls == Nulls::Always || of.nullable || !over.holds_own_row());
         let meta = Meta { ty: choice.ty, nullable, level: Level::Window, keyed: true, volatile: of.volatile, span };
         // It stands before the window, whose place it may take.
-        let other = if over == Over::Partition { self.other_form(id, x, meta) } else { None };
+        let other = if over == Over::Partition { self.other_window(id, values, meta) } else { None };
         let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
         let window = self.over(call, over, meta);
         self.program.other_forms.extend(other.map(|other| (window, other)));
@@ -279,46 +289,5 @@ impl Lower<'_> {
             }
             None => window,
         }
-    }
-
-    /// What a window of a window makes of all rows of a partition, where the dialect has no such aggregate: the largest of
-    /// the places that different values have, or the mean of the values in the middle.
-    fn other_form(&mut self, id: FunctionId, x: IrId, meta: Meta) -> Option<IrId> {
-        if !self.scope.strata || ![internal::COUNTUNIQUE, internal::MEDIAN].contains(&id) {
-            return None;
-        }
-        self.program.folded = true;
-        let span = meta.span;
-        let there = self.program.meta(x).nullable;
-        let number = Meta { ty: Type::Integer, nullable: false, ..meta };
-        let ranks = Over::Ranked { descending: false, apart: false, within: true };
-        let window = |pass: &mut Self, entry: FunctionId, arg: IrId, over: Over, meta: Meta| {
-            let overload = catalog::get(entry).overloads[0].id;
-            let call = pass.add_all(|args| Ir::Apply { overload, args }, &[arg], meta);
-            pass.over(call, over, meta)
-        };
-        if id == internal::COUNTUNIQUE {
-            let mut place = window(self, internal::DENSE_RANK, x, ranks, number);
-            if there {
-                let condition = Meta { ty: Type::Boolean, ..number };
-                let condition = self.program.add(Ir::IsNull { x, negated: true }, condition);
-                place = self.add_all(Ir::Case, &[condition, place], Meta { nullable: true, ..number });
-            }
-            let most = window(self, internal::MAX, place, Over::Partition, Meta { nullable: there, ..number });
-            if !there {
-                return Some(most);
-            }
-            let none = self.integer("0", span);
-            return Some(self.add_all(Ir::Coalesce, &[most, none], number));
-        }
-        let place = window(self, internal::ROW_NUMBER, x, ranks, number);
-        let count = window(self, internal::COUNTA, x, Over::Partition, number);
-        let is_middle = self.apply(internal::IS_MIDDLE, &[place, count], span);
-        let value = Meta { nullable: true, level: Level::Window, keyed: true, span, ..self.program.meta(x) };
-        let middle = self.add_all(Ir::Case, &[is_middle, x], value);
-        let operands = self.operands(&[middle], span);
-        let Chosen { args, choice, .. } = self.choose(internal::AVERAGE, &[middle], &operands, "MEDIAN")?;
-        let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
-        Some(self.over(call, Over::Partition, meta))
     }
 }

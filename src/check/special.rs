@@ -44,6 +44,10 @@ impl Lower<'_> {
             Lowering::PercentRank => self.lower_percent_rank(args, function, span),
             Lowering::Datedif => self.lower_datedif(args, span),
             Lowering::Date => self.lower_date(args, span),
+            Lowering::Nth | Lowering::Percentile | Lowering::PercentileWithin | Lowering::Quartile => {
+                self.lower_ordered(lowering, function, args, span)
+            }
+            Lowering::SumProduct => self.lower_sum_product(function, args, span),
             Lowering::SumIf
             | Lowering::CountIf
             | Lowering::AverageIf
@@ -69,6 +73,21 @@ impl Lower<'_> {
             return None;
         }
         Some(values)
+    }
+
+    /// The sum of the products of a row's values.
+    fn lower_sum_product(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let product = self.product_of(function, &values, span);
+        self.give_back(values);
+        self.aggregate(internal::SUM, &[product], false, span)
+    }
+
+    pub(super) fn product_of(&mut self, function: &'static Function, values: &[IrId], span: Span) -> IrId {
+        let Some((first, rest)) = values.split_first() else { return self.error(span) };
+        let times =
+            |pass: &mut Self, a: IrId, b: &IrId| pass.apply_checked(internal::MULTIPLY, &[a, *b], span, function.name);
+        rest.iter().fold(*first, |product, value| times(self, product, value))
     }
 
     fn lower_is_blank(&mut self, arg: ExprId, span: Span) -> IrId {

@@ -179,7 +179,10 @@ fn level_name(level: Level) -> &'static str {
 }
 
 fn nulls(function: &Function) -> &'static str {
+    let aggregates = function.level == Level::Aggregate;
     match function.nulls {
+        Nulls::Any if aggregates && function.empty.is_none() => "NULLs are skipped; of nothing it is NULL",
+        Nulls::Any if aggregates => "NULLs are skipped",
         Nulls::Any => "NULL when an argument is",
         Nulls::Always => "may be NULL",
         Nulls::Never => "never NULL",

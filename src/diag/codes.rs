@@ -173,7 +173,7 @@ codes! {
         Formula("C1 / C0 - 1") => Formula("SUM(amount) / COUNT(id)");
     NotBuiltYet "F0309" "not-built-yet" Error
         "A part of the language that this version reads and does not compile yet: refused by name, so that nothing is left out in silence."
-        Formula("STDEV(amount)") => Formula("AVERAGE(amount)");
+        Formula("VLOOKUP(amount, price, 1)") => Formula("AVERAGE(amount)");
     SeveralRelations "F0310" "several-relations" Error
         "Without `--from`, all names of a formula must come from one relation: there is no join here."
         Shown("SUM(orders.amount) / COUNT(customers.name)") => Shown("SUM(orders.amount)");
@@ -239,6 +239,9 @@ codes! {
     CriterionIgnoresCase "W0418" "criterion-ignores-case" Warning
         "A criterion text ignores case, as in spreadsheets: `COUNTIF(status, \"open\")` counts `Open` too, and so does `\"=open\"`. The condition `status = \"open\"` compares as the warehouse does, which minds case. Said where a criterion begins with `=`, and where one spec or file looks for the same text in a column both ways, so that two numbers would differ."
         Formula("SUMIF(status, \"=open\", amount)") => Formula("SUMIF(status, \"open\", amount)");
+    NotAsInSheets "W0419" "not-as-in-sheets" Warning
+        "The function bears a name that means something else in spreadsheets; here it means what Omni means by it. Write the name that says which one is meant."
+        Formula("COVAR(amount, price)") => Formula("COVARIANCE.S(amount, price)");
     BadRange "F0420" "bad-range" Error
         "A range of rows begins and ends with one name, or FIRST, LAST or OFFSET of it, and stands in an aggregate: `FIRST(x):x` are the rows so far, `OFFSET(x, -2):x` the last three, `x:x` all rows of the partition."
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):y)\n")

@@ -279,11 +279,7 @@ impl<'p> Emitter<'p> {
                 self.aggregate(id, overload, program.args(args), distinct, span)
             }
             Ir::Window { call, over } => self.window(call, program.over(over), span),
-            Ir::GroupWindow { call } => {
-                let x = self.work.sql[call.index()];
-                let partition = self.work.tree.slice(&self.windows.groups);
-                self.work.tree.add(Sql::Over { x, partition, order: Slice::default(), rows: None }, span)
-            }
+            Ir::GroupWindow { args, role } => self.group_window(program.args(args), role, span),
             // Where selects are planned, whoever joins the other row says where it is.
             Ir::Lookup { value, period } => self.in_period(value, self.program.periods[period as usize], *meta),
             Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Emitter;
 use super::period::Moved;
 use crate::catalog::{self, internal};
-use crate::ir::{Ir, IrId, Over, Place};
+use crate::ir::{GroupRole, Ir, IrId, Over, Place};
 use crate::span::Span;
 use crate::sql::{Slice, Sql, SqlId};
 use crate::types::Type;
@@ -49,6 +49,22 @@ impl Emitter<'_> {
             _ => None,
         };
         self.work.tree.add(Sql::Over { x, partition, order, rows }, span)
+    }
+
+    /// A window over the rows of each group.
+    pub(super) fn group_window(&mut self, args: &[IrId], role: GroupRole, span: Span) -> SqlId {
+        let Some((call, by)) = args.split_first() else { return self.unwritten(span) };
+        let x = self.work.sql[call.index()];
+        let mut partition = self.windows.groups.clone();
+        partition.extend(by.iter().map(|by| self.work.sql[by.index()]));
+        let mut order = Slice::default();
+        if let (GroupRole::Place { descending }, Some(value)) = (role, self.program.operands(*call).next()) {
+            let key = self.work.sql[value.index()];
+            let key = self.order_key(key, descending, self.program.meta(value).nullable);
+            order = self.work.tree.slice(&[key]);
+        }
+        let partition = self.work.tree.slice(&partition);
+        self.work.tree.add(Sql::Over { x, partition, order, rows: None }, span)
     }
 
     /// A window in the order of the call's argument.

@@ -75,9 +75,11 @@ pub enum Ir {
         call: IrId,
         over: OverId,
     },
-    /// A window over the rows of each group, before grouping: an aggregate where the dialect has none.
+    /// A window over the rows of each group, before grouping, for aggregates that the dialect lacks: a call, and for
+    /// some roles what it is parted by beside the groups.
     GroupWindow {
-        call: IrId,
+        args: Slice,
+        role: GroupRole,
     },
     /// The value of the row whose key of order is this row's, moved by a period.
     Lookup {
@@ -92,6 +94,34 @@ pub enum Ir {
         x: IrId,
         over: OverId,
     },
+}
+
+/// What a window over the rows of each group is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupRole {
+    /// It is the aggregate's value, the same in all rows.
+    Value,
+    /// The place of the row's value among those of its group, from the smallest or from the largest.
+    Place { descending: bool },
+    /// How many values the group has.
+    Count,
+    /// How often the row's value stands in its group.
+    Repeats,
+    /// The most often that any value of the group stands in it.
+    Most,
+}
+
+impl GroupRole {
+    /// What its column is called behind the name of what is computed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Value => "in_group",
+            Self::Place { .. } => "place",
+            Self::Count => "count",
+            Self::Repeats => "repeats",
+            Self::Most => "most",
+        }
+    }
 }
 
 /// Which rows a window call sees, and in which order.
@@ -277,9 +307,7 @@ pub struct Program {
     pub definitions: Vec<IrDefinition>,
     /// What lookups move their key by.
     pub periods: Vec<Period>,
-    /// Aggregates with the window that computes the same, for dialects without the aggregate.
-    pub window_forms: Vec<(IrId, IrId)>,
-    /// Windows with what computes the same of other windows, for dialects without the call.
+    /// Aggregates and windows with what computes the same of windows, for dialects without the call.
     pub other_forms: Vec<(IrId, IrId)>,
     /// Criteria texts: what they test, what they look for, and where they stand.
     pub criteria: Vec<(IrId, Slice, Span)>,
@@ -291,20 +319,8 @@ pub struct Program {
 
 impl Program {
     pub fn clear(&mut self) {
-        let Self {
-            nodes,
-            overs,
-            args,
-            texts,
-            columns,
-            definitions,
-            periods,
-            window_forms,
-            other_forms,
-            criteria,
-            folded,
-            order,
-        } = self;
+        let Self { nodes, overs, args, texts, columns, definitions, periods, other_forms, criteria, folded, order } =
+            self;
         nodes.clear();
         overs.clear();
         args.clear();
@@ -312,7 +328,6 @@ impl Program {
         columns.clear();
         definitions.clear();
         periods.clear();
-        window_forms.clear();
         other_forms.clear();
         criteria.clear();
         *folded = false;
@@ -458,6 +473,7 @@ impl Program {
             Ir::Apply { args, .. }
             | Ir::Aggregate { args, .. }
             | Ir::Case(args)
+            | Ir::GroupWindow { args, .. }
             | Ir::And(args)
             | Ir::Or(args)
             | Ir::Coalesce(args) => (None, self.args(args)),
@@ -466,7 +482,6 @@ impl Program {
             | Ir::IsNull { x, .. }
             | Ir::Window { call: x, .. }
             | Ir::Range { x, .. }
-            | Ir::GroupWindow { call: x }
             | Ir::Lookup { value: x, .. }
             | Ir::Distinct(x) => (Some(x), &[][..]),
             _ => (None, &[][..]),

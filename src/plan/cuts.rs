@@ -12,7 +12,7 @@ use super::spoken::spoken_name;
 use crate::catalog;
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};
-use crate::ir::{Ir, IrId, Over, Program};
+use crate::ir::{GroupRole, Ir, IrId, Over, Program};
 use crate::types::Level;
 
 /// Values that are computed once, under a name, by their node.
@@ -303,8 +303,16 @@ impl Inner<'_> {
                         }
                     }
                 }
-                Ir::GroupWindow { .. } => {
-                    let name = self.name("in_group", node, taken);
+                Ir::GroupWindow { args, role } => {
+                    let call = program.args(args).first().copied();
+                    let value =
+                        call.and_then(|call| program.operands(call).next()).filter(|_| role != GroupRole::Value);
+                    // What is put in order and counted is computed before.
+                    let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
+                    if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
+                        shared.cut(value, of, cuts, taken, |taken| self.name("value", value, taken));
+                    }
+                    let name = self.name(role.name(), node, taken);
                     cuts.insert(node, name);
                 }
                 Ir::Window { call, over } => {

@@ -93,7 +93,10 @@ impl Numbering<'_> {
                 text = format!("{:?}", program.over(over));
                 (15, 0)
             }
-            Ir::GroupWindow { .. } => (16, 0),
+            Ir::GroupWindow { role, .. } => {
+                text = format!("{role:?}");
+                (16, 0)
+            }
             Ir::Distinct(_) => (17, 0),
             Ir::Today(_) => (19, 0),
             Ir::Lookup { period, .. } => {

@@ -27,7 +27,6 @@ pub(crate) use planner::plan_step;
 pub(crate) use reach::used_definitions;
 pub(crate) use step::{InputColumn, JoinInput, JoinedInput, KeepColumns, StepInput, StepOutput, StepSpec};
 
-use crate::catalog::{self, internal};
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};
@@ -46,22 +45,16 @@ pub(crate) struct StepPlan<'p> {
     pub outputs: Vec<bool>,
 }
 
-/// Aggregates that the dialect lacks, as windows over each group whose one value is then taken; windows that it lacks, as
-/// others that make up the same.
-pub(crate) fn use_window_forms(program: &mut Program, dialect: Dialect) {
-    for (aggregate, window) in std::mem::take(&mut program.window_forms) {
-        let Ir::Aggregate { overload, .. } = program.node(aggregate) else { continue };
+/// Aggregates and windows that the dialect lacks, as what makes up the same.
+pub(crate) fn use_other_forms(program: &mut Program, dialect: Dialect) {
+    for (id, other) in std::mem::take(&mut program.other_forms) {
+        let call = match program.node(id) {
+            Ir::Window { call, .. } => program.node(call),
+            aggregate => aggregate,
+        };
+        let (Ir::Aggregate { overload, .. } | Ir::Apply { overload, .. }) = call else { continue };
         if matches!(dialect.cell(overload), Cell::Unsupported(_)) {
-            let args = program.add_args(&[window]);
-            let overload = catalog::get(internal::MAX).overloads[0].id;
-            program.replace(aggregate, Ir::Aggregate { overload, args, distinct: false });
-        }
-    }
-    for (window, other) in std::mem::take(&mut program.other_forms) {
-        let Ir::Window { call, .. } = program.node(window) else { continue };
-        let Ir::Apply { overload, .. } = program.node(call) else { continue };
-        if matches!(dialect.cell(overload), Cell::Unsupported(_)) {
-            program.replace(window, program.node(other));
+            program.replace(id, program.node(other));
         }
     }
 }

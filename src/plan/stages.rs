@@ -78,11 +78,10 @@ pub(super) fn stages(
         }
     }
     main = main.max(filter);
-    // A window over rows must see the filtered ones.
-    for id in nodes.iter().copied() {
-        if let Ir::GroupWindow { .. } = program.node(id) {
-            stage[id.index()] = stage[id.index()].max(filter);
-        }
+    // A window over rows must see the filtered ones, and what is made of it comes after.
+    for id in nodes.iter().copied().filter(|id| rows[id.index()]) {
+        let least = if let Ir::GroupWindow { .. } = program.node(id) { filter } else { 0 };
+        stage[id.index()] = stage[id.index()].max(need(&stage, id)).max(least);
     }
     if step.grouped {
         for id in nodes.iter().copied() {

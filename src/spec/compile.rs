@@ -23,7 +23,7 @@ use crate::ir::{Ir, Program};
 use crate::memory::Memory;
 use crate::parse;
 use crate::plan::{
-    CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, key_name, plan_step, use_window_forms,
+    CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, key_name, plan_step, use_other_forms,
 };
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -256,7 +256,7 @@ impl<'r> Run<'r> {
             strata: true,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
-        use_window_forms(program, options.dialect);
+        use_other_forms(program, options.dialect);
         check_unnamed(ast, &formulas, &mut found);
         let plan = plan_of(program, ast, &formulas, step);
         check_keys(&plan, &mut found);

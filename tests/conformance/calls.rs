@@ -18,6 +18,9 @@ pub struct Written {
     pub level: Level,
 }
 
+/// What came of a call in every dialect, or why it is refused.
+pub type InEach = Vec<(Dialect, Result<Written, String>)>;
+
 /// A call for each form and, where it takes a class of types, for each of these, as far as some dialect takes it.
 pub fn calls(function: &'static Function) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
@@ -117,6 +120,17 @@ impl Call {
     }
 }
 
+/// The query of a spec whose one definition is the formula, for aggregates that no expression computes.
+pub fn query(formula: &str, columns: &[(String, Type)], dialect: Dialect) -> Option<String> {
+    let relation = columns.iter().fold(Relation::new(TABLE), |r, (name, ty)| r.with(Column::new(name.as_str(), *ty)));
+    let formula = serde_json::Value::from(formula);
+    let spec = format!("model: answers\nfrom: {TABLE}\ndefinitions:\n  answer: {formula}\n");
+    let compiler = Compiler::builder().dialect(dialect).schema(Schema::new().with(relation)).build();
+    let compiled = compiler.compile_spec(&spec);
+    let refused = compiled.diagnostics().iter().any(|d| d.code().starts_with('F'));
+    compiled.query().filter(|_| !refused).map(str::to_owned)
+}
+
 pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect: Dialect) -> Result<Written, String> {
     let relation = Relation::new(TABLE).with(Column::new(ROW_ID, Type::Integer).nullable(false));
     let relation = columns.iter().fold(relation, |r, (name, ty)| r.with(Column::new(name.as_str(), *ty)));
@@ -132,12 +146,9 @@ pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect:
     Ok(Written { sql: definition.sql().to_owned(), level: definition.level() })
 }
 
-/// What becomes of a call in every dialect.
-type InEach = Vec<(Dialect, Result<Written, String>)>;
-
-/// The calls, each with what becomes of it.
+/// The calls, each with what becomes of it in every dialect.
 pub fn written(function: &'static Function) -> Vec<(Call, InEach)> {
-    let all = |call: &Call| Dialect::all().map(|d| (d, call.compile(d))).collect::<Vec<_>>();
+    let all = |call: &Call| Dialect::all().map(|d| (d, call.compile(d))).collect::<InEach>();
     let mut written = Vec::new();
     for call in calls(function) {
         let in_each = all(&call);

@@ -13,6 +13,8 @@ use crate::calls::written;
 use crate::case::{Case, CaseFile, Expected};
 use crate::engine::is_emulator;
 use crate::generated;
+use crate::spec_case::SpecCase;
+use crate::spec_cases;
 
 pub fn run() {
     let files = crate::function_cases::read_all();
@@ -37,7 +39,7 @@ fn matrix(files: &[CaseFile]) -> String {
         rows.insert((function.category, function.name), Dialect::all().map(|d| cell(function, file, d)).collect());
     }
     for file in files.iter().filter(|f| catalog::lookup(&f.function).is_none()) {
-        let cells = Dialect::all().map(|d| shown(file, d, true)).collect();
+        let cells = Dialect::all().map(|d| shown(facts(&file.cases), d, true)).collect();
         rows.insert(("operators and timeframes", &file.function), cells);
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -75,9 +77,14 @@ fn matrix(files: &[CaseFile]) -> String {
 
 /// The cell of a function of the catalogue.
 pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Dialect) -> Cell {
+    let takes_arguments = function.arity().1 != Some(0);
     if let Some(file) = file {
-        let takes = function.arity().1 != Some(0);
-        return shown(file, dialect, takes);
+        return shown(facts(&file.cases), dialect, takes_arguments);
+    }
+    // What no expression computes has the spec cases of its name.
+    let topics = spec_cases::read_all();
+    if let Some((_, _, cases)) = topics.iter().find(|(_, topic, _)| topic == function.name) {
+        return shown(spec_facts(cases), dialect, takes_arguments);
     }
     let forms = written(function);
     let compiles = forms.iter().any(|(_, each)| each.iter().any(|(d, result)| *d == dialect && result.is_ok()));
@@ -88,31 +95,57 @@ pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Diale
     }
 }
 
-fn shown(file: &CaseFile, dialect: Dialect, takes_arguments: bool) -> Cell {
-    let name = dialect.name();
-    let agree = |case: &&Case| !case.unsupported.contains_key(name) && !case.differs.contains_key(name);
-    let cases: Vec<&Case> = file.cases.iter().filter(|c| !matches!(c.expected, Expected::Refused(_))).collect();
-    let count = cases.iter().filter(|c| agree(c)).count();
-    if count == 0 {
-        return if cases.is_empty() { Cell::NoCase } else { Cell::Unsupported };
-    }
-    let some = |has: &dyn Fn(&Case) -> bool| cases.iter().filter(|c| agree(c)).any(|c| has(c));
-    let mut missing = Vec::new();
-    if !some(&|c| c.expected.values().any(|v| !v.is_null())) {
-        missing.push("value");
-    }
-    if takes_arguments && !some(&takes_null) {
-        missing.push("NULL");
-    }
-    if !some(&|c| c.edge) {
-        missing.push("edge");
-    }
-    Cell::Shown(count, missing)
+/// What a case shows.
+struct Facts<'c> {
+    /// The dialects where it is refused, or where the engine is known to answer otherwise.
+    not: Vec<&'c str>,
+    value: bool,
+    null: bool,
+    edge: bool,
 }
 
-/// A row has NULL among its arguments, or the formula writes it.
-fn takes_null(case: &Case) -> bool {
-    case.table.rows.iter().flatten().any(Json::is_null) || case.formula.contains("1/0")
+fn facts(cases: &[Case]) -> Vec<Facts<'_>> {
+    cases.iter().filter(|case| !matches!(case.expected, Expected::Refused(_))).map(facts_of).collect()
+}
+
+fn facts_of(case: &Case) -> Facts<'_> {
+    let Case { unsupported, differs, table, formula, expected, .. } = case;
+    let not = unsupported.keys().chain(differs.keys()).map(String::as_str).collect();
+    // A row has NULL among its arguments, or the formula writes it.
+    let null = table.rows.iter().flatten().any(Json::is_null) || formula.contains("1/0");
+    Facts { not, value: expected.values().any(|v| !v.is_null()), null, edge: case.edge }
+}
+
+fn spec_facts(cases: &[SpecCase]) -> Vec<Facts<'_>> {
+    cases.iter().filter(|case| case.refused.is_none() && case.later.is_none()).map(spec_facts_of).collect()
+}
+
+fn spec_facts_of(case: &SpecCase) -> Facts<'_> {
+    let SpecCase { unsupported, differs, tables, expected, .. } = case;
+    let not = unsupported.keys().chain(differs.keys()).map(String::as_str).collect();
+    let null = tables.iter().flat_map(|t| t.rows.iter().flatten()).any(Json::is_null);
+    Facts { not, value: expected.values().any(|v| !v.is_null()), null, edge: case.edge }
+}
+
+fn shown(cases: Vec<Facts<'_>>, dialect: Dialect, takes_arguments: bool) -> Cell {
+    if cases.is_empty() {
+        return Cell::NoCase;
+    }
+    let agree: Vec<&Facts<'_>> = cases.iter().filter(|case| !case.not.contains(&dialect.name())).collect();
+    if agree.is_empty() {
+        return Cell::Unsupported;
+    }
+    let mut missing = Vec::new();
+    if !agree.iter().any(|case| case.value) {
+        missing.push("value");
+    }
+    if takes_arguments && !agree.iter().any(|case| case.null) {
+        missing.push("NULL");
+    }
+    if !agree.iter().any(|case| case.edge) {
+        missing.push("edge");
+    }
+    Cell::Shown(agree.len(), missing)
 }
 
 impl Cell {

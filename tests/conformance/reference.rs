@@ -20,7 +20,12 @@ pub fn run() {
         let file = files.iter().find(|f| f.function == function.name);
         let name = file_name(function.name);
         let line = index.entry(function.category).or_default();
-        let _ = writeln!(line, "- [{}]({name}): {}", function.signature(), function.summary);
+        let also = if function.aliases.is_empty() {
+            String::new()
+        } else {
+            format!(" (also {})", function.aliases.join(", "))
+        };
+        let _ = writeln!(line, "- [{}]({name}){also}: {}", function.signature(), function.summary);
         pages.push((format!("reference/{name}"), page(function, file)));
     }
     let mut text = String::from(

@@ -20,13 +20,15 @@ pub struct SpecCase {
     pub tables: Vec<TestTable>,
     pub expected: Output,
     pub unordered: bool,
+    /// It shows what a function is known to be got wrong by.
+    pub edge: bool,
     /// No schema says the tables' columns.
     pub untyped: bool,
     pub refused: Option<String>,
     /// The code with which this version refuses what a later one builds; the rows are what it will give.
     pub later: Option<String>,
     pub unsupported: BTreeMap<String, String>,
-    differs: BTreeMap<String, Deviation<Output>>,
+    pub differs: BTreeMap<String, Deviation<Output>>,
 }
 
 /// The rows that must come out; the keys of the first row are the columns, in order.
@@ -34,6 +36,13 @@ pub struct SpecCase {
 pub struct Output {
     columns: Vec<String>,
     rows: Vec<Vec<Json>>,
+}
+
+impl Output {
+    /// Every value that must come out.
+    pub fn values(&self) -> impl Iterator<Item = &Json> {
+        self.rows.iter().flatten()
+    }
 }
 
 /// The group that the scoreboard shows, and its cases.
@@ -75,6 +84,7 @@ fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
         tables: tables.map_or(Ok(Vec::new()), |tables| read_tables(&tables))?,
         expected,
         unordered: truth(node, "unordered", map.take("unordered"))?,
+        edge: truth(node, "edge", map.take("edge"))?,
         untyped: truth(node, "untyped", map.take("untyped"))?,
         refused,
         later: map.take("later").map(|node| node.text().map(str::to_owned)).transpose()?,

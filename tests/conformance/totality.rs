@@ -10,7 +10,7 @@ use formulac::{Dialect, Level, Type};
 use serde_json::{Value as Json, json};
 
 use crate::batch::Batch;
-use crate::calls::{calls, compile};
+use crate::calls::{calls, compile, query as query_of};
 use crate::case::{ROW_ID, TABLE};
 use crate::engine::{Run, announce_missing, run_all};
 use crate::expect::{TestColumn, TestTable, neutral_type};
@@ -54,7 +54,14 @@ pub fn run() {
     for dialect in &dialects {
         let mut batch = Batch::default();
         for probe in &probes {
-            let Ok(written) = compile(&probe.formula, &probe.columns, probe.level, *dialect) else { continue };
+            let Ok(written) = compile(&probe.formula, &probe.columns, probe.level, *dialect) else {
+                let query = Some(probe).filter(|p| p.level == Level::Aggregate);
+                if let Some(query) = query.and_then(|p| query_of(&p.formula, &p.columns, *dialect)) {
+                    let place = batch.add(&query, &[table(probe).to_json()]);
+                    asked.push(Asked { probe, dialect: *dialect, sql: query, place });
+                }
+                continue;
+            };
             let group =
                 if written.level == Level::Aggregate { format!(" group by mod({ROW_ID}, 11)") } else { String::new() };
             let query = format!("select {} as answer from {TABLE}{group}", written.sql);

@@ -1,7 +1,6 @@
 """BigQuery's stand-in: the GoogleSQL reference evaluator (parser, analyzer and evaluator as WASM).
 
-It accepts more than BigQuery: PERCENTILE_CONT as a plain aggregate, pipe syntax, correlated
-subqueries of any kind. In this build PARSE_DATE and PARSE_TIMESTAMP reject %F.
+It accepts more than BigQuery, which bigquery_refusals.py refuses in its place. In this build PARSE_DATE and PARSE_TIMESTAMP reject %F.
 """
 import ctypes
 import datetime as dt
@@ -18,6 +17,7 @@ from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 from zetasql.wasi._pb2.zetasql.proto import options_pb2
 from zetasql.wasi._pb2.zetasql.public import type_pb2
 
+import bigquery_refusals
 from literals import literal, rows_of
 from values import to_json
 
@@ -132,6 +132,7 @@ class Engine:
         return self.call("EvaluateQuery", request, service.EvaluateQueryResponse)
 
     def query(self, sql):
+        bigquery_refusals.check(sql)
         if self.catalog is None:
             self.catalog = self.register(self.tables)
         answer = self.evaluate(sql.strip().rstrip(";"), self.catalog)

@@ -1,0 +1,109 @@
+//! LARGE and SMALL, PERCENTILE and QUARTILE: the value at a place among all in their order, which a constant says.
+
+use super::lower::Lower;
+use crate::ast::ExprId;
+use crate::catalog::{self, Function, FunctionId, Lowering, internal};
+use crate::ir::{Ir, IrId, Meta, Over};
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+impl Lower<'_> {
+    pub(super) fn lower_ordered(
+        &mut self,
+        lowering: Lowering,
+        function: &'static Function,
+        args: &[ExprId],
+        span: Span,
+    ) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let node = self.ordered(lowering, function, &values, None, span);
+        self.give_back(values);
+        node
+    }
+
+    /// The same of values that are lowered: over the rows of ranges, where they are given.
+    pub(super) fn ordered(
+        &mut self,
+        lowering: Lowering,
+        function: &'static Function,
+        values: &[IrId],
+        rows: Option<Over>,
+        span: Span,
+    ) -> IrId {
+        let [x, at] = *values else { return self.error(span) };
+        let (at, is_null) = (self.root_of(at), self.is_null(at));
+        let Some(number) = self.constant_number(at).or(is_null.then_some(f64::NAN)) else {
+            let param = function.overloads[0].params.get(1).map_or("", |p| p.name);
+            let of = self.source_text(self.program.meta(x).span);
+            let constant = match lowering {
+                Lowering::Nth => "2",
+                Lowering::Quartile => "1",
+                _ => "0.9",
+            };
+            let example = format!("{}({of}, {constant})", function.name);
+            return self.constant_expected(values[1], function.name, param, &example);
+        };
+        let own = catalog::find(function.name).unwrap_or(internal::PERCENTILE);
+        let (id, digits) = match lowering {
+            Lowering::Nth => (own, at_most(number.trunc(), 1.0, f64::from(i32::MAX))),
+            Lowering::Quartile => (internal::PERCENTILE, at_most(number.trunc() / 4.0, 0.0, 1.0)),
+            Lowering::PercentileWithin => (own, at_most(number, f64::MIN_POSITIVE, 1.0 - f64::EPSILON)),
+            _ => (own, at_most(number, 0.0, 1.0)),
+        };
+        // A number past the ends is an error in a spreadsheet. The call says what is wrong with its other arguments.
+        let outside = digits.is_none();
+        let digits = self.program.add_text(&digits.unwrap_or_else(|| "1".to_owned()));
+        // It is written as it stands, with no type of its own.
+        let place = self.program.add(Ir::Number(digits), Self::constant(Type::Integer, span));
+        let node = self.ordered_call(id, &[x, place], function, rows, span);
+        if !outside || self.is_error(node) {
+            return node;
+        }
+        self.program.folded = true;
+        let ty = self.program.meta(node).ty;
+        let null = Meta { nullable: true, level: Level::Row, keyed: true, ..Self::constant(ty, span) };
+        let null = self.program.add(Ir::Null, null);
+        self.ordered_call(internal::MAX, &[null], function, rows, span)
+    }
+
+    fn ordered_call(
+        &mut self,
+        id: FunctionId,
+        values: &[IrId],
+        function: &'static Function,
+        rows: Option<Over>,
+        span: Span,
+    ) -> IrId {
+        match rows {
+            Some(over) => self.window_aggregate(id, values, over, function, span),
+            None => self.aggregate(id, values, false, span),
+        }
+    }
+
+    /// Behind the names of definitions.
+    fn root_of(&self, mut id: IrId) -> IrId {
+        while let Ir::Definition(used) = self.program.node(id) {
+            id = self.program.definitions[used as usize].root;
+        }
+        id
+    }
+
+    /// A number that is written out, also as `25%` or `1/4`.
+    fn constant_number(&self, id: IrId) -> Option<f64> {
+        let literal = |id: IrId| match self.program.node(id) {
+            Ir::Number(digits) => self.program.text(digits).parse::<f64>().ok(),
+            _ => None,
+        };
+        let Ir::Apply { overload, args } = self.program.node(id) else { return literal(id) };
+        match (catalog::owner(overload), self.program.args(args)) {
+            (internal::PERCENT, [x]) => Some(literal(*x)? / 100.0),
+            (internal::DIVIDE, [a, b]) => Some(literal(*a)? / literal(*b)?),
+            _ => None,
+        }
+    }
+}
+
+/// The number in digits, where it is not past these ends.
+fn at_most(number: f64, least: f64, most: f64) -> Option<String> {
+    (least..=most).contains(&number).then(|| number.to_string())
+}

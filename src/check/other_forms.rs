@@ -1,0 +1,174 @@
+//! Aggregates that some dialects lack, computed otherwise: as a window whose one value is taken, or from what each row
+//! of a group gives, which its place among the others decides. The planner puts them in strata of their own.
+
+use super::lower::Lower;
+use super::overload::Chosen;
+use crate::catalog::{self, Function, FunctionId, internal};
+use crate::ir::{GroupRole, Ir, IrId, Meta, Over};
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+/// Where the rows are that belong together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// Those of a group, before grouping.
+    OfGroup,
+    /// Those of a partition, after it.
+    OfPartition,
+}
+
+/// What is known of a row, while it is put together.
+struct Known {
+    value: IrId,
+    rows: Rows,
+    span: Span,
+    /// How often the value stands in the group, where that is asked.
+    repeats: Option<IrId>,
+}
+
+impl Lower<'_> {
+    /// What computes an aggregate in dialects that lack it; none where every dialect has it.
+    pub(super) fn other_aggregate(
+        &mut self,
+        function: &'static Function,
+        args: crate::ir::Slice,
+        meta: Meta,
+    ) -> Option<IrId> {
+        if function.window.is_none() && function.rows.is_none() {
+            return None;
+        }
+        let args = self.program.args(args).to_vec();
+        self.program.folded = true;
+        if let Some(window) = function.window {
+            let row =
+                Meta { ty: meta.ty, nullable: true, level: Level::Row, keyed: false, volatile: false, span: meta.span };
+            let overload = catalog::get(window).overloads[0].id;
+            let call = self.add_all(|args| Ir::Apply { overload, args }, &args, row);
+            let value = self.group_window(&[call], GroupRole::Value, row);
+            return self.gathered(internal::MAX, value, meta);
+        }
+        let entry = catalog::get(function.rows?);
+        let row = self.row_of_many(function, entry, &args, Rows::OfGroup, meta.span)?;
+        self.gathered(entry.gathered?, row, meta)
+    }
+
+    /// What computes a window over all rows of a partition of other windows, where the dialect has no such call.
+    pub(super) fn other_window(&mut self, id: FunctionId, args: &[IrId], meta: Meta) -> Option<IrId> {
+        let function = catalog::get(id);
+        if !self.scope.strata || (function.rows.is_none() && id != internal::COUNTUNIQUE) {
+            return None;
+        }
+        self.program.folded = true;
+        if id == internal::COUNTUNIQUE {
+            return self.places_of_values(*args.first()?, meta);
+        }
+        let entry = catalog::get(function.rows?);
+        let row = self.row_of_many(function, entry, args, Rows::OfPartition, meta.span)?;
+        let operands = self.operands(&[row], meta.span);
+        let Chosen { args, choice, .. } = self.choose(entry.gathered?, &[row], &operands, function.name)?;
+        let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
+        Some(self.over(call, Over::Partition, meta))
+    }
+
+    fn gathered(&mut self, aggregate: FunctionId, row: IrId, meta: Meta) -> Option<IrId> {
+        let operands = self.operands(&[row], meta.span);
+        let Chosen { args, choice, .. } = self.choose(aggregate, &[row], &operands, "")?;
+        Some(self.program.add(Ir::Aggregate { overload: choice.overload, args, distinct: false }, meta))
+    }
+
+    /// What a row gives: the entry's parameters are the function's, or say what is to be known of the row.
+    fn row_of_many(
+        &mut self,
+        function: &Function,
+        entry: &'static Function,
+        args: &[IrId],
+        rows: Rows,
+        span: Span,
+    ) -> Option<IrId> {
+        let own = function.overloads.first()?.params;
+        let value = *args.first()?;
+        let mut known = Known { value, rows, span, repeats: None };
+        let mut taken = self.list();
+        for param in entry.overloads.first()?.params {
+            let given = own.iter().position(|p| p.name == param.name);
+            let arg = match given {
+                Some(at) => *args.get(at)?,
+                None => self.known_of_row(param.name, &mut known)?,
+            };
+            taken.push(arg);
+        }
+        let id = catalog::find_internal(entry)?;
+        let row = self.apply(id, &taken, span);
+        self.give_back(taken);
+        Some(row)
+    }
+
+    /// A window that tells of a row what the name says.
+    fn known_of_row(&mut self, name: &str, known: &mut Known) -> Option<IrId> {
+        let Known { value: x, rows, span, .. } = *known;
+        let level = if rows == Rows::OfGroup { Level::Row } else { Level::Window };
+        let keyed = rows == Rows::OfPartition;
+        let meta = Meta { ty: Type::Integer, nullable: false, level, keyed, volatile: false, span };
+        let descending = name == "place_down";
+        match (name, rows) {
+            ("place" | "place_down", Rows::OfGroup) => {
+                let call = self.call_of_row(internal::ROW_NUMBER, x, meta);
+                Some(self.group_window(&[call], GroupRole::Place { descending }, meta))
+            }
+            ("place" | "place_down", Rows::OfPartition) => {
+                let call = self.call_of_row(internal::ROW_NUMBER, x, meta);
+                Some(self.over(call, Over::Ranked { descending, apart: false, within: true }, meta))
+            }
+            ("count", Rows::OfGroup) => {
+                let call = self.call_of_row(internal::COUNTA, x, meta);
+                Some(self.group_window(&[call], GroupRole::Count, meta))
+            }
+            ("count", Rows::OfPartition) => {
+                let call = self.call_of_row(internal::COUNTA, x, meta);
+                Some(self.over(call, Over::Partition, meta))
+            }
+            ("repeats", Rows::OfGroup) => {
+                let call = self.call_of_row(internal::COUNTA, x, meta);
+                let same = self.apply(internal::SAME_VALUE, &[x], span);
+                known.repeats = Some(self.group_window(&[call, same], GroupRole::Repeats, meta));
+                known.repeats
+            }
+            ("most", Rows::OfGroup) => {
+                let repeats = known.repeats.or_else(|| self.known_of_row("repeats", known))?;
+                let call = self.call_of_row(internal::MAX, repeats, meta);
+                Some(self.group_window(&[call], GroupRole::Most, meta))
+            }
+            _ => None,
+        }
+    }
+
+    fn call_of_row(&mut self, entry: FunctionId, x: IrId, meta: Meta) -> IrId {
+        let overload = catalog::get(entry).overloads[0].id;
+        self.add_all(|args| Ir::Apply { overload, args }, &[x], meta)
+    }
+
+    fn group_window(&mut self, args: &[IrId], role: GroupRole, meta: Meta) -> IrId {
+        self.add_all(|args| Ir::GroupWindow { args, role }, args, meta)
+    }
+
+    /// How many values are different: the largest of the places that they have.
+    fn places_of_values(&mut self, x: IrId, meta: Meta) -> Option<IrId> {
+        let there = self.program.meta(x).nullable;
+        let number = Meta { ty: Type::Integer, nullable: false, ..meta };
+        let call = self.call_of_row(internal::DENSE_RANK, x, number);
+        let mut place = self.over(call, Over::Ranked { descending: false, apart: false, within: true }, number);
+        if there {
+            let condition = Meta { ty: Type::Boolean, ..number };
+            let condition = self.program.add(Ir::IsNull { x, negated: true }, condition);
+            place = self.add_all(Ir::Case, &[condition, place], Meta { nullable: true, ..number });
+        }
+        let most = Meta { nullable: there, ..number };
+        let call = self.call_of_row(internal::MAX, place, most);
+        let most = self.over(call, Over::Partition, most);
+        if !there {
+            return Some(most);
+        }
+        let none = self.integer("0", meta.span);
+        Some(self.add_all(Ir::Coalesce, &[most, none], number))
+    }
+}
