@@ -23,6 +23,7 @@ mod planned;
 mod ranges;
 mod special;
 mod symbols;
+mod texts;
 mod timeframe;
 mod today;
 mod unknown;

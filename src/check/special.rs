@@ -44,6 +44,8 @@ impl Lower<'_> {
             Lowering::PercentRank => self.lower_percent_rank(args, function, span),
             Lowering::Datedif => self.lower_datedif(args, span),
             Lowering::Date => self.lower_date(args, span),
+            Lowering::NumberValue => self.lower_number_value(args, span),
+            Lowering::DateValue => self.lower_date_value(args[0], span),
             Lowering::SumIf
             | Lowering::CountIf
             | Lowering::AverageIf

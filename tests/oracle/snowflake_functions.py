@@ -168,6 +168,10 @@ def factorial(number):
     return None if number is None else float(math.factorial(int(number)))
 
 
+def character(code):
+    return None if code is None else chr(code)
+
+
 TEXT, NUMBER = "VARCHAR", "INTEGER"
 FUNCTIONS = (
     ("_sf_date", date_to_char, [TEXT, TEXT], TEXT),
@@ -177,5 +181,6 @@ FUNCTIONS = (
     ("_sf_instr", regexp_instr, [TEXT, TEXT, NUMBER, NUMBER], NUMBER),
     ("_sf_count", regexp_count, [TEXT, TEXT, NUMBER, TEXT], NUMBER),
     ("_sf_add_months", add_months, [TEXT, "BIGINT"], TEXT),
+    ("_sf_chr", character, ["BIGINT"], TEXT),
     ("_sf_factorial", factorial, ["BIGINT"], "DOUBLE"),
 )

@@ -38,6 +38,12 @@ def as_text(expression):
     return exp.Cast(this=expression, to=exp.DataType.build("VARCHAR"))
 
 
+def as_integer(expression):
+    if isinstance(expression, exp.Cast):
+        return expression
+    return exp.Cast(this=expression, to=exp.DataType.build("INT"))
+
+
 def fails_when(condition, message, otherwise):
     failure = exp.If(this=condition, true=call("ERROR", text(message)))
     return exp.Case(ifs=[failure], default=otherwise)
@@ -73,6 +79,10 @@ def corrected(node):
         months = exp.Cast(this=node.expression, to=exp.DataType.build("INT"))
         moved = call("_sf_add_months", as_text(node.this), months)
         return exp.Cast(this=moved, to=exp.DataType.build("DATE"))
+    if isinstance(node, exp.Chr):       # it takes any number, the stand-in a small integer
+        return call("_sf_chr", *[as_integer(code) for code in node.expressions])
+    if isinstance(node, exp.Repeat):
+        node.set("times", as_integer(node.args["times"]))
     if isinstance(node, exp.Factorial):
         return call("_sf_factorial", node.this)
     if isinstance(node, exp.Anonymous) and node.name.upper() == "FACTORIAL":
