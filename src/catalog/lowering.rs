@@ -21,5 +21,5 @@ lowerings! {
     SumIfs "sum_ifs", CountIfs "count_ifs", AverageIfs "average_ifs", MinIfs "min_ifs", MaxIfs "max_ifs",
     Concat "concat", Offset "offset", PeriodOffset "period_offset", First "first", Last "last",
     Row "row", Rank "rank", OmniRank "omni_rank", PercentRank "percent_rank", Datedif "datedif", Date "date",
-    NumberValue "number_value", DateValue "date_value",
+    NumberValue "number_value", DateValue "date_value", Search "search", TextJoin "text_join", Regex "regex",
 }

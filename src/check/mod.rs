@@ -21,6 +21,7 @@ mod overload;
 mod period;
 mod planned;
 mod ranges;
+mod regex;
 mod special;
 mod symbols;
 mod texts;

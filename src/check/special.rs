@@ -46,6 +46,9 @@ impl Lower<'_> {
             Lowering::Date => self.lower_date(args, span),
             Lowering::NumberValue => self.lower_number_value(args, span),
             Lowering::DateValue => self.lower_date_value(args[0], span),
+            Lowering::Search => self.lower_search(args, span),
+            Lowering::TextJoin => self.lower_text_join(args, function, span),
+            Lowering::Regex => self.lower_regex(args, function, span),
             Lowering::SumIf
             | Lowering::CountIf
             | Lowering::AverageIf

@@ -267,6 +267,9 @@ codes! {
         "Joins are made one after the other, and the condition of each reads what is there by then."
         Spec("model: m\nfrom: a\njoins:\n  - {to: b, on: b.id = c.id, cardinality: many}\n  - {to: c, on: a.id = c.id, cardinality: many}\ndefinitions: x = b.x\n")
         => Spec("model: m\nfrom: a\njoins:\n  - {to: c, on: a.id = c.id, cardinality: many}\n  - {to: b, on: b.id = c.id, cardinality: many}\ndefinitions: x = b.x\n");
+    UnsupportedPattern "F0460" "unsupported-pattern" Error
+        "Warehouses read regular expressions differently. What all of them read alike may be used: characters, `.`, `[a-z]` and `[^a-z]`, `\\d`, `\\w`, `\\s` and their opposites (of ASCII), `*`, `+`, `?`, `{2}`, `{2,}`, `{2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a `\\` before a sign that is meant as such, and `(?i)` at the beginning to ignore case. A replacement names groups as `$1`."
+        Formula("REGEXMATCH(status, \"\\bopen\\b\")") => Formula("REGEXMATCH(status, \"(^|\\W)open($|\\W)\")");
     UnsupportedFunction "F0501" "unsupported-function" Error
         "This warehouse cannot compute the function in one expression; the message says why and what does."
         BigQuery("MEDIAN(amount)") => BigQuery("AVERAGE(amount)");

@@ -68,13 +68,15 @@ def corrected(node):
     if isinstance(node, exp.RegexpInstr):
         return call(
             "_sf_instr", node.this, node.expression, arg("position") or number(1),
-            arg("occurrence") or number(1),
+            arg("occurrence") or number(1), arg("parameters") or text("c"),
         )
     if isinstance(node, exp.RegexpCount):
         return call(
             "_sf_count", node.this, node.expression, arg("position") or number(1),
             arg("parameters") or text("c"),
         )
+    if isinstance(node, exp.ArrayToString) and isinstance(node.this, exp.ArrayConstructCompact):
+        return joined(node)
     if isinstance(node, exp.AddMonths):
         months = exp.Cast(this=node.expression, to=exp.DataType.build("INT"))
         moved = call("_sf_add_months", as_text(node.this), months)
@@ -96,6 +98,15 @@ def corrected(node):
         condition = outside(this=exp.Paren(this=value), expression=number(0))
         node.set("this", fails_when(condition, "Invalid floating point operation", value.copy()))
     return node
+
+
+def joined(node):
+    """ARRAY_TO_STRING(ARRAY_CONSTRUCT_COMPACT(...), d), which the stand-in refuses for columns."""
+    parts = [part.copy().transform(corrected) for part in node.this.expressions]
+    text_so_far = parts[0]
+    for part in parts[1:]:
+        text_so_far = call("_sf_join", text_so_far, part, node.expression.copy())
+    return exp.Coalesce(this=text_so_far, expressions=[text("")])
 
 
 def to_char(node):
