@@ -22,4 +22,5 @@ lowerings! {
     Concat "concat", Offset "offset", PeriodOffset "period_offset", First "first", Last "last",
     Row "row", Rank "rank", OmniRank "omni_rank", PercentRank "percent_rank", Datedif "datedif", Date "date",
     NumberValue "number_value", DateValue "date_value", Search "search", TextJoin "text_join", Regex "regex",
+    Text "text",
 }

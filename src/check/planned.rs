@@ -81,7 +81,6 @@ const LATER: &[&str] = &[
     "STDEV.S",
     "SUMPRODUCT",
     "TAN",
-    "TEXT",
     "TIME",
     "TRUNC",
     "VAR",

@@ -16,7 +16,7 @@ const PATTERNS: &str = "characters, `.`, `[a-z]`, `\\d \\w \\s`, `* + ? {2,5}`, 
                         sign that is meant as such, and `(?i)` at the beginning to ignore case";
 
 impl Lower<'_> {
-    fn text_literal(&mut self, text: &str, span: Span) -> IrId {
+    pub(super) fn text_literal(&mut self, text: &str, span: Span) -> IrId {
         let slice = self.program.add_text(text);
         self.program.add(Ir::Text(slice), Self::constant(Type::Text, span))
     }

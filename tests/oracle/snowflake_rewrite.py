@@ -19,7 +19,12 @@ def rewrite(sql, schema):
     tree = sqlglot.parse_one(sql, read="snowflake")
     snowflake_refusals.check(sql, tree)
     mark_division_scales(tree, sql, schema)
-    return tree.transform(corrected).sql("snowflake")
+    # operands first, so that what stands in a corrected call is corrected too
+    for node in reversed(list(tree.walk(bfs=True))):
+        new = corrected(node)
+        if new is not node:
+            node.replace(new)
+    return tree.sql("snowflake")
 
 
 def call(name, *arguments):
@@ -102,7 +107,7 @@ def corrected(node):
 
 def joined(node):
     """ARRAY_TO_STRING(ARRAY_CONSTRUCT_COMPACT(...), d), which the stand-in refuses for columns."""
-    parts = [part.copy().transform(corrected) for part in node.this.expressions]
+    parts = [part.copy() for part in node.this.expressions]
     text_so_far = parts[0]
     for part in parts[1:]:
         text_so_far = call("_sf_join", text_so_far, part, node.expression.copy())
