@@ -3,10 +3,10 @@
 mod builder;
 mod doc;
 mod faults;
-mod machine;
 mod reference;
 mod terminal;
 mod text;
+mod well_formed;
 
 use std::sync::Arc;
 
@@ -22,25 +22,11 @@ use crate::lex::{self, Mode, Token};
 use crate::limits::Limits;
 use crate::span::Span;
 
-macro_rules! generated {
-    ($name:ident) => {
-        #[allow(
-            clippy::all,
-            clippy::pedantic,
-            clippy::unwrap_used,
-            clippy::panic,
-            clippy::expect_used,
-            missing_docs,
-            unused
-        )]
-        #[allow(unused_qualifications, unreachable_pub, dead_code)]
-        mod $name {
-            include!(concat!(env!("OUT_DIR"), "/", stringify!($name), ".rs"));
-        }
-    };
+#[allow(clippy::all, clippy::pedantic, clippy::unwrap_used, clippy::panic, clippy::expect_used, missing_docs, unused)]
+#[allow(unused_qualifications, unreachable_pub, dead_code)]
+mod grammar {
+    include!(concat!(env!("OUT_DIR"), "/formula.rs"));
 }
-generated!(recovering);
-generated!(strict);
 
 /// A tree with the source that its spans point into.
 #[derive(Clone, Debug)]
@@ -93,6 +79,7 @@ pub(crate) struct Buffers {
     lexed: lex::Lexed,
     layout: lex::Layout,
     stacks: builder::Stacks,
+    levels: Vec<well_formed::Level>,
 }
 
 /// A part of a source that is made of several, such as the formulas of a spec.
@@ -126,7 +113,7 @@ pub(crate) fn parse_parts(
         );
         return;
     }
-    let Buffers { lexed, layout, stacks } = buffers;
+    let Buffers { lexed, layout, stacks, levels } = buffers;
     layout.clear();
     for (index, part) in parts.iter().enumerate() {
         lex::lex_part(source, part.span, lexed, diagnostics);
@@ -151,12 +138,12 @@ pub(crate) fn parse_parts(
     ast.reserve(layout.tokens.len(), layout.heads.len());
     let before = diagnostics.len();
     let mut builder = builder::Builder::new(source, &layout.heads, stacks, ast, diagnostics);
-    if strict::FileParser::new().parse(&mut builder, terminals(layout)).is_err() {
+    if well_formed::parse(&mut builder, &layout.tokens, levels).is_none() {
         // Something is wrong: the whole once more, by the parser that goes on after a fault.
         ast.clear();
         diagnostics.truncate(before);
         let mut builder = builder::Builder::new(source, &layout.heads, stacks, ast, diagnostics);
-        let result = recovering::FileParser::new().parse(&mut builder, terminals(layout));
+        let result = grammar::FileParser::new().parse(&mut builder, terminals(layout));
         if result.is_err() && !diagnostics.iter().any(Diagnostic::is_error) {
             // Recovery takes every stream that the layout pass makes; were one refused, it is said and not hidden.
             diagnostics.push(Diagnostic::new(
@@ -177,7 +164,29 @@ fn terminals(layout: &lex::Layout) -> impl Iterator<Item = (u32, Terminal, u32)>
 mod tests {
     use super::*;
 
-    /// What the strict parser reads, the recovering one reads alike.
+    use proptest::prelude::*;
+
+    type Read = Option<(Ast, Vec<Diagnostic>)>;
+
+    /// What the parser of well-formed texts and the one of the grammar make of a text, nothing where it refuses it, and
+    /// whether something in it is reported before either.
+    fn read(text: &str) -> (bool, Read, Read) {
+        let whole = Span::new(0, text.len() as u32);
+        let (mut lexed, mut layout, mut said) = Default::default();
+        lex::lex_part(text, whole, &mut lexed, &mut said);
+        let part = lex::Part { mode: Mode::File, name: None, index: 0 };
+        lex::layout_part(text, &lexed, part, &Limits::default(), &mut layout, &mut said);
+        layout.tokens.push((Token::Last, Span::new(whole.end, whole.end)));
+        let read = |parse: &dyn Fn(&mut builder::Builder<'_>) -> bool| {
+            let (mut stacks, mut ast, mut diagnostics) = Default::default();
+            let mut builder = builder::Builder::new(text, &layout.heads, &mut stacks, &mut ast, &mut diagnostics);
+            parse(&mut builder).then_some((ast, diagnostics))
+        };
+        let well_formed = read(&|b| well_formed::parse(b, &layout.tokens, &mut Vec::new()).is_some());
+        let by_grammar = read(&|b| grammar::FileParser::new().parse(b, terminals(&layout)).is_ok());
+        (said.iter().any(Diagnostic::is_error), well_formed, by_grammar)
+    }
+
     #[test]
     fn both_parsers_give_the_same_tree() {
         let texts = [
@@ -188,25 +197,28 @@ mod tests {
             "=a = b",
         ];
         for text in texts {
-            let whole = Span::new(0, text.len() as u32);
-            let (mut lexed, mut layout, mut diagnostics) = Default::default();
-            lex::lex_part(text, whole, &mut lexed, &mut diagnostics);
-            let part = lex::Part { mode: Mode::File, name: None, index: 0 };
-            lex::layout_part(text, &lexed, part, &Limits::default(), &mut layout, &mut diagnostics);
-            layout.tokens.push((Token::Last, Span::new(whole.end, whole.end)));
-            let read = |strictly: bool| {
-                let (mut stacks, mut ast, mut diagnostics) = Default::default();
-                let mut builder = builder::Builder::new(text, &layout.heads, &mut stacks, &mut ast, &mut diagnostics);
-                let tokens = terminals(&layout);
-                let read = if strictly {
-                    strict::FileParser::new().parse(&mut builder, tokens).is_ok()
-                } else {
-                    recovering::FileParser::new().parse(&mut builder, tokens).is_ok()
-                };
-                assert!(read, "{text}");
-                (ast, diagnostics)
-            };
-            assert_eq!(read(true), read(false), "{text}");
+            let (_, well_formed, by_grammar) = read(text);
+            assert!(well_formed.is_some(), "{text}");
+            assert_eq!(well_formed, by_grammar, "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever tokens stand in a row, sense or none.
+        #[test]
+        fn both_parsers_take_the_same_texts(words in prop::collection::vec(prop::sample::select(vec![
+            "a", "b", "view.f", "f(", "g(", "(", ")", ")", ",", "+", "-", "*", "^", "=", "!=", "==", "&", "%", ":", "[month]", "[", "]",
+            "'t'!", "A1", "B$2", "${v.x}", "1", "2.5", "\"t\"", "TRUE", ".", "!", "#", "@", "x =", "\n",
+        ]), 1..12)) {
+            let text = words.join(" ");
+            let (faulty, well_formed, by_grammar) = read(&text);
+            match (&well_formed, &by_grammar) {
+                // What the layout pass has reported already, the grammar takes in silence.
+                (None, Some((_, said))) => prop_assert!(faulty || said.iter().any(Diagnostic::is_error), "{}", text),
+                _ => prop_assert_eq!(well_formed, by_grammar, "{}", text),
+            }
         }
     }
 }
