@@ -92,46 +92,54 @@ impl Lower<'_> {
             number = self.apply_checked(internal::ROUND, &[value, places], span, "TEXT");
         }
         let rounded = number;
-        let signed_apart = !mask.prefix.is_empty() || mask.zeros != 1;
-        if signed_apart {
+        // The width of leading zeros counts a sign, which is therefore written apart.
+        let padded = mask.zeros > 1;
+        if padded {
             number = self.apply_checked(internal::ABS, &[number], span, "TEXT");
         }
-        for (entry, by, times) in
-            [(internal::MULTIPLY, "100", mask.percents), (internal::DIVIDE, "1000", mask.thousands)]
-        {
-            if times > 0 {
-                let by = self.integer(&format!("1{}", "0".repeat((by.len() - 1) * times as usize)), span);
+        for (entry, zeros) in [(internal::MULTIPLY, 2 * mask.percents), (internal::DIVIDE, 3 * mask.thousands)] {
+            if zeros > 0 {
+                let by = self.integer(&format!("1{}", "0".repeat(zeros as usize)), span);
                 number = self.apply_checked(entry, &[number, by], span, "TEXT");
             }
         }
         let mut text = if is_text {
             self.text_of(number)
         } else {
-            let spelled =
-                [mask.printf(whole && mask.decimals == 0), mask.to_char(), mask.braces(whole && mask.decimals == 0)];
+            let whole = whole && mask.decimals == 0;
             let mut given = vec![number];
+            let spelled = [mask.printf(whole), mask.to_char(), mask.braces(whole)];
             given.extend(spelled.iter().map(|text| self.text_literal(text, span)));
-            let entry = if whole && mask.decimals == 0 { internal::WHOLE_TEXT } else { internal::NUMBER_TEXT };
+            let entry = if whole { internal::WHOLE_TEXT } else { internal::NUMBER_TEXT };
             self.apply_checked(entry, &given, span, "TEXT")
         };
-        let leading = (mask.zeros == 0).then(|| "^0".to_owned());
-        for pattern in leading.into_iter().chain(mask.optional_decimals()) {
-            let pattern = self.text_literal(&pattern, span);
-            text = self.apply_checked(internal::TEXT_WITHOUT, &[text, pattern], span, "TEXT");
+        if let Some(pattern) = mask.optional_decimals() {
+            text = self.replaced_in(text, &pattern, "", span);
         }
-        if !mask.prefix.is_empty() {
-            let prefix = self.text_literal(&mask.prefix, span);
-            text = self.apply_checked(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
-        }
-        if signed_apart {
-            let sign = self.apply_checked(internal::SIGN_TEXT, &[rounded], span, "TEXT");
-            text = self.apply_checked(internal::TEXT_JOINED, &[sign, text], span, "TEXT");
+        if padded {
+            let mut around = self.apply_checked(internal::SIGN_TEXT, &[rounded], span, "TEXT");
+            if !mask.prefix.is_empty() {
+                let prefix = self.text_literal(&mask.prefix, span);
+                around = self.apply_checked(internal::TEXT_JOINED, &[around, prefix], span, "TEXT");
+            }
+            text = self.apply_checked(internal::TEXT_JOINED, &[around, text], span, "TEXT");
+        } else if mask.zeros == 0 || !mask.prefix.is_empty() {
+            // Behind the sign, in place of a zero that the mask does not ask for.
+            let pattern = if mask.zeros == 0 { "^(-?)0?" } else { "^(-?)" };
+            let new = format!("\\1{}", mask.prefix.replace('\\', "\\\\"));
+            text = self.replaced_in(text, pattern, &new, span);
         }
         if !mask.suffix.is_empty() {
             let suffix = self.text_literal(&mask.suffix, span);
             text = self.apply_checked(internal::TEXT_JOINED, &[text, suffix], span, "TEXT");
         }
         text
+    }
+
+    /// The text with the one match of a pattern replaced.
+    fn replaced_in(&mut self, text: IrId, pattern: &str, new: &str, span: Span) -> IrId {
+        let (pattern, new) = (self.text_literal(pattern, span), self.text_literal(new, span));
+        self.apply_checked(internal::TEXT_REPLACED, &[text, pattern, new], span, "TEXT")
     }
 
     /// One format for engines that have one for every part; for the others the parts joined.
@@ -183,8 +191,7 @@ impl Lower<'_> {
                 DatePart::Twelve => {
                     let hour = self.text_literal("HH12", span);
                     let hour = self.apply_checked(internal::PLAIN_DATE_TEXT, &[value, hour], span, "TEXT");
-                    let zero = self.text_literal("^0", span);
-                    texts.push(self.apply_checked(internal::TEXT_WITHOUT, &[hour, zero], span, "TEXT"));
+                    texts.push(self.replaced_in(hour, "^0", "", span));
                     continue;
                 }
                 DatePart::Month => internal::MONTH_NUM,

@@ -65,7 +65,7 @@ def number_to_char(value, mask):
     whole_mask, _, fraction_mask = rest.partition(".")
     places = sum(c in "90" for c in fraction_mask)
     number = decimal.Decimal(value).quantize(
-        decimal.Decimal(1).scaleb(-places), decimal.ROUND_HALF_UP, decimal.Context(prec=60)
+        decimal.Decimal(1).scaleb(-places), decimal.ROUND_HALF_UP, decimal.Context(prec=400)
     )
     negative = number < 0
     whole, _, fraction = format(abs(number), "f").partition(".")

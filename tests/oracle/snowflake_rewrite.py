@@ -43,8 +43,15 @@ def as_text(expression):
     return exp.Cast(this=expression, to=exp.DataType.build("VARCHAR"))
 
 
+# arguments that take any number, and whole ones in the stand-in
+WHOLE = {
+    exp.Left: ("expression",), exp.Right: ("expression",), exp.Repeat: ("times",),
+    exp.Substring: ("start", "length"), exp.StrPosition: ("position",),
+}
+
+
 def as_integer(expression):
-    if isinstance(expression, exp.Cast):
+    if isinstance(expression, (exp.Cast, exp.Literal)):
         return expression
     return exp.Cast(this=expression, to=exp.DataType.build("INT"))
 
@@ -86,10 +93,11 @@ def corrected(node):
         months = exp.Cast(this=node.expression, to=exp.DataType.build("INT"))
         moved = call("_sf_add_months", as_text(node.this), months)
         return exp.Cast(this=moved, to=exp.DataType.build("DATE"))
-    if isinstance(node, exp.Chr):       # it takes any number, the stand-in a small integer
+    for place in WHOLE.get(type(node), ()):
+        if arg(place) is not None:
+            node.set(place, as_integer(arg(place)))
+    if isinstance(node, exp.Chr):
         return call("_sf_chr", *[as_integer(code) for code in node.expressions])
-    if isinstance(node, exp.Repeat):
-        node.set("times", as_integer(node.args["times"]))
     if isinstance(node, exp.Factorial):
         return call("_sf_factorial", node.this)
     if isinstance(node, exp.Anonymous) and node.name.upper() == "FACTORIAL":
