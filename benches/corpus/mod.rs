@@ -368,6 +368,34 @@ pub fn spec(measures: usize) -> String {
     text
 }
 
+/// Specs as a team writes them, each different: measures of groups, then looks at other rows and months.
+pub fn specs(count: usize) -> Vec<String> {
+    let mut random = Seeded::new(SEED);
+    let mut spec = |number: usize| {
+        let mut text = format!(
+            "model: metrics_{number}\ndescription: Metrics number {number}.\nfrom: orders\nsteps:\n  - name: monthly\n    \
+             where: NOT(ISBLANK(order_date))\n    group_by: [region, month]\n    definitions: |\n      month = order_date[month]\n"
+        );
+        let measures = 4 + random.below(8);
+        for n in 0..measures {
+            let pattern = ["$measure", "$medium_measure", "$measure / $measure"][random.below(3)];
+            let _ = writeln!(text, "      /// Measure number {n}.\n      measure_{n} = {}", random.expanded(pattern));
+        }
+        text.push_str("  - name: growth\n    keep: all\n    order_by: month\n    definitions: |\n");
+        for n in 0..measures / 2 {
+            let formula = match random.below(4) {
+                0 => format!("PERIODOFFSET(measure_{n}, -1, \"month\")"),
+                1 => format!("measure_{n} / PERIODOFFSET(measure_{n}, -1, \"year\") - 1"),
+                2 => format!("AVERAGE(OFFSET(measure_{n}, -2):measure_{n})"),
+                _ => format!("measure_{n} / SUM(measure_{n}:measure_{n})"),
+            };
+            let _ = writeln!(text, "      look_{n} = {formula}");
+        }
+        text
+    };
+    (0..count).map(&mut spec).collect()
+}
+
 /// The columns that the formulas read.
 pub fn schema() -> Schema {
     let mut relation = Relation::new("orders");
