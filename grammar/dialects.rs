@@ -17,6 +17,7 @@ pub struct Dialect {
     max_bytes: i64,
     reserved: Vec<String>,
     backslash: bool,
+    raw: String,
     types: Vec<(String, String)>,
     literals: Vec<(String, String)>,
     facts: Vec<(String, Fact)>,
@@ -68,6 +69,7 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
         max_bytes: 0,
         reserved: Vec::new(),
         backslash: false,
+        raw: String::new(),
         types: Vec::new(),
         literals: Vec::new(),
         facts: Vec::new(),
@@ -115,6 +117,7 @@ fn dialect(
         max_bytes: parent.max_bytes,
         reserved: Vec::new(),
         backslash: parent.backslash,
+        raw: parent.raw.clone(),
         types: parent.types.clone(),
         literals: parent.literals.clone(),
         facts: parent.facts.clone(),
@@ -137,9 +140,10 @@ fn dialect(
     new.reserved.sort();
     new.reserved.dedup();
     if let Some(t) = section("strings") {
-        toml_file::unknown_keys(file, t, &["quote", "backslash"], faults);
+        toml_file::unknown_keys(file, t, &["quote", "backslash", "raw"], faults);
         new.text_backslash = by_backslash(file, t, "quote", faults).unwrap_or(new.text_backslash);
         new.backslash = toml_file::get(t, "backslash").and_then(|v| v.get_ref().as_bool()).unwrap_or(new.backslash);
+        new.raw = toml_file::text(file, t, "raw", faults).unwrap_or(&new.raw).to_owned();
     }
     for (key, into) in [("types", &mut new.types), ("literals", &mut new.literals)] {
         for (k, v) in section(key).into_iter().flatten() {
@@ -316,7 +320,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
             .collect();
         let _ = write!(
             out,
-            "DialectData {{ name: {:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, types: &{types:?}, facts: Facts {{ ",
+            "DialectData {{ name: {:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, raw: {:?}, types: &{types:?}, facts: Facts {{ ",
             dialect.name,
             dialect.quote.chars().next().unwrap_or('"'),
             dialect.quote_backslash,
@@ -327,6 +331,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
             crate::hash::slots(&dialect.reserved),
             lengths(&dialect.reserved),
             dialect.backslash,
+            dialect.raw,
         );
         for (name, fact) in &dialect.facts {
             let _ = match fact {

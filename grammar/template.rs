@@ -56,8 +56,8 @@ pub fn parse(text: &str, params: &[String]) -> Result<Vec<Node>, String> {
     Ok(reader.nodes)
 }
 
-const SYMBOLS: [&str; 19] =
-    ["<>", "<=", ">=", "||", "::", "!~", "~*", "(", ")", "[", "]", ",", "+", "-", "*", "/", "%", "<", ">"];
+const SYMBOLS: [&str; 20] =
+    ["#>>", "<>", "<=", ">=", "||", "::", "!~", "~*", "(", ")", "[", "]", ",", "+", "-", "*", "/", "%", "<", ">"];
 
 fn lex(text: &str) -> Result<Vec<Token>, String> {
     let chars: Vec<char> = text.chars().collect();
@@ -113,10 +113,10 @@ fn lex(text: &str) -> Result<Vec<Token>, String> {
             }
             tokens.push(Token::Word(chars[start..i].iter().collect()));
         } else {
-            let rest: String = chars[i..chars.len().min(i + 2)].iter().collect();
+            let rest: String = chars[i..chars.len().min(i + 3)].iter().collect();
             let symbol = SYMBOLS
                 .iter()
-                .chain(["=", "~", "&", "|", "#", "^"].iter())
+                .chain(["=", "~", "&", "|", "#", "^", ":"].iter())
                 .find(|s| rest.starts_with(**s))
                 .ok_or_else(|| format!("unexpected `{c}` in template"))?;
             tokens.push(Token::Symbol(symbol));
@@ -217,7 +217,7 @@ impl Reader<'_> {
             },
             Token::Symbol(s) => match *s {
                 "=" | "<>" | "<" | "<=" | ">" | ">=" => Some(((*s).to_owned(), 4)),
-                "||" | "~" | "~*" | "!~" | "&" | "|" | "#" | "^" => Some(((*s).to_owned(), 5)),
+                "||" | "~" | "~*" | "!~" | "#>>" | "&" | "|" | "#" | "^" => Some(((*s).to_owned(), 5)),
                 "+" | "-" => Some(((*s).to_owned(), 6)),
                 "*" | "/" | "%" => Some(((*s).to_owned(), 7)),
                 _ => None,
@@ -429,6 +429,15 @@ impl Reader<'_> {
         }
         if RESERVED.contains(&word.as_str()) {
             return Err(format!("unexpected `{word}` in template"));
+        }
+        // `lambda x: f(x)`, as DuckDB writes it.
+        if word == "lambda" {
+            let name = self.peek_word().ok_or("`lambda` without a name")?.to_owned();
+            self.at += 1;
+            self.want(":")?;
+            let head = self.add(Node::Word(format!("lambda {name}:")));
+            let body = self.expr(0)?;
+            return Ok(self.add(Node::Spaced(vec![head, body])));
         }
         if word != "interval" && self.eat("(") {
             if matches!(word.as_str(), "cast" | "safe_cast" | "try_cast") {

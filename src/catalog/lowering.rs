@@ -23,6 +23,8 @@ lowerings! {
     Row "row", Rank "rank", OmniRank "omni_rank", PercentRank "percent_rank", Datedif "datedif", Date "date",
     Nth "nth", Percentile "percentile", PercentileWithin "percentile_within", Quartile "quartile",
     SumProduct "sum_product",
+    NumberValue "number_value", DateValue "date_value", Search "search", TextJoin "text_join", Regex "regex",
+    Text "text",
 }
 
 impl Lowering {

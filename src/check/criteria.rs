@@ -394,7 +394,7 @@ impl Lower<'_> {
 
     /// A text in lower case. Letters beyond ASCII are left to the engine, which must fold the column's alike: the Σ that
     /// ends a word, say, is folded in more than one way.
-    fn lowered_text(&mut self, slice: Slice, constant: crate::ir::Meta) -> IrId {
+    pub(super) fn lowered_text(&mut self, slice: Slice, constant: crate::ir::Meta) -> IrId {
         let ascii = self.program.text(slice).is_ascii();
         let slice = if ascii { self.program.add_lowercase(slice) } else { slice };
         let text = self.program.add(Ir::Text(slice), constant);

@@ -41,6 +41,14 @@ impl Infer<'_> {
                 self.work.calendar = Some(before.unwrap_or(wanted));
                 self.signature(function, args)
             }
+            Some(Lowering::Text) => {
+                let mask = args.get(1).and_then(|mask| text_value(self.ast, self.source, *mask));
+                let of_dates = mask.as_deref().is_some_and(super::mask::is_of_dates);
+                if let Some(value) = args.first() {
+                    self.require(*value, if of_dates { Term::Temporal } else { Term::Type(Type::Number) });
+                }
+                Term::Type(Type::Text)
+            }
             Some(Lowering::Distinct) => args.first().map_or(Term::Any, |a| self.term(*a)),
             _ => self.signature(function, args),
         }

@@ -181,6 +181,10 @@ impl Lower<'_> {
             (Some((over, _)), Some(lowering)) if lowering.is_ordered() => {
                 self.ordered(lowering, function, &values, Some(over), span)
             }
+            (Some(_), Some(Lowering::TextJoin)) => {
+                let message = format!("`{}` joins the rows of a group, not those of a range", function.name);
+                self.bad_range(span, &message, "join the texts in a step with `group_by`, and read them in the next")
+            }
             (Some((over, _)), Some(lowering)) => self.conditional(lowering, function, args, &values, Some(over), span),
         };
         self.give_back(values);

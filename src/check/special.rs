@@ -48,6 +48,12 @@ impl Lower<'_> {
                 self.lower_ordered(lowering, function, args, span)
             }
             Lowering::SumProduct => self.lower_sum_product(function, args, span),
+            Lowering::NumberValue => self.lower_number_value(args, span),
+            Lowering::DateValue => self.lower_date_value(args[0], span),
+            Lowering::Search => self.lower_search(args, span),
+            Lowering::TextJoin => self.lower_text_join(args, function, span),
+            Lowering::Text => self.lower_text(args, span),
+            Lowering::Regex => self.lower_regex(args, function, span),
             Lowering::SumIf
             | Lowering::CountIf
             | Lowering::AverageIf

@@ -278,6 +278,12 @@ codes! {
         "Joins are made one after the other, and the condition of each reads what is there by then."
         Spec("model: m\nfrom: a\njoins:\n  - {to: b, on: b.id = c.id, cardinality: many}\n  - {to: c, on: a.id = c.id, cardinality: many}\ndefinitions: x = b.x\n")
         => Spec("model: m\nfrom: a\njoins:\n  - {to: c, on: a.id = c.id, cardinality: many}\n  - {to: b, on: b.id = c.id, cardinality: many}\ndefinitions: x = b.x\n");
+    UnsupportedPattern "F0460" "unsupported-pattern" Error
+        "Warehouses read regular expressions differently. What all of them read alike may be used: characters, `.`, `[a-z]` and `[^a-z]`, `\\d`, `\\w`, `\\s` and their opposites (of ASCII), `*`, `+`, `?`, `{2}`, `{2,}`, `{2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a `\\` before a sign that is meant as such, and `(?i)` at the beginning to ignore case. A replacement names groups as `$1`."
+        Formula("REGEXMATCH(status, \"\\bopen\\b\")") => Formula("REGEXMATCH(status, \"(^|\\W)open($|\\W)\")");
+    UnsupportedMask "F0461" "unsupported-mask" Error
+        "TEXT writes numbers with `0`, `#`, `,` between thousands or behind the digits to divide by 1000, `.` and `%`, and dates with `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`; `mm` beside hours or seconds are minutes. Signs such as `$`, `-`, `/` and blanks stand for themselves, other text stands in quotes, which are doubled in a formula."
+        Formula("TEXT(amount, \"0.00E+00\")") => Formula("TEXT(amount, \"#,##0.00\")");
     UnsupportedFunction "F0501" "unsupported-function" Error
         "This warehouse cannot compute the function in one expression; the message says why and what does."
         BigQuery("MEDIAN(amount)") => BigQuery("AVERAGE(amount)");

@@ -105,6 +105,8 @@ pub(crate) struct DialectData {
     /// By the low bits of the first letter: a bit for each length that a reserved word has.
     pub reserved_lengths: [u32; 32],
     pub backslash: bool,
+    /// What stands before a text whose backslashes are no escapes; empty where there is no such thing.
+    pub raw: &'static str,
     pub types: &'static [&'static str],
     pub facts: Facts,
     pub literals: Literals,

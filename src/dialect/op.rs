@@ -53,6 +53,7 @@ operators! {
     Match "~" 5,
     MatchIgnoreCase "~*" 5,
     NoMatch "!~" 5,
+    PathText "#>>" 5,
     BitAnd "&" 5,
     BitOr "|" 5,
     Hash "#" 5,

@@ -143,6 +143,13 @@ impl Dialect {
 
     pub(crate) fn push_text(self, out: &mut String, value: &str) {
         let data = self.0;
+        if !data.raw.is_empty() && is_plainly_raw(value) {
+            out.push_str(data.raw);
+            out.push('\'');
+            out.push_str(value);
+            out.push('\'');
+            return;
+        }
         out.push('\'');
         if !value.bytes().any(|b| ESCAPED[b as usize]) {
             out.push_str(value);
@@ -162,4 +169,10 @@ impl Dialect {
         }
         out.push('\'');
     }
+}
+
+/// Whether a text has backslashes, which read better as they are, and nothing else that a raw literal could not hold.
+fn is_plainly_raw(value: &str) -> bool {
+    let escaped = |b: &u8| ESCAPED[*b as usize];
+    !value.ends_with('\\') && value.contains('\\') && value.bytes().filter(escaped).all(|b| b == b'\\')
 }

@@ -153,7 +153,13 @@ impl Emitter<'_> {
                 }
                 self.work.tree.add(Sql::Call { name, args }, span)
             }
-            Part::Binary { op, left, right } => tree.add(Sql::Binary { op, left: at(left), right: at(right) }, span),
+            Part::Binary { op, left, right } => {
+                let (left, right) = (at(left), at(right));
+                match self.sum_of_literals(op, left, right) {
+                    Some(sum) => self.work.tree.text(span, |out| out.push_str(&sum.to_string())),
+                    None => self.work.tree.add(Sql::Binary { op, left, right }, span),
+                }
+            }
             Part::Not(x) => tree.add(Sql::Not(at(x)), span),
             Part::Negative(x) => tree.add(Sql::Negative(at(x)), span),
             Part::Postfix { op, x } => tree.add(Sql::Postfix { op, x: at(x) }, span),
@@ -203,6 +209,19 @@ impl Emitter<'_> {
                 || tree.args(args).iter().any(|other| tree.node(*other) == tree.node(default)))
         {
             tree.args[(args.first + at) as usize] = value;
+        }
+    }
+
+    /// `{start} - 1` of a literal start is a number that nobody needs to work out.
+    fn sum_of_literals(&self, op: Op, left: SqlId, right: SqlId) -> Option<u64> {
+        let number = |id: SqlId| match *self.work.tree.node(id) {
+            Sql::Text { first, len } => self.work.tree.str(first, len).parse::<u64>().ok(),
+            _ => None,
+        };
+        match op {
+            Op::Add => number(left)?.checked_add(number(right)?),
+            Op::Subtract => number(left)?.checked_sub(number(right)?),
+            _ => None,
         }
     }
 

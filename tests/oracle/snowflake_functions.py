@@ -65,7 +65,7 @@ def number_to_char(value, mask):
     whole_mask, _, fraction_mask = rest.partition(".")
     places = sum(c in "90" for c in fraction_mask)
     number = decimal.Decimal(value).quantize(
-        decimal.Decimal(1).scaleb(-places), decimal.ROUND_HALF_UP, decimal.Context(prec=60)
+        decimal.Decimal(1).scaleb(-places), decimal.ROUND_HALF_UP, decimal.Context(prec=400)
     )
     negative = number < 0
     whole, _, fraction = format(abs(number), "f").partition(".")
@@ -118,7 +118,8 @@ def matches(text, pattern, position, parameters):
 def regexp_replace(text, pattern, replacement, position, occurrence, parameters):
     if text is None or pattern is None or replacement is None:
         return None
-    replacement = re.sub(r"\\(\d)", r"\\g<\1>", replacement)
+    # `\1` is a group and `\\` a backslash, of which the second does not begin a group
+    replacement = re.sub(r"\\\\|\\(\d)", lambda m: f"\\g<{m[1]}>" if m[1] else m[0], replacement)
     met = 0
 
     def one(match):
@@ -139,10 +140,10 @@ def regexp_substr(text, pattern, position, occurrence, parameters, group):
     return found[occurrence - 1].group(group if group >= 0 else int("e" in (parameters or "")))
 
 
-def regexp_instr(text, pattern, position, occurrence):
+def regexp_instr(text, pattern, position, occurrence, parameters):
     if text is None or pattern is None:
         return None
-    found = matches(text, pattern, position, "c")
+    found = matches(text, pattern, position, parameters)
     return found[occurrence - 1].start() + position if len(found) >= occurrence else 0
 
 
@@ -168,14 +169,26 @@ def factorial(number):
     return None if number is None else float(math.factorial(int(number)))
 
 
+def join(left, right, delimiter):
+    if left is None or right is None:
+        return right if left is None else left
+    return left + delimiter + right
+
+
+def character(code):
+    return None if code is None else chr(code)
+
+
 TEXT, NUMBER = "VARCHAR", "INTEGER"
 FUNCTIONS = (
     ("_sf_date", date_to_char, [TEXT, TEXT], TEXT),
     ("_sf_number", number_to_char, [TEXT, TEXT], TEXT),
     ("_sf_replace", regexp_replace, [TEXT, TEXT, TEXT, NUMBER, NUMBER, TEXT], TEXT),
     ("_sf_substr", regexp_substr, [TEXT, TEXT, NUMBER, NUMBER, TEXT, NUMBER], TEXT),
-    ("_sf_instr", regexp_instr, [TEXT, TEXT, NUMBER, NUMBER], NUMBER),
+    ("_sf_instr", regexp_instr, [TEXT, TEXT, NUMBER, NUMBER, TEXT], NUMBER),
     ("_sf_count", regexp_count, [TEXT, TEXT, NUMBER, TEXT], NUMBER),
     ("_sf_add_months", add_months, [TEXT, "BIGINT"], TEXT),
+    ("_sf_join", join, [TEXT, TEXT, TEXT], TEXT),
+    ("_sf_chr", character, ["BIGINT"], TEXT),
     ("_sf_factorial", factorial, ["BIGINT"], "DOUBLE"),
 )

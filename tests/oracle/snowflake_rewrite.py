@@ -19,7 +19,12 @@ def rewrite(sql, schema):
     tree = sqlglot.parse_one(sql, read="snowflake")
     snowflake_refusals.check(sql, tree)
     mark_division_scales(tree, sql, schema)
-    return tree.transform(corrected).sql("snowflake")
+    # operands first, so that what stands in a corrected call is corrected too
+    for node in reversed(list(tree.walk(bfs=True))):
+        new = corrected(node)
+        if new is not node:
+            node.replace(new)
+    return tree.sql("snowflake")
 
 
 def call(name, *arguments):
@@ -36,6 +41,19 @@ def text(value):
 
 def as_text(expression):
     return exp.Cast(this=expression, to=exp.DataType.build("VARCHAR"))
+
+
+# arguments that take any number, and whole ones in the stand-in
+WHOLE = {
+    exp.Left: ("expression",), exp.Right: ("expression",), exp.Repeat: ("times",),
+    exp.Substring: ("start", "length"), exp.StrPosition: ("position",),
+}
+
+
+def as_integer(expression):
+    if isinstance(expression, (exp.Cast, exp.Literal)):
+        return expression
+    return exp.Cast(this=expression, to=exp.DataType.build("INT"))
 
 
 def fails_when(condition, message, otherwise):
@@ -62,17 +80,24 @@ def corrected(node):
     if isinstance(node, exp.RegexpInstr):
         return call(
             "_sf_instr", node.this, node.expression, arg("position") or number(1),
-            arg("occurrence") or number(1),
+            arg("occurrence") or number(1), arg("parameters") or text("c"),
         )
     if isinstance(node, exp.RegexpCount):
         return call(
             "_sf_count", node.this, node.expression, arg("position") or number(1),
             arg("parameters") or text("c"),
         )
+    if isinstance(node, exp.ArrayToString) and isinstance(node.this, exp.ArrayConstructCompact):
+        return joined(node)
     if isinstance(node, exp.AddMonths):
         months = exp.Cast(this=node.expression, to=exp.DataType.build("INT"))
         moved = call("_sf_add_months", as_text(node.this), months)
         return exp.Cast(this=moved, to=exp.DataType.build("DATE"))
+    for place in WHOLE.get(type(node), ()):
+        if arg(place) is not None:
+            node.set(place, as_integer(arg(place)))
+    if isinstance(node, exp.Chr):
+        return call("_sf_chr", *[as_integer(code) for code in node.expressions])
     if isinstance(node, exp.Factorial):
         return call("_sf_factorial", node.this)
     if isinstance(node, exp.Anonymous) and node.name.upper() == "FACTORIAL":
@@ -86,6 +111,15 @@ def corrected(node):
         condition = outside(this=exp.Paren(this=value), expression=number(0))
         node.set("this", fails_when(condition, "Invalid floating point operation", value.copy()))
     return node
+
+
+def joined(node):
+    """ARRAY_TO_STRING(ARRAY_CONSTRUCT_COMPACT(...), d), which the stand-in refuses for columns."""
+    parts = [part.copy() for part in node.this.expressions]
+    text_so_far = parts[0]
+    for part in parts[1:]:
+        text_so_far = call("_sf_join", text_so_far, part, node.expression.copy())
+    return exp.Coalesce(this=text_so_far, expressions=[text("")])
 
 
 def to_char(node):

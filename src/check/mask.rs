@@ -1,0 +1,485 @@
+//! Masks of TEXT, as `#,##0.00` and `yyyy-mm-dd`: read when a formula is compiled, so that what is not known is an error
+//! there and not a text nobody wanted.
+
+use std::ops::Range;
+
+/// The most digits behind the point, and zeros before it.
+const MOST_DECIMALS: u32 = 9;
+const MOST_ZEROS: u32 = 15;
+/// The digits before the point that engines are asked to write.
+const WHOLE_DIGITS: u32 = 18;
+
+/// How a number is written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct NumberMask {
+    pub prefix: String,
+    pub suffix: String,
+    /// Digits that are written in any case before and behind the point.
+    pub zeros: u32,
+    pub decimal_zeros: u32,
+    /// The most digits behind the point.
+    pub decimals: u32,
+    /// Thousands are set apart.
+    pub grouped: bool,
+    /// How often it is multiplied by 100, and divided by 1000.
+    pub percents: u32,
+    pub thousands: u32,
+}
+
+/// A part of a date or time.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum DatePart {
+    Year4,
+    Year2,
+    MonthName,
+    MonthShort,
+    Month2,
+    Month,
+    DayName,
+    DayShort,
+    Day2,
+    Day,
+    Hour2,
+    Hour,
+    /// Of a clock with twelve hours.
+    Twelve2,
+    Twelve,
+    Minute2,
+    Second2,
+    AmPm,
+    Literal(String),
+}
+
+/// Why a mask is refused: the place in it, and what is wrong there.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Refused {
+    pub at: Range<usize>,
+    pub why: String,
+}
+
+fn refused<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused { at, why: why.into() })
+}
+
+/// A sign that stands for itself without quotes.
+fn is_bare(c: char) -> bool {
+    " $€£¥-+/():!^&'~{}<>=".contains(c) || (!c.is_ascii() && !c.is_alphanumeric())
+}
+
+/// What stands in quotes or behind a backslash, and where it ends; none when neither begins here.
+fn quoted(mask: &str, at: usize) -> Option<Result<(String, usize), Refused>> {
+    let rest = mask.get(at..)?;
+    if let Some(rest) = rest.strip_prefix('"') {
+        return Some(match rest.split_once('"') {
+            Some((inner, _)) => Ok((inner.to_owned(), at + inner.len() + 2)),
+            None => refused(at..at + 1, "this quote is not closed"),
+        });
+    }
+    let rest = rest.strip_prefix('\\')?;
+    Some(match rest.chars().next() {
+        Some(c) => Ok((c.to_string(), at + 1 + c.len_utf8())),
+        None => refused(at..at + 1, "a backslash stands before the sign that is meant as such"),
+    })
+}
+
+/// Whether a mask is one of dates: it has letters of them outside quotes.
+pub(super) fn is_of_dates(mask: &str) -> bool {
+    let mut at = 0;
+    while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
+        at = match quoted(mask, at) {
+            Some(Ok((_, next))) => next,
+            Some(Err(_)) => return false,
+            None if "ymdhsYMDHS".contains(c) => return true,
+            None => at + c.len_utf8(),
+        };
+    }
+    false
+}
+
+/// Where a number's mask is being read.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Before,
+    Whole,
+    Decimals,
+    After,
+}
+
+pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
+    let mut out = NumberMask::default();
+    let (mut place, mut at, mut digits, mut commas) = (Place::Before, 0, 0u32, 0u32);
+    while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
+        let here = at..at + c.len_utf8();
+        let literal = match quoted(mask, at) {
+            Some(text) => {
+                let (text, next) = text?;
+                at = next;
+                text
+            }
+            None => {
+                at = here.end;
+                match c {
+                    '0' | '#' | '.' if place == Place::After => {
+                        return refused(here, "digits stand together, with nothing between them");
+                    }
+                    '0' | '#' if place == Place::Decimals => {
+                        out.decimals += 1;
+                        out.decimal_zeros = if c == '0' { out.decimals } else { out.decimal_zeros };
+                        if out.decimals > MOST_DECIMALS {
+                            return refused(here, format!("at most {MOST_DECIMALS} digits stand behind the point"));
+                        }
+                        continue;
+                    }
+                    '0' | '#' => {
+                        place = Place::Whole;
+                        out.grouped |= commas > 0;
+                        commas = 0;
+                        digits += 1;
+                        out.zeros += u32::from(c == '0' || out.zeros > 0);
+                        if out.zeros > MOST_ZEROS {
+                            return refused(here, format!("at most {MOST_ZEROS} zeros stand before the point"));
+                        }
+                        continue;
+                    }
+                    ',' if matches!(place, Place::Whole | Place::Decimals) => {
+                        commas += 1;
+                        continue;
+                    }
+                    '.' if place != Place::Decimals => {
+                        place = Place::Decimals;
+                        continue;
+                    }
+                    '%' => {
+                        out.percents += 1;
+                        "%".to_owned()
+                    }
+                    c if is_bare(c) => c.to_string(),
+                    ';' => return refused(here, "one form serves all numbers; write others with IF"),
+                    'E' | 'e' => return refused(here, "exponents are not written"),
+                    '[' => return refused(here, "colours, conditions and elapsed times are not known"),
+                    '?' | '*' | '_' => return refused(here, "columns of a sheet are not known"),
+                    c if c.is_alphabetic() => return refused(here, "letters stand in quotes"),
+                    _ => return refused(here, "this is no sign of a number's mask; put it in quotes"),
+                }
+            }
+        };
+        match place {
+            Place::Before => out.prefix.push_str(&literal),
+            _ => {
+                place = Place::After;
+                out.suffix.push_str(&literal);
+            }
+        }
+    }
+    out.thousands = commas;
+    if digits == 0 && out.decimals == 0 {
+        return refused(0..mask.len(), "it has no digit, `0` or `#`");
+    }
+    if out.grouped && out.zeros > 1 {
+        return refused(0..mask.len(), "leading zeros and thousands do not go together");
+    }
+    if out.percents > 2 || out.thousands > 4 {
+        return refused(0..mask.len(), "it moves the point too far");
+    }
+    Ok(out)
+}
+
+pub(super) fn date(mask: &str) -> Result<Vec<DatePart>, Refused> {
+    /// Letters as they stand, before it is known what `m` and `h` mean.
+    enum Run {
+        Letters(char, usize, Range<usize>),
+        AmPm,
+        Literal(String),
+    }
+    let mut runs: Vec<Run> = Vec::new();
+    let mut at = 0;
+    while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
+        let rest = mask.get(at..).unwrap_or_default();
+        if let Some(text) = quoted(mask, at) {
+            let (text, next) = text?;
+            runs.push(Run::Literal(text));
+            at = next;
+        } else if rest.get(..5).is_some_and(|five| five.eq_ignore_ascii_case("am/pm")) {
+            runs.push(Run::AmPm);
+            at += 5;
+        } else if "ymdhs".contains(c.to_ascii_lowercase()) {
+            let count = rest.chars().take_while(|other| other.eq_ignore_ascii_case(&c)).count();
+            runs.push(Run::Letters(c.to_ascii_lowercase(), count, at..at + count));
+            at += count;
+        } else if is_bare(c) || matches!(c, '.' | ',') {
+            runs.push(Run::Literal(c.to_string()));
+            at += c.len_utf8();
+        } else {
+            let here = at..at + c.len_utf8();
+            return match c {
+                '0' | '#' => refused(here, "digits are of numbers; fractions of seconds are not written"),
+                '[' => refused(here, "colours, countries and elapsed times are not known"),
+                'q' | 'Q' => refused(here, "a quarter is written as `\"Q\" & QUARTER(date)`"),
+                c if c.is_alphabetic() => refused(here, "letters that are no part of a date stand in quotes"),
+                _ => refused(here, "this is no sign of a date's mask; put it in quotes"),
+            };
+        }
+    }
+    let letters = |run: Option<&Run>, wanted: char| matches!(run, Some(Run::Letters(c, ..)) if *c == wanted);
+    let twelve = runs.iter().any(|run| matches!(run, Run::AmPm));
+    let timed = |index: usize| {
+        let is_part = |run: &&Run| !matches!(run, Run::Literal(_));
+        let before = runs.iter().take(index).rev().find(is_part);
+        let after = runs.iter().skip(index + 1).find(is_part);
+        letters(before, 'h') || letters(after, 's')
+    };
+    let mut parts: Vec<DatePart> = Vec::new();
+    for (index, run) in runs.iter().enumerate() {
+        let part = match run {
+            Run::Literal(text) => match parts.last_mut() {
+                Some(DatePart::Literal(before)) => {
+                    before.push_str(text);
+                    continue;
+                }
+                _ => DatePart::Literal(text.clone()),
+            },
+            Run::AmPm => DatePart::AmPm,
+            Run::Letters(c, count, at) => match (c, count) {
+                ('y', 1 | 2) => DatePart::Year2,
+                ('y', 3 | 4) => DatePart::Year4,
+                ('m', 2) if timed(index) => DatePart::Minute2,
+                ('m', 1) if timed(index) => return refused(at.clone(), "minutes have two digits, `mm`"),
+                ('m', 1) => DatePart::Month,
+                ('m', 2) => DatePart::Month2,
+                ('m', 3) => DatePart::MonthShort,
+                ('m', 4) => DatePart::MonthName,
+                ('d', 1) => DatePart::Day,
+                ('d', 2) => DatePart::Day2,
+                ('d', 3) => DatePart::DayShort,
+                ('d', 4) => DatePart::DayName,
+                ('h', 1) if twelve => DatePart::Twelve,
+                ('h', 2) if twelve => DatePart::Twelve2,
+                ('h', 1) => DatePart::Hour,
+                ('h', 2) => DatePart::Hour2,
+                ('s', 2) => DatePart::Second2,
+                ('s', 1) => return refused(at.clone(), "seconds have two digits, `ss`"),
+                _ => return refused(at.clone(), "no part of a date has so many letters"),
+            },
+        };
+        parts.push(part);
+    }
+    if parts.iter().all(|part| matches!(part, DatePart::Literal(_))) {
+        return refused(0..mask.len(), "it has no part of a date");
+    }
+    Ok(parts)
+}
+
+impl NumberMask {
+    /// Digits with groups for engines with TO_CHAR: `FM999,990.00`.
+    pub fn to_char(&self) -> String {
+        let mut out = String::from("FM");
+        for place in (0..WHOLE_DIGITS).rev() {
+            out.push(if place < self.zeros.max(1) { '0' } else { '9' });
+            if self.grouped && place > 0 && place % 3 == 0 {
+                out.push(',');
+            }
+        }
+        if self.decimals > 0 {
+            out.push('.');
+            out.extend(std::iter::repeat_n('0', self.decimals as usize));
+        }
+        out
+    }
+
+    /// The width of a number with leading zeros, `0` before it; nothing where there are none.
+    fn padded(&self) -> String {
+        let behind = if self.decimals > 0 { self.decimals + 1 } else { 0 };
+        if self.zeros > 1 { format!("0{}", self.zeros + behind) } else { String::new() }
+    }
+
+    /// As C's printf, with `'` for groups: `%'.2f`, or `%'d` of whole numbers.
+    pub fn printf(&self, whole: bool) -> String {
+        let group = if self.grouped { "'" } else { "" };
+        let padded = self.padded();
+        if whole { format!("%{group}{padded}d") } else { format!("%{group}{padded}.{}f", self.decimals) }
+    }
+
+    /// As Python's format: `{:,.2f}`, or `{:,d}` of whole numbers.
+    pub fn braces(&self, whole: bool) -> String {
+        let group = if self.grouped { "," } else { "" };
+        let padded = self.padded();
+        if whole { format!("{{:{padded}{group}d}}") } else { format!("{{:{padded}{group}.{}f}}", self.decimals) }
+    }
+
+    /// What is taken from the end, where digits behind the point may be left out.
+    pub fn optional_decimals(&self) -> Option<String> {
+        let optional = self.decimals.checked_sub(self.decimal_zeros).filter(|n| *n > 0)?;
+        let point = if self.decimal_zeros == 0 { "\\.?" } else { "" };
+        Some(format!("{point}0{{1,{optional}}}$"))
+    }
+}
+
+impl DatePart {
+    /// Of the time of day.
+    pub fn is_of_clock(&self) -> bool {
+        use DatePart::{AmPm, Hour, Hour2, Minute2, Second2, Twelve, Twelve2};
+        matches!(self, Hour | Hour2 | Twelve | Twelve2 | Minute2 | Second2 | AmPm)
+    }
+
+    /// As C's strftime.
+    pub fn strftime(&self, out: &mut String) {
+        out.push_str(match self {
+            Self::Year4 => "%Y",
+            Self::Year2 => "%y",
+            Self::MonthName => "%B",
+            Self::MonthShort => "%b",
+            Self::Month2 => "%m",
+            Self::Month => "%-m",
+            Self::DayName => "%A",
+            Self::DayShort => "%a",
+            Self::Day2 => "%d",
+            Self::Day => "%-d",
+            Self::Hour2 => "%H",
+            Self::Hour => "%-H",
+            Self::Twelve2 => "%I",
+            Self::Twelve => "%-I",
+            Self::Minute2 => "%M",
+            Self::Second2 => "%S",
+            Self::AmPm => "%p",
+            Self::Literal(text) => {
+                out.push_str(&text.replace('%', "%%"));
+                return;
+            }
+        });
+    }
+
+    /// As TO_CHAR of Postgres and Oracle, `FM` before what has no leading zeros or blanks.
+    pub fn to_char(&self, out: &mut String) {
+        out.push_str(match self {
+            Self::MonthName => "FMMonth",
+            Self::MonthShort => "Mon",
+            Self::Month => "FMMM",
+            Self::DayName => "FMDay",
+            Self::DayShort => "Dy",
+            Self::Day => "FMDD",
+            Self::Hour => "FMHH24",
+            Self::Twelve => "FMHH12",
+            Self::Literal(text) => return push_literal(out, text, "\\\""),
+            other => other.plain().unwrap_or_default(),
+        });
+    }
+
+    /// As TO_CHAR without `FM` and names of days; none for what that cannot write.
+    pub fn plain(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Year4 => "YYYY",
+            Self::Year2 => "YY",
+            Self::MonthName => "MMMM",
+            Self::MonthShort => "MON",
+            Self::Month2 => "MM",
+            Self::DayShort => "DY",
+            Self::Day2 => "DD",
+            Self::Hour2 => "HH24",
+            Self::Twelve2 => "HH12",
+            Self::Minute2 => "MI",
+            Self::Second2 => "SS",
+            Self::AmPm => "AM",
+            _ => return None,
+        })
+    }
+
+    /// The same with literals; none for what it cannot write.
+    pub fn plain_to_char(&self, out: &mut String) -> Option<()> {
+        match self {
+            Self::Literal(text) if text.contains('"') => return None,
+            Self::Literal(text) => push_literal(out, text, ""),
+            part => out.push_str(part.plain()?),
+        }
+        Some(())
+    }
+}
+
+/// A literal of TO_CHAR: bare where no letter of it could be a part of a date.
+fn push_literal(out: &mut String, text: &str, quote: &str) {
+    if text.chars().all(|c| matches!(c, ' ' | '-' | '/' | ':' | '.' | ',')) {
+        out.push_str(text);
+        return;
+    }
+    out.push('"');
+    out.push_str(&text.replace('\\', "\\\\").replace('"', quote));
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        for (mask, to_char, printf, braces) in [
+            ("0", "FM999999999999999990", "%.0f", "{:.0f}"),
+            ("#,##0.00", "FM999,999,999,999,999,990.00", "%'.2f", "{:,.2f}"),
+            ("$0.0#", "FM999999999999999990.00", "%.2f", "{:.2f}"),
+            ("00000", "FM999999999999900000", "%05.0f", "{:05.0f}"),
+            ("000.0", "FM999999999999999000.0", "%05.1f", "{:05.1f}"),
+        ] {
+            let read = number(mask).unwrap();
+            let spelled = (read.to_char(), read.printf(false), read.braces(false));
+            assert_eq!(spelled, (to_char.into(), printf.into(), braces.into()), "{mask}");
+        }
+        assert_eq!(number("0.0 0").unwrap_err().at, 4..5);
+        let read = number("-#,,.0\" Mio\"%").unwrap();
+        assert_eq!((read.prefix.as_str(), read.suffix.as_str(), read.thousands, read.percents), ("-", " Mio%", 2, 1));
+    }
+
+    #[test]
+    fn optional_digits() {
+        for (mask, pattern) in [("0.00", None), ("0.0#", Some("0{1,1}$")), ("#.##", Some("\\.?0{1,2}$"))] {
+            assert_eq!(number(mask).unwrap().optional_decimals().as_deref(), pattern, "{mask}");
+        }
+    }
+
+    #[test]
+    fn dates() {
+        let spelled = |mask: &str| {
+            let (mut strftime, mut to_char) = (String::new(), String::new());
+            for part in date(mask).unwrap() {
+                part.strftime(&mut strftime);
+                part.to_char(&mut to_char);
+            }
+            (strftime, to_char)
+        };
+        for (mask, strftime, to_char) in [
+            ("YYYY-MM-DD", "%Y-%m-%d", "YYYY-MM-DD"),
+            ("mmmm d, yyyy", "%B %-d, %Y", "FMMonth FMDD, YYYY"),
+            ("hh:mm:ss", "%H:%M:%S", "HH24:MI:SS"),
+            ("h:mm am/pm", "%-I:%M %p", "FMHH12:MI AM"),
+            ("mm:ss", "%M:%S", "MI:SS"),
+            ("m/d/yy h:mm", "%-m/%-d/%y %-H:%M", "FMMM/FMDD/YY FMHH24:MI"),
+            ("dddd\"%\"", "%A%%", "FMDay\"%\""),
+        ] {
+            assert_eq!(spelled(mask), (strftime.into(), to_char.into()), "{mask}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for mask in [
+            "",
+            "abc",
+            "0;0",
+            "0.0E+0",
+            "[Red]0",
+            "0-0",
+            "_0",
+            "*0",
+            "0,000",
+            "0.0000000000",
+            "\"0",
+            "0\\",
+            "?0",
+            "0%%%",
+        ] {
+            assert!(number(mask).is_err(), "{mask}");
+        }
+        for mask in ["mmmmm", "yyyyy", "q", "[h]", "s", "h:m", "ss.000", "T", "\"d", "-"] {
+            assert!(date(mask).is_err(), "{mask}");
+        }
+        assert!(is_of_dates("\\T yy") && !is_of_dates("\"dm\"0"));
+    }
+}

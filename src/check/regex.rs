@@ -1,0 +1,654 @@
+//! Regular expressions that mean the same in every warehouse: read once, and written as each kind of engine wants them.
+//!
+//! What engines read differently is refused with the list of what may be used, so that a pattern that compiles gives the
+//! same answer everywhere. One pass over the pattern, with a stack of open groups.
+
+use std::ops::Range;
+
+/// The most that a counted repetition may ask for, alone and around others; some engines refuse more.
+const MOST_REPEATS: u32 = 255;
+/// The longest pattern, in characters.
+const MOST_CHARACTERS: usize = 1000;
+
+/// A pattern in the spellings of the engines.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Pattern {
+    /// RE2, Perl's syntax without what backtracks.
+    pub re2: String,
+    /// RE2, with groups behind the first that do not capture.
+    pub re2_first: String,
+    /// Extended regular expressions of POSIX, to which flags are given apart.
+    pub ere: String,
+    /// Postgres' advanced regular expressions.
+    pub are: String,
+    /// `(?i)` stands at the beginning.
+    pub ignore_case: bool,
+    /// The number that each group has in `ere`, where all groups count.
+    pub groups: Vec<u32>,
+    /// The first group may take no part in a match.
+    pub first_optional: bool,
+    /// Some text of no characters is a match.
+    pub matches_empty: bool,
+    /// Alternatives of which engines prefer different ones.
+    pub ambiguous: Option<Range<usize>>,
+}
+
+/// Why a pattern is refused: the place in it, and what is wrong there.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Refused {
+    pub at: Range<usize>,
+    pub why: String,
+}
+
+/// What stands before a quantifier: one character, class or group.
+#[derive(Clone, Debug, Default)]
+struct Piece {
+    least: u32,
+    /// The length of every match, where they are alike.
+    length: Option<u32>,
+    literal: Option<char>,
+    /// The product of the counted repetitions in it.
+    repeats: u32,
+    /// It stands for a place and cannot be repeated.
+    anchor: bool,
+    /// It has been repeated already.
+    repeated: bool,
+    /// The groups in it.
+    groups: Range<usize>,
+}
+
+/// One alternative.
+#[derive(Clone, Debug)]
+struct Branch {
+    least: u32,
+    length: Option<u32>,
+    /// What it spells, when it is nothing but characters.
+    literal: Option<String>,
+    first: Option<char>,
+    repeats: u32,
+}
+
+impl Branch {
+    const NEW: Self = Self { least: 0, length: Some(0), literal: Some(String::new()), first: None, repeats: 1 };
+}
+
+/// A group that is open, or the whole pattern.
+#[derive(Debug)]
+struct Frame {
+    at: usize,
+    /// The number of groups that were opened before this one, and before what is in it.
+    first_group: usize,
+    first_inner: usize,
+    branches: Vec<Branch>,
+    branch: Branch,
+}
+
+struct Reader<'p> {
+    text: &'p str,
+    at: usize,
+    out: Pattern,
+    frames: Vec<Frame>,
+    piece: Option<Piece>,
+    optional: Vec<bool>,
+    opened: u32,
+}
+
+pub(super) fn read(text: &str) -> Result<Pattern, Refused> {
+    let whole = Frame { at: 0, first_group: 0, first_inner: 0, branches: Vec::new(), branch: Branch::NEW };
+    let mut reader = Reader {
+        text,
+        at: 0,
+        out: Pattern::default(),
+        frames: vec![whole],
+        piece: None,
+        optional: Vec::new(),
+        opened: 0,
+    };
+    reader.all()?;
+    Ok(reader.out)
+}
+
+fn refused<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused { at, why: why.into() })
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<char> {
+        self.text.get(self.at..)?.chars().next()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.peek()?;
+        self.at += c.len_utf8();
+        Some(c)
+    }
+
+    fn eat(&mut self, text: &str) -> bool {
+        let found = self.text.get(self.at..).is_some_and(|rest| rest.starts_with(text));
+        self.at += if found { text.len() } else { 0 };
+        found
+    }
+
+    fn write(&mut self, text: &str) {
+        for out in [&mut self.out.re2, &mut self.out.re2_first, &mut self.out.ere, &mut self.out.are] {
+            out.push_str(text);
+        }
+    }
+
+    fn write_each(&mut self, re2: &str, ere: &str, are: &str) {
+        self.out.re2.push_str(re2);
+        self.out.re2_first.push_str(re2);
+        self.out.ere.push_str(ere);
+        self.out.are.push_str(are);
+    }
+
+    fn all(&mut self) -> Result<(), Refused> {
+        if self.text.chars().count() > MOST_CHARACTERS {
+            return refused(0..self.text.len(), format!("it has more than {MOST_CHARACTERS} characters"));
+        }
+        if self.eat("(?i)") {
+            self.out.ignore_case = true;
+            self.out.re2.push_str("(?i)");
+            self.out.re2_first.push_str("(?i)");
+            self.out.are.push_str("(?i)");
+        }
+        if self.at == self.text.len() {
+            return refused(0..self.text.len(), "it is empty");
+        }
+        while let Some(c) = self.next() {
+            let at = self.at - c.len_utf8();
+            match c {
+                '*' => self.repeat(at, 0, None, "*")?,
+                '+' => self.repeat(at, 1, None, "+")?,
+                '?' => self.repeat(at, 0, Some(1), "?")?,
+                '{' if self.peek().is_some_and(|c| c.is_ascii_digit()) => self.counted(at)?,
+                '|' => self.alternative(),
+                '(' => self.open(at)?,
+                ')' => self.close(at)?,
+                '[' => self.class(at)?,
+                '\\' => self.escape(at)?,
+                '.' => {
+                    self.write_each(".", ".", "[^\\n]");
+                    self.put(None);
+                }
+                '^' | '$' => {
+                    self.write(c.encode_utf8(&mut [0; 4]));
+                    self.anchor();
+                }
+                c => self.literal(at, c)?,
+            }
+        }
+        if self.frames.len() > 1 {
+            let at = self.frames.last().map_or(0, |frame| frame.at);
+            return refused(at..at + 1, "this bracket is not closed");
+        }
+        let whole = self.finish();
+        self.out.matches_empty = whole.is_some_and(|piece| piece.least == 0);
+        self.out.first_optional = self.optional.first().copied().unwrap_or(false);
+        Ok(())
+    }
+
+    fn literal(&mut self, at: usize, c: char) -> Result<(), Refused> {
+        match c {
+            '\n' => self.write("\\n"),
+            '\r' => self.write("\\r"),
+            '\t' => self.write("\\t"),
+            c if c.is_control() => return refused(at..self.at, "control characters cannot be part of it"),
+            c => {
+                if "\\.+*?()|[]{}^$".contains(c) {
+                    self.write("\\");
+                }
+                self.write(c.encode_utf8(&mut [0; 4]));
+            }
+        }
+        self.put(Some(c));
+        Ok(())
+    }
+
+    fn put(&mut self, literal: Option<char>) {
+        let groups = self.optional.len()..self.optional.len();
+        self.add(Piece { least: 1, length: Some(1), literal, repeats: 1, groups, ..Piece::default() });
+    }
+
+    fn anchor(&mut self) {
+        let groups = self.optional.len()..self.optional.len();
+        self.add(Piece { length: Some(0), anchor: true, repeats: 1, groups, ..Piece::default() });
+    }
+
+    /// The next piece; the one before is complete.
+    fn add(&mut self, piece: Piece) {
+        self.settle();
+        self.piece = Some(piece);
+    }
+
+    fn settle(&mut self) {
+        let (Some(piece), Some(frame)) = (self.piece.take(), self.frames.last_mut()) else { return };
+        let branch = &mut frame.branch;
+        if branch.least == 0 && branch.length == Some(0) && !piece.anchor {
+            branch.first = piece.literal.filter(|_| piece.least > 0);
+        }
+        branch.least = branch.least.saturating_add(piece.least);
+        branch.length = branch.length.zip(piece.length).map(|(a, b)| a.saturating_add(b));
+        branch.repeats = branch.repeats.max(piece.repeats);
+        match (piece.literal.filter(|_| !piece.repeated), branch.literal.as_mut()) {
+            (Some(c), Some(literal)) => literal.push(c),
+            _ => branch.literal = None,
+        }
+    }
+
+    fn alternative(&mut self) {
+        self.settle();
+        self.write("|");
+        if let Some(frame) = self.frames.last_mut() {
+            frame.branches.push(std::mem::replace(&mut frame.branch, Branch::NEW));
+        }
+    }
+
+    /// What the innermost frame's alternatives amount to; the frame is gone.
+    fn finish(&mut self) -> Option<Piece> {
+        self.settle();
+        let mut frame = self.frames.pop()?;
+        frame.branches.push(frame.branch);
+        let branches = &frame.branches;
+        let lengths = branches.iter().map(|b| b.length);
+        let length = lengths.reduce(|a, b| a.filter(|_| a == b)).flatten();
+        let groups = frame.first_group..self.optional.len();
+        if branches.len() > 1 {
+            self.optional.iter_mut().skip(frame.first_inner).for_each(|o| *o = true);
+            let at_odds = |i: usize| branches.iter().skip(i + 1).any(|later| prefers_otherwise(&branches[i], later));
+            if length.is_none() && (0..branches.len()).any(at_odds) {
+                self.out.ambiguous.get_or_insert(frame.at..self.at);
+            }
+        }
+        Some(Piece {
+            least: branches.iter().map(|b| b.least).min().unwrap_or(0),
+            length,
+            repeats: branches.iter().map(|b| b.repeats).max().unwrap_or(1),
+            groups,
+            ..Piece::default()
+        })
+    }
+
+    fn open(&mut self, at: usize) -> Result<(), Refused> {
+        self.settle();
+        let first_group = self.optional.len();
+        self.opened += 1;
+        if self.eat("?:") {
+            self.write_each("(?:", "(", "(?:");
+        } else if self.peek() == Some('?') {
+            let what = match self.text.get(at..).unwrap_or_default() {
+                rest if rest.starts_with("(?=") || rest.starts_with("(?!") || rest.starts_with("(?<") => {
+                    "looking ahead or behind, and groups with names,"
+                }
+                rest if rest.starts_with("(?i") => "`(?i)` behind the beginning",
+                _ => "this kind of group",
+            };
+            return refused(at..at + 2, format!("{what} is not known to every warehouse"));
+        } else {
+            let first = self.optional.is_empty();
+            self.write("(");
+            if !first {
+                self.out.re2_first.push_str("?:");
+            }
+            self.optional.push(false);
+            self.out.groups.push(self.opened);
+        }
+        let first_inner = self.optional.len();
+        self.frames.push(Frame { at, first_group, first_inner, branches: Vec::new(), branch: Branch::NEW });
+        Ok(())
+    }
+
+    fn close(&mut self, at: usize) -> Result<(), Refused> {
+        if self.frames.len() < 2 {
+            return refused(at..at + 1, "no bracket is open here");
+        }
+        self.write(")");
+        let piece = self.finish();
+        self.piece = piece;
+        Ok(())
+    }
+
+    fn repeat(&mut self, at: usize, least: u32, most: Option<u32>, written: &str) -> Result<(), Refused> {
+        let Some(piece) = self.piece.as_mut() else {
+            return refused(
+                at..self.at,
+                format!("`{written}` has nothing to repeat; write `\\{written}` for the character"),
+            );
+        };
+        if piece.repeated {
+            let why = "a quantifier behind a quantifier, as of those that match as little as they can, is not known to every warehouse";
+            return refused(at..self.at, why);
+        }
+        if piece.anchor {
+            return refused(at..self.at, format!("`{written}` has nothing to repeat"));
+        }
+        let counted = if written.starts_with('{') { most.unwrap_or(least).max(1) } else { 1 };
+        piece.repeats = piece.repeats.max(1).saturating_mul(counted);
+        if piece.repeats > MOST_REPEATS {
+            return refused(at..self.at, format!("more than {MOST_REPEATS} repetitions"));
+        }
+        piece.length = match (piece.length, most) {
+            (Some(length), Some(most)) if most == least => length.checked_mul(least),
+            _ => None,
+        };
+        piece.least = piece.least.saturating_mul(least);
+        piece.repeated = true;
+        if least == 0 {
+            self.optional.iter_mut().skip(piece.groups.start).for_each(|o| *o = true);
+        }
+        self.write(written);
+        Ok(())
+    }
+
+    /// `{2}`, `{2,}`, `{2,5}`, behind the bracket.
+    fn counted(&mut self, at: usize) -> Result<(), Refused> {
+        let Some(inner) = self.text.get(self.at..).and_then(|rest| rest.split_once('}')).map(|(inner, _)| inner) else {
+            return refused(at..at + 1, "this bracket is not closed; write `\\{` for the character");
+        };
+        self.at += inner.len() + 1;
+        let number = |digits: &str| digits.parse::<u32>().ok().filter(|n| *n <= MOST_REPEATS);
+        let bounds = match inner.split_once(',') {
+            None => number(inner).map(|n| (n, Some(n))),
+            Some((least, "")) => number(least).map(|n| (n, None)),
+            Some((least, most)) => number(least).zip(number(most)).filter(|(a, b)| a <= b).map(|(a, b)| (a, Some(b))),
+        };
+        let Some((least, most)) = bounds else {
+            return refused(
+                at..self.at,
+                format!("a repetition is `{{2}}`, `{{2,}}` or `{{2,5}}`, of at most {MOST_REPEATS}"),
+            );
+        };
+        self.repeat(at, least, most, &format!("{{{inner}}}"))
+    }
+
+    fn escape(&mut self, at: usize) -> Result<(), Refused> {
+        let Some(c) = self.next() else { return refused(at..self.at, "it ends with a backslash") };
+        match c {
+            'd' | 'w' | 's' | 'D' | 'W' | 'S' => {
+                let inner = members(c.to_ascii_lowercase());
+                let not = if c.is_ascii_uppercase() { "^" } else { "" };
+                let spelled = format!("[{not}{inner}]");
+                self.write_each(&format!("\\{c}"), &spelled, &spelled);
+                self.put(None);
+                Ok(())
+            }
+            'n' => self.literal(at, '\n'),
+            'r' => self.literal(at, '\r'),
+            't' => self.literal(at, '\t'),
+            c if c.is_ascii_punctuation() => self.literal(at, c),
+            _ => refused(at..self.at, not_known(c)),
+        }
+    }
+
+    /// `[a-z]`, behind the bracket.
+    fn class(&mut self, at: usize) -> Result<(), Refused> {
+        self.write("[");
+        if self.eat("^") {
+            self.write("^");
+        }
+        let start = self.at;
+        let mut from: Option<char> = None;
+        loop {
+            let here = self.at;
+            let Some(c) = self.next() else {
+                return refused(at..at + 1, "this bracket is not closed; write `\\[` for the character");
+            };
+            match c {
+                ']' if here > start => break,
+                '[' if matches!(self.peek(), Some(':' | '.' | '=')) => {
+                    let why = "classes with names, as `[:alpha:]`, mean other letters from warehouse to warehouse; write `A-Za-z`";
+                    return refused(here..self.at + 1, why);
+                }
+                '-' if from.is_some() && !matches!(self.peek(), Some(']') | None) => {
+                    self.write("-");
+                    let (low, to) = (from.take(), self.at);
+                    let high = match self.next() {
+                        Some('\\') => match self.next() {
+                            Some(c) if c.is_ascii_punctuation() => Some(c),
+                            _ => None,
+                        },
+                        high => high,
+                    };
+                    let Some(high) = high.filter(|high| low.is_some_and(|low| low <= *high)) else {
+                        return refused(here..self.at, "a range goes from a character to a later one");
+                    };
+                    self.member(to, high)?;
+                }
+                '\\' => match self.next() {
+                    Some(c @ ('d' | 'w' | 's')) => {
+                        self.write_each(&format!("\\{c}"), members(c), members(c));
+                        from = None;
+                    }
+                    Some(c @ ('n' | 'r' | 't')) => {
+                        self.write(&format!("\\{c}"));
+                        from = None;
+                    }
+                    Some(c) if c.is_ascii_punctuation() => {
+                        self.member(here, c)?;
+                        from = Some(c);
+                    }
+                    Some(c) => return refused(here..self.at, not_known(c)),
+                    None => return refused(here..self.at, "it ends with a backslash"),
+                },
+                c => {
+                    self.member(here, c)?;
+                    from = Some(c);
+                }
+            }
+        }
+        self.write("]");
+        self.put(None);
+        Ok(())
+    }
+
+    /// A character of a class.
+    fn member(&mut self, at: usize, c: char) -> Result<(), Refused> {
+        match c {
+            '\n' => self.write("\\n"),
+            '\r' => self.write("\\r"),
+            '\t' => self.write("\\t"),
+            c if c.is_control() => return refused(at..self.at, "control characters cannot be part of it"),
+            c => {
+                if "\\]^-[".contains(c) {
+                    self.write("\\");
+                }
+                self.write(c.encode_utf8(&mut [0; 4]));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The characters of `\d`, `\w` and `\s`: of ASCII, in every engine.
+fn members(class: char) -> &'static str {
+    match class {
+        'd' => "0-9",
+        'w' => "A-Za-z0-9_",
+        _ => " \\t\\n\\r\\f",
+    }
+}
+
+fn not_known(c: char) -> String {
+    match c {
+        'b' | 'B' => "where words end is not the same in every warehouse".to_owned(),
+        '0'..='9' => "what a group has matched cannot be asked for again".to_owned(),
+        'A' | 'z' | 'Z' => "the beginning and end are written `^` and `$`".to_owned(),
+        'p' | 'P' => "classes of Unicode are not known to every warehouse".to_owned(),
+        c => format!("`\\{c}` is not known to every warehouse"),
+    }
+}
+
+/// Whether the first of two alternatives may match less than the second where both match: some engines take the first
+/// that matches, others the longest.
+fn prefers_otherwise(first: &Branch, later: &Branch) -> bool {
+    match (&first.literal, &later.literal) {
+        (Some(a), Some(b)) => a.len() < b.len() && b.starts_with(a.as_str()),
+        _ if first.length.is_some() && first.length == later.length => false,
+        _ => !matches!((first.first, later.first), (Some(a), Some(b)) if a != b),
+    }
+}
+
+/// The text of a replacement, with `$1` as SQL writes it for engines that number the groups as given; none when it names
+/// a group that there is not.
+pub(super) fn replacement(text: &str, groups: &[u32]) -> Result<(String, String), Refused> {
+    let (mut plain, mut renumbered) = (String::new(), String::new());
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        let digit = chars.peek().and_then(|(_, c)| c.to_digit(10));
+        match (c, digit) {
+            ('$', Some(number)) => {
+                let Some(group) = (number as usize).checked_sub(1).and_then(|n| groups.get(n)).filter(|g| **g < 10)
+                else {
+                    let why = match number {
+                        0 => "there is no group 0; put brackets around the whole pattern, and write `$1`".to_owned(),
+                        _ => format!("the pattern has no group {number}"),
+                    };
+                    return refused(at..at + 2, why);
+                };
+                chars.next();
+                plain.push_str(&format!("\\{number}"));
+                renumbered.push_str(&format!("\\{group}"));
+            }
+            ('\\', Some(number)) => {
+                return refused(at..at + 2, format!("a group is put in as `${number}`"));
+            }
+            ('\\', None) => {
+                plain.push_str("\\\\");
+                renumbered.push_str("\\\\");
+            }
+            (c, _) => {
+                plain.push(c);
+                renumbered.push(c);
+            }
+        }
+    }
+    Ok((plain, renumbered))
+}
+
+/// A text with `*`, `?` and `~` of spreadsheets as a pattern; none without wildcards that matter.
+pub(super) fn wildcards(text: &str) -> Option<Pattern> {
+    let mut pattern = Pattern { re2: "(?is)".into(), are: "(?i)".into(), ignore_case: true, ..Pattern::default() };
+    let mut body = String::new();
+    let mut wild = false;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '*' => body.push_str(".*"),
+            '?' => body.push('.'),
+            _ => {
+                let c = if c == '~' { chars.next_if(|c| matches!(c, '*' | '?' | '~')).unwrap_or(c) } else { c };
+                if "\\.+*?()|[]{}^$".contains(c) {
+                    body.push('\\');
+                }
+                body.push(c);
+                continue;
+            }
+        }
+        wild = true;
+    }
+    pattern.re2.push_str(&body);
+    pattern.are.push_str(&body);
+    pattern.ere = body;
+    wild.then_some(pattern)
+}
+
+/// The same text without the signs that make `*` and `?` characters.
+pub(super) fn without_tildes(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        out.push(if c == '~' { chars.next_if(|c| matches!(c, '*' | '?' | '~')).unwrap_or(c) } else { c });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_engine_has_its_spelling() {
+        for (text, re2, ere, are) in [
+            (r"a.b", "a.b", "a.b", r"a[^\n]b"),
+            (r"\d+", r"\d+", "[0-9]+", "[0-9]+"),
+            (r"[\w.-]{2,3}", r"[\w.\-]{2,3}", r"[A-Za-z0-9_.\-]{2,3}", r"[A-Za-z0-9_.\-]{2,3}"),
+            (r"(?:a|b)c", "(?:a|b)c", "(a|b)c", "(?:a|b)c"),
+            (r"(?i)x]", r"(?i)x\]", r"x\]", r"(?i)x\]"),
+            (r"\$5", r"\$5", r"\$5", r"\$5"),
+            ("[]a]", r"[\]a]", r"[\]a]", r"[\]a]"),
+        ] {
+            let pattern = read(text).unwrap();
+            assert_eq!((pattern.re2.as_str(), pattern.ere.as_str(), pattern.are.as_str()), (re2, ere, are), "{text}");
+        }
+        assert_eq!(read("(a)(b)").unwrap().re2_first, "(a)(?:b)");
+        assert_eq!(read("(?:a)(b)").unwrap().groups, [2]);
+    }
+
+    #[test]
+    fn what_engines_read_differently_is_refused() {
+        for text in [
+            "",
+            "(?i)",
+            "a**",
+            "a+?",
+            "*a",
+            "^*",
+            "a{300}",
+            "(a{20}){20}",
+            "a{2,1}",
+            "a{2",
+            "(",
+            ")",
+            "[",
+            "[b-a]",
+            r"\b",
+            r"\1",
+            r"\p{L}",
+            r"a\",
+            "(?=a)",
+            "(?P<n>a)",
+            "a(?i)",
+            "[[:alpha:]]",
+            r"[\D]",
+            "\u{1}",
+            "a|*",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert!(read(&"a".repeat(1001)).is_err());
+    }
+
+    #[test]
+    fn what_matters_to_some_functions_is_told() {
+        for (text, ambiguous, empty, optional) in [
+            ("abc", false, false, false),
+            ("a*", false, true, false),
+            ("a|ab", true, false, false),
+            ("ab|a", false, false, false),
+            ("jan|feb|march", false, false, false),
+            (r"\d+|\d+x", true, false, false),
+            (r"\d\d|\w\w", false, false, false),
+            ("(a)?b", false, false, true),
+            ("(a)|b", false, false, true),
+            ("(a|b)c", false, false, false),
+            ("x(a*)", false, false, false),
+            ("^$", false, true, false),
+        ] {
+            let pattern = read(text).unwrap();
+            let told = (pattern.ambiguous.is_some(), pattern.matches_empty, pattern.first_optional);
+            assert_eq!(told, (ambiguous, empty, optional), "{text}");
+        }
+    }
+
+    #[test]
+    fn replacements_and_wildcards() {
+        assert_eq!(replacement(r"$2-$1\", &[1, 3]).unwrap(), (r"\2-\1\\".into(), r"\3-\1\\".into()));
+        assert_eq!(replacement("$ $a", &[]).unwrap().0, "$ $a");
+        for text in ["$1", "$0", r"\1"] {
+            assert!(replacement(text, &[]).is_err(), "{text}");
+        }
+        assert_eq!(wildcards("a*b?").unwrap().ere, "a.*b.");
+        assert_eq!(wildcards("1.5~*"), None);
+        assert_eq!(without_tildes("1~*~~~a"), "1*~~a");
+    }
+}

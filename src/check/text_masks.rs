@@ -1,0 +1,232 @@
+//! TEXT: a number or a date by a mask.
+
+use std::ops::Range;
+
+use super::lower::Lower;
+use super::mask::{self, DatePart, NumberMask};
+use crate::ast::ExprId;
+use crate::catalog::internal;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::IrId;
+use crate::span::Span;
+use crate::types::Type;
+
+impl Lower<'_> {
+    pub(super) fn lower_text(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let (value, mask) = (values[0], values[1]);
+        self.give_back(values);
+        let Some(text) = self.literal_text(mask).map(str::to_owned) else {
+            return self.constant_expected(mask, "TEXT", "format", "TEXT(x, \"#,##0.00\")");
+        };
+        let of_dates = mask::is_of_dates(&text);
+        let Some(value) = self.masked(value, of_dates) else { return self.error(span) };
+        if of_dates {
+            match mask::date(&text) {
+                Ok(parts) => self.date_text(value, &parts, span),
+                Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
+            }
+        } else {
+            match mask::number(&text) {
+                Ok(number) => self.number_text(value, &number, span),
+                Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
+            }
+        }
+    }
+
+    /// The value as its mask wants it; none when it is reported that it is of another kind.
+    fn masked(&mut self, value: IrId, of_dates: bool) -> Option<IrId> {
+        let meta = self.program.meta(value);
+        match meta.ty {
+            Type::Unknown => Some(value),
+            ty if ty.is_number() && (!of_dates || self.is_null(value)) => Some(value),
+            ty if ty.is_temporal() && of_dates => Some(value),
+            Type::Text if of_dates && self.literal_text(value).is_some() => {
+                let date = self.date_literal(value);
+                (!self.is_error(date)).then_some(date)
+            }
+            ty => {
+                let text = self.source_text(meta.span);
+                let (wanted, help) = match (ty, of_dates) {
+                    (Type::Text, true) => ("a date", format!("read the text first, `DATEVALUE({text})`")),
+                    (Type::Text, false) => ("a number", format!("read the text first, `VALUE({text})`")),
+                    (ty, false) if ty.is_temporal() => ("a number", "the mask of a date is `yyyy-mm-dd`".to_owned()),
+                    (ty, true) if ty.is_number() => ("a date", "the mask of a number is `#,##0.00`".to_owned()),
+                    (_, true) => ("a date", "give a date column".to_owned()),
+                    (_, false) => ("a number", format!("turn it into a text, `{text} & \"\"`")),
+                };
+                self.report(
+                    Diagnostic::new(
+                        Code::TypeMismatch,
+                        meta.span,
+                        format!("this mask of `TEXT` formats {wanted}; `{text}` is {}", ty.described()),
+                    )
+                    .with_help(help),
+                );
+                None
+            }
+        }
+    }
+
+    fn bad_mask(&mut self, id: IrId, at: Range<usize>, why: &str) -> IrId {
+        let span = self.within(id, at);
+        let text = self.source_text(span);
+        self.report(
+            Diagnostic::new(Code::UnsupportedMask, span, format!("`TEXT` cannot write `{text}`: {why}")).with_help(
+                "numbers are written with `0 # , . %`, dates with \
+                 `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`, other text in quotes",
+            ),
+        );
+        self.error(span)
+    }
+
+    /// Rounded as it will be written, so that halves go away from zero and a zero has no sign; then the digits, and
+    /// around them what the mask has.
+    fn number_text(&mut self, value: IrId, mask: &NumberMask, span: Span) -> IrId {
+        let places = i64::from(mask.decimals) + 2 * i64::from(mask.percents) - 3 * i64::from(mask.thousands);
+        let whole = self.program.meta(value).ty == Type::Integer && mask.percents == 0 && mask.thousands == 0;
+        let is_text = whole && mask.decimals == 0 && !mask.grouped && mask.zeros == 1;
+        let mut number = value;
+        if !whole {
+            let places = self.integer(&places.to_string(), span);
+            number = self.apply_checked(internal::ROUND, &[value, places], span, "TEXT");
+        }
+        let rounded = number;
+        // The width of leading zeros counts a sign, which is therefore written apart.
+        let padded = mask.zeros > 1;
+        if padded {
+            number = self.apply_checked(internal::ABS, &[number], span, "TEXT");
+        }
+        for (entry, zeros) in [(internal::MULTIPLY, 2 * mask.percents), (internal::DIVIDE, 3 * mask.thousands)] {
+            if zeros > 0 {
+                let by = self.integer(&format!("1{}", "0".repeat(zeros as usize)), span);
+                number = self.apply_checked(entry, &[number, by], span, "TEXT");
+            }
+        }
+        let mut text = if is_text {
+            self.text_of(number)
+        } else {
+            let whole = whole && mask.decimals == 0;
+            let mut given = vec![number];
+            let spelled = [mask.printf(whole), mask.to_char(), mask.braces(whole)];
+            given.extend(spelled.iter().map(|text| self.text_literal(text, span)));
+            let entry = if whole { internal::WHOLE_TEXT } else { internal::NUMBER_TEXT };
+            self.apply_checked(entry, &given, span, "TEXT")
+        };
+        if let Some(pattern) = mask.optional_decimals() {
+            text = self.replaced_in(text, &pattern, "", span);
+        }
+        if padded {
+            let mut around = self.apply_checked(internal::SIGN_TEXT, &[rounded], span, "TEXT");
+            if !mask.prefix.is_empty() {
+                let prefix = self.text_literal(&mask.prefix, span);
+                around = self.apply_checked(internal::TEXT_JOINED, &[around, prefix], span, "TEXT");
+            }
+            text = self.apply_checked(internal::TEXT_JOINED, &[around, text], span, "TEXT");
+        } else if mask.zeros == 0 || !mask.prefix.is_empty() {
+            // Behind the sign, in place of a zero that the mask does not ask for.
+            let pattern = if mask.zeros == 0 { "^(-?)0?" } else { "^(-?)" };
+            let new = format!("\\1{}", mask.prefix.replace('\\', "\\\\"));
+            text = self.replaced_in(text, pattern, &new, span);
+        }
+        if !mask.suffix.is_empty() {
+            let suffix = self.text_literal(&mask.suffix, span);
+            text = self.apply_checked(internal::TEXT_JOINED, &[text, suffix], span, "TEXT");
+        }
+        text
+    }
+
+    /// The text with the one match of a pattern replaced.
+    fn replaced_in(&mut self, text: IrId, pattern: &str, new: &str, span: Span) -> IrId {
+        let (pattern, new) = (self.text_literal(pattern, span), self.text_literal(new, span));
+        self.apply_checked(internal::TEXT_REPLACED, &[text, pattern, new], span, "TEXT")
+    }
+
+    /// One format for engines that have one for every part; for the others the parts joined.
+    fn date_text(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
+        let timed = parts.iter().any(DatePart::is_of_clock);
+        let is_instant = self.program.meta(value).ty == Type::Timestamptz;
+        let value = if timed || is_instant { self.converted(value, Type::Timestamp) } else { value };
+        if self.is_error(value) {
+            return value;
+        }
+        let (mut strftime, mut to_char, mut plain) = (String::new(), String::new(), Some(String::new()));
+        for part in parts {
+            part.strftime(&mut strftime);
+            part.to_char(&mut to_char);
+            plain = plain.and_then(|mut plain| part.plain_to_char(&mut plain).map(|()| plain));
+        }
+        let [strftime, to_char] = [strftime, to_char].map(|text| self.text_literal(&text, span));
+        match plain {
+            Some(plain) => {
+                let plain = self.text_literal(&plain, span);
+                self.apply_checked(internal::DATE_TEXT, &[value, strftime, to_char, plain], span, "TEXT")
+            }
+            None => {
+                let joined = self.date_in_parts(value, parts, span);
+                self.apply_checked(internal::DATE_TEXT_IN_PARTS, &[value, strftime, to_char, joined], span, "TEXT")
+            }
+        }
+    }
+
+    /// What a plain TO_CHAR writes in one, and by themselves the parts that it does not know.
+    fn date_in_parts(&mut self, value: IrId, parts: &[DatePart], span: Span) -> IrId {
+        let mut texts = self.list();
+        let mut run: Vec<&DatePart> = Vec::new();
+        for part in parts {
+            if part.plain_to_char(&mut String::new()).is_some() {
+                run.push(part);
+                continue;
+            }
+            self.plain_run(value, &mut run, &mut texts, span);
+            let number = match part {
+                DatePart::Literal(text) => {
+                    texts.push(self.text_literal(text, span));
+                    continue;
+                }
+                DatePart::DayName => {
+                    texts.push(self.apply_checked(internal::DAY_OF_WEEK_NAME, &[value], span, "TEXT"));
+                    continue;
+                }
+                DatePart::Twelve => {
+                    let hour = self.text_literal("HH12", span);
+                    let hour = self.apply_checked(internal::PLAIN_DATE_TEXT, &[value, hour], span, "TEXT");
+                    texts.push(self.replaced_in(hour, "^0", "", span));
+                    continue;
+                }
+                DatePart::Month => internal::MONTH_NUM,
+                DatePart::Day => internal::DAY_OF_MONTH,
+                _ => internal::HOUR_OF_DAY,
+            };
+            let number = self.apply_checked(number, &[value], span, "TEXT");
+            texts.push(self.text_of(number));
+        }
+        self.plain_run(value, &mut run, &mut texts, span);
+        let mut joined: Option<IrId> = None;
+        for text in &texts {
+            joined = Some(match joined {
+                None => *text,
+                Some(left) => self.apply_checked(internal::TEXT_JOINED, &[left, *text], span, "TEXT"),
+            });
+        }
+        self.give_back(texts);
+        joined.unwrap_or(value)
+    }
+
+    fn plain_run(&mut self, value: IrId, run: &mut Vec<&DatePart>, texts: &mut Vec<IrId>, span: Span) {
+        let text = match run.as_slice() {
+            [] => return,
+            [DatePart::Literal(text)] => self.text_literal(text, span),
+            parts => {
+                let mut plain = String::new();
+                for part in parts {
+                    part.plain_to_char(&mut plain);
+                }
+                let plain = self.text_literal(&plain, span);
+                self.apply_checked(internal::PLAIN_DATE_TEXT, &[value, plain], span, "TEXT")
+            }
+        };
+        run.clear();
+        texts.push(text);
+    }
+}

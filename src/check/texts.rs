@@ -1,0 +1,251 @@
+//! Functions of texts whose SQL depends on what a literal says.
+
+use std::ops::Range;
+
+use super::lower::Lower;
+use super::regex::{self, Pattern};
+use crate::ast::ExprId;
+use crate::catalog::{Function, FunctionId, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId};
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+/// What patterns may hold.
+const PATTERNS: &str = "characters, `.`, `[a-z]`, `\\d \\w \\s`, `* + ? {2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a `\\` before a \
+                        sign that is meant as such, and `(?i)` at the beginning to ignore case";
+
+impl Lower<'_> {
+    pub(super) fn text_literal(&mut self, text: &str, span: Span) -> IrId {
+        let slice = self.program.add_text(text);
+        self.program.add(Ir::Text(slice), Self::constant(Type::Text, span))
+    }
+
+    /// The text with its groups taken out and a point before its fraction, read as a number.
+    pub(super) fn lower_number_value(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let separator = |pass: &mut Self, index: usize, default: &str| match values.get(index) {
+            Some(value) => *value,
+            None => pass.text_literal(default, span),
+        };
+        let (point, group) = (separator(self, 1, "."), separator(self, 2, ","));
+        let mut text = values[0];
+        for (old, new) in [(group, ""), (point, ".")] {
+            let same = self.literal_text(old).is_some_and(|old| old == new);
+            if !same {
+                let new = self.text_literal(new, span);
+                text = self.apply_checked(internal::SUBSTITUTE, &[text, old, new], span, "NUMBERVALUE");
+            }
+        }
+        self.give_back(values);
+        if self.is_error(text) {
+            return text;
+        }
+        self.apply_checked(internal::VALUE, &[text], span, "NUMBERVALUE")
+    }
+
+    /// A literal that spells a date is that date.
+    pub(super) fn lower_date_value(&mut self, arg: ExprId, span: Span) -> IrId {
+        let text = self.value(arg);
+        let is_date = self.literal_text(text).is_some_and(super::dates::is_iso_date);
+        if let (Ir::Text(slice), true) = (self.program.node(text), is_date) {
+            return self.program.add(Ir::Date(slice), Self::constant(Type::Date, span));
+        }
+        self.apply_checked(internal::DATE_VALUE, &[text], span, "DATEVALUE")
+    }
+
+    /// Without regard to case; a literal may have wildcards.
+    pub(super) fn lower_search(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(mut values) = self.values(args) else { return self.error(span) };
+        let needle = values[0];
+        let wild = self.literal_text(needle).and_then(|text| regex::wildcards(text.trim_end_matches('*')));
+        let ends_wild = self.literal_text(needle).is_some_and(|text| text.ends_with('*') && !text.ends_with("~*"));
+        let node = if let Some(pattern) = wild {
+            let at = self.program.meta(needle).span;
+            let mut given = vec![values[1]];
+            given.extend([&pattern.re2, &pattern.ere, &pattern.are].map(|text| self.text_literal(text, at)));
+            given.extend(values.get(2));
+            self.apply_checked(internal::SEARCH_PATTERN, &given, span, "SEARCH")
+        } else {
+            values[0] = match self.program.node(needle) {
+                Ir::Text(slice) => {
+                    let text = self.program.text(slice);
+                    let text = if ends_wild { text.trim_end_matches('*') } else { text };
+                    let plain = regex::without_tildes(text);
+                    let slice = self.program.add_text(&plain);
+                    let constant = Self::constant(Type::Text, self.program.meta(needle).span);
+                    self.lowered_text(slice, constant)
+                }
+                _ => self.apply_checked(internal::LOWER, &[needle], span, "SEARCH"),
+            };
+            values[1] = self.apply_checked(internal::LOWER, &[values[1]], span, "SEARCH");
+            if values.iter().any(|value| self.is_error(*value)) {
+                return self.error(span);
+            }
+            self.apply_checked(internal::FIND, &values, span, "SEARCH")
+        };
+        self.give_back(values);
+        node
+    }
+
+    /// One value is joined over the rows of a group, several across the row.
+    pub(super) fn lower_text_join(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let &[delimiter, ignores, ref joined @ ..] = values.as_slice() else { return self.error(span) };
+        let ignores_empty = match self.program.node(ignores) {
+            Ir::Bool(ignores) => ignores,
+            _ => return self.constant_expected(ignores, function.name, "ignore_empty", "TEXTJOIN(\", \", TRUE, x)"),
+        };
+        let mut texts = self.list();
+        for value in joined {
+            let text = self.text_of(*value);
+            if self.is_error(text) {
+                return text;
+            }
+            texts.push(match ignores_empty {
+                true => self.apply(internal::PRESENT_TEXT, &[text], span),
+                false if self.program.meta(text).nullable => self.apply(internal::OR_EMPTY, &[text], span),
+                false => text,
+            });
+        }
+        let node = match *texts.as_slice() {
+            [one] => {
+                if self.program.meta(delimiter).level > Level::Const {
+                    return self.constant_expected(delimiter, function.name, "delimiter", "TEXTJOIN(\", \", TRUE, x)");
+                }
+                self.aggregate(internal::STRING_AGG, &[one, delimiter], false, span)
+            }
+            _ => {
+                texts.insert(0, delimiter);
+                self.apply_checked(internal::TEXT_LIST, &texts, span, function.name)
+            }
+        };
+        self.give_back(texts);
+        self.give_back(values);
+        node
+    }
+
+    pub(super) fn lower_regex(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some(pattern) = self.pattern(values[1], function.name) else { return self.error(span) };
+        let at = self.program.meta(values[1]).span;
+        let spell = |pass: &mut Self, texts: &[&str]| -> Vec<IrId> {
+            let mut given = vec![values[0]];
+            given.extend(texts.iter().map(|text| pass.text_literal(text, at)));
+            given
+        };
+        let Pattern { re2, re2_first, ere, are, ignore_case, .. } = &pattern;
+        let by_case = |plain: FunctionId, ignoring: FunctionId| if *ignore_case { ignoring } else { plain };
+        let (entry, given) = match values.get(2) {
+            Some(new) => {
+                let Some(news) = self.new_text(*new, &pattern, function.name) else { return self.error(span) };
+                let mut given = spell(self, &[re2, ere, are]);
+                given.extend(news);
+                (by_case(internal::REGEX_REPLACE, internal::REGEX_REPLACE_IGNORE_CASE), given)
+            }
+            None if std::ptr::eq(function, crate::catalog::get(internal::REGEXMATCH)) => {
+                let given = spell(self, &[re2, ere, are]);
+                (by_case(internal::REGEX_MATCH, internal::REGEX_MATCH_IGNORE_CASE), given)
+            }
+            None => match pattern.groups.first() {
+                Some(group) => {
+                    let flags = if *ignore_case { "ie" } else { "e" };
+                    let mut given = spell(self, &[re2_first, ere, are, flags]);
+                    given.push(self.integer(&group.to_string(), at));
+                    (internal::REGEX_EXTRACT_GROUP, given)
+                }
+                None => {
+                    let given = spell(self, &[re2, ere, are]);
+                    (by_case(internal::REGEX_EXTRACT, internal::REGEX_EXTRACT_IGNORE_CASE), given)
+                }
+            },
+        };
+        self.give_back(values);
+        self.apply_checked(entry, &given, span, function.name)
+    }
+
+    /// A pattern that all engines read alike; none when it is reported that they do not.
+    fn pattern(&mut self, id: IrId, function: &'static str) -> Option<Pattern> {
+        let Some(text) = self.literal_text(id) else {
+            self.constant_expected(id, function, "pattern", &format!("{function}(x, \"[0-9]+\"…)"));
+            return None;
+        };
+        let length = text.len();
+        let faulty = |at: Range<usize>, why: &str| Some((at, why.to_owned()));
+        let fault = match regex::read(text) {
+            Err(refused) => Some((refused.at, refused.why)),
+            Ok(pattern) => {
+                let extracts = function == "REGEXEXTRACT";
+                let replaces = function == "REGEXREPLACE";
+                let fault = match &pattern.ambiguous {
+                    Some(at) if extracts || replaces => faulty(
+                        at.clone(),
+                        "some warehouses take the first alternative that matches, others the longest; put longer ones first",
+                    ),
+                    _ if replaces && pattern.matches_empty => {
+                        faulty(0..length, "it matches where nothing stands, and warehouses do not agree how often")
+                    }
+                    _ if extracts && pattern.first_optional => faulty(
+                        0..length,
+                        "its first group has no part in some matches, which are empty text or NULL by the warehouse; use `(?: )`",
+                    ),
+                    _ => None,
+                };
+                match fault {
+                    None => return Some(pattern),
+                    fault => fault,
+                }
+            }
+        };
+        let (at, why) = fault?;
+        self.bad_pattern(id, at, &why, function);
+        None
+    }
+
+    /// The replacement as SQL, by both ways to number groups.
+    fn new_text(&mut self, new: IrId, pattern: &Pattern, function: &'static str) -> Option<[IrId; 2]> {
+        let span = self.program.meta(new).span;
+        let Some(text) = self.literal_text(new) else {
+            // What a column holds is put in as it is.
+            let plain = self.apply_checked(internal::REGEX_REPLACEMENT, &[new], span, function);
+            return (!self.is_error(plain)).then_some([plain, plain]);
+        };
+        match regex::replacement(text, &pattern.groups) {
+            Ok((plain, renumbered)) => Some([self.text_literal(&plain, span), self.text_literal(&renumbered, span)]),
+            Err(refused) => {
+                self.bad_pattern(new, refused.at, &refused.why, function);
+                None
+            }
+        }
+    }
+
+    #[cold]
+    fn bad_pattern(&mut self, id: IrId, at: Range<usize>, why: &str, function: &str) {
+        let span = self.within(id, at);
+        let text = self.source_text(span);
+        self.report(
+            Diagnostic::new(Code::UnsupportedPattern, span, format!("`{function}` cannot use `{text}`: {why}"))
+                .with_help(format!("a pattern may hold {PATTERNS}")),
+        );
+    }
+
+    /// The place of a part of a literal's text in the formula.
+    pub(super) fn within(&self, literal: IrId, at: Range<usize>) -> Span {
+        let span = self.program.meta(literal).span;
+        let Some(inner) = span.text(self.source).strip_prefix('"') else { return span };
+        // Each quote of the text stands twice.
+        let place = |wanted: usize| {
+            let (mut place, mut value, mut quoted) = (0, 0, false);
+            for c in inner.chars() {
+                if value >= wanted && !quoted {
+                    break;
+                }
+                place += c.len_utf8();
+                quoted = c == '"' && !quoted;
+                value += if quoted { 0 } else { c.len_utf8() };
+            }
+            span.start + 1 + place as u32
+        };
+        if at.is_empty() { span } else { Span::new(place(at.start), place(at.end)) }
+    }
+}
