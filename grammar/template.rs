@@ -56,8 +56,8 @@ pub fn parse(text: &str, params: &[String]) -> Result<Vec<Node>, String> {
     Ok(reader.nodes)
 }
 
-const SYMBOLS: [&str; 19] =
-    ["<>", "<=", ">=", "||", "::", "!~", "~*", "(", ")", "[", "]", ",", "+", "-", "*", "/", "%", "<", ">"];
+const SYMBOLS: [&str; 21] =
+    ["<>", "<=", ">=", "<<", ">>", "||", "::", "!~", "~*", "(", ")", "[", "]", ",", "+", "-", "*", "/", "%", "<", ">"];
 
 fn lex(text: &str) -> Result<Vec<Token>, String> {
     let chars: Vec<char> = text.chars().collect();
@@ -213,7 +213,7 @@ impl Reader<'_> {
             },
             Token::Symbol(s) => match *s {
                 "=" | "<>" | "<" | "<=" | ">" | ">=" => Some(((*s).to_owned(), 4)),
-                "||" | "~" | "~*" | "!~" | "&" | "|" | "#" | "^" => Some(((*s).to_owned(), 5)),
+                "||" | "~" | "~*" | "!~" | "&" | "|" | "#" | "^" | "<<" | ">>" => Some(((*s).to_owned(), 5)),
                 "+" | "-" => Some(((*s).to_owned(), 6)),
                 "*" | "/" | "%" => Some(((*s).to_owned(), 7)),
                 _ => None,

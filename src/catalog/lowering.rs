@@ -21,4 +21,6 @@ lowerings! {
     SumIfs "sum_ifs", CountIfs "count_ifs", AverageIfs "average_ifs", MinIfs "min_ifs", MaxIfs "max_ifs",
     Concat "concat", Offset "offset", PeriodOffset "period_offset", First "first", Last "last",
     Row "row", Rank "rank", OmniRank "omni_rank", PercentRank "percent_rank", Datedif "datedif", Date "date",
+    Xor "xor", Choose "choose", Gcd "gcd", Lcm "lcm",
+    YearFrac "year_frac",
 }

@@ -9,6 +9,7 @@ mod case;
 mod convert;
 mod criteria;
 mod dates;
+mod folds;
 mod infer;
 mod infer_calls;
 mod levels;

@@ -55,6 +55,8 @@ operators! {
     NoMatch "!~" 5,
     BitAnd "&" 5,
     BitOr "|" 5,
+    ShiftLeft "<<" 5,
+    ShiftRight ">>" 5,
     Hash "#" 5,
     Caret "^" 5,
     Add "+" 6,

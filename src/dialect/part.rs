@@ -62,6 +62,10 @@ pub enum Mode {
     Call(u16),
     /// A text of letters, without its quotes: the unit of an interval.
     Word,
+    /// Of a literal number of digits, 1 with so many zeros.
+    Tens,
+    /// 1 divided by that, with a point.
+    Tenths,
 }
 
 /// A type in a cast.

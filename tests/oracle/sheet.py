@@ -19,7 +19,7 @@ EPOCH = dt.datetime(1899, 12, 30)
 ERRORS = {"1": "#NULL!", "2": "#DIV/0!", "3": "#VALUE!", "4": "#REF!", "5": "#NAME?", "6": "#NUM!",
           "7": "#N/A"}
 # functions younger than the file format's first list carry a prefix in files
-YOUNG = re.compile(r"(?<![A-Za-z0-9_.])(CONCAT|IFNA|IFS|MAXIFS|MINIFS|SWITCH|DAYS|XOR)(?=\()", re.I)
+YOUNG = re.compile(r"(?<![A-Za-z0-9_.])(CONCAT|IFNA|IFS|MAXIFS|MINIFS|SWITCH|DAYS|XOR|BITAND|BITOR|BITXOR|BITRSHIFT|BITLSHIFT|COT|ISOWEEKNUM)(?=\()", re.I)
 REFERENCE = re.compile(r"\[([A-Za-z_][A-Za-z0-9_]*)(:?)\]")
 
 HEAD = """<?xml version="1.0" encoding="UTF-8"?>
