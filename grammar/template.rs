@@ -56,8 +56,8 @@ pub fn parse(text: &str, params: &[String]) -> Result<Vec<Node>, String> {
     Ok(reader.nodes)
 }
 
-const SYMBOLS: [&str; 21] =
-    ["<>", "<=", ">=", "<<", ">>", "||", "::", "!~", "~*", "(", ")", "[", "]", ",", "+", "-", "*", "/", "%", "<", ">"];
+const SYMBOLS: [&str; 22] =
+    ["<>", "<=", ">=", "<<", ">>", "||", "::", "!~", "~*", "(", ")", "[", "]", ",", ".", "+", "-", "*", "/", "%", "<", ">"];
 
 fn lex(text: &str) -> Result<Vec<Token>, String> {
     let chars: Vec<char> = text.chars().collect();
@@ -372,6 +372,12 @@ impl Reader<'_> {
                 let index = self.item()?;
                 self.want("]")?;
                 node = self.add(Node::Subscript { x: node, index });
+            } else if self.eat(".") {
+                let Some(Token::Word(field)) = self.tokens.get(self.at).cloned() else {
+                    return Err("a field's name is missing after `.`".into());
+                };
+                self.at += 1;
+                node = self.add(Node::Postfix { op: format!(".{field}"), x: node });
             } else if self.peek_word() == Some("within")
                 || self.peek_word() == Some("over")
                 || self.peek_word() == Some("filter")

@@ -5,11 +5,6 @@ use crate::span::Span;
 
 /// Functions of the language whose SQL is not built yet.
 const LATER: &[&str] = &[
-    "AI_CLASSIFY",
-    "AI_COMPLETE",
-    "AI_EXTRACT",
-    "AI_SENTIMENT",
-    "AI_SUMMARIZE",
     "CHAR",
     "CLEAN",
     "CODE",

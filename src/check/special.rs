@@ -222,15 +222,15 @@ impl Lower<'_> {
             );
             return self.error(span);
         };
-        let mut dates = [values[0], values[1]];
+        let (start, end) = (values[0], values[1]);
         self.give_back(values);
         // These two tell the earlier date from the later.
         if [internal::YEARFRAC_0, internal::YEARFRAC_1].contains(&function) {
-            let [start, end] = dates;
-            dates = [internal::EARLIER_OF, internal::LATER_OF]
+            let [first, last] = [internal::EARLIER_OF, internal::LATER_OF]
                 .map(|pick| self.apply_checked(pick, &[start, end], span, "YEARFRAC"));
+            return self.apply_checked(function, &[start, end, first, last], span, "YEARFRAC");
         }
-        self.apply_checked(function, &dates, span, "YEARFRAC")
+        self.apply_checked(function, &[start, end], span, "YEARFRAC")
     }
 
     fn lower_date(&mut self, args: &[ExprId], span: Span) -> IrId {

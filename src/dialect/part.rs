@@ -27,7 +27,7 @@ pub enum Part {
     Not(u16),
     /// `-a`.
     Negative(u16),
-    /// `a is null`.
+    /// `a is null`, and the field of a struct, `a.b`.
     Postfix { op: &'static str, x: u16 },
     /// `a [not] in (b, c)`.
     In { x: u16, negated: bool, args: &'static [u16] },
