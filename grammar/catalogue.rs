@@ -20,6 +20,8 @@ pub struct Function {
     pub args: Vec<(String, String)>,
     pub examples: Vec<String>,
     pub aliases: Vec<String>,
+    pub related: Vec<String>,
+    pub unverified: Option<String>,
     pub level: String,
     pub nulls: String,
     pub volatile: bool,
@@ -66,6 +68,8 @@ const KEYS: &[&str] = &[
     "args",
     "examples",
     "aliases",
+    "related",
+    "unverified",
     "level",
     "nulls",
     "volatile",
@@ -118,6 +122,9 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
             if let Some(named) = named.as_ref().filter(|n| !names.contains(n)) {
                 faults.push(format!("{}: `{key} = \"{named}\"` names no function", function.name));
             }
+        }
+        for named in function.related.iter().filter(|n| !names.contains(n)) {
+            faults.push(format!("{}: `related` names `{named}`, which is no function", function.name));
         }
     }
     if faults.is_empty() { Ok(functions) } else { Err(faults) }
@@ -179,6 +186,8 @@ fn function(
         args,
         examples: toml_file::texts(file, table, "examples", faults),
         aliases: toml_file::texts(file, table, "aliases", faults),
+        related: toml_file::texts(file, table, "related", faults),
+        unverified: text("unverified", faults),
         level,
         nulls,
         volatile: toml_file::get(table, "volatile").and_then(|v| v.get_ref().as_bool()).unwrap_or(false),
@@ -233,7 +242,7 @@ pub fn write(functions: &[Function]) -> String {
     let mut out = String::from("/// Every function, internal ones included.\npub static FUNCTIONS: &[Function] = &[\n");
     let mut overload_id = 0usize;
     for function in functions {
-        let Function { name, category, summary, source, notes, args, examples, aliases, .. } = function;
+        let Function { name, category, summary, source, notes, args, examples, aliases, related, .. } = function;
         let id = |named: &Option<String>| {
             let found = named.as_ref().and_then(|n| functions.iter().position(|f| f.name == *n));
             found.map_or("None".to_owned(), |i| format!("Some(FunctionId({i}))"))
@@ -248,9 +257,10 @@ pub fn write(functions: &[Function]) -> String {
         let _ = write!(
             out,
             "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, source: {source:?}, notes: {notes:?}, \
-             args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, level: Level::{}, nulls: Nulls::{}, \
+             args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, related: &{related:?}, unverified: {:?}, level: Level::{}, nulls: Nulls::{}, \
              volatile: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
              internal: {}, overloads: &[",
+            function.unverified,
             capital(&function.level),
             capital(&function.nulls),
             function.volatile,

@@ -21,10 +21,15 @@ pub(crate) struct Memory {
 
 /// Memory that no compilation uses at the moment.
 #[derive(Default)]
-#[allow(clippy::vec_box, reason = "a memory is over a kilobyte, and is taken and put back by each compilation")]
-pub(crate) struct Pool(Mutex<Vec<Box<Memory>>>);
+pub(crate) struct Pool {
+    /// Held by whoever works with it: mostly there is one at a time.
+    first: Mutex<Memory>,
+    /// For those that find it held, as several threads do.
+    #[allow(clippy::vec_box, reason = "a memory is over a kilobyte, and is taken and put back by each compilation")]
+    others: Mutex<Vec<Box<Memory>>>,
+}
 
-/// No more is kept than what so many nodes take, at some 200 bytes each.
+/// No more is kept than what so many nodes take, at some 200 bytes each; the first may keep as many again.
 const NODES: usize = 250_000;
 /// Nor more than this many, which is as many compilations as are likely to run at once.
 const KEPT: usize = 16;
@@ -32,11 +37,23 @@ const KEPT: usize = 16;
 impl Pool {
     /// Lends memory to one compilation.
     pub fn lend<R>(&self, work: impl FnOnce(&mut Memory) -> R) -> R {
+        if let Ok(mut memory) = self.first.try_lock() {
+            let result = work(&mut memory);
+            if memory.ast.room() > NODES {
+                *memory = Memory::default();
+            }
+            return result;
+        }
+        self.lend_other(work)
+    }
+
+    #[cold]
+    fn lend_other<R>(&self, work: impl FnOnce(&mut Memory) -> R) -> R {
         // A poisoned pool is an empty one.
-        let taken = self.0.lock().ok().and_then(|mut kept| kept.pop());
+        let taken = self.others.lock().ok().and_then(|mut kept| kept.pop());
         let mut memory = taken.unwrap_or_default();
         let result = work(&mut memory);
-        if let Ok(mut kept) = self.0.lock() {
+        if let Ok(mut kept) = self.others.lock() {
             let nodes: usize = kept.iter().map(|m| m.ast.room()).sum();
             if kept.len() < KEPT && nodes + memory.ast.room() <= NODES {
                 kept.push(memory);

@@ -46,14 +46,14 @@ impl NameIndex {
 
     /// The place of a name.
     #[inline]
-    pub fn find<'n>(&self, name: Hashed<'_>, at: impl Fn(usize) -> &'n str) -> Option<usize> {
+    pub fn find<'n>(&self, name: Hashed<'_>, at: impl Fn(usize) -> &'n [u8]) -> Option<usize> {
         let slot = self.slot(name, at);
         Some(self.slots.get(slot)?.1.checked_sub(1)? as usize)
     }
 
     /// The place of a name, which is this one when it was not there before.
     #[inline]
-    pub fn add<'n>(&mut self, name: Hashed<'_>, place: usize, at: impl Fn(usize) -> &'n str) -> usize {
+    pub fn add<'n>(&mut self, name: Hashed<'_>, place: usize, at: impl Fn(usize) -> &'n [u8]) -> usize {
         if self.slots.is_empty() {
             self.grow();
         }
@@ -72,11 +72,11 @@ impl NameIndex {
 
     /// The slot that holds the name, or the free one where it belongs.
     #[inline]
-    fn slot<'n>(&self, Hashed { name, hash }: Hashed<'_>, at: impl Fn(usize) -> &'n str) -> usize {
+    fn slot<'n>(&self, Hashed { name, hash }: Hashed<'_>, at: impl Fn(usize) -> &'n [u8]) -> usize {
         let mask = self.slots.len().wrapping_sub(1);
         let mut slot = hash as usize & mask;
         while let Some((known, place)) = self.slots.get(slot).filter(|s| s.1 > 0) {
-            if *known == hash && same(at(*place as usize - 1), name) {
+            if *known == hash && same(at(*place as usize - 1), name.as_bytes()) {
                 break;
             }
             slot = (slot + 1) & mask;
@@ -106,14 +106,14 @@ mod tests {
     fn names_are_found_in_any_case() {
         let names: Vec<String> = (0..1000).map(|i| format!("Name_of_{i}")).collect();
         let mut index = NameIndex::default();
-        assert_eq!(index.find("name_of_0".into(), |_| ""), None);
+        assert_eq!(index.find("name_of_0".into(), |_| b""), None);
         for (place, name) in names.iter().enumerate() {
-            assert_eq!(index.add(name.as_str().into(), place, |i| &names[i]), place);
+            assert_eq!(index.add(name.as_str().into(), place, |i| names[i].as_bytes()), place);
         }
-        assert_eq!(index.add("NAME_of_7".into(), 1000, |i| &names[i]), 7);
+        assert_eq!(index.add("NAME_of_7".into(), 1000, |i| names[i].as_bytes()), 7);
         for place in 0..1000 {
-            assert_eq!(index.find(format!("NAME_OF_{place}").as_str().into(), |i| &names[i]), Some(place));
+            assert_eq!(index.find(format!("NAME_OF_{place}").as_str().into(), |i| names[i].as_bytes()), Some(place));
         }
-        assert_eq!(index.find("name_of_1000".into(), |i| &names[i]), None);
+        assert_eq!(index.find("name_of_1000".into(), |i| names[i].as_bytes()), None);
     }
 }

@@ -35,6 +35,12 @@ impl Span {
         source.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
+    /// The bytes that the span covers: for what is only compared, which need not look where characters begin.
+    #[inline]
+    pub(crate) fn bytes(self, source: &str) -> &[u8] {
+        source.as_bytes().get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
     /// The beginning of the text, in one line, as messages show it.
     pub(crate) fn excerpt(self, source: &str) -> String {
         let text = self.text(source);

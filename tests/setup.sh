@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Rust: the engines that run the generated SQL, dbt, and the
-# program `duckdb`.
+# Installs what the tests need beside Rust: the engines that run the generated SQL, a spreadsheet,
+# dbt, and the program `duckdb`.
 #
 #   tests/setup.sh        safe to repeat; an installed part is left alone
 #   . target/test-tools/env.sh && cargo test
 #
 # Needs Debian (or Ubuntu) with Python 3.11 or newer. As root it installs the missing Debian
-# packages (postgresql, python3-venv); as another user it says which ones to install.
+# packages (postgresql, python3-venv, libreoffice-calc); as another user it says which ones to install.
 #
 #   FORMULAC_TEST_HOME  where everything goes   (target/test-tools)
 #   PYTHON              the Python that makes the environments   (python3)
@@ -63,6 +63,7 @@ environment() {
 packages=()
 have_postgres || packages+=(postgresql)
 have_venv || packages+=(python3-venv)
+command -v soffice >/dev/null || packages+=(libreoffice-calc)
 [ ${#packages[@]} = 0 ] || need_packages "${packages[@]}"
 
 environment engines "$tests/oracle/requirements.txt"

@@ -30,12 +30,12 @@ pub fn hash(name: &str) -> u32 {
 
 /// Whether two names are the same; mostly a name is written in one way.
 #[inline]
-pub fn same(a: &str, b: &str) -> bool {
-    a.len() == b.len() && (equal(a.as_bytes(), b.as_bytes()) || same_letters(a, b))
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && (equal(a, b) || same_letters(a, b))
 }
 
 #[cold]
-fn same_letters(a: &str, b: &str) -> bool {
+fn same_letters(a: &[u8], b: &[u8]) -> bool {
     a.eq_ignore_ascii_case(b)
 }
 
@@ -59,7 +59,7 @@ pub fn find(slots: &[u16], name: &str, at: impl Fn(usize) -> &'static str) -> Op
     loop {
         match slots[slot] {
             0 => return None,
-            index if same(at(index as usize - 1), name) => return Some(index as usize - 1),
+            index if same(at(index as usize - 1).as_bytes(), name.as_bytes()) => return Some(index as usize - 1),
             _ => slot = (slot + 1) & mask,
         }
     }

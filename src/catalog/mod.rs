@@ -129,6 +129,10 @@ pub struct Function {
     pub examples: &'static [&'static str],
     /// Other names.
     pub aliases: &'static [&'static str],
+    /// Functions that a reader of its page may look for.
+    pub related: &'static [&'static str],
+    /// Why no engine of the tests runs it, where none does.
+    pub unverified: Option<&'static str>,
     /// Where its value is computed.
     pub level: Level,
     /// When its value is NULL.

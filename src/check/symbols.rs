@@ -37,7 +37,7 @@ impl Symbols {
 
     #[inline]
     pub fn find(&self, name: Hashed<'_>, source: &str) -> Option<&Symbol> {
-        self.index.find(name, |i| self.all[i].name.text(source)).map(|i| &self.all[i])
+        self.index.find(name, |i| self.all[i].name.bytes(source)).map(|i| &self.all[i])
     }
 
     pub fn at(&mut self, place: usize) -> &mut Symbol {
@@ -48,7 +48,7 @@ impl Symbols {
     #[inline]
     pub fn entry(&mut self, name: Hashed<'_>, span: Span, source: &str) -> usize {
         let all = &self.all;
-        let place = self.index.add(name, all.len(), |i| all[i].name.text(source));
+        let place = self.index.add(name, all.len(), |i| all[i].name.bytes(source));
         if place == self.all.len() {
             self.all.push(Symbol { name: span, definition: None, column: Lookup::Not });
         }

@@ -16,6 +16,9 @@ use formulac::diag::suggest::{nearest, similar};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
+/// What is known of each function in each dialect; a test writes it.
+const MATRIX: &str = include_str!("../../docs/matrix.md");
+
 pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     let found = match &args.name {
         Some(name) => match catalog::lookup(name) {
@@ -111,12 +114,18 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
         Err(reason) => format!("{:<9}  not available: {reason}", dialect.name()),
     });
     section(&format!("SQL of {call}"), lines.collect());
+    section(
+        "Shown by cases",
+        known(function).map(|(dialect, cell)| format!("{:<9}  {cell}", dialect.name())).collect(),
+    );
+    section("Not verified", function.unverified.map_or(Vec::new(), |reason| wrapped(reason, 78)));
     let mut facts = vec![format!("{}, {}", function.category, level_name(function.level)), nulls(function).to_owned()];
     if !function.aliases.is_empty() {
         facts.push(format!("also {}", function.aliases.join(", ")));
     }
     facts.push(format!("as in {}", function.source));
     section("Facts", facts);
+    section("Related", function.related.iter().map(|name| (*name).to_owned()).collect());
     out
 }
 
@@ -126,6 +135,8 @@ fn object(function: &Function, dialect: Option<Dialect>) -> Value {
         .into_iter()
         .map(|(dialect, sql)| (dialect.name().to_owned(), json!(sql.ok())))
         .collect();
+    let shown: Map<String, Value> =
+        known(function).map(|(dialect, cell)| (dialect.name().to_owned(), json!(cell))).collect();
     let (least, most) = function.arity();
     let args: Vec<Value> = function.args.iter().map(|(name, what)| json!({"name": name, "meaning": what})).collect();
     json!({
@@ -145,7 +156,17 @@ fn object(function: &Function, dialect: Option<Dialect>) -> Value {
         "source": function.source,
         "call": call,
         "sql": sql,
+        "shown_by_cases": shown,
+        "unverified": function.unverified,
+        "related": function.related,
     })
+}
+
+/// `verified 12`, of each dialect.
+fn known(function: &Function) -> impl Iterator<Item = (Dialect, &'static str)> {
+    let row = MATRIX.lines().find_map(|line| line.strip_prefix("| ")?.strip_prefix(function.name)?.strip_prefix(" |"));
+    let cells = row.unwrap_or_default().split('|').map(str::trim).filter(|cell| !cell.is_empty());
+    Dialect::all().zip(cells)
 }
 
 fn level_name(level: Level) -> &'static str {

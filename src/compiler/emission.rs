@@ -70,7 +70,7 @@ impl Compiler {
                 emitter.forget(mark);
             }
             definitions.push(Definition {
-                name: definition.name.clone(),
+                name: None,
                 sql,
                 ty: meta.ty,
                 level: meta.level,
@@ -84,8 +84,16 @@ impl Compiler {
         }
         diagnostics.append(&mut emitter.diagnostics);
         definitions.sort_by_key(|d| d.span.start);
-        let columns: Arc<[ReadColumn]> = program.columns.drain(..).map(ReadColumn).collect();
-        definitions.iter_mut().for_each(|d| d.columns = Some(Arc::clone(&columns)));
+        // Names and columns are handed over where they need not be shared, which costs more than a copy.
+        let mut named = program.definitions.iter_mut();
+        for definition in &mut definitions {
+            definition.name = named.find(|d| d.span == definition.span).and_then(|d| d.name.take());
+        }
+        if let (false, Some((last, others))) = (program.columns.is_empty(), definitions.split_last_mut()) {
+            let columns: Arc<[ReadColumn]> = program.columns.drain(..).map(ReadColumn).collect();
+            others.iter_mut().for_each(|d| d.columns = Some(Arc::clone(&columns)));
+            last.columns = Some(columns);
+        }
         definitions
     }
 

@@ -19,7 +19,7 @@ const ALONE: u32 = 1 << 31;
 #[derive(Clone, Copy, Debug)]
 pub struct List(u32);
 
-/// The arguments of a call. No wider than the rest of what LALRPOP keeps on its stack.
+/// The arguments of a call.
 #[derive(Clone, Copy, Debug)]
 pub enum Args {
     None,

@@ -7,7 +7,11 @@
 /// assert_eq!(formulac::parse::description(source, 32).as_deref(), Some("First day\nof the month."));
 /// ```
 #[must_use]
+#[inline]
 pub fn description(source: &str, start: u32) -> Option<String> {
+    if start == 0 {
+        return None;
+    }
     let before = source.get(..start as usize)?;
     let line_start = before.rfind('\n')? + 1;
     let mut above = before.get(..line_start)?;

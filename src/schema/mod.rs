@@ -198,7 +198,7 @@ impl Relation {
 
     pub(crate) fn push(&mut self, column: Column) {
         let (index, columns) = (self.columns.len(), &self.columns);
-        let first = self.by_name.add((&*column.name).into(), index, |i| columns[i].name());
+        let first = self.by_name.add((&*column.name).into(), index, |i| columns[i].name().as_bytes());
         if let Some(other) = columns.get(first) {
             self.twins.entry(other.shared_name()).or_insert(first);
             self.twins.entry(column.shared_name()).or_insert(index);
@@ -248,7 +248,7 @@ impl Relation {
 
     pub(crate) fn position<'n>(&self, name: impl Into<Hashed<'n>>) -> Option<usize> {
         let name = name.into();
-        let first = self.by_name.find(name, |i| self.columns[i].name())?;
+        let first = self.by_name.find(name, |i| self.columns[i].name().as_bytes())?;
         Some(if self.twins.is_empty() { first } else { self.twins.get(name.name).copied().unwrap_or(first) })
     }
 
@@ -287,7 +287,7 @@ impl Schema {
 
     fn push(&mut self, relation: Relation) {
         let (index, relations) = (self.relations.len(), &self.relations);
-        self.by_name.add((&*relation.name).into(), index, |i| relations[i].name());
+        self.by_name.add((&*relation.name).into(), index, |i| relations[i].name().as_bytes());
         self.relations.push(relation);
     }
 
@@ -300,7 +300,7 @@ impl Schema {
     /// The relation of this name, in any case.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Relation> {
-        self.by_name.find(name.into(), |i| self.relations[i].name()).map(|i| &self.relations[i])
+        self.by_name.find(name.into(), |i| self.relations[i].name().as_bytes()).map(|i| &self.relations[i])
     }
 
     /// Whether nothing is known.

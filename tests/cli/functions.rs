@@ -46,3 +46,14 @@ fn every_function_shows_its_sql() {
         assert!(sql.values().any(serde_json::Value::is_string), "{}", function["name"]);
     }
 }
+
+/// The matrix and the command say the same of the same functions.
+#[test]
+fn every_function_says_what_cases_show_of_it() {
+    let place = Place::new("functions_cases");
+    let json = place.run(&["functions", "--json"]).json();
+    for function in json["functions"].as_array().unwrap() {
+        let shown = function["shown_by_cases"].as_object().unwrap();
+        assert_eq!(shown.len(), formulac::Dialect::all().count(), "{}: write docs/matrix.md anew", function["name"]);
+    }
+}

@@ -26,12 +26,30 @@ pub struct Case {
     pub formula: String,
     pub table: TestTable,
     pub group_by: Vec<String>,
+    /// The step's order, for formulas that look at other rows.
+    pub order_by: Vec<String>,
     pub expected: Expected,
     pub ty: Option<Type>,
     pub warnings: Vec<String>,
     pub unsupported: BTreeMap<String, String>,
+    /// Dialects that have no single expression of it, with the code of the refusal; a query computes it there.
+    pub query_only: BTreeMap<String, String>,
     pub differs: BTreeMap<String, Deviation<Vec<Json>>>,
     pub untyped: Untyped,
+    pub source: Source,
+    /// It shows what the function is known to be got wrong by; the matrix asks for one in each cell.
+    pub edge: bool,
+}
+
+/// Who says what the values are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A spreadsheet, which is asked again.
+    Sheet,
+    /// Worked out by hand.
+    Hand,
+    /// The contract's rule of this name, against the spreadsheet; it is asked again, and must not agree.
+    ContractDiffers(String),
 }
 
 pub enum Expected {
@@ -43,6 +61,19 @@ pub enum Expected {
     Groups(Vec<(Vec<Json>, Json)>),
     /// No dialect compiles it; the code of the error.
     Refused(String),
+}
+
+impl Expected {
+    /// Every value that must come out.
+    pub fn values(&self) -> impl Iterator<Item = &Json> {
+        let (rows, groups, one) = match self {
+            Self::Rows(values) => (values.as_slice(), &[][..], None),
+            Self::Groups(groups) => (&[][..], groups.as_slice(), None),
+            Self::One(value) => (&[][..], &[][..], Some(value)),
+            Self::Refused(_) => (&[][..], &[][..], None),
+        };
+        rows.iter().chain(groups.iter().map(|(_, value)| value)).chain(one)
+    }
 }
 
 /// What happens to the formula without a schema.
@@ -96,10 +127,16 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
     let types = own_types.or_else(|| defaults.types.clone());
     let columns = types.map_or(Ok(Vec::new()), |types| columns(&types))?;
     let group_by = map.take("group_by").map_or(Ok(Vec::new()), |node| node.texts())?;
+    let order_by = map.take("order_by").map_or(Ok(Vec::new()), |node| node.texts())?;
     let (rows, row_values) = read_rows(rows, &columns)?;
     let expected = read_expected(node, &mut map, &group_by, row_values)?;
     let ty = map.take("type").map(|node| neutral_type(&node, node.text()?)).transpose()?;
-    read_source(node, &mut map, &expected)?;
+    let source = read_source(node, &mut map, &expected)?;
+    let edge = match map.take("edge") {
+        None => false,
+        Some(node) if node.scalar()? == &Json::Bool(true) => true,
+        Some(node) => return node.error("`edge` is true, or left out"),
+    };
     let untyped = match map.take("untyped") {
         None => Untyped::Same,
         Some(node) => match node.text()? {
@@ -114,14 +151,21 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
         formula,
         table: table(columns, rows),
         group_by,
+        order_by,
         expected,
         ty,
         warnings: map.take("warns").map_or(Ok(Vec::new()), |node| node.texts())?,
         unsupported: refusals(map.take("unsupported"))?,
+        query_only: refusals(map.take("query_only"))?,
         differs: deviations(map.take("differs"), deviant_values)?,
         untyped,
+        source,
+        edge,
     };
     map.finish()?;
+    if !case.query_only.is_empty() && !matches!(case.expected, Expected::One(_) | Expected::Groups(_)) {
+        return node.error("`query_only` is for aggregates");
+    }
     if case.differs.keys().any(|dialect| case.unsupported.contains_key(dialect)) {
         return node.error("a dialect cannot be both in `unsupported` and in `differs`");
     }
@@ -177,18 +221,23 @@ fn read_expected(node: &Node, map: &mut Map, group_by: &[String], row_values: Ve
     }
 }
 
-/// `source: sheet` (checked by tests/oracle/check_sheet.py) or `source: hand`.
-fn read_source(node: &Node, map: &mut Map, expected: &Expected) -> Result<()> {
+/// `source: sheet`, `hand` or `contract-differs(rule)`; tests/oracle/check_sheet.py asks the sheet for all but `hand`.
+fn read_source(node: &Node, map: &mut Map, expected: &Expected) -> Result<Source> {
     let spelled_for_sheet = map.take("sheet").is_some();
-    match map.take("source") {
-        None if matches!(expected, Expected::Refused(_)) => Ok(()),
-        None => node.error("`source` is missing: sheet or hand"),
-        Some(source) => match source.text()? {
-            "sheet" => Ok(()),
-            "hand" if !spelled_for_sheet => Ok(()),
-            "hand" => source.error("`sheet` needs `source: sheet`"),
-            _ => source.error("`source` is sheet or hand"),
-        },
+    let Some(source) = map.take("source") else {
+        return match expected {
+            Expected::Refused(_) => Ok(Source::Hand),
+            _ => node.error("`source` is missing: sheet, hand or contract-differs(rule)"),
+        };
+    };
+    let text = source.text()?;
+    let rule = text.strip_prefix("contract-differs(").and_then(|rest| rest.strip_suffix(')'));
+    match (text, rule.map(str::trim)) {
+        ("sheet", _) => Ok(Source::Sheet),
+        ("hand", _) if !spelled_for_sheet => Ok(Source::Hand),
+        ("hand", _) => source.error("`sheet` needs `source: sheet`"),
+        (_, Some(rule)) if !rule.is_empty() => Ok(Source::ContractDiffers(rule.to_owned())),
+        _ => source.error("`source` is sheet, hand or contract-differs(rule), which names the rule"),
     }
 }
 

@@ -29,7 +29,7 @@ pub enum Run {
 }
 
 /// `oracle.py` ends with this status when the engine is not installed.
-const NOT_INSTALLED: i32 = 3;
+pub const NOT_INSTALLED: i32 = 3;
 
 /// The tests of this binary take turns: each starts up to two engines.
 static TURN: Mutex<()> = Mutex::new(());
@@ -92,7 +92,7 @@ fn run(suite: &str, engine: &str, batch: &Batch) -> Run {
     Run::Done(answers)
 }
 
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let given = env::var_os("FORMULAC_PYTHON").map(PathBuf::from);
     let path = given.unwrap_or_else(|| default_home().join("engines/bin/python"));
     Some(path).filter(|path| path.exists())
@@ -116,9 +116,12 @@ fn read(line: &str) -> Answer {
 
 /// Says loudly that an engine's checks are left out; with FORMULAC_REQUIRE_ENGINES that fails.
 pub fn announce_missing(dialect: Dialect, reason: &str, checks: usize) {
-    let name = dialect.name();
-    let message = format!("SKIPPED {name}: {checks} checks are not run: {reason}");
-    say(&message);
+    require(&format!("SKIPPED {}: {checks} checks are not run: {reason}", dialect.name()));
+}
+
+/// Says loudly what is left out; where engines are required that fails.
+pub fn require(message: &str) {
+    say(message);
     let required = env::var("FORMULAC_REQUIRE_ENGINES").is_ok_and(|v| !v.is_empty() && v != "0");
     assert!(!required, "{message} (and FORMULAC_REQUIRE_ENGINES is set)");
 }

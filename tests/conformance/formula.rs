@@ -54,6 +54,8 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
         Expected::Refused(code) => Some((code, Plan::Agreed)),
         _ => case.unsupported.get(dialect.name()).map(|code| (code, Plan::Unsupported)),
     };
+    let in_query = case.query_only.get(dialect.name()).filter(|_| variant == Variant::Typed);
+    let refusal = refusal.or_else(|| in_query.map(|code| (code, in_a_query(case, dialect))));
     let last = compiled.definitions().last();
     if let Some((code, settled)) = refusal {
         return match (refused_with(code), last) {
@@ -81,7 +83,7 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
     };
     let sql = definition.sql();
     let level_fits = match case.expected {
-        Expected::Rows(_) => matches!(definition.level(), Level::Const | Level::Row),
+        Expected::Rows(_) => definition.level() != Level::Aggregate,
         Expected::One(_) => matches!(definition.level(), Level::Const | Level::Aggregate),
         Expected::Groups(_) | Expected::Refused(_) => true,
     };
@@ -102,6 +104,26 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
     Plan::Ask(Question { sql: sql.to_owned(), query: query(case, sql), nullable: definition.nullable() })
 }
 
+/// The formula as the one definition of a spec.
+fn in_a_query(case: &Case, dialect: Dialect) -> Plan {
+    let keys =
+        if case.group_by.is_empty() { String::new() } else { format!("group_by: [{}]\n", case.group_by.join(", ")) };
+    let formula = Json::from(case.formula.as_str());
+    let spec = format!("model: answers\nfrom: {TABLE}\n{keys}definitions:\n  answer: {formula}\n");
+    let compiler = Compiler::builder().dialect(dialect).schema(Schema::new().with(case.table.relation())).build();
+    let compiled = compiler.compile_spec(&spec);
+    let faults: Vec<String> = (compiled.diagnostics().iter())
+        .filter(|diagnostic| diagnostic.code().starts_with('F'))
+        .map(|diagnostic| format!("{} {}", diagnostic.code(), diagnostic.message()))
+        .collect();
+    match compiled.query() {
+        Some(query) if faults.is_empty() => {
+            Plan::Ask(Question { sql: query.to_owned(), query: query.to_owned(), nullable: true })
+        }
+        _ => Plan::Failed { sql: String::new(), fault: format!("no query either: {}", faults.join("; ")) },
+    }
+}
+
 fn compile(case: &Case, dialect: Dialect, variant: Variant) -> Compiled {
     let mut builder = Compiler::builder().dialect(dialect);
     if variant == Variant::Typed {
@@ -109,6 +131,9 @@ fn compile(case: &Case, dialect: Dialect, variant: Variant) -> Compiled {
     }
     if !case.group_by.is_empty() {
         builder = builder.group_by(case.group_by.iter().map(String::as_str));
+    }
+    if !case.order_by.is_empty() {
+        builder = builder.order_by(case.order_by.iter().map(String::as_str));
     }
     builder.build().compile(&case.formula)
 }

@@ -55,7 +55,7 @@ pub fn run() {
     fail_on(SUITE, &failures, attempts);
 }
 
-fn read_all() -> Vec<CaseFile> {
+pub fn read_all() -> Vec<CaseFile> {
     let mut good = Vec::new();
     let mut faults = Vec::new();
     for path in files::below("cases") {

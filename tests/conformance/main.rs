@@ -7,6 +7,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod batch;
+mod calls;
 mod case;
 mod compare;
 mod engine;
@@ -14,18 +15,49 @@ mod expect;
 mod files;
 mod formula;
 mod function_cases;
+mod generated;
 mod harness_checks;
 mod hostile_text;
 mod join_tests;
+mod matrix;
+mod reference;
 mod report;
 mod scoreboard;
+mod sheet;
 mod spec_case;
 mod spec_cases;
+mod templates;
+mod totality;
 mod yaml;
 
 #[test]
 fn functions() {
     function_cases::run();
+}
+
+#[test]
+fn the_spreadsheet_gives_the_values_that_cases_have_from_it() {
+    sheet::run();
+}
+
+#[test]
+fn docs_matrix() {
+    matrix::run();
+}
+
+#[test]
+fn docs_reference() {
+    reference::run();
+}
+
+#[test]
+fn sql_of_every_function() {
+    templates::run();
+}
+
+#[test]
+fn templates_raise_for_no_arguments() {
+    totality::run();
 }
 
 #[test]

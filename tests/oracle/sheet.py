@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from xml.sax.saxutils import escape, quoteattr
 
@@ -19,7 +18,11 @@ EPOCH = dt.datetime(1899, 12, 30)
 ERRORS = {"1": "#NULL!", "2": "#DIV/0!", "3": "#VALUE!", "4": "#REF!", "5": "#NAME?", "6": "#NUM!",
           "7": "#N/A"}
 # functions younger than the file format's first list carry a prefix in files
-YOUNG = re.compile(r"(?<![A-Za-z0-9_.])(CONCAT|IFNA|IFS|MAXIFS|MINIFS|SWITCH|DAYS|XOR|BITAND|BITOR|BITXOR|BITRSHIFT|BITLSHIFT|COT|ISOWEEKNUM)(?=\()", re.I)
+YOUNG = re.compile(
+    r"(?<![A-Za-z0-9_.])(CONCAT|IFNA|IFS|MAXIFS|MINIFS|SWITCH|DAYS|XOR|BITAND|BITOR|BITXOR|BITRSHIFT|"
+    r"BITLSHIFT|COT|TEXTJOIN|NUMBERVALUE|UNICHAR|UNICODE|"
+    r"ISOWEEKNUM|(?:FLOOR|CEILING)\.(?:MATH|PRECISE)|COVARIANCE\.[PS]|STDEV\.[PS]|VAR\.[PS]|"
+    r"(?:PERCENTILE|QUARTILE|PERCENTRANK)\.(?:INC|EXC)|RANK\.(?:EQ|AVG)|MODE\.SNGL)(?=\()", re.I)
 REFERENCE = re.compile(r"\[([A-Za-z_][A-Za-z0-9_]*)(:?)\]")
 
 HEAD = """<?xml version="1.0" encoding="UTF-8"?>
@@ -40,11 +43,15 @@ HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 TAIL = "</office:spreadsheet></office:body></office:document>"
 
 
+class NotInstalled(Exception):
+    """There is no program to ask."""
+
+
 def evaluate(jobs):
     """The answers to all jobs, in order."""
     program = shutil.which("soffice") or shutil.which("libreoffice")
     if not program:
-        sys.exit("LibreOffice Calc is not installed (Debian package libreoffice-calc)")
+        raise NotInstalled("LibreOffice Calc is not installed (Debian package libreoffice-calc)")
     directory = tempfile.mkdtemp(prefix="formulac-sheet-")
     try:
         path = os.path.join(directory, "in.fods")

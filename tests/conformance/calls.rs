@@ -1,0 +1,149 @@
+//! Calls of every function in each of its forms, its arguments columns of the types that the form takes.
+
+use formulac::catalog::{Function, Overload, Param, ParamType};
+use formulac::{Column, Compiler, Dialect, Level, Relation, Schema, Type};
+
+use crate::case::{ROW_ID, TABLE};
+
+pub struct Call {
+    pub function: &'static Function,
+    pub formula: String,
+    /// The arguments that are columns.
+    pub columns: Vec<(String, Type)>,
+}
+
+/// What came of a call in one dialect.
+pub struct Written {
+    pub sql: String,
+    pub level: Level,
+}
+
+/// A call for each form and, where it takes a class of types, for each of these, as far as some dialect takes it.
+pub fn calls(function: &'static Function) -> Vec<Call> {
+    let mut calls: Vec<Call> = Vec::new();
+    for overload in function.overloads {
+        let most = overload.params.iter().map(|p| types(p.ty).len()).max().unwrap_or(1).max(1);
+        for variant in 0..most {
+            let mut add = |count: usize, high: bool| {
+                let call = call(function, overload, count, variant, high);
+                if !calls.iter().any(|c| c.formula == call.formula && c.columns == call.columns) {
+                    calls.push(call);
+                }
+            };
+            for count in (overload.needed..=overload.params.len()).rev() {
+                add(count, false);
+                if overload.literal {
+                    add(count, true);
+                }
+            }
+        }
+    }
+    let compiles = |call: &Call| Dialect::all().any(|dialect| call.compile(dialect).is_ok());
+    calls.retain_mut(|call| compiles(call) || (call.take_constants() && compiles(call)));
+    calls
+}
+
+fn call(function: &'static Function, overload: &Overload, count: usize, variant: usize, high: bool) -> Call {
+    let mut columns: Vec<(String, Type)> = Vec::new();
+    let mut args: Vec<String> = Vec::new();
+    let mut add = |param: &Param, name: String| {
+        if let ParamType::Literal(low, most) = param.ty {
+            args.push(if high { most.min(400) } else { low.max(1).min(most) }.to_string());
+            return;
+        }
+        if param.ty == ParamType::Positive {
+            args.push(if high { "2.5" } else { "3" }.to_owned());
+            return;
+        }
+        let types = types(param.ty);
+        columns.push((name.clone(), types[variant % types.len()]));
+        args.push(name);
+    };
+    let given = &overload.params[..count];
+    for (at, param) in given.iter().enumerate() {
+        if overload.repeated && at + 1 == overload.params.len() {
+            (1..=2).for_each(|n| add(param, format!("{}_{n}", param.name)));
+        } else {
+            add(param, param.name.to_owned());
+        }
+    }
+    Call { function, formula: format!("{}({})", function.name, args.join(", ")), columns }
+}
+
+/// The types that stand for a class.
+fn types(ty: ParamType) -> &'static [Type] {
+    match ty {
+        ParamType::Is(Type::Boolean) => &[Type::Boolean],
+        ParamType::Is(Type::Integer) => &[Type::Integer],
+        ParamType::Is(Type::Decimal) => &[Type::Decimal],
+        ParamType::Is(Type::Float) => &[Type::Float],
+        ParamType::Is(Type::Date) => &[Type::Date],
+        ParamType::Is(Type::Timestamp) => &[Type::Timestamp],
+        ParamType::Is(Type::Timestamptz) => &[Type::Timestamptz],
+        ParamType::Is(_) => &[Type::Text],
+        ParamType::Positive => &[Type::Float],
+        ParamType::Number => &[Type::Decimal, Type::Integer, Type::Float],
+        ParamType::Temporal => &[Type::Date, Type::Timestamp],
+        ParamType::Any | ParamType::Same => &[Type::Text, Type::Integer, Type::Float, Type::Date],
+        ParamType::Literal(..) => &[Type::Integer],
+    }
+}
+
+impl Call {
+    /// With 1 for each number behind the first argument, for functions that take constants there.
+    fn take_constants(&mut self) -> bool {
+        let mut constant: Vec<String> = Vec::new();
+        let first = self.columns.first().map(|(name, _)| name.clone());
+        self.columns.retain(|(name, ty)| {
+            let stays = !ty.is_number() || Some(name) == first.as_ref();
+            if !stays {
+                constant.push(name.clone());
+            }
+            stays
+        });
+        for name in &constant {
+            self.formula = self.formula.replace(&format!(", {name}"), ", 1");
+        }
+        !constant.is_empty()
+    }
+
+    /// With the types of its columns: `ROUND(value: float, 2)`.
+    pub fn shown(&self) -> String {
+        if self.columns.is_empty() {
+            return self.formula.clone();
+        }
+        let types: Vec<String> = self.columns.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+        format!("{} of {}", self.formula, types.join(", "))
+    }
+
+    /// Its SQL, or why there is none.
+    pub fn compile(&self, dialect: Dialect) -> Result<Written, String> {
+        compile(&self.formula, &self.columns, self.function.level, dialect)
+    }
+}
+
+pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect: Dialect) -> Result<Written, String> {
+    let relation = Relation::new(TABLE).with(Column::new(ROW_ID, Type::Integer).nullable(false));
+    let relation = columns.iter().fold(relation, |r, (name, ty)| r.with(Column::new(name.as_str(), *ty)));
+    let builder = Compiler::builder().dialect(dialect).schema(Schema::new().with(relation)).from(TABLE);
+    // What looks at other rows needs their order.
+    let builder = if level == Level::Window { builder.order_by([ROW_ID]) } else { builder };
+    let compiled = builder.build().compile(&format!("={formula}"));
+    let fault = compiled.diagnostics().iter().find(|d| d.code().starts_with('F'));
+    if let Some(fault) = fault {
+        return Err(format!("{} {} ({})", fault.code(), fault.message(), fault.help().unwrap_or_default()));
+    }
+    let definition = compiled.definitions().last().ok_or("nothing")?;
+    Ok(Written { sql: definition.sql().to_owned(), level: definition.level() })
+}
+
+/// The calls, each with what becomes of it in every dialect.
+pub fn written(function: &'static Function) -> Vec<(Call, Vec<(Dialect, Result<Written, String>)>)> {
+    let all = |call: &Call| Dialect::all().map(|d| (d, call.compile(d))).collect::<Vec<_>>();
+    let mut written = Vec::new();
+    for call in calls(function) {
+        let in_each = all(&call);
+        written.push((call, in_each));
+    }
+    written
+}

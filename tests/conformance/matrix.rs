@@ -1,0 +1,136 @@
+//! `docs/matrix.md`: what is known of each function in each dialect, counted from the case files.
+//!
+//! The cases run in this binary, and one that fails fails it; so what stands here has been shown.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use formulac::Dialect;
+use formulac::catalog::{self, Function};
+use serde_json::Value as Json;
+
+use crate::calls::written;
+use crate::case::{Case, CaseFile, Expected};
+use crate::engine::is_emulator;
+use crate::generated;
+
+pub fn run() {
+    let files = crate::function_cases::read_all();
+    generated::check(&[("matrix.md".to_owned(), matrix(&files))]);
+}
+
+/// What is known of a function in one dialect.
+pub enum Cell {
+    /// So many cases agree, and what they leave out: a value, NULL, an edge.
+    Shown(usize, Vec<&'static str>),
+    /// No engine of the tests runs it.
+    Unverified,
+    Unsupported,
+    NoCase,
+}
+
+fn matrix(files: &[CaseFile]) -> String {
+    let functions: Vec<&Function> = catalog::functions().collect();
+    let mut rows: BTreeMap<(&str, &str), Vec<Cell>> = BTreeMap::new();
+    for function in &functions {
+        let file = files.iter().find(|f| f.function == function.name);
+        rows.insert((function.category, function.name), Dialect::all().map(|d| cell(function, file, d)).collect());
+        // Another name that has cases of its own.
+        for file in files.iter().filter(|f| function.aliases.contains(&f.function.as_str())) {
+            rows.insert((function.category, &file.function), Dialect::all().map(|d| cell(function, Some(file), d)).collect());
+        }
+    }
+    for file in files.iter().filter(|f| catalog::lookup(&f.function).is_none()) {
+        let cells = Dialect::all().map(|d| shown(file, d, true)).collect();
+        rows.insert(("operators and timeframes", &file.function), cells);
+    }
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut body = String::new();
+    let mut category = "";
+    for ((of, name), cells) in &rows {
+        if *of != category {
+            category = of;
+            let _ = writeln!(body, "\n## {category}\n");
+            let names: Vec<&str> = Dialect::all().map(|d| d.name()).collect();
+            let _ = writeln!(body, "| function | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len()));
+        }
+        let mut line = format!("| {} ", name.replace('|', "\\|"));
+        for (dialect, cell) in Dialect::all().zip(cells) {
+            let (word, text) = cell.told(dialect);
+            *counts.entry(word).or_default() += 1;
+            let _ = write!(line, "| {text} ");
+        }
+        let _ = writeln!(body, "{line}|");
+    }
+    let mut head = String::from(
+        "# What is known of each function in each dialect\n\n\
+         Generated from the catalogue and `tests/conformance/cases`; `FORMULAC_WRITE=1 cargo test --test conformance docs` \
+         writes it anew.\n\n\
+         - *verified n*: n cases ran on the engine, or on its evaluator, and gave the values.\n\
+         - *emulated n*: the same on an emulator of the warehouse.\n\
+         - *n cases, no …*: they agree, and one with a value, with NULL or with the function's edge is missing.\n\
+         - *unverified*: no engine of the tests runs it; the function's page says why.\n\
+         - *unsupported*: a compile error that says what to write instead.\n\n",
+    );
+    let summary: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let _ = writeln!(head, "Cells: {}.", summary.join(", "));
+    head + &body
+}
+
+/// The cell of a function of the catalogue.
+pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Dialect) -> Cell {
+    if let Some(file) = file {
+        let takes = function.arity().1 != Some(0);
+        return shown(file, dialect, takes);
+    }
+    let forms = written(function);
+    let compiles = forms.iter().any(|(_, each)| each.iter().any(|(d, result)| *d == dialect && result.is_ok()));
+    match (function.unverified, compiles || forms.is_empty()) {
+        (_, false) => Cell::Unsupported,
+        (Some(_), true) => Cell::Unverified,
+        (None, true) => Cell::NoCase,
+    }
+}
+
+fn shown(file: &CaseFile, dialect: Dialect, takes_arguments: bool) -> Cell {
+    let name = dialect.name();
+    let agree = |case: &&Case| !case.unsupported.contains_key(name) && !case.differs.contains_key(name);
+    let cases: Vec<&Case> = file.cases.iter().filter(|c| !matches!(c.expected, Expected::Refused(_))).collect();
+    let count = cases.iter().filter(|c| agree(c)).count();
+    if count == 0 {
+        return if cases.is_empty() { Cell::NoCase } else { Cell::Unsupported };
+    }
+    let some = |has: &dyn Fn(&Case) -> bool| cases.iter().filter(|c| agree(c)).any(|c| has(c));
+    let mut missing = Vec::new();
+    if !some(&|c| c.expected.values().any(|v| !v.is_null())) {
+        missing.push("value");
+    }
+    if takes_arguments && !some(&takes_null) {
+        missing.push("NULL");
+    }
+    if !some(&|c| c.edge) {
+        missing.push("edge");
+    }
+    Cell::Shown(count, missing)
+}
+
+/// A row has NULL among its arguments, or the formula writes it.
+fn takes_null(case: &Case) -> bool {
+    case.table.rows.iter().flatten().any(Json::is_null) || case.formula.contains("1/0")
+}
+
+impl Cell {
+    /// The word that is counted, and what the cell says.
+    pub fn told(&self, dialect: Dialect) -> (&'static str, String) {
+        match self {
+            Self::Shown(count, missing) if missing.is_empty() => {
+                let word = if is_emulator(dialect) { "emulated" } else { "verified" };
+                (word, format!("{word} {count}"))
+            }
+            Self::Shown(count, missing) => ("incomplete", format!("{count} cases, no {}", missing.join(", "))),
+            Self::Unverified => ("unverified", "unverified".to_owned()),
+            Self::Unsupported => ("unsupported", "unsupported".to_owned()),
+            Self::NoCase => ("without a case", "no case".to_owned()),
+        }
+    }
+}

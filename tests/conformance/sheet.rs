@@ -1,0 +1,20 @@
+//! The values that cases have from a spreadsheet, asked of it again.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::engine::{NOT_INSTALLED, python, require, say};
+
+pub fn run() {
+    let Some(python) = python() else {
+        return require("SKIPPED the spreadsheet: no Python environment; run tests/setup.sh");
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/check_sheet.py");
+    let output = Command::new(python).arg(script).output().expect("the script starts");
+    let (told, complaints) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if output.status.code() == Some(NOT_INSTALLED) {
+        return require(&format!("SKIPPED the spreadsheet: its values are not checked: {}", complaints.trim()));
+    }
+    assert!(output.status.success(), "the spreadsheet says otherwise:\n{told}\n{complaints}");
+    say(&format!("spreadsheet: {}", told.trim()));
+}

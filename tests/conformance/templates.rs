@@ -1,0 +1,59 @@
+//! Every function's SQL in each dialect, one snapshot for each category.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use formulac::catalog;
+use formulac::{Dialect, Level};
+
+use crate::calls::{Written, compile, written};
+
+pub fn run() {
+    let mut categories: BTreeMap<&str, String> = BTreeMap::new();
+    for function in catalog::functions() {
+        let text = categories.entry(function.category).or_default();
+        let _ = writeln!(text, "{}\n", function.signature());
+        text.push_str(&sql_of(function));
+        text.push('\n');
+    }
+    for (category, text) in categories {
+        insta::assert_snapshot!(format!("sql_{category}"), text.trim_end());
+    }
+}
+
+/// Each form with its SQL; what dialects have in common stands once.
+pub fn sql_of(function: &'static catalog::Function) -> String {
+    let mut text = String::new();
+    let forms = written(function);
+    for (call, in_each) in &forms {
+        let _ = writeln!(text, "  {}", call.shown());
+        push(&mut text, in_each);
+    }
+    // What takes constants only is shown at work in an example.
+    if forms.is_empty() {
+        let example = function.examples.iter().find_map(|e| e.rsplit_once(" = ")).map_or("", |(call, _)| call);
+        let level = if function.level == Level::Window { Level::Window } else { Level::Row };
+        let in_each: Vec<_> = Dialect::all().map(|d| (d, compile(example, &[], level, d))).collect();
+        let _ = writeln!(text, "  {example}");
+        push(&mut text, &in_each);
+    }
+    text
+}
+
+fn push(text: &mut String, in_each: &[(Dialect, Result<Written, String>)]) {
+    let said = |result: &Result<Written, String>| match result {
+        Ok(written) => written.sql.clone(),
+        Err(reason) => format!("not available: {reason}"),
+    };
+    let mut done: Vec<String> = Vec::new();
+    for (_, result) in in_each {
+        let sql = said(result);
+        if done.contains(&sql) {
+            continue;
+        }
+        let same: Vec<&str> = in_each.iter().filter(|(_, r)| said(r) == sql).map(|(d, _)| d.name()).collect();
+        let who = if same.len() == in_each.len() { "all".to_owned() } else { same.join(", ") };
+        let _ = writeln!(text, "    {who}: {sql}");
+        done.push(sql);
+    }
+}
