@@ -56,8 +56,10 @@ pub fn parse(text: &str, params: &[String]) -> Result<Vec<Node>, String> {
     Ok(reader.nodes)
 }
 
-const SYMBOLS: [&str; 22] =
-    ["<>", "<=", ">=", "<<", ">>", "||", "::", "!~", "~*", "(", ")", "[", "]", ",", ".", "+", "-", "*", "/", "%", "<", ">"];
+const SYMBOLS: [&str; 22] = [
+    "<>", "<=", ">=", "<<", ">>", "||", "::", "!~", "~*", "(", ")", "[", "]", ",", ".", "+", "-", "*", "/", "%", "<",
+    ">",
+];
 
 fn lex(text: &str) -> Result<Vec<Token>, String> {
     let chars: Vec<char> = text.chars().collect();

@@ -39,7 +39,8 @@ impl Lower<'_> {
     fn fold_pairs(&mut self, pair: FunctionId, values: &[IrId], span: Span, shown: &str) -> IrId {
         let mut values = values.iter().copied();
         let first = values.next();
-        let folded = first.map(|first| values.fold(first, |left, right| self.apply_checked(pair, &[left, right], span, shown)));
+        let folded =
+            first.map(|first| values.fold(first, |left, right| self.apply_checked(pair, &[left, right], span, shown)));
         folded.unwrap_or_else(|| self.error(span))
     }
 
@@ -74,7 +75,7 @@ impl Lower<'_> {
         match self.program.meta(id).ty {
             Type::Integer | Type::Unknown => id,
             _ if matches!(self.program.node(id), Ir::Error | Ir::Null) => id,
-            _ => self.apply_checked(internal::TO_INTEGER, &[id], span, "CHOOSE"),
+            _ => self.apply_checked(internal::CUT_OFF, &[id], span, "CHOOSE"),
         }
     }
 }

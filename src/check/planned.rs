@@ -106,8 +106,7 @@ const OTHER_TOOLS: &[(&str, &str)] = &[
 ];
 
 /// What says the same as a function that is not built yet.
-const MEANWHILE: &[(&str, &str)] =
-    &[("COUNTBLANK", "COUNTIF(ISBLANK(x))"), ("SUMPRODUCT", "SUM(a * b)")];
+const MEANWHILE: &[(&str, &str)] = &[("COUNTBLANK", "COUNTIF(ISBLANK(x))"), ("SUMPRODUCT", "SUM(a * b)")];
 
 pub(super) fn diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
     if LATER.binary_search(&name).is_ok() {

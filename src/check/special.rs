@@ -20,13 +20,8 @@ const DATEDIF_UNITS: [(&str, FunctionId); 6] = [
 ];
 
 /// What YEARFRAC counts by.
-const YEARFRAC_BASES: [FunctionId; 5] = [
-    internal::YEARFRAC_0,
-    internal::YEARFRAC_1,
-    internal::YEARFRAC_2,
-    internal::YEARFRAC_3,
-    internal::YEARFRAC_4,
-];
+const YEARFRAC_BASES: [FunctionId; 5] =
+    [internal::YEARFRAC_0, internal::YEARFRAC_1, internal::YEARFRAC_2, internal::YEARFRAC_3, internal::YEARFRAC_4];
 
 impl Lower<'_> {
     pub(super) fn special(&mut self, lowering: Lowering, function: &'static Function, call: Call, span: Span) -> IrId {

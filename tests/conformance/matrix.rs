@@ -37,7 +37,10 @@ fn matrix(files: &[CaseFile]) -> String {
         rows.insert((function.category, function.name), Dialect::all().map(|d| cell(function, file, d)).collect());
         // Another name that has cases of its own.
         for file in files.iter().filter(|f| function.aliases.contains(&f.function.as_str())) {
-            rows.insert((function.category, &file.function), Dialect::all().map(|d| cell(function, Some(file), d)).collect());
+            rows.insert(
+                (function.category, &file.function),
+                Dialect::all().map(|d| cell(function, Some(file), d)).collect(),
+            );
         }
     }
     for file in files.iter().filter(|f| catalog::lookup(&f.function).is_none()) {
