@@ -38,7 +38,8 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
     for (index, node) in program.nodes().enumerate() {
         let Ir::Apply { overload, args } = node else { continue };
         let [a, b] = program.args(args) else { continue };
-        if !matches!(catalog::owner(overload), internal::EQUAL | internal::NOT_EQUAL) {
+        let is_equal = catalog::owner(overload) == internal::EQUAL;
+        if !is_equal && catalog::owner(overload) != internal::NOT_EQUAL {
             continue;
         }
         let (range, value) = match (program.node(*a), program.node(*b)) {
@@ -51,6 +52,7 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
         let Some(other) = criterion.take() else { continue };
         let span = program.meta(IrId(index as u32)).span;
         let (name, text) = (program.meta(range).span.text(source), other.text(source));
+        let (small, sign) = (program.text(value).to_lowercase(), if is_equal { "=" } else { "<>" });
         diagnostics.push(
             Diagnostic::new(
                 Code::CriterionIgnoresCase,
@@ -59,7 +61,8 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
             )
             .with_other(other, "here case is ignored")
             .with_help(format!(
-                "write conditions in both places, or compare `LOWER({name})` with a text in small letters here"
+                "to ignore case here as well, write `LOWER({name}) {sign} \"{small}\"`; to mind it there, write the \
+                 condition `{name} = {text}` in place of column and criterion"
             )),
         );
     }

@@ -243,8 +243,12 @@ impl Lower<'_> {
         let (left, right) = (self.source_text(a.span), self.source_text(b.span));
         let help = match (a.ty, b.ty) {
             (Type::Text, x) | (x, Type::Text) if x.is_number() => {
-                let number = if a.ty == Type::Text { &right } else { &left };
+                let (number, text) = if a.ty == Type::Text { (&right, &left) } else { (&left, &right) };
+                let written = text.trim_matches('"');
                 match (self.literal_integer(first).or(self.literal_integer(second)), a.ty == Type::Text) {
+                    (None, _) if written.parse::<i64>().is_ok() => {
+                        format!("write the number without quotes, `{written}`")
+                    }
                     (Some(n), _) => format!("write the number as text, `\"{n}\"`, if the column holds text"),
                     (None, _) => format!("make the number a text, `{number} & \"\"`"),
                 }

@@ -64,6 +64,15 @@ pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<
     })
 }
 
+/// `billing_date_month`, as the column of such a timeframe is called, as the date and the timeframe.
+pub(super) fn called_so(name: &str) -> impl Iterator<Item = (&str, &'static str)> {
+    TIMEFRAMES.iter().filter_map(move |(frame, _)| {
+        let (base, end) = name.split_at_checked(name.len().checked_sub(frame.len() + 1)?)?;
+        let is_frame = end.strip_prefix('_')?.eq_ignore_ascii_case(frame);
+        (is_frame && !base.is_empty()).then_some((base, *frame))
+    })
+}
+
 fn shifted(name: &str, function: FunctionId, calendar: Calendar) -> Timeframe {
     let (function, shift) = match (name, calendar.week_shift(), calendar.quarter_shift(), calendar.fiscal_month_offset)
     {

@@ -1,9 +1,11 @@
 //! Names that mean nothing, or more than one thing: what is wrong with each, and what was perhaps meant.
 
 use super::names::{Resolver, Target};
+use super::timeframe::called_so;
 use crate::ast::{BinaryOp, Definition, Expr, ExprId};
 use crate::catalog;
 use crate::diag::{Code, Diagnostic, suggest};
+use crate::name_index::Hashed;
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::types::Level;
@@ -96,14 +98,13 @@ impl Resolver<'_> {
             return Target::Error;
         }
         if let Some(function) = catalog::find(text).map(catalog::get).filter(|_| bare) {
+            let signature = function.signature();
+            let call = format!("{}()", function.name);
+            let call = if signature == call { call } else { format!("{}(…)", function.name) };
             self.diagnostics.push(
-                Diagnostic::new(
-                    Code::UnknownName,
-                    span,
-                    format!("`{text}` is a function: write `{}(…)`", function.name),
-                )
-                .with_label("no column or definition has this name")
-                .with_help(format!("its signature is `{}`", function.signature())),
+                Diagnostic::new(Code::UnknownName, span, format!("`{text}` is a function: write `{call}`"))
+                    .with_label("no column or definition has this name")
+                    .with_help(format!("its signature is `{signature}`")),
             );
             return Target::Error;
         }
@@ -113,6 +114,22 @@ impl Resolver<'_> {
         } else {
             Diagnostic::new(Code::UnknownName, span, format!("there is no column or definition `{text}`"))
         };
+        // `SUM(amount) -- all of it` takes away what is negative.
+        if self.source.get(..span.start as usize).is_some_and(|before| before.trim_end_matches(' ').ends_with("--")) {
+            self.diagnostics.push(diagnostic.with_help("a comment begins with `//`; `--` is minus a negative value"));
+            return Target::Error;
+        }
+        if let Some(relation) = self.scope.relations.iter().find(|r| r.name().eq_ignore_ascii_case(text)) {
+            let name = relation.name();
+            let help = format!("`{name}` is a relation; its columns are written `{name}.column`");
+            self.diagnostics.push(diagnostic.with_help(help));
+            return Target::Error;
+        }
+        if let Some((base, frame)) = called_so(text).find(|(base, _)| self.find_column(Hashed::from(*base)).is_some()) {
+            let help = format!("the timeframe of `{base}` is written `{base}[{frame}]`");
+            self.diagnostics.push(diagnostic.with_help(help));
+            return Target::Error;
+        }
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
         let columns = scope.relations.iter().flat_map(|r| r.columns().iter().map(|c| c.name())).take(CANDIDATES);

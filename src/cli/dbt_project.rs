@@ -79,6 +79,19 @@ struct Manifest {
 struct Metadata {
     #[serde(default)]
     adapter_type: Option<String>,
+    #[serde(default)]
+    dbt_version: Option<String>,
+}
+
+/// The version of dbt that made a manifest; none for a file of another kind.
+pub fn version_in(manifest: &Path) -> Option<String> {
+    metadata(manifest).dbt_version.filter(|_| manifest.extension().is_some_and(|end| end == "json"))
+}
+
+/// What a manifest says of itself; nothing where there is none.
+fn metadata(manifest: &Path) -> Metadata {
+    let text = fs::read_to_string(manifest).unwrap_or_default();
+    serde_json::from_str::<Manifest>(&text).unwrap_or_default().metadata
 }
 
 impl DbtProject {
@@ -90,7 +103,7 @@ impl DbtProject {
     /// The dialect of the adapter: that of the output that is named, else the one that the last manifest was made for,
     /// else that of the profile's own target. Why it is not known is for people to read.
     pub fn dialect(&self, output: Option<&str>) -> Result<Dialect, String> {
-        let of_manifest = self.adapter_of_manifest().filter(|_| output.is_none());
+        let of_manifest = metadata(&self.manifest_path()).adapter_type.filter(|_| output.is_none());
         let adapter = match of_manifest {
             Some(adapter) => adapter,
             None => self.profile()?.adapter(output)?,
@@ -101,9 +114,9 @@ impl DbtProject {
         })
     }
 
-    fn adapter_of_manifest(&self) -> Option<String> {
-        let text = fs::read_to_string(self.manifest_path()).ok()?;
-        serde_json::from_str::<Manifest>(&text).ok()?.metadata.adapter_type
+    /// The version of dbt that made the last manifest.
+    pub fn dbt_version(&self) -> Option<String> {
+        version_in(&self.manifest_path())
     }
 
     /// The profile of the project.

@@ -13,6 +13,7 @@ mod human;
 mod init;
 mod json_schema;
 mod later;
+mod left_over;
 mod model;
 mod page;
 mod parts;

@@ -12,7 +12,7 @@ use super::exit::{Exit, Failure, Found};
 use super::session::{Session, reports};
 use super::source::Source;
 use super::write::{Planned, Present, write_all};
-use super::{project, query, spec};
+use super::{dbt_project, left_over, project, query, spec};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
@@ -22,6 +22,8 @@ struct Model {
     name: String,
     sql: String,
     yml: String,
+    /// What its files name as their spec.
+    path: String,
     /// Tests that are files of their own: name and text.
     tests: Vec<(String, String)>,
     /// The number of its spec.
@@ -31,8 +33,12 @@ struct Model {
 }
 
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
-    let (dialect, mut models, mut found) = match query::compiler(session, &args.target) {
-        Ok(compiler) => {
+    let (dialect, mut models, mut found) = match query::builder(session, &args.target) {
+        Ok(builder) => {
+            let compiler = dbt_version(session, args)
+                .into_iter()
+                .fold(builder, |builder, version| builder.dbt_version(&version))
+                .build();
             let (models, found) = compiled(session, &compiler, &args.specs);
             (compiler.dialect(), models, found)
         }
@@ -46,10 +52,11 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         if exit == Exit::Done {
             let tests = tests_folder(session, folder)?;
             let files = compared(folder, &tests, &models)?;
+            let left = left_over(&tests, &models, &files);
             if args.check {
-                exit = not_equal(&files, session);
+                exit = not_equal(&files, &left, session);
             } else {
-                notes = deliver(files, &mut found)?;
+                notes = deliver(files, &left, &mut found)?;
                 exit = Exit::of_all(&found);
             }
         }
@@ -75,6 +82,14 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// The version of dbt that made the manifest: the one that was given, else the project's.
+fn dbt_version(session: &Session, args: &ModelArgs) -> Option<String> {
+    let given = args.target.schema.as_deref().and_then(dbt_project::version_in);
+    // What is wrong with the project is dbt's to say; nothing else of it matters here.
+    let project = || dbt_project::find(session.global.project_dir.as_deref()).ok()??.dbt_version();
+    given.or_else(project)
+}
+
 /// The models that the specs make, and what was found in each.
 fn compiled(session: &Session, compiler: &Compiler, specs: &[PathBuf]) -> (Vec<Model>, Vec<Found>) {
     let folder = session.global.project_dir.as_deref();
@@ -87,7 +102,9 @@ fn compiled(session: &Session, compiler: &Compiler, specs: &[PathBuf]) -> (Vec<M
         // A model has a test for it.
         spec.found.diagnostics.retain(|d| d.kind() != Code::JoinMayMultiply);
         if let (Some(name), Some(sql), Some(yml)) = (spec.name, spec.sql, spec.yml) {
-            models.push(Model { name, sql, yml, tests: spec.tests, spec: found.len(), name_span: spec.name_span });
+            let path = formulac::dbt::spec_of(&sql).unwrap_or_default().to_owned();
+            let (tests, name_span) = (spec.tests, spec.name_span);
+            models.push(Model { name, sql, yml, path, tests, spec: found.len(), name_span });
         }
         found.push(spec.found);
     }
@@ -145,6 +162,12 @@ fn compared(folder: &Path, tests: &Path, models: &[Model]) -> Result<Vec<(Planne
     planned.map(|planned| planned.present().map(|present| (planned, present))).collect()
 }
 
+/// The tests that the specs made once and make no more.
+fn left_over(tests: &Path, models: &[Model], files: &[(Planned, Present)]) -> Vec<PathBuf> {
+    let made = |path: &Path| files.iter().any(|(planned, _)| planned.path == path);
+    models.iter().flat_map(|model| left_over::tests(tests, &model.name, &model.path, made)).collect()
+}
+
 /// Where tests go that are files of their own: dbt would take them for models beside these.
 fn tests_folder(session: &Session, models: &Path) -> Result<PathBuf, Failure> {
     const TESTS: &str = "tests/formulac";
@@ -158,8 +181,11 @@ fn tests_folder(session: &Session, models: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Says which files are not as the specs say.
-fn not_equal(files: &[(Planned, Present)], session: &Session) -> Exit {
-    let mut exit = Exit::Done;
+fn not_equal(files: &[(Planned, Present)], left: &[PathBuf], session: &Session) -> Exit {
+    let mut exit = if left.is_empty() { Exit::Done } else { Exit::Faulty };
+    for path in left {
+        session.warn(&format!("{} is no longer made by its spec", path.display()));
+    }
     for (planned, present) in files {
         let what = match present {
             Present::Same => continue,
@@ -172,8 +198,8 @@ fn not_equal(files: &[(Planned, Present)], session: &Session) -> Exit {
     exit
 }
 
-/// Writes the files that differ, unless somebody has changed one; gives what was done.
-fn deliver(files: Vec<(Planned, Present)>, found: &mut Vec<Found>) -> Result<Vec<String>, Failure> {
+/// Writes the files that differ, unless somebody has changed one, and removes what is left over; gives what was done.
+fn deliver(files: Vec<(Planned, Present)>, left: &[PathBuf], found: &mut Vec<Found>) -> Result<Vec<String>, Failure> {
     let mut differing = Vec::new();
     let before = found.len();
     for (planned, present) in files {
@@ -189,10 +215,12 @@ fn deliver(files: Vec<(Planned, Present)>, found: &mut Vec<Found>) -> Result<Vec
         return Ok(Vec::new());
     }
     write_all(&differing)?;
-    if differing.is_empty() {
+    left_over::remove(left)?;
+    if differing.is_empty() && left.is_empty() {
         return Ok(vec!["everything is up to date".to_owned()]);
     }
-    Ok(differing.iter().map(|planned| format!("wrote {}", planned.path.display())).collect())
+    let wrote = differing.iter().map(|planned| format!("wrote {}", planned.path.display()));
+    Ok(wrote.chain(left.iter().map(|path| format!("removed {}", path.display()))).collect())
 }
 
 fn by_hand(planned: &Planned) -> Found {

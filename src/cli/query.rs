@@ -1,6 +1,6 @@
 //! `formulac query`: a spec to plain SQL.
 
-use formulac::Compiler;
+use formulac::{Builder, Compiler};
 use serde_json::json;
 
 use super::args::{QueryArgs, Target};
@@ -36,6 +36,11 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
 
 /// The compiler of a spec, which says itself where its rows come from.
 pub fn compiler(session: &Session, target: &Target) -> Result<Compiler, Failure> {
+    Ok(builder(session, target)?.build())
+}
+
+/// The same, still to be told more.
+pub fn builder(session: &Session, target: &Target) -> Result<Builder, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
-    Ok(target.builder(&project, target.dialect(&project))?.build())
+    target.builder(&project, target.dialect(&project))
 }

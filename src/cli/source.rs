@@ -62,6 +62,7 @@ impl Source {
         let message = format!("cannot read `{name}`: {}", reason(error));
         let help = match nearest_file(path).filter(|_| error.kind() == io::ErrorKind::NotFound) {
             Some(near) => format!("there is `{}`", near.display()),
+            None if path.is_dir() => format!("name the files in it, such as `{}`", path.join("*.yml").display()),
             None => "name a file that can be read, or `-` for standard input".to_owned(),
         };
         let fault = Diagnostic::new(Code::UnreadableFile, Span::default(), message).with_help(help);

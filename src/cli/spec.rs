@@ -21,6 +21,9 @@ pub struct Spec {
     pub model_warnings: Vec<Diagnostic>,
     /// The dbt model.
     pub sql: Option<String>,
+    /// Its rows in order, without the limit that comes next.
+    pub ordered: Option<String>,
+    pub limit: Option<u64>,
     /// Its properties file.
     pub yml: Option<String>,
     /// The columns of its rows.
@@ -43,6 +46,8 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
             model_fault: None,
             model_warnings: Vec::new(),
             sql: None,
+            ordered: None,
+            limit: None,
             yml: None,
             columns: Vec::new(),
             tables: Vec::new(),
@@ -59,6 +64,8 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
         model_fault: compiled.model_fault().cloned(),
         model_warnings: compiled.model_warnings().to_vec(),
         sql: own(compiled.model_sql()),
+        ordered: own(compiled.ordered_model_sql()),
+        limit: compiled.limit(),
         yml: own(compiled.model_yml()),
         columns: compiled.columns().to_vec(),
         tables: compiled.tables().to_vec(),

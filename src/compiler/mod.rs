@@ -57,6 +57,8 @@ pub(crate) struct Options {
     pub calendar: Calendar,
     pub silenced: Vec<Code>,
     pub map_spans: bool,
+    /// dbt takes arguments of tests beside their configuration only.
+    pub flat_tests: bool,
 }
 
 /// Collects what a [`Compiler`] is to know.
@@ -143,6 +145,31 @@ impl Builder {
     /// Warnings that are not wanted; errors stay whatever is named here.
     pub fn without_warnings(mut self, codes: impl IntoIterator<Item = Code>) -> Self {
         self.options.silenced = codes.into_iter().collect();
+        self
+    }
+
+    /// The version of dbt that is to read the models, as its manifest spells it. From 1.10.5 on, and when not said, what
+    /// a data test is given stands below `arguments:`; earlier ones refuse that.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ndata_tests: [{unique: {column_name: a}}]\ndefinitions: a = SUM(x)\n";
+    /// let yml = |version| {
+    ///     let compiler = formulac::Compiler::builder().dbt_version(version).build();
+    ///     compiler.compile_spec(spec).model_yml().unwrap().to_owned()
+    /// };
+    /// assert!(yml("1.12.6").contains("      - unique:\n          arguments:\n            column_name: a\n"));
+    /// assert!(yml("1.8.10").contains("      - unique:\n          column_name: a\n"));
+    /// ```
+    pub fn dbt_version(mut self, version: &str) -> Self {
+        let mut parts = version.split('.').map(|part| {
+            let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+            part.get(..digits).and_then(|digits| digits.parse::<u32>().ok())
+        });
+        // What is no version says nothing.
+        if let (Some(major), Some(minor)) = (parts.next().flatten(), parts.next().flatten()) {
+            let patch = parts.next().flatten().unwrap_or(0);
+            self.options.flat_tests = (major, minor, patch) < (1, 10, 5);
+        }
         self
     }
 

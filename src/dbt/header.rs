@@ -37,6 +37,21 @@ fn comment(text: &str) -> String {
     text.replace("#}", "# }")
 }
 
+/// The spec that a generated file names, as `sealed_sql` was given it; none for a file of another kind.
+///
+/// ```
+/// let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\n";
+/// let model = formulac::Compiler::default().compile_spec_at(spec, Some("metrics/m.yml"));
+/// assert_eq!(formulac::dbt::spec_of(model.model_sql().unwrap()), Some("metrics/m.yml"));
+/// assert_eq!(formulac::dbt::spec_of("select 1"), None);
+/// ```
+#[must_use]
+pub fn spec_of(text: &str) -> Option<&str> {
+    let head = text.lines().next()?;
+    let named = head.strip_prefix("{# ").or_else(|| head.strip_prefix("# "))?.strip_prefix(EDIT)?;
+    Some(named.split_once(", not this file.")?.0)
+}
+
 /// Whether a generated file still is what formulac wrote; false for one that it did not write.
 ///
 /// ```

@@ -7,7 +7,7 @@ mod properties;
 mod yaml;
 
 pub(crate) use from::From;
-pub use header::is_as_written;
+pub use header::{is_as_written, spec_of};
 pub(crate) use header::{sealed_sql, sealed_yml};
 pub(crate) use jinja::{import, protect};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};

@@ -9,7 +9,7 @@ mod windows;
 
 pub(crate) use windows::Windows;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::diag::Diagnostic;
 use crate::dialect::op::Op;
@@ -82,6 +82,8 @@ pub(crate) struct Emitter<'p> {
     passed_on: bool,
     /// By column: the name under which that select passes it on, where it is not its own.
     pub renamed: FxHashMap<u32, String>,
+    /// Columns whose names the source writes in quotes, so that their case matters.
+    pub cased: FxHashSet<String>,
     /// The relation has a column of its name, so that every column must be told apart from it.
     pub shadowed: bool,
     pub windows: Windows,
@@ -113,6 +115,7 @@ impl<'p> Emitter<'p> {
             joined: false,
             passed_on: false,
             renamed: FxHashMap::default(),
+            cased: FxHashSet::default(),
             shadowed: false,
             windows: Windows::default(),
             work,
@@ -399,8 +402,19 @@ impl<'p> Emitter<'p> {
 
     /// The name of a column that an earlier select made.
     pub fn column_name(&mut self, name: &str, span: Span) -> SqlId {
-        let name = self.name(name, span);
+        let name = self.made_name(name, span);
         self.in_relation(name, span)
+    }
+
+    /// The name of a column that this step makes, where no relation is told.
+    pub fn made_name(&mut self, name: &str, span: Span) -> SqlId {
+        let (dialect, cased) = (self.dialect, self.cased.contains(name));
+        self.work.tree.text(span, |out| dialect.push_name(out, name, !cased))
+    }
+
+    /// The same as text.
+    pub fn made_name_text(&self, name: &str) -> String {
+        self.dialect.name_text(name, !self.cased.contains(name))
     }
 
     /// The column with its relation, where the relation has a column of its own name.

@@ -86,12 +86,17 @@ impl Pass<'_, '_> {
             Code::NotFormulaSyntax,
             whole.unwrap_or(span),
             "a reference is not written in square brackets",
-        )
-        .with_help("write `view.field` or `${view.field}`");
-        if let Some(whole) = whole {
-            let text = whole.text(self.source);
-            diagnostic = diagnostic.with_fix(whole, text.trim_matches(['[', ']']).trim().to_owned());
-        }
+        );
+        diagnostic = match whole {
+            Some(whole) => {
+                let text = whole.text(self.source);
+                let name = text.trim_matches(['[', ']']).trim();
+                let is_one = !name.contains(char::is_whitespace);
+                let name = if is_one { name.to_owned() } else { format!("${{{name}}}") };
+                diagnostic.with_help(format!("write `{name}`")).with_fix(whole, name)
+            }
+            None => diagnostic.with_help("write `view.field` or `${view.field}`"),
+        };
         self.diagnostics.push(diagnostic);
     }
 

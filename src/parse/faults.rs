@@ -89,6 +89,9 @@ impl Builder<'_> {
                 after.get(..3).unwrap_or_default()
             );
         }
+        if token == Token::Comma && after.lines().next().is_none_or(|rest| rest.trim().is_empty()) {
+            return "definitions stand on lines of their own, without commas: remove it".to_owned();
+        }
         let word = |c: char| c.is_alphanumeric() || c == '_';
         let name: String = before.trim_end().chars().rev().take_while(|c| word(*c)).take(40).collect();
         if token == Token::Name && name.ends_with(|c: char| !c.is_ascii_digit()) {

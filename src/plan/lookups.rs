@@ -146,7 +146,7 @@ impl Planner<'_> {
             (Some((name, quoted)), _) => Told { name, quoted, nullable, computed: None },
             (None, Ir::Definition(used)) => {
                 let name = program.definitions[used as usize].name.as_deref().unwrap_or_default().to_owned();
-                Told { name, quoted: false, nullable, computed: Some(id) }
+                Told { quoted: self.emitter.cased.contains(&name), name, nullable, computed: Some(id) }
             }
             (None, _) => {
                 let name = key_name(program.meta(id).span.text(self.spec.source));
@@ -178,7 +178,7 @@ impl Planner<'_> {
     /// The column that a node is of what this stratum reads, and whether it must be quoted.
     fn column_of(&self, id: IrId, stage: u32) -> Option<(String, bool)> {
         if let Some(name) = self.column_in(id, stage) {
-            return Some((name.to_owned(), false));
+            return Some((name.to_owned(), self.emitter.cased.contains(name)));
         }
         let program = self.step.program;
         match program.node(self.root_of(id)) {
@@ -234,7 +234,8 @@ impl Planner<'_> {
         let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
             let key_column = self.column_of(key, stage).map(|(name, _)| name).unwrap_or_default();
             let of = |o: &Output| {
-                (o.name.clone(), false, program.meta(o.root).nullable, o.name.eq_ignore_ascii_case(&key_column))
+                let quoted = self.emitter.cased.contains(&o.name);
+                (o.name.clone(), quoted, program.meta(o.root).nullable, o.name.eq_ignore_ascii_case(&key_column))
             };
             self.outputs.iter().filter(|o| o.key).map(of).collect()
         } else {
@@ -288,7 +289,7 @@ impl Planner<'_> {
                 None => self.emitter.column_spelled(&told.name, told.quoted),
             };
             taken.insert(told.name.to_lowercase());
-            let alias = told.computed.map(|_| self.written(&told.name));
+            let alias = told.computed.map(|_| self.emitter.made_name_text(&told.name));
             select.items.push(Item { expr, alias });
             select.group_by.push(expr);
         }

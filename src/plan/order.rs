@@ -98,7 +98,7 @@ impl Planner<'_> {
                 let written = self.kept_name(&column);
                 self.emitter.tree().text(Span::default(), |out| out.push_str(&written))
             }
-            None => self.emitter.name(name, Span::default()),
+            None => self.emitter.made_name(name, Span::default()),
         }
     }
 

@@ -93,6 +93,8 @@ pub(crate) fn plan_step<'p>(
     let stages = stages::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
     cuts::cut_late_aggregates(step, &reach, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
     let mut emitter = Emitter::new(program, dialect, limits, work);
+    let names = program.definitions.iter().zip(spec.quoted).filter(|(_, quoted)| **quoted);
+    emitter.cased = names.filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned)).collect();
     emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
     let mut planner = Planner {
         step,
@@ -382,7 +384,7 @@ impl Planner<'_> {
         for (name, id) in wanted {
             let made = self.column_in(*id, stage).is_none();
             let expr = if made { self.emitter.alone(*id) } else { self.written_node(*id, stage) };
-            let alias = (!self.is_named(expr, name)).then(|| self.written(name));
+            let alias = (!self.is_named(expr, name)).then(|| self.emitter.made_name_text(name));
             select.items.push(Item { expr, alias });
         }
         // Groups are filtered in HAVING where they are made, and by their columns in a later stratum.
@@ -398,7 +400,7 @@ impl Planner<'_> {
 
     /// Whether a column of this expression has the name without being told: `revenue.shop` is called `shop`.
     pub(super) fn is_named(&mut self, expr: SqlId, name: &str) -> bool {
-        let written = self.written(name);
+        let written = self.emitter.made_name_text(name);
         self.is_written(expr, &written)
     }
 
@@ -561,7 +563,8 @@ impl Planner<'_> {
             let meta = program.meta(output.root);
             let nullable = meta.nullable;
             let size = self.emitter.size(output.root);
-            relation.push(Column::new(&output.name, meta.ty).nullable(nullable).sized(size));
+            let quoted = output.definition.is_some_and(|of| self.spec.quoted.get(of) == Some(&true));
+            relation.push(Column::new(&output.name, meta.ty).nullable(nullable).sized(size).quoted(quoted));
         }
         let grain = if self.step.grouped {
             self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()

@@ -60,6 +60,8 @@ pub(crate) struct StepSpec<'a> {
     pub keep: KeepColumns<'a>,
     pub limit: Option<u64>,
     pub descending: &'a [bool],
+    /// By definition: its name stands in quotes, so that its case matters.
+    pub quoted: &'a [bool],
     /// Nothing was said of partitions.
     pub default_partition: bool,
     /// Text of each definition's formula, for naming group keys.

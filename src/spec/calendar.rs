@@ -123,6 +123,12 @@ impl<'y> Loader<'y, '_> {
         if is_iso_date(&plain) {
             return Some(SaidToday::date(&plain));
         }
+        let is_day = |c: char| c.is_ascii_digit() || matches!(c, '-' | '/' | '.');
+        if plain.starts_with(|c: char| c.is_ascii_digit()) && plain.chars().all(is_day) {
+            let message = format!("`today` must be a date, found `{plain}`");
+            self.misshapen(node, message, "write the year, the month and the day, `today: 2024-03-31`".to_owned());
+            return None;
+        }
         let braces = text.strip_prefix("{{").and_then(|t| t.strip_suffix("}}")).map(str::trim);
         let call = braces.unwrap_or(text).strip_prefix("var").map(str::trim_start);
         if let Some(arguments) = call.and_then(|t| t.strip_prefix('(')).and_then(|t| t.strip_suffix(')')) {

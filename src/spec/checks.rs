@@ -118,13 +118,21 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
     for (definition, role) in program.definitions.iter().zip(&plan.roles) {
         let meta = program.meta(definition.root);
         if *role == Role::GroupBy && !definition.failed && meta.level == Level::Const {
+            let help = match program.node(definition.root) {
+                // `group_by: a, "b[month]"`: YAML takes the quotes for a part of the text.
+                Ir::Text(text) => format!(
+                    "a name in a comma-separated text stands without quotes: `{}`; in a list, `[…]`, each may have its own",
+                    program.text(text)
+                ),
+                _ => "leave it out of `group_by`; a constant is a column of its own".to_owned(),
+            };
             found.push(
                 Diagnostic::new(
                     Code::ConstantKey,
                     definition.span,
                     "the key is the same for all rows, so it groups nothing",
                 )
-                .with_help("leave it out of `group_by`; a constant is a column of its own"),
+                .with_help(help),
             );
         }
     }
@@ -233,6 +241,7 @@ pub(super) fn check_shape(
                 format!("`{}` has no column `{}`", relation.name(), name.text),
             );
             diagnostics.push(match suggest::nearest(name.text, relation.columns().iter().map(Column::name)) {
+                _ if name.text == "*" => diagnostic.with_help("write `keep: all`"),
                 Some(near) => diagnostic.with_help(suggest::similar(near)),
                 None => diagnostic.with_help("correct the name in `keep`"),
             });

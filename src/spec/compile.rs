@@ -278,11 +278,12 @@ impl<'r> Run<'r> {
         }
         self.collect(step, program, ast, &formulas);
         let name = self.step_name(step, input.name, &plan, &formulas.text);
-        let by_definition: Vec<bool> = ast
-            .definitions
-            .iter()
-            .map(|d| formulas.descending.get(d.part as usize).copied().unwrap_or(false))
-            .collect();
+        let by_definition = |by_part: &[bool]| -> Vec<bool> {
+            let of = |part: u32| by_part.get(part as usize).copied().unwrap_or(false);
+            ast.definitions.iter().map(|definition| of(definition.part)).collect()
+        };
+        let descending = by_definition(&formulas.descending);
+        let quoted = by_definition(&formulas.quoted);
         let spec = StepSpec {
             name: &name,
             last,
@@ -293,7 +294,8 @@ impl<'r> Run<'r> {
                 Keep::Columns(names) => KeepColumns::Some(names.iter().map(|n| n.text).collect()),
             },
             limit: step.limit,
-            descending: &by_definition,
+            descending: &descending,
+            quoted: &quoted,
             default_partition: step.partition_by.is_none(),
             source: &formulas.text,
         };

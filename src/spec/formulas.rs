@@ -22,6 +22,8 @@ pub(crate) struct Formulas {
     last: Option<(*const yaml::Node, Vec<u32>)>,
     /// Whether the key behind an ordering part is descending, by part.
     pub descending: Vec<bool>,
+    /// Whether the name beside a formula stands in quotes, by part.
+    pub quoted: Vec<bool>,
 }
 
 /// A part of a formula that the spec does not hold as such, with what it stands for there.
@@ -41,8 +43,11 @@ impl Formulas {
                     formulas.part(*text, source, Mode::File, Role::Definitions, None, None);
                 }
                 Definitions::Named { name, formula, description, .. } => {
-                    let name = formulas.append(*name, source);
-                    formulas.part(*formula, source, Mode::Formula, Role::Definitions, Some(name), description.clone());
+                    let at = formulas.append(*name, source);
+                    formulas.part(*formula, source, Mode::Formula, Role::Definitions, Some(at), description.clone());
+                    if let Some(quoted) = formulas.quoted.last_mut() {
+                        *quoted = name.node.is_quoted();
+                    }
                 }
             }
         }
@@ -100,6 +105,7 @@ impl Formulas {
         self.roles.push(role);
         self.descriptions.push(description);
         self.descending.push(false);
+        self.quoted.push(false);
     }
 
     /// Adds a formula made of parts, on a line of its own. Of each part the place is that of what it stands for, from

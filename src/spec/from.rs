@@ -1,5 +1,6 @@
 //! Where a spec's rows come from: a table, a `ref` or a `source`.
 
+use super::checks::is_plain_name;
 use super::load::{Loader, Text};
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic};
@@ -39,16 +40,35 @@ impl Loader<'_, '_> {
         if is_table {
             return Some(From::Table(trimmed.to_owned()));
         }
+        let help = match quoted(trimmed) {
+            Some(mended) => format!("put the names in quotes: `{key}: {mended}`"),
+            None => {
+                "write `orders`, `ref('orders')`, `ref('package', 'orders')` or `source('raw', 'orders')`".to_owned()
+            }
+        };
         self.report(
             Diagnostic::new(
                 Code::WrongShape,
                 text.node.span,
                 format!("`{key}` must be a table, a ref or a source, found `{trimmed}`"),
             )
-            .with_help("write `orders`, `ref('orders')`, `ref('package', 'orders')` or `source('raw', 'orders')`"),
+            .with_help(help),
         );
         None
     }
+}
+
+/// `ref(orders)`, or `source(raw, events)`, with the quotes that it lacks.
+fn quoted(text: &str) -> Option<String> {
+    let (word, inside) = text.strip_suffix(')')?.split_once('(')?;
+    let word = word.trim_end();
+    let names: Vec<&str> = inside.split(',').map(str::trim).collect();
+    let fits = (word == "ref" && names.len() <= 2) || (word == "source" && names.len() == 2);
+    if !fits || !names.iter().all(|name| is_plain_name(name)) {
+        return None;
+    }
+    let names: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+    Some(format!("{word}({})", names.join(", ")))
 }
 
 /// The arguments of a `ref` or `source`: texts in quotes, and `v=2`.

@@ -69,6 +69,9 @@ pub struct CompiledSpec {
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     pub sql: String,
+    /// The rows in the query's order, and without the limit; none where they are the model's as they are.
+    pub ordered: Option<String>,
+    pub limit: Option<u64>,
     pub yml: String,
     pub tests: Vec<ModelTest>,
 }
@@ -137,6 +140,26 @@ impl CompiledSpec {
     #[must_use]
     pub fn model_sql(&self) -> Option<&str> {
         self.model.as_ref().map(|m| m.sql.as_str())
+    }
+
+    /// The model's query for whoever shows its rows and adds a limit of their own: in the order of the plain query, which
+    /// a model has only where `limit` needs it, and without that limit. None when there is an error.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ngroup_by: a\ndefinitions: n = COUNT()\norder_by: a\nlimit: 3\n";
+    /// let compiled = formulac::Compiler::default().compile_spec(spec);
+    /// assert!(compiled.ordered_model_sql().unwrap().ends_with("order by a\n"));
+    /// assert_eq!(compiled.limit(), Some(3));
+    /// ```
+    #[must_use]
+    pub fn ordered_model_sql(&self) -> Option<&str> {
+        self.model.as_ref().map(|m| m.ordered.as_deref().unwrap_or(&m.sql))
+    }
+
+    /// How many rows its last step keeps; none when it keeps all, or when there is an error.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        self.model.as_ref()?.limit
     }
 
     /// The text of the `.yml` beside it; none when there is an error.

@@ -153,8 +153,13 @@ impl Run<'_> {
         let said = self.spec.columns.iter().map(|column| (column.name.text.to_lowercase(), column)).collect();
         let dialect = self.compiler.options.dialect;
         let known = Known { dialect, said, beside: self.beside_formulas(), of_model: &of_model };
-        let columns = columns.iter().map(|column| column_doc(column, grain, &known)).collect();
+        let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, grain, &known)).collect();
         data_tests.extend(of_model.iter().cloned());
+        let written = |tests: Vec<Value>| -> Vec<Value> {
+            if self.compiler.options.flat_tests { tests.into_iter().map(flat).collect() } else { tests }
+        };
+        let columns = columns.into_iter().map(|c| ColumnDoc { data_tests: written(c.data_tests), ..c }).collect();
+        let data_tests = written(data_tests);
         ModelDoc {
             name: self.spec.model.text.to_owned(),
             description: self.spec.description.clone(),
@@ -343,6 +348,24 @@ fn data_test(node: &Node) -> Value {
 fn pairs(node: Option<&Node>, language: Language) -> Vec<(String, Value)> {
     let pairs = node.and_then(Node::pairs).unwrap_or_default();
     pairs.iter().map(|(key, said)| (key_text(key), value(said, language))).collect()
+}
+
+/// A data test with its arguments beside its configuration, as dbt takes them before 1.10.5.
+fn flat(test: Value) -> Value {
+    let of_test = |said: Value| match said {
+        Value::Map(pairs) => {
+            let pairs = pairs.into_iter().flat_map(|(key, said)| match said {
+                Value::Map(inner) if key == "arguments" => inner,
+                said => vec![(key, said)],
+            });
+            Value::Map(pairs.collect())
+        }
+        other => other,
+    };
+    match test {
+        Value::Map(pairs) => Value::Map(pairs.into_iter().map(|(name, said)| (name, of_test(said))).collect()),
+        other => other,
+    }
 }
 
 /// A list, or the one item that stands in its place.

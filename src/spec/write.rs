@@ -128,11 +128,13 @@ impl Run<'_> {
         let tables = self.sources.all.iter().map(|source| Input { name: &source.table, import: None });
         sql::write_query(tree, &query, &tables.collect::<Vec<_>>(), &mut plain);
         let plain = self.query_on_its_day(plain);
-        if body.limit.is_none() {
+        let in_dbt = |query: &Query| self.sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, dbt::protect));
+        let limit = query.body.limit.take();
+        let ordered = (!query.body.order_by.is_empty()).then(|| in_dbt(&query));
+        if limit.is_none() {
             body.order_by.clear();
         }
         query.body = body;
-        let in_dbt = |query: &Query| self.sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, dbt::protect));
         let model = in_dbt(&query);
         if model.len().max(plain.len()) > options.limits.output {
             compiled.diagnostics.push(
@@ -172,6 +174,8 @@ impl Run<'_> {
         let tests = self.unproven.iter().map(test).collect();
         compiled.model = Some(Model {
             tests,
+            ordered,
+            limit,
             sql: dbt::sealed_sql(&model, &spec_name, self.definitions.iter().map(|d| (d.name(), d.formula()))),
             yml: dbt::sealed_yml(&yml, &spec_name),
         });

@@ -24,6 +24,12 @@ enum Open {
 /// The first document of a text; none for an empty one. Faults that keep nothing from being read, such as a key that
 /// stands twice, are reported beside it: the first of the two counts.
 pub(crate) fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, Diagnostic> {
+    // To the reader it is the end of the file, whatever comes behind.
+    if let Some(at) = source.find('\0') {
+        let at = at as u32;
+        return Err(Diagnostic::new(Code::InvalidYaml, Span::new(at, at + 1), "control character U+0000 in the file")
+            .with_help("remove it; a YAML file holds text only"));
+    }
     let places = Places::new(source);
     let offset = |mark: &Marker| places.byte(mark.index()) as u32;
     let mut stack: Vec<(Open, u32, usize)> = Vec::new();

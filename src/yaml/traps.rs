@@ -12,13 +12,24 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
     }
     let line = Line::at(source, span.start);
     if let Some(tab) = line.tab() {
-        return Diagnostic::new(Code::InvalidYaml, tab, "a tab indents this line, and YAML takes blanks only")
-            .with_help("indent with blanks, two for each level");
+        return indented_by(tab);
+    }
+    // Behind a value that could go on in the next line the reader is still at that value.
+    if let Some(tab) = line.next().tab().filter(|_| what.contains("found a tab")) {
+        return indented_by(tab);
     }
     if what.contains("scanning a quoted scalar") {
         let message = "a text in quotes begins here, to YAML, and never ends";
         return Diagnostic::new(Code::InvalidYaml, span, message)
             .with_help("close it; a formula that begins with a text goes into a block text (`|`) or single quotes");
+    }
+    // In a list that is not closed the next lines are more of it.
+    let in_list = what.contains("flow") || what.contains("invalid indentation");
+    if let Some(open) = unclosed(source, span.start).filter(|_| in_list || line.begins_a_block()) {
+        let text = open.text(source);
+        let close = if text == "[" { "]" } else { "}" };
+        let message = format!("`{text}` is not closed, so that YAML takes the lines below for more of it");
+        return Diagnostic::new(Code::InvalidYaml, open, message).with_help(format!("add `{close}`"));
     }
     // The place may be behind the line at fault, such as in the next key.
     let before = Line::at(source, line.start.saturating_sub(1));
@@ -33,6 +44,11 @@ pub(super) fn invalid(source: &str, span: Span, what: &str) -> Diagnostic {
     }
     Diagnostic::new(Code::InvalidYaml, span, format!("not valid YAML: {what}"))
         .with_help("check the indentation, and put formulas into a block text: `definitions: |`")
+}
+
+fn indented_by(tab: Span) -> Diagnostic {
+    Diagnostic::new(Code::InvalidYaml, tab, "a tab indents this line, and YAML takes blanks only")
+        .with_help("indent with blanks, two for each level")
 }
 
 /// An anchor or a tag that begins a value which is used as it stands: a part of a formula that YAML takes away.
@@ -100,6 +116,18 @@ impl<'s> Line<'s> {
         let window = source.get(start..floor(source, offset + LENGTH)).unwrap_or_default();
         let text = window.split('\n').next().unwrap_or_default();
         Self { source, text: text.trim_end_matches('\r'), start: start as u32 }
+    }
+
+    /// The line below.
+    fn next(&self) -> Self {
+        let end = self.start as usize + self.text.len();
+        let rest = self.source.get(end..floor(self.source, end + 2)).unwrap_or_default();
+        Self::at(self.source, (end + rest.find('\n').map_or(0, |at| at + 1)) as u32)
+    }
+
+    /// `key: |`, as it has to be.
+    fn begins_a_block(&self) -> bool {
+        self.pair().is_some_and(|pair| matches!(pair.value, "|" | "|-" | ">" | ">-"))
     }
 
     /// The tabs that indent the line.
@@ -195,6 +223,41 @@ fn rest_behind(value: &str, close: char) -> Option<&str> {
             None => return Some(if rest.trim_start().starts_with('#') { "" } else { rest.trim() }),
         }
     }
+}
+
+/// The bracket of a list or a mapping in one of the lines above that nothing closes up to this place.
+fn unclosed(source: &str, before: u32) -> Option<Span> {
+    let from = floor(source, (before as usize).saturating_sub(LENGTH));
+    let mut start = from;
+    let mut open = None;
+    for line in source.get(from..before as usize)?.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+        let left = left_open(line).map(|at| Span::new((start + at) as u32, (start + at) as u32 + 1));
+        if left.is_some() || line.contains([']', '}']) {
+            open = left;
+        }
+        start += line.len();
+    }
+    open
+}
+
+/// The first bracket that begins a list or a mapping in a line and is not closed there.
+fn left_open(line: &str) -> Option<usize> {
+    let mut stack: Vec<usize> = Vec::new();
+    let mut quote: Option<char> = None;
+    let mut before = '-';
+    for (at, c) in line.char_indices().filter(|(_, c)| !c.is_whitespace()) {
+        match (quote, c) {
+            (Some(open), c) => quote = Some(open).filter(|open| *open != c),
+            // Elsewhere they are a part of the text.
+            (None, '\'' | '"' | '[' | '{') if matches!(before, ':' | '-' | '[' | '{' | ',') => {
+                if matches!(c, '[' | '{') { stack.push(at) } else { quote = Some(c) }
+            }
+            (None, ']' | '}') => drop(stack.pop()),
+            _ => {}
+        }
+        before = c;
+    }
+    stack.first().copied()
 }
 
 /// The first line of a block text that is indented no more than its key, so that the text is empty to YAML.

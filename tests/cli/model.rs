@@ -96,6 +96,58 @@ fn tests_go_where_dbt_looks_for_them() {
     assert!(bare.run(&["model", "joined.yml", "--out", "out"]).err.ends_with(&format!("wrote out/tests/{test}\n")));
 }
 
+/// What a spec made once and makes no more would fail, or be in the way, forever.
+#[test]
+fn a_test_goes_with_its_join() {
+    let joined = "model: joined\nfrom: orders\njoins:\n  - {to: customers, using: id}\ndefinitions: n = COUNT()\n";
+    let schema = |key: &str| {
+        format!("relations:\n  orders: {{columns: {{id: integer}}}}\n  customers: {{columns: {{id: integer}}{key}}}\n")
+    };
+    let place = place("model_left_over");
+    place.write("metrics/joined.yml", joined).write("metrics/joined_too.yml", joined.replace("joined", "joined_too"));
+    place.write("schema.yml", schema(""));
+    let own = ["model", "metrics/joined.yml", "--schema", "schema.yml", "--out", "models/gen"];
+    let other = ["model", "metrics/joined_too.yml", "--schema", "schema.yml", "--out", "models/gen"];
+    assert_eq!((place.run(&own).exit, place.run(&other).exit), (0, 0));
+    let [test, of_other] = ["joined", "joined_too"].map(|model| format!("assert_{model}_finds_one_of_customers.sql"));
+    // A person's files, and one that a person has changed.
+    let edited = place.read(&format!("tests/formulac/{test}")).replace("customers", "clients");
+    place.write("tests/formulac/assert_joined_mine.sql", "select 1 where false\n");
+    place.write("tests/formulac/assert_joined_edited.sql", edited);
+    place.write("schema.yml", schema(", primary_key: [id]"));
+    let check = place.run(&[&own[..], &["--check"]].concat());
+    assert_eq!((check.exit, check.err), (1, format!("tests/formulac/{test} is no longer made by its spec\n")));
+    assert_eq!(place.run(&own).err, format!("removed tests/formulac/{test}\n"));
+    let left = ["assert_joined_edited.sql", "assert_joined_mine.sql", &of_other];
+    assert_eq!(place.files("tests/formulac"), left);
+    assert_eq!(place.run(&own).err, "everything is up to date\n");
+}
+
+/// dbt before 1.10.5 refuses `arguments:`, and a manifest says which it is.
+#[test]
+fn tests_are_written_for_the_dbt_that_reads_them() {
+    let spec = "model: m\nfrom: orders\ngroup_by: [region, shop]\ncolumns:\n  region:\n    data_tests:\n      \
+                - accepted_values: {values: [a], config: {severity: warn}}\n";
+    let place = place("model_dbt_version");
+    place.write("metrics/m.yml", spec).write("dbt_project.yml", "name: shop\n");
+    let yml = |args: &[&str]| {
+        let run = place.run(&[&["model", "metrics/m.yml", "--json"], args].concat());
+        run.json()["models"][0]["yml"].as_str().unwrap().to_owned()
+    };
+    let below = "- accepted_values:\n              arguments:\n                values:\n";
+    assert!(yml(&[]).contains(below), "{}", yml(&[]));
+    for (version, is_below) in [("1.8.10", false), ("1.10.4", false), ("1.10.5", true), ("2.0.0-beta.1", true)] {
+        let manifest = json!({"metadata": {"dbt_version": version}, "nodes": {}, "sources": {}}).to_string();
+        place.write("target/manifest.json", &manifest);
+        let yml = yml(&[]);
+        assert_eq!(yml.contains(below), is_below, "{version}: {yml}");
+        let beside = "- accepted_values:\n              values:\n";
+        assert_eq!(yml.contains(beside), !is_below, "{version}: {yml}");
+        assert!(yml.contains("config:\n                severity: warn\n"), "{yml}");
+        assert_eq!(yml.contains("arguments:"), is_below, "{version}: {yml}");
+    }
+}
+
 #[test]
 fn nothing_is_written_when_one_spec_is_bad() {
     let place = place("model_all_or_nothing");

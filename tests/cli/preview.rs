@@ -115,11 +115,15 @@ fn types_are_those_of_the_data_or_the_schema() {
         (json!(types), value["rows"].clone())
     };
     let (types, values) = rows(&["t.yml"]);
-    assert_eq!(types, json!(["text", "float", "date", "boolean", "date"]));
-    assert_eq!(values, json!([["007", 1.1, "2024-01-31", true, "2024-02-01"], ["010", 2.2, null, false, null]]));
+    assert_eq!(types, json!(["text", "decimal", "date", "boolean", "date"]));
+    assert_eq!(values, json!([["007", "1.10", "2024-01-31", true, "2024-02-01"], ["010", "2.20", null, false, null]]));
     let (types, values) = rows(&["t.yml", "--schema", "schema.yml"]);
     assert_eq!(types, json!(["text", "decimal", "date", "boolean", "date"]));
     assert_eq!(values[0], json!(["007", "1.100000", "2024-01-31", true, "2024-02-01"]));
+    // In decimals 0.1 + 0.2 is 0.3; what has an exponent, or more digits than they hold, stays a float.
+    place.write("data/n.csv", "a,e,w\n0.1,1e2,12345678901234567.89\n0.2,2.5,\n");
+    place.write("n.yml", "model: m\nfrom: n\ndefinitions: {a: SUM(a), e: SUM(e), w: COUNT(w)}\n");
+    assert_eq!(rows(&["n.yml"]), (json!(["decimal", "float", "integer"]), json!([["0.3", 102.5, 1]])));
     // A name with dots finds the file of its last part.
     let (types, values) = rows(&["j.yml"]);
     assert_eq!((types, values), (json!(["text", "integer"]), json!([["x", 2], [null, 4]])));
@@ -142,6 +146,7 @@ fn what_cannot_be_run_is_said() {
     }
     place.write("bad.yml", REVENUE.replace("SUM(amount)", "SUMM(amount)"));
     place.write("unknown.yml", REVENUE.replace("from: orders", "from: ordres"));
+    place.write("no_file.yml", REVENUE.replace("from: orders", "from: deliveries"));
     place.write("wrong.yml", REVENUE.replace("amount", "amuont"));
     place.write(
         "schema.yml",
@@ -161,6 +166,7 @@ fn what_cannot_be_run_is_said() {
         .show(&["preview", "bad.yml", "--data", "data"])
         .show(&["preview", "bad.yml", "--data", "data", "--json"])
         .show(&["preview", "unknown.yml", "--data", "data"])
+        .show(&["preview", "no_file.yml", "--data", "data"])
         .show(&["preview", "wrong.yml", "--data", "data", "--output-format", "concise"])
         .show(&["preview", "wrong.yml", "--data", "data", "--schema", "schema.yml"])
         .show(&["preview", "revenue.yml", "--data", "broken"])

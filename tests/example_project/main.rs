@@ -133,12 +133,23 @@ fn previews(project: &Path, args: &[&str]) {
     }
 }
 
-/// dbt gives a model's rows in no order, so one row is looked at.
+/// The types, the order and the limit are those of the spec, which the model itself does not have all of.
 fn previews_with_dbt(project: &Path) {
     let expected = Expected::all().into_iter().find(|expected| expected.model == "customer_ltv").expect("the metric");
     let out = formulac(project, &["preview", "metrics/customer_ltv.yml", "--env", "dev", "--json", "--quiet"]);
     let answers = BTreeMap::from([(expected.model.clone(), preview(&out))]);
     assert_eq!(difference(&expected, &answers, Names::Exact), None);
+    // Segments by name, each with the invoices that it has; one more is asked for than is shown.
+    let by_name =
+        "model: by_name\nfrom: invoices\ngroup_by: segment\ndefinitions: n = COUNT()\norder_by: segment desc\n";
+    let first = |spec: &str, most: &str| -> Value {
+        write(&project.join("by_name.yml"), spec);
+        let out = formulac(project, &["preview", "by_name.yml", "--limit", most, "--json", "--quiet"]);
+        let answer: Value = serde_json::from_str(&out).expect("a JSON object");
+        json!([answer["rows"], answer["more"]])
+    };
+    assert_eq!(first(by_name, "1"), json!([[["Wholesale", 4]], true]));
+    assert_eq!(first(&format!("{by_name}limit: 1\n"), "5"), json!([[["Wholesale", 4]], false]));
     write(&project.join("wrong.yml"), "model: wrong\nfrom: invoices\ndefinitions: a = SUM(revenuex)\n");
     let said = fails(project, &["preview", "wrong.yml"]);
     assert!(

@@ -27,6 +27,8 @@ pub struct DataFile {
     /// From the root.
     pub path: String,
     pub kind: Kind,
+    /// Types that its columns are to be read as, where no schema says them.
+    pub types: Vec<(String, String)>,
 }
 
 /// The files of a folder, in the order of their names. Files of other kinds are left alone.
@@ -65,7 +67,7 @@ fn file(path: &Path, kind: Kind) -> Result<DataFile, Failure> {
     let whole: PathBuf = std::path::absolute(path).map_err(|error| Failure::io("read", &shown, &error))?;
     match (path.file_stem().and_then(|stem| stem.to_str()), whole.to_str()) {
         (Some(stem), Some(whole)) if !stem.contains('\0') => {
-            Ok(DataFile { relation: stem.to_owned(), path: whole.to_owned(), shown, kind })
+            Ok(DataFile { relation: stem.to_owned(), path: whole.to_owned(), shown, kind, types: Vec::new() })
         }
         _ => {
             let failure = Failure::new(Exit::Usage, format!("the name of `{shown}` is not UTF-8"));

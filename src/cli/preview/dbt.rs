@@ -9,12 +9,16 @@ use super::program::Program;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::spec::Spec;
 
 const PROGRAM: Program = Program {
     name: "dbt",
     variable: "FORMULAC_DBT",
     install: "get it with `pip install dbt-core` and the adapter, or choose `--engine duckdb --data DIR`",
 };
+
+/// What helps where the warehouse has not what the model reads.
+const MISSING: &str = "build what it reads with `dbt build`, or show it over files with `--data DIR`";
 
 /// A dbt project, and the environment in which it is run.
 #[derive(Debug)]
@@ -41,12 +45,14 @@ impl DbtRun {
     }
 }
 
-/// Runs a model's SQL. dbt tells no types; they are those of the compiled columns.
-pub fn show(sql: &str, run: &DbtRun, known: &[Known], limit: u32) -> Result<Answer, Failure> {
+/// Runs a model's SQL, to which dbt adds the limit. It tells no types; they are those of the compiled columns.
+pub fn show(sql: &str, run: &DbtRun, spec: &Spec, limit: u32) -> Result<Answer, Failure> {
+    let one_more = u64::from(limit) + 1;
+    let most = spec.limit.map_or(one_more, |own| own.min(one_more));
     let mut command = PROGRAM.command();
     // In its folder, where dbt looks for profiles.yml.
     command.current_dir(&run.project.folder).args(["--no-use-colors", "--log-format", "json", "show"]);
-    command.args(["--output", "json", "--limit", &(u64::from(limit) + 1).to_string()]);
+    command.args(["--output", "json", "--limit", &most.to_string()]);
     if let Some(target) = run.target() {
         command.args(["--target", target]);
     }
@@ -60,7 +66,7 @@ pub fn show(sql: &str, run: &DbtRun, known: &[Known], limit: u32) -> Result<Answ
     let preview = event("ShowNode").and_then(|data| data["preview"].as_str());
     let rows = preview.and_then(|text| serde_json::from_str::<Vec<Map<String, Value>>>(text).ok());
     let Some(rows) = rows.filter(|_| output.succeeded) else {
-        return Err(fault::of_sql("dbt", &message(&events, &output.err), Sent { sql, before: "" }));
+        return Err(fault::of_sql("dbt", &message(&events, &output.err), Sent { sql, before: "", missing: MISSING }));
     };
     let text = |data: Option<&Value>, key: &str| {
         data.and_then(|data| data[key].as_str()).unwrap_or_default().trim_start_matches('=').to_owned()
@@ -70,7 +76,7 @@ pub fn show(sql: &str, run: &DbtRun, known: &[Known], limit: u32) -> Result<Answ
     let answer = Answer {
         engine: format!("dbt {version} on {adapter}"),
         version,
-        columns: columns(&rows, known),
+        columns: columns(&rows, &spec.columns),
         rows: rows.iter().map(|row| row.values().map(value).collect()).collect(),
         more: false,
     };

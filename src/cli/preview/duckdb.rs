@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Column};
 use super::data::{self, DataFile, Kind};
+use super::decimals;
 use super::fault::{self, Sent};
 use super::program::{Output, Program};
 use crate::cli::exit::Failure;
@@ -18,9 +19,11 @@ const PROGRAM: Program = Program {
     variable: "FORMULAC_DUCKDB",
     install: "get it with `pip install duckdb-cli` or `brew install duckdb`",
 };
+/// What helps where there is not what the query reads.
+const MISSING: &str = "put a file of its name, such as `orders.csv`, into the folder of `--data`";
 
 /// The columns of the files with the types that DuckDB reads in them, as the text of a schema file.
-pub fn schema_text(files: &[DataFile]) -> Result<String, Failure> {
+pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     let dialect = dialect();
     let script: String = files.iter().map(|file| format!("describe {};\n", select(file, None, dialect))).collect();
     let output = run(&script)?;
@@ -28,13 +31,43 @@ pub fn schema_text(files: &[DataFile]) -> Result<String, Failure> {
     if let Some(file) = files.get(answers.len()).filter(|_| !output.succeeded) {
         return Err(unreadable(file, output, dialect));
     }
+    find_decimals(files, &answers, dialect)?;
     let mut relations = Map::new();
     for (file, rows) in files.iter().zip(answers) {
-        let columns: Map<String, Value> =
-            described(&rows).map(|(name, ty)| (name.to_owned(), json!({"type": ty}))).collect();
+        let decimal = |name: &str| file.types.iter().find(|(column, _)| column == name).map(|(_, ty)| ty.as_str());
+        let columns: Map<String, Value> = described(&rows)
+            .map(|(name, ty)| (name.to_owned(), json!({"type": decimal(name).unwrap_or(ty)})))
+            .collect();
         relations.insert(file.relation.clone(), json!({"columns": columns}));
     }
     Ok(json!({"relations": relations}).to_string())
+}
+
+/// Notes which columns of CSV files are decimals, of those that were read as floats.
+fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], dialect: Dialect) -> Result<(), Failure> {
+    let mut asked: Vec<(&mut DataFile, Vec<&str>)> = Vec::new();
+    let mut script = String::new();
+    for (file, rows) in files.iter_mut().zip(answers) {
+        let floats = described(rows).filter(|(_, ty)| *ty == "DOUBLE").map(|(name, _)| name);
+        let (Kind::Csv { delimiter }, floats) = (file.kind, floats.collect::<Vec<_>>()) else { continue };
+        if !floats.is_empty() {
+            let (path, form) = (dialect.text_literal(&unglobbed(&file.path)), csv_form(delimiter, dialect));
+            script.push_str(&decimals::question(
+                &floats,
+                &format!("read_csv({path}, {form}, all_varchar = true)"),
+                dialect,
+            ));
+            asked.push((file, floats));
+        }
+    }
+    if asked.is_empty() {
+        return Ok(());
+    }
+    // One that cannot be answered leaves floats.
+    for ((file, floats), rows) in asked.into_iter().zip(self::answers(&run(&script)?)) {
+        file.types = rows.first().map(|row| decimals::types(&floats, row)).unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// Runs a query over the files. `typed` are the columns whose types are to be others than those in the data.
@@ -67,7 +100,7 @@ pub fn query(
     let (versions, answers) = answers.split_at_checked(files.len()).unwrap_or_default();
     let [columns, rows] = answers else {
         let before = if answers.is_empty() { describe } else { rows };
-        return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before }));
+        return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before, missing: MISSING }));
     };
     let version =
         versions.first().and_then(|rows| rows.first()).and_then(|row| row["version"].as_str()).unwrap_or_default();
@@ -114,7 +147,9 @@ fn select(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
     let columns = relation.map_or(&[][..], |relation| relation.columns());
     let known = columns.iter().filter(|column| !matches!(column.ty(), Type::Unknown | Type::Other));
-    let types = known.map(|column| (column.name(), dialect.type_name(column.ty())));
+    let of_schema = known.map(|column| (column.name(), dialect.type_name(column.ty())));
+    let shown = file.types.iter().filter(|_| typed.is_none()).map(|(name, ty)| (name.as_str(), ty.as_str()));
+    let types = of_schema.chain(shown);
     match file.kind {
         Kind::Csv { delimiter } => {
             let pairs = types.map(|(name, ty)| format!("{}: '{ty}'", dialect.text_literal(name)));
@@ -151,7 +186,7 @@ fn unreadable(file: &DataFile, output: Output, dialect: Dialect) -> Failure {
     fault::of_file(ENGINE, &broken.unwrap_or(output).err, &file.shown)
 }
 
-fn replaced<'c>(types: impl Iterator<Item = (&'c str, &'static str)>, dialect: Dialect) -> String {
+fn replaced<'c>(types: impl Iterator<Item = (&'c str, &'c str)>, dialect: Dialect) -> String {
     let casts = types.map(|(name, ty)| {
         let name = dialect.name_text(name, true);
         format!("cast({name} as {ty}) as {name}")

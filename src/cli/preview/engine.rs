@@ -89,7 +89,7 @@ impl Engine {
     }
 
     /// A schema file's text with the columns that the data shows, where the engine can tell.
-    pub fn schema_text(&self) -> Result<Option<String>, Failure> {
+    pub fn schema_text(&mut self) -> Result<Option<String>, Failure> {
         match self {
             Self::Duckdb(files) => duckdb::schema_text(files).map(Some),
             Self::Postgres(..) | Self::Dbt(_) => Ok(None),
@@ -101,7 +101,7 @@ impl Engine {
         match self {
             Self::Duckdb(files) => duckdb::query(sql, files, typed, &spec.tables, limit),
             Self::Postgres(server, files) => postgres::query(sql, server, files, typed, limit),
-            Self::Dbt(run) => dbt::show(sql, run, &spec.columns, limit),
+            Self::Dbt(run) => dbt::show(sql, run, spec, limit),
         }
     }
 }

@@ -12,12 +12,17 @@ const LONGEST: usize = 1000;
 pub struct Sent<'s> {
     pub sql: &'s str,
     pub before: &'s str,
+    /// What helps where it names a table that is not there.
+    pub missing: &'static str,
 }
 
 /// The failure of an engine that was given this SQL: the first paragraph of its message, at the place it names.
 pub fn of_sql(engine: &str, message: &str, sent: Sent<'_>) -> Failure {
     let span = place(message, sent);
     let mut diagnostic = diagnostic(engine, message, span.unwrap_or_default());
+    if diagnostic.help().is_none() && names_no_table(message) {
+        diagnostic = diagnostic.with_help(sent.missing);
+    }
     if span.is_some() {
         diagnostic = diagnostic.with_label("here");
     }
@@ -68,6 +73,12 @@ fn hint(message: &str) -> Option<String> {
     (!hints.is_empty()).then(|| hints.join("; "))
 }
 
+/// Whether a table is not there, in the words of the engines.
+fn names_no_table(message: &str) -> bool {
+    let message = message.to_lowercase();
+    message.contains("does not exist") && ["table", "relation", "schema"].iter().any(|what| message.contains(what))
+}
+
 fn is_hint(line: &str) -> bool {
     ["HINT:", "DETAIL:"].iter().any(|word| line.starts_with(word))
 }
@@ -112,7 +123,7 @@ mod tests {
     use super::*;
 
     fn found(message: &str, before: &str, sql: &str) -> Option<String> {
-        place(message, Sent { sql, before }).map(|span| span.text(sql).to_owned())
+        place(message, Sent { sql, before, missing: "" }).map(|span| span.text(sql).to_owned())
     }
 
     #[test]

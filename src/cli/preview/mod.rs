@@ -3,6 +3,7 @@
 mod answer;
 mod data;
 mod dbt;
+mod decimals;
 mod duckdb;
 mod engine;
 mod fault;
@@ -20,7 +21,10 @@ use super::source::Source;
 use super::{project, schema, spec};
 use answer::Answer;
 use engine::Engine;
-use formulac::diag::render;
+use formulac::diag::{Code, Diagnostic, render};
+
+/// What helps where the folder of `--data` lacks a file that is read.
+const NO_FILE: &str = "correct the name, or put a file of it into the folder of `--data`";
 
 /// What came of a spec: its SQL and rows as far as there are some.
 #[derive(Debug, Default)]
@@ -36,7 +40,7 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     let mut engine = Engine::chosen(&session.global, args, &project)?;
     let source = Source::file(&args.spec);
     engine.read_only(Compiler::default().compile_spec(&source.text).tables());
-    let outcome = match outcome(session, args, &project, &engine, source) {
+    let outcome = match outcome(session, args, &project, &mut engine, source) {
         Err(Failure::Found(found)) => Outcome { found, ..Outcome::default() },
         outcome => outcome?,
     };
@@ -87,7 +91,7 @@ fn outcome(
     session: &Session,
     args: &PreviewArgs,
     project: &Project,
-    engine: &Engine,
+    engine: &mut Engine,
     source: Source,
 ) -> Result<Outcome, Failure> {
     let dialect = engine.dialect(project)?;
@@ -97,9 +101,18 @@ fn outcome(
     let (compiler, typed) = compiler(args, project, engine, dialect)?;
     let path = project::path_in_project(&args.spec, session.global.project_dir.as_deref());
     let mut spec = spec::compile(&compiler, source, path.as_deref());
+    if args.schema.is_none() && args.data.is_some() {
+        // The schema is what the files show.
+        let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.ends_with("a similar name"));
+        let of_data = |fault: Diagnostic| match fault.kind() {
+            Code::UnknownRelation if !is_similar(&fault) => fault.with_help(NO_FILE),
+            _ => fault,
+        };
+        spec.found.diagnostics = std::mem::take(&mut spec.found.diagnostics).into_iter().map(of_data).collect();
+    }
     let sql = if engine.runs_models() {
         spec.found.diagnostics.extend(spec.model_fault.take());
-        spec.sql.take()
+        spec.ordered.take()
     } else {
         spec.query.take()
     };
@@ -120,7 +133,7 @@ fn outcome(
 fn compiler(
     args: &PreviewArgs,
     project: &Project,
-    engine: &Engine,
+    engine: &mut Engine,
     dialect: Dialect,
 ) -> Result<(Compiler, Option<Schema>), Failure> {
     let given = args.schema.as_deref().map(|path| schema::read(path, dialect)).transpose()?;

@@ -18,6 +18,8 @@ const PROGRAM: Program = Program {
     variable: "FORMULAC_PSQL",
     install: "get it with `apt-get install postgresql-client` or `brew install libpq`",
 };
+/// What helps where there is not what the query reads.
+const MISSING: &str = "create it on the server, or make it of a file with `--data DIR`";
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
 /// A server: its address, and the password, which is neither shown nor seen in the list of processes.
@@ -186,7 +188,7 @@ pub fn query(
     }
     if !output.succeeded {
         let before = if described { rows } else { "" };
-        return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before }));
+        return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before, missing: MISSING }));
     }
     let rows = fields.filter_map(|row| serde_json::from_str(row).ok()).collect();
     let answer =

@@ -12,7 +12,7 @@ impl<'y> Loader<'y, '_> {
     pub(in crate::spec) fn definitions(&mut self, node: &'y Node, step: &mut Step<'y>) {
         if let Some(text) = node.text() {
             self.check_cut("definitions", node);
-            if self.runs_together(node) {
+            if self.runs_together(node) || self.is_mapping_in_block(node, text) {
                 step.faulty = true;
                 return;
             }
@@ -53,6 +53,25 @@ impl<'y> Loader<'y, '_> {
             };
             step.definitions.extend(formula.map(|formula| Definitions::Named { name, formula, description, keys }));
         }
+    }
+
+    /// Lines of `name: formula` below `definitions: |`, which are a text and no mapping.
+    fn is_mapping_in_block(&mut self, node: &'y Node, text: &'y str) -> bool {
+        let yaml::Kind::Scalar { style: yaml::Style::Block, .. } = &node.kind else { return false };
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+        let is_pair = |line: &str| line.split_once(": ").is_some_and(|(name, _)| is_plain_name(name));
+        let Some(first) = lines.clone().next().filter(|_| lines.clone().all(is_pair)) else { return false };
+        let place = Text { text: first, node }.place(self.source);
+        let mended = first.replacen(": ", " = ", 1);
+        self.report(
+            Diagnostic::new(
+                Code::WrongShape,
+                place,
+                "in a text block a definition is `name = formula`, and not `name: formula`",
+            )
+            .with_help(format!("write `{mended}`, or leave out the `|` for a mapping")),
+        );
+        true
     }
 
     /// Lines of `name = formula` below `definitions:` without `|`, which YAML makes one line of.

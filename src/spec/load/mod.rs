@@ -91,8 +91,6 @@ pub(crate) struct Spec<'y> {
     pub dbt: DbtKeys<'y>,
     pub rules: Vec<Rule<'y>>,
     pub comparisons: Vec<Comparison<'y>>,
-    /// Read by the unit tests that are made from them, once they are.
-    #[allow(dead_code, reason = "the unit tests that are made from examples will read them")]
     pub examples: Vec<Example<'y>>,
     pub timezone: Option<String>,
     pub blank_zero: bool,

@@ -2,7 +2,6 @@
 
 use super::{Loader, Text};
 use crate::check::is_iso_date;
-use crate::dbt::From;
 use crate::diag::{Code, Diagnostic};
 use crate::spec::checks::{dbt_name_fault, is_plain_name};
 use crate::spec::keys::RULE;
@@ -10,38 +9,26 @@ use crate::yaml::{self, Node};
 
 /// A condition that every row of the model meets.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "the tests that are made from rules will read all of it")]
 pub(crate) struct Rule<'y> {
     pub name: Text<'y>,
     pub check: Text<'y>,
     pub filter: Option<Text<'y>>,
-    /// Rows that break it are reported, and fail nothing.
-    pub warns: bool,
-    pub message: Option<&'y str>,
-    /// It does not hold where the condition is NULL.
-    pub nulls_fail: bool,
 }
 
 /// A relation that must hold the same rows.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "the tests that are made from comparisons will read all of it")]
 pub(crate) struct Comparison<'y> {
-    pub with: From,
     pub keys: Vec<Text<'y>>,
     /// None for all but the keys.
     pub columns: Option<Vec<Text<'y>>>,
-    pub tolerance: Option<f64>,
     pub filter: Option<Text<'y>>,
 }
 
 /// Rows that go in, and the rows that come out.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "the unit tests that are made from examples will read all of it")]
 pub(crate) struct Example<'y> {
     pub name: Text<'y>,
     /// In dbt's shape, which has been checked.
-    pub given: &'y Node,
-    pub today: Option<&'y str>,
     pub expect: &'y Node,
 }
 
@@ -67,14 +54,7 @@ impl<'y> Loader<'y, '_> {
                     return None;
                 };
                 self.check_cut(text, check);
-                Rule {
-                    name: Text { text, node: name },
-                    check: Text { text: formula, node: check },
-                    filter: None,
-                    warns: false,
-                    message: None,
-                    nulls_fail: false,
-                }
+                Rule { name: Text { text, node: name }, check: Text { text: formula, node: check }, filter: None }
             }
             _ if is_long => {
                 self.check_keys(node, &[&RULE]);
@@ -82,9 +62,6 @@ impl<'y> Loader<'y, '_> {
                     name: self.text(node, "name")?,
                     check: self.text(node, "check")?,
                     filter: self.text(node, "where"),
-                    warns: self.text(node, "severity").is_some_and(|severity| severity.text == "warn"),
-                    message: self.text(node, "message").map(|message| message.text),
-                    nulls_fail: self.text(node, "nulls").is_some_and(|nulls| nulls.text == "fail"),
                 }
             }
             _ => {
@@ -110,7 +87,9 @@ impl<'y> Loader<'y, '_> {
         let items = root.get("compare").and_then(Node::items).unwrap_or_default();
         let mut comparisons = Vec::new();
         for item in items {
-            let Some(with) = self.text(item, "with").and_then(|with| self.from("with", with)) else { continue };
+            if self.text(item, "with").and_then(|with| self.from("with", with)).is_none() {
+                continue;
+            }
             let keys = self.list(item, "keys").unwrap_or_default();
             if let (true, Some(node)) = (keys.is_empty(), item.get("keys")) {
                 self.report(
@@ -119,10 +98,8 @@ impl<'y> Loader<'y, '_> {
                 );
             }
             comparisons.push(Comparison {
-                with,
                 keys,
                 columns: self.list(item, "columns"),
-                tolerance: self.text(item, "tolerance").and_then(|text| text.text.parse().ok()),
                 filter: self.text(item, "where"),
             });
         }
@@ -133,8 +110,7 @@ impl<'y> Loader<'y, '_> {
         let items = root.get("examples").and_then(Node::items).unwrap_or_default();
         let mut examples = Vec::new();
         for item in items {
-            let (Some(name), Some(given), Some(expect)) =
-                (self.text(item, "name"), item.get("given"), item.get("expect"))
+            let (Some(name), Some(_), Some(expect)) = (self.text(item, "name"), item.get("given"), item.get("expect"))
             else {
                 continue;
             };
@@ -150,7 +126,7 @@ impl<'y> Loader<'y, '_> {
                     .with_help("write `today: 2024-01-31`"),
                 );
             }
-            examples.push(Example { name, given, today: today.map(|day| day.text), expect });
+            examples.push(Example { name, expect });
         }
         self.check_twice("examples", examples.iter().map(|example| example.name));
         examples

@@ -61,7 +61,12 @@ impl Loader<'_, '_> {
         }
         for key in all() {
             if let (Some(what), None) = (key.required, node.get(key.name)) {
-                self.missing_key(node, key.name, what);
+                // dbt's files say `name:` of a model, and so does a step.
+                let name = node.get("name").and_then(Node::text).filter(|_| matches!(key.shape, Shape::Name));
+                match name {
+                    Some(name) => self.missing_key(node, key.name, &format!("its name: write `{}: {name}`", key.name)),
+                    None => self.missing_key(node, key.name, what),
+                }
             }
         }
     }
@@ -176,7 +181,15 @@ impl Loader<'_, '_> {
             }
             // These are read and reported on where they are understood.
             Shape::Definitions | Shape::Joins | Shape::Rule | Shape::Lint => true,
-            Shape::Steps => value.items().is_some(),
+            Shape::Steps => match value.pairs().and_then(|pairs| pairs.first()) {
+                Some((first, _)) => {
+                    let step = first.text().unwrap_or("…");
+                    let message = format!("`{name}` must be a list, found a mapping");
+                    let help = format!("write `- name: {step}` in place of `{step}:`, for each step");
+                    return self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
+                }
+                None => value.items().is_some(),
+            },
         };
         match value.text().filter(|_| matches!(shape, Shape::Boolean | Shape::Number)) {
             _ if fits => {}
@@ -240,7 +253,17 @@ impl Loader<'_, '_> {
                 ),
                 _ => {
                     let message = format!("`{name}` must be a list of names, found {}", item.described());
-                    let help = "leave it out, or put the name in quotes";
+                    // `- a: desc`, and not `- a desc`.
+                    let direction = |text: &&str| matches!(text.to_ascii_lowercase().as_str(), "asc" | "desc");
+                    let directed = match item.pairs() {
+                        Some([(name, said)]) => name.text().zip(said.text().filter(direction)),
+                        _ => None,
+                    };
+                    let help = match directed {
+                        Some((entry, said)) if name == "order_by" => format!("write `{entry} {said}`"),
+                        Some((entry, _)) => format!("write `{entry}`"),
+                        None => "leave it out, or put the name in quotes".to_owned(),
+                    };
                     self.report(Diagnostic::new(Code::WrongShape, item.span, message).with_help(help));
                 }
             }

@@ -1,0 +1,52 @@
+//! Which columns of CSV files are decimals. DuckDB's guess knows only floats, in which 0.1 + 0.2 is not 0.3; a file
+//! shows how many digits there are behind the point.
+
+use formulac::Dialect;
+use serde_json::{Map, Value};
+
+/// Digits of the widest decimal that DuckDB computes with fast, and multiplies without running out of digits.
+const WIDEST: u64 = 18;
+
+/// A query with a row for the columns that were taken for floats; `rows` reads each value as text.
+pub fn question(columns: &[&str], rows: &str, dialect: Dialect) -> String {
+    let asked = columns.iter().enumerate().map(|(number, name)| {
+        let name = dialect.name_text(name, false);
+        format!(
+            "coalesce(bool_and(regexp_full_match({name}, '[-+]?[0-9]*[.]?[0-9]*')), false) as plain_{number}, \
+             max(length(ltrim(split_part({name}, '.', 1), '+-'))) as before_{number}, \
+             max(length(split_part({name}, '.', 2))) as behind_{number}"
+        )
+    });
+    format!("select {} from {rows};\n", asked.collect::<Vec<_>>().join(", "))
+}
+
+/// The columns that are decimals, with their types.
+pub fn types(columns: &[&str], answer: &Map<String, Value>) -> Vec<(String, String)> {
+    let decimal = |(number, name): (usize, &&str)| {
+        let count = |what: &str| answer.get(&format!("{what}_{number}"))?.as_u64();
+        let plain = answer.get(&format!("plain_{number}"))?.as_bool()?;
+        let (before, behind) = (count("before")?, count("behind")?);
+        let fits = plain && before + behind <= WIDEST;
+        fits.then(|| ((*name).to_owned(), format!("decimal({WIDEST}, {behind})")))
+    };
+    columns.iter().enumerate().filter_map(decimal).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::types;
+
+    #[test]
+    fn decimals_are_those_that_fit() {
+        let answer = json!({
+            "plain_0": true, "before_0": 3, "behind_0": 2,
+            "plain_1": false, "before_1": 1, "behind_1": 1,
+            "plain_2": true, "before_2": 10, "behind_2": 9,
+            "plain_3": false, "before_3": null, "behind_3": null,
+        });
+        let found = types(&["price", "e", "wide", "empty"], answer.as_object().unwrap());
+        assert_eq!(found, [("price".to_owned(), "decimal(18, 2)".to_owned())]);
+    }
+}
