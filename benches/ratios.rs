@@ -311,6 +311,17 @@ fn main() {
         );
     }
 
+    let thousand = corpus::specs(1_000);
+    for text in &thousand {
+        let made = typed.compile_spec(text);
+        if let Some(found) = made.diagnostics().iter().find(|d| d.is_error()) {
+            panic!("the spec must compile: {} {}\n{text}", found.code(), found.message());
+        }
+    }
+    let begin = Instant::now();
+    thousand.iter().for_each(|text| drop(black_box(typed.compile_spec(text))));
+    println!("1,000 different specs of two steps, one after the other: {:.0} ms", begin.elapsed().as_secs_f64() * 1e3);
+
     println!("\n{:<44} {:>11} {:>9} {:>9}", "goal", "measured", "must", "aim");
     for (name, with, without) in &totals {
         let (must, aim) = if *name == "mix" { (8.0, 5.0) } else { (10.0, 6.0) };

@@ -6,10 +6,12 @@
 #![allow(dead_code, reason = "each bench target uses its part of this module")]
 
 pub mod floor;
+mod split_mix;
 
 use std::fmt::Write as _;
 
 use formulac::{Column, Compiler, Relation, Schema, Type};
+use split_mix::SplitMix;
 
 /// What reports name, so that a figure can be measured again.
 pub const SEED: u64 = 20_240_229;
@@ -186,25 +188,17 @@ fn alternatives(symbol: &str) -> &'static [&'static str] {
     }
 }
 
-/// SplitMix64.
+/// What expands patterns at random.
 #[derive(Clone, Debug)]
-pub struct Seeded(u64);
+pub struct Seeded(SplitMix);
 
 impl Seeded {
     pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Self(SplitMix::new(seed))
     }
 
     fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
+        self.0.below(n)
     }
 
     /// The pattern with every `$symbol` replaced, again and again; what has become deep takes the first alternative.
@@ -366,6 +360,34 @@ pub fn spec(measures: usize) -> String {
         let _ = writeln!(text, "  /// Measure number {n}.\n  measure_{n} = {}", random.expanded(pattern));
     }
     text
+}
+
+/// Specs as a team writes them, each different: measures of groups, then looks at other rows and months.
+pub fn specs(count: usize) -> Vec<String> {
+    let mut random = Seeded::new(SEED);
+    let mut spec = |number: usize| {
+        let mut text = format!(
+            "model: metrics_{number}\ndescription: Metrics number {number}.\nfrom: orders\nsteps:\n  - name: monthly\n    \
+             where: NOT(ISBLANK(order_date))\n    group_by: [region, month]\n    definitions: |\n      month = order_date[month]\n"
+        );
+        let measures = 4 + random.below(8);
+        for n in 0..measures {
+            let pattern = ["$measure", "$medium_measure", "$measure / $measure"][random.below(3)];
+            let _ = writeln!(text, "      /// Measure number {n}.\n      measure_{n} = {}", random.expanded(pattern));
+        }
+        text.push_str("  - name: growth\n    keep: all\n    order_by: month\n    definitions: |\n");
+        for n in 0..measures / 2 {
+            let formula = match random.below(4) {
+                0 => format!("PERIODOFFSET(measure_{n}, -1, \"month\")"),
+                1 => format!("measure_{n} / PERIODOFFSET(measure_{n}, -1, \"year\") - 1"),
+                2 => format!("AVERAGE(OFFSET(measure_{n}, -2):measure_{n})"),
+                _ => format!("measure_{n} / SUM(measure_{n}:measure_{n})"),
+            };
+            let _ = writeln!(text, "      look_{n} = {formula}");
+        }
+        text
+    };
+    (0..count).map(&mut spec).collect()
 }
 
 /// The columns that the formulas read.

@@ -9,6 +9,7 @@ use crate::ast::{Ast, BinaryOp, Expr, ExprId};
 use crate::catalog;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{ColumnUse, Program};
+use crate::parse::reference;
 use crate::span::Span;
 use crate::types::Type;
 
@@ -143,21 +144,20 @@ pub(super) fn infer(
 impl Infer<'_> {
     fn node(&mut self, id: ExprId) -> Term {
         match (self.ast.expr(id), self.names.targets[id.index()]) {
-            (_, Target::Column(column)) => {
-                let used = &self.columns[column as usize];
-                if used.assumed { Term::Var(column) } else { Term::Type(used.ty) }
+            (expr, of @ (Target::Column(_) | Target::Definition(_))) => {
+                let named = self.named(of);
+                let in_braces = matches!(expr, Expr::Model);
+                match in_braces.then(|| reference(self.source, self.ast.span(id)).timeframe).flatten() {
+                    Some(frame) => self.timeframe(named, frame.text(self.source), id),
+                    None => named,
+                }
             }
-            (_, Target::Definition(definition)) => self.work.results[definition as usize],
             (_, Target::Bool(_)) | (Expr::Bool(_), _) => Term::Type(Type::Boolean),
             (Expr::Number, _) => Term::Type(Type::Number),
             (Expr::Text, _) => Term::Type(Type::Text),
             (Expr::Timeframe { base, frame }, _) => {
                 let name = self.ast.names[frame as usize].text(self.source);
-                // Nobody takes the date or the hour of what is a date already.
-                let of_time = ["date", "day", "hour", "minute", "second", "millisecond", "hour_of_day"];
-                let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
-                self.require(base, if timed { Term::Type(Type::Timestamp) } else { Term::Temporal });
-                timeframe(name)
+                self.timeframe(self.work.terms[base.index()], name, base)
             }
             (Expr::Sign { operand, .. } | Expr::Percent(operand), _) => self.require(operand, Term::Type(Type::Number)),
             (Expr::Binary { op, left, right }, _) => self.binary(op, left, right, id),
@@ -181,6 +181,27 @@ impl Infer<'_> {
     }
 
     /// The node must be of this type; gives the type it then has.
+    /// What a name stands for, as far as known.
+    fn named(&self, target: Target) -> Term {
+        match target {
+            Target::Column(column) => match &self.columns[column as usize] {
+                used if used.assumed => Term::Var(column),
+                used => Term::Type(used.ty),
+            },
+            Target::Definition(definition) => self.work.results[definition as usize],
+            _ => Term::Any,
+        }
+    }
+
+    /// What a timeframe of something gives.
+    fn timeframe(&mut self, of: Term, name: &str, at: ExprId) -> Term {
+        // Nobody takes the date or the hour of what is a date already.
+        let of_time = ["date", "day", "hour", "minute", "second", "millisecond", "hour_of_day"];
+        let timed = of_time.iter().any(|frame| name.eq_ignore_ascii_case(frame));
+        self.bind(of, if timed { Term::Type(Type::Timestamp) } else { Term::Temporal }, at);
+        timeframe(name)
+    }
+
     pub(super) fn require(&mut self, id: ExprId, wanted: Term) -> Term {
         self.bind(self.work.terms[id.index()], wanted, id);
         self.term(id)

@@ -233,8 +233,12 @@ impl Lower<'_> {
     fn node(&mut self, expr: &Expr, target: Target, span: Span) -> IrId {
         match (target, expr) {
             (Target::None, _) => self.unnamed(expr, span),
-            (Target::Column(column), Expr::Model) => {
-                let node = self.column(column, span);
+            (Target::Column(_) | Target::Definition(_), Expr::Model) => {
+                let node = match target {
+                    Target::Definition(index) => self.definition(index, span),
+                    Target::Column(column) => self.column(column, span),
+                    _ => self.error(span),
+                };
                 match reference(self.source, span).timeframe {
                     Some(frame) => self.timeframe(node, frame, span),
                     None => node,

@@ -6,6 +6,7 @@
 mod branches;
 mod call;
 mod case;
+mod column_uses;
 mod convert;
 mod criteria;
 mod dates;
@@ -21,7 +22,9 @@ mod order;
 mod overload;
 mod period;
 mod planned;
+mod range_aggregates;
 mod ranges;
+mod ranks;
 mod special;
 mod symbols;
 mod timeframe;

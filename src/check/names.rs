@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::lower::Lower;
 use super::symbols::{Lookup, Symbol, Symbols};
-use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed, means_something_else};
-use super::{Merged, Role, Scope, ranges};
+use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed};
+use super::{Role, Scope, ranges};
 use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -16,7 +15,7 @@ use crate::name_index::Hashed;
 use crate::parse::{reference, unquote};
 use crate::schema::Relation;
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::types::Level;
 
 /// What a node of the tree stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +63,11 @@ pub(super) enum Key {
 pub(super) struct Tables {
     pub symbols: Symbols,
     /// The use of each relation's column, by relation and position: the text that it is of, and the use.
-    used: Vec<Vec<(u32, u32)>>,
+    pub used: Vec<Vec<(u32, u32)>>,
     /// Counts texts, so that the uses of the one before need not be cleared.
-    text: u32,
+    pub text: u32,
     /// The use of each column of no known relation that is written with a view or in `${…}`.
-    used_open: FxHashMap<(Option<String>, String), u32>,
+    pub used_open: FxHashMap<(Option<String>, String), u32>,
 }
 
 impl Tables {
@@ -88,9 +87,9 @@ pub(super) struct Resolver<'a> {
     pub scope: &'a Scope<'a>,
     pub diagnostics: &'a mut Vec<Diagnostic>,
     pub tables: &'a mut Tables,
-    columns: &'a mut Vec<ColumnUse>,
+    pub columns: &'a mut Vec<ColumnUse>,
     /// The relation that the first name came from, when none is chosen.
-    settled: Option<Arc<str>>,
+    pub settled: Option<Arc<str>>,
     /// The columns that the step groups by, as far as read.
     key_columns: Vec<u32>,
     /// Columns whose names differ by case only: each is looked up as it is spelled.
@@ -212,12 +211,15 @@ fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key>
             of @ (Target::Column(_) | Target::Definition(_)) => Some(Key::Timeframe(of, ast.names[frame as usize])),
             _ => None,
         },
-        (Expr::Model, Target::Column(column)) => match reference(source, ast.span(body)).timeframe {
-            Some(frame) => Some(Key::Timeframe(Target::Column(column), frame)),
-            None => Some(Key::Column(column)),
-        },
-        (_, Target::Definition(definition)) => Some(Key::Definition(definition)),
-        (_, Target::Column(column)) => Some(Key::Column(column)),
+        (expr, of @ (Target::Column(_) | Target::Definition(_))) => {
+            let frame = matches!(expr, Expr::Model).then(|| reference(source, ast.span(body)).timeframe).flatten();
+            match (frame, of) {
+                (Some(frame), _) => Some(Key::Timeframe(of, frame)),
+                (None, Target::Definition(definition)) => Some(Key::Definition(definition)),
+                (None, Target::Column(column)) => Some(Key::Column(column)),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }
@@ -289,101 +291,6 @@ impl Resolver<'_> {
         let of_groups = role == Role::Having || role.orders_groups();
         let is = |column: &u32| self.columns[*column as usize].name.eq_ignore_ascii_case(text);
         self.key_columns.iter().copied().find(is).filter(|_| of_groups)
-    }
-
-    /// The column of the scope with this name: relation and position.
-    pub(super) fn find_column(&self, name: Hashed<'_>) -> Option<(usize, usize)> {
-        self.scope.relations.iter().enumerate().find_map(|(r, relation)| Some((r, relation.position(name)?)))
-    }
-
-    fn column(&mut self, name: Hashed<'_>) -> Lookup {
-        let scope = self.scope;
-        if let Some(merged) = scope.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name.name)) {
-            return self.merged_column(merged, name);
-        }
-        let mut found = None;
-        for (r, relation) in self.scope.relations.iter().enumerate() {
-            if let Some(position) = relation.position(name) {
-                if found.is_some() {
-                    return Lookup::Ambiguous;
-                }
-                found = Some((r, position));
-            }
-        }
-        match found {
-            Some((r, position)) => Lookup::Column(self.use_column(r, position)),
-            None if self.scope.open && !means_something_else(name.name) => {
-                // Of several relations it is the one that may have it; where that may be more than one, SQL will tell.
-                let mut open = scope.relations.iter().filter(|r| r.is_open());
-                Lookup::Column(match (open.next(), open.next()) {
-                    (Some(relation), None) => self.open_column(Some(relation.name()), name.name),
-                    _ => {
-                        self.columns.push(unknown_column(None, name.name, false));
-                        self.columns.len() as u32 - 1
-                    }
-                })
-            }
-            None => Lookup::Missing,
-        }
-    }
-
-    fn use_column(&mut self, relation: usize, position: usize) -> u32 {
-        let used = &mut self.tables.used[relation];
-        let relation = &self.scope.relations[relation];
-        if used.len() <= position {
-            used.resize(relation.columns().len(), (0, 0));
-        }
-        let slot = &mut used[position];
-        if slot.0 != self.tables.text {
-            *slot = (self.tables.text, self.columns.len() as u32);
-            let column = &relation.columns()[position];
-            self.columns.push(ColumnUse {
-                relation: Some(relation.shared_name()),
-                name: column.shared_name(),
-                quoted: column.is_quoted(),
-                bare: column.bare(),
-                ty: column.ty(),
-                nullable: column.is_nullable(),
-                size: column.size(),
-                assumed: column.ty() == Type::Unknown,
-                unknown: false,
-                merged: Vec::new(),
-            });
-        }
-        slot.1
-    }
-
-    /// Without a chosen relation, all names come from one.
-    #[inline]
-    fn one_relation(&mut self, column: u32, span: Span) -> Target {
-        if self.scope.relations.len() > 1 && !self.scope.chosen {
-            return self.same_relation(column, span);
-        }
-        Target::Column(column)
-    }
-
-    fn same_relation(&mut self, column: u32, span: Span) -> Target {
-        if let Some(relation) = &self.columns[column as usize].relation {
-            match &self.settled {
-                None => self.settled = Some(relation.clone()),
-                Some(first) if first != relation => {
-                    self.diagnostics.push(
-                        Diagnostic::new(
-                            Code::SeveralRelations,
-                            span,
-                            format!(
-                                "`{}` is a column of `{relation}`, other names come from `{first}`",
-                                span.text(self.source)
-                            ),
-                        )
-                        .with_help("take all names from one relation, or join them in a spec"),
-                    );
-                    return Target::Error;
-                }
-                Some(_) => {}
-            }
-        }
-        Target::Column(column)
     }
 
     fn field(&mut self, id: ExprId, own: Option<&str>, role: Role, definition: &Definition) -> Target {
@@ -458,86 +365,12 @@ impl Resolver<'_> {
         }
     }
 
-    /// A column that both sides of a join have.
-    fn merged_column(&mut self, merged: &Merged, name: Hashed<'_>) -> Lookup {
-        let scope = self.scope;
-        let owns =
-            |(r, relation): (usize, &Relation)| relation.position(name).is_some() && !merged.relations.contains(&r);
-        if scope.relations.iter().enumerate().any(owns) {
-            return Lookup::Ambiguous;
-        }
-        let mut of = Vec::new();
-        for relation in merged.relations.iter().take(if merged.full { usize::MAX } else { 1 }) {
-            let Some(known) = scope.relations.get(*relation) else { continue };
-            of.push(match known.position(name) {
-                Some(position) => self.use_column(*relation, position),
-                None => self.open_column(Some(known.name()), name.name),
-            });
-        }
-        match of.as_slice() {
-            [] => Lookup::Missing,
-            [one] => Lookup::Column(*one),
-            [first, rest @ ..] => {
-                let mut column = self.columns[*first as usize].clone();
-                for other in rest {
-                    let other = &self.columns[*other as usize];
-                    column.nullable &= other.nullable;
-                    column.size = column.size.max(other.size);
-                    column.ty = Lower::unified(column.ty, other.ty).unwrap_or(Type::Other);
-                }
-                column.merged = of;
-                self.columns.push(column);
-                Lookup::Column(self.columns.len() as u32 - 1)
-            }
-        }
-    }
-
-    /// Whether SQL could read a column, of which no schema says where it is, as something else than it means.
-    #[inline]
-    fn is_unsettled(&self, column: u32, text: &str, own: Option<&str>) -> bool {
-        self.scope.relations.len() > 1 && self.may_be_misread(column, text, own)
-    }
-
-    #[inline(never)]
-    fn may_be_misread(&self, column: u32, text: &str, own: Option<&str>) -> bool {
-        self.columns[column as usize].relation.is_none()
-            && (own.is_some_and(|own| own.eq_ignore_ascii_case(text))
-                || self.scope.relations.iter().any(|r| r.name().eq_ignore_ascii_case(text)))
-    }
-
-    fn open_column(&mut self, relation: Option<&str>, name: &str) -> u32 {
-        let key = (relation.map(str::to_ascii_lowercase), name.to_ascii_lowercase());
-        let next = self.columns.len() as u32;
-        let index = *self.tables.used_open.entry(key).or_insert(next);
-        if index == next {
-            let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            self.columns.push(unknown_column(relation, name, !plain));
-        }
-        index
-    }
-
     fn function(&mut self, span: Span, count: usize) -> Target {
         let text = span.text(self.source);
         if let Some(function) = catalog::find(text) {
             return Target::Function(function);
         }
         self.no_function(text, span, count)
-    }
-}
-
-/// A column that no schema says.
-fn unknown_column(relation: Option<&str>, name: &str, quoted: bool) -> ColumnUse {
-    ColumnUse {
-        relation: relation.map(Arc::from),
-        name: Arc::from(name),
-        quoted,
-        bare: 0,
-        ty: Type::Unknown,
-        nullable: true,
-        size: 0,
-        assumed: true,
-        unknown: true,
-        merged: Vec::new(),
     }
 }
 

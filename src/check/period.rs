@@ -25,13 +25,6 @@ impl Lower<'_> {
         if count == 0 {
             return value;
         }
-        if !self.scope.strata {
-            self.report(
-                Diagnostic::new(Code::NeedsQuery, span, "`PERIODOFFSET` looks up another row, which needs a join")
-                    .with_help("write a spec with `order_by` and compile it with `formulac query`, which joins"),
-            );
-            return self.error(span);
-        }
         let meta = self.program.meta(value);
         if !self.may_look("PERIODOFFSET", Some(value), span) || !self.has_order("PERIODOFFSET", span) {
             return self.error(span);

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::compiled::{Definition, ReadColumn, Reads};
 use super::{Compiler, order_key};
-use crate::check::Role;
+use crate::check::{Role, moved_key};
 use crate::diag::{Code, Diagnostic};
-use crate::emit::Emitter;
+use crate::emit::{Emitter, Moved};
 use crate::ir::Program;
 use crate::memory::Memory;
 use crate::parse;
@@ -117,14 +117,18 @@ impl Compiler {
                 let name = definition.span.text(text).trim();
                 name.eq_ignore_ascii_case(order_key(key).0)
             };
+            let partition_key = |emitter: &mut Emitter<'_>| {
+                let sql = emitter.definition(index as u32)?;
+                Some(emitter.partition_key(program.definitions[index].root, sql))
+            };
             match role {
                 Some(Role::PartitionBy) => {
-                    let sql = emitter.definition(index as u32);
-                    emitter.windows.own_partition.extend(sql);
-                    partition.extend(sql);
+                    let key = partition_key(emitter);
+                    emitter.windows.own_partition.extend(key);
+                    partition.extend(key);
                 }
                 Some(Role::GroupBy) if default && !self.options.order_by.iter().any(|key| ordered_by(key)) => {
-                    partition.extend(emitter.definition(index as u32));
+                    partition.extend(partition_key(emitter));
                 }
                 Some(Role::OrderBy) => {
                     if let Some(sql) = emitter.definition(index as u32) {
@@ -137,5 +141,51 @@ impl Compiler {
             }
         }
         emitter.windows.partition = partition;
+        if !program.periods.is_empty() {
+            emitter.windows.moved = self.moved(program, ast, roles, text, emitter);
+        }
+    }
+
+    /// What values of other periods are found by: the first date of the order, in rows that the names of the groups or the
+    /// key of the relation tell apart. None where several rows may be of one period.
+    fn moved(
+        &self,
+        program: &Program,
+        ast: &crate::ast::Ast,
+        roles: &[Role],
+        text: &str,
+        emitter: &mut Emitter<'_>,
+    ) -> Option<Moved> {
+        let with_role = |wanted: Role| {
+            let definitions = ast.definitions.iter().zip(&program.definitions).enumerate();
+            let of =
+                definitions.filter(move |(_, (d, made))| roles.get(d.part as usize) == Some(&wanted) && !made.failed);
+            of.map(|(index, (d, made))| (index as u32, made.root, d.span.text(text).trim()))
+        };
+        let root = moved_key(program, with_role(Role::OrderBy).map(|(_, root, _)| root))?;
+        let (index, _, name) = with_role(Role::OrderBy).find(|(_, of, _)| *of == root)?;
+        let name = order_key(name).0;
+        let groups: Vec<(u32, &str)> = with_role(Role::GroupBy).map(|(index, _, name)| (index, name)).collect();
+        let parts: Vec<(u32, &str)> = with_role(Role::PartitionBy).map(|(index, _, name)| (index, name)).collect();
+        let is = |other: &str| other.eq_ignore_ascii_case(name);
+        let relation = self.options.from.as_deref().and_then(|from| self.options.schema.relation(from));
+        let told: Vec<&str> = if groups.is_empty() {
+            relation.into_iter().flat_map(|r| r.key()).map(String::as_str).collect()
+        } else {
+            groups.iter().map(|(_, name)| *name).collect()
+        };
+        let default = parts.is_empty();
+        let equal = if default { groups.into_iter().filter(|(_, name)| !is(name)).collect() } else { parts };
+        let tells = |name: &&str| is(name) || equal.iter().any(|(_, other)| other.eq_ignore_ascii_case(name));
+        if !told.iter().any(|name| is(name)) || !told.iter().all(|name| tells(&name)) {
+            return None;
+        }
+        let mut partition = Vec::with_capacity(equal.len());
+        for (index, _) in equal {
+            let sql = emitter.definition(index)?;
+            partition.push(emitter.partition_key(program.definitions[index as usize].root, sql));
+        }
+        let key = emitter.definition(index)?;
+        Some(Moved { partition, key, nullable: program.meta(root).nullable })
     }
 }

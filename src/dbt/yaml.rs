@@ -57,7 +57,7 @@ fn write_pair(out: &mut String, key: &str, value: &Value, indent: usize) {
     out.push_str(&key_text(key));
     out.push(':');
     match value {
-        _ if value.is_empty() => out.push_str(if matches!(value, Value::List(_)) { " []\n" } else { " {}\n" }),
+        _ if value.is_empty() => write_empty(out, value),
         Value::List(items) => {
             out.push('\n');
             write_items(out, items, indent + 2);
@@ -78,7 +78,7 @@ fn write_items(out: &mut String, items: &[Value], indent: usize) {
         out.push_str(&" ".repeat(indent));
         out.push('-');
         match item {
-            _ if item.is_empty() => out.push_str(if matches!(item, Value::List(_)) { " []\n" } else { " {}\n" }),
+            _ if item.is_empty() => write_empty(out, item),
             Value::Map(pairs) => {
                 out.push(' ');
                 for (number, (key, value)) in pairs.iter().enumerate() {
@@ -98,6 +98,11 @@ fn write_items(out: &mut String, items: &[Value], indent: usize) {
             }
         }
     }
+}
+
+/// A list or mapping of nothing.
+fn write_empty(out: &mut String, value: &Value) {
+    out.push_str(if matches!(value, Value::List(_)) { " []\n" } else { " {}\n" });
 }
 
 fn write_scalar(out: &mut String, value: &Value, indent: usize) {

@@ -247,6 +247,10 @@ codes! {
         "OFFSET goes by rows. Ordered by a date, the row before is the period before only where no period is missing; PERIODOFFSET looks for the period itself."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
         => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: shop\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n");
+    PartitionOfOne "W0422" "partition-of-one" Warning
+        "Windows of groups are divided by the `group_by` names that are not in `order_by`. Where none of them is, each group is a partition by itself: a running sum is the group's own value, and the row before is none. `partition_by: []` looks at all groups, `partition_by` at those of the names that it lists."
+        Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n")
+        => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: [total desc]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  running = SUM(FIRST(total):total)\n");
     PeriodKey "F0430" "period-key" Error
         "PERIODOFFSET looks up the row whose key is this row's, moved along the calendar: the first date or time of `order_by`. A text or a number cannot be moved so, an instant only by its wall-clock time, a date not by hours."
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
@@ -255,6 +259,10 @@ codes! {
         "PERIODOFFSET finds one row by its date and the names that part the rows. Where nothing says that they tell rows apart, several may be found, and then the value is empty. Group by them in an earlier step, give the schema a `primary_key`, or add the other names to `partition_by`."
         Spec("model: m\nfrom: t\nkeep: [x]\norder_by: day\ndefinitions: a = PERIODOFFSET(x, -1, \"day\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day\norder_by: day\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"day\")\n");
+    PeriodOutsidePartition "W0432" "period-outside-partition" Warning
+        "PERIODOFFSET looks among the rows of its partition: those that are equal in the `group_by` names that are not in `order_by`, or in `partition_by`. No row of the same year is a year earlier, so that nothing is ever found. Group by the finer timeframe alone, and compute the coarser one in a later step."
+        Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"year\")\n")
+        => Spec("model: m\nfrom: t\ngroup_by: [\"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"year\")\n");
     FanOut "F0440" "fan-out" Error
         "A join with `cardinality: many` repeats a row of the other relations for each of its matches, so that a sum or a count of their columns counts them repeatedly. Aggregate the many rows in a step of its own and join that one, which has one row for each."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")
@@ -286,7 +294,7 @@ codes! {
         "An instant becomes a wall-clock date in the session's time zone, which differs between users. Set `timezone:`."
         Shown("YEAR(NOW())") => Shown("YEAR(TODAY())");
     NeedsQuery "F0507" "needs-query" Error
-        "A value that looks at other rows of a value that looks at other rows cannot be one expression: `query` and `model` compute it in two CTEs. Nor can PERIODOFFSET, for which they join."
+        "A value that looks at other rows of a value that looks at other rows cannot be one expression: `query` and `model` compute it in two CTEs. Nor can PERIODOFFSET, for which they join, but on Postgres and DuckDB in rows that the grouping names, or the relation's key, tell apart."
         Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same in a spec");
     UnsupportedJoin "F0508" "unsupported-join" Error
         "This warehouse makes the join only where its condition asks that something of one side equals something of the other: BigQuery a left or full join, Postgres a full one. Join by such an equality as well; an inner join needs none."

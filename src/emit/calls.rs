@@ -150,7 +150,7 @@ impl Emitter<'_> {
     /// A subquery around aggregates, which some engines refuse.
     fn is_barred_subquery(&self, args: &[IrId]) -> bool {
         !self.dialect.facts().aggregate_in_subquery
-            && args.iter().any(|a| self.program.meta(*a).level >= Level::Aggregate)
+            && args.iter().any(|a| self.program.meta(*a).level >= Level::Aggregate && !self.read.contains(a))
     }
 
     /// The form for two arguments, again and again.

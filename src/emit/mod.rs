@@ -1,12 +1,14 @@
 //! The typed IR to SQL expressions of one dialect: a loop over the nodes that are needed.
 
 mod calls;
+mod period;
 mod reads;
 mod repetition;
 mod size;
 mod template;
 mod windows;
 
+pub(crate) use period::Moved;
 pub(crate) use windows::Windows;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -87,6 +89,8 @@ pub(crate) struct Emitter<'p> {
     /// The relation has a column of its name, so that every column must be told apart from it.
     pub shadowed: bool,
     pub windows: Windows,
+    /// Nodes that are columns of what is read.
+    read: FxHashSet<IrId>,
     work: &'p mut Buffers,
     warned: Option<(Span, Span)>,
     pub diagnostics: Vec<Diagnostic>,
@@ -117,6 +121,7 @@ impl<'p> Emitter<'p> {
             renamed: FxHashMap::default(),
             cased: FxHashSet::default(),
             shadowed: false,
+            read: FxHashSet::default(),
             windows: Windows::default(),
             work,
             warned: None,
@@ -279,8 +284,8 @@ impl<'p> Emitter<'p> {
                 let partition = self.work.tree.slice(&self.windows.groups);
                 self.work.tree.add(Sql::Over { x, partition, order: Slice::default(), rows: None }, span)
             }
-            // Whoever joins the other row says where it is.
-            Ir::Lookup { .. } => self.unwritten(span),
+            // Where selects are planned, whoever joins the other row says where it is.
+            Ir::Lookup { value, period } => self.in_period(value, self.program.periods[period as usize], *meta),
             Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
         };
         self.work.sql[id.index()] = sql;
@@ -351,11 +356,24 @@ impl<'p> Emitter<'p> {
 
     /// What the next expressions read: several relations, or an earlier select of the same step.
     pub fn read(&mut self, joined: bool, passed_on: bool) {
+        self.read.clear();
         if (self.joined, self.passed_on) != (joined, passed_on) {
             (self.joined, self.passed_on) = (joined, passed_on);
-            let work = &mut *self.work;
-            work.known.drain(..).for_each(|column| work.columns[column as usize].name = None);
+            self.forget_names();
         }
+    }
+
+    /// From here on columns have their own names again.
+    pub fn end_renamed(&mut self) {
+        if !self.renamed.is_empty() {
+            self.renamed.clear();
+            self.forget_names();
+        }
+    }
+
+    fn forget_names(&mut self) {
+        let work = &mut *self.work;
+        work.known.drain(..).for_each(|column| work.columns[column as usize].name = None);
     }
 
     /// A column, by its place in the program.
@@ -397,6 +415,7 @@ impl<'p> Emitter<'p> {
 
     /// The node is a column of what is read.
     pub fn set_column(&mut self, id: IrId, name: &str) {
+        self.read.insert(id);
         self.work.sql[id.index()] = self.column_name(name, self.program.meta(id).span);
     }
 

@@ -294,12 +294,9 @@ impl Emitter<'_> {
         let mut open = vec![id];
         // Whoever asks stands above many nodes, so that only the nearest ones are asked.
         let mut left = 32;
-        while let Some(mut id) = open.pop() {
+        while let Some(id) = open.pop() {
             left -= 1;
-            while let Ir::Definition(used) = self.program.node(id) {
-                id = self.program.definitions[used as usize].root;
-            }
-            id = self.in_window(id);
+            let id = self.in_window(self.program.behind_names(id));
             let said = template_of(self.dialect, self.program.node(id)).and_then(|template| template.gives);
             let exact = matches!(self.program.meta(id).ty, Type::Integer | Type::Decimal);
             match (said, self.program.node(id)) {

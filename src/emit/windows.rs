@@ -3,9 +3,12 @@
 use std::fmt::Write as _;
 
 use super::Emitter;
+use super::period::Moved;
+use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Over, Place};
 use crate::span::Span;
 use crate::sql::{Slice, Sql, SqlId};
+use crate::types::Type;
 
 /// The rows of windows.
 #[derive(Clone, Debug, Default)]
@@ -17,9 +20,21 @@ pub(crate) struct Windows {
     pub order: Vec<SqlId>,
     /// The keys that rows are grouped by.
     pub groups: Vec<SqlId>,
+    /// What values of other periods are found by, where one expression holds them.
+    pub moved: Option<Moved>,
 }
 
 impl Emitter<'_> {
+    /// What divides the rows of windows, as the dialect takes a value of its type there.
+    pub fn partition_key(&mut self, id: IrId, written: SqlId) -> SqlId {
+        let meta = self.program.meta(id);
+        if meta.ty != Type::Float {
+            return written;
+        }
+        self.set(id, written);
+        self.apply(catalog::get(internal::PARTITION_KEY).overloads[0].id, &[id], meta.span)
+    }
+
     pub(super) fn window(&mut self, call: IrId, over: Over, span: Span) -> SqlId {
         let x = self.work.sql[call.index()];
         if let Over::Ranked { descending, apart, within } = over {

@@ -421,6 +421,23 @@ impl Program {
         Slice { first: first as u32, count: slice.count }
     }
 
+    /// What stands behind names: a definition whose formula is only another's name means what that one does.
+    #[inline]
+    pub fn behind_names(&self, id: IrId) -> IrId {
+        self.behind_names_until(id, |_, _| false)
+    }
+
+    /// The same, but where it is to stop; asked of each name and of the definition that it is of.
+    #[inline]
+    pub fn behind_names_until(&self, mut id: IrId, mut stop: impl FnMut(IrId, usize) -> bool) -> IrId {
+        while let Ir::Definition(used) = self.node(id)
+            && !stop(id, used as usize)
+        {
+            id = self.definitions[used as usize].root;
+        }
+        id
+    }
+
     /// The values of a case with these arms, without its conditions.
     pub fn branches(&self, arms: Slice) -> impl Iterator<Item = IrId> + '_ {
         self.args(arms).chunks(2).filter_map(|pair| pair.last().copied())

@@ -3,10 +3,12 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::equal::{equal_values, name_of_offset, name_of_range, name_of_text, numbers};
+use super::equal::equal_values;
 use super::names::Taken;
 use super::outputs::key_name;
-use super::stages::read_by_having;
+use super::reach::{Reach, is_trivial, needed};
+use super::shared::Shared;
+use super::spoken::spoken_name;
 use crate::catalog;
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};
@@ -19,6 +21,8 @@ pub(super) struct Cuts {
     names: FxHashMap<IrId, String>,
     /// Nodes that say the same as another, which is computed for them.
     same: FxHashMap<IrId, IrId>,
+    /// Helpers made of keys that are columns of the groups, by definition: the use of the name that is computed.
+    helpers: FxHashMap<usize, IrId>,
 }
 
 impl Cuts {
@@ -35,8 +39,22 @@ impl Cuts {
         self.names.contains_key(&self.chosen(id))
     }
 
-    fn insert(&mut self, id: IrId, name: String) {
+    pub fn insert(&mut self, id: IrId, name: String) {
         self.names.insert(id, name);
+    }
+
+    /// This node says the same as another, whose value serves for it.
+    pub fn serve(&mut self, id: IrId, chosen: IrId) {
+        self.same.insert(id, chosen);
+    }
+
+    pub fn has_helpers(&self) -> bool {
+        !self.helpers.is_empty()
+    }
+
+    /// The column that the groups have of a helper made of keys.
+    pub fn helper(&self, definition: usize) -> Option<IrId> {
+        self.helpers.get(&definition).map(|id| self.chosen(*id))
     }
 
     /// All of them, in the order of the nodes.
@@ -44,20 +62,6 @@ impl Cuts {
         let mut ids: Vec<IrId> = self.names.keys().copied().collect();
         ids.sort_unstable();
         ids
-    }
-}
-
-/// What of a step is computed, and where; found once.
-pub(super) struct Reach {
-    /// By node: it is computed per row of the input, before grouping.
-    pub rows: Vec<bool>,
-    /// By definition: the step's columns, filters and keys need it.
-    pub live: Vec<bool>,
-}
-
-impl Reach {
-    pub fn of(step: &StepPlan<'_>) -> Self {
-        Self { rows: row_context(step), live: live_definitions(step) }
     }
 }
 
@@ -82,16 +86,27 @@ pub(super) fn cuts(
     let Reach { rows: in_rows, live } = reach;
     let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
     let mut reads = vec![Reads::default(); program.definitions.len()];
-    for (index, definition) in program.definitions.iter().enumerate() {
+    // Each before those that it uses.
+    for index in program.order.iter().rev().map(|index| *index as usize) {
+        let definition = &program.definitions[index];
         // The order of the rows of a query goes by column names; only windows compute with it.
         let only_names = step.is(index, Role::GroupBy) || step.only_names(index, windows, ordered);
         if !live[index] || definition.failed || only_names {
             continue;
         }
+        let own = reads[index];
         for node in needed(program, definition.first, definition.root) {
             if let Ir::Definition(used) = program.node(node) {
                 let reads = &mut reads[used as usize];
-                if in_rows[node.index()] { reads.rows += 1 } else { reads.groups += 1 }
+                if step.is_helper(index) {
+                    // It is written where it is read.
+                    reads.rows += own.rows.min(1);
+                    reads.groups += own.groups.min(1);
+                } else if in_rows[node.index()] {
+                    reads.rows += 1;
+                } else {
+                    reads.groups += 1;
+                }
             }
         }
     }
@@ -123,7 +138,7 @@ pub(super) fn cuts(
             cuts.insert(root, column);
         }
     }
-    let mut shared = Shared { step, live, rows: in_rows, values: None };
+    let mut shared = Shared::new(step, live, in_rows);
     for index in &program.order {
         let index = *index as usize;
         let definition = &program.definitions[index];
@@ -134,7 +149,7 @@ pub(super) fn cuts(
             // What lookups compare is a column on both sides.
             let compared = step.has_lookups() && matches!(step.roles[index], Role::OrderBy | Role::PartitionBy);
             let named = matches!(program.node(definition.root), Ir::Definition(_));
-            if compared && !named && !inner.is_column(definition.root) && !cuts.contains(definition.root) {
+            if compared && !named && !inner.is_column(definition.root, step) && !cuts.contains(definition.root) {
                 let text = definition.span.text(source);
                 let name = taken.column(&key_name(text), text);
                 cuts.insert(definition.root, name);
@@ -142,98 +157,6 @@ pub(super) fn cuts(
         }
     }
     cuts
-}
-
-/// Arguments with columns of their own, so that one which says the same as another, or as a definition, is that one.
-struct Shared<'s> {
-    step: &'s StepPlan<'s>,
-    live: &'s [bool],
-    rows: &'s [bool],
-    /// Made when the first argument is cut.
-    values: Option<Values>,
-}
-
-struct Values {
-    numbers: Vec<u32>,
-    /// The definition with this value.
-    definitions: FxHashMap<u32, usize>,
-    /// The place of each definition in the order of computing.
-    places: Vec<usize>,
-    /// By definition: `having` is, or reads, it.
-    tested: Vec<bool>,
-    /// What is a column already: by value, whether it is one of rows, and whether `having` tests it.
-    columns: FxHashMap<(u32, bool, bool), IrId>,
-}
-
-impl Shared<'_> {
-    fn values(&mut self) -> &mut Values {
-        let Self { step, live, .. } = *self;
-        self.values.get_or_insert_with(|| {
-            let program = step.program;
-            let numbers = numbers(step, live, |_, _| {});
-            let mut places = vec![0; program.definitions.len()];
-            let mut definitions = FxHashMap::default();
-            for (place, index) in program.order.iter().enumerate() {
-                let index = *index as usize;
-                places[index] = place;
-                let column = step.is(index, Role::Definitions) && step.outputs[index] && !step.keys[index];
-                if live[index] && column && !program.definitions[index].failed {
-                    definitions.entry(numbers[step.root(index).index()]).or_insert(index);
-                }
-            }
-            Values { numbers, definitions, places, tested: read_by_having(step), columns: FxHashMap::default() }
-        })
-    }
-
-    /// Cuts an argument of this definition.
-    fn cut(
-        &mut self,
-        arg: IrId,
-        of: usize,
-        cuts: &mut Cuts,
-        taken: &mut Taken,
-        name: impl FnOnce(&mut Taken) -> String,
-    ) {
-        let (step, rows) = (self.step, self.rows);
-        let program = step.program;
-        if program.meta(arg).volatile {
-            cuts.insert(arg, name(taken));
-            return;
-        }
-        let values = self.values();
-        let number = values.numbers[arg.index()];
-        // What `having` tests is computed first, whatever the order of the definitions.
-        let tested = values.tested[of];
-        if let Some(column) = values.columns.get(&(number, rows[arg.index()], tested)) {
-            cuts.same.insert(arg, *column);
-            return;
-        }
-        let place = |index: usize| values.places[index];
-        let same = values.definitions.get(&number).copied().filter(|index| {
-            let root = step.root(*index);
-            rows[root.index()] == rows[arg.index()]
-                && values.tested[*index] == tested
-                && (place(*index) < place(of) || !cuts.contains(root))
-        });
-        let column = match same {
-            Some(index) => {
-                let root = step.root(index);
-                let (first, other) = if place(index) < place(of) { (root, arg) } else { (arg, root) };
-                let first = cuts.chosen(first);
-                if !cuts.contains(first) {
-                    let name = taken.output(program.definitions[index].name.as_deref().unwrap_or_default());
-                    cuts.insert(first, name);
-                }
-                cuts.same.insert(other, first);
-                first
-            }
-            None => {
-                cuts.insert(arg, name(taken));
-                arg
-            }
-        };
-        values.columns.insert((number, rows[arg.index()], tested), column);
-    }
 }
 
 fn role_name(role: Role) -> &'static str {
@@ -261,13 +184,12 @@ fn share_equals(step: &StepPlan<'_>, live: &[bool], source: &str, taken: &mut Ta
             Some(index) => taken.output(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
                 let text = program.meta(equal[0]).span.text(source);
-                let wanted = name_of_offset(text).or_else(|| name_of_range(text)).or_else(|| name_of_text(text));
-                let wanted = wanted.unwrap_or_else(|| "shared_value".to_owned());
+                let wanted = spoken_name(program, equal[0], source).unwrap_or_else(|| "shared_value".to_owned());
                 taken.column(&wanted, text)
             }
         };
         for id in &equal[1..] {
-            cuts.same.insert(*id, equal[0]);
+            cuts.serve(*id, equal[0]);
         }
         cuts.insert(equal[0], name);
     }
@@ -324,13 +246,14 @@ pub(super) fn cut_late_aggregates(
                     row_count = Some(root);
                 }
                 if let (Some(counted), true) = (row_count.filter(|c| *c != id), is_count) {
-                    cuts.same.insert(id, cuts.chosen(counted));
+                    cuts.serve(id, cuts.chosen(counted));
                     continue;
                 }
                 let text = program.meta(id).span.text(source);
                 let owner = definition.name.as_deref().unwrap_or("group");
                 let rows = matches!(program.node(id), Ir::CountRows).then(|| "row_count".to_owned());
-                let wanted = rows.or_else(|| name_of_text(text)).unwrap_or_else(|| format!("{owner}_part"));
+                let wanted =
+                    rows.or_else(|| spoken_name(program, id, source)).unwrap_or_else(|| format!("{owner}_part"));
                 let name = taken.column(&wanted, text);
                 cuts.insert(id, name);
                 if is_count {
@@ -366,6 +289,9 @@ impl Inner<'_> {
             match program.node(node) {
                 Ir::Apply { overload, args } => {
                     let Cell::Template(template) = self.dialect.cell(overload) else { continue };
+                    if template.subquery && !self.dialect.facts().aggregate_in_subquery {
+                        self.finish_operands(node, of, taken, cuts, shared);
+                    }
                     if !template.repeats {
                         continue;
                     }
@@ -398,9 +324,35 @@ impl Inner<'_> {
                     // What another window gives is finished first.
                     self.finish(value, taken, cuts, shared.step);
                 }
-                // What is looked up is a column of the other row.
-                Ir::Lookup { value, .. } if !self.is_column(value) => self.finish(value, taken, cuts, shared.step),
+                // What is looked up is a column of the other row; a helper made of keys becomes one of the groups.
+                Ir::Lookup { value, .. } if !self.is_column(value, shared.step) => {
+                    match self.helper_of_keys(value, shared.step) {
+                        Some((helper, name)) => {
+                            shared.cut(value, of, cuts, taken, |taken| taken.column(name, name));
+                            cuts.helpers.insert(helper, value);
+                        }
+                        None => self.finish(value, taken, cuts, shared.step),
+                    }
+                }
                 _ => {}
+            }
+        }
+    }
+
+    /// Aggregates and windows that the subquery of a template takes as columns.
+    fn finish_operands(&self, node: IrId, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+        let program = self.program;
+        for arg in program.operands(node).filter(|arg| program.meta(*arg).level >= Level::Aggregate) {
+            if matches!(program.node(arg), Ir::Definition(_)) {
+                self.finish(arg, taken, cuts, shared.step);
+            } else if !is_trivial(program, arg) && !cuts.contains(arg) {
+                shared.cut(arg, of, cuts, taken, |taken| {
+                    let text = program.meta(arg).span.text(self.source);
+                    match spoken_name(program, arg, self.source) {
+                        Some(name) => taken.column(&name, text),
+                        None => self.name("value", arg, taken),
+                    }
+                });
             }
         }
     }
@@ -408,110 +360,36 @@ impl Inner<'_> {
     /// Gives a value a column of its own, under its definition's name where it has one.
     fn finish(&self, value: IrId, taken: &mut Taken, cuts: &mut Cuts, step: &StepPlan<'_>) {
         let program = self.program;
-        let (finished, name) = match program.node(value) {
-            Ir::Definition(used) => {
-                let definition = &program.definitions[used as usize];
-                let name = definition.name.as_deref().filter(|_| !cuts.contains(definition.root));
-                let output = step.outputs[used as usize];
-                let name = name.map(|n| if output { taken.output(n) } else { taken.column(n, n) });
-                (definition.root, name)
-            }
-            _ => (value, None),
-        };
-        if !cuts.contains(finished) {
-            let name = match name {
-                Some(name) => name,
-                None => self.name("value", value, taken),
-            };
-            cuts.insert(finished, name);
+        let mut named = None;
+        // Of names of names the one is meant that stands for a formula.
+        let finished = program.behind_names_until(value, |_, definition| {
+            named = Some(definition);
+            false
+        });
+        if cuts.contains(finished) {
+            return;
         }
+        let named = named.and_then(|of: usize| Some((program.definitions[of].name.as_deref()?, step.outputs[of])));
+        let name = match named {
+            Some((name, true)) => taken.output(name),
+            Some((name, false)) => taken.column(name, name),
+            None => self.name("value", value, taken),
+        };
+        cuts.insert(finished, name);
+    }
+
+    /// A helper that a grouped step computes per row and has no column for, with its name.
+    fn helper_of_keys(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
+        let Ir::Definition(used) = self.program.node(value) else { return None };
+        let used = used as usize;
+        self.program.definitions[used].name.as_deref().filter(|_| step.is_helper(used)).map(|name| (used, name))
     }
 
     /// It is a column of what is read already, or of the groups.
-    fn is_column(&self, mut value: IrId) -> bool {
-        while let Ir::Definition(used) = self.program.node(value) {
-            value = self.program.definitions[used as usize].root;
-        }
-        matches!(self.program.node(value), Ir::Column(_)) || self.aliases.contains_key(&value)
+    fn is_column(&self, value: IrId, step: &StepPlan<'_>) -> bool {
+        let is_key = |_, definition: usize| step.grouped && step.keys[definition];
+        let value = self.program.behind_names_until(value, is_key);
+        let named = matches!(self.program.node(value), Ir::Column(_) | Ir::Definition(_));
+        named || self.aliases.contains_key(&value)
     }
-}
-
-/// A value that costs nothing to write again, or is computed elsewhere.
-pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
-    program.is_simple(id) || matches!(program.node(id), Ir::Definition(_) | Ir::Error)
-}
-
-/// The nodes of a definition that its value is made of, in order.
-pub(super) fn needed(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
-    let base = first.index();
-    let mut wanted = vec![false; root.index() - base + 1];
-    wanted[root.index() - base] = true;
-    for at in (first.0..=root.0).rev() {
-        if wanted[at as usize - base] {
-            program.operands(IrId(at)).for_each(|o| {
-                // A definition that is another's value has its nodes elsewhere.
-                if let Some(mark) = o.index().checked_sub(base).and_then(|i| wanted.get_mut(i)) {
-                    *mark = true;
-                }
-            });
-        }
-    }
-    (first.0..=root.0).map(IrId).filter(|id| wanted[id.index() - base]).collect()
-}
-
-/// By node: it is computed per row of the input, before grouping.
-fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
-    let program = step.program;
-    let mut rows = vec![false; program.len()];
-    if !step.grouped {
-        return rows;
-    }
-    for (index, definition) in program.definitions.iter().enumerate() {
-        if definition.failed {
-            continue;
-        }
-        let root = definition.root;
-        let before = match step.roles[index] {
-            Role::Where | Role::On(_) | Role::GroupBy => true,
-            Role::Definitions => step.level(index) <= Level::Row,
-            Role::Having | Role::OrderBy | Role::PartitionBy | Role::Rule => false,
-        };
-        rows[root.index()] |= before;
-        for at in (definition.first.0..=root.0).rev() {
-            let id = IrId(at);
-            let inside = rows[id.index()] || matches!(program.node(id), Ir::Aggregate { .. });
-            if inside {
-                program.operands(id).for_each(|o| rows[o.index()] = true);
-            }
-        }
-    }
-    rows
-}
-
-/// Definitions that the step's columns, filters and keys need. A join is written with its condition in place, so what
-/// only that reads is computed nowhere else.
-pub(crate) fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
-    needed_definitions(step, |role| !matches!(role, Role::Definitions | Role::On(_)))
-}
-
-/// The same, and those that joins need.
-pub(crate) fn used_definitions(step: &StepPlan<'_>) -> Vec<bool> {
-    needed_definitions(step, |role| role != Role::Definitions)
-}
-
-fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(Role) -> bool) -> Vec<bool> {
-    let program = step.program;
-    let mut live: Vec<bool> = (0..program.definitions.len()).map(|i| step.outputs[i] || needs(step.roles[i])).collect();
-    for index in program.order.iter().rev() {
-        let definition = &program.definitions[*index as usize];
-        if !live[*index as usize] || definition.failed {
-            continue;
-        }
-        for node in needed(program, definition.first, definition.root) {
-            if let Ir::Definition(used) = program.node(node) {
-                live[used as usize] = true;
-            }
-        }
-    }
-    live
 }

@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::names::Taken;
-use super::select::Planner;
+use super::planner::Planner;
 use super::step::{InputColumn, JoinedInput, KeepColumns};
 use crate::ir::{Ir, IrId};
 use crate::schema::{Column, Relation};
@@ -41,10 +41,6 @@ impl JoinedInput {
         self.relations.get(*column.of.first()?)?.column(&column.name)
     }
 
-    fn place(&self, relation: &str) -> Option<usize> {
-        self.relations.iter().position(|r| r.name() == relation)
-    }
-
     pub fn is_nullable(&self, column: &InputColumn) -> bool {
         column.of.iter().all(|place| {
             let known = self.relations.get(*place).and_then(|r| r.column(&column.name));
@@ -79,7 +75,7 @@ impl Planner<'_> {
     pub(super) fn joins(&mut self, joined: &JoinedInput) -> Vec<Join> {
         let mut joins = Vec::with_capacity(joined.joins.len());
         for (place, join) in joined.joins.iter().enumerate() {
-            let on = self.roles.on.iter().find(|(join, _)| *join as usize == place).map(|(_, root)| *root);
+            let on = self.roles.on.get(&(place as u32)).copied();
             let on = on.map(|root| {
                 self.emit(&[root], 0);
                 self.emitter.written(root)
@@ -115,7 +111,7 @@ impl Planner<'_> {
     /// The columns that tell the input's rows apart.
     pub(super) fn input_grain(&self) -> Vec<InputColumn> {
         match self.input.joined {
-            Some(joined) => joined.grain.clone(),
+            Some(_) => self.input.joined_grain.to_vec(),
             None => self.input.grain.iter().map(|g| InputColumn { of: vec![0], name: g.clone() }).collect(),
         }
     }
@@ -161,7 +157,7 @@ impl Planner<'_> {
         }
         let ordered = !self.roles.order.is_empty() || !self.roles.partition.is_empty();
         if ordered && !self.step.grouped {
-            columns.extend(joined.grain.iter().map(|column| (None, column.clone())));
+            columns.extend(self.input.joined_grain.iter().map(|column| (None, column.clone())));
         }
         let mut used: Vec<u32> = self.read_later();
         used.sort_unstable();
@@ -243,48 +239,30 @@ impl Planner<'_> {
     /// The columns of the program that strata after the first read.
     fn read_later(&self) -> Vec<u32> {
         let program = self.step.program;
+        let looks_at_rows = |node| matches!(node, Ir::Window { .. } | Ir::Lookup { .. });
         let mut read: FxHashSet<u32> = FxHashSet::default();
         for stage in 1..=self.last_stage() {
             let mut stack: Vec<IrId> = self.wanted(stage).into_iter().map(|(_, id)| id).collect();
             stack.extend(self.conditions(stage));
-            if self.looks_at_rows(&stack, stage) {
+            if self.computed_in(stack.as_slice(), stage).any(looks_at_rows) {
                 stack.extend(self.roles.order.iter().map(|(id, _)| *id).chain(self.roles.partition.iter().copied()));
             }
             if stage == self.last_stage() {
                 stack.extend(self.roles.order.iter().map(|(id, _)| *id).filter(|id| self.output_of(*id).is_none()));
             }
-            let mut seen: FxHashSet<IrId> = FxHashSet::default();
-            while let Some(id) = stack.pop() {
-                if !seen.insert(id) || self.column_in(id, stage).is_some() {
-                    continue;
-                }
-                match program.node(id) {
-                    Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
-                    Ir::Column(column) => {
-                        read.insert(column);
+            for node in self.computed_in(stack, stage) {
+                // The other row has what is looked up as a column.
+                let node = match node {
+                    Ir::Lookup { value, .. } if self.column_in(value, stage).is_none() => {
+                        program.node(program.behind_names(value))
                     }
-                    _ => stack.extend(program.operands(id)),
+                    node => node,
+                };
+                if let Ir::Column(column) = node {
+                    read.insert(column);
                 }
             }
         }
         read.into_iter().collect()
-    }
-
-    /// Whether some of these values, as this stratum computes them, look at other rows.
-    fn looks_at_rows(&self, roots: &[IrId], stage: u32) -> bool {
-        let program = self.step.program;
-        let mut stack = roots.to_vec();
-        let mut seen: FxHashSet<IrId> = FxHashSet::default();
-        while let Some(id) = stack.pop() {
-            if !seen.insert(id) || self.column_in(id, stage).is_some() {
-                continue;
-            }
-            match program.node(id) {
-                Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
-                Ir::Window { .. } | Ir::Lookup { .. } => return true,
-                _ => stack.extend(program.operands(id)),
-            }
-        }
-        false
     }
 }

@@ -6,7 +6,7 @@
 use rustc_hash::FxHashSet;
 
 use super::outputs::{Output, key_name};
-use super::select::Planner;
+use super::planner::Planner;
 use super::step::InputColumn;
 use crate::catalog::{self, ParamType, internal};
 use crate::check::moved_key;
@@ -93,15 +93,14 @@ impl Planner<'_> {
         self.emitter.set(id, sql);
     }
 
-    /// A helper of a grouped step is made of keys and is no column, so that no other row has it.
+    /// What is looked up was made a column, or is one.
+    #[cold]
     fn no_column(&mut self, lookup: IrId, of: IrId) -> SqlId {
         let program = self.step.program;
         let text = program.meta(of).span.text(self.spec.source);
         let span = program.meta(lookup).span;
-        let message = format!("`{text}` is no column of the step, so that no other row has it");
-        let diagnostic = Diagnostic::new(Code::MixedLevels, span, message)
-            .with_help(format!("add `{text}` to `group_by`, or use what it is made of"));
-        self.emitter.report(diagnostic);
+        let message = format!("`{text}` is no column, so that no other row has it");
+        self.emitter.report(Diagnostic::new(Code::Internal, span, message));
         self.emitter.unwritten(span)
     }
 
@@ -181,7 +180,7 @@ impl Planner<'_> {
             return Some((name.to_owned(), self.emitter.cased.contains(name)));
         }
         let program = self.step.program;
-        match program.node(self.root_of(id)) {
+        match program.node(program.behind_names(id)) {
             Ir::Column(column) => match self.input.joined {
                 Some(joined) => Some(self.input_name(&self.input_of(joined, column))),
                 None => {
@@ -191,15 +190,6 @@ impl Planner<'_> {
             },
             _ => None,
         }
-    }
-
-    /// Behind the names of definitions.
-    fn root_of(&self, mut id: IrId) -> IrId {
-        let program = self.step.program;
-        while let Ir::Definition(used) = program.node(id) {
-            id = program.definitions[used as usize].root;
-        }
-        id
     }
 
     /// The key of this row, moved.
@@ -240,7 +230,7 @@ impl Planner<'_> {
             self.outputs.iter().filter(|o| o.key).map(of).collect()
         } else {
             // A column that a definition made is not the one of the grain, whatever its name.
-            let key_column = match (program.node(self.root_of(key)), self.input.joined) {
+            let key_column = match (program.node(program.behind_names(key)), self.input.joined) {
                 (Ir::Column(column), Some(joined)) => Some(self.input_of(joined, column)),
                 (Ir::Column(column), None) => {
                     let name = program.columns[column as usize].name.to_string();

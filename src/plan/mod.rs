@@ -8,17 +8,23 @@ mod cuts;
 mod equal;
 mod joins;
 mod lookups;
+mod made_of_keys;
 mod names;
 mod order;
 mod outputs;
+mod planner;
+mod reach;
 mod select;
+mod shared;
+mod spoken;
 mod stages;
 mod step;
+mod walk;
 
-pub(crate) use cuts::used_definitions;
 pub(crate) use names::{CteNames, cut as cut_name};
 pub(crate) use outputs::key_name;
-pub(crate) use select::plan_step;
+pub(crate) use planner::plan_step;
+pub(crate) use reach::used_definitions;
 pub(crate) use step::{InputColumn, JoinInput, JoinedInput, KeepColumns, StepInput, StepOutput, StepSpec};
 
 use crate::catalog::{self, internal};
@@ -92,6 +98,12 @@ impl StepPlan<'_> {
 
     fn level(&self, definition: usize) -> Level {
         self.program.meta(self.root(definition)).level
+    }
+
+    /// A definition of rows that a grouped step uses and does not put out.
+    fn is_helper(&self, definition: usize) -> bool {
+        let column = self.keys[definition] || self.outputs[definition];
+        self.grouped && !column && self.is(definition, Role::Definitions) && self.level(definition) <= Level::Row
     }
 
     fn is(&self, definition: usize, role: Role) -> bool {

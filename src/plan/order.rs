@@ -1,6 +1,6 @@
 //! The order of rows: for windows, with their partitions, and for the rows of a query.
 
-use super::select::Planner;
+use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
@@ -46,8 +46,8 @@ impl Planner<'_> {
             }
         }
         self.emit(&roots, stage);
-        let own_partition: Vec<SqlId> = own_partition.iter().map(|id| self.written_node(*id, stage)).collect();
-        let partition: Vec<SqlId> = partition.iter().map(|id| self.written_node(*id, stage)).collect();
+        let own_partition: Vec<SqlId> = own_partition.iter().map(|id| self.partition_key(*id, stage)).collect();
+        let partition: Vec<SqlId> = partition.iter().map(|id| self.partition_key(*id, stage)).collect();
         let mut keys: Vec<SqlId> = Vec::new();
         for (id, descending) in order {
             let sql = self.written_node(id, stage);
@@ -59,7 +59,13 @@ impl Planner<'_> {
             let sql = self.written_input(&column, stage);
             keys.push(self.emitter.order_key(sql, false, nullable));
         }
-        self.emitter.windows = crate::emit::Windows { partition, own_partition, order: keys, groups: Vec::new() };
+        self.emitter.windows = crate::emit::Windows { partition, own_partition, order: keys, ..Default::default() };
+    }
+
+    /// A key that divides the rows of windows.
+    pub(super) fn partition_key(&mut self, id: IrId, stage: u32) -> SqlId {
+        let written = self.written_node(id, stage);
+        self.emitter.partition_key(id, written)
     }
 
     /// The name under which a key is known; empty for one that is only written out, as what is no column of the step.
@@ -74,14 +80,8 @@ impl Planner<'_> {
     }
 
     /// What a helper that only names another column stands for.
-    fn behind(&self, mut root: IrId) -> IrId {
-        while let Ir::Definition(used) = self.program().node(root) {
-            if self.step.outputs[used as usize] {
-                break;
-            }
-            root = self.program().definitions[used as usize].root;
-        }
-        root
+    fn behind_helpers(&self, root: IrId) -> IrId {
+        self.program().behind_names_until(root, |_, definition| self.step.outputs[definition])
     }
 
     /// The name of a column that the step gives, be it kept, as a key of order reads it.
@@ -105,7 +105,8 @@ impl Planner<'_> {
     /// The keys that order the rows of a query.
     pub(super) fn order_keys(&mut self, from: &str) -> Vec<OrderKey> {
         let program = self.step.program;
-        let order: Vec<(IrId, bool)> = self.roles.order.iter().map(|(id, down)| (self.behind(*id), *down)).collect();
+        let order: Vec<(IrId, bool)> =
+            self.roles.order.iter().map(|(id, down)| (self.behind_helpers(*id), *down)).collect();
         if order.is_empty() {
             return Vec::new();
         }

@@ -2,205 +2,24 @@
 
 use rustc_hash::FxHashMap;
 
-use super::StepPlan;
-use super::cuts::{self, Cuts, Reach};
 use super::joins::PassedOn;
-use super::lookups::Lookups;
-use super::names::{CteNames, Taken};
-use super::outputs::{Output, aliases, outputs};
-use super::stages::{self, Stages};
-use super::step::{InputColumn, KeepColumns, StepInput, StepOutput, StepSpec};
-use crate::check::Role;
-use crate::dialect::Dialect;
+use super::outputs::Output;
+use super::planner::Planner;
+use super::step::{InputColumn, KeepColumns};
 use crate::dialect::op::Op;
-use crate::emit::{self, Emitter};
-use crate::ir::{ColumnUse, Ir, IrId, Program};
-use crate::limits::Limits;
-use crate::schema::{Column, Relation};
+use crate::ir::{ColumnUse, Ir, IrId};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Select, Source, Sql, SqlId};
-use crate::types::{Level, Type};
-
-pub(super) struct Planner<'p> {
-    pub step: &'p StepPlan<'p>,
-    pub spec: &'p StepSpec<'p>,
-    pub input: &'p StepInput<'p>,
-    pub emitter: Emitter<'p>,
-    cuts: Cuts,
-    stages: Stages,
-    pub outputs: Vec<Output>,
-    /// Nodes that are a grouping key by another way of writing it, with the key's column.
-    pub aliases: FxHashMap<IrId, String>,
-    /// Columns of earlier strata: stratum and name, by node.
-    columns: FxHashMap<IrId, (u32, String)>,
-    /// Those of strata before the grouping one; of these only the keys are left after it.
-    row_columns: FxHashMap<IrId, (u32, String)>,
-    /// The cuts of each stratum.
-    cut_in: Vec<Vec<IrId>>,
-    pub roles: Roles,
-    /// Columns of a joined input that later strata read.
-    pub passed_on: PassedOn,
-    /// The windows' own keys are being written.
-    in_windows: bool,
-    /// What this stratum is joined to.
-    pub lookups: Lookups,
-    pub cte_names: &'p mut CteNames,
-    in_the_way: Option<String>,
-}
-
-/// The roots of what is not a column.
-#[derive(Default)]
-pub(super) struct Roles {
-    filter: Option<IrId>,
-    having: Option<IrId>,
-    /// Conditions of joins, by the place of the join.
-    pub on: Vec<(u32, IrId)>,
-    /// Keys of order, and whether they are descending.
-    pub order: Vec<(IrId, bool)>,
-    pub partition: Vec<IrId>,
-}
-
-/// Plans one step; the tree of its SQL goes on in the next one.
-pub(crate) fn plan_step<'p>(
-    step: &'p StepPlan<'p>,
-    spec: &'p StepSpec<'p>,
-    input: &'p StepInput<'p>,
-    dialect: Dialect,
-    limits: &'p Limits,
-    work: &'p mut emit::Buffers,
-    cte_names: &'p mut CteNames,
-) -> StepOutput {
-    let program = step.program;
-    let mut taken = Taken::new(dialect.max_bytes());
-    program.columns.iter().for_each(|c| taken.reserve(&c.name));
-    if !step.grouped {
-        input.relation.into_iter().flat_map(Relation::columns).for_each(|c| taken.reserve(c.name()));
-        if let KeepColumns::Joined(kept) = &spec.keep {
-            kept.iter().for_each(|c| taken.reserve(&c.name));
-        }
-    }
-    let outputs = outputs(step, spec);
-    for output in &outputs {
-        taken.promise(&output.name);
-        // Behind the groups only the columns of the step itself are left.
-        if step.grouped && !output.key && step.program.meta(output.root).level >= Level::Aggregate {
-            taken.promise_groups(&output.name);
-        }
-    }
-    let aliases = aliases(step, &outputs);
-    let reach = Reach::of(step);
-    let mut cuts = cuts::cuts(step, &reach, dialect, spec.source, &aliases, &mut taken);
-    let stages = stages::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
-    cuts::cut_late_aggregates(step, &reach, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
-    let mut emitter = Emitter::new(program, dialect, limits, work);
-    let names = program.definitions.iter().zip(spec.quoted).filter(|(_, quoted)| **quoted);
-    emitter.cased = names.filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned)).collect();
-    emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
-    let mut planner = Planner {
-        step,
-        spec,
-        input,
-        emitter,
-        cuts,
-        stages,
-        outputs,
-        aliases,
-        columns: FxHashMap::default(),
-        row_columns: FxHashMap::default(),
-        cut_in: Vec::new(),
-        roles: roles(step, spec),
-        passed_on: PassedOn::default(),
-        in_windows: false,
-        lookups: Lookups::default(),
-        cte_names,
-        in_the_way: None,
-    };
-    planner.note_columns();
-    planner.pass_on(&mut taken);
-    let (ctes, body) = planner.selects();
-    let (relation, open, grain) = planner.result();
-    let single = spec.limit == Some(1) || (step.grouped && !planner.outputs.iter().any(|o| o.key));
-    let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
-    let in_the_way = planner.in_the_way.take();
-    StepOutput { ctes, body, relation, open, grain, single, in_the_way, diagnostics }
-}
-
-fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {
-    let mut roles = Roles::default();
-    for (index, definition) in step.program.definitions.iter().enumerate() {
-        if definition.failed {
-            continue;
-        }
-        let root = definition.root;
-        match step.roles[index] {
-            Role::Where => roles.filter = Some(root),
-            Role::On(join) => roles.on.push((join, root)),
-            Role::Having => roles.having = Some(root),
-            Role::OrderBy => roles.order.push((root, spec.descending.get(index).copied().unwrap_or(false))),
-            Role::PartitionBy => roles.partition.push(root),
-            Role::Definitions | Role::GroupBy | Role::Rule => {}
-        }
-    }
-    roles
-}
 
 impl Planner<'_> {
-    pub(super) fn program(&self) -> &Program {
-        self.step.program
-    }
-
-    /// Under which name, and from which stratum on, a node is a column.
-    fn note_columns(&mut self) {
-        self.cut_in = vec![Vec::new(); self.stages.last as usize + 1];
-        for id in self.cuts.sorted() {
-            let stage = self.stages.of(id);
-            let name = self.cuts.name(id).unwrap_or_default().to_owned();
-            let before = self.step.grouped && stage < self.stages.main;
-            if before { &mut self.row_columns } else { &mut self.columns }.insert(id, (stage, name));
-            if let Some(cuts) = self.cut_in.get_mut(stage as usize) {
-                cuts.push(id);
-            }
-        }
-        let main = self.stages.main;
-        for (id, name) in &self.aliases {
-            self.columns.entry(*id).or_insert_with(|| (main, name.clone()));
-        }
-        for output in &self.outputs {
-            let stage = if output.key { main } else { self.stages.of(output.root) };
-            // The grouping select has its outputs as columns; of a later stratum only what is cut is one.
-            let carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
-            if carried && stage < self.stages.last {
-                let root = self.meant(output.root);
-                self.columns.entry(root).or_insert_with(|| (stage, output.name.clone()));
-            }
-        }
-    }
-
-    /// The node that is computed for this one: behind the names of definitions, the one of equal ones that is chosen.
-    fn meant(&self, mut id: IrId) -> IrId {
-        while let Ir::Definition(used) = self.program().node(id) {
-            id = self.program().definitions[used as usize].root;
-        }
-        self.cuts.chosen(id)
-    }
-
-    /// The column that a node is in this stratum; none when it is computed here.
-    pub(super) fn column_in(&self, id: IrId, stage: u32) -> Option<&str> {
-        let id = self.meant(id);
-        let made = |(made, _): &&(u32, String)| *made < stage;
-        let of_rows = || self.row_columns.get(&id).filter(|_| stage <= self.stages.main);
-        let column = self.columns.get(&id).filter(made).or_else(|| of_rows().filter(made));
-        column.map(|(_, name)| name.as_str())
-    }
-
-    fn selects(&mut self) -> (Vec<Cte>, Select) {
+    pub(super) fn selects(&mut self) -> (Vec<Cte>, Select) {
         let last = self.stages.last;
         let mut ctes = Vec::new();
         let mut from = self.input.name.to_owned();
         for stage in 0..last {
             let (select, first_new) = self.stratum(stage, &from);
             ctes.extend(self.lookups.source.take());
-            let wanted = self.stratum_name(stage, &first_new);
+            let wanted = self.stratum_name(stage, first_new.as_deref());
             let name = self.cte_names.choose_for(self.spec.name, &wanted);
             from.clone_from(&name);
             ctes.push(Cte { name: self.written(&name), body: select });
@@ -215,18 +34,20 @@ impl Planner<'_> {
     }
 
     /// A stratum's CTE: the step's own name where it is the one that an analyst means by it, else what it adds.
-    fn stratum_name(&self, stage: u32, first_new: &str) -> String {
+    fn stratum_name(&self, stage: u32, first_new: Option<&str>) -> String {
         let (step, main) = (self.spec.name, self.stages.main);
+        // What adds nothing filters.
+        let with_new = || first_new.map_or_else(|| format!("{step}_filtered"), |name| format!("with_{name}"));
         if stage == main && self.step.grouped {
             return if self.spec.last { step.to_owned() } else { format!("{step}_grouped") };
         }
         if stage < main && self.step.grouped {
-            return if main == 1 { format!("{step}_prepared") } else { format!("with_{first_new}") };
+            return if main == 1 { format!("{step}_prepared") } else { with_new() };
         }
         if stage == 0 && self.spec.last {
             return step.to_owned();
         }
-        format!("with_{first_new}")
+        with_new()
     }
 
     /// What a stratum computes, with the names of the columns.
@@ -261,10 +82,10 @@ impl Planner<'_> {
     }
 
     /// A select that adds columns to all it reads, or the grouping one.
-    fn stratum(&mut self, stage: u32, from: &str) -> (Select, String) {
+    fn stratum(&mut self, stage: u32, from: &str) -> (Select, Option<String>) {
         let grouping = self.step.grouped && stage == self.stages.main;
         let wanted = self.wanted(stage);
-        let first_new = wanted.first().map_or_else(|| "values".to_owned(), |(name, _)| name.clone());
+        let first_new = wanted.first().map(|(name, _)| name.clone());
         let mut select = self.select(stage, from, &wanted);
         select.star = !grouping;
         // Of several relations only what is read later: two may have columns of one name.
@@ -321,7 +142,7 @@ impl Planner<'_> {
         kept.append(&mut select.items);
         select.items = kept;
         select.limit = self.spec.limit;
-        if self.spec.last || self.spec.limit.is_some() {
+        if self.is_ordered(stage) {
             select.order_by = self.order_keys(from);
         }
         select
@@ -353,11 +174,20 @@ impl Planner<'_> {
         let grouping = self.step.grouped && stage == self.stages.main;
         let filters: Vec<IrId> = self.roles.filter.filter(|_| stage == self.stages.filter).into_iter().collect();
         let tested: Vec<IrId> = self.roles.having.filter(|_| stage == self.stages.having).into_iter().collect();
-        let keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
+        let mut keys: Vec<IrId> = if grouping { self.group_keys() } else { Vec::new() };
+        if grouping {
+            let groups: Vec<IrId> = wanted.iter().map(|(_, id)| *id).chain(tested.iter().copied()).collect();
+            keys.extend(self.made_of_keys(&groups, &keys, stage));
+        }
         let joined = self.input.joined.filter(|_| stage == 0);
         let mut roots: Vec<IrId> = wanted.iter().map(|(_, id)| *id).collect();
         roots.extend(filters.iter().chain(&tested).chain(&keys));
         let told_apart: Vec<IrId> = keys.iter().chain(&tested).copied().collect();
+        if self.step.grouped && stage > self.stages.main {
+            // Of what the first select passed on only the keys are left, under the names that they have as outputs.
+            self.passed_on = PassedOn::default();
+            self.emitter.end_renamed();
+        }
         // Columns of several relations are told apart by those.
         self.emitter.read(joined.is_some(), stage > 0);
         self.emitter.qualifier =
@@ -430,38 +260,20 @@ impl Planner<'_> {
         wanted: &[(String, IrId)],
     ) -> Option<SqlId> {
         let program = self.step.program;
-        let mut stack: Vec<IrId> = read.to_vec();
-        let mut seen = rustc_hash::FxHashSet::default();
         let outputs: FxHashMap<String, IrId> =
             wanted.iter().map(|(name, root)| (name.to_ascii_lowercase(), *root)).collect();
-        let mut clash = false;
-        while let Some(id) = stack.pop() {
-            if clash || !seen.insert(id) || self.column_in(id, stage).is_some() {
-                continue;
-            }
-            match program.node(id) {
-                Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
-                Ir::Column(column) => {
-                    let name = &program.columns[column as usize].name;
-                    let output = outputs.get(&name.to_ascii_lowercase());
-                    clash = output.is_some_and(|root| program.node(*root) != Ir::Column(column));
-                }
-                _ => stack.extend(program.operands(id)),
-            }
-        }
+        let clashes = |node: Ir| {
+            let Ir::Column(column) = node else { return false };
+            let output = outputs.get(&program.columns[column as usize].name.to_ascii_lowercase());
+            output.is_some_and(|root| program.node(*root) != Ir::Column(column))
+        };
+        let clash = self.computed_in(read, stage).any(clashes);
         clash.then(|| self.emitter.name(from, Span::default()))
     }
 
-    /// Whether what this stratum reads has a column of this name, the relation's own.
-    pub(super) fn has_column(&self, relation: &str, stage: u32) -> bool {
-        let is = |name: &str| name.eq_ignore_ascii_case(relation);
-        self.program().columns.iter().any(|c| is(&c.name))
-            || self.columns.values().chain(self.row_columns.values()).any(|(made, name)| *made < stage && is(name))
-            || match &self.spec.keep {
-                KeepColumns::Some(names) => names.iter().any(|n| is(n)),
-                KeepColumns::All => self.input.relation.is_some_and(|r| r.column(relation).is_some()),
-                KeepColumns::Nothing | KeepColumns::Joined(_) => false,
-            }
+    /// Whether this stratum gives its rows in the step's order.
+    pub(super) fn is_ordered(&self, stage: u32) -> bool {
+        stage == self.stages.last && (self.spec.last || self.spec.limit.is_some())
     }
 
     /// What a grouped step groups by.
@@ -493,7 +305,7 @@ impl Planner<'_> {
         if groups {
             let keys = self.group_keys();
             self.emit(&keys, stage);
-            self.emitter.windows.groups = keys.iter().map(|id| self.written_node(*id, stage)).collect();
+            self.emitter.windows.groups = keys.iter().map(|id| self.partition_key(*id, stage)).collect();
         }
         for id in wanted {
             match (self.column_in(id, stage).map(str::to_owned), program.node(id)) {
@@ -502,87 +314,5 @@ impl Planner<'_> {
                 (None, _) => self.emitter.emit(id),
             }
         }
-    }
-
-    /// The nodes that these roots are written with in this stratum, in order; what an earlier one has is one of them,
-    /// and what that is made of is not.
-    pub(super) fn written_in(&self, roots: &[IrId], stage: u32) -> Vec<IrId> {
-        let program = self.step.program;
-        let mut wanted: Vec<IrId> = Vec::new();
-        let mut seen = rustc_hash::FxHashSet::default();
-        let mut stack: Vec<IrId> = roots.to_vec();
-        while let Some(id) = stack.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
-            wanted.push(id);
-            if self.column_in(id, stage).is_some() {
-                continue;
-            }
-            match program.node(id) {
-                Ir::Definition(used) => stack.push(program.definitions[used as usize].root),
-                // A column of another row.
-                Ir::Lookup { .. } => {}
-                _ => stack.extend(program.operands(id)),
-            }
-        }
-        wanted.sort_unstable();
-        wanted
-    }
-
-    /// The columns that the next step sees.
-    fn result(&mut self) -> (Relation, bool, Vec<String>) {
-        let program = self.step.program;
-        let mut relation = Relation::new(self.spec.name);
-        let mut open = false;
-        let outputs = self.output_names();
-        let is_output = |name: &str| outputs.contains(&name.to_ascii_lowercase());
-        if !self.step.grouped {
-            match (&self.spec.keep, self.input.relation) {
-                (KeepColumns::All, Some(input)) => {
-                    input.columns().iter().filter(|c| !is_output(c.name())).for_each(|c| relation.push(c.clone()));
-                }
-                (KeepColumns::All, None) => open = true,
-                (KeepColumns::Some(names), input) => {
-                    for name in names.iter().filter(|n| !is_output(n)) {
-                        let column = input.and_then(|r| r.column(name)).cloned();
-                        relation.push(column.unwrap_or_else(|| Column::new(*name, Type::Unknown)));
-                    }
-                }
-                (KeepColumns::Joined(columns), _) => {
-                    for column in columns.iter().filter(|c| !is_output(&c.name)) {
-                        let known = self.input.joined.and_then(|joined| joined.column(column)).cloned();
-                        let known = known.unwrap_or_else(|| Column::new(&column.name, Type::Unknown));
-                        relation.push(known.nullable(self.input_is_nullable(column)));
-                    }
-                }
-                (KeepColumns::Nothing, _) => {}
-            }
-        }
-        for output in &self.outputs {
-            let meta = program.meta(output.root);
-            let nullable = meta.nullable;
-            let size = self.emitter.size(output.root);
-            let quoted = output.definition.is_some_and(|of| self.spec.quoted.get(of) == Some(&true));
-            relation.push(Column::new(&output.name, meta.ty).nullable(nullable).sized(size).quoted(quoted));
-        }
-        let grain = if self.step.grouped {
-            self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()
-        } else if let Some(joined) = self.input.joined {
-            let names: Option<Vec<String>> = joined.grain.iter().map(|g| self.output_of_input(joined, g)).collect();
-            names.unwrap_or_default()
-        } else {
-            let kept = |g: &String| open || relation.column(g).is_some() && !is_output(g);
-            if self.input.grain.iter().all(kept) { self.input.grain.to_vec() } else { Vec::new() }
-        };
-        (relation, open, grain)
-    }
-
-    pub(super) fn last_stage(&self) -> u32 {
-        self.stages.last
-    }
-
-    pub(super) fn output_names(&self) -> rustc_hash::FxHashSet<String> {
-        self.outputs.iter().map(|o| o.name.to_ascii_lowercase()).collect()
     }
 }

@@ -3,7 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::cuts::{Cuts, Reach, is_trivial, needed};
+use super::cuts::Cuts;
+use super::reach::{Reach, is_trivial, needed};
 use crate::check::Role;
 use crate::ir::{Ir, IrId, Program};
 use crate::types::Level;
@@ -131,16 +132,11 @@ pub(super) fn stages(
     let mut last = main;
     let mut having = main;
     // The keys order and part what windows see.
-    let computed = |root: IrId| match program.node(root) {
-        Ir::Definition(used) => {
-            let root = program.definitions[used as usize].root;
-            !cuts.contains(root) && !is_bare(program, cuts, root)
-        }
-        _ => !is_bare(program, cuts, root),
-    };
+    let computed = |index: usize| !is_bare(program, cuts, step.root(index));
     let key = |index: usize| step.is(index, Role::GroupBy) && !program.definitions[index].failed;
-    let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(step.root(i)));
+    let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(i));
     let ordered = if by_name { main + 1 } else { main };
+    let of_keys = helpers_of_keys(step, cuts, aliases);
     // Several relations are one from the second stratum on.
     let filtered = joined || step.roles.contains(&Role::Where);
     // The stratum from which on the keys are columns.
@@ -161,6 +157,7 @@ pub(super) fn stages(
             {
                 if is_bare(program, cuts, program.definitions[used as usize].root) { main } else { main + 1 }
             }
+            Ir::Definition(used) if of_keys.get(used as usize) == Some(&true) => main + 1,
             Ir::Aggregate { .. } => main,
             // Likewise a key that is written out again: not every engine knows it as one inside of an expression.
             _ if step.grouped && aliases.contains_key(&id) => main + 1,
@@ -173,11 +170,7 @@ pub(super) fn stages(
             Ir::Lookup { .. } => {
                 let keyed = *keyed.get_or_insert_with(|| {
                     let roots = (0..program.definitions.len()).filter(|i| step.roles[*i].orders_groups());
-                    let roots = roots.map(|i| step.root(i)).map(|root| match program.node(root) {
-                        Ir::Definition(used) => program.definitions[used as usize].root,
-                        _ => root,
-                    });
-                    roots.map(|root| after(&stage, root)).max().unwrap_or(0)
+                    roots.map(|i| after(&stage, program.behind_names(step.root(i)))).max().unwrap_or(0)
                 });
                 let left = if step.grouped { having + 1 } else { filter + u32::from(filtered) };
                 own.max(left).max(keyed)
@@ -194,12 +187,36 @@ pub(super) fn stages(
     Stages { stage, main, filter, having, last }
 }
 
-/// Whether a key is written as a name, by which every engine knows it in an expression too.
-fn is_bare(program: &Program, cuts: &Cuts, mut root: IrId) -> bool {
-    // A helper that is no column stands for what it is.
-    while let (Ir::Definition(used), false) = (program.node(root), cuts.contains(root)) {
-        root = program.definitions[used as usize].root;
+/// By definition: it is a helper that reads a key which is computed where the groups are made, so that what is asked of
+/// groups reads it from the stratum after that. Empty in a step that makes no groups.
+fn helpers_of_keys(step: &StepPlan<'_>, cuts: &Cuts, aliases: &FxHashMap<IrId, String>) -> Vec<bool> {
+    let program = step.program;
+    if !step.grouped {
+        return Vec::new();
     }
+    let mut of_keys = vec![false; program.definitions.len()];
+    for index in program.order.iter().map(|index| *index as usize) {
+        let definition = &program.definitions[index];
+        if !step.is_helper(index) || definition.failed {
+            continue;
+        }
+        let computed_key = |id: IrId| match program.node(id) {
+            Ir::Definition(used) if step.keys[used as usize] => {
+                let root = program.definitions[used as usize].root;
+                !cuts.contains(root) && !is_bare(program, cuts, root)
+            }
+            Ir::Definition(used) => of_keys[used as usize],
+            _ => aliases.contains_key(&id),
+        };
+        of_keys[index] = needed(program, definition.first, definition.root).into_iter().any(computed_key);
+    }
+    of_keys
+}
+
+/// Whether a key is written as a name, by which every engine knows it in an expression too.
+fn is_bare(program: &Program, cuts: &Cuts, root: IrId) -> bool {
+    // A helper that is no column stands for what it is.
+    let root = program.behind_names_until(root, |name, _| cuts.contains(name));
     if cuts.contains(root) {
         return true;
     }

@@ -1,5 +1,7 @@
 //! A step as the planner takes it, and what it gives.
 
+use rustc_hash::FxHashMap;
+
 use crate::diag::Diagnostic;
 use crate::schema::Relation;
 use crate::sql::{Cte, JoinKind, Select, Source};
@@ -16,6 +18,8 @@ pub(crate) struct StepInput<'a> {
     pub grain: &'a [String],
     /// What is joined to it, where something is.
     pub joined: Option<&'a JoinedInput>,
+    /// The columns that tell the joined rows apart, as far as known.
+    pub joined_grain: &'a [InputColumn],
 }
 
 /// Several relations that a step reads as one.
@@ -25,8 +29,27 @@ pub(crate) struct JoinedInput {
     pub relations: Vec<Relation>,
     /// How each but the first is joined.
     pub joins: Vec<JoinInput>,
-    /// The columns that tell the joined rows apart, as far as known.
-    pub grain: Vec<InputColumn>,
+    /// The places of the relations, by name.
+    places: FxHashMap<String, usize>,
+}
+
+impl JoinedInput {
+    /// What is joined to, and nothing joined yet.
+    pub fn of(first: Relation) -> Self {
+        let places = std::iter::once((first.name().to_owned(), 0)).collect();
+        Self { relations: vec![first], joins: Vec::new(), places }
+    }
+
+    pub fn push(&mut self, relation: Relation, join: JoinInput) {
+        // Of two of a name, which is reported, the first is meant.
+        self.places.entry(relation.name().to_owned()).or_insert(self.relations.len());
+        self.relations.push(relation);
+        self.joins.push(join);
+    }
+
+    pub fn place(&self, relation: &str) -> Option<usize> {
+        self.places.get(relation).copied()
+    }
 }
 
 /// How a relation is joined to those before it.

@@ -1,5 +1,7 @@
 //! Whether a join finds one row at most, as far as keys that are known prove it.
 
+use rustc_hash::FxHashMap;
+
 use super::compile::Run;
 use super::joined::JoinedStep;
 use super::load::Step;
@@ -35,10 +37,11 @@ impl Run<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<(usize, Asked)> {
         let mut unproven = Vec::new();
+        let conditions = Conditions::of(plan);
         for (place, join) in step.joins.iter().enumerate() {
             let single = joined.single.get(place).copied().unwrap_or_default();
             let key = joined.keys.get(place).map(Vec::as_slice).unwrap_or_default();
-            let on = condition(plan, place);
+            let on = conditions.at(place);
             if join.many || single || (on.is_none() && join.kind != JoinKind::Cross) {
                 continue;
             }
@@ -94,11 +97,35 @@ fn listed<T: AsRef<str>>(names: &[T]) -> String {
     names.iter().map(|n| format!("`{}`", n.as_ref())).collect::<Vec<_>>().join(" and ")
 }
 
-/// The condition of the join at this place.
-fn condition(plan: &StepPlan<'_>, place: usize) -> Option<IrId> {
-    let is = |(role, _): &(&Role, &crate::ir::IrDefinition)| **role == Role::On(place as u32);
-    let (_, definition) = plan.roles.iter().zip(&plan.program.definitions).find(is)?;
-    (!definition.failed).then_some(definition.root)
+/// The conditions of a step's joins, by the place of the join.
+pub(super) struct Conditions(FxHashMap<u32, IrId>);
+
+impl Conditions {
+    pub fn of(plan: &StepPlan<'_>) -> Self {
+        let mut conditions = FxHashMap::default();
+        for (role, definition) in plan.roles.iter().zip(&plan.program.definitions) {
+            if let (Role::On(place), false) = (role, definition.failed) {
+                conditions.entry(*place).or_insert(definition.root);
+            }
+        }
+        Self(conditions)
+    }
+
+    fn at(&self, place: usize) -> Option<IrId> {
+        self.0.get(&(place as u32)).copied()
+    }
+}
+
+/// The columns of a joined relation that the rows before it say: the join asks that they equal something of those.
+pub(super) fn settled_columns<'p>(
+    plan: &StepPlan<'p>,
+    conditions: &Conditions,
+    place: usize,
+    relation: &str,
+) -> Vec<&'p str> {
+    let root = conditions.at(place).filter(|root| !plan.program.meta(*root).volatile);
+    let asked = root.map(|root| asked(plan.program, root, relation)).unwrap_or_default();
+    asked.equal.iter().filter_map(|column| plan.program.columns.get(*column as usize)).map(|c| &*c.name).collect()
 }
 
 /// What a condition asks of a relation.
@@ -183,10 +210,11 @@ pub(super) fn check_supported(
     found: &mut Vec<Diagnostic>,
 ) {
     let facts = dialect.facts();
+    let conditions = Conditions::of(plan);
     for (place, join) in step.joins.iter().enumerate() {
         let name = join.name();
         let single = joined.single.get(place).copied().unwrap_or_default();
-        let Some(root) = condition(plan, place) else { continue };
+        let Some(root) = conditions.at(place) else { continue };
         if asked(plan.program, root, name).pairs {
             continue;
         }

@@ -10,6 +10,7 @@ use super::gaps::check_gaps;
 use super::joined::{JoinedStep, StepFacts};
 use super::load::{self, Keep, Spec, Step};
 use super::long_names::check_lengths;
+use super::partitions::check_partitions;
 use super::rates::{check_rates, made, rates_matter, relations_of};
 use super::sources::Sources;
 use super::uniqueness::SingleMatch;
@@ -166,8 +167,14 @@ impl<'r> Run<'r> {
         let count = spec.steps.len();
         for (index, step) in spec.steps.iter().enumerate() {
             let last = index + 1 == count;
-            let mut input =
-                StepInput { name: &name, first: index == 0, relation: relation.as_ref(), grain: &grain, joined: None };
+            let mut input = StepInput {
+                name: &name,
+                first: index == 0,
+                relation: relation.as_ref(),
+                grain: &grain,
+                joined: None,
+                joined_grain: &[],
+            };
             let joined = match step.joins.as_slice() {
                 [] => None,
                 _ => Some(self.joined(step, index, &input, &mut compiled.diagnostics)),
@@ -256,6 +263,7 @@ impl<'r> Run<'r> {
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
         check_gaps(&plan, input, &formulas.text, &mut found);
+        check_partitions(&plan, step, &formulas.text, &mut found);
         check_lengths(&plan, ast, &formulas.text, last, options.dialect, &mut found);
         let read = relations_of(input);
         let made = if rates_matter(read, last) { made(program, read) } else { Vec::new() };
@@ -299,6 +307,8 @@ impl<'r> Run<'r> {
             default_partition: step.partition_by.is_none(),
             source: &formulas.text,
         };
+        let joined_grain = joined.map(|joined| joined.grain(step, input, &plan)).unwrap_or_default();
+        let input = &StepInput { joined_grain: &joined_grain, ..input.clone() };
         let mut output = plan_step(&plan, &spec, input, options.dialect, &options.limits, emit, &mut self.names);
         for (definition, _) in program.definitions.iter().zip(&plan.outputs).filter(|(_, output)| **output) {
             let made = made.get(definition.root.index()).cloned().unwrap_or_default();

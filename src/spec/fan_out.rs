@@ -32,17 +32,18 @@ pub(super) fn check_fan_out(
     for (join, many) in joins.filter(|(join, _)| join.many) {
         // Without rows that find nothing, the rows of the join are those of the relation.
         let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
-        check_one(plan.program, many, unmatched, joined, found);
+        check_one(plan, many, unmatched, joined, found);
     }
 }
 
 fn check_one(
-    program: &Program,
+    plan: &StepPlan<'_>,
     many: &Relation,
     unmatched: bool,
     joined: &JoinedStep<'_>,
     found: &mut Vec<Diagnostic>,
 ) {
+    let program = plan.program;
     let made = made(program, many.name());
     let of = |id: &IrId| made.get(id.index()).copied().unwrap_or_default();
     for definition in program.definitions.iter().filter(|d| !d.failed) {
@@ -50,7 +51,8 @@ fn check_one(
             let args = match program.node(id) {
                 Ir::Aggregate { args, .. } => program.args(args),
                 Ir::CountRows => &[],
-                Ir::Window { call, .. } => match program.node(call) {
+                // Of a grouped step they look at groups, in which nothing is repeated any more.
+                Ir::Window { call, .. } if !plan.grouped => match program.node(call) {
                     Ir::Apply { overload, args } if catalog::is_aggregate(overload) => program.args(args),
                     _ => continue,
                 },

@@ -35,6 +35,8 @@ pub(super) struct JoinedStep<'y> {
     pub keys: Vec<Vec<String>>,
     /// Which of them have one row at most.
     pub single: Vec<bool>,
+    /// By the name of a column that some `using` names: the relations that have it and share it with none.
+    owners: FxHashMap<String, Vec<usize>>,
 }
 
 impl Run<'_> {
@@ -106,16 +108,14 @@ impl Run<'_> {
             None => Relation::unknown(name),
         };
         let mut joined = JoinedStep {
-            input: JoinedInput {
-                relations: vec![named(input.relation, input.name)],
-                joins: Vec::new(),
-                grain: Vec::new(),
-            },
+            input: JoinedInput::of(named(input.relation, input.name)),
             merged: Vec::new(),
             using: Vec::new(),
             keys: Vec::new(),
             single: Vec::new(),
+            owners: step.joins.iter().flat_map(used).map(|name| (name.text.to_ascii_lowercase(), Vec::new())).collect(),
         };
+        joined.note_owner(0);
         for (index, join) in step.joins.iter().enumerate() {
             let name = join.name();
             let (relation, source, own, key, single) = match self.sources.target(self.spec, place, join) {
@@ -142,8 +142,8 @@ impl Run<'_> {
             if join.kind == JoinKind::Full {
                 joined.input.relations.iter_mut().for_each(Relation::all_nullable);
             }
-            joined.input.relations.push(relation);
-            joined.input.joins.push(JoinInput { kind: join.kind, source, renamed: own != name });
+            joined.input.push(relation, JoinInput { kind: join.kind, source, renamed: own != name });
+            joined.note_owner(index + 1);
             joined.keys.push(key);
             joined.single.push(single);
             if let By::Using(names) = &join.by {
@@ -153,12 +153,32 @@ impl Run<'_> {
                 }
             }
         }
-        joined.input.grain = joined.grain(step, input);
         joined
     }
 }
 
+/// The names of a join's `using`.
+fn used<'j, 'y>(join: &'j Joined<'y>) -> &'j [Text<'y>] {
+    match &join.by {
+        By::Using(names) => names,
+        _ => &[],
+    }
+}
+
 impl<'y> JoinedStep<'y> {
+    /// Which columns of `using` the relation at this place has.
+    fn note_owner(&mut self, place: usize) {
+        if self.owners.is_empty() {
+            return;
+        }
+        let columns = self.input.relations.get(place).into_iter().flat_map(Relation::columns);
+        for column in columns {
+            if let Some(owners) = self.owners.get_mut(&column.name().to_ascii_lowercase()) {
+                owners.push(place);
+            }
+        }
+    }
+
     /// The condition that `using` stands for; the columns become one each.
     fn using(&mut self, join: &Joined<'y>, names: &[Text<'y>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Spelled<'y>> {
         let mut spelled: Vec<Spelled<'y>> = Vec::new();
@@ -181,6 +201,9 @@ impl<'y> JoinedStep<'y> {
             let begin = if spelled.is_empty() { "" } else { ", " };
             spelled.push((format!("{begin}{sides} = {}", text_of(right, name.text)), *name));
             let full = join.kind == JoinKind::Full;
+            if let Some(owners) = self.owners.get_mut(&name.text.to_ascii_lowercase()) {
+                owners.retain(|owner| *owner != at && !left.contains(owner));
+            }
             match self.merged.iter_mut().find(|m| m.name.eq_ignore_ascii_case(name.text)) {
                 Some(merged) => {
                     merged.relations.push(at);
@@ -210,11 +233,8 @@ impl<'y> JoinedStep<'y> {
     ) -> Option<Vec<usize>> {
         let before = self.input.relations.get(..at).unwrap_or_default();
         let merged = self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name.text));
-        let has = |place: &usize| before.get(*place).is_some_and(|r| r.position(name.text).is_some());
-        let others: Vec<usize> = match merged {
-            Some(merged) => (0..at).filter(|place| has(place) && !merged.relations.contains(place)).collect(),
-            None => (0..at).filter(has).collect(),
-        };
+        let owners = self.owners.get(&name.text.to_ascii_lowercase());
+        let others: Vec<usize> = owners.into_iter().flatten().copied().filter(|place| *place < at).collect();
         let several = match (merged, others.as_slice()) {
             (Some(merged), []) if merged.full => return Some(merged.relations.clone()),
             (Some(merged), []) => return Some(merged.relations.iter().copied().take(1).collect()),
@@ -244,45 +264,6 @@ impl<'y> JoinedStep<'y> {
                 .with_help(format!("say which with `on` in place of `using`, as in `on: {example}`")),
         );
         None
-    }
-
-    /// The columns that tell the joined rows apart, as far as known.
-    fn grain(&self, step: &Step<'_>, input: &StepInput<'_>) -> Vec<InputColumn> {
-        let mut grain: Vec<InputColumn> =
-            input.grain.iter().map(|name| InputColumn { of: vec![0], name: name.clone() }).collect();
-        for (index, join) in step.joins.iter().enumerate() {
-            let key = self.keys.get(index).map(Vec::as_slice).unwrap_or_default();
-            let single = self.single.get(index).copied().unwrap_or_default();
-            let merged = |name: &String| {
-                self.merged.iter().find(|m| m.full && m.relations.len() == 2 && m.name.eq_ignore_ascii_case(name))
-            };
-            if join.kind == JoinKind::Full {
-                // Both sides are told apart by the columns that are joined by, so that these tell the whole apart.
-                let names = match &join.by {
-                    By::Using(names) => names.as_slice(),
-                    _ => &[],
-                };
-                let alike = |key: &mut dyn Iterator<Item = &String>| {
-                    let key: Vec<&String> = key.collect();
-                    key.len() == names.len() && names.iter().all(|n| key.iter().any(|k| k.eq_ignore_ascii_case(n.text)))
-                };
-                let known = index == 0
-                    && !names.is_empty()
-                    && alike(&mut input.grain.iter())
-                    && alike(&mut key.iter())
-                    && key.iter().all(|k| merged(k).is_some());
-                let whole = key.iter().map(|name| InputColumn { of: vec![0, 1], name: name.clone() });
-                grain = if known { whole.collect() } else { Vec::new() };
-            } else if join.many || (join.kind == JoinKind::Cross && !single) {
-                // A pair of rows is told by both keys; that of the many alone is empty where nothing matches.
-                if key.is_empty() || grain.is_empty() {
-                    grain.clear();
-                    break;
-                }
-                grain.extend(key.iter().map(|name| InputColumn { of: vec![index + 1], name: name.clone() }));
-            }
-        }
-        grain
     }
 
     /// The columns that `keep` names; none where it keeps all of a relation of which no schema says the columns.
@@ -320,7 +301,8 @@ impl<'y> JoinedStep<'y> {
 
     /// The column of a relation, or what a full join has made of it and others.
     fn shared_or(&self, place: usize, name: &str) -> InputColumn {
-        let merged = self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name) && m.relations.contains(&place));
+        let merged =
+            self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(name) && m.relations.binary_search(&place).is_ok());
         let of = merged.filter(|m| m.full).map_or_else(|| vec![place], |m| m.relations.clone());
         InputColumn { of, name: name.to_owned() }
     }

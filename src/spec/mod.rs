@@ -8,6 +8,7 @@ mod fan_out;
 mod formulas;
 mod from;
 mod gaps;
+mod grain;
 mod joined;
 mod joins;
 #[cfg(feature = "cli")]
@@ -15,6 +16,7 @@ pub mod json_schema;
 mod keys;
 mod load;
 mod long_names;
+mod partitions;
 mod project;
 mod proofs;
 mod properties;

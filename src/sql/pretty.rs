@@ -190,6 +190,9 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
         Sql::Subscript { x, index } => {
             stack.extend([Step::Str("]"), at(index, false, indent, 1), Step::Str("["), at(x, first, indent, 1)]);
         }
+        Sql::Over { x, partition, order, rows: None } if partition.count + order.count == 0 => {
+            stack.extend([Step::Str(" over ()"), at(x, false, indent, 8)]);
+        }
         Sql::Over { x, partition, order, rows } => {
             stack.extend([Step::Str(")"), Step::Line(indent)]);
             stack.extend(rows.into_iter().flat_map(|rows| [Step::Flat(rows), Step::Line(inner)]));

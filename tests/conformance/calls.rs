@@ -137,8 +137,11 @@ pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect:
     Ok(Written { sql: definition.sql().to_owned(), level: definition.level() })
 }
 
-/// The calls, each with what becomes of it in every dialect.
-pub fn written(function: &'static Function) -> Vec<(Call, Vec<(Dialect, Result<Written, String>)>)> {
+/// What becomes of a call in every dialect.
+type InEach = Vec<(Dialect, Result<Written, String>)>;
+
+/// The calls, each with what becomes of it.
+pub fn written(function: &'static Function) -> Vec<(Call, InEach)> {
     let all = |call: &Call| Dialect::all().map(|d| (d, call.compile(d))).collect::<Vec<_>>();
     let mut written = Vec::new();
     for call in calls(function) {

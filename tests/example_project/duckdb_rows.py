@@ -3,23 +3,13 @@
   duckdb_rows.py FILE < queries.jsonl      a line in:  {"id": …, "sql": …}
                                            a line out: {"id": …, "columns": […], "rows": [[…]]}
 
-Numbers come back as JSON numbers, dates and times as ISO text.
+plain.py says how values are written.
 """
-import datetime
-import decimal
 import json
 import sys
 
 import duckdb
-
-
-def plain(value):
-    if isinstance(value, decimal.Decimal):
-        return float(value)
-    if isinstance(value, (datetime.date, datetime.time)):  # a datetime is a date
-        return value.isoformat()
-    return value
-
+from plain import plain
 
 with duckdb.connect(sys.argv[1], read_only=True) as connection:
     for line in sys.stdin:

@@ -5,8 +5,6 @@
 
 The user is `oracle`, the database `postgres`.
 """
-import datetime
-import decimal
 import json
 import os
 import sys
@@ -14,14 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "oracle"))
 import psycopg  # noqa: E402
-
-
-def plain(value):
-    if isinstance(value, decimal.Decimal):
-        return float(value)
-    if isinstance(value, (datetime.date, datetime.time)):  # a datetime is a date
-        return value.isoformat()
-    return value
+from plain import plain  # noqa: E402
 
 
 def serve():

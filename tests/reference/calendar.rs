@@ -84,6 +84,15 @@ impl Frame {
         }
     }
 
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::Week => Unit::Week,
+            Self::Month => Unit::Month,
+            Self::Quarter => Unit::Quarter,
+            Self::Year => Unit::Year,
+        }
+    }
+
     /// The first day of the period.
     pub fn start(self, date: i64) -> i64 {
         let (year, month, _) = civil(date);

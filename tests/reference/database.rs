@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::calendar::days;
 use crate::random::Random;
-use crate::value::{Kind, Value};
+use crate::value::{DAY, Kind, Value};
 
 #[derive(Clone, Debug)]
 pub struct TableColumn {
@@ -13,6 +13,13 @@ pub struct TableColumn {
     pub ty: Type,
     pub kind: Kind,
     pub nullable: bool,
+    /// The table was made with quotes around it.
+    pub quoted: bool,
+}
+
+fn column(name: &'static str, ty: Type, kind: Kind, nullable: bool) -> TableColumn {
+    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    TableColumn { name, ty, kind, nullable, quoted: !plain }
 }
 
 #[derive(Clone, Debug)]
@@ -23,7 +30,8 @@ pub struct Table {
     pub rows: Vec<Vec<Value>>,
 }
 
-/// The tables of one draw: `orders` with a key, `customers` that they refer to.
+/// The tables of one draw: `orders` with a key, `customers` that they refer to, `quotas` with a key of two columns, and
+/// `visits` with none.
 #[derive(Clone, Debug)]
 pub struct Database {
     pub tables: Vec<Table>,
@@ -35,22 +43,32 @@ const STATES: &[&str] = &["open", "paid", "lost", ""];
 impl Database {
     pub fn draw(seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0xda7a);
-        Self { tables: vec![orders(seed, &mut random), customers(seed, &mut random)] }
+        Self {
+            tables: vec![
+                orders(seed, &mut random),
+                customers(seed, &mut random),
+                quotas(seed, &mut random),
+                visits(seed, &mut random),
+            ],
+        }
     }
 
     pub fn schema(&self) -> Schema {
         self.tables.iter().fold(Schema::new(), |schema, table| {
             let relation = table.columns.iter().fold(Relation::new(table.name.as_str()), |relation, column| {
-                relation.with(Column::new(column.name, column.ty).nullable(column.nullable))
+                relation.with(Column::new(column.name, column.ty).nullable(column.nullable).quoted(column.quoted))
             });
-            schema.with(relation.primary_key(table.key.iter().copied()))
+            schema.with(if table.key.is_empty() { relation } else { relation.primary_key(table.key.iter().copied()) })
         })
     }
 
     pub fn json(&self) -> Vec<Json> {
         let table = |table: &Table| {
-            let columns: Vec<Json> =
-                table.columns.iter().map(|c| json!({"name": c.name, "type": c.ty.to_string()})).collect();
+            let columns: Vec<Json> = table
+                .columns
+                .iter()
+                .map(|c| json!({"name": c.name, "type": c.ty.to_string(), "quoted": c.quoted}))
+                .collect();
             let rows: Vec<Vec<Json>> = table.rows.iter().map(|row| row.iter().map(Value::json).collect()).collect();
             json!({"name": table.name, "columns": columns, "rows": rows})
         };
@@ -59,21 +77,27 @@ impl Database {
 }
 
 fn orders(seed: u64, random: &mut Random) -> Table {
+    // Every third database has names that need quotes.
+    let hostile = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
     let sure = |random: &mut Random| !random.percent(30);
-    let column = |name, ty, kind, nullable| TableColumn { name, ty, kind, nullable };
     let columns = vec![
         column("id", Type::Integer, Kind::Int, false),
         column("customer_id", Type::Integer, Kind::Int, true),
         column("region", Type::Text, Kind::Text, sure(random)),
         column("status", Type::Text, Kind::Text, true),
-        column("quantity", Type::Integer, Kind::Int, sure(random)),
+        column(hostile("quantity", "Größe"), Type::Integer, Kind::Int, sure(random)),
         column("amount", Type::Decimal, Kind::Exact, sure(random)),
-        column("price", Type::Float, Kind::Exact, true),
+        column(hostile("price", "select"), Type::Float, Kind::Exact, true),
         column("ordered_on", Type::Date, Kind::Date, sure(random)),
         column("is_paid", Type::Boolean, Kind::Bool, sure(random)),
+        column(hostile("paid_at", "Paid At"), Type::Timestamp, Kind::Time, sure(random)),
     ];
     // An empty table and one of a single row are drawn more often than chance has it.
-    let count = if random.percent(10) { random.below(2) } else { 2 + random.below(11) };
+    let count = match random.below(10) {
+        0 => random.below(2),
+        1 => 20 + random.below(15),
+        _ => 2 + random.below(11),
+    };
     let first = days(2023 + random.between(0, 1), random.between(1, 12), 1);
     let rows = (0..count)
         .map(|row| {
@@ -88,6 +112,7 @@ fn orders(seed: u64, random: &mut Random) -> Table {
                 // Some months stay empty; month ends come up.
                 Value::Date(first + random.between(0, 5) * 31 + *random.pick(&[0, 0, 1, 12, 29, 30])),
                 Value::Bool(random.percent(50)),
+                Value::Time((first + random.between(0, 3) * 31) * DAY + random.between(0, 8) * 3 * 3600),
             ];
             for (value, column) in values.iter_mut().zip(&columns) {
                 if column.nullable && random.percent(25) {
@@ -103,11 +128,12 @@ fn orders(seed: u64, random: &mut Random) -> Table {
 }
 
 fn customers(seed: u64, random: &mut Random) -> Table {
-    let column = |name, ty, kind, nullable| TableColumn { name, ty, kind, nullable };
+    // Every third database has names that need quotes.
+    let hostile = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
     let columns = vec![
         column("customer_id", Type::Integer, Kind::Int, false),
-        column("segment", Type::Text, Kind::Text, true),
-        column("credit", Type::Integer, Kind::Int, true),
+        column(hostile("segment", "Group"), Type::Text, Kind::Text, true),
+        column(hostile("credit", "Credit at most"), Type::Integer, Kind::Int, true),
         column("since", Type::Date, Kind::Date, false),
     ];
     let mut rows = Vec::new();
@@ -122,4 +148,50 @@ fn customers(seed: u64, random: &mut Random) -> Table {
         rows.push(vec![Value::Int(id), segment, credit, since]);
     }
     Table { name: format!("customers_{seed}"), columns, key: vec!["customer_id"], rows }
+}
+
+fn quotas(seed: u64, random: &mut Random) -> Table {
+    // Every third database has names that need quotes.
+    let hostile = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
+    let columns = vec![
+        column("region", Type::Text, Kind::Text, false),
+        column("status", Type::Text, Kind::Text, false),
+        column(hostile("quota", "Region_Quota"), Type::Decimal, Kind::Exact, true),
+    ];
+    let mut rows = Vec::new();
+    for region in REGIONS {
+        for status in STATES {
+            if random.percent(50) {
+                let quota = Value::Number(random.between(0, 400) as f64 / 4.0);
+                let quota = if random.percent(25) { Value::Null } else { quota };
+                rows.push(vec![Value::Text((*region).to_owned()), Value::Text((*status).to_owned()), quota]);
+            }
+        }
+    }
+    random.shuffle(&mut rows);
+    Table { name: format!("quotas_{seed}"), columns, key: vec!["region", "status"], rows }
+}
+
+fn visits(seed: u64, random: &mut Random) -> Table {
+    // Every third database has names that need quotes.
+    let hostile = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
+    let columns = vec![
+        column("customer_id", Type::Integer, Kind::Int, true),
+        column("region", Type::Text, Kind::Text, true),
+        column(hostile("visited_on", "order"), Type::Date, Kind::Date, true),
+        column("score", Type::Integer, Kind::Int, true),
+    ];
+    let first = days(2023 + random.between(0, 1), random.between(1, 12), 1);
+    let rows = (0..random.below(7))
+        .map(|_| {
+            let values = vec![
+                Value::Int(random.between(1, 5)),
+                Value::Text((*random.pick(REGIONS)).to_owned()),
+                Value::Date(first + random.between(0, 5) * 31 + *random.pick(&[0, 0, 1, 30])),
+                Value::Int(random.between(-2, 5)),
+            ];
+            values.into_iter().map(|value| if random.percent(25) { Value::Null } else { value }).collect()
+        })
+        .collect();
+    Table { name: format!("visits_{seed}"), columns, key: Vec::new(), rows }
 }

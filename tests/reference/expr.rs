@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::calendar::{Frame, Unit, civil};
-use crate::value::Value;
+use crate::value::{DAY, Value};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
@@ -34,6 +34,11 @@ pub enum Op {
     Greater,
     GreaterOrEqual,
     Join,
+    /// A date or a time, so many days on.
+    Later,
+    Earlier,
+    /// Days between dates and times.
+    Apart,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,8 +228,10 @@ impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Literal(value) => literal(f, value),
-            Self::Name(name) => write!(f, "{name}"),
-            Self::Period(name, frame) => write!(f, "{name}[{}]", frame.name()),
+            Self::Name(name) if is_plain(name) => write!(f, "{name}"),
+            Self::Name(name) => write!(f, "${{{name}}}"),
+            Self::Period(name, frame) if is_plain(name) => write!(f, "{name}[{}]", frame.name()),
+            Self::Period(name, frame) => write!(f, "${{{name}[{}]}}", frame.name()),
             Self::Binary(op, a, b) => {
                 operand(f, a)?;
                 write!(f, " {} ", op.sign())?;
@@ -253,14 +260,23 @@ fn literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
             let (year, month, day) = civil(*d);
             write!(f, "DATE({year}, {month}, {day})")
         }
+        // Times have no literals; a date stands for its midnight beside them.
+        Value::Time(seconds) => literal(f, &Value::Date(seconds.div_euclid(DAY))),
     }
+}
+
+/// Whether a name can stand in a formula as it is.
+pub fn is_plain(name: &str) -> bool {
+    let word = name.rsplit('.').next().unwrap_or(name);
+    // A text that begins with this one would be read as a query.
+    word != "select" && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
 }
 
 impl Op {
     pub fn sign(self) -> &'static str {
         match self {
-            Self::Add => "+",
-            Self::Subtract => "-",
+            Self::Add | Self::Later => "+",
+            Self::Subtract | Self::Earlier | Self::Apart => "-",
             Self::Multiply => "*",
             Self::Divide => "/",
             Self::Equal => "=",

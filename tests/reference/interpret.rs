@@ -6,35 +6,71 @@ use std::collections::HashMap;
 use crate::calendar::civil;
 use crate::database::Database;
 use crate::expr::{Aggregate, Expr, Function, Level, Op, Place, Rows as RangeRows, Window};
-use crate::spec::{Keep, Spec, Step};
-use crate::value::Value;
+use crate::joined::join;
+use crate::spec::{Keep, Spec, Step, bare};
+use crate::value::{DAY, Value};
 
-type Row = HashMap<String, Value>;
+pub type Row = HashMap<String, Value>;
+
+/// Stands before the name of a column that `using` has made one, also where a later relation has another of that name.
+pub const USING: &str = "using";
 
 /// Rows with the names of their columns in order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Rows {
     pub columns: Vec<String>,
     pub rows: Vec<Row>,
     /// What tells its rows apart, as far as known.
-    grain: Vec<String>,
+    pub grain: Vec<String>,
+    /// Of joined relations: the column that a name without a relation means, and what the first of them is called.
+    pub meant: HashMap<String, String>,
+    pub first: Option<String>,
+    /// It has one row at most.
+    pub is_single: bool,
 }
 
 impl Rows {
     pub fn values(&self) -> Vec<Vec<Value>> {
         self.rows.iter().map(|row| self.columns.iter().map(|c| row[c].clone()).collect()).collect()
     }
+
+    /// The column that a name means, by its relation where there are several.
+    fn meant<'a>(&'a self, name: &'a str) -> &'a str {
+        self.meant.get(name).map_or(name, String::as_str)
+    }
+
+    /// A column that is kept; of those of a name it is the first relation's.
+    fn kept(&self, row: &Row, name: &str) -> Value {
+        let shared = || row.get(&format!("{USING}.{name}"));
+        let first = || &row[&format!("{}.{name}", self.first.as_deref().unwrap_or_default())];
+        row.get(name).or_else(shared).unwrap_or_else(first).clone()
+    }
+
+    /// Whether this is one of the names that tell the rows apart.
+    fn is_kept(&self, kept: &[String], grain: &str) -> bool {
+        let first = |name: &String| self.first.as_ref().is_some_and(|first| format!("{first}.{name}") == grain);
+        kept.iter().any(|name| self.meant(name) == grain || (!self.meant.contains_key(name) && first(name)))
+    }
 }
 
 pub fn interpret(spec: &Spec, database: &Database) -> Rows {
-    let table = database.tables.iter().find(|t| t.name == spec.from).expect("the table is there");
-    let columns: Vec<String> = table.columns.iter().map(|c| c.name.to_owned()).collect();
-    let rows = table.rows.iter().map(|r| columns.iter().cloned().zip(r.iter().cloned()).collect()).collect();
-    let mut rows = Rows { columns, rows, grain: table.key.iter().map(|k| (*k).to_owned()).collect() };
-    for step in &spec.steps {
-        rows = step_of(step, &rows);
+    let mut known: HashMap<&str, Rows> = HashMap::new();
+    for table in &database.tables {
+        let columns: Vec<String> = table.columns.iter().map(|c| c.name.to_owned()).collect();
+        let rows = table.rows.iter().map(|r| columns.iter().cloned().zip(r.iter().cloned()).collect()).collect();
+        let grain = table.key.iter().map(|k| (*k).to_owned()).collect();
+        known.insert(&table.name, Rows { columns, rows, grain, ..Rows::default() });
     }
-    rows
+    let mut read: &str = &spec.from;
+    for step in &spec.steps {
+        let rows = match step.joins.as_slice() {
+            [] => step_of(step, &known[read]),
+            _ => step_of(step, &join(step, read, &known)),
+        };
+        read = &step.name;
+        known.insert(read, rows);
+    }
+    known.remove(read).expect("the last step was taken")
 }
 
 /// What a window walks over: a group of rows, or one row.
@@ -101,13 +137,13 @@ fn step_of(step: &Step, input: &Rows) -> Rows {
         let mut holds = holds.into_iter();
         run.units.retain(|_| holds.next().unwrap_or(false));
     }
-    run.arrange(&input.grain);
+    run.arrange(input);
     run.result(input)
 }
 
 /// What a name means first.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sees<'a> {
+pub enum Sees<'a> {
     ColumnsFirst,
     DefinitionsFirst,
     /// In its own expression a definition's name is the column.
@@ -115,7 +151,7 @@ enum Sees<'a> {
 }
 
 /// The value of an expression of one row.
-fn row_value(step: &Step, x: &Expr, row: &Row, sees: Sees<'_>) -> Value {
+pub fn row_value(step: &Step, x: &Expr, row: &Row, sees: Sees<'_>) -> Value {
     let name_value = |name: &str| match (row.get(name), step.definition(name)) {
         (Some(value), _) if sees == Sees::ColumnsFirst => value.clone(),
         (Some(value), _) if sees == Sees::Own(name) => value.clone(),
@@ -126,27 +162,33 @@ fn row_value(step: &Step, x: &Expr, row: &Row, sees: Sees<'_>) -> Value {
     match x {
         Expr::Name(name) => name_value(name),
         Expr::Period(name, frame) => period(&name_value(name), *frame),
-        _ => plain(x, &mut |x| row_value(step, x, row, sees)),
+        _ => plain(x, step.blank_zero, &mut |x| row_value(step, x, row, sees)),
     }
 }
 
 fn period(value: &Value, frame: crate::calendar::Frame) -> Value {
     match value {
         Value::Date(date) => Value::Date(frame.start(*date)),
+        Value::Time(seconds) => Value::Date(frame.start(seconds.div_euclid(DAY))),
         _ => Value::Null,
     }
 }
 
 impl Run<'_> {
     /// The order of the units, ties broken by the rest of the grain, and their partitions.
-    fn arrange(&mut self, input_grain: &[String]) {
+    fn arrange(&mut self, input: &Rows) {
         let step = self.step;
-        let mut order: Vec<(Expr, bool)> = step.order_by.iter().map(|(e, d)| (e.expr(), *d)).collect();
-        let partition: Vec<Expr> = step.partition_by.iter().flatten().map(|n| Expr::name(n)).collect();
+        // Of rows: a column has one name, however it is written.
+        let meant = |x: Expr| match x {
+            Expr::Name(name) if !self.grouped && step.definition(&name).is_none() => Expr::name(input.meant(&name)),
+            other => other,
+        };
+        let mut order: Vec<(Expr, bool)> = step.order_by.iter().map(|(e, d)| (meant(e.expr()), *d)).collect();
+        let partition: Vec<Expr> = step.partition_by.iter().flatten().map(|n| meant(Expr::name(n))).collect();
         let grain: Vec<Expr> = if self.grouped {
             step.group_by.iter().map(|e| e.expr()).collect()
         } else {
-            input_grain.iter().map(|g| Expr::name(g)).collect()
+            input.grain.iter().map(|g| Expr::name(g)).collect()
         };
         let told_apart = grain.clone();
         let rest: Vec<Expr> = grain.into_iter().filter(|x| order.iter().all(|(o, _)| o != x)).collect();
@@ -180,11 +222,12 @@ impl Run<'_> {
             });
         }
         let dates = |x: &Expr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
-        let keys = step.order_by.iter().map(|(entry, _)| (entry, dates(&entry.expr())));
-        let key = keys.into_iter().find(|(_, values)| values.iter().any(|v| matches!(v, Value::Date(_))));
+        let keys = step.order_by.iter().map(|(entry, _)| (entry, dates(&meant(entry.expr()))));
+        let key = keys.into_iter().find(|(_, values)| values.iter().any(|v| v.seconds().is_some()));
         let (date, beside) = match &key {
             Some((entry, values)) => {
-                let is_key = |x: &Expr| *x == entry.expr() && (self.grouped || step.definition(&entry.name).is_none());
+                let is_key =
+                    |x: &Expr| *x == meant(entry.expr()) && (self.grouped || step.definition(&entry.name).is_none());
                 let told: Vec<Expr> = match (&step.partition_by, self.grouped, told_apart.iter().any(&is_key)) {
                     (Some(_), ..) => partition,
                     (None, _, true) => told_apart.iter().filter(|x| !is_key(x)).cloned().collect(),
@@ -228,7 +271,7 @@ impl Run<'_> {
                 aggregated(*aggregate, &rows.collect::<Vec<Vec<Value>>>())
             }
             Expr::Window(window) => self.window(window, unit, own),
-            _ => plain(x, &mut |x| self.value(x, unit, own)),
+            _ => plain(x, self.step.blank_zero, &mut |x| self.value(x, unit, own)),
         }
     }
 
@@ -287,8 +330,14 @@ impl Run<'_> {
                 aggregated(*aggregate, &seen.map(|(_, unit)| args(*unit)).collect::<Vec<Vec<Value>>>())
             }
             Window::Period(x, n, unit_of_time) => {
-                let Some(Value::Date(date)) = self.date.get(unit) else { return Value::Null };
-                let wanted = Value::Date(unit_of_time.moved(*date, *n));
+                let wanted = match self.date.get(unit) {
+                    Some(Value::Date(date)) => Value::Date(unit_of_time.moved(*date, *n)),
+                    Some(Value::Time(seconds)) => {
+                        let date = unit_of_time.moved(seconds.div_euclid(DAY), *n);
+                        Value::Time(date * DAY + seconds.rem_euclid(DAY))
+                    }
+                    _ => return Value::Null,
+                };
                 let is = |other: &usize| self.date[*other] == wanted && self.beside[*other] == self.beside[unit];
                 // Of several none is the one.
                 match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
@@ -308,7 +357,7 @@ impl Run<'_> {
 
     fn result(&self, input: &Rows) -> Rows {
         let step = self.step;
-        let mut columns: Vec<String> = match &step.keep {
+        let mut kept: Vec<String> = match &step.keep {
             Keep::Nothing => Vec::new(),
             Keep::All => input.columns.clone(),
             Keep::Some(names) => names.clone(),
@@ -318,14 +367,14 @@ impl Run<'_> {
             !keys.iter().any(|(k, _)| k == name) && (!self.grouped || step.level(x, Some(name)) != Level::Row)
         };
         let defined: Vec<(String, Expr)> = step.definitions.iter().filter(is_output).cloned().collect();
-        columns.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == c));
-        let kept = columns.clone();
+        kept.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == bare(c)));
+        let mut columns: Vec<String> = kept.iter().map(|name| bare(name).to_owned()).collect();
         columns.extend(keys.iter().chain(&defined).map(|(name, _)| name.clone()));
         let mut rows = Vec::new();
         for unit in &self.order {
             let mut row = Row::new();
             for name in &kept {
-                row.insert(name.clone(), self.units[*unit].rows[0][name].clone());
+                row.insert(bare(name).to_owned(), input.kept(self.units[*unit].rows[0], name));
             }
             for (name, x) in &keys {
                 row.insert(name.clone(), self.value(x, *unit, None));
@@ -340,22 +389,28 @@ impl Run<'_> {
         }
         let grain = if self.grouped {
             keys.iter().map(|(name, _)| name.clone()).collect()
-        } else if input.grain.iter().all(|g| kept.contains(g)) {
-            input.grain.clone()
+        } else if input.grain.iter().all(|g| input.is_kept(&kept, g)) {
+            input.grain.iter().map(|g| bare(g).to_owned()).collect()
         } else {
             Vec::new()
         };
-        Rows { columns, rows, grain }
+        Rows { columns, rows, grain, is_single: self.grouped && keys.is_empty(), ..Rows::default() }
     }
 }
 
 /// What needs no rows but those of its operands.
-fn plain(x: &Expr, value: &mut dyn FnMut(&Expr) -> Value) -> Value {
+fn plain(x: &Expr, blank_zero: bool, value: &mut dyn FnMut(&Expr) -> Value) -> Value {
     match x {
         Expr::Literal(literal) => literal.clone(),
         Expr::Binary(op, a, b) => {
             let (a, b) = (value(a), value(b));
-            binary(*op, &a, &b)
+            let or_zero = |x: Value, is_read_so: bool| match x {
+                Value::Null if blank_zero && is_read_so => Value::Int(0),
+                other => other,
+            };
+            let number = matches!(op, Op::Add | Op::Subtract | Op::Multiply);
+            let moved = matches!(op, Op::Later | Op::Earlier);
+            binary(*op, &or_zero(a, number || *op == Op::Divide), &or_zero(b, number || moved))
         }
         Expr::Call(function, args) => {
             let args: Vec<Value> = args.iter().map(&mut *value).collect();
@@ -367,13 +422,7 @@ fn plain(x: &Expr, value: &mut dyn FnMut(&Expr) -> Value) -> Value {
 
 fn binary(op: Op, a: &Value, b: &Value) -> Value {
     if op == Op::Join {
-        let text = |v: &Value| match v {
-            Value::Null => String::new(),
-            Value::Text(t) => t.clone(),
-            Value::Int(i) => i.to_string(),
-            other => panic!("{other:?} as text"),
-        };
-        return Value::Text(text(a) + &text(b));
+        return Value::Text(a.text() + &b.text());
     }
     if a.is_null() || b.is_null() {
         return Value::Null;
@@ -392,9 +441,12 @@ fn binary(op: Op, a: &Value, b: &Value) -> Value {
 
 fn arithmetic(op: Op, a: &Value, b: &Value) -> Value {
     match (op, a, b) {
-        (Op::Add, Value::Date(d), Value::Int(n)) => return Value::Date(d + n),
-        (Op::Subtract, Value::Date(d), Value::Int(n)) => return Value::Date(d - n),
-        (Op::Subtract, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
+        (Op::Later | Op::Earlier, ..) => return moved(op, a, b),
+        (Op::Apart, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
+        (Op::Apart, ..) => {
+            let (Some(a), Some(b)) = (a.seconds(), b.seconds()) else { panic!("{a:?} - {b:?}") };
+            return Value::Number((a - b) as f64 / DAY as f64);
+        }
         (Op::Add, Value::Int(a), Value::Int(b)) => return Value::Int(a + b),
         (Op::Subtract, Value::Int(a), Value::Int(b)) => return Value::Int(a - b),
         (Op::Multiply, Value::Int(a), Value::Int(b)) => return Value::Int(a * b),
@@ -407,6 +459,17 @@ fn arithmetic(op: Op, a: &Value, b: &Value) -> Value {
         Op::Multiply => Value::Number(a * b),
         _ if b == 0.0 => Value::Null,
         _ => Value::Number(a / b),
+    }
+}
+
+/// A date by whole days, a time by days and their parts.
+fn moved(op: Op, date: &Value, days: &Value) -> Value {
+    let Some(days) = days.number() else { panic!("{date:?} {} {days:?}", op.sign()) };
+    let days = if op == Op::Earlier { -days } else { days };
+    match date {
+        Value::Date(date) => Value::Date(date + days.trunc() as i64),
+        Value::Time(seconds) => Value::Time(seconds + (days * DAY as f64).round() as i64),
+        other => panic!("{other:?} moved"),
     }
 }
 
@@ -441,6 +504,10 @@ fn called(function: Function, args: &[Value]) -> Value {
     }
 }
 
+fn day(date: &Value) -> i64 {
+    date.seconds().unwrap_or(0).div_euclid(DAY)
+}
+
 fn of_values(function: Function, args: &[Value]) -> Value {
     match (function, args) {
         (Function::Not, [Value::Bool(b)]) => Value::Bool(!b),
@@ -451,8 +518,8 @@ fn of_values(function: Function, args: &[Value]) -> Value {
         // The sign is the divisor's.
         (Function::Mod, [Value::Int(_), Value::Int(0)]) => Value::Null,
         (Function::Mod, [Value::Int(a), Value::Int(b)]) => Value::Int(a - b * (*a as f64 / *b as f64).floor() as i64),
-        (Function::Year, [Value::Date(d)]) => Value::Int(civil(*d).0),
-        (Function::Month, [Value::Date(d)]) => Value::Int(civil(*d).1),
+        (Function::Year, [date]) if date.seconds().is_some() => Value::Int(civil(day(date)).0),
+        (Function::Month, [date]) if date.seconds().is_some() => Value::Int(civil(day(date)).1),
         (Function::Upper, [Value::Text(t)]) => Value::Text(t.to_uppercase()),
         (Function::Len, [Value::Text(t)]) => Value::Int(t.chars().count() as i64),
         (Function::Left, [Value::Text(t), Value::Int(n)]) => Value::Text(t.chars().take(*n as usize).collect()),

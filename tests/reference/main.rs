@@ -2,7 +2,7 @@
 //!
 //! The interpreter walks rows and knows no SQL. `FORMULAC_RANDOM_SPECS=20000` runs more of them, `FORMULAC_SEED=7`
 //! others; what fails is shown with its seed, shrunk to what is needed to fail, and `FORMULAC_SEED=7000123
-//! FORMULAC_RANDOM_SPECS=1 FORMULAC_ENGINES=duckdb` runs that one again.
+//! FORMULAC_RANDOM_SPECS=1 FORMULAC_ENGINES=duckdb` runs that one again; `FORMULAC_SHOW=1` shows what is drawn.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -17,12 +17,16 @@ mod engine;
 #[path = "../conformance/files.rs"]
 #[allow(dead_code, reason = "case files are read by the conformance tests")]
 mod files;
+#[path = "../../benches/corpus/split_mix.rs"]
+mod split_mix;
 
 mod calendar;
 mod database;
+mod draw_joins;
 mod expr;
 mod generate;
 mod interpret;
+mod joined;
 mod random;
 mod run;
 mod shrink;

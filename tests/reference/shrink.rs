@@ -2,7 +2,7 @@
 
 use crate::database::Database;
 use crate::expr::Expr;
-use crate::spec::{Keep, Spec};
+use crate::spec::{By, Keep, Spec};
 
 /// All that has one thing less.
 pub fn smaller(spec: &Spec, database: &Database) -> Vec<(Spec, Database)> {
@@ -25,6 +25,15 @@ pub fn smaller(spec: &Spec, database: &Database) -> Vec<(Spec, Database)> {
                 with(&|s| s.steps[at].definitions[place].1 = part.clone());
             }
         }
+        for (place, join) in step.joins.iter().enumerate() {
+            with(&|s| drop(s.steps[at].joins.remove(place)));
+            if let By::On(condition) = &join.by {
+                for part in parts(condition) {
+                    with(&|s| s.steps[at].joins[place].by = By::On(part.clone()));
+                }
+            }
+        }
+        with(&|s| s.steps.iter_mut().for_each(|step| step.blank_zero = false));
         with(&|s| s.steps[at].filter = None);
         with(&|s| s.steps[at].having = None);
         for (key, conditions) in [(true, &step.filter), (false, &step.having)] {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::calendar::Frame;
-use crate::expr::{Expr, Level};
+use crate::expr::{Expr, Level, is_plain};
 
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -14,6 +14,9 @@ pub struct Spec {
 #[derive(Clone, Debug, Default)]
 pub struct Step {
     pub name: String,
+    /// `blanks: zero` of the whole spec.
+    pub blank_zero: bool,
+    pub joins: Vec<Join>,
     pub filter: Option<Expr>,
     pub having: Option<Expr>,
     pub group_by: Vec<Entry>,
@@ -22,6 +25,39 @@ pub struct Step {
     pub keep: Keep,
     pub limit: Option<usize>,
     pub definitions: Vec<(String, Expr)>,
+}
+
+/// A relation or an earlier step that a step joins.
+#[derive(Clone, Debug)]
+pub struct Join {
+    pub to: String,
+    pub alias: Option<String>,
+    pub by: By,
+    pub kind: JoinKind,
+    pub many: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum By {
+    On(Expr),
+    Using(Vec<String>),
+    /// Each with each.
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinKind {
+    Left,
+    Inner,
+    Full,
+    Cross,
+}
+
+impl Join {
+    /// The name by which its columns are read.
+    pub fn name(&self) -> &str {
+        self.alias.as_ref().unwrap_or(&self.to)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,9 +78,10 @@ pub struct Entry {
 impl Entry {
     /// The name of its column.
     pub fn output(&self) -> String {
+        let column = bare(&self.name);
         match self.frame {
-            None => self.name.clone(),
-            Some(frame) => format!("{}_{}", self.name, frame.name()),
+            None => column.to_owned(),
+            Some(frame) => format!("{column}_{}", frame.name()),
         }
     }
 
@@ -54,6 +91,11 @@ impl Entry {
             Some(frame) => Expr::Period(self.name.clone(), frame),
         }
     }
+}
+
+/// A column's name without its relation's.
+pub fn bare(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }
 
 impl Step {
@@ -94,8 +136,34 @@ impl fmt::Display for Entry {
 
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "model: random\nfrom: {}\nsteps:", self.from)?;
+        writeln!(f, "model: random\nfrom: {}", self.from)?;
+        if self.steps.iter().any(|step| step.blank_zero) {
+            writeln!(f, "blanks: zero")?;
+        }
+        writeln!(f, "steps:")?;
         self.steps.iter().try_for_each(|step| write!(f, "{step}"))
+    }
+}
+
+impl fmt::Display for Join {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "      - {{to: {}", self.to)?;
+        if let Some(alias) = &self.alias {
+            write!(f, ", as: {alias}")?;
+        }
+        let kind = match self.kind {
+            JoinKind::Left => "",
+            JoinKind::Inner => ", type: inner",
+            JoinKind::Full => ", type: full",
+            JoinKind::Cross => ", type: cross",
+        };
+        write!(f, "{kind}{}", if self.many { ", cardinality: many" } else { "" })?;
+        match &self.by {
+            By::On(condition) => write!(f, ", on: '{condition}'")?,
+            By::Using(names) => write!(f, ", using: [{}]", quoted(names))?,
+            By::Nothing => {}
+        }
+        writeln!(f, "}}")
     }
 }
 
@@ -103,9 +171,18 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
+/// The entries of a flow list.
+fn quoted(names: &[String]) -> String {
+    joined(names.iter().map(|name| if is_plain(name) { name.clone() } else { format!("\"{name}\"") }))
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  - name: {}", self.name)?;
+        if !self.joins.is_empty() {
+            writeln!(f, "    joins:")?;
+        }
+        self.joins.iter().try_for_each(|join| write!(f, "{join}"))?;
         if let Some(filter) = &self.filter {
             writeln!(f, "    where: '{filter}'")?;
         }
@@ -121,19 +198,24 @@ impl fmt::Display for Step {
             writeln!(f, "    order_by: \"{}\"", joined(self.order_by.iter().map(key)))?;
         }
         if let Some(partition) = &self.partition_by {
-            writeln!(f, "    partition_by: [{}]", partition.join(", "))?;
+            let entries: Vec<String> = partition.iter().map(|name| Expr::name(name).to_string()).collect();
+            writeln!(f, "    partition_by: [{}]", quoted(&entries))?;
         }
         match &self.keep {
             Keep::Nothing => {}
             Keep::All => writeln!(f, "    keep: all")?,
-            Keep::Some(names) => writeln!(f, "    keep: [{}]", names.join(", "))?,
+            Keep::Some(names) => writeln!(f, "    keep: [{}]", quoted(names))?,
         }
         if let Some(limit) = self.limit {
             writeln!(f, "    limit: {limit}")?;
         }
-        if !self.definitions.is_empty() {
-            writeln!(f, "    definitions: |")?;
+        if self.definitions.iter().all(|(name, _)| is_plain(name)) {
+            if !self.definitions.is_empty() {
+                writeln!(f, "    definitions: |")?;
+            }
+            return self.definitions.iter().try_for_each(|(name, x)| writeln!(f, "      {name} = {x}"));
         }
-        self.definitions.iter().try_for_each(|(name, x)| writeln!(f, "      {name} = {x}"))
+        writeln!(f, "    definitions:")?;
+        self.definitions.iter().try_for_each(|(name, x)| writeln!(f, "      \"{name}\": '{x}'"))
     }
 }

@@ -16,7 +16,11 @@ pub enum Value {
     Text(String),
     /// Days since 1970-01-01.
     Date(i64),
+    /// Seconds since then, by the clock on the wall.
+    Time(i64),
 }
+
+pub const DAY: i64 = 86_400;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -28,9 +32,11 @@ pub enum Kind {
     Float,
     Text,
     Date,
+    Time,
 }
 
 impl Kind {
+    /// Those of which there is always something to make values of.
     pub const ALL: [Self; 6] = [Self::Bool, Self::Int, Self::Exact, Self::Float, Self::Text, Self::Date];
 
     pub fn is_number(self) -> bool {
@@ -51,6 +57,34 @@ impl Value {
         }
     }
 
+    /// The seconds of a date or a time.
+    pub fn seconds(&self) -> Option<i64> {
+        match self {
+            Self::Date(days) => Some(days * DAY),
+            Self::Time(seconds) => Some(*seconds),
+            _ => None,
+        }
+    }
+
+    /// As `&` writes it.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Null => String::new(),
+            Self::Bool(b) => if *b { "TRUE" } else { "FALSE" }.to_owned(),
+            Self::Int(i) => i.to_string(),
+            Self::Number(n) => n.to_string(),
+            Self::Text(t) => t.clone(),
+            Self::Date(days) => {
+                let (year, month, day) = civil(*days);
+                format!("{year:04}-{month:02}-{day:02}")
+            }
+            Self::Time(seconds) => {
+                let (date, rest) = (Self::Date(seconds.div_euclid(DAY)).text(), seconds.rem_euclid(DAY));
+                format!("{date} {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+            }
+        }
+    }
+
     /// As a condition; a number is true unless it is zero.
     pub fn truth(&self) -> Option<bool> {
         match self {
@@ -63,7 +97,10 @@ impl Value {
     pub fn compare(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
-            (Self::Date(a), Self::Date(b)) => Some(a.cmp(b)),
+            (Self::Date(a), Self::Date(b)) | (Self::Time(a), Self::Time(b)) => Some(a.cmp(b)),
+            // A date beside a time is its midnight.
+            (Self::Date(a), Self::Time(b)) => Some((a * DAY).cmp(b)),
+            (Self::Time(a), Self::Date(b)) => Some(a.cmp(&(b * DAY))),
             (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
             (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
             _ => self.number()?.partial_cmp(&other.number()?),
@@ -95,10 +132,7 @@ impl Value {
             Self::Int(i) => json!(i),
             Self::Number(n) => json!(n),
             Self::Text(t) => json!(t),
-            Self::Date(d) => {
-                let (year, month, day) = civil(*d);
-                json!(format!("{year:04}-{month:02}-{day:02}"))
-            }
+            Self::Date(_) | Self::Time(_) => json!(self.text()),
         }
     }
 }

@@ -1,0 +1,142 @@
+//! RANK and PERCENTRANK: the place of a value among others.
+
+use super::lower::Lower;
+use super::overload::Chosen;
+use crate::ast::ExprId;
+use crate::catalog::{Function, FunctionId, Lowering, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Meta, Over};
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+impl Lower<'_> {
+    /// `RANK(x)`, `RANK(x, x:x, direction)`: the place of the row's value among all that are there.
+    pub(super) fn lower_rank(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
+        let Some((first, mut rest)) = args.split_first() else { return self.error(span) };
+        let value = self.value(*first);
+        if let Some((range, more)) = rest.split_first() {
+            let is_direction = more.is_empty() && self.is_direction(*range);
+            if !is_direction {
+                if !self.check_all_of(*range, value, function) {
+                    return self.error(span);
+                }
+                rest = more;
+            }
+        }
+        let mut descending = true;
+        if let Some(direction) = rest.first() {
+            let id = self.value(*direction);
+            let set = match (self.program.node(id), self.literal_integer(id)) {
+                (Ir::Error, _) => return self.error(span),
+                (Ir::Bool(value), _) => value,
+                (_, Some(number)) => number != 0,
+                _ if function.lower == Some(Lowering::OmniRank) => {
+                    return self.constant_expected(id, function.name, "in_row_direction", "OMNI_RANK(x, x:x, 0)");
+                }
+                _ => return self.constant_expected(id, function.name, "direction", "RANK(x, x:x, 1)"),
+            };
+            if set && function.lower == Some(Lowering::OmniRank) {
+                let at = self.program.meta(id).span;
+                self.report(
+                    Diagnostic::new(Code::NeedsWorksheet, at, "a rank across the columns of a row needs a worksheet")
+                        .with_help(format!("leave the argument out: `{}(x)` ranks among rows", function.name)),
+                );
+                return self.error(span);
+            }
+            descending = !set;
+        }
+        self.ranked(internal::RANK_OF, value, Over::Ranked { descending, apart: false, within: false }, function, span)
+    }
+
+    fn is_direction(&self, expr: ExprId) -> bool {
+        let id = self.lowered(expr);
+        matches!(self.program.node(id), Ir::Bool(_)) || self.literal_integer(id).is_some()
+    }
+
+    /// `PERCENTRANK(x)`, `PERCENTRANK(x:x, x)`: the share of the other values that are smaller.
+    pub(super) fn lower_percent_rank(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
+        let (range, value) = match args {
+            [range, value] => (Some(*range), *value),
+            [one] => (None, *one),
+            _ => return self.error(span),
+        };
+        // `PERCENTRANK(x:x)` says all that `PERCENTRANK(x)` does.
+        let id = match self.program.node(self.lowered(value)) {
+            Ir::Range { x, .. } if range.is_none() => {
+                if !self.check_all_of(value, x, function) {
+                    return self.error(span);
+                }
+                x
+            }
+            _ => self.value(value),
+        };
+        if let Some(range) = range
+            && !self.check_all_of(range, id, function)
+        {
+            return self.error(span);
+        }
+        self.ranked(
+            internal::PERCENT_RANK_OF,
+            id,
+            Over::Ranked { descending: false, apart: true, within: false },
+            function,
+            span,
+        )
+    }
+
+    /// Whether an argument is `x:x` of this value; a column's bare name stands for all of it, as in criteria.
+    fn check_all_of(&mut self, range: ExprId, value: IrId, function: &Function) -> bool {
+        let id = self.lowered(range);
+        if self.is_error(id) || self.is_error(value) {
+            self.failed = true;
+            return false;
+        }
+        let (of, whole) = match self.program.node(id) {
+            Ir::Range { x, over } => (x, self.program.over(over) == Over::Partition),
+            _ => (id, self.program.meta(id).level != Level::Const),
+        };
+        let all = whole && self.same_value(of, value);
+        self.program.folded |= all;
+        if !all {
+            let (text, of) = (self.source_text(self.ast.span(range)), self.source_text(self.program.meta(value).span));
+            let message = format!("`{}` ranks each row's value among all of that name, found `{text}`", function.name);
+            self.report(
+                Diagnostic::new(Code::BadRange, self.ast.span(range), message)
+                    .with_help(format!("write `{of}:{of}`, or leave it out; `partition_by` says among which rows")),
+            );
+        }
+        all
+    }
+
+    fn ranked(&mut self, entry: FunctionId, value: IrId, over: Over, function: &Function, span: Span) -> IrId {
+        if self.is_error(value) || !self.may_look(function.name, Some(value), span) {
+            return self.error(span);
+        }
+        self.alone(value);
+        let operands = self.operands(&[value], span);
+        let Some(Chosen { args, choice, .. }) = self.choose(entry, &[value], &operands, function.name) else {
+            return self.error(span);
+        };
+        let of = self.program.meta(value);
+        if of.level == Level::Const && !of.volatile {
+            // All rows are alike.
+            self.program.folded = true;
+            let first = if entry == internal::RANK_OF { "1" } else { "0" };
+            return if self.is_null(value) {
+                self.null(choice.ty, span)
+            } else {
+                self.number_of(first, choice.ty, span)
+            };
+        }
+        let ty = choice.ty;
+        let meta = Meta { ty, nullable: false, level: Level::Window, keyed: true, volatile: of.volatile, span };
+        let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
+        let window = self.over(call, over, meta);
+        if !of.nullable {
+            return window;
+        }
+        let there = Meta { ty: Type::Boolean, nullable: false, span, ..of };
+        let there = self.program.add(Ir::IsNull { x: value, negated: true }, there);
+        self.add_all(Ir::Case, &[there, window], Meta { nullable: true, ..meta })
+    }
+}

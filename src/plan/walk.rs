@@ -1,0 +1,58 @@
+//! The walk over what a stratum writes.
+
+use rustc_hash::FxHashSet;
+
+use super::planner::Planner;
+use crate::ir::{Ir, IrId};
+
+/// The nodes that roots are written with in a stratum, each once, from the roots down. What an earlier stratum has as a
+/// column is one of them, and what that is made of is not; nor is the column of another row that a lookup reads.
+pub(super) struct Walk<'w, 'p> {
+    planner: &'w Planner<'p>,
+    stage: u32,
+    open: Vec<IrId>,
+    seen: FxHashSet<IrId>,
+}
+
+impl<'p> Planner<'p> {
+    pub(super) fn walk(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> Walk<'_, 'p> {
+        Walk { planner: self, stage, open: roots.into(), seen: FxHashSet::default() }
+    }
+
+    /// The nodes of the walk in the order of computing.
+    pub(super) fn written_in(&self, roots: &[IrId], stage: u32) -> Vec<IrId> {
+        let mut written: Vec<IrId> = self.walk(roots, stage).map(|(id, _)| id).collect();
+        written.sort_unstable();
+        written
+    }
+
+    /// The nodes of the walk that the stratum computes.
+    pub(super) fn computed_in(&self, roots: impl Into<Vec<IrId>>, stage: u32) -> impl Iterator<Item = Ir> {
+        self.walk(roots, stage).filter_map(|(_, computed)| computed)
+    }
+}
+
+impl Iterator for Walk<'_, '_> {
+    /// A node, and what it is where this stratum computes it.
+    type Item = (IrId, Option<Ir>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let program = self.planner.program();
+        while let Some(id) = self.open.pop() {
+            if !self.seen.insert(id) {
+                continue;
+            }
+            if self.planner.column_in(id, self.stage).is_some() {
+                return Some((id, None));
+            }
+            let node = program.node(id);
+            match node {
+                Ir::Definition(used) => self.open.push(program.definitions[used as usize].root),
+                Ir::Lookup { .. } => {}
+                _ => self.open.extend(program.operands(id)),
+            }
+            return Some((id, Some(node)));
+        }
+        None
+    }
+}

@@ -1,0 +1,52 @@
+//! What tells the rows of a join apart.
+
+use super::cardinality::{Conditions, settled_columns};
+use super::joined::JoinedStep;
+use super::joins::By;
+use super::load::Step;
+use crate::plan::{InputColumn, StepInput, StepPlan};
+use crate::sql::JoinKind;
+
+impl JoinedStep<'_> {
+    /// The columns that tell the joined rows apart, as far as known.
+    pub(super) fn grain(&self, step: &Step<'_>, input: &StepInput<'_>, plan: &StepPlan<'_>) -> Vec<InputColumn> {
+        let mut grain: Vec<InputColumn> =
+            input.grain.iter().map(|name| InputColumn { of: vec![0], name: name.clone() }).collect();
+        let conditions = Conditions::of(plan);
+        for (index, join) in step.joins.iter().enumerate() {
+            let key = self.keys.get(index).map(Vec::as_slice).unwrap_or_default();
+            let single = self.single.get(index).copied().unwrap_or_default();
+            let merged = |name: &String| {
+                self.merged.iter().find(|m| m.full && m.relations.len() == 2 && m.name.eq_ignore_ascii_case(name))
+            };
+            if join.kind == JoinKind::Full {
+                // Both sides are told apart by the columns that are joined by, so that these tell the whole apart.
+                let names = match &join.by {
+                    By::Using(names) => names.as_slice(),
+                    _ => &[],
+                };
+                let alike = |key: &mut dyn Iterator<Item = &String>| {
+                    let key: Vec<&String> = key.collect();
+                    key.len() == names.len() && names.iter().all(|n| key.iter().any(|k| k.eq_ignore_ascii_case(n.text)))
+                };
+                let known = index == 0
+                    && !names.is_empty()
+                    && alike(&mut input.grain.iter())
+                    && alike(&mut key.iter())
+                    && key.iter().all(|k| merged(k).is_some());
+                let whole = key.iter().map(|name| InputColumn { of: vec![0, 1], name: name.clone() });
+                grain = if known { whole.collect() } else { Vec::new() };
+            } else if join.many || (join.kind == JoinKind::Cross && !single) {
+                // A pair of rows is told by both keys; that of the many alone is empty where nothing matches.
+                if key.is_empty() || grain.is_empty() {
+                    grain.clear();
+                    break;
+                }
+                let settled = settled_columns(plan, &conditions, index, join.name());
+                let open = key.iter().filter(|name| !settled.iter().any(|s| s.eq_ignore_ascii_case(name)));
+                grain.extend(open.map(|name| InputColumn { of: vec![index + 1], name: name.clone() }));
+            }
+        }
+        grain
+    }
+}

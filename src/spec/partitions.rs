@@ -1,0 +1,125 @@
+//! Partitions that leave nothing to look at.
+
+use super::load::Step;
+use crate::catalog::{self, internal};
+use crate::check::{Role, moved_key};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Over, Program, Unit};
+use crate::plan::{StepPlan, used_definitions};
+
+/// Warns, once a step each, of windows that see no row but their own, since each group is a partition by itself, and of
+/// looks along the calendar that leave the partition whichever row they are of.
+pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str, found: &mut Vec<Diagnostic>) {
+    let program = plan.program;
+    let with_role = |role: Role| -> Vec<IrId> {
+        let places = (0..program.definitions.len()).filter(|i| plan.roles[*i] == role);
+        places.filter(|i| !program.definitions[*i].failed).map(|i| program.definitions[i].root).collect()
+    };
+    let (keys, order) = (with_role(Role::GroupBy), with_role(Role::OrderBy));
+    let said = step.partition_by.is_some();
+    let named = |id: IrId| program.meta(id).span.text(text).trim();
+    let is_among = |id: IrId, ids: &[IrId]| {
+        ids.iter().any(|other| {
+            let same = matches!(program.node(id), Ir::Column(_) | Ir::Definition(_))
+                && program.node(id) == program.node(*other);
+            same || named(id).eq_ignore_ascii_case(named(*other))
+        })
+    };
+    let partition: Vec<IrId> = if said {
+        with_role(Role::PartitionBy)
+    } else if order.is_empty() {
+        Vec::new()
+    } else {
+        keys.iter().copied().filter(|key| !is_among(*key, &order)).collect()
+    };
+    if partition.is_empty() {
+        return;
+    }
+    let live = used_definitions(plan);
+    let definitions = program.definitions.iter().zip(&live).filter(|(d, live)| **live && !d.failed);
+    let nodes: Vec<IrId> = definitions.flat_map(|(d, _)| (d.first.0..d.root.0 + 1).map(IrId)).collect();
+    if plan.grouped && !keys.is_empty() && keys.iter().all(|key| is_among(*key, &partition)) {
+        let looks = |id: &IrId| match program.node(*id) {
+            Ir::Window { over, .. } => said || !matches!(program.over(over), Over::Ranked { .. }),
+            _ => false,
+        };
+        if let Some(window) = nodes.iter().copied().find(looks) {
+            let names: Vec<String> = keys.iter().map(|key| format!("`{}`", named(*key))).collect();
+            let names = names.join(" and ");
+            let span = program.meta(window).span;
+            let message =
+                format!("each group of {names} is a partition by itself, so `{}` sees one row", span.excerpt(text));
+            let help = if said {
+                format!("leave {names} out of `partition_by`; `partition_by: []` looks at all groups")
+            } else {
+                format!("write `partition_by: []` to look at all groups, or order by one of {names}")
+            };
+            found.push(Diagnostic::new(Code::PartitionOfOne, span, message).with_help(help));
+        }
+    }
+    check_frames(program, &nodes, &partition, &order, text, found);
+}
+
+/// No row of the same year is a year earlier.
+fn check_frames(
+    program: &Program,
+    nodes: &[IrId],
+    partition: &[IrId],
+    order: &[IrId],
+    text: &str,
+    found: &mut Vec<Diagnostic>,
+) {
+    let Some(key) = moved_key(program, order.iter().copied()) else { return };
+    let Some((moved, _)) = timeframe(program, key) else { return };
+    let frames = partition.iter().filter_map(|id| {
+        let (column, unit) = timeframe(program, *id)?;
+        Some((*id, unit.filter(|_| column == moved)?))
+    });
+    let frames: Vec<(IrId, Unit)> = frames.collect();
+    let leaves = |id: IrId| {
+        let Ir::Lookup { period, .. } = program.node(id) else { return None };
+        let (distance, months) = program.periods[period as usize].distance();
+        let frame = frames.iter().find(|(_, unit)| match (unit.length(), months) {
+            ((length, of_months), _) if of_months == months => distance.abs() >= length,
+            // A month is longer than a week; no number of days is sure to be longer than a month, but for 366.
+            ((_, of_months), months) => months && !of_months,
+        })?;
+        Some((id, *frame))
+    };
+    let Some((lookup, (frame, unit))) = nodes.iter().copied().find_map(leaves) else { return };
+    let span = program.meta(lookup).span;
+    let named = |id: IrId| program.meta(id).span.text(text).trim();
+    let (name, key) = (named(frame), named(key));
+    let unit = unit.name();
+    let message =
+        format!("`{}` is in another {unit}, and only rows of the same `{name}` are looked at", span.excerpt(text));
+    let diagnostic = Diagnostic::new(Code::PeriodOutsidePartition, span, message)
+        .with_other(program.meta(frame).span, "the same in all rows that are looked at")
+        .with_help(format!(
+            "leave `{name}` out of `group_by` and `partition_by` here; a later step can compute it from `{key}`"
+        ));
+    found.push(diagnostic);
+}
+
+/// The column that a key is, or is cut to a unit of the calendar of.
+fn timeframe(program: &Program, id: IrId) -> Option<(u32, Option<Unit>)> {
+    let id = program.behind_names(id);
+    match program.node(id) {
+        Ir::Column(column) => Some((column, None)),
+        Ir::Apply { overload, args } => {
+            let unit = match catalog::owner(overload) {
+                internal::TRUNC_DAY => Unit::Day,
+                internal::TRUNC_WEEK | internal::TRUNC_WEEK_FROM => Unit::Week,
+                internal::TRUNC_MONTH => Unit::Month,
+                internal::TRUNC_QUARTER | internal::FISCAL_QUARTER => Unit::Quarter,
+                internal::TRUNC_YEAR => Unit::Year,
+                _ => return None,
+            };
+            match program.node(program.behind_names(*program.args(args).first()?)) {
+                Ir::Column(column) => Some((column, Some(unit))),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,323 @@
+//! Joins drawn at random: by keys and by what is no key, with more conditions, of tables and of earlier steps.
+
+use crate::database::Table;
+use crate::expr::{Expr, Function, Op};
+use crate::generate::{GROUPED, Input, Maker, Scope};
+use crate::spec::{By, Join, JoinKind, bare};
+use crate::value::Kind;
+
+/// A table, or a step that was drawn.
+#[derive(Clone)]
+pub struct Relation {
+    pub name: String,
+    pub columns: Vec<(String, Kind)>,
+    /// What tells its rows apart.
+    pub grain: Vec<String>,
+    /// No part of that is ever NULL.
+    pub sure: bool,
+    /// It has one row at most.
+    pub single: bool,
+}
+
+impl Relation {
+    pub fn of(table: &Table) -> Self {
+        Self {
+            name: table.name.clone(),
+            columns: table.columns.iter().map(|c| (c.name.to_owned(), c.kind)).collect(),
+            grain: table.key.iter().map(|k| (*k).to_owned()).collect(),
+            sure: true,
+            single: false,
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.columns.iter().any(|(column, _)| column == name)
+    }
+}
+
+/// What a join with many rows allows: aggregates of that relation's columns alone.
+#[derive(Clone)]
+pub struct Many {
+    relation: String,
+    /// Its columns as they are spelled.
+    pub leaves: Vec<(Expr, Kind)>,
+    /// There may be rows without any of its own.
+    pub unmatched: bool,
+}
+
+/// A column of `using` and the relations that have it.
+struct Merged {
+    name: String,
+    of: Vec<usize>,
+}
+
+/// The relations of a step, as far as they are joined.
+struct Joined {
+    relations: Vec<Relation>,
+    merged: Vec<Merged>,
+}
+
+impl Joined {
+    /// Which relations have a column; those that `using` has made one count as one.
+    fn owners(&self, name: &str) -> Vec<usize> {
+        let merged = self.merged.iter().find(|m| m.name == name);
+        let mut owners: Vec<usize> = (0..self.relations.len()).filter(|at| self.relations[*at].has(name)).collect();
+        if let Some(merged) = merged {
+            owners.retain(|at| *at == merged.of[0] || !merged.of.contains(at));
+        }
+        owners
+    }
+
+    /// Every column by the names that tell it.
+    fn leaves(&self) -> Vec<(Expr, Kind)> {
+        let mut leaves = Vec::new();
+        for (at, relation) in self.relations.iter().enumerate() {
+            for (column, kind) in &relation.columns {
+                if self.owners(column) == [at] {
+                    leaves.push((Expr::name(column), *kind));
+                }
+                leaves.push((Expr::name(&format!("{}.{column}", relation.name)), *kind));
+            }
+        }
+        leaves
+    }
+}
+
+impl Maker<'_> {
+    /// Draws joins for the step, which change what it reads. Any of the `known` relations may be joined.
+    pub fn joins(&mut self, known: &[Relation]) {
+        let mut joined = Joined { relations: vec![self.input.relation.clone()], merged: Vec::new() };
+        let mut grain: Vec<String> =
+            self.input.relation.grain.iter().map(|g| format!("{}.{g}", self.input.relation.name)).collect();
+        let mut sure = self.input.relation.sure;
+        let mut many: Vec<Many> = Vec::new();
+        for _ in 0..*self.random.pick(&[1, 1, 1, 2, 2, 3]) {
+            let target = self.random.pick(known).clone();
+            let Some(join) = self.join(&joined, &target) else { continue };
+            let name = join.name().to_owned();
+            let at = joined.relations.len();
+            if let By::Using(names) = &join.by {
+                for name in names {
+                    let of = joined.owners(name);
+                    match joined.merged.iter_mut().find(|m| m.name == *name) {
+                        Some(merged) => merged.of.push(at),
+                        None => joined.merged.push(Merged { name: name.clone(), of: vec![of[0], at] }),
+                    }
+                }
+            }
+            let repeats = self.repeats(&join, &target);
+            let told = |g: &String| format!("{name}.{g}");
+            match (&join.by, join.kind) {
+                (By::Using(names), JoinKind::Full)
+                    if at == 1
+                        && (sure || target.sure)
+                        && !names.is_empty()
+                        && same_names(names, &self.input.relation.grain)
+                        && same_names(names, &target.grain) =>
+                {
+                    grain.clone_from(&target.grain);
+                }
+                (_, JoinKind::Full) => grain.clear(),
+                _ if join.many || (join.kind == JoinKind::Cross && !target.single) => {
+                    if target.grain.is_empty() || !(join.many || join.kind == JoinKind::Cross) {
+                        grain.clear();
+                    }
+                    if !grain.is_empty() {
+                        grain.extend(target.grain.iter().map(told));
+                    }
+                    sure = sure && target.sure && join.kind != JoinKind::Left;
+                }
+                // The compiler was told that one is found; here several are.
+                _ if repeats => grain.clear(),
+                _ => {}
+            }
+            if at > 1 && matches!(self.step.joins.first(), Some(Join { kind: JoinKind::Full, .. })) {
+                grain.clear();
+            }
+            if join.many {
+                let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
+                many.push(Many { relation: name.clone(), leaves: Vec::new(), unmatched });
+            }
+            self.multiplied += usize::from(repeats);
+            let relation = Relation { name, ..target };
+            joined.relations.push(relation);
+            self.step.joins.push(join);
+        }
+        if self.step.joins.is_empty() {
+            return;
+        }
+        let leaves = joined.leaves();
+        for many in &mut many {
+            let of = joined.relations.iter().position(|r| r.name == many.relation).expect("it is joined");
+            let own = |x: &Expr| match x {
+                Expr::Name(name) => match name.split_once('.') {
+                    Some((relation, _)) => relation == many.relation,
+                    None => joined.owners(name) == [of] && joined.merged.iter().all(|merged| merged.name != *name),
+                },
+                _ => false,
+            };
+            many.leaves = leaves.iter().filter(|(x, _)| own(x)).cloned().collect();
+        }
+        let columns = joined.relations[0].columns.clone();
+        let first =
+            Relation { columns, grain: grain.clone(), sure, single: false, name: self.input.relation.name.clone() };
+        // Of a column with two names some draws know one, some the other.
+        let some: Vec<(Expr, Kind)> = leaves.iter().filter(|_| self.random.percent(80)).cloned().collect();
+        let every = leaves;
+        let leaves = if some.is_empty() { every.clone() } else { some };
+        self.input = Input { relation: first, leaves, every, many };
+    }
+
+    fn join(&mut self, joined: &Joined, target: &Relation) -> Option<Join> {
+        let taken = |name: &str| joined.relations.iter().any(|r| r.name == name);
+        let alias = (taken(&target.name) || self.random.percent(15))
+            .then(|| ["other", "further", "last_one"].into_iter().find(|name| !taken(name)))
+            .flatten();
+        let kinds = [
+            JoinKind::Left,
+            JoinKind::Left,
+            JoinKind::Left,
+            JoinKind::Inner,
+            JoinKind::Inner,
+            JoinKind::Full,
+            JoinKind::Full,
+            JoinKind::Cross,
+        ];
+        let kind = *self.random.pick(&kinds);
+        let mut join = Join {
+            to: target.name.clone(),
+            alias: alias.map(str::to_owned),
+            by: By::Nothing,
+            kind,
+            many: self.random.percent(12),
+        };
+        if kind != JoinKind::Cross {
+            join.by = self.by(joined, target, join.name())?;
+        }
+        if self.repeats(&join, target) {
+            // Rows are not to grow beyond what can be walked over.
+            if self.multiplied > 1 {
+                return None;
+            }
+            join.many |= self.random.percent(70);
+        }
+        // A condition that is no equality is taken by all engines only where rows that find nothing are dropped.
+        if let (JoinKind::Inner, true, By::On(_)) = (kind, join.many, &join.by)
+            && self.multiplied < 2
+            && self.random.percent(12)
+        {
+            let scope = self.both(joined, target, join.name());
+            join.by = By::On(self.with_name(Kind::Bool, &scope));
+        }
+        Some(join)
+    }
+
+    /// Whether a row may find several.
+    fn repeats(&self, join: &Join, target: &Relation) -> bool {
+        let asked: Vec<String> = match &join.by {
+            By::Using(names) => names.clone(),
+            By::On(condition) => equalities(condition, join.name()),
+            By::Nothing => Vec::new(),
+        };
+        let proven = !target.grain.is_empty() && target.grain.iter().all(|g| asked.contains(g));
+        !target.single && !proven
+    }
+
+    fn both(&self, joined: &Joined, target: &Relation, name: &str) -> Scope {
+        let mut relations = joined.relations.clone();
+        relations.push(Relation { name: name.to_owned(), ..target.clone() });
+        let leaves = relations.iter().flat_map(|r| {
+            r.columns.iter().map(move |(column, kind)| (Expr::name(&format!("{}.{column}", r.name)), *kind))
+        });
+        Scope { leaves: leaves.collect(), ..Scope::default() }
+    }
+
+    /// A condition with an equality of both sides, by the target's key or by another column.
+    fn by(&mut self, joined: &Joined, target: &Relation, name: &str) -> Option<By> {
+        let of_kind = |kind: Kind| {
+            let columns = joined
+                .relations
+                .iter()
+                .flat_map(|r| r.columns.iter().map(move |(column, kind)| (format!("{}.{column}", r.name), *kind)));
+            columns.filter(move |(_, k)| *k == kind).map(|(name, _)| name).collect::<Vec<String>>()
+        };
+        let can_equal: Vec<(String, Kind)> = target
+            .columns
+            .iter()
+            .filter(|(_, kind)| GROUPED.contains(kind) && !of_kind(*kind).is_empty())
+            .cloned()
+            .collect();
+        let in_key = |column: &String| target.grain.contains(column);
+        let key: Vec<(String, Kind)> = can_equal.iter().filter(|(column, _)| in_key(column)).cloned().collect();
+        let wanted = if !key.is_empty() && self.random.percent(65) {
+            key
+        } else if can_equal.is_empty() {
+            return None;
+        } else {
+            vec![self.random.pick(&can_equal).clone()]
+        };
+        let one_side = |column: &String| {
+            let kind = |r: &Relation| r.columns.iter().find(|(n, _)| n == column).map(|(_, k)| *k);
+            match joined.owners(column).as_slice() {
+                [one] => kind(&joined.relations[*one]) == kind(target),
+                _ => false,
+            }
+        };
+        if wanted.iter().all(|(column, _)| one_side(column)) && self.random.percent(60) {
+            return Some(By::Using(wanted.into_iter().map(|(column, _)| column).collect()));
+        }
+        let mut conditions: Vec<Expr> = Vec::new();
+        for (column, kind) in wanted {
+            let others = of_kind(kind);
+            let alike: Vec<String> = others.iter().filter(|other| bare(other) == column).cloned().collect();
+            let other = if !alike.is_empty() && self.random.percent(80) {
+                self.random.pick(&alike).clone()
+            } else {
+                self.random.pick(&others).clone()
+            };
+            let (own, mut other) = (Expr::name(&format!("{name}.{column}")), Expr::name(&other));
+            if self.random.percent(12) {
+                other = Expr::Call(Function::Coalesce, vec![other, self.literal(kind)]);
+            }
+            let (a, b) = if self.random.percent(50) { (own, other) } else { (other, own) };
+            conditions.push(Expr::Binary(Op::Equal, Box::new(a), Box::new(b)));
+        }
+        if self.random.percent(30) {
+            let scope = self.both(joined, target, name);
+            let more = self.with_name(Kind::Bool, &scope);
+            conditions.push(more);
+        }
+        Some(By::On(match <[Expr; 1]>::try_from(conditions) {
+            Ok([one]) => one,
+            Err(several) => Expr::Call(Function::And, several),
+        }))
+    }
+}
+
+fn same_names(a: &[String], b: &[String]) -> bool {
+    a.len() == b.len() && a.iter().all(|name| b.contains(name))
+}
+
+/// The columns of a relation that a condition wants equal to something of another.
+fn equalities(condition: &Expr, relation: &str) -> Vec<String> {
+    let own = |x: &Expr| match x {
+        Expr::Name(name) => name.split_once('.').filter(|(of, _)| *of == relation).map(|(_, column)| column.to_owned()),
+        _ => None,
+    };
+    match condition {
+        Expr::Call(Function::And, parts) => parts.iter().flat_map(|part| equalities(part, relation)).collect(),
+        Expr::Binary(Op::Equal, a, b) => {
+            let of_it = |x: &Expr| {
+                let mut names = Vec::new();
+                x.names(&mut names);
+                names.iter().any(|name| name.split_once('.').is_some_and(|(of, _)| of == relation))
+            };
+            match (own(a), own(b)) {
+                (Some(column), None) if !of_it(b) => vec![column],
+                (None, Some(column)) if !of_it(a) => vec![column],
+                _ => Vec::new(),
+            }
+        }
+        _ => Vec::new(),
+    }
+}
