@@ -431,6 +431,10 @@ pub fn mode(functions: &[Function], mode: &str) -> Result<String, String> {
         Ok("Mode::Plain".into())
     } else if mode == "word" {
         Ok("Mode::Word".into())
+    } else if mode == "tens" {
+        Ok("Mode::Tens".into())
+    } else if mode == "tenths" {
+        Ok("Mode::Tenths".into())
     } else if let Some(id) = find(&format!("to_{mode}")) {
         Ok(format!("Mode::{}({id})", if mode == "days" { "Call" } else { "Convert" }))
     } else if let Some(id) = find(mode) {

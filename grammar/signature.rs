@@ -18,11 +18,14 @@ pub struct Param {
 impl Signature {
     /// Whether some parameter takes only certain literal numbers.
     pub fn takes_literals(&self) -> bool {
-        self.params.iter().any(|p| p.ty.contains(".."))
+        self.params.iter().any(|p| p.ty.contains("..") || p.ty == "positive")
     }
 
     /// Whether some parameter takes only certain literals of up to nine digits.
     pub fn takes_few_literals(&self) -> bool {
+        if self.params.iter().any(|p| p.ty == "positive") {
+            return true;
+        }
         let bounds = self.params.iter().filter_map(|p| p.ty.split_once(".."));
         bounds.map(|(low, high)| (low.trim().parse::<i64>(), high.trim().parse::<i64>())).any(|bounds| match bounds {
             (Ok(low), Ok(high)) => low > -999_999_999 || high < 999_999_999,
@@ -42,7 +45,7 @@ impl Signature {
     }
 }
 
-const TYPES: [(&str, &str); 12] = [
+const TYPES: [(&str, &str); 13] = [
     ("boolean", "Is(Type::Boolean)"),
     ("integer", "Is(Type::Integer)"),
     ("decimal", "Is(Type::Decimal)"),
@@ -52,6 +55,7 @@ const TYPES: [(&str, &str); 12] = [
     ("timestamp", "Is(Type::Timestamp)"),
     ("timestamptz", "Is(Type::Timestamptz)"),
     ("number", "Number"),
+    ("positive", "Positive"),
     ("temporal", "Temporal"),
     ("any", "Any"),
     ("T", "Same"),
@@ -115,7 +119,7 @@ pub fn result_code(signature: &Signature) -> Result<String, String> {
             .ok_or_else(|| format!("`{name}` is neither a type nor a parameter")),
         "T" => Ok("ResultType::Same".into()),
         // `any` and the classes are resolved by the lowering function.
-        "any" | "number" | "temporal" => Ok("ResultType::Lowered".into()),
+        "any" | "number" | "positive" | "temporal" => Ok("ResultType::Lowered".into()),
         other => type_code(other)?
             .strip_prefix("Is(")
             .and_then(|c| c.strip_suffix(')'))

@@ -56,8 +56,10 @@ pub fn parse(text: &str, params: &[String]) -> Result<Vec<Node>, String> {
     Ok(reader.nodes)
 }
 
-const SYMBOLS: [&str; 20] =
-    ["#>>", "<>", "<=", ">=", "||", "::", "!~", "~*", "(", ")", "[", "]", ",", "+", "-", "*", "/", "%", "<", ">"];
+const SYMBOLS: [&str; 23] = [
+    "#>>", "<>", "<=", ">=", "<<", ">>", "||", "::", "!~", "~*", "(", ")", "[", "]", ",", ".", "+", "-", "*", "/", "%",
+    "<", ">",
+];
 
 fn lex(text: &str) -> Result<Vec<Token>, String> {
     let chars: Vec<char> = text.chars().collect();
@@ -217,7 +219,7 @@ impl Reader<'_> {
             },
             Token::Symbol(s) => match *s {
                 "=" | "<>" | "<" | "<=" | ">" | ">=" => Some(((*s).to_owned(), 4)),
-                "||" | "~" | "~*" | "!~" | "#>>" | "&" | "|" | "#" | "^" => Some(((*s).to_owned(), 5)),
+                "||" | "~" | "~*" | "!~" | "#>>" | "&" | "|" | "#" | "^" | "<<" | ">>" => Some(((*s).to_owned(), 5)),
                 "+" | "-" => Some(((*s).to_owned(), 6)),
                 "*" | "/" | "%" => Some(((*s).to_owned(), 7)),
                 _ => None,
@@ -376,6 +378,12 @@ impl Reader<'_> {
                 let index = self.item()?;
                 self.want("]")?;
                 node = self.add(Node::Subscript { x: node, index });
+            } else if self.eat(".") {
+                let Some(Token::Word(field)) = self.tokens.get(self.at).cloned() else {
+                    return Err("a field's name is missing after `.`".into());
+                };
+                self.at += 1;
+                node = self.add(Node::Postfix { op: format!(".{field}"), x: node });
             } else if self.peek_word() == Some("within")
                 || self.peek_word() == Some("over")
                 || self.peek_word() == Some("filter")

@@ -24,7 +24,7 @@ lowerings! {
     Nth "nth", Percentile "percentile", PercentileWithin "percentile_within", Quartile "quartile",
     SumProduct "sum_product",
     NumberValue "number_value", DateValue "date_value", Search "search", TextJoin "text_join", Regex "regex",
-    Text "text",
+    Text "text", Xor "xor", Choose "choose", Gcd "gcd", Lcm "lcm", YearFrac "year_frac",
 }
 
 impl Lowering {

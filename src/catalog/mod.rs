@@ -41,6 +41,8 @@ pub enum ParamType {
     Temporal,
     /// An integer literal from the first to the second.
     Literal(i64, i64),
+    /// A literal number above 0, with or without a point.
+    Positive,
     /// Anything.
     Any,
     /// Anything that unifies with the other arguments of this kind.
@@ -53,7 +55,7 @@ impl ParamType {
     pub fn name(self) -> &'static str {
         match self {
             Self::Is(ty) => ty.name(),
-            Self::Number => "number",
+            Self::Number | Self::Positive => "number",
             Self::Temporal => "date",
             Self::Literal(..) => "integer",
             Self::Any | Self::Same => "any",

@@ -177,17 +177,24 @@ impl Lower<'_> {
                 false => self.null(Type::Unknown, span),
             };
         }
-        if self.unify(&mut cases, What::Values("SWITCH"), true).is_none() {
+        let node = self.switch(&mut cases, &mut branches, span, "SWITCH");
+        [values, cases, branches].into_iter().for_each(|list| self.give_back(list));
+        node
+    }
+
+    /// A value, what it is compared with, and a branch for each and perhaps one more.
+    pub(super) fn switch(&mut self, cases: &mut [IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
+        if self.unify(cases, What::Values(shown), true).is_none() {
             return self.error(span);
         }
-        let Some(ty) = self.unify(&mut branches, What::Branches("SWITCH"), false) else {
+        let Some(ty) = self.unify(branches, What::Branches(shown), false) else {
             return self.error(span);
         };
-        if cases.iter().chain(&branches).any(|v| self.is_error(*v)) {
+        if cases.iter().chain(branches.iter()).any(|v| self.is_error(*v)) {
             return self.error(span);
         }
         let ty = if ty == Type::Point { Type::Float } else { ty };
-        self.points_as(&branches, ty);
+        self.points_as(branches, ty);
         let has_else = branches.len() >= cases.len();
         let nullable = !has_else || branches.iter().any(|b| self.program.meta(*b).nullable);
         let subject = cases[0];
@@ -198,7 +205,6 @@ impl Lower<'_> {
             }
             self.program.extend_args(&mut all, *branch);
         }
-        [values, cases, branches].into_iter().for_each(|list| self.give_back(list));
         let Some(meta) = self.joined(all, span, ty, nullable) else { return self.error(span) };
         let arms = Slice { first: all.first + 1, count: all.count - 1 };
         self.program.add(Ir::Switch { subject, arms }, meta)

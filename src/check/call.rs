@@ -257,7 +257,7 @@ impl Lower<'_> {
             if let Some(param) = Self::param(overload, index) {
                 let name = match param.ty {
                     ParamType::Is(ty) if ty.is_number() => "a number",
-                    ParamType::Number | ParamType::Literal(..) => "a number",
+                    ParamType::Number | ParamType::Literal(..) | ParamType::Positive => "a number",
                     ParamType::Is(ty) => ty.described(),
                     ParamType::Temporal => "a date",
                     ParamType::Any | ParamType::Same => continue,

@@ -33,6 +33,16 @@ impl Lower<'_> {
         }
     }
 
+    /// Whether it is a literal number above 0.
+    pub(super) fn is_positive(&self, id: IrId) -> bool {
+        match self.program.node(id) {
+            Ir::Number(slice) if self.program.meta(id).ty.is_number() => {
+                self.program.text(slice).parse::<f64>().is_ok_and(|n| n > 0.0)
+            }
+            _ => false,
+        }
+    }
+
     /// The node as a condition: a number is `<> 0`.
     pub(super) fn condition(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);

@@ -29,7 +29,7 @@ impl Infer<'_> {
                 | Lowering::CountIf
                 | Lowering::CountIfs,
             ) => self.conditional(function, args),
-            Some(Lowering::And | Lowering::Or | Lowering::Not) => {
+            Some(Lowering::And | Lowering::Or | Lowering::Xor | Lowering::Not) => {
                 args.iter().for_each(|a| self.condition(*a));
                 Term::Type(Type::Boolean)
             }
@@ -153,7 +153,7 @@ impl Infer<'_> {
                 let term = match param.ty {
                     ParamType::Is(ty) if ty.is_number() => Term::Type(Type::Number),
                     ParamType::Is(ty) => Term::Type(ty),
-                    ParamType::Number | ParamType::Literal(..) => Term::Type(Type::Number),
+                    ParamType::Number | ParamType::Literal(..) | ParamType::Positive => Term::Type(Type::Number),
                     ParamType::Temporal => Term::Temporal,
                     ParamType::Any => Term::Any,
                     ParamType::Same => {

@@ -10,6 +10,7 @@ mod column_uses;
 mod convert;
 mod criteria;
 mod dates;
+mod folds;
 mod infer;
 mod infer_calls;
 mod levels;

@@ -271,6 +271,7 @@ impl Lower<'_> {
             ParamType::Literal(low, high) => {
                 self.literal_integer(arg).filter(|n| (low..=high).contains(n)).map(|_| EXACT)
             }
+            ParamType::Positive => self.is_positive(arg).then_some(EXACT),
             ParamType::Number if ty.is_number() || ty == Unknown => Some(EXACT),
             ParamType::Temporal => match ty {
                 Date | Timestamp | Unknown => Some(EXACT),
@@ -313,6 +314,10 @@ impl Lower<'_> {
                     }
                 }
                 ParamType::Same => same += 1,
+                // It stands bare, since the value beside it decides.
+                ParamType::Positive if self.program.meta(*arg).ty == Type::Float => {
+                    self.program.meta_mut(*arg).ty = Type::Point;
+                }
                 _ => {}
             }
             if self.is_error(*arg) {

@@ -4,75 +4,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
 /// Functions of the language whose SQL is not built yet.
-const LATER: &[&str] = &[
-    "ACOS",
-    "AI_CLASSIFY",
-    "AI_COMPLETE",
-    "AI_EXTRACT",
-    "AI_SENTIMENT",
-    "AI_SUMMARIZE",
-    "ASIN",
-    "ATAN",
-    "ATAN2",
-    "BITAND",
-    "BITLSHIFT",
-    "BITOR",
-    "BITRSHIFT",
-    "BITXOR",
-    "CEILING",
-    "CHOOSE",
-    "COS",
-    "COT",
-    "DAYS",
-    "DEGREES",
-    "EDATE",
-    "EVEN",
-    "EXP",
-    "FACT",
-    "FLOOR",
-    "GCD",
-    "HOUR",
-    "INDEX",
-    "ISERROR",
-    "ISEVEN",
-    "ISNA",
-    "ISODD",
-    "ISOWEEKNUM",
-    "LCM",
-    "LN",
-    "LOG",
-    "LOG10",
-    "MATCH",
-    "MINUTE",
-    "MROUND",
-    "NETWORKDAYS",
-    "ODD",
-    "PI",
-    "PIVOT",
-    "PIVOTINDEX",
-    "PIVOTOFFSET",
-    "PIVOTROW",
-    "QUARTER",
-    "QUOTIENT",
-    "RADIANS",
-    "RAND",
-    "ROUNDDOWN",
-    "ROUNDUP",
-    "SECOND",
-    "SIGN",
-    "SIN",
-    "SQRTPI",
-    "TAN",
-    "TIME",
-    "TRUNC",
-    "VLOOKUP",
-    "WEEKDAY",
-    "WEEKNUM",
-    "WORKDAY",
-    "XLOOKUP",
-    "XOR",
-    "YEARFRAC",
-];
+const LATER: &[&str] = &["INDEX", "MATCH", "PIVOT", "PIVOTINDEX", "PIVOTOFFSET", "PIVOTROW", "VLOOKUP", "XLOOKUP"];
 
 /// Functions of SQL and other tools, with what to write.
 const OTHER_TOOLS: &[(&str, &str)] = &[
@@ -120,19 +52,11 @@ const OTHER_TOOLS: &[(&str, &str)] = &[
     ("ZEROIFNULL", "IFNA(x, 0)"),
 ];
 
-/// What says the same as a function that is not built yet.
-const MEANWHILE: &[(&str, &str)] = &[("DAYS", "end - start"), ("XOR", "a <> b")];
-
 pub(super) fn diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
     if LATER.binary_search(&name).is_ok() {
-        let meanwhile = MEANWHILE.iter().find(|(n, _)| *n == name);
-        let help = meanwhile.map_or_else(
-            || "`formulac functions` lists what can be used".to_owned(),
-            |(_, instead)| format!("write `{instead}`"),
-        );
         return Some(
             Diagnostic::new(Code::NotBuiltYet, span, format!("`{name}` is part of the language and not built yet"))
-                .with_help(help),
+                .with_help("`formulac functions` lists what can be used"),
         );
     }
     let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == name)?;

@@ -19,6 +19,10 @@ const DATEDIF_UNITS: [(&str, FunctionId); 6] = [
     ("YD", internal::DATEDIF_YD),
 ];
 
+/// What YEARFRAC counts by.
+const YEARFRAC_BASES: [FunctionId; 5] =
+    [internal::YEARFRAC_0, internal::YEARFRAC_1, internal::YEARFRAC_2, internal::YEARFRAC_3, internal::YEARFRAC_4];
+
 impl Lower<'_> {
     pub(super) fn special(&mut self, lowering: Lowering, function: &'static Function, call: Call, span: Span) -> IrId {
         let ast = self.ast;
@@ -31,6 +35,10 @@ impl Lower<'_> {
             Lowering::And => self.lower_logic(args, span, true),
             Lowering::Or => self.lower_logic(args, span, false),
             Lowering::Not => self.lower_not(args[0], span),
+            Lowering::Xor => self.lower_xor(args, span),
+            Lowering::Choose => self.lower_choose(args, span),
+            Lowering::Gcd => self.lower_divisors(internal::GCD_OF_TWO, args, span, function),
+            Lowering::Lcm => self.lower_divisors(internal::LCM_OF_TWO, args, span, function),
             Lowering::IsBlank => self.lower_is_blank(args[0], span),
             Lowering::Count => self.lower_count(args, span, function),
             Lowering::Distinct => self.lower_distinct(args[0], span),
@@ -43,6 +51,7 @@ impl Lower<'_> {
             Lowering::Rank | Lowering::OmniRank => self.lower_rank(args, function, span),
             Lowering::PercentRank => self.lower_percent_rank(args, function, span),
             Lowering::Datedif => self.lower_datedif(args, span),
+            Lowering::YearFrac => self.lower_year_frac(args, span),
             Lowering::Date => self.lower_date(args, span),
             Lowering::Nth | Lowering::Percentile | Lowering::PercentileWithin | Lowering::Quartile => {
                 self.lower_ordered(lowering, function, args, span)
@@ -216,6 +225,32 @@ impl Lower<'_> {
         let node = self.apply_checked(function, &values[..2], span, "DATEDIF");
         self.give_back(values);
         node
+    }
+
+    fn lower_year_frac(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let basis = match values.get(2) {
+            Some(basis) => self.literal_integer(*basis).and_then(|basis| usize::try_from(basis).ok()),
+            None => Some(0),
+        };
+        let Some(function) = basis.and_then(|basis| YEARFRAC_BASES.get(basis).copied()) else {
+            let at = self.program.meta(values[2]).span;
+            let text = self.source_text(at);
+            self.report(
+                Diagnostic::new(Code::UnknownUnit, at, format!("`YEARFRAC` does not count by `{text}`"))
+                    .with_help("write 0 for 30/360 as in the United States, 1 for the calendar, 2 for years of 360 days, 3 for years of 365, or 4 for 30/360 as in Europe"),
+            );
+            return self.error(span);
+        };
+        let (start, end) = (values[0], values[1]);
+        self.give_back(values);
+        // These two tell the earlier date from the later.
+        if [internal::YEARFRAC_0, internal::YEARFRAC_1].contains(&function) {
+            let [first, last] = [internal::EARLIER_OF, internal::LATER_OF]
+                .map(|pick| self.apply_checked(pick, &[start, end], span, "YEARFRAC"));
+            return self.apply_checked(function, &[start, end, first, last], span, "YEARFRAC");
+        }
+        self.apply_checked(function, &[start, end], span, "YEARFRAC")
     }
 
     fn lower_date(&mut self, args: &[ExprId], span: Span) -> IrId {

@@ -56,6 +56,8 @@ operators! {
     PathText "#>>" 5,
     BitAnd "&" 5,
     BitOr "|" 5,
+    ShiftLeft "<<" 5,
+    ShiftRight ">>" 5,
     Hash "#" 5,
     Caret "^" 5,
     Add "+" 6,

@@ -27,7 +27,7 @@ pub enum Part {
     Not(u16),
     /// `-a`.
     Negative(u16),
-    /// `a is null`.
+    /// `a is null`, and the field of a struct, `a.b`.
     Postfix { op: &'static str, x: u16 },
     /// `a [not] in (b, c)`.
     In { x: u16, negated: bool, args: &'static [u16] },
@@ -62,6 +62,10 @@ pub enum Mode {
     Call(u16),
     /// A text of letters, without its quotes: the unit of an interval.
     Word,
+    /// Of a literal number of digits, 1 with so many zeros.
+    Tens,
+    /// 1 divided by that, with a point.
+    Tenths,
 }
 
 /// A type in a cast.

@@ -284,6 +284,24 @@ impl Emitter<'_> {
                 }
                 _ => sql,
             },
+            Mode::Tens | Mode::Tenths => match self.program.node(arg) {
+                Ir::Number(digits) => {
+                    let digits = self.program.text(digits).trim_start_matches('-').parse().unwrap_or(0);
+                    let tenths = mode == Mode::Tenths && digits > 0;
+                    let zeros = |out: &mut String, count: u8| (0..count).for_each(|_| out.push('0'));
+                    self.work.tree.text(span, |out| {
+                        if tenths {
+                            out.push_str("0.");
+                            zeros(out, digits - 1);
+                        }
+                        out.push('1');
+                        if !tenths {
+                            zeros(out, digits);
+                        }
+                    })
+                }
+                _ => sql,
+            },
             Mode::Or(function) | Mode::Call(function) => self.convert(FunctionId(function), arg, meta, span),
         }
     }
@@ -330,6 +348,7 @@ impl Emitter<'_> {
             ParamType::Literal(low, high) => literal.is_some_and(|n| (low..=high).contains(&n)),
             ParamType::Is(ty) => ty == meta.ty || (meta.ty == Type::Point && ty == Type::Float),
             ParamType::Number => meta.ty.is_number(),
+            ParamType::Positive => false,
             ParamType::Temporal => meta.ty.is_temporal(),
             ParamType::Any | ParamType::Same => true,
         };

@@ -215,7 +215,9 @@ fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
         }
         Sql::Postfix { op, x } => {
             sink.node(x, bracketed(0));
-            sink.word(" ");
+            if !op.starts_with('.') {
+                sink.word(" ");
+            }
             sink.word(op);
         }
         Sql::In { x, negated, args } => {

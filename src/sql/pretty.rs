@@ -114,7 +114,8 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
             stack.push(at(x, first, indent, after));
         }
         Sql::Postfix { op, x } => {
-            stack.extend([Step::Str(op), Step::Str(" "), at(x, first, indent, op.len() + 1 + after)]);
+            let blank = if op.starts_with('.') { "" } else { " " };
+            stack.extend([Step::Str(op), Step::Str(blank), at(x, first, indent, op.len() + blank.len() + after)]);
         }
         Sql::In { x, negated, args } => {
             stack.extend([Step::Str(")"), Step::Line(indent)]);

@@ -264,6 +264,9 @@ impl Tree {
             }
             Sql::Not(x) => (operand(0, x, Side::Of(NOT)).saturating_add(4), NOT),
             Sql::Negative(x) => (operand(0, x, Side::Of(ATOM)).saturating_add(1), NEGATIVE),
+            Sql::Postfix { op, x } if op.starts_with('.') => {
+                (operand(0, x, Side::Of(ATOM)).saturating_add(op.len() as u32), ATOM)
+            }
             Sql::Postfix { op, x } => (operand(0, x, Side::Of(OTHER)).saturating_add(op.len() as u32 + 1), COMPARE),
             Sql::In { x, negated, args } => {
                 let words = if negated { 10 } else { 6 };

@@ -37,6 +37,13 @@ fn matrix(files: &[CaseFile]) -> String {
     for function in &functions {
         let file = files.iter().find(|f| f.function == function.name);
         rows.insert((function.category, function.name), Dialect::all().map(|d| cell(function, file, d)).collect());
+        // Another name that has cases of its own.
+        for file in files.iter().filter(|f| function.aliases.contains(&f.function.as_str())) {
+            rows.insert(
+                (function.category, &file.function),
+                Dialect::all().map(|d| cell(function, Some(file), d)).collect(),
+            );
+        }
     }
     for file in files.iter().filter(|f| catalog::lookup(&f.function).is_none()) {
         let cells = Dialect::all().map(|d| shown(facts(&file.cases), d, true)).collect();

@@ -1,0 +1,81 @@
+//! Functions of any number of arguments that come down to one of two: XOR, CHOOSE, GCD, LCM.
+
+use super::lower::Lower;
+use crate::ast::ExprId;
+use crate::catalog::{Function, FunctionId, internal};
+use crate::ir::{Ir, IrId};
+use crate::span::Span;
+use crate::types::Type;
+
+impl Lower<'_> {
+    /// An odd number of conditions is true when each differs from whether that held for those before it.
+    pub(super) fn lower_xor(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(mut conditions) = self.values(args) else { return self.error(span) };
+        for condition in &mut conditions {
+            *condition = self.condition(*condition);
+        }
+        let node = self.fold_pairs(internal::NOT_EQUAL, &conditions, span, "XOR");
+        self.give_back(conditions);
+        node
+    }
+
+    /// The greatest divisor of three is that of the third and the greatest of the first two; so with multiples.
+    pub(super) fn lower_divisors(
+        &mut self,
+        pair: FunctionId,
+        args: &[ExprId],
+        span: Span,
+        function: &'static Function,
+    ) -> IrId {
+        let Some(mut values) = self.values(args) else { return self.error(span) };
+        for value in &mut values {
+            *value = self.apply_checked(internal::NOT_NEGATIVE, &[*value], span, function.name);
+        }
+        let node = self.fold_pairs(pair, &values, span, function.name);
+        self.give_back(values);
+        node
+    }
+
+    fn fold_pairs(&mut self, pair: FunctionId, values: &[IrId], span: Span, shown: &str) -> IrId {
+        let mut values = values.iter().copied();
+        let first = values.next();
+        let folded =
+            first.map(|first| values.fold(first, |left, right| self.apply_checked(pair, &[left, right], span, shown)));
+        folded.unwrap_or_else(|| self.error(span))
+    }
+
+    /// `CHOOSE(n, a, b)` is `SWITCH(n, 1, a, 2, b)`; a literal `n` picks at once.
+    pub(super) fn lower_choose(&mut self, args: &[ExprId], span: Span) -> IrId {
+        let Some(values) = self.values(args) else { return self.error(span) };
+        let Some((index, choices)) = values.split_first() else { return self.error(span) };
+        if let Some(index) = self.literal_integer(*index) {
+            let chosen = usize::try_from(index).ok().and_then(|index| choices.get(index.checked_sub(1)?));
+            self.program.folded = true;
+            return chosen.copied().unwrap_or_else(|| self.null(Type::Unknown, span));
+        }
+        let index = self.whole_number(*index, span);
+        if self.is_null(index) || self.is_error(index) {
+            return if self.is_error(index) { index } else { self.null(Type::Unknown, span) };
+        }
+        let mut cases = self.list();
+        cases.push(index);
+        for place in 1..=choices.len() {
+            let place = self.integer(&place.to_string(), span);
+            cases.push(place);
+        }
+        let mut branches = self.list();
+        branches.extend_from_slice(choices);
+        let node = self.switch(&mut cases, &mut branches, span, "CHOOSE");
+        [values, cases, branches].into_iter().for_each(|list| self.give_back(list));
+        node
+    }
+
+    /// A number with its fraction cut off.
+    fn whole_number(&mut self, id: IrId, span: Span) -> IrId {
+        match self.program.meta(id).ty {
+            Type::Integer | Type::Unknown => id,
+            _ if matches!(self.program.node(id), Ir::Error | Ir::Null) => id,
+            _ => self.apply_checked(internal::CUT_OFF, &[id], span, "CHOOSE"),
+        }
+    }
+}
