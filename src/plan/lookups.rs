@@ -224,8 +224,10 @@ impl Planner<'_> {
         let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
             let key_column = self.column_of(key, stage).map(|(name, _)| name).unwrap_or_default();
             let of = |o: &Output| {
-                let quoted = self.emitter.cased.contains(&o.name);
-                (o.name.clone(), quoted, program.meta(o.root).nullable, o.name.eq_ignore_ascii_case(&key_column))
+                let own = || (o.name.clone(), self.emitter.cased.contains(&o.name));
+                let (name, quoted) = self.column_of(o.root, stage).unwrap_or_else(own);
+                let is_key = name.eq_ignore_ascii_case(&key_column);
+                (name, quoted, program.meta(o.root).nullable, is_key)
             };
             self.outputs.iter().filter(|o| o.key).map(of).collect()
         } else {

@@ -46,6 +46,7 @@ impl Planner<'_> {
             }
         }
         self.emit(&roots, stage);
+        let partition = self.distinct(partition.into_iter());
         let own_partition: Vec<SqlId> = own_partition.iter().map(|id| self.partition_key(*id, stage)).collect();
         let partition: Vec<SqlId> = partition.iter().map(|id| self.partition_key(*id, stage)).collect();
         let mut keys: Vec<SqlId> = Vec::new();

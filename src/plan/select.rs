@@ -62,7 +62,9 @@ impl Planner<'_> {
             let mut seen = rustc_hash::FxHashSet::default();
             for output in &self.outputs {
                 let here = output.key || self.stages.of(output.root) == stage;
-                if here && seen.insert(self.cuts.chosen(output.root)) {
+                // Of two keys that mean the same the later selects read one.
+                let is = if output.key { self.meant(output.root) } else { self.cuts.chosen(output.root) };
+                if here && seen.insert(is) {
                     let name = self.columns.get(&self.meant(output.root)).map_or(&output.name, |(_, name)| name);
                     wanted.push((name.clone(), output.root));
                 }
@@ -278,7 +280,13 @@ impl Planner<'_> {
 
     /// What a grouped step groups by.
     fn group_keys(&self) -> Vec<IrId> {
-        self.outputs.iter().filter(|o| o.key).map(|o| o.root).collect()
+        self.distinct(self.outputs.iter().filter(|o| o.key).map(|o| o.root))
+    }
+
+    /// Without those that mean what an earlier one does.
+    pub(super) fn distinct(&self, ids: impl Iterator<Item = IrId>) -> Vec<IrId> {
+        let mut seen = rustc_hash::FxHashSet::default();
+        ids.filter(|id| seen.insert(self.meant(*id))).collect()
     }
 
     pub(super) fn written_node(&mut self, id: IrId, stage: u32) -> SqlId {
