@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use formulac::{Dialect, Level};
 use formulac::catalog::{self, Function};
+use formulac::{Dialect, Level};
 use serde_json::Value as Json;
 
 use crate::calls::written;
