@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use formulac::Dialect;
 use formulac::catalog::{self, Function};
+use formulac::{Dialect, Level};
 use serde_json::Value as Json;
 
 use crate::calls::written;
@@ -85,13 +85,14 @@ fn matrix(files: &[CaseFile]) -> String {
 /// The cell of a function of the catalogue.
 pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Dialect) -> Cell {
     let takes_arguments = function.arity().1 != Some(0);
-    if let Some(file) = file {
-        return shown(facts(&file.cases), dialect, takes_arguments);
+    let mut cases = file.map(|file| facts(&file.cases)).unwrap_or_default();
+    // What no expression computes, at least not in every dialect, has spec cases of its name too.
+    let topics = if function.level == Level::Window { spec_cases::read_all() } else { Vec::new() };
+    for (_, _, more) in topics.iter().filter(|(_, topic, _)| topic == function.name) {
+        cases.extend(spec_facts(more));
     }
-    // What no expression computes has the spec cases of its name.
-    let topics = spec_cases::read_all();
-    if let Some((_, _, cases)) = topics.iter().find(|(_, topic, _)| topic == function.name) {
-        return shown(spec_facts(cases), dialect, takes_arguments);
+    if !cases.is_empty() {
+        return shown(cases, dialect, takes_arguments);
     }
     let forms = written(function);
     let compiles = forms.iter().any(|(_, each)| each.iter().any(|(d, result)| *d == dialect && result.is_ok()));
