@@ -31,7 +31,10 @@ fn literals(dialect: Dialect, sql: &str) -> Vec<String> {
     let parser_dialect = parser_of(dialect);
     let tokens = Tokenizer::new(&*parser_dialect, sql).tokenize().unwrap_or_default();
     let text = |token: Token| match token {
-        Token::SingleQuotedString(t) | Token::EscapedStringLiteral(t) | Token::DoubleQuotedString(t) => Some(t),
+        Token::SingleQuotedString(t)
+        | Token::SingleQuotedRawStringLiteral(t)
+        | Token::EscapedStringLiteral(t)
+        | Token::DoubleQuotedString(t) => Some(t),
         _ => None,
     };
     tokens.into_iter().filter_map(text).collect()
