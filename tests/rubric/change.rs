@@ -153,7 +153,7 @@ fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -
         }
         for (these, others) in [(&new, &old), (&old, &new)] {
             let known: HashSet<&String> = others.iter().collect();
-            for item in these.iter().filter(|item| !known.contains(item) && !(frame && is_frame(item))) {
+            for item in these.iter().filter(|item| !(known.contains(item) || frame && is_frame(item))) {
                 let mentions = changed.iter().any(|d| item.contains(&format!("name{d}x")));
                 // The row that is looked for is called by when it is.
                 let looks_up = periods && (item.contains("join ") || item.contains("month"));
