@@ -36,6 +36,7 @@ mod texts;
 mod timeframe;
 mod today;
 mod unknown;
+mod wildcards;
 mod windows;
 
 pub(crate) use dates::is_iso_date;

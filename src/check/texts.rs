@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::lower::Lower;
 use super::regex::{self, Pattern};
+use super::wildcards::{wildcards, without_tildes};
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
@@ -58,7 +59,7 @@ impl Lower<'_> {
     pub(super) fn lower_search(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(mut values) = self.values(args) else { return self.error(span) };
         let needle = values[0];
-        let wild = self.literal_text(needle).and_then(|text| regex::wildcards(text.trim_end_matches('*')));
+        let wild = self.literal_text(needle).and_then(|text| wildcards(text.trim_end_matches('*')));
         let ends_wild = self.literal_text(needle).is_some_and(|text| text.ends_with('*') && !text.ends_with("~*"));
         let node = if let Some(pattern) = wild {
             let at = self.program.meta(needle).span;
@@ -71,7 +72,7 @@ impl Lower<'_> {
                 Ir::Text(slice) => {
                     let text = self.program.text(slice);
                     let text = if ends_wild { text.trim_end_matches('*') } else { text };
-                    let plain = regex::without_tildes(text);
+                    let plain = without_tildes(text);
                     let slice = self.program.add_text(&plain);
                     let constant = Self::constant(Type::Text, self.program.meta(needle).span);
                     self.lowered_text(slice, constant)
