@@ -177,6 +177,31 @@ impl Function {
         (self.least, self.most)
     }
 
+    /// Where its value is computed, in words.
+    #[must_use]
+    pub fn level_in_words(&self) -> &'static str {
+        match self.level {
+            Level::Aggregate => "one value per group",
+            Level::Window => "one value per row, looking at other rows",
+            Level::Row => "one value per row",
+            Level::Const => "the same value for all rows",
+        }
+    }
+
+    /// When it is NULL, in words.
+    #[must_use]
+    pub fn nulls_in_words(&self) -> &'static str {
+        let aggregates = self.level == Level::Aggregate;
+        match self.nulls {
+            Nulls::Any if aggregates && self.empty.is_none() => "NULLs are skipped; of nothing it is NULL",
+            Nulls::Any if aggregates => "NULLs are skipped",
+            Nulls::Any => "NULL when an argument is",
+            Nulls::Always => "may be NULL",
+            Nulls::Never => "never NULL",
+            Nulls::All => "NULL when all arguments are",
+        }
+    }
+
     /// `ROUND(value, [digits])`.
     #[must_use]
     pub fn signature(&self) -> String {

@@ -5,6 +5,7 @@
 
 use super::case;
 use super::lower::Lower;
+use super::wildcards::{Character, characters};
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
@@ -63,23 +64,20 @@ pub(super) fn value_type(text: &str) -> Option<Type> {
 fn pattern(text: &str) -> (Option<String>, String, bool) {
     let (mut like, mut plain) = (String::new(), String::new());
     let (mut wild, mut escaped) = (false, false);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let literal = match c {
-            '*' | '?' => {
-                wild = true;
-                like.push(if c == '*' { '%' } else { '_' });
-                continue;
+    for character in characters(text) {
+        wild |= !matches!(character, Character::Plain(_));
+        match character {
+            Character::Any => like.push('%'),
+            Character::One => like.push('_'),
+            Character::Plain(c) => {
+                plain.push(c);
+                if matches!(c, '%' | '_' | '\\') {
+                    like.push('\\');
+                    escaped = true;
+                }
+                like.push(c);
             }
-            '~' if matches!(chars.peek(), Some('*' | '?' | '~')) => chars.next().unwrap_or('~'),
-            c => c,
-        };
-        plain.push(literal);
-        if matches!(literal, '%' | '_' | '\\') {
-            like.push('\\');
-            escaped = true;
         }
-        like.push(literal);
     }
     (wild.then_some(like), plain, escaped)
 }

@@ -10,6 +10,9 @@ const MOST_REPEATS: u32 = 255;
 /// The longest pattern, in characters.
 const MOST_CHARACTERS: usize = 1000;
 
+/// What is no plain character outside of a class.
+pub(super) const SPECIAL: &str = "\\.+*?()|[]{}^$";
+
 /// A pattern in the spellings of the engines.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Pattern {
@@ -189,19 +192,25 @@ impl Reader<'_> {
     }
 
     fn literal(&mut self, at: usize, c: char) -> Result<(), Refused> {
+        self.character(at, c, SPECIAL)?;
+        self.put(Some(c));
+        Ok(())
+    }
+
+    /// A character that stands for itself, also where it is one of those that are special here.
+    fn character(&mut self, at: usize, c: char, special: &str) -> Result<(), Refused> {
         match c {
             '\n' => self.write("\\n"),
             '\r' => self.write("\\r"),
             '\t' => self.write("\\t"),
             c if c.is_control() => return refused(at..self.at, "control characters cannot be part of it"),
             c => {
-                if "\\.+*?()|[]{}^$".contains(c) {
+                if special.contains(c) {
                     self.write("\\");
                 }
                 self.write(c.encode_utf8(&mut [0; 4]));
             }
         }
-        self.put(Some(c));
         Ok(())
     }
 
@@ -443,19 +452,7 @@ impl Reader<'_> {
 
     /// A character of a class.
     fn member(&mut self, at: usize, c: char) -> Result<(), Refused> {
-        match c {
-            '\n' => self.write("\\n"),
-            '\r' => self.write("\\r"),
-            '\t' => self.write("\\t"),
-            c if c.is_control() => return refused(at..self.at, "control characters cannot be part of it"),
-            c => {
-                if "\\]^-[".contains(c) {
-                    self.write("\\");
-                }
-                self.write(c.encode_utf8(&mut [0; 4]));
-            }
-        }
-        Ok(())
+        self.character(at, c, "\\]^-[")
     }
 }
 

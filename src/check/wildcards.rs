@@ -1,27 +1,46 @@
 //! The wildcards of spreadsheets, `*` and `?`, which `~` makes plain characters.
 
-use super::regex::Pattern;
+use super::regex::{Pattern, SPECIAL};
+
+/// A character of a text with wildcards, and what it stands for.
+pub(super) enum Character {
+    /// `*`: any characters.
+    Any,
+    /// `?`: one character.
+    One,
+    /// Itself.
+    Plain(char),
+}
+
+pub(super) fn characters(text: &str) -> impl Iterator<Item = Character> {
+    let mut chars = text.chars().peekable();
+    std::iter::from_fn(move || {
+        Some(match chars.next()? {
+            '*' => Character::Any,
+            '?' => Character::One,
+            '~' => Character::Plain(chars.next_if(|c| matches!(c, '*' | '?' | '~')).unwrap_or('~')),
+            c => Character::Plain(c),
+        })
+    })
+}
 
 /// A text with `*`, `?` and `~` of spreadsheets as a pattern; none without wildcards that matter.
 pub(super) fn wildcards(text: &str) -> Option<Pattern> {
     let mut pattern = Pattern { re2: "(?is)".into(), are: "(?i)".into(), ignore_case: true, ..Pattern::default() };
     let mut body = String::new();
     let mut wild = false;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '*' => body.push_str(".*"),
-            '?' => body.push('.'),
-            _ => {
-                let c = if c == '~' { chars.next_if(|c| matches!(c, '*' | '?' | '~')).unwrap_or(c) } else { c };
-                if "\\.+*?()|[]{}^$".contains(c) {
+    for character in characters(text) {
+        wild |= !matches!(character, Character::Plain(_));
+        match character {
+            Character::Any => body.push_str(".*"),
+            Character::One => body.push('.'),
+            Character::Plain(c) => {
+                if SPECIAL.contains(c) {
                     body.push('\\');
                 }
                 body.push(c);
-                continue;
             }
         }
-        wild = true;
     }
     pattern.re2.push_str(&body);
     pattern.are.push_str(&body);
@@ -31,12 +50,12 @@ pub(super) fn wildcards(text: &str) -> Option<Pattern> {
 
 /// The same text without the signs that make `*` and `?` characters.
 pub(super) fn without_tildes(text: &str) -> String {
-    let mut out = String::new();
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        out.push(if c == '~' { chars.next_if(|c| matches!(c, '*' | '?' | '~')).unwrap_or(c) } else { c });
-    }
-    out
+    let plain = |character| match character {
+        Character::Any => '*',
+        Character::One => '?',
+        Character::Plain(c) => c,
+    };
+    characters(text).map(plain).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use formulac::catalog::{self, Function, Nulls, Param, ParamType};
+use formulac::catalog::{self, Function, Param, ParamType};
 use formulac::{Compiler, Context, Dialect, Level, Type};
 use serde_json::{Map, Value, json};
 
@@ -119,7 +119,8 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
         known(function).map(|(dialect, cell)| format!("{:<9}  {cell}", dialect.name())).collect(),
     );
     section("Not verified", function.unverified.map_or(Vec::new(), |reason| wrapped(reason, 78)));
-    let mut facts = vec![format!("{}, {}", function.category, level_name(function.level)), nulls(function).to_owned()];
+    let mut facts =
+        vec![format!("{}, {}", function.category, function.level_in_words()), function.nulls_in_words().to_owned()];
     if !function.aliases.is_empty() {
         facts.push(format!("also {}", function.aliases.join(", ")));
     }
@@ -149,7 +150,7 @@ fn object(function: &Function, dialect: Option<Dialect>) -> Value {
         "most_arguments": most,
         "arguments": args,
         "level": function.level.name(),
-        "nulls": nulls(function),
+        "nulls": function.nulls_in_words(),
         "volatile": function.volatile,
         "examples": function.examples,
         "notes": function.notes,
@@ -167,27 +168,6 @@ fn known(function: &Function) -> impl Iterator<Item = (Dialect, &'static str)> {
     let row = MATRIX.lines().find_map(|line| line.strip_prefix("| ")?.strip_prefix(function.name)?.strip_prefix(" |"));
     let cells = row.unwrap_or_default().split('|').map(str::trim).filter(|cell| !cell.is_empty());
     Dialect::all().zip(cells)
-}
-
-fn level_name(level: Level) -> &'static str {
-    match level {
-        Level::Aggregate => "one value per group",
-        Level::Window => "one value per row, looking at other rows",
-        Level::Row => "one value per row",
-        Level::Const => "the same value for all rows",
-    }
-}
-
-fn nulls(function: &Function) -> &'static str {
-    let aggregates = function.level == Level::Aggregate;
-    match function.nulls {
-        Nulls::Any if aggregates && function.empty.is_none() => "NULLs are skipped; of nothing it is NULL",
-        Nulls::Any if aggregates => "NULLs are skipped",
-        Nulls::Any => "NULL when an argument is",
-        Nulls::Always => "may be NULL",
-        Nulls::Never => "never NULL",
-        Nulls::All => "NULL when all arguments are",
-    }
 }
 
 /// A call that shows the function at work, and what it is to be compiled for: its parameters, else with

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use formulac::catalog::{self, Function, Nulls};
-use formulac::{Dialect, Level};
+use formulac::Dialect;
+use formulac::catalog::{self, Function};
 use serde_json::Value as Json;
 
 use crate::case::{Case, CaseFile, Expected, Source};
@@ -71,22 +71,7 @@ fn page(function: &'static Function, file: Option<&CaseFile>) -> String {
 }
 
 fn rules(function: &Function) -> String {
-    let level = match function.level {
-        Level::Aggregate => "one value per group",
-        Level::Window => "one value per row, looking at other rows",
-        Level::Row => "one value per row",
-        Level::Const => "the same value for all rows",
-    };
-    let aggregates = function.level == Level::Aggregate;
-    let nulls = match function.nulls {
-        Nulls::Any if aggregates && function.empty.is_none() => "NULLs are skipped; of nothing it is NULL",
-        Nulls::Any if aggregates => "NULLs are skipped",
-        Nulls::Any => "NULL when an argument is",
-        Nulls::Always => "may be NULL",
-        Nulls::Never => "never NULL",
-        Nulls::All => "NULL when all arguments are",
-    };
-    let mut lines = vec![level.to_owned(), nulls.to_owned()];
+    let mut lines = vec![function.level_in_words().to_owned(), function.nulls_in_words().to_owned()];
     lines.extend(function.empty.map(|value| format!("of nothing it is {value}")));
     lines.extend(function.volatile.then(|| "another value at each call".to_owned()));
     if !function.aliases.is_empty() {
