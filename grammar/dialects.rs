@@ -363,9 +363,10 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
                     let uses: Vec<u8> = (0..overload.signature.params.len()).map(|i| count(nodes, i as u8)).collect();
                     let _ = write!(
                         out,
-                        "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, most: {most}, alike: {alike}, subquery: {}, shape: {}, parts: &[",
+                        "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, most: {most}, alike: {alike}, subquery: {}, windowed: {}, shape: {}, parts: &[",
                         uses.iter().any(|u| *u > 1),
                         nodes.iter().any(|n| matches!(n, Node::Word(w) if w == "select")),
+                        nodes.iter().any(|n| matches!(n, Node::Over(_))),
                         shape(nodes, overload.signature.params.len()),
                     );
                     nodes.iter().for_each(|node| part(&mut out, node, functions));

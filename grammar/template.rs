@@ -25,6 +25,7 @@ pub enum Node {
     List(Vec<u16>),
     Bracket(Vec<u16>),
     Subscript { x: u16, index: u16 },
+    Over(u16),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -56,9 +57,9 @@ pub fn parse(text: &str, params: &[String]) -> Result<Vec<Node>, String> {
     Ok(reader.nodes)
 }
 
-const SYMBOLS: [&str; 23] = [
-    "#>>", "<>", "<=", ">=", "<<", ">>", "||", "::", "!~", "~*", "(", ")", "[", "]", ",", ".", "+", "-", "*", "/", "%",
-    "<", ">",
+const SYMBOLS: [&str; 24] = [
+    "#>>", "->", "<>", "<=", ">=", "<<", ">>", "||", "::", "!~", "~*", "(", ")", "[", "]", ",", ".", "+", "-", "*",
+    "/", "%", "<", ">",
 ];
 
 fn lex(text: &str) -> Result<Vec<Token>, String> {
@@ -384,6 +385,11 @@ impl Reader<'_> {
                 };
                 self.at += 1;
                 node = self.add(Node::Postfix { op: format!(".{field}"), x: node });
+            } else if self.peek_word() == Some("over")
+                && matches!(self.tokens.get(self.at + 1), Some(Token::Slot(slot)) if slot == "window")
+            {
+                self.at += 2;
+                node = self.add(Node::Over(node));
             } else if self.peek_word() == Some("within")
                 || self.peek_word() == Some("over")
                 || self.peek_word() == Some("filter")
@@ -399,6 +405,11 @@ impl Reader<'_> {
                 let inner = self.add(Node::List(items));
                 let inner = self.add(Node::Paren(inner));
                 node = self.add(Node::Spaced(vec![node, word, inner]));
+            } else if self.eat("->") {
+                // A lambda, `(a, b) -> f(a, b)`.
+                let arrow = self.add(Node::Word("->".into()));
+                let body = self.expr(0)?;
+                node = self.add(Node::Spaced(vec![node, arrow, body]));
             } else if self.peek_word() == Some("at") {
                 self.at += 1;
                 self.want_word("time")?;

@@ -25,6 +25,8 @@ lowerings! {
     SumProduct "sum_product",
     NumberValue "number_value", DateValue "date_value", Search "search", TextJoin "text_join", Regex "regex",
     Text "text", Xor "xor", Choose "choose", Gcd "gcd", Lcm "lcm", YearFrac "year_frac",
+    Vlookup "vlookup", Xlookup "xlookup", Index "index", Match "match",
+    Pivot "pivot", PivotIndex "pivot_index", PivotOffset "pivot_offset", PivotRow "pivot_row",
 }
 
 impl Lowering {
@@ -32,5 +34,18 @@ impl Lowering {
     #[allow(dead_code)]
     pub fn is_ordered(self) -> bool {
         matches!(self, Self::Nth | Self::Percentile | Self::PercentileWithin | Self::Quartile)
+    }
+
+    /// It finds a row by a key or by its number.
+    #[allow(dead_code)]
+    pub fn finds_rows(self) -> bool {
+        matches!(self, Self::Vlookup | Self::Xlookup | Self::Index | Self::Match)
+    }
+
+    /// It looks at rows for which something holds: the SUMIF family.
+    #[allow(dead_code)]
+    pub fn is_conditional(self) -> bool {
+        use Lowering::{AverageIf, AverageIfs, CountIf, CountIfs, MaxIfs, MinIfs, SumIf, SumIfs};
+        matches!(self, SumIf | CountIf | AverageIf | SumIfs | CountIfs | AverageIfs | MinIfs | MaxIfs)
     }
 }

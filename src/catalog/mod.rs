@@ -177,6 +177,15 @@ impl Function {
         (self.least, self.most)
     }
 
+    /// Whether so many arguments of an aggregate are values of one row.
+    pub(crate) fn goes_across(&self, count: usize) -> bool {
+        match self.lower {
+            // Behind the delimiter and what is left out.
+            Some(Lowering::TextJoin) => count > 3,
+            _ => count > 1 && self.across.is_some(),
+        }
+    }
+
     /// Where its value is computed, in words.
     #[must_use]
     pub fn level_in_words(&self) -> &'static str {

@@ -1,5 +1,6 @@
 //! Function calls: the number of arguments, the overload, the type and null rule of the result.
 
+use super::Context;
 use super::lower::Lower;
 use super::operands::Operands;
 use super::overload::Chosen;
@@ -27,6 +28,9 @@ impl Lower<'_> {
         let marks = function.lower == Some(Lowering::Distinct);
         if function.level == Level::Aggregate && !marks && ranges::takes_range(self.ast, self.names, call) {
             return self.range_call(id, call, span);
+        }
+        if function.level == Level::Aggregate && !marks && self.scope.context == Context::Worksheet {
+            return self.aggregate_of_cells(function, call, span);
         }
         if let Some(lowering) = function.lower {
             return self.special(lowering, function, call, span);
@@ -115,7 +119,7 @@ impl Lower<'_> {
             }
             self.alone(*arg);
         }
-        if self.late(Level::Aggregate, span) || !self.aggregates_allowed(span) {
+        if self.late(Level::Aggregate, span) {
             return self.error(span);
         }
         let operands = self.operands(args, span);

@@ -41,6 +41,8 @@ impl Resolver<'_> {
                 let mut open = scope.relations.iter().filter(|r| r.is_open());
                 Lookup::Column(match (open.next(), open.next()) {
                     (Some(relation), None) => self.open_column(Some(relation.name()), name.name),
+                    // A cell may be the same column.
+                    _ if scope.sheet.is_some() => self.open_column(None, name.name),
                     _ => {
                         self.columns.push(unknown_column(None, name.name, false));
                         self.columns.len() as u32 - 1

@@ -5,6 +5,7 @@ use super::operands::Operands;
 use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId};
+use crate::span::Span;
 use crate::types::Type;
 
 /// What values are brought to one type for, as messages say it.
@@ -250,7 +251,10 @@ impl Lower<'_> {
                         format!("write the number without quotes, `{written}`")
                     }
                     (Some(n), _) => format!("write the number as text, `\"{n}\"`, if the column holds text"),
-                    (None, _) => format!("make the number a text, `{number} & \"\"`"),
+                    (None, _) if text.starts_with('"') => format!("write a number in place of `{text}`"),
+                    (None, _) => {
+                        format!("make the number a text, `{number} & \"\"`, or the text a number, `VALUE({text})`")
+                    }
                 }
             }
             (Type::Boolean, _) | (_, Type::Boolean) => {
@@ -259,16 +263,37 @@ impl Lower<'_> {
             (x, _) | (_, x) if x.is_temporal() => "write a date as `DATE(2024, 1, 31)` or `\"2024-01-31\"`".to_owned(),
             _ => "make both the same type".to_owned(),
         };
-        self.report(
-            Diagnostic::new(
-                Code::TypeMismatch,
-                b.span,
-                format!("{what}: `{left}` is {}, `{right}` is {}", a.ty.described(), b.ty.described()),
-            )
-            .with_other(a.span, a.ty.described())
-            .with_label(b.ty.described())
-            .with_help(help),
-        );
+        let fix = self.requoted(first, second).or_else(|| self.requoted(second, first));
+        let diagnostic = Diagnostic::new(
+            Code::TypeMismatch,
+            b.span,
+            format!("{what}: `{left}` is {}, `{right}` is {}", a.ty.described(), b.ty.described()),
+        )
+        .with_other(a.span, a.ty.described())
+        .with_label(b.ty.described())
+        .with_help(help);
+        self.report(match fix {
+            Some((span, text)) => diagnostic.with_fix(span, text),
+            None => diagnostic,
+        });
+    }
+
+    /// A number in quotes beside a number without them, or a whole number without quotes beside a text: the literal as the
+    /// other is. What is only taken for a text may be none.
+    fn requoted(&self, literal: IrId, other: IrId) -> Option<(Span, String)> {
+        let (ty, span) = (self.program.meta(other).ty, self.program.meta(literal).span);
+        let assumed = matches!(self.program.node(other), Ir::Column(column)
+            if self.program.columns.get(column as usize).is_none_or(|c| c.assumed));
+        match self.program.node(literal) {
+            Ir::Text(text) if ty.is_number() => {
+                let number = self.program.text(text);
+                number.parse::<i64>().is_ok().then(|| (span, number.to_owned()))
+            }
+            Ir::Number(_) if ty == Type::Text && !assumed && !matches!(self.program.node(other), Ir::Text(_)) => {
+                self.literal_integer(literal).map(|number| (span, format!("\"{number}\"")))
+            }
+            _ => None,
+        }
     }
 
     /// Whether a function is this internal one.

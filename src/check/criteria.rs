@@ -4,12 +4,13 @@
 //! Omni's page (`SUMIF(range, range > 5, value)`). The condition becomes a CASE inside a plain aggregate.
 
 use super::case;
+use super::cells::Rows;
 use super::lower::Lower;
 use super::wildcards::{Character, characters};
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta, Over, Slice};
+use crate::ir::{Ir, IrId, Meta, Over, Place, Slice};
 use crate::parse::unquote;
 use crate::span::Span;
 use crate::types::{Level, Type};
@@ -38,7 +39,7 @@ fn criterion(text: &str) -> Criterion<'_> {
     Criterion { op: BinaryOp::Equal, value: text }
 }
 
-fn is_number(text: &str) -> bool {
+pub(super) fn is_number(text: &str) -> bool {
     let text = text.trim();
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok_and(f64::is_finite)
@@ -103,9 +104,11 @@ impl Lower<'_> {
         function: &'static Function,
         args: &[ExprId],
         lowered: &[IrId],
-        rows: Option<Over>,
+        rows: Option<Rows>,
         span: Span,
     ) -> IrId {
+        let mut by = self.list();
+        let mut of_rows = rows.is_some().then_some(&mut by);
         let boolean =
             |pass: &Self, index: usize| lowered.get(index).is_some_and(|a| pass.program.meta(*a).ty == Type::Boolean);
         let split = match lowering {
@@ -113,16 +116,19 @@ impl Lower<'_> {
                 let condition = self.condition(lowered[0]);
                 Some((None, self.list_of(condition)))
             }
-            Lowering::CountIf | Lowering::CountIfs => self.pairs(function, args, lowered, span).map(|c| (None, c)),
+            Lowering::CountIf | Lowering::CountIfs => {
+                self.pairs(function, args, lowered, &mut of_rows, span).map(|c| (None, c))
+            }
             Lowering::SumIf | Lowering::AverageIf if lowered.len() == 2 && boolean(self, 0) => {
                 Some((Some(lowered[1]), self.list_of(lowered[0])))
             }
             Lowering::SumIf | Lowering::AverageIf => {
                 let value = lowered.get(2).copied().unwrap_or(lowered[0]);
-                self.pairs(function, &args[..2], &lowered[..2], span).map(|c| (Some(value), c))
+                self.pairs(function, &args[..2], &lowered[..2], &mut of_rows, span).map(|c| (Some(value), c))
             }
-            _ => self.pairs(function, &args[1..], &lowered[1..], span).map(|c| (Some(lowered[0]), c)),
+            _ => self.pairs(function, &args[1..], &lowered[1..], &mut of_rows, span).map(|c| (Some(lowered[0]), c)),
         };
+        self.check_order(lowering, function, args, lowered, span);
         let Some((value, conditions)) = split else { return self.error(span) };
         if conditions.iter().any(|c| self.is_error(*c)) {
             return self.error(span);
@@ -146,16 +152,43 @@ impl Lower<'_> {
             );
             return self.error(span);
         }
-        let condition = self.all_or_any(&conditions, span, true);
+        let mut conditions = conditions;
+        conditions.extend(rows.and_then(|rows| rows.only));
+        // A row whose own value is empty has nothing in common with any.
+        let counts = matches!(lowering, Lowering::CountIf | Lowering::CountIfs);
+        if !counts || !conditions.is_empty() || by.len() > 1 {
+            let nullable = by.iter().copied().filter(|same| self.program.meta(*same).nullable);
+            let nullable: Vec<IrId> = nullable.collect();
+            conditions.extend(nullable.into_iter().map(|x| self.is_there(x, span)));
+        }
+        if let (Some(rows), false) = (rows, by.is_empty())
+            && !rows.over.holds_when_parted()
+        {
+            return self.looks_in_moving_range(function, span);
+        }
+        let same_rows: Vec<IrId> = by.iter().map(|same| self.text_without_case(*same, span)).collect();
+        // Rows that have the same value as this one may be all that is asked for.
+        let condition = (!conditions.is_empty()).then(|| self.all_or_any(&conditions, span, true));
         self.give_back(conditions);
+        let rows = rows.map(|rows| rows.over);
         let aggregate: FunctionId = match lowering {
             Lowering::SumIf | Lowering::SumIfs => internal::SUM,
             Lowering::AverageIf | Lowering::AverageIfs => internal::AVERAGE,
             Lowering::MinIfs => internal::MIN,
             Lowering::MaxIfs => internal::MAX,
             _ => match rows {
-                Some(over) => return self.window_aggregate(internal::COUNT_IF, &[condition], over, function, span),
-                None => return self.aggregate(internal::COUNT_IF, &[condition], false, span),
+                Some(over) => {
+                    let (id, x) = match (condition, by.first()) {
+                        (Some(condition), _) => (internal::COUNT_IF, condition),
+                        (None, Some(x)) => (internal::COUNTA, *x),
+                        (None, None) => return self.error(span),
+                    };
+                    return self.parted_aggregate(id, &[x], over, &same_rows, function, span);
+                }
+                None => {
+                    let Some(condition) = condition else { return self.error(span) };
+                    return self.aggregate(internal::COUNT_IF, &[condition], false, span);
+                }
             },
         };
         let Some(value) = value else { return self.error(span) };
@@ -180,6 +213,10 @@ impl Lower<'_> {
             return self.error(span);
         }
         self.alone(value);
+        let Some(condition) = condition else {
+            let Some(over) = rows else { return self.error(span) };
+            return self.parted_aggregate(aggregate, &[value], over, &same_rows, function, span);
+        };
         let ty = self.program.meta(value).ty;
         let arms = self.program.add_args(&[condition, value]);
         let Some(case) = self.joined(arms, span, ty, true) else { return self.error(span) };
@@ -200,7 +237,54 @@ impl Lower<'_> {
             }
             (false, false) => self.program.add(Ir::Case(arms), case),
         };
-        self.window_aggregate(aggregate, &[case], over, function, span)
+        self.parted_aggregate(aggregate, &[case], over, &same_rows, function, span)
+    }
+
+    /// Rows with this row's value stand beside each other in a partition, where a distance is another than in the sheet.
+    #[cold]
+    fn looks_in_moving_range(&mut self, function: &Function, span: Span) -> IrId {
+        let message = format!("`{}` looks for this row's value in some rows around it", function.name);
+        let help = "look in the whole column, `B:B`, or in the rows up to this one, `B$1:B1`";
+        self.report(Diagnostic::new(Code::BadCriterion, span, message).with_help(help));
+        self.error(span)
+    }
+
+    fn is_there(&mut self, x: IrId, span: Span) -> IrId {
+        let meta = Meta { ty: Type::Boolean, nullable: false, span, ..self.program.meta(x) };
+        self.program.add(Ir::IsNull { x, negated: true }, meta)
+    }
+
+    /// What texts that differ by case only have in common; another value is itself.
+    fn text_without_case(&mut self, value: IrId, span: Span) -> IrId {
+        if self.program.meta(value).ty == Type::Text { self.apply(internal::LOWER, &[value], span) } else { value }
+    }
+
+    /// Whether a value is the same in all rows of the sheet.
+    fn is_of_all_rows(&self, value: IrId) -> bool {
+        let mut open = vec![value];
+        while let Some(id) = open.pop() {
+            match self.program.node(id) {
+                Ir::Column(_) | Ir::Lookup { .. } => return false,
+                Ir::Apply { .. } if self.program.meta(id).volatile => return false,
+                Ir::Definition(used) => open.push(self.program.definitions[used as usize].root),
+                Ir::Window { call, over } => {
+                    let function = match self.program.node(call) {
+                        Ir::Apply { overload, .. } => crate::catalog::owner(overload),
+                        _ => return false,
+                    };
+                    let whole = match self.program.over(over) {
+                        Over::Partition => self.program.parted_by(over).is_empty(),
+                        Over::Rows { from: Place::First, to: Place::Last } => true,
+                        _ => function == internal::FIRST_VALUE,
+                    };
+                    if !whole {
+                        return false;
+                    }
+                }
+                _ => open.extend(self.program.operands(id)),
+            }
+        }
+        true
     }
 
     /// Pairs of a column and its criterion.
@@ -209,6 +293,7 @@ impl Lower<'_> {
         function: &'static Function,
         exprs: &[ExprId],
         lowered: &[IrId],
+        same_as_row: &mut Option<&mut Vec<IrId>>,
         span: Span,
     ) -> Option<Vec<IrId>> {
         if !lowered.len().is_multiple_of(2) {
@@ -225,10 +310,44 @@ impl Lower<'_> {
         }
         let mut conditions = self.list();
         for (pair, exprs) in lowered.chunks(2).zip(exprs.chunks(2)) {
+            if let Some(same) = same_as_row
+                && let Some(parts) = self.criterion_of_row(pair[0], pair[1], exprs[1])
+            {
+                if parts {
+                    same.push(pair[0]);
+                } else {
+                    conditions.push(self.error(span));
+                }
+                continue;
+            }
             let condition = self.criterion(pair[0], pair[1], exprs[1]);
             conditions.push(condition);
         }
         Some(conditions)
+    }
+
+    /// Over the rows of a range a criterion that is this row's value stands for the rows that have the same. None where
+    /// the criterion is another; false where it cannot be, which is reported.
+    fn criterion_of_row(&mut self, range: IrId, value: IrId, expr: ExprId) -> Option<bool> {
+        let meta = self.program.meta(value);
+        let fixed = |pass: &Self, id: IrId| pass.program.meta(id).level == Level::Const || pass.is_of_all_rows(id);
+        if self.same_value(range, value) {
+            return Some(true);
+        }
+        let is_condition = meta.ty == Type::Boolean && !matches!(self.program.node(value), Ir::Column(_));
+        if is_condition || self.is_error(value) || fixed(self, value) {
+            return None;
+        }
+        if let Expr::Binary { op: BinaryOp::Concat, right, .. } = self.ast.expr(expr)
+            && fixed(self, self.lowered(right))
+        {
+            return None;
+        }
+        let column = self.source_text(self.program.meta(range).span);
+        let help =
+            format!("take the value of the same row, as in `{column}`, or join what is looked for in a step before");
+        self.bad_criterion(meta.span, "each row would look for another value", &help);
+        Some(false)
     }
 
     fn criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> IrId {
@@ -377,7 +496,7 @@ impl Lower<'_> {
     }
 
     /// NULL or empty text; a number or date cannot be empty text.
-    fn blank(&mut self, range: IrId, not: bool, span: Span) -> IrId {
+    pub(super) fn blank(&mut self, range: IrId, not: bool, span: Span) -> IrId {
         let meta = self.program.meta(range);
         let boolean = crate::ir::Meta { ty: Type::Boolean, nullable: false, span, ..meta };
         if !matches!(meta.ty, Type::Text | Type::Unknown) {
@@ -397,6 +516,11 @@ impl Lower<'_> {
         let slice = if ascii { self.program.add_lowercase(slice) } else { slice };
         let text = self.program.add(Ir::Text(slice), constant);
         if ascii { text } else { self.apply(internal::LOWER, &[text], constant.span) }
+    }
+
+    /// Whether a text has the pattern that a text with wildcards is, whatever the case.
+    pub(super) fn matches_text(&mut self, of: IrId, pattern: Slice, span: Span) -> IrId {
+        self.match_text(of, BinaryOp::Equal, pattern, span)
     }
 
     /// Texts without regard to case, with wildcards where the text has them.

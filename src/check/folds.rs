@@ -71,7 +71,7 @@ impl Lower<'_> {
     }
 
     /// A number with its fraction cut off.
-    fn whole_number(&mut self, id: IrId, span: Span) -> IrId {
+    pub(super) fn whole_number(&mut self, id: IrId, span: Span) -> IrId {
         match self.program.meta(id).ty {
             Type::Integer | Type::Unknown => id,
             _ if matches!(self.program.node(id), Ir::Error | Ir::Null) => id,

@@ -3,13 +3,16 @@
 //! One forward pass gives every node a term, a type or a variable, and ties variables to what their uses ask.
 //! A sum or difference of two unknowns waits until the end; a condition is weak evidence, since numbers serve too.
 
+use rustc_hash::FxHashSet;
+
 use super::names::{Names, Target, text_value};
 use super::{Role, Scope};
 use crate::ast::{Ast, BinaryOp, Expr, ExprId};
-use crate::catalog;
+use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{ColumnUse, Program};
 use crate::parse::reference;
+use crate::schema::Column;
 use crate::span::Span;
 use crate::types::Type;
 
@@ -101,6 +104,8 @@ pub(super) struct Infer<'a> {
     scope: &'a Scope<'a>,
     /// The syntax of the definition was faulty.
     broken: bool,
+    /// Ranges that lookups take.
+    looked_up: FxHashSet<ExprId>,
     pub(super) work: &'a mut Buffers,
 }
 
@@ -114,7 +119,16 @@ pub(super) fn infer(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     work.reset(ast, program.columns.len());
-    let mut pass = Infer { ast, source, names, columns: &program.columns, scope, broken: false, work };
+    let mut pass = Infer {
+        ast,
+        source,
+        names,
+        columns: &program.columns,
+        scope,
+        broken: false,
+        looked_up: looked_up(ast, names),
+        work,
+    };
     for index in &program.order {
         let definition = &ast.definitions[*index as usize];
         pass.broken = definition.broken;
@@ -141,6 +155,20 @@ pub(super) fn infer(
     }
 }
 
+/// The arguments of lookups.
+fn looked_up(ast: &Ast, names: &Names) -> FxHashSet<ExprId> {
+    if names.cell_ranges.is_empty() {
+        return FxHashSet::default();
+    }
+    let finds = |id: &ExprId| match (ast.expr(*id), names.targets[id.index()]) {
+        (Expr::Call(call), Target::Function(function)) => {
+            catalog::get(function).lower.is_some_and(Lowering::finds_rows).then_some(call)
+        }
+        _ => None,
+    };
+    ast.ids().filter_map(|id| finds(&id)).flat_map(|call| ast.arguments(ast.call(call))).copied().collect()
+}
+
 impl Infer<'_> {
     fn node(&mut self, id: ExprId) -> Term {
         match (self.ast.expr(id), self.names.targets[id.index()]) {
@@ -152,6 +180,10 @@ impl Infer<'_> {
                     None => named,
                 }
             }
+            (_, Target::Cell(cell)) => self.names.cells.get(cell as usize).map_or(Term::Any, |c| self.named(c.of)),
+            (_, Target::CellRange(range)) => self.cells(range, id),
+            (_, Target::TabRange(range)) => self.tab(range),
+            (_, Target::PartOfCells) => Term::Any,
             (_, Target::Bool(_)) | (Expr::Bool(_), _) => Term::Type(Type::Boolean),
             (Expr::Number, _) => Term::Type(Type::Number),
             (Expr::Text, _) => Term::Type(Type::Text),
@@ -169,6 +201,41 @@ impl Infer<'_> {
             (Expr::Range { from, to }, _) => self.unify(from, to),
             _ => Term::Any,
         }
+    }
+
+    /// What the first column of a tab's range is.
+    fn tab(&self, range: u32) -> Term {
+        let tabs = self.scope.sheet.map_or(&[][..], |sheet| sheet.tabs.as_slice());
+        let column = self
+            .names
+            .tab_ranges
+            .get(range as usize)
+            .and_then(|range| tabs.get(range.tab as usize)?.columns.get(range.first as usize));
+        match column.map(Column::ty) {
+            None | Some(Type::Unknown | Type::Other) => Term::Any,
+            Some(ty) => Term::Type(ty),
+        }
+    }
+
+    /// The columns of a range of cells are of one type, but where a row is looked for in the first.
+    fn cells(&mut self, range: u32, at: ExprId) -> Term {
+        let names = self.names;
+        if self.looked_up.contains(&at) {
+            let first = names.cell_ranges.get(range as usize).and_then(|range| range.of.first());
+            return first.map_or(Term::Any, |first| self.named(*first));
+        }
+        let Some((first, rest)) = names.cell_ranges.get(range as usize).and_then(|range| range.of.split_first()) else {
+            return Term::Any;
+        };
+        let term = self.named(*first);
+        for of in rest {
+            let other = self.named(*of);
+            match (self.work.resolved(term), self.work.resolved(other)) {
+                (known, var @ Term::Var(_)) => self.bind(var, known, at),
+                (var, known) => self.bind(var, known, at),
+            }
+        }
+        term
     }
 
     pub(super) fn term(&mut self, id: ExprId) -> Term {

@@ -49,6 +49,29 @@ impl Infer<'_> {
                 }
                 Term::Type(Type::Text)
             }
+            Some(Lowering::Xlookup) => {
+                if let [key, lookup, ..] = args {
+                    self.unify(*key, *lookup);
+                }
+                match args {
+                    [_, _, result, missing, ..] => self.unify(*result, *missing),
+                    [_, _, result] => self.term(*result),
+                    _ => Term::Any,
+                }
+            }
+            Some(Lowering::Vlookup | Lowering::Match) => {
+                if let [key, range, ..] = args {
+                    self.unify(*key, *range);
+                }
+                if function.lower == Some(Lowering::Match) { Term::Type(Type::Number) } else { Term::Any }
+            }
+            Some(Lowering::Index) => match args {
+                [range, row] => {
+                    self.require(*row, Term::Type(Type::Number));
+                    self.term(*range)
+                }
+                _ => Term::Any,
+            },
             Some(Lowering::Distinct) => args.first().map_or(Term::Any, |a| self.term(*a)),
             _ => self.signature(function, args),
         }

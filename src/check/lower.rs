@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
+use super::cells::SomeRows;
 use super::names::{Key, Names, Target};
 use super::overload::Choices;
 use super::timeframe::{self, Shift};
@@ -67,6 +70,8 @@ pub(super) struct Lower<'a> {
     pub broken: bool,
     /// There is a `DISTINCT` or a range somewhere, which only some calls take.
     pub markers: bool,
+    /// Ranges of cells that hold some of the rows that their window sees.
+    pub some_rows: FxHashMap<IrId, SomeRows>,
 }
 
 /// Lowers into a program that holds its columns and the order of definitions.
@@ -110,6 +115,7 @@ pub(super) fn lower(
         no_windows: None,
         broken: false,
         markers: false,
+        some_rows: FxHashMap::default(),
     };
     let mut folded = false;
     for index in &order {
@@ -251,6 +257,10 @@ impl Lower<'_> {
                 self.call(function, call, span)
             }
             (Target::RangeEnd(_), Expr::Call(call)) => self.range_end(self.ast.call(*call), span),
+            (Target::Cell(cell), _) => self.cell(cell, span),
+            (Target::CellRange(range), _) => self.range_of_cells(range, span),
+            (Target::TabRange(range), _) => self.columns_of_tab(range, span),
+            (Target::PartOfCells, _) => self.part_of_cells(span),
             (Target::Bool(value), _) => self.boolean(value, span),
             (Target::Error | Target::Function(_) | Target::RangeEnd(_), _) => self.error(span),
         }
@@ -289,12 +299,12 @@ impl Lower<'_> {
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(Code::NeedsWorksheet, span, format!("{what}; found `{text}`"))
-                .with_help("name the column, or compute it in a spec with `order_by` and OFFSET"),
+                .with_help("name the column, or write it in a worksheet: a step with `columns` and `calculations`"),
         );
         self.error(span)
     }
 
-    fn column(&mut self, column: u32, span: Span) -> IrId {
+    pub(super) fn column(&mut self, column: u32, span: Span) -> IrId {
         let used = &self.program.columns[column as usize];
         let meta = Meta {
             ty: used.ty,
@@ -307,7 +317,7 @@ impl Lower<'_> {
         self.program.add(Ir::Column(column), meta)
     }
 
-    fn definition(&mut self, index: u32, span: Span) -> IrId {
+    pub(super) fn definition(&mut self, index: u32, span: Span) -> IrId {
         let used = &self.program.definitions[index as usize];
         // One in a circle has no order, and is not lowered yet; its error is reported already.
         if used.failed {
@@ -371,7 +381,7 @@ impl Lower<'_> {
     #[inline]
     pub(super) fn value(&mut self, id: ExprId) -> IrId {
         let lowered = self.lowered(id);
-        if self.markers && matches!(self.program.node(lowered), Ir::Distinct(_) | Ir::Range { .. }) {
+        if self.markers && matches!(self.program.node(lowered), Ir::Distinct(_) | Ir::Range { .. } | Ir::Ranges(_)) {
             let error = self.misplaced(lowered, self.ast.span(id));
             self.work.lowered[id.index()] = error;
             return error;
@@ -382,7 +392,7 @@ impl Lower<'_> {
     #[cold]
     pub(super) fn misplaced(&mut self, marker: IrId, span: Span) -> IrId {
         match self.program.node(marker) {
-            Ir::Range { .. } => self.misplaced_range(span),
+            Ir::Range { .. } | Ir::Ranges(_) => self.misplaced_range(marker, span),
             _ => self.misplaced_distinct(span),
         }
     }

@@ -96,6 +96,53 @@ pub(super) fn is_of_dates(mask: &str) -> bool {
     false
 }
 
+/// The forms of a mask, each with the place where it begins: for numbers above 0, below it, and 0.
+pub(super) fn sections(mask: &str) -> Result<Vec<(usize, &str)>, Refused> {
+    let mut ends = Vec::new();
+    let mut at = 0;
+    while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
+        at = match quoted(mask, at) {
+            Some(text) => text?.1,
+            None => {
+                if c == ';' {
+                    ends.push(at);
+                }
+                at + c.len_utf8()
+            }
+        };
+    }
+    if let Some(fourth) = ends.get(2) {
+        return refused(*fourth..fourth + 1, "there are forms for numbers above 0, below it and for 0, and no fourth");
+    }
+    ends.push(mask.len());
+    let mut first = 0;
+    let section = |end: usize| {
+        let from = std::mem::replace(&mut first, end + 1);
+        (from, mask.get(from..end).unwrap_or_default())
+    };
+    Ok(ends.into_iter().map(section).collect())
+}
+
+/// A form that is a text and no number; none when it has digits, or what is no sign of a mask.
+pub(super) fn words(section: &str) -> Option<String> {
+    let (mut out, mut at) = (String::new(), 0);
+    while let Some(c) = section.get(at..).and_then(|rest| rest.chars().next()) {
+        match quoted(section, at) {
+            Some(text) => {
+                let (text, next) = text.ok()?;
+                out.push_str(&text);
+                at = next;
+            }
+            None if is_bare(c) => {
+                out.push(c);
+                at += c.len_utf8();
+            }
+            None => return None,
+        }
+    }
+    Some(out)
+}
+
 /// Where a number's mask is being read.
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
@@ -154,7 +201,6 @@ pub(super) fn number(mask: &str) -> Result<NumberMask, Refused> {
                         "%".to_owned()
                     }
                     c if is_bare(c) => c.to_string(),
-                    ';' => return refused(here, "one form serves all numbers; write others with IF"),
                     'E' | 'e' => return refused(here, "exponents are not written"),
                     '[' => return refused(here, "colours, conditions and elapsed times are not known"),
                     '?' | '*' | '_' => return refused(here, "columns of a sheet are not known"),

@@ -6,14 +6,18 @@
 mod branches;
 mod call;
 mod case;
+mod cell_words;
+mod cells;
 mod column_uses;
 mod convert;
 mod criteria;
+mod criteria_order;
 mod dates;
 mod folds;
 mod infer;
 mod infer_calls;
 mod levels;
+mod lookups;
 mod lower;
 mod mask;
 mod names;
@@ -24,17 +28,22 @@ mod ordered;
 mod other_forms;
 mod overload;
 mod period;
+mod pivots;
 mod planned;
 mod range_aggregates;
 mod ranges;
 mod ranks;
 mod regex;
+mod sheet;
 mod special;
 mod symbols;
+mod tabs;
 mod text_masks;
 mod texts;
 mod timeframe;
 mod today;
+mod totals;
+mod traps;
 mod unknown;
 mod wildcards;
 mod windows;
@@ -42,7 +51,11 @@ mod windows;
 pub(crate) use dates::is_iso_date;
 
 pub(crate) use period::moved_key;
+pub(crate) use sheet::{Pivot, Sheet};
+pub(crate) use tabs::Tab;
 pub(crate) use today::Today;
+pub(crate) use totals::{Total, TotalKind, TotalUse, totals_in};
+pub(crate) use traps::values_of;
 
 use crate::ast::Ast;
 use crate::calendar::Calendar;
@@ -145,6 +158,8 @@ pub(crate) struct Scope<'a> {
     pub today: Option<&'a Today>,
     /// A window of a window is computed in a later stratum.
     pub strata: bool,
+    /// The rows and columns that cells are of.
+    pub sheet: Option<&'a Sheet>,
 }
 
 impl Scope<'_> {
@@ -198,4 +213,5 @@ pub(crate) fn check(
     if !program.periods.is_empty() {
         period::check_periods(ast, source, scope, program, diagnostics);
     }
+    traps::check_traps(ast, source, scope, program, diagnostics);
 }

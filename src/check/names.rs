@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::sheet::{Cell, CellRange};
 use super::symbols::{Lookup, Symbol, Symbols};
+use super::tabs::{self, TabRange};
 use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed};
-use super::{Role, Scope, ranges};
+use super::{Context, Role, Scope, ranges, sheet};
 use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -28,6 +30,13 @@ pub(super) enum Target {
     Function(FunctionId),
     /// One that says where a range begins or ends.
     RangeEnd(FunctionId),
+    /// A cell of the worksheet, and a range of them.
+    Cell(u32),
+    CellRange(u32),
+    /// What a range of cells, or OFFSET of one, is made of.
+    PartOfCells,
+    /// Whole columns of another tab.
+    TabRange(u32),
     /// Reported already.
     Error,
 }
@@ -47,6 +56,11 @@ pub(super) struct Names {
     pub keys: Vec<Key>,
     /// By node: there is a range in it that nothing below takes. Empty where there are no ranges.
     pub holds_range: Vec<bool>,
+    /// The cells and the ranges of cells that targets name.
+    pub cells: Vec<Cell>,
+    pub cell_ranges: Vec<CellRange>,
+    /// The columns of other tabs that targets name.
+    pub tab_ranges: Vec<TabRange>,
 }
 
 /// Something that is grouped by.
@@ -96,6 +110,12 @@ pub(super) struct Resolver<'a> {
     twins: bool,
     /// How often a similar name may still be looked for: a text of nothing but faults is read as fast as any.
     pub searches: u32,
+    /// What stands in each column of the worksheet.
+    pub letters: Vec<&'a str>,
+    /// Which of them are columns that are nowhere, which has been said.
+    pub missing: Vec<bool>,
+    pub cells: Vec<Cell>,
+    pub cell_ranges: Vec<CellRange>,
 }
 
 /// Finds what every name means. What was in `names` and `columns` before is dropped.
@@ -131,6 +151,7 @@ pub(super) fn resolve(
             symbol.definition = Some(index as u32);
         }
     }
+    let letters = sheet::columns_of_sheet(ast, source, scope);
     let mut resolver = Resolver {
         ast,
         source,
@@ -142,29 +163,40 @@ pub(super) fn resolve(
         key_columns: Vec::new(),
         twins: scope.relations.iter().any(Relation::has_twins),
         searches: SEARCHES,
+        missing: vec![false; letters.len()],
+        letters,
+        cells: Vec::new(),
+        cell_ranges: Vec::new(),
     };
-    if ast.ranges {
+    if ast.ranges && scope.sheet.is_none() {
         ranges::mark_cells(ast, source, scope, &resolver.tables.symbols, &mut names.targets);
+    }
+    if ast.ranges && scope.sheet.is_some() {
+        tabs::mark_tabs(ast, &mut names.targets);
     }
     for (index, definition) in ast.definitions.iter().enumerate() {
         let role = scope.role(definition.part);
         let own = definition.name.map(|n| n.text(source));
-        let may_aggregate = scope.forbids_aggregates(role).is_none();
+        let may_aggregate = scope.forbids_aggregates(role).is_none() && scope.context != Context::Worksheet;
         let at = definition.first.index();
         let targets = names.targets.get_mut(at..).unwrap_or_default();
         for (offset, ((expr, span), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
             let id = ExprId((at + offset) as u32);
             let target = match *expr {
-                _ if *slot == Target::Error => continue,
+                _ if matches!(*slot, Target::Error | Target::PartOfCells) => continue,
                 Expr::Name => resolver.name(id, *span, own, role, definition),
                 Expr::Field | Expr::Model => resolver.field(id, own, role, definition),
+                Expr::Cell => match resolver.cell(*span, own) {
+                    Some(target) => target,
+                    None => continue,
+                },
                 Expr::Call(call) => {
                     let call = ast.call(call);
                     let target = resolver.function(call.name, call.count as usize);
                     let counts = may_aggregate && !ast.ranges && !names.aggregates;
                     if let (Target::Function(function), true) = (target, counts) {
                         let function = catalog::get(function);
-                        let across = call.count > 1 && function.across.is_some();
+                        let across = function.goes_across(call.count as usize);
                         names.aggregates = function.level == Level::Aggregate && !across;
                     }
                     target
@@ -173,6 +205,11 @@ pub(super) fn resolve(
             };
             match target {
                 Target::Definition(used) => names.uses.push((index as u32, used)),
+                Target::Cell(cell) => match resolver.cells[cell as usize].of {
+                    Target::Definition(used) => names.uses.push((index as u32, used)),
+                    Target::Error => names.failed[index] = true,
+                    _ => {}
+                },
                 Target::Error => names.failed[index] = true,
                 _ => {}
             }
@@ -186,14 +223,20 @@ pub(super) fn resolve(
             names.keys.extend(key);
         }
     }
-    if ast.ranges {
+    if scope.sheet.is_some() {
+        resolver.settle_cells(names);
+        if ast.ranges {
+            resolver.settle_tabs(names);
+        }
+    }
+    if ast.ranges || !names.cell_ranges.is_empty() || scope.sheet.is_some_and(|sheet| sheet.pivot.is_some()) {
         ranges::settle(ast, scope, names);
     }
 }
 
 impl Names {
     fn reset(&mut self, ast: &Ast) {
-        let Self { targets, uses, failed, aggregates, keys, holds_range } = self;
+        let Self { targets, uses, failed, aggregates, keys, holds_range, cells, cell_ranges, tab_ranges } = self;
         targets.clear();
         targets.resize(ast.len(), Target::None);
         uses.clear();
@@ -201,6 +244,9 @@ impl Names {
         *aggregates = false;
         keys.clear();
         holds_range.clear();
+        cells.clear();
+        cell_ranges.clear();
+        tab_ranges.clear();
     }
 }
 
@@ -227,6 +273,11 @@ fn key(ast: &Ast, body: ExprId, targets: &[Target], source: &str) -> Option<Key>
 impl Resolver<'_> {
     #[inline]
     fn name(&mut self, id: ExprId, span: Span, own: Option<&str>, role: Role, definition: &Definition) -> Target {
+        if self.scope.sheet.is_some()
+            && let Some(cell) = self.cell(span, own)
+        {
+            return cell;
+        }
         self.name_at(span, own, role).unwrap_or_else(|| {
             let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(span.text(self.source)));
             self.missing(id, span, is_own, definition)
@@ -296,6 +347,9 @@ impl Resolver<'_> {
     fn field(&mut self, id: ExprId, own: Option<&str>, role: Role, definition: &Definition) -> Target {
         let span = self.ast.span(id);
         let parts = reference(self.source, span);
+        if let (Some(total), Some(_)) = (parts.total, self.scope.sheet) {
+            return self.total_of_field(parts.field, total, span);
+        }
         if let Some(total) = parts.total {
             self.diagnostics.push(
                 Diagnostic::new(

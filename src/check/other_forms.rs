@@ -133,6 +133,16 @@ impl Lower<'_> {
                 known.repeats = Some(self.group_window(&[call, same], GroupRole::Repeats, meta));
                 known.repeats
             }
+            ("repeats", Rows::OfPartition) => {
+                let call = self.call_of_row(internal::COUNTA, x, meta);
+                known.repeats = Some(self.over(call, Over::Alike, meta));
+                known.repeats
+            }
+            ("most", Rows::OfPartition) => {
+                let repeats = known.repeats.or_else(|| self.known_of_row("repeats", known))?;
+                let call = self.call_of_row(internal::MAX, repeats, meta);
+                Some(self.over(call, Over::Partition, meta))
+            }
             ("most", Rows::OfGroup) => {
                 let repeats = known.repeats.or_else(|| self.known_of_row("repeats", known))?;
                 let call = self.call_of_row(internal::MAX, repeats, meta);

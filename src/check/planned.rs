@@ -1,10 +1,7 @@
-//! Names that users know and the catalogue does not have: with the later version, or the spelling, that they want.
+//! Names that users know and the catalogue does not have: with the spelling that they want.
 
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
-
-/// Functions of the language whose SQL is not built yet.
-const LATER: &[&str] = &["INDEX", "MATCH", "PIVOT", "PIVOTINDEX", "PIVOTOFFSET", "PIVOTROW", "VLOOKUP", "XLOOKUP"];
 
 /// Functions of SQL and other tools, with what to write.
 const OTHER_TOOLS: &[(&str, &str)] = &[
@@ -53,12 +50,6 @@ const OTHER_TOOLS: &[(&str, &str)] = &[
 ];
 
 pub(super) fn diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
-    if LATER.binary_search(&name).is_ok() {
-        return Some(
-            Diagnostic::new(Code::NotBuiltYet, span, format!("`{name}` is part of the language and not built yet"))
-                .with_help("`formulac functions` lists what can be used"),
-        );
-    }
     let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == name)?;
     Some(
         Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{name}`"))
@@ -73,9 +64,8 @@ pub(super) fn diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn sorted_and_not_in_the_catalogue() {
-        assert!(super::LATER.is_sorted());
-        for name in super::LATER.iter().chain(super::OTHER_TOOLS.iter().map(|(n, _)| n)) {
+    fn not_in_the_catalogue() {
+        for (name, _) in super::OTHER_TOOLS {
             assert!(crate::catalog::lookup(name).is_none(), "{name} is built");
         }
     }

@@ -1,5 +1,6 @@
 //! Aggregates of ranges of names, `SUM(FIRST(x):x)`: of the rows that a window sees.
 
+use super::cells::{Rows, SomeRows, Turning};
 use super::lower::Lower;
 use super::names::Target;
 use super::overload::Chosen;
@@ -10,6 +11,17 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta, Over, Place};
 use crate::span::Span;
 use crate::types::{Level, Type};
+
+/// The arguments of an aggregate of ranges.
+struct Taken {
+    call: Call,
+    values: Vec<IrId>,
+    /// Of each value the marker of its range, and where that stands.
+    ranges: Vec<Option<(IrId, Span)>>,
+    distinct: bool,
+    /// Its ranges turn at rows of their own, so that each is told apart by itself.
+    apart: bool,
+}
 
 impl Lower<'_> {
     /// `FIRST(x)` where a range begins or ends: the range says which row is meant.
@@ -31,7 +43,18 @@ impl Lower<'_> {
                 _ => false,
             }
         };
+        if self.scope.sheet.is_some() && matches!(self.ast.expr(from), Expr::Number) {
+            // `B-1:B1`, for the row before the first.
+            let text = self.source_text(span);
+            let message = format!("`{text}` is no range: the rows of a sheet are counted from 1, and `-` takes away");
+            let help = "write the formula for a later row, `row: 3` and `B1:B3`, or take `OFFSET(B1, -2, 0, 3, 1)`";
+            return self.bad_range(span, &message, help);
+        }
         if is_cell(from) || is_cell(to) {
+            if self.scope.sheet.is_some() {
+                // What is wrong with an end is said there.
+                return self.error(span);
+            }
             return self.needs_worksheet(span, "ranges of cells need a worksheet");
         }
         if [from, to].iter().any(|end| self.is_error(self.lowered(*end))) {
@@ -82,7 +105,7 @@ impl Lower<'_> {
         self.program.folded = true;
         let x = self.lowered(first.name);
         let meta = Meta { span, ..self.program.meta(x) };
-        let over = self.program.add_over(over);
+        let over = self.program.add_over(over, &[]);
         self.program.add(Ir::Range { x, over }, meta)
     }
 
@@ -101,7 +124,16 @@ impl Lower<'_> {
 
     /// A range where a value is asked for.
     #[cold]
-    pub(super) fn misplaced_range(&mut self, span: Span) -> IrId {
+    pub(super) fn misplaced_range(&mut self, marker: IrId, span: Span) -> IrId {
+        let first = match self.program.node(marker) {
+            Ir::Ranges(columns) => self.program.args(columns).first().map(|column| self.program.node(*column)),
+            node => Some(node),
+        };
+        if let Some(Ir::Range { x, .. }) = first
+            && let Ir::Elsewhere { .. } = self.program.node(x)
+        {
+            return self.tab_not_looked_up(None, span);
+        }
         let text = self.source_text(span);
         let name = text.split(':').next_back().unwrap_or_default().to_owned();
         let message = format!("`{text}` is a range of rows, which only an aggregate takes");
@@ -116,14 +148,38 @@ impl Lower<'_> {
 
     /// An aggregate of ranges: of the rows that they hold, for each row.
     pub(super) fn range_call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
+        let Some(mut taken) = self.taken(id, call) else { return self.error(span) };
+        let mut ranges = taken.ranges.iter().flatten().map(|(range, _)| *range);
+        let first = ranges.next();
+        taken.apart = first.is_some_and(|first| ranges.any(|range| !self.same_rows(first, range)));
+        let node = self.of_ranges(id, &taken, false, span);
+        let node = match first.filter(|_| !taken.apart).and_then(|first| self.turning(first)) {
+            Some(turning) if !self.is_error(node) => {
+                let before = self.of_ranges(id, &taken, true, span);
+                self.turned(turning, node, before)
+            }
+            _ => node,
+        };
+        self.give_back(taken.values);
+        node
+    }
+
+    /// A corner that this row passes: behind it other rows are meant than before it.
+    fn turned(&mut self, turning: Turning, behind: IrId, before: IrId) -> IrId {
+        let of = self.program.meta(behind);
+        let nullable = of.nullable || self.program.meta(before).nullable;
+        self.add_all(Ir::Case, &[turning.reached, behind, before], Meta { nullable, ..of })
+    }
+
+    /// The arguments of a call, and which rows each is of.
+    fn taken(&mut self, id: FunctionId, call: Call) -> Option<Taken> {
         let function = catalog::get(id);
         let args = self.ast.arguments(call);
-        let mut values = self.list();
-        let mut ranges: Vec<Option<(Over, Span)>> = Vec::with_capacity(args.len());
-        let mut found: Option<(Over, ExprId)> = None;
+        let (values, ranges) = (self.list(), Vec::with_capacity(args.len()));
+        let mut taken = Taken { call, values, ranges, distinct: false, apart: false };
+        let mut found: Option<(IrId, ExprId)> = None;
         // Of several ranges each is aggregated by itself; conditions look at the rows of what they choose.
         let alone = args.len() > 1 && function.across.is_some();
-        let mut distinct = false;
         let mut failed = false;
         for arg in args {
             let lowered = self.lowered(*arg);
@@ -131,29 +187,89 @@ impl Lower<'_> {
                 Ir::Distinct(inner) => inner,
                 _ => lowered,
             };
-            let Ir::Range { x, over } = self.program.node(inner) else {
-                let value = self.value(*arg);
-                failed |= self.is_error(value);
-                values.push(value);
-                ranges.push(None);
-                continue;
-            };
-            distinct |= inner != lowered;
-            let over = self.program.over(over);
-            match found {
-                Some((other, at)) if other != over && !alone => {
-                    failed = true;
-                    self.uneven(function, at, *arg);
+            let columns = match self.program.node(inner) {
+                Ir::Range { .. } => vec![inner],
+                Ir::Ranges(columns) if function.across.is_some() || id == internal::COUNTBLANK => {
+                    self.program.args(columns).to_vec()
                 }
-                _ => found = Some((over, *arg)),
+                Ir::Ranges(_) => {
+                    failed = true;
+                    self.several_columns(function, *arg);
+                    continue;
+                }
+                _ => {
+                    let value = self.value(*arg);
+                    failed |= self.is_error(value);
+                    taken.values.push(value);
+                    taken.ranges.push(None);
+                    continue;
+                }
+            };
+            taken.distinct |= inner != lowered;
+            for range in columns {
+                let Ir::Range { x, .. } = self.program.node(range) else { continue };
+                if matches!(self.program.node(x), Ir::Elsewhere { .. }) {
+                    failed = true;
+                    self.tab_not_looked_up(Some(function.name), self.ast.span(*arg));
+                    break;
+                }
+                match found {
+                    Some((other, at)) if !alone && !self.same_rows(other, range) => {
+                        failed = true;
+                        self.uneven(function, at, *arg);
+                    }
+                    _ => found = Some((range, *arg)),
+                }
+                taken.values.push(x);
+                taken.ranges.push(Some((range, self.ast.span(*arg))));
             }
-            values.push(x);
-            ranges.push(Some((over, self.ast.span(*arg))));
         }
-        let node = match (found, function.lower) {
-            _ if failed => self.error(span),
-            (None, _) => self.error(span),
-            (Some(_), lower) if distinct && !self.counts_distinct(id, lower) => {
+        if failed || found.is_none() {
+            self.give_back(taken.values);
+            return None;
+        }
+        Some(taken)
+    }
+
+    /// The rows of a range; before the row where it turns, where it does, others.
+    fn rows_of(&self, range: IrId, before: bool) -> Rows {
+        match (self.some_rows.get(&range), self.program.node(range)) {
+            (Some(SomeRows { turning: Some(turning), .. }), _) if before => turning.before,
+            (Some(some), _) => some.rows,
+            (None, Ir::Range { over, .. }) => Rows::all(self.program.over(over)),
+            _ => Rows::all(Over::Partition),
+        }
+    }
+
+    fn turning(&self, range: IrId) -> Option<Turning> {
+        self.some_rows.get(&range).and_then(|some| some.turning)
+    }
+
+    fn same_rows(&self, a: IrId, b: IrId) -> bool {
+        let written = |range: IrId| self.some_rows.get(&range).map(|some| some.written);
+        self.rows_of(a, false).over == self.rows_of(b, false).over && written(a) == written(b)
+    }
+
+    fn of_ranges(&mut self, id: FunctionId, taken: &Taken, before: bool, span: Span) -> IrId {
+        let function = catalog::get(id);
+        let Some((first, _)) = taken.ranges.iter().flatten().next() else { return self.error(span) };
+        let rows = self.rows_of(*first, before);
+        let (distinct, args) = (taken.distinct, self.ast.arguments(taken.call));
+        if taken.values.len() > 1 && id == internal::COUNTBLANK {
+            return self.blanks_of_each(taken, before, span);
+        }
+        if taken.values.len() > 1 && function.across.is_some() {
+            return self.several_ranges(id, taken, before, span);
+        }
+        let mut values = self.list();
+        for (value, range) in taken.values.iter().zip(&taken.ranges) {
+            // What chooses among rows, and what counts those that are empty, is told which rows there are.
+            let told = function.lower.is_some_and(Lowering::is_conditional) || id == internal::COUNTBLANK;
+            let only = rows.only.filter(|_| range.is_some() && !told);
+            values.push(self.only_rows(*value, only, span));
+        }
+        let node = match function.lower {
+            lower if distinct && !self.counts_distinct(id, lower) => {
                 let message = format!("`{}` cannot take each value of a range once", function.name);
                 self.report(
                     Diagnostic::new(Code::MisplacedDistinct, span, message)
@@ -161,31 +277,30 @@ impl Lower<'_> {
                 );
                 self.error(span)
             }
-            (Some((over, _)), None | Some(Lowering::Count)) => match *values.as_slice() {
-                [x] => {
-                    let id = match function.lower {
-                        Some(_) if distinct => internal::COUNTUNIQUE,
-                        Some(_) => internal::COUNTA,
-                        None => id,
-                    };
-                    self.window_aggregate(id, &[x], over, function, span)
-                }
-                // Of two columns beside each other.
-                _ if function.across.is_none() => self.window_aggregate(id, &values, over, function, span),
-                _ => self.several_ranges(id, &values, &ranges, distinct, span),
-            },
-            (Some((over, _)), Some(Lowering::SumProduct)) => {
+            None if id == internal::COUNTBLANK && rows.only.is_some() => {
+                let blank = values.first().map(|x| self.blank(*x, false, span));
+                let only: Vec<IrId> = rows.only.into_iter().chain(blank).collect();
+                let counted = self.all_or_any(&only, span, true);
+                self.window_aggregate(internal::COUNT_IF, &[counted], rows.over, function, span)
+            }
+            None | Some(Lowering::Count) => {
+                let id = match function.lower {
+                    Some(_) if distinct => internal::COUNTUNIQUE,
+                    Some(_) => internal::COUNTA,
+                    None => id,
+                };
+                self.window_aggregate(id, &values, rows.over, function, span)
+            }
+            Some(Lowering::SumProduct) => {
                 let product = self.product_of(function, &values, span);
-                self.window_aggregate(internal::SUM, &[product], over, function, span)
+                self.window_aggregate(internal::SUM, &[product], rows.over, function, span)
             }
-            (Some((over, _)), Some(lowering)) if lowering.is_ordered() => {
-                self.ordered(lowering, function, &values, Some(over), span)
-            }
-            (Some(_), Some(Lowering::TextJoin)) => {
+            Some(lowering) if lowering.is_ordered() => self.ordered(lowering, function, &values, Some(rows.over), span),
+            Some(Lowering::TextJoin) => {
                 let message = format!("`{}` joins the rows of a group, not those of a range", function.name);
                 self.bad_range(span, &message, "join the texts in a step with `group_by`, and read them in the next")
             }
-            (Some((over, _)), Some(lowering)) => self.conditional(lowering, function, args, &values, Some(over), span),
+            Some(lowering) => self.conditional(lowering, function, args, &values, Some(rows), span),
         };
         self.give_back(values);
         node
@@ -193,37 +308,76 @@ impl Lower<'_> {
 
     /// One value of what several ranges give: sums and counts are added up, of the least and largest the least and largest
     /// are taken. A value beside them is this row's.
-    fn several_ranges(
-        &mut self,
-        id: FunctionId,
-        values: &[IrId],
-        ranges: &[Option<(Over, Span)>],
-        distinct: bool,
-        span: Span,
-    ) -> IrId {
+    fn several_ranges(&mut self, id: FunctionId, taken: &Taken, before: bool, span: Span) -> IrId {
         let function = catalog::get(id);
+        let all_ranges = taken.ranges.iter().all(Option::is_some);
         let (entry, across) = match id {
             internal::SUM => (id, internal::ROW_SUM),
             internal::MIN => (id, internal::ROW_MIN),
             internal::MAX => (id, internal::ROW_MAX),
-            internal::COUNT | internal::COUNTA if !distinct && ranges.iter().all(Option::is_some) => {
+            internal::COUNT | internal::COUNTA if !taken.distinct && all_ranges => {
                 (internal::COUNTA, internal::ROW_SUM)
+            }
+            internal::AVERAGE if !taken.distinct && all_ranges => {
+                let sum = self.each_range(internal::SUM, internal::ROW_SUM, function, taken, before, span);
+                let count = self.each_range(internal::COUNTA, internal::ROW_SUM, function, taken, before, span);
+                return self.apply_checked(internal::DIVIDE, &[sum, count], span, function.name);
+            }
+            _ if self.ast.arguments(taken.call).len() == 1 => {
+                self.several_columns(function, self.ast.arguments(taken.call)[0]);
+                return self.error(span);
             }
             _ => {
                 let name = function.name;
-                let message = format!("`{name}` takes one range of names, found {} arguments", values.len());
-                let help = if id == internal::AVERAGE {
-                    "divide their sum by their count, `SUM(a:a, b:b) / COUNT(a:a, b:b)`".to_owned()
-                } else {
-                    format!("call it for each, `{name}(a:a)`, or define the range's values first, `c = a + b`")
-                };
+                let message = format!("`{name}` takes one range of names, found {} arguments", taken.values.len());
+                let help = format!("call it for each, `{name}(a:a)`, or define the range's values first, `c = a + b`");
                 return self.bad_range(span, &message, &help);
             }
         };
+        self.each_range(entry, across, function, taken, before, span)
+    }
+
+    /// The blanks of several columns, added up.
+    fn blanks_of_each(&mut self, taken: &Taken, before: bool, span: Span) -> IrId {
         let mut each = self.list();
-        for (value, over) in values.iter().zip(ranges) {
-            each.push(match over {
-                Some((over, at)) => self.window_aggregate(entry, &[*value], *over, function, *at),
+        for (value, range) in taken.values.iter().zip(&taken.ranges) {
+            let (values, ranges) = (vec![*value], vec![*range]);
+            let one = Taken { call: taken.call, values, ranges, distinct: false, apart: false };
+            each.push(self.of_ranges(internal::COUNTBLANK, &one, before, span));
+        }
+        let failed = each.iter().any(|id| self.is_error(*id));
+        let node = if failed { self.error(span) } else { self.apply(internal::ROW_SUM, &each, span) };
+        self.give_back(each);
+        node
+    }
+
+    fn each_range(
+        &mut self,
+        entry: FunctionId,
+        across: FunctionId,
+        function: &'static Function,
+        taken: &Taken,
+        before: bool,
+        span: Span,
+    ) -> IrId {
+        let mut each = self.list();
+        for (value, range) in taken.values.iter().zip(&taken.ranges) {
+            each.push(match range {
+                Some((range, at)) => {
+                    let of = |pass: &mut Self, before: bool| {
+                        let rows = pass.rows_of(*range, before);
+                        let value = pass.only_rows(*value, rows.only, *at);
+                        pass.window_aggregate(entry, &[value], rows.over, function, *at)
+                    };
+                    let node = of(self, before);
+                    match self.turning(*range).filter(|_| taken.apart && !self.is_error(node)) {
+                        Some(turning) => {
+                            let before = of(self, true);
+                            self.turned(turning, node, before)
+                        }
+                        None => node,
+                    }
+                }
                 None => *value,
             });
         }
@@ -231,6 +385,13 @@ impl Lower<'_> {
         let node = if failed { self.error(span) } else { self.apply_checked(across, &each, span, function.name) };
         self.give_back(each);
         node
+    }
+
+    fn several_columns(&mut self, function: &Function, arg: ExprId) {
+        let span = self.ast.span(arg);
+        let text = self.source_text(span);
+        let message = format!("`{}` takes one column, and `{text}` has several", function.name);
+        self.report(Diagnostic::new(Code::BadRange, span, message).with_help("give it one column, such as `C:C`"));
     }
 
     fn counts_distinct(&self, id: FunctionId, lower: Option<Lowering>) -> bool {
@@ -256,6 +417,19 @@ impl Lower<'_> {
         shown: &Function,
         span: Span,
     ) -> IrId {
+        self.parted_aggregate(id, values, over, &[], shown, span)
+    }
+
+    /// The same among the rows that have the same of some values.
+    pub(super) fn parted_aggregate(
+        &mut self,
+        id: FunctionId,
+        values: &[IrId],
+        over: Over,
+        by: &[IrId],
+        shown: &Function,
+        span: Span,
+    ) -> IrId {
         let function = catalog::get(id);
         let Some(x) = values.first().copied() else { return self.error(span) };
         if self.is_error(x) || !self.may_look(shown.name, Some(x), span) {
@@ -263,10 +437,7 @@ impl Lower<'_> {
         }
         values.iter().for_each(|value| self.alone(*value));
         let counts = function.nulls == Nulls::Never;
-        let entry = match over {
-            Over::Partition => function.over,
-            _ => function.framed,
-        };
+        let entry = if over.is_whole() { function.over } else { function.framed };
         let operands = self.operands(values, span);
         let chosen = self.choose(entry.unwrap_or(id), values, &operands, shown.name);
         let Some(Chosen { args, choice, .. }) = chosen else { return self.error(span) };
@@ -282,9 +453,10 @@ impl Lower<'_> {
         let nullable = !counts && (function.nulls == Nulls::Always || of.nullable || !over.holds_own_row());
         let meta = Meta { ty: choice.ty, nullable, level: Level::Window, keyed: true, volatile: of.volatile, span };
         // It stands before the window, whose place it may take.
-        let other = if over == Over::Partition { self.other_window(id, values, meta) } else { None };
+        let whole = over == Over::Partition && by.is_empty();
+        let other = if whole { self.other_window(id, values, meta) } else { None };
         let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
-        let window = self.over(call, over, meta);
+        let window = self.over_parted(call, over, by, meta);
         self.program.other_forms.extend(other.map(|other| (window, other)));
         match function.empty.filter(|_| nullable) {
             Some(digits) => {

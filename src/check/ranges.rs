@@ -2,7 +2,7 @@
 
 use super::names::{Names, Target};
 use super::symbols::Symbols;
-use super::{Scope, unknown};
+use super::{Context, Scope, unknown};
 use crate::ast::{Ast, Call, Expr, ExprId};
 use crate::catalog::{self, Lowering};
 use crate::ir::Place;
@@ -78,11 +78,15 @@ pub(super) fn settle(ast: &Ast, scope: &Scope<'_>, names: &mut Names) {
     names.holds_range.clear();
     names.holds_range.resize(ast.len(), false);
     for definition in &ast.definitions {
-        let may_aggregate = scope.forbids_aggregates(scope.role(definition.part)).is_none();
+        let allowed = scope.forbids_aggregates(scope.role(definition.part)).is_none();
+        let may_aggregate = allowed && scope.context != Context::Worksheet;
         for at in definition.first.index()..definition.body.index() + 1 {
             let id = ExprId(at as u32);
             let below = ast.children(id).any(|child| names.holds_range[child.index()]);
             names.holds_range[at] = match (ast.expr(id), names.targets[at]) {
+                (_, Target::CellRange(_) | Target::TabRange(_)) => true,
+
+                (Expr::Call(call), Target::Function(function)) if is_pivot_range(ast, call, function) => true,
                 (Expr::Range { from, to }, _) => {
                     for end in [from, to] {
                         if let (Target::Function(function), Some(_)) =
@@ -96,7 +100,7 @@ pub(super) fn settle(ast: &Ast, scope: &Scope<'_>, names: &mut Names) {
                 (Expr::Call(call), Target::Function(function)) => {
                     let function = catalog::get(function);
                     let marker = function.lower == Some(Lowering::Distinct);
-                    let across = ast.call(call).count > 1 && function.across.is_some();
+                    let across = function.goes_across(ast.call(call).count as usize);
                     let aggregates = function.level == Level::Aggregate;
                     names.aggregates |= may_aggregate && aggregates && !across && !below;
                     below && (marker || !aggregates)
@@ -104,6 +108,15 @@ pub(super) fn settle(ast: &Ast, scope: &Scope<'_>, names: &mut Names) {
                 _ => below,
             };
         }
+    }
+}
+
+/// `PIVOTROW(x)`, and PIVOTOFFSET that is told how many rows and columns it takes.
+fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) -> bool {
+    match catalog::get(function).lower {
+        Some(Lowering::PivotRow) => true,
+        Some(Lowering::PivotOffset) => ast.call(call).count > 3,
+        _ => false,
     }
 }
 

@@ -5,7 +5,7 @@ use super::overload::Chosen;
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Ir, IrId, Meta, Over};
+use crate::ir::{Across, Ir, IrId, Meta, Over};
 use crate::span::Span;
 use crate::types::{Level, Type};
 
@@ -35,11 +35,23 @@ impl Lower<'_> {
                 }
                 _ => return self.constant_expected(id, function.name, "direction", "RANK(x, x:x, 1)"),
             };
+            if set && function.lower == Some(Lowering::OmniRank) && self.scope.sheet.is_some_and(|s| s.pivot.is_some())
+            {
+                if !self.has_pivot_rows(function.name, span) {
+                    return self.error(span);
+                }
+                let over = Over::Across(Across::Ranked { descending });
+                return self.ranked(internal::RANK_OF, value, over, function, span);
+            }
             if set && function.lower == Some(Lowering::OmniRank) {
                 let at = self.program.meta(id).span;
                 self.report(
-                    Diagnostic::new(Code::NeedsWorksheet, at, "a rank across the columns of a row needs a worksheet")
-                        .with_help(format!("leave the argument out: `{}(x)` ranks among rows", function.name)),
+                    Diagnostic::new(
+                        Code::NeedsWorksheet,
+                        at,
+                        "a rank across the columns of a row needs a pivoted worksheet",
+                    )
+                    .with_help(format!("leave the argument out: `{}(x)` ranks among rows", function.name)),
                 );
                 return self.error(span);
             }

@@ -1,6 +1,5 @@
 //! The functions that no template can hold: conditions, conditional aggregates, windows.
 
-use super::Context;
 use super::lower::Lower;
 use crate::ast::{Call, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
@@ -48,6 +47,9 @@ impl Lower<'_> {
             Lowering::First => self.lower_end(args[0], function, Place::First, span),
             Lowering::Last => self.lower_end(args[0], function, Place::Last, span),
             Lowering::Row => self.lower_row(function, span),
+            Lowering::Pivot | Lowering::PivotIndex | Lowering::PivotOffset | Lowering::PivotRow => {
+                self.lower_pivot(lowering, function, args, span)
+            }
             Lowering::Rank | Lowering::OmniRank => self.lower_rank(args, function, span),
             Lowering::PercentRank => self.lower_percent_rank(args, function, span),
             Lowering::Datedif => self.lower_datedif(args, span),
@@ -55,6 +57,9 @@ impl Lower<'_> {
             Lowering::Date => self.lower_date(args, span),
             Lowering::Nth | Lowering::Percentile | Lowering::PercentileWithin | Lowering::Quartile => {
                 self.lower_ordered(lowering, function, args, span)
+            }
+            Lowering::Vlookup | Lowering::Xlookup | Lowering::Index | Lowering::Match => {
+                self.lower_lookup(lowering, args, function, span)
             }
             Lowering::SumProduct => self.lower_sum_product(function, args, span),
             Lowering::NumberValue => self.lower_number_value(args, span),
@@ -115,18 +120,7 @@ impl Lower<'_> {
         self.program.add(Ir::IsNull { x, negated: false }, Meta { ty: Type::Boolean, nullable: false, span, ..meta })
     }
 
-    pub(super) fn aggregates_allowed(&mut self, span: Span) -> bool {
-        // The root of the formula is checked once; see `finish`.
-        self.scope.context != Context::Worksheet || {
-            self.report(Diagnostic::new(Code::NotBuiltYet, span, "worksheet calculations are not built yet"));
-            false
-        }
-    }
-
     fn lower_count(&mut self, args: &[ExprId], span: Span, function: &'static Function) -> IrId {
-        if !self.aggregates_allowed(span) {
-            return self.error(span);
-        }
         let [arg] = args else {
             if args.is_empty() {
                 return self.count_rows(span);
@@ -145,7 +139,8 @@ impl Lower<'_> {
         if meta.level == Level::Const && !meta.nullable && !self.is_error(lowered) {
             return self.count_rows(span);
         }
-        if meta.ty == Type::Boolean && !matches!(self.program.node(lowered), Ir::Column(_) | Ir::Definition(_)) {
+        let root = self.program.behind_names(lowered);
+        if meta.ty == Type::Boolean && !matches!(self.program.node(root), Ir::Column(_)) {
             let text = self.source_text(meta.span);
             self.report(
                 Diagnostic::new(
@@ -168,7 +163,7 @@ impl Lower<'_> {
 
     fn lower_distinct(&mut self, arg: ExprId, span: Span) -> IrId {
         let x = match self.program.node(self.lowered(arg)) {
-            Ir::Range { .. } => self.lowered(arg),
+            Ir::Range { .. } | Ir::Ranges(_) => self.lowered(arg),
             _ => self.value(arg),
         };
         if self.is_error(x) {
@@ -229,7 +224,13 @@ impl Lower<'_> {
 
     fn lower_year_frac(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
+        let (start, end) = (values[0], values[1]);
         let basis = match values.get(2) {
+            Some(basis) if self.program.meta(*basis).level > Level::Const => {
+                let basis = self.whole_number(*basis, span);
+                self.give_back(values);
+                return self.year_frac_by(basis, start, end, span);
+            }
             Some(basis) => self.literal_integer(*basis).and_then(|basis| usize::try_from(basis).ok()),
             None => Some(0),
         };
@@ -242,8 +243,23 @@ impl Lower<'_> {
             );
             return self.error(span);
         };
-        let (start, end) = (values[0], values[1]);
         self.give_back(values);
+        self.year_frac(function, start, end, span)
+    }
+
+    /// A column says the basis: a branch for each.
+    fn year_frac_by(&mut self, basis: IrId, start: IrId, end: IrId, span: Span) -> IrId {
+        let (mut cases, mut branches) = (self.list_of(basis), self.list());
+        for (place, function) in YEARFRAC_BASES.into_iter().enumerate() {
+            cases.push(self.integer(&place.to_string(), span));
+            branches.push(self.year_frac(function, start, end, span));
+        }
+        let node = self.switch(&mut cases, &mut branches, span, "YEARFRAC");
+        [cases, branches].into_iter().for_each(|list| self.give_back(list));
+        node
+    }
+
+    fn year_frac(&mut self, function: FunctionId, start: IrId, end: IrId, span: Span) -> IrId {
         // These two tell the earlier date from the later.
         if [internal::YEARFRAC_0, internal::YEARFRAC_1].contains(&function) {
             let [first, last] = [internal::EARLIER_OF, internal::LATER_OF]

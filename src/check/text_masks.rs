@@ -11,6 +11,14 @@ use crate::ir::IrId;
 use crate::span::Span;
 use crate::types::Type;
 
+/// What becomes of a number's sign.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Written,
+    /// There is none.
+    Left,
+}
+
 impl Lower<'_> {
     pub(super) fn lower_text(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.values(args) else { return self.error(span) };
@@ -27,11 +35,43 @@ impl Lower<'_> {
                 Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
             }
         } else {
-            match mask::number(&text) {
-                Ok(number) => self.number_text(value, &number, span),
+            match mask::sections(&text) {
+                Ok(sections) if sections.len() > 1 => self.text_by_sign(value, mask, &sections, span),
+                Ok(_) => match mask::number(&text) {
+                    Ok(number) => self.number_text(value, &number, Sign::Written, span),
+                    Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
+                },
                 Err(refused) => self.bad_mask(mask, refused.at, &refused.why),
             }
         }
+    }
+
+    /// A form for numbers above 0, one for those below it, which writes the sign itself, and perhaps one for 0.
+    fn text_by_sign(&mut self, value: IrId, mask: IrId, sections: &[(usize, &str)], span: Span) -> IrId {
+        let mut texts = self.list();
+        for (place, (from, section)) in sections.iter().enumerate() {
+            let text = match (mask::words(section), mask::number(section)) {
+                (Some(words), _) => self.text_literal(&words, span),
+                (None, Ok(number)) => {
+                    let shown =
+                        if place == 1 { self.apply_checked(internal::ABS, &[value], span, "TEXT") } else { value };
+                    self.number_text(shown, &number, Sign::Left, span)
+                }
+                (None, Err(refused)) => {
+                    self.bad_mask(mask, from + refused.at.start..from + refused.at.end, &refused.why)
+                }
+            };
+            texts.push(text);
+        }
+        let node = match *texts.as_slice() {
+            [above, below] => self.apply_checked(internal::TEXT_BY_SIGN, &[value, above, below], span, "TEXT"),
+            [above, below, zero] => {
+                self.apply_checked(internal::TEXT_BY_SIGN, &[value, above, below, zero], span, "TEXT")
+            }
+            _ => self.error(span),
+        };
+        self.give_back(texts);
+        node
     }
 
     /// The value as its mask wants it; none when it is reported that it is of another kind.
@@ -73,7 +113,7 @@ impl Lower<'_> {
         let text = self.source_text(span);
         self.report(
             Diagnostic::new(Code::UnsupportedMask, span, format!("`TEXT` cannot write `{text}`: {why}")).with_help(
-                "numbers are written with `0 # , . %`, dates with \
+                "numbers are written with `0 # , . %` and up to three forms with `;` between them, dates with \
                  `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`, other text in quotes",
             ),
         );
@@ -82,7 +122,7 @@ impl Lower<'_> {
 
     /// Rounded as it will be written, so that halves go away from zero and a zero has no sign; then the digits, and
     /// around them what the mask has.
-    fn number_text(&mut self, value: IrId, mask: &NumberMask, span: Span) -> IrId {
+    fn number_text(&mut self, value: IrId, mask: &NumberMask, sign: Sign, span: Span) -> IrId {
         let places = i64::from(mask.decimals) + 2 * i64::from(mask.percents) - 3 * i64::from(mask.thousands);
         let whole = self.program.meta(value).ty == Type::Integer && mask.percents == 0 && mask.thousands == 0;
         let is_text = whole && mask.decimals == 0 && !mask.grouped && mask.zeros == 1;
@@ -93,7 +133,7 @@ impl Lower<'_> {
         }
         let rounded = number;
         // The width of leading zeros counts a sign, which is therefore written apart.
-        let padded = mask.zeros > 1;
+        let padded = mask.zeros > 1 && sign == Sign::Written;
         if padded {
             number = self.apply_checked(internal::ABS, &[number], span, "TEXT");
         }
@@ -123,6 +163,11 @@ impl Lower<'_> {
                 around = self.apply_checked(internal::TEXT_JOINED, &[around, prefix], span, "TEXT");
             }
             text = self.apply_checked(internal::TEXT_JOINED, &[around, text], span, "TEXT");
+        } else if mask.zeros > 0 && sign == Sign::Left {
+            if !mask.prefix.is_empty() {
+                let prefix = self.text_literal(&mask.prefix, span);
+                text = self.apply_checked(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
+            }
         } else if mask.zeros == 0 || !mask.prefix.is_empty() {
             // Behind the sign, in place of a zero that the mask does not ask for.
             let pattern = if mask.zeros == 0 { "^(-?)0?" } else { "^(-?)" };

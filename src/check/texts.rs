@@ -29,10 +29,17 @@ impl Lower<'_> {
             Some(value) => *value,
             None => pass.text_literal(default, span),
         };
-        let (point, group) = (separator(self, 1, "."), separator(self, 2, ","));
-        let mut text = values[0];
+        let mut point = separator(self, 1, ".");
+        // A comma that separates the fraction sets nothing apart.
+        let comma = self.literal_text(point).is_some_and(|point| point == ",");
+        let group = separator(self, 2, if comma { "" } else { "," });
+        // Spreadsheets refuse an empty point.
+        if self.literal_text(point).is_none_or(str::is_empty) {
+            point = self.apply_checked(internal::PRESENT_TEXT, &[point], span, "NUMBERVALUE");
+        }
+        let mut text = self.grouped_before(values[0], point, group, span);
         for (old, new) in [(group, ""), (point, ".")] {
-            let same = self.literal_text(old).is_some_and(|old| old == new);
+            let same = self.literal_text(old).is_some_and(|old| old == new || old.is_empty());
             if !same {
                 let new = self.text_literal(new, span);
                 text = self.apply_checked(internal::SUBSTITUTE, &[text, old, new], span, "NUMBERVALUE");
@@ -42,7 +49,24 @@ impl Lower<'_> {
         if self.is_error(text) {
             return text;
         }
-        self.apply_checked(internal::VALUE, &[text], span, "NUMBERVALUE")
+        self.apply_checked(internal::PLAIN_NUMBER, &[text], span, "NUMBERVALUE")
+    }
+
+    /// The text, and NULL where groups are set apart behind the point, or where a `.` is neither: `1.234,5` is no number of
+    /// a country where the comma sets groups apart, nor `1.5` where it stands for the point and a blank sets them apart.
+    fn grouped_before(&mut self, text: IrId, point: IrId, group: IrId, span: Span) -> IrId {
+        let single = |id: IrId| self.literal_text(id).filter(|text| text.chars().count() == 1);
+        let (Some(sign), Some(apart)) = (single(point), single(group)) else {
+            return self.apply_checked(internal::GROUPED_BEFORE, &[text, point, group], span, "NUMBERVALUE");
+        };
+        let escaped = |sign: &str| if regex::SPECIAL.contains(sign) { format!("\\{sign}") } else { sign.to_owned() };
+        let dot = if sign == "." || apart == "." { "" } else { "." };
+        let pattern = format!("^[^{0}{dot}]*(?:{0}[^{1}{dot}]*)?$", escaped(sign), escaped(apart));
+        let Ok(Pattern { re2, ere, are, .. }) = regex::read(&pattern) else {
+            return self.apply_checked(internal::GROUPED_BEFORE, &[text, point, group], span, "NUMBERVALUE");
+        };
+        let given = [&re2, &ere, &are].map(|spelled| self.text_literal(spelled, span));
+        self.apply_checked(internal::REGEX_EXTRACT, &[text, given[0], given[1], given[2]], span, "NUMBERVALUE")
     }
 
     /// A literal that spells a date is that date.

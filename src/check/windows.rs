@@ -1,6 +1,5 @@
 //! Values that look at other rows: OFFSET, FIRST, LAST, ROW, and where such a value may stand.
 
-use super::Context;
 use super::lower::Lower;
 use super::names::{Key, Target};
 use crate::ast::ExprId;
@@ -25,16 +24,20 @@ impl Lower<'_> {
             return self.error(span);
         }
         let value = values[0];
-        let rows_span = self.program.meta(values[1]).span;
         self.give_back(values);
+        self.shifted(value, rows, "OFFSET", span)
+    }
+
+    /// The value so many rows on.
+    pub(super) fn shifted(&mut self, value: IrId, rows: i32, shown: &str, span: Span) -> IrId {
         if rows == 0 {
             return value;
         }
-        if !self.may_look("OFFSET", Some(value), span) || !self.has_order("OFFSET", span) {
+        if !self.may_look(shown, Some(value), span) || !self.has_order(shown, span) {
             return self.error(span);
         }
         self.alone(value);
-        let count = self.integer(&rows.unsigned_abs().to_string(), rows_span);
+        let count = self.integer(&rows.unsigned_abs().to_string(), span);
         let function = if rows < 0 { internal::LAG } else { internal::LEAD };
         self.row_of(function, &[value, count], Over::Ordered, true, span)
     }
@@ -101,7 +104,7 @@ impl Lower<'_> {
     }
 
     /// A window call of an entry with one form: of the type of its first argument, or a number of rows.
-    fn row_of(&mut self, entry: FunctionId, args: &[IrId], over: Over, nullable: bool, span: Span) -> IrId {
+    pub(super) fn row_of(&mut self, entry: FunctionId, args: &[IrId], over: Over, nullable: bool, span: Span) -> IrId {
         let overload = catalog::get(entry).overloads[0].id;
         let of = args.first().map(|value| self.program.meta(*value));
         let ty = match of.map_or(Type::Integer, |meta| meta.ty) {
@@ -109,13 +112,29 @@ impl Lower<'_> {
             ty => ty,
         };
         let volatile = of.is_some_and(|meta| meta.volatile);
+        let mut args = args.to_vec();
+        if let Some(value) = args.first_mut() {
+            if self.is_null(*value) {
+                // It is NULL in every row.
+                self.program.folded = true;
+                return self.null(ty, span);
+            }
+            if ty == Type::Text && of.is_some_and(|meta| meta.level == Level::Const) {
+                *value = self.apply(internal::TEXT_OF_WINDOW, &[*value], span);
+            }
+        }
         let meta = Meta { ty, nullable, level: Level::Window, keyed: true, volatile, span };
-        let call = self.add_all(|args| Ir::Apply { overload, args }, args, meta);
+        let call = self.add_all(|args| Ir::Apply { overload, args }, &args, meta);
         self.over(call, over, meta)
     }
 
     pub(super) fn over(&mut self, call: IrId, over: Over, meta: Meta) -> IrId {
-        let over = self.program.add_over(over);
+        self.over_parted(call, over, &[], meta)
+    }
+
+    /// The same among the rows that have the same of these values.
+    pub(super) fn over_parted(&mut self, call: IrId, over: Over, by: &[IrId], meta: Meta) -> IrId {
+        let over = self.program.add_over(over, by);
         self.program.add(Ir::Window { call, over }, meta)
     }
 
@@ -126,7 +145,7 @@ impl Lower<'_> {
 
     /// Whether a value that looks at other rows may stand here, and look at this one.
     pub(super) fn may_look(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
-        if self.late(Level::Window, span) || !self.aggregates_allowed(span) {
+        if self.late(Level::Window, span) {
             return false;
         }
         let Some(meta) = value.map(|value| self.program.meta(value)) else { return true };
@@ -155,7 +174,7 @@ impl Lower<'_> {
 
     /// Whether the step says the order of rows, which this needs.
     pub(super) fn has_order(&mut self, shown: &str, span: Span) -> bool {
-        if self.scope.ordered || self.scope.context == Context::Worksheet {
+        if self.scope.ordered {
             return true;
         }
         let help = if self.scope.strata {

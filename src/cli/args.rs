@@ -120,6 +120,9 @@ pub struct Settings {
     /// Columns of the worksheet: A, B, C …
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub columns: Vec<String>,
+    /// Row of the worksheet for which the formulas are written [default: 1]
+    #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u32).range(1..))]
+    pub row: Option<u32>,
     /// Order of rows, `name` or `name desc`
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub order_by: Vec<String>,

@@ -21,6 +21,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// What cells of a worksheet mean.
+    pub fn meanings(&self) -> &[(Span, String)] {
+        self.compiled.as_ref().map_or(&[], Compiled::meanings)
+    }
+
     /// The definitions without errors.
     pub fn definitions(&self) -> &[Definition] {
         self.compiled.as_ref().map_or(&[], Compiled::definitions)

@@ -100,6 +100,13 @@ fn text(main: &InDialect, others: &[InDialect], parts: &[Part]) -> String {
             None => writeln!(out, "{}", label(part)),
         };
     }
+    let meanings = main.outcome.meanings();
+    if !meanings.is_empty() {
+        let _ = writeln!(out, "\ncells");
+    }
+    for (span, words) in meanings {
+        let _ = writeln!(out, "  {:<10} {words}", span.text(source));
+    }
     for definition in main.outcome.definitions() {
         let blank = if definition.nullable() { "may be NULL" } else { "never NULL" };
         let (name, ty, level) = (definition.name().unwrap_or("result"), definition.ty(), definition.level());
@@ -145,6 +152,9 @@ fn object(main: &InDialect, others: &[InDialect], parts: &[Part]) -> Value {
         "tokens": parts::words(source).iter().map(|w| parts::word_object(w, source)).collect::<Vec<_>>(),
         "tree": parts.iter().map(parts::part_object).collect::<Vec<_>>(),
         "definitions": main.outcome.definitions().iter().map(definition).collect::<Vec<_>>(),
+        "cells": main.outcome.meanings().iter().map(|(span, words)| {
+            json!({"text": span.text(source), "span": span, "means": words})
+        }).collect::<Vec<_>>(),
         "diagnostics": render::objects(&main.outcome.found.report()),
     })
 }

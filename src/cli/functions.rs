@@ -42,17 +42,12 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What a formula that calls it would be told: that there is no such function, or not yet.
+/// What a formula that calls it would be told: that there is no such function.
 fn unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
-    let called = Compiler::default().compile(&format!("={name}(1)"));
-    let not_yet = called.diagnostics().iter().find(|d| d.kind() == Code::NotBuiltYet);
     let place = Span::new(0, name.len() as u32);
-    let fault = match not_yet {
-        Some(told) => Diagnostic::new(Code::NotBuiltYet, place, told.message()),
-        None => Diagnostic::new(Code::UnknownFunction, place, format!("unknown function `{name}`")),
-    };
+    let fault = Diagnostic::new(Code::UnknownFunction, place, format!("unknown function `{name}`"));
     let names = catalog::functions().flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()));
-    let help = match nearest(name, names).filter(|_| not_yet.is_none()) {
+    let help = match nearest(name, names) {
         Some(near) => similar(near),
         None => "`formulac functions` lists them all".to_owned(),
     };
@@ -106,7 +101,9 @@ fn entry(function: &Function, dialect: Option<Dialect>) -> String {
     };
     section("Arguments", function.args.iter().map(|(name, what)| format!("{name:<width$}  {what}")).collect());
     section("Examples", function.examples.iter().map(|e| (*e).to_owned()).collect());
-    section("Notes", if function.notes.is_empty() { Vec::new() } else { wrapped(function.notes, 78) });
+    let said = |text: &str| if text.is_empty() { Vec::new() } else { wrapped(text, 78) };
+    section("Warned of (W0419)", said(function.caution));
+    section("Notes", said(function.notes));
     let (call, level) = example_call(function);
     let sql = sql(function, &call, level, dialect);
     let lines = sql.iter().map(|(dialect, sql)| match sql {
@@ -154,6 +151,7 @@ fn object(function: &Function, dialect: Option<Dialect>) -> Value {
         "volatile": function.volatile,
         "examples": function.examples,
         "notes": function.notes,
+        "caution": function.caution,
         "source": function.source,
         "call": call,
         "sql": sql,

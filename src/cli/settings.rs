@@ -2,7 +2,7 @@
 
 use formulac::{Builder, Compiler, Dialect, Project, Schema};
 
-use super::args::{Settings, Target};
+use super::args::{ContextName, Settings, Target};
 use super::exit::{Exit, Failure};
 use super::schema;
 
@@ -35,8 +35,9 @@ impl Target {
 impl Settings {
     /// A compiler with everything that is said of the formulas.
     pub fn compiler(&self, project: &Project, dialect: Dialect) -> Result<Compiler, Failure> {
-        if !self.columns.is_empty() {
-            return Err(Failure::new(Exit::Usage, "`--columns` is not built yet").with_help("write the columns' names"));
+        if !self.columns.is_empty() && !matches!(self.context, Some(ContextName::Worksheet)) {
+            return Err(Failure::new(Exit::Usage, "`--columns` are those of a worksheet")
+                .with_help("say `--context worksheet` as well"));
         }
         let mut builder = self
             .target
@@ -44,6 +45,12 @@ impl Settings {
             .group_by(names(&self.group_by))
             .order_by(names(&self.order_by))
             .partition_by(names(&self.partition_by));
+        if !self.columns.is_empty() {
+            builder = builder.columns(names(&self.columns));
+        }
+        if let Some(row) = self.row {
+            builder = builder.row(row);
+        }
         if self.blanks.is_some() {
             builder = builder.blanks_as_zero(true);
         }

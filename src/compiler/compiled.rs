@@ -148,9 +148,24 @@ pub struct Compiled {
     pub(super) dialect: Dialect,
     pub(super) definitions: Vec<Definition>,
     pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) meanings: Vec<(Span, String)>,
 }
 
 impl Compiled {
+    /// What each cell and each range of cells of a worksheet's formulas means, with where it stands: of `B0`, in the order
+    /// of months, `revenue of the row before, by month`.
+    ///
+    /// ```
+    /// use formulac::{Compiler, Context};
+    /// let sheet = Compiler::builder().context(Context::Worksheet).columns(["month", "revenue"]).order_by(["month"]);
+    /// let compiled = sheet.build().compile("=B1 / B0 - 1");
+    /// assert_eq!(compiled.meanings()[1].1, "revenue of the row before, by month");
+    /// ```
+    #[must_use]
+    pub fn meanings(&self) -> &[(Span, String)] {
+        &self.meanings
+    }
+
     /// The dialect of the SQL.
     #[must_use]
     pub fn dialect(&self) -> Dialect {

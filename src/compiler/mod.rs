@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub use compiled::{Compiled, Definition, ReadColumn};
 
 use crate::calendar::{Calendar, Weekday};
-use crate::check::{self, Context, Role, Scope};
+use crate::check::{self, Context, Role, Scope, Sheet};
 use crate::diag::{self, Code, Diagnostic};
 use crate::dialect::Dialect;
 
@@ -17,6 +17,7 @@ use crate::lex::Mode;
 use crate::limits::Limits;
 use crate::memory::{Memory, Pool};
 use crate::parse::{self, SourcePart};
+use crate::plan::key_name;
 use crate::schema::{Relation, Schema};
 use crate::span::Span;
 
@@ -51,6 +52,10 @@ pub(crate) struct Options {
     pub group_by: Vec<String>,
     pub order_by: Vec<String>,
     pub partition_by: Vec<String>,
+    /// The columns of the worksheet; none said, those of the relation.
+    pub columns: Option<Vec<String>>,
+    /// The row for which its formulas are written; 1 when not said.
+    pub row: Option<u32>,
     pub limits: Limits,
     pub timezone: Option<String>,
     pub blank_zero: bool,
@@ -108,6 +113,26 @@ impl Builder {
     /// Where what looks at other rows begins anew.
     pub fn partition_by<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.options.partition_by = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The columns of a worksheet in order, A, B, C and so on; those of the relation when not said. They are read in the
+    /// worksheet context.
+    ///
+    /// ```
+    /// use formulac::{Compiler, Context};
+    /// let sheet = Compiler::builder().context(Context::Worksheet).columns(["month", "revenue"]).order_by(["month"]);
+    /// let compiled = sheet.build().compile("=B1 - B0").into_result().unwrap();
+    /// assert_eq!(compiled[0].sql(), "revenue - lag(revenue, 1) over (order by month)");
+    /// ```
+    pub fn columns<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.options.columns = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The row of the worksheet for which its formulas are written; the first when not said.
+    pub fn row(mut self, row: u32) -> Self {
+        self.options.row = Some(row);
         self
     }
 
@@ -239,7 +264,9 @@ impl Compiler {
             None => (source, whole.as_slice(), [Role::Definitions].as_slice()),
         };
         parse::parse_parts(text, parts, &options.limits, parse, ast, &mut diagnostics);
-        let scope = self.scope(roles, &mut diagnostics);
+        let mut scope = self.scope(roles, &mut diagnostics);
+        let sheet = self.sheet(scope.relations);
+        scope.sheet = sheet.as_ref();
         check::check(ast, text, &scope, check, program, &mut diagnostics);
         self.warn_comparisons(program, source, &mut diagnostics);
         let mut definitions = Vec::new();
@@ -252,7 +279,28 @@ impl Compiler {
             silence(&mut diagnostics, source, &options.silenced);
             diag::sort(&mut diagnostics);
         }
-        Compiled { dialect: options.dialect, definitions, diagnostics }
+        let meanings = std::mem::take(&mut memory.program.meanings);
+        Compiled { dialect: options.dialect, definitions, diagnostics, meanings }
+    }
+
+    /// The sheet that formulas are written for.
+    fn sheet(&self, relations: &[Relation]) -> Option<Sheet> {
+        let options = &*self.options;
+        if options.context != Context::Worksheet {
+            return None;
+        }
+        let columns = match (&options.columns, relations) {
+            (Some(columns), _) => columns.iter().map(|column| key_name(column)).collect(),
+            (None, [one]) => one.columns().iter().map(|column| column.name().to_owned()).collect(),
+            (None, _) => Vec::new(),
+        };
+        Some(Sheet {
+            columns,
+            row: i64::from(options.row.unwrap_or(1).max(1)),
+            tabs: Vec::new(),
+            pivot: None,
+            totals: None,
+        })
     }
 
     /// The text with the keys that options name behind it, each a part of its own; none when there are no keys.
@@ -313,6 +361,7 @@ impl Compiler {
             calendar: options.calendar,
             today: None,
             strata: false,
+            sheet: None,
         }
     }
 
@@ -385,7 +434,8 @@ fn place_options(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     }
 }
 
-/// Drops warnings that the options turn off, or a comment on their line: `// noqa: W0412`, or `// noqa` for all.
+/// Drops warnings that the options turn off, or a comment on their line: `// noqa: W0412`, its name in place of the code,
+/// or `// noqa` for all.
 pub(crate) fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced: &[Code]) {
     diagnostics.retain(|d| d.is_error() || !silenced.contains(&d.kind()));
     if !source.contains("noqa") {
@@ -401,8 +451,9 @@ pub(crate) fn silence(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced:
         let Some((_, comment)) = line.rsplit_once("//") else { return true };
         match comment.trim().strip_prefix("noqa") {
             Some(codes) => {
-                let codes = codes.trim_start_matches(':').trim();
-                !(codes.is_empty() || codes.split([',', ' ']).any(|c| c.trim() == d.code()))
+                // In YAML the formula may stand in quotes.
+                let codes = codes.trim_start_matches(':').trim().trim_end_matches(['"', '\'']);
+                !(codes.is_empty() || codes.split([',', ' ']).any(|c| Code::parse(c.trim()) == Some(d.kind())))
             }
             None => true,
         }

@@ -171,21 +171,25 @@ codes! {
     NeedsWorksheet "F0308" "needs-worksheet" Error
         "Cells, columns by letter, tabs, totals and ranges of cells mean something only over the rows of a worksheet, in their order."
         Formula("C1 / C0 - 1") => Formula("SUM(amount) / COUNT(id)");
-    NotBuiltYet "F0309" "not-built-yet" Error
-        "A part of the language that this version reads and does not compile yet: refused by name, so that nothing is left out in silence."
-        Formula("VLOOKUP(amount, price, 1)") => Formula("AVERAGE(amount)");
     SeveralRelations "F0310" "several-relations" Error
         "Without `--from`, all names of a formula must come from one relation: there is no join here."
         Shown("SUM(orders.amount) / COUNT(customers.name)") => Shown("SUM(orders.amount)");
     MisplacedDistinct "F0311" "misplaced-distinct" Error
         "`DISTINCT(x)` is a marker, right only as the argument of COUNT, SUM or AVERAGE."
         Formula("MAX(DISTINCT(amount))") => Formula("COUNT(DISTINCT(amount))");
+    NoSuchCell "F0312" "no-such-cell" Error
+        "A cell or a range reaches past the columns of the worksheet, or to a row 0 that is fixed. Ranges may reach past its rows: they end there."
+        Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = E1 / E0 - 1\n")
+        => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = B1 / B0 - 1\n");
     LowercaseBoolean "W0313" "lowercase-boolean" Warning
         "`TRUE` and `FALSE` are written in capitals; in small letters they are names, read as booleans when no column has that name."
         Formula("COUNTIF(paid = true)") => Formula("COUNTIF(paid = TRUE)");
     LooksLikeComparison "W0314" "looks-like-comparison" Warning
         "`status = \"open\"` at the start of a line defines `status`. Where a column has that name a comparison may be meant."
         Orders("status = \"open\"") => Orders("=status = \"open\"");
+    LooksLikeACell "W0315" "looks-like-a-cell" Warning
+        "A definition whose name is that of a cell, in capitals as sheets write it, such as `Q1` or `FY24`. In a worksheet, and in Omni, the name reads as the cell; here the definition wins, and whoever reads the formula has to know that. Give it a name that no cell has."
+        Formula("Q1 = SUM(amount)") => Formula("quarter_1 = SUM(amount)");
     ArgumentCount "F0401" "argument-count" Error
         "The function takes another number of arguments; the help shows its signature."
         Formula("ROUND()") => Formula("ROUND(SUM(amount))");
@@ -220,7 +224,7 @@ codes! {
         "A criterion is a condition, a value, or a text such as `\">5\"`; one put together at run time cannot become SQL."
         Formula("SUMIF(amount, UPPER(op), amount)") => Formula("SUMIF(amount, \">5\", amount)");
     CountOfCondition "W0412" "count-of-condition" Warning
-        "COUNT counts values that are there, and FALSE is a value: COUNT of a condition counts nearly every row."
+        "COUNT counts values that are there, and FALSE is a value, as 0 is: COUNT of a condition, or of an IF that gives 0 otherwise, counts nearly every row."
         Formula("COUNT(status = \"open\")") => Formula("COUNTIF(status = \"open\")");
     BadDateText "F0413" "bad-date-text" Error
         "A text beside a date is read as a date when it is written `YYYY-MM-DD`; other forms mean different days in different countries."
@@ -233,7 +237,7 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = 5\n  a = SUM(x)\n")
         => Spec("model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  k = g\n  a = SUM(x)\n");
     RateAveraged "W0417" "rate-averaged" Warning
-        "The mean of rates is not the rate of the whole: a month with ten customers would weigh as much as one with a thousand, and rates do not add up. Divide the sums of what the earlier step divided. Where every rate is to weigh the same, add `// noqa: W0417`."
+        "The mean of rates is not the rate of the whole: a month with ten customers would weigh as much as one with a thousand, and rates do not add up. Divide the sums of what is divided. Where every rate is to weigh the same, add `// noqa: W0417`."
         Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = AVERAGE(churn_rate)\n")
         => Spec("model: m\nfrom: t\nsteps:\n  - name: by_month\n    group_by: month\n    definitions: |\n      lost = COUNTIF(gone > 0)\n      customers = COUNT(id)\n      churn_rate = lost / customers\n  - name: overall\n    definitions: churn = SUM(lost) / SUM(customers)\n");
     CriterionIgnoresCase "W0418" "criterion-ignores-case" Warning
@@ -278,12 +282,83 @@ codes! {
         "Joins are made one after the other, and the condition of each reads what is there by then."
         Spec("model: m\nfrom: a\njoins:\n  - {to: b, on: b.id = c.id, cardinality: many}\n  - {to: c, on: a.id = c.id, cardinality: many}\ndefinitions: x = b.x\n")
         => Spec("model: m\nfrom: a\njoins:\n  - {to: c, on: a.id = c.id, cardinality: many}\n  - {to: b, on: b.id = c.id, cardinality: many}\ndefinitions: x = b.x\n");
+    OneCell "W0451" "one-cell" Warning
+        "In a worksheet a name is the cell of this row, so that an aggregate of it is of one value. A column's letters stand for all of it."
+        Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(revenue)\n")
+        => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(B:B)\n");
+    RowsOfSeveral "W0452" "rows-of-several" Warning
+        "A worksheet is one sheet: its rows follow each other in the order of `order_by`, also from one customer or region to the next. Where the rows before it have a further key, a cell of the row before may be another one's."
+        Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, calculations: growth = C1 / C0 - 1}\n")
+        => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, partition_by: region, calculations: growth = C1 / C0 - 1}\n");
     UnsupportedPattern "F0460" "unsupported-pattern" Error
         "Warehouses read regular expressions differently. What all of them read alike may be used: characters, `.`, `[a-z]` and `[^a-z]`, `\\d`, `\\w`, `\\s` and their opposites (of ASCII), `*`, `+`, `?`, `{2}`, `{2,}`, `{2,5}`, `( )`, `(?: )`, `|`, `^`, `$`, a `\\` before a sign that is meant as such, and `(?i)` at the beginning to ignore case. A replacement names groups as `$1`."
         Formula("REGEXMATCH(status, \"\\bopen\\b\")") => Formula("REGEXMATCH(status, \"(^|\\W)open($|\\W)\")");
     UnsupportedMask "F0461" "unsupported-mask" Error
         "TEXT writes numbers with `0`, `#`, `,` between thousands or behind the digits to divide by 1000, `.` and `%`, and dates with `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`; `mm` beside hours or seconds are minutes. Signs such as `$`, `-`, `/` and blanks stand for themselves, other text stands in quotes, which are doubled in a formula."
         Formula("TEXT(amount, \"0.00E+00\")") => Formula("TEXT(amount, \"#,##0.00\")");
+    NotAKnownValue "W0470" "not-a-known-value" Warning
+        "The values that a column can have are known: from `values:` in the schema file, an `accepted_values` test of dbt, an ENUM of the warehouse, or the branches of an IF that gives nothing but texts. The text is none of them, so that `=` never holds. Often only a capital is wrong: `=` minds case, as warehouses do and spreadsheets do not."
+        Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"large\")")
+        => Formula("size = IF(amount > 100, \"Large\", \"Small\")\nlarge_orders = COUNTIF(size = \"Large\")");
+    NumbersAsText "W0471" "numbers-as-text" Warning
+        "Texts are ordered letter by letter, so that `\"9\"` is more than `\"30\"`. Write the number without quotes where the column holds numbers, and `VALUE(column)` where it holds them as text."
+        Row("points > \"30\"") => Row("points > 30");
+    EndOfDay "W0472" "end-of-day" Warning
+        "A date beside a time is the midnight that begins it. So `created_at <= DATE(2024, 1, 31)` leaves out all of 31 January but its first instant, and `created_at = DATE(2024, 1, 31)` holds at midnight only. Ask for less than the next day, or compare the day, `created_at[date]`."
+        Shown("created_at <= DATE(2024, 1, 31)") => Shown("created_at < DATE(2024, 2, 1)");
+    CriterionOrder "W0473" "criterion-order" Warning
+        "SUMIF takes what is tested, the criterion, and then what is summed; SUMIFS takes what is summed first, and then pairs of what is tested and its criterion. Arguments in the other's order test the wrong values, or nothing at all."
+        Formula("COUNTIF(\"open\", status)") => Formula("COUNTIF(status, \"open\")");
+    WeekBegins "W0474" "week-begins" Warning
+        "WEEKDAY and WEEKNUM without a type count weeks from Sunday, as spreadsheets do; the timeframes `week` and `day_of_week_num` count from Monday, or from the day that `week_start` names. `WEEKDAY(d) > 5` is then Friday and Saturday. Say the type: 2 counts from Monday."
+        Row("is_weekend = WEEKDAY(ordered_on) > 5") => Row("is_weekend = WEEKDAY(ordered_on, 2) > 5");
+    NeverBlank "W0475" "never-blank" Warning
+        "ISERROR, ISNA and ISBLANK ask whether a value is NULL, which errors are here. A count or a sum is always there, 0 if nothing else, so the answer is always FALSE."
+        Formula("IF(ISNA(COUNT(id)), 0, 1)") => Formula("IF(COUNT(id) = 0, 0, 1)");
+    NeverVaries "W0476" "never-varies" Warning
+        "A condition that is the same for every row. `OR(status <> \"a\", status <> \"b\")` always holds, since no text is both: AND was meant, as OR was in `AND(status = \"a\", status = \"b\")`."
+        Formula("COUNTIF(OR(status <> \"open\", status <> \"new\"))") => Formula("COUNTIF(AND(status <> \"open\", status <> \"new\"))");
+    NeverReached "W0477" "never-reached" Warning
+        "The first condition that is met decides. One that holds only where an earlier one holds as well is never reached: begin with the narrowest."
+        Row("IFS(amount > 10, \"some\", amount > 100, \"many\")") => Row("IFS(amount > 100, \"many\", amount > 10, \"some\")");
+    BlankIsNotEmpty "W0478" "blank-is-not-empty" Warning
+        "A blank cell equals `\"\"` in a spreadsheet. Here a blank is NULL, which equals nothing, so that `region = \"\"` finds empty texts only. ISBLANK finds the blanks."
+        Row("IF(region = \"\", \"unknown\", region)") => Row("IF(OR(ISBLANK(region), region = \"\"), \"unknown\", region)");
+    SumOfDistinct "W0479" "sum-of-distinct" Warning
+        "Values that are equal count once, so two orders of 10 add up to 10. Where a join repeats rows, aggregate in a step of its own before it."
+        Formula("SUM(DISTINCT(amount))") => Formula("SUM(amount)");
+    NeedsPivot "F0480" "needs-pivot" Error
+        "PIVOT, PIVOTINDEX, PIVOTOFFSET and PIVOTROW look at the columns of a pivot: a worksheet whose `pivot_by` says what its columns are of."
+        Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\ncalculations: share = C1 / SUM(PIVOTROW(C1))\n")
+        => Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\ncalculations: share = C1 / SUM(PIVOTROW(C1))\n");
+    UnfitForPivot "F0481" "unfit-for-pivot" Error
+        "The rows and columns of a pivoted worksheet are made of columns of what it reads, so that cells which no row is in can be told from those that are: they count where a formula looks at a cell beside or above. The wide form needs one key and values that differ."
+        Spec("model: m\nfrom: sales\ncolumns: [month, channel, revenue]\norder_by: month\npivot_by: channel\nwhere: revenue > 0\ncalculations: growth = C1 / C0 - 1\n")
+        => Spec("model: m\nfrom: sales\nsteps:\n  - {name: sold, keep: all, where: revenue > 0}\n  - {name: sheet, columns: [month, channel, revenue], order_by: month, pivot_by: channel, calculations: growth = C1 / C0 - 1}\n");
+    TotalOfNothing "F0482" "total-of-nothing" Error
+        "A total is the measure computed again, so that distinct counts and ratios are right. The worksheet must read a step of the same spec that groups, which has the measure as a definition and leaves out no groups; a row has a total only in a pivot."
+        Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / B_TOTAL\n")
+        => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: month, definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, revenue], calculations: share = revenue / B_TOTAL}\n");
+    UnknownTab "F0490" "unknown-tab" Error
+        "A formula reads another tab, `'Targets'!A:B`, and `tabs` does not say which model that is."
+        Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n")
+        => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n");
+    SeveralMatches "W0491" "several-matches" Warning
+        "A lookup takes the first row that has the key. Nothing known says that the key is unique in the tab, and nothing says the order of its rows, so which of several is the first is settled by their values. Add `order_by` to the tab, or the key to the schema."
+        Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target]}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n")
+        => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: target}}\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n");
+    NotWholeColumns "F0492" "not-whole-columns" Error
+        "A lookup looks in whole columns of one sheet, `D:E` or `'Targets'!A:B`; XLOOKUP and MATCH in one column. A few rows of them cannot be looked in."
+        Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: first = XLOOKUP(A1, A1:A9, B1:B9)\n")
+        => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: first = XLOOKUP(A1, A:A, B:B)\n");
+    LookupMode "F0493" "lookup-mode" Error
+        "XLOOKUP looks for an equal key with 0, for the next smaller with -1, the next larger with 1, by a pattern with 2; MATCH for an equal key with 0, the largest that is not larger with 1, the smallest that is not smaller with -1."
+        Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 3)\n")
+        => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: place = MATCH(A1, A:A, 0)\n");
+    TabNotLookedUp "F0494" "tab-not-looked-up" Error
+        "A column of another tab stands where something else than a lookup reads it. The rows of another tab are not those of the sheet: a lookup finds one of them for each row."
+        Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / SUM('Targets'!B:B)\n")
+        => Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ntabs: {Targets: {model: targets, columns: [region, target], order_by: region}}\ncalculations: share = B1 / VLOOKUP(A1, 'Targets'!A:B, 2)\n");
     UnsupportedFunction "F0501" "unsupported-function" Error
         "This warehouse cannot compute the function in one expression; the message says why and what does."
         BigQuery("MEDIAN(amount)") => BigQuery("AVERAGE(amount)");
@@ -346,9 +421,6 @@ codes! {
     WrongShape "F0804" "wrong-shape" Error
         "A key holds a list where a text is expected, or the other way round."
         Spec("model: [m]\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
-    LaterKey "F0805" "key-not-built-yet" Error
-        "The key is part of the contract, and this version does not build it yet: refused, so that nothing is left out in silence."
-        Spec("model: m\nfrom: t\npivot_by: g\ndefinitions: a = SUM(x)\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
     DuplicateStep "F0806" "duplicate-step" Error
         "Two steps have the same name."
         Spec("model: m\nfrom: t\nsteps:\n  - {name: a, definitions: x = 1}\n  - {name: a, definitions: y = 1}\n")

@@ -47,6 +47,8 @@ pub enum Part {
     Bracket(&'static [u16]),
     /// `a[b]`.
     Subscript { x: u16, index: u16 },
+    /// `a over (…)`: an aggregate that looks at the rows of the window that the template stands for.
+    Over(u16),
 }
 
 /// How an argument is put in; the numbers are those of functions in the catalogue.

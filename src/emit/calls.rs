@@ -7,7 +7,7 @@ use crate::dialect::{Cell, Shape, Template};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::sql::{Sql, SqlId};
-use crate::types::{Level, Type};
+use crate::types::Type;
 
 impl Emitter<'_> {
     pub(super) fn aggregate(
@@ -147,10 +147,10 @@ impl Emitter<'_> {
         self.unwritten(span)
     }
 
-    /// A subquery around aggregates, which some engines refuse.
+    /// A subquery around windows, or around aggregates, which some engines refuse.
     fn is_barred_subquery(&self, args: &[IrId]) -> bool {
-        !self.dialect.facts().aggregate_in_subquery
-            && args.iter().any(|a| self.program.meta(*a).level >= Level::Aggregate && !self.read.contains(a))
+        let barred = self.dialect.facts().barred_in_subquery();
+        args.iter().any(|a| self.program.meta(*a).level >= barred && !self.read.contains(a))
     }
 
     /// The form for two arguments, again and again.

@@ -278,11 +278,13 @@ impl<'p> Emitter<'p> {
             Ir::Aggregate { overload, args, distinct } => {
                 self.aggregate(id, overload, program.args(args), distinct, span)
             }
-            Ir::Window { call, over } => self.window(call, program.over(over), span),
+            Ir::Window { call, over } => self.window(call, program.over(over), program.parted_by(over), span),
             Ir::GroupWindow { args, role } => self.group_window(program.args(args), role, span),
             // Where selects are planned, whoever joins the other row says where it is.
             Ir::Lookup { value, period } => self.in_period(value, self.program.periods[period as usize], *meta),
             Ir::Distinct(x) | Ir::Range { x, .. } => self.work.sql[x.index()],
+            // Whoever joins the row that is found says where it is.
+            Ir::Ranges(_) | Ir::Find { .. } | Ir::Elsewhere { .. } => self.unwritten(span),
         };
         self.work.sql[id.index()] = sql;
     }

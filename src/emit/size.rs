@@ -60,6 +60,7 @@ fn integer(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 
         Ir::Definition(used) => size(&program.definitions[used as usize].root),
         Ir::Window { call: x, .. } => size(&x),
         Ir::GroupWindow { args, .. } => program.args(args).first().map_or(0, size),
+        Ir::Find { args, .. } => program.args(args).get(2).map_or(0, size),
         Ir::Lookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => size(&x),
         Ir::Case(arms) => largest(&mut program.branches(arms)),
         Ir::Switch { arms, .. } => largest(&mut program.branches(arms)),

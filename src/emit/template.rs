@@ -18,6 +18,29 @@ pub(super) struct Buffers {
     /// A repeated argument stands for several nodes, which only lists take: the part's place, and where they are.
     spread: Vec<(usize, std::ops::Range<usize>)>,
     spread_ids: Vec<SqlId>,
+    /// What a template of a window puts behind its calls.
+    pub window: Option<WindowOf>,
+}
+
+/// What stands in the brackets behind `over`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WindowOf {
+    pub partition: Slice,
+    pub order: Slice,
+    pub rows: Option<SqlId>,
+    /// What the select calls the partition and the order.
+    pub name: Option<SqlId>,
+}
+
+impl WindowOf {
+    /// A call that looks at the rows of the window.
+    pub fn of(self, x: SqlId) -> Sql {
+        let Self { partition, order, rows, name } = self;
+        match name {
+            Some(name) => Sql::OverNamed { x, name, rows },
+            None => Sql::Over { x, partition, order, rows },
+        }
+    }
 }
 
 /// Operators whose result is of the kind of their operands.
@@ -111,7 +134,7 @@ impl Emitter<'_> {
 
     /// The operands at these places, as a list of the tree.
     fn list(&mut self, items: &[u16], base: usize, spread: usize) -> Slice {
-        let Buffers { locals, spread: several, spread_ids } = &self.work.template;
+        let Buffers { locals, spread: several, spread_ids, window: _ } = &self.work.template;
         let several = several.get(spread..).unwrap_or_default();
         let tree = &mut self.work.tree;
         if several.is_empty() {
@@ -155,10 +178,14 @@ impl Emitter<'_> {
             }
             Part::Binary { op, left, right } => {
                 let (left, right) = (at(left), at(right));
-                match self.sum_of_literals(op, left, right) {
-                    Some(sum) => self.work.tree.text(span, |out| out.push_str(&sum.to_string())),
-                    None => self.work.tree.add(Sql::Binary { op, left, right }, span),
+                if let Some(sum) = self.sum_of_literals(op, left, right) {
+                    return self.work.tree.text(span, |out| out.push_str(&sum.to_string()));
                 }
+                if let Some(interval) = self.counted_interval(op, left, right, span) {
+                    return interval;
+                }
+                let (op, right) = self.without_sign(op, right, span);
+                self.work.tree.add(Sql::Binary { op, left, right }, span)
             }
             Part::Not(x) => tree.add(Sql::Not(at(x)), span),
             Part::Negative(x) => tree.add(Sql::Negative(at(x)), span),
@@ -194,6 +221,11 @@ impl Emitter<'_> {
                 self.work.tree.add(Sql::Bracket(items), span)
             }
             Part::Subscript { x, index } => tree.add(Sql::Subscript { x: at(x), index: at(index) }, span),
+            // Until the window is known that it is part of, the call stands alone.
+            Part::Over(x) => match self.work.template.window {
+                Some(window) => tree.add(window.of(at(x)), span),
+                None => at(x),
+            },
             Part::Arg { .. } | Part::ArgList { .. } | Part::ArgJoin { .. } => tree.word("null", span),
         }
     }
@@ -223,6 +255,41 @@ impl Emitter<'_> {
             Op::Subtract => number(left)?.checked_sub(number(right)?),
             _ => None,
         }
+    }
+
+    /// `x + -3` of a literal is `x - 3`.
+    fn without_sign(&mut self, op: Op, right: SqlId, span: Span) -> (Op, SqlId) {
+        let opposite = match op {
+            Op::Add => Op::Subtract,
+            Op::Subtract => Op::Add,
+            _ => return (op, right),
+        };
+        let Sql::Text { first, len } = *self.work.tree.node(right) else { return (op, right) };
+        let digits = self.work.tree.str(first, len).strip_prefix('-');
+        if !digits.is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')) {
+            return (op, right);
+        }
+        (opposite, self.work.tree.add(Sql::Text { first: first + 1, len: len - 1 }, span))
+    }
+
+    /// `3 * interval '1 month'` of a literal is `interval '3 months'`.
+    fn counted_interval(&mut self, op: Op, count: SqlId, interval: SqlId, span: Span) -> Option<SqlId> {
+        let tree = &self.work.tree;
+        let (Op::Multiply, Sql::Text { first, len }, Sql::Spaced(parts)) =
+            (op, *tree.node(count), *tree.node(interval))
+        else {
+            return None;
+        };
+        let count = tree.str(first, len).parse::<i64>().ok()?;
+        let [word, unit] = *tree.args(parts) else { return None };
+        let (Sql::Word("interval"), Sql::Text { first, len }) = (*tree.node(word), *tree.node(unit)) else {
+            return None;
+        };
+        let unit = tree.str(first, len).strip_prefix("'1 ")?.strip_suffix('\'')?;
+        let plural = if count.abs() == 1 { "" } else { "s" };
+        let written =
+            unit.bytes().all(|b| b.is_ascii_lowercase()).then(|| format!("interval '{count} {unit}{plural}'"))?;
+        Some(self.work.tree.text(span, |out| out.push_str(&written)))
     }
 
     /// `nullif(12, 0)` is 12, and so with a product such as `60 * 60`.

@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use super::Emitter;
 use super::period::Moved;
+use super::template::WindowOf;
 use crate::catalog::{self, internal};
-use crate::ir::{GroupRole, Ir, IrId, Over, Place};
+use crate::dialect::{Cell, Template};
+use crate::ir::{Across, GroupRole, Ir, IrId, Over, Place};
 use crate::span::Span;
 use crate::sql::{Slice, Sql, SqlId};
 use crate::types::Type;
@@ -18,8 +20,13 @@ pub(crate) struct Windows {
     /// What the spec says to divide by: all that divides the rows that are ranked.
     pub own_partition: Vec<SqlId>,
     pub order: Vec<SqlId>,
+    /// What tells the rows of a pivoted sheet apart, and the order of its columns.
+    pub pivot_rows: Vec<SqlId>,
+    pub pivot_order: Vec<SqlId>,
     /// The keys that rows are grouped by.
     pub groups: Vec<SqlId>,
+    /// The name under which the select knows the partition and the order.
+    pub name: Option<SqlId>,
     /// What values of other periods are found by, where one expression holds them.
     pub moved: Option<Moved>,
 }
@@ -35,20 +42,91 @@ impl Emitter<'_> {
         self.apply(catalog::get(internal::PARTITION_KEY).overloads[0].id, &[id], meta.span)
     }
 
-    pub(super) fn window(&mut self, call: IrId, over: Over, span: Span) -> SqlId {
+    pub(super) fn window(&mut self, call: IrId, over: Over, parted_by: &[IrId], span: Span) -> SqlId {
         let x = self.work.sql[call.index()];
-        if let Over::Ranked { descending, apart, within } = over {
-            let partition = if within { &self.windows.partition } else { &self.windows.own_partition };
-            return self.ranked(x, call, partition.clone(), (descending, apart), span);
+        let window = match over {
+            Over::Ranked { descending, apart, within } => {
+                let partition = if within { &self.windows.partition } else { &self.windows.own_partition };
+                return self.ranked(x, call, partition.clone(), (descending, apart), span);
+            }
+            Over::Across(Across::Ranked { descending }) => {
+                return self.ranked(x, call, self.windows.pivot_rows.clone(), (descending, false), span);
+            }
+            Over::Across(across) => self.across(across, span),
+            Over::PivotColumns => {
+                let order = self.work.tree.slice(&self.windows.pivot_order);
+                WindowOf { partition: Slice::default(), order, rows: None, name: None }
+            }
+            _ => self.down(call, over, parted_by, span),
+        };
+        if let Ir::Apply { overload, args } = self.program.node(call)
+            && let Cell::Template(Template { windowed: true, .. }) = self.dialect.cell(overload)
+        {
+            self.work.template.window = Some(window);
+            let args = self.program.args(args);
+            let x = self.apply(overload, args, span);
+            self.work.template.window = None;
+            return x;
         }
-        let partition = self.work.tree.slice(&self.windows.partition);
+        self.work.tree.add(window.of(x), span)
+    }
+
+    /// A window over rows, in the step's order where it has one.
+    fn down(&mut self, call: IrId, over: Over, parted_by: &[IrId], span: Span) -> WindowOf {
+        let mut divided_by = self.windows.partition.clone();
+        for by in parted_by {
+            let key = self.work.sql[by.index()];
+            divided_by.push(self.partition_key(*by, key));
+        }
+        if over == Over::Alike
+            && let Some(value) = self.program.operands(call).next()
+        {
+            let key = self.work.sql[value.index()];
+            divided_by.push(self.partition_key(value, key));
+            self.set(value, key);
+        }
+        let partition = self.work.tree.slice(&divided_by);
         let order = if over.ordered() { self.work.tree.slice(&self.windows.order) } else { Slice::default() };
         let rows = match over {
             // What engines take when nothing is said is a range, which takes rows of an equal key along.
             Over::Rows { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
+            // The first value is the same in all rows up to this one and in the range up to it.
+            _ if self.is_first_value(call) && self.is_range_refused(order) => {
+                Some(self.work.tree.text(span, |out| push_rows(out, Place::First, Place::At(0))))
+            }
             _ => None,
         };
-        self.work.tree.add(Sql::Over { x, partition, order, rows }, span)
+        let name = self.windows.name.filter(|_| over.ordered() && parted_by.is_empty());
+        WindowOf { partition, order, rows, name }
+    }
+
+    /// A window over the cells of a row of a pivoted sheet.
+    fn across(&mut self, across: Across, span: Span) -> WindowOf {
+        let order = match across {
+            Across::All | Across::Ranked { .. } => Slice::default(),
+            Across::Ordered | Across::Cells { .. } => self.work.tree.slice(&self.windows.pivot_order),
+        };
+        let rows = match across {
+            Across::Cells { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
+            _ => None,
+        };
+        let partition = self.work.tree.slice(&self.windows.pivot_rows);
+        WindowOf { partition, order, rows, name: None }
+    }
+
+    fn is_first_value(&self, call: IrId) -> bool {
+        let first = catalog::get(internal::FIRST_VALUE).overloads.first().map(|o| o.id);
+        matches!(self.program.node(call), Ir::Apply { overload, .. } if Some(overload) == first)
+    }
+
+    /// Whether the dialect takes this order only where the rows of the window are named.
+    fn is_range_refused(&self, order: Slice) -> bool {
+        let tree = &self.work.tree;
+        let places_nulls = |key: &SqlId| match tree.node(*key) {
+            Sql::Spaced(parts) => tree.args(*parts).last().is_some_and(|p| tree.node(*p) == &Sql::Word("nulls last")),
+            _ => false,
+        };
+        !self.dialect.facts().ranges_place_nulls && tree.args(order).iter().any(places_nulls)
     }
 
     /// A window over the rows of each group.

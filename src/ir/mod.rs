@@ -87,6 +87,18 @@ pub enum Ir {
         /// In `periods`.
         period: u32,
     },
+    /// The value of the row that a key finds, of the sheet or of another tab: what is sought, what it is compared with,
+    /// and, where it is not the row's number that is asked for, the value.
+    Find {
+        args: Slice,
+        /// In `finds`.
+        find: u32,
+    },
+    /// A column of another tab, which only what is found there reads; or, in no tab, the number of a row.
+    Elsewhere {
+        tab: u32,
+        column: u32,
+    },
     /// `DISTINCT(x)`, until the aggregate around it takes it.
     Distinct(IrId),
     /// `FIRST(x):x`, until the aggregate around it takes it.
@@ -94,6 +106,8 @@ pub enum Ir {
         x: IrId,
         over: OverId,
     },
+    /// `A:C`, a `Range` for each of its columns, likewise.
+    Ranges(Slice),
 }
 
 /// What a window over the rows of each group is for.
@@ -136,19 +150,68 @@ pub enum Over {
     /// All, in the order of the call's own argument; NULLs come last, or are `apart`, in a partition of their own.
     /// `within` the step's partition, or among all rows but for the partition that the spec names.
     Ranked { descending: bool, apart: bool, within: bool },
+    /// Those of the partition that have the value of the call's own argument.
+    Alike,
+    /// Those of the row of a pivoted sheet, one for each of its columns.
+    Across(Across),
+    /// All rows of a pivoted sheet, in the order of its columns.
+    PivotColumns,
+}
+
+/// Which cells of a row of a pivoted sheet a window sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Across {
+    /// All, in no order.
+    All,
+    /// All in the order of the columns; the function says which of them it means.
+    Ordered,
+    /// Those from one column to another, both included.
+    Cells { from: Place, to: Place },
+    /// All, in the order of the call's own argument.
+    Ranked { descending: bool },
 }
 
 impl Over {
     /// Whether the step's order matters.
     pub fn ordered(self) -> bool {
-        matches!(self, Self::Ordered | Self::Rows { .. })
+        matches!(self, Self::Ordered | Self::Rows { .. } | Self::Across(_) | Self::PivotColumns)
+    }
+
+    /// Whether it is of all rows of a partition, or of all cells of a row.
+    pub fn is_whole(self) -> bool {
+        matches!(self, Self::Partition | Self::Across(Across::All))
+    }
+
+    /// Whether the rows are in the order of the call's own argument.
+    pub fn is_ranked(self) -> bool {
+        matches!(self, Self::Ranked { .. } | Self::Across(Across::Ranked { .. }))
     }
 
     /// Whether the row itself is among the rows that are seen, whichever row it is.
     pub fn holds_own_row(self) -> bool {
         match self {
-            Self::Rows { from, to } => from <= Place::At(0) && Place::At(0) <= to,
-            Self::Ordered | Self::Partition | Self::Ranked { .. } => true,
+            Self::Rows { from, to } | Self::Across(Across::Cells { from, to }) => {
+                from <= Place::At(0) && Place::At(0) <= to
+            }
+            Self::Ordered
+            | Self::Partition
+            | Self::Ranked { .. }
+            | Self::Alike
+            | Self::Across(_)
+            | Self::PivotColumns => true,
+        }
+    }
+
+    /// Whether it holds the same rows where those that are alike are counted by themselves: it has no other distance
+    /// than to this row and to the ends.
+    pub fn holds_when_parted(self) -> bool {
+        use Place::{At, First, Last};
+        match self {
+            Self::Rows { from, to } | Self::Across(Across::Cells { from, to }) => {
+                matches!((from, to), (First | At(0), At(0) | Last))
+            }
+            Self::Ordered | Self::Partition | Self::Across(Across::All | Across::Ordered) => true,
+            Self::Ranked { .. } | Self::Alike | Self::Across(Across::Ranked { .. }) | Self::PivotColumns => false,
         }
     }
 }
@@ -197,6 +260,31 @@ pub struct Period {
     pub unit: Unit,
     /// How many, the unit, and both as a text, for templates: what the entries `earlier` and `later` take behind the time.
     pub words: Slice,
+}
+
+/// How a key is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Matching {
+    /// By a key that is equal.
+    Exact,
+    /// By the largest key that is not larger.
+    Below,
+    /// By the smallest key that is not smaller.
+    Above,
+    /// By a key that has the pattern.
+    Pattern,
+}
+
+/// Where and how a row is looked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Find {
+    /// The other tab, by its place in the sheet's; none for the sheet itself.
+    pub tab: Option<u32>,
+    /// It is looked for by its number.
+    pub by_number: bool,
+    pub matching: Matching,
+    /// The condition on what is sought and the key of the row; part of no value.
+    pub test: IrId,
 }
 
 /// A unit of the calendar.
@@ -300,17 +388,22 @@ pub struct IrDefinition {
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     nodes: Vec<(Ir, Meta)>,
-    overs: Vec<Over>,
+    /// Each with what parts its rows beside the step's own partitions.
+    overs: Vec<(Over, Slice)>,
     pub args: Vec<IrId>,
     pub texts: String,
     pub columns: Vec<ColumnUse>,
     pub definitions: Vec<IrDefinition>,
     /// What lookups move their key by.
     pub periods: Vec<Period>,
+    /// What is found by keys.
+    pub finds: Vec<Find>,
     /// Aggregates and windows with what computes the same of windows, for dialects without the call.
     pub other_forms: Vec<(IrId, IrId)>,
     /// Criteria texts: what they test, what they look for, and where they stand.
     pub criteria: Vec<(IrId, Slice, Span)>,
+    /// What cells and ranges of cells mean, in words.
+    pub meanings: Vec<(Span, String)>,
     /// Some definition is folded; while one is lowered, whether that one is.
     pub folded: bool,
     /// Indices of `definitions` so that each stands after those that it uses.
@@ -319,8 +412,21 @@ pub struct Program {
 
 impl Program {
     pub fn clear(&mut self) {
-        let Self { nodes, overs, args, texts, columns, definitions, periods, other_forms, criteria, folded, order } =
-            self;
+        let Self {
+            nodes,
+            overs,
+            args,
+            texts,
+            columns,
+            definitions,
+            periods,
+            finds,
+            other_forms,
+            criteria,
+            meanings,
+            folded,
+            order,
+        } = self;
         nodes.clear();
         overs.clear();
         args.clear();
@@ -328,8 +434,10 @@ impl Program {
         columns.clear();
         definitions.clear();
         periods.clear();
+        finds.clear();
         other_forms.clear();
         criteria.clear();
+        meanings.clear();
         *folded = false;
         order.clear();
     }
@@ -406,13 +514,19 @@ impl Program {
         Slice { first, count: args.len() as u32 }
     }
 
-    pub fn add_over(&mut self, over: Over) -> OverId {
-        self.overs.push(over);
+    pub fn add_over(&mut self, over: Over, parted_by: &[IrId]) -> OverId {
+        let by = self.add_args(parted_by);
+        self.overs.push((over, by));
         OverId(self.overs.len() as u32 - 1)
     }
 
     pub fn over(&self, id: OverId) -> Over {
-        self.overs.get(id.0 as usize).copied().unwrap_or(Over::Partition)
+        self.overs.get(id.0 as usize).map_or(Over::Partition, |(over, _)| *over)
+    }
+
+    /// What parts the rows of a window beside the step's own partitions.
+    pub fn parted_by(&self, id: OverId) -> &[IrId] {
+        self.overs.get(id.0 as usize).map_or(&[], |(_, by)| self.args(*by))
     }
 
     /// Puts a further argument behind those that were added last.
@@ -476,14 +590,14 @@ impl Program {
             | Ir::GroupWindow { args, .. }
             | Ir::And(args)
             | Ir::Or(args)
+            | Ir::Ranges(args)
+            | Ir::Find { args, .. }
             | Ir::Coalesce(args) => (None, self.args(args)),
             Ir::Switch { subject, arms } => (Some(subject), self.args(arms)),
-            Ir::Not(x)
-            | Ir::IsNull { x, .. }
-            | Ir::Window { call: x, .. }
-            | Ir::Range { x, .. }
-            | Ir::Lookup { value: x, .. }
-            | Ir::Distinct(x) => (Some(x), &[][..]),
+            Ir::Window { call, over } => (Some(call), self.parted_by(over)),
+            Ir::Not(x) | Ir::IsNull { x, .. } | Ir::Range { x, .. } | Ir::Lookup { value: x, .. } | Ir::Distinct(x) => {
+                (Some(x), &[][..])
+            }
             _ => (None, &[][..]),
         };
         one.into_iter().chain(many.iter().copied())

@@ -8,11 +8,11 @@ use super::names::Taken;
 use super::outputs::key_name;
 use super::reach::{Reach, is_trivial, needed};
 use super::shared::Shared;
-use super::spoken::spoken_name;
+use super::spoken::{name_of_some_rows, spoken_name};
 use crate::catalog;
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};
-use crate::ir::{GroupRole, Ir, IrId, Over, Program};
+use crate::ir::{GroupRole, Ir, IrId, Matching, Over, Program, Slice};
 use crate::types::Level;
 
 /// Values that are computed once, under a name, by their node.
@@ -81,6 +81,7 @@ pub(super) fn cuts(
     source: &str,
     aliases: &FxHashMap<IrId, String>,
     taken: &mut Taken,
+    found_are_columns: bool,
 ) -> Cuts {
     let program = step.program;
     let Reach { rows: in_rows, live } = reach;
@@ -114,7 +115,9 @@ pub(super) fn cuts(
     share_equals(step, live, source, taken, &mut cuts);
     for index in 0..program.definitions.len() {
         let root = step.root(index);
-        if !step.is(index, Role::Definitions) || !live[index] || is_trivial(program, root) || cuts.contains(root) {
+        let is_column = found_are_columns && matches!(program.node(root), Ir::Find { .. });
+        let simple = is_column || is_trivial(program, root);
+        if !step.is(index, Role::Definitions) || !live[index] || simple || cuts.contains(root) {
             continue;
         }
         let Reads { rows, groups } = reads[index];
@@ -287,7 +290,7 @@ impl Inner<'_> {
             match program.node(node) {
                 Ir::Apply { overload, args } => {
                     let Cell::Template(template) = self.dialect.cell(overload) else { continue };
-                    if template.subquery && !self.dialect.facts().aggregate_in_subquery {
+                    if template.subquery {
                         self.finish_operands(node, of, taken, cuts, shared);
                     }
                     if !template.repeats {
@@ -316,11 +319,17 @@ impl Inner<'_> {
                     cuts.insert(node, name);
                 }
                 Ir::Window { call, over } => {
+                    // What parts the rows is a column when it looks at other rows itself.
+                    let late = |by: &&IrId| program.meta(**by).level == Level::Window;
+                    for by in program.parted_by(over).iter().filter(late) {
+                        self.finish(*by, taken, cuts, shared.step);
+                    }
                     let Some(value) = program.operands(call).next() else { continue };
                     let meta = program.meta(value);
                     if meta.level != Level::Window {
-                        // What is ranked is also asked whether it is there.
-                        let asked = matches!(program.over(over), Over::Ranked { .. }) && meta.nullable;
+                        // What is ranked is also asked whether it is there; what is counted by its value stands twice.
+                        let over = program.over(over);
+                        let asked = (over.is_ranked() && meta.nullable) || over == Over::Alike;
                         let column = is_trivial(program, value) || self.aliases.contains_key(&value);
                         if asked && !column && !cuts.contains(value) {
                             shared.cut(value, of, cuts, taken, |taken| self.name("value", value, taken));
@@ -330,6 +339,7 @@ impl Inner<'_> {
                     // What another window gives is finished first.
                     self.finish(value, taken, cuts, shared.step);
                 }
+                Ir::Find { args, find } => self.cut_find(args, find, of, taken, cuts, shared),
                 // What is looked up is a column of the other row; a helper made of keys becomes one of the groups.
                 Ir::Lookup { value, .. } if !self.is_column(value, shared.step) => {
                     match self.helper_of_keys(value, shared.step) {
@@ -345,10 +355,36 @@ impl Inner<'_> {
         }
     }
 
-    /// Aggregates and windows that the subquery of a template takes as columns.
+    /// What is compared and what is given are columns of the rows that are looked among; what is sought is one of its row
+    /// where the nearest key is chosen for it.
+    fn cut_find(&self, args: Slice, find: u32, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+        let program = self.program;
+        let (Some((sought, found)), Some(find)) = (program.args(args).split_first(), program.finds.get(find as usize))
+        else {
+            return;
+        };
+        let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::Elsewhere { .. });
+        for id in found.iter().filter(|id| !is_column(**id)) {
+            self.finish(*id, taken, cuts, shared.step);
+        }
+        let meta = program.meta(*sought);
+        let constant = meta.level == Level::Const && !meta.volatile;
+        let in_place = find.matching == Matching::Exact && meta.level < Level::Window && !meta.volatile;
+        if constant || in_place || self.is_column(*sought, shared.step) || cuts.contains(*sought) {
+            return;
+        }
+        if let Ir::Definition(_) = program.node(*sought) {
+            self.finish(*sought, taken, cuts, shared.step);
+        } else {
+            shared.cut(*sought, of, cuts, taken, |taken| self.name("key", *sought, taken));
+        }
+    }
+
+    /// Windows, and aggregates where the dialect has it so, which the subquery of a template takes as columns.
     fn finish_operands(&self, node: IrId, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let program = self.program;
-        for arg in program.operands(node).filter(|arg| program.meta(*arg).level >= Level::Aggregate) {
+        let barred = self.dialect.facts().barred_in_subquery();
+        for arg in program.operands(node).filter(|arg| program.meta(*arg).level >= barred) {
             if matches!(program.node(arg), Ir::Definition(_)) {
                 self.finish(arg, taken, cuts, shared.step);
             } else if !is_trivial(program, arg) && !cuts.contains(arg) {
@@ -379,9 +415,20 @@ impl Inner<'_> {
         let name = match named {
             Some((name, true)) => taken.output(name),
             Some((name, false)) => taken.column(name, name),
-            None => self.name("value", value, taken),
+            None => match name_of_some_rows(program, value) {
+                Some(name) => taken.column(&name, program.meta(value).span.text(self.source)),
+                None => self.name(self.kind(finished), value, taken),
+            },
         };
         cuts.insert(finished, name);
+    }
+
+    /// What a window gives, in a word.
+    fn kind(&self, value: IrId) -> &'static str {
+        match self.program.node(value) {
+            Ir::Window { over, .. } if self.program.over(over) == Over::Alike => GroupRole::Repeats.name(),
+            _ => "value",
+        }
     }
 
     /// A helper that a grouped step computes per row and has no column for, with its name.

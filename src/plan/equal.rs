@@ -107,6 +107,14 @@ impl Numbering<'_> {
                 text = format!("{:?}", program.over(over));
                 (18, 0)
             }
+            Ir::Ranges(_) => (21, 0),
+            Ir::Find { find, .. } => {
+                if let Some(find) = program.finds.get(find as usize) {
+                    text = format!("{:?} {:?} {}", find.tab, find.matching, find.by_number);
+                }
+                (22, 0)
+            }
+            Ir::Elsewhere { tab, column } => (23, u64::from(tab) << 32 | u64::from(column)),
         };
         let operands = program.operands(id).map(|o| self.of[o.index()]).collect();
         let next = self.numbers.len() as u32 + 1;

@@ -3,8 +3,9 @@
 //! A row never finds more than one other: the columns that are compared tell the rows of the stratum apart, or the join
 //! reads only those rows that they tell apart.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::finds::{Found, SameRows};
 use super::outputs::{Output, key_name};
 use super::planner::Planner;
 use super::step::InputColumn;
@@ -22,16 +23,39 @@ use crate::types::Type;
 pub(super) struct Lookups {
     /// In the order of their nodes, each with its place in `joined`.
     found: Vec<(IrId, usize)>,
-    /// One for each distance in time.
+    /// One for each distance in time, and for each key that is looked for.
     joined: Vec<Joined>,
-    /// The rows that can be told apart, where not all can.
-    pub source: Option<Cte>,
+    /// The rows that are joined, where not all are: those that can be told apart, the first of each key.
+    pub sources: Vec<Cte>,
 }
 
 #[derive(Debug)]
-struct Joined {
-    period: Period,
-    alias: String,
+enum Joined {
+    Period { period: Period, alias: String },
+    Key(Box<Found>),
+}
+
+/// What makes lookups one join.
+#[derive(PartialEq, Eq, Hash)]
+enum Same {
+    Distance((i64, bool)),
+    Rows(SameRows),
+}
+
+impl Joined {
+    fn same(&self) -> Same {
+        match self {
+            Self::Period { period, .. } => Same::Distance(period.distance()),
+            Self::Key(found) => Same::Rows(found.same),
+        }
+    }
+
+    fn alias(&self) -> &str {
+        match self {
+            Self::Period { alias, .. } => alias,
+            Self::Key(found) => found.alias(),
+        }
+    }
 }
 
 impl Lookups {
@@ -39,10 +63,15 @@ impl Lookups {
         self.found.is_empty()
     }
 
-    /// The relation in which the node's value is found.
-    pub fn alias_of(&self, id: IrId) -> Option<&str> {
+    /// This stratum writes it.
+    pub fn holds(&self, id: IrId) -> bool {
+        self.found.binary_search_by_key(&id, |(node, _)| *node).is_ok()
+    }
+
+    /// Where the node's value is found.
+    fn joined_for(&self, id: IrId) -> Option<&Joined> {
         let at = self.found.binary_search_by_key(&id, |(node, _)| *node).ok()?;
-        self.joined.get(self.found[at].1).map(|joined| joined.alias.as_str())
+        self.joined.get(self.found[at].1)
     }
 }
 
@@ -59,38 +88,72 @@ impl Planner<'_> {
     /// The lookups that these roots need in this stratum.
     pub(super) fn lookups_of(&self, roots: &[IrId], stage: u32, from: &str) -> Lookups {
         let mut lookups = Lookups::default();
-        if !self.step.has_lookups() {
+        if !self.step.has_lookups() && self.step.program.finds.is_empty() {
             return lookups;
         }
         let program = self.step.program;
+        let mut places: FxHashMap<Same, usize> = FxHashMap::default();
         for id in self.written_in(roots, stage) {
-            let Ir::Lookup { period, .. } = program.node(id) else { continue };
             if self.column_in(id, stage).is_some() {
                 continue;
             }
-            let period = program.periods[period as usize];
-            let known = lookups.joined.iter().position(|joined| joined.period.distance() == period.distance());
-            let at = known.unwrap_or_else(|| {
-                let mut alias = alias(period);
-                while alias.eq_ignore_ascii_case(from) {
-                    alias.push_str("_rows");
+            let joined = match program.node(id) {
+                Ir::Lookup { period, .. } => {
+                    let period = program.periods[period as usize];
+                    let mut alias = alias(period);
+                    while alias.eq_ignore_ascii_case(from) {
+                        alias.push_str("_rows");
+                    }
+                    Some(Joined::Period { period, alias })
                 }
-                lookups.joined.push(Joined { period, alias });
-                lookups.joined.len() - 1
-            });
+                _ => self.rows_found(id).map(|found| Joined::Key(Box::new(found))),
+            };
+            let Some(joined) = joined else { continue };
+            let at = *places.entry(joined.same()).or_insert(lookups.joined.len());
+            if at == lookups.joined.len() {
+                lookups.joined.push(joined);
+            }
             lookups.found.push((id, at));
         }
         lookups
     }
 
     /// The value of another row.
-    pub(super) fn look_up(&mut self, id: IrId, value: IrId, stage: u32) {
-        let alias = self.lookups.alias_of(id).map(str::to_owned);
-        let sql = match (alias, self.column_of(value, stage)) {
-            (Some(alias), Some((name, quoted))) => self.emitter.field(&alias, &name, quoted),
-            _ => self.no_column(id, value),
+    pub(super) fn look_up(&mut self, id: IrId, stage: u32) {
+        let value = match self.step.program.node(id) {
+            Ir::Lookup { value, .. } => value,
+            _ => id,
         };
+        let sql = match self.lookups.joined_for(id) {
+            Some(Joined::Key(found)) => {
+                let found = found.clone();
+                self.value_found(id, &found, stage)
+            }
+            Some(Joined::Period { alias, .. }) => {
+                let alias = alias.clone();
+                self.column_of(value, stage).map(|(name, quoted)| self.emitter.field(&alias, &name, quoted))
+            }
+            None => None,
+        };
+        let sql = sql.unwrap_or_else(|| self.no_column(id, value));
         self.emitter.set(id, sql);
+    }
+
+    /// The rows that keys find, as relations to be joined.
+    pub(super) fn make_found_rows(&mut self, stage: u32, from: &str) {
+        let mut ctes = Vec::new();
+        let mut taken: FxHashSet<String> =
+            self.lookups.joined.iter().map(|joined| joined.alias().to_ascii_lowercase()).collect();
+        for at in 0..self.lookups.joined.len() {
+            let Some(Joined::Key(found)) = self.lookups.joined.get(at) else { continue };
+            let mut found = found.clone();
+            self.make_found(&mut found, stage, from, &taken, &mut ctes);
+            taken.insert(found.alias().to_ascii_lowercase());
+            if let Some(joined) = self.lookups.joined.get_mut(at) {
+                *joined = Joined::Key(found);
+            }
+        }
+        self.lookups.sources = ctes;
     }
 
     /// What is looked up was made a column, or is one.
@@ -105,7 +168,21 @@ impl Planner<'_> {
     }
 
     /// The joins of this stratum.
-    pub(super) fn joins_to_periods(&mut self, stage: u32, from: &str, source: &Source) -> Vec<Join> {
+    pub(super) fn joins_of_lookups(&mut self, stage: u32, from: &str, source: &Source) -> Vec<Join> {
+        let is_period = |joined: &Joined| matches!(joined, Joined::Period { .. });
+        let mut joins = match self.lookups.joined.iter().any(is_period) {
+            true => self.joins_to_periods(stage, from, source),
+            false => Vec::new(),
+        };
+        for at in 0..self.lookups.joined.len() {
+            let Some(Joined::Key(found)) = self.lookups.joined.get(at) else { continue };
+            let found = found.clone();
+            joins.extend(self.join_found(&found, stage, from));
+        }
+        joins
+    }
+
+    fn joins_to_periods(&mut self, stage: u32, from: &str, source: &Source) -> Vec<Join> {
         let program = self.step.program;
         let order = self.roles.order.clone();
         let Some(id) = moved_key(program, order.iter().map(|(id, _)| *id)) else { return Vec::new() };
@@ -114,7 +191,7 @@ impl Planner<'_> {
         let source = if unique { source.clone() } else { self.distinct_rows(stage, from, &key, &compared) };
         let mut joins = Vec::new();
         for at in 0..self.lookups.joined.len() {
-            let Joined { period, alias } = &self.lookups.joined[at];
+            let Joined::Period { period, alias } = &self.lookups.joined[at] else { continue };
             let (period, alias) = (*period, alias.clone());
             let mut conditions = Vec::new();
             for told in &compared {
@@ -155,7 +232,7 @@ impl Planner<'_> {
     }
 
     /// A value of this row.
-    fn here(&mut self, id: IrId, stage: u32) -> SqlId {
+    pub(super) fn here(&mut self, id: IrId, stage: u32) -> SqlId {
         self.emit(&[id], stage);
         self.written_node(id, stage)
     }
@@ -175,7 +252,7 @@ impl Planner<'_> {
     }
 
     /// The column that a node is of what this stratum reads, and whether it must be quoted.
-    fn column_of(&self, id: IrId, stage: u32) -> Option<(String, bool)> {
+    pub(super) fn column_of(&self, id: IrId, stage: u32) -> Option<(String, bool)> {
         if let Some(name) = self.column_in(id, stage) {
             return Some((name.to_owned(), self.emitter.cased.contains(name)));
         }
@@ -311,7 +388,7 @@ impl Planner<'_> {
         };
         let name = self.cte_names.choose(&name);
         let written = self.written(&name);
-        self.lookups.source = Some(Cte { name: written.clone(), body: select });
+        self.lookups.sources.push(Cte { name: written.clone(), body: select });
         Source::Name(written)
     }
 

@@ -5,13 +5,18 @@
 //! window. Those nodes are *cut*: computed in one stratum under a name, read as a column in the later ones.
 
 mod cuts;
+mod empty_cells;
 mod equal;
+mod finds;
+mod first_rows;
 mod joins;
 mod lookups;
 mod made_of_keys;
 mod names;
+mod nearest_rows;
 mod order;
 mod outputs;
+mod pivot;
 mod planner;
 mod reach;
 mod select;
@@ -21,11 +26,14 @@ mod stages;
 mod step;
 mod walk;
 
+pub(crate) use empty_cells::{needs_every_cell, same_along_row};
 pub(crate) use names::{CteNames, cut as cut_name};
 pub(crate) use outputs::key_name;
 pub(crate) use planner::plan_step;
 pub(crate) use reach::used_definitions;
-pub(crate) use step::{InputColumn, JoinInput, JoinedInput, KeepColumns, StepInput, StepOutput, StepSpec};
+pub(crate) use step::{
+    InputColumn, JoinInput, JoinedInput, KeepColumns, PivotOrder, StepInput, StepOutput, StepSpec, TabSource,
+};
 
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};
@@ -66,7 +74,7 @@ impl StepPlan<'_> {
 
     /// Some value looks at other rows.
     fn has_windows(&self) -> bool {
-        self.has_lookups() || self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
+        self.has_lookups() || self.finds_own_rows() || self.program.nodes().any(|n| matches!(n, Ir::Window { .. }))
     }
 
     /// Some value is looked up along the calendar.
@@ -74,10 +82,15 @@ impl StepPlan<'_> {
         !self.program.periods.is_empty()
     }
 
+    /// Some value is that of a row of the sheet which a key finds, the first in its order.
+    fn finds_own_rows(&self) -> bool {
+        self.program.finds.iter().any(|find| find.tab.is_none())
+    }
+
     /// Some value looks at other rows in the step's order.
     fn has_ordered_windows(&self) -> bool {
         let ordered = |n| matches!(n, Ir::Window { over, .. } if self.program.over(over).ordered());
-        self.has_lookups() || self.program.nodes().any(ordered)
+        self.has_lookups() || self.finds_own_rows() || self.program.nodes().any(ordered)
     }
 
     /// The keys of order and partitions go by names, unless windows compute with them.

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 /// Names that are in use, compared without case.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Taken {
     columns: FxHashSet<String>,
     /// The columns that the step gives, each of which is made under its own name.

@@ -4,7 +4,7 @@ use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
 use crate::ir::{Ir, IrId};
 use crate::span::Span;
-use crate::sql::{OrderKey, SqlId};
+use crate::sql::{NamedWindow, OrderKey, SqlId};
 
 impl Planner<'_> {
     /// Order and partition of the windows of this stratum: ties are broken by the rest of the grain.
@@ -60,7 +60,43 @@ impl Planner<'_> {
             let sql = self.written_input(&column, stage);
             keys.push(self.emitter.order_key(sql, false, nullable));
         }
-        self.emitter.windows = crate::emit::Windows { partition, own_partition, order: keys, ..Default::default() };
+        let mut windows = crate::emit::Windows { partition, own_partition, order: keys, ..Default::default() };
+        if self.spec.pivot.is_some() {
+            self.pivot_windows(&mut windows, stage);
+        }
+        self.emitter.windows = windows;
+    }
+
+    /// Names the window in the step's order where several values of a worksheet look through it, and the dialect can.
+    pub(super) fn name_window(&mut self, wanted: &[IrId], stage: u32) {
+        let program = self.step.program;
+        if !self.spec.sheet || !self.emitter.dialect.facts().named_windows || self.named_window.is_some() {
+            return;
+        }
+        let through = |id: &&IrId| {
+            let Ir::Window { over, .. } = program.node(**id) else { return false };
+            let plain = program.over(over).ordered() && program.parted_by(over).is_empty();
+            plain && self.column_in(**id, stage).is_none()
+        };
+        if wanted.iter().filter(through).take(2).count() < 2 {
+            return;
+        }
+        let names = |ids: &mut dyn Iterator<Item = IrId>| -> Vec<String> {
+            ids.map(|id| self.name_of(id)).filter(|name| !name.is_empty()).collect()
+        };
+        let order = names(&mut self.roles.order.iter().map(|(id, _)| *id)).join("_and_");
+        let partition = names(&mut self.roles.partition.iter().copied()).join("_and_");
+        let name = match (partition.as_str(), order.as_str()) {
+            (_, "") => "in_order".to_owned(),
+            ("", order) => format!("by_{order}"),
+            (partition, order) => format!("by_{partition}_and_{order}"),
+        };
+        let plain = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let name = if plain { name.to_ascii_lowercase() } else { "in_order".to_owned() };
+        self.emitter.windows.name = Some(self.emitter.tree().text(Span::default(), |out| out.push_str(&name)));
+        let windows = &self.emitter.windows;
+        let (partition, order) = (windows.partition.clone(), windows.order.clone());
+        self.named_window = Some(NamedWindow { name, partition, order });
     }
 
     /// A key that divides the rows of windows.

@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::cuts::{self, Cuts};
+use super::finds::Finds;
 use super::joins::PassedOn;
 use super::lookups::Lookups;
 use super::names::{CteNames, Taken};
@@ -17,6 +18,7 @@ use crate::emit::{self, Emitter};
 use crate::ir::{IrId, Program};
 use crate::limits::Limits;
 use crate::schema::{Column, Relation};
+use crate::sql::NamedWindow;
 use crate::types::{Level, Type};
 
 pub(super) struct Planner<'p> {
@@ -40,8 +42,12 @@ pub(super) struct Planner<'p> {
     pub passed_on: PassedOn,
     /// The windows' own keys are being written.
     pub in_windows: bool,
+    /// The window that several values of this stratum look through.
+    pub named_window: Option<NamedWindow>,
     /// What this stratum is joined to.
     pub lookups: Lookups,
+    /// What is found by keys.
+    pub finds: Finds,
     pub cte_names: &'p mut CteNames,
     pub in_the_way: Option<String>,
 }
@@ -87,8 +93,26 @@ pub(crate) fn plan_step<'p>(
     }
     let aliases = aliases(step, &outputs);
     let reach = Reach::of(step);
-    let mut cuts = cuts::cuts(step, &reach, dialect, spec.source, &aliases, &mut taken);
-    let stages = stages::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
+    let plan = |taken: &mut Taken, found_are_columns: bool| {
+        let cuts = cuts::cuts(step, &reach, dialect, spec.source, &aliases, taken, found_are_columns);
+        let stages = stages::stages(step, &reach, &cuts, &aliases, input.joined.is_some());
+        (cuts, stages)
+    };
+    // In one select what is found is the column of a relation, and named as often as it is read.
+    let in_one = match program.finds.is_empty() {
+        true => None,
+        false => {
+            let mut own = taken.clone();
+            Some((plan(&mut own, true), own)).filter(|((_, stages), _)| stages.last == 0)
+        }
+    };
+    let (mut cuts, stages) = match in_one {
+        Some((planned, own)) => {
+            taken = own;
+            planned
+        }
+        None => plan(&mut taken, false),
+    };
     cuts::cut_late_aggregates(step, &reach, &mut cuts, stages.main, &|id| stages.of(id), spec.source, &mut taken);
     let mut emitter = Emitter::new(program, dialect, limits, work);
     let names = program.definitions.iter().zip(spec.quoted).filter(|(_, quoted)| **quoted);
@@ -109,7 +133,9 @@ pub(crate) fn plan_step<'p>(
         roles: roles(step, spec),
         passed_on: PassedOn::default(),
         in_windows: false,
+        named_window: None,
         lookups: Lookups::default(),
+        finds: Finds::of(step, &reach.live),
         cte_names,
         in_the_way: None,
     };
@@ -251,6 +277,12 @@ impl Planner<'_> {
             let size = self.emitter.size(output.root);
             let quoted = output.definition.is_some_and(|of| self.spec.quoted.get(of) == Some(&true));
             relation.push(Column::new(&output.name, meta.ty).nullable(nullable).sized(size).quoted(quoted));
+        }
+        if !self.spec.first.is_empty() {
+            let mut columns = relation.columns().to_vec();
+            columns.sort_by_key(|column| self.spec.place_of(column.name()));
+            relation = Relation::new(self.spec.name);
+            columns.into_iter().for_each(|column| relation.push(column));
         }
         let grain = if self.step.grouped {
             self.outputs.iter().filter(|o| o.key).map(|o| o.name.clone()).collect()

@@ -18,14 +18,14 @@ impl Planner<'_> {
         let mut from = self.input.name.to_owned();
         for stage in 0..last {
             let (select, first_new) = self.stratum(stage, &from);
-            ctes.extend(self.lookups.source.take());
+            ctes.append(&mut self.lookups.sources);
             let wanted = self.stratum_name(stage, first_new.as_deref());
             let name = self.cte_names.choose_for(self.spec.name, &wanted);
             from.clone_from(&name);
             ctes.push(Cte { name: self.written(&name), body: select });
         }
         let body = self.last(&from);
-        ctes.extend(self.lookups.source.take());
+        ctes.append(&mut self.lookups.sources);
         (ctes, body)
     }
 
@@ -107,6 +107,7 @@ impl Planner<'_> {
         let wanted = self.wanted(stage);
         let mut select = self.select(stage, from, &wanted);
         let mut kept: Vec<Item> = Vec::new();
+        let mut kept_names: Vec<String> = Vec::new();
         if !grouping {
             let outputs = self.output_names();
             let shadowed = |name: &str| outputs.contains(&name.to_ascii_lowercase());
@@ -132,6 +133,7 @@ impl Planner<'_> {
                         let name = self.emitter.tree().text(Span::default(), |out| out.push_str(&written));
                         let expr = self.emitter.in_relation(name, Span::default());
                         kept.push(Item { expr, alias: None });
+                        kept_names.push(written);
                     }
                 }
                 None => {
@@ -143,6 +145,13 @@ impl Planner<'_> {
         }
         kept.append(&mut select.items);
         select.items = kept;
+        if !self.spec.first.is_empty() && !select.star {
+            kept_names.extend(wanted.iter().map(|(name, _)| name.clone()));
+            let mut named: Vec<(usize, Item)> =
+                kept_names.iter().map(|name| self.spec.place_of(name)).zip(std::mem::take(&mut select.items)).collect();
+            named.sort_by_key(|(place, _)| *place);
+            select.items = named.into_iter().map(|(_, item)| item).collect();
+        }
         select.limit = self.spec.limit;
         if self.is_ordered(stage) {
             select.order_by = self.order_keys(from);
@@ -196,17 +205,19 @@ impl Planner<'_> {
             if grouping && joined.is_none() { self.qualifier(&told_apart, stage, from, wanted) } else { None };
         let shadows = self.emitter.dialect.facts().relation_shadows_column && joined.is_none();
         self.lookups = self.lookups_of(&roots, stage, from);
+        self.make_found_rows(stage, from);
         // Where two relations are read, each column says which one it is of.
         self.emitter.shadowed = !self.lookups.is_empty() || (shadows && self.has_column(from, stage));
         if self.emitter.shadowed {
             self.emitter.qualifier = Some(self.emitter.name(from, Span::default()));
         }
+        self.named_window = None;
         self.emit(&roots, stage);
-        let mut select = Select::default();
+        let mut select = Select { window: self.named_window.take(), ..Select::default() };
         let source = self.source(stage, from);
         if !self.lookups.is_empty() {
             select.star_of = Some(self.written(from));
-            select.joins = self.joins_to_periods(stage, from, &source);
+            select.joins = self.joins_of_lookups(stage, from, &source);
         }
         select.from = Some(source);
         if let Some(joined) = joined {
@@ -309,6 +320,7 @@ impl Planner<'_> {
             self.in_windows = true;
             self.windows(stage);
             self.in_windows = false;
+            self.name_window(&wanted, stage);
         }
         if groups {
             let keys = self.group_keys();
@@ -318,7 +330,7 @@ impl Planner<'_> {
         for id in wanted {
             match (self.column_in(id, stage).map(str::to_owned), program.node(id)) {
                 (Some(name), _) => self.emitter.set_column(id, &name),
-                (None, Ir::Lookup { value, .. }) => self.look_up(id, value, stage),
+                (None, Ir::Lookup { .. } | Ir::Find { .. }) => self.look_up(id, stage),
                 (None, _) => self.emitter.emit(id),
             }
         }

@@ -174,6 +174,10 @@ pub(super) fn stages(
                 let left = if step.grouped { having + 1 } else { filter + u32::from(filtered) };
                 own.max(left).max(keyed)
             }
+            // Of the sheet's own rows those that are left are looked among.
+            Ir::Find { find, .. } if program.finds.get(find as usize).is_some_and(|find| find.tab.is_none()) => {
+                own.max(if step.grouped { having + 1 } else { filter + u32::from(filtered) })
+            }
             _ => own,
         };
         stage[id.index()] = own.max(main);

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::diag::Diagnostic;
-use crate::schema::Relation;
+use crate::schema::{Column, Relation};
 use crate::sql::{Cte, JoinKind, Select, Source};
 
 /// What a step reads.
@@ -20,6 +20,25 @@ pub(crate) struct StepInput<'a> {
     pub joined: Option<&'a JoinedInput>,
     /// The columns that tell the joined rows apart, as far as known.
     pub joined_grain: &'a [InputColumn],
+    /// Other relations in which rows are found.
+    pub tabs: &'a [TabSource],
+}
+
+/// A relation in which rows are found.
+#[derive(Clone, Debug)]
+pub(crate) struct TabSource {
+    /// The name that its columns are read with.
+    pub name: String,
+    pub source: Source,
+    /// The name of its source is another.
+    pub renamed: bool,
+    pub columns: Vec<Column>,
+    /// The order of its rows, each with whether it is descending; what breaks ties is the last.
+    pub order: Vec<(Column, bool)>,
+    /// The spec says the order.
+    pub ordered: bool,
+    /// The columns that tell its rows apart, as far as known.
+    pub key: Vec<String>,
 }
 
 /// Several relations that a step reads as one.
@@ -89,6 +108,29 @@ pub(crate) struct StepSpec<'a> {
     pub default_partition: bool,
     /// Text of each definition's formula, for naming group keys.
     pub source: &'a str,
+    /// The step is a pivoted worksheet; with the column that orders its pivot's columns, where it is not the pivot's key.
+    pub pivot: Option<PivotOrder<'a>>,
+    /// The places of columns that come first, whether kept or computed, by their names in lower case.
+    pub first: &'a FxHashMap<String, usize>,
+    /// It is a worksheet: its cells look through one window, which is written once.
+    pub sheet: bool,
+}
+
+impl StepSpec<'_> {
+    /// Where a column stands among those that come first; behind them when it is none of those.
+    pub fn place_of(&self, name: &str) -> usize {
+        let name = name.trim_matches(['"', '`']);
+        self.first.get(&name.to_ascii_lowercase()).copied().unwrap_or(usize::MAX)
+    }
+}
+
+/// How the columns of a pivot are ordered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PivotOrder<'a> {
+    /// By its keys, each as `order_by` has it, else ascending.
+    ByKeys,
+    /// By this column, which numbers them.
+    ByColumn(&'a str),
 }
 
 /// The columns of the input that a step passes on.

@@ -49,6 +49,8 @@ impl Iterator for Walk<'_, '_> {
             match node {
                 Ir::Definition(used) => self.open.push(program.definitions[used as usize].root),
                 Ir::Lookup { .. } => {}
+                // What is sought is this row's, the rest that of the row that is found.
+                Ir::Find { .. } => self.open.extend(program.operands(id).next()),
                 _ => self.open.extend(program.operands(id)),
             }
             return Some((id, Some(node)));

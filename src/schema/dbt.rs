@@ -19,6 +19,8 @@ pub(super) struct ColumnFacts {
     pub unique: bool,
     /// A constraint says that it is of the primary key.
     pub key: bool,
+    /// What a test or the warehouse's type says that its values are; empty where nothing does.
+    pub values: Vec<String>,
 }
 
 /// What is known of a relation.
@@ -46,7 +48,9 @@ impl RelationFacts {
         for facts in self.columns {
             let written = facts.data_type.unwrap_or_default();
             let ty = warehouse_type(&written, dialect);
+            let values = if facts.values.is_empty() { enum_values(&written) } else { facts.values };
             let column = Column::new(facts.name, ty).nullable(!facts.not_null).quoted(facts.quoted).declared(&written);
+            let column = column.values(values);
             relation.push(match facts.description {
                 Some(text) => column.description(text),
                 None => column,
@@ -81,6 +85,32 @@ fn warehouse_type(text: &str, dialect: Dialect) -> Type {
     own.or_else(|| text.parse().ok()).unwrap_or_default()
 }
 
+/// `ENUM('open', 'paid')`, as DuckDB spells its type.
+fn enum_values(text: &str) -> Vec<String> {
+    let text = text.trim();
+    let inside = text.get(..4).filter(|word| word.eq_ignore_ascii_case("enum")).and_then(|_| text.get(4..));
+    let inside = inside.and_then(|rest| rest.trim().strip_prefix('(')?.strip_suffix(')'));
+    let mut values = Vec::new();
+    let mut rest = inside.unwrap_or_default();
+    while let Some(begin) = rest.trim_start_matches([',', ' ']).strip_prefix('\'') {
+        let mut value = String::new();
+        let mut chars = begin.char_indices().peekable();
+        rest = "";
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '\'' if chars.next_if(|(_, next)| *next == '\'').is_some() => value.push('\''),
+                '\'' => {
+                    rest = begin.get(at + 1..).unwrap_or_default();
+                    break;
+                }
+                c => value.push(c),
+            }
+        }
+        values.push(value);
+    }
+    values
+}
+
 /// Whether the case of a name, as the warehouse itself spells it, matters: it is not what a bare name becomes.
 #[cfg(any(feature = "cli", test))]
 pub(super) fn is_cased(name: &str, dialect: Dialect) -> bool {
@@ -101,6 +131,15 @@ mod tests {
         assert_eq!(of("TIMESTAMP_NTZ", "snowflake"), Type::Timestamp);
         assert_eq!(of("STRUCT<a INT64>", "bigquery"), Type::Other);
         assert_eq!(of("", "duckdb"), Type::Unknown);
+    }
+
+    #[test]
+    fn enums_say_their_values() {
+        assert_eq!(enum_values("ENUM('Open', 'it''s paid')"), ["Open", "it's paid"]);
+        assert_eq!(enum_values("enum('a','b')"), ["a", "b"]);
+        assert!(
+            enum_values("ENUM").is_empty() && enum_values("VARCHAR").is_empty() && enum_values("ENUM('a").is_empty()
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //!     columns:
 //!       id: integer
 //!       amount: {type: decimal, nullable: false, description: What was paid}
+//!       status: {type: text, values: [Open, Paid]}
 //!     primary_key: [id]
 //! ```
 
@@ -82,10 +83,19 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
                 None if value.is_null() => {}
                 None => faults.push(wrong_shape(value, "`description`", "a text")),
             },
-            _ => faults.push(unknown_key(key, word, &["type", "nullable", "description"])),
+            "values" => match values(value) {
+                Some(values) => column = column.values(values),
+                None => faults.push(wrong_shape(value, "`values`", "a list of texts")),
+            },
+            _ => faults.push(unknown_key(key, word, &["type", "nullable", "description", "values"])),
         }
     }
     column
+}
+
+/// All that the column can be.
+fn values(node: &Node) -> Option<Vec<String>> {
+    node.items()?.iter().map(|item| item.text().map(str::to_owned)).collect()
 }
 
 /// One of the contract's types, or a warehouse's usual spelling of one.
@@ -167,6 +177,7 @@ relations:
       \"Net Revenue\": NUMBER(12, 2)
       note:
       shape: other(geography)
+      status: {type: text, values: [Open, \"Paid\"]}
     primary_key: [id]
   empty:
 ";
@@ -181,6 +192,7 @@ relations:
         assert!(column("net revenue").is_quoted());
         assert_eq!(column("Net Revenue").ty(), Type::Decimal);
         assert_eq!((column("note").ty(), column("shape").ty()), (Type::Unknown, Type::Other));
+        assert_eq!(column("status").known_values(), Some(&["Open".to_owned(), "Paid".to_owned()][..]));
         assert!(schema.relation("empty").unwrap().columns().is_empty());
     }
 
@@ -188,13 +200,14 @@ relations:
     fn every_fault_is_said_at_its_place() {
         assert_eq!(
             faults(
-                "relations:\n  o:\n    colums: {}\n    columns:\n      id: intger\n      x: {typ: text, nullable: 1}\n    primary_key: [idd]\n"
+                "relations:\n  o:\n    colums: {}\n    columns:\n      id: intger\n      x: {typ: text, nullable: 1, values: Open}\n    primary_key: [idd]\n"
             ),
             [
                 "F0802 colums: unknown key `colums` (`columns` has a similar name)",
                 "F0821 intger: unknown type `intger` (`integer` has a similar name)",
                 "F0802 typ: unknown key `typ` (`type` has a similar name)",
                 "F0804 1: `nullable`: expected true or false, found a text ()",
+                "F0804 Open: `values`: expected a list of texts, found a text ()",
                 "F0302 idd: `o` has no column `idd` (`id` has a similar name)",
             ]
         );

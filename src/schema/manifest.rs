@@ -260,6 +260,11 @@ impl Node {
         let Some(column) = self.column_name.as_deref().and_then(|name| facts.column_mut(name)) else { return };
         column.not_null |= test.name == "not_null";
         column.unique |= test.name == "unique";
+        if let Some(values) = test.kwargs.get("values").and_then(Value::as_array)
+            && test.name == "accepted_values"
+        {
+            column.values = values.iter().map(plain).collect();
+        }
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Column {
     size: u32,
     made: Made,
     description: Option<String>,
+    /// All values that it has, where they are known.
+    values: Option<Arc<[String]>>,
 }
 
 impl Column {
@@ -42,7 +44,8 @@ impl Column {
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
         let name: Arc<str> = Arc::from(name.into());
         let bare = Dialect::bare_in(&name);
-        Self { name, ty, nullable: true, quoted: false, bare, size: 0, made: Made::Other, description: None }
+        let (made, description, values) = (Made::Other, None, None);
+        Self { name, ty, nullable: true, quoted: false, bare, size: 0, made, description, values }
     }
 
     /// Whether it may be NULL.
@@ -90,6 +93,29 @@ impl Column {
     pub fn description(mut self, text: impl Into<String>) -> Self {
         self.description = Some(text.into());
         self
+    }
+
+    /// With all values that it can have, beside NULL: a text that is compared with it and is none of them is warned of
+    /// (W0470).
+    ///
+    /// ```
+    /// use formulac::{Column, Compiler, Relation, Schema, Type};
+    /// let orders = Relation::new("orders").with(Column::new("status", Type::Text).values(["Open", "Paid"]));
+    /// let compiler = Compiler::builder().schema(Schema::new().with(orders)).build();
+    /// let found = compiler.check("COUNTIF(status = \"open\")");
+    /// assert_eq!((found[0].code(), found[0].help()), ("W0470", Some("it is spelled `\"Open\"`, and `=` minds case")));
+    /// ```
+    #[must_use]
+    pub fn values<S: Into<String>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
+        let values: Vec<String> = values.into_iter().map(Into::into).collect();
+        self.values = (!values.is_empty()).then(|| values.into());
+        self
+    }
+
+    /// All values that it can have, beside NULL, where they are known.
+    #[must_use]
+    pub fn known_values(&self) -> Option<&[String]> {
+        self.values.as_deref()
     }
 
     /// Its name.
@@ -193,6 +219,13 @@ impl Relation {
     pub(crate) fn note_made(&mut self, name: &str, made: Made) {
         if let Some(column) = self.position(name).and_then(|at| self.columns.get_mut(at)) {
             column.made = made;
+        }
+    }
+
+    /// Notes what values a column can have.
+    pub(crate) fn note_values(&mut self, name: &str, values: Vec<String>) {
+        if let Some(column) = self.position(name).and_then(|at| self.columns.get_mut(at)) {
+            column.values = Some(values.into());
         }
     }
 

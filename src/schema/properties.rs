@@ -45,6 +45,10 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
         for test in tests(column).filter(|t| t.holds_always()) {
             it.not_null |= test.name == "not_null";
             it.unique |= test.name == "unique";
+            if let Some(values) = test.argument("values").filter(|_| test.name == "accepted_values") {
+                let items = values.items().unwrap_or_default();
+                it.values = items.iter().filter_map(|value| value.text().map(str::to_owned)).collect();
+            }
         }
         for constraint in list(column, "constraints", faults).iter().filter(|_| enforced) {
             match constraint.get("type").and_then(Node::text) {

@@ -13,7 +13,9 @@ use super::long_names::check_lengths;
 use super::partitions::check_partitions;
 use super::rates::{check_rates, made, rates_matter, relations_of};
 use super::sources::Sources;
+use super::totals::ReadBefore;
 use super::uniqueness::SingleMatch;
+use super::worksheet::{check_order, first_columns, pivot_columns, sheet_of, without_calculations};
 use super::{CompiledSpec, SpecDefinition};
 use crate::ast::Ast;
 use crate::check::{self, Context, Role, Scope};
@@ -23,7 +25,8 @@ use crate::ir::{Ir, Program};
 use crate::memory::Memory;
 use crate::parse;
 use crate::plan::{
-    CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, key_name, plan_step, use_other_forms,
+    CteNames, KeepColumns, PivotOrder, StepInput, StepOutput, StepPlan, StepSpec, key_name, needs_every_cell,
+    plan_step, use_other_forms,
 };
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -116,6 +119,10 @@ pub(super) struct Run<'r> {
     pub(super) facts: Vec<StepFacts>,
     /// Joins that are said to find one row at most, which nothing known proves.
     pub(super) unproven: Vec<SingleMatch>,
+    /// The definitions that alone are computed, where a step is computed again for totals.
+    pub(super) only: Option<Vec<String>>,
+    /// The totals that the next step's input has.
+    pub(super) totals: Vec<crate::check::Total>,
 }
 
 impl<'r> Run<'r> {
@@ -134,6 +141,8 @@ impl<'r> Run<'r> {
             joins_sound: true,
             facts: Vec::new(),
             unproven: Vec::new(),
+            only: None,
+            totals: Vec::new(),
         }
     }
 
@@ -165,8 +174,11 @@ impl<'r> Run<'r> {
         let mut name = from;
         let mut body = Select::default();
         let count = spec.steps.len();
+        let mut before: Option<ReadBefore> = None;
         for (index, step) in spec.steps.iter().enumerate() {
             let last = index + 1 == count;
+            let read = ReadBefore { index, name: name.clone(), relation: relation.clone(), grain: grain.clone() };
+            let tabs = self.tabs(step, index, &mut compiled.diagnostics);
             let mut input = StepInput {
                 name: &name,
                 first: index == 0,
@@ -174,12 +186,21 @@ impl<'r> Run<'r> {
                 grain: &grain,
                 joined: None,
                 joined_grain: &[],
+                tabs: &tabs,
             };
             let joined = match step.joins.as_slice() {
                 [] => None,
                 _ => Some(self.joined(step, index, &input, &mut compiled.diagnostics)),
             };
             input.joined = joined.as_ref().map(|joined| &joined.input);
+            let totals = match &step.sheet {
+                Some(_) => self.with_totals(step, &input, before.as_ref(), memory, &mut compiled.diagnostics),
+                None => None,
+            };
+            if let Some(with) = &totals {
+                input = StepInput { name: &with.name, relation: with.relation.as_ref(), first: false, ..input };
+                self.totals.clone_from(&with.totals);
+            }
             let Some(output) = self.step(step, &input, joined.as_ref(), last, memory, &mut compiled.diagnostics) else {
                 let mut columns = self.possible_columns(step, relation.as_ref(), memory);
                 for step in spec.steps.iter().skip(index + 1) {
@@ -206,6 +227,7 @@ impl<'r> Run<'r> {
                 name = step_name;
             }
             grain = output.grain;
+            before = Some(read);
             relation = (!output.open).then_some(output.relation);
             if !last {
                 let (grain, single) = (grain.clone(), output.single);
@@ -218,7 +240,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn step(
+    pub(super) fn step(
         &mut self,
         step: &Step<'_>,
         input: &StepInput<'_>,
@@ -235,8 +257,13 @@ impl<'r> Run<'r> {
         let mut found = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let timezone = self.spec.timezone.as_deref().or(options.timezone.as_deref());
+        let mut sheet = sheet_of(step, input.relation, input.grain, input.tabs);
+        if let Some(sheet) = &mut sheet {
+            sheet.totals = Some(std::mem::take(&mut self.totals));
+        }
+        let step = &without_calculations(step, ast, &formulas);
         let scope = Scope {
-            context: Context::Measure,
+            context: if sheet.is_some() { Context::Worksheet } else { Context::Measure },
             relations: match joined {
                 Some(joined) => &joined.input.relations,
                 None => input.relation.map_or(&[][..], std::slice::from_ref),
@@ -254,15 +281,55 @@ impl<'r> Run<'r> {
             calendar: self.calendar(),
             today: self.spec.today.as_ref().map(|today| &today.value),
             strata: true,
+            sheet: sheet.as_ref(),
         };
+        let syntax = found.len();
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
+        let pivoted = sheet.as_ref().is_some_and(|sheet| sheet.pivot.is_some());
+        let sound = pivoted && !step.faulty && !found.iter().any(Diagnostic::is_error);
+        let mut values = Vec::new();
+        let mut cells = None;
+        if sound {
+            values = self.pivot_values(step, input.relation, program, emit, diagnostics);
+            let wide = step.sheet.iter().any(|sheet| sheet.pivot.iter().any(|pivot| pivot.values.is_some()));
+            let every =
+                wide || needs_every_cell(&plan_of(program, ast, &formulas, step), &pivot_columns(step, input.grain));
+            if every && !failed(diagnostics) {
+                cells = {
+                    let totals = sheet.as_ref().and_then(|sheet| sheet.totals.as_deref()).unwrap_or_default();
+                    self.cells(step, input, program, (&values, totals), &mut emit.tree, diagnostics)
+                };
+            }
+        }
+        let of_sheet = input;
+        let in_cells;
+        let input = match &cells {
+            None => input,
+            Some(cells) => {
+                in_cells = cells.input(input);
+                let relations = in_cells.relation.map_or(&[][..], std::slice::from_ref);
+                found.truncate(syntax);
+                check::check(ast, &formulas.text, &Scope { relations, ..scope }, check, program, &mut found);
+                &in_cells
+            }
+        };
         use_other_forms(program, options.dialect);
         check_unnamed(ast, &formulas, &mut found);
-        let plan = plan_of(program, ast, &formulas, step);
+        let mut plan = plan_of(program, ast, &formulas, step);
+        if let Some(only) = &self.only {
+            for (definition, output) in program.definitions.iter().zip(&mut plan.outputs) {
+                *output &= only
+                    .iter()
+                    .any(|name| definition.name.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(name)));
+            }
+        }
         check_keys(&plan, &mut found);
         check_outputs(&plan, &formulas.text, &mut found);
         check_helpers(&plan, ast, &formulas.text, &mut found);
-        check_gaps(&plan, input, &formulas.text, &mut found);
+        // A cell says that it means a row.
+        if sheet.is_none() {
+            check_gaps(&plan, input, &formulas.text, &mut found);
+        }
         check_partitions(&plan, step, &formulas.text, &mut found);
         check_lengths(&plan, ast, &formulas.text, last, options.dialect, &mut found);
         let read = relations_of(input);
@@ -277,6 +344,7 @@ impl<'r> Run<'r> {
         }
         let kept = joined.map(|joined| joined.kept(step, diagnostics));
         let unproven = sound.map(|joined| self.unproven(&plan, step, input.name, joined, diagnostics));
+        check_order(step, program, input.grain, self.source, diagnostics);
         check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), self.source, diagnostics);
         let found = found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s)));
         diagnostics.extend(found.filter(|d| !self.is_cut(d.span())));
@@ -284,7 +352,9 @@ impl<'r> Run<'r> {
             // Later steps read what this one would have given; their faults would be its echoes.
             return None;
         }
-        self.collect(step, program, ast, &formulas);
+        if self.only.is_none() {
+            self.collect(step, program, ast, &formulas);
+        }
         let name = self.step_name(step, input.name, &plan, &formulas.text);
         let by_definition = |by_part: &[bool]| -> Vec<bool> {
             let of = |part: u32| by_part.get(part as usize).copied().unwrap_or(false);
@@ -296,6 +366,9 @@ impl<'r> Run<'r> {
             name: &name,
             last,
             keep: match &step.keep {
+                _ if cells.is_some() => {
+                    KeepColumns::Some(cells.iter().flat_map(|cells| &cells.kept).map(String::as_str).collect())
+                }
                 _ if matches!(kept, Some(Some(_))) => KeepColumns::Joined(kept.flatten().unwrap_or_default()),
                 Keep::Nothing => KeepColumns::Nothing,
                 Keep::All => KeepColumns::All,
@@ -306,6 +379,11 @@ impl<'r> Run<'r> {
             quoted: &quoted,
             default_partition: step.partition_by.is_none(),
             source: &formulas.text,
+            first: &first_columns(step),
+            sheet: sheet.is_some(),
+            pivot: sheet.as_ref().and_then(|sheet| sheet.pivot).map(|_| {
+                cells.as_ref().and_then(|cells| cells.place.as_deref()).map_or(PivotOrder::ByKeys, PivotOrder::ByColumn)
+            }),
         };
         let joined_grain = joined.map(|joined| joined.grain(step, input, &plan)).unwrap_or_default();
         let input = &StepInput { joined_grain: &joined_grain, ..input.clone() };
@@ -314,10 +392,25 @@ impl<'r> Run<'r> {
             let made = made.get(definition.root.index()).cloned().unwrap_or_default();
             output.relation.note_made(definition.name.as_deref().unwrap_or_default(), made);
         }
+        if !last {
+            note_values(&plan, read, &mut output.relation);
+        }
         diagnostics.extend(output.diagnostics.iter().cloned().map(|d| d.mapped(|s| formulas.in_file(s))));
         if let Some(joined) = joined {
             let unproven = unproven.unwrap_or_default();
             self.note_unproven(&unproven, &plan, step, joined, &output, emit);
+        }
+        if let Some(cells) = &cells {
+            let kept = match &step.keep {
+                Keep::Columns(names) => KeepColumns::Some(names.iter().map(|n| n.text).collect()),
+                _ => KeepColumns::All,
+            };
+            if cells.place.is_some() {
+                let work = (&mut *program, &mut *emit, last);
+                self.wide_form(step, cells, &values, &kept, of_sheet, work, &mut output, diagnostics);
+            } else {
+                self.long_form(cells, of_sheet, &kept, &mut output, &mut emit.tree);
+            }
         }
         if let Some(column) = &output.in_the_way {
             diagnostics.push(
@@ -369,8 +462,10 @@ impl<'r> Run<'r> {
         let formulas = Formulas::of(step, self.source);
         let mut found = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
+        let place = self.spec.steps.iter().position(|other| other.span == step.span).unwrap_or_default();
+        let sheet = sheet_of(step, columns, &[], &self.tabs(step, place, &mut Vec::new()));
         let scope = Scope {
-            context: Context::Measure,
+            context: if sheet.is_some() { Context::Worksheet } else { Context::Measure },
             relations: columns.map_or(&[][..], std::slice::from_ref),
             merged: &[],
             open: columns.is_none(),
@@ -382,16 +477,11 @@ impl<'r> Run<'r> {
             calendar: self.calendar(),
             today: None,
             strata: true,
+            sheet: sheet.as_ref(),
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
-        let own = [
-            Code::UnknownFunction,
-            Code::UnknownName,
-            Code::NotBuiltYet,
-            Code::ArgumentCount,
-            Code::UnknownTimeframe,
-            Code::UnknownUnit,
-        ];
+        let own =
+            [Code::UnknownFunction, Code::UnknownName, Code::ArgumentCount, Code::UnknownTimeframe, Code::UnknownUnit];
         found.retain(|d| d.code().starts_with("F01") || d.code().starts_with("F02") || own.contains(&d.kind()));
         diagnostics.extend(found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s))));
     }
@@ -416,6 +506,22 @@ impl<'r> Run<'r> {
             [key] => format!("{from}_by_{key}"),
             [one, two] => format!("{from}_by_{one}_and_{two}"),
             [one, ..] => format!("{from}_by_{one}_and_more"),
+        }
+    }
+}
+
+/// What texts the columns of a step can be, for those who compare them in a later one.
+fn note_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) {
+    let program = plan.program;
+    for (index, definition) in program.definitions.iter().enumerate() {
+        let of = match (program.node(definition.root), plan.roles[index]) {
+            (Ir::Column(column), Role::GroupBy) => program.columns.get(column as usize).map(|c| &*c.name),
+            _ if plan.outputs[index] => definition.name.as_deref(),
+            _ => None,
+        };
+        let Some(name) = of.filter(|_| program.meta(definition.root).ty == Type::Text) else { continue };
+        if let Some(values) = check::values_of(program, read, definition.root) {
+            relation.note_values(name, values);
         }
     }
 }

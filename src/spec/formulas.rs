@@ -5,6 +5,7 @@ use super::load::{Definitions, Step, Text};
 use crate::check::Role;
 use crate::lex::Mode;
 use crate::parse::SourcePart;
+use crate::plan::key_name;
 use crate::span::Span;
 use crate::yaml;
 
@@ -37,6 +38,13 @@ impl Formulas {
     /// The same; `using` is what the joins of the step say that name columns, as formulas.
     pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<Spelled<'_>>)], source: &str) -> Self {
         let mut formulas = Self::default();
+        // A timeframe among a sheet's columns is computed here, under the name that it has as a column.
+        for column in step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten()) {
+            if column.text.contains('[') {
+                let name = formulas.spell(&[(key_name(column.text), *column)]);
+                formulas.part(*column, source, Mode::Formula, Role::Definitions, Some(name), None);
+            }
+        }
         for definitions in &step.definitions {
             match definitions {
                 Definitions::Block(text) => {

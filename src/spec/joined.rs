@@ -68,7 +68,7 @@ impl Run<'_> {
                         .push(diagnostic.with_help(format!("give it a name of its own, such as `as: other_{name}`")));
                 }
                 let table = joined.to.name();
-                match self.sources.target(self.spec, index, joined) {
+                match self.sources.target(self.spec, index, &joined.to) {
                     Target::Step(_) => {}
                     Target::Later => diagnostics.push(
                         Diagnostic::new(
@@ -118,7 +118,7 @@ impl Run<'_> {
         joined.note_owner(0);
         for (index, join) in step.joins.iter().enumerate() {
             let name = join.name();
-            let (relation, source, own, key, single) = match self.sources.target(self.spec, place, join) {
+            let (relation, source, own, key, single) = match self.sources.target(self.spec, place, &join.to) {
                 Target::Step(of) => {
                     let facts = self.facts.get(of);
                     let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);

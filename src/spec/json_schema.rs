@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{DEFINITION, JOIN, Key, Keys, MODEL, PROJECT, RULE, STEP, Shape, Status, WEEKDAYS};
+use super::load::{NOT_IN_SHEETS, SHEET_KEYS};
 use crate::diag::{Code, Severity};
 use crate::dialect::Dialect;
 
@@ -16,11 +17,13 @@ use crate::dialect::Dialect;
 pub fn spec() -> String {
     let mut schema = Schema::default();
     let mut spec = schema.object(&[&MODEL, &STEP]);
-    let own = STEP.keys.iter().filter(|key| key.status != Status::Later && MODEL.get(key.name).is_none());
+    let own = STEP.keys.iter().filter(|key| MODEL.get(key.name).is_none());
     let none: Map<String, Value> = own.map(|key| (key.name.to_owned(), Value::Bool(false))).collect();
     // Beside `steps` nothing of a step stands at the top.
     let beside = json!({"if": {"required": ["steps"]}, "then": {"properties": none}});
-    spec.extend(beside.as_object().cloned().unwrap_or_default());
+    if let Value::Array(all) = spec.entry("allOf").or_insert_with(|| json!([])) {
+        all.push(beside);
+    }
     schema.document(&MODEL, spec)
 }
 
@@ -57,8 +60,14 @@ impl Schema {
 
     /// A mapping with the keys of these tables. Keys that are not built are refused, as the loader refuses them.
     fn object(&mut self, tables: &[&'static Keys]) -> Map<String, Value> {
-        let keys = || tables.iter().flat_map(|table| table.keys).filter(|key| key.status != Status::Later);
-        let properties: Map<String, Value> = keys().map(|key| (key.name.to_owned(), self.key(key))).collect();
+        let keys = || tables.iter().flat_map(|table| table.keys);
+        let mut properties: Map<String, Value> = Map::new();
+        for key in keys() {
+            // A key of both is the model's, whose shape takes what a step's does.
+            if !properties.contains_key(key.name) {
+                properties.insert(key.name.to_owned(), self.key(key));
+            }
+        }
         let required: Vec<&str> = keys().filter(|key| key.required.is_some()).map(|key| key.name).collect();
         let doubles: Vec<Value> =
             keys().filter_map(|key| Some(json!({"not": {"required": [key.name, key.same_as?]}}))).collect();
@@ -70,6 +79,12 @@ impl Schema {
         }
         if !doubles.is_empty() {
             object.insert("allOf".to_owned(), Value::Array(doubles));
+        }
+        if keys().any(|key| key.name == "calculations") {
+            object.insert("if".to_owned(), worksheet());
+            let none: Map<String, Value> =
+                NOT_IN_SHEETS.iter().map(|(key, _)| ((*key).to_owned(), json!({"type": "null"}))).collect();
+            object.insert("then".to_owned(), json!({"properties": none}));
         }
         if !tables.iter().any(|table| table.open) {
             object.insert("additionalProperties".to_owned(), Value::Bool(false));
@@ -165,6 +180,15 @@ impl Schema {
             Shape::Steps => json!({"type": "array", "minItems": 1, "items": self.reference(&STEP)}),
         }
     }
+}
+
+/// What is a worksheet.
+fn worksheet() -> Value {
+    let said = |key: &&str| match *key {
+        "columns" => json!({"required": [key], "properties": {"columns": {"type": ["string", "array"]}}}),
+        _ => json!({"required": [key], "not": {"properties": {*key: {"type": "null"}}}}),
+    };
+    json!({"anyOf": SHEET_KEYS.iter().map(said).collect::<Vec<_>>()})
 }
 
 /// The same, or nothing behind the key.

@@ -17,12 +17,16 @@ mod keys;
 mod load;
 mod long_names;
 mod partitions;
+mod pivot;
 mod project;
 mod proofs;
 mod properties;
 mod rates;
 mod sources;
+mod tabs;
+mod totals;
 mod uniqueness;
+mod worksheet;
 mod write;
 
 pub use project::{Environment, Project};

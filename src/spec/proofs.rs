@@ -74,6 +74,7 @@ impl Run<'_> {
             calendar: self.calendar(),
             today: self.spec.today.as_ref().map(|today| &today.value),
             strata: true,
+            sheet: None,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
         let found = found.into_iter().map(|d| d.mapped(|span| formulas.in_file(span)));

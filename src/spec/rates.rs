@@ -46,6 +46,9 @@ pub(super) fn check_rates(
             let Some(value) = program.args(args).first() else { continue };
             let Some(Made::Rate(parts)) = made.get(value.index()) else { continue };
             let span = program.meta(id).span;
+            if found.iter().any(|d| d.kind() == Code::RateAveraged && d.span() == span) {
+                continue;
+            }
             let here = |name: &&str| relations.iter().any(|r| r.column(name).is_some());
             let help = match [Some(&*parts.0).filter(here), Some(&*parts.1).filter(here)] {
                 [Some(a), Some(b)] => format!("divide the sums: `SUM({a}) / SUM({b})`"),

@@ -2,7 +2,6 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::joins::Joined;
 use super::load::{Spec, Step};
 use crate::dbt::{self, From};
 use crate::dialect::Dialect;
@@ -51,20 +50,25 @@ impl Sources {
         sources.add(&spec.from, dialect, names);
         for (index, step) in spec.steps.iter().enumerate() {
             for joined in &step.joins {
-                if step_of(spec, index, joined).is_none() {
+                if step_of(spec, index, &joined.to).is_none() {
                     sources.add(&joined.to, dialect, names);
+                }
+            }
+            for tab in step.sheet.iter().flat_map(|sheet| &sheet.tabs) {
+                if step_of(spec, index, &tab.model).is_none() {
+                    sources.add(&tab.model, dialect, names);
                 }
             }
         }
         sources
     }
 
-    /// What is joined to the step at this place.
-    pub fn target(&self, spec: &Spec<'_>, step: usize, joined: &Joined<'_>) -> Target {
-        match step_of(spec, step, joined) {
+    /// What another relation that the step at this place reads is.
+    pub fn target(&self, spec: &Spec<'_>, step: usize, from: &From) -> Target {
+        match step_of(spec, step, from) {
             Some(of) if of < step => Target::Step(of),
             Some(_) => Target::Later,
-            None => Target::Source(self.place(&joined.to).unwrap_or_default()),
+            None => Target::Source(self.place(from).unwrap_or_default()),
         }
     }
 
@@ -123,9 +127,9 @@ fn key(from: &From) -> String {
     dbt::import(from, table)
 }
 
-/// The step that a join names, where it is one: any step of the spec, earlier or not.
-fn step_of(spec: &Spec<'_>, step: usize, joined: &Joined<'_>) -> Option<usize> {
-    let From::Table(table) = &joined.to else { return None };
+/// The step that a join or a tab names, where it is one: any step of the spec, earlier or not.
+fn step_of(spec: &Spec<'_>, step: usize, from: &From) -> Option<usize> {
+    let From::Table(table) = from else { return None };
     let named = |s: &Step<'_>| s.name.is_some_and(|name| name.text.eq_ignore_ascii_case(table));
     // A name that two steps have is reported; the nearest one before is as good as any.
     let earlier = spec.steps.iter().take(step).rposition(named);

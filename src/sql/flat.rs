@@ -286,6 +286,16 @@ fn pieces<S: Sink>(tree: &Tree, id: SqlId, sink: &mut S) {
             plain(sink, index);
             sink.word("]");
         }
+        Sql::OverNamed { x, name, rows } => {
+            plain(sink, x);
+            sink.word(if rows.is_some() { " over (" } else { " over " });
+            plain(sink, name);
+            if let Some(rows) = rows {
+                sink.word(" ");
+                plain(sink, rows);
+                sink.word(")");
+            }
+        }
         Sql::Over { x, partition, order, rows } => {
             plain(sink, x);
             sink.word(" over (");

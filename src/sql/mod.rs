@@ -9,5 +9,5 @@ mod query;
 mod tree;
 
 pub(crate) use flat::{Mapping, Step, flat, flat_mapped};
-pub(crate) use query::{Cte, Input, Item, Join, JoinKind, OrderKey, Query, Select, Source, write_query};
+pub(crate) use query::{Cte, Input, Item, Join, JoinKind, NamedWindow, OrderKey, Query, Select, Source, write_query};
 pub(crate) use tree::{Slice, Sql, SqlId, Tree};

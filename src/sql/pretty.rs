@@ -193,6 +193,13 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
         Sql::Over { x, partition, order, rows: None } if partition.count + order.count == 0 => {
             stack.extend([Step::Str(" over ()"), at(x, false, indent, 8)]);
         }
+        Sql::OverNamed { x, name, rows: None } => {
+            stack.extend([Step::Flat(name), Step::Str(" over "), at(x, false, indent, 6 + tree.width(name) as usize)]);
+        }
+        Sql::OverNamed { x, name, rows: Some(rows) } => {
+            stack.extend([Step::Str(")"), Step::Line(indent), Step::Flat(rows), Step::Line(inner), Step::Flat(name)]);
+            stack.extend([Step::Line(inner), Step::Str(" over ("), at(x, false, indent, 7)]);
+        }
         Sql::Over { x, partition, order, rows } => {
             stack.extend([Step::Str(")"), Step::Line(indent)]);
             stack.extend(rows.into_iter().flat_map(|rows| [Step::Flat(rows), Step::Line(inner)]));

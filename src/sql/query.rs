@@ -80,6 +80,15 @@ pub(crate) struct OrderKey {
     pub expr: SqlId,
 }
 
+/// `window by_month as (partition by … order by …)`.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedWindow {
+    /// As written.
+    pub name: String,
+    pub partition: Vec<SqlId>,
+    pub order: Vec<SqlId>,
+}
+
 /// One select.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Select {
@@ -94,8 +103,12 @@ pub(crate) struct Select {
     pub filter: Option<SqlId>,
     pub group_by: Vec<SqlId>,
     pub having: Option<SqlId>,
+    /// A window that several values look through.
+    pub window: Option<NamedWindow>,
     pub order_by: Vec<OrderKey>,
     pub limit: Option<u64>,
+    /// Further rows, below these: `union all`.
+    pub unions: Vec<Select>,
 }
 
 /// Appends a query, ending in a line break.
@@ -192,11 +205,41 @@ fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usiz
     if let Some(having) = select.having {
         clause(tree, "having", having, indent, out);
     }
+    if let Some(window) = &select.window {
+        line(out, indent);
+        out.push_str(&format!("window {} as (", window.name));
+        let list = |keys: &[SqlId]| keys.iter().map(|key| tree.width(*key) as usize + 2).sum::<usize>();
+        let width = list(&window.partition) + list(&window.order) + window.name.len() + 36;
+        if indent + width <= 80 {
+            let mut words: Vec<String> = Vec::new();
+            for (word, keys) in [("partition by", &window.partition), ("order by", &window.order)] {
+                let mut texts: Vec<String> = Vec::new();
+                for key in keys {
+                    let mut text = String::new();
+                    pretty(tree, *key, 0, 0, &mut text);
+                    texts.push(text);
+                }
+                words.extend((!texts.is_empty()).then(|| format!("{word} {}", texts.join(", "))));
+            }
+            out.push_str(&words.join(" "));
+        } else {
+            out.push('\n');
+            keys(tree, "partition by", &window.partition, indent + 4, out);
+            keys(tree, "order by", &window.order, indent + 4, out);
+            line(out, indent);
+        }
+        out.push_str(")\n");
+    }
     let order: Vec<SqlId> = select.order_by.iter().map(|k| k.expr).collect();
     keys(tree, "order by", &order, indent, out);
     if let Some(limit) = select.limit {
         line(out, indent);
         out.push_str(&format!("limit {limit}\n"));
+    }
+    for further in &select.unions {
+        line(out, indent);
+        out.push_str("union all\n");
+        write_select(tree, further, inputs, indent, out);
     }
 }
 

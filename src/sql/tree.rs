@@ -80,6 +80,12 @@ pub(crate) enum Sql {
         order: Slice,
         rows: Option<SqlId>,
     },
+    /// `x over name`, `x over (name rows between …)`, of a window that the select names.
+    OverNamed {
+        x: SqlId,
+        name: SqlId,
+        rows: Option<SqlId>,
+    },
 }
 
 /// Which operands are written in brackets, as bits in the order of writing. Found once, when the node is added.
@@ -307,6 +313,10 @@ impl Tree {
                 }
                 // Rows are counted in an order, so that it stands before them.
                 (rows.map_or(width, |rows| width.saturating_add(self.width(rows) + 1)), ATOM)
+            }
+            Sql::OverNamed { x, name, rows } => {
+                let width = self.width(x).saturating_add(self.width(name)).saturating_add(6);
+                (rows.map_or(width, |rows| width.saturating_add(self.width(rows) + 3)), ATOM)
             }
         };
         (width, strength, brackets)

@@ -156,10 +156,20 @@ fn json_has_the_faults_of_the_schema() {
 #[test]
 fn a_worksheet_is_not_taken_for_a_measure() {
     let place = Place::new("worksheet");
-    for formula in ["SUM(amount)", "COUNT(amount)", "SUMIF(a > 1, amount)", "AVERAGE(DISTINCT(amount))"] {
+    for (formula, exit, code) in [
+        ("SUM(amount)", 0, Some("W0451")),
+        ("COUNT(amount)", 0, Some("W0451")),
+        ("SUM(amount, price)", 0, None),
+        ("SUMIF(a > 1, amount)", 1, Some("F0420")),
+        ("AVERAGE(DISTINCT(amount))", 1, Some("F0311")),
+    ] {
         let run = place.run(&["compile", formula, "--context", "worksheet", "--json"]);
-        assert_eq!((run.exit, run.json()["diagnostics"][0]["code"].as_str()), (1, Some("F0309")), "{formula}");
+        assert_eq!((run.exit, run.json()["diagnostics"][0]["code"].as_str()), (exit, code), "{formula}");
     }
+    let sheet = ["--context", "worksheet", "--columns", "month,revenue", "--order-by", "month", "--dialect", "duckdb"];
+    let compile = |formula: &str| place.run(&[&["compile", formula][..], &sheet].concat()).out;
+    assert_eq!(compile("=B1 - B0"), "revenue - lag(revenue, 1) over (order by month)\n");
+    assert_eq!(compile("=B1 / SUM(B:B)"), "revenue / nullif(sum(revenue) over (), 0)\n");
     assert_eq!(place.run(&["compile", "amount * 2", "--context", "worksheet"]).out, "amount * 2\n");
 }
 

@@ -16,6 +16,7 @@ pub struct Call {
 pub struct Written {
     pub sql: String,
     pub level: Level,
+    pub ty: Type,
 }
 
 /// What came of a call in every dialect, or why it is refused.
@@ -148,7 +149,7 @@ pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect:
         return Err(format!("{} {} ({})", fault.code(), fault.message(), fault.help().unwrap_or_default()));
     }
     let definition = compiled.definitions().last().ok_or("nothing")?;
-    Ok(Written { sql: definition.sql().to_owned(), level: definition.level() })
+    Ok(Written { sql: definition.sql().to_owned(), level: definition.level(), ty: definition.ty() })
 }
 
 /// The calls, each with what becomes of it in every dialect.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use formulac::Type;
 use serde_json::Value as Json;
 
-use crate::expect::{Deviation, TestColumn, TestTable, columns, deviations, neutral_type, refusals, row};
+use crate::expect::{Deviation, TestColumn, TestTable, columns, deviations, neutral_type, row, texts_by_dialect};
 use crate::files;
 use crate::yaml::{self, Map, Node, Result};
 
@@ -18,6 +18,8 @@ pub struct CaseFile {
     pub function: String,
     pub path: PathBuf,
     pub cases: Vec<Case>,
+    /// What its cases leave out (see `complete.rs`), each with the reason.
+    pub lacks: Vec<(String, String)>,
 }
 
 pub struct Case {
@@ -61,6 +63,8 @@ pub enum Expected {
     Groups(Vec<(Vec<Json>, Json)>),
     /// No dialect compiles it; the code of the error.
     Refused(String),
+    /// No engine of the tests runs it: what it is written as, by dialect.
+    Written(BTreeMap<String, String>),
 }
 
 impl Expected {
@@ -70,7 +74,7 @@ impl Expected {
             Self::Rows(values) => (values.as_slice(), &[][..], None),
             Self::Groups(groups) => (&[][..], groups.as_slice(), None),
             Self::One(value) => (&[][..], &[][..], Some(value)),
-            Self::Refused(_) => (&[][..], &[][..], None),
+            Self::Refused(_) | Self::Written(_) => (&[][..], &[][..], None),
         };
         rows.iter().chain(groups.iter().map(|(_, value)| value)).chain(one)
     }
@@ -97,6 +101,10 @@ pub fn read_text(path: &Path, text: &str) -> Result<CaseFile> {
     let function = map.need("function")?.text()?.to_owned();
     let list = map.need("cases")?;
     let defaults = Defaults { types: map.take("types"), rows: map.take("rows") };
+    let mut lacks = Vec::new();
+    for (what, why) in map.take("lacks").map_or(Ok(Vec::new()), |node| node.map().map(yaml::Map::into_entries))? {
+        lacks.push((what, why.text()?.to_owned()));
+    }
     map.finish()?;
     let cases: Vec<Case> = list.list()?.iter().map(|node| read_case(node, &defaults)).collect::<Result<_>>()?;
     if cases.is_empty() {
@@ -107,7 +115,7 @@ pub fn read_text(path: &Path, text: &str) -> Result<CaseFile> {
             return Err(format!("line {}: two cases are called `{}`", case.line, case.name));
         }
     }
-    Ok(CaseFile { function, path: path.to_owned(), cases })
+    Ok(CaseFile { function, path: path.to_owned(), cases, lacks })
 }
 
 /// Columns and rows that cases of the file share.
@@ -155,8 +163,8 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
         expected,
         ty,
         warnings: map.take("warns").map_or(Ok(Vec::new()), |node| node.texts())?,
-        unsupported: refusals(map.take("unsupported"))?,
-        query_only: refusals(map.take("query_only"))?,
+        unsupported: texts_by_dialect(map.take("unsupported"))?,
+        query_only: texts_by_dialect(map.take("query_only"))?,
         differs: deviations(map.take("differs"), deviant_values)?,
         untyped,
         source,
@@ -197,6 +205,10 @@ fn read_expected(node: &Node, map: &mut Map, group_by: &[String], row_values: Ve
     let one = map.take("is");
     let groups = map.take("groups");
     let refused = map.take("refused");
+    let written = map.take("sql");
+    if let (Some(written), None, None, None) = (&written, &one, &groups, &refused) {
+        return Ok(Expected::Written(texts_by_dialect(Some(written.clone()))?));
+    }
     match (one, groups, refused) {
         (Some(value), None, None) if row_values.is_empty() => Ok(Expected::One(value.scalar()?.clone())),
         (None, Some(list), None) if row_values.is_empty() && !group_by.is_empty() => {
@@ -216,7 +228,7 @@ fn read_expected(node: &Node, map: &mut Map, group_by: &[String], row_values: Ve
         (None, None, None) if !row_values.is_empty() => Ok(Expected::Rows(row_values)),
         _ => node.error(
             "a case needs one of: `is` in every row; `is` beside `rows`; \
-             `groups` with `group_by`; `refused`",
+             `groups` with `group_by`; `refused`; `sql`",
         ),
     }
 }
@@ -226,7 +238,7 @@ fn read_source(node: &Node, map: &mut Map, expected: &Expected) -> Result<Source
     let spelled_for_sheet = map.take("sheet").is_some();
     let Some(source) = map.take("source") else {
         return match expected {
-            Expected::Refused(_) => Ok(Source::Hand),
+            Expected::Refused(_) | Expected::Written(_) => Ok(Source::Hand),
             _ => node.error("`source` is missing: sheet, hand or contract-differs(rule)"),
         };
     };

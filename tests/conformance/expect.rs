@@ -74,13 +74,13 @@ pub fn row(node: &Node, map: &mut crate::yaml::Map, columns: &[TestColumn]) -> R
     Ok(row)
 }
 
-/// `{bigquery: F0501}`.
-pub fn refusals(node: Option<Node>) -> Result<BTreeMap<String, String>> {
-    let mut refusals = BTreeMap::new();
-    for (name, code) in entries(node)? {
-        refusals.insert(dialect_name(&code, &name)?, code.text()?.to_owned());
+/// `{bigquery: F0501}`: a code, or SQL, for each of some dialects.
+pub fn texts_by_dialect(node: Option<Node>) -> Result<BTreeMap<String, String>> {
+    let mut texts = BTreeMap::new();
+    for (name, text) in entries(node)? {
+        texts.insert(dialect_name(&text, &name)?, text.text()?.to_owned());
     }
-    Ok(refusals)
+    Ok(texts)
 }
 
 /// `{snowflake: {is: …, why: …}}` or `{snowflake: {error: …, why: …}}`.

@@ -22,6 +22,8 @@ pub enum Plan {
     /// Settled without an engine.
     Agreed,
     Unsupported,
+    /// It is written as the case says, and no engine runs it.
+    Written,
     Failed {
         sql: String,
         fault: String,
@@ -82,10 +84,17 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
         return failed("", "compiles to nothing, without an error".to_owned());
     };
     let sql = definition.sql();
+    if let Expected::Written(texts) = &case.expected {
+        return match texts.get(dialect.name()) {
+            Some(text) if text == sql => Plan::Written,
+            Some(text) => failed(sql, format!("it must be written\n{text}")),
+            None => failed(sql, "`sql` says nothing of this dialect, nor does `unsupported`".to_owned()),
+        };
+    }
     let level_fits = match case.expected {
         Expected::Rows(_) => definition.level() != Level::Aggregate,
         Expected::One(_) => matches!(definition.level(), Level::Const | Level::Aggregate),
-        Expected::Groups(_) | Expected::Refused(_) => true,
+        Expected::Groups(_) | Expected::Refused(_) | Expected::Written(_) => true,
     };
     if !level_fits {
         return failed(sql, format!("its level is {:?}", definition.level()));
@@ -145,7 +154,9 @@ fn query(case: &Case, sql: &str) -> String {
             format!("select {keys}, {sql} as answer from {TABLE} group by {keys}")
         }
         Expected::Rows(_) => format!("select {sql} as answer from {TABLE} order by {ROW_ID}"),
-        Expected::One(_) | Expected::Refused(_) => format!("select {sql} as answer from {TABLE}"),
+        Expected::One(_) | Expected::Refused(_) | Expected::Written(_) => {
+            format!("select {sql} as answer from {TABLE}")
+        }
     }
 }
 
@@ -199,7 +210,7 @@ fn expected_in_order(case: &Case) -> Vec<Json> {
         Expected::Rows(values) => values.clone(),
         Expected::One(value) => vec![value.clone()],
         Expected::Groups(groups) => groups.iter().map(|(_, value)| value.clone()).collect(),
-        Expected::Refused(_) => Vec::new(),
+        Expected::Refused(_) | Expected::Written(_) => Vec::new(),
     }
 }
 
@@ -231,6 +242,6 @@ fn where_it_is(case: &Case, at: usize) -> String {
             let keys = groups.get(at).map_or(&[][..], |(keys, _)| keys.as_slice());
             format!("group {}: ", Json::from(keys))
         }
-        Expected::One(_) | Expected::Refused(_) => String::new(),
+        Expected::One(_) | Expected::Refused(_) | Expected::Written(_) => String::new(),
     }
 }

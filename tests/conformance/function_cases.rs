@@ -93,6 +93,7 @@ fn judge(check: &Check<'_>, run: &Run, failures: &mut Vec<Failure>) -> Mark {
         let mark = match plan {
             Plan::Agreed => Mark::Agreed,
             Plan::Unsupported => Mark::Unsupported,
+            Plan::Written => Mark::Written,
             Plan::Failed { sql, fault } => {
                 failures.push(failure(check, *variant, sql, fault.clone()));
                 Mark::Failed

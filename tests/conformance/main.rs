@@ -7,9 +7,12 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod batch;
+mod call_facts;
 mod calls;
 mod case;
+mod codes_page;
 mod compare;
+mod complete;
 mod engine;
 mod expect;
 mod files;
@@ -24,10 +27,13 @@ mod reference;
 mod report;
 mod scoreboard;
 mod sheet;
+mod sheet_case;
+mod sheet_cases;
 mod spec_case;
 mod spec_cases;
 mod templates;
 mod totality;
+mod warnings;
 mod yaml;
 
 #[test]
@@ -36,13 +42,28 @@ fn functions() {
 }
 
 #[test]
+fn cases_say_what_they_are_warned_of() {
+    warnings::run();
+}
+
+#[test]
 fn the_spreadsheet_gives_the_values_that_cases_have_from_it() {
     sheet::run();
 }
 
 #[test]
+fn case_files_leave_nothing_out() {
+    complete::run();
+}
+
+#[test]
 fn docs_matrix() {
     matrix::run();
+}
+
+#[test]
+fn docs_diagnostics() {
+    codes_page::run();
 }
 
 #[test]
@@ -63,6 +84,11 @@ fn templates_raise_for_no_arguments() {
 #[test]
 fn specs() {
     spec_cases::run();
+}
+
+#[test]
+fn sheets() {
+    sheet_cases::run();
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 
 use crate::calls::written;
 use crate::case::{Case, CaseFile, Expected};
+use crate::complete::CASES;
 use crate::engine::is_emulator;
 use crate::generated;
 use crate::spec_case::SpecCase;
@@ -73,13 +74,37 @@ fn matrix(files: &[CaseFile]) -> String {
          writes it anew.\n\n\
          - *verified n*: n cases ran on the engine, or on its evaluator, and gave the values.\n\
          - *emulated n*: the same on an emulator of the warehouse.\n\
-         - *n cases, no …*: they agree, and one with a value, with NULL or with the function's edge is missing.\n\
+         - *n cases, no …*: they agree, and one with a value, with NULL, with the function's edge or a third is missing.\n\
          - *unverified*: no engine of the tests runs it; the function's page says why.\n\
          - *unsupported*: a compile error that says what to write instead.\n\n",
     );
+    let known = differences(files);
+    if !known.is_empty() {
+        let _ = write!(body, "\n## known differences\n\n{known}");
+    }
     let summary: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
     let _ = writeln!(head, "Cells: {}.", summary.join(", "));
     head + &body
+}
+
+/// The cases where an engine of the tests is known to answer otherwise; one that agrees after all fails.
+fn differences(files: &[CaseFile]) -> String {
+    let mut lines = String::new();
+    let mut add = |of: &str, case: &str, dialect: &str, why: &str| {
+        let _ = writeln!(lines, "| {} | {case} | {dialect} | {why} |", of.replace('|', "\\|"));
+    };
+    for file in files {
+        for case in &file.cases {
+            case.differs.iter().for_each(|(dialect, d)| add(&file.function, &case.name, dialect, &d.why));
+        }
+    }
+    for (_, topic, cases) in &spec_cases::read_all() {
+        for case in cases {
+            case.differs.iter().for_each(|(dialect, d)| add(topic, &case.name, dialect, &d.why));
+        }
+    }
+    let head = "| function or topic | case | dialect | why its engine here answers otherwise |\n|---|---|---|---|\n";
+    if lines.is_empty() { lines } else { format!("{head}{lines}") }
 }
 
 /// The cell of a function of the catalogue.
@@ -88,8 +113,14 @@ pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Diale
     let mut cases = file.map(|file| facts(&file.cases)).unwrap_or_default();
     // What no expression computes, at least not in every dialect, has spec cases of its name too.
     let topics = if function.level == Level::Window { spec_cases::read_all() } else { Vec::new() };
-    for (_, _, more) in topics.iter().filter(|(_, topic, _)| topic == function.name) {
-        cases.extend(spec_facts(more));
+    let call = format!("{}(", function.name);
+    for (_, topic, more) in &topics {
+        if topic == function.name {
+            cases.extend(spec_facts(more.iter()));
+        } else if topic.split(' ').any(|word| word == function.name) {
+            // A topic of several functions: a case is one of those that it calls.
+            cases.extend(spec_facts(more.iter().filter(|case| case.spec.contains(&call))));
+        }
     }
     if !cases.is_empty() {
         return shown(cases, dialect, takes_arguments);
@@ -113,7 +144,8 @@ struct Facts<'c> {
 }
 
 fn facts(cases: &[Case]) -> Vec<Facts<'_>> {
-    cases.iter().filter(|case| !matches!(case.expected, Expected::Refused(_))).map(facts_of).collect()
+    let runs = |case: &&Case| !matches!(case.expected, Expected::Refused(_) | Expected::Written(_));
+    cases.iter().filter(runs).map(facts_of).collect()
 }
 
 fn facts_of(case: &Case) -> Facts<'_> {
@@ -124,8 +156,8 @@ fn facts_of(case: &Case) -> Facts<'_> {
     Facts { not, value: expected.values().any(|v| !v.is_null()), null, edge: case.edge }
 }
 
-fn spec_facts(cases: &[SpecCase]) -> Vec<Facts<'_>> {
-    cases.iter().filter(|case| case.refused.is_none() && case.later.is_none()).map(spec_facts_of).collect()
+fn spec_facts<'c>(cases: impl Iterator<Item = &'c SpecCase>) -> Vec<Facts<'c>> {
+    cases.filter(|case| case.refused.is_none() && case.later.is_none()).map(spec_facts_of).collect()
 }
 
 fn spec_facts_of(case: &SpecCase) -> Facts<'_> {
@@ -152,6 +184,9 @@ fn shown(cases: Vec<Facts<'_>>, dialect: Dialect, takes_arguments: bool) -> Cell
     }
     if !agree.iter().any(|case| case.edge) {
         missing.push("edge");
+    }
+    if agree.len() < CASES {
+        missing.push("third case");
     }
     Cell::Shown(agree.len(), missing)
 }

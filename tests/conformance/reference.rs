@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use formulac::Dialect;
 use formulac::catalog::{self, Function};
+use formulac::{Dialect, Type};
 use serde_json::Value as Json;
 
 use crate::case::{Case, CaseFile, Expected, Source};
@@ -55,7 +55,14 @@ fn page(function: &'static Function, file: Option<&CaseFile>) -> String {
     let args: String = args.collect();
     let head = "| argument | what it is |\n|---|---|\n";
     section("Arguments", &if args.is_empty() { args } else { format!("{head}{args}") });
+    let examples: String = function.examples.iter().map(|example| format!("    {example}\n")).collect();
+    section("Examples", if function.unverified.is_some() { "" } else { &examples });
     section("Rules", &rules(function));
+    let caution = match function.caution {
+        "" => String::new(),
+        what => format!("A call is warned of ([W0419](../diagnostics.md#w0419-not-as-in-sheets)): {what}.\n"),
+    };
+    section("Warning", &caution);
     section("Notes", &if function.notes.is_empty() { String::new() } else { format!("{}\n", function.notes) });
     section("Values", &values(function, file));
     let known = Dialect::all().map(|d| format!("- {}: {}\n", d.name(), cell(function, file, d).told(d).1));
@@ -82,12 +89,11 @@ fn rules(function: &Function) -> String {
 
 /// The values of all cases that run.
 fn values(function: &Function, file: Option<&CaseFile>) -> String {
-    let Some(file) = file else {
+    let Some(file) = file.filter(|_| function.unverified.is_none()) else {
         return function.examples.iter().map(|e| format!("- `{e}`\n")).collect();
     };
     let mut text = String::from("| formula | of | gives | says |\n|---|---|---|---|\n");
-    for case in file.cases.iter().filter(|c| !matches!(c.expected, Expected::Refused(_))) {
-        let names: Vec<&str> = case.table.columns.iter().skip(1).map(|c| c.name.as_str()).collect();
+    for case in file.cases.iter().filter(|c| !matches!(c.expected, Expected::Refused(_) | Expected::Written(_))) {
         let mut add = |of: String, value: &Json| {
             let formula = cell_text(&case.formula.replace('\n', " "));
             let (of, value) = (cell_text(&of), cell_text(&shown(value)));
@@ -96,30 +102,29 @@ fn values(function: &Function, file: Option<&CaseFile>) -> String {
         match &case.expected {
             Expected::Rows(values) => {
                 for (row, value) in case.table.rows.iter().zip(values) {
-                    add(arguments(&names, &row[1..], &case.formula), value);
+                    add(arguments(case, row), value);
                 }
             }
-            Expected::One(value) => add(columns(case, &names, &[]), value),
+            Expected::One(value) => add(columns(case, &[]), value),
             Expected::Groups(groups) => {
                 for (keys, value) in groups {
-                    add(columns(case, &names, keys), value);
+                    add(columns(case, keys), value);
                 }
             }
-            Expected::Refused(_) => {}
+            Expected::Refused(_) | Expected::Written(_) => {}
         }
     }
     text
 }
 
 /// `x = 1, y = NULL`, of what the formula reads.
-fn arguments(names: &[&str], row: &[Json], formula: &str) -> String {
-    let read = |name: &str| reads(formula, name);
-    let of = names.iter().zip(row).filter(|(name, _)| read(name)).map(|(name, v)| format!("{name} = {}", shown(v)));
-    of.collect::<Vec<_>>().join(", ")
+fn arguments(case: &Case, row: &[Json]) -> String {
+    let cells = case.table.columns.iter().zip(row).skip(1).filter(|(column, _)| reads(&case.formula, &column.name));
+    cells.map(|(column, v)| format!("{} = {}", column.name, shown_as(v, column.ty))).collect::<Vec<_>>().join(", ")
 }
 
 /// `x = 1, 2, NULL`, the rows of a group or of all.
-fn columns(case: &Case, names: &[&str], keys: &[Json]) -> String {
+fn columns(case: &Case, keys: &[Json]) -> String {
     let place = |name: &str| case.table.columns.iter().position(|c| c.name == name);
     let mine = |row: &&Vec<Json>| {
         let same = |(name, key): (&String, &Json)| place(name).is_some_and(|at| row[at] == *key);
@@ -129,12 +134,13 @@ fn columns(case: &Case, names: &[&str], keys: &[Json]) -> String {
     if rows.is_empty() {
         return "no rows".to_owned();
     }
-    let column = |name: &&&str| {
-        let at = place(name).unwrap_or_default();
-        let values: Vec<String> = rows.iter().map(|row| shown(&row[at])).collect();
-        format!("{name} = {}", values.join(", "))
-    };
-    names.iter().filter(|n| reads(&case.formula, n)).map(|n| column(&n)).collect::<Vec<_>>().join("; ")
+    let columns =
+        case.table.columns.iter().enumerate().skip(1).filter(|(_, column)| reads(&case.formula, &column.name));
+    let shown = columns.map(|(at, column)| {
+        let values: Vec<String> = rows.iter().map(|row| shown_as(&row[at], column.ty)).collect();
+        format!("{} = {}", column.name, values.join(", "))
+    });
+    shown.collect::<Vec<_>>().join("; ")
 }
 
 fn reads(formula: &str, name: &str) -> bool {
@@ -142,6 +148,14 @@ fn reads(formula: &str, name: &str) -> bool {
     formula.match_indices(name).any(|(at, _)| {
         !formula[..at].ends_with(word) && !formula[at + name.len()..].starts_with(|c: char| word(c) || c == '(')
     })
+}
+
+/// A value of a column: of numbers and dates, which cases write as texts, only texts have quotes.
+fn shown_as(value: &Json, ty: Type) -> String {
+    match value {
+        Json::String(text) if ty != Type::Text => text.clone(),
+        _ => shown(value),
+    }
 }
 
 fn shown(value: &Json) -> String {

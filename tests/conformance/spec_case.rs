@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::compare::same;
 use crate::engine::{Answer, Table};
-use crate::expect::{DeviantAnswer, Deviation, TestTable, columns, deviations, refusals, row};
+use crate::expect::{DeviantAnswer, Deviation, TestTable, columns, deviations, row, texts_by_dialect};
 use crate::files;
 use crate::report::rows_at_most;
 use crate::yaml::{self, Node, Result};
@@ -88,7 +88,7 @@ fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
         untyped: truth(node, "untyped", map.take("untyped"))?,
         refused,
         later: map.take("later").map(|node| node.text().map(str::to_owned)).transpose()?,
-        unsupported: refusals(map.take("unsupported"))?,
+        unsupported: texts_by_dialect(map.take("unsupported"))?,
         differs: deviations(map.take("differs"), output)?,
     };
     map.finish()?;

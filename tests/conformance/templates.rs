@@ -34,6 +34,10 @@ pub fn sql_of(function: &'static catalog::Function) -> String {
         let example = function.examples.iter().find_map(|e| e.rsplit_once(" = ")).map_or("", |(call, _)| call);
         let level = if function.level == Level::Window { Level::Window } else { Level::Row };
         let in_each: Vec<_> = Dialect::all().map(|d| (d, compile(example, &[], level, d))).collect();
+        if example.is_empty() {
+            text.push_str("  of a worksheet: the spec cases of its name show it\n");
+            return text;
+        }
         let _ = writeln!(text, "  {example}");
         push(&mut text, &in_each);
     }

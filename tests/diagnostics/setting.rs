@@ -11,6 +11,20 @@ pub fn customers() -> Relation {
         .with(Column::new("name", Type::Text))
 }
 
+/// A relation with times, and with a column whose values are known.
+pub fn events() -> Relation {
+    Relation::new("events")
+        .with(Column::new("id", Type::Integer).nullable(false))
+        .with(Column::new("created_at", Type::Timestamp))
+        .with(Column::new("seen_at", Type::Timestamptz))
+        .with(Column::new("due", Type::Date))
+        .with(Column::new("status", Type::Text).values(["Active", "Closed", "on hold"]))
+        .with(Column::new("code", Type::Text))
+        .with(Column::new("amount", Type::Decimal))
+        .with(Column::new("quantity", Type::Integer))
+        .with(Column::new("paid", Type::Boolean))
+}
+
 /// How an input is compiled.
 #[derive(Clone, Debug)]
 pub struct Setting {
@@ -27,7 +41,7 @@ pub struct Outcome {
 }
 
 impl Setting {
-    /// `measure`, `row`, `orders`, `two` relations, `ordered` by month, `bigquery`, `spec`, what is
+    /// `measure`, `row`, `orders`, `events`, `two` relations, `ordered` by month, `bigquery`, `spec`, what is
     /// said of it as a `model` too.
     pub fn of(words: &str) -> Self {
         let has = |word: &str| words.split_whitespace().any(|w| w == word);
@@ -38,6 +52,10 @@ impl Setting {
         if has("orders") {
             builder = builder.schema(Schema::new().with(orders()));
             builder = if has("spec") { builder } else { builder.from("orders") };
+        }
+        if has("events") {
+            builder = builder.schema(Schema::new().with(events())).timezone("Europe/Berlin");
+            builder = if has("spec") { builder } else { builder.from("events") };
         }
         if has("two") {
             builder = builder.schema(Schema::new().with(orders()).with(customers()));

@@ -5,7 +5,7 @@ use formulac::limits::Limits;
 use formulac::{Code, Compiler, Context, Diagnostic, Schema};
 
 use crate::orders::orders;
-use crate::setting::customers;
+use crate::setting::{customers, events};
 
 /// What brings a code about, and the same without the fault.
 type Trigger = (&'static str, fn() -> Vec<Diagnostic>, fn() -> Vec<Diagnostic>);
@@ -21,6 +21,11 @@ fn compile_row(text: &str) -> Vec<Diagnostic> {
 fn compile_two(text: &str) -> Vec<Diagnostic> {
     let schema = Schema::new().with(orders()).with(customers());
     Compiler::builder().schema(schema).build().compile(text).diagnostics().to_vec()
+}
+
+fn compile_events(text: &str) -> Vec<Diagnostic> {
+    let compiler = Compiler::builder().context(Context::Row).schema(Schema::new().with(events()));
+    compiler.build().compile(text).diagnostics().to_vec()
 }
 
 fn compile_ordered(text: &str) -> Vec<Diagnostic> {
@@ -60,6 +65,7 @@ const TRIGGERS: &[Trigger] = &[
     ("F0502", || compile_row(&repeating(40)), || compile_row(&repeating(1))),
     ("F0504", || compile_row(&doubling(10_000)), || compile_row(&doubling(100))),
     ("W0506", || compile_row("YEAR(NOW())"), || compile_row("YEAR(TODAY())")),
+    ("W0472", || compile_events("created_at <= DATE(2024, 1, 31)"), || compile_events("created_at < DATE(2024, 2, 1)")),
     (
         "F0507",
         || compile_ordered("OFFSET(OFFSET(amount, -1), -1)"),

@@ -9,6 +9,8 @@ SYNTAX = (
     (r"\|>", "pipe syntax is left out"),
     (r"\bfilter\s*\(\s*where\b", "BigQuery has no FILTER (WHERE ...) on aggregates"),
     (r"\barray_(filter|transform|find|zip)\s*\(", "BigQuery has no functions that take a lambda"),
+    (r"\bsafe\.(sum|avg|min|max|count|countif|string_agg|array_agg|stddev\w*|var\w*|corr|covar\w*)\s*\(",
+     "SAFE. stands before scalar functions only"),
 )
 WINDOW_ONLY = re.compile(r"\bpercentile_(?:cont|disc)\s*\(", re.I)
 
@@ -25,6 +27,9 @@ def check(sql):
     for call in WINDOW_ONLY.finditer(bare):
         if not re.match(r"\s*over\b", bare[closing(bare, call.end()):], re.I):
             raise Refused("PERCENTILE_CONT and PERCENTILE_DISC are windows only")
+    if re.search(r"\bnulls\s+(first|last)\b", bare, re.I):
+        for ordered in sqlglot.parse_one(sql, dialect="bigquery").find_all(exp.Ordered):
+            check_order(ordered)
     if re.search(r"\(\s*select\b", bare, re.I):
         for select in sqlglot.parse_one(sql, dialect="bigquery").find_all(exp.Select):
             check_subquery(select)
@@ -37,6 +42,37 @@ def closing(text, at):
         depth += {"(": 1, ")": -1}.get(text[at], 0)
         at += 1
     return at
+
+
+# numbering and navigation: they have no frame, so no range
+NO_FRAME = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile, exp.Lag, exp.Lead)
+
+
+def check_order(ordered):
+    """NULLs may stand where they do not by themselves in the order of a query, and of a window of rows, and nowhere else."""
+    if bool(ordered.args.get("desc")) != bool(ordered.args.get("nulls_first")):
+        return                                                     # where BigQuery has them by itself
+    place = ordered.find_ancestor(exp.Window, exp.AggFunc, exp.Select)
+    if isinstance(place, exp.AggFunc):
+        raise Refused("NULLS LAST not supported with ascending sort order in aggregate functions")
+    if not isinstance(place, exp.Window):
+        return
+    if place.arg_key == "windows":
+        # A named window has no frame of its own: those who look through it do.
+        through = (w for w in place.parent.find_all(exp.Window) if w is not place and w.alias == place.name)
+        for window in through:
+            check_frame(window)
+    else:
+        check_frame(place)
+
+
+def check_frame(window):
+    call, frame = window.this, window.args.get("spec")
+    while isinstance(call, (exp.IgnoreNulls, exp.RespectNulls)):
+        call = call.this
+    is_range = frame is None or (frame.args.get("kind") or "").upper() == "RANGE"
+    if is_range and not isinstance(call, NO_FRAME):
+        raise Refused("NULLS LAST not supported with ascending sort order in RANGE clauses of analytic functions")
 
 
 def check_subquery(select):

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Asks LibreOffice Calc for the values of the conformance cases marked `source: sheet`.
 
-  check_sheet.py [CASE FILE...]     default: all of tests/conformance/cases
+  check_sheet.py [CASE FILE...]     default: all of tests/conformance/cases and tests/conformance/sheets
   FORMULAC_CASES=round              only cases whose `path: name` holds this text
 
 A formula is given to the sheet as it is, each column name replaced by this row's cell (or by the whole
 column where the case is an aggregate); a case with another spelling has it in `sheet:`. Errors of the
 sheet are NULL. Rows that hold a blank are left out: a sheet reads blanks as 0 or "", SQL does not.
 A group of an aggregate is a sheet of its own. Cases of `source: contract-differs(rule)` are asked too,
-rows with blanks included, and fault when the sheet gives all their values.
+rows with blanks included, and fault when the sheet gives all their values. So are those of `source: hand`:
+they fault where the sheet has something to say, for or against.
+A sheet case (worksheets.py) is a sheet as people see it; where the contract differs, it says in which rows.
 Exit status 1 when a value differs, 3 when LibreOffice is not installed.
 """
 import math
@@ -20,6 +22,7 @@ import sys
 import yaml
 
 import sheet
+import worksheets
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CASES = ROOT / "tests" / "conformance" / "cases"
@@ -49,8 +52,10 @@ def in_sheet_terms(case, names, is_aggregate):
     for at in range(0, len(parts), 2):
         if pattern:
             parts[at] = pattern.sub(r"[\1:]" if is_aggregate else r"[\1]", parts[at])
-    formula = "".join(parts)
-    return formula if formula.startswith("=") else "=" + formula
+    formula = re.sub(r"\[(\w+)\]:\[\1\]", r"[\1:]", "".join(parts).removeprefix("="))
+    if not is_aggregate and names and ":]" in formula and not sheet.is_row_level(formula):
+        formula = f"IF(TRUE,{formula},[{names[0]}])"      # one value, beside each row
+    return "=" + formula
 
 
 def wanted(value, ty):
@@ -58,20 +63,26 @@ def wanted(value, ty):
     return float(value) if isinstance(value, str) and ty in NUMBERS else value
 
 
+def load(path):
+    return yaml.load(path.read_text(encoding="utf-8"), Loader)
+
+
 def jobs_in(path, picked):
     """(case, where, columns, rows, formula, expected values) of each table that a sheet is asked about."""
-    document = yaml.load(path.read_text(encoding="utf-8"), Loader)
+    document = load(path)
     for case in document["cases"]:
         source = case.get("source", "hand")
-        if source == "hand" or picked not in f"{path.relative_to(ROOT)}: {case['case']}".lower():
+        if "refused" in case or "sql" in case or picked not in f"{path.relative_to(ROOT)}: {case['case']}".lower():
             continue
         types = case.get("types", document.get("types")) or {}
         rows = case.get("rows", document.get("rows") if "types" not in case else None) or []
         columns = [{"name": name, "type": kind.rstrip("!")} for name, kind in types.items()]
         is_aggregate = "is" in case or "groups" in case
+        formula = in_sheet_terms(case, list(types), is_aggregate)
+        if source == "hand" and not can_be_asked(columns, rows, formula, is_aggregate):
+            continue
         if is_aggregate and not rows:
             sys.exit(f"{path}: {case['case']}: a sheet cannot sum no rows; source: hand")
-        formula = in_sheet_terms(case, list(types), is_aggregate)
         keys = case.get("group_by", [])
         keys = [key.strip() for key in keys.split(",")] if isinstance(keys, str) else keys
         for group in case.get("groups", [case]):
@@ -82,10 +93,28 @@ def jobs_in(path, picked):
             yield case, where, columns, [[row[name] for name in types] for row in mine], formula, expected
 
 
+def can_be_asked(columns, rows, formula, is_aggregate):
+    """A sheet has no instants, no table without rows, no control characters, and no columns but those of the table."""
+    names = [column["name"] for column in columns]
+    values = [formula, *(value for row in rows for value in row.values())]
+    return (
+        (rows if is_aggregate else len(rows) < 2 or sheet.is_row_level(formula))
+        and not any(column["type"] == "timestamptz" for column in columns)
+        and not has_control_characters(values)
+        and all(name in names for name, _ in sheet.references(formula))
+    )
+
+
+def has_control_characters(values):
+    return any(ord(character) < 32 for value in values if isinstance(value, str) for character in value)
+
+
 def agrees(expected, got, ty):
     if isinstance(got, str) and got.startswith("#"):
         got = None
     if isinstance(got, float) and isinstance(expected, str):
+        if not -693593 <= got < 2958466:                          # days of the years 1 to 9999
+            return False
         got = sheet.as_date(got, ty == "timestamp" or " " in expected)
     if isinstance(expected, bool) and isinstance(got, float):
         return got in (0, 1) and bool(got) is expected     # IF forgets that TRUE is a truth value
@@ -96,18 +125,43 @@ def agrees(expected, got, ty):
     return expected == got
 
 
+def faults_of_sheet(case, got):
+    """What is wrong with a sheet case; each row must agree, or differ where the case says so."""
+    for at, (want, have) in enumerate(zip(case.expected, got, strict=True), 1):
+        agreed = agrees(want, have, None)
+        if agreed and at in case.differs_in:
+            yield f"row {at}: the sheet agrees in {want!r}; take it out of `differs_in`"
+        elif not agreed and at not in case.differs_in:
+            yield f"row {at}: expected {want!r}, the sheet says {have!r}"
+
+
 def main():
     picked = os.environ.get("FORMULAC_CASES", "").lower()
-    paths = [pathlib.Path(name).resolve() for name in sys.argv[1:]] or sorted(CASES.rglob("*.yml"))
-    jobs = [(path, *job) for path in paths for job in jobs_in(path, picked)]
+    paths = [pathlib.Path(name).resolve() for name in sys.argv[1:]]
+    paths = paths or [*sorted(CASES.rglob("*.yml")), *sorted(worksheets.SHEETS.rglob("*.yml"))]
+    jobs, sheets = [], []
+    for path in paths:
+        if worksheets.SHEETS in path.parents:
+            sheets += worksheets.cases_in(path, load, picked)
+        else:
+            jobs += [(path, *job) for job in jobs_in(path, picked)]
     try:
-        results = sheet.evaluate([(columns, rows, [f]) for _, _, _, columns, rows, f, _ in jobs])
-        results = list(results) if jobs else []
+        texts = [sheet.sheet(f"S{at}", columns, rows, [f]) for at, (_, _, _, columns, rows, f, _) in enumerate(jobs)]
+        texts += [case.text(at) for at, case in enumerate(sheets, len(jobs))]
+        cells = list(sheet.run(texts)) if texts else []
     except sheet.NotInstalled as missing:
         print(missing, file=sys.stderr)
         sys.exit(NOT_INSTALLED)
+    results = [sheet.answers(found, columns, rows, [f])
+               for found, (_, _, _, columns, rows, f, _) in zip(cells, jobs, strict=False)]
     checked = left_out = wrong = 0
+    for case, found in zip(sheets, cells[len(jobs):], strict=True):
+        checked += len(case.expected)
+        for fault in faults_of_sheet(case, case.answers(found)):
+            wrong += 1
+            print(f"{case.name}: {case.formula}: {fault}")
     differing = {}          # by case that says so: whether the sheet does
+    by_hand = {}            # by case: what the sheet says to each value that it is asked for
     for (path, case, where, _, rows, formula, expected), (got,) in zip(jobs, results, strict=True):
         name = f"{path.relative_to(ROOT)}: {case['case']}"
         by_row = "is" not in case and "groups" not in case
@@ -115,8 +169,13 @@ def main():
         if len(got) < len(expected):
             wrong += 1
             print(f"{name}: {formula}: only {len(got)} values came back")
+        if case["source"] == "hand":
+            said = [(by_row and None in rows[at], have, agrees(want, have, case.get("type")))
+                    for at, (want, have) in enumerate(zip(expected, got, strict=False))]
+            by_hand.setdefault(name, []).extend(said)
+            continue
         for at, (want, have) in enumerate(zip(expected, got, strict=False)):
-            if by_row and None in rows[at] and not rule:
+            if by_row and not rule and (None in rows[at] or has_control_characters(rows[at])):
                 left_out += 1
                 continue
             checked += 1
@@ -130,6 +189,16 @@ def main():
     for name in (name for name, differs in differing.items() if not differs):
         wrong += 1
         print(f"{name}: the sheet agrees in all values; say `source: sheet`")
+    for name, said in by_hand.items():
+        if any(have == "#NAME?" for _, have, _ in said):
+            continue                                              # it has no such function
+        of_values = [agreed for blank, _, agreed in said if not blank]
+        if of_values and all(of_values):
+            wrong += 1
+            print(f"{name}: the sheet says so too; say `source: sheet`")
+        elif not all(of_values or [agreed for _, _, agreed in said]):
+            wrong += 1
+            print(f"{name}: the sheet says {[have for _, have, _ in said]!r}; say `source: contract-differs(rule)`")
     print(f"{checked} values checked, {left_out} rows with blanks left out, {wrong} differ")
     sys.exit(1 if wrong else 0)
 

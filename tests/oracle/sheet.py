@@ -23,6 +23,8 @@ YOUNG = re.compile(
     r"BITLSHIFT|COT|TEXTJOIN|NUMBERVALUE|UNICHAR|UNICODE|"
     r"ISOWEEKNUM|(?:FLOOR|CEILING)\.(?:MATH|PRECISE)|COVARIANCE\.[PS]|STDEV\.[PS]|VAR\.[PS]|"
     r"(?:PERCENTILE|QUARTILE|PERCENTRANK)\.(?:INC|EXC)|RANK\.(?:EQ|AVG)|MODE\.SNGL)(?=\()", re.I)
+# and its own ones the name of their house
+OWN = re.compile(r"(?<![A-Za-z0-9_.])(REGEX)(?=\()", re.I)
 REFERENCE = re.compile(r"\[([A-Za-z_][A-Za-z0-9_]*)(:?)\]")
 
 HEAD = """<?xml version="1.0" encoding="UTF-8"?>
@@ -49,15 +51,23 @@ class NotInstalled(Exception):
 
 def evaluate(jobs):
     """The answers to all jobs, in order."""
+    cells = run(sheet(f"S{number}", *job) for number, job in enumerate(jobs))
+    return (answers(found, *job) for found, job in zip(cells, jobs, strict=True))
+
+
+def run(sheets):
+    """The cells of all sheets, each the text of a table that is named for its place, `S0`, `S1`."""
     program = shutil.which("soffice") or shutil.which("libreoffice")
     if not program:
         raise NotInstalled("LibreOffice Calc is not installed (Debian package libreoffice-calc)")
     directory = tempfile.mkdtemp(prefix="formulac-sheet-")
     try:
         path = os.path.join(directory, "in.fods")
+        count = 0
         with open(path, "w", encoding="utf-8") as file:
             file.write(HEAD)
-            file.writelines(sheet(f"S{number}", *job) for number, job in enumerate(jobs))
+            for count, text in enumerate(sheets, 1):
+                file.write(text)
             file.write(TAIL)
         subprocess.run(
             [program, f"-env:UserInstallation=file://{directory}/profile", "--headless",
@@ -67,9 +77,9 @@ def evaluate(jobs):
              "--outdir", directory, path],
             check=True, stdout=subprocess.DEVNULL, timeout=600,
         )
-        for number, job in enumerate(jobs):
+        for number in range(count):
             with open(os.path.join(directory, f"in-S{number}.csv"), encoding="utf-8") as file:
-                yield answers(list(csv.reader(io.StringIO(file.read()))), *job)
+                yield list(csv.reader(io.StringIO(file.read())))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -83,15 +93,30 @@ def letters(number):
     return name
 
 
+TEXT = re.compile(r'("(?:[^"]|"")*")')
+
+
+def references(formula):
+    """The columns that it reads, and whether whole; what stands in texts is none."""
+    return [found for part in TEXT.split(formula)[::2] for found in REFERENCE.findall(part)]
+
+
 def is_row_level(formula):
-    return any(not whole for _, whole in REFERENCE.findall(formula))
+    return any(not whole for _, whole in references(formula))
 
 
 def expand(formula, names, row, last):
     def one(match):
         column = letters(names.index(match.group(1)))
         return f"${column}$2:${column}${last}" if match.group(2) else f"{column}{row}"
-    return YOUNG.sub(lambda m: "_xlfn." + m.group(1).upper(), REFERENCE.sub(one, formula))
+    parts = TEXT.split(formula)
+    return "".join(part if at % 2 else with_prefixes(REFERENCE.sub(one, part)) for at, part in enumerate(parts))
+
+
+def with_prefixes(part):
+    """A part of a formula without texts, with the functions that a file names with a prefix."""
+    part = OWN.sub(r"_xlfn.ORG.LIBREOFFICE.\1", part)
+    return YOUNG.sub(lambda m: "_xlfn." + m.group(1).upper(), part)
 
 
 def cell(value, kind):
@@ -113,8 +138,10 @@ def cell(value, kind):
     return f'<table:table-cell office:value-type="string"><text:p>{body}</text:p></table:table-cell>'
 
 
-def formula_cell(formula):
-    return f'<table:table-cell table:formula={quoteattr("msoxl:" + formula)}/>'
+def formula_cell(formula, is_array=False):
+    """As an array formula it computes `x:x > 0` of each row, and not of its own."""
+    array = ' table:number-matrix-columns-spanned="1" table:number-matrix-rows-spanned="1"' if is_array else ""
+    return f'<table:table-cell{array} table:formula={quoteattr("msoxl:" + formula)}/>'
 
 
 def as_text(address):
@@ -135,7 +162,8 @@ def sheet(name, columns, rows, formulas):
         wanted = [at == 0 or is_row_level(formula) for formula in formulas]
         for formula, is_wanted in zip(formulas, wanted):
             plain = expand(formula, names, row, count + 1)
-            line += formula_cell(plain) if is_wanted else "<table:table-cell/>"
+            is_array = not is_row_level(formula)
+            line += formula_cell(plain, is_array) if is_wanted else "<table:table-cell/>"
         for number, is_wanted in enumerate(wanted):
             address = f"{letters(len(names) + number)}{row}"
             line += formula_cell(as_text(address)) if is_wanted else "<table:table-cell/>"

@@ -5,7 +5,6 @@ Each takes and gives plain values (dates as ISO text); `FUNCTIONS` lists them fo
 import calendar
 import datetime as dt
 import decimal
-import math
 import re
 
 MONTHS = list(calendar.month_name)[1:]
@@ -165,14 +164,17 @@ def add_months(value, months):
     return time.replace(year=year, month=month + 1, day=day).isoformat()
 
 
-def factorial(number):
-    return None if number is None else float(math.factorial(int(number)))
-
-
 def join(left, right, delimiter):
     if left is None or right is None:
         return right if left is None else left
     return left + delimiter + right
+
+
+def split_pieces(text, separator, start, end, delimiter):
+    if None in (text, separator, start, end, delimiter):
+        return None
+    parts = text.split(separator) if separator else [text]
+    return delimiter.join(parts[start:end])
 
 
 def character(code):
@@ -190,5 +192,5 @@ FUNCTIONS = (
     ("_sf_add_months", add_months, [TEXT, "BIGINT"], TEXT),
     ("_sf_join", join, [TEXT, TEXT, TEXT], TEXT),
     ("_sf_chr", character, ["BIGINT"], TEXT),
-    ("_sf_factorial", factorial, ["BIGINT"], "DOUBLE"),
+    ("_sf_pieces", split_pieces, [TEXT, TEXT, "BIGINT", "BIGINT", TEXT], TEXT),
 )

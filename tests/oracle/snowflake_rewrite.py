@@ -1,7 +1,7 @@
 """Rewrites a Snowflake query so that the stand-in computes what the real engine would.
 
-What it corrects: TO_CHAR masks, the REGEXP functions, ADD_MONTHS at month ends, FACTORIAL, division
-by zero and the domain errors of SQRT and LN (the stand-in gives Infinity or NaN), and the scale of
+What it corrects: TO_CHAR masks, the REGEXP functions, ADD_MONTHS at month ends, slices of a split text,
+division by zero and the domain errors of SQRT and LN (the stand-in gives Infinity or NaN), and the scale of
 NUMBER / NUMBER. These follow the public function reference, not a real account.
 """
 import re
@@ -89,6 +89,8 @@ def corrected(node):
         )
     if isinstance(node, exp.ArrayToString) and isinstance(node.this, exp.ArrayConstructCompact):
         return joined(node)
+    if isinstance(node, exp.ArrayToString) and isinstance(node.this, exp.ArraySlice):
+        return pieces(node)
     if isinstance(node, exp.AddMonths):
         months = exp.Cast(this=node.expression, to=exp.DataType.build("INT"))
         moved = call("_sf_add_months", as_text(node.this), months)
@@ -98,10 +100,6 @@ def corrected(node):
             node.set(place, as_integer(arg(place)))
     if isinstance(node, exp.Chr):
         return call("_sf_chr", *[as_integer(code) for code in node.expressions])
-    if isinstance(node, exp.Factorial):
-        return call("_sf_factorial", node.this)
-    if isinstance(node, exp.Anonymous) and node.name.upper() == "FACTORIAL":
-        return call("_sf_factorial", *node.expressions)
     if isinstance(node, exp.Div):
         return division(node)
     if isinstance(node, (exp.Sqrt, exp.Ln)) and not node.meta.get("guarded"):
@@ -120,6 +118,16 @@ def joined(node):
     for part in parts[1:]:
         text_so_far = call("_sf_join", text_so_far, part, node.expression.copy())
     return exp.Coalesce(this=text_so_far, expressions=[text("")])
+
+
+def pieces(node):
+    """ARRAY_TO_STRING(ARRAY_SLICE(SPLIT(x, s), from, to), d): the stand-in cuts the array's text."""
+    cut = node.this
+    split = cut.this
+    if not isinstance(split, exp.Split):
+        return node
+    ends = [as_integer(cut.args[end].copy()) for end in ("start", "end")]
+    return call("_sf_pieces", split.this.copy(), split.expression.copy(), *ends, node.expression.copy())
 
 
 def to_char(node):

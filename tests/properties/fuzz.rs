@@ -4,6 +4,7 @@ use formulac::diag::Diagnostic;
 use formulac::{Compiler, Context, Dialect, Schema};
 use proptest::prelude::*;
 
+use crate::cells::{formula, worksheet};
 use crate::mutations::{faulty_formula, faulty_spec, soup};
 
 pub fn orders() -> Schema {
@@ -111,6 +112,12 @@ proptest! {
     #[test]
     fn formulas_with_faults(text in faulty_formula()) {
         survives(&text, &compilers())?;
+    }
+
+    #[test]
+    fn worksheets_of_any_cells(text in worksheet(), formula in formula()) {
+        survives_as_spec(&text)?;
+        survives(&formula, &compilers()[..6])?;
     }
 
     #[test]

@@ -13,6 +13,11 @@ const fn shape(name: &'static str, size: usize, make: fn(usize) -> String) -> Sh
     Shape { name, size, make }
 }
 
+/// A worksheet with one formula.
+fn sheet(formula: &str) -> String {
+    format!("model: m\nfrom: orders\ncolumns: [id, amount]\norder_by: id\ncalculations:\n  x: ={formula}\n")
+}
+
 /// Texts for `compile`.
 pub const FORMULAS: &[Shape] = &[
     shape("nested parentheses", 100_000, |n| format!("{}1{}", "(".repeat(n), ")".repeat(n))),
@@ -124,6 +129,14 @@ fn spec_of(n: usize, line: impl Fn(usize) -> String) -> String {
 
 /// Texts for `compile_spec`.
 pub const SPECS: &[Shape] = &[
+    shape("nested calls over cells", 30_000, |n| sheet(&format!("{}B1{}", "SUM(".repeat(n), ")".repeat(n)))),
+    shape("ranges of cells", 30_000, |n| sheet(&format!("1{}", " + SUM(B$1:B1)".repeat(n)))),
+    shape("cells of different rows", 3_000, |n| {
+        let cells: Vec<String> = (0..n).map(|row| format!("B{row}")).collect();
+        sheet(&cells.join(" + "))
+    }),
+    shape("a column past all letters", 100_000, |n| sheet(&"Z".repeat(n))),
+    shape("a row past all numbers", 100_000, |n| sheet(&format!("B{}", "9".repeat(n)))),
     shape("definitions", 100_000, |n| spec_of(n, |i| format!("name_{i} = SUM(amount) + {i}"))),
     shape("described definitions", 10_000, |n| spec_of(n, |i| format!("/// Text {i}\n  name_{i} = SUM(amount)"))),
     shape("definitions of rows", 20_000, |n| spec_of(n, |i| format!("name_{i} = amount + {i}"))),

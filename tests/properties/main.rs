@@ -1,6 +1,7 @@
 //! What holds for every input: no crash, spans that fit, texts that come back, growth that is linear.
 
 #[allow(dead_code)]
+mod cells;
 mod corpus;
 mod deep;
 mod formulas;

@@ -1,7 +1,7 @@
 //! Joins drawn at random: by keys and by what is no key, with more conditions, of tables and of earlier steps.
 
 use crate::database::Table;
-use crate::expr::{Expr, Function, Op};
+use crate::expr::{Expr, Op};
 use crate::generate::{GROUPED, Input, Maker, Scope};
 use crate::spec::{By, Join, JoinKind, bare};
 use crate::value::Kind;
@@ -277,7 +277,7 @@ impl Maker<'_> {
             };
             let (own, mut other) = (Expr::name(&format!("{name}.{column}")), Expr::name(&other));
             if self.random.percent(12) {
-                other = Expr::Call(Function::Coalesce, vec![other, self.literal(kind)]);
+                other = Expr::Call("COALESCE", vec![other, self.literal(kind)]);
             }
             let (a, b) = if self.random.percent(50) { (own, other) } else { (other, own) };
             conditions.push(Expr::Binary(Op::Equal, Box::new(a), Box::new(b)));
@@ -289,7 +289,7 @@ impl Maker<'_> {
         }
         Some(By::On(match <[Expr; 1]>::try_from(conditions) {
             Ok([one]) => one,
-            Err(several) => Expr::Call(Function::And, several),
+            Err(several) => Expr::Call("AND", several),
         }))
     }
 }
@@ -305,7 +305,7 @@ fn equalities(condition: &Expr, relation: &str) -> Vec<String> {
         _ => None,
     };
     match condition {
-        Expr::Call(Function::And, parts) => parts.iter().flat_map(|part| equalities(part, relation)).collect(),
+        Expr::Call("AND", parts) => parts.iter().flat_map(|part| equalities(part, relation)).collect(),
         Expr::Binary(Op::Equal, a, b) => {
             let of_it = |x: &Expr| {
                 let mut names = Vec::new();

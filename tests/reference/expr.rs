@@ -13,11 +13,13 @@ pub enum Expr {
     /// `column[month]`.
     Period(String, Frame),
     Binary(Op, Box<Expr>, Box<Expr>),
-    /// A function of one row.
-    Call(Function, Vec<Expr>),
-    /// An aggregate of the group's rows.
-    Aggregate(Aggregate, Vec<Expr>),
-    /// A value of another row, or over several of them.
+    /// A function of one row, by its name.
+    Call(&'static str, Vec<Expr>),
+    /// An aggregate of the group's rows, or of those of ranges among its arguments.
+    Aggregate(&'static str, Vec<Expr>),
+    /// The values of a name from one row to another.
+    Range(Box<Expr>, Rows),
+    /// A value of another row, or a place among them.
     Window(Window),
 }
 
@@ -27,6 +29,7 @@ pub enum Op {
     Subtract,
     Multiply,
     Divide,
+    Power,
     Equal,
     NotEqual,
     Less,
@@ -41,61 +44,17 @@ pub enum Op {
     Apart,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
-    If,
-    And,
-    Or,
-    Not,
-    IsBlank,
-    Coalesce,
-    Abs,
-    Int,
-    Mod,
-    Year,
-    Month,
-    Upper,
-    Len,
-    Left,
-    /// MIN and MAX of several arguments: across the row.
-    Least,
-    Greatest,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aggregate {
-    Sum,
-    Average,
-    Min,
-    Max,
-    Median,
-    Count,
-    CountRows,
-    CountDistinct,
-    /// Condition, value.
-    SumIf,
-    CountIf,
-    AverageIf,
-}
-
 #[derive(Clone, Debug, PartialEq)]
 pub enum Window {
     Offset(Box<Expr>, i64),
     First(Box<Expr>),
     Last(Box<Expr>),
     Row,
-    /// Descending, or not.
-    Rank(Box<Expr>, bool),
+    /// By RANK or OMNI_RANK; descending, or not.
+    Rank(&'static str, Box<Expr>, bool),
     PercentRank(Box<Expr>),
     /// Along the calendar.
     Period(Box<Expr>, i64, Unit),
-    /// An aggregate of the rows from one place to another of a name, where a condition holds.
-    Range {
-        aggregate: Aggregate,
-        condition: Option<Box<Expr>>,
-        of: Box<Expr>,
-        rows: Rows,
-    },
 }
 
 /// Which rows a range holds.
@@ -131,24 +90,9 @@ impl fmt::Display for Window {
             Self::First(x) => write!(f, "FIRST({x})"),
             Self::Last(x) => write!(f, "LAST({x})"),
             Self::Row => write!(f, "ROW()"),
-            Self::Rank(x, true) => write!(f, "RANK({x})"),
-            Self::Rank(x, false) => write!(f, "RANK({x}, 1)"),
+            Self::Rank(name, x, true) => write!(f, "{name}({x})"),
+            Self::Rank(name, x, false) => write!(f, "{name}({x}, 1)"),
             Self::PercentRank(x) => write!(f, "PERCENTRANK({x})"),
-            Self::Range { aggregate, condition, of, rows } => {
-                let distinct = *aggregate == Aggregate::CountDistinct;
-                write!(f, "{}(", if distinct { "COUNTUNIQUE" } else { aggregate.name() })?;
-                if let Some(condition) = condition {
-                    write!(f, "{condition}, ")?;
-                }
-                let (from, to) = match rows {
-                    Rows::All => (Place::At(0), Place::At(0)),
-                    Rows::Between(from, to) => (*from, *to),
-                };
-                from.write(f, of)?;
-                write!(f, ":")?;
-                to.write(f, of)?;
-                write!(f, ")")
-            }
         }
     }
 }
@@ -169,6 +113,7 @@ impl Expr {
     pub fn children(&self) -> Vec<&Self> {
         match self {
             Self::Literal(_) | Self::Name(_) | Self::Period(..) => Vec::new(),
+            Self::Range(of, _) => vec![of],
             Self::Binary(_, a, b) => vec![a, b],
             Self::Call(_, args) | Self::Aggregate(_, args) => args.iter().collect(),
             Self::Window(window) => window.children(),
@@ -183,6 +128,17 @@ impl Expr {
         self.children().into_iter().for_each(|child| child.names(found));
     }
 
+    /// Whether it is an aggregate of rows that ranges name.
+    pub fn has_range(&self) -> bool {
+        self.range().is_some()
+    }
+
+    /// The rows of an aggregate's ranges.
+    pub fn range(&self) -> Option<Rows> {
+        let Self::Aggregate(_, args) = self else { return None };
+        args.iter().find_map(|arg| if let Self::Range(_, rows) = arg { Some(*rows) } else { None })
+    }
+
     /// Its level, when `of` says those of names.
     pub fn level(&self, of: &dyn Fn(&str) -> Level) -> Level {
         let below = self.children().into_iter().map(|c| c.level(of)).max().unwrap_or(Level::Const);
@@ -191,8 +147,9 @@ impl Expr {
             Self::Name(name) => of(name),
             Self::Period(name, _) => of(name).max(Level::Row),
             Self::Binary(..) | Self::Call(..) => below,
+            Self::Aggregate(..) if self.has_range() => Level::Window,
             Self::Aggregate(..) => Level::Aggregate,
-            Self::Window(_) => Level::Window,
+            Self::Range(..) | Self::Window(_) => Level::Window,
         }
     }
 }
@@ -204,10 +161,9 @@ impl Window {
             | Self::Period(x, ..)
             | Self::First(x)
             | Self::Last(x)
-            | Self::Rank(x, _)
+            | Self::Rank(_, x, _)
             | Self::PercentRank(x) => vec![x],
             Self::Row => Vec::new(),
-            Self::Range { condition, of, .. } => condition.iter().chain([of]).map(|x| &**x).collect(),
         }
     }
 }
@@ -237,13 +193,16 @@ impl fmt::Display for Expr {
                 write!(f, " {} ", op.sign())?;
                 operand(f, b)
             }
-            Self::Call(function, args) => list(f, function.name(), args),
-            Self::Aggregate(Aggregate::CountDistinct, args) => {
-                write!(f, "COUNT(")?;
-                list(f, "DISTINCT", args)?;
-                write!(f, ")")
+            Self::Call(name, args) | Self::Aggregate(name, args) => list(f, name, args),
+            Self::Range(of, rows) => {
+                let (from, to) = match rows {
+                    Rows::All => (Place::At(0), Place::At(0)),
+                    Rows::Between(from, to) => (*from, *to),
+                };
+                from.write(f, of)?;
+                write!(f, ":")?;
+                to.write(f, of)
             }
-            Self::Aggregate(aggregate, args) => list(f, aggregate.name(), args),
             Self::Window(window) => write!(f, "{window}"),
         }
     }
@@ -255,7 +214,7 @@ fn literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
         Value::Bool(b) => write!(f, "{}", if *b { "TRUE" } else { "FALSE" }),
         Value::Int(i) => write!(f, "{i}"),
         Value::Number(n) => write!(f, "{n:?}"),
-        Value::Text(t) => write!(f, "\"{t}\""),
+        Value::Text(t) => write!(f, "\"{}\"", t.replace('"', "\"\"")),
         Value::Date(d) => {
             let (year, month, day) = civil(*d);
             write!(f, "DATE({year}, {month}, {day})")
@@ -279,6 +238,7 @@ impl Op {
             Self::Subtract | Self::Earlier | Self::Apart => "-",
             Self::Multiply => "*",
             Self::Divide => "/",
+            Self::Power => "^",
             Self::Equal => "=",
             Self::NotEqual => "<>",
             Self::Less => "<",
@@ -286,45 +246,6 @@ impl Op {
             Self::Greater => ">",
             Self::GreaterOrEqual => ">=",
             Self::Join => "&",
-        }
-    }
-}
-
-impl Function {
-    fn name(self) -> &'static str {
-        match self {
-            Self::If => "IF",
-            Self::And => "AND",
-            Self::Or => "OR",
-            Self::Not => "NOT",
-            Self::IsBlank => "ISBLANK",
-            Self::Coalesce => "COALESCE",
-            Self::Abs => "ABS",
-            Self::Int => "INT",
-            Self::Mod => "MOD",
-            Self::Year => "YEAR",
-            Self::Month => "MONTH",
-            Self::Upper => "UPPER",
-            Self::Len => "LEN",
-            Self::Left => "LEFT",
-            Self::Least => "MIN",
-            Self::Greatest => "MAX",
-        }
-    }
-}
-
-impl Aggregate {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sum => "SUM",
-            Self::Average => "AVERAGE",
-            Self::Min => "MIN",
-            Self::Max => "MAX",
-            Self::Median => "MEDIAN",
-            Self::Count | Self::CountRows | Self::CountDistinct => "COUNT",
-            Self::SumIf => "SUMIF",
-            Self::CountIf => "COUNTIF",
-            Self::AverageIf => "AVERAGEIF",
         }
     }
 }

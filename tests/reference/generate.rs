@@ -3,7 +3,7 @@
 use crate::calendar::{Frame, Unit, days};
 use crate::database::Table;
 use crate::draw_joins::{Many, Relation};
-use crate::expr::{Aggregate, Expr, Function, Level, Op, Place, Rows, Window};
+use crate::expr::{Expr, Level, Op, Place, Rows, Window};
 use crate::random::Random;
 use crate::spec::{Entry, Keep, Spec, Step, bare};
 use crate::value::{DAY, Kind, Value};
@@ -143,7 +143,7 @@ impl Maker<'_> {
             {
                 // Others that are there already now read this one; it must not read them.
                 if self.step.definitions.iter().all(|(_, other)| !reads(other, &name)) {
-                    let cleaned = Expr::Call(Function::Coalesce, vec![Expr::Name(name.clone()), self.literal(kind)]);
+                    let cleaned = Expr::Call("COALESCE", vec![Expr::Name(name.clone()), self.literal(kind)]);
                     self.define(name, kind, cleaned);
                 }
             }
@@ -385,7 +385,7 @@ impl Maker<'_> {
         let ordered = !self.step.order_by.is_empty();
         let (window, made) = match self.random.below(if ordered { 10 } else { 5 }) {
             0 if matches!(kind, Kind::Int | Kind::Exact | Kind::Date | Kind::Time) => {
-                (Window::Rank(boxed(), self.random.percent(60)), Kind::Int)
+                (Window::Rank("RANK", boxed(), self.random.percent(60)), Kind::Int)
             }
             1 if matches!(kind, Kind::Int | Kind::Exact | Kind::Date | Kind::Time) => {
                 (Window::PercentRank(boxed()), Kind::Float)
@@ -424,20 +424,23 @@ impl Maker<'_> {
         }
         let all = rows == Rows::All;
         let (aggregate, made) = match self.random.below(9) {
-            7 if all && kind != Kind::Float => (Aggregate::CountDistinct, Kind::Int),
-            8 if all && kind.is_number() => (Aggregate::Median, Kind::Float),
-            0 | 1 if kind.is_number() => (Aggregate::Sum, kind),
-            2 if kind.is_number() => (Aggregate::Average, Kind::Float),
-            3 if kind.is_number() => (Aggregate::SumIf, kind),
-            4 if kind.is_number() => (Aggregate::AverageIf, Kind::Float),
-            5 => (Aggregate::Count, Kind::Int),
-            _ if kind == Kind::Bool => (Aggregate::CountIf, Kind::Int),
-            _ => (*self.random.pick(&[Aggregate::Min, Aggregate::Max]), kind),
+            7 if all && kind != Kind::Float => ("COUNTUNIQUE", Kind::Int),
+            8 if all && kind.is_number() => ("MEDIAN", Kind::Float),
+            0 | 1 if kind.is_number() => ("SUM", kind),
+            2 if kind.is_number() => ("AVERAGE", Kind::Float),
+            3 if kind.is_number() => ("SUMIF", kind),
+            4 if kind.is_number() => ("AVERAGEIF", Kind::Float),
+            5 => ("COUNT", Kind::Int),
+            _ if kind == Kind::Bool => ("COUNTIF", Kind::Int),
+            _ => (*self.random.pick(&["MIN", "MAX"]), kind),
         };
-        let conditional = matches!(aggregate, Aggregate::SumIf | Aggregate::AverageIf);
-        let condition = conditional.then(|| Box::new(self.with_name(Kind::Bool, scope)));
-        let of = Box::new(inner.clone());
-        Some((Expr::Window(Window::Range { aggregate, condition, of, rows }), made))
+        let conditional = matches!(aggregate, "SUMIF" | "AVERAGEIF");
+        let mut args: Vec<Expr> = Vec::new();
+        if conditional {
+            args.push(self.with_name(Kind::Bool, scope));
+        }
+        args.push(Expr::Range(Box::new(inner.clone()), rows));
+        Some((Expr::Aggregate(aggregate, args), made))
     }
 
     fn limited(&mut self) {
@@ -460,7 +463,7 @@ impl Maker<'_> {
         }
         scope.rows.retain(|(x, _)| *x != leaf);
         scope.leaves.push((leaf.clone(), kind));
-        self.define(name.clone(), kind, Expr::Aggregate(Aggregate::Sum, vec![leaf]));
+        self.define(name.clone(), kind, Expr::Aggregate("SUM", vec![leaf]));
     }
 
     /// An expression of groups.
@@ -486,11 +489,8 @@ impl Maker<'_> {
         let time = scope.leaves.iter().find(|(_, k)| *k == Kind::Time);
         match (kind, time) {
             (Kind::Time, Some((time, _))) => time.clone(),
-            (Kind::Bool, _) => Expr::Call(Function::IsBlank, vec![leaf]),
-            _ => Expr::Call(
-                Function::If,
-                vec![Expr::Call(Function::IsBlank, vec![leaf]), self.literal(kind), self.literal(kind)],
-            ),
+            (Kind::Bool, _) => Expr::Call("ISBLANK", vec![leaf]),
+            _ => Expr::Call("IF", vec![Expr::Call("ISBLANK", vec![leaf]), self.literal(kind), self.literal(kind)]),
         }
     }
 
@@ -535,11 +535,11 @@ impl Maker<'_> {
             if self.random.percent(70) {
                 args.push(self.expr(kind, scope, depth));
             }
-            return Expr::Call(Function::If, args);
+            return Expr::Call("IF", args);
         }
         if self.random.percent(10) {
             let args = vec![self.leaf(kind, scope), self.expr(kind, scope, depth)];
-            return Expr::Call(Function::Coalesce, args);
+            return Expr::Call("COALESCE", args);
         }
         match kind {
             Kind::Bool => self.condition(scope, depth),
@@ -568,20 +568,20 @@ impl Maker<'_> {
         if self.random.percent(75) {
             return literal;
         }
-        Expr::Call(Function::Mod, vec![self.expr(Kind::Int, scope, depth), literal])
+        Expr::Call("MOD", vec![self.expr(Kind::Int, scope, depth), literal])
     }
 
     fn condition(&mut self, scope: &Scope, depth: usize) -> Expr {
         match self.random.below(8) {
             0 | 1 => {
-                let function = *self.random.pick(&[Function::And, Function::Or]);
+                let function = *self.random.pick(&["AND", "OR"]);
                 let args = (0..2 + self.random.below(2)).map(|_| self.expr(Kind::Bool, scope, depth)).collect();
                 Expr::Call(function, args)
             }
-            2 => Expr::Call(Function::Not, vec![self.expr(Kind::Bool, scope, depth)]),
+            2 => Expr::Call("NOT", vec![self.expr(Kind::Bool, scope, depth)]),
             3 => {
                 let kind = self.compared(scope);
-                Expr::Call(Function::IsBlank, vec![self.expr(kind, scope, depth)])
+                Expr::Call("ISBLANK", vec![self.expr(kind, scope, depth)])
             }
             _ => {
                 let ops = [Op::Equal, Op::NotEqual, Op::Less, Op::LessOrEqual, Op::Greater, Op::GreaterOrEqual];
@@ -606,17 +606,17 @@ impl Maker<'_> {
 
     fn integer(&mut self, scope: &Scope, depth: usize) -> Expr {
         match self.random.below(8) {
-            0 => Expr::Call(Function::Abs, vec![self.expr(Kind::Int, scope, depth)]),
-            1 => Expr::Call(Function::Mod, vec![self.expr(Kind::Int, scope, depth), self.leaf(Kind::Int, scope)]),
-            2 => Expr::Call(Function::Int, vec![self.expr(Kind::Exact, scope, depth)]),
+            0 => Expr::Call("ABS", vec![self.expr(Kind::Int, scope, depth)]),
+            1 => Expr::Call("MOD", vec![self.expr(Kind::Int, scope, depth), self.leaf(Kind::Int, scope)]),
+            2 => Expr::Call("INT", vec![self.expr(Kind::Exact, scope, depth)]),
             3 => {
-                let function = *self.random.pick(&[Function::Year, Function::Month]);
+                let function = *self.random.pick(&["YEAR", "MONTH"]);
                 let kind = if has_times(scope) && self.random.percent(40) { Kind::Time } else { Kind::Date };
                 Expr::Call(function, vec![self.expr(kind, scope, depth)])
             }
-            4 => Expr::Call(Function::Len, vec![self.expr(Kind::Text, scope, depth)]),
+            4 => Expr::Call("LEN", vec![self.expr(Kind::Text, scope, depth)]),
             5 => {
-                let function = *self.random.pick(&[Function::Least, Function::Greatest]);
+                let function = *self.random.pick(&["MIN", "MAX"]);
                 Expr::Call(function, vec![self.expr(Kind::Int, scope, depth), self.expr(Kind::Int, scope, depth)])
             }
             _ => self.binary(&[Op::Add, Op::Subtract, Op::Multiply], Kind::Int, Kind::Int, scope, depth),
@@ -625,14 +625,14 @@ impl Maker<'_> {
 
     fn exact(&mut self, scope: &Scope, depth: usize) -> Expr {
         match self.random.below(5) {
-            0 => Expr::Call(Function::Abs, vec![self.expr(Kind::Exact, scope, depth)]),
+            0 => Expr::Call("ABS", vec![self.expr(Kind::Exact, scope, depth)]),
             1 => {
                 // Digits behind the point do not add up.
                 let (a, b) = (self.expr(Kind::Exact, scope, depth), self.leaf(Kind::Int, scope));
                 Expr::Binary(Op::Multiply, Box::new(a), Box::new(b))
             }
             2 => {
-                let function = *self.random.pick(&[Function::Least, Function::Greatest]);
+                let function = *self.random.pick(&["MIN", "MAX"]);
                 Expr::Call(function, vec![self.expr(Kind::Exact, scope, depth), self.expr(Kind::Exact, scope, depth)])
             }
             _ => {
@@ -657,11 +657,11 @@ impl Maker<'_> {
 
     fn text(&mut self, scope: &Scope, depth: usize) -> Expr {
         match self.random.below(4) {
-            0 => Expr::Call(Function::Upper, vec![self.expr(Kind::Text, scope, depth)]),
+            0 => Expr::Call("UPPER", vec![self.expr(Kind::Text, scope, depth)]),
             1 => {
                 // DuckDB 1.4 fails on `left('x', 0)`, an error of its own.
                 let count = Expr::Literal(Value::Int(self.random.between(1, 3)));
-                Expr::Call(Function::Left, vec![self.expr(Kind::Text, scope, depth), count])
+                Expr::Call("LEFT", vec![self.expr(Kind::Text, scope, depth), count])
             }
             _ => {
                 let other = *self.random.pick(&[Kind::Text, Kind::Text, Kind::Int, Kind::Date, Kind::Bool, Kind::Time]);
@@ -681,50 +681,49 @@ impl Maker<'_> {
     /// An aggregate that gives this kind.
     fn aggregate(&mut self, kind: Kind, scope: &Scope) -> Expr {
         let rows = Scope { leaves: scope.rows.clone(), ..Scope::default() };
-        let one = |maker: &mut Self, aggregate: Aggregate, of: Kind| {
+        let one = |maker: &mut Self, aggregate: &'static str, of: Kind| {
             let arg = maker.with_name_in(of, &rows, 1);
             Expr::Aggregate(aggregate, vec![arg])
         };
         match kind {
             Kind::Int => match self.random.below(7) {
-                0 if self.input.many.iter().all(|many| !many.unmatched) => {
-                    Expr::Aggregate(Aggregate::CountRows, Vec::new())
-                }
+                0 if self.input.many.iter().all(|many| !many.unmatched) => Expr::Aggregate("COUNT", Vec::new()),
                 0 | 1 => {
                     let of = self.compared(&rows);
-                    one(self, Aggregate::Count, of)
+                    one(self, "COUNT", of)
                 }
                 2 => {
                     let of = *self.random.pick(&[Kind::Int, Kind::Text, Kind::Date, Kind::Time]);
                     let of = if of == Kind::Time && !has_times(&rows) { Kind::Date } else { of };
-                    one(self, Aggregate::CountDistinct, of)
+                    let arg = self.with_name_in(of, &rows, 1);
+                    Expr::Aggregate("COUNT", vec![Expr::Call("DISTINCT", vec![arg])])
                 }
-                3 => one(self, Aggregate::CountIf, Kind::Bool),
-                4 => self.conditional(Aggregate::SumIf, Kind::Int, &rows),
+                3 => one(self, "COUNTIF", Kind::Bool),
+                4 => self.conditional("SUMIF", Kind::Int, &rows),
                 5 => {
-                    let aggregate = *self.random.pick(&[Aggregate::Min, Aggregate::Max]);
+                    let aggregate = *self.random.pick(&["MIN", "MAX"]);
                     one(self, aggregate, Kind::Int)
                 }
-                _ => one(self, Aggregate::Sum, Kind::Int),
+                _ => one(self, "SUM", Kind::Int),
             },
             Kind::Exact => match self.random.below(3) {
-                0 => self.conditional(Aggregate::SumIf, Kind::Exact, &rows),
+                0 => self.conditional("SUMIF", Kind::Exact, &rows),
                 1 => {
-                    let aggregate = *self.random.pick(&[Aggregate::Min, Aggregate::Max]);
+                    let aggregate = *self.random.pick(&["MIN", "MAX"]);
                     one(self, aggregate, Kind::Exact)
                 }
-                _ => one(self, Aggregate::Sum, Kind::Exact),
+                _ => one(self, "SUM", Kind::Exact),
             },
             Kind::Float => {
                 let of = *self.random.pick(&[Kind::Int, Kind::Exact]);
                 match self.random.below(3) {
-                    0 => self.conditional(Aggregate::AverageIf, of, &rows),
-                    1 => one(self, Aggregate::Median, of),
-                    _ => one(self, Aggregate::Average, of),
+                    0 => self.conditional("AVERAGEIF", of, &rows),
+                    1 => one(self, "MEDIAN", of),
+                    _ => one(self, "AVERAGE", of),
                 }
             }
             Kind::Text | Kind::Date | Kind::Time => {
-                let aggregate = *self.random.pick(&[Aggregate::Min, Aggregate::Max]);
+                let aggregate = *self.random.pick(&["MIN", "MAX"]);
                 one(self, aggregate, kind)
             }
             Kind::Bool => {
@@ -734,7 +733,7 @@ impl Maker<'_> {
         }
     }
 
-    fn conditional(&mut self, aggregate: Aggregate, of: Kind, rows: &Scope) -> Expr {
+    fn conditional(&mut self, aggregate: &'static str, of: Kind, rows: &Scope) -> Expr {
         let condition = self.with_name_in(Kind::Bool, rows, 1);
         let value = self.with_name_in(of, rows, 1);
         Expr::Aggregate(aggregate, vec![condition, value])

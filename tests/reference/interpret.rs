@@ -3,9 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use crate::calendar::civil;
 use crate::database::Database;
-use crate::expr::{Aggregate, Expr, Function, Level, Op, Place, Rows as RangeRows, Window};
+use crate::doubt;
+use crate::expr::{Expr, Level, Op, Place, Rows as RangeRows, Window};
+use crate::functions::{self, statistics};
 use crate::joined::join;
 use crate::spec::{Keep, Spec, Step, bare};
 use crate::value::{DAY, Value};
@@ -264,11 +265,17 @@ impl Run<'_> {
                 _ => here.rows.first().map_or(Value::Null, |row| row[name].clone()),
             },
             Expr::Period(name, frame) => period(&self.value(&Expr::name(name), unit, own), *frame),
-            Expr::Aggregate(aggregate, args) => {
+            Expr::Aggregate(name, args) => {
+                if let Some(rows) = x.range() {
+                    return self.over(name, args, rows, unit, own);
+                }
                 let sees = own.map_or(Sees::DefinitionsFirst, Sees::Own);
-                let rows =
-                    here.rows.iter().map(|row| args.iter().map(|x| row_value(self.step, x, row, sees)).collect());
-                aggregated(*aggregate, &rows.collect::<Vec<Vec<Value>>>())
+                let (args, distinct) = match args.as_slice() {
+                    [Expr::Call("DISTINCT", of)] => (of, true),
+                    _ => (args, false),
+                };
+                let values = |row: &&Row| args.iter().map(|x| row_value(self.step, x, row, sees)).collect();
+                aggregated(name, here.rows.iter().map(values).collect(), distinct)
             }
             Expr::Window(window) => self.window(window, unit, own),
             _ => plain(x, self.step.blank_zero, &mut |x| self.value(x, unit, own)),
@@ -281,6 +288,27 @@ impl Run<'_> {
         let units: Vec<usize> = same.collect();
         let place = units.iter().position(|u| *u == unit).expect("a unit is in its own partition");
         (units, place)
+    }
+
+    /// An aggregate over rows before and after a unit.
+    fn over(&self, name: &str, args: &[Expr], rows: RangeRows, unit: usize, own: Option<&str>) -> Value {
+        let (units, place) = self.neighbours(unit);
+        let at = |end: Place| match end {
+            Place::First => 0,
+            Place::At(n) => place as i64 + n,
+            Place::Last => units.len() as i64 - 1,
+        };
+        let (from, to) = match rows {
+            RangeRows::All => (at(Place::First), at(Place::Last)),
+            RangeRows::Between(from, to) => (at(from.min(to)), at(from.max(to))),
+        };
+        let seen = units.iter().enumerate().filter(|(i, _)| (from..=to).contains(&(*i as i64)));
+        let value = |x: &Expr, unit: usize| match x {
+            Expr::Range(of, _) => self.value(of, unit, own),
+            other => self.value(other, unit, own),
+        };
+        let values = seen.map(|(_, unit)| args.iter().map(|x| value(x, *unit)).collect());
+        aggregated(name, values.collect(), false)
     }
 
     fn window(&self, window: &Window, unit: usize, own: Option<&str>) -> Value {
@@ -296,7 +324,7 @@ impl Run<'_> {
             Window::First(x) => self.value(x, self.neighbours(unit).0[0], own),
             Window::Last(x) => self.value(x, *self.neighbours(unit).0.last().expect("it holds the unit"), own),
             Window::Row => Value::Int(self.neighbours(unit).1 as i64 + 1),
-            Window::Rank(x, descending) => {
+            Window::Rank(_, x, descending) => {
                 let (value, others) = self.others(x, unit, own);
                 let before = if *descending { Ordering::Greater } else { Ordering::Less };
                 let ahead = others.iter().filter(|other| other.compare(&value) == Some(before)).count();
@@ -310,24 +338,6 @@ impl Run<'_> {
                     0 | 1 => Value::Number(0.0),
                     count => Value::Number(smaller as f64 / (count - 1) as f64),
                 }
-            }
-            Window::Range { aggregate, condition, of, rows } => {
-                let (units, place) = self.neighbours(unit);
-                let at = |end: Place| match end {
-                    Place::First => 0,
-                    Place::At(n) => place as i64 + n,
-                    Place::Last => units.len() as i64 - 1,
-                };
-                let (from, to) = match rows {
-                    RangeRows::All => (at(Place::First), at(Place::Last)),
-                    RangeRows::Between(from, to) => (at(*from.min(to)), at(*from.max(to))),
-                };
-                let seen = units.iter().enumerate().filter(|(i, _)| (from..=to).contains(&(*i as i64)));
-                let args = |unit: usize| {
-                    let condition = condition.iter().map(|x| self.value(x, unit, own));
-                    condition.chain([self.value(of, unit, own)]).collect()
-                };
-                aggregated(*aggregate, &seen.map(|(_, unit)| args(*unit)).collect::<Vec<Vec<Value>>>())
             }
             Window::Period(x, n, unit_of_time) => {
                 let wanted = match self.date.get(unit) {
@@ -412,15 +422,21 @@ fn plain(x: &Expr, blank_zero: bool, value: &mut dyn FnMut(&Expr) -> Value) -> V
             let moved = matches!(op, Op::Later | Op::Earlier);
             binary(*op, &or_zero(a, number || *op == Op::Divide), &or_zero(b, number || moved))
         }
-        Expr::Call(function, args) => {
-            let args: Vec<Value> = args.iter().map(&mut *value).collect();
-            called(*function, &args)
+        Expr::Call(name, args) => {
+            let is_written = |at: usize| matches!(args.get(at), Some(Expr::Literal(Value::Text(_))));
+            let spelled = functions::spelled(name, is_written);
+            let values: Vec<Value> = args.iter().map(&mut *value).collect();
+            if *name == "T" && values == [Value::Null] {
+                // Of NULL the type decides, which a value does not tell.
+                doubt::mark();
+            }
+            functions::call(spelled, &values).unwrap_or_else(|| panic!("nobody knows {name}"))
         }
         _ => panic!("{x} needs rows"),
     }
 }
 
-fn binary(op: Op, a: &Value, b: &Value) -> Value {
+pub fn binary(op: Op, a: &Value, b: &Value) -> Value {
     if op == Op::Join {
         return Value::Text(a.text() + &b.text());
     }
@@ -447,18 +463,33 @@ fn arithmetic(op: Op, a: &Value, b: &Value) -> Value {
             let (Some(a), Some(b)) = (a.seconds(), b.seconds()) else { panic!("{a:?} - {b:?}") };
             return Value::Number((a - b) as f64 / DAY as f64);
         }
-        (Op::Add, Value::Int(a), Value::Int(b)) => return Value::Int(a + b),
-        (Op::Subtract, Value::Int(a), Value::Int(b)) => return Value::Int(a - b),
-        (Op::Multiply, Value::Int(a), Value::Int(b)) => return Value::Int(a * b),
+        (Op::Add, Value::Int(a), Value::Int(b)) => return integer(a.checked_add(*b)),
+        (Op::Subtract, Value::Int(a), Value::Int(b)) => return integer(a.checked_sub(*b)),
+        (Op::Multiply, Value::Int(a), Value::Int(b)) => return integer(a.checked_mul(*b)),
         _ => {}
     }
     let (Some(a), Some(b)) = (a.number(), b.number()) else { panic!("{a:?} {} {b:?}", op.sign()) };
-    match op {
-        Op::Add => Value::Number(a + b),
-        Op::Subtract => Value::Number(a - b),
-        Op::Multiply => Value::Number(a * b),
-        _ if b == 0.0 => Value::Null,
-        _ => Value::Number(a / b),
+    let result = match op {
+        Op::Add => doubt::sum(a, b),
+        Op::Subtract => doubt::sum(a, -b),
+        Op::Multiply => doubt::product(a, b),
+        Op::Power => return functions::call("POWER", &[Value::Number(a), Value::Number(b)]).unwrap_or(Value::Null),
+        _ if b == 0.0 => return Value::Null,
+        _ => doubt::ratio(a, b),
+    };
+    Value::Number(doubt::sized(result))
+}
+
+fn integer(result: Option<i64>) -> Value {
+    match result {
+        Some(result) => {
+            doubt::sized(result as f64);
+            Value::Int(result)
+        }
+        None => {
+            doubt::oversize();
+            Value::Null
+        }
     }
 }
 
@@ -473,101 +504,12 @@ fn moved(op: Op, date: &Value, days: &Value) -> Value {
     }
 }
 
-fn called(function: Function, args: &[Value]) -> Value {
-    let first = || args.iter().find(|v| !v.is_null()).cloned().unwrap_or(Value::Null);
-    let all = |decides: bool| {
-        let truths: Vec<Option<bool>> = args.iter().map(Value::truth).collect();
-        match (truths.contains(&Some(decides)), truths.contains(&None)) {
-            (true, _) => Value::Bool(decides),
-            (false, true) => Value::Null,
-            (false, false) => Value::Bool(!decides),
-        }
+fn aggregated(name: &str, rows: Vec<Vec<Value>>, distinct: bool) -> Value {
+    let rows = if distinct {
+        let values: Vec<Value> = rows.into_iter().flatten().filter(|v| !v.is_null()).collect();
+        statistics::distinct(&values).into_iter().map(|value| vec![value]).collect()
+    } else {
+        rows
     };
-    let best = |wanted: Ordering| {
-        let known = args.iter().filter(|v| !v.is_null()).cloned();
-        known.reduce(|a, b| if b.compare(&a) == Some(wanted) { b } else { a }).unwrap_or(Value::Null)
-    };
-    match function {
-        Function::If => match (args[0].truth(), args.get(2)) {
-            (Some(true), _) => args[1].clone(),
-            (_, Some(otherwise)) => otherwise.clone(),
-            (_, None) => Value::Null,
-        },
-        Function::And => all(false),
-        Function::Or => all(true),
-        Function::IsBlank => Value::Bool(args[0].is_null()),
-        Function::Coalesce => first(),
-        Function::Least => best(Ordering::Less),
-        Function::Greatest => best(Ordering::Greater),
-        _ if args.iter().any(Value::is_null) => Value::Null,
-        _ => of_values(function, args),
-    }
-}
-
-fn day(date: &Value) -> i64 {
-    date.seconds().unwrap_or(0).div_euclid(DAY)
-}
-
-fn of_values(function: Function, args: &[Value]) -> Value {
-    match (function, args) {
-        (Function::Not, [Value::Bool(b)]) => Value::Bool(!b),
-        (Function::Abs, [Value::Int(i)]) => Value::Int(i.abs()),
-        (Function::Abs, [Value::Number(n)]) => Value::Number(n.abs()),
-        (Function::Int, [Value::Int(i)]) => Value::Int(*i),
-        (Function::Int, [Value::Number(n)]) => Value::Int(n.floor() as i64),
-        // The sign is the divisor's.
-        (Function::Mod, [Value::Int(_), Value::Int(0)]) => Value::Null,
-        (Function::Mod, [Value::Int(a), Value::Int(b)]) => Value::Int(a - b * (*a as f64 / *b as f64).floor() as i64),
-        (Function::Year, [date]) if date.seconds().is_some() => Value::Int(civil(day(date)).0),
-        (Function::Month, [date]) if date.seconds().is_some() => Value::Int(civil(day(date)).1),
-        (Function::Upper, [Value::Text(t)]) => Value::Text(t.to_uppercase()),
-        (Function::Len, [Value::Text(t)]) => Value::Int(t.chars().count() as i64),
-        (Function::Left, [Value::Text(t), Value::Int(n)]) => Value::Text(t.chars().take(*n as usize).collect()),
-        _ => panic!("{function:?} of {args:?}"),
-    }
-}
-
-fn aggregated(aggregate: Aggregate, rows: &[Vec<Value>]) -> Value {
-    let holds = |row: &&Vec<Value>| row[0].truth() == Some(true);
-    let column = |at: usize| -> Vec<Value> { rows.iter().map(|r| r[at].clone()).filter(|v| !v.is_null()).collect() };
-    let where_holds =
-        || -> Vec<Value> { rows.iter().filter(holds).map(|r| r[1].clone()).filter(|v| !v.is_null()).collect() };
-    match aggregate {
-        Aggregate::Sum => sum(&column(0)),
-        Aggregate::Average => average(&column(0)),
-        Aggregate::Min => called(Function::Least, &column(0)),
-        Aggregate::Max => called(Function::Greatest, &column(0)),
-        Aggregate::Median => median(&column(0)),
-        Aggregate::Count => Value::Int(column(0).len() as i64),
-        Aggregate::CountRows => Value::Int(rows.len() as i64),
-        Aggregate::CountDistinct => {
-            let mut keys: Vec<String> = column(0).iter().map(Value::key).collect();
-            keys.sort();
-            keys.dedup();
-            Value::Int(keys.len() as i64)
-        }
-        Aggregate::SumIf => sum(&where_holds()),
-        Aggregate::CountIf => Value::Int(rows.iter().filter(holds).count() as i64),
-        Aggregate::AverageIf => average(&where_holds()),
-    }
-}
-
-fn sum(values: &[Value]) -> Value {
-    values.iter().fold(Value::Int(0), |a, b| arithmetic(Op::Add, &a, b))
-}
-
-fn average(values: &[Value]) -> Value {
-    let total = sum(values).number().unwrap_or(0.0);
-    if values.is_empty() { Value::Null } else { Value::Number(total / values.len() as f64) }
-}
-
-fn median(values: &[Value]) -> Value {
-    let mut numbers: Vec<f64> = values.iter().filter_map(Value::number).collect();
-    numbers.sort_by(f64::total_cmp);
-    let middle = numbers.len() / 2;
-    match (numbers.len(), numbers.len() % 2) {
-        (0, _) => Value::Null,
-        (_, 1) => Value::Number(numbers[middle]),
-        _ => Value::Number((numbers[middle - 1] + numbers[middle]) / 2.0),
-    }
+    statistics::aggregate(name, &rows).unwrap_or_else(|| panic!("nobody knows {name}"))
 }

@@ -8,23 +8,42 @@
 
 #[path = "../conformance/batch.rs"]
 mod batch;
+#[path = "../conformance/case.rs"]
+#[allow(dead_code, reason = "the conformance tests run what the cases say")]
+mod case;
 #[path = "../conformance/compare.rs"]
 #[allow(dead_code, reason = "types are compared by the conformance tests")]
 mod compare;
 #[path = "../conformance/engine.rs"]
 #[allow(dead_code, reason = "what is emulated is marked by the conformance tests")]
 mod engine;
+#[path = "../conformance/expect.rs"]
+#[allow(dead_code, reason = "deviations of engines are for the conformance tests")]
+mod expect;
 #[path = "../conformance/files.rs"]
 #[allow(dead_code, reason = "case files are read by the conformance tests")]
 mod files;
 #[path = "../../benches/corpus/split_mix.rs"]
 mod split_mix;
+#[path = "../conformance/yaml.rs"]
+#[allow(dead_code, reason = "spec cases are read by the conformance tests")]
+mod yaml;
 
+mod agreement;
 mod calendar;
 mod database;
+mod doubt;
+mod draw_formulas;
 mod draw_joins;
+mod exact;
 mod expr;
+mod forms;
+mod formula_tables;
+mod formula_text;
+mod functions;
+mod functions_cases;
 mod generate;
+mod grid;
 mod interpret;
 mod joined;
 mod random;
@@ -36,4 +55,9 @@ mod value;
 #[test]
 fn random_specs_give_what_the_interpreter_says() {
     run::run();
+}
+
+#[test]
+fn random_formulas_give_what_the_interpreter_says() {
+    agreement::run();
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use formulac::{Compiler, Dialect};
 use serde_json::Value as Json;
@@ -14,7 +14,7 @@ use crate::engine::{Answer, Run, announce_missing, is_emulator, run_all, say};
 use crate::generate;
 use crate::interpret::{Rows, interpret};
 use crate::random::Random;
-use crate::shrink::smaller;
+use crate::shrink::{quietly, smaller};
 use crate::spec::Spec;
 
 const SUITE: &str = "reference";
@@ -31,7 +31,7 @@ struct Case {
     database: Database,
 }
 
-fn number(variable: &str, otherwise: u64) -> u64 {
+pub fn number(variable: &str, otherwise: u64) -> u64 {
     env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
@@ -221,13 +221,4 @@ fn shrunk(dialect: Dialect, case: &Case) -> String {
     }
     let tables: Vec<String> = least.database.json().iter().map(Json::to_string).collect();
     format!("{} seed {}:\n{told}\n{}", dialect.name(), case.seed, tables.join("\n"))
-}
-
-/// What a spec gives that was cut down blindly; none when it means nothing.
-fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
-    let told = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let done = catch_unwind(AssertUnwindSafe(work)).ok();
-    panic::set_hook(told);
-    done
 }

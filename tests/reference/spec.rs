@@ -117,7 +117,7 @@ impl Step {
         let aggregates = |x: &Expr| {
             let mut stack = vec![x];
             while let Some(x) = stack.pop() {
-                if matches!(x, Expr::Aggregate(..)) {
+                if matches!(x, Expr::Aggregate(..)) && !x.has_range() {
                     return true;
                 }
                 stack.extend(x.children());

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use serde_json::{Value as Json, json};
 
 use crate::calendar::civil;
+use crate::doubt;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -72,7 +73,15 @@ impl Value {
             Self::Null => String::new(),
             Self::Bool(b) => if *b { "TRUE" } else { "FALSE" }.to_owned(),
             Self::Int(i) => i.to_string(),
-            Self::Number(n) => n.to_string(),
+            // No zero has a sign.
+            Self::Number(n) => {
+                let written = (n + 0.0).to_string();
+                // The last of so many digits is not the same everywhere.
+                if written.bytes().filter(u8::is_ascii_digit).count() > 15 {
+                    doubt::mark();
+                }
+                written
+            }
             Self::Text(t) => t.clone(),
             Self::Date(days) => {
                 let (year, month, day) = civil(*days);
@@ -103,7 +112,11 @@ impl Value {
             (Self::Time(a), Self::Date(b)) => Some(a.cmp(&(b * DAY))),
             (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
             (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
-            _ => self.number()?.partial_cmp(&other.number()?),
+            _ => {
+                let (a, b) = (self.number()?, other.number()?);
+                doubt::compared(a, b);
+                a.partial_cmp(&b)
+            }
         }
     }
 
@@ -122,7 +135,10 @@ impl Value {
 
     /// As text for keys of groups: NULL is a value of its own.
     pub fn key(&self) -> String {
-        format!("{self:?}")
+        match self.number() {
+            Some(number) => format!("{}", number + 0.0),
+            None => format!("{self:?}"),
+        }
     }
 
     pub fn json(&self) -> Json {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::{Compiler, Dialect, Schema};
+use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
 use crate::orders::orders;
 
@@ -35,12 +35,21 @@ fn specs_in(folder: &str) -> Vec<(String, String)> {
     paths.into_iter().map(read).collect()
 }
 
+/// Another relation, in which lookups find rows: nothing is known to tell its rows apart.
+fn rates() -> Relation {
+    Relation::new("rates")
+        .with(Column::new("status", Type::Text))
+        .with(Column::new("minimum", Type::Decimal).nullable(false))
+        .with(Column::new("rate", Type::Decimal))
+        .with(Column::new("since", Type::Date))
+}
+
 /// Every spec with the schema that it is compiled against.
 pub fn specs() -> Vec<(String, String, Schema)> {
     let facts = std::fs::read_to_string(root().join("examples/subscription_business/schema.yml")).unwrap();
     let (founding, faults) = Schema::from_text(&facts, Dialect::default());
     assert!(faults.is_empty(), "{faults:?}");
-    let own = Schema::new().with(orders());
+    let own = Schema::new().with(orders()).with(rates());
     let mut all = Vec::new();
     for (name, text) in specs_in("examples/subscription_business/metrics") {
         all.push((format!("founding_{name}"), text, founding.clone()));

@@ -67,8 +67,6 @@ pub(crate) enum Status {
     Built,
     /// It is read and checked; what would come of it is not built. The text says what that is.
     WithoutEffect(&'static str),
-    /// It belongs to the contract and is refused by name.
-    Later,
 }
 
 /// A key that may stand in a mapping.
@@ -105,11 +103,6 @@ impl Key {
                 | Shape::Steps
         );
         self.required.is_none() && !must_say
-    }
-
-    const fn later(mut self) -> Self {
-        self.status = Status::Later;
-        self
     }
 
     const fn without_effect(mut self, missing: &'static str) -> Self {

@@ -19,7 +19,11 @@ pub(crate) static MODEL: Keys = Keys {
         )
         .required("the table that the rows come from, such as `from: orders`"),
         Key::new("steps", Shape::Steps, "Steps that each read the one before; a spec of one step may have its keys at the top."),
-        Key::new("columns", Shape::Each(&Shape::Keys(&COLUMN)), "What is said of the model's columns, by name."),
+        Key::new(
+            "columns",
+            Shape::Either(&Shape::Each(&Shape::Keys(&COLUMN)), &Shape::Names),
+            "What is said of the model's columns, by name; in a spec of one step that is a worksheet, the list of its columns.",
+        ),
         Key::new("data_tests", TESTS, DATA_TESTS_DOC),
         Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
         Key::new("rules", Shape::List(&Shape::Rule), "Conditions over the model's columns that every row meets.")

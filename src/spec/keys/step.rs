@@ -38,12 +38,56 @@ pub(crate) static STEP: Keys = Keys {
         Key::new("having", Shape::Formula, "Only groups for which this condition holds are kept."),
         Key::new("limit", Shape::Count("limit: 100"), "How many rows are kept, in the order of `order_by`."),
         Key::new("joins", Shape::Joins, "Other relations whose columns can be used."),
-        Key::new("calculations", Shape::Definitions, "The formulas of a worksheet.").later(),
-        Key::new("pivot_by", Shape::Names, "What a worksheet is pivoted by.").later(),
-        Key::new("values", Shape::Mapping, "The values of a pivot.").later(),
-        Key::new("row", Shape::Count("row: 2"), "The row of the sheet for which a worksheet's formulas are written.")
-            .later(),
-        Key::new("tabs", Shape::Mapping, "Other sheets of a worksheet.").later(),
+        Key::new(
+            "columns",
+            Shape::Names,
+            "The columns of a worksheet, A, B, C and so on, in order: columns of the step before, or timeframes of them.",
+        ),
+        Key::new(
+            "calculations",
+            Shape::Definitions,
+            "The formulas of a worksheet, which look at its cells: `growth = B1 / B0 - 1`. They are columns behind its own.",
+        ),
+        Key::new(
+            "row",
+            Shape::Count("row: 3"),
+            "The row of the sheet for which a worksheet's formulas are written; 1 when not said.",
+        ),
+        Key::new(
+            "pivot_by",
+            Shape::Names,
+            "What the columns of a pivoted worksheet are of: each value is a column of the pivot, in which cells follow each other.",
+        ),
+        Key::new(
+            "values",
+            Shape::Texts,
+            "The values of `pivot_by`, for the wide form: one row for each row of the pivot, a column for each measure and value.",
+        ),
+        Key::new(
+            "tabs",
+            Shape::Each(&Shape::Keys(&TAB)),
+            "Other sheets of a worksheet, by the names that formulas have for them: `'Targets'!A:B` reads the tab `Targets`.",
+        ),
+    ],
+};
+
+pub(crate) static TAB: Keys = Keys {
+    title: "tab",
+    doc: "Another model, or an earlier step, in which lookups find rows.",
+    open: false,
+    keys: &[
+        Key::new("model", Shape::Text, "The model, table or earlier step: a name, `ref('…')` or `source('…', '…')`.")
+            .required("the model that the tab is, such as `targets`"),
+        Key::new(
+            "columns",
+            Shape::Names,
+            "Its columns A, B, C and so on, in order; those of the schema when not said.",
+        ),
+        Key::new(
+            "order_by",
+            Shape::Names,
+            "The order of its rows, of which a lookup takes the first: names, each with `asc` or `desc`.",
+        ),
     ],
 };
 

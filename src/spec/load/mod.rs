@@ -5,11 +5,15 @@ mod definitions;
 mod model;
 mod proofs;
 mod shapes;
+mod sheet;
 mod step;
 mod values;
 
 pub(crate) use dbt::{ColumnKeys, DbtKeys, DefinitionKeys};
 pub(crate) use proofs::{Comparison, Example, Rule};
+#[cfg(feature = "cli")]
+pub(crate) use sheet::{KEYS as SHEET_KEYS, OTHERS as NOT_IN_SHEETS};
+pub(crate) use sheet::{SheetKeys, TabKeys};
 
 use super::calendar::SaidToday;
 use super::joins::Joined;
@@ -73,6 +77,8 @@ pub(crate) struct Step<'y> {
     pub keep_span: Span,
     pub limit: Option<u64>,
     pub limit_span: Span,
+    /// What makes it a worksheet.
+    pub sheet: Option<SheetKeys<'y>>,
     /// It was reported that it is no step, or that it has a key that means nothing; what it lacks may stand there.
     pub faulty: bool,
     /// Something in it was reported, so that its columns are not sure.

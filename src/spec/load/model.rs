@@ -35,7 +35,9 @@ impl<'y> Loader<'y, '_> {
         if steps.is_some() {
             // A model has none of a step's keys but those for which both have a use.
             let mut mistaken = STEP.keys.iter().map(|key| key.name).filter(|name| MODEL.get(name).is_none());
-            if let Some(key) = mistaken.find(|name| root.get(name).is_some()) {
+            let listed = root.get("columns").is_some_and(|columns| columns.pairs().is_none() && !columns.is_null());
+            let listed = listed.then_some("columns");
+            if let Some(key) = mistaken.find(|name| root.get(name).is_some()).or(listed) {
                 let span = self.key_span(root, key);
                 self.report(
                     Diagnostic::new(Code::WrongShape, span, format!("`{key}` stands beside `steps`")).with_help(

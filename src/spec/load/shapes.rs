@@ -30,13 +30,6 @@ impl Loader<'_, '_> {
                 continue;
             };
             match known.status {
-                Status::Later => {
-                    self.report(
-                        Diagnostic::new(Code::LaterKey, key.span, format!("the key `{text}` is not built yet"))
-                            .with_help("leave it out; nothing is ignored in silence"),
-                    );
-                    continue;
-                }
                 Status::WithoutEffect(missing) => self.report(
                     Diagnostic::new(
                         Code::KeyWithoutEffect,
@@ -86,8 +79,11 @@ impl Loader<'_, '_> {
             _ if text == "<<" => diagnostic.with_help("write the keys out where they belong"),
             Some(near) => diagnostic.with_help(suggest::similar(near)),
             None => {
-                let named = known.filter(|k| k.status != Status::Later && k.same_as.is_none());
-                let named: Vec<String> = named.map(|k| format!("`{}`", k.name)).collect();
+                let named = known.filter(|k| k.same_as.is_none());
+                let mut named: Vec<String> = named.map(|k| format!("`{}`", k.name)).collect();
+                // Some stand in both tables.
+                let mut seen = rustc_hash::FxHashSet::default();
+                named.retain(|name| seen.insert(name.clone()));
                 diagnostic.with_help(format!("the keys here are {}", named.join(", ")))
             }
         });

@@ -3,7 +3,7 @@
 use super::{Keep, Loader, Step, Text};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
-use crate::spec::keys::{MODEL, STEP, Status};
+use crate::spec::keys::{MODEL, STEP};
 use crate::yaml::Node;
 
 impl<'y> Loader<'y, '_> {
@@ -27,7 +27,7 @@ impl<'y> Loader<'y, '_> {
         }
         let strange = |key: &Node| {
             let known = key.text().and_then(|name| STEP.get(name).or_else(|| MODEL.get(name)));
-            known.is_none_or(|key| key.status == Status::Later)
+            known.is_none()
         };
         step.faulty = node.pairs().unwrap_or_default().iter().any(|(key, _)| strange(key));
         step.name = self.text(node, "name");
@@ -57,6 +57,7 @@ impl<'y> Loader<'y, '_> {
         if let Some(definitions) = node.get("definitions") {
             self.definitions(definitions, &mut step);
         }
+        self.sheet(node, &mut step);
         step.unsound = self.has_errors_since(before, node, at_top);
         step
     }

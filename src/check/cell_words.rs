@@ -1,0 +1,104 @@
+//! What a cell or a range of cells means, in words: `B0` is "revenue of the row before, by month".
+
+use super::Role;
+use super::lower::Lower;
+use super::names::Target;
+use super::sheet::{CellRange, Row};
+use crate::span::Span;
+
+impl Lower<'_> {
+    /// Notes what a cell means, for whoever asks to have a formula explained.
+    pub(super) fn explain_cell(&mut self, of: Target, row: Row, span: Span) {
+        let name = self.name_of_target(of);
+        let words = match row {
+            Row::Unsaid | Row::At(0) => format!("{name} of this row"),
+            Row::At(-1) => format!("{name} of the row before{}", self.by_order()),
+            Row::At(1) => format!("{name} of the next row{}", self.by_order()),
+            Row::At(rows) if rows < 0 => format!("{name} {} rows before{}", rows.unsigned_abs(), self.by_order()),
+            Row::At(rows) => format!("{name} {rows} rows on{}", self.by_order()),
+            Row::Fixed(1) => format!("{name} of the first row{}", self.by_order()),
+            Row::Fixed(row) => format!("{name} of row {row}{}", self.by_order()),
+        };
+        self.program.meanings.push((span, words));
+    }
+
+    /// The same of a range.
+    pub(super) fn explain_range(&mut self, range: &CellRange, span: Span) {
+        let names: Vec<String> = range.of.iter().map(|of| self.name_of_target(*of)).collect();
+        let names = match names.as_slice() {
+            [one] => one.clone(),
+            [first, .., last] => format!("{first} to {last}"),
+            [] => String::new(),
+        };
+        let (from, to) = (range.from, range.to);
+        let rows = match (from, to) {
+            (Row::Unsaid, Row::Unsaid) => "all rows".to_owned(),
+            (Row::At(a), Row::At(b)) => of_rows(a.min(b), a.max(b)),
+            (Row::Fixed(a), Row::Fixed(b)) => format!("rows {} to {}", a.min(b), a.max(b)),
+            (from, to) => format!("the rows from {} to {}", end(from, true), end(to, false)),
+        };
+        let order = if (from, to) == (Row::Unsaid, Row::Unsaid) { String::new() } else { self.by_order() };
+        self.program.meanings.push((span, format!("{names} of {rows}{order}")));
+    }
+
+    fn name_of_target(&self, of: Target) -> String {
+        match of {
+            Target::Column(column) => self.program.columns[column as usize].name.to_string(),
+            Target::Definition(definition) => {
+                self.program.definitions[definition as usize].name.as_deref().unwrap_or("it").to_owned()
+            }
+            _ => "it".to_owned(),
+        }
+    }
+
+    /// `, by month`; nothing where no order is said, which is an error.
+    fn by_order(&self) -> String {
+        let keys = self.ast.definitions.iter().filter(|d| self.scope.role(d.part) == Role::OrderBy);
+        let keys: Vec<&str> = keys.map(|d| d.span.text(self.source).trim()).collect();
+        if keys.is_empty() { String::new() } else { format!(", by {}", keys.join(", ")) }
+    }
+}
+
+/// The rows from one distance to another.
+fn of_rows(from: i64, to: i64) -> String {
+    let (before, after) = (from.unsigned_abs(), to.unsigned_abs());
+    match (from, to) {
+        (0, 0) => "this row".to_owned(),
+        (0, to) if to > 0 => format!("this row and the {after} after it"),
+        (from, 0) if from < 0 => format!("this row and the {before} before it"),
+        (from, to) if from < 0 && to > 0 => format!("this row, the {before} before it and the {after} after it"),
+        (from, to) if from > 0 => format!("the rows {from} to {to} rows on"),
+        _ => format!("the rows {before} to {after} rows before"),
+    }
+}
+
+fn end(row: Row, first: bool) -> String {
+    match row {
+        Row::Unsaid => if first { "the first" } else { "the last" }.to_owned(),
+        Row::Fixed(1) => "the first".to_owned(),
+        Row::Fixed(row) => format!("row {row}"),
+        Row::At(0) => "this one".to_owned(),
+        Row::At(-1) => "the one before".to_owned(),
+        Row::At(1) => "the next".to_owned(),
+        Row::At(rows) if rows < 0 => format!("the one {} before", rows.unsigned_abs()),
+        Row::At(rows) => format!("the one {rows} on"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_rows;
+
+    #[test]
+    fn rows_in_words() {
+        for (from, to, words) in [
+            (0, 4, "this row and the 4 after it"),
+            (-2, 0, "this row and the 2 before it"),
+            (-1, 1, "this row, the 1 before it and the 1 after it"),
+            (-3, -1, "the rows 3 to 1 rows before"),
+            (1, 2, "the rows 1 to 2 rows on"),
+        ] {
+            assert_eq!(of_rows(from, to), words);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Cells and ranges of cells as values of other rows: LAG, LEAD, the value of one row, the rows that a window sees.
+
+use super::lower::Lower;
+use super::names::Target;
+use super::sheet::{self, CellRange, Row};
+use crate::ast::{Call, Expr};
+use crate::catalog::{Function, FunctionId, Lowering, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Meta, Over, Place};
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+/// The rows of a range: those that a window sees, of them those for which a condition holds, and others where another
+/// does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Rows {
+    pub over: Over,
+    pub only: Option<IrId>,
+}
+
+impl Rows {
+    pub fn all(over: Over) -> Self {
+        Self { over, only: None }
+    }
+}
+
+/// Which rows a range holds where its window sees others too, and how they are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SomeRows {
+    pub rows: Rows,
+    pub turning: Option<Turning>,
+    pub written: (Row, Row),
+}
+
+/// The rows of a range whose corner may be before or behind this row: the first, or where the condition holds the second.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turning {
+    pub reached: IrId,
+    pub before: Rows,
+}
+
+impl Lower<'_> {
+    fn target_of(&mut self, of: Target, span: Span) -> IrId {
+        match of {
+            Target::Column(column) => self.column(column, span),
+            Target::Definition(definition) => self.definition(definition, span),
+            _ => self.error(span),
+        }
+    }
+
+    /// What a range, or OFFSET, is made of is part of no value.
+    pub(super) fn part_of_cells(&mut self, span: Span) -> IrId {
+        self.program.folded = true;
+        self.null(Type::Unknown, span)
+    }
+
+    /// The value of a cell.
+    pub(super) fn cell(&mut self, cell: u32, span: Span) -> IrId {
+        let Some(cell) = self.names.cells.get(cell as usize).copied() else { return self.error(span) };
+        let value = self.target_of(cell.of, span);
+        if self.is_error(value) {
+            return value;
+        }
+        self.explain_cell(cell.of, cell.row, span);
+        match cell.row {
+            Row::Unsaid | Row::At(0) => value,
+            Row::At(rows) => match i32::try_from(rows).ok().filter(|rows| *rows != i32::MIN) {
+                Some(rows) => {
+                    let shown = self.source_text(span);
+                    self.shifted(value, rows, &shown, span)
+                }
+                // No sheet is so long.
+                None => self.null(self.program.meta(value).ty, span),
+            },
+            Row::Fixed(row) => self.cell_of_row(value, row, span),
+        }
+    }
+
+    /// The value that one row of the sheet has, for all rows.
+    pub(super) fn cell_of_row(&mut self, value: IrId, row: i64, span: Span) -> IrId {
+        let shown = self.source_text(span);
+        if !self.may_look(&shown, Some(value), span) || !self.has_order(&shown, span) {
+            return self.error(span);
+        }
+        self.alone(value);
+        let nullable = self.program.meta(value).nullable;
+        if row == 1 {
+            return self.row_of(internal::FIRST_VALUE, &[value], Over::Ordered, nullable, span);
+        }
+        let number = self.integer(&row.to_string(), span);
+        let over = Over::Rows { from: Place::First, to: Place::Last };
+        self.row_of(internal::NTH_VALUE, &[value, number], over, true, span)
+    }
+
+    /// A range of cells: a marker for each of its columns, which an aggregate takes.
+    pub(super) fn range_of_cells(&mut self, range: u32, span: Span) -> IrId {
+        let Some(range) = self.names.cell_ranges.get(range as usize) else { return self.error(span) };
+        let range = range.clone();
+        self.explain_range(&range, span);
+        let CellRange { of, from, to } = range;
+        let (rows, turning) = match self.rows_of_cells(from, to, span) {
+            Some(rows) => rows,
+            None => return self.error(span),
+        };
+        self.markers = true;
+        let mut columns = self.list();
+        for of in of {
+            let x = self.target_of(of, span);
+            if self.is_error(x) {
+                self.give_back(columns);
+                return self.error(span);
+            }
+            let meta = Meta { span, ..self.program.meta(x) };
+            let over = self.program.add_over(rows.over, &[]);
+            let range = self.program.add(Ir::Range { x, over }, meta);
+            if rows.only.is_some() || turning.is_some() {
+                self.some_rows.insert(range, SomeRows { rows, turning, written: (from, to) });
+            }
+            columns.push(range);
+        }
+        let node = match *columns.as_slice() {
+            [one] => one,
+            [first, ..] => {
+                let meta = self.program.meta(first);
+                self.add_all(Ir::Ranges, &columns, meta)
+            }
+            [] => self.error(span),
+        };
+        self.give_back(columns);
+        node
+    }
+
+    /// The rows from one row to another.
+    fn rows_of_cells(&mut self, from: Row, to: Row, span: Span) -> Option<(Rows, Option<Turning>)> {
+        let whole = (Rows::all(Over::Partition), None);
+        // `C1:C` goes to the last row, `C:C1` comes from the first.
+        let open = |row: Row, end: Row, last: bool| match (row, end) {
+            (Row::Unsaid, Row::Unsaid) => None,
+            (Row::Unsaid, _) => Some(if last { Edge::Last } else { Edge::First }),
+            (Row::At(row), _) => Some(Edge::At(row)),
+            (Row::Fixed(1), _) => Some(Edge::First),
+            (Row::Fixed(row), _) => Some(Edge::Fixed(row)),
+        };
+        let (Some(a), Some(b)) = (open(from, to, false), open(to, from, true)) else { return Some(whole) };
+        if (a, b) == (Edge::First, Edge::Last) {
+            return Some(whole);
+        }
+        let shown = self.source_text(span);
+        if !self.has_order(&shown, span) {
+            return None;
+        }
+        let at = |row: i64| Place::At(row.clamp(-i64::from(i32::MAX), i64::from(i32::MAX)) as i32);
+        let rows = |from: Place, to: Place| Rows::all(Over::Rows { from, to });
+        Some(match (a, b) {
+            (Edge::At(a), Edge::At(b)) => (rows(at(a.min(b)), at(a.max(b))), None),
+            (Edge::First, Edge::At(row)) | (Edge::At(row), Edge::First) => (rows(Place::First, at(row)), None),
+            (Edge::Last, Edge::At(row)) | (Edge::At(row), Edge::Last) => (rows(at(row), Place::Last), None),
+            (Edge::Fixed(row), Edge::At(on)) | (Edge::At(on), Edge::Fixed(row)) => {
+                // Behind the fixed row the range ends here, before it it begins here.
+                let reached = self.row_compared(internal::GREATER_EQUAL, row.saturating_sub(on), span);
+                let behind = self.row_compared(internal::GREATER_EQUAL, row, span);
+                let before = self.row_compared(internal::LESS_EQUAL, row, span);
+                let first = Rows { only: Some(behind), ..rows(Place::First, at(on)) };
+                let before = Rows { only: Some(before), ..rows(at(on), Place::Last) };
+                (first, Some(Turning { reached, before }))
+            }
+            (Edge::Fixed(a), Edge::Fixed(b)) => {
+                let first = self.row_compared(internal::GREATER_EQUAL, a.min(b), span);
+                let last = self.row_compared(internal::LESS_EQUAL, a.max(b), span);
+                let only = self.all_or_any(&[first, last], span, true);
+                (Rows { over: Over::Partition, only: Some(only) }, None)
+            }
+            (Edge::Fixed(row), Edge::First) | (Edge::First, Edge::Fixed(row)) => {
+                let only = self.row_compared(internal::LESS_EQUAL, row, span);
+                (Rows { over: Over::Partition, only: Some(only) }, None)
+            }
+            (Edge::Fixed(row), Edge::Last) | (Edge::Last, Edge::Fixed(row)) => {
+                let only = self.row_compared(internal::GREATER_EQUAL, row, span);
+                (Rows { over: Over::Partition, only: Some(only) }, None)
+            }
+            (Edge::First, Edge::First) => {
+                let only = self.row_compared(internal::LESS_EQUAL, 1, span);
+                (Rows { over: Over::Partition, only: Some(only) }, None)
+            }
+            (Edge::First | Edge::Last, Edge::First | Edge::Last) => whole,
+        })
+    }
+
+    /// Whether the number of this row compares so with another.
+    fn row_compared(&mut self, comparison: FunctionId, row: i64, span: Span) -> IrId {
+        let here = self.row_of(internal::ROW_NUMBER, &[], Over::Ordered, false, span);
+        let row = self.integer(&row.to_string(), span);
+        self.apply(comparison, &[here, row], span)
+    }
+
+    /// An aggregate without a range: of the cells of this row.
+    pub(super) fn aggregate_of_cells(&mut self, function: &'static Function, call: Call, span: Span) -> IrId {
+        let exprs = self.ast.arguments(call);
+        let across = match function.lower {
+            Some(Lowering::Count) => function.across.or(Some(internal::ROW_COUNT)),
+            _ => function.across,
+        };
+        let Some(across) = across.filter(|_| !exprs.is_empty()) else {
+            let message = format!("`{}` looks at rows, and nothing says at which", function.name);
+            let column = self.first_column_by_letter();
+            self.report(
+                Diagnostic::new(Code::BadRange, span, message)
+                    .with_help(format!("give it a range of cells, such as `{column}:{column}` for a whole column")),
+            );
+            return self.error(span);
+        };
+        let Some(values) = self.values(exprs) else { return self.error(span) };
+        if let [one] = exprs {
+            let target = self.names.targets.get(one.index()).copied();
+            let one_cell = match target {
+                Some(Target::Column(_) | Target::Definition(_) | Target::Cell(_)) => true,
+                _ => matches!(self.ast.expr(*one), Expr::Timeframe { .. }),
+            };
+            if one_cell {
+                self.warn_of_one_cell(function, *one, span);
+            }
+        }
+        let node = self.apply_checked(across, &values, span, function.name);
+        self.give_back(values);
+        node
+    }
+
+    #[cold]
+    fn warn_of_one_cell(&mut self, function: &Function, arg: crate::ast::ExprId, span: Span) {
+        let text = self.source_text(self.ast.span(arg));
+        let columns = sheet::columns_of_sheet(self.ast, self.source, self.scope);
+        let column = match self.names.targets.get(arg.index()) {
+            Some(Target::Cell(cell)) => self.names.cells.get(*cell as usize).map(|cell| cell.column),
+            _ => columns.iter().position(|column| column.eq_ignore_ascii_case(&text)),
+        };
+        let all = match column {
+            Some(column) => {
+                let letter = sheet::letters(column);
+                format!("{letter}:{letter}")
+            }
+            None => format!("{text}:{text}"),
+        };
+        let message = format!("`{}` of `{text}` is of one cell, the one in this row", function.name);
+        self.report(
+            Diagnostic::new(Code::OneCell, span, message).with_help(format!("write `{all}` for the whole column")),
+        );
+    }
+
+    fn first_column_by_letter(&self) -> String {
+        let columns = self.scope.sheet.map_or(0, |sheet| sheet.columns.len());
+        sheet::letters(columns.saturating_sub(1))
+    }
+
+    /// A value where a row is among those of a range, and empty where it is not.
+    pub(super) fn only_rows(&mut self, value: IrId, only: Option<IrId>, span: Span) -> IrId {
+        let Some(only) = only else { return value };
+        let of = self.program.meta(value);
+        let meta = Meta { nullable: true, level: Level::Window, span, ..of };
+        self.alone(value);
+        self.add_all(Ir::Case, &[only, value], meta)
+    }
+}
+
+/// Where a range begins or ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Edge {
+    First,
+    Last,
+    At(i64),
+    Fixed(i64),
+}

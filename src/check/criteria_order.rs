@@ -1,0 +1,125 @@
+//! Arguments of SUMIF in the order of SUMIFS, and criteria in the place of what they test.
+
+use super::lower::Lower;
+use crate::ast::ExprId;
+use crate::catalog::{Function, Lowering};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId};
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+/// How many nodes of a condition are looked at.
+const NODES: usize = 200;
+
+impl Lower<'_> {
+    /// Warns of arguments that a function of this family takes elsewhere.
+    pub(super) fn check_order(
+        &mut self,
+        lowering: Lowering,
+        function: &Function,
+        args: &[ExprId],
+        lowered: &[IrId],
+        span: Span,
+    ) {
+        let tested = match (lowering, lowered) {
+            (Lowering::SumIf | Lowering::AverageIf, [range, criterion, _]) => {
+                self.check_sum_last(function, args, lowered, span);
+                &[*range, *criterion]
+            }
+            // What is summed is read, whatever the criterion asks.
+            (Lowering::SumIf | Lowering::AverageIf, _) => return,
+            (Lowering::CountIf | Lowering::CountIfs, all) => all,
+            (_, all) => all.get(1..).unwrap_or_default(),
+        };
+        for pair in tested.chunks_exact(2) {
+            if let [range, criterion] = pair {
+                self.check_tested(*range, *criterion);
+            }
+        }
+    }
+
+    /// `SUMIF(amount, status, "paid")`: what SUMIFS takes first, SUMIF takes last.
+    fn check_sum_last(&mut self, function: &Function, args: &[ExprId], values: &[IrId], span: Span) {
+        let ([value, range, criterion], [first, second, third]) = (values, args) else { return };
+        let range_meta = self.program.meta(*range);
+        if !self.is_literal(*criterion) || range_meta.level == Level::Const || range_meta.ty == Type::Boolean {
+            return;
+        }
+        let text = |pass: &Self, id: &IrId| pass.source_text(pass.program.meta(*id).span);
+        let [sum, range, criterion] = [value, range, criterion].map(|id| text(self, id));
+        let mut diagnostic = Diagnostic::new(
+            Code::CriterionOrder,
+            span,
+            format!(
+                "`{}` takes the criterion second; here that is `{range}`, and `{criterion}` is summed",
+                function.name
+            ),
+        )
+        .with_help(format!("write `{}({range}, {criterion}, {sum})`", function.name));
+        let [first, second, third] = [first, second, third].map(|id| self.ast.span(*id));
+        let comma =
+            |a: Span, b: Span| self.source.get(a.end as usize..b.start as usize).is_some_and(|t| t.trim() == ",");
+        // What stands in brackets has a span without them, and then the order is left to the reader.
+        if comma(first, second) && comma(second, third) {
+            let [sum, range, criterion] = [first, second, third].map(|span| span.text(self.source));
+            let fixed = format!("{range}, {criterion}, {sum}");
+            diagnostic = diagnostic.with_fix(Span::new(first.start, third.end), fixed);
+        }
+        self.report(diagnostic);
+    }
+
+    /// `COUNTIF("paid", status)`, and `SUMIF(amount, status = "paid", quantity)`, where nothing is asked of `amount`.
+    fn check_tested(&mut self, range: IrId, criterion: IrId) {
+        let (of, asked) = (self.program.meta(range), self.program.meta(criterion));
+        if self.is_literal(range) && asked.level > Level::Const {
+            let (range, criterion) = (self.source_text(of.span), self.source_text(asked.span));
+            self.report(
+                Diagnostic::new(
+                    Code::CriterionOrder,
+                    of.span,
+                    format!("`{range}` stands where a column is expected that `{criterion}` is a criterion of"),
+                )
+                .with_help(format!("write what is tested first: `{criterion}, {range}`")),
+            );
+        } else if asked.ty == Type::Boolean
+            && of.ty != Type::Boolean
+            && !matches!(self.program.node(criterion), Ir::Bool(_) | Ir::Column(_) | Ir::Definition(_))
+            && matches!(self.program.node(range), Ir::Column(_) | Ir::Definition(_))
+            && !self.reads(criterion, range)
+        {
+            let (range, criterion) = (self.source_text(of.span), self.source_text(asked.span));
+            self.report(
+                Diagnostic::new(
+                    Code::CriterionOrder,
+                    of.span,
+                    format!("nothing is asked of `{range}`: the condition `{criterion}` stands for itself"),
+                )
+                .with_help(
+                    "leave it out, with the condition first, `SUMIF(condition, value)`, or correct the condition",
+                ),
+            );
+        }
+    }
+
+    fn is_literal(&self, id: IrId) -> bool {
+        matches!(self.program.node(id), Ir::Text(_) | Ir::Number(_) | Ir::Date(_) | Ir::Bool(_))
+    }
+
+    /// Whether a name is read in a condition, as far as that is looked at.
+    fn reads(&self, condition: IrId, name: IrId) -> bool {
+        let wanted = self.program.node(self.program.behind_names(name));
+        let mut waiting = vec![condition];
+        for _ in 0..NODES {
+            let Some(id) = waiting.pop() else { return false };
+            let node = self.program.node(id);
+            if node == wanted || node == self.program.node(name) {
+                return true;
+            }
+            match node {
+                Ir::Definition(used) => waiting.extend(self.program.definitions.get(used as usize).map(|d| d.root)),
+                _ => waiting.extend(self.program.operands(id)),
+            }
+        }
+        true
+    }
+}

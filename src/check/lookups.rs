@@ -1,0 +1,443 @@
+//! Rows that a key or a number finds, of the sheet or of another tab: VLOOKUP, XLOOKUP, INDEX, MATCH.
+//!
+//! Each becomes an [`Ir::Find`], which the planner joins so that no row is ever repeated.
+
+use super::lower::Lower;
+use super::tabs::TabRange;
+use crate::ast::ExprId;
+use crate::catalog::{Function, Lowering, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Find, Ir, IrId, Matching, Meta, Over};
+use crate::span::Span;
+use crate::types::{Level, Type};
+
+/// Whole columns, of the sheet or of another tab.
+struct Columns {
+    tab: Option<u32>,
+    /// A value of each.
+    of: Vec<IrId>,
+    span: Span,
+}
+
+/// What finds a row.
+#[derive(Clone, Copy)]
+struct Sought {
+    tab: Option<u32>,
+    value: IrId,
+    /// What it is compared with; none for the number of the row.
+    by: Option<IrId>,
+    matching: Matching,
+}
+
+impl Lower<'_> {
+    /// Columns of another tab: a marker for each, which a lookup takes.
+    pub(super) fn columns_of_tab(&mut self, range: u32, span: Span) -> IrId {
+        let Some(TabRange { tab, first, last }) = self.names.tab_ranges.get(range as usize).copied() else {
+            return self.error(span);
+        };
+        self.markers = true;
+        let mut columns = self.list();
+        for column in first..=last {
+            let x = self.elsewhere(tab, column, span);
+            let over = self.program.add_over(Over::Partition, &[]);
+            let meta = self.program.meta(x);
+            columns.push(self.program.add(Ir::Range { x, over }, meta));
+        }
+        let node = match *columns.as_slice() {
+            [one] => one,
+            [first, ..] => {
+                let meta = self.program.meta(first);
+                self.add_all(Ir::Ranges, &columns, meta)
+            }
+            [] => self.error(span),
+        };
+        self.give_back(columns);
+        node
+    }
+
+    fn elsewhere(&mut self, tab: u32, column: u32, span: Span) -> IrId {
+        let known = self.scope.sheet.and_then(|sheet| sheet.tabs.get(tab as usize)?.columns.get(column as usize));
+        let (ty, nullable) = known.map_or((Type::Unknown, true), |column| (column.ty(), column.is_nullable()));
+        let meta = Meta { nullable, level: Level::Row, ..Self::constant(ty, span) };
+        self.program.add(Ir::Elsewhere { tab, column }, meta)
+    }
+
+    /// A tab where something else than a lookup reads it.
+    #[cold]
+    pub(super) fn tab_not_looked_up(&mut self, shown: Option<&str>, span: Span) -> IrId {
+        let text = self.source_text(span);
+        let message = match shown {
+            Some(function) => format!("`{function}` does not read `{text}`: another tab is read by lookups"),
+            None => format!("`{text}` is a column of another tab, which only a lookup reads"),
+        };
+        let help = "find a row of it, `XLOOKUP(A1, 'Tab'!A:A, 'Tab'!B:B)`, or compute with it in a model of its own";
+        self.report(Diagnostic::new(Code::TabNotLookedUp, span, message).with_help(help));
+        self.error(span)
+    }
+
+    pub(super) fn lower_lookup(
+        &mut self,
+        lowering: Lowering,
+        args: &[ExprId],
+        function: &'static Function,
+        span: Span,
+    ) -> IrId {
+        // What is wrong inside is said there.
+        if args.iter().any(|arg| self.is_error(self.lowered(*arg))) {
+            return self.error(span);
+        }
+        if self.scope.sheet.is_none() {
+            let message = format!("`{}` finds rows of a sheet, and needs a worksheet", function.name);
+            self.report(Diagnostic::new(Code::NeedsWorksheet, span, message).with_help(
+                "list the sheet's `columns` in a step, which makes it a worksheet, or join the relation with `joins`",
+            ));
+            return self.error(span);
+        }
+        if !self.scope.strata {
+            let message = format!("`{}` joins the row that it finds, which one expression cannot", function.name);
+            self.report(
+                Diagnostic::new(Code::NeedsQuery, span, message)
+                    .with_help("write a spec and compile it with `formulac query`"),
+            );
+            return self.error(span);
+        }
+        self.program.folded = true;
+        let node = match lowering {
+            Lowering::Vlookup => self.lower_vlookup(args, function, span),
+            Lowering::Xlookup => self.lower_xlookup(args, function, span),
+            Lowering::Index => self.lower_index(args, function, span),
+            _ => self.lower_match(args, function, span),
+        };
+        node.unwrap_or_else(|| self.error(span))
+    }
+
+    fn lower_vlookup(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
+        let [key, range, column, ..] = *args else { return None };
+        let columns = self.whole_columns(range, function);
+        let gives = columns.as_ref().and_then(|columns| self.one_of(columns, column, function));
+        let matching = match args.get(3) {
+            Some(sorted) => self.sorted(*sorted, function),
+            None => Some(Matching::Exact),
+        };
+        let value = self.value(key);
+        let (columns, gives, matching) = (columns?, gives?, matching?);
+        let by = columns.of.first().copied();
+        self.find(Sought { tab: columns.tab, value, by, matching }, Some(gives), function, span)
+    }
+
+    fn lower_xlookup(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
+        let [key, lookup, result, ..] = *args else { return None };
+        let lookup = self.one_column(lookup, function);
+        let result = self.one_column(result, function);
+        let matching = match args.get(4) {
+            Some(mode) => self.mode(
+                *mode,
+                function,
+                &[(0, Matching::Exact), (-1, Matching::Below), (1, Matching::Above), (2, Matching::Pattern)],
+            ),
+            None => Some(Matching::Exact),
+        };
+        let value = self.value(key);
+        let (lookup, result) = (lookup?, result?);
+        if lookup.tab != result.tab {
+            let [a, b] = [&lookup, &result].map(|columns| self.source_text(columns.span));
+            let message = format!("`{}` looks in one sheet, found `{a}` and `{b}`", function.name);
+            self.report(
+                Diagnostic::new(Code::NotWholeColumns, result.span, message)
+                    .with_other(lookup.span, "another sheet")
+                    .with_help("take both columns from the same tab"),
+            );
+            return None;
+        }
+        let sought = Sought { tab: lookup.tab, value, by: lookup.of.first().copied(), matching: matching? };
+        let gives = result.of.first().copied()?;
+        let found = self.find(sought, Some(gives), function, span)?;
+        let Some(missing) = args.get(3).map(|missing| self.value(*missing)) else { return Some(found) };
+        if self.is_error(missing) || !matches!(self.program.node(found), Ir::Find { .. }) {
+            return Some(if self.is_error(missing) { missing } else { found });
+        }
+        if !self.program.meta(gives).nullable {
+            let mut values = self.list_of(found);
+            values.push(missing);
+            return Some(self.coalesce(values, span, function.name));
+        }
+        // A value that is found and empty is not missing.
+        let key = self.find(sought, sought.by, function, span)?;
+        let meta = Meta { ty: Type::Boolean, nullable: false, ..self.program.meta(key) };
+        let there = self.program.add(Ir::IsNull { x: key, negated: true }, meta);
+        Some(self.case(&[there], &mut [found, missing], span, function.name))
+    }
+
+    fn lower_index(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
+        let [range, row, ..] = *args else { return None };
+        let columns = self.whole_columns(range, function)?;
+        let gives = match args.get(2) {
+            Some(column) => self.one_of(&columns, *column, function)?,
+            None => self.only(&columns, function)?,
+        };
+        let row = self.value(row);
+        // The row that MATCH finds in the same sheet is found by its key.
+        if let Ir::Find { args, find } = self.program.node(row)
+            && let Some(Find { tab, by_number: false, matching, .. }) = self.program.finds.get(find as usize).copied()
+            && tab == columns.tab
+            && let [value, by] = *self.program.args(args)
+        {
+            return self.find(Sought { tab, value, by: Some(by), matching }, Some(gives), function, span);
+        }
+        let meta = self.program.meta(row);
+        match self.literal_integer(row) {
+            Some(0) => {
+                let text = self.source_text(columns.span);
+                let message = format!("row 0 of `{}` is all of its rows, and a cell holds one value", function.name);
+                self.report(
+                    Diagnostic::new(Code::NotWholeColumns, meta.span, message)
+                        .with_help(format!("write the column itself, such as `SUM({text})`, or a row from 1 on")),
+                );
+                return None;
+            }
+            Some(..0) => return Some(self.null(self.program.meta(gives).ty, span)),
+            Some(row) if columns.tab.is_none() => return Some(self.cell_of_row(gives, row, span)),
+            _ => {}
+        }
+        let value = match meta.ty {
+            Type::Integer | Type::Unknown => row,
+            _ => self.apply_checked(internal::INT, &[row], meta.span, function.name),
+        };
+        self.find(Sought { tab: columns.tab, value, by: None, matching: Matching::Exact }, Some(gives), function, span)
+    }
+
+    fn lower_match(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> Option<IrId> {
+        let [key, range, ..] = *args else { return None };
+        let columns = self.one_column(range, function);
+        let matching = match args.get(2) {
+            Some(mode) => {
+                self.mode(*mode, function, &[(0, Matching::Exact), (1, Matching::Below), (-1, Matching::Above)])
+            }
+            None => Some(Matching::Exact),
+        };
+        let value = self.value(key);
+        let columns = columns?;
+        let sought = Sought { tab: columns.tab, value, by: columns.of.first().copied(), matching: matching? };
+        self.find(sought, None, function, span)
+    }
+
+    /// The columns that a range is; it has to hold all of their rows.
+    fn whole_columns(&mut self, expr: ExprId, function: &Function) -> Option<Columns> {
+        let id = self.lowered(expr);
+        let span = self.ast.span(expr);
+        let ranges: Vec<IrId> = match self.program.node(id) {
+            Ir::Range { .. } => vec![id],
+            Ir::Ranges(all) => self.program.args(all).to_vec(),
+            _ => Vec::new(),
+        };
+        let mut columns = Columns { tab: None, of: Vec::with_capacity(ranges.len()), span };
+        let mut whole = !ranges.is_empty();
+        for range in ranges {
+            let Ir::Range { x, over } = self.program.node(range) else { continue };
+            whole &= self.program.over(over) == Over::Partition && !self.some_rows.contains_key(&range);
+            if let Ir::Elsewhere { tab, .. } = self.program.node(x) {
+                columns.tab = Some(tab);
+            }
+            columns.of.push(x);
+        }
+        if !whole {
+            let text = self.source_text(span);
+            let message = format!("`{}` looks in whole columns, found `{text}`", function.name);
+            self.report(
+                Diagnostic::new(Code::NotWholeColumns, span, message)
+                    .with_help("write the columns without rows, such as `D:E` or `'Tab'!A:B`"),
+            );
+            return None;
+        }
+        Some(columns)
+    }
+
+    fn one_column(&mut self, expr: ExprId, function: &Function) -> Option<Columns> {
+        let columns = self.whole_columns(expr, function)?;
+        self.only(&columns, function)?;
+        Some(columns)
+    }
+
+    /// The only column of a range.
+    fn only(&mut self, columns: &Columns, function: &Function) -> Option<IrId> {
+        if let [one] = *columns.of.as_slice() {
+            return Some(one);
+        }
+        let text = self.source_text(columns.span);
+        let message = format!("`{}` takes one column here, and `{text}` has {}", function.name, columns.of.len());
+        let help = match function.lower {
+            Some(Lowering::Index) => format!("say which, `{}({text}, row, 2)`, or give it one column", function.name),
+            _ => "give it one column, such as `B:B`".to_owned(),
+        };
+        self.report(Diagnostic::new(Code::NotWholeColumns, columns.span, message).with_help(help));
+        None
+    }
+
+    /// The column of a range that a constant says, from 1.
+    fn one_of(&mut self, columns: &Columns, expr: ExprId, function: &Function) -> Option<IrId> {
+        let id = self.value(expr);
+        let Some(number) = self.literal_integer(id) else {
+            let example =
+                if function.lower == Some(Lowering::Index) { "INDEX(A:C, 3, 2)" } else { "VLOOKUP(A1, D:F, 2)" };
+            self.constant_expected(id, function.name, "column", example);
+            return None;
+        };
+        let place = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+        let found = place.and_then(|place| columns.of.get(place).copied());
+        if found.is_none() {
+            let text = self.source_text(columns.span);
+            let (count, span) = (columns.of.len(), self.program.meta(id).span);
+            let has = if count == 1 { "has one column".to_owned() } else { format!("has {count} columns") };
+            self.report(
+                Diagnostic::new(
+                    Code::NoSuchCell,
+                    span,
+                    format!("`{text}` {has}, so there is no column {number} of it"),
+                )
+                .with_other(columns.span, "counted from 1 in these")
+                .with_help(match count {
+                    1 => "write 1, or a range that reaches further".to_owned(),
+                    _ => format!("write 1 to {count}, or a range that reaches further"),
+                }),
+            );
+        }
+        found
+    }
+
+    /// The fourth argument of VLOOKUP.
+    fn sorted(&mut self, expr: ExprId, function: &Function) -> Option<Matching> {
+        let id = self.value(expr);
+        match (self.program.node(id), self.literal_integer(id)) {
+            (Ir::Bool(false), _) | (_, Some(0)) => Some(Matching::Exact),
+            (Ir::Bool(true), _) | (_, Some(_)) => Some(Matching::Below),
+            _ => {
+                self.constant_expected(id, function.name, "sorted", "VLOOKUP(A1, D:F, 2, FALSE)");
+                None
+            }
+        }
+    }
+
+    /// How a key is looked for, by the number for it.
+    fn mode(&mut self, expr: ExprId, function: &Function, modes: &[(i64, Matching)]) -> Option<Matching> {
+        let id = self.value(expr);
+        let number = self.literal_integer(id);
+        if let Some((_, matching)) = modes.iter().find(|(mode, _)| Some(*mode) == number) {
+            return Some(*matching);
+        }
+        let span = self.program.meta(id).span;
+        let text = self.source_text(span);
+        let known: Vec<String> = modes.iter().map(|(mode, _)| mode.to_string()).collect();
+        let message = format!("`{}` does not look for keys by `{text}`", function.name);
+        let help = match (function.lower, known.split_last()) {
+            (Some(Lowering::Match), _) => {
+                "write 0 for an equal key, 1 for the largest that is not larger, -1 for the smallest that is not smaller"
+            }
+            _ => "write 0 for an equal key, -1 for the next smaller, 1 for the next larger, 2 for a pattern",
+        };
+        self.report(Diagnostic::new(Code::LookupMode, span, message).with_help(help));
+        None
+    }
+
+    /// The value, or the number, of the row that is found.
+    fn find(&mut self, sought: Sought, gives: Option<IrId>, function: &Function, span: Span) -> Option<IrId> {
+        let Sought { tab, value, by, matching } = sought;
+        if self.is_error(value) || !self.may_look(function.name, Some(value), span) {
+            return None;
+        }
+        let needs_order = by.is_none() || gives.is_none();
+        match tab {
+            // Whether the key has several rows is not known before the planner asks.
+            None if needs_order && !self.has_order(function.name, span) => return None,
+            Some(tab) if needs_order && !self.tab_has_order(tab, function, span) => return None,
+            _ => {}
+        }
+        self.alone(value);
+        let ty = gives.map_or(Type::Integer, |gives| self.program.meta(gives).ty);
+        if self.is_null(value) {
+            return Some(self.null(ty, span));
+        }
+        let key = match by {
+            Some(by) => by,
+            None => {
+                let meta = Meta { level: Level::Row, ..Self::constant(Type::Integer, span) };
+                self.program.add(Ir::Elsewhere { tab: u32::MAX, column: u32::MAX }, meta)
+            }
+        };
+        let test = self.test(value, key, matching, function)?;
+        let args: Vec<IrId> = [value, key].into_iter().chain(gives).collect();
+        let volatile = self.program.meta(value).volatile;
+        let meta = Meta { ty, nullable: true, level: Level::Window, keyed: true, volatile, span };
+        self.program.finds.push(Find { tab, by_number: by.is_none(), matching, test });
+        let find = self.program.finds.len() as u32 - 1;
+        Some(self.add_all(|args| Ir::Find { args, find }, &args, meta))
+    }
+
+    /// Whether a key is the one that is sought.
+    fn test(&mut self, value: IrId, key: IrId, matching: Matching, function: &Function) -> Option<IrId> {
+        let (a, b) = (self.program.meta(value), self.program.meta(key));
+        let span = a.span;
+        if matching == Matching::Pattern {
+            let Ir::Text(text) = self.program.node(value) else {
+                self.constant_expected(value, function.name, "key", "XLOOKUP(\"north*\", A:A, B:B, 0, 2)");
+                return None;
+            };
+            if !matches!(b.ty, Type::Text | Type::Unknown | Type::Other) {
+                self.not_alike(a, b, function);
+                return None;
+            }
+            return Some(self.matches_text(key, text, span));
+        }
+        let known = |ty: Type| !matches!(ty, Type::Unknown | Type::Other);
+        let alike = (a.ty.is_number() && b.ty.is_number())
+            || (a.ty.is_temporal() && b.ty.is_temporal())
+            || (b.ty.is_temporal() && matches!(self.program.node(value), Ir::Text(_)))
+            || a.ty == b.ty;
+        if known(a.ty) && known(b.ty) && !alike {
+            self.not_alike(a, b, function);
+            return None;
+        }
+        let (entry, pair) = match matching {
+            Matching::Below => (internal::LESS_EQUAL, [key, value]),
+            Matching::Above => (internal::GREATER_EQUAL, [key, value]),
+            // What is constant stands behind what it is compared with.
+            Matching::Exact | Matching::Pattern if a.level == Level::Const => (internal::EQUAL, [key, value]),
+            Matching::Exact | Matching::Pattern => (internal::EQUAL, [value, key]),
+        };
+        let test = self.apply_checked(entry, &pair, span, function.name);
+        (!self.is_error(test)).then_some(test)
+    }
+
+    #[cold]
+    fn not_alike(&mut self, value: Meta, key: Meta, function: &Function) {
+        let [text, among] = [value.span, key.span].map(|span| self.source_text(span));
+        let message = format!(
+            "`{}` looks for `{text}`, which is {}, and `{among}` is {}",
+            function.name,
+            value.ty.described(),
+            key.ty.described(),
+        );
+        let help = match (value.ty, key.ty) {
+            (ty, Type::Text) if ty.is_number() => format!("make it a text, `{text} & \"\"`"),
+            (Type::Text, ty) if ty.is_number() => format!("make it a number, `VALUE({text})`"),
+            _ => "look in a column of the same type".to_owned(),
+        };
+        self.report(
+            Diagnostic::new(Code::TypeMismatch, value.span, message)
+                .with_other(key.span, "looked for here")
+                .with_help(help),
+        );
+    }
+
+    /// Whether something says the order of a tab's rows.
+    fn tab_has_order(&mut self, tab: u32, function: &Function, span: Span) -> bool {
+        let Some(tab) = self.scope.sheet.and_then(|sheet| sheet.tabs.get(tab as usize)) else { return false };
+        if tab.ordered {
+            return true;
+        }
+        let message = format!("`{}` counts the rows of `{}`, and nothing says their order", function.name, tab.name);
+        let column = tab.columns.first().map_or("…", |column| column.name());
+        let help = format!("add `order_by: {column}` to the tab, or what else its rows go by");
+        self.report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));
+        false
+    }
+}

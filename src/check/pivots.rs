@@ -1,0 +1,197 @@
+//! What looks at the columns of a pivoted worksheet: PIVOT, PIVOTINDEX, PIVOTOFFSET, PIVOTROW.
+
+use super::lower::Lower;
+use crate::ast::ExprId;
+use crate::catalog::{Function, Lowering, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Across, Ir, IrId, Meta, Over, Place};
+use crate::span::Span;
+use crate::types::Type;
+
+/// The most columns that PIVOTOFFSET takes of several rows.
+const WIDEST: i64 = 100;
+
+impl Lower<'_> {
+    pub(super) fn lower_pivot(
+        &mut self,
+        lowering: Lowering,
+        function: &'static Function,
+        args: &[ExprId],
+        span: Span,
+    ) -> IrId {
+        let across = lowering != Lowering::PivotIndex;
+        if !self.has_pivot(function.name, span) || (across && !self.has_pivot_rows(function.name, span)) {
+            return self.error(span);
+        }
+        match lowering {
+            Lowering::PivotIndex => self.pivot_index(function, span),
+            Lowering::PivotRow => self.pivot_row(args, function, span),
+            Lowering::Pivot => self.pivot(args, function, span),
+            _ => self.pivot_offset(args, function, span),
+        }
+    }
+
+    fn has_pivot(&mut self, shown: &str, span: Span) -> bool {
+        let pivoted = self.scope.sheet.is_some_and(|sheet| sheet.pivot.is_some());
+        if !pivoted {
+            let message = format!("`{shown}` looks at the columns of a pivot, and this is no pivoted worksheet");
+            self.report(
+                Diagnostic::new(Code::NeedsPivot, span, message)
+                    .with_help("write a worksheet step that says what its columns are of, `pivot_by: channel`"),
+            );
+        }
+        pivoted
+    }
+
+    /// Whether something tells the rows of the pivoted sheet apart.
+    pub(super) fn has_pivot_rows(&mut self, shown: &str, span: Span) -> bool {
+        let known = self.scope.sheet.and_then(|sheet| sheet.pivot).is_some_and(|pivot| pivot.rows_known);
+        if !known {
+            let message = format!("`{shown}` looks at a row of the pivot, and nothing says which cells are of one row");
+            self.report(
+                Diagnostic::new(Code::OrderNeeded, span, message)
+                    .with_help("add `order_by:` with what the rows are of, for example `order_by: month`"),
+            );
+        }
+        known
+    }
+
+    fn pivot_index(&mut self, function: &Function, span: Span) -> IrId {
+        if !self.may_look(function.name, None, span) {
+            return self.error(span);
+        }
+        self.row_of(internal::PLACE, &[], Over::PivotColumns, false, span)
+    }
+
+    /// `PIVOTROW(x)`: a range that an aggregate takes.
+    fn pivot_row(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
+        let Some(value) = self.cell_of_pivot(args, function) else { return self.error(span) };
+        self.program
+            .meanings
+            .push((span, format!("{} in all columns of this row", self.source_text(self.program.meta(value).span))));
+        self.pivot_range(value, Over::Across(Across::All), span)
+    }
+
+    fn pivot_range(&mut self, x: IrId, over: Over, span: Span) -> IrId {
+        self.markers = true;
+        let meta = Meta { span, ..self.program.meta(x) };
+        let over = self.program.add_over(over, &[]);
+        self.program.add(Ir::Range { x, over }, meta)
+    }
+
+    /// The first argument, one cell.
+    fn cell_of_pivot(&mut self, args: &[ExprId], function: &Function) -> Option<IrId> {
+        let first = *args.first()?;
+        let lowered = self.lowered(first);
+        if matches!(self.program.node(lowered), Ir::Range { .. } | Ir::Ranges(_)) {
+            let span = self.program.meta(lowered).span;
+            let text = self.source_text(span);
+            let message = format!("`{}` takes one cell, found the range `{text}`", function.name);
+            let cell = text.split(':').next().unwrap_or_default();
+            self.report(
+                Diagnostic::new(Code::BadRange, span, message)
+                    .with_help(format!("give it a cell of this row, such as `{cell}`")),
+            );
+            return None;
+        }
+        let value = self.value(first);
+        (!self.is_error(value)).then_some(value)
+    }
+
+    /// `PIVOT(x, n)`: the value in the n-th column of this row.
+    fn pivot(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
+        let Some(value) = self.cell_of_pivot(args, function) else { return self.error(span) };
+        let [_, number] = *args else { return self.error(span) };
+        let number = self.value(number);
+        let Some(n) = self.literal_integer(number) else {
+            return self.constant_expected(number, function.name, "column", "PIVOT(x, 1)");
+        };
+        let index = self.pivot_index(function, span);
+        let digits = self.integer(&n.to_string(), span);
+        let here = self.apply(internal::EQUAL, &[index, digits], span);
+        let chosen = self.only_rows(value, Some(here), span);
+        self.program
+            .meanings
+            .push((span, format!("{} in column {n} of this row", self.source_text(self.program.meta(value).span))));
+        self.window_aggregate(internal::MAX, &[chosen], Over::Across(Across::All), function, span)
+    }
+
+    /// The value so many columns to the right.
+    fn beside(&mut self, value: IrId, columns: i32, function: &Function, span: Span) -> IrId {
+        if columns == 0 {
+            return value;
+        }
+        if !self.may_look(function.name, Some(value), span) {
+            return self.error(span);
+        }
+        self.alone(value);
+        let count = self.integer(&columns.unsigned_abs().to_string(), span);
+        let entry = if columns < 0 { internal::LAG } else { internal::LEAD };
+        self.row_of(entry, &[value, count], Over::Across(Across::Ordered), true, span)
+    }
+
+    /// `PIVOTOFFSET(x, rows, columns)`, and with the numbers of rows and columns a range.
+    fn pivot_offset(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
+        let Some(value) = self.cell_of_pivot(args, function) else { return self.error(span) };
+        let mut numbers = [0, 0, 1, 1];
+        for ((number, arg), name) in
+            numbers.iter_mut().zip(args.iter().skip(1)).zip(["rows", "columns", "num_rows", "num_columns"])
+        {
+            let id = self.value(*arg);
+            match self.literal_integer(id).filter(|n| i32::try_from(*n).is_ok_and(|n| n != i32::MIN)) {
+                Some(n) => *number = n,
+                None => return self.constant_expected(id, function.name, name, "PIVOTOFFSET(x, -1, 0)"),
+            }
+        }
+        let [rows, columns, height, width] = numbers;
+        let ends = |first: i64, count: i64| match count {
+            0 => None,
+            1.. => Some((first, first.saturating_add(count - 1))),
+            _ => Some((first.saturating_add(count + 1), first)),
+        };
+        let (Some((top, bottom)), Some((left, right))) = (ends(rows, height), ends(columns, width)) else {
+            let message = "a range has at least one row and one column";
+            self.report(
+                Diagnostic::new(Code::NoSuchCell, span, message).with_help("write 1 or more, or leave the sizes out"),
+            );
+            return self.error(span);
+        };
+        let whole = |n: i64| i32::try_from(n).unwrap_or(if n < 0 { -i32::MAX } else { i32::MAX });
+        let [top, bottom, left, right] = [top, bottom, left, right].map(whole);
+        let x = self.source_text(self.program.meta(value).span);
+        self.program
+            .meanings
+            .push((span, format!("{x}, rows {top} to {bottom} and columns {left} to {right} from this cell")));
+        if args.len() <= 3 {
+            let beside = self.beside(value, left, function, span);
+            return if self.is_error(beside) { beside } else { self.shifted(beside, top, function.name, span) };
+        }
+        if !self.has_order(function.name, span) {
+            return self.error(span);
+        }
+        let rows = Over::Rows { from: Place::At(top), to: Place::At(bottom) };
+        if left == right {
+            let beside = self.beside(value, left, function, span);
+            return self.pivot_range(beside, rows, span);
+        }
+        if top == bottom {
+            let there = self.shifted(value, top, function.name, span);
+            let cells = Across::Cells { from: Place::At(left), to: Place::At(right) };
+            return self.pivot_range(there, Over::Across(cells), span);
+        }
+        if i64::from(right) - i64::from(left) >= WIDEST {
+            let message = format!("a range of several rows may be {WIDEST} columns wide");
+            self.report(Diagnostic::new(Code::NoSuchCell, span, message).with_help("take one row, or fewer columns"));
+            return self.error(span);
+        }
+        let mut each = self.list();
+        for column in left..=right {
+            let beside = self.beside(value, column, function, span);
+            each.push(self.pivot_range(beside, rows, span));
+        }
+        let meta = each.first().map_or(Self::constant(Type::Unknown, span), |first| self.program.meta(*first));
+        let node = self.add_all(Ir::Ranges, &each, meta);
+        self.give_back(each);
+        node
+    }
+}

@@ -1,0 +1,288 @@
+//! Conditions that are the same for every row, and branches behind one that is met before them.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{Comparison, Traps};
+use crate::catalog::{self, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Slice};
+use crate::span::Span;
+
+/// A column, or a definition; and whether its case is ignored.
+type Subject = (u32, bool, bool);
+
+/// What it is compared with: numbers and dates are in an order, texts are in the warehouse's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Literal<'p> {
+    Number(f64),
+    Text(&'p str),
+}
+
+/// An end of the values that a condition lets through.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    at: f64,
+    included: bool,
+}
+
+impl Bound {
+    /// Whether the values above this one hold all above the other; below, where they are upper ends.
+    fn holds(self, other: Self, upper: bool) -> bool {
+        let beyond = if upper { other.at < self.at } else { other.at > self.at };
+        beyond || (other.at == self.at && (self.included || !other.included))
+    }
+}
+
+/// The conditions on one subject that were met with so far.
+#[derive(Default)]
+struct Seen<'p> {
+    lower: Option<(Bound, Span)>,
+    upper: Option<(Bound, Span)>,
+    equals: Vec<(Literal<'p>, Span)>,
+    differs: Option<Literal<'p>>,
+}
+
+/// How many literals of one subject are kept.
+const KEPT: usize = 64;
+
+struct Test<'p> {
+    subject: Subject,
+    comparison: Comparison,
+    literal: Literal<'p>,
+}
+
+impl Test<'_> {
+    /// The lower or upper end of what it lets through.
+    fn bound(&self) -> Option<(Bound, bool)> {
+        let Literal::Number(at) = self.literal else { return None };
+        let (included, upper) = match self.comparison {
+            Comparison::Greater => (false, false),
+            Comparison::GreaterEqual => (true, false),
+            Comparison::Less => (false, true),
+            Comparison::LessEqual => (true, true),
+            _ => return None,
+        };
+        Some((Bound { at, included }, upper))
+    }
+}
+
+impl<'a> Traps<'a> {
+    /// A name beside a literal.
+    fn test(&self, condition: IrId) -> Option<Test<'a>> {
+        let program = self.program;
+        let Ir::Apply { overload, args } = program.node(condition) else { return None };
+        let [a, b] = *program.args(args) else { return None };
+        let function = catalog::owner(overload);
+        let ignores_case = function == internal::EQUAL_IGNORE_CASE;
+        let comparison = if ignores_case { Comparison::Equal } else { Comparison::of(function)? };
+        let (of, literal, comparison) = match (self.literal(a), self.literal(b)) {
+            (None, Some(literal)) => (a, literal, comparison),
+            (Some(literal), None) => (b, literal, comparison.mirrored()),
+            _ => return None,
+        };
+        let subject = match program.node(self.behind_name(of)) {
+            Ir::Column(column) => (column, false, ignores_case),
+            Ir::Definition(definition) => (definition, true, ignores_case),
+            _ => match program.node(of) {
+                Ir::Definition(definition) => (definition, true, ignores_case),
+                _ => return None,
+            },
+        };
+        Some(Test { subject, comparison, literal })
+    }
+
+    fn literal(&self, id: IrId) -> Option<Literal<'a>> {
+        let program = self.program;
+        match program.node(id) {
+            Ir::Text(text) => Some(Literal::Text(program.text(text))),
+            Ir::Number(digits) => program.text(digits).parse().ok().map(Literal::Number),
+            Ir::Date(iso) => {
+                // No calendar is needed to order days.
+                let digits = program.text(iso).replace('-', "");
+                digits.parse().ok().map(Literal::Number)
+            }
+            _ => None,
+        }
+    }
+
+    /// AND that never holds, OR that always does.
+    pub(super) fn junction(&mut self, id: IrId, args: Slice, and: bool) {
+        let mut subjects: FxHashMap<Subject, Seen<'a>> = FxHashMap::default();
+        for condition in self.program.args(args) {
+            let Some(test) = self.test(*condition) else { continue };
+            let seen = subjects.entry(test.subject).or_default();
+            if seen.clashes(&test, and) {
+                return self.never_varies(id, *condition, and);
+            }
+            seen.add(&test, Span::default(), and);
+        }
+    }
+
+    fn never_varies(&mut self, id: IrId, condition: IrId, and: bool) {
+        let shown = self.excerpt(id);
+        let of = match self.program.node(condition) {
+            Ir::Apply { args, .. } => {
+                let names = self.program.args(args).iter().find(|arg| self.literal(**arg).is_none());
+                names.map(|name| self.excerpt(*name)).unwrap_or_default()
+            }
+            _ => String::new(),
+        };
+        let starts = |word: &str| shown.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+        let (message, help) = if and {
+            let help = match starts("AND") {
+                true => "write OR, of which one has to hold".to_owned(),
+                false => "every criterion has to hold: add up one call for each value".to_owned(),
+            };
+            (format!("`{shown}` never holds: no `{of}` meets all of it"), help)
+        } else {
+            let help = "write AND, of which all have to hold".to_owned();
+            (format!("`{shown}` holds for every `{of}` that is there"), help)
+        };
+        self.warn(Code::NeverVaries, id, message, help);
+    }
+
+    /// Branches of the cases between two nodes that an earlier branch takes. A case that is what another gives otherwise
+    /// goes on with it.
+    pub(super) fn never_reached(&mut self, first: IrId, last: IrId) {
+        let mut continued: FxHashSet<u32> = FxHashSet::default();
+        for at in (first.0..=last.0).rev().map(IrId) {
+            if !matches!(self.program.node(at), Ir::Case(_)) || continued.contains(&at.0) {
+                continue;
+            }
+            let mut subjects: FxHashMap<Subject, Seen<'a>> = FxHashMap::default();
+            let mut next = Some(at);
+            while let Some(Ir::Case(arms)) = next.map(|id| self.program.node(id)) {
+                next = None;
+                for arm in self.program.args(arms).chunks(2) {
+                    match *arm {
+                        [condition, _] => self.arm(condition, &mut subjects),
+                        [other] if other < at && continued.insert(other.0) => next = Some(other),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn arm(&mut self, condition: IrId, subjects: &mut FxHashMap<Subject, Seen<'a>>) {
+        let Some(test) = self.test(condition) else { return };
+        let span = self.program.meta(condition).span;
+        let seen = subjects.entry(test.subject).or_default();
+        let Some(earlier) = seen.met_before(&test) else { return seen.add(&test, span, false) };
+        let (shown, before) = (span.excerpt(self.source), earlier.excerpt(self.source));
+        let help = if shown == before {
+            "leave it out, or correct what it tests".to_owned()
+        } else {
+            format!("put `{shown}` before `{before}`")
+        };
+        self.found.push(
+            Diagnostic::new(
+                Code::NeverReached,
+                span,
+                format!("`{shown}` is never reached: `{before}` is met before it"),
+            )
+            .with_other(earlier, "decides first")
+            .with_help(help),
+        );
+    }
+
+    /// The same case of a SWITCH twice.
+    pub(super) fn switch_twice(&mut self, arms: Slice) {
+        let mut seen: FxHashMap<&str, IrId> = FxHashMap::default();
+        for pair in self.program.args(arms).chunks_exact(2) {
+            let Some(case) = pair.first().copied() else { continue };
+            let text = match self.program.node(case) {
+                Ir::Text(text) | Ir::Number(text) | Ir::Date(text) => self.program.text(text),
+                _ => continue,
+            };
+            let Some(first) = seen.get(text).copied() else {
+                seen.insert(text, case);
+                continue;
+            };
+            let span = self.program.meta(case).span;
+            self.found.push(
+                Diagnostic::new(
+                    Code::NeverReached,
+                    span,
+                    format!("`{}` is never reached: it is met before", span.excerpt(self.source)),
+                )
+                .with_other(self.program.meta(first).span, "decides first")
+                .with_help("leave it out, or correct what it tests"),
+            );
+        }
+    }
+}
+
+impl<'p> Seen<'p> {
+    /// Whether it and what was seen never hold together; without `and`, whether one of them always does.
+    fn clashes(&self, test: &Test<'p>, and: bool) -> bool {
+        if !and {
+            if test.comparison == Comparison::NotEqual {
+                return self.differs.is_some_and(|other| other != test.literal);
+            }
+            // Together they leave nothing out: the lower end lies below the upper one.
+            return match test.bound() {
+                Some((bound, true)) => self.lower.is_some_and(|(lower, _)| meets(lower, bound, true)),
+                Some((bound, false)) => self.upper.is_some_and(|(upper, _)| meets(bound, upper, true)),
+                None => false,
+            };
+        }
+        if test.comparison == Comparison::Equal {
+            let other = self.equals.iter().any(|(literal, _)| *literal != test.literal);
+            let Literal::Number(at) = test.literal else { return other };
+            let point = Bound { at, included: true };
+            let outside = self.lower.is_some_and(|(lower, _)| !lower.holds(point, false))
+                || self.upper.is_some_and(|(upper, _)| !upper.holds(point, true));
+            return other || outside;
+        }
+        let Some((bound, upper)) = test.bound() else { return false };
+        let point_outside = self.equals.iter().any(|(literal, _)| match literal {
+            Literal::Number(at) => !bound.holds(Bound { at: *at, included: true }, upper),
+            Literal::Text(_) => false,
+        });
+        let apart = match upper {
+            true => self.lower.is_some_and(|(lower, _)| !meets(lower, bound, false)),
+            false => self.upper.is_some_and(|(upper, _)| !meets(bound, upper, false)),
+        };
+        point_outside || apart
+    }
+
+    /// The condition that lets through all that this one does.
+    fn met_before(&self, test: &Test<'p>) -> Option<Span> {
+        let taken = |bound: Bound, by: Option<(Bound, Span)>, upper: bool| {
+            by.filter(|(wider, _)| wider.holds(bound, upper)).map(|(_, span)| span)
+        };
+        if test.comparison == Comparison::Equal {
+            if let Some((_, span)) = self.equals.iter().find(|(literal, _)| *literal == test.literal) {
+                return Some(*span);
+            }
+            let Literal::Number(at) = test.literal else { return None };
+            let point = Bound { at, included: true };
+            return taken(point, self.lower, false).or_else(|| taken(point, self.upper, true));
+        }
+        let (bound, upper) = test.bound()?;
+        taken(bound, if upper { self.upper } else { self.lower }, upper)
+    }
+
+    /// Of several ends the narrowest counts where all have to hold, else the widest.
+    fn add(&mut self, test: &Test<'p>, span: Span, narrowest: bool) {
+        match test.comparison {
+            Comparison::Equal if self.equals.len() < KEPT => self.equals.push((test.literal, span)),
+            Comparison::NotEqual => self.differs = self.differs.or(Some(test.literal)),
+            _ => {}
+        }
+        let Some((bound, upper)) = test.bound() else { return };
+        let kept = if upper { &mut self.upper } else { &mut self.lower };
+        let counts =
+            kept.is_none_or(|(old, _)| if narrowest { old.holds(bound, upper) } else { !old.holds(bound, upper) });
+        if counts {
+            *kept = Some((bound, span));
+        }
+    }
+}
+
+/// Whether there is a value above the lower end and below the upper one; `covers`: whether none is outside of both.
+fn meets(lower: Bound, upper: Bound, covers: bool) -> bool {
+    let at_end = if covers { lower.included || upper.included } else { lower.included && upper.included };
+    lower.at < upper.at || (lower.at == upper.at && at_end)
+}

@@ -1,0 +1,96 @@
+//! A time beside a date: the date is the midnight that begins it, so a day's end is not what it may seem.
+
+use super::{Comparison, Traps};
+use crate::catalog::{self, internal};
+use crate::check::dates;
+use crate::diag::Code;
+use crate::ir::{Ir, IrId};
+use crate::types::Type;
+
+impl Traps<'_> {
+    /// `created_at <= DATE(2024, 1, 31)`, whichever side the date is on.
+    pub(super) fn compared_time(&mut self, id: IrId, comparison: Comparison, a: IrId, b: IrId) {
+        let (time, day, comparison) = match (self.day(a), self.day(b)) {
+            (None, Some(day)) => (a, day, comparison),
+            (Some(day), None) => (b, day, comparison.mirrored()),
+            _ => return,
+        };
+        let iso = match self.program.node(day) {
+            Ir::Date(slice) => Some(self.program.text(slice)),
+            _ => None,
+        };
+        // After the last of a month begins the next one; after any other day, perhaps that day is meant.
+        let is_month_end = iso.is_some_and(|iso| next_day(iso).is_some_and(|next| next.ends_with("-01")));
+        match comparison {
+            Comparison::Less | Comparison::GreaterEqual => return,
+            Comparison::Greater if !is_month_end => return,
+            _ => {}
+        }
+        let (of, date) = (self.excerpt(self.before_conversion(time)), self.excerpt(day));
+        // A criterion is all in one text, `"<=2024-01-31"`.
+        let is_criterion = self.program.meta(day).span == self.program.meta(id).span;
+        let next = match iso.and_then(next_day) {
+            Some(next) if is_criterion => next,
+            Some(next) if date.starts_with('"') => format!("\"{next}\""),
+            Some(next) => {
+                let mut parts = next.split('-').map(|part| part.trim_start_matches('0'));
+                let mut part = || parts.next().unwrap_or_default();
+                format!("DATE({}, {}, {})", part(), part(), part())
+            }
+            None => format!("{date} + 1"),
+        };
+        let symbol = comparison.symbol();
+        let is_name = of.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let whole_day = match (is_criterion, is_name) {
+            (true, _) => format!("test the day, `{of}[date]`, in place of `{of}`"),
+            (false, true) => format!("compare the day, `{of}[date] {symbol} {date}`"),
+            (false, false) => format!("write `AND({of} >= {date}, {of} < {next})`"),
+        };
+        let written = |symbol: &str| match is_criterion {
+            true => format!("write the criterion `\"{symbol}{next}\"`"),
+            false => format!("write `{of} {symbol} {next}`"),
+        };
+        let (what, help) = match comparison {
+            Comparison::LessEqual => ("leaves out all of that day but its first instant", written("<")),
+            Comparison::Greater => ("holds on that day as well, but for its first instant", written(">=")),
+            Comparison::NotEqual => ("leaves out the first instant of that day only", whole_day),
+            _ => ("holds at the first instant of that day only", whole_day),
+        };
+        let shown = if is_criterion { date } else { format!("{symbol} {date}") };
+        self.warn(Code::EndOfDay, id, format!("`{of}` is a time: `{shown}` {what}"), help);
+    }
+
+    /// The date that became a midnight; none of what is a time by itself, or is moved to another midnight by somebody who
+    /// knows.
+    fn day(&self, id: IrId) -> Option<IrId> {
+        match self.program.node(id) {
+            Ir::Date(_) => Some(id),
+            Ir::Apply { overload, args } if catalog::owner(overload) == internal::TO_TIMESTAMP => {
+                let [x] = *self.program.args(args) else { return None };
+                let moved = matches!(self.program.node(x), Ir::Apply { overload, .. }
+                    if catalog::owner(overload) == internal::ADD);
+                (self.program.meta(x).ty == Type::Date && !moved).then_some(x)
+            }
+            _ => None,
+        }
+    }
+
+    /// What an instant was before its wall clock was read.
+    fn before_conversion(&self, id: IrId) -> IrId {
+        match self.program.node(id) {
+            Ir::Apply { overload, args }
+                if [internal::TO_TIMESTAMP, internal::TO_WALL_CLOCK].contains(&catalog::owner(overload)) =>
+            {
+                self.program.args(args).first().copied().unwrap_or(id)
+            }
+            _ => id,
+        }
+    }
+}
+
+/// The day after an ISO date.
+fn next_day(iso: &str) -> Option<String> {
+    let mut parts = iso.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let mut part = || parts.next().flatten();
+    dates::roll(part()?, part()?, part()? + 1)
+}

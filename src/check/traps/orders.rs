@@ -1,0 +1,63 @@
+//! Texts in an order, and empty ones.
+
+use super::{Comparison, Traps};
+use crate::check::criteria::is_number;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Slice};
+use crate::types::Type;
+
+impl Traps<'_> {
+    /// `code > "30"`, where texts are ordered letter by letter.
+    pub(super) fn text_order(&mut self, id: IrId, comparison: Comparison, of: IrId, literal: IrId, text: Slice) {
+        let program = self.program;
+        let digits = program.text(text);
+        // What is made of a column may have a fixed width: `TEXT(day, "yyyymm") >= "202401"`.
+        let Ir::Column(column) = program.node(self.behind_name(of)) else { return };
+        if program.meta(of).ty != Type::Text || !is_number(digits) || has_fixed_width(digits) {
+            return;
+        }
+        let name = self.excerpt(of);
+        let symbol = comparison.symbol();
+        let assumed = program.columns.get(column as usize).is_some_and(|c| c.assumed);
+        let number = digits.trim();
+        let help = match assumed {
+            true => format!("write the number without quotes, `{number}`"),
+            false => format!("compare numbers, `VALUE({name}) {symbol} {number}`"),
+        };
+        let message =
+            format!("`{name} {symbol} \"{digits}\"` compares texts, letter by letter: `\"9\"` is more than `\"30\"`");
+        let span = program.meta(id).span;
+        let at = program.meta(literal).span;
+        let diagnostic = Diagnostic::new(Code::NumbersAsText, span, message).with_help(help);
+        self.found.push(if at == span { diagnostic } else { diagnostic.with_other(at, "a text") });
+    }
+
+    /// `region = ""`, which no blank meets; where somebody asks for blanks as well, that is known.
+    pub(super) fn empty_text(&mut self, id: IrId, comparison: Comparison, of: IrId) {
+        let program = self.program;
+        let is_name = matches!(program.node(of), Ir::Column(_) | Ir::Definition(_));
+        if comparison != Comparison::Equal || !is_name || !program.meta(of).nullable || self.asked_for_blanks(of) {
+            return;
+        }
+        let name = self.excerpt(of);
+        let message = format!("`{name}` of a blank row is NULL, which does not equal `\"\"`");
+        let help = format!("write `ISBLANK({name})`, or `OR(ISBLANK({name}), {name} = \"\")` for both");
+        self.warn(Code::BlankIsNotEmpty, id, message, help);
+    }
+
+    /// Whether the program looks for NULLs of the same name anywhere.
+    fn asked_for_blanks(&self, name: IrId) -> bool {
+        let same = |id: IrId| self.program.node(id) == self.program.node(name);
+        self.program.nodes().any(|node| match node {
+            Ir::IsNull { x, .. } => same(x),
+            Ir::Coalesce(args) => self.program.args(args).first().is_some_and(|first| same(*first)),
+            _ => false,
+        })
+    }
+}
+
+/// Numbers that texts of one length hold, which are in order as texts too: years, months, days, codes such as `007`.
+fn has_fixed_width(digits: &str) -> bool {
+    let is_of_century = digits.starts_with("19") || digits.starts_with("20");
+    (matches!(digits.len(), 4 | 6 | 8) && is_of_century) || (digits.len() > 1 && digits.starts_with('0'))
+}

@@ -1,0 +1,70 @@
+//! Aggregates of what does not add up: means of ratios, sums that leave out equal values.
+
+use super::Traps;
+use crate::catalog::{self, FunctionId, internal};
+use crate::diag::Code;
+use crate::ir::{Ir, IrId};
+use crate::types::Level;
+
+impl Traps<'_> {
+    pub(super) fn total(&mut self, id: IrId, function: FunctionId, args: &[IrId], distinct: bool) {
+        let Some(value) = args.first().copied() else { return };
+        if distinct && [internal::SUM, internal::AVERAGE].contains(&function) {
+            let (name, shown) = (self.excerpt(value), self.excerpt(id));
+            let all = if function == internal::SUM { "SUM" } else { "AVERAGE" };
+            let message = format!("`{shown}` takes equal values once: of two rows with 10 only one counts");
+            let help = format!("take all, `{all}({name})`; where a join repeats rows, aggregate in a step before it");
+            self.warn(Code::SumOfDistinct, id, message, help);
+        } else if function == internal::AVERAGE {
+            self.mean_of_ratios(id, value);
+        } else if function == internal::COUNTA {
+            self.count_of_all(id, value);
+        }
+    }
+
+    /// `AVERAGE(a / b)`: each row's ratio weighs the same, whatever it is the ratio of.
+    fn mean_of_ratios(&mut self, id: IrId, value: IrId) {
+        let program = self.program;
+        // AVERAGEIF takes the mean of a case with one branch.
+        let value = match program.node(value) {
+            Ir::Case(arms) => match *program.args(arms) {
+                [_, value] => value,
+                _ => return,
+            },
+            _ => value,
+        };
+        let Ir::Apply { overload, args } = program.node(self.behind_name(value)) else { return };
+        let [a, b] = *program.args(args) else { return };
+        let varies = |id: IrId| program.meta(id).level > Level::Const && program.meta(id).ty.is_number();
+        if catalog::owner(overload) != internal::DIVIDE || !varies(a) || !varies(b) {
+            return;
+        }
+        let (over, under) = (self.excerpt(a), self.excerpt(b));
+        let help = match program.meta(id).level {
+            Level::Window => {
+                "divide the sums of the same rows: the sum of what stands above the line by that of what stands below"
+                    .to_owned()
+            }
+            _ => format!("divide the sums: `SUM({over}) / SUM({under})`"),
+        };
+        let message = format!("`{}`: the mean of rates is not the rate of the whole", self.excerpt(id));
+        self.warn(Code::RateAveraged, id, message, help);
+    }
+
+    /// `COUNT(IF(x > 3, 1, 0))` counts the zeros too.
+    fn count_of_all(&mut self, id: IrId, value: IrId) {
+        let program = self.program;
+        // A name says what it counts: in a group, its rows.
+        let literal = |id: &IrId| {
+            matches!(program.node(*id), Ir::Number(_) | Ir::Text(_) | Ir::Bool(_)) && !program.meta(*id).nullable
+        };
+        let Ir::Case(arms) = program.node(value) else { return };
+        let condition = match program.args(arms) {
+            [condition, then, other] if literal(then) && literal(other) => self.excerpt(*condition),
+            _ => return,
+        };
+        let message = format!("`COUNT` counts every row here: the IF gives a value whether or not `{condition}`");
+        let help = format!("count the rows where it is true with `COUNTIF({condition})`");
+        self.warn(Code::CountOfCondition, id, message, help);
+    }
+}

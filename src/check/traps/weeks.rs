@@ -1,0 +1,103 @@
+//! When weeks begin: WEEKDAY and WEEKNUM say Sunday where nothing is said, timeframes Monday.
+
+use super::{Comparison, Traps};
+use crate::calendar::{Calendar, Weekday};
+use crate::catalog::{self, FunctionId, internal};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, IrId, Program, Slice};
+use crate::span::Span;
+
+/// The first of each kind in a program.
+#[derive(Default)]
+pub(super) struct Weeks {
+    weeknum: Option<Span>,
+    weekday: Option<Span>,
+    /// `day[week]`.
+    week: Option<Span>,
+    /// `day[day_of_week_num]`.
+    day_of_week: Option<Span>,
+}
+
+impl Weeks {
+    #[inline]
+    pub(super) fn note(&mut self, program: &Program, id: IrId, function: FunctionId, args: Slice) {
+        let slot = match function {
+            internal::WEEKNUM if says_no_type(program, args) => &mut self.weeknum,
+            internal::WEEKDAY if says_no_type(program, args) => &mut self.weekday,
+            internal::TRUNC_WEEK | internal::TRUNC_WEEK_FROM => &mut self.week,
+            internal::DAY_OF_WEEK_NUM | internal::DAY_OF_WEEK_NUM_FROM => &mut self.day_of_week,
+            _ => return,
+        };
+        slot.get_or_insert(program.meta(id).span);
+    }
+
+    /// Weeks of a program that begin on different days.
+    pub(super) fn check(self, calendar: Calendar, source: &str, found: &mut Vec<Diagnostic>) {
+        let first = calendar.week_start;
+        if first == Weekday::Sunday {
+            return;
+        }
+        for (call, frame, name) in [(self.weeknum, self.week, "WEEKNUM"), (self.weekday, self.day_of_week, "WEEKDAY")] {
+            let Some(call) = call else { continue };
+            // A day that nobody has by chance was said.
+            if frame.is_none() && first == Weekday::Monday {
+                continue;
+            }
+            let day = capital(first.name());
+            let shown = call.excerpt(source);
+            let message = format!("`{shown}` counts weeks from Sunday, and timeframes count them from {day}");
+            let kind = 11 + Weekday::ALL.iter().position(|d| *d == first).unwrap_or(0);
+            let kind = if kind == 11 { 2 } else { kind };
+            let inside = shown.strip_suffix(')').unwrap_or(&shown);
+            let help = format!("say the type: `{inside}, {kind})` counts from {day}, `{inside}, 1)` from Sunday");
+            let diagnostic = Diagnostic::new(Code::WeekBegins, call, message).with_help(help);
+            found.push(match frame {
+                Some(frame) => diagnostic.with_other(frame, format!("{name} differs from this")),
+                None => diagnostic,
+            });
+        }
+    }
+}
+
+impl Traps<'_> {
+    /// `WEEKDAY(d) > 5` is the weekend where Monday is 1, and Friday and Saturday where Sunday is.
+    pub(super) fn compared_weekday(&mut self, id: IrId, comparison: Comparison, of: IrId, digits: Slice) {
+        let program = self.program;
+        let Ir::Apply { overload, args } = program.node(of) else {
+            return self.weekday_by_name(id, comparison, of, digits);
+        };
+        if catalog::owner(overload) != internal::WEEKDAY || !says_no_type(program, args) {
+            return;
+        }
+        let days = match (comparison, program.text(digits)) {
+            (Comparison::Greater, "5") | (Comparison::GreaterEqual, "6") => "6 and 7 are Friday and Saturday",
+            (Comparison::Less, "6") | (Comparison::LessEqual, "5") => "1 to 5 are Sunday to Thursday",
+            _ => return,
+        };
+        let span = program.meta(of).span;
+        let shown = span.excerpt(self.source);
+        let inside = shown.strip_suffix(')').unwrap_or(&shown);
+        let message = format!("`{shown}` counts from Sunday: {days}");
+        let help = format!("write `{inside}, 2)`, which counts from Monday");
+        self.warn(Code::WeekBegins, id, message, help);
+    }
+
+    fn weekday_by_name(&mut self, id: IrId, comparison: Comparison, of: IrId, digits: Slice) {
+        if let Ir::Definition(_) = self.program.node(of) {
+            let root = self.behind_name(of);
+            if let Ir::Apply { .. } = self.program.node(root) {
+                self.compared_weekday(id, comparison, root, digits);
+            }
+        }
+    }
+}
+
+/// The type of weeks is the default: nothing in the formula says it.
+fn says_no_type(program: &Program, args: Slice) -> bool {
+    matches!(program.args(args), [_, kind] if program.meta(*kind).span == Span::default())
+}
+
+fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

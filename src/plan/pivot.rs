@@ -1,0 +1,62 @@
+//! The rows and the columns of a pivoted worksheet, as windows divide and order them.
+
+use super::planner::Planner;
+use super::step::{InputColumn, PivotOrder};
+use crate::emit::Windows;
+use crate::ir::IrId;
+
+impl Planner<'_> {
+    /// The rows are told apart by what orders them and by the rest of the grain, but for the keys of the pivot; those order
+    /// its columns, ascending unless `order_by` says otherwise.
+    pub(super) fn pivot_windows(&mut self, windows: &mut Windows, stage: u32) {
+        let keys = self.roles.partition.clone();
+        let names: Vec<String> = keys.iter().map(|id| self.name_of(*id).to_ascii_lowercase()).collect();
+        let is_key = |planner: &Self, id: IrId| {
+            let name = planner.name_of(id).to_ascii_lowercase();
+            names.iter().position(|key| !name.is_empty() && *key == name)
+        };
+        let mut order: Vec<(IrId, bool)> = Vec::new();
+        let mut directions = vec![false; keys.len()];
+        for (id, descending) in self.roles.order.clone() {
+            match is_key(self, id) {
+                Some(place) => {
+                    if let Some(direction) = directions.get_mut(place) {
+                        *direction = descending;
+                    }
+                }
+                None => order.push((id, descending)),
+            }
+        }
+        let used: Vec<String> = order.iter().map(|(id, _)| self.name_of(*id).to_ascii_lowercase()).collect();
+        let is_used = |column: &InputColumn| {
+            let name = column.name.to_ascii_lowercase();
+            used.contains(&name) || names.contains(&name)
+        };
+        let rest: Vec<InputColumn> = self.input_grain().into_iter().filter(|column| !is_used(column)).collect();
+        let by: Vec<IrId> = self.distinct(order.iter().map(|(id, _)| *id));
+        self.emit(&by, stage);
+        windows.pivot_rows = by.iter().map(|id| self.partition_key(*id, stage)).collect();
+        windows.order.clear();
+        for (id, descending) in order {
+            let sql = self.written_node(id, stage);
+            let nullable = self.program().meta(id).nullable;
+            windows.order.push(self.emitter.order_key(sql, descending, nullable));
+        }
+        for column in rest {
+            let sql = self.written_input(&column, stage);
+            windows.pivot_rows.push(sql);
+            let nullable = self.input_is_nullable(&column);
+            let sql = self.written_input(&column, stage);
+            windows.order.push(self.emitter.order_key(sql, false, nullable));
+        }
+        if let Some(PivotOrder::ByColumn(name)) = self.spec.pivot {
+            windows.pivot_order = vec![self.emitter.column_spelled(name, false)];
+            return;
+        }
+        for (id, descending) in keys.into_iter().zip(directions) {
+            let sql = self.written_node(id, stage);
+            let nullable = self.program().meta(id).nullable;
+            windows.pivot_order.push(self.emitter.order_key(sql, descending, nullable));
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The keys that make a step a worksheet.
+
+use super::{Keep, Loader, Step, Text};
+use crate::dbt::From;
+use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
+use crate::yaml::Node;
+
+/// What makes a step a worksheet.
+#[derive(Clone, Debug)]
+pub(crate) struct SheetKeys<'y> {
+    /// Its columns; none said, those of the step before.
+    pub columns: Option<Vec<Text<'y>>>,
+    /// The row for which its formulas are written.
+    pub row: i64,
+    pub tabs: Vec<TabKeys<'y>>,
+    pub pivot: Option<PivotKeys<'y>>,
+}
+
+/// How a worksheet is pivoted.
+#[derive(Clone, Debug)]
+pub(crate) struct PivotKeys<'y> {
+    /// What its columns are of.
+    pub by: Vec<Text<'y>>,
+    /// The values that the wide form has columns for.
+    pub values: Option<Vec<Text<'y>>>,
+    pub values_span: Span,
+}
+
+/// Another tab: a name that formulas have for a model.
+#[derive(Clone, Debug)]
+pub(crate) struct TabKeys<'y> {
+    pub name: &'y str,
+    pub model: From,
+    pub model_text: Text<'y>,
+    pub columns: Option<Vec<Text<'y>>>,
+    pub order_by: Vec<Text<'y>>,
+}
+
+/// The keys of which one makes a worksheet; `columns` does so where it is a list.
+pub(crate) const KEYS: [&str; 6] = ["calculations", "columns", "row", "tabs", "pivot_by", "values"];
+
+/// What a worksheet does not have, with what to do instead.
+pub(crate) const OTHERS: [(&str, &str); 5] = [
+    ("definitions", "write them under `calculations`, or in a step of their own before this one"),
+    ("group_by", "group in a step before this one, whose rows are then those of the sheet"),
+    ("having", "filter groups in the step that makes them"),
+    ("keep", "list them in `columns`"),
+    ("joins", "join in a step before this one"),
+];
+
+impl<'y> Loader<'y, '_> {
+    /// The same keys, read into the step.
+    pub(super) fn sheet(&mut self, node: &'y Node, step: &mut Step<'y>) {
+        let has = |key: &str| {
+            node.get(key).is_some_and(|value| !value.is_null() && (key != "columns" || value.pairs().is_none()))
+        };
+        let Some(first) = KEYS.iter().find(|key| has(key)) else { return };
+        let span = self.key_span(node, first);
+        for (key, instead) in OTHERS {
+            if node.get(key).is_some_and(|value| !value.is_null()) {
+                let at = self.key_span(node, key);
+                self.report(
+                    Diagnostic::new(Code::WrongShape, at, format!("`{key}` stands in a worksheet"))
+                        .with_other(span, "which makes the step one")
+                        .with_help(instead),
+                );
+                step.faulty = true;
+            }
+        }
+        // They are said to be wrong; what they would make of the sheet is not said beside.
+        step.group_by.clear();
+        step.having = None;
+        if let Some(calculations) = node.get("calculations") {
+            self.definitions(calculations, step);
+        }
+        let columns = if has("columns") { self.list(node, "columns") } else { None };
+        let is_frame = |column: &&Text<'_>| column.text.contains('[');
+        step.keep = match &columns {
+            None => Keep::All,
+            Some(columns) => Keep::Columns(columns.iter().filter(|c| !is_frame(c)).copied().collect()),
+        };
+        step.keep_span = node.get("columns").map_or(span, |columns| columns.span);
+        let row = node.get("row").and_then(Node::text).and_then(|text| text.parse().ok()).unwrap_or(1);
+        if row < 1
+            && let Some(row) = node.get("row")
+        {
+            self.report(
+                Diagnostic::new(Code::WrongShape, row.span, "the rows of a sheet are counted from 1")
+                    .with_help("write `row: 1`, or leave it out"),
+            );
+        }
+        let tabs = self.tabs(node);
+        let pivot = self.pivot(node, step);
+        step.sheet = Some(SheetKeys { columns, row, tabs, pivot });
+    }
+
+    fn pivot(&mut self, node: &'y Node, step: &mut Step<'y>) -> Option<PivotKeys<'y>> {
+        let by = self.list(node, "pivot_by").filter(|by| !by.is_empty());
+        let written = node.get("values");
+        let Some(by) = by else {
+            if written.is_some() {
+                let at = self.key_span(node, "values");
+                self.report(
+                    Diagnostic::new(Code::WrongShape, at, "`values` lists the values of a pivot, and there is none")
+                        .with_help("say what they are values of, `pivot_by: channel`"),
+                );
+                step.faulty = true;
+            }
+            return None;
+        };
+        if step.partition_by.is_some() {
+            let at = self.key_span(node, "partition_by");
+            self.report(
+                Diagnostic::new(Code::WrongShape, at, "`partition_by` stands in a pivoted worksheet")
+                    .with_other(self.key_span(node, "pivot_by"), "which begins anew in each of its columns")
+                    .with_help("leave it out"),
+            );
+            step.faulty = true;
+        }
+        // What looks at other rows looks at those of its own column.
+        step.partition_by = Some(by.clone());
+        let values = written.and_then(|values| match (values.items(), values.text()) {
+            (Some(items), _) => Some(items.iter().filter_map(|node| Some(Text { text: node.text()?, node })).collect()),
+            (None, Some(_)) => self.list(node, "values"),
+            (None, None) => None,
+        });
+        Some(PivotKeys { by, values, values_span: written.map_or(node.span, |values| values.span) })
+    }
+
+    fn tabs(&mut self, node: &'y Node) -> Vec<TabKeys<'y>> {
+        let pairs = node.get("tabs").and_then(Node::pairs).unwrap_or_default();
+        let mut tabs: Vec<TabKeys<'y>> = Vec::new();
+        for (key, value) in pairs {
+            let (Some(name), Some(model_text)) = (key.text(), self.text(value, "model")) else { continue };
+            let Some(model) = self.from("model", model_text) else { continue };
+            if tabs.iter().any(|tab| tab.name.eq_ignore_ascii_case(name)) {
+                self.report(
+                    Diagnostic::new(Code::DuplicateDefinition, key.span, format!("two tabs are called `{name}`"))
+                        .with_help("give one of them another name; names that differ only by case are the same"),
+                );
+                continue;
+            }
+            let mut order_by = self.list(value, "order_by").unwrap_or_default();
+            order_by.iter_mut().for_each(|entry| self.check_order(entry));
+            tabs.push(TabKeys { name, model, model_text, columns: self.list(value, "columns"), order_by });
+        }
+        tabs
+    }
+}

@@ -1,0 +1,571 @@
+//! A pivoted worksheet: a row for each of its cells where formulas count cells, and its long or wide form.
+
+use rustc_hash::FxHashMap;
+
+use super::compile::Run;
+use super::load::{Step, Text};
+use super::worksheet::{pivot_keys, pivot_rows};
+use crate::check::{Total, TotalKind};
+use crate::compiler::order_key;
+use crate::diag::{Code, Diagnostic};
+use crate::dialect::Dialect;
+use crate::dialect::op::Op;
+use crate::emit::{Buffers, Emitter};
+use crate::ir::{Ir, IrId, Meta, Program};
+use crate::plan::{KeepColumns, StepInput, StepOutput, key_name, same_along_row};
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+use crate::sql::{Cte, Item, Join, JoinKind, OrderKey, Select, Source, Sql, SqlId, Tree};
+use crate::types::{Level, Type};
+
+/// The cells of a pivoted sheet, each a row, whether the sheet's input has one there or not.
+#[derive(Debug)]
+pub(super) struct Cells {
+    /// The CTE that they are.
+    pub name: String,
+    /// Its columns, where a schema says which those of the input are.
+    pub relation: Option<Relation>,
+    pub grain: Vec<String>,
+    /// The columns that the step passes on, whether they are its own or not.
+    pub kept: Vec<String>,
+    /// Says of a cell whether a row is in it: for the long form.
+    filled: Option<String>,
+    /// Numbers the columns of the pivot: for the wide form.
+    pub place: Option<String>,
+}
+
+impl Cells {
+    /// What the step reads, once it reads these.
+    pub fn input<'c>(&'c self, of: &StepInput<'c>) -> StepInput<'c> {
+        StepInput { name: &self.name, first: false, relation: self.relation.as_ref(), grain: &self.grain, ..of.clone() }
+    }
+}
+
+/// A value of a pivot, as SQL and as part of a column's name.
+#[derive(Debug)]
+pub(super) struct Value {
+    sql: SqlId,
+    text: String,
+    name: String,
+}
+
+fn field(tree: &mut Tree, qualifier: &str, name: &str) -> SqlId {
+    let qualifier = tree.text(Span::default(), |out| out.push_str(qualifier));
+    let name = tree.text(Span::default(), |out| out.push_str(name));
+    tree.add(Sql::Field { qualifier, name }, Span::default())
+}
+
+fn word(tree: &mut Tree, text: &str) -> SqlId {
+    tree.text(Span::default(), |out| out.push_str(text))
+}
+
+/// The columns of an input as they are written.
+struct Written<'i> {
+    dialect: Dialect,
+    relation: Option<&'i Relation>,
+}
+
+impl Written<'_> {
+    fn column(&self, name: &str) -> String {
+        let known = self.relation.and_then(|relation| relation.column(name));
+        match known {
+            Some(column) => self.dialect.name_text(column.name(), !column.is_quoted()),
+            None => self.dialect.name_text(name, true),
+        }
+    }
+
+    fn is_nullable(&self, name: &str) -> bool {
+        self.relation.and_then(|relation| relation.column(name)).is_none_or(Column::is_nullable)
+    }
+}
+
+impl Run<'_> {
+    /// The values of the wide form; what is wrong with them is reported.
+    pub(super) fn pivot_values(
+        &self,
+        step: &Step<'_>,
+        relation: Option<&Relation>,
+        program: &mut Program,
+        work: &mut Buffers,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<Value> {
+        let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else { return Vec::new() };
+        let Some(written) = &pivot.values else { return Vec::new() };
+        let unfit = |span: Span, message: &str, help: &str| {
+            Diagnostic::new(Code::UnfitForPivot, span, message.to_owned()).with_help(help)
+        };
+        if written.is_empty() {
+            let help = "list them, `values: [web, shop]`, or leave `values` out for the long form";
+            diagnostics.push(unfit(pivot.values_span, "`values` lists no value", help));
+        }
+        if let [_, second, ..] = pivot.by.as_slice() {
+            let message = "`values` lists those of one key, and the pivot has several";
+            let help = "join the keys to one in a step before, `channel_and_region = channel & \" \" & region`";
+            diagnostics.push(unfit(second.place(self.source), message, help));
+            return Vec::new();
+        }
+        let key = pivot_keys(step).first().cloned().unwrap_or_default();
+        let ty = relation.and_then(|relation| relation.column(&key)).map_or(Type::Unknown, Column::ty);
+        let mut nodes: Vec<(IrId, String)> = Vec::new();
+        for value in written {
+            match value_of(program, value, ty) {
+                Some(node) => nodes.push((node, value.text.to_owned())),
+                None => {
+                    let message = format!("`{}` is no {} as `{key}` has them", value.text, ty.name());
+                    diagnostics.push(unfit(
+                        value.place(self.source),
+                        &message,
+                        "write values of the key, such as `[2023, 2024]` or `[2024-01-31]`",
+                    ));
+                }
+            }
+        }
+        let options = &self.compiler.options;
+        let mut emitter = Emitter::new(program, options.dialect, &options.limits, work);
+        let mut values: Vec<Value> = Vec::new();
+        for ((node, text), value) in nodes.into_iter().zip(written) {
+            emitter.emit(node);
+            let name = part_of_name(&text);
+            if values.iter().any(|other| other.name == name) {
+                let message = format!("`{text}` gives the same names of columns as another of the values, `…_{name}`");
+                diagnostics.push(unfit(
+                    value.place(self.source),
+                    &message,
+                    "list each once; where two differ by other signs only, give one another text in a step before",
+                ));
+                continue;
+            }
+            values.push(Value { sql: emitter.written(node), text, name });
+        }
+        values
+    }
+
+    /// The cells of a pivoted sheet as CTEs; none where what tells its rows apart is not known, which is reported where it
+    /// matters.
+    pub(super) fn cells(
+        &mut self,
+        step: &Step<'_>,
+        input: &StepInput<'_>,
+        program: &Program,
+        (values, totals): (&[Value], &[Total]),
+        tree: &mut Tree,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Cells> {
+        let dialect = self.compiler.options.dialect;
+        let written = Written { dialect, relation: input.relation };
+        let (rows, keys) = (pivot_rows(step, input.grain), pivot_keys(step));
+        let before = diagnostics.len();
+        self.check_cells(step, input, program, &rows, &keys, diagnostics);
+        if rows.is_empty() || diagnostics.len() > before {
+            return None;
+        }
+        let known: Vec<String> = match (input.relation, &step.keep) {
+            (Some(relation), super::load::Keep::All) => {
+                relation.columns().iter().map(|column| column.name().to_owned()).collect()
+            }
+            (_, super::load::Keep::Columns(kept)) => kept.iter().map(|name| name.text.to_owned()).collect(),
+            _ => Vec::new(),
+        };
+        let read = program.columns.iter().map(|column| column.name.to_string());
+        let mut columns: Vec<String> = Vec::new();
+        for name in rows.iter().chain(&keys).cloned().chain(known.iter().cloned()).chain(read) {
+            if !columns.iter().any(|column| column.eq_ignore_ascii_case(&name)) {
+                columns.push(name);
+            }
+        }
+        let free = |wanted: &str| {
+            let mut name = wanted.to_owned();
+            while columns.iter().any(|column| column.eq_ignore_ascii_case(&name)) {
+                name.push_str("_in_pivot");
+            }
+            name
+        };
+        let is_wide = !values.is_empty();
+        let place = is_wide.then(|| free("pivot_index"));
+        let filled = (!is_wide).then(|| free("is_filled"));
+        let source = || match input.first {
+            true => Source::Input(0),
+            false => Source::Name(dialect.name_text(input.name, true)),
+        };
+        let distinct = |tree: &mut Tree, names: &[String]| Select {
+            distinct: true,
+            items: names.iter().map(|name| Item { expr: word(tree, &written.column(name)), alias: None }).collect(),
+            from: Some(source()),
+            ..Select::default()
+        };
+        let cte = |run: &mut Self, wanted: String, body: Select| {
+            let name = dialect.name_text(&run.names.choose(&wanted), true);
+            run.ctes.push(Cte { name: name.clone(), body });
+            name
+        };
+        let body = distinct(tree, &rows);
+        let of_rows = cte(self, format!("{}_rows", input.name), body);
+        let body = match &place {
+            Some(place) => listed(tree, values, &written.column(&keys[0]), &dialect.name_text(place, true)),
+            None => distinct(tree, &keys),
+        };
+        let of_columns = cte(self, format!("{}_columns", input.name), body);
+        // A key that is never NULL says whether a row was found.
+        let sure = rows.iter().chain(&keys).find(|name| !written.is_nullable(name)).cloned();
+        let mut found = source();
+        let marker = filled.as_ref().map(|name| dialect.name_text(name, true));
+        if let (Some(marker), None) = (&marker, &sure) {
+            let items = vec![Item { expr: word(tree, "true"), alias: Some(marker.clone()) }];
+            let body = Select { star: true, items, from: Some(source()), ..Select::default() };
+            found = Source::Name(cte(self, format!("{}_filled", input.name), body));
+        }
+        let alias = "filled";
+        let mut conditions: Vec<SqlId> = Vec::new();
+        let mut items: Vec<Item> = Vec::new();
+        let is_of = |names: &[String], name: &str| names.iter().any(|n| n.eq_ignore_ascii_case(name));
+        for name in &columns {
+            let column = written.column(name);
+            let side = match name {
+                _ if is_of(&rows, name) => of_rows.as_str(),
+                _ if is_of(&keys, name) => of_columns.as_str(),
+                _ => alias,
+            };
+            let mut expr = field(tree, side, &column);
+            if let Some(total) = totals.iter().find(|total| total.column.eq_ignore_ascii_case(name)) {
+                // A cell that no row is in has the totals of its row and of its column all the same.
+                let x = tree.call("max", &[expr], Span::default());
+                let (of, names): (&str, &[String]) = match total.kind {
+                    TotalKind::Row => (&of_rows, &rows),
+                    TotalKind::Column => (&of_columns, &keys),
+                    TotalKind::Grand => ("", &[]),
+                };
+                let by: Vec<SqlId> = names.iter().map(|name| field(tree, of, &written.column(name))).collect();
+                let partition = tree.slice(&by);
+                let over = Sql::Over { x, partition, order: crate::sql::Slice::default(), rows: None };
+                expr = tree.add(over, Span::default());
+                items.push(Item { expr, alias: Some(column) });
+                continue;
+            }
+            if side != alias {
+                let (left, right) = (field(tree, alias, &column), field(tree, side, &column));
+                let op = if written.is_nullable(name) { Op::NotDistinct } else { Op::Equal };
+                conditions.push(tree.binary(op, left, right, Span::default()));
+            }
+            items.push(Item { expr, alias: None });
+        }
+        if let Some(place) = &place {
+            items.push(Item { expr: field(tree, &of_columns, &dialect.name_text(place, true)), alias: None });
+        }
+        if let Some(marker) = &marker {
+            let item = match &sure {
+                Some(key) => {
+                    let x = field(tree, alias, &written.column(key));
+                    let expr = tree.add(Sql::Postfix { op: "is not null", x }, Span::default());
+                    Item { expr, alias: Some(marker.clone()) }
+                }
+                None => Item { expr: field(tree, alias, marker), alias: None },
+            };
+            items.push(item);
+        }
+        let on = conditions.into_iter().reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
+        let joins = vec![
+            Join { kind: JoinKind::Cross, source: Source::Name(of_columns), alias: None, on: None },
+            Join { kind: JoinKind::Left, source: found, alias: Some(alias.to_owned()), on },
+        ];
+        let body = Select { items, from: Some(Source::Name(of_rows)), joins, ..Select::default() };
+        let wanted = format!("{}_cells", input.name);
+        let name = self.names.choose(&wanted);
+        self.ctes.push(Cte { name: dialect.name_text(&name, true), body });
+        let is_key = |name: &str| is_of(&rows, name) || is_of(&keys, name);
+        let relation = input.relation.map(|input| {
+            let known = columns.iter().filter_map(|column| input.column(column)).cloned();
+            let known = known.map(|c| if is_key(c.name()) { c } else { c.nullable(true) });
+            let mut relation = known.fold(Relation::new(&name), Relation::with);
+            for (extra, ty) in [(&place, Type::Integer), (&filled, Type::Boolean)] {
+                extra.iter().for_each(|extra| relation.push(Column::new(extra.as_str(), ty)));
+            }
+            relation
+        });
+        let mut kept = rows.clone();
+        kept.extend(keys.iter().cloned());
+        kept.extend(known);
+        kept.extend(place.iter().chain(&filled).cloned());
+        let mut seen = rustc_hash::FxHashSet::default();
+        kept.retain(|name| seen.insert(name.to_ascii_lowercase()));
+        let grain = rows.iter().chain(&keys).cloned().collect();
+        Some(Cells { name, relation, grain, kept, filled, place })
+    }
+
+    /// What stands in the way of a row for each cell.
+    fn check_cells(
+        &self,
+        step: &Step<'_>,
+        input: &StepInput<'_>,
+        program: &Program,
+        rows: &[String],
+        keys: &[String],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else { return };
+        let at = pivot.by.first().map_or(Span::default(), |key| key.place(self.source));
+        if let Some(filter) = step.filter {
+            let message = "`where` beside a formula that counts the cells of a pivot would leave cells out";
+            diagnostics.push(
+                Diagnostic::new(Code::UnfitForPivot, filter.node.span, message)
+                    .with_help("filter in a step before this one, `keep: all` and `where: …`"),
+            );
+        }
+        let made = |name: &str| {
+            let defined = program.definitions.iter().filter_map(|d| d.name.as_deref());
+            let mut defined = defined.filter(|d| d.eq_ignore_ascii_case(name));
+            defined.next().is_some() || input.relation.is_some_and(|relation| relation.column(name).is_none())
+        };
+        for name in rows.iter().chain(keys).filter(|name| made(name)) {
+            let message =
+                format!("the rows and columns of a pivot are columns of what it reads, and `{name}` is computed here");
+            diagnostics.push(
+                Diagnostic::new(Code::UnfitForPivot, at, message).with_help("compute it in a step before this one"),
+            );
+        }
+        if input.relation.is_none() && matches!(step.keep, super::load::Keep::All) {
+            let message = "nothing says which columns the sheet has";
+            diagnostics.push(
+                Diagnostic::new(Code::UnfitForPivot, at, message)
+                    .with_help("list them, `columns: [month, channel, revenue]`"),
+            );
+        }
+    }
+
+    /// The long form of what was computed in all cells: the rows that there are.
+    pub(super) fn long_form(
+        &mut self,
+        cells: &Cells,
+        input: &StepInput<'_>,
+        kept: &KeepColumns<'_>,
+        output: &mut StepOutput,
+        tree: &mut Tree,
+    ) {
+        let dialect = self.compiler.options.dialect;
+        let Some(filled) = &cells.filled else { return };
+        let is_kept = |column: &Column| match kept {
+            KeepColumns::Some(names) => names.iter().any(|name| name.eq_ignore_ascii_case(column.name())),
+            _ => !column.name().eq_ignore_ascii_case(filled),
+        };
+        let own = |column: &Column| !cells.kept.iter().any(|name| name.eq_ignore_ascii_case(column.name()));
+        let columns: Vec<Column> = output.relation.columns().iter().filter(|c| own(c) || is_kept(c)).cloned().collect();
+        let mut relation = Relation::new(output.relation.name());
+        let mut items = Vec::new();
+        for column in columns {
+            let text = dialect.name_text(column.name(), !column.is_quoted());
+            items.push(Item { expr: word(tree, &text), alias: None });
+            let known = input.relation.and_then(|relation| relation.column(column.name())).filter(|_| !own(&column));
+            relation.push(known.cloned().unwrap_or(column));
+        }
+        let mut inner = std::mem::take(&mut output.body);
+        let (order_by, limit) = (std::mem::take(&mut inner.order_by), inner.limit.take());
+        let name = dialect.name_text(&self.names.choose(&format!("{}_in_every_cell", input.name)), true);
+        output.ctes.push(Cte { name: name.clone(), body: inner });
+        let filter = Some(word(tree, &dialect.name_text(filled, true)));
+        output.body = Select { items, from: Some(Source::Name(name)), filter, order_by, limit, ..Select::default() };
+        output.relation = relation;
+    }
+
+    /// The wide form: a row for each row of the pivot, a column for each of its columns and values.
+    #[allow(clippy::too_many_arguments, reason = "what a step is made of")]
+    pub(super) fn wide_form(
+        &mut self,
+        step: &Step<'_>,
+        cells: &Cells,
+        values: &[Value],
+        kept: &KeepColumns<'_>,
+        input: &StepInput<'_>,
+        (program, work, last): (&mut Program, &mut Buffers, bool),
+        output: &mut StepOutput,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let options = &self.compiler.options;
+        let dialect = options.dialect;
+        let (rows, keys) = (pivot_rows(step, input.grain), pivot_keys(step));
+        let same = same_along_row(program, &rows);
+        let same: FxHashMap<String, bool> = program
+            .definitions
+            .iter()
+            .zip(same)
+            .filter_map(|(d, same)| Some((d.name.as_deref()?.to_ascii_lowercase(), same)))
+            .collect();
+        let is = |names: &[String], name: &str| names.iter().any(|n| n.eq_ignore_ascii_case(name));
+        let is_kept = |name: &str| match kept {
+            KeepColumns::Some(names) => names.iter().any(|n| n.eq_ignore_ascii_case(name)),
+            _ => true,
+        };
+        let wanted: Vec<Column> = output
+            .relation
+            .columns()
+            .iter()
+            .filter(|c| !is(&keys, c.name()) && cells.place.as_deref() != Some(c.name()))
+            .filter(|c| !is(&cells.kept, c.name()) || is_kept(c.name()))
+            .cloned()
+            .collect();
+        // A node of each column's type, for the template of the largest.
+        let typed: Vec<IrId> = wanted
+            .iter()
+            .map(|column| {
+                let meta = Meta {
+                    ty: column.ty(),
+                    nullable: true,
+                    level: Level::Row,
+                    keyed: false,
+                    volatile: false,
+                    span: Span::default(),
+                };
+                program.add(Ir::Null, meta)
+            })
+            .collect();
+        let mut emitter = Emitter::new(program, dialect, &options.limits, work);
+        let key = keys.first().map(|key| Written { dialect, relation: input.relation }.column(key)).unwrap_or_default();
+        let mut relation = Relation::new(output.relation.name());
+        let mut items: Vec<Item> = Vec::new();
+        let mut names: FxHashMap<String, String> = FxHashMap::default();
+        let at = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()).map_or(Span::default(), |p| p.values_span);
+        let mut too_long: Vec<Diagnostic> = Vec::new();
+        for (column, node) in wanted.iter().zip(typed) {
+            let name = column.name().to_owned();
+            let text = dialect.name_text(&name, !column.is_quoted());
+            let mut give = |alias: &str, expr: Item, ty: &Column, of: String| {
+                if let Some(other) = names.insert(alias.to_ascii_lowercase(), of.clone()) {
+                    let message = format!("{of} and {other} would both be the column `{alias}` of the wide form");
+                    diagnostics.push(
+                        Diagnostic::new(Code::UnfitForPivot, at, message).with_help("give one of them another name"),
+                    );
+                }
+                relation.push(ty.clone());
+                items.push(expr);
+            };
+            let plain = word(emitter.tree(), &text);
+            if is(&rows, &name) {
+                give(&name, Item { expr: plain, alias: None }, column, format!("`{name}`"));
+                continue;
+            }
+            if same.get(&name.to_ascii_lowercase()) == Some(&true) {
+                let expr = emitter.largest(node, plain);
+                give(&name, Item { expr, alias: Some(text) }, column, format!("`{name}`"));
+                continue;
+            }
+            for value in values {
+                let alias = format!("{name}_{}", value.name);
+                let most = dialect.max_bytes();
+                if most > 0 && alias.len() > most {
+                    let message = format!("`{alias}` is longer than the {most} bytes that a name may have");
+                    let help = format!("give `{name}` a shorter name");
+                    too_long.push(Diagnostic::new(Code::UnfitForPivot, at, message).with_help(help));
+                }
+                let tree = emitter.tree();
+                let of = word(tree, &key);
+                let condition = tree.binary(Op::Equal, of, value.sql, Span::default());
+                let plain = word(tree, &text);
+                let arms = tree.slice(&[condition, plain]);
+                let chosen = tree.add(Sql::Case { subject: None, arms }, Span::default());
+                let expr = emitter.largest(node, chosen);
+                let about = self
+                    .descriptions
+                    .get(&name.to_ascii_lowercase())
+                    .map(|about| format!("{about} ({}: {})", keys.join(", "), value.text));
+                if let Some(about) = about {
+                    self.descriptions.insert(alias.to_ascii_lowercase(), about);
+                }
+                let wide = Column::new(&alias, column.ty()).sized(column.size()).quoted(column.is_quoted());
+                let item = Item { expr, alias: Some(dialect.name_text(&alias, !column.is_quoted())) };
+                give(&alias, item, &wide, format!("`{name}` of `{}`", value.text));
+            }
+        }
+        diagnostics.append(&mut too_long);
+        let written = Written { dialect, relation: input.relation };
+        let group_by: Vec<SqlId> = rows.iter().map(|name| word(emitter.tree(), &written.column(name))).collect();
+        let order_by = if last || step.limit.is_some() {
+            let descending = |name: &str| {
+                let key = step.order_by.iter().map(|key| order_key(key.text));
+                key.filter(|(key, _)| key_name(key).eq_ignore_ascii_case(name)).any(|(_, descending)| descending)
+            };
+            let said = step.order_by.is_empty();
+            let ordered = rows.iter().filter(|_| !said);
+            let keys = ordered.map(|name| {
+                let sql = word(emitter.tree(), &written.column(name));
+                OrderKey { expr: emitter.order_key(sql, descending(name), written.is_nullable(name)) }
+            });
+            keys.collect()
+        } else {
+            Vec::new()
+        };
+        let mut inner = std::mem::take(&mut output.body);
+        inner.order_by.clear();
+        inner.limit = None;
+        let name = dialect.name_text(&self.names.choose(&format!("{}_in_every_cell", input.name)), true);
+        output.ctes.push(Cte { name: name.clone(), body: inner });
+        output.body = Select {
+            items,
+            from: Some(Source::Name(name)),
+            group_by,
+            order_by,
+            limit: step.limit,
+            ..Select::default()
+        };
+        output.relation = relation;
+        output.grain = rows;
+    }
+}
+
+/// The rows that list a pivot's values.
+fn listed(tree: &mut Tree, values: &[Value], key: &str, place: &str) -> Select {
+    let mut rows: Vec<Select> = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        let number = word(tree, &(index + 1).to_string());
+        let alias = |name: &str| (index == 0).then(|| name.to_owned());
+        let items = vec![Item { expr: value.sql, alias: alias(key) }, Item { expr: number, alias: alias(place) }];
+        rows.push(Select { items, ..Select::default() });
+    }
+    let mut rows = rows.into_iter();
+    let mut first = rows.next().unwrap_or_default();
+    first.unions = rows.collect();
+    first
+}
+
+/// A value as the key has it; none where it cannot be one.
+fn value_of(program: &mut Program, value: &Text<'_>, ty: Type) -> Option<IrId> {
+    let text = value.text;
+    let is_number = text.parse::<f64>().is_ok_and(f64::is_finite)
+        && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
+    let ty = match ty {
+        Type::Unknown if is_number && !value.node.is_quoted() => Type::Integer,
+        Type::Unknown => Type::Text,
+        ty => ty,
+    };
+    let meta = Meta { ty, nullable: false, level: Level::Const, keyed: true, volatile: false, span: Span::default() };
+    let slice = program.add_text(text);
+    let node = match ty {
+        Type::Text => Ir::Text(slice),
+        Type::Boolean => match text {
+            _ if text.eq_ignore_ascii_case("true") => Ir::Bool(true),
+            _ if text.eq_ignore_ascii_case("false") => Ir::Bool(false),
+            _ => return None,
+        },
+        Type::Date => {
+            let mut parts = text.splitn(3, '-').map(str::parse::<u32>);
+            let (Some(Ok(_)), Some(Ok(1..=12)), Some(Ok(1..=31))) = (parts.next(), parts.next(), parts.next()) else {
+                return None;
+            };
+            Ir::Date(slice)
+        }
+        ty if ty.is_number() && is_number => Ir::Number(slice),
+        _ => return None,
+    };
+    Some(program.add(node, meta))
+}
+
+/// `Web shop` is `web_shop` in a name.
+fn part_of_name(text: &str) -> String {
+    let mut name = String::new();
+    for c in text.chars() {
+        if c.is_alphanumeric() {
+            name.extend(c.to_lowercase());
+        } else if !name.ends_with('_') && !name.is_empty() {
+            name.push('_');
+        }
+    }
+    let name = name.trim_end_matches('_').to_owned();
+    if name.is_empty() { "blank".to_owned() } else { name }
+}

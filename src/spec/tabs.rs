@@ -1,0 +1,120 @@
+//! The tabs of a worksheet: other models, in which its lookups find rows.
+
+use super::compile::Run;
+use super::load::{Step, TabKeys};
+use super::sources::Target;
+use crate::check::Tab;
+use crate::compiler::order_key;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::plan::{TabSource, key_name};
+use crate::schema::{Column, Relation};
+use crate::sql::Source;
+use crate::types::Type;
+
+impl Run<'_> {
+    /// The tabs of the step at this place. What is wrong with them is reported.
+    pub(super) fn tabs(&self, step: &Step<'_>, place: usize, diagnostics: &mut Vec<Diagnostic>) -> Vec<TabSource> {
+        let Some(keys) = &step.sheet else { return Vec::new() };
+        keys.tabs.iter().map(|tab| self.tab(tab, place, diagnostics)).collect()
+    }
+
+    fn tab(&self, keys: &TabKeys<'_>, place: usize, diagnostics: &mut Vec<Diagnostic>) -> TabSource {
+        let schema = &self.compiler.options.schema;
+        let model = keys.model.name();
+        let (relation, key, source, own) = match self.sources.target(self.spec, place, &keys.model) {
+            Target::Step(of) => {
+                let facts = self.facts.get(of);
+                let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);
+                let written = self.compiler.options.dialect.name_text(own, true);
+                let key = facts.map(|f| f.grain.clone()).unwrap_or_default();
+                (facts.and_then(|f| f.relation.clone()), key, Source::Name(written), own)
+            }
+            Target::Source(of) => {
+                let known = schema.relation(model);
+                if known.is_none() && !schema.is_empty() {
+                    let message = format!("the schema has no relation `{model}`");
+                    let diagnostic = Diagnostic::new(Code::UnknownRelation, keys.model_text.node.span, message);
+                    let near = suggest::nearest(model, schema.relations().iter().map(Relation::name));
+                    diagnostics.push(match near {
+                        Some(near) => diagnostic.with_help(suggest::similar(near)),
+                        None => diagnostic.with_help("correct `model`, or add the relation to the schema"),
+                    });
+                }
+                let own = self.sources.all.get(of).map_or("", |source| source.name.as_str());
+                let key = known.map(|r| r.key().to_vec()).unwrap_or_default();
+                (known.cloned(), key, Source::Input(of as u32), own)
+            }
+            Target::Later => {
+                let message = format!("step `{model}` is not computed yet where it is a tab");
+                diagnostics.push(
+                    Diagnostic::new(Code::UnknownRelation, keys.model_text.node.span, message)
+                        .with_help("move it before this step; a step reads what stands before it"),
+                );
+                (None, Vec::new(), Source::Name(String::new()), "")
+            }
+        };
+        let columns = match (&keys.columns, &relation) {
+            (Some(columns), _) => columns
+                .iter()
+                .map(|column| {
+                    known_column(&key_name(column.text), column.place(self.source), relation.as_ref(), diagnostics)
+                })
+                .collect(),
+            (None, Some(relation)) => relation.columns().to_vec(),
+            (None, None) => Vec::new(),
+        };
+        let mut order: Vec<(Column, bool)> = Vec::new();
+        for entry in &keys.order_by {
+            let (name, descending) = order_key(entry.text);
+            order.push((known_column(name, entry.place(self.source), relation.as_ref(), diagnostics), descending));
+        }
+        // What tells the rows apart breaks ties.
+        for name in &key {
+            let is_there = order.iter().any(|(column, _)| column.name().eq_ignore_ascii_case(name));
+            if let (false, Some(column)) = (is_there, relation.as_ref().and_then(|r| r.column(name))) {
+                order.push((column.clone(), false));
+            }
+        }
+        let name = if own.is_empty() { model } else { own };
+        TabSource {
+            name: model.to_owned(),
+            renamed: name != model,
+            source,
+            columns,
+            order,
+            ordered: !keys.order_by.is_empty(),
+            key,
+        }
+    }
+}
+
+/// A column of a tab as the schema knows it.
+fn known_column(
+    name: &str,
+    span: crate::span::Span,
+    relation: Option<&Relation>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Column {
+    let name = name.trim();
+    let Some(relation) = relation else { return Column::new(name, Type::Unknown) };
+    if let Some(column) = relation.column(name) {
+        return column.clone();
+    }
+    let diagnostic = Diagnostic::new(Code::UnknownName, span, format!("`{}` has no column `{name}`", relation.name()));
+    diagnostics.push(match suggest::nearest(name, relation.columns().iter().map(Column::name).take(1000)) {
+        Some(near) => diagnostic.with_help(suggest::similar(near)),
+        None => diagnostic.with_help("correct the name"),
+    });
+    Column::new(name, Type::Unknown)
+}
+
+/// The tabs as formulas know them.
+pub(super) fn named_tabs(step: &Step<'_>, tabs: &[TabSource]) -> Vec<Tab> {
+    let keys = step.sheet.iter().flat_map(|sheet| &sheet.tabs);
+    let named = keys.zip(tabs).map(|(keys, tab)| Tab {
+        name: keys.name.to_owned(),
+        columns: tab.columns.clone(),
+        ordered: tab.ordered,
+    });
+    named.collect()
+}

@@ -1,0 +1,121 @@
+//! A worksheet step: its columns by letter, and their order in what it gives.
+
+use std::borrow::Cow;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::formulas::Formulas;
+use super::load::{Keep, Step};
+use super::tabs::named_tabs;
+use crate::ast::Ast;
+use crate::check::{Pivot, Role, Sheet};
+use crate::compiler::order_key;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::{Ir, Program};
+use crate::plan::{TabSource, key_name};
+use crate::schema::Relation;
+
+/// The sheet that a step is; none when it is none.
+pub(super) fn sheet_of(
+    step: &Step<'_>,
+    input: Option<&Relation>,
+    grain: &[String],
+    tabs: &[TabSource],
+) -> Option<Sheet> {
+    let keys = step.sheet.as_ref()?;
+    let columns = match (&keys.columns, input) {
+        (Some(columns), _) => columns.iter().map(|column| key_name(column.text)).collect(),
+        (None, Some(input)) => input.columns().iter().map(|column| column.name().to_owned()).collect(),
+        (None, None) => Vec::new(),
+    };
+    Some(Sheet {
+        columns,
+        row: keys.row,
+        tabs: named_tabs(step, tabs),
+        pivot: pivot_of(step, grain),
+        totals: Some(Vec::new()),
+    })
+}
+
+/// The step without the columns of its sheet that its own calculations are: nothing of them is kept.
+pub(super) fn without_calculations<'s, 'y>(step: &'s Step<'y>, ast: &Ast, formulas: &Formulas) -> Cow<'s, Step<'y>> {
+    let (Some(_), Keep::Columns(kept)) = (&step.sheet, &step.keep) else { return Cow::Borrowed(step) };
+    let of_step = |part: u32| formulas.roles.get(part as usize) == Some(&Role::Definitions);
+    let names = ast.definitions.iter().filter(|d| of_step(d.part)).filter_map(|d| d.name);
+    let defined: FxHashSet<String> = names.map(|name| name.text(&formulas.text).to_ascii_lowercase()).collect();
+    if !kept.iter().any(|name| defined.contains(&name.text.to_ascii_lowercase())) {
+        return Cow::Borrowed(step);
+    }
+    let mut step = step.clone();
+    if let Keep::Columns(kept) = &mut step.keep {
+        kept.retain(|name| !defined.contains(&name.text.to_ascii_lowercase()));
+    }
+    Cow::Owned(step)
+}
+
+/// The places of a sheet's own columns, where some of them are computed.
+pub(super) fn first_columns(step: &Step<'_>) -> FxHashMap<String, usize> {
+    let columns = step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten());
+    let places = columns.enumerate().map(|(place, column)| (key_name(column.text).to_ascii_lowercase(), place));
+    places.collect()
+}
+
+/// Warns where the rows of a sheet follow each other across another key: what looks at the row before then looks from one
+/// region, say, to another.
+pub(super) fn check_order(
+    step: &Step<'_>,
+    program: &Program,
+    grain: &[String],
+    source: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let (Some(_), Some(first)) = (&step.sheet, step.order_by.first()) else { return };
+    let ordered = |node: Ir| matches!(node, Ir::Window { over, .. } if program.over(over).ordered());
+    if step.partition_by.is_some() || !program.nodes().any(ordered) {
+        return;
+    }
+    let keys: Vec<String> = step.order_by.iter().map(|key| key_name(order_key(key.text).0)).collect();
+    let is_key = |name: &&String| keys.iter().any(|key| key.eq_ignore_ascii_case(name));
+    let (named, others): (Vec<&String>, Vec<&String>) = grain.iter().partition(is_key);
+    if named.is_empty() || others.is_empty() {
+        return;
+    }
+    let others: Vec<&str> = others.into_iter().map(String::as_str).collect();
+    let message = format!(
+        "rows of every `{}` follow each other, so that the row before may be of another",
+        others.join("` and `")
+    );
+    diagnostics.push(Diagnostic::new(Code::RowsOfSeveral, first.place(source), message).with_help(format!(
+        "begin anew for each with `partition_by: {}`, or say that all is one sheet with `partition_by: []`",
+        others.join(", ")
+    )));
+}
+
+/// The names of a pivot's keys as columns.
+pub(super) fn pivot_keys(step: &Step<'_>) -> Vec<String> {
+    let pivot = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref());
+    pivot.map(|pivot| pivot.by.iter().map(|key| key_name(key.text)).collect()).unwrap_or_default()
+}
+
+/// The names of what tells the rows of a pivoted sheet apart: what orders them, then the rest of the grain.
+pub(super) fn pivot_rows(step: &Step<'_>, grain: &[String]) -> Vec<String> {
+    let keys = pivot_keys(step);
+    let order = step.order_by.iter().map(|key| key_name(order_key(key.text).0));
+    let mut rows: Vec<String> = Vec::new();
+    for name in order.chain(grain.iter().cloned()) {
+        if !keys.iter().chain(&rows).any(|known| known.eq_ignore_ascii_case(&name)) {
+            rows.push(name);
+        }
+    }
+    rows
+}
+
+/// The names of what tells the cells of a pivoted sheet apart.
+pub(super) fn pivot_columns(step: &Step<'_>, grain: &[String]) -> Vec<String> {
+    pivot_rows(step, grain).into_iter().chain(pivot_keys(step)).collect()
+}
+
+fn pivot_of(step: &Step<'_>, grain: &[String]) -> Option<Pivot> {
+    step.sheet.as_ref()?.pivot.as_ref()?;
+    Some(Pivot { rows_known: !pivot_rows(step, grain).is_empty() })
+}

@@ -1,0 +1,182 @@
+//! The calls of a function that a case makes: which form each takes, and what its arguments are in each row.
+
+use formulac::ast::{Ast, Expr, ExprId, Sign};
+use formulac::catalog::{self, Function, Overload, ParamType};
+use formulac::{Level, Type};
+use serde_json::Value as Json;
+
+use crate::calls::compile;
+use crate::expect::TestTable;
+
+/// A call with its arguments.
+pub struct CallFacts {
+    /// The place of the form that serves it; none where it takes several arguments of a row.
+    pub overload: Option<usize>,
+    pub args: Vec<Arg>,
+    /// The arguments as they are written.
+    pub texts: Vec<String>,
+}
+
+/// An argument, as far as a test can tell without computing it.
+#[derive(Clone, Debug)]
+pub enum Arg {
+    /// A column, by its place in the table; of `x:x` and `DISTINCT(x)` too.
+    Column(usize, Type),
+    /// It is written out.
+    Literal(Json, Type),
+    /// `1/0`.
+    Null,
+    /// An expression of this type.
+    Other(Type),
+}
+
+/// All calls of a function in a formula.
+pub fn calls_of(function: &'static Function, formula: &str, table: &TestTable) -> Vec<CallFacts> {
+    let (parsed, _) = formulac::parse::parse(formula);
+    let ast = parsed.ast();
+    let mut found = Vec::new();
+    let mut left: Vec<ExprId> = ast.definitions.iter().map(|d| d.body).collect();
+    while let Some(id) = left.pop() {
+        left.extend(ast.children(id));
+        let Expr::Call(index) = ast.expr(id) else { continue };
+        let call = ast.call(index);
+        if catalog::lookup(text_of(formula, call.name)).is_some_and(|f| f.name == function.name) {
+            let given = ast.arguments(call);
+            let args: Vec<Arg> = given.iter().map(|a| arg(ast, formula, *a, table)).collect();
+            let texts = given.iter().map(|a| text_of(formula, ast.span(*a)).to_owned()).collect();
+            found.push(CallFacts { overload: form(function, &args), args, texts });
+        }
+    }
+    found
+}
+
+fn text_of(formula: &str, span: formulac::span::Span) -> &str {
+    formula.get(span.start as usize..span.end as usize).unwrap_or_default()
+}
+
+fn arg(ast: &Ast, formula: &str, id: ExprId, table: &TestTable) -> Arg {
+    let text = text_of(formula, ast.span(id));
+    let column = |text: &str| table.columns.iter().position(|c| c.name.eq_ignore_ascii_case(text));
+    let number = |text: &str, sign: f64| {
+        let value: f64 = text.parse().unwrap_or_default();
+        let whole = text.bytes().all(|b| b.is_ascii_digit());
+        Arg::Literal(Json::from(sign * value), if whole { Type::Integer } else { Type::Float })
+    };
+    match ast.expr(id) {
+        Expr::Number => number(text, 1.0),
+        Expr::Sign { sign: Sign::Minus, operand } if ast.expr(operand) == Expr::Number => {
+            number(text_of(formula, ast.span(operand)), -1.0)
+        }
+        Expr::Text => Arg::Literal(Json::from(text.trim_matches('"').replace("\"\"", "\"")), Type::Text),
+        Expr::Bool(value) => Arg::Literal(Json::from(value), Type::Boolean),
+        Expr::Binary { .. } if text.replace(' ', "") == "1/0" => Arg::Null,
+        Expr::Range { from, .. } => arg(ast, formula, from, table),
+        Expr::Name => match column(text) {
+            Some(at) => Arg::Column(at, table.columns.get(at).map_or(Type::Unknown, |c| c.ty)),
+            None => Arg::Other(Type::Unknown),
+        },
+        Expr::Call(index) if text_of(formula, ast.call(index).name).eq_ignore_ascii_case("DISTINCT") => {
+            match ast.arguments(ast.call(index)) {
+                [one] => arg(ast, formula, *one, table),
+                _ => Arg::Other(Type::Unknown),
+            }
+        }
+        _ => Arg::Other(type_of(text, table)),
+    }
+}
+
+/// The type of an expression that stands alone.
+fn type_of(text: &str, table: &TestTable) -> Type {
+    let columns: Vec<(String, Type)> = table.columns.iter().skip(1).map(|c| (c.name.clone(), c.ty)).collect();
+    let dialect = formulac::Dialect::all().last().expect("there are dialects");
+    compile(text, &columns, Level::Window, dialect).map_or(Type::Unknown, |written| written.ty)
+}
+
+/// The form that serves the arguments best, as `check` chooses it: those for literals first, then exact fits.
+fn form(function: &'static Function, args: &[Arg]) -> Option<usize> {
+    let rank = |overload: &Overload| {
+        let worst = fit(overload, args)?;
+        let before = if overload.literal { 0 } else { 2 };
+        let loose = overload.repeated || overload.params.iter().any(|p| p.ty == ParamType::Same);
+        Some(worst * 4 + before + u8::from(loose))
+    };
+    let fits = function.overloads.iter().enumerate().filter_map(|(at, o)| Some((rank(o)?, at)));
+    fits.min().map(|(_, at)| at)
+}
+
+fn fit(overload: &Overload, args: &[Arg]) -> Option<u8> {
+    if args.len() < overload.needed || (args.len() > overload.params.len() && !overload.repeated) {
+        return None;
+    }
+    let mut worst = 0;
+    for (at, arg) in args.iter().enumerate() {
+        worst = worst.max(fit_one(param_of(overload, at)?, arg)?);
+    }
+    for param in overload.params.get(args.len()..).unwrap_or_default() {
+        if let (ParamType::Literal(low, high), Some(default)) = (param.ty, param.default) {
+            default.parse::<i64>().ok().filter(|d| (low..=high).contains(d))?;
+        }
+    }
+    Some(worst)
+}
+
+/// What a parameter takes; the last of a form may be a repeated one.
+fn param_of(overload: &Overload, at: usize) -> Option<ParamType> {
+    overload.params.get(at).or(overload.params.last().filter(|_| overload.repeated)).map(|p| p.ty)
+}
+
+/// 0 when the argument fits exactly, 1 when it widens, 2 when it is converted.
+fn fit_one(param: ParamType, arg: &Arg) -> Option<u8> {
+    let ty = arg.ty();
+    let literal = match arg {
+        Arg::Literal(value, _) => value.as_f64(),
+        _ => None,
+    };
+    let whole = literal.filter(|_| ty == Type::Integer);
+    match param {
+        ParamType::Literal(low, high) => whole.filter(|n| (low as f64..=high as f64).contains(n)).map(|_| 0),
+        ParamType::Positive => literal.filter(|n| *n > 0.0).map(|_| 0),
+        _ if matches!(arg, Arg::Null) || ty == Type::Unknown => Some(2),
+        ParamType::Number => ty.is_number().then_some(0),
+        ParamType::Temporal => match ty {
+            Type::Date | Type::Timestamp => Some(0),
+            Type::Timestamptz => Some(1),
+            Type::Text => literal_date(arg).then_some(2),
+            _ => None,
+        },
+        ParamType::Is(wanted) if ty == wanted => Some(0),
+        ParamType::Is(wanted) => match (ty, wanted) {
+            (Type::Float, Type::Decimal) if literal.is_some() => Some(0),
+            (Type::Integer, Type::Decimal | Type::Float) | (Type::Decimal, Type::Float) => Some(1),
+            (Type::Date | Type::Timestamptz, Type::Timestamp) => Some(1),
+            (Type::Timestamp | Type::Timestamptz, Type::Date) | (Type::Decimal | Type::Float, Type::Integer) => Some(2),
+            (Type::Text, Type::Date | Type::Timestamp) => literal_date(arg).then_some(2),
+            (ty, Type::Boolean) if ty.is_number() => Some(2),
+            _ => None,
+        },
+        _ => Some(0),
+    }
+}
+
+fn literal_date(arg: &Arg) -> bool {
+    matches!(arg, Arg::Literal(Json::String(text), _) if text.contains(['-', '/', '.']))
+}
+
+impl Arg {
+    pub fn ty(&self) -> Type {
+        match self {
+            Self::Column(_, ty) | Self::Literal(_, ty) | Self::Other(ty) => *ty,
+            Self::Null => Type::Unknown,
+        }
+    }
+
+    /// What it is in a row, where that can be told.
+    pub fn in_row<'a>(&'a self, row: &'a [Json]) -> Option<&'a Json> {
+        match self {
+            Self::Column(at, _) => row.get(*at),
+            Self::Literal(value, _) => Some(value),
+            Self::Null => Some(&Json::Null),
+            Self::Other(_) => None,
+        }
+    }
+}

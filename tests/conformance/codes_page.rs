@@ -1,0 +1,45 @@
+//! `docs/diagnostics.md`: every code with what it means, an example and how it is turned off.
+
+use std::fmt::Write as _;
+
+use formulac::diag::Example;
+use formulac::{Code, Severity};
+
+use crate::generated;
+
+const HEAD: &str = "# Diagnostics
+
+Generated from the registry of codes (`src/diag/codes.rs`); `formulac explain W0470` shows one of them.
+
+Errors, with an F, leave out what they are in. Warnings, with a W, leave everything as it is written. A warning is turned off
+
+- on one line by a comment at its end: `// noqa: W0470`, or by its name, `// noqa: not-a-known-value`; `// noqa` turns off
+  all warnings of the line; the comment stands in formulas, in those of specs too;
+- in a whole project by `lint: [W0470]` in `formulac.yml`, or `lint: {W0470: off}`;
+- in the library by `Builder::without_warnings`.
+";
+
+pub fn run() {
+    let mut text = HEAD.to_owned();
+    for (title, severity) in [("Warnings", Severity::Warning), ("Errors", Severity::Error)] {
+        let codes = || Code::ALL.iter().filter(move |code| code.severity() == severity);
+        let _ = write!(text, "\n## {title}\n\n");
+        for code in codes() {
+            let (code, name) = (code.code(), code.name());
+            let _ = writeln!(text, "- [{code} {name}](#{}-{name})", code.to_lowercase());
+        }
+        for code in codes() {
+            let page = code.page();
+            let _ = write!(text, "\n### {} {}\n\n{}\n", code.code(), code.name(), page.text);
+            let kind = if matches!(page.wrong, Example::Spec(_) | Example::Model(_) | Example::Schema(_)) {
+                "yaml"
+            } else {
+                "text"
+            };
+            for (title, example) in [("Wrong", page.wrong), ("Right", page.right)] {
+                let _ = write!(text, "\n{title}:\n\n```{kind}\n{}\n```\n", example.text().trim_end());
+            }
+        }
+    }
+    generated::check(&[("diagnostics.md".to_owned(), text)]);
+}

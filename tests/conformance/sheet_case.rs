@@ -1,0 +1,206 @@
+//! Sheet cases: the rows of a sheet, and calculations over its cells with the value that each row must have.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use formulac::Dialect;
+use serde_json::Value as Json;
+
+use crate::compare::same;
+use crate::engine::{Answer, Table};
+use crate::expect::{DeviantAnswer, Deviation, TestColumn, TestTable, columns, deviations, texts_by_dialect};
+use crate::files;
+use crate::report::rows_at_most;
+use crate::yaml::{self, Node, Result};
+
+/// A sheet as people see it: its columns and its rows from the first to the last.
+pub struct Sheet {
+    pub topic: String,
+    columns: Vec<TestColumn>,
+    key: Vec<String>,
+    order_by: Vec<String>,
+    rows: Vec<Vec<Json>>,
+}
+
+pub struct SheetCase {
+    pub name: String,
+    pub line: usize,
+    /// Calculations that this one looks at, in their order.
+    with: Vec<(String, String)>,
+    formula: String,
+    /// The row for which the formulas are written.
+    row: Option<i64>,
+    /// The value of each row.
+    is: Vec<Json>,
+    pub refused: Option<String>,
+    pub unsupported: BTreeMap<String, String>,
+    differs: BTreeMap<String, Deviation<Vec<Json>>>,
+}
+
+/// What the calculation is called.
+const RESULT: &str = "result";
+
+pub fn read_file(path: &Path) -> Result<(Sheet, Vec<SheetCase>)> {
+    let root = yaml::parse(&files::read(path))?;
+    let mut map = root.map()?;
+    let topic = map.need("topic")?.text()?.to_owned();
+    let columns = columns(&map.need("columns")?)?;
+    let key = map.need("key")?.texts()?;
+    let order_by = map.take("order_by").map_or(Ok(Vec::new()), |node| node.texts())?;
+    let mut rows = Vec::new();
+    for row in map.need("rows")?.list()? {
+        let values: Vec<Json> = row.list()?.iter().map(|value| value.scalar().cloned()).collect::<Result<_>>()?;
+        if values.len() != columns.len() {
+            return row.error(format!("{} values, the sheet has {} columns", values.len(), columns.len()));
+        }
+        if let Some((_, column)) = values.iter().zip(&columns).find(|(v, c)| v.is_null() && !c.nullable) {
+            return row.error(format!("column `{}` is declared never NULL", column.name));
+        }
+        rows.push(values);
+    }
+    let sheet = Sheet { topic, columns, key, order_by, rows };
+    let list = map.need("cases")?;
+    map.finish()?;
+    let cases = list.list()?.iter().map(|node| read_case(node, &sheet)).collect::<Result<Vec<_>>>()?;
+    if cases.is_empty() { list.error("no cases") } else { Ok((sheet, cases)) }
+}
+
+fn read_case(node: &Node, sheet: &Sheet) -> Result<SheetCase> {
+    let mut map = node.map()?;
+    let mut with = Vec::new();
+    for (name, formula) in map.take("with").map_or(Ok(Vec::new()), |node| node.map().map(yaml::Map::into_entries))? {
+        with.push((name, formula.text()?.to_owned()));
+    }
+    let refused = map.take("refused").map(|node| node.text().map(str::to_owned)).transpose()?;
+    let values = |node: &Node| -> Result<Vec<Json>> {
+        let values: Vec<Json> = node.list()?.iter().map(|value| value.scalar().cloned()).collect::<Result<_>>()?;
+        if values.len() == sheet.rows.len() {
+            Ok(values)
+        } else {
+            node.error(format!("{} values, the sheet has {} rows", values.len(), sheet.rows.len()))
+        }
+    };
+    let is = match (map.take("is"), &refused) {
+        (Some(is), None) => values(&is)?,
+        (None, Some(_)) => Vec::new(),
+        _ => return node.error("a sheet case needs `is` or `refused`"),
+    };
+    let case = SheetCase {
+        name: map.need("case")?.text()?.to_owned(),
+        line: node.line,
+        with,
+        formula: map.need("formula")?.text()?.to_owned(),
+        row: map.take("row").map(|node| node.scalar().map(|row| row.as_i64().unwrap_or(0))).transpose()?,
+        is,
+        refused,
+        unsupported: texts_by_dialect(map.take("unsupported"))?,
+        differs: deviations(map.take("differs"), values)?,
+    };
+    let source = map.take("source").map(|node| node.text().map(str::to_owned)).transpose()?;
+    match source.as_deref() {
+        None if case.refused.is_some() => {}
+        Some("sheet" | "hand") => {}
+        // What the spreadsheet is asked beside the value: check_sheet.py.
+        Some(rule) if rule.starts_with("contract-differs(") && rule.ends_with(')') => {
+            if map.take("differs_in").is_none() {
+                return node.error("say in which rows the sheet differs, `differs_in: [1]`");
+            }
+        }
+        _ => return node.error("`source` is sheet, hand or contract-differs(rule)"),
+    }
+    map.take("sheet");
+    map.finish()?;
+    Ok(case)
+}
+
+impl Sheet {
+    /// The rows as the engine gets them: the sheet's order is not that of the table.
+    pub fn table(&self) -> TestTable {
+        let mut rows = self.rows.clone();
+        rows.reverse();
+        let middle = rows.len() / 3;
+        rows.rotate_left(middle);
+        let (columns, key) = (self.columns.clone(), self.key.clone());
+        TestTable { name: "rows_of_sheet".to_owned(), columns, key, quoted: Vec::new(), rows }
+    }
+
+    /// The worksheet of one case.
+    pub fn spec(&self, case: &SheetCase) -> String {
+        let mut spec = "model: sheet\nfrom: rows_of_sheet\n".to_owned();
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+        let _ = writeln!(spec, "columns: [{}]", names.join(", "));
+        if !self.order_by.is_empty() {
+            let _ = writeln!(spec, "order_by: [{}]", self.order_by.join(", "));
+        }
+        if let Some(row) = case.row {
+            let _ = writeln!(spec, "row: {row}");
+        }
+        spec.push_str("calculations:\n");
+        let result = (RESULT.to_owned(), case.formula.clone());
+        for (name, formula) in case.with.iter().chain([&result]) {
+            // Quoted, so that `: ` and ` #` are the formula's own.
+            let _ = writeln!(spec, "  {name}: {}", Json::from(formula.as_str()));
+        }
+        spec
+    }
+
+    /// What is wrong with the answer, if anything.
+    pub fn fault(&self, case: &SheetCase, dialect: Dialect, answer: &Answer) -> Option<String> {
+        let verdict = match answer {
+            Ok(table) => self.table_fault(case, &case.is, table),
+            Err(error) => Some(format!("the engine fails: {error}")),
+        };
+        let Some(deviation) = case.differs.get(dialect.name()) else { return verdict };
+        if verdict.is_none() {
+            return Some(format!("agrees now; take `differs` out of the case (it said: {})", deviation.why));
+        }
+        let as_foretold = match (&deviation.answer, answer) {
+            (DeviantAnswer::Error(text), Err(error)) => error.contains(text),
+            (DeviantAnswer::Value(is), Ok(table)) => self.table_fault(case, is, table).is_none(),
+            _ => false,
+        };
+        if as_foretold { None } else { verdict.map(|fault| format!("{fault} (nor as in `differs`)")) }
+    }
+
+    /// The rows must come in the sheet's order, with its columns first and the calculation last.
+    fn table_fault(&self, case: &SheetCase, is: &[Json], table: &Table) -> Option<String> {
+        // A calculation of a column's name stands in its place.
+        let replaced = |name: &str| self.columns.iter().any(|column| column.name == name);
+        let own = self.columns.iter().map(|column| column.name.as_str());
+        let with = case.with.iter().map(|(name, _)| name.as_str()).filter(|name| !replaced(name));
+        let wanted: Vec<&str> = own.chain(with).chain([RESULT]).collect();
+        let same_names = wanted.len() == table.columns.len()
+            && wanted.iter().zip(&table.columns).all(|(wanted, got)| wanted.eq_ignore_ascii_case(got));
+        if !same_names {
+            return Some(format!("columns {wanted:?} expected, got {:?}", table.columns));
+        }
+        if table.rows.len() != is.len() {
+            return Some(format!("{} rows expected, got {}", is.len(), table.rows.len()));
+        }
+        let mut wrong = Vec::new();
+        for (at, ((own, is), got)) in self.rows.iter().zip(is).zip(&table.rows).enumerate() {
+            // With no order the rows may come in any; then each has a value of its own or all have the same.
+            let computed =
+                |at: usize| self.columns.get(at).is_some_and(|c| case.with.iter().any(|(n, _)| *n == c.name));
+            let alike = own.iter().zip(got).enumerate().all(|(at, (own, got))| computed(at) || is_cell(own, got));
+            if !self.order_by.is_empty() && !alike {
+                wrong.push(format!("row {}: {} expected in this place, got {}", at + 1, shown(own), shown(got)));
+            } else if !got.last().is_some_and(|got| same(is, got)) {
+                let got = got.last().unwrap_or(&Json::Null);
+                wrong.push(format!("row {} {}: expected {is}, got {got}", at + 1, shown(own)));
+            }
+        }
+        (!wrong.is_empty()).then(|| rows_at_most(10, &wrong))
+    }
+}
+
+/// A decimal may stand in quotes, to keep its digits.
+fn is_cell(own: &Json, got: &Json) -> bool {
+    let number = own.as_str().and_then(|text| text.parse::<f64>().ok());
+    same(own, got) || (got.is_number() && number.is_some_and(|number| same(&Json::from(number), got)))
+}
+
+fn shown(row: &[Json]) -> String {
+    Json::from(row).to_string()
+}

@@ -1,0 +1,54 @@
+//! Warnings of traps are for what is not meant: no case has one that it does not say.
+
+use formulac::{Code, Compiler, Diagnostic, Schema};
+
+use crate::case::{Expected, TABLE};
+use crate::{function_cases, spec_cases};
+
+/// Warnings of formulas that say something else than they seem to.
+const TRAPS: [Code; 14] = [
+    Code::LooksLikeACell,
+    Code::CountOfCondition,
+    Code::RateAveraged,
+    Code::NotAsInSheets,
+    Code::NotAKnownValue,
+    Code::NumbersAsText,
+    Code::EndOfDay,
+    Code::CriterionOrder,
+    Code::WeekBegins,
+    Code::NeverBlank,
+    Code::NeverVaries,
+    Code::NeverReached,
+    Code::BlankIsNotEmpty,
+    Code::SumOfDistinct,
+];
+
+fn unsaid(found: &[Diagnostic], said: &[String]) -> Vec<String> {
+    let is_new = |d: &&Diagnostic| TRAPS.contains(&d.kind()) && !said.iter().any(|code| code == d.code());
+    found.iter().filter(is_new).map(|d| format!("{} {}", d.code(), d.message())).collect()
+}
+
+pub fn run() {
+    let mut faults = Vec::new();
+    for file in function_cases::read_all() {
+        for case in file.cases.iter().filter(|case| !matches!(case.expected, Expected::Refused(_))) {
+            let mut builder = Compiler::builder();
+            builder = builder.schema(Schema::new().with(case.table.relation())).from(TABLE);
+            builder = builder.group_by(case.group_by.iter().map(String::as_str));
+            builder = builder.order_by(case.order_by.iter().map(String::as_str));
+            for warning in unsaid(&builder.build().check(&case.formula), &case.warnings) {
+                faults.push(format!("{}: {}: {warning}; `warns:` would say so", file.path.display(), case.name));
+            }
+        }
+    }
+    for (path, _, cases) in spec_cases::read_all() {
+        for case in cases {
+            let schema = case.tables.iter().fold(Schema::new(), |schema, table| schema.with(table.relation()));
+            let compiled = Compiler::builder().schema(schema).build().compile_spec(&case.spec);
+            for warning in unsaid(compiled.diagnostics(), &[]) {
+                faults.push(format!("{path}: {}: {warning}; `// noqa` would say that it is meant", case.name));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{} warnings:\n{}", faults.len(), faults.join("\n"));
+}

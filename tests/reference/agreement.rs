@@ -1,0 +1,581 @@
+//! Random formulas over the whole catalogue: what the compiler's SQL gives on the engines beside what the interpreter
+//! says.
+//!
+//! Many formulas share a query, one column each. `FORMULAC_FORMULAS=2000` draws so many, `FORMULAC_SEED=7` others; one
+//! that fails is shown cut down, with `FORMULAC_FUNCTION=MOD` only such are drawn, `FORMULAC_ENGINES=duckdb` asks one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use formulac::{Compiler, Dialect, Level};
+use serde_json::Value as Json;
+
+use crate::batch::Batch;
+use crate::database::Database;
+use crate::doubt::with_noise;
+use crate::draw_formulas::Draw;
+use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
+use crate::expr::Expr;
+use crate::forms::{Form, Gap, Known, known};
+use crate::formula_tables::{self, GROUP, KEY};
+use crate::interpret::interpret;
+use crate::random::Random;
+use crate::run::number;
+use crate::shrink::{quietly, smaller};
+use crate::spec::{Entry, Keep, Spec, Step};
+use crate::value::Value;
+
+const SUITE: &str = "agreement";
+/// How many tables the formulas share.
+const TABLES: u64 = 24;
+/// How many formulas share a query.
+const TOGETHER: usize = 32;
+/// How often another is drawn when one says nothing.
+const TRIES: usize = 12;
+const SHOWN: usize = 6;
+
+struct Formula {
+    name: String,
+    function: &'static str,
+    expr: Expr,
+    /// By row; none where the last bits decide.
+    expected: Vec<Option<Value>>,
+}
+
+impl Formula {
+    fn says_something(&self) -> bool {
+        let mut known = self.expected.iter().flatten();
+        let first = known.next();
+        known.any(|value| first.is_some_and(|first| first.key() != value.key()))
+    }
+
+    fn functions(&self) -> BTreeSet<&'static str> {
+        let mut found = BTreeSet::new();
+        let mut stack = vec![&self.expr];
+        while let Some(x) = stack.pop() {
+            if let Expr::Call(name, _) | Expr::Aggregate(name, _) = x {
+                found.insert(*name);
+            }
+            stack.extend(x.children());
+        }
+        found.insert(self.function);
+        found
+    }
+}
+
+/// Formulas of one level over one table.
+struct Sheet {
+    database: Database,
+    level: Level,
+    formulas: Vec<Formula>,
+}
+
+impl Sheet {
+    fn spec<'a>(&self, formulas: impl IntoIterator<Item = &'a Formula>) -> Spec {
+        let definitions = formulas.into_iter().map(|f| (f.name.clone(), f.expr.clone())).collect();
+        spec(&self.database, self.level, definitions)
+    }
+}
+
+fn spec(database: &Database, level: Level, definitions: Vec<(String, Expr)>) -> Spec {
+    let entry = |name: &str| Entry { name: name.to_owned(), frame: None };
+    let grouped = level == Level::Aggregate;
+    let mut step = Step { name: "answers".to_owned(), definitions, ..Step::default() };
+    step.order_by = vec![(entry(if grouped { GROUP } else { KEY }), false)];
+    if grouped {
+        step.group_by = vec![entry(GROUP)];
+    } else {
+        step.keep = Keep::Some(vec![KEY.to_owned()]);
+    }
+    Spec { from: database.tables[0].name.clone(), steps: vec![step] }
+}
+
+/// What each row gives, as far as it is certain; none where an engine may fail.
+fn expected(database: &Database, level: Level, x: &Expr) -> Option<Vec<Option<Value>>> {
+    const NAME: &str = "answer";
+    let spec = spec(database, level, vec![(NAME.to_owned(), x.clone())]);
+    // What reads no more than the group's key is not of the group.
+    if level == Level::Aggregate && spec.steps[0].level(x, None) != crate::expr::Level::Aggregate {
+        return None;
+    }
+    let values = |seed: u64| {
+        let run = with_noise(seed, || interpret(&spec, database));
+        let column: Vec<Value> = run.value.rows.iter().map(|row| row[NAME].clone()).collect();
+        (column, run.doubted, run.oversized)
+    };
+    let (column, doubted, oversized) = values(0);
+    if oversized || column.iter().any(is_unwieldy) {
+        return None;
+    }
+    let others = [values(1), values(2)];
+    let settled = |at: usize, value: &Value| {
+        !doubted && others.iter().all(|(column, doubted, _)| !doubted && alike(value, &column[at]))
+    };
+    let settled: Vec<bool> = column.iter().enumerate().map(|(at, value)| settled(at, value)).collect();
+    Some(column.into_iter().zip(settled).map(|(value, settled)| settled.then_some(value)).collect())
+}
+
+fn alike(a: &Value, b: &Value) -> bool {
+    match (a.number(), b.number()) {
+        (Some(a), Some(b)) => (a - b).abs() <= 2e-10 * a.abs().max(b.abs()).max(1.0),
+        _ => a == b,
+    }
+}
+
+/// Results that are exempt, or too long to show.
+fn is_unwieldy(value: &Value) -> bool {
+    match value {
+        Value::Text(text) => text.len() > 400,
+        Value::Number(n) => !n.is_finite(),
+        Value::Date(_) | Value::Time(_) => {
+            let year = crate::calendar::civil(value.seconds().unwrap_or(0).div_euclid(crate::value::DAY)).0;
+            !(1..=9999).contains(&year)
+        }
+        _ => false,
+    }
+}
+
+/// The levels at which a form can stand outermost.
+fn levels(form: &Form) -> Vec<Level> {
+    match form.level {
+        Level::Window => vec![Level::Window],
+        Level::Aggregate if !form.ranges => vec![Level::Aggregate],
+        Level::Aggregate => vec![Level::Aggregate, Level::Aggregate, Level::Window],
+        _ => vec![Level::Row, Level::Row, Level::Row, Level::Aggregate, Level::Window],
+    }
+}
+
+fn draw(known: &Known, count: u64, seed: u64) -> Vec<Sheet> {
+    let only = env::var("FORMULAC_FUNCTION").ok();
+    let mut functions: Vec<&'static str> = known.forms.iter().map(|f| f.function.name).collect();
+    functions.dedup();
+    functions.retain(|name| only.as_ref().is_none_or(|only| only == name));
+    let databases: Vec<Database> = (0..TABLES).map(|at| formula_tables::draw(seed * 1000 + at)).collect();
+    let mut open: BTreeMap<(u64, &'static str), Vec<Formula>> = BTreeMap::new();
+    let mut sheets = Vec::new();
+    for at in 0..count {
+        let mut random = Random::new(seed.wrapping_mul(1_000_000) + at);
+        // Each function in its turn, so that none is rare.
+        let function = functions[(at % functions.len() as u64) as usize];
+        let forms: Vec<&Form> = known.forms.iter().filter(|form| form.function.name == function).collect();
+        let table = random.below(TABLES as usize) as u64;
+        let database = &databases[table as usize];
+        let mut best: Option<(Level, Formula)> = None;
+        for _ in 0..TRIES {
+            let form = *random.pick(&forms);
+            let level = *random.pick(&levels(form));
+            let depth = 1 + random.below(3);
+            let mut draw = Draw { random: &mut random, known, table: &database.tables[0] };
+            let expr = draw.formula(form, level, depth);
+            if expr.to_string().len() > 600 {
+                continue;
+            }
+            let Some(expected) = quietly(|| expected(database, level, &expr)) else {
+                panic!("the interpreter knows no value of {expr}");
+            };
+            let Some(expected) = expected else { continue };
+            let name = format!("{}_{at}", function.to_lowercase().replace('.', "_"));
+            let formula = Formula { name, function, expr, expected };
+            let good = formula.says_something();
+            if best.is_none() || good {
+                best = Some((level, formula));
+            }
+            // Of a table without rows nothing more can be said.
+            if good || database.tables[0].rows.len() < 2 {
+                break;
+            }
+        }
+        let Some((level, formula)) = best else { continue };
+        let key = (
+            table,
+            match level {
+                Level::Aggregate => "aggregate",
+                Level::Window => "window",
+                _ => "row",
+            },
+        );
+        let formulas = open.entry(key).or_default();
+        formulas.push(formula);
+        if formulas.len() == TOGETHER {
+            sheets.push(sheet(database, key.1, std::mem::take(formulas)));
+        }
+    }
+    for ((table, level), formulas) in open {
+        if !formulas.is_empty() {
+            sheets.push(sheet(&databases[table as usize], level, formulas));
+        }
+    }
+    sheets
+}
+
+fn sheet(database: &Database, level: &str, formulas: Vec<Formula>) -> Sheet {
+    let level = match level {
+        "aggregate" => Level::Aggregate,
+        "window" => Level::Window,
+        _ => Level::Row,
+    };
+    Sheet { database: database.clone(), level, formulas }
+}
+
+/// A query, and the formulas that it answers.
+struct Asked<'a> {
+    sheet: &'a Sheet,
+    formulas: Vec<&'a Formula>,
+    place: usize,
+}
+
+enum Refusal {
+    /// The dialect has no such function, as the matrix says.
+    Unsupported,
+    Fault(String),
+}
+
+fn compiled(database: &Database, spec: &Spec, dialect: Dialect) -> Result<String, Refusal> {
+    let compile = || {
+        let compiler = Compiler::builder().dialect(dialect).schema(database.schema()).build();
+        let compiled = compiler.compile_spec(&spec.to_string());
+        compiled.query().map(str::to_owned).ok_or_else(|| {
+            let errors: Vec<_> = compiled.diagnostics().iter().filter(|d| d.is_error()).collect();
+            if errors.iter().all(|d| d.code() == "F0501") {
+                return Refusal::Unsupported;
+            }
+            let told = errors.iter().map(|d| format!("{} {}", d.code(), d.message()));
+            Refusal::Fault(told.collect::<Vec<_>>().join("; "))
+        })
+    };
+    catch_unwind(AssertUnwindSafe(compile))
+        .unwrap_or_else(|_| Err(Refusal::Fault("a panic of the compiler".to_owned())))
+}
+
+/// What became of the formulas in one dialect.
+#[derive(Default)]
+struct Tally {
+    agreed: usize,
+    cells: usize,
+    unsettled: usize,
+    unsupported: usize,
+    gaps: BTreeMap<String, usize>,
+}
+
+struct Failure<'a> {
+    dialect: Dialect,
+    sheet: &'a Sheet,
+    formula: &'a Formula,
+    told: String,
+}
+
+pub fn run() {
+    let known = known();
+    let count = number("FORMULAC_FORMULAS", 20_000);
+    let seed = number("FORMULAC_SEED", 1);
+    let sheets = draw(&known, count, seed);
+    if number("FORMULAC_SHOW", 0) != 0 {
+        for sheet in &sheets {
+            sheet.formulas.iter().for_each(|f| say(&format!("{:?} {} = {}", sheet.level, f.name, f.expr)));
+        }
+    }
+    let formulas: Vec<(&Sheet, &Formula)> =
+        sheets.iter().flat_map(|s| s.formulas.iter().map(move |f| (s, f))).collect();
+    let telling = formulas.iter().filter(|(_, f)| f.says_something()).count();
+    say(&format!(
+        "{SUITE}: {} formulas in {} sheets; the results of {telling} differ by row",
+        formulas.len(),
+        sheets.len()
+    ));
+    assert!(telling * 2 >= formulas.len(), "of {} formulas only {telling} say something", formulas.len());
+    if env::var_os("FORMULAC_FUNCTION").is_none() {
+        every_function_is_drawn(&known, &formulas);
+    }
+
+    let chosen = env::var("FORMULAC_ENGINES").ok();
+    let dialects: Vec<Dialect> =
+        Dialect::all().filter(|d| chosen.as_ref().is_none_or(|c| c.split(',').any(|name| name == d.name()))).collect();
+    let mut tallies: Vec<Tally> = dialects.iter().map(|_| Tally::default()).collect();
+    let mut refused: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut batches = Vec::new();
+    let mut asked: Vec<Vec<Asked<'_>>> = Vec::new();
+    for (dialect, tally) in dialects.iter().zip(&mut tallies) {
+        let (batch, mine) = ask(*dialect, &known, &sheets, tally, &mut refused);
+        batches.push((*dialect, batch));
+        asked.push(mine);
+    }
+    let runs = run_all(&format!("{SUITE}-{seed}"), &batches);
+    let mut failures: Vec<Failure<'_>> = Vec::new();
+    for (((dialect, tally), run), asked) in dialects.iter().zip(&mut tallies).zip(&runs).zip(&asked) {
+        let answers = match run {
+            Run::Missing(reason) => {
+                announce_missing(*dialect, reason, asked.len());
+                continue;
+            }
+            Run::Done(answers) => answers,
+        };
+        judge(*dialect, &known, asked, answers, tally, &mut failures);
+        let left_out: usize = tally.gaps.values().sum();
+        say(&format!(
+            "{SUITE} {}: {} formulas agree in {} cells; {} cells hang on last bits; {} formulas need what the dialect has \
+             not, {left_out} what its stand-in has not",
+            dialect.name(),
+            tally.agreed,
+            tally.cells,
+            tally.unsettled,
+            tally.unsupported
+        ));
+        for (why, count) in &tally.gaps {
+            say(&format!("  {count}: {why}"));
+        }
+    }
+    for (fault, formulas) in &refused {
+        say(&format!("{SUITE}: {} refused: {fault}, such as {}", formulas.len(), formulas[0]));
+    }
+    if failures.is_empty() {
+        assert!(refused.is_empty(), "what is drawn must compile: {} faults", refused.len());
+        return;
+    }
+    let mut by_function: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    failures.iter().for_each(|f| *by_function.entry((f.dialect.name(), f.formula.function)).or_default() += 1);
+    let mut shown_functions = BTreeSet::new();
+    let shown: Vec<String> = failures
+        .iter()
+        .filter(|f| shown_functions.insert((f.dialect.name(), f.formula.function)))
+        .take(number("FORMULAC_SHOWN", SHOWN as u64) as usize)
+        .map(|failure| shrunk(failure, &known))
+        .collect();
+    panic!("{} answers differ: {by_function:?}\n\n{}", failures.len(), shown.join("\n\n"));
+}
+
+fn every_function_is_drawn(known: &Known, formulas: &[(&Sheet, &Formula)]) {
+    let mut drawn: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, formula) in formulas {
+        formula.functions().into_iter().for_each(|name| *drawn.entry(name).or_default() += 1);
+    }
+    for function in formulac::catalog::functions() {
+        let count = drawn.get(function.name).copied().unwrap_or(0);
+        let enough = formulas.len() / 1000;
+        assert!(
+            known.excluded.contains_key(function.name) || count >= enough,
+            "{} is drawn {count} times, at least {enough} are wanted: mend its entry in agreement.yml, or say there why not",
+            function.name
+        );
+    }
+}
+
+/// The share of the formulas that an engine is asked, which is slower than others.
+fn share(dialect: Dialect, sheets: usize) -> usize {
+    match dialect.name() {
+        "duckdb" | "postgres" => sheets,
+        _ => sheets.div_ceil(3),
+    }
+}
+
+fn ask<'a>(
+    dialect: Dialect,
+    known: &Known,
+    sheets: &'a [Sheet],
+    tally: &mut Tally,
+    refused: &mut BTreeMap<String, Vec<String>>,
+) -> (Batch, Vec<Asked<'a>>) {
+    let mut batch = Batch::default();
+    let mut asked = Vec::new();
+    for sheet in sheets.iter().take(share(dialect, sheets.len())) {
+        let mut formulas: Vec<&Formula> = Vec::new();
+        for formula in &sheet.formulas {
+            match known.gap(dialect, formula) {
+                Some(why) => *tally.gaps.entry(why.to_owned()).or_default() += 1,
+                None => formulas.push(formula),
+            }
+        }
+        let mut query = compiled(&sheet.database, &sheet.spec(formulas.iter().copied()), dialect);
+        if query.is_err() {
+            // Some are not to be had in this dialect; the others are asked.
+            formulas.retain(|formula| match compiled(&sheet.database, &sheet.spec([*formula]), dialect) {
+                Ok(_) => true,
+                Err(Refusal::Unsupported) => {
+                    tally.unsupported += 1;
+                    false
+                }
+                Err(Refusal::Fault(fault)) => {
+                    let key = format!("{} {}: {fault}", dialect.name(), formula.function);
+                    refused.entry(key).or_default().push(format!("{} = {}", formula.name, formula.expr));
+                    false
+                }
+            });
+            query = compiled(&sheet.database, &sheet.spec(formulas.iter().copied()), dialect);
+        }
+        match query {
+            Ok(_) if formulas.is_empty() => {}
+            Ok(query) => {
+                let place = batch.add(&query, &sheet.database.json());
+                asked.push(Asked { sheet, formulas, place });
+            }
+            Err(Refusal::Unsupported) => {
+                refused.entry("together unsupported".to_owned()).or_default().push(String::new())
+            }
+            Err(Refusal::Fault(fault)) => {
+                let key = format!("{} together: {fault}", dialect.name());
+                refused.entry(key).or_default().push(sheet.spec(formulas).to_string());
+            }
+        }
+    }
+    (batch, asked)
+}
+
+/// Whether one of these is called, inside of one of those.
+fn calls(x: &Expr, of: &[String], inside: &[String], is_inside: bool) -> bool {
+    let name = match x {
+        Expr::Call(name, _) | Expr::Aggregate(name, _) => Some(*name),
+        _ => None,
+    };
+    let among = |names: &[String]| name.is_some_and(|name| names.iter().any(|n| n == name));
+    let below = is_inside || among(inside);
+    (is_inside && among(of)) || x.children().into_iter().any(|child| calls(child, of, inside, below))
+}
+
+impl Known {
+    /// Why the stand-in cannot be asked.
+    fn gap(&self, dialect: Dialect, formula: &Formula) -> Option<&str> {
+        let holds = |gap: &&Gap| calls(&formula.expr, &gap.of, &gap.inside, gap.inside.is_empty());
+        Some(&self.gaps.get(dialect.name())?.iter().find(holds)?.why)
+    }
+
+    fn tolerance(&self, formula: &Formula) -> f64 {
+        let of = |name: &str| self.tolerances.get(name).map_or(1e-9, |(relative, _)| *relative);
+        formula.functions().into_iter().map(of).fold(1e-9, f64::max)
+    }
+}
+
+fn judge<'a>(
+    dialect: Dialect,
+    known: &Known,
+    asked: &[Asked<'a>],
+    answers: &[Answer],
+    tally: &mut Tally,
+    failures: &mut Vec<Failure<'a>>,
+) {
+    // Where one of many fails, each is asked by itself.
+    let mut again = Batch::default();
+    let mut alone: Vec<(&Sheet, &Formula, usize)> = Vec::new();
+    for asked in asked {
+        match &answers[asked.place] {
+            Ok(table) => {
+                for formula in &asked.formulas {
+                    verdict(dialect, known, asked.sheet, formula, table, tally, failures);
+                }
+            }
+            Err(_) => {
+                for formula in &asked.formulas {
+                    if let Ok(query) = compiled(&asked.sheet.database, &asked.sheet.spec([*formula]), dialect) {
+                        alone.push((asked.sheet, formula, again.add(&query, &asked.sheet.database.json())));
+                    }
+                }
+            }
+        }
+    }
+    if alone.is_empty() {
+        return;
+    }
+    let runs = run_all(&format!("{SUITE}-alone"), &[(dialect, again)]);
+    let Some(Run::Done(answers)) = runs.first() else { panic!("{} answered before", dialect.name()) };
+    for (sheet, formula, place) in alone {
+        match &answers[place] {
+            Ok(table) => verdict(dialect, known, sheet, formula, table, tally, failures),
+            Err(error) => failures.push(Failure { dialect, sheet, formula, told: format!("error: {error}") }),
+        }
+    }
+}
+
+fn verdict<'a>(
+    dialect: Dialect,
+    known: &Known,
+    sheet: &'a Sheet,
+    formula: &'a Formula,
+    table: &Table,
+    tally: &mut Tally,
+    failures: &mut Vec<Failure<'a>>,
+) {
+    match differs(dialect, known.tolerance(formula), formula, table) {
+        None => {
+            tally.agreed += 1;
+            let settled = formula.expected.iter().flatten().count();
+            tally.cells += settled;
+            tally.unsettled += formula.expected.len() - settled;
+        }
+        Some(told) => failures.push(Failure { dialect, sheet, formula, told }),
+    }
+}
+
+/// Where a column of the answer is not what is expected.
+fn differs(dialect: Dialect, tolerance: f64, formula: &Formula, table: &Table) -> Option<String> {
+    let Some(at) = table.columns.iter().position(|name| name.eq_ignore_ascii_case(&formula.name)) else {
+        return Some(format!("no column {} in {:?}", formula.name, table.columns));
+    };
+    if table.rows.len() != formula.expected.len() {
+        return Some(format!("{} rows, expected {}", table.rows.len(), formula.expected.len()));
+    }
+    let mut told = Vec::new();
+    for (row, expected) in table.rows.iter().zip(&formula.expected) {
+        let Some(expected) = expected else { continue };
+        if !same(dialect, tolerance, &expected.json(), &row[at]) {
+            told.push(format!("{}: gives {}, expected {}", row[0], row[at], expected.json()));
+        }
+    }
+    (!told.is_empty()).then(|| told.join("\n"))
+}
+
+fn same(dialect: Dialect, tolerance: f64, expected: &Json, got: &Json) -> bool {
+    match (expected, got) {
+        (Json::Number(a), Json::Number(b)) => {
+            let (a, b) = (a.as_f64().unwrap_or(f64::NAN), b.as_f64().unwrap_or(f64::NAN));
+            // Some quotients of the emulator have six digits, as those of NUMBER have in the warehouse.
+            let tolerance = if is_emulator(dialect) { tolerance.max(1e-6) } else { tolerance };
+            a == b || (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0)
+        }
+        // It sums integers as floats, and writes them so in texts.
+        (Json::String(a), Json::String(b)) if is_emulator(dialect) => a.replace(".0", "") == b.replace(".0", ""),
+        _ => expected == got,
+    }
+}
+
+/// The smallest formula and table found that still fail.
+fn shrunk(failure: &Failure<'_>, known: &Known) -> String {
+    let (dialect, sheet) = (failure.dialect, failure.sheet);
+    let name = failure.formula.name.clone();
+    let mut least = (sheet.spec([failure.formula]), sheet.database.clone());
+    let mut told = format!("{}\n{}", least.0, failure.told);
+    let original = format!("{} = {}", name, failure.formula.expr);
+    for _ in 0..30 {
+        if number("FORMULAC_SHRINK", 1) == 0 {
+            break;
+        }
+        let mut tried = smaller(&least.0, &least.1);
+        tried.retain(|(spec, _)| spec.steps.len() == 1 && spec.steps[0].definitions.len() == 1);
+        let mut batch = Batch::default();
+        let mut asked = Vec::new();
+        for (spec, database) in tried {
+            let Ok(query) = compiled(&database, &spec, dialect) else { continue };
+            let expr = spec.steps[0].definitions[0].1.clone();
+            let Some(Some(expected)) = quietly(|| expected(&database, sheet.level, &expr)) else { continue };
+            let formula = Formula { name: name.clone(), function: failure.formula.function, expr, expected };
+            let place = batch.add(&query, &database.json());
+            asked.push((spec, database, formula, query, place));
+        }
+        let runs = run_all(&format!("{SUITE}-shrink"), &[(dialect, batch)]);
+        let Some(Run::Done(answers)) = runs.first() else { break };
+        let mut found = None;
+        for (spec, database, formula, query, place) in asked {
+            let fault = match &answers[place] {
+                Ok(table) => differs(dialect, known.tolerance(&formula), &formula, table),
+                Err(error) => Some(format!("error: {error}")),
+            };
+            if let Some(fault) = fault {
+                found = Some((spec, database, format!("{query}\n{fault}")));
+                break;
+            }
+        }
+        let Some((spec, database, fault)) = found else { break };
+        told = format!("{spec}\n{fault}");
+        least = (spec, database);
+    }
+    let rows: Vec<String> = least.1.json().iter().map(Json::to_string).collect();
+    format!("{} {original}\n{told}\n{}", dialect.name(), rows.join("\n"))
+}

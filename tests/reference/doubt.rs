@@ -1,0 +1,97 @@
+//! Which values are certain to the last digit.
+//!
+//! Engines may differ in the last bits of a float, and a formula may make much of them: ROUND of a half, `=` of two
+//! quotients, the text of a third. So what is computed is computed again with such bits changed at random; where that
+//! changes the value nobody can say what is right, and it is not compared.
+
+use std::cell::Cell;
+
+thread_local! {
+    static NOISE: Cell<u64> = const { Cell::new(0) };
+    static DOUBTED: Cell<bool> = const { Cell::new(false) };
+    static OVERSIZED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What a computation gave, and what is to be thought of it.
+pub struct Settled<T> {
+    pub value: T,
+    /// A step of it hung on the last bits.
+    pub doubted: bool,
+    /// A step of it was so large that an engine may fail, as the contract lets it.
+    pub oversized: bool,
+}
+
+/// Runs with the noise of a seed, or without any for 0.
+pub fn with_noise<T>(seed: u64, work: impl FnOnce() -> T) -> Settled<T> {
+    NOISE.set(seed);
+    DOUBTED.set(false);
+    OVERSIZED.set(false);
+    let value = work();
+    NOISE.set(0);
+    Settled { value, doubted: DOUBTED.get(), oversized: OVERSIZED.get() }
+}
+
+/// A float whose last bits are not the same everywhere.
+pub fn inexact(x: f64) -> f64 {
+    blurred(x, x)
+}
+
+/// One that was computed from numbers of this size.
+fn blurred(x: f64, size: f64) -> f64 {
+    let seed = NOISE.get();
+    if seed == 0 || !x.is_finite() {
+        return x;
+    }
+    // Equal values stay equal.
+    let mixed = (x.to_bits() ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let part = (mixed >> 40) as f64 / (1u64 << 24) as f64;
+    x + size * 4e-13 * (part - 0.5)
+}
+
+/// The last bits decide here.
+pub fn mark() {
+    DOUBTED.set(true);
+}
+
+/// Results of ordinary size pass; an engine's own limits are not what is tested.
+pub fn sized(x: f64) -> f64 {
+    if x.is_nan() || x.abs() >= 1e15 {
+        OVERSIZED.set(true);
+    }
+    x
+}
+
+pub fn oversize() {
+    OVERSIZED.set(true);
+}
+
+/// A comparison of two numbers that are equal but for the last bits is in doubt.
+pub fn compared(a: f64, b: f64) {
+    if a != b && (a - b).abs() <= 1e-11 * a.abs().max(b.abs()) {
+        mark();
+    }
+}
+
+/// Whether nothing was lost in `a + b`.
+pub fn sum(a: f64, b: f64) -> f64 {
+    let s = a + b;
+    let t = s - a;
+    let lost = (a - (s - t)) + (b - t);
+    if lost == 0.0 && is_short(a) && is_short(b) { s } else { blurred(s, a.abs().max(b.abs())) }
+}
+
+pub fn product(a: f64, b: f64) -> f64 {
+    let p = a * b;
+    if a.mul_add(b, -p) == 0.0 && is_short(a) && is_short(b) { p } else { inexact(p) }
+}
+
+pub fn ratio(a: f64, b: f64) -> f64 {
+    let q = a / b;
+    if q.mul_add(b, -a) == 0.0 && is_short(q) { q } else { inexact(q) }
+}
+
+/// Whether it is what it prints as: a sum of few powers of two, as 0.25 is and 0.1 is not.
+fn is_short(x: f64) -> bool {
+    let scaled = x * 1_048_576.0;
+    scaled == scaled.trunc()
+}

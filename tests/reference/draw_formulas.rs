@@ -1,0 +1,391 @@
+//! Random formulas whose types fit, of any function of the catalogue.
+
+use formulac::catalog::Function;
+use formulac::{Level, Type};
+
+use crate::calendar::{Frame, days};
+use crate::database::Table;
+use crate::expr::{Expr, Op, Place, Rows, Window};
+use crate::forms::{Choice, Form, Gives, Known, Takes, fits};
+use crate::formula_tables::GROUP;
+use crate::random::Random;
+use crate::value::Value;
+
+pub const TYPES: [Type; 7] =
+    [Type::Boolean, Type::Integer, Type::Decimal, Type::Float, Type::Text, Type::Date, Type::Timestamp];
+const NUMBERS: [Type; 3] = [Type::Integer, Type::Decimal, Type::Float];
+const TEMPORAL: [Type; 2] = [Type::Date, Type::Timestamp];
+
+/// What stands at a place of a formula.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// Values of one row.
+    Row,
+    /// Values of a group.
+    Group,
+    /// Values of a row that looks at others.
+    Sheet,
+}
+
+pub struct Draw<'a> {
+    pub random: &'a mut Random,
+    pub known: &'a Known,
+    pub table: &'a Table,
+}
+
+/// The types that letters stand for in one call.
+type Letters = Vec<(char, Type)>;
+
+impl Draw<'_> {
+    /// A call of this form at a level, its arguments nested so deep.
+    pub fn formula(&mut self, form: &Form, level: Level, depth: usize) -> Expr {
+        let place = match level {
+            Level::Aggregate => At::Group,
+            Level::Window => At::Sheet,
+            _ => At::Row,
+        };
+        let ty = match form.gives {
+            Gives::Is(ty) => ty,
+            Gives::Same(letter) => self.type_for(letter),
+        };
+        let drawn = self.call(form, ty, place, depth);
+        if form.takes.is_empty() && ty.is_number() && form.level < Level::Aggregate {
+            // Of nothing it is the same in each row.
+            let other = self.expr(Type::Float, place, depth - 1);
+            return binary(Op::Multiply, drawn, other);
+        }
+        drawn
+    }
+
+    fn type_for(&mut self, letter: char) -> Type {
+        let fitting: Vec<Type> = TYPES.into_iter().filter(|ty| fits(letter, *ty)).collect();
+        *self.random.pick(&fitting)
+    }
+
+    fn call(&mut self, form: &Form, ty: Type, place: At, depth: usize) -> Expr {
+        let mut letters: Letters = Vec::new();
+        if let Gives::Same(letter) = form.gives {
+            letters.push((letter, ty));
+        }
+        let name = form.function.name;
+        match form.level {
+            Level::Window => self.window(form, &mut letters, depth),
+            Level::Aggregate if place == At::Sheet => {
+                let rows = self.rows();
+                self.over(form, &mut letters, rows)
+            }
+            Level::Aggregate => {
+                let args = self.arguments(form, &mut letters, At::Row, depth);
+                match form.inside {
+                    Some(outer) => Expr::Aggregate(outer, vec![Expr::Call(name, args)]),
+                    None => Expr::Aggregate(name, args),
+                }
+            }
+            _ => {
+                let args = self.arguments(form, &mut letters, place, depth);
+                Expr::Call(name, args)
+            }
+        }
+    }
+
+    fn arguments(&mut self, form: &Form, letters: &mut Letters, place: At, depth: usize) -> Vec<Expr> {
+        let mut before = Type::Text;
+        let mut args = Vec::new();
+        for takes in &form.takes {
+            let ty = self.type_of(takes, letters, before);
+            let arg = self.argument(takes, ty, place, depth);
+            // Of constants aggregates and windows say little; DuckDB fails on their mode, Postgres on a text's lag.
+            let named = form.level >= Level::Aggregate && matches!(takes, Takes::Same(_)) && !reads_something(&arg);
+            args.push(if named { Expr::Name(self.column(ty)) } else { arg });
+            before = ty;
+        }
+        args
+    }
+
+    /// The type that an argument gets here.
+    fn type_of(&mut self, takes: &Takes, letters: &mut Letters, before: Type) -> Type {
+        match takes {
+            // What widens to it is taken too.
+            Takes::Is(Type::Float) if self.random.percent(20) => *self.random.pick(&NUMBERS),
+            Takes::Is(Type::Decimal) if self.random.percent(15) => Type::Integer,
+            Takes::Is(ty) => *ty,
+            Takes::Number | Takes::Positive => *self.random.pick(&NUMBERS),
+            Takes::Literal(..) => Type::Integer,
+            Takes::Temporal => *self.random.pick(&TEMPORAL),
+            Takes::Any => *self.random.pick(&TYPES),
+            Takes::Same(letter) => match letters.iter().find(|(known, _)| known == letter) {
+                Some((_, ty)) => *ty,
+                None => {
+                    let ty = self.type_for(*letter);
+                    letters.push((*letter, ty));
+                    ty
+                }
+            },
+            Takes::Criterion | Takes::AllRows => before,
+            Takes::OneOf(_, Some(other)) => self.type_of(other, letters, before),
+            Takes::OneOf(..) => Type::Text,
+        }
+    }
+
+    fn argument(&mut self, takes: &Takes, ty: Type, place: At, depth: usize) -> Expr {
+        match takes {
+            Takes::OneOf(choices, other) => match other {
+                Some(other) if self.random.percent(30) => self.argument(other, ty, place, depth),
+                _ => match self.random.pick(choices).clone() {
+                    Choice::Value(value) => Expr::Literal(value),
+                    Choice::Column(name) if place == At::Group => {
+                        Expr::Aggregate(self.random.pick::<&str>(&["MIN", "MAX"]), vec![Expr::Name(name)])
+                    }
+                    Choice::Column(name) => Expr::Name(name),
+                },
+            },
+            Takes::Literal(low, high) => {
+                let likely = [*low, *high, low + 1, 0, 1, 2, 3, 5, 8, -1, -2, 12];
+                let fitting: Vec<i64> =
+                    likely.into_iter().filter(|n| (low..=high).contains(&n) && n.abs() <= 400).collect();
+                let n = if fitting.is_empty() { *low } else { *self.random.pick(&fitting) };
+                Expr::Literal(Value::Int(n))
+            }
+            Takes::Positive => Expr::Literal(Value::Number(*self.random.pick(&[0.1, 0.25, 0.5, 1.5, 2.5, 10.0]))),
+            Takes::Criterion => self.criterion(ty),
+            _ => self.expr(ty, place, depth.saturating_sub(1)),
+        }
+    }
+
+    fn criterion(&mut self, tested: Type) -> Expr {
+        let class = match tested {
+            Type::Timestamp => "date",
+            ty if ty.is_number() => "number",
+            ty => ty.name(),
+        };
+        let written = self.known.criteria.get(class).unwrap_or_else(|| panic!("no criteria for {class}"));
+        Expr::Literal(self.random.pick(written).clone())
+    }
+
+    /// Any expression of a type.
+    fn expr(&mut self, ty: Type, place: At, depth: usize) -> Expr {
+        if depth == 0 || self.random.percent(25) {
+            return self.leaf(ty, place);
+        }
+        if self.random.percent(30) {
+            return self.operation(ty, place, depth);
+        }
+        let highest = match place {
+            At::Row => Level::Row,
+            At::Group => Level::Aggregate,
+            At::Sheet => Level::Window,
+        };
+        // Windows over groups are steps of their own; an aggregate in a sheet is one of a range.
+        let fitting = |form: &&Form| {
+            let ranged = place != At::Sheet || form.level != Level::Aggregate || form.ranges;
+            form.level <= highest && form.may_give(ty) && !form.takes.is_empty() && ranged
+        };
+        let names: Vec<&'static Function> = {
+            let mut names: Vec<&'static Function> =
+                self.known.forms.iter().filter(fitting).map(|f| f.function).collect();
+            names.dedup_by_key(|f| f.name);
+            names
+        };
+        if names.is_empty() {
+            return self.leaf(ty, place);
+        }
+        let function = *self.random.pick(&names);
+        let forms: Vec<&Form> =
+            self.known.forms.iter().filter(fitting).filter(|form| form.function.name == function.name).collect();
+        let form = (*self.random.pick(&forms)).clone();
+        self.call(&form, ty, place, depth - 1)
+    }
+
+    fn operation(&mut self, ty: Type, place: At, depth: usize) -> Expr {
+        let depth = depth - 1;
+        let of = |draw: &mut Self, op: Op, a: Type, b: Type| {
+            let (a, b) = (draw.expr(a, place, depth), draw.expr(b, place, depth));
+            binary(op, a, b)
+        };
+        match ty {
+            Type::Boolean => {
+                let op = *self.random.pick(&[
+                    Op::Equal,
+                    Op::NotEqual,
+                    Op::Less,
+                    Op::LessOrEqual,
+                    Op::Greater,
+                    Op::GreaterOrEqual,
+                ]);
+                let (a, b) = match self.random.below(6) {
+                    0 => (Type::Text, Type::Text),
+                    1 => (Type::Date, Type::Date),
+                    2 => (Type::Timestamp, *self.random.pick(&TEMPORAL)),
+                    _ => (*self.random.pick(&NUMBERS), *self.random.pick(&NUMBERS)),
+                };
+                of(self, op, a, b)
+            }
+            Type::Integer if self.random.percent(20) => of(self, Op::Apart, Type::Date, Type::Date),
+            Type::Integer | Type::Decimal => {
+                let op = *self.random.pick(&[Op::Add, Op::Subtract, Op::Multiply]);
+                // Digits behind the point do not add up.
+                of(self, op, ty, if op == Op::Multiply { Type::Integer } else { ty })
+            }
+            Type::Float => match self.random.below(8) {
+                0 => {
+                    let other = *self.random.pick(&TEMPORAL);
+                    of(self, Op::Apart, Type::Timestamp, other)
+                }
+                1 => {
+                    let base = *self.random.pick(&NUMBERS);
+                    let exponent = Expr::Literal(
+                        self.random
+                            .pick(&[Value::Int(2), Value::Int(3), Value::Int(-1), Value::Int(0), Value::Number(0.5)])
+                            .clone(),
+                    );
+                    binary(Op::Power, self.expr(base, place, depth), exponent)
+                }
+                2..=4 => {
+                    let (a, b) = (*self.random.pick(&NUMBERS), *self.random.pick(&NUMBERS));
+                    of(self, Op::Divide, a, b)
+                }
+                _ => {
+                    let op = *self.random.pick(&[Op::Add, Op::Subtract, Op::Multiply]);
+                    let other = *self.random.pick(&NUMBERS);
+                    of(self, op, Type::Float, other)
+                }
+            },
+            Type::Text => {
+                let other = *self.random.pick(&TYPES);
+                of(self, Op::Join, Type::Text, other)
+            }
+            Type::Date => {
+                let op = *self.random.pick(&[Op::Later, Op::Earlier]);
+                of(self, op, Type::Date, Type::Integer)
+            }
+            _ => {
+                let op = *self.random.pick(&[Op::Later, Op::Earlier]);
+                let days = *self.random.pick(&[Type::Integer, Type::Decimal]);
+                of(self, op, Type::Timestamp, days)
+            }
+        }
+    }
+
+    fn leaf(&mut self, ty: Type, place: At) -> Expr {
+        if place == At::Group {
+            return self.group_leaf(ty);
+        }
+        if ty != Type::Timestamp && self.random.percent(12) {
+            return self.literal(ty);
+        }
+        if ty == Type::Date && self.random.percent(8) {
+            let of = *self.random.pick(&TEMPORAL);
+            let name = self.column(of);
+            return Expr::Period(name, *self.random.pick(&Frame::ALL));
+        }
+        Expr::Name(self.column(ty))
+    }
+
+    fn column(&mut self, ty: Type) -> String {
+        let fitting: Vec<&str> = self.table.columns.iter().filter(|c| c.ty == ty).map(|c| c.name).collect();
+        (*self.random.pick(&fitting)).to_owned()
+    }
+
+    /// An aggregate of a column, or what the groups are made by.
+    fn group_leaf(&mut self, ty: Type) -> Expr {
+        if ty == Type::Text && self.random.percent(25) {
+            return Expr::name(GROUP);
+        }
+        if ty != Type::Timestamp && self.random.percent(8) {
+            return self.literal(ty);
+        }
+        let column = |draw: &mut Self, ty: Type| Expr::Name(draw.column(ty));
+        let (name, arg) = match ty {
+            Type::Integer if self.random.percent(40) => {
+                let any = *self.random.pick(&TYPES);
+                ("COUNT", column(self, any))
+            }
+            Type::Integer | Type::Decimal if self.random.percent(50) => ("SUM", column(self, ty)),
+            Type::Float if self.random.percent(40) => {
+                let number = *self.random.pick(&NUMBERS);
+                ("AVERAGE", column(self, number))
+            }
+            Type::Boolean => {
+                let (a, b) = (self.group_leaf(Type::Integer), self.literal(Type::Integer));
+                return binary(*self.random.pick(&[Op::Greater, Op::Equal, Op::LessOrEqual]), a, b);
+            }
+            _ => (*self.random.pick(&["MIN", "MAX"]), column(self, ty)),
+        };
+        Expr::Aggregate(name, vec![arg])
+    }
+
+    fn literal(&mut self, ty: Type) -> Expr {
+        let random = &mut self.random;
+        Expr::Literal(match ty {
+            Type::Boolean => Value::Bool(random.percent(50)),
+            Type::Integer => Value::Int(random.between(-2, 7)),
+            Type::Decimal | Type::Float => Value::Number(random.between(-8, 40) as f64 / 4.0),
+            Type::Text => {
+                Value::Text((*random.pick(&["", "a", "o", "é", "日本", "open", "-", " ", "12", "*", "b?c"])).to_owned())
+            }
+            _ => Value::Date(days(2024, random.between(1, 12), random.between(1, 28))),
+        })
+    }
+
+    /// From one row to another, mostly all.
+    fn rows(&mut self) -> Rows {
+        if self.random.percent(60) {
+            return Rows::All;
+        }
+        let from = *self.random.pick(&[Place::First, Place::First, Place::At(-2), Place::At(-1)]);
+        let to = *self.random.pick(&[Place::At(0), Place::At(0), Place::At(2), Place::Last]);
+        Rows::Between(from, to)
+    }
+
+    /// An aggregate of columns over rows.
+    fn over(&mut self, form: &Form, letters: &mut Letters, rows: Rows) -> Expr {
+        let mut before = Type::Text;
+        let mut args = Vec::new();
+        for takes in &form.takes {
+            let ty = self.type_of(takes, letters, before);
+            args.push(match takes {
+                Takes::OneOf(..) | Takes::Literal(..) | Takes::Positive | Takes::Criterion => {
+                    self.argument(takes, ty, At::Row, 0)
+                }
+                _ => Expr::Range(Box::new(Expr::Name(self.column(ty))), rows),
+            });
+            before = ty;
+        }
+        Expr::Aggregate(form.function.name, args)
+    }
+
+    fn window(&mut self, form: &Form, letters: &mut Letters, depth: usize) -> Expr {
+        let args = self.arguments(form, letters, At::Row, depth.min(2));
+        window(form.function.name, args)
+    }
+}
+
+fn reads_something(x: &Expr) -> bool {
+    let mut names = Vec::new();
+    x.names(&mut names);
+    !names.is_empty()
+}
+
+/// A call of a window function as the interpreter has it.
+fn window(name: &str, args: Vec<Expr>) -> Expr {
+    let number = |at: usize| match args.get(at) {
+        Some(Expr::Literal(Value::Int(n))) => *n,
+        other => panic!("{name} takes a constant, not {other:?}"),
+    };
+    let first = || Box::new(args[0].clone());
+    Expr::Window(match (name, args.len()) {
+        ("OFFSET", 2) => Window::Offset(first(), number(1)),
+        ("FIRST", 1) => Window::First(first()),
+        ("LAST", 1) => Window::Last(first()),
+        ("ROW", 0) => Window::Row,
+        ("RANK", 1) => Window::Rank("RANK", first(), true),
+        ("RANK", 2) => Window::Rank("RANK", first(), number(1) == 0),
+        ("OMNI_RANK", 1) => Window::Rank("OMNI_RANK", first(), true),
+        ("PERCENTRANK", 1) => Window::PercentRank(first()),
+        _ => panic!("nobody knows {name} of {} arguments", args.len()),
+    })
+}
+
+fn binary(op: Op, a: Expr, b: Expr) -> Expr {
+    Expr::Binary(op, Box::new(a), Box::new(b))
+}

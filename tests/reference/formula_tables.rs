@@ -1,0 +1,151 @@
+//! Small tables that formulas are drawn over: every type, with and without NULL, and values that functions trip over.
+
+use formulac::Type;
+
+use crate::calendar::days;
+use crate::database::{Database, Table, TableColumn};
+use crate::random::Random;
+use crate::value::{DAY, Kind, Value};
+
+/// What groups are made by, and what tells rows apart.
+pub const KEY: &str = "id";
+pub const GROUP: &str = "team";
+
+const TEXTS: &[&str] = &[
+    "",
+    " ",
+    "a",
+    "open",
+    "Open",
+    "OPEN sesame",
+    "north-east",
+    "café",
+    "Élan vital",
+    "naïve  Ärger",
+    "日本語",
+    "東京 2024",
+    "50%_off",
+    "a*b?c~d",
+    "it's",
+    "say \"hi\"",
+    "x=1, y=22",
+    "  two  words ",
+    "ab12cd345",
+    "back\\slash",
+    "O'Neil mc-donald",
+    "order 12 of 30",
+    "AbAbab",
+    "€5.00",
+    "2nd",
+];
+const NUMERALS: &[&str] = &[
+    "12",
+    "-3.5",
+    " 7 ",
+    "1e3",
+    "abc",
+    "",
+    "1,234.5",
+    "1.234,5",
+    "0.25",
+    "2024-02-29",
+    "2023-02-29",
+    "2024-12-31",
+    " 2023-06-15 ",
+    "08:15",
+    "23:59:59",
+    "25:00",
+    "+4",
+    ".5",
+    "12:5",
+    "1 234",
+];
+
+fn column(name: &'static str, ty: Type, kind: Kind, nullable: bool) -> TableColumn {
+    TableColumn { name, ty, kind, nullable, quoted: false }
+}
+
+pub fn draw(seed: u64) -> Database {
+    let mut random = Random::new(seed ^ 0xf0_0d1e);
+    let random = &mut random;
+    let columns = vec![
+        column(KEY, Type::Integer, Kind::Int, false),
+        column(GROUP, Type::Text, Kind::Text, true),
+        column("count", Type::Integer, Kind::Int, true),
+        column("size", Type::Integer, Kind::Int, false),
+        column("amount", Type::Decimal, Kind::Exact, true),
+        column("rate", Type::Decimal, Kind::Exact, false),
+        column("price", Type::Float, Kind::Float, true),
+        column("share", Type::Float, Kind::Float, false),
+        column("name", Type::Text, Kind::Text, true),
+        column("word", Type::Text, Kind::Text, false),
+        column("code", Type::Text, Kind::Text, true),
+        column("ordered", Type::Date, Kind::Date, true),
+        column("due", Type::Date, Kind::Date, false),
+        column("paid_at", Type::Timestamp, Kind::Time, true),
+        column("seen_at", Type::Timestamp, Kind::Time, false),
+        column("done", Type::Boolean, Kind::Bool, true),
+        column("valid", Type::Boolean, Kind::Bool, false),
+    ];
+    // Mostly a handful of rows; empty ones and single ones come up.
+    let count = match random.below(12) {
+        0 => random.below(2),
+        1 => 18 + random.below(8),
+        _ => 5 + random.below(9),
+    };
+    let year = 2022 + random.between(0, 3);
+    let rows = (0..count).map(|at| row(at, year, &columns, random)).collect();
+    Database { tables: vec![Table { name: format!("facts_{seed}"), columns, key: vec![KEY], rows }] }
+}
+
+fn row(at: usize, year: i64, columns: &[TableColumn], random: &mut Random) -> Vec<Value> {
+    let text = |random: &mut Random, from: &[&str]| Value::Text((*random.pick(from)).to_owned());
+    // Halves and quarters add up alike everywhere; tenths and hundredths are what rounding is about.
+    let number = |random: &mut Random| match random.below(5) {
+        0 => random.between(-40, 40) as f64 / 10.0,
+        1 => random.between(-3000, 3000) as f64 / 100.0,
+        2 => random.between(-5, 12) as f64,
+        _ => random.between(-80, 200) as f64 / 4.0,
+    };
+    let mut values = vec![
+        Value::Int(at as i64 + 1),
+        text(random, &["red", "blue", "green"]),
+        Value::Int(random.between(-4, 9)),
+        Value::Int(*random.pick(&[0, 1, 1, 2, 3, 4, 5, 7, 12, 30, 65, 120, 255])),
+        Value::Number(number(random)),
+        Value::Number(random.between(-900, 2600) as f64 / 100.0),
+        Value::Number(number(random)),
+        Value::Number(*random.pick(&[-1.0, -0.75, -0.5, 0.0, 0.25, 0.5, 0.875, 1.0])),
+        text(random, TEXTS),
+        text(random, TEXTS),
+        text(random, NUMERALS),
+        Value::Date(date(year, random)),
+        Value::Date(date(year, random)),
+        Value::Time(date(year, random) * DAY + time(random)),
+        Value::Time(date(year, random) * DAY + time(random)),
+        Value::Bool(random.percent(50)),
+        Value::Bool(random.percent(50)),
+    ];
+    for (value, column) in values.iter_mut().zip(columns) {
+        if column.nullable && random.percent(18) {
+            *value = Value::Null;
+        }
+    }
+    values
+}
+
+/// Month ends, leap days and turns of years oftener than chance has them.
+fn date(year: i64, random: &mut Random) -> i64 {
+    match random.below(8) {
+        0 => days(2024, 2, 29),
+        1 => days(year, random.between(2, 12), 1) - 1,
+        2 => days(year, 12, 31),
+        3 => days(year, 1, random.between(1, 3)),
+        4 => days(year, random.between(1, 12), 1),
+        _ => days(year, random.between(1, 12), 1) + random.between(0, 30),
+    }
+}
+
+fn time(random: &mut Random) -> i64 {
+    *random.pick(&[0, 0, DAY - 1, DAY / 2, 3_661, 45_296, 29_700])
+}

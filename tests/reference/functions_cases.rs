@@ -1,0 +1,77 @@
+//! The interpreter beside the case files of conformance: what both say of one row must be the same.
+
+use std::collections::BTreeMap;
+
+use formulac::Type;
+use formulac::parse::parse;
+
+use crate::case::{Case, Expected, read_file};
+use crate::compare::same;
+use crate::files;
+use crate::formula_text::{Reader, Unread, cell};
+use crate::value::{DAY, Value};
+
+/// Row cases that can be read, at least: fewer would mean that the reader lost some.
+const CASES: usize = 1210;
+
+#[test]
+fn the_interpreter_gives_what_the_cases_say() {
+    let mut unread: BTreeMap<Unread, Vec<String>> = BTreeMap::new();
+    let mut faults = Vec::new();
+    let (mut cases, mut values) = (0, 0);
+    for path in files::below("cases") {
+        let file = read_file(&path).unwrap_or_else(|fault| panic!("{}: {fault}", files::short_name(&path)));
+        for case in &file.cases {
+            let place = format!("{}:{}: {}", files::short_name(&path), case.line, case.name);
+            match answers(case) {
+                Ok(answers) => {
+                    cases += 1;
+                    values += answers.len();
+                    faults.extend(answers.iter().flatten().map(|fault| format!("{place}: {}: {fault}", case.formula)));
+                }
+                Err(why) => unread.entry(why).or_default().push(place),
+            }
+        }
+    }
+    println!("{cases} cases with {values} values were read; not read:");
+    for (why, places) in &unread {
+        println!("  {:4} {why}, such as {}", places.len(), places[0]);
+    }
+    assert!(faults.is_empty(), "{} of {values} values differ:\n{}", faults.len(), faults.join("\n"));
+    assert!(cases >= CASES, "only {cases} cases were read, {CASES} are known to be readable");
+}
+
+/// A fault for each row where the interpreter says otherwise.
+fn answers(case: &Case) -> Result<Vec<Option<String>>, Unread> {
+    let expected = match &case.expected {
+        Expected::Rows(values) if case.order_by.is_empty() => values,
+        Expected::Rows(_) => return Err("a window".to_owned()),
+        Expected::One(_) | Expected::Groups(_) => return Err("an aggregate".to_owned()),
+        Expected::Refused(_) => return Err("a refusal".to_owned()),
+        Expected::Written(_) => return Err("SQL, no values".to_owned()),
+    };
+    let (parsed, _) = parse(&case.formula);
+    let columns: Vec<(String, Type)> = case.table.columns.iter().map(|c| (c.name.clone(), c.ty)).collect();
+    let mut faults = Vec::new();
+    for (row, expected) in case.table.rows.iter().zip(expected) {
+        let values: Vec<Value> =
+            columns.iter().zip(row).map(|((_, ty), json)| cell(*ty, json)).collect::<Result<_, Unread>>()?;
+        if expected.is_string() && columns.iter().zip(&values).any(|((_, ty), value)| has_exponent(*ty, value)) {
+            return Err("a float that prints with an exponent".to_owned());
+        }
+        let got = match Reader::new(&parsed, &columns, &values).formula()? {
+            // Beside a time that is not there a date is still a time, as the columns' types tell.
+            Value::Date(date) if case.ty == Some(Type::Timestamp) => Value::Time(date * DAY),
+            other => other,
+        };
+        let agrees = same(expected, &got.json());
+        faults.push((!agrees).then(|| format!("{row:?}: the case says {expected}, the interpreter {got:?}")));
+    }
+    Ok(faults)
+}
+
+/// Floats and decimals are numbers alike here, and only floats of such sizes print so.
+fn has_exponent(ty: Type, value: &Value) -> bool {
+    let size = value.number().map_or(1.0, f64::abs);
+    ty == Type::Float && size != 0.0 && !(1e-4..1e15).contains(&size)
+}

@@ -1,0 +1,219 @@
+//! Functions of one row over every combination of chosen values (`grid.yml`), on all engines, beside the interpreter.
+//!
+//! `FORMULAC_CASES=datedif` takes the formulas with this text, `FORMULAC_ENGINES=duckdb,postgres` these engines.
+//! Random formulas seldom draw the one pair of arguments where an engine goes its own way; these are all of them.
+
+use std::collections::BTreeMap;
+
+use formulac::parse::parse;
+use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
+use serde_json::{Value as Json, json};
+
+use crate::batch::Batch;
+use crate::compare::same;
+use crate::engine::{Run, announce_missing, is_emulator, run_all, say};
+use crate::files;
+use crate::formula_text::{Reader, cell};
+use crate::value::Value;
+use crate::yaml::{self, Node, Result};
+
+/// Of more combinations than this some are left out, evenly.
+const MOST_ROWS: usize = 300;
+/// The slower engines take this many of them.
+const MOST_SLOW_ROWS: usize = 60;
+/// How many wrong rows are shown of a formula.
+const SHOWN: usize = 4;
+
+struct Pool {
+    name: String,
+    ty: Type,
+    values: Vec<Json>,
+}
+
+/// A formula over the combinations of the values that it names.
+struct Probe {
+    formula: String,
+    columns: Vec<(String, Type)>,
+    rows: Vec<Vec<Json>>,
+    expected: Vec<Value>,
+}
+
+struct Grid {
+    probes: Vec<Probe>,
+    /// Formula and engine, with the reason.
+    differs: BTreeMap<(String, String), String>,
+}
+
+#[test]
+fn every_combination_gives_what_the_interpreter_says() {
+    let grid = read(include_str!("grid.yml")).unwrap_or_else(|fault| panic!("grid.yml: {fault}"));
+    let chosen = std::env::var("FORMULAC_ENGINES").ok();
+    let dialects: Vec<Dialect> =
+        Dialect::all().filter(|d| chosen.as_ref().is_none_or(|c| c.split(',').any(|name| name == d.name()))).collect();
+    let mut faults = Vec::new();
+    let mut batches = Vec::new();
+    let mut asked = Vec::new();
+    let picked = |probe: &&Probe| files::filter().is_none_or(|text| probe.formula.to_lowercase().contains(&text));
+    for dialect in &dialects {
+        let mut batch = Batch::default();
+        for probe in grid.probes.iter().filter(picked) {
+            match probe.query(*dialect) {
+                Ok((sql, query)) => asked.push((*dialect, probe, sql, batch.add(&query, &[probe.table(*dialect)]))),
+                Err(fault) => faults.push(format!("{} {}: {fault}", dialect.name(), probe.formula)),
+            }
+        }
+        batches.push((*dialect, batch));
+    }
+    let runs = run_all("grid", &batches);
+    for (dialect, run) in dialects.iter().zip(&runs) {
+        let mine: Vec<_> = asked.iter().filter(|(of, ..)| of == dialect).collect();
+        let answers = match run {
+            Run::Done(answers) => answers,
+            Run::Missing(reason) => {
+                announce_missing(*dialect, reason, mine.len());
+                continue;
+            }
+        };
+        let (mut agreed, mut values) = (0, 0);
+        for (_, probe, sql, place) in mine {
+            let fault = probe.fault(*dialect, answers.get(*place));
+            let known = grid.differs.get(&(probe.formula.clone(), dialect.name().to_owned()));
+            match (fault, known) {
+                (None, None) => (agreed, values) = (agreed + 1, values + probe.rows(*dialect).len()),
+                (Some(fault), None) => {
+                    faults.push(format!("{} {}\n  {sql}\n{fault}", dialect.name(), probe.formula));
+                }
+                (None, Some(why)) => {
+                    faults.push(format!(
+                        "{} {} agrees, though it is said to differ: {why}",
+                        dialect.name(),
+                        probe.formula
+                    ));
+                }
+                (Some(_), Some(_)) => {}
+            }
+        }
+        say(&format!("grid {}: {agreed} formulas agree over {values} rows", dialect.name()));
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+fn read(text: &str) -> Result<Grid> {
+    let mut map = yaml::parse(text)?.map()?;
+    let pools = map.need("values")?.map()?.into_entries().iter().map(pool).collect::<Result<Vec<Pool>>>()?;
+    let mut probes = Vec::new();
+    for group in map.need("formulas")?.list()? {
+        for formula in group.texts()? {
+            probes.push(probe(formula, &pools).or_else(|fault| group.error(fault))?);
+        }
+    }
+    let mut differs = BTreeMap::new();
+    for (formula, node) in map.need("differs")?.map()?.into_entries() {
+        let formula = format!("={formula}");
+        if !probes.iter().any(|probe| probe.formula == formula) {
+            return node.error(format!("`{formula}` is none of the formulas"));
+        }
+        for (engine, why) in node.map()?.into_entries() {
+            differs.insert((formula.clone(), engine), why.text()?.to_owned());
+        }
+    }
+    map.finish()?;
+    Ok(Grid { probes, differs })
+}
+
+fn pool((name, node): &(String, Node)) -> Result<Pool> {
+    let mut map = node.map()?;
+    let ty = map.need("type")?;
+    let ty = ty.text()?.parse().or_else(|_| ty.error("no type"))?;
+    let values = map.need("values")?.list()?.iter().map(|v| v.scalar().cloned()).collect::<Result<_>>()?;
+    map.finish()?;
+    Ok(Pool { name: name.clone(), ty, values })
+}
+
+fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
+    let words: Vec<&str> = formula.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let named: Vec<&Pool> = pools.iter().filter(|pool| words.contains(&pool.name.as_str())).collect();
+    let count: usize = named.iter().map(|pool| pool.values.len()).product();
+    // A step of the golden section spreads them however many are taken; sharing no divisor with the count it meets all.
+    let step = ((count as f64 * 0.618) as usize + 1..).find(|step| common(*step, count) == 1).unwrap_or(1);
+    let mut rows = Vec::new();
+    for at in 0..count.min(MOST_ROWS) {
+        let mut place = at * step % count;
+        let mut row = Vec::new();
+        for pool in &named {
+            row.push(pool.values[place % pool.values.len()].clone());
+            place /= pool.values.len();
+        }
+        rows.push(row);
+    }
+    let columns: Vec<(String, Type)> = named.iter().map(|pool| (pool.name.clone(), pool.ty)).collect();
+    // With a sign before it `day = finish` is no definition.
+    let formula = format!("={formula}");
+    let (parsed, _) = parse(&formula);
+    let value = |row: &Vec<Json>| {
+        let cells = columns.iter().zip(row).map(|((_, ty), json)| cell(*ty, json)).collect::<Result<Vec<Value>>>()?;
+        Reader::new(&parsed, &columns, &cells).formula()
+    };
+    let expected = rows.iter().map(value).collect::<Result<_>>().map_err(|why| format!("{formula}: {why}"))?;
+    Ok(Probe { formula, columns, rows, expected })
+}
+
+fn common(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common(b, a % b) }
+}
+
+impl Probe {
+    /// The formula in SQL, and the whole query.
+    fn query(&self, dialect: Dialect) -> std::result::Result<(String, String), String> {
+        let relation = self.columns.iter().fold(Relation::new("t"), |t, (name, ty)| t.with(Column::new(name, *ty)));
+        let compiler = Compiler::builder().dialect(dialect).schema(Schema::new().with(relation)).from("t").build();
+        let compiled = compiler.compile(&self.formula);
+        match compiled.definitions() {
+            [one] => Ok((one.sql().to_owned(), format!("select {} as answer from t order by row_id", one.sql()))),
+            _ => Err(compiled.diagnostics().iter().map(|d| format!("{} {}", d.code(), d.message())).collect()),
+        }
+    }
+
+    fn rows(&self, dialect: Dialect) -> &[Vec<Json>] {
+        let most = if matches!(dialect.name(), "duckdb" | "postgres") { MOST_ROWS } else { MOST_SLOW_ROWS };
+        &self.rows[..self.rows.len().min(most)]
+    }
+
+    fn table(&self, dialect: Dialect) -> Json {
+        let column = |(name, ty): &(String, Type)| json!({"name": name, "type": ty.to_string()});
+        let mut columns = vec![json!({"name": "row_id", "type": "integer"})];
+        columns.extend(self.columns.iter().map(column));
+        let row = |(at, row): (usize, &Vec<Json>)| [vec![json!(at)], row.clone()].concat();
+        json!({"name": "t", "columns": columns, "rows": self.rows(dialect).iter().enumerate().map(row).collect::<Vec<_>>()})
+    }
+
+    fn fault(&self, dialect: Dialect, answer: Option<&crate::engine::Answer>) -> Option<String> {
+        let table = match answer {
+            Some(Ok(table)) => table,
+            Some(Err(error)) => return Some(format!("  the engine fails: {error}")),
+            None => return Some("  no answer".to_owned()),
+        };
+        let rows = self.rows(dialect);
+        if table.rows.len() != rows.len() {
+            return Some(format!("  {} rows of {}", table.rows.len(), rows.len()));
+        }
+        let mut wrong = Vec::new();
+        for ((row, expected), got) in rows.iter().zip(&self.expected).zip(&table.rows) {
+            let (expected, got) = (expected.json(), got.last().cloned().unwrap_or_default());
+            if !alike(dialect, &expected, &got) {
+                wrong.push(format!("  {} gives {got}, the interpreter {expected}", Json::from(row.clone())));
+            }
+        }
+        let more = if wrong.len() > SHOWN { format!("\n  … {} rows", wrong.len()) } else { String::new() };
+        let shown: Vec<String> = wrong.into_iter().take(SHOWN).collect();
+        (!shown.is_empty()).then(|| shown.join("\n") + &more)
+    }
+}
+
+/// Some quotients of the emulator have six digits, as those of NUMBER have in the warehouse.
+fn alike(dialect: Dialect, expected: &Json, got: &Json) -> bool {
+    match (expected.as_f64(), got.as_f64()) {
+        (Some(a), Some(b)) if is_emulator(dialect) => (a - b).abs() <= 1e-6 * a.abs().max(1.0),
+        _ => same(expected, got),
+    }
+}

@@ -1,0 +1,46 @@
+//! Random worksheets: what the compiler's SQL gives on the engines beside what an interpreter says that walks the grid.
+//!
+//! The interpreter looks cells up by row and column and knows no SQL. `FORMULAC_RANDOM_SHEETS=20000` runs more of them,
+//! `FORMULAC_SEED=7` others; what fails is shown with its seed, shrunk, and `FORMULAC_SEED=7000123
+//! FORMULAC_RANDOM_SHEETS=1 FORMULAC_ENGINES=duckdb` runs that one again; `FORMULAC_SHOW=1` shows what is drawn.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../conformance/batch.rs"]
+mod batch;
+#[path = "../reference/calendar.rs"]
+#[allow(dead_code, reason = "timeframes are drawn by the reference tests")]
+mod calendar;
+#[path = "../conformance/compare.rs"]
+#[allow(dead_code, reason = "types are compared by the conformance tests")]
+mod compare;
+#[path = "../reference/doubt.rs"]
+#[allow(dead_code, reason = "what is certain is asked by the reference tests")]
+mod doubt;
+#[path = "../conformance/engine.rs"]
+#[allow(dead_code, reason = "what is emulated is marked by the conformance tests")]
+mod engine;
+#[path = "../conformance/files.rs"]
+#[allow(dead_code, reason = "case files are read by the conformance tests")]
+mod files;
+#[path = "../reference/random.rs"]
+mod random;
+#[path = "../../benches/corpus/split_mix.rs"]
+mod split_mix;
+#[path = "../reference/value.rs"]
+#[allow(dead_code, reason = "other kinds are drawn by the reference tests")]
+mod value;
+
+mod draw;
+mod formula;
+mod grid;
+mod growth;
+mod run;
+mod sheet;
+mod shrink;
+mod table;
+
+#[test]
+fn random_sheets_give_what_the_interpreter_says() {
+    run::run();
+}

@@ -1,0 +1,48 @@
+//! What fails, made smaller while it still fails.
+
+use crate::formula::Expr;
+use crate::sheet::Sheet;
+use crate::table::Table;
+
+/// All that has one thing less.
+pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
+    let mut found: Vec<(Sheet, Table)> = Vec::new();
+    for place in (0..sheet.calculations.len()).rev() {
+        found.extend(sheet.without(place).map(|sheet| (sheet, table.clone())));
+    }
+    for row in 0..table.rows.len() {
+        let mut fewer = table.clone();
+        fewer.rows.remove(row);
+        found.push((sheet.clone(), fewer));
+    }
+    for place in 0..sheet.order_by.len() {
+        if sheet.order_by.len() > 1 {
+            let mut changed = sheet.clone();
+            changed.order_by.remove(place);
+            found.push((changed, table.clone()));
+        }
+    }
+    for (place, calculation) in sheet.calculations.iter().enumerate() {
+        for part in parts(&calculation.formula) {
+            let mut changed = sheet.clone();
+            changed.calculations[place].formula = part;
+            found.push((changed, table.clone()));
+        }
+    }
+    found
+}
+
+/// The expression with one of its operands put in place of what holds it, or with a literal in its place.
+fn parts(x: &Expr) -> Vec<Expr> {
+    let mut found: Vec<Expr> = x.children().into_iter().cloned().collect();
+    for (at, child) in x.children().into_iter().enumerate() {
+        for part in parts(child) {
+            let mut changed = x.clone();
+            if let Some(place) = changed.children_mut().into_iter().nth(at) {
+                *place = part;
+                found.push(changed);
+            }
+        }
+    }
+    found
+}

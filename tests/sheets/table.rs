@@ -1,0 +1,110 @@
+//! Random tables for sheets: few rows, many blanks, ties in what they are sorted by.
+
+use formulac::{Column, Relation, Schema, Type};
+use serde_json::{Value as Json, json};
+
+use crate::calendar::days;
+use crate::random::Random;
+use crate::value::Value;
+
+/// What may be done with the values of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Numbers whose digits every engine keeps: they can be compared.
+    Exact,
+    /// Quotients and averages: the last bits differ.
+    Inexact,
+    Text,
+    Date,
+    Bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct TableColumn {
+    pub name: &'static str,
+    pub ty: Type,
+    pub kind: Kind,
+    pub nullable: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Table {
+    pub name: String,
+    pub columns: Vec<TableColumn>,
+    pub rows: Vec<Vec<Value>>,
+}
+
+const REGIONS: &[&str] = &["north", "south", "East", "east", ""];
+
+impl Table {
+    pub fn draw(seed: u64) -> Self {
+        let mut random = Random::new(seed ^ 0x5ee7);
+        // Every third table has names that need quotes.
+        let named = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
+        let of = [
+            ("id", Type::Integer, Kind::Exact),
+            (named("day", "Some Day"), Type::Date, Kind::Date),
+            ("region", Type::Text, Kind::Text),
+            (named("amount", "Größe"), Type::Decimal, Kind::Exact),
+            (named("quantity", "select"), Type::Integer, Kind::Exact),
+            ("price", Type::Float, Kind::Exact),
+            ("paid", Type::Boolean, Kind::Bool),
+            ("due", Type::Date, Kind::Date),
+        ];
+        let columns: Vec<TableColumn> = of
+            .into_iter()
+            .map(|(name, ty, kind)| TableColumn { name, ty, kind, nullable: name != "id" && random.percent(70) })
+            .collect();
+        // An empty sheet and one of a single row are drawn more often than chance has it.
+        let count = match random.below(10) {
+            0 => random.below(2),
+            1 => 15 + random.below(10),
+            _ => 2 + random.below(9),
+        };
+        let first = days(2023 + random.between(0, 1), random.between(1, 12), 1);
+        let mut rows: Vec<Vec<Value>> = (0..count)
+            .map(|row| {
+                let mut values = vec![
+                    Value::Int(row as i64 + 1),
+                    Value::Date(first + random.between(0, 3) * 31),
+                    Value::Text((*random.pick(REGIONS)).to_owned()),
+                    Value::Number(random.between(-40, 200) as f64 / 4.0),
+                    Value::Int(random.between(-3, 6)),
+                    Value::Number(random.between(0, 12) as f64 / 4.0),
+                    Value::Bool(random.percent(50)),
+                    Value::Date(first + random.between(0, 90)),
+                ];
+                for (value, column) in values.iter_mut().zip(&columns) {
+                    if column.nullable && random.percent(25) {
+                        *value = Value::Null;
+                    }
+                }
+                values
+            })
+            .collect();
+        random.shuffle(&mut rows);
+        Self { name: format!("rows_{seed}"), columns, rows }
+    }
+
+    fn is_quoted(name: &str) -> bool {
+        !name.chars().all(|c| c.is_ascii_lowercase()) || name == "select"
+    }
+
+    pub fn schema(&self) -> Schema {
+        let relation = self.columns.iter().fold(Relation::new(self.name.as_str()), |relation, column| {
+            let quoted = Self::is_quoted(column.name);
+            relation.with(Column::new(column.name, column.ty).nullable(column.nullable).quoted(quoted))
+        });
+        Schema::new().with(relation.primary_key(["id"]))
+    }
+
+    pub fn json(&self) -> Json {
+        let columns: Vec<Json> = self
+            .columns
+            .iter()
+            .map(|c| json!({"name": c.name, "type": c.ty.to_string(), "quoted": Self::is_quoted(c.name)}))
+            .collect();
+        let rows: Vec<Vec<Json>> = self.rows.iter().map(|row| row.iter().map(Value::json).collect()).collect();
+        json!({"name": self.name, "columns": columns, "rows": rows})
+    }
+}
