@@ -86,7 +86,7 @@ impl Emitter<'_> {
             self.set(value, key);
         }
         let partition = self.work.tree.slice(&divided_by);
-        let order = if over.ordered() { self.work.tree.slice(&self.windows.order) } else { Slice::default() };
+        let order = if over.is_down() { self.work.tree.slice(&self.windows.order) } else { Slice::default() };
         let rows = match over {
             // What engines take when nothing is said is a range, which takes rows of an equal key along.
             Over::Rows { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
@@ -96,7 +96,7 @@ impl Emitter<'_> {
             }
             _ => None,
         };
-        let name = self.windows.name.filter(|_| over.ordered() && parted_by.is_empty());
+        let name = self.windows.name.filter(|_| over.is_down() && parted_by.is_empty());
         WindowOf { partition, order, rows, name }
     }
 

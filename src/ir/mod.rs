@@ -177,6 +177,11 @@ impl Over {
         matches!(self, Self::Ordered | Self::Rows { .. } | Self::Across(_) | Self::PivotColumns)
     }
 
+    /// Whether it is of rows in the step's order, and not of the cells of one row.
+    pub fn is_down(self) -> bool {
+        matches!(self, Self::Ordered | Self::Rows { .. })
+    }
+
     /// Whether it is of all rows of a partition, or of all cells of a row.
     pub fn is_whole(self) -> bool {
         matches!(self, Self::Partition | Self::Across(Across::All))

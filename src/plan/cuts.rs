@@ -322,7 +322,7 @@ impl Inner<'_> {
                     // What parts the rows is a column when it looks at other rows itself.
                     let late = |by: &&IrId| program.meta(**by).level == Level::Window;
                     for by in program.parted_by(over).iter().filter(late) {
-                        self.finish(*by, taken, cuts, shared.step);
+                        self.finish(*by, of, taken, cuts, shared);
                     }
                     let Some(value) = program.operands(call).next() else { continue };
                     let meta = program.meta(value);
@@ -337,7 +337,7 @@ impl Inner<'_> {
                         continue;
                     }
                     // What another window gives is finished first.
-                    self.finish(value, taken, cuts, shared.step);
+                    self.finish(value, of, taken, cuts, shared);
                 }
                 Ir::Find { args, find } => self.cut_find(args, find, of, taken, cuts, shared),
                 // What is looked up is a column of the other row; a helper made of keys becomes one of the groups.
@@ -347,7 +347,7 @@ impl Inner<'_> {
                             shared.cut(value, of, cuts, taken, |taken| taken.column(name, name));
                             cuts.helpers.insert(helper, value);
                         }
-                        None => self.finish(value, taken, cuts, shared.step),
+                        None => self.finish(value, of, taken, cuts, shared),
                     }
                 }
                 _ => {}
@@ -365,7 +365,7 @@ impl Inner<'_> {
         };
         let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::Elsewhere { .. });
         for id in found.iter().filter(|id| !is_column(**id)) {
-            self.finish(*id, taken, cuts, shared.step);
+            self.finish(*id, of, taken, cuts, shared);
         }
         let meta = program.meta(*sought);
         let constant = meta.level == Level::Const && !meta.volatile;
@@ -374,7 +374,7 @@ impl Inner<'_> {
             return;
         }
         if let Ir::Definition(_) = program.node(*sought) {
-            self.finish(*sought, taken, cuts, shared.step);
+            self.finish(*sought, of, taken, cuts, shared);
         } else {
             shared.cut(*sought, of, cuts, taken, |taken| self.name("key", *sought, taken));
         }
@@ -386,7 +386,7 @@ impl Inner<'_> {
         let barred = self.dialect.facts().barred_in_subquery();
         for arg in program.operands(node).filter(|arg| program.meta(*arg).level >= barred) {
             if matches!(program.node(arg), Ir::Definition(_)) {
-                self.finish(arg, taken, cuts, shared.step);
+                self.finish(arg, of, taken, cuts, shared);
             } else if !is_trivial(program, arg) && !cuts.contains(arg) {
                 shared.cut(arg, of, cuts, taken, |taken| {
                     let text = program.meta(arg).span.text(self.source);
@@ -400,8 +400,8 @@ impl Inner<'_> {
     }
 
     /// Gives a value a column of its own, under its definition's name where it has one.
-    fn finish(&self, value: IrId, taken: &mut Taken, cuts: &mut Cuts, step: &StepPlan<'_>) {
-        let program = self.program;
+    fn finish(&self, value: IrId, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
+        let (program, step) = (self.program, shared.step);
         let mut named = None;
         // Of names of names the one is meant that stands for a formula.
         let finished = program.behind_names_until(value, |_, definition| {
@@ -412,15 +412,14 @@ impl Inner<'_> {
             return;
         }
         let named = named.and_then(|of: usize| Some((program.definitions[of].name.as_deref()?, step.outputs[of])));
-        let name = match named {
-            Some((name, true)) => taken.output(name),
-            Some((name, false)) => taken.column(name, name),
-            None => match name_of_some_rows(program, value) {
+        match named {
+            Some((name, true)) => cuts.insert(finished, taken.output(name)),
+            Some((name, false)) => cuts.insert(finished, taken.column(name, name)),
+            None => shared.cut(finished, of, cuts, taken, |taken| match name_of_some_rows(program, value) {
                 Some(name) => taken.column(&name, program.meta(value).span.text(self.source)),
                 None => self.name(self.kind(finished), value, taken),
-            },
-        };
-        cuts.insert(finished, name);
+            }),
+        }
     }
 
     /// What a window gives, in a word.

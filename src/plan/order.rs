@@ -75,7 +75,7 @@ impl Planner<'_> {
         }
         let through = |id: &&IrId| {
             let Ir::Window { over, .. } = program.node(**id) else { return false };
-            let plain = program.over(over).ordered() && program.parted_by(over).is_empty();
+            let plain = program.over(over).is_down() && program.parted_by(over).is_empty();
             plain && self.column_in(**id, stage).is_none()
         };
         if wanted.iter().filter(through).take(2).count() < 2 {
