@@ -20,9 +20,10 @@ use crate::expr::Expr;
 use crate::forms::{Form, Gap, Known, known};
 use crate::formula_tables::{self, GROUP, KEY};
 use crate::interpret::interpret;
+use crate::quiet::quietly;
 use crate::random::Random;
 use crate::run::number;
-use crate::shrink::{quietly, smaller};
+use crate::shrink::smaller;
 use crate::spec::{Entry, Keep, Spec, Step};
 use crate::value::Value;
 

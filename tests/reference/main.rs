@@ -46,6 +46,7 @@ mod generate;
 mod grid;
 mod interpret;
 mod joined;
+mod quiet;
 mod random;
 mod run;
 mod shrink;

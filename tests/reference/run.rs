@@ -13,8 +13,9 @@ use crate::database::Database;
 use crate::engine::{Answer, Run, announce_missing, is_emulator, run_all, say};
 use crate::generate;
 use crate::interpret::{Rows, interpret};
+use crate::quiet::quietly;
 use crate::random::Random;
-use crate::shrink::{quietly, smaller};
+use crate::shrink::smaller;
 use crate::spec::Spec;
 
 const SUITE: &str = "reference";

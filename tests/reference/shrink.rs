@@ -1,7 +1,5 @@
 //! What fails, made smaller while it still fails.
 
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
-
 use crate::database::Database;
 use crate::expr::Expr;
 use crate::spec::{By, Keep, Spec};
@@ -86,13 +84,4 @@ fn replaced(x: &Expr, at: usize, child: Expr) -> Option<Expr> {
         _ => return None,
     }
     Some(changed)
-}
-
-/// What a spec gives that was cut down blindly; none when it means nothing.
-pub fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
-    let told = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let done = catch_unwind(AssertUnwindSafe(work)).ok();
-    panic::set_hook(told);
-    done
 }

@@ -23,6 +23,8 @@ mod engine;
 #[path = "../conformance/files.rs"]
 #[allow(dead_code, reason = "case files are read by the conformance tests")]
 mod files;
+#[path = "../reference/quiet.rs"]
+mod quiet;
 #[path = "../reference/random.rs"]
 mod random;
 #[path = "../../benches/corpus/split_mix.rs"]

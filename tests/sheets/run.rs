@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use formulac::{Compiler, Dialect};
 use serde_json::Value as Json;
@@ -12,6 +12,7 @@ use crate::compare::same;
 use crate::draw;
 use crate::engine::{Answer, Run, announce_missing, is_emulator, run_all, say};
 use crate::grid;
+use crate::quiet::quietly;
 use crate::random::Random;
 use crate::sheet::Sheet;
 use crate::shrink::smaller;
@@ -196,13 +197,4 @@ fn shrunk(dialect: Dialect, case: &Case) -> String {
         least = Case { seed: next.seed, sheet: next.sheet.clone(), table: next.table.clone() };
     }
     format!("{} seed {}:\n{told}\n{}", dialect.name(), case.seed, least.table.json())
-}
-
-/// What a sheet gives that was cut down blindly; none when it means nothing.
-fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
-    let told = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let done = catch_unwind(AssertUnwindSafe(work)).ok();
-    panic::set_hook(told);
-    done
 }
