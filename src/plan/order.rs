@@ -9,7 +9,6 @@ use crate::sql::{NamedWindow, OrderKey, SqlId};
 impl Planner<'_> {
     /// Order and partition of the windows of this stratum: ties are broken by the rest of the grain.
     pub(super) fn windows(&mut self, stage: u32) {
-        let program = self.step.program;
         self.emitter.windows = crate::emit::Windows::default();
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
         let own_partition = partition.clone();
@@ -51,14 +50,10 @@ impl Planner<'_> {
         let partition: Vec<SqlId> = partition.iter().map(|id| self.partition_key(*id, stage)).collect();
         let mut keys: Vec<SqlId> = Vec::new();
         for (id, descending) in order {
-            let sql = self.written_node(id, stage);
-            let nullable = program.meta(id).nullable;
-            keys.push(self.emitter.order_key(sql, descending, nullable));
+            keys.push(self.key_in_order(id, descending, stage));
         }
         for column in plain {
-            let nullable = self.input_is_nullable(&column);
-            let sql = self.written_input(&column, stage);
-            keys.push(self.emitter.order_key(sql, false, nullable));
+            keys.push(self.column_in_order(&column, stage).1);
         }
         let mut windows = crate::emit::Windows { partition, own_partition, order: keys, ..Default::default() };
         if self.spec.pivot.is_some() {
@@ -93,10 +88,24 @@ impl Planner<'_> {
         };
         let plain = name.len() <= 40 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let name = if plain { name.to_ascii_lowercase() } else { "in_order".to_owned() };
-        self.emitter.windows.name = Some(self.emitter.tree().text(Span::default(), |out| out.push_str(&name)));
+        self.emitter.windows.name = Some(self.emitter.tree().written(&name));
         let windows = &self.emitter.windows;
         let (partition, order) = (windows.partition.clone(), windows.order.clone());
         self.named_window = Some(NamedWindow { name, partition, order });
+    }
+
+    /// A key that puts rows in order.
+    pub(super) fn key_in_order(&mut self, id: IrId, descending: bool, stage: u32) -> SqlId {
+        let key = self.written_node(id, stage);
+        let nullable = self.program().meta(id).nullable;
+        self.emitter.order_key(key, descending, nullable)
+    }
+
+    /// A column of the input, as it is and as a key that puts rows in order.
+    pub(super) fn column_in_order(&mut self, column: &InputColumn, stage: u32) -> (SqlId, SqlId) {
+        let written = self.written_input(column, stage);
+        let nullable = self.input_is_nullable(column);
+        (written, self.emitter.order_key(written, false, nullable))
     }
 
     /// A key that divides the rows of windows.
@@ -133,7 +142,7 @@ impl Planner<'_> {
         match kept {
             Some(column) => {
                 let written = self.kept_name(&column);
-                self.emitter.tree().text(Span::default(), |out| out.push_str(&written))
+                self.emitter.tree().written(&written)
             }
             None => self.emitter.made_name(name, Span::default()),
         }

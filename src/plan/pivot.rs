@@ -38,25 +38,19 @@ impl Planner<'_> {
         windows.pivot_rows = by.iter().map(|id| self.partition_key(*id, stage)).collect();
         windows.order.clear();
         for (id, descending) in order {
-            let sql = self.written_node(id, stage);
-            let nullable = self.program().meta(id).nullable;
-            windows.order.push(self.emitter.order_key(sql, descending, nullable));
+            windows.order.push(self.key_in_order(id, descending, stage));
         }
         for column in rest {
-            let sql = self.written_input(&column, stage);
-            windows.pivot_rows.push(sql);
-            let nullable = self.input_is_nullable(&column);
-            let sql = self.written_input(&column, stage);
-            windows.order.push(self.emitter.order_key(sql, false, nullable));
+            let (written, key) = self.column_in_order(&column, stage);
+            windows.pivot_rows.push(written);
+            windows.order.push(key);
         }
         if let Some(PivotOrder::ByColumn(name)) = self.spec.pivot {
             windows.pivot_order = vec![self.emitter.column_spelled(name, false)];
             return;
         }
         for (id, descending) in keys.into_iter().zip(directions) {
-            let sql = self.written_node(id, stage);
-            let nullable = self.program().meta(id).nullable;
-            windows.pivot_order.push(self.emitter.order_key(sql, descending, nullable));
+            windows.pivot_order.push(self.key_in_order(id, descending, stage));
         }
     }
 }

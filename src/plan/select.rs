@@ -117,6 +117,7 @@ impl Planner<'_> {
                     let alias = self.kept_name(column);
                     let own = self.is_written(expr, &alias);
                     kept.push(Item { expr, alias: (!own).then_some(alias) });
+                    kept_names.push(column.name.clone());
                 }
             }
             let names: Option<Vec<String>> = match &self.spec.keep {
@@ -128,12 +129,12 @@ impl Planner<'_> {
             };
             match names {
                 Some(names) => {
-                    for name in names.iter().filter(|n| !shadowed(n)) {
+                    for name in names.into_iter().filter(|n| !shadowed(n)) {
                         let written = self.kept_name(&InputColumn { of: Vec::new(), name: name.clone() });
-                        let name = self.emitter.tree().text(Span::default(), |out| out.push_str(&written));
-                        let expr = self.emitter.in_relation(name, Span::default());
+                        let written = self.emitter.tree().written(&written);
+                        let expr = self.emitter.in_relation(written, Span::default());
                         kept.push(Item { expr, alias: None });
-                        kept_names.push(written);
+                        kept_names.push(name);
                     }
                 }
                 None => {

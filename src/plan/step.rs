@@ -119,7 +119,6 @@ pub(crate) struct StepSpec<'a> {
 impl StepSpec<'_> {
     /// Where a column stands among those that come first; behind them when it is none of those.
     pub fn place_of(&self, name: &str) -> usize {
-        let name = name.trim_matches(['"', '`']);
         self.first.get(&name.to_ascii_lowercase()).copied().unwrap_or(usize::MAX)
     }
 }

@@ -28,6 +28,7 @@ mod totals;
 mod uniqueness;
 mod worksheet;
 mod write;
+mod written;
 
 pub use project::{Environment, Project};
 

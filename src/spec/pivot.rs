@@ -5,10 +5,10 @@ use rustc_hash::FxHashMap;
 use super::compile::Run;
 use super::load::{Step, Text};
 use super::worksheet::{pivot_keys, pivot_rows};
+use super::written::Written;
 use crate::check::{Total, TotalKind};
 use crate::compiler::order_key;
 use crate::diag::{Code, Diagnostic};
-use crate::dialect::Dialect;
 use crate::dialect::op::Op;
 use crate::emit::{Buffers, Emitter};
 use crate::ir::{Ir, IrId, Meta, Program};
@@ -47,36 +47,6 @@ pub(super) struct Value {
     sql: SqlId,
     text: String,
     name: String,
-}
-
-fn field(tree: &mut Tree, qualifier: &str, name: &str) -> SqlId {
-    let qualifier = tree.text(Span::default(), |out| out.push_str(qualifier));
-    let name = tree.text(Span::default(), |out| out.push_str(name));
-    tree.add(Sql::Field { qualifier, name }, Span::default())
-}
-
-fn word(tree: &mut Tree, text: &str) -> SqlId {
-    tree.text(Span::default(), |out| out.push_str(text))
-}
-
-/// The columns of an input as they are written.
-struct Written<'i> {
-    dialect: Dialect,
-    relation: Option<&'i Relation>,
-}
-
-impl Written<'_> {
-    fn column(&self, name: &str) -> String {
-        let known = self.relation.and_then(|relation| relation.column(name));
-        match known {
-            Some(column) => self.dialect.name_text(column.name(), !column.is_quoted()),
-            None => self.dialect.name_text(name, true),
-        }
-    }
-
-    fn is_nullable(&self, name: &str) -> bool {
-        self.relation.and_then(|relation| relation.column(name)).is_none_or(Column::is_nullable)
-    }
 }
 
 impl Run<'_> {
@@ -189,7 +159,7 @@ impl Run<'_> {
         };
         let distinct = |tree: &mut Tree, names: &[String]| Select {
             distinct: true,
-            items: names.iter().map(|name| Item { expr: word(tree, &written.column(name)), alias: None }).collect(),
+            items: names.iter().map(|name| Item { expr: tree.written(&written.column(name)), alias: None }).collect(),
             from: Some(source()),
             ..Select::default()
         };
@@ -210,7 +180,7 @@ impl Run<'_> {
         let mut found = source();
         let marker = filled.as_ref().map(|name| dialect.name_text(name, true));
         if let (Some(marker), None) = (&marker, &sure) {
-            let items = vec![Item { expr: word(tree, "true"), alias: Some(marker.clone()) }];
+            let items = vec![Item { expr: tree.written("true"), alias: Some(marker.clone()) }];
             let body = Select { star: true, items, from: Some(source()), ..Select::default() };
             found = Source::Name(cte(self, format!("{}_filled", input.name), body));
         }
@@ -225,7 +195,7 @@ impl Run<'_> {
                 _ if is_of(&keys, name) => of_columns.as_str(),
                 _ => alias,
             };
-            let mut expr = field(tree, side, &column);
+            let mut expr = tree.field_of(side, &column);
             if let Some(total) = totals.iter().find(|total| total.column.eq_ignore_ascii_case(name)) {
                 // A cell that no row is in has the totals of its row and of its column all the same.
                 let x = tree.call("max", &[expr], Span::default());
@@ -234,7 +204,7 @@ impl Run<'_> {
                     TotalKind::Column => (&of_columns, &keys),
                     TotalKind::Grand => ("", &[]),
                 };
-                let by: Vec<SqlId> = names.iter().map(|name| field(tree, of, &written.column(name))).collect();
+                let by: Vec<SqlId> = names.iter().map(|name| tree.field_of(of, &written.column(name))).collect();
                 let partition = tree.slice(&by);
                 let over = Sql::Over { x, partition, order: crate::sql::Slice::default(), rows: None };
                 expr = tree.add(over, Span::default());
@@ -242,23 +212,23 @@ impl Run<'_> {
                 continue;
             }
             if side != alias {
-                let (left, right) = (field(tree, alias, &column), field(tree, side, &column));
+                let (left, right) = (tree.field_of(alias, &column), tree.field_of(side, &column));
                 let op = if written.is_nullable(name) { Op::NotDistinct } else { Op::Equal };
                 conditions.push(tree.binary(op, left, right, Span::default()));
             }
             items.push(Item { expr, alias: None });
         }
         if let Some(place) = &place {
-            items.push(Item { expr: field(tree, &of_columns, &dialect.name_text(place, true)), alias: None });
+            items.push(Item { expr: tree.field_of(&of_columns, &dialect.name_text(place, true)), alias: None });
         }
         if let Some(marker) = &marker {
             let item = match &sure {
                 Some(key) => {
-                    let x = field(tree, alias, &written.column(key));
+                    let x = tree.field_of(alias, &written.column(key));
                     let expr = tree.add(Sql::Postfix { op: "is not null", x }, Span::default());
                     Item { expr, alias: Some(marker.clone()) }
                 }
-                None => Item { expr: field(tree, alias, marker), alias: None },
+                None => Item { expr: tree.field_of(alias, marker), alias: None },
             };
             items.push(item);
         }
@@ -352,7 +322,7 @@ impl Run<'_> {
         let mut items = Vec::new();
         for column in columns {
             let text = dialect.name_text(column.name(), !column.is_quoted());
-            items.push(Item { expr: word(tree, &text), alias: None });
+            items.push(Item { expr: tree.written(&text), alias: None });
             let known = input.relation.and_then(|relation| relation.column(column.name())).filter(|_| !own(&column));
             relation.push(known.cloned().unwrap_or(column));
         }
@@ -360,7 +330,7 @@ impl Run<'_> {
         let (order_by, limit) = (std::mem::take(&mut inner.order_by), inner.limit.take());
         let name = dialect.name_text(&self.names.choose(&format!("{}_in_every_cell", input.name)), true);
         output.ctes.push(Cte { name: name.clone(), body: inner });
-        let filter = Some(word(tree, &dialect.name_text(filled, true)));
+        let filter = Some(tree.written(&dialect.name_text(filled, true)));
         output.body = Select { items, from: Some(Source::Name(name)), filter, order_by, limit, ..Select::default() };
         output.relation = relation;
     }
@@ -436,7 +406,7 @@ impl Run<'_> {
                 relation.push(ty.clone());
                 items.push(expr);
             };
-            let plain = word(emitter.tree(), &text);
+            let plain = emitter.tree().written(&text);
             if is(&rows, &name) {
                 give(&name, Item { expr: plain, alias: None }, column, format!("`{name}`"));
                 continue;
@@ -455,9 +425,9 @@ impl Run<'_> {
                     too_long.push(Diagnostic::new(Code::UnfitForPivot, at, message).with_help(help));
                 }
                 let tree = emitter.tree();
-                let of = word(tree, &key);
+                let of = tree.written(&key);
                 let condition = tree.binary(Op::Equal, of, value.sql, Span::default());
-                let plain = word(tree, &text);
+                let plain = tree.written(&text);
                 let arms = tree.slice(&[condition, plain]);
                 let chosen = tree.add(Sql::Case { subject: None, arms }, Span::default());
                 let expr = emitter.largest(node, chosen);
@@ -475,7 +445,7 @@ impl Run<'_> {
         }
         diagnostics.append(&mut too_long);
         let written = Written { dialect, relation: input.relation };
-        let group_by: Vec<SqlId> = rows.iter().map(|name| word(emitter.tree(), &written.column(name))).collect();
+        let group_by: Vec<SqlId> = rows.iter().map(|name| emitter.tree().written(&written.column(name))).collect();
         let order_by = if last || step.limit.is_some() {
             let descending = |name: &str| {
                 let key = step.order_by.iter().map(|key| order_key(key.text));
@@ -484,7 +454,7 @@ impl Run<'_> {
             let said = step.order_by.is_empty();
             let ordered = rows.iter().filter(|_| !said);
             let keys = ordered.map(|name| {
-                let sql = word(emitter.tree(), &written.column(name));
+                let sql = emitter.tree().written(&written.column(name));
                 OrderKey { expr: emitter.order_key(sql, descending(name), written.is_nullable(name)) }
             });
             keys.collect()
@@ -513,7 +483,7 @@ impl Run<'_> {
 fn listed(tree: &mut Tree, values: &[Value], key: &str, place: &str) -> Select {
     let mut rows: Vec<Select> = Vec::new();
     for (index, value) in values.iter().enumerate() {
-        let number = word(tree, &(index + 1).to_string());
+        let number = tree.written(&(index + 1).to_string());
         let alias = |name: &str| (index == 0).then(|| name.to_owned());
         let items = vec![Item { expr: value.sql, alias: alias(key) }, Item { expr: number, alias: alias(place) }];
         rows.push(Select { items, ..Select::default() });

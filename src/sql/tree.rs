@@ -210,6 +210,17 @@ impl Tree {
         self.add(Sql::Text { first, len }, span)
     }
 
+    /// Text as it is, of no place in a formula.
+    pub fn written(&mut self, text: &str) -> SqlId {
+        self.text(Span::default(), |out| out.push_str(text))
+    }
+
+    /// A column of one of several relations, both as they are written.
+    pub fn field_of(&mut self, relation: &str, column: &str) -> SqlId {
+        let (qualifier, name) = (self.written(relation), self.written(column));
+        self.add(Sql::Field { qualifier, name }, Span::default())
+    }
+
     #[inline]
     pub fn word(&mut self, word: &'static str, span: Span) -> SqlId {
         self.add(Sql::Word(word), span)
