@@ -130,7 +130,7 @@ impl Lower<'_> {
             return self.error(span);
         };
         let of = self.program.meta(value);
-        if of.level == Level::Const && !of.volatile {
+        if of.is_constant() {
             // All rows are alike.
             self.program.folded = true;
             let first = if entry == internal::RANK_OF { "1" } else { "0" };

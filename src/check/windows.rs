@@ -85,7 +85,7 @@ impl Lower<'_> {
         }
         self.alone(value);
         let meta = self.program.meta(value);
-        if meta.level == Level::Const && !meta.volatile {
+        if meta.is_constant() {
             return value;
         }
         // All rows up to the current one are enough to know the first, and are what engines take by themselves.

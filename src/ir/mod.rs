@@ -248,6 +248,12 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// The same in all rows, however often it is computed.
+    #[inline]
+    pub fn is_constant(&self) -> bool {
+        self.level == Level::Const && !self.volatile
+    }
+
     /// What an operand makes of the node's level.
     #[inline]
     pub fn take(&mut self, operand: &Self) {

@@ -368,9 +368,8 @@ impl Inner<'_> {
             self.finish(*id, of, taken, cuts, shared);
         }
         let meta = program.meta(*sought);
-        let constant = meta.level == Level::Const && !meta.volatile;
         let in_place = find.matching == Matching::Exact && meta.level < Level::Window && !meta.volatile;
-        if constant || in_place || self.is_column(*sought, shared.step) || cuts.contains(*sought) {
+        if meta.is_constant() || in_place || self.is_column(*sought, shared.step) || cuts.contains(*sought) {
             return;
         }
         if let Ir::Definition(_) = program.node(*sought) {

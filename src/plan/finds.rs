@@ -5,6 +5,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::names::snake_case;
 use super::planner::Planner;
 use super::reach::needed;
 use super::step::TabSource;
@@ -12,7 +13,6 @@ use crate::dialect::op::Op;
 use crate::ir::{Find, Ir, IrId, Matching, Program};
 use crate::span::Span;
 use crate::sql::{Cte, Join, JoinKind, Source, SqlId};
-use crate::types::Level;
 
 /// What makes two lookups one join: where, by what, how, and for what they look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -194,9 +194,7 @@ impl Planner<'_> {
         let Some(parts) = self.parts(found.id) else { return };
         let saved = (self.emitter.qualifier.take(), std::mem::take(&mut self.emitter.shadowed));
         let Parts { find, sought, .. } = parts;
-        let meta = self.step.program.meta(sought);
-        let constant = meta.level == Level::Const && !meta.volatile;
-        match (find.matching, constant) {
+        match (find.matching, self.step.program.meta(sought).is_constant()) {
             (Matching::Exact, false) => self.by_key(found, parts, stage, from, ctes),
             (Matching::Exact, true) => self.one_row(found, parts, stage, from, ctes),
             (_, false) => self.chosen_rows(found, parts, stage, from, ctes),
@@ -362,11 +360,6 @@ impl Planner<'_> {
         columns
     }
 
-    pub(super) fn is_constant(&self, id: IrId) -> bool {
-        let meta = self.step.program.meta(id);
-        meta.level == Level::Const && !meta.volatile
-    }
-
     /// Rows joined by the key itself.
     pub(super) fn by_key(&mut self, found: &mut Found, parts: Parts, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
         let counts = |planner: &Self| planner.alike(parts, false).iter().any(|other| other.gives.is_none());
@@ -390,18 +383,10 @@ impl Planner<'_> {
     }
 }
 
-/// A value or a name as a part of the names of CTEs: small letters, digits and `_`.
+/// A value or a name as a part of the names of CTEs.
 pub(super) fn as_part_of_name(text: &str) -> String {
-    let mut name = String::new();
-    for c in text.chars().take(32) {
-        if c.is_alphanumeric() || c == '_' {
-            name.extend(c.to_lowercase());
-        } else if !name.ends_with('_') && !name.is_empty() {
-            name.push('_');
-        }
-    }
-    let name = name.trim_end_matches('_');
-    if name.is_empty() { "key".to_owned() } else { name.to_owned() }
+    let name: String = snake_case(text).chars().take(32).collect();
+    if name.is_empty() { "key".to_owned() } else { name.trim_end_matches('_').to_owned() }
 }
 
 #[cfg(test)]

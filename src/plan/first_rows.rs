@@ -139,7 +139,7 @@ impl Planner<'_> {
         ctes.push(Cte { name: self.written(&name), body: select });
         self.read_other();
         // Of those with one key the first.
-        let with_others = alike.iter().any(|other| !self.is_constant(other.sought));
+        let with_others = alike.iter().any(|other| !self.step.program.meta(other.sought).is_constant());
         let first = place.as_ref().filter(|_| with_others).map(|place| {
             let mut items: Vec<Item> = Vec::new();
             for (column, _) in &columns {

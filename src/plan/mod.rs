@@ -27,6 +27,7 @@ mod step;
 mod walk;
 
 pub(crate) use empty_cells::{needs_every_cell, same_along_row};
+pub(crate) use names::snake_case;
 pub(crate) use names::{CteNames, cut as cut_name};
 pub(crate) use outputs::key_name;
 pub(crate) use planner::plan_step;

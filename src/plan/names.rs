@@ -2,6 +2,20 @@
 
 use rustc_hash::FxHashSet;
 
+/// A text as a part of names: small letters and digits, with `_` for each row of other characters between them.
+pub(crate) fn snake_case(text: &str) -> String {
+    let mut name = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_alphanumeric() {
+            name.extend(c.to_lowercase());
+        } else if !name.ends_with('_') && !name.is_empty() {
+            name.push('_');
+        }
+    }
+    name.truncate(name.trim_end_matches('_').len());
+    name
+}
+
 /// Names that are in use, compared without case.
 #[derive(Clone, Debug)]
 pub(super) struct Taken {

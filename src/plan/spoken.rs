@@ -1,5 +1,6 @@
 //! Names for values from their formulas.
 
+use super::names::snake_case;
 use crate::catalog::{self, internal};
 use crate::ir::{Across, Ir, IrId, Over, Place, Program};
 
@@ -132,15 +133,7 @@ fn column_beside(program: &Program, value: IrId, text: &str) -> Option<String> {
 
 /// `SUM(amount)` is called `sum_amount`; none when the text is too long to be a name.
 fn name_of_text(text: &str) -> Option<String> {
-    let mut name = String::new();
-    for c in text.chars() {
-        if c.is_alphanumeric() || c == '_' {
-            name.extend(c.to_lowercase());
-        } else if !name.ends_with('_') && !name.is_empty() {
-            name.push('_');
-        }
-    }
-    let name = name.trim_end_matches('_').to_owned();
+    let name = snake_case(text);
     (!name.is_empty() && name.len() <= 32 && !name.starts_with(|c: char| c.is_ascii_digit())).then_some(name)
 }
 

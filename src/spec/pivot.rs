@@ -12,7 +12,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::{Buffers, Emitter};
 use crate::ir::{Ir, IrId, Meta, Program};
-use crate::plan::{KeepColumns, StepInput, StepOutput, key_name, same_along_row};
+use crate::plan::{KeepColumns, StepInput, StepOutput, key_name, same_along_row, snake_case};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, OrderKey, Select, Source, Sql, SqlId, Tree};
@@ -528,14 +528,6 @@ fn value_of(program: &mut Program, value: &Text<'_>, ty: Type) -> Option<IrId> {
 
 /// `Web shop` is `web_shop` in a name.
 fn part_of_name(text: &str) -> String {
-    let mut name = String::new();
-    for c in text.chars() {
-        if c.is_alphanumeric() {
-            name.extend(c.to_lowercase());
-        } else if !name.ends_with('_') && !name.is_empty() {
-            name.push('_');
-        }
-    }
-    let name = name.trim_end_matches('_').to_owned();
+    let name = snake_case(text);
     if name.is_empty() { "blank".to_owned() } else { name }
 }

@@ -161,10 +161,8 @@ impl Run<'_> {
         let dialect = self.compiler.options.dialect;
         let cte = dialect.name_text(&self.names.choose(&wanted), true);
         let sheet = dialect.name_text(input.name, true);
-        let (here, there) = (
-            Written { dialect, relation: input.relation },
-            Written { dialect, relation: Some(&output.relation) },
-        );
+        let (here, there) =
+            (Written { dialect, relation: input.relation }, Written { dialect, relation: Some(&output.relation) });
         let tree = &mut memory.emit.tree;
         let same = keys.iter().map(|key| {
             let name = here.column(key);
