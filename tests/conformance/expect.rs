@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use formulac::{Column, Dialect, Relation, Type};
 use serde_json::{Value as Json, json};
 
+use crate::engine::{Answer, Table};
 use crate::yaml::{Node, Result};
 
 /// A column of a test table; `float!` in a case file means never NULL.
@@ -97,6 +98,30 @@ pub fn deviations<V>(node: Option<Node>, value: impl Fn(&Node) -> Result<V>) -> 
         deviations.insert(dialect_name(&node, &name)?, Deviation { answer, why });
     }
     Ok(deviations)
+}
+
+/// What is wrong with an answer where a deviation may be foretold: `expected` says it of what is right, `deviant` of what
+/// is foretold instead.
+pub fn fault_of<V>(
+    foretold: Option<&Deviation<V>>,
+    answer: &Answer,
+    expected: impl FnOnce(&Table) -> Option<String>,
+    deviant: impl FnOnce(&V, &Table) -> bool,
+) -> Option<String> {
+    let verdict = match answer {
+        Ok(table) => expected(table),
+        Err(error) => Some(format!("the engine fails: {error}")),
+    };
+    let Some(deviation) = foretold else { return verdict };
+    let Some(fault) = verdict else {
+        return Some(format!("agrees now; take `differs` out of the case (it said: {})", deviation.why));
+    };
+    let as_foretold = match (&deviation.answer, answer) {
+        (DeviantAnswer::Error(text), Err(error)) => error.contains(text),
+        (DeviantAnswer::Value(value), Ok(table)) => deviant(value, table),
+        _ => false,
+    };
+    (!as_foretold).then(|| format!("{fault} (nor as in `differs`)"))
 }
 
 fn entries(node: Option<Node>) -> Result<Vec<(String, Node)>> {

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::case::{Case, Expected, ROW_ID, TABLE, Untyped};
 use crate::compare::{same, type_fault};
 use crate::engine::{Answer, Table};
-use crate::expect::DeviantAnswer;
+use crate::expect::fault_of;
 use crate::report::rows_at_most;
 
 /// How much the compiler is told.
@@ -162,26 +162,12 @@ fn query(case: &Case, sql: &str) -> String {
 
 /// What is wrong with the answer, if anything.
 pub fn fault(case: &Case, dialect: Dialect, variant: Variant, question: &Question, answer: &Answer) -> Option<String> {
-    let verdict = match answer {
-        Ok(table) => table_fault(case, dialect, variant, question, table),
-        Err(error) => Some(format!("the engine fails: {error}")),
+    let expected = |table: &Table| table_fault(case, dialect, variant, question, table);
+    let deviant = |values: &Vec<Json>, table: &Table| {
+        let got = answers_in_order(case, table);
+        values.len() == got.len() && values.iter().zip(&got).all(|(a, b)| same(a, b))
     };
-    let Some(deviation) = case.differs.get(dialect.name()) else {
-        return verdict;
-    };
-    if verdict.is_none() {
-        let why = &deviation.why;
-        return Some(format!("agrees now; take `differs` out of the case (it said: {why})"));
-    }
-    let as_foretold = match (&deviation.answer, answer) {
-        (DeviantAnswer::Error(text), Err(error)) => error.contains(text),
-        (DeviantAnswer::Value(values), Ok(table)) => {
-            let got = answers_in_order(case, table);
-            values.len() == got.len() && values.iter().zip(&got).all(|(a, b)| same(a, b))
-        }
-        _ => false,
-    };
-    if as_foretold { None } else { verdict.map(|fault| format!("{fault} (nor as in `differs`)")) }
+    fault_of(case.differs.get(dialect.name()), answer, expected, deviant)
 }
 
 fn table_fault(case: &Case, dialect: Dialect, variant: Variant, question: &Question, table: &Table) -> Option<String> {

@@ -23,14 +23,13 @@ mod harness_checks;
 mod hostile_text;
 mod join_tests;
 mod matrix;
+mod model_cases;
 mod reference;
 mod report;
 mod scoreboard;
 mod sheet;
 mod sheet_case;
-mod sheet_cases;
 mod spec_case;
-mod spec_cases;
 mod templates;
 mod totality;
 mod warnings;
@@ -83,12 +82,12 @@ fn templates_raise_for_no_arguments() {
 
 #[test]
 fn specs() {
-    spec_cases::run();
+    spec_case::run();
 }
 
 #[test]
 fn sheets() {
-    sheet_cases::run();
+    sheet_case::run();
 }
 
 #[test]

@@ -14,8 +14,7 @@ use crate::case::{Case, CaseFile, Expected};
 use crate::complete::CASES;
 use crate::engine::is_emulator;
 use crate::generated;
-use crate::spec_case::SpecCase;
-use crate::spec_cases;
+use crate::spec_case::{self, SpecCase};
 
 pub fn run() {
     let files = crate::function_cases::read_all();
@@ -98,9 +97,9 @@ fn differences(files: &[CaseFile]) -> String {
             case.differs.iter().for_each(|(dialect, d)| add(&file.function, &case.name, dialect, &d.why));
         }
     }
-    for (_, topic, cases) in &spec_cases::read_all() {
-        for case in cases {
-            case.differs.iter().for_each(|(dialect, d)| add(topic, &case.name, dialect, &d.why));
+    for file in spec_case::read_all() {
+        for case in &file.cases {
+            case.differs.iter().for_each(|(dialect, d)| add(&file.topic, &case.name, dialect, &d.why));
         }
     }
     let head = "| function or topic | case | dialect | why its engine here answers otherwise |\n|---|---|---|---|\n";
@@ -112,14 +111,14 @@ pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Diale
     let takes_arguments = function.arity().1 != Some(0);
     let mut cases = file.map(|file| facts(&file.cases)).unwrap_or_default();
     // What no expression computes, at least not in every dialect, has spec cases of its name too.
-    let topics = if function.level == Level::Window { spec_cases::read_all() } else { Vec::new() };
+    let topics = if function.level == Level::Window { spec_case::read_all() } else { &[] };
     let call = format!("{}(", function.name);
-    for (_, topic, more) in &topics {
-        if topic == function.name {
-            cases.extend(spec_facts(more.iter()));
-        } else if topic.split(' ').any(|word| word == function.name) {
+    for file in topics {
+        if file.topic == function.name {
+            cases.extend(spec_facts(file.cases.iter()));
+        } else if file.topic.split(' ').any(|word| word == function.name) {
             // A topic of several functions: a case is one of those that it calls.
-            cases.extend(spec_facts(more.iter().filter(|case| case.spec.contains(&call))));
+            cases.extend(spec_facts(file.cases.iter().filter(|case| case.spec.contains(&call))));
         }
     }
     if !cases.is_empty() {
@@ -157,7 +156,7 @@ fn facts_of(case: &Case) -> Facts<'_> {
 }
 
 fn spec_facts<'c>(cases: impl Iterator<Item = &'c SpecCase>) -> Vec<Facts<'c>> {
-    cases.filter(|case| case.refused.is_none() && case.later.is_none()).map(spec_facts_of).collect()
+    cases.filter(|case| case.refused.is_none()).map(spec_facts_of).collect()
 }
 
 fn spec_facts_of(case: &SpecCase) -> Facts<'_> {

@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::rc::Rc;
 
-use formulac::Dialect;
+use formulac::{Dialect, Schema};
 use serde_json::Value as Json;
 
 use crate::compare::same;
 use crate::engine::{Answer, Table};
-use crate::expect::{DeviantAnswer, Deviation, TestColumn, TestTable, columns, deviations, texts_by_dialect};
+use crate::expect::{Deviation, TestColumn, TestTable, columns, deviations, fault_of, texts_by_dialect};
 use crate::files;
+use crate::model_cases::{self, ModelCase};
 use crate::report::rows_at_most;
 use crate::yaml::{self, Node, Result};
 
 /// A sheet as people see it: its columns and its rows from the first to the last.
-pub struct Sheet {
-    pub topic: String,
+struct Sheet {
     columns: Vec<TestColumn>,
     key: Vec<String>,
     order_by: Vec<String>,
@@ -24,8 +25,9 @@ pub struct Sheet {
 }
 
 pub struct SheetCase {
-    pub name: String,
-    pub line: usize,
+    sheet: Rc<Sheet>,
+    name: String,
+    line: usize,
     /// Calculations that this one looks at, in their order.
     with: Vec<(String, String)>,
     formula: String,
@@ -33,15 +35,19 @@ pub struct SheetCase {
     row: Option<i64>,
     /// The value of each row.
     is: Vec<Json>,
-    pub refused: Option<String>,
-    pub unsupported: BTreeMap<String, String>,
+    refused: Option<String>,
+    unsupported: BTreeMap<String, String>,
     differs: BTreeMap<String, Deviation<Vec<Json>>>,
 }
 
 /// What the calculation is called.
 const RESULT: &str = "result";
 
-pub fn read_file(path: &Path) -> Result<(Sheet, Vec<SheetCase>)> {
+pub fn run() {
+    model_cases::run("sheets", "sheet", &model_cases::read_all("sheets", read_file));
+}
+
+fn read_file(path: &Path) -> Result<(String, Vec<SheetCase>)> {
     let root = yaml::parse(&files::read(path))?;
     let mut map = root.map()?;
     let topic = map.need("topic")?.text()?.to_owned();
@@ -59,14 +65,14 @@ pub fn read_file(path: &Path) -> Result<(Sheet, Vec<SheetCase>)> {
         }
         rows.push(values);
     }
-    let sheet = Sheet { topic, columns, key, order_by, rows };
+    let sheet = Rc::new(Sheet { columns, key, order_by, rows });
     let list = map.need("cases")?;
     map.finish()?;
     let cases = list.list()?.iter().map(|node| read_case(node, &sheet)).collect::<Result<Vec<_>>>()?;
-    if cases.is_empty() { list.error("no cases") } else { Ok((sheet, cases)) }
+    if cases.is_empty() { list.error("no cases") } else { Ok((topic, cases)) }
 }
 
-fn read_case(node: &Node, sheet: &Sheet) -> Result<SheetCase> {
+fn read_case(node: &Node, sheet: &Rc<Sheet>) -> Result<SheetCase> {
     let mut map = node.map()?;
     let mut with = Vec::new();
     for (name, formula) in map.take("with").map_or(Ok(Vec::new()), |node| node.map().map(yaml::Map::into_entries))? {
@@ -87,6 +93,7 @@ fn read_case(node: &Node, sheet: &Sheet) -> Result<SheetCase> {
         _ => return node.error("a sheet case needs `is` or `refused`"),
     };
     let case = SheetCase {
+        sheet: Rc::clone(sheet),
         name: map.need("case")?.text()?.to_owned(),
         line: node.line,
         with,
@@ -116,7 +123,7 @@ fn read_case(node: &Node, sheet: &Sheet) -> Result<SheetCase> {
 
 impl Sheet {
     /// The rows as the engine gets them: the sheet's order is not that of the table.
-    pub fn table(&self) -> TestTable {
+    fn table(&self) -> TestTable {
         let mut rows = self.rows.clone();
         rows.reverse();
         let middle = rows.len() / 3;
@@ -124,51 +131,69 @@ impl Sheet {
         let (columns, key) = (self.columns.clone(), self.key.clone());
         TestTable { name: "rows_of_sheet".to_owned(), columns, key, quoted: Vec::new(), rows }
     }
+}
 
-    /// The worksheet of one case.
-    pub fn spec(&self, case: &SheetCase) -> String {
+impl ModelCase for SheetCase {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The worksheet of the case.
+    fn spec(&self) -> String {
+        let sheet = &self.sheet;
         let mut spec = "model: sheet\nfrom: rows_of_sheet\n".to_owned();
-        let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+        let names: Vec<&str> = sheet.columns.iter().map(|column| column.name.as_str()).collect();
         let _ = writeln!(spec, "columns: [{}]", names.join(", "));
-        if !self.order_by.is_empty() {
-            let _ = writeln!(spec, "order_by: [{}]", self.order_by.join(", "));
+        if !sheet.order_by.is_empty() {
+            let _ = writeln!(spec, "order_by: [{}]", sheet.order_by.join(", "));
         }
-        if let Some(row) = case.row {
+        if let Some(row) = self.row {
             let _ = writeln!(spec, "row: {row}");
         }
         spec.push_str("calculations:\n");
-        let result = (RESULT.to_owned(), case.formula.clone());
-        for (name, formula) in case.with.iter().chain([&result]) {
+        let result = (RESULT.to_owned(), self.formula.clone());
+        for (name, formula) in self.with.iter().chain([&result]) {
             // Quoted, so that `: ` and ` #` are the formula's own.
             let _ = writeln!(spec, "  {name}: {}", Json::from(formula.as_str()));
         }
         spec
     }
 
-    /// What is wrong with the answer, if anything.
-    pub fn fault(&self, case: &SheetCase, dialect: Dialect, answer: &Answer) -> Option<String> {
-        let verdict = match answer {
-            Ok(table) => self.table_fault(case, &case.is, table),
-            Err(error) => Some(format!("the engine fails: {error}")),
-        };
-        let Some(deviation) = case.differs.get(dialect.name()) else { return verdict };
-        if verdict.is_none() {
-            return Some(format!("agrees now; take `differs` out of the case (it said: {})", deviation.why));
-        }
-        let as_foretold = match (&deviation.answer, answer) {
-            (DeviantAnswer::Error(text), Err(error)) => error.contains(text),
-            (DeviantAnswer::Value(is), Ok(table)) => self.table_fault(case, is, table).is_none(),
-            _ => false,
-        };
-        if as_foretold { None } else { verdict.map(|fault| format!("{fault} (nor as in `differs`)")) }
+    fn schema(&self) -> Schema {
+        Schema::new().with(self.sheet.table().relation())
     }
 
+    fn tables(&self) -> Vec<Json> {
+        vec![self.sheet.table().to_json()]
+    }
+
+    fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    fn unsupported(&self) -> &BTreeMap<String, String> {
+        &self.unsupported
+    }
+
+    fn fault(&self, dialect: Dialect, answer: &Answer) -> Option<String> {
+        let fault = |is: &[Json], table: &Table| self.table_fault(is, table);
+        let deviant = |is: &Vec<Json>, table: &Table| fault(is, table).is_none();
+        fault_of(self.differs.get(dialect.name()), answer, |table| fault(&self.is, table), deviant)
+    }
+}
+
+impl SheetCase {
     /// The rows must come in the sheet's order, with its columns first and the calculation last.
-    fn table_fault(&self, case: &SheetCase, is: &[Json], table: &Table) -> Option<String> {
+    fn table_fault(&self, is: &[Json], table: &Table) -> Option<String> {
+        let sheet = &self.sheet;
         // A calculation of a column's name stands in its place.
-        let replaced = |name: &str| self.columns.iter().any(|column| column.name == name);
-        let own = self.columns.iter().map(|column| column.name.as_str());
-        let with = case.with.iter().map(|(name, _)| name.as_str()).filter(|name| !replaced(name));
+        let replaced = |name: &str| sheet.columns.iter().any(|column| column.name == name);
+        let own = sheet.columns.iter().map(|column| column.name.as_str());
+        let with = self.with.iter().map(|(name, _)| name.as_str()).filter(|name| !replaced(name));
         let wanted: Vec<&str> = own.chain(with).chain([RESULT]).collect();
         let same_names = wanted.len() == table.columns.len()
             && wanted.iter().zip(&table.columns).all(|(wanted, got)| wanted.eq_ignore_ascii_case(got));
@@ -179,12 +204,12 @@ impl Sheet {
             return Some(format!("{} rows expected, got {}", is.len(), table.rows.len()));
         }
         let mut wrong = Vec::new();
-        for (at, ((own, is), got)) in self.rows.iter().zip(is).zip(&table.rows).enumerate() {
+        for (at, ((own, is), got)) in sheet.rows.iter().zip(is).zip(&table.rows).enumerate() {
             // With no order the rows may come in any; then each has a value of its own or all have the same.
             let computed =
-                |at: usize| self.columns.get(at).is_some_and(|c| case.with.iter().any(|(n, _)| *n == c.name));
+                |at: usize| sheet.columns.get(at).is_some_and(|c| self.with.iter().any(|(n, _)| *n == c.name));
             let alike = own.iter().zip(got).enumerate().all(|(at, (own, got))| computed(at) || is_cell(own, got));
-            if !self.order_by.is_empty() && !alike {
+            if !sheet.order_by.is_empty() && !alike {
                 wrong.push(format!("row {}: {} expected in this place, got {}", at + 1, shown(own), shown(got)));
             } else if !got.last().is_some_and(|got| same(is, got)) {
                 let got = got.last().unwrap_or(&Json::Null);

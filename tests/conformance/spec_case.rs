@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
-use formulac::Dialect;
+use formulac::{Dialect, Schema};
 use serde_json::Value as Json;
 
 use crate::compare::same;
 use crate::engine::{Answer, Table};
-use crate::expect::{DeviantAnswer, Deviation, TestTable, columns, deviations, row, texts_by_dialect};
+use crate::expect::{Deviation, TestTable, columns, deviations, fault_of, row, texts_by_dialect};
 use crate::files;
+use crate::model_cases::{self, ModelCase, ModelFile};
 use crate::report::rows_at_most;
 use crate::yaml::{self, Node, Result};
 
@@ -25,8 +27,6 @@ pub struct SpecCase {
     /// No schema says the tables' columns.
     pub untyped: bool,
     pub refused: Option<String>,
-    /// The code with which this version refuses what a later one builds; the rows are what it will give.
-    pub later: Option<String>,
     pub unsupported: BTreeMap<String, String>,
     pub differs: BTreeMap<String, Deviation<Output>>,
 }
@@ -45,8 +45,17 @@ impl Output {
     }
 }
 
-/// The group that the scoreboard shows, and its cases.
-pub fn read_file(path: &Path) -> Result<(String, Vec<SpecCase>)> {
+/// All spec cases, read once.
+pub fn read_all() -> &'static [ModelFile<SpecCase>] {
+    static ALL: OnceLock<Vec<ModelFile<SpecCase>>> = OnceLock::new();
+    ALL.get_or_init(|| model_cases::read_all("specs", read_file))
+}
+
+pub fn run() {
+    model_cases::run("specs", "spec", read_all());
+}
+
+fn read_file(path: &Path) -> Result<(String, Vec<SpecCase>)> {
     let root = yaml::parse(&files::read(path))?;
     let mut map = root.map()?;
     let topic = map.need("topic")?.text()?.to_owned();
@@ -87,7 +96,6 @@ fn read_case(node: &Node, shared: Option<&Node>) -> Result<SpecCase> {
         edge: truth(node, "edge", map.take("edge"))?,
         untyped: truth(node, "untyped", map.take("untyped"))?,
         refused,
-        later: map.take("later").map(|node| node.text().map(str::to_owned)).transpose()?,
         unsupported: texts_by_dialect(map.take("unsupported"))?,
         differs: deviations(map.take("differs"), output)?,
     };
@@ -138,25 +146,41 @@ fn output(node: &Node) -> Result<Output> {
     Ok(output)
 }
 
-/// What is wrong with the answer, if anything.
-pub fn fault(case: &SpecCase, dialect: Dialect, answer: &Answer) -> Option<String> {
-    let verdict = match answer {
-        Ok(table) => table_fault(&case.expected, case.unordered, table),
-        Err(error) => Some(format!("the engine fails: {error}")),
-    };
-    let Some(deviation) = case.differs.get(dialect.name()) else {
-        return verdict;
-    };
-    if verdict.is_none() {
-        let why = &deviation.why;
-        return Some(format!("agrees now; take `differs` out of the case (it said: {why})"));
+impl ModelCase for SpecCase {
+    fn name(&self) -> &str {
+        &self.name
     }
-    let as_foretold = match (&deviation.answer, answer) {
-        (DeviantAnswer::Error(text), Err(error)) => error.contains(text),
-        (DeviantAnswer::Value(output), Ok(table)) => table_fault(output, case.unordered, table).is_none(),
-        _ => false,
-    };
-    if as_foretold { None } else { verdict.map(|fault| format!("{fault} (nor as in `differs`)")) }
+
+    fn line(&self) -> usize {
+        self.line
+    }
+
+    fn spec(&self) -> String {
+        self.spec.clone()
+    }
+
+    fn schema(&self) -> Schema {
+        let known = if self.untyped { &[] } else { self.tables.as_slice() };
+        known.iter().fold(Schema::new(), |schema, table| schema.with(table.relation()))
+    }
+
+    fn tables(&self) -> Vec<Json> {
+        self.tables.iter().map(TestTable::to_json).collect()
+    }
+
+    fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
+    fn unsupported(&self) -> &BTreeMap<String, String> {
+        &self.unsupported
+    }
+
+    fn fault(&self, dialect: Dialect, answer: &Answer) -> Option<String> {
+        let fault = |output: &Output, table: &Table| table_fault(output, self.unordered, table);
+        let deviant = |output: &Output, table: &Table| fault(output, table).is_none();
+        fault_of(self.differs.get(dialect.name()), answer, |table| fault(&self.expected, table), deviant)
+    }
 }
 
 fn table_fault(expected: &Output, unordered: bool, table: &Table) -> Option<String> {

@@ -3,7 +3,8 @@
 use formulac::{Code, Compiler, Diagnostic, Schema};
 
 use crate::case::{Expected, TABLE};
-use crate::{function_cases, spec_cases};
+use crate::model_cases::ModelCase;
+use crate::{function_cases, spec_case};
 
 /// Warnings of formulas that say something else than they seem to.
 const TRAPS: [Code; 14] = [
@@ -41,12 +42,11 @@ pub fn run() {
             }
         }
     }
-    for (path, _, cases) in spec_cases::read_all() {
-        for case in cases {
-            let schema = case.tables.iter().fold(Schema::new(), |schema, table| schema.with(table.relation()));
-            let compiled = Compiler::builder().schema(schema).build().compile_spec(&case.spec);
+    for file in spec_case::read_all() {
+        for case in &file.cases {
+            let compiled = Compiler::builder().schema(case.schema()).build().compile_spec(&case.spec);
             for warning in unsaid(compiled.diagnostics(), &[]) {
-                faults.push(format!("{path}: {}: {warning}; `// noqa` would say that it is meant", case.name));
+                faults.push(format!("{}: {}: {warning}; `// noqa` would say that it is meant", file.path, case.name));
             }
         }
     }

@@ -1,0 +1,154 @@
+//! Cases that are a whole model, on all dialects: specs and worksheets.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use formulac::{Compiler, Dialect, Schema};
+use serde_json::Value as Json;
+
+use crate::batch::Batch;
+use crate::engine::{Answer, Run, announce_missing, run_all, say};
+use crate::files;
+use crate::report::{Failure, fail_on};
+use crate::scoreboard::{Mark, Scoreboard};
+use crate::yaml;
+
+/// A spec, the tables that it reads, and what must come of it.
+pub trait ModelCase {
+    fn name(&self) -> &str;
+    /// Where it stands in its file.
+    fn line(&self) -> usize;
+    fn spec(&self) -> String;
+    /// What the compiler knows of the tables.
+    fn schema(&self) -> Schema;
+    /// The tables as the engine loads them.
+    fn tables(&self) -> Vec<Json>;
+    /// The code with which every dialect refuses it.
+    fn refused(&self) -> Option<&str>;
+    /// The codes of dialects that cannot do it.
+    fn unsupported(&self) -> &BTreeMap<String, String>;
+    /// What is wrong with the answer, if anything.
+    fn fault(&self, dialect: Dialect, answer: &Answer) -> Option<String>;
+}
+
+/// The cases of one file.
+pub struct ModelFile<C> {
+    /// As people write it.
+    pub path: String,
+    /// The group that the scoreboard shows.
+    pub topic: String,
+    pub cases: Vec<C>,
+}
+
+struct Check<'a, C> {
+    file: &'a ModelFile<C>,
+    case: &'a C,
+    plan: Plan,
+}
+
+enum Plan {
+    Ask { query: String, place: usize },
+    Settled(Mark),
+    Failed(String),
+}
+
+/// Reads the files of a folder; one with a fault ends the run.
+pub fn read_all<C>(folder: &str, read: impl Fn(&Path) -> yaml::Result<(String, Vec<C>)>) -> Vec<ModelFile<C>> {
+    let mut good = Vec::new();
+    let mut faults = Vec::new();
+    for path in files::below(folder) {
+        let name = files::short_name(&path);
+        match read(&path) {
+            Ok((topic, cases)) => good.push(ModelFile { path: name, topic, cases }),
+            Err(fault) => faults.push(format!("{name}: {fault}")),
+        }
+    }
+    assert!(faults.is_empty(), "case files with faults:\n{}", faults.join("\n"));
+    good
+}
+
+/// Runs the cases that are picked; `kind` is what one of them is called.
+pub fn run<C: ModelCase>(suite: &str, kind: &str, files: &[ModelFile<C>]) {
+    let mut batches = Vec::new();
+    let mut checks: Vec<Vec<Check<'_, C>>> = Vec::new();
+    for dialect in Dialect::all() {
+        let mut batch = Batch::default();
+        let mut list = Vec::new();
+        for file in files {
+            let path = PathBuf::from(&file.path);
+            for case in file.cases.iter().filter(|case| files::is_picked(&path, case.name())) {
+                list.push(Check { file, case, plan: plan(case, dialect, &mut batch) });
+            }
+        }
+        batches.push((dialect, batch));
+        checks.push(list);
+    }
+    let total: usize = checks.iter().map(Vec::len).sum();
+    if total == 0 {
+        // The filter may pick cases of another kind only.
+        assert!(files::filter().is_some(), "no {kind} case ran");
+        return say(&format!("no {kind} case is picked by FORMULAC_CASES"));
+    }
+    let runs = run_all(suite, &batches);
+    let mut scoreboard = Scoreboard::default();
+    let mut failures = Vec::new();
+    for (((dialect, _), run), checks) in batches.iter().zip(&runs).zip(&checks) {
+        if let Run::Missing(reason) = run {
+            announce_missing(*dialect, reason, checks.len());
+        }
+        for check in checks {
+            let mark = verdict(check, *dialect, run).unwrap_or_else(|(sql, fault)| {
+                failures.push(failure(check, *dialect, sql, fault));
+                Mark::Failed
+            });
+            scoreboard.add(&check.file.topic, *dialect, mark);
+        }
+    }
+    scoreboard.show(suite, kind);
+    fail_on(suite, &failures, total);
+}
+
+fn plan(case: &impl ModelCase, dialect: Dialect, batch: &mut Batch) -> Plan {
+    let compiled = Compiler::builder().dialect(dialect).schema(case.schema()).build().compile_spec(&case.spec());
+    let errors: Vec<String> = (compiled.diagnostics().iter())
+        .filter(|diagnostic| diagnostic.is_error())
+        .map(|diagnostic| format!("{} {}", diagnostic.code(), diagnostic.message()))
+        .collect();
+    let refusal = match case.refused() {
+        Some(code) => Some((code, Mark::Agreed)),
+        None => case.unsupported().get(dialect.name()).map(|code| (code.as_str(), Mark::Unsupported)),
+    };
+    match (refusal, compiled.query()) {
+        (Some((code, mark)), _) if errors.iter().any(|error| error.starts_with(code)) => Plan::Settled(mark),
+        (Some((code, _)), _) => Plan::Failed(format!("must be refused with {code}: {errors:?}")),
+        (None, Some(query)) if errors.is_empty() => {
+            Plan::Ask { query: query.to_owned(), place: batch.add(query, &case.tables()) }
+        }
+        (None, _) => Plan::Failed(format!("does not compile: {}", errors.join("; "))),
+    }
+}
+
+fn verdict<C: ModelCase>(check: &Check<'_, C>, dialect: Dialect, run: &Run) -> Result<Mark, (String, String)> {
+    match (&check.plan, run) {
+        (Plan::Settled(mark), _) => Ok(*mark),
+        (Plan::Failed(fault), _) => Err((String::new(), fault.clone())),
+        (Plan::Ask { .. }, Run::Missing(_)) => Ok(Mark::Skipped),
+        (Plan::Ask { query, place }, Run::Done(answers)) => {
+            let answer = answers.get(*place);
+            match answer.and_then(|answer| check.case.fault(dialect, answer)) {
+                None => Ok(Mark::Agreed),
+                Some(fault) => Err((query.clone(), fault)),
+            }
+        }
+    }
+}
+
+fn failure<C: ModelCase>(check: &Check<'_, C>, dialect: Dialect, sql: String, fault: String) -> Failure {
+    Failure {
+        case: format!("{}:{}: {}", check.file.path, check.case.line(), check.case.name()),
+        dialect: dialect.name().to_owned(),
+        formula: check.case.spec(),
+        sql,
+        fault,
+    }
+}
