@@ -94,6 +94,12 @@ impl Builder<'_> {
         }
         let word = |c: char| c.is_alphanumeric() || c == '_';
         let name: String = before.trim_end().chars().rev().take_while(|c| word(*c)).take(40).collect();
+        if token == Token::Bang && !name.is_empty() {
+            let name: String = name.chars().rev().collect();
+            let cells: String =
+                after.trim_start().chars().take_while(|c| word(*c) || matches!(c, ':' | '$')).take(40).collect();
+            return format!("the name of a tab stands in single quotes: `'{name}'!{cells}`");
+        }
         if token == Token::Name && name.ends_with(|c: char| !c.is_ascii_digit()) {
             let name: String = name.chars().rev().collect();
             let name = format!("{name} {}", span.text(self.source));

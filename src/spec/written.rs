@@ -1,0 +1,28 @@
+//! The columns of a relation as SQL writes them.
+
+use crate::dialect::Dialect;
+use crate::schema::{Column, Relation};
+
+/// A relation whose columns are written by name; those of one that is not known are as the step names them.
+#[derive(Clone, Copy)]
+pub(super) struct Written<'i> {
+    pub dialect: Dialect,
+    pub relation: Option<&'i Relation>,
+}
+
+impl<'i> Written<'i> {
+    pub fn known(&self, name: &str) -> Option<&'i Column> {
+        self.relation.and_then(|relation| relation.column(name))
+    }
+
+    pub fn column(&self, name: &str) -> String {
+        match self.known(name) {
+            Some(column) => self.dialect.name_text(column.name(), !column.is_quoted()),
+            None => self.dialect.name_text(name, true),
+        }
+    }
+
+    pub fn is_nullable(&self, name: &str) -> bool {
+        self.known(name).is_none_or(Column::is_nullable)
+    }
+}
