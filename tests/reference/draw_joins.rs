@@ -1,8 +1,8 @@
 //! Joins drawn at random: by keys and by what is no key, with more conditions, of tables and of earlier steps.
 
 use crate::database::Table;
+use crate::draw_specs::{GROUPED, Input, Maker, Scope};
 use crate::expr::{Expr, Op};
-use crate::generate::{GROUPED, Input, Maker, Scope};
 use crate::spec::{By, Join, JoinKind, bare};
 use crate::value::Kind;
 

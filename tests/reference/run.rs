@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 use crate::batch::Batch;
 use crate::compare::same;
 use crate::database::Database;
+use crate::draw_specs;
 use crate::engine::{Answer, Run, announce_missing, is_emulator, run_all, say};
-use crate::generate;
 use crate::interpret::{Rows, interpret};
 use crate::quiet::quietly;
 use crate::random::Random;
@@ -38,7 +38,7 @@ pub fn number(variable: &str, otherwise: u64) -> u64 {
 
 fn draw(seed: u64) -> Case {
     let database = Database::draw(seed % DATABASES);
-    let spec = generate::spec(&mut Random::new(seed), &database.tables);
+    let spec = draw_specs::spec(&mut Random::new(seed), &database.tables);
     Case { seed, spec, database }
 }
 

@@ -1,0 +1,339 @@
+//! Random specs that mean something: every name is known, every type fits, every order is total where rows depend on it.
+
+use crate::calendar::Frame;
+use crate::database::Table;
+use crate::draw_expressions::has_times;
+use crate::draw_joins::{Many, Relation};
+use crate::expr::{Expr, Level};
+use crate::random::Random;
+use crate::spec::{Entry, Keep, Spec, Step, bare};
+use crate::value::Kind;
+
+/// What a step can read.
+pub struct Input {
+    /// What `keep` is about; of joined relations the first, with what tells the joined rows apart.
+    pub relation: Relation,
+    /// Columns as formulas spell them.
+    pub leaves: Vec<(Expr, Kind)>,
+    /// All of these; formulas read some.
+    pub every: Vec<(Expr, Kind)>,
+    /// Relations that are joined with many rows.
+    pub many: Vec<Many>,
+}
+
+impl Input {
+    fn of(relation: Relation) -> Self {
+        let leaves: Vec<(Expr, Kind)> = relation.columns.iter().map(|(name, kind)| (Expr::name(name), *kind)).collect();
+        Self { relation, every: leaves.clone(), leaves, many: Vec::new() }
+    }
+}
+
+pub fn spec(random: &mut Random, tables: &[Table]) -> Spec {
+    let mut known: Vec<Relation> = tables.iter().map(Relation::of).collect();
+    let mut read = known[0].clone();
+    let mut steps = Vec::new();
+    let count = 1 + random.below(3);
+    let (mut made, mut multiplied) = (0, 0);
+    let blank_zero = random.percent(15);
+    for at in 0..count {
+        let input = Input::of(read);
+        let mut maker = Maker {
+            random,
+            input,
+            step: Step { blank_zero, ..Step::default() },
+            made,
+            kinds: Vec::new(),
+            multiplied,
+            calendar: None,
+        };
+        read = maker.step(at, &known);
+        (made, multiplied) = (maker.made, maker.multiplied);
+        steps.push(maker.step);
+        known.push(read.clone());
+    }
+    Spec { from: tables[0].name.clone(), steps }
+}
+
+pub struct Maker<'a> {
+    pub random: &'a mut Random,
+    pub input: Input,
+    pub step: Step,
+    pub made: usize,
+    /// Kinds of the definitions.
+    pub kinds: Vec<(String, Kind)>,
+    /// How many joins of the spec may find several rows.
+    pub multiplied: usize,
+    /// The period by which the step is grouped and ordered, so that others can be looked up.
+    pub calendar: Option<Entry>,
+}
+
+/// What expressions are made of.
+#[derive(Clone, Default)]
+pub struct Scope {
+    /// What stands for itself.
+    pub leaves: Vec<(Expr, Kind)>,
+    /// What aggregates take; empty where none may stand.
+    pub rows: Vec<(Expr, Kind)>,
+    /// What windows take; empty where none may stand.
+    pub windowed: Vec<(Expr, Kind)>,
+}
+
+/// Kinds that can be compared and ordered by; times where there are some.
+pub const COMPARED: [Kind; 5] = [Kind::Int, Kind::Exact, Kind::Text, Kind::Date, Kind::Time];
+pub const GROUPED: [Kind; 5] = [Kind::Int, Kind::Bool, Kind::Text, Kind::Date, Kind::Time];
+
+impl Maker<'_> {
+    fn step(&mut self, at: usize, known: &[Relation]) -> Relation {
+        self.step.name = ["first_step", "second_step", "third_step"][at].to_owned();
+        if self.random.percent(45) {
+            self.joins(known);
+        }
+        let mut rows = Scope { leaves: self.input.leaves.clone(), ..Scope::default() };
+        for _ in 0..self.random.below(3) {
+            self.row_definition(&mut rows);
+        }
+        if self.random.percent(35) {
+            // Where a column and a definition share a name, the column is meant, which has the same kind.
+            let filter = self.with_name(Kind::Bool, &rows);
+            self.step.filter = Some(filter);
+        }
+        // Of two relations with many rows each repeats the other's.
+        let aggregates = match self.input.many.as_slice() {
+            [] => true,
+            [one] => !one.leaves.is_empty(),
+            _ => false,
+        };
+        if aggregates && self.random.percent(60) { self.grouped(&rows) } else { self.plain(rows) }
+    }
+
+    /// Mostly a plain name, at times one that needs quotes.
+    pub fn name(&mut self) -> String {
+        self.made += 1;
+        match self.random.below(40) {
+            0 => format!("Value {}", self.made),
+            1 => format!("Größe {}", self.made),
+            2 => format!("NetValue{}", self.made),
+            3 if self.made < 4 => ["user", "table", "where", "limit"][self.made].to_owned(),
+            _ => format!("value_{}", self.made),
+        }
+    }
+
+    /// A kind of which something can be made here.
+    pub fn any_kind(&mut self, scope: &Scope) -> Kind {
+        if has_times(scope) && self.random.percent(12) { Kind::Time } else { *self.random.pick(&Kind::ALL) }
+    }
+
+    pub fn compared(&mut self, scope: &Scope) -> Kind {
+        let kind = *self.random.pick(&COMPARED);
+        if kind == Kind::Time && !has_times(scope) { Kind::Date } else { kind }
+    }
+
+    pub fn define(&mut self, name: String, kind: Kind, x: Expr) {
+        self.kinds.push((name.clone(), kind));
+        self.step.definitions.push((name, x));
+    }
+
+    /// A definition of single rows, at times under the name of a column that it cleans.
+    fn row_definition(&mut self, rows: &mut Scope) {
+        let kind = self.any_kind(rows);
+        let x = self.with_name(kind, rows);
+        let column = rows.leaves.iter().find(|(x, k)| *k == kind && matches!(x, Expr::Name(_))).cloned();
+        match column {
+            Some((Expr::Name(name), _))
+                if !name.contains('.') && self.random.percent(20) && !self.kinds.iter().any(|(n, _)| *n == name) =>
+            {
+                // Others that are there already now read this one; it must not read them.
+                if self.step.definitions.iter().all(|(_, other)| !reads(other, &name)) {
+                    let cleaned = Expr::Call("COALESCE", vec![Expr::Name(name.clone()), self.literal(kind)]);
+                    self.define(name, kind, cleaned);
+                }
+            }
+            _ => {
+                let name = self.name();
+                rows.leaves.push((Expr::name(&name), kind));
+                self.define(name, kind, x);
+            }
+        }
+    }
+
+    fn grouped(&mut self, rows: &Scope) -> Relation {
+        let mut keys: Vec<(Expr, Kind)> = Vec::new();
+        let is_dated = |kind: Kind| matches!(kind, Kind::Date | Kind::Time);
+        let dates: Vec<(Expr, Kind)> = rows.leaves.iter().filter(|(_, kind)| is_dated(*kind)).cloned().collect();
+        let calendar = !dates.is_empty() && self.random.percent(25);
+        let count = if calendar { 2 + self.random.below(3) } else { *self.random.pick(&[0, 1, 1, 1, 2, 2, 3]) };
+        for at in 0..count {
+            let date = calendar && at == 0;
+            let (leaf, kind) = self.random.pick(if date { &dates } else { &rows.leaves }).clone();
+            let Expr::Name(name) = &leaf else { continue };
+            if !GROUPED.contains(&kind) || (calendar && !date && is_dated(kind)) {
+                continue;
+            }
+            let frame = (is_dated(kind) && self.random.percent(75)).then(|| *self.random.pick(&Frame::ALL));
+            // Periods with a neighbour are the months mostly.
+            let frame = frame.map(|frame| match date {
+                true => *self.random.pick(&[Frame::Month, Frame::Month, frame]),
+                false => frame,
+            });
+            let entry = Entry { name: name.clone(), frame };
+            let is_taken = self.kinds.iter().any(|(n, _)| *n == entry.output() && *n != entry.name);
+            if !is_taken && self.step.group_by.iter().all(|e| e.output() != entry.output() && e.name != entry.name) {
+                keys.push((entry.expr(), if entry.frame.is_some() { Kind::Date } else { kind }));
+                if date {
+                    self.calendar = Some(entry.clone());
+                }
+                self.step.group_by.push(entry);
+            }
+        }
+        let mut leaves = keys.clone();
+        // What is made of keys alone has one value in a group.
+        for (name, kind) in &self.kinds {
+            let mut names = Vec::new();
+            self.step.definition(name).into_iter().for_each(|x| x.names(&mut names));
+            let is_key = |name: &String| self.step.group_by.iter().any(|e| e.frame.is_none() && e.name == *name);
+            if !is_key(name) && !names.contains(name) && names.iter().all(is_key) {
+                leaves.push((Expr::name(name), *kind));
+            }
+        }
+        let mut scope = Scope { leaves, rows: self.aggregated(rows), windowed: Vec::new() };
+        let helpers = self.kinds.len();
+        self.shadow(&mut scope);
+        for at in 0..usize::from(keys.is_empty()) + self.random.below(4) {
+            let kind = self.any_kind(&scope);
+            // Without keys it is an aggregate that makes a step a grouped one.
+            let x =
+                if keys.is_empty() && at == 0 { self.aggregate(kind, &scope) } else { self.group_expr(kind, &scope) };
+            let name = self.name();
+            scope.leaves.push((Expr::name(&name), kind));
+            self.define(name, kind, x);
+        }
+        if self.random.percent(20) {
+            let having = self.group_expr(Kind::Bool, &scope);
+            self.step.having = Some(having);
+        }
+        self.ordered(&scope.leaves.clone());
+        self.windows(&scope);
+        let key_columns = self.step.group_by.iter().zip(&keys).map(|(e, (_, kind))| (e.output(), *kind));
+        let mut columns: Vec<(String, Kind)> = key_columns.collect();
+        // What is made of keys alone is a helper.
+        let is_output = |(name, _): &&(String, Kind)| self.step.level_of(name) != Level::Row;
+        columns.extend(self.kinds.iter().skip(helpers).filter(is_output).cloned());
+        let grain: Vec<String> = self.step.group_by.iter().map(Entry::output).collect();
+        self.limited();
+        Relation { name: self.step.name.clone(), columns, single: grain.is_empty(), grain, sure: false }
+    }
+
+    /// What aggregates may take.
+    fn aggregated(&self, rows: &Scope) -> Vec<(Expr, Kind)> {
+        self.input.many.first().map_or_else(|| rows.leaves.clone(), |many| many.leaves.clone())
+    }
+
+    fn keep(&mut self) -> Keep {
+        // A row of several relations keeps columns of any.
+        let names: Vec<String> = match self.step.joins.is_empty() || self.random.percent(30) {
+            true => self.input.relation.columns.iter().map(|(n, _)| n.clone()).collect(),
+            false => self
+                .input
+                .leaves
+                .iter()
+                .filter_map(|(x, _)| if let Expr::Name(name) = x { Some(name.clone()) } else { None })
+                .collect(),
+        };
+        match self.random.below(3) {
+            0 => Keep::Nothing,
+            1 => Keep::All,
+            _ => {
+                let mut some: Vec<String> = Vec::new();
+                let mut add = |name: &String| {
+                    if some.iter().all(|other| bare(other) != bare(name)) {
+                        some.push(name.clone());
+                    }
+                };
+                let likely = if self.step.joins.is_empty() { 60 } else { 35 };
+                // Mostly with what tells the rows apart.
+                if !self.step.joins.is_empty() {
+                    self.input.relation.grain.iter().filter(|_| self.random.percent(70)).for_each(&mut add);
+                }
+                names.iter().filter(|_| self.random.percent(likely)).for_each(&mut add);
+                self.input.relation.grain.iter().filter(|_| self.random.percent(70)).for_each(&mut add);
+                if some.is_empty() { Keep::Nothing } else { Keep::Some(some) }
+            }
+        }
+    }
+
+    /// What is kept, in order: what it is called, its kind, and the name that tells which column it is.
+    fn kept(&self) -> Vec<(String, Kind, String)> {
+        let relation = &self.input.relation;
+        let joined = !self.step.joins.is_empty();
+        let own = |name: &String| {
+            let (_, kind) = relation.columns.iter().find(|(n, _)| n == name)?;
+            // Grain is told by merged names, or by those of relations.
+            let merged = !joined || relation.grain.contains(name);
+            let told = if merged { name.clone() } else { format!("{}.{name}", relation.name) };
+            Some((name.clone(), *kind, told))
+        };
+        let any = |name: &String| {
+            let leaf = self.input.every.iter().find(|(x, _)| *x == Expr::name(name));
+            let told = || own(name).filter(|_| !name.contains('.'));
+            told().or_else(|| leaf.map(|(_, kind)| (bare(name).to_owned(), *kind, name.clone())))
+        };
+        match &self.step.keep {
+            Keep::Nothing => Vec::new(),
+            Keep::All => relation.columns.iter().filter_map(|(name, _)| own(name)).collect(),
+            Keep::Some(names) => names.iter().filter_map(any).collect(),
+        }
+    }
+
+    fn plain(&mut self, scope: Scope) -> Relation {
+        self.step.keep = self.keep();
+        if self.step.definitions.is_empty() {
+            let kind = self.any_kind(&scope);
+            let x = self.with_name(kind, &scope);
+            let name = self.name();
+            self.define(name, kind, x);
+        }
+        if !self.input.relation.grain.is_empty() {
+            self.ordered(&scope.leaves.clone());
+        }
+        self.windows(&scope);
+        self.limited();
+        let is_defined = |name: &String| self.kinds.iter().any(|(n, _)| n == name);
+        let kept: Vec<(String, Kind, String)> =
+            self.kept().into_iter().filter(|(name, ..)| !is_defined(name)).collect();
+        let output = |grain: &String| kept.iter().find(|(.., told)| told == grain).map(|(name, ..)| name.clone());
+        let grain: Option<Vec<String>> = self.input.relation.grain.iter().map(output).collect();
+        let mut columns: Vec<(String, Kind)> = kept.iter().map(|(name, kind, _)| (name.clone(), *kind)).collect();
+        columns.extend(self.kinds.iter().cloned());
+        let sure = self.input.relation.sure;
+        Relation { name: self.step.name.clone(), columns, grain: grain.unwrap_or_default(), sure, single: false }
+    }
+
+    fn limited(&mut self) {
+        if !self.step.order_by.is_empty() && self.random.percent(12) {
+            self.step.limit = Some(1 + self.random.below(4));
+        }
+    }
+
+    /// `amount = SUM(amount)`: the column in its own expression, the sum elsewhere.
+    fn shadow(&mut self, scope: &mut Scope) {
+        let (leaf, kind) = self.random.pick(&scope.rows).clone();
+        let Expr::Name(name) = &leaf else { return };
+        if name.contains('.') {
+            return;
+        }
+        let is_read = self.step.definitions.iter().any(|(defined, x)| defined == name || reads(x, name))
+            || self.step.group_by.iter().any(|e| e.name == *name || e.output() == *name);
+        if !matches!(kind, Kind::Int | Kind::Exact) || is_read || scope.rows.len() < 2 || !self.random.percent(20) {
+            return;
+        }
+        scope.rows.retain(|(x, _)| *x != leaf);
+        scope.leaves.push((leaf.clone(), kind));
+        self.define(name.clone(), kind, Expr::Aggregate("SUM", vec![leaf]));
+    }
+}
+
+fn reads(x: &Expr, name: &str) -> bool {
+    let mut names = Vec::new();
+    x.names(&mut names);
+    names.iter().any(|n| n == name)
+}
