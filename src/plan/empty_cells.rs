@@ -15,7 +15,8 @@ pub(crate) fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     nodes.any(|id| match program.node(id) {
         Ir::Window { call, over } => counts_cells(program, call, program.over(over), keys),
         Ir::Lookup { value, .. } => !is_empty(program, value, keys),
-        Ir::Find { .. } => true,
+        // Of the sheet's own rows those in empty cells are rows too.
+        Ir::Find { find, .. } => program.finds.get(find as usize).is_none_or(|find| find.tab.is_none()),
         _ => false,
     })
 }
@@ -96,7 +97,8 @@ pub(crate) fn same_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
                 Ir::Definition(used) => same[used as usize],
                 Ir::Window { over, .. } => match program.over(over) {
                     Over::Across(Across::All) => true,
-                    Over::PivotColumns => false,
+                    // Past the ends there is nothing, so that what looks along the row is not the same in all of it.
+                    Over::Across(_) | Over::PivotColumns => false,
                     _ => all,
                 },
                 Ir::Lookup { .. } | Ir::Find { .. } => false,
