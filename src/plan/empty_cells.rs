@@ -2,7 +2,7 @@
 
 use super::StepPlan;
 use super::reach::{live_definitions, needed};
-use crate::catalog::{self, Nulls};
+use crate::catalog::{self, Nulls, internal};
 use crate::ir::{Across, Ir, IrId, Over, Place, Program};
 use crate::types::Level;
 
@@ -23,11 +23,11 @@ pub(crate) fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
 
 fn counts_cells(program: &Program, call: IrId, over: Over, keys: &[String]) -> bool {
     let Ir::Apply { overload, .. } = program.node(call) else { return true };
-    let function = catalog::get(catalog::owner(overload));
-    let skips_empty = || {
-        let value = program.operands(call).next();
-        function.level == Level::Aggregate && value.is_some_and(|value| is_empty(program, value, keys))
-    };
+    let id = catalog::owner(overload);
+    // Of the aggregates one counts what is empty.
+    let skips = catalog::get(id).level == Level::Aggregate && id != internal::COUNTBLANK;
+    let skips_empty =
+        || skips && program.operands(call).next().is_some_and(|value| is_empty(program, value, keys));
     match over {
         Over::PivotColumns => false,
         Over::Ranked { .. } | Over::Across(Across::Ranked { .. }) => {
