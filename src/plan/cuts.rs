@@ -355,7 +355,7 @@ impl Inner<'_> {
         }
     }
 
-    /// What is compared and what is given are columns of the rows that are looked among; what is sought is one of its row
+    /// What is compared, what is given and what parts the sheet are columns of the rows that are looked among; what is sought is one of its row
     /// where the nearest key is chosen for it.
     fn cut_find(&self, args: Slice, find: u32, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let program = self.program;
@@ -364,7 +364,10 @@ impl Inner<'_> {
             return;
         };
         let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::Elsewhere { .. });
-        for id in found.iter().filter(|id| !is_column(**id)) {
+        let step = shared.step;
+        let parts = (0..step.roles.len()).filter(|index| find.tab.is_none() && step.is(*index, Role::PartitionBy));
+        let parts: Vec<IrId> = parts.map(|index| step.root(index)).collect();
+        for id in found.iter().chain(&parts).filter(|id| !is_column(**id)) {
             self.finish(*id, of, taken, cuts, shared);
         }
         let meta = program.meta(*sought);

@@ -2,7 +2,7 @@
 
 use super::StepPlan;
 use super::reach::{live_definitions, needed};
-use crate::catalog::{self, Nulls};
+use crate::catalog::{self, Nulls, internal};
 use crate::ir::{Across, Ir, IrId, Over, Place, Program};
 use crate::types::Level;
 
@@ -15,18 +15,19 @@ pub(crate) fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
     nodes.any(|id| match program.node(id) {
         Ir::Window { call, over } => counts_cells(program, call, program.over(over), keys),
         Ir::Lookup { value, .. } => !is_empty(program, value, keys),
-        Ir::Find { .. } => true,
+        // Of the sheet's own rows those in empty cells are rows too.
+        Ir::Find { find, .. } => program.finds.get(find as usize).is_none_or(|find| find.tab.is_none()),
         _ => false,
     })
 }
 
 fn counts_cells(program: &Program, call: IrId, over: Over, keys: &[String]) -> bool {
     let Ir::Apply { overload, .. } = program.node(call) else { return true };
-    let function = catalog::get(catalog::owner(overload));
-    let skips_empty = || {
-        let value = program.operands(call).next();
-        function.level == Level::Aggregate && value.is_some_and(|value| is_empty(program, value, keys))
-    };
+    let id = catalog::owner(overload);
+    // Of the aggregates one counts what is empty.
+    let skips = catalog::get(id).level == Level::Aggregate && id != internal::COUNTBLANK;
+    let skips_empty =
+        || skips && program.operands(call).next().is_some_and(|value| is_empty(program, value, keys));
     match over {
         Over::PivotColumns => false,
         Over::Ranked { .. } | Over::Across(Across::Ranked { .. }) => {
@@ -96,7 +97,8 @@ pub(crate) fn same_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
                 Ir::Definition(used) => same[used as usize],
                 Ir::Window { over, .. } => match program.over(over) {
                     Over::Across(Across::All) => true,
-                    Over::PivotColumns => false,
+                    // Past the ends there is nothing, so that what looks along the row is not the same in all of it.
+                    Over::Across(_) | Over::PivotColumns => false,
                     _ => all,
                 },
                 Ir::Lookup { .. } | Ir::Find { .. } => false,

@@ -45,7 +45,7 @@ pub(super) enum How {
     ByKey,
     /// By the value that the row was chosen for: its column here and there.
     ByValue { here: (String, bool), there: String },
-    /// There is one row for all.
+    /// There is one row for all, or in a sheet of parts one for each.
     One,
 }
 
@@ -232,6 +232,11 @@ impl Planner<'_> {
                 Some(self.emitter.tree().binary(Op::Equal, left, right, Span::default()))
             }
         };
+        let part = self.same_part(find.tab, stage, from, &found.alias);
+        let on = match on {
+            Some(on) => Some(self.and(part, on)),
+            None => part,
+        };
         let alias = found.renamed.then(|| self.written(&found.alias));
         let kind = if on.is_some() { JoinKind::Left } else { JoinKind::Cross };
         Some(Join { kind, source: found.source.clone()?, alias, on })
@@ -330,10 +335,38 @@ impl Planner<'_> {
             (None, _) => {
                 let by = program.behind_names(parts.by);
                 let Ir::Column(column) = program.node(by) else { return false };
-                let grain = self.input_grain();
+                let parted = self.parted(None, stage);
+                let mut grain = self.input_grain();
+                grain.retain(|g| !parted.iter().any(|((name, _), _)| name.eq_ignore_ascii_case(&g.name)));
                 matches!(grain.as_slice(), [key] if key.name.eq_ignore_ascii_case(&program.columns[column as usize].name))
             }
             _ => false,
+        }
+    }
+
+    /// The columns that part the sheet, as those of a pivot do: in it a lookup finds rows of its own part. Another tab has
+    /// no parts.
+    pub(super) fn parted(&self, tab: Option<u32>, stage: u32) -> Vec<(Spelled, IrId)> {
+        let keys = self.roles.partition.iter().filter(|_| tab.is_none());
+        keys.filter_map(|id| Some((self.column_of(*id, stage)?, *id))).collect()
+    }
+
+    /// The row that is found is of the same part.
+    pub(super) fn same_part(&mut self, tab: Option<u32>, stage: u32, from: &str, alias: &str) -> Option<SqlId> {
+        let mut both = None;
+        for ((name, quoted), id) in self.parted(tab, stage) {
+            let (left, right) = (self.emitter.field(from, &name, quoted), self.emitter.field(alias, &name, quoted));
+            let op = if self.step.program.meta(id).nullable { Op::NotDistinct } else { Op::Equal };
+            let same = self.emitter.tree().binary(op, left, right, Span::default());
+            both = Some(self.and(both, same));
+        }
+        both
+    }
+
+    pub(super) fn and(&mut self, before: Option<SqlId>, condition: SqlId) -> SqlId {
+        match before {
+            Some(before) => self.emitter.tree().binary(Op::And, before, condition, Span::default()),
+            None => condition,
         }
     }
 
@@ -346,12 +379,14 @@ impl Planner<'_> {
         here.filter_map(|id| self.parts(*id)).collect()
     }
 
-    /// The columns that lookups read, each once, the key first.
+    /// The columns that lookups read, each once: the key first, then what parts the sheet.
     pub(super) fn columns_read(&self, alike: &[Parts], stage: u32) -> Vec<(Spelled, IrId)> {
         let mut columns: Vec<(Spelled, IrId)> = Vec::new();
         let mut seen: FxHashSet<String> = FxHashSet::default();
         let keys = alike.iter().filter(|parts| !parts.find.by_number).map(|parts| parts.by).take(1);
-        for id in keys.chain(alike.iter().filter_map(|parts| parts.gives)) {
+        let parted = alike.first().map(|parts| self.parted(parts.find.tab, stage)).unwrap_or_default();
+        let parted = parted.into_iter().map(|(_, id)| id);
+        for id in keys.chain(parted).chain(alike.iter().filter_map(|parts| parts.gives)) {
             let Some(column) = self.column_found(id, stage) else { continue };
             if seen.insert(column.0.to_ascii_lowercase()) {
                 columns.push((column, id));

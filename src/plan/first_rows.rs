@@ -12,8 +12,14 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Select, Source, Sql, SqlId};
 
 impl Planner<'_> {
-    /// The order of the rows that are looked among, read by this name.
-    pub(super) fn order_of(&mut self, parts: Parts, stage: u32, qualifier: Option<&str>) -> Vec<SqlId> {
+    /// The order of the rows that are looked among, read by this name; or what of it says more behind the key.
+    pub(super) fn order_of(
+        &mut self,
+        parts: Parts,
+        stage: u32,
+        qualifier: Option<&str>,
+        behind_key: bool,
+    ) -> Vec<SqlId> {
         let Some(tab) = self.tab(parts.find.tab) else {
             // The sheet's own.
             if self.roles.order.is_empty() {
@@ -37,8 +43,7 @@ impl Planner<'_> {
             keys.extend(tab.columns.iter().filter(|c| !is_key(c)).map(|column| (column.clone(), false)));
         }
         let mut order = Vec::with_capacity(keys.len());
-        if matches!(parts.find.matching, Matching::Below | Matching::Above) {
-            // The key comes before it.
+        if behind_key {
             keys.retain(|(column, _)| !by.as_deref().is_some_and(|by| column.name().eq_ignore_ascii_case(by)));
         }
         for (column, descending) in keys {
@@ -112,23 +117,23 @@ impl Planner<'_> {
         let place = (!unique).then(|| self.free_name(&format!("{shown_key}_row"), &columns, parts.find.tab));
         let position = self.free_name("position", &columns, parts.find.tab);
         let alone = self.read_alone(parts.find.tab, stage, from);
-        let order = self.order_of(parts, stage, alone.as_deref());
+        let order = self.order_of(parts, stage, alone.as_deref(), false);
         let mut select = Select { from: Some(among.source.clone()), ..Select::default() };
-        let mut partition = None;
+        let parted = self.parted_by(parts.find.tab, stage);
+        let mut partition = parted.clone();
         for (column, id) in &columns {
             let expr = self.emitter.column_spelled(&column.0, column.1);
             if *id == parts.by || column.0.eq_ignore_ascii_case(&key_name) {
-                partition = Some(self.emitter.partition_key(parts.by, expr));
+                partition.push(self.emitter.partition_key(parts.by, expr));
             }
             select.items.push(Item { expr, alias: None });
         }
         if let Some(place) = &place {
-            let partition: Vec<SqlId> = partition.into_iter().collect();
             let expr = self.row_number(&partition, &order);
             select.items.push(Item { expr, alias: Some(self.written(place)) });
         }
         if counts {
-            let expr = self.row_number(&[], &order);
+            let expr = self.row_number(&parted, &order);
             select.items.push(Item { expr, alias: Some(self.written(&position)) });
         }
         let wanted = match key {
@@ -163,6 +168,16 @@ impl Planner<'_> {
             self.finds.made.push((rows, key, made.clone()));
         }
         made
+    }
+
+    /// What the rows that are looked among are parted by, where nothing else is read.
+    pub(super) fn parted_by(&mut self, tab: Option<u32>, stage: u32) -> Vec<SqlId> {
+        let mut partition = Vec::new();
+        for ((name, quoted), id) in self.parted(tab, stage) {
+            let written = self.emitter.column_spelled(&name, quoted);
+            partition.push(self.emitter.partition_key(id, written));
+        }
+        partition
     }
 
     /// `place = 1`.
@@ -216,7 +231,8 @@ impl Planner<'_> {
         self.written_test(parts.find.test, &[parts.by])
     }
 
-    /// A CTE of one row: what lookups read of the only row that a condition leaves, or NULL.
+    /// A CTE of one row: what lookups read of the only row that a condition leaves, or NULL. Of a sheet in parts it has one
+    /// for each part that has such a row.
     #[allow(clippy::too_many_arguments, reason = "each is a part of the one select")]
     pub(super) fn single(
         &mut self,
@@ -233,20 +249,31 @@ impl Planner<'_> {
         let given: Vec<Parts> = alike.iter().filter(|other| other.gives.is_some()).copied().collect();
         let read = given.iter().filter_map(|other| self.column_found(other.gives?, stage));
         let read: FxHashSet<String> = read.map(|(name, _)| name.to_ascii_lowercase()).collect();
-        for (column, id) in self.columns_read(&given, stage) {
+        let parted = self.parted(parts.find.tab, stage);
+        for (column, id) in self.columns_read(alike, stage) {
+            let written = self.emitter.column_spelled(&column.0, column.1);
+            let is_part = parted.iter().any(|(part, _)| part.0.eq_ignore_ascii_case(&column.0));
+            if is_part || (!parted.is_empty() && read.contains(&column.0.to_ascii_lowercase())) {
+                select.items.push(Item { expr: written, alias: None });
+                continue;
+            }
             // The key is one of the columns where it is asked for.
             if !read.contains(&column.0.to_ascii_lowercase()) {
                 continue;
             }
-            let written = self.emitter.column_spelled(&column.0, column.1);
             let expr = self.emitter.largest(id, written);
             select.items.push(Item { expr, alias: Some(self.alias_text(&column)) });
         }
         if given.len() < alike.len() {
             let position = found.position.clone();
             let written = self.emitter.column_spelled(&position, false);
-            let expr = self.emitter.tree().call("max", &[written], Span::default());
-            select.items.push(Item { expr, alias: Some(self.written(&position)) });
+            select.items.push(match parted.is_empty() {
+                true => {
+                    let expr = self.emitter.tree().call("max", &[written], Span::default());
+                    Item { expr, alias: Some(self.written(&position)) }
+                }
+                false => Item { expr: written, alias: None },
+            });
         }
         let among = self.among(parts.find.tab, stage, from);
         let name = self.cte_names.choose(&format!("{}_for_{}", among.name, self.name_sought(parts.sought)));

@@ -47,7 +47,7 @@ impl Planner<'_> {
             }),
             None if !order.is_empty() && self.is_unique(parts, stage) => {}
             None => {
-                let rest = self.order_of(parts, stage, qualifier);
+                let rest = self.order_of(parts, stage, qualifier, !order.is_empty());
                 order.extend(rest);
                 let by = self.column_found(parts.by, stage).map(|(name, _)| name).unwrap_or_default();
                 self.warn_of_several_matches(parts, &by);
@@ -77,7 +77,9 @@ impl Planner<'_> {
         let key = self.emitter.field(&alias, &by, quoted);
         self.emitter.set(parts.sought, sought);
         self.emitter.set(parts.by, key);
-        let on = self.written_test(parts.find.test, &[parts.sought, parts.by]);
+        let test = self.written_test(parts.find.test, &[parts.sought, parts.by]);
+        let part = self.same_part(parts.find.tab, stage, from, &alias);
+        let on = self.and(part, test);
         let position = found.position.clone();
         let order = self.nearest(parts, key, stage, counted.then_some(position.as_str()), Some(&alias));
         let renamed = (there != here.0).then(|| self.written(&there));
@@ -88,8 +90,12 @@ impl Planner<'_> {
         if counted {
             items.push(Item { expr: self.emitter.field(&alias, &position, false), alias: None });
         }
-        let partition = self.emitter.partition_key(parts.sought, sought);
-        let expr = self.row_number(&[partition], &order);
+        let mut partition = vec![self.emitter.partition_key(parts.sought, sought)];
+        for ((name, quoted), id) in self.parted(parts.find.tab, stage) {
+            let written = self.emitter.field(&alias, &name, quoted);
+            partition.push(self.emitter.partition_key(id, written));
+        }
+        let expr = self.row_number(&partition, &order);
         items.push(Item { expr, alias: Some(self.written(&place)) });
         let written_alias = (own || among.renamed).then(|| self.written(&alias));
         let join = Join { kind: JoinKind::Inner, source: among.source, alias: written_alias, on: Some(on) };
@@ -144,7 +150,8 @@ impl Planner<'_> {
         if counted {
             items.push(Item { expr: self.emitter.column_spelled(&position, false), alias: None });
         }
-        let expr = self.row_number(&[], &order);
+        let parted = self.parted_by(parts.find.tab, stage);
+        let expr = self.row_number(&parted, &order);
         items.push(Item { expr, alias: Some(self.written(&place)) });
         let origin = self.among(parts.find.tab, stage, from).name;
         let side = match parts.find.matching {

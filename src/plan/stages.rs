@@ -111,7 +111,8 @@ pub(super) fn stages(
         by_name && step.only_names(index, windows, ordered_windows)
     };
     // What is tested of groups comes first, since windows depend on it, then the keys, since lookups read them.
-    let keys = if step.has_lookups() { read_by(step, Role::orders_groups) } else { Vec::new() };
+    let keys =
+        if step.has_lookups() || step.finds_own_rows() { read_by(step, Role::orders_groups) } else { Vec::new() };
     let turn = |index: usize| match (tested_by[index], keys.get(index)) {
         (true, _) => 0,
         (false, Some(true)) => 1,
@@ -139,6 +140,7 @@ pub(super) fn stages(
     // Several relations are one from the second stratum on.
     let filtered = joined || step.roles.contains(&Role::Where);
     // The stratum from which on the keys are columns.
+    let mut parted = None;
     let mut keyed: Option<u32> = None;
     for (id, of) in each_of {
         let before = if step.grouped { rows[id.index()] } else { !windowed(id) };
@@ -176,7 +178,11 @@ pub(super) fn stages(
             }
             // Of the sheet's own rows those that are left are looked among.
             Ir::Find { find, .. } if program.finds.get(find as usize).is_some_and(|find| find.tab.is_none()) => {
-                own.max(if step.grouped { having + 1 } else { filter + u32::from(filtered) })
+                let parted = *parted.get_or_insert_with(|| {
+                    let roots = (0..program.definitions.len()).filter(|i| step.is(*i, Role::PartitionBy));
+                    roots.map(|i| after(&stage, program.behind_names(step.root(i)))).max().unwrap_or(0)
+                });
+                own.max(if step.grouped { having + 1 } else { filter + u32::from(filtered) }).max(parted)
             }
             _ => own,
         };

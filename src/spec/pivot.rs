@@ -251,13 +251,16 @@ impl Run<'_> {
             }
             relation
         });
-        let mut kept = rows.clone();
-        kept.extend(keys.iter().cloned());
-        kept.extend(known);
+        let different = |mut names: Vec<String>| {
+            let mut seen = rustc_hash::FxHashSet::default();
+            names.retain(|name| seen.insert(name.to_ascii_lowercase()));
+            names
+        };
+        // What breaks ties does so in the same order whether the sheet needs its empty cells or not.
+        let grain = different(input.grain.iter().chain(&rows).chain(&keys).cloned().collect());
+        let mut kept: Vec<String> = rows.into_iter().chain(keys).chain(known).collect();
         kept.extend(place.iter().chain(&filled).cloned());
-        let mut seen = rustc_hash::FxHashSet::default();
-        kept.retain(|name| seen.insert(name.to_ascii_lowercase()));
-        let grain = rows.iter().chain(&keys).cloned().collect();
+        let kept = different(kept);
         Some(Cells { name, relation, grain, kept, filled, place })
     }
 

@@ -66,7 +66,8 @@ impl Run<'_> {
         let mut order: Vec<(Column, bool)> = Vec::new();
         for entry in &keys.order_by {
             let (name, descending) = order_key(entry.text);
-            order.push((known_column(name, entry.place(self.source), relation.as_ref(), diagnostics), descending));
+            let name = key_name(name);
+            order.push((known_column(&name, entry.place(self.source), relation.as_ref(), diagnostics), descending));
         }
         // What tells the rows apart breaks ties.
         for name in &key {

@@ -207,7 +207,12 @@ fn no_counters_in_names() {
             Token::Word(word) => Some(word.value),
             _ => None,
         };
+        // The wide form of a pivot by days calls its columns after those that the spec lists.
+        let of_day = |name: &str| {
+            let day = name.len().checked_sub("2024-01-31".len()).and_then(|at| name.get(at..));
+            day.is_some_and(|day| w.spec.contains(&day.replace('_', "-")))
+        };
         let names = tokens(w.dialect, sql).into_iter().filter_map(|(t, _)| word(t));
-        names.filter(|n| counted(&n.to_lowercase()) && !w.spec.contains(n.as_str())).collect()
+        names.filter(|n| counted(&n.to_lowercase()) && !w.spec.contains(n.as_str()) && !of_day(n)).collect()
     });
 }

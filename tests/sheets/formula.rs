@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::lookup::Lookup;
+use crate::pivot::Pivoted;
 use crate::sheet::Sheet;
 
 /// Which row is meant.
@@ -90,7 +92,7 @@ pub enum Aggregate {
 }
 
 impl Aggregate {
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Sum => "SUM",
             Self::Average => "AVERAGE",
@@ -155,6 +157,8 @@ pub enum Expr {
         pairs: Vec<(Range, Criterion)>,
         value: Option<Range>,
     },
+    Lookup(Lookup),
+    Pivoted(Pivoted),
 }
 
 pub fn letters(column: usize) -> String {
@@ -168,6 +172,8 @@ impl Expr {
             Self::Binary(_, a, b) => vec![a, b],
             Self::Call(_, args) => args.iter().collect(),
             Self::Aggregate(_, _, beside) => beside.iter().map(|x| &**x).collect(),
+            Self::Lookup(lookup) => lookup.args.iter().collect(),
+            Self::Pivoted(pivoted) => pivoted.child().into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -177,8 +183,20 @@ impl Expr {
             Self::Binary(_, a, b) => vec![a, b],
             Self::Call(_, args) => args.iter_mut().collect(),
             Self::Aggregate(_, _, beside) => beside.iter_mut().map(|x| &mut **x).collect(),
+            Self::Lookup(lookup) => lookup.args.iter_mut().collect(),
+            Self::Pivoted(pivoted) => pivoted.child_mut().into_iter().collect(),
             _ => Vec::new(),
         }
+    }
+
+    pub fn has_lookup(&self) -> bool {
+        matches!(self, Self::Lookup(_)) || self.children().into_iter().any(Self::has_lookup)
+    }
+
+    /// Whether it is made of literals alone.
+    pub fn is_constant(&self) -> bool {
+        matches!(self, Self::Int(_) | Self::Text(_) | Self::Binary(..) | Self::Call(..))
+            && self.children().into_iter().all(Self::is_constant)
     }
 
     /// Every column that is named, to be named otherwise.
@@ -196,7 +214,8 @@ impl Expr {
                 value.iter_mut().for_each(of_range);
             }
             Self::Cell(cell) => work(&mut cell.column),
-            Self::Rank { column, .. } => work(column),
+            Self::Rank { column, .. } | Self::Pivoted(Pivoted::RankInRow(column)) => work(column),
+            Self::Lookup(lookup) => lookup.columns_mut().into_iter().for_each(&mut *work),
             _ => {}
         }
         self.children_mut().into_iter().for_each(|child| child.each_column(work));
@@ -213,7 +232,8 @@ impl Expr {
                 pairs.iter().any(|(range, _)| in_range(range)) || value.iter().any(in_range)
             }
             Self::Cell(cell) => cell.column == column,
-            Self::Rank { column: of, .. } => *of == column,
+            Self::Rank { column: of, .. } | Self::Pivoted(Pivoted::RankInRow(of)) => *of == column,
+            Self::Lookup(lookup) => lookup.names(column),
             _ => false,
         };
         own || self.children().into_iter().any(|child| child.names(column))
@@ -257,6 +277,8 @@ impl Expr {
                 let row = sheet.anchor;
                 let _ = write!(out, "RANK({letters}{row}, {letters}:{letters}{})", if *ascending { ", 1" } else { "" });
             }
+            Self::Lookup(lookup) => out.push_str(&lookup.written(sheet)),
+            Self::Pivoted(pivoted) => out.push_str(&pivoted.written(sheet)),
             Self::Where { fold, several, pairs, value } => {
                 let name = match fold {
                     Fold::Sum => "SUMIF",

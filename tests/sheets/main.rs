@@ -34,12 +34,23 @@ mod split_mix;
 mod value;
 
 mod draw;
+mod draw_formulas;
+mod draw_lookups;
+mod draw_pivots;
 mod formula;
 mod grid;
 mod growth;
+mod layout;
+mod lookup;
+mod operations;
+mod other_tables;
+mod pivot;
 mod run;
+mod share;
 mod sheet;
+mod shown;
 mod shrink;
+mod tab;
 mod table;
 
 #[test]

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use formulac::{Compiler, Dialect};
+use formulac::{Compiler, Dialect, Schema};
 use serde_json::Value as Json;
 
 use crate::batch::Batch;
 use crate::compare::same;
 use crate::draw;
 use crate::engine::{Answer, Run, announce_missing, is_emulator, run_all, say};
-use crate::grid;
 use crate::quiet::quietly;
 use crate::random::Random;
+use crate::share;
 use crate::sheet::Sheet;
+use crate::shown::Shown;
 use crate::shrink::smaller;
+use crate::tab::Tab;
 use crate::table::Table;
 use crate::value::Value;
 
@@ -27,9 +29,9 @@ const TABLES: u64 = 97;
 /// How many failures are shrunk and shown.
 const SHOWN: usize = 3;
 
-struct Case {
+pub struct Case {
     seed: u64,
-    sheet: Sheet,
+    pub sheet: Sheet,
     table: Table,
 }
 
@@ -37,10 +39,25 @@ fn number(variable: &str, otherwise: u64) -> u64 {
     env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
+/// A fifth of the sheets is pivoted, a quarter has another tab and looks things up.
 fn draw(seed: u64) -> Case {
-    let table = Table::draw(seed % TABLES);
-    let sheet = draw::sheet(&mut Random::new(seed), &table);
+    let mut random = Random::new(seed);
+    let is_pivot = random.percent(20);
+    let table = if is_pivot { Table::crossed(seed % TABLES) } else { Table::draw(seed % TABLES) };
+    let tab = random.percent(28).then(|| Tab::draw(&mut random, &table));
+    let sheet = draw::sheet(&mut random, &table, tab, is_pivot);
     Case { seed, sheet, table }
+}
+
+impl Case {
+    fn tables(&self) -> Vec<&Table> {
+        let tab = self.sheet.tab.iter().map(|tab| &tab.table).filter(|table| table.name != self.table.name);
+        [&self.table].into_iter().chain(tab).collect()
+    }
+
+    fn tables_json(&self) -> Vec<Json> {
+        self.tables().into_iter().map(Table::json).collect()
+    }
 }
 
 pub fn run() {
@@ -62,7 +79,8 @@ pub fn run() {
     if number("FORMULAC_SHOW", 0) != 0 {
         cases.iter().for_each(|case| say(&format!("seed {}:\n{}", case.seed, case.sheet)));
     }
-    let expected: Vec<Vec<Vec<Value>>> = cases.iter().map(|case| grid::rows(&case.sheet, &case.table)).collect();
+    let expected: Vec<Shown> = cases.iter().map(|case| Shown::of(&case.sheet, &case.table)).collect();
+    say(&format!("{SUITE} {}", share::told(&cases, &expected)));
     let mut batches = Vec::new();
     let mut places = Vec::new();
     let mut refused: BTreeMap<String, Vec<u64>> = BTreeMap::new();
@@ -72,7 +90,7 @@ pub fn run() {
         for case in cases.iter().take(of(dialect) as usize) {
             let panicked = || Err("a panic of the compiler".to_owned());
             match catch_unwind(AssertUnwindSafe(|| compiled(case, *dialect))).unwrap_or_else(|_| panicked()) {
-                Ok(query) => place.push(Some(batch.add(&query, &[case.table.json()]))),
+                Ok(query) => place.push(Some(batch.add(&query, &case.tables_json()))),
                 Err(fault) => {
                     refused.entry(format!("{} {fault}", dialect.name())).or_default().push(case.seed);
                     place.push(None);
@@ -122,7 +140,8 @@ pub fn run() {
 
 /// The query, or why there is none.
 fn compiled(case: &Case, dialect: Dialect) -> Result<String, String> {
-    let compiler = Compiler::builder().dialect(dialect).schema(case.table.schema()).build();
+    let schema = case.tables().into_iter().fold(Schema::new(), |schema, table| schema.with(table.relation()));
+    let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
     let compiled = compiler.compile_spec(&case.sheet.to_string());
     match compiled.query() {
         Some(query) => Ok(query.to_owned()),
@@ -134,13 +153,13 @@ fn compiled(case: &Case, dialect: Dialect) -> Result<String, String> {
 }
 
 /// How an answer differs from the rows that are right, which come in the order of the sheet.
-fn fault(dialect: Dialect, case: &Case, rows: &[Vec<Value>], answer: &Answer) -> Option<String> {
+fn fault(dialect: Dialect, case: &Case, shown: &Shown, answer: &Answer) -> Option<String> {
     let table = match answer {
         Ok(table) => table,
         Err(error) => return Some(format!("error: {error}")),
     };
     let names: Vec<String> = table.columns.iter().map(|c| c.to_lowercase()).collect();
-    let wanted: Vec<String> = (0..case.sheet.width()).map(|at| case.sheet.name_of(at).to_lowercase()).collect();
+    let (wanted, rows) = shown.expected(&case.sheet, &names);
     if names != wanted {
         return Some(format!("columns {names:?}, expected {wanted:?}"));
     }
@@ -174,12 +193,12 @@ fn shrunk(dialect: Dialect, case: &Case) -> String {
         }
         let cases: Vec<Case> = tried.into_iter().map(|(sheet, table)| Case { seed: case.seed, sheet, table }).collect();
         let mut batch = Batch::default();
-        let asked: Vec<(&Case, Vec<Vec<Value>>, String, usize)> = cases
+        let asked: Vec<(&Case, Shown, String, usize)> = cases
             .iter()
             .filter_map(|case| {
                 let query = compiled(case, dialect).ok()?;
-                let rows = quietly(|| grid::rows(&case.sheet, &case.table))?;
-                let place = batch.add(&query, &[case.table.json()]);
+                let rows = quietly(|| Shown::of(&case.sheet, &case.table))?;
+                let place = batch.add(&query, &case.tables_json());
                 Some((case, rows, query, place))
             })
             .collect();
@@ -196,5 +215,6 @@ fn shrunk(dialect: Dialect, case: &Case) -> String {
         told = smaller;
         least = Case { seed: next.seed, sheet: next.sheet.clone(), table: next.table.clone() };
     }
-    format!("{} seed {}:\n{told}\n{}", dialect.name(), case.seed, least.table.json())
+    let tables: Vec<String> = least.tables_json().iter().map(Json::to_string).collect();
+    format!("{} seed {}:\n{told}\n{}", dialect.name(), case.seed, tables.join("\n"))
 }

@@ -3,7 +3,10 @@
 use std::fmt::{Display, Formatter};
 
 use crate::formula::Expr;
+use crate::pivot::Pivot;
+use crate::tab::Tab;
 use crate::table::Kind;
+use crate::value::Value;
 
 #[derive(Clone, Debug)]
 pub struct Sheet {
@@ -14,6 +17,8 @@ pub struct Sheet {
     /// The row for which the formulas are written.
     pub anchor: i64,
     pub calculations: Vec<Calculation>,
+    pub tab: Option<Tab>,
+    pub pivot: Option<Pivot>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +80,12 @@ impl Sheet {
     }
 }
 
+/// An entry of `order_by`.
+pub fn written_order(name: &str, descending: bool) -> String {
+    let name = if name.contains(' ') { format!("${{{name}}}") } else { name.to_owned() };
+    if descending { name + " desc" } else { name }
+}
+
 impl Display for Sheet {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "model: drawn\nfrom: {}\ncolumns:", self.from)?;
@@ -85,11 +96,21 @@ impl Display for Sheet {
             writeln!(f, "order_by:")?;
         }
         for (name, descending) in &self.order_by {
-            let name = if name.contains(' ') { format!("${{{name}}}") } else { name.clone() };
-            writeln!(f, "  - {name}{}", if *descending { " desc" } else { "" })?;
+            writeln!(f, "  - {}", written_order(name, *descending))?;
         }
         if self.anchor != 1 {
             writeln!(f, "row: {}", self.anchor)?;
+        }
+        if let Some(tab) = &self.tab {
+            writeln!(f, "{}", tab.spec())?;
+        }
+        if let Some(Pivot { by, values }) = &self.pivot {
+            let by: Vec<String> = by.iter().map(|name| written_order(name, false)).collect();
+            writeln!(f, "pivot_by: {by:?}")?;
+            if let Some(values) = values {
+                let values: Vec<String> = values.iter().map(Value::text).collect();
+                writeln!(f, "values: [{}]", values.join(", "))?;
+            }
         }
         writeln!(f, "calculations:")?;
         for Calculation { name, formula, .. } in &self.calculations {

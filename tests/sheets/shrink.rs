@@ -1,6 +1,7 @@
 //! What fails, made smaller while it still fails.
 
 use crate::formula::Expr;
+use crate::pivot::Pivot;
 use crate::sheet::Sheet;
 use crate::table::Table;
 
@@ -16,11 +17,22 @@ pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
         found.push((sheet.clone(), fewer));
     }
     for place in 0..sheet.order_by.len() {
-        if sheet.order_by.len() > 1 {
+        // Where no key is known, all of it is needed.
+        if sheet.order_by.len() > 1 && table.key_known {
             let mut changed = sheet.clone();
             changed.order_by.remove(place);
             found.push((changed, table.clone()));
         }
+    }
+    for row in 0..sheet.tab.as_ref().map_or(0, |tab| tab.table.rows.len()) {
+        let mut changed = sheet.clone();
+        changed.tab.iter_mut().for_each(|tab| drop(tab.table.rows.remove(row)));
+        found.push((changed, table.clone()));
+    }
+    if let Some(pivot) = sheet.pivot.as_ref().filter(|pivot| pivot.values.is_some()) {
+        let mut changed = sheet.clone();
+        changed.pivot = Some(Pivot { values: None, ..pivot.clone() });
+        found.push((changed, table.clone()));
     }
     for (place, calculation) in sheet.calculations.iter().enumerate() {
         for part in parts(&calculation.formula) {

@@ -1,6 +1,8 @@
 //! Random tables for sheets: few rows, many blanks, ties in what they are sorted by.
 
-use formulac::{Column, Relation, Schema, Type};
+use std::cmp::Ordering;
+
+use formulac::{Column, Relation, Type};
 use serde_json::{Value as Json, json};
 
 use crate::calendar::days;
@@ -25,16 +27,23 @@ pub struct TableColumn {
     pub ty: Type,
     pub kind: Kind,
     pub nullable: bool,
+    /// Every engine puts its values in the same order; texts that differ in case only are in none, truth values seldom.
+    pub ordered: bool,
 }
 
 #[derive(Clone, Debug)]
 pub struct Table {
+    pub seed: u64,
     pub name: String,
     pub columns: Vec<TableColumn>,
+    /// What tells the rows apart.
+    pub apart: Vec<&'static str>,
+    /// The schema says so.
+    pub key_known: bool,
     pub rows: Vec<Vec<Value>>,
 }
 
-const REGIONS: &[&str] = &["north", "south", "East", "east", ""];
+pub const REGIONS: &[&str] = &["north", "south", "East", "east", ""];
 
 impl Table {
     pub fn draw(seed: u64) -> Self {
@@ -53,7 +62,13 @@ impl Table {
         ];
         let columns: Vec<TableColumn> = of
             .into_iter()
-            .map(|(name, ty, kind)| TableColumn { name, ty, kind, nullable: name != "id" && random.percent(70) })
+            .map(|(name, ty, kind)| TableColumn {
+                name,
+                ty,
+                kind,
+                nullable: name != "id" && random.percent(70),
+                ordered: kind != Kind::Text && kind != Kind::Bool,
+            })
             .collect();
         // An empty sheet and one of a single row are drawn more often than chance has it.
         let count = match random.below(10) {
@@ -83,19 +98,45 @@ impl Table {
             })
             .collect();
         random.shuffle(&mut rows);
-        Self { name: format!("rows_{seed}"), columns, rows }
+        Self { seed, name: format!("rows_{seed}"), columns, apart: vec!["id"], key_known: true, rows }
+    }
+
+    pub fn place(&self, name: &str) -> usize {
+        self.columns.iter().position(|c| c.name == name).expect("a column of the table")
+    }
+
+    /// The columns that order rows, and whether from above: what is said, and then the key where it is known.
+    pub fn order(&self, said: &[(String, bool)]) -> Vec<(usize, bool)> {
+        let mut order: Vec<(usize, bool)> =
+            said.iter().map(|(name, descending)| (self.place(name), *descending)).collect();
+        for name in self.apart.iter().filter(|_| self.key_known) {
+            let place = self.place(name);
+            if order.iter().all(|(known, _)| *known != place) {
+                order.push((place, false));
+            }
+        }
+        order
+    }
+
+    pub fn sorted(&self, order: &[(usize, bool)]) -> Vec<&Vec<Value>> {
+        let mut sorted: Vec<&Vec<Value>> = self.rows.iter().collect();
+        sorted.sort_by(|a, b| {
+            let by = order.iter().map(|(at, descending)| a[*at].order(&b[*at], *descending));
+            by.fold(Ordering::Equal, Ordering::then)
+        });
+        sorted
     }
 
     fn is_quoted(name: &str) -> bool {
         !name.chars().all(|c| c.is_ascii_lowercase()) || name == "select"
     }
 
-    pub fn schema(&self) -> Schema {
+    pub fn relation(&self) -> Relation {
         let relation = self.columns.iter().fold(Relation::new(self.name.as_str()), |relation, column| {
             let quoted = Self::is_quoted(column.name);
             relation.with(Column::new(column.name, column.ty).nullable(column.nullable).quoted(quoted))
         });
-        Schema::new().with(relation.primary_key(["id"]))
+        if self.key_known { relation.primary_key(self.apart.iter().copied()) } else { relation }
     }
 
     pub fn json(&self) -> Json {

@@ -1,0 +1,120 @@
+//! Draws what a worksheet is pivoted by, and what looks along its rows.
+
+use crate::draw_formulas::Draw;
+use crate::formula::{Aggregate, Cell, Expr, Row, Style};
+use crate::pivot::{Area, Pivot, Pivoted};
+use crate::random::Random;
+use crate::table::{Kind, Table};
+use crate::value::Value;
+
+/// A pivot of a table whose rows are cells.
+pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
+    let (period, channel) = (table.apart[0], *table.apart.last().expect("a key"));
+    let of_three = table.apart.len() == 3;
+    let by = match random.below(10) {
+        0 | 1 => vec![period],
+        2 | 3 if of_three => vec!["region", channel],
+        4 if of_three => vec!["region"],
+        _ => vec![channel],
+    };
+    let mut values = None;
+    if let ([key], true) = (by.as_slice(), random.percent(35)) {
+        let place = table.place(key);
+        let mut known: Vec<Value> = Vec::new();
+        for row in &table.rows {
+            if !row[place].is_null() && !known.contains(&row[place]) && random.percent(80) {
+                known.push(row[place].clone());
+            }
+        }
+        // One that no row has.
+        if known.is_empty() || random.percent(30) {
+            known.push(match table.columns[place].kind {
+                Kind::Exact => Value::Int(99),
+                Kind::Date => Value::Date(30_000),
+                _ => Value::Text("mail".to_owned()),
+            });
+        }
+        random.shuffle(&mut known);
+        values = Some(known);
+    }
+    Pivot { by: by.into_iter().map(str::to_owned).collect(), values }
+}
+
+/// What orders the rows of a pivot, which with the key tells them apart.
+pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, bool)> {
+    let is_row = |name: &str| pivot.by.iter().all(|key| key != name);
+    // Where no key is known all that tells rows apart is named; another column would tear the rows into single cells.
+    let mut names = table.apart.clone();
+    if table.key_known {
+        random.shuffle(&mut names);
+        names.truncate(1 + random.below(names.len()));
+        if !names.iter().any(|name| is_row(name)) {
+            names.extend(table.apart.iter().copied().find(|name| is_row(name)));
+        }
+        if random.percent(10) {
+            names.push(random.pick::<&str>(&["region", "due"]));
+        }
+    }
+    let mut order: Vec<(String, bool)> = Vec::new();
+    for name in names {
+        if order.iter().all(|(known, _)| known != name) {
+            order.push((name.to_owned(), random.percent(30)));
+        }
+    }
+    order
+}
+
+impl Draw<'_> {
+    /// Something that looks along the row of a pivot and gives a value of this kind.
+    pub fn pivoted(&mut self, kind: Kind) -> Option<Expr> {
+        const FOLDS: &[Aggregate] =
+            &[Aggregate::Sum, Aggregate::Sum, Aggregate::Min, Aggregate::Max, Aggregate::Count, Aggregate::CountBlank];
+        let (fold, least) = (*self.random.pick(FOLDS), *self.random.pick(&[Aggregate::Min, Aggregate::Max]));
+        let pivoted = match (kind, self.random.below(10)) {
+            (Kind::Exact, 0) => Pivoted::Index,
+            (Kind::Exact, 1) => {
+                let columns = self.columns(|kind| kind == Kind::Exact);
+                (!columns.is_empty()).then(|| Pivoted::RankInRow(*self.random.pick(&columns)))?
+            }
+            (Kind::Exact, 2..=6) => self.along(fold, kind)?,
+            (Kind::Inexact, 2..=4) => self.along(Aggregate::Average, Kind::Exact)?,
+            (Kind::Inexact, 5 | 6) => self.along(Aggregate::Sum, kind)?,
+            (Kind::Date, 2 | 3) => self.along(least, kind)?,
+            (_, 7) => Pivoted::Nth(Box::new(self.here(kind)?), self.random.between(1, 4)),
+            _ => {
+                let (down, right) = (self.random.between(-1, 1), self.random.between(-2, 2));
+                Pivoted::Offset(Box::new(self.here(kind)?), down, right)
+            }
+        };
+        Some(Expr::Pivoted(pivoted))
+    }
+
+    fn along(&mut self, aggregate: Aggregate, kind: Kind) -> Option<Pivoted> {
+        let cell = self.here(kind)?;
+        let area = match self.random.below(5) {
+            // Cells outside of the sheet are no blanks, and a range of them is not cut off there yet.
+            0 | 1 if aggregate != Aggregate::CountBlank => Area::Offset {
+                down: self.random.between(-2, 1),
+                right: self.random.between(-2, 1),
+                height: self.random.between(1, 3),
+                width: self.random.between(1, 3),
+            },
+            _ => Area::Row,
+        };
+        Some(Pivoted::Aggregate(aggregate, Box::new(cell), area))
+    }
+
+    /// A cell of this row.
+    fn here(&mut self, kind: Kind) -> Option<Expr> {
+        let columns = self.columns(|k| k == kind);
+        if columns.is_empty() {
+            return None;
+        }
+        let (row, style) = match self.random.below(4) {
+            0 => (Row::Unsaid, Style::Plain),
+            1 => (Row::At(0), Style::Lower),
+            _ => (Row::At(0), Style::Plain),
+        };
+        Some(Expr::Cell(Cell { column: *self.random.pick(&columns), row, style }))
+    }
+}

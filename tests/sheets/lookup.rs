@@ -1,0 +1,173 @@
+//! VLOOKUP, XLOOKUP, MATCH and INDEX as data, as they are written, and which value they give.
+
+use std::cmp::Ordering;
+
+use crate::formula::{Expr, letters};
+use crate::grid::{Grid, Here};
+use crate::sheet::Sheet;
+use crate::value::Value;
+
+/// How a key is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// None is said, which is an equal key.
+    Unsaid,
+    Equal,
+    /// The largest that is not larger.
+    Below,
+    /// The smallest that is not smaller.
+    Above,
+    /// A text with `*` and `?`.
+    Pattern,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Vlookup,
+    Xlookup,
+    Match,
+    /// By the number of the row.
+    Index,
+    /// `INDEX(C:C, MATCH(key, B:B))`.
+    IndexOfMatch,
+}
+
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    pub form: Form,
+    /// In the other tab, else in the sheet itself.
+    pub in_tab: bool,
+    /// The column that is looked in.
+    pub by: usize,
+    /// The column that is given; VLOOKUP and INDEX take a range up to `last`.
+    pub gives: usize,
+    pub last: usize,
+    pub mode: Mode,
+    /// What is looked for, or the number of the row; then what is given where none is found.
+    pub args: Vec<Expr>,
+}
+
+impl Lookup {
+    /// The columns of the sheet that it names.
+    pub fn columns_mut(&mut self) -> Vec<&mut usize> {
+        if self.in_tab { Vec::new() } else { vec![&mut self.by, &mut self.gives, &mut self.last] }
+    }
+
+    /// Whether it takes a range of several columns, from the one that is looked in to the last.
+    pub fn is_wide(&self) -> bool {
+        self.form == Form::Vlookup || (self.form == Form::Index && self.last > self.by)
+    }
+
+    pub fn names(&self, column: usize) -> bool {
+        let in_range = self.is_wide() && (self.by..=self.last).contains(&column);
+        !self.in_tab && (column == self.by || column == self.gives || in_range)
+    }
+
+    pub fn written(&self, sheet: &Sheet) -> String {
+        let tab = sheet.tab.as_ref().filter(|_| self.in_tab).map_or(String::new(), |tab| tab.written());
+        let columns = |first: usize, last: usize| format!("{tab}{}:{}", letters(first), letters(last));
+        let args: Vec<String> = self.args.iter().map(|x| x.written(sheet)).collect();
+        let first = &args[0];
+        let mode = |below: &str, above: &str| match self.mode {
+            Mode::Unsaid => String::new(),
+            Mode::Equal => ", 0".to_owned(),
+            Mode::Below => format!(", {below}"),
+            Mode::Above => format!(", {above}"),
+            Mode::Pattern => ", 2".to_owned(),
+        };
+        match self.form {
+            Form::Vlookup => {
+                let number = self.gives - self.by + 1;
+                let sorted = match self.mode {
+                    Mode::Unsaid => "",
+                    Mode::Below => ", TRUE",
+                    _ => ", FALSE",
+                };
+                format!("VLOOKUP({first}, {}, {number}{sorted})", columns(self.by, self.last))
+            }
+            Form::Xlookup => {
+                let missing = args.get(1).map_or(String::new(), |missing| format!(", {missing}"));
+                let (by, gives) = (columns(self.by, self.by), columns(self.gives, self.gives));
+                format!("XLOOKUP({first}, {by}, {gives}{missing}{})", mode("-1", "1"))
+            }
+            Form::Match => format!("MATCH({first}, {}{})", columns(self.by, self.by), mode("1", "-1")),
+            Form::Index if self.is_wide() => {
+                let number = self.gives - self.by + 1;
+                format!("INDEX({}, {first}, {number})", columns(self.by, self.last))
+            }
+            Form::Index => format!("INDEX({}, {first})", columns(self.gives, self.gives)),
+            Form::IndexOfMatch => {
+                let (by, gives) = (columns(self.by, self.by), columns(self.gives, self.gives));
+                format!("INDEX({gives}, MATCH({first}, {by}{}))", mode("1", "-1"))
+            }
+        }
+    }
+}
+
+impl Grid<'_> {
+    /// A column as a lookup sees it: of the other tab, or of the cell's own grid.
+    fn looked_in(&mut self, lookup: &Lookup, column: usize, here: Here) -> Vec<Value> {
+        if lookup.in_tab {
+            return self.tab.iter().map(|row| row[column].clone()).collect();
+        }
+        self.column(column, here)
+    }
+
+    /// The number of the row that is found, from 0: of several the first.
+    fn row_found(&mut self, lookup: &Lookup, here: Here) -> Option<usize> {
+        let key = self.value(&lookup.args[0], here);
+        let keys = self.looked_in(lookup, lookup.by, here);
+        let places = keys.iter().enumerate();
+        match lookup.mode {
+            Mode::Unsaid | Mode::Equal => keys.iter().position(|k| k.compare(&key) == Some(Ordering::Equal)),
+            Mode::Pattern => {
+                let is_like = |k: &Value| matches!(k, Value::Text(text) if is_like(text, &key.text()));
+                keys.iter().position(is_like)
+            }
+            Mode::Below => {
+                let fit = places.filter(|(_, k)| k.compare(&key).is_some_and(Ordering::is_le));
+                fit.reduce(|best, next| if next.1.compare(best.1) == Some(Ordering::Greater) { next } else { best })
+                    .map(|(place, _)| place)
+            }
+            Mode::Above => {
+                let fit = places.filter(|(_, k)| k.compare(&key).is_some_and(Ordering::is_ge));
+                fit.reduce(|best, next| if next.1.compare(best.1) == Some(Ordering::Less) { next } else { best })
+                    .map(|(place, _)| place)
+            }
+        }
+    }
+
+    pub fn found(&mut self, lookup: &Lookup, here: Here) -> Value {
+        let place = match lookup.form {
+            Form::Index => {
+                let number = self.value(&lookup.args[0], here).number();
+                number.and_then(|n| (n >= 1.0).then(|| n.trunc() as usize - 1))
+            }
+            _ => self.row_found(lookup, here),
+        };
+        if lookup.form == Form::Match {
+            return place.map_or(Value::Null, |place| Value::Int(place as i64 + 1));
+        }
+        let values = self.looked_in(lookup, lookup.gives, here);
+        match (place, lookup.args.get(1)) {
+            (None, Some(missing)) => self.value(missing, here),
+            (place, _) => place.and_then(|place| values.get(place).cloned()).unwrap_or(Value::Null),
+        }
+    }
+}
+
+/// Whether a text has a pattern's form, whatever the case: `*` is any text, `?` one character, `~` takes their meaning away.
+fn is_like(text: &str, pattern: &str) -> bool {
+    fn fits(text: &[char], pattern: &[char]) -> bool {
+        match (pattern, text) {
+            ([], _) => text.is_empty(),
+            (['*', rest @ ..], _) => (0..=text.len()).any(|taken| fits(&text[taken..], rest)),
+            (['~', own @ ('*' | '?' | '~'), rest @ ..], [first, others @ ..]) => first == own && fits(others, rest),
+            (['?', rest @ ..], [_, others @ ..]) => fits(others, rest),
+            ([own, rest @ ..], [first, others @ ..]) => first == own && fits(others, rest),
+            _ => false,
+        }
+    }
+    let [text, pattern] = [text, pattern].map(|t| t.to_lowercase().chars().collect::<Vec<char>>());
+    fits(&text, &pattern)
+}

@@ -1,0 +1,142 @@
+//! Random tables that lookups read, and tables whose rows are the cells of a pivot.
+
+use formulac::Type;
+
+use crate::calendar::days;
+use crate::random::Random;
+use crate::table::{Kind, REGIONS, Table, TableColumn};
+use crate::value::Value;
+
+const CHANNELS: &[&str] = &["web", "shop", "phone", "fair"];
+
+fn columns(of: &[(&'static str, Type, Kind)], nullable: impl Fn(&str) -> bool, ordered: bool) -> Vec<TableColumn> {
+    let column = |(name, ty, kind): &(&'static str, Type, Kind)| TableColumn {
+        name,
+        ty: *ty,
+        kind: *kind,
+        nullable: nullable(name),
+        ordered: *kind != Kind::Bool && (ordered || *kind != Kind::Text),
+    };
+    of.iter().map(column).collect()
+}
+
+fn blanked(random: &mut Random, values: &mut [Value], columns: &[TableColumn]) {
+    for (value, column) in values.iter_mut().zip(columns) {
+        if column.nullable && random.percent(25) {
+            *value = Value::Null;
+        }
+    }
+}
+
+impl Table {
+    /// What a sheet of this table looks things up in: many of its keys, some twice, and others.
+    pub fn looked_up(&self) -> Self {
+        let mut random = Random::new(self.seed ^ 0x7ab);
+        let named = |plain, hostile| if self.seed % 3 == 1 { hostile } else { plain };
+        let columns = columns(
+            &[
+                ("code", Type::Integer, Kind::Exact),
+                (named("zone", "Zone Name"), Type::Text, Kind::Text),
+                ("since", Type::Date, Kind::Date),
+                (named("rate", "Größe"), Type::Decimal, Kind::Exact),
+                ("level", Type::Integer, Kind::Exact),
+                ("active", Type::Boolean, Kind::Bool),
+            ],
+            |name| name != "code" && self.seed % 4 != 0,
+            false,
+        );
+        let dates: Vec<i64> = self
+            .rows
+            .iter()
+            .flatten()
+            .filter_map(|value| if let Value::Date(days) = value { Some(*days) } else { None })
+            .chain([days(2024, 1, 31)])
+            .collect();
+        let mut rows: Vec<Vec<Value>> = (0..random.below(9))
+            .map(|row| {
+                let words = if random.percent(50) { REGIONS } else { CHANNELS };
+                let mut values = vec![
+                    Value::Int(row as i64 + 1),
+                    Value::Text((*random.pick(words)).to_owned()),
+                    Value::Date(*random.pick(&dates) + random.between(-1, 1) * random.between(0, 3)),
+                    Value::Number(random.between(-40, 200) as f64 / 4.0),
+                    Value::Int(random.between(-3, 6)),
+                    Value::Bool(random.percent(50)),
+                ];
+                blanked(&mut random, &mut values, &columns);
+                values
+            })
+            .collect();
+        random.shuffle(&mut rows);
+        let name = format!("tab_of_{}", self.name);
+        Self { seed: self.seed, name, columns, apart: vec!["code"], key_known: self.seed % 5 != 0, rows }
+    }
+
+    /// At most one row for each month and channel, and in some for each region too; some cells have none.
+    pub fn crossed(seed: u64) -> Self {
+        let mut random = Random::new(seed ^ 0xce11);
+        let named = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
+        let (period, ty, kind) = match seed % 5 {
+            4 => ("week", Type::Integer, Kind::Exact),
+            _ => (named("month", "Some Month"), Type::Date, Kind::Date),
+        };
+        let key_known = seed % 4 != 3;
+        let apart = if seed % 4 == 2 { vec![period, "region", "channel"] } else { vec![period, "channel"] };
+        let columns = columns(
+            &[
+                (period, ty, kind),
+                ("region", Type::Text, Kind::Text),
+                ("channel", Type::Text, Kind::Text),
+                (named("amount", "Größe"), Type::Decimal, Kind::Exact),
+                (named("quantity", "select"), Type::Integer, Kind::Exact),
+                ("price", Type::Float, Kind::Exact),
+                ("paid", Type::Boolean, Kind::Bool),
+                ("due", Type::Date, Kind::Date),
+            ],
+            |name| !key_known || (!apart.contains(&name) && seed % 7 != 0),
+            true,
+        );
+        let first = days(2023 + random.between(0, 1), random.between(1, 12), 1);
+        let periods: Vec<Value> = (0..random.between(0, 5))
+            .map(|at| match kind {
+                Kind::Date => Value::Date(first + at * 31),
+                _ => Value::Int(at + random.between(0, 1) * 10),
+            })
+            .chain((!key_known).then_some(Value::Null))
+            .collect();
+        let mut channels: Vec<Value> =
+            CHANNELS[..1 + random.below(4)].iter().map(|c| Value::Text((*c).into())).collect();
+        if !key_known && random.percent(50) {
+            channels.push(Value::Null);
+        }
+        let regions = if apart.len() == 3 { vec![Some("north"), Some("south")] } else { vec![None] };
+        let mut rows = Vec::new();
+        for period in &periods {
+            for (channel, region) in channels.iter().flat_map(|c| regions.iter().map(move |r| (c, r))) {
+                if random.percent(30) {
+                    continue;
+                }
+                let region = region.unwrap_or_else(|| random.pick::<&str>(&["north", "south", "east"]));
+                let mut values = vec![
+                    period.clone(),
+                    Value::Text(region.to_owned()),
+                    channel.clone(),
+                    Value::Number(random.between(-40, 200) as f64 / 4.0),
+                    Value::Int(random.between(-3, 6)),
+                    Value::Number(random.between(0, 12) as f64 / 4.0),
+                    Value::Bool(random.percent(50)),
+                    Value::Date(first + random.between(0, 90)),
+                ];
+                // What tells rows apart is blank where that is one of its values.
+                let (keys, others) = values.split_at_mut(3);
+                blanked(&mut random, others, &columns[3..]);
+                if apart.len() == 2 {
+                    blanked(&mut random, &mut keys[1..2], &columns[1..2]);
+                }
+                rows.push(values);
+            }
+        }
+        random.shuffle(&mut rows);
+        Self { seed, name: format!("cells_{seed}"), columns, apart, key_known, rows }
+    }
+}

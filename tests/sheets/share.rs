@@ -1,0 +1,39 @@
+//! How much the expected values can tell: one that is NULL, or the same in all cells of its calculation, tells little.
+
+use crate::run::Case;
+use crate::shown::Shown;
+
+#[derive(Default)]
+struct Share {
+    sheets: usize,
+    values: usize,
+    telling: usize,
+}
+
+/// The shares among all sheets, and among those with lookups and with pivots.
+pub fn told(cases: &[Case], expected: &[Shown]) -> String {
+    let mut shares: [(&str, Share); 3] =
+        [("sheets", Share::default()), ("with lookups", Share::default()), ("pivoted", Share::default())];
+    for (case, shown) in cases.iter().zip(expected) {
+        let has_lookup = case.sheet.calculations.iter().any(|c| c.formula.has_lookup());
+        let (mut values, mut telling) = (0, 0);
+        for cells in shown.calculated(case.sheet.columns.len()).iter().filter(|cells| cells.len() > 1) {
+            values += cells.len();
+            if cells.iter().any(|cell| *cell != cells[0]) {
+                telling += cells.iter().filter(|cell| !cell.is_null()).count();
+            }
+        }
+        for ((_, share), counts) in shares.iter_mut().zip([true, has_lookup, case.sheet.pivot.is_some()]) {
+            if counts {
+                share.sheets += 1;
+                share.values += values;
+                share.telling += telling;
+            }
+        }
+    }
+    let one = |(of, share): &(&str, Share)| {
+        let percent = share.telling * 100 / share.values.max(1);
+        format!("{} {of}: {percent} % of {} values", share.sheets, share.values)
+    };
+    format!("neither NULL nor the same in all cells: {}", shares.iter().map(one).collect::<Vec<_>>().join("; "))
+}

@@ -1,0 +1,68 @@
+//! Another tab, which lookups read.
+
+use crate::random::Random;
+use crate::sheet::written_order;
+use crate::table::{Kind, Table};
+use crate::value::Value;
+
+#[derive(Clone, Debug)]
+pub struct Tab {
+    pub name: &'static str,
+    pub table: Table,
+    pub columns: Vec<(String, Kind)>,
+    /// Without one, rows are found by the key alone.
+    pub order_by: Vec<(String, bool)>,
+}
+
+const NAMES: &[&str] = &["Targets", "Price list", "It's"];
+
+impl Tab {
+    pub fn draw(random: &mut Random, of: &Table) -> Self {
+        let table = if random.percent(20) { of.clone() } else { of.looked_up() };
+        let mut places: Vec<usize> = (0..table.columns.len()).collect();
+        random.shuffle(&mut places);
+        places.truncate(2 + random.below(table.columns.len() - 1));
+        let is_key = |place: &usize| table.key_known && table.apart == [table.columns[*place].name];
+        let mut order_by = Vec::new();
+        // By the key alone rows are found without an order too.
+        if !(random.percent(15) && places.iter().any(is_key)) {
+            let columns: Vec<_> = table.columns.iter().filter(|c| c.ordered).collect();
+            order_by.push((random.pick(&columns).name.to_owned(), random.percent(30)));
+            // Where no key is known, all that tells rows apart orders them.
+            for name in &table.apart {
+                if order_by[0].0 != *name && (!table.key_known || random.percent(10)) {
+                    order_by.push(((*name).to_owned(), random.percent(30)));
+                }
+            }
+        }
+        let columns = places.iter().map(|at| (table.columns[*at].name.to_owned(), table.columns[*at].kind)).collect();
+        Self { name: random.pick::<&str>(NAMES), table, columns, order_by }
+    }
+
+    /// Whether rows are found by this column: without an order a column that all rows differ in is.
+    pub fn finds_by(&self, column: usize) -> bool {
+        !self.order_by.is_empty() || self.table.apart == [self.columns[column].0.as_str()]
+    }
+
+    /// Its rows in its order.
+    pub fn rows(&self) -> Vec<Vec<Value>> {
+        let order = self.table.order(&self.order_by);
+        let places: Vec<usize> = self.columns.iter().map(|(name, _)| self.table.place(name)).collect();
+        let sorted = self.table.sorted(&order);
+        sorted.into_iter().map(|row| places.iter().map(|at| row[*at].clone()).collect()).collect()
+    }
+
+    /// As a formula names it.
+    pub fn written(&self) -> String {
+        format!("'{}'!", self.name.replace('\'', "''"))
+    }
+
+    /// As a spec has it, on one line.
+    pub fn spec(&self) -> String {
+        let columns: Vec<&str> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
+        let order: Vec<String> =
+            self.order_by.iter().map(|(name, descending)| written_order(name, *descending)).collect();
+        let order = if order.is_empty() { String::new() } else { format!(", order_by: {order:?}") };
+        format!("tabs: {{{:?}: {{model: {}, columns: {columns:?}{order}}}}}", self.name, self.table.name)
+    }
+}
