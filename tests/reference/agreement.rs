@@ -6,15 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use formulac::{Compiler, Dialect, Level};
+use formulac::{Dialect, Level};
 use serde_json::Value as Json;
 
 use crate::batch::Batch;
 use crate::database::Database;
 use crate::doubt::with_noise;
 use crate::draw_formulas::Draw;
+use crate::drawn::{self, number};
 use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
 use crate::expr::Expr;
 use crate::forms::{Form, Gap, Known, known};
@@ -22,7 +22,6 @@ use crate::formula_tables::{self, GROUP, KEY};
 use crate::interpret::interpret;
 use crate::quiet::quietly;
 use crate::random::Random;
-use crate::run::number;
 use crate::shrink::smaller;
 use crate::spec::{Entry, Keep, Spec, Step};
 use crate::value::Value;
@@ -233,20 +232,13 @@ enum Refusal {
 }
 
 fn compiled(database: &Database, spec: &Spec, dialect: Dialect) -> Result<String, Refusal> {
-    let compile = || {
-        let compiler = Compiler::builder().dialect(dialect).schema(database.schema()).build();
-        let compiled = compiler.compile_spec(&spec.to_string());
-        compiled.query().map(str::to_owned).ok_or_else(|| {
-            let errors: Vec<_> = compiled.diagnostics().iter().filter(|d| d.is_error()).collect();
-            if errors.iter().all(|d| d.code() == "F0501") {
-                return Refusal::Unsupported;
-            }
-            let told = errors.iter().map(|d| format!("{} {}", d.code(), d.message()));
-            Refusal::Fault(told.collect::<Vec<_>>().join("; "))
-        })
-    };
-    catch_unwind(AssertUnwindSafe(compile))
-        .unwrap_or_else(|_| Err(Refusal::Fault("a panic of the compiler".to_owned())))
+    drawn::compiled(&spec.to_string(), database.schema(), dialect).map_err(|errors| {
+        if errors.iter().all(|(code, _)| code == "F0501") {
+            Refusal::Unsupported
+        } else {
+            Refusal::Fault(drawn::messages(&errors))
+        }
+    })
 }
 
 /// What became of the formulas in one dialect.
@@ -289,9 +281,7 @@ pub fn run() {
         every_function_is_drawn(&known, &formulas);
     }
 
-    let chosen = env::var("FORMULAC_ENGINES").ok();
-    let dialects: Vec<Dialect> =
-        Dialect::all().filter(|d| chosen.as_ref().is_none_or(|c| c.split(',').any(|name| name == d.name()))).collect();
+    let dialects = drawn::dialects();
     let mut tallies: Vec<Tally> = dialects.iter().map(|_| Tally::default()).collect();
     let mut refused: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut batches = Vec::new();

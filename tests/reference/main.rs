@@ -38,6 +38,7 @@ mod draw_formulas;
 mod draw_joins;
 mod draw_specs;
 mod draw_windows;
+mod drawn;
 mod exact;
 mod expr;
 mod forms;
@@ -58,7 +59,7 @@ mod value;
 
 #[test]
 fn random_specs_give_what_the_interpreter_says() {
-    run::run();
+    drawn::run::<run::Case>();
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod compare;
 #[path = "../reference/doubt.rs"]
 #[allow(dead_code, reason = "what is certain is asked by the reference tests")]
 mod doubt;
+#[path = "../reference/drawn.rs"]
+mod drawn;
 #[path = "../conformance/engine.rs"]
 #[allow(dead_code, reason = "what is emulated is marked by the conformance tests")]
 mod engine;
@@ -55,5 +57,5 @@ mod table;
 
 #[test]
 fn random_sheets_give_what_the_interpreter_says() {
-    run::run();
+    drawn::run::<run::Case>();
 }

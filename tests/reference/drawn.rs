@@ -1,0 +1,241 @@
+//! What is drawn at random: compiled for each dialect, asked of the engines, and compared with what an interpreter says.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use formulac::{Compiler, Dialect, Schema};
+use serde_json::Value as Json;
+
+use crate::batch::Batch;
+use crate::compare::same;
+use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
+use crate::quiet::quietly;
+
+/// How many failures are shrunk and shown.
+const SHOWN: usize = 3;
+
+/// How often what fails is made smaller.
+const SHRUNK: usize = 40;
+
+/// Something drawn from a seed, which knows what is right.
+pub trait Drawn: Sized {
+    /// What an interpreter gives.
+    type Right;
+    const SUITE: &'static str;
+    /// What several of them are called.
+    const KIND: &'static str;
+    /// Which variable says how many are drawn; 5,000 otherwise.
+    const COUNT: &'static str;
+    /// Of how many a slower engine is asked one.
+    const ONE_OF: u64;
+
+    fn draw(seed: u64) -> Self;
+    fn seed(&self) -> u64;
+    /// As the compiler reads it.
+    fn text(&self) -> String;
+    fn schema(&self) -> Schema;
+    fn tables(&self) -> Vec<Json>;
+    fn right(&self) -> Self::Right;
+    /// All that has one thing less.
+    fn smaller(&self) -> Vec<Self>;
+    /// How an answer differs from what is right.
+    fn fault(&self, dialect: Dialect, right: &Self::Right, table: &Table) -> Option<String>;
+
+    /// Whether the dialect's engine can be asked at all.
+    fn is_asked(&self, _: Dialect) -> bool {
+        true
+    }
+
+    /// Whether the contract leaves to the engine that it fails so.
+    fn may_fail(_: &str) -> bool {
+        false
+    }
+
+    /// What is to be said of all that was drawn.
+    fn told(_: &[Self], _: &[Self::Right]) -> Option<String> {
+        None
+    }
+}
+
+pub fn number(variable: &str, otherwise: u64) -> u64 {
+    env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// The dialects that are asked.
+pub fn dialects() -> Vec<Dialect> {
+    let chosen = env::var("FORMULAC_ENGINES").ok();
+    Dialect::all().filter(|d| chosen.as_ref().is_none_or(|c| c.split(',').any(|name| name == d.name()))).collect()
+}
+
+/// The query, or the codes and messages of why there is none.
+pub fn compiled(text: &str, schema: Schema, dialect: Dialect) -> Result<String, Vec<(String, String)>> {
+    let compile = || {
+        let compiled = Compiler::builder().dialect(dialect).schema(schema).build().compile_spec(text);
+        compiled.query().map(str::to_owned).ok_or_else(|| {
+            let errors = compiled.diagnostics().iter().filter(|d| d.is_error());
+            errors.map(|d| (d.code().to_owned(), d.message().to_owned())).collect()
+        })
+    };
+    let panicked = || Err(vec![("a panic".to_owned(), "of the compiler".to_owned())]);
+    catch_unwind(AssertUnwindSafe(compile)).unwrap_or_else(|_| panicked())
+}
+
+pub fn messages(errors: &[(String, String)]) -> String {
+    errors.iter().map(|(code, message)| format!("{code} {message}")).collect::<Vec<_>>().join("; ")
+}
+
+fn query<C: Drawn>(case: &C, dialect: Dialect) -> Result<String, String> {
+    compiled(&case.text(), case.schema(), dialect).map_err(|errors| messages(&errors))
+}
+
+fn fault<C: Drawn>(case: &C, dialect: Dialect, right: &C::Right, answer: &Answer) -> Option<String> {
+    match answer {
+        Ok(table) => case.fault(dialect, right, table),
+        Err(error) => Some(format!("error: {error}")),
+    }
+}
+
+pub fn run<C: Drawn>() {
+    let count = number(C::COUNT, 5000);
+    // A seed that was shown is one case's own; a small one begins another series.
+    let first = match number("FORMULAC_SEED", 1) {
+        shown @ 1_000_000.. => shown,
+        series => series * 1_000_000,
+    };
+    let dialects = dialects();
+    let cases: Vec<C> = (0..count).map(|at| C::draw(first + at)).collect();
+    if number("FORMULAC_SHOW", 0) != 0 {
+        cases.iter().for_each(|case| say(&format!("seed {}:\n{}", case.seed(), case.text())));
+    }
+    let rights: Vec<C::Right> = cases.iter().map(C::right).collect();
+    C::told(&cases, &rights).iter().for_each(|told| say(&format!("{} {told}", C::SUITE)));
+    let mut batches = Vec::new();
+    let mut places = Vec::new();
+    let mut refused: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for dialect in &dialects {
+        let share = match dialect.name() {
+            "duckdb" | "postgres" => count,
+            _ => count.div_ceil(C::ONE_OF),
+        };
+        let mut batch = Batch::default();
+        let mut place: Vec<(usize, usize)> = Vec::new();
+        for (at, case) in cases.iter().enumerate().filter(|(_, case)| case.is_asked(*dialect)) {
+            if place.len() as u64 == share {
+                break;
+            }
+            match query(case, *dialect) {
+                Ok(query) => place.push((at, batch.add(&query, &case.tables()))),
+                Err(fault) => refused.entry(format!("{} {fault}", dialect.name())).or_default().push(case.seed()),
+            }
+        }
+        batches.push((*dialect, batch));
+        places.push(place);
+    }
+    // Two series at a time keep their batches apart.
+    let runs = run_all(&format!("{}-{first}", C::SUITE), &batches);
+    let mut failures: Vec<(Dialect, &C)> = Vec::new();
+    for ((dialect, run), place) in dialects.iter().zip(&runs).zip(&places) {
+        let answers = match run {
+            Run::Missing(reason) => {
+                announce_missing(*dialect, reason, place.len());
+                continue;
+            }
+            Run::Done(answers) => answers,
+        };
+        let (mut agreed, mut left_to_engine) = (0, 0);
+        for (at, place) in place {
+            let answer = &answers[*place];
+            if answer.as_ref().err().is_some_and(|error| C::may_fail(error)) {
+                left_to_engine += 1;
+            } else if fault(&cases[*at], *dialect, &rights[*at], answer).is_none() {
+                agreed += 1;
+            } else {
+                failures.push((*dialect, &cases[*at]));
+            }
+        }
+        let exempt = if left_to_engine > 0 { format!(", {left_to_engine} overflow") } else { String::new() };
+        say(&format!("{} {}: {agreed} of {} {} agree{exempt}", C::SUITE, dialect.name(), place.len(), C::KIND));
+    }
+    for (fault, seeds) in &refused {
+        let text = C::draw(seeds[0]).text();
+        say(&format!("{}: {} refused: {fault}, such as seed {}:\n{text}", C::SUITE, seeds.len(), seeds[0]));
+    }
+    let shown: Vec<String> = failures.iter().take(SHOWN).map(|(dialect, case)| shrunk(*dialect, *case)).collect();
+    let seeds: Vec<String> =
+        failures.iter().take(20).map(|(d, case)| format!("{} {}", d.name(), case.seed())).collect();
+    let count = failures.len();
+    assert!(count == 0, "{count} answers differ: {}\n\n{}", seeds.join(", "), shown.join("\n\n"));
+    assert!(refused.is_empty(), "what is drawn must compile: {refused:#?}");
+}
+
+/// The smallest case found that still fails, with its query and its fault.
+fn shrunk<C: Drawn>(dialect: Dialect, case: &C) -> String {
+    let mut least: Option<C> = None;
+    let mut told = String::new();
+    for round in 0..SHRUNK {
+        let mut tried: Vec<C> = Vec::new();
+        if round == 0 {
+            tried.push(C::draw(case.seed()));
+        }
+        if number("FORMULAC_SHRINK", 1) != 0 {
+            tried.extend(least.as_ref().unwrap_or(case).smaller());
+        }
+        let mut batch = Batch::default();
+        let asked: Vec<(C, C::Right, String, usize)> = tried
+            .into_iter()
+            .filter_map(|case| {
+                let query = query(&case, dialect).ok()?;
+                let right = quietly(|| case.right())?;
+                let place = batch.add(&query, &case.tables());
+                Some((case, right, query, place))
+            })
+            .collect();
+        let runs = run_all(&format!("{}-shrink-{}", C::SUITE, case.seed()), &[(dialect, batch)]);
+        let Some(Run::Done(answers)) = runs.first() else { break };
+        let failing = asked.into_iter().filter_map(|(case, right, query, place)| {
+            let found = fault(&case, dialect, &right, &answers[place])?;
+            Some((format!("{}\n{query}\n{found}", case.text()), case))
+        });
+        // The first of the first round is the case as it is; what fails of the others is smaller.
+        let Some((found, smaller)) = failing.take(if round == 0 { 2 } else { 1 }).last() else { break };
+        told = found;
+        least = Some(smaller);
+    }
+    let tables = least.as_ref().unwrap_or(case).tables();
+    let tables: Vec<String> = tables.iter().map(Json::to_string).collect();
+    format!("{} seed {}:\n{told}\n{}", dialect.name(), case.seed(), tables.join("\n"))
+}
+
+/// How the rows of an answer differ from those that are right.
+pub fn rows_fault(
+    wanted: &[Vec<Json>],
+    got: &[Vec<Json>],
+    ordered: bool,
+    alike: impl Fn(&Json, &Json) -> bool,
+) -> Option<String> {
+    let equal = |a: &Vec<Json>, b: &Vec<Json>| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b));
+    let mut left: Vec<&Vec<Json>> = got.iter().collect();
+    let right = wanted.len() == got.len()
+        && match ordered {
+            true => wanted.iter().zip(got).all(|(a, b)| equal(a, b)),
+            false => wanted
+                .iter()
+                .all(|row| left.iter().position(|other| equal(row, other)).map(|at| left.swap_remove(at)).is_some()),
+        };
+    (!right).then(|| format!("gives    {}\nexpected {}", lines(got), lines(wanted)))
+}
+
+/// Whether two values are the same; of numbers of an emulator, whose quotients have six digits as those of NUMBER have
+/// in the warehouse, whether they are as near as that.
+pub fn near(dialect: Dialect, a: &Json, b: &Json, tolerance: f64) -> bool {
+    match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) if is_emulator(dialect) => (a - b).abs() <= tolerance * a.abs().max(1.0),
+        _ => same(a, b),
+    }
+}
+
+fn lines(rows: &[Vec<Json>]) -> String {
+    let row = |row: &Vec<Json>| Json::Array(row.clone()).to_string();
+    rows.iter().map(row).collect::<Vec<_>>().join("\n         ")
+}
