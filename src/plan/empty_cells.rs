@@ -26,8 +26,7 @@ fn counts_cells(program: &Program, call: IrId, over: Over, keys: &[String]) -> b
     let id = catalog::owner(overload);
     // Of the aggregates one counts what is empty.
     let skips = catalog::get(id).level == Level::Aggregate && id != internal::COUNTBLANK;
-    let skips_empty =
-        || skips && program.operands(call).next().is_some_and(|value| is_empty(program, value, keys));
+    let skips_empty = || skips && program.operands(call).next().is_some_and(|value| is_empty(program, value, keys));
     match over {
         Over::PivotColumns => false,
         Over::Ranked { .. } | Over::Across(Across::Ranked { .. }) => {
