@@ -22,7 +22,24 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
         None => order(random, table),
     };
     let anchor = if random.percent(60) { 1 } else { random.between(2, 6) };
-    let mut sheet = Sheet { from: table.name.clone(), columns, order_by, anchor, calculations: Vec::new(), tab, pivot };
+    let mut partition_by = Vec::new();
+    if !is_pivot && random.percent(12) {
+        partition_by.push(random.pick(&table.columns).name.to_owned());
+        let other = random.pick(&table.columns).name.to_owned();
+        if random.percent(20) && !partition_by.contains(&other) {
+            partition_by.push(other);
+        }
+    }
+    let mut sheet = Sheet {
+        from: table.name.clone(),
+        columns,
+        order_by,
+        partition_by,
+        anchor,
+        calculations: Vec::new(),
+        tab,
+        pivot,
+    };
     let count = 3 + random.below(NAMES.len() - 2);
     for name in &NAMES[..count] {
         let kind = *random.pick(&[

@@ -43,7 +43,7 @@ pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
 /// What orders the rows of a pivot, which with the key tells them apart.
 pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, bool)> {
     let is_row = |name: &str| pivot.by.iter().all(|key| key != name);
-    // Where no key is known all that tells rows apart is named; another column would tear the rows into single cells.
+    // Where no key is known, all that tells rows apart is named; else some of it, and at times what is no key.
     let mut names = table.apart.clone();
     if table.key_known {
         random.shuffle(&mut names);

@@ -1,6 +1,7 @@
 //! What a sheet gives, worked out cell by cell: each reference is a row and a column of the grid.
 //!
-//! A pivot puts several grids side by side, one for each of its columns; a sheet without one is a single grid.
+//! A pivot puts several grids side by side, one for each of its columns, and `partition_by` makes one of each part; else a
+//! sheet is a single grid.
 
 use std::cmp::Ordering;
 
@@ -30,7 +31,8 @@ pub struct Grid<'a> {
 impl<'a> Grid<'a> {
     pub fn new(sheet: &'a Sheet, table: &Table) -> Self {
         let layout = Layout::of(sheet, table);
-        let known = vec![vec![vec![None; layout.height()]; layout.width()]; sheet.calculations.len()];
+        let known: Vec<_> = layout.cells.iter().map(|rows| vec![None; rows.len()]).collect();
+        let known = vec![known; sheet.calculations.len()];
         let tab = sheet.tab.as_ref().map(|tab| tab.rows()).unwrap_or_default();
         Self { sheet, layout, known, tab }
     }
@@ -51,9 +53,9 @@ impl<'a> Grid<'a> {
     }
 
     /// The rows that a range holds for this one, cut off at the ends of the sheet.
-    fn rows(&self, range: &Range, here: i64) -> std::ops::RangeInclusive<i64> {
+    fn rows(&self, range: &Range, here: Here) -> std::ops::RangeInclusive<i64> {
         let number = |row: Row| match row {
-            Row::At(by) => here + by,
+            Row::At(by) => here.row + by,
             Row::Fixed(row) => row,
             Row::Unsaid => unreachable!("asked before"),
         };
@@ -66,12 +68,12 @@ impl<'a> Grid<'a> {
             (from @ Row::At(_), Row::Fixed(1)) => (i64::MIN, number(from)),
             (from, to) => (number(from).min(number(to)), number(from).max(number(to))),
         };
-        first.max(1)..=last.min(self.layout.height() as i64)
+        first.max(1)..=last.min(self.layout.height(here.across))
     }
 
     fn cells(&mut self, range: &Range, here: Here) -> Vec<Value> {
         let columns = range.from.0.min(range.to.0)..=range.from.0.max(range.to.0);
-        let rows: Vec<i64> = self.rows(range, here.row).collect();
+        let rows: Vec<i64> = self.rows(range, here).collect();
         let mut cells = Vec::new();
         for column in columns {
             cells.extend(rows.iter().map(|row| self.cell(column, Here { row: *row, ..here })));
@@ -122,7 +124,7 @@ impl<'a> Grid<'a> {
                 place_among(&own, &others, *ascending)
             }
             Expr::Where { fold, pairs, value, .. } => {
-                let rows: Vec<i64> = self.rows(&pairs[0].0, here.row).collect();
+                let rows: Vec<i64> = self.rows(&pairs[0].0, here).collect();
                 let chosen: Vec<i64> = rows
                     .into_iter()
                     .filter(|row| pairs.iter().all(|(range, criterion)| self.holds(range, criterion, *row, here)))
@@ -147,7 +149,7 @@ impl<'a> Grid<'a> {
 
     /// All rows of a column, in the cell's own grid.
     pub fn column(&mut self, column: usize, here: Here) -> Vec<Value> {
-        (1..=self.layout.height() as i64).map(|row| self.cell(column, Here { row, ..here })).collect()
+        (1..=self.layout.height(here.across)).map(|row| self.cell(column, Here { row, ..here })).collect()
     }
 
     /// Whether a row of a range is one of those that are looked for in this row.

@@ -1,4 +1,5 @@
-//! Where a table's rows stand in a sheet: in its order, and in a pivot below each other and side by side.
+//! Where a table's rows stand in a sheet: in its order, in grids of their own where the sheet is in parts, and in a pivot
+//! below each other and side by side.
 
 use std::cmp::Ordering;
 
@@ -15,7 +16,6 @@ pub struct Layout {
     /// Which of the sheet's columns tell its rows apart in a pivot, and which its grids.
     pub of_rows: Vec<bool>,
     pub of_grids: Vec<bool>,
-    height: usize,
 }
 
 impl Layout {
@@ -23,11 +23,19 @@ impl Layout {
         let order = table.order(&sheet.order_by);
         let sorted = table.sorted(&order);
         let columns: Vec<usize> = sheet.columns.iter().map(|(name, _)| table.place(name)).collect();
+        let own = |row: &[Value]| columns.iter().map(|at| row[*at].clone()).collect::<Vec<Value>>();
         let Some(pivot) = &sheet.pivot else {
-            let height = sorted.len();
-            let rows = sorted.iter().map(|row| columns.iter().map(|at| row[*at].clone()).collect()).collect();
-            let filled = (1..=height as i64).map(|row| Here { row, across: 1 }).collect();
-            return Self { cells: vec![rows], filled, of_rows: Vec::new(), of_grids: Vec::new(), height };
+            let by: Vec<(usize, bool)> = sheet.partition_by.iter().map(|name| (table.place(name), false)).collect();
+            let parts = keys(&sorted, &by);
+            let mut cells = vec![Vec::new(); parts.len()];
+            let mut filled = Vec::new();
+            for row in &sorted {
+                let is_of = |part: &Vec<Value>| part.iter().zip(&by).all(|(value, (at, _))| row[*at] == *value);
+                let at = parts.iter().position(is_of).expect("a part for each row");
+                cells[at].push(own(row));
+                filled.push(Here { row: cells[at].len() as i64, across: at as i64 + 1 });
+            }
+            return Self { cells, filled, of_rows: Vec::new(), of_grids: Vec::new() };
         };
         let grids_by: Vec<(usize, bool)> = pivot
             .by
@@ -58,22 +66,23 @@ impl Layout {
             .map(|grid| {
                 rows.iter()
                     .map(|key| {
-                        let mut own = vec![Value::Null; table.columns.len()];
+                        let mut empty = vec![Value::Null; table.columns.len()];
                         let pairs = key.iter().zip(&rows_by).chain(grid.iter().zip(&grids_by));
-                        pairs.clone().for_each(|(value, (at, _))| own[*at] = value.clone());
+                        pairs.clone().for_each(|(value, (at, _))| empty[*at] = value.clone());
                         let here = sorted.iter().find(|row| pairs.clone().all(|(value, (at, _))| row[*at] == *value));
-                        let own = here.copied().cloned().unwrap_or(own);
-                        columns.iter().map(|at| own[*at].clone()).collect()
+                        own(here.copied().unwrap_or(&empty))
                     })
                     .collect()
             })
             .collect();
         let is_by = |by: &[(usize, bool)]| columns.iter().map(|at| by.iter().any(|(key, _)| key == at)).collect();
-        Self { cells, filled, of_rows: is_by(&rows_by), of_grids: is_by(&grids_by), height: rows.len() }
+        Self { cells, filled, of_rows: is_by(&rows_by), of_grids: is_by(&grids_by) }
     }
 
-    pub fn height(&self) -> usize {
-        self.height
+    /// How many rows a grid has.
+    pub fn height(&self, across: i64) -> i64 {
+        let grid = usize::try_from(across - 1).ok().and_then(|at| self.cells.get(at));
+        grid.map_or(0, |rows| rows.len() as i64)
     }
 
     pub fn width(&self) -> usize {
@@ -82,8 +91,8 @@ impl Layout {
 
     /// The place of a cell; none outside the sheet.
     pub fn place(&self, at: Here) -> Option<(usize, usize)> {
-        let within = |number: i64, count: usize| usize::try_from(number - 1).ok().filter(|place| *place < count);
-        within(at.across, self.width()).zip(within(at.row, self.height))
+        let within = |number: i64, count: i64| usize::try_from(number - 1).ok().filter(|_| number <= count);
+        within(at.across, self.width() as i64).zip(within(at.row, self.height(at.across)))
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Sheet {
     pub columns: Vec<(String, Kind)>,
     /// Names of the table's columns, and whether from above.
     pub order_by: Vec<(String, bool)>,
+    /// What begins the sheet anew; a pivot has none.
+    pub partition_by: Vec<String>,
     /// The row for which the formulas are written.
     pub anchor: i64,
     pub calculations: Vec<Calculation>,
@@ -97,6 +99,10 @@ impl Display for Sheet {
         }
         for (name, descending) in &self.order_by {
             writeln!(f, "  - {}", written_order(name, *descending))?;
+        }
+        for (place, name) in self.partition_by.iter().enumerate() {
+            let key = if place == 0 { "partition_by:\n" } else { "" };
+            writeln!(f, "{key}  - {}", written_order(name, false))?;
         }
         if self.anchor != 1 {
             writeln!(f, "row: {}", self.anchor)?;

@@ -24,7 +24,7 @@ impl Shown {
             let rows = filled.iter().map(|at| (0..sheet.width()).map(|column| grid.cell(column, *at)).collect());
             return Self::Long(rows.collect());
         }
-        let (height, width) = (grid.layout.height() as i64, grid.layout.width() as i64);
+        let (height, width) = (grid.layout.height(1), grid.layout.width() as i64);
         let mut rows = Vec::new();
         for row in 1..=height {
             let mut along = |column| (1..=width).map(|across| grid.cell(column, Here { row, across })).collect();

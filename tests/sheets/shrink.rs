@@ -24,6 +24,9 @@ pub fn smaller(sheet: &Sheet, table: &Table) -> Vec<(Sheet, Table)> {
             found.push((changed, table.clone()));
         }
     }
+    if !sheet.partition_by.is_empty() {
+        found.push((Sheet { partition_by: Vec::new(), ..sheet.clone() }, table.clone()));
+    }
     for row in 0..sheet.tab.as_ref().map_or(0, |tab| tab.table.rows.len()) {
         let mut changed = sheet.clone();
         changed.tab.iter_mut().for_each(|tab| drop(tab.table.rows.remove(row)));
