@@ -35,6 +35,7 @@ mod ranges;
 mod ranks;
 mod regex;
 mod sheet;
+mod sheet_columns;
 mod special;
 mod symbols;
 mod tabs;
