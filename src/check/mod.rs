@@ -9,6 +9,7 @@ mod case;
 mod cell_words;
 mod cells;
 mod column_uses;
+mod compared;
 mod convert;
 mod criteria;
 mod criteria_order;

@@ -152,7 +152,7 @@ impl Lower<'_> {
         }
     }
 
-    fn call_of_row(&mut self, entry: FunctionId, x: IrId, meta: Meta) -> IrId {
+    pub(super) fn call_of_row(&mut self, entry: FunctionId, x: IrId, meta: Meta) -> IrId {
         let overload = catalog::get(entry).overloads[0].id;
         self.add_all(|args| Ir::Apply { overload, args }, &[x], meta)
     }

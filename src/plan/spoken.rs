@@ -42,6 +42,9 @@ fn of_cell(program: &Program, id: IrId, text: &str) -> Option<String> {
     if function == internal::ROW_NUMBER {
         return (!text.contains('(')).then(|| "row_number".to_owned());
     }
+    if function == internal::DENSE_RANK {
+        return column_beside(program, *args.first()?, "").map(|name| format!("place_of_{name}"));
+    }
     let name = column_beside(program, *args.first()?, text)?;
     let rows = args.get(1).and_then(|rows| match program.node(*rows) {
         Ir::Number(digits) => Some(program.text(digits)),
