@@ -32,6 +32,7 @@ pub struct Function {
     pub framed: Option<String>,
     pub rows: Option<String>,
     pub gathered: Option<String>,
+    pub of_list: Option<String>,
     pub caution: String,
     pub lower: Option<String>,
     pub overloads: Vec<Overload>,
@@ -83,6 +84,7 @@ const KEYS: &[&str] = &[
     "framed",
     "rows",
     "gathered",
+    "of_list",
     "caution",
     "lower",
     "signature",
@@ -125,6 +127,7 @@ pub fn read(folder: &Path) -> Result<Vec<Function>, Vec<String>> {
             ("framed", &function.framed),
             ("rows", &function.rows),
             ("gathered", &function.gathered),
+            ("of_list", &function.of_list),
         ];
         for (key, named) in named {
             if let Some(named) = named.as_ref().filter(|n| !names.contains(n)) {
@@ -206,6 +209,7 @@ fn function(
         framed: text("framed", faults),
         rows: text("rows", faults),
         gathered: text("gathered", faults),
+        of_list: text("of_list", faults),
         caution: text("caution", faults).unwrap_or_default(),
         lower,
         overloads,
@@ -261,6 +265,7 @@ pub fn write(functions: &[Function]) -> String {
         let (across, window) = (id(&function.across), id(&function.window));
         let (over, framed) = (id(&function.over), id(&function.framed));
         let (rows, gathered) = (id(&function.rows), id(&function.gathered));
+        let of_list = id(&function.of_list);
         let lower = function
             .lower
             .as_ref()
@@ -270,7 +275,7 @@ pub fn write(functions: &[Function]) -> String {
             out,
             "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, source: {source:?}, notes: {notes:?}, \
              args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, related: &{related:?}, unverified: {:?}, level: Level::{}, nulls: Nulls::{}, \
-             volatile: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, caution: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
+             volatile: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
              internal: {}, overloads: &[",
             function.unverified,
             capital(&function.level),

@@ -151,6 +151,8 @@ pub struct Function {
     /// What each row of a group gives, for dialects that lack the aggregate; that entry says how it is `gathered`.
     pub(crate) rows: Option<FunctionId>,
     pub(crate) gathered: Option<FunctionId>,
+    /// The same of a list of the values, for dialects that take it of no part of a partition and gather such a list.
+    pub(crate) of_list: Option<FunctionId>,
     /// What its callers are warned of; empty for most.
     pub caution: &'static str,
     pub(crate) lower: Option<Lowering>,

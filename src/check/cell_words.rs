@@ -7,27 +7,31 @@ use super::sheet::{CellRange, Row};
 use crate::span::Span;
 
 impl Lower<'_> {
-    /// Notes what a cell means, for whoever asks to have a formula explained.
-    pub(super) fn explain_cell(&mut self, of: Target, row: Row, span: Span) {
-        let name = self.name_of_target(of);
-        let words = match row {
-            Row::Unsaid | Row::At(0) => format!("{name} of this row"),
-            Row::At(-1) => format!("{name} of the row before{}", self.by_order()),
-            Row::At(1) => format!("{name} of the next row{}", self.by_order()),
-            Row::At(rows) if rows < 0 => format!("{name} {} rows before{}", rows.unsigned_abs(), self.by_order()),
-            Row::At(rows) => format!("{name} {rows} rows on{}", self.by_order()),
-            Row::Fixed(1) => format!("{name} of the first row{}", self.by_order()),
-            Row::Fixed(row) => format!("{name} of row {row}{}", self.by_order()),
-        };
-        self.program.meanings.push((span, words));
+    /// Notes what a cell, a range or a call means, for whoever asks to have a formula explained. Of a spec nobody does.
+    pub(super) fn explain(&mut self, span: Span, words: impl FnOnce(&Self) -> String) {
+        if !self.scope.strata {
+            let words = words(self);
+            self.program.meanings.push((span, words));
+        }
     }
 
-    /// The same of a range.
-    pub(super) fn explain_range(&mut self, range: &CellRange, span: Span) {
-        let names: Vec<String> = range.of.iter().map(|of| self.name_of_target(*of)).collect();
-        let names = match names.as_slice() {
-            [one] => one.clone(),
-            [first, .., last] => format!("{first} to {last}"),
+    pub(super) fn cell_in_words(&self, of: Target, row: Row) -> String {
+        let (name, order) = (self.name_of_target(of), self.by_order());
+        match row {
+            Row::Unsaid | Row::At(0) => format!("{name} of this row"),
+            Row::At(-1) => format!("{name} of the row before{order}"),
+            Row::At(1) => format!("{name} of the next row{order}"),
+            Row::At(rows) if rows < 0 => format!("{name} {} rows before{order}", rows.unsigned_abs()),
+            Row::At(rows) => format!("{name} {rows} rows on{order}"),
+            Row::Fixed(1) => format!("{name} of the first row{order}"),
+            Row::Fixed(row) => format!("{name} of row {row}{order}"),
+        }
+    }
+
+    pub(super) fn range_in_words(&self, range: &CellRange) -> String {
+        let names = match range.of.as_slice() {
+            [one] => self.name_of_target(*one).to_owned(),
+            [first, .., last] => format!("{} to {}", self.name_of_target(*first), self.name_of_target(*last)),
             [] => String::new(),
         };
         let (from, to) = (range.from, range.to);
@@ -37,25 +41,27 @@ impl Lower<'_> {
             (Row::Fixed(a), Row::Fixed(b)) => format!("rows {} to {}", a.min(b), a.max(b)),
             (from, to) => format!("the rows from {} to {}", end(from, true), end(to, false)),
         };
-        let order = if (from, to) == (Row::Unsaid, Row::Unsaid) { String::new() } else { self.by_order() };
-        self.program.meanings.push((span, format!("{names} of {rows}{order}")));
+        let order = if (from, to) == (Row::Unsaid, Row::Unsaid) { "" } else { self.by_order() };
+        format!("{names} of {rows}{order}")
     }
 
-    fn name_of_target(&self, of: Target) -> String {
+    fn name_of_target(&self, of: Target) -> &str {
         match of {
-            Target::Column(column) => self.program.columns[column as usize].name.to_string(),
+            Target::Column(column) => &self.program.columns[column as usize].name,
             Target::Definition(definition) => {
-                self.program.definitions[definition as usize].name.as_deref().unwrap_or("it").to_owned()
+                self.program.definitions[definition as usize].name.as_deref().unwrap_or("it")
             }
-            _ => "it".to_owned(),
+            _ => "it",
         }
     }
 
     /// `, by month`; nothing where no order is said, which is an error.
-    fn by_order(&self) -> String {
-        let keys = self.ast.definitions.iter().filter(|d| self.scope.role(d.part) == Role::OrderBy);
-        let keys: Vec<&str> = keys.map(|d| d.span.text(self.source).trim()).collect();
-        if keys.is_empty() { String::new() } else { format!(", by {}", keys.join(", ")) }
+    fn by_order(&self) -> &str {
+        self.order_in_words.get_or_init(|| {
+            let keys = self.ast.definitions.iter().filter(|d| self.scope.role(d.part) == Role::OrderBy);
+            let keys: Vec<&str> = keys.map(|d| d.span.text(self.source).trim()).collect();
+            if keys.is_empty() { String::new() } else { format!(", by {}", keys.join(", ")) }
+        })
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::lower::Lower;
 use super::names::Target;
-use super::sheet::{self, CellRange, Row};
+use super::sheet::{CellRange, Row};
+use super::sheet_columns::{SheetColumns, letters};
 use crate::ast::{Call, Expr};
 use crate::catalog::{Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
@@ -61,7 +62,7 @@ impl Lower<'_> {
         if self.is_error(value) {
             return value;
         }
-        self.explain_cell(cell.of, cell.row, span);
+        self.explain(span, |pass| pass.cell_in_words(cell.of, cell.row));
         match cell.row {
             Row::Unsaid | Row::At(0) => value,
             Row::At(rows) => match i32::try_from(rows).ok().filter(|rows| *rows != i32::MIN) {
@@ -95,9 +96,9 @@ impl Lower<'_> {
     /// A range of cells: a marker for each of its columns, which an aggregate takes.
     pub(super) fn range_of_cells(&mut self, range: u32, span: Span) -> IrId {
         let Some(range) = self.names.cell_ranges.get(range as usize) else { return self.error(span) };
-        let range = range.clone();
-        self.explain_range(&range, span);
+        self.explain(span, |pass| pass.range_in_words(range));
         let CellRange { of, from, to } = range;
+        let (from, to) = (*from, *to);
         let (rows, turning) = match self.rows_of_cells(from, to, span) {
             Some(rows) => rows,
             None => return self.error(span),
@@ -105,7 +106,7 @@ impl Lower<'_> {
         self.markers = true;
         let mut columns = self.list();
         for of in of {
-            let x = self.target_of(of, span);
+            let x = self.target_of(*of, span);
             if self.is_error(x) {
                 self.give_back(columns);
                 return self.error(span);
@@ -118,6 +119,11 @@ impl Lower<'_> {
             }
             columns.push(range);
         }
+        self.side_by_side(columns, span)
+    }
+
+    /// The marker of one column, or all of several.
+    pub(super) fn side_by_side(&mut self, columns: Vec<IrId>, span: Span) -> IrId {
         let node = match *columns.as_slice() {
             [one] => one,
             [first, ..] => {
@@ -228,14 +234,17 @@ impl Lower<'_> {
     #[cold]
     fn warn_of_one_cell(&mut self, function: &Function, arg: crate::ast::ExprId, span: Span) {
         let text = self.source_text(self.ast.span(arg));
-        let columns = sheet::columns_of_sheet(self.ast, self.source, self.scope);
+        let (ast, source, scope) = (self.ast, self.source, self.scope);
         let column = match self.names.targets.get(arg.index()) {
             Some(Target::Cell(cell)) => self.names.cells.get(*cell as usize).map(|cell| cell.column),
-            _ => columns.iter().position(|column| column.eq_ignore_ascii_case(&text)),
+            _ => {
+                let columns = self.sheet_columns.get_or_init(|| SheetColumns::of(ast, source, scope));
+                columns.position(text.as_str().into())
+            }
         };
         let all = match column {
             Some(column) => {
-                let letter = sheet::letters(column);
+                let letter = letters(column);
                 format!("{letter}:{letter}")
             }
             None => format!("{text}:{text}"),
@@ -248,7 +257,7 @@ impl Lower<'_> {
 
     fn first_column_by_letter(&self) -> String {
         let columns = self.scope.sheet.map_or(0, |sheet| sheet.columns.len());
-        sheet::letters(columns.saturating_sub(1))
+        letters(columns.saturating_sub(1))
     }
 
     /// A value where a row is among those of a range, and empty where it is not.

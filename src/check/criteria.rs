@@ -5,24 +5,24 @@
 
 use super::case;
 use super::cells::Rows;
+use super::compared::Compared;
 use super::lower::Lower;
 use super::wildcards::{Character, characters};
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Meta, Over, Place, Slice};
-use crate::parse::unquote;
 use crate::span::Span;
 use crate::types::{Level, Type};
 
 /// A criterion text taken apart.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Criterion<'t> {
-    op: BinaryOp,
-    value: &'t str,
+pub(super) struct Criterion<'t> {
+    pub op: BinaryOp,
+    pub value: &'t str,
 }
 
-fn criterion(text: &str) -> Criterion<'_> {
+pub(super) fn criterion(text: &str) -> Criterion<'_> {
     let operators = [
         ("<>", BinaryOp::NotEqual),
         ("<=", BinaryOp::LessEqual),
@@ -83,6 +83,22 @@ fn pattern(text: &str) -> (Option<String>, String, bool) {
     (wild.then_some(like), plain, escaped)
 }
 
+/// What criteria that are this row's values choose among the rows of a range.
+#[derive(Debug, Default)]
+struct OfThisRow {
+    /// Those that have the same of these.
+    same: Vec<IrId>,
+    compared: Option<Compared>,
+}
+
+/// What one such criterion is.
+enum RowCriterion {
+    Same,
+    Compared(Compared),
+    /// What it cannot be, which is reported.
+    Fault,
+}
+
 impl Lower<'_> {
     pub(super) fn lower_conditional(
         &mut self,
@@ -107,8 +123,8 @@ impl Lower<'_> {
         rows: Option<Rows>,
         span: Span,
     ) -> IrId {
-        let mut by = self.list();
-        let mut of_rows = rows.is_some().then_some(&mut by);
+        let mut of_this_row = OfThisRow::default();
+        let mut of_rows = rows.is_some().then_some(&mut of_this_row);
         let boolean =
             |pass: &Self, index: usize| lowered.get(index).is_some_and(|a| pass.program.meta(*a).ty == Type::Boolean);
         let split = match lowering {
@@ -156,7 +172,8 @@ impl Lower<'_> {
         conditions.extend(rows.and_then(|rows| rows.only));
         // A row whose own value is empty has nothing in common with any.
         let counts = matches!(lowering, Lowering::CountIf | Lowering::CountIfs);
-        if !counts || !conditions.is_empty() || by.len() > 1 {
+        let OfThisRow { same: by, compared } = of_this_row;
+        if !counts || !conditions.is_empty() || by.len() > 1 || compared.is_some() {
             let nullable = by.iter().copied().filter(|same| self.program.meta(*same).nullable);
             let nullable: Vec<IrId> = nullable.collect();
             conditions.extend(nullable.into_iter().map(|x| self.is_there(x, span)));
@@ -166,11 +183,49 @@ impl Lower<'_> {
         {
             return self.looks_in_moving_range(function, span);
         }
-        let same_rows: Vec<IrId> = by.iter().map(|same| self.text_without_case(*same, span)).collect();
+        if compared.is_some() && rows.is_some_and(|rows| rows.over != Over::Partition) {
+            return self.compares_in_part(function, span);
+        }
+        let mut same_rows: Vec<IrId> = by.iter().map(|same| self.text_without_case(*same, span)).collect();
+        let Some(compared) = compared else {
+            let over = rows.map(|rows| rows.over);
+            return self.of_chosen(
+                lowering,
+                function,
+                (value, by.first().copied()),
+                conditions,
+                (over, &same_rows),
+                span,
+            );
+        };
+        let empty = (counts || matches!(lowering, Lowering::SumIf | Lowering::SumIfs)).then_some("0");
+        let node = if counts && conditions.is_empty() && !compared.own {
+            self.count_ahead(compared, &same_rows, function, span)
+        } else {
+            let Some((over, key)) = self.window_ahead(compared, function, span) else { return self.error(span) };
+            let counted = by.first().copied().unwrap_or(compared.key);
+            if compared.own && self.program.meta(key).nullable && !(counts && conditions.is_empty()) {
+                conditions.push(self.is_there(key, span));
+            }
+            same_rows.push(key);
+            self.of_chosen(lowering, function, (value, Some(counted)), conditions, (Some(over), &same_rows), span)
+        };
+        self.where_compared(node, compared, empty, span)
+    }
+
+    /// Aggregates the rows for which all conditions hold: those of a group, or those that a window sees.
+    fn of_chosen(
+        &mut self,
+        lowering: Lowering,
+        function: &'static Function,
+        (value, counted): (Option<IrId>, Option<IrId>),
+        conditions: Vec<IrId>,
+        (rows, same_rows): (Option<Over>, &[IrId]),
+        span: Span,
+    ) -> IrId {
         // Rows that have the same value as this one may be all that is asked for.
         let condition = (!conditions.is_empty()).then(|| self.all_or_any(&conditions, span, true));
         self.give_back(conditions);
-        let rows = rows.map(|rows| rows.over);
         let aggregate: FunctionId = match lowering {
             Lowering::SumIf | Lowering::SumIfs => internal::SUM,
             Lowering::AverageIf | Lowering::AverageIfs => internal::AVERAGE,
@@ -178,12 +233,12 @@ impl Lower<'_> {
             Lowering::MaxIfs => internal::MAX,
             _ => match rows {
                 Some(over) => {
-                    let (id, x) = match (condition, by.first()) {
+                    let (id, x) = match (condition, counted) {
                         (Some(condition), _) => (internal::COUNT_IF, condition),
-                        (None, Some(x)) => (internal::COUNTA, *x),
+                        (None, Some(x)) => (internal::COUNTA, x),
                         (None, None) => return self.error(span),
                     };
-                    return self.parted_aggregate(id, &[x], over, &same_rows, function, span);
+                    return self.parted_aggregate(id, &[x], over, same_rows, function, span);
                 }
                 None => {
                     let Some(condition) = condition else { return self.error(span) };
@@ -215,7 +270,7 @@ impl Lower<'_> {
         self.alone(value);
         let Some(condition) = condition else {
             let Some(over) = rows else { return self.error(span) };
-            return self.parted_aggregate(aggregate, &[value], over, &same_rows, function, span);
+            return self.parted_aggregate(aggregate, &[value], over, same_rows, function, span);
         };
         let ty = self.program.meta(value).ty;
         let arms = self.program.add_args(&[condition, value]);
@@ -237,7 +292,7 @@ impl Lower<'_> {
             }
             (false, false) => self.program.add(Ir::Case(arms), case),
         };
-        self.parted_aggregate(aggregate, &[case], over, &same_rows, function, span)
+        self.parted_aggregate(aggregate, &[case], over, same_rows, function, span)
     }
 
     /// Rows with this row's value stand beside each other in a partition, where a distance is another than in the sheet.
@@ -249,7 +304,7 @@ impl Lower<'_> {
         self.error(span)
     }
 
-    fn is_there(&mut self, x: IrId, span: Span) -> IrId {
+    pub(super) fn is_there(&mut self, x: IrId, span: Span) -> IrId {
         let meta = Meta { ty: Type::Boolean, nullable: false, span, ..self.program.meta(x) };
         self.program.add(Ir::IsNull { x, negated: true }, meta)
     }
@@ -293,7 +348,7 @@ impl Lower<'_> {
         function: &'static Function,
         exprs: &[ExprId],
         lowered: &[IrId],
-        same_as_row: &mut Option<&mut Vec<IrId>>,
+        of_this_row: &mut Option<&mut OfThisRow>,
         span: Span,
     ) -> Option<Vec<IrId>> {
         if !lowered.len().is_multiple_of(2) {
@@ -310,13 +365,25 @@ impl Lower<'_> {
         }
         let mut conditions = self.list();
         for (pair, exprs) in lowered.chunks(2).zip(exprs.chunks(2)) {
-            if let Some(same) = same_as_row
-                && let Some(parts) = self.criterion_of_row(pair[0], pair[1], exprs[1])
+            if let Some(of_this_row) = of_this_row
+                && let Some(of_row) = self.criterion_of_row(pair[0], pair[1], exprs[1])
             {
-                if parts {
-                    same.push(pair[0]);
-                } else {
-                    conditions.push(self.error(span));
+                match of_row {
+                    RowCriterion::Same => of_this_row.same.push(pair[0]),
+                    RowCriterion::Compared(compared) if of_this_row.compared.is_none() => {
+                        of_this_row.compared = Some(compared);
+                    }
+                    RowCriterion::Compared(_) => {
+                        let help =
+                            "compare once, or take the difference of two: those up to the one end without those before";
+                        let at = self.program.meta(pair[1]).span;
+                        conditions.push(self.bad_criterion(
+                            at,
+                            "another one compares with this row's value already",
+                            help,
+                        ));
+                    }
+                    RowCriterion::Fault => conditions.push(self.error(span)),
                 }
                 continue;
             }
@@ -326,28 +393,51 @@ impl Lower<'_> {
         Some(conditions)
     }
 
-    /// Over the rows of a range a criterion that is this row's value stands for the rows that have the same. None where
-    /// the criterion is another; false where it cannot be, which is reported.
-    fn criterion_of_row(&mut self, range: IrId, value: IrId, expr: ExprId) -> Option<bool> {
+    /// Over the rows of a range a criterion that is this row's value stands for the rows that have the same, and one
+    /// that compares with it for those ahead. None where the criterion is another.
+    fn criterion_of_row(&mut self, range: IrId, value: IrId, expr: ExprId) -> Option<RowCriterion> {
         let meta = self.program.meta(value);
         let fixed = |pass: &Self, id: IrId| pass.program.meta(id).level == Level::Const || pass.is_of_all_rows(id);
         if self.same_value(range, value) {
-            return Some(true);
+            return Some(RowCriterion::Same);
         }
         let is_condition = meta.ty == Type::Boolean && !matches!(self.program.node(value), Ir::Column(_));
         if is_condition || self.is_error(value) || fixed(self, value) {
             return None;
         }
-        if let Expr::Binary { op: BinaryOp::Concat, right, .. } = self.ast.expr(expr)
-            && fixed(self, self.lowered(right))
-        {
-            return None;
+        if let Some((op, right)) = self.operator_and_value(expr) {
+            let right = self.lowered(right);
+            if fixed(self, right) {
+                return None;
+            }
+            if self.same_value(range, right) {
+                // The text that the two make is never written.
+                self.program.folded = true;
+                if op == BinaryOp::Equal {
+                    return Some(RowCriterion::Same);
+                }
+                if let Some(compared) = self.compared(op, range) {
+                    return Some(RowCriterion::Compared(compared));
+                }
+                let (why, help) = match op {
+                    BinaryOp::NotEqual => (
+                        "each row would leave out another value",
+                        "take those that have the same away from all, as in `COUNTA(C:C) - COUNTIF(C:C, C1)`",
+                    ),
+                    _ => (
+                        "texts come in another order on each warehouse",
+                        "compare a number or a date, such as the place of the text that a table says",
+                    ),
+                };
+                self.bad_criterion(meta.span, why, help);
+                return Some(RowCriterion::Fault);
+            }
         }
         let column = self.source_text(self.program.meta(range).span);
         let help =
             format!("take the value of the same row, as in `{column}`, or join what is looked for in a step before");
         self.bad_criterion(meta.span, "each row would look for another value", &help);
-        Some(false)
+        Some(RowCriterion::Fault)
     }
 
     fn criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> IrId {
@@ -376,19 +466,12 @@ impl Lower<'_> {
             return value;
         }
         // `">" & x`: the operator is known, the value is computed.
-        if let Expr::Binary { op: BinaryOp::Concat, left, right } = self.ast.expr(expr) {
-            let symbol =
-                matches!(self.ast.expr(left), Expr::Text).then(|| unquote(self.ast.span(left).text(self.source)));
-            let Some(parts) = symbol.as_deref().map(criterion).filter(|c| c.value.is_empty()) else {
-                return self.bad_criterion(
-                    span,
-                    "a text put together at run time",
-                    "write `\">\" & x`, or a condition",
-                );
-            };
-            let op = parts.op;
+        if let Some((op, right)) = self.operator_and_value(expr) {
             let right = self.lowered(right);
             return self.compare(range, op, right, span);
+        }
+        if let Expr::Binary { op: BinaryOp::Concat, .. } = self.ast.expr(expr) {
+            return self.bad_criterion(span, "a text put together at run time", "write `\">\" & x`, or a condition");
         }
         if meta.ty == Type::Text
             && matches!(self.program.node(value), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. })

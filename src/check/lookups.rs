@@ -43,16 +43,7 @@ impl Lower<'_> {
             let meta = self.program.meta(x);
             columns.push(self.program.add(Ir::Range { x, over }, meta));
         }
-        let node = match *columns.as_slice() {
-            [one] => one,
-            [first, ..] => {
-                let meta = self.program.meta(first);
-                self.add_all(Ir::Ranges, &columns, meta)
-            }
-            [] => self.error(span),
-        };
-        self.give_back(columns);
-        node
+        self.side_by_side(columns, span)
     }
 
     fn elsewhere(&mut self, tab: u32, column: u32, span: Span) -> IrId {

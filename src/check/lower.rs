@@ -1,5 +1,6 @@
 //! The tree to the typed IR: one loop over the nodes of each definition, after those that it uses.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -7,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::cells::SomeRows;
 use super::names::{Key, Names, Target};
 use super::overload::Choices;
+use super::sheet_columns::SheetColumns;
 use super::timeframe::{self, Shift};
 use super::{Role, Scope};
 use crate::ast::{Ast, Expr, ExprId};
@@ -72,6 +74,9 @@ pub(super) struct Lower<'a> {
     pub markers: bool,
     /// Ranges of cells that hold some of the rows that their window sees.
     pub some_rows: FxHashMap<IrId, SomeRows>,
+    /// The columns of the worksheet, and its order in words, once they are asked for.
+    pub sheet_columns: OnceCell<SheetColumns<'a>>,
+    pub order_in_words: OnceCell<String>,
 }
 
 /// Lowers into a program that holds its columns and the order of definitions.
@@ -116,6 +121,8 @@ pub(super) fn lower(
         broken: false,
         markers: false,
         some_rows: FxHashMap::default(),
+        sheet_columns: OnceCell::new(),
+        order_in_words: OnceCell::new(),
     };
     let mut folded = false;
     for index in &order {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::sheet::{Cell, CellRange};
+use super::sheet_columns::SheetColumns;
 use super::symbols::{Lookup, Symbol, Symbols};
 use super::tabs::{self, TabRange};
 use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed};
-use super::{Context, Role, Scope, ranges, sheet};
+use super::{Context, Role, Scope, ranges};
 use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -111,11 +112,13 @@ pub(super) struct Resolver<'a> {
     /// How often a similar name may still be looked for: a text of nothing but faults is read as fast as any.
     pub searches: u32,
     /// What stands in each column of the worksheet.
-    pub letters: Vec<&'a str>,
+    pub letters: SheetColumns<'a>,
     /// Which of them are columns that are nowhere, which has been said.
     pub missing: Vec<bool>,
     pub cells: Vec<Cell>,
     pub cell_ranges: Vec<CellRange>,
+    /// How many columns those hold together.
+    pub in_ranges: usize,
 }
 
 /// Finds what every name means. What was in `names` and `columns` before is dropped.
@@ -151,7 +154,7 @@ pub(super) fn resolve(
             symbol.definition = Some(index as u32);
         }
     }
-    let letters = sheet::columns_of_sheet(ast, source, scope);
+    let letters = SheetColumns::of(ast, source, scope);
     let mut resolver = Resolver {
         ast,
         source,
@@ -167,6 +170,7 @@ pub(super) fn resolve(
         letters,
         cells: Vec::new(),
         cell_ranges: Vec::new(),
+        in_ranges: 0,
     };
     if ast.ranges && scope.sheet.is_none() {
         ranges::mark_cells(ast, source, scope, &resolver.tables.symbols, &mut names.targets);

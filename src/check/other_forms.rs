@@ -70,6 +70,27 @@ impl Lower<'_> {
         Some(self.over(call, Over::Partition, meta))
     }
 
+    /// What computes a window over some rows of a partition from a list of their values, where the dialect has no such
+    /// call.
+    pub(super) fn other_framed(
+        &mut self,
+        id: FunctionId,
+        args: &[IrId],
+        over: Over,
+        by: &[IrId],
+        meta: Meta,
+    ) -> Option<IrId> {
+        let entry = catalog::get(id).of_list.filter(|_| self.scope.strata)?;
+        let (value, constants) = args.split_first()?;
+        self.program.folded = true;
+        let of_values = Meta { ty: Type::Other, nullable: true, ..meta };
+        let call = self.call_of_row(internal::LISTED, *value, of_values);
+        let values = self.over_parted(call, over, by, of_values);
+        let args: Vec<IrId> = std::iter::once(values).chain(constants.iter().copied()).collect();
+        let overload = catalog::get(entry).overloads.first()?.id;
+        Some(self.add_all(|args| Ir::Apply { overload, args }, &args, meta))
+    }
+
     fn gathered(&mut self, aggregate: FunctionId, row: IrId, meta: Meta) -> Option<IrId> {
         let operands = self.operands(&[row], meta.span);
         let Chosen { args, choice, .. } = self.choose(aggregate, &[row], &operands, "")?;
@@ -152,7 +173,7 @@ impl Lower<'_> {
         }
     }
 
-    fn call_of_row(&mut self, entry: FunctionId, x: IrId, meta: Meta) -> IrId {
+    pub(super) fn call_of_row(&mut self, entry: FunctionId, x: IrId, meta: Meta) -> IrId {
         let overload = catalog::get(entry).overloads[0].id;
         self.add_all(|args| Ir::Apply { overload, args }, &[x], meta)
     }

@@ -6,7 +6,6 @@ use crate::catalog::{Function, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Across, Ir, IrId, Meta, Over, Place};
 use crate::span::Span;
-use crate::types::Type;
 
 /// The most columns that PIVOTOFFSET takes of several rows.
 const WIDEST: i64 = 100;
@@ -29,6 +28,10 @@ impl Lower<'_> {
             Lowering::Pivot => self.pivot(args, function, span),
             _ => self.pivot_offset(args, function, span),
         }
+    }
+
+    fn words_of(&self, value: IrId) -> String {
+        self.source_text(self.program.meta(value).span)
     }
 
     fn has_pivot(&mut self, shown: &str, span: Span) -> bool {
@@ -66,9 +69,7 @@ impl Lower<'_> {
     /// `PIVOTROW(x)`: a range that an aggregate takes.
     fn pivot_row(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
         let Some(value) = self.cell_of_pivot(args, function) else { return self.error(span) };
-        self.program
-            .meanings
-            .push((span, format!("{} in all columns of this row", self.source_text(self.program.meta(value).span))));
+        self.explain(span, |pass| format!("{} in all columns of this row", pass.words_of(value)));
         self.pivot_range(value, Over::Across(Across::All), span)
     }
 
@@ -110,9 +111,7 @@ impl Lower<'_> {
         let digits = self.integer(&n.to_string(), span);
         let here = self.apply(internal::EQUAL, &[index, digits], span);
         let chosen = self.only_rows(value, Some(here), span);
-        self.program
-            .meanings
-            .push((span, format!("{} in column {n} of this row", self.source_text(self.program.meta(value).span))));
+        self.explain(span, |pass| format!("{} in column {n} of this row", pass.words_of(value)));
         self.window_aggregate(internal::MAX, &[chosen], Over::Across(Across::All), function, span)
     }
 
@@ -158,10 +157,10 @@ impl Lower<'_> {
         };
         let whole = |n: i64| i32::try_from(n).unwrap_or(if n < 0 { -i32::MAX } else { i32::MAX });
         let [top, bottom, left, right] = [top, bottom, left, right].map(whole);
-        let x = self.source_text(self.program.meta(value).span);
-        self.program
-            .meanings
-            .push((span, format!("{x}, rows {top} to {bottom} and columns {left} to {right} from this cell")));
+        self.explain(span, |pass| {
+            let x = pass.words_of(value);
+            format!("{x}, rows {top} to {bottom} and columns {left} to {right} from this cell")
+        });
         if args.len() <= 3 {
             let beside = self.beside(value, left, function, span);
             return if self.is_error(beside) { beside } else { self.shifted(beside, top, function.name, span) };
@@ -189,9 +188,6 @@ impl Lower<'_> {
             let beside = self.beside(value, column, function, span);
             each.push(self.pivot_range(beside, rows, span));
         }
-        let meta = each.first().map_or(Self::constant(Type::Unknown, span), |first| self.program.meta(*first));
-        let node = self.add_all(Ir::Ranges, &each, meta);
-        self.give_back(each);
-        node
+        self.side_by_side(each, span)
     }
 }

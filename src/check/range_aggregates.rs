@@ -453,8 +453,11 @@ impl Lower<'_> {
         let nullable = !counts && (function.nulls == Nulls::Always || of.nullable || !over.holds_own_row());
         let meta = Meta { ty: choice.ty, nullable, level: Level::Window, keyed: true, volatile: of.volatile, span };
         // It stands before the window, whose place it may take.
-        let whole = over == Over::Partition && by.is_empty();
-        let other = if whole { self.other_window(id, values, meta) } else { None };
+        let other = match over {
+            Over::Partition if by.is_empty() => self.other_window(id, values, meta),
+            Over::Rows { .. } => self.other_framed(id, values, over, by, meta),
+            _ => None,
+        };
         let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
         let window = self.over_parted(call, over, by, meta);
         self.program.other_forms.extend(other.map(|other| (window, other)));

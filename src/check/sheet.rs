@@ -4,10 +4,10 @@
 //! it is written for row 1, `B0` the one before. Source: Omni's calculations, `C1`, `B$1:B1`, `C:C`.
 
 use super::names::{Names, Resolver, Target};
+use super::sheet_columns::{column_of, letters};
 use super::symbols::Lookup;
 use super::unknown::{CANDIDATES, listed};
-use super::{Role, Scope};
-use crate::ast::{Ast, Expr, ExprId, Sign};
+use crate::ast::{Ast, Call, Expr, ExprId, Sign};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
 use crate::name_index::Hashed;
@@ -80,8 +80,15 @@ pub(super) struct Written {
     pub row: Option<(i64, bool)>,
 }
 
-/// The most columns that a range may be wide.
-const WIDEST: usize = 1000;
+/// What a name is that could be read as a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    Definition,
+    Column,
+}
+
+/// The most columns that all ranges of a text hold together: each is a value of its own.
+const MOST_COLUMNS: usize = 1 << 20;
 
 /// Reads the text of a cell; none when it is none.
 pub(super) fn written(text: &str) -> Option<Written> {
@@ -90,7 +97,7 @@ pub(super) fn written(text: &str) -> Option<Written> {
     let rest = rest.unwrap_or(text);
     let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (name, rest) = rest.split_at_checked(letters).filter(|_| (1..=3).contains(&letters))?;
-    let column = name.bytes().fold(0, |sum, b| sum * 26 + usize::from(b.to_ascii_uppercase() - b'A') + 1) - 1;
+    let column = column_of(name);
     if rest.is_empty() {
         // `c` is a name; a column by its letter alone is a capital.
         let capitals = name.len() <= 2 && name.bytes().all(|b| b.is_ascii_uppercase());
@@ -103,46 +110,20 @@ pub(super) fn written(text: &str) -> Option<Written> {
     Some(Written { column, row: Some((number, fixed.is_some())) })
 }
 
-/// A column's letters: `A` for 0, `AA` for 26.
-pub(super) fn letters(column: usize) -> String {
-    let mut rest = column + 1;
-    let mut text = Vec::new();
-    while rest > 0 {
-        text.push(b'A' + ((rest - 1) % 26) as u8);
-        rest = (rest - 1) / 26;
-    }
-    text.iter().rev().map(|b| *b as char).collect()
-}
-
-/// What stands in each column: the sheet's own, then its calculations.
-pub(super) fn columns_of_sheet<'a>(ast: &Ast, source: &'a str, scope: &'a Scope<'_>) -> Vec<&'a str> {
-    let Some(sheet) = scope.sheet else { return Vec::new() };
-    let mut names: Vec<&str> = sheet.columns.iter().map(String::as_str).collect();
-    let own: rustc_hash::FxHashSet<String> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let calculations = ast.definitions.iter().filter(|d| scope.role(d.part) == Role::Definitions);
-    let calculations = calculations.filter_map(|d| d.name).map(|name| name.text(source));
-    names.extend(calculations.filter(|name| !own.contains(&name.to_ascii_lowercase())));
-    names
-}
-
 impl Resolver<'_> {
     /// What a name or `C$1` is as a cell of the sheet; none when it is none.
     pub(super) fn cell(&mut self, span: Span, own: Option<&str>) -> Option<Target> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
-        if text.len() > 6
-            && !self.is_known(text)
-            && let Some(total) = self.total_by_letter(span)
-        {
-            return Some(total);
-        }
-        let written = written(text)?;
+        let Some(written) = written(text) else { return self.total_by_letter(span) };
         let is_name = !text.contains('$');
-        if is_name && self.is_known(text) {
+        match self.known(text).filter(|_| is_name) {
             // Where any name may be a column, the sheet says that this is one, though it reads as a cell.
-            let is_defined = self.tables.symbols.find(text.into(), self.source).is_some_and(|s| s.definition.is_some());
-            let is_open = self.scope.open && self.scope.relations.is_empty() && !is_defined;
-            return is_open.then(|| Target::Column(self.open_column(None, text)));
+            Some(Known::Column) if self.scope.open && self.scope.relations.is_empty() => {
+                return Some(Target::Column(self.open_column(None, text)));
+            }
+            Some(_) => return None,
+            None => {}
         }
         if written.column >= self.letters.len() {
             // `ID` may be a column that no schema says.
@@ -162,17 +143,19 @@ impl Resolver<'_> {
         Some(Target::Cell(self.cells.len() as u32 - 1))
     }
 
-    /// Whether a name is that of a column or definition, which it means rather than a cell.
-    fn is_known(&self, text: &str) -> bool {
+    /// What a name is that of, which it means rather than a cell or a total.
+    pub(super) fn known(&self, text: &str) -> Option<Known> {
         let name = Hashed::from(text);
-        self.tables.symbols.find(name, self.source).is_some_and(|s| s.definition.is_some())
-            || self.find_column(name).is_some()
-            || self.letters.iter().any(|column| column.eq_ignore_ascii_case(text))
+        if self.tables.symbols.find(name, self.source).is_some_and(|s| s.definition.is_some()) {
+            return Some(Known::Definition);
+        }
+        let is_column = self.find_column(name).is_some() || self.letters.position(name).is_some();
+        is_column.then_some(Known::Column)
     }
 
     /// What stands in a column of the sheet.
     fn in_column(&mut self, column: usize, span: Span, own: Option<&str>) -> Target {
-        let Some(name) = self.letters.get(column).copied() else { return Target::Error };
+        let Some(name) = self.letters.name(column) else { return Target::Error };
         let is_input = self.scope.sheet.is_some_and(|sheet| column < sheet.columns.len());
         if own.is_some_and(|own| own.eq_ignore_ascii_case(name)) && !is_input {
             return self.itself(column, name, span);
@@ -199,7 +182,7 @@ impl Resolver<'_> {
     }
 
     fn itself(&mut self, column: usize, name: &str, span: Span) -> Target {
-        let first = self.letters.first().map_or_else(|| "B".to_owned(), |_| letters(column.saturating_sub(1)));
+        let first = if self.letters.len() == 0 { "B".to_owned() } else { letters(column.saturating_sub(1)) };
         let text = span.text(self.source);
         self.diagnostics.push(
             Diagnostic::new(
@@ -220,10 +203,7 @@ impl Resolver<'_> {
         };
         let help = match count {
             0 => "list them, `columns: [month, revenue]`".to_owned(),
-            _ => {
-                let names: Vec<&str> = self.letters.iter().take(8).copied().collect();
-                format!("they are, in this order, {}", listed(&names))
-            }
+            _ => format!("they are, in this order, {}", listed(self.letters.first(8))),
         };
         self.diagnostics.push(Diagnostic::new(Code::NoSuchCell, span, message).with_help(help));
         Target::Error
@@ -244,9 +224,8 @@ impl Resolver<'_> {
         for (index, definition) in (0u32..).zip(&ast.definitions) {
             let own = definition.name.map(|n| n.text(self.source));
             for at in definition.first.index()..definition.body.index() + 1 {
-                let target = match ast.expr(ExprId(at as u32)) {
-                    Expr::Call(call) if self.compares_first_cell(call, names) => continue,
-                    Expr::Range { from, to } => {
+                let target = match (ast.expr(ExprId(at as u32)), names.targets[at]) {
+                    (Expr::Range { from, to }, _) => {
                         let ends = [from, to].map(|end| names.targets.get(end.index()).copied());
                         let [Some(Target::Cell(a)), Some(Target::Cell(b))] = ends else { continue };
                         let (a, b) = (self.cells[a as usize], self.cells[b as usize]);
@@ -254,8 +233,17 @@ impl Resolver<'_> {
                         [from, to].into_iter().for_each(|end| names.targets[end.index()] = Target::PartOfCells);
                         target
                     }
-                    Expr::Call(call) => {
-                        let Some(target) = self.offset_of_cell(call, names, own) else { continue };
+                    (Expr::Call(call), Target::Function(function)) => {
+                        let call = ast.call(call);
+                        let target = match catalog::get(function).lower {
+                            Some(Lowering::Offset) => self.offset_of_cell(call, names, own),
+                            Some(lowering) if lowering.is_conditional() => {
+                                self.compares_first_cell(call, names);
+                                None
+                            }
+                            _ => None,
+                        };
+                        let Some(target) = target else { continue };
                         target
                     }
                     _ => continue,
@@ -287,12 +275,7 @@ impl Resolver<'_> {
 
     /// `SUMIF(C2:C9, C2 > 10, D2:D9)`: the condition is written for the first cell of the range and holds for each of
     /// them, as on Omni's page. Its cells are moved, so that they are of the row that is looked at.
-    fn compares_first_cell(&mut self, call: u32, names: &mut Names) -> bool {
-        let call = self.ast.call(call);
-        let name = call.name.text(self.source);
-        if !catalog::find(name).map(catalog::get).and_then(|f| f.lower).is_some_and(Lowering::is_conditional) {
-            return false;
-        }
+    fn compares_first_cell(&mut self, call: Call, names: &mut Names) {
         let args = self.ast.arguments(call);
         for pair in args.windows(2) {
             let (Some(Target::CellRange(range)), [_, condition]) = (names.targets.get(pair[0].index()), pair) else {
@@ -331,13 +314,19 @@ impl Resolver<'_> {
                 }
             }
         }
-        true
     }
 
     /// The range from one cell to another, whichever corners they are.
     fn rectangle(&mut self, a: Cell, b: Cell, span: Span, own: Option<&str>) -> Target {
         let (first, last) = (a.column.min(b.column), a.column.max(b.column));
-        let of = (first..=last).take(WIDEST).map(|column| match column {
+        self.in_ranges = self.in_ranges.saturating_add(last - first + 1);
+        if self.in_ranges > MOST_COLUMNS {
+            let message = format!("the ranges of a sheet hold at most {MOST_COLUMNS} columns together");
+            let help = "take narrower ranges, or name what several formulas share in a calculation of its own";
+            self.diagnostics.push(Diagnostic::new(Code::BadRange, span, message).with_help(help));
+            return Target::Error;
+        }
+        let of = (first..=last).map(|column| match column {
             _ if column == a.column => a.of,
             _ if column == b.column => b.of,
             _ => self.in_column(column, span, own),
@@ -363,12 +352,10 @@ impl Resolver<'_> {
     }
 
     /// `OFFSET(C1, rows, columns, height, width)`: the cell or the range that it is.
-    fn offset_of_cell(&mut self, call: u32, names: &mut Names, own: Option<&str>) -> Option<Target> {
-        let call = self.ast.call(call);
+    fn offset_of_cell(&mut self, call: Call, names: &mut Names, own: Option<&str>) -> Option<Target> {
         let args = self.ast.arguments(call);
         let of = *args.first()?;
-        let function = catalog::find(call.name.text(self.source)).map(catalog::get)?;
-        if function.lower != Some(Lowering::Offset) || !(3..=5).contains(&args.len()) {
+        if !(3..=5).contains(&args.len()) {
             return None;
         }
         let number = |at: usize| args.get(at).map_or(Some(1), |arg| literal(self.ast, self.source, *arg));
@@ -384,7 +371,7 @@ impl Resolver<'_> {
             // A name is this row's cell; what stands beside it is known where it is one of the sheet's columns.
             target @ (Target::Column(_) | Target::Definition(_)) if args.len() > 3 || columns != 0 => {
                 let text = self.ast.span(of).text(self.source);
-                let column = self.letters.iter().position(|column| column.eq_ignore_ascii_case(text))?;
+                let column = self.letters.position(text.into())?;
                 Cell { column, of: target, row: Row::At(0) }
             }
             _ => return None,
@@ -449,7 +436,7 @@ fn literal(ast: &Ast, source: &str, id: ExprId) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Written, letters, written};
+    use super::{Written, written};
 
     #[test]
     fn cells_as_they_are_written() {
@@ -467,14 +454,6 @@ mod tests {
         }
         for text in ["c", "revenue", "C-1", "A12345678", "ABCD1", "1", "$", "C$", "B_TOTAL", ""] {
             assert_eq!(written(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn columns_by_letter() {
-        for (column, text) in [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ"), (702, "AAA")] {
-            assert_eq!(letters(column), text);
-            assert_eq!(written(&format!("{text}1")).map(|w| w.column), Some(column));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Other tabs of a worksheet, which are other models: what `'Targets'!A:B` stands for.
 
 use super::names::{Names, Resolver, Target};
-use super::sheet::{letters, written};
+use super::sheet::written;
+use super::sheet_columns::letters;
 use super::unknown::listed;
 use crate::ast::{Ast, Expr, ExprId};
 use crate::diag::{Code, Diagnostic, suggest};

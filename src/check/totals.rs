@@ -2,6 +2,7 @@
 
 use super::names::{Resolver, Target};
 use super::sheet::{Cell, Row};
+use super::sheet_columns::column_of;
 use super::symbols::Lookup;
 use crate::ast::{Ast, Expr};
 use crate::diag::{Code, Diagnostic};
@@ -54,11 +55,9 @@ pub(crate) struct TotalUse {
 /// `B_TOTAL`: the letters, the row where one is said, the kind.
 fn by_letter(text: &str) -> Option<(usize, Option<i64>, TotalKind)> {
     let (cell, rest) = text.split_once('_')?;
-    let kind = match rest.to_ascii_uppercase().as_str() {
-        "TOTAL" | "COLUMN_TOTAL" => TotalKind::Column,
-        "ROW_TOTAL" => TotalKind::Row,
-        "GRAND_TOTAL" => TotalKind::Grand,
-        _ => return None,
+    let kind = match TotalKind::of(rest) {
+        None if rest.eq_ignore_ascii_case("total") => TotalKind::Column,
+        kind => kind?,
     };
     let letters = cell.bytes().take_while(u8::is_ascii_uppercase).count();
     let (name, digits) = cell.split_at_checked(letters).filter(|_| (1..=2).contains(&letters))?;
@@ -67,8 +66,7 @@ fn by_letter(text: &str) -> Option<(usize, Option<i64>, TotalKind)> {
         digits if digits.len() <= 7 && digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok()?),
         _ => return None,
     };
-    let column = name.bytes().fold(0, |sum, b| sum * 26 + usize::from(b - b'A') + 1) - 1;
-    Some((column, row, kind))
+    Some((column_of(name), row, kind))
 }
 
 /// The totals that formulas of a sheet with these columns name.
@@ -95,7 +93,11 @@ impl Resolver<'_> {
     /// `B_TOTAL` and its like; none when it is no such name.
     pub(super) fn total_by_letter(&mut self, span: Span) -> Option<Target> {
         let sheet = self.scope.sheet?;
-        let (column, row, kind) = by_letter(span.text(self.source))?;
+        let text = span.text(self.source);
+        let (column, row, kind) = by_letter(text)?;
+        if self.known(text).is_some() {
+            return None;
+        }
         let measure = sheet.columns.get(column)?.clone();
         let of = self.total(&measure, Some(kind), span);
         let row = row.map_or(Row::Unsaid, |row| Row::At(row - sheet.row));

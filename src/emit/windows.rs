@@ -47,7 +47,8 @@ impl Emitter<'_> {
         let window = match over {
             Over::Ranked { descending, apart, within } => {
                 let partition = if within { &self.windows.partition } else { &self.windows.own_partition };
-                return self.ranked(x, call, partition.clone(), (descending, apart), span);
+                let partition = self.parted(partition.clone(), parted_by);
+                return self.ranked(x, call, partition, (descending, apart), span);
             }
             Over::Across(Across::Ranked { descending }) => {
                 return self.ranked(x, call, self.windows.pivot_rows.clone(), (descending, false), span);
@@ -73,11 +74,11 @@ impl Emitter<'_> {
 
     /// A window over rows, in the step's order where it has one.
     fn down(&mut self, call: IrId, over: Over, parted_by: &[IrId], span: Span) -> WindowOf {
-        let mut divided_by = self.windows.partition.clone();
-        for by in parted_by {
-            let key = self.work.sql[by.index()];
-            divided_by.push(self.partition_key(*by, key));
-        }
+        let (parted_by, ahead) = match (over, parted_by.split_last()) {
+            (Over::Ahead { descending, .. }, Some((key, parted_by))) => (parted_by, Some((*key, descending))),
+            _ => (parted_by, None),
+        };
+        let mut divided_by = self.parted(self.windows.partition.clone(), parted_by);
         if over == Over::Alike
             && let Some(value) = self.program.operands(call).next()
         {
@@ -86,8 +87,20 @@ impl Emitter<'_> {
             self.set(value, key);
         }
         let partition = self.work.tree.slice(&divided_by);
-        let order = if over.is_down() { self.work.tree.slice(&self.windows.order) } else { Slice::default() };
+        let order = match ahead {
+            // Rows without a value give nothing to what is computed, wherever they come.
+            Some((key, descending)) => {
+                let key = self.order_key(self.work.sql[key.index()], descending, false);
+                self.work.tree.slice(&[key])
+            }
+            None if over.is_down() => self.work.tree.slice(&self.windows.order),
+            None => Slice::default(),
+        };
         let rows = match over {
+            Over::Ahead { own: false, .. } => {
+                let rows = "range between unbounded preceding and 1 preceding";
+                Some(self.work.tree.text(span, |out| out.push_str(rows)))
+            }
             // What engines take when nothing is said is a range, which takes rows of an equal key along.
             Over::Rows { from, to } => Some(self.work.tree.text(span, |out| push_rows(out, from, to))),
             // The first value is the same in all rows up to this one and in the range up to it.
@@ -98,6 +111,15 @@ impl Emitter<'_> {
         };
         let name = self.windows.name.filter(|_| over.is_down() && parted_by.is_empty());
         WindowOf { partition, order, rows, name }
+    }
+
+    /// What divides the rows besides.
+    fn parted(&mut self, mut partition: Vec<SqlId>, parted_by: &[IrId]) -> Vec<SqlId> {
+        for by in parted_by {
+            let key = self.work.sql[by.index()];
+            partition.push(self.partition_key(*by, key));
+        }
+        partition
     }
 
     /// A window over the cells of a row of a pivoted sheet.

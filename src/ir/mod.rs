@@ -152,6 +152,8 @@ pub enum Over {
     Ranked { descending: bool, apart: bool, within: bool },
     /// Those of the partition that have the value of the call's own argument.
     Alike,
+    /// Those ahead of this row in the order of the last value of those that part the rows; with those that have its `own`.
+    Ahead { descending: bool, own: bool },
     /// Those of the row of a pivoted sheet, one for each of its columns.
     Across(Across),
     /// All rows of a pivoted sheet, in the order of its columns.
@@ -204,6 +206,7 @@ impl Over {
             | Self::Alike
             | Self::Across(_)
             | Self::PivotColumns => true,
+            Self::Ahead { own, .. } => own,
         }
     }
 
@@ -216,7 +219,11 @@ impl Over {
                 matches!((from, to), (First | At(0), At(0) | Last))
             }
             Self::Ordered | Self::Partition | Self::Across(Across::All | Across::Ordered) => true,
-            Self::Ranked { .. } | Self::Alike | Self::Across(Across::Ranked { .. }) | Self::PivotColumns => false,
+            Self::Ranked { .. }
+            | Self::Alike
+            | Self::Ahead { .. }
+            | Self::Across(Across::Ranked { .. })
+            | Self::PivotColumns => false,
         }
     }
 }

@@ -427,7 +427,11 @@ impl Inner<'_> {
     /// What a window gives, in a word.
     fn kind(&self, value: IrId) -> &'static str {
         match self.program.node(value) {
-            Ir::Window { over, .. } if self.program.over(over) == Over::Alike => GroupRole::Repeats.name(),
+            Ir::Window { over, .. } => match self.program.over(over) {
+                Over::Alike => GroupRole::Repeats.name(),
+                Over::Ranked { descending, .. } => GroupRole::Place { descending }.name(),
+                _ => "value",
+            },
             _ => "value",
         }
     }

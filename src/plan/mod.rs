@@ -57,15 +57,20 @@ pub(crate) struct StepPlan<'p> {
 /// Aggregates and windows that the dialect lacks, as what makes up the same.
 pub(crate) fn use_other_forms(program: &mut Program, dialect: Dialect) {
     for (id, other) in std::mem::take(&mut program.other_forms) {
-        let call = match program.node(id) {
-            Ir::Window { call, .. } => program.node(call),
-            aggregate => aggregate,
-        };
-        let (Ir::Aggregate { overload, .. } | Ir::Apply { overload, .. }) = call else { continue };
-        if matches!(dialect.cell(overload), Cell::Unsupported(_)) {
+        if is_lacking(program, id, dialect) && !is_lacking(program, other, dialect) {
             program.replace(id, program.node(other));
         }
     }
+}
+
+/// Whether the dialect has no such call.
+fn is_lacking(program: &Program, id: IrId, dialect: Dialect) -> bool {
+    let call = match program.node(id) {
+        Ir::Window { call, .. } => program.node(call),
+        call => call,
+    };
+    let (Ir::Aggregate { overload, .. } | Ir::Apply { overload, .. }) = call else { return false };
+    matches!(dialect.cell(overload), Cell::Unsupported(_))
 }
 
 impl StepPlan<'_> {

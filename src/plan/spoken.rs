@@ -43,6 +43,14 @@ fn of_cell(program: &Program, id: IrId, text: &str) -> Option<String> {
     if function == internal::ROW_NUMBER {
         return (!text.contains('(')).then(|| "row_number".to_owned());
     }
+    if function == internal::DENSE_RANK {
+        return column_beside(program, *args.first()?, "").map(|name| format!("place_of_{name}"));
+    }
+    if function == internal::LISTED {
+        let name = column_beside(program, *args.first()?, "")?;
+        let so_far = matches!(over, Over::Rows { from: Place::First, to: Place::At(0) });
+        return Some(if so_far { format!("{name}_values_so_far") } else { format!("{name}_values_of_some_rows") });
+    }
     let name = column_beside(program, *args.first()?, text)?;
     let rows = args.get(1).and_then(|rows| match program.node(*rows) {
         Ir::Number(digits) => Some(program.text(digits)),

@@ -41,7 +41,7 @@ pub struct Outcome {
 }
 
 impl Setting {
-    /// `measure`, `row`, `orders`, `events`, `two` relations, `ordered` by month, `bigquery`, `spec`, what is
+    /// `measure`, `row`, `orders`, `events`, `two` relations, `ordered` by month, `bigquery`, `snowflake`, `spec`, what is
     /// said of it as a `model` too.
     pub fn of(words: &str) -> Self {
         let has = |word: &str| words.split_whitespace().any(|w| w == word);
@@ -63,8 +63,10 @@ impl Setting {
         if has("ordered") {
             builder = builder.group_by(["month"]).order_by(["month"]);
         }
-        if has("bigquery") {
-            builder = builder.dialect("bigquery".parse().unwrap());
+        for dialect in ["bigquery", "snowflake"] {
+            if has(dialect) {
+                builder = builder.dialect(dialect.parse().unwrap());
+            }
         }
         Self { compiler: builder.build(), is_spec: has("spec"), is_model: has("model") }
     }

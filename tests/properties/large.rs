@@ -135,6 +135,15 @@ pub const SPECS: &[Shape] = &[
         let cells: Vec<String> = (0..n).map(|row| format!("B{row}")).collect();
         sheet(&cells.join(" + "))
     }),
+    shape("columns and calculations of a sheet", 2_000, |n| {
+        let columns: Vec<String> = (0..n).map(|i| format!("col_{i}")).collect();
+        let of = |i: usize| {
+            let [a, b] = [i / 26 % 26, i % 26].map(|place| char::from(b'A' + place as u8));
+            format!("  calc_{i}: =A1 + {a}{b}0 + col_{i} + SUM(OFFSET(col_{i}, -1, 0, 2, 1))\n")
+        };
+        let calculations: String = (0..n).map(of).collect();
+        format!("model: m\nfrom: t\ncolumns: [{}]\norder_by: col_0\ncalculations:\n{calculations}", columns.join(", "))
+    }),
     shape("a column past all letters", 100_000, |n| sheet(&"Z".repeat(n))),
     shape("a row past all numbers", 100_000, |n| sheet(&format!("B{}", "9".repeat(n)))),
     shape("definitions", 100_000, |n| spec_of(n, |i| format!("name_{i} = SUM(amount) + {i}"))),

@@ -92,3 +92,18 @@ fn ctes_count_the_depth_of_windows() {
         assert!((four_times - twice) * 10 <= (twice - once) * 23, "{dialect}: {once} {twice} {four_times}");
     }
 }
+
+#[test]
+fn ranges_are_as_wide_as_the_sheet() {
+    let names: Vec<String> = (0..1_500).map(|at| format!("x{at}")).collect();
+    let columns = names.iter().map(|name| Column::new(name.as_str(), Type::Integer));
+    let schema = Schema::new().with(columns.fold(Relation::new("wide"), Relation::with));
+    let (all, last) = (names.join(", "), letters(names.len() - 1));
+    let spec = format!("model: m\nfrom: wide\ncolumns: [{all}]\ncalculations:\n  total: \"=SUM($A:${last})\"\n");
+    for dialect in Dialect::all() {
+        let compiled = Compiler::builder().dialect(dialect).schema(schema.clone()).build().compile_spec(&spec);
+        let query = compiled.query().unwrap_or_default();
+        let missing = names.iter().find(|name| !query.contains(&format!("sum({name}) over")));
+        assert_eq!(missing, None, "{dialect}: {query}");
+    }
+}

@@ -8,6 +8,7 @@ mod orders;
 mod totals;
 mod weeks;
 
+use super::sheet_columns::column_of;
 use super::{Context, Scope, unknown};
 use crate::ast::Ast;
 use crate::catalog::{self, FunctionId, internal};
@@ -231,9 +232,9 @@ fn cell_letters(text: &str) -> Option<usize> {
         return None;
     }
     let letters = text.bytes().take_while(u8::is_ascii_alphabetic).count();
-    let column = text.bytes().take(letters).fold(0_u32, |n, b| n * 26 + u32::from(b.to_ascii_uppercase() - b'A') + 1);
-    let row: u32 = text.get(letters..)?.parse().ok()?;
-    (column <= 16_384 && (1..=1_048_576).contains(&row)).then_some(letters)
+    let (column, row) = text.split_at_checked(letters)?;
+    let row: u32 = row.parse().ok()?;
+    (column_of(column) < 16_384 && (1..=1_048_576).contains(&row)).then_some(letters)
 }
 
 #[cfg(test)]

@@ -1,0 +1,90 @@
+//! The columns of a worksheet by their letters and by their names: its own, then its calculations.
+
+use super::{Role, Scope};
+use crate::ast::Ast;
+use crate::name_index::{Hashed, NameIndex};
+
+/// The place of a column by its letters: 0 for `A`, 26 for `AA`.
+pub(super) fn column_of(letters: &str) -> usize {
+    let place = |b: u8| usize::from(b.to_ascii_uppercase().saturating_sub(b'A')) + 1;
+    letters.bytes().fold(0, |sum: usize, b| sum.saturating_mul(26).saturating_add(place(b))).saturating_sub(1)
+}
+
+/// A column's letters: `A` for 0, `AA` for 26.
+pub(super) fn letters(column: usize) -> String {
+    let mut rest = column + 1;
+    let mut text = Vec::new();
+    while rest > 0 {
+        text.push(b'A' + ((rest - 1) % 26) as u8);
+        rest = (rest - 1) / 26;
+    }
+    text.iter().rev().map(|b| *b as char).collect()
+}
+
+/// What stands in each column of a sheet.
+#[derive(Debug, Default)]
+pub(super) struct SheetColumns<'a> {
+    names: Vec<&'a str>,
+    index: NameIndex,
+}
+
+impl<'a> SheetColumns<'a> {
+    pub fn of(ast: &Ast, source: &'a str, scope: &'a Scope<'_>) -> Self {
+        let Some(sheet) = scope.sheet else { return Self::default() };
+        let mut columns = Self { names: Vec::with_capacity(sheet.columns.len()), index: NameIndex::default() };
+        columns.index.reset(sheet.columns.len());
+        for name in &sheet.columns {
+            columns.add(name);
+        }
+        let own = columns.len();
+        let calculations = ast.definitions.iter().filter(|d| scope.role(d.part) == Role::Definitions);
+        for name in calculations.filter_map(|d| d.name).map(|name| name.text(source)) {
+            // One that has the name of an own column stands in its place.
+            if columns.position(name.into()).is_none_or(|place| place >= own) {
+                columns.add(name);
+            }
+        }
+        columns
+    }
+
+    fn add(&mut self, name: &'a str) {
+        self.index.add(name.into(), self.names.len(), |place| bytes_at(&self.names, place));
+        self.names.push(name);
+    }
+
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub fn name(&self, column: usize) -> Option<&'a str> {
+        self.names.get(column).copied()
+    }
+
+    /// The names from the first on, as many as there are of so many.
+    pub fn first(&self, count: usize) -> &[&'a str] {
+        self.names.get(..count).unwrap_or(&self.names)
+    }
+
+    /// The first column of this name.
+    pub fn position(&self, name: Hashed<'_>) -> Option<usize> {
+        self.index.find(name, |place| bytes_at(&self.names, place))
+    }
+}
+
+fn bytes_at<'n>(names: &[&'n str], place: usize) -> &'n [u8] {
+    names.get(place).map_or(&[], |name| name.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{column_of, letters};
+
+    #[test]
+    fn columns_by_letter() {
+        for (column, text) in [(0, "A"), (25, "Z"), (26, "AA"), (51, "AZ"), (52, "BA"), (701, "ZZ"), (702, "AAA")] {
+            assert_eq!(letters(column), text);
+            assert_eq!(column_of(text), column);
+            assert_eq!(column_of(&text.to_ascii_lowercase()), column);
+        }
+    }
+}
