@@ -218,7 +218,7 @@ fn function(
 
 fn null_rule(file: &File, at: usize, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<String> {
     let rule = toml_file::text(file, table, "nulls", faults)?;
-    if !["any", "always", "never", "all"].contains(&rule) {
+    if !["any", "always", "never", "all", "skipped"].contains(&rule) {
         faults.push(file.fault(at, format!("unknown null rule `{rule}`")));
     }
     Some(rule.to_owned())

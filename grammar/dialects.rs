@@ -436,6 +436,8 @@ pub fn mode(functions: &[Function], mode: &str) -> Result<String, String> {
         Ok("Mode::Tens".into())
     } else if mode == "tenths" {
         Ok("Mode::Tenths".into())
+    } else if mode == "scale" {
+        Ok("Mode::Scale".into())
     } else if let Some(id) = find(&format!("to_{mode}")) {
         Ok(format!("Mode::{}({id})", if mode == "days" { "Call" } else { "Convert" }))
     } else if let Some(id) = find(mode) {
@@ -472,6 +474,9 @@ fn part(out: &mut String, node: &Node, functions: &[Function]) {
         }
         Node::Case(a) => write!(out, "Part::Case(&{a:?}),"),
         Node::Spaced(a) => write!(out, "Part::Spaced(&{a:?}),"),
+        Node::Ordered { parts, first, until, by } => {
+            write!(out, "Part::Ordered {{ parts: &{parts:?}, first: {first}, until: {until}, by: {by} }},")
+        }
         Node::List(a) => write!(out, "Part::List(&{a:?}),"),
         Node::Bracket(a) => write!(out, "Part::Bracket(&{a:?}),"),
         other => write!(out, "Part::{other:?},"),

@@ -21,6 +21,7 @@ pub enum Node {
     Case(Vec<u16>),
     Cast { name: String, x: u16, ty: Type },
     Spaced(Vec<u16>),
+    Ordered { parts: Vec<u16>, first: u8, until: u8, by: u8 },
     Paren(u16),
     List(Vec<u16>),
     Bracket(Vec<u16>),
@@ -343,8 +344,25 @@ impl Reader<'_> {
         match parts.as_slice() {
             [] => Err("empty item in template".into()),
             [one] if *one as usize + 1 == self.nodes.len() => Ok(*one),
-            _ => Ok(self.add(Node::Spaced(parts))),
+            _ => {
+                let node = self.ordered(&parts).unwrap_or(Node::Spaced(parts));
+                Ok(self.add(node))
+            }
         }
+    }
+
+    /// `x order by {y} desc`, which is not all of what a call asks: `within group (order by …)` begins with the order.
+    fn ordered(&self, parts: &[u16]) -> Option<Node> {
+        let word = |at: usize| match &self.nodes[*parts.get(at)? as usize] {
+            Node::Word(word) => Some(word.as_str()),
+            _ => None,
+        };
+        let first = (1..parts.len()).find(|at| word(*at) == Some("order") && word(at + 1) == Some("by"))?;
+        let Node::Arg { index: by, .. } = self.nodes[*parts.get(first + 2)? as usize] else { return None };
+        let is_whole = word(0).is_none();
+        let rest = (first + 3..).take_while(|at| matches!(word(*at), Some("asc" | "desc" | "nulls" | "last"))).count();
+        let until = first + 3 + rest;
+        is_whole.then(|| Node::Ordered { parts: parts.to_vec(), first: first as u8, until: until as u8, by })
     }
 
     fn primary(&mut self) -> Result<u16, String> {

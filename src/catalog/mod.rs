@@ -28,6 +28,8 @@ pub enum Nulls {
     Never,
     /// When every argument is.
     All,
+    /// Perhaps in any case, but not for an argument that is: those are skipped.
+    Skipped,
 }
 
 /// What an argument may be.
@@ -210,6 +212,7 @@ impl Function {
             Nulls::Always => "may be NULL",
             Nulls::Never => "never NULL",
             Nulls::All => "NULL when all arguments are",
+            Nulls::Skipped => "NULLs are skipped; may be NULL",
         }
     }
 

@@ -131,8 +131,13 @@ impl Lower<'_> {
             Some(_) => false,
             None => function.nulls != Nulls::Never,
         };
-        let volatile = operands.meta.volatile;
-        let meta = Meta { ty: choice.ty, nullable, level: Level::Aggregate, keyed: true, volatile, span };
+        let meta = Meta {
+            nullable,
+            level: Level::Aggregate,
+            volatile: operands.meta.volatile,
+            columnless: !operands.meta.reads_columns(),
+            ..Self::constant(choice.ty, span)
+        };
         // It stands before the aggregate, whose place it may take.
         let other = self.other_aggregate(function, args, meta);
         let aggregate = self.program.add(Ir::Aggregate { overload: choice.overload, args, distinct }, meta);
@@ -202,6 +207,7 @@ impl Lower<'_> {
             Nulls::Always => operands.meta.nullable || !self.never_null_division(id, self.program.args(args)),
             Nulls::Never => false,
             Nulls::All => operands.all_null,
+            Nulls::Skipped => true,
         };
         let mut meta = Meta { ty: choice.ty, nullable, ..operands.meta };
         if self.is_mixed(&meta) {

@@ -357,7 +357,7 @@ impl Lower<'_> {
         let test = self.test(value, key, matching, function)?;
         let args: Vec<IrId> = [value, key].into_iter().chain(gives).collect();
         let volatile = self.program.meta(value).volatile;
-        let meta = Meta { ty, nullable: true, level: Level::Window, keyed: true, volatile, span };
+        let meta = Meta { nullable: true, level: Level::Window, volatile, ..Self::constant(ty, span) };
         self.program.finds.push(Find { tab, by_number: by.is_none(), matching, test });
         let find = self.program.finds.len() as u32 - 1;
         Some(self.add_all(|args| Ir::Find { args, find }, &args, meta))

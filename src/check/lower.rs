@@ -195,7 +195,7 @@ impl Lower<'_> {
 
     #[inline]
     pub(super) fn constant(ty: Type, span: Span) -> Meta {
-        Meta { ty, nullable: false, level: Level::Const, keyed: true, volatile: false, span }
+        Meta { ty, nullable: false, level: Level::Const, keyed: true, volatile: false, columnless: false, span }
     }
 
     pub(super) fn error(&mut self, span: Span) -> IrId {
@@ -319,6 +319,7 @@ impl Lower<'_> {
             level: Level::Row,
             keyed: self.work.key_columns[column as usize],
             volatile: false,
+            columnless: false,
             span,
         };
         self.program.add(Ir::Column(column), meta)

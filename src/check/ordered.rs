@@ -3,9 +3,9 @@
 use super::lower::Lower;
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
-use crate::ir::{Ir, IrId, Meta, Over};
+use crate::ir::{Ir, IrId, Over};
 use crate::span::Span;
-use crate::types::{Level, Type};
+use crate::types::Type;
 
 impl Lower<'_> {
     pub(super) fn lower_ordered(
@@ -61,8 +61,7 @@ impl Lower<'_> {
         }
         self.program.folded = true;
         let ty = self.program.meta(node).ty;
-        let null = Meta { nullable: true, level: Level::Row, keyed: true, ..Self::constant(ty, span) };
-        let null = self.program.add(Ir::Null, null);
+        let null = self.null(ty, span);
         self.ordered_call(internal::MAX, &[null], function, rows, span)
     }
 

@@ -41,7 +41,7 @@ impl Lower<'_> {
         self.program.folded = true;
         if let Some(window) = function.window {
             let row =
-                Meta { ty: meta.ty, nullable: true, level: Level::Row, keyed: false, volatile: false, span: meta.span };
+                Meta { nullable: true, level: Level::Row, keyed: false, volatile: false, columnless: false, ..meta };
             let overload = catalog::get(window).overloads[0].id;
             let call = self.add_all(|args| Ir::Apply { overload, args }, &args, row);
             let value = self.group_window(&[call], GroupRole::Value, row);
@@ -129,7 +129,7 @@ impl Lower<'_> {
         let Known { value: x, rows, span, .. } = *known;
         let level = if rows == Rows::OfGroup { Level::Row } else { Level::Window };
         let keyed = rows == Rows::OfPartition;
-        let meta = Meta { ty: Type::Integer, nullable: false, level, keyed, volatile: false, span };
+        let meta = Meta { level, keyed, ..Self::constant(Type::Integer, span) };
         let descending = name == "place_down";
         match (name, rows) {
             ("place" | "place_down", Rows::OfGroup) => {

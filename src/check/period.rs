@@ -38,7 +38,7 @@ impl Lower<'_> {
             return self.null(ty, span);
         }
         let period = self.period(count, unit, span);
-        let meta = Meta { ty, nullable: true, level: Level::Window, keyed: true, volatile: meta.volatile, span };
+        let meta = Meta { nullable: true, level: Level::Window, volatile: meta.volatile, ..Self::constant(ty, span) };
         self.program.add(Ir::Lookup { value, period }, meta)
     }
 

@@ -451,7 +451,7 @@ impl Lower<'_> {
         }
         let of = operands.meta;
         let nullable = !counts && (function.nulls == Nulls::Always || of.nullable || !over.holds_own_row());
-        let meta = Meta { ty: choice.ty, nullable, level: Level::Window, keyed: true, volatile: of.volatile, span };
+        let meta = Meta { nullable, level: Level::Window, volatile: of.volatile, ..Self::constant(choice.ty, span) };
         // It stands before the window, whose place it may take.
         let other = match over {
             Over::Partition if by.is_empty() => self.other_window(id, values, meta),

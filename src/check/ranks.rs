@@ -141,7 +141,7 @@ impl Lower<'_> {
             };
         }
         let ty = choice.ty;
-        let meta = Meta { ty, nullable: false, level: Level::Window, keyed: true, volatile: of.volatile, span };
+        let meta = Meta { level: Level::Window, volatile: of.volatile, ..Self::constant(ty, span) };
         let call = self.program.add(Ir::Apply { overload: choice.overload, args }, meta);
         let window = self.over(call, over, meta);
         if !of.nullable {

@@ -158,7 +158,8 @@ impl Lower<'_> {
         if self.late(Level::Aggregate, span) {
             return self.error(span);
         }
-        self.program.add(Ir::CountRows, Meta { level: Level::Aggregate, ..Self::constant(Type::Integer, span) })
+        let meta = Meta { level: Level::Aggregate, columnless: true, ..Self::constant(Type::Integer, span) };
+        self.program.add(Ir::CountRows, meta)
     }
 
     fn lower_distinct(&mut self, arg: ExprId, span: Span) -> IrId {

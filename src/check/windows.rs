@@ -123,7 +123,7 @@ impl Lower<'_> {
                 *value = self.apply(internal::TEXT_OF_WINDOW, &[*value], span);
             }
         }
-        let meta = Meta { ty, nullable, level: Level::Window, keyed: true, volatile, span };
+        let meta = Meta { nullable, level: Level::Window, volatile, ..Self::constant(ty, span) };
         let call = self.add_all(|args| Ir::Apply { overload, args }, &args, meta);
         self.over(call, over, meta)
     }

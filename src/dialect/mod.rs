@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use crate::catalog::tables::Forms;
 use crate::catalog::{OverloadId, tables};
-use crate::types::{Level, Type};
+use crate::types::Type;
 use op::Op;
 use part::Part;
 
@@ -233,10 +233,3 @@ impl serde::Serialize for Dialect {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no dialect `{0}`; there are bigquery, snowflake, postgres and duckdb")]
 pub struct UnknownDialect(String);
-
-impl Facts {
-    /// The lowest level of what a template that is a subquery must have as columns: nowhere may a window stand in one.
-    pub(crate) fn barred_in_subquery(&self) -> Level {
-        if self.aggregate_in_subquery { Level::Window } else { Level::Aggregate }
-    }
-}

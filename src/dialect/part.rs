@@ -39,6 +39,9 @@ pub enum Part {
     Cast { name: &'static str, x: u16, ty: TypeName },
     /// Parts side by side.
     Spaced(&'static [u16]),
+    /// Parts side by side in a call, `x order by y desc`, of which those from `first` to `until` order by an argument: by
+    /// what is the same in every row there is no order.
+    Ordered { parts: &'static [u16], first: u8, until: u8, by: u8 },
     /// `(a)`, written in any case.
     Paren(u16),
     /// `a, b` without brackets.
@@ -68,6 +71,8 @@ pub enum Mode {
     Tens,
     /// 1 divided by that, with a point.
     Tenths,
+    /// Of a literal number, how many digits stand behind its point.
+    Scale,
 }
 
 /// A type in a cast.

@@ -149,8 +149,8 @@ impl Emitter<'_> {
 
     /// A subquery around windows, or around aggregates, which some engines refuse.
     fn is_barred_subquery(&self, args: &[IrId]) -> bool {
-        let barred = self.dialect.facts().barred_in_subquery();
-        args.iter().any(|a| self.program.meta(*a).level >= barred && !self.read.contains(a))
+        let aggregates = self.dialect.facts().aggregate_in_subquery;
+        args.iter().any(|a| !self.program.meta(*a).fits_subquery(aggregates) && !self.read.contains(a))
     }
 
     /// The form for two arguments, again and again.

@@ -1,5 +1,7 @@
 //! A template with its arguments, as nodes of the SQL tree.
 
+use std::ops::Range;
+
 use super::{Emitter, template_of};
 use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
 use crate::dialect::op::Op;
@@ -8,7 +10,7 @@ use crate::dialect::{Cell, Shape, Template};
 use crate::ir::{Ir, IrId, Meta};
 use crate::span::Span;
 use crate::sql::{Slice, Sql, SqlId};
-use crate::types::Type;
+use crate::types::{Level, Type};
 
 /// What templates are filled in with. One serves all, also those inside others: each begins where the last stood.
 #[derive(Debug, Default)]
@@ -16,7 +18,7 @@ pub(super) struct Buffers {
     /// The node of each part.
     locals: Vec<SqlId>,
     /// A repeated argument stands for several nodes, which only lists take: the part's place, and where they are.
-    spread: Vec<(usize, std::ops::Range<usize>)>,
+    spread: Vec<(usize, Range<usize>)>,
     spread_ids: Vec<SqlId>,
     /// What a template of a window puts behind its calls.
     pub window: Option<WindowOf>,
@@ -117,6 +119,11 @@ impl Emitter<'_> {
                     }
                     joined.unwrap_or_else(|| self.word("null", span))
                 }
+                Part::Ordered { parts, first, until, by } => {
+                    let is_same = args.get(by as usize).is_some_and(|by| self.program.meta(*by).level == Level::Const);
+                    let left_out = if is_same { first as usize..until as usize } else { 0..0 };
+                    self.side_by_side(parts, left_out, base, span)
+                }
                 _ => self.part(part, base, spread, span),
             };
             self.work.template.locals.push(id);
@@ -126,6 +133,20 @@ impl Emitter<'_> {
         self.work.template.spread.truncate(spread);
         self.work.template.spread_ids.truncate(ids);
         root.unwrap_or_else(|| self.word("null", span))
+    }
+
+    /// Parts of a call's argument, but for those that are left out.
+    fn side_by_side(&mut self, parts: &[u16], left_out: Range<usize>, base: usize, span: Span) -> SqlId {
+        let locals = &self.work.template.locals;
+        let kept = parts.iter().enumerate().filter(|(at, _)| !left_out.contains(at));
+        let kept: Vec<SqlId> = kept.map(|(_, part)| locals[base + *part as usize]).collect();
+        match *kept {
+            [one] => one,
+            _ => {
+                let kept = self.work.tree.slice(&kept);
+                self.work.tree.add(Sql::Spaced(kept), span)
+            }
+        }
     }
 
     fn word(&mut self, word: &'static str, span: Span) -> SqlId {
@@ -226,7 +247,9 @@ impl Emitter<'_> {
                 Some(window) => tree.add(window.of(at(x)), span),
                 None => at(x),
             },
-            Part::Arg { .. } | Part::ArgList { .. } | Part::ArgJoin { .. } => tree.word("null", span),
+            Part::Arg { .. } | Part::ArgList { .. } | Part::ArgJoin { .. } | Part::Ordered { .. } => {
+                tree.word("null", span)
+            }
         }
     }
 
@@ -369,6 +392,13 @@ impl Emitter<'_> {
                 }
                 _ => sql,
             },
+            Mode::Scale => match self.program.node(arg) {
+                Ir::Number(digits) => {
+                    let scale = scale(self.program.text(digits));
+                    self.work.tree.text(span, |out| out.push_str(&scale.to_string()))
+                }
+                _ => sql,
+            },
             Mode::Or(function) | Mode::Call(function) => self.convert(FunctionId(function), arg, meta, span),
         }
     }
@@ -443,4 +473,11 @@ impl Emitter<'_> {
             _ => self.work.sql[arg.index()],
         }
     }
+}
+
+/// How many digits stand behind the point of a number, as `2` of `0.25` and `3` of `1e-3`.
+fn scale(digits: &str) -> i64 {
+    let (digits, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let behind = digits.split_once('.').map_or(0, |(_, behind)| behind.len());
+    (behind as i64 - exponent.parse().unwrap_or(0)).max(0)
 }

@@ -251,6 +251,8 @@ pub struct Meta {
     pub keyed: bool,
     /// Differs at each draw.
     pub volatile: bool,
+    /// An aggregate in it reads no column, so that in a subquery it would be the subquery's own.
+    pub columnless: bool,
     pub span: Span,
 }
 
@@ -267,6 +269,21 @@ impl Meta {
         self.level = self.level.max(operand.level);
         self.keyed &= operand.keyed || operand.level == Level::Const;
         self.volatile |= operand.volatile;
+        self.columnless |= operand.columnless;
+    }
+
+    /// Whether an aggregate of it reads a column; a draw reads none.
+    pub fn reads_columns(&self) -> bool {
+        self.level > Level::Const && !self.volatile
+    }
+
+    /// Whether a subquery can hold it: no window, and an aggregate of columns where the dialect has it so.
+    pub fn fits_subquery(&self, aggregates: bool) -> bool {
+        match self.level {
+            Level::Window => false,
+            Level::Aggregate => aggregates && !self.columnless,
+            _ => true,
+        }
     }
 }
 

@@ -382,11 +382,11 @@ impl Inner<'_> {
         }
     }
 
-    /// Windows, and aggregates where the dialect has it so, which the subquery of a template takes as columns.
+    /// What the subquery of a template takes as columns: windows, and aggregates that it cannot hold.
     fn finish_operands(&self, node: IrId, of: usize, taken: &mut Taken, cuts: &mut Cuts, shared: &mut Shared<'_>) {
         let program = self.program;
-        let barred = self.dialect.facts().barred_in_subquery();
-        for arg in program.operands(node).filter(|arg| program.meta(*arg).level >= barred) {
+        let aggregates = self.dialect.facts().aggregate_in_subquery;
+        for arg in program.operands(node).filter(|arg| !program.meta(*arg).fits_subquery(aggregates)) {
             if matches!(program.node(arg), Ir::Definition(_)) {
                 self.finish(arg, of, taken, cuts, shared);
             } else if !is_trivial(program, arg) && !cuts.contains(arg) {

@@ -384,6 +384,7 @@ impl Run<'_> {
                     level: Level::Row,
                     keyed: false,
                     volatile: false,
+                    columnless: false,
                     span: Span::default(),
                 };
                 program.add(Ir::Null, meta)
@@ -507,7 +508,15 @@ fn value_of(program: &mut Program, value: &Text<'_>, ty: Type) -> Option<IrId> {
         Type::Unknown => Type::Text,
         ty => ty,
     };
-    let meta = Meta { ty, nullable: false, level: Level::Const, keyed: true, volatile: false, span: Span::default() };
+    let meta = Meta {
+        ty,
+        nullable: false,
+        level: Level::Const,
+        keyed: true,
+        volatile: false,
+        columnless: false,
+        span: Span::default(),
+    };
     let slice = program.add_text(text);
     let node = match ty {
         Type::Text => Ir::Text(slice),

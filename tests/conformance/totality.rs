@@ -28,6 +28,8 @@ struct Probe {
     columns: Vec<(String, Type)>,
     level: Level,
     moderate: bool,
+    /// Dialects whose stand-in alone takes no more than that.
+    moderate_on: Vec<Dialect>,
 }
 
 struct Asked<'a> {
@@ -41,6 +43,8 @@ struct Asked<'a> {
 struct Exempt {
     /// Names of functions whose results overflow, or leave the calendar.
     moderate: Vec<String>,
+    /// The same where only a stand-in cannot compute it.
+    moderate_on: Vec<(Dialect, Vec<String>)>,
     /// Names of functions that no expression computes.
     elsewhere: Vec<String>,
     probes: Vec<Probe>,
@@ -57,7 +61,7 @@ pub fn run() {
             let Ok(written) = compile(&probe.formula, &probe.columns, probe.level, *dialect) else {
                 let query = Some(probe).filter(|p| p.level == Level::Aggregate);
                 if let Some(query) = query.and_then(|p| query_of(&p.formula, &p.columns, *dialect)) {
-                    let place = batch.add(&query, &[table(probe).to_json()]);
+                    let place = batch.add(&query, &[table(probe, *dialect).to_json()]);
                     asked.push(Asked { probe, dialect: *dialect, sql: query, place });
                 }
                 continue;
@@ -65,7 +69,7 @@ pub fn run() {
             let group =
                 if written.level == Level::Aggregate { format!(" group by mod({ROW_ID}, 11)") } else { String::new() };
             let query = format!("select {} as answer from {TABLE}{group}", written.sql);
-            let place = batch.add(&query, &[table(probe).to_json()]);
+            let place = batch.add(&query, &[table(probe, *dialect).to_json()]);
             asked.push(Asked { probe, dialect: *dialect, sql: written.sql, place });
         }
         batches.push((*dialect, batch));
@@ -108,12 +112,17 @@ fn odd_number(rows: &[Vec<Json>]) -> Option<String> {
 fn probes() -> Vec<Probe> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/totality.yml");
     let exempt = read(&files::read(&path)).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
-    for name in exempt.moderate.iter().chain(&exempt.elsewhere) {
+    let on_stand_ins = exempt.moderate_on.iter().flat_map(|(_, names)| names);
+    for name in exempt.moderate.iter().chain(on_stand_ins).chain(&exempt.elsewhere) {
         assert!(catalog::lookup(name).is_some(), "totality.yml exempts `{name}`, which is no function");
     }
     let mut probes = exempt.probes;
     for function in catalog::functions() {
         let moderate = function.level == Level::Aggregate || exempt.moderate.iter().any(|n| n == function.name);
+        let is_on = |(dialect, names): &(Dialect, Vec<String>)| {
+            names.iter().any(|name| name == function.name).then_some(*dialect)
+        };
+        let moderate_on: Vec<Dialect> = exempt.moderate_on.iter().filter_map(is_on).collect();
         let calls = calls(function);
         let called = |p: &Probe| p.formula.contains(&format!("{}(", function.name));
         assert!(
@@ -132,6 +141,7 @@ fn probes() -> Vec<Probe> {
             columns: call.columns,
             level: function.level,
             moderate,
+            moderate_on: moderate_on.clone(),
         };
         probes.extend(calls.into_iter().map(probe));
     }
@@ -153,7 +163,12 @@ fn read(text: &str) -> Result<Exempt> {
         Ok(names)
     };
     let (moderate, elsewhere) = (reasons(map.need("moderate")?)?, reasons(map.need("elsewhere")?)?);
-    let mut exempt = Exempt { moderate, elsewhere, probes: Vec::new() };
+    let mut moderate_on = Vec::new();
+    for (name, functions) in map.need("moderate_on")?.map()?.into_entries() {
+        let Ok(dialect) = name.parse() else { return functions.error("there is no such dialect") };
+        moderate_on.push((dialect, reasons(functions)?));
+    }
+    let mut exempt = Exempt { moderate, moderate_on, elsewhere, probes: Vec::new() };
     for node in map.need("formulas")?.list()? {
         let mut map = node.map()?;
         let mut columns = Vec::new();
@@ -163,7 +178,8 @@ fn read(text: &str) -> Result<Exempt> {
         let moderate = map.take("moderate").is_some();
         let level = if map.take("window").is_some() { Level::Window } else { Level::Row };
         for formula in map.need("formula")?.texts()? {
-            exempt.probes.push(Probe { formula, columns: columns.clone(), level, moderate });
+            let columns = columns.clone();
+            exempt.probes.push(Probe { formula, columns, level, moderate, moderate_on: Vec::new() });
         }
         map.finish()?;
     }
@@ -172,9 +188,10 @@ fn read(text: &str) -> Result<Exempt> {
 }
 
 /// Values of each column beside values of the others: all pairs of neighbours while there is room, in a fixed order.
-fn table(probe: &Probe) -> TestTable {
+fn table(probe: &Probe, dialect: Dialect) -> TestTable {
     let mut columns = vec![TestColumn { name: ROW_ID.to_owned(), ty: Type::Integer, nullable: false }];
-    let values: Vec<Vec<Json>> = probe.columns.iter().map(|(_, ty)| hostile(*ty, probe.moderate)).collect();
+    let moderate = probe.moderate || probe.moderate_on.contains(&dialect);
+    let values: Vec<Vec<Json>> = probe.columns.iter().map(|(_, ty)| hostile(*ty, moderate)).collect();
     columns.extend(probe.columns.iter().map(|(name, ty)| TestColumn { name: name.clone(), ty: *ty, nullable: true }));
     let all = values.iter().map(Vec::len).product::<usize>().max(1);
     let count = all.min(ROWS);

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::batch::Batch;
 use crate::database::Database;
-use crate::doubt::with_noise;
+use crate::doubt::{Noise, with_noise};
 use crate::draw_formulas::Draw;
 use crate::drawn::{self, number};
 use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
@@ -99,16 +99,16 @@ fn expected(database: &Database, level: Level, x: &Expr) -> Option<Vec<Option<Va
     if level == Level::Aggregate && spec.steps[0].level(x, None) != crate::expr::Level::Aggregate {
         return None;
     }
-    let values = |seed: u64| {
-        let run = with_noise(seed, || interpret(&spec, database));
+    let values = |noise: Option<Noise>| {
+        let run = with_noise(noise, || interpret(&spec, database));
         let column: Vec<Value> = run.value.rows.iter().map(|row| row[NAME].clone()).collect();
         (column, run.doubted, run.oversized)
     };
-    let (column, doubted, oversized) = values(0);
+    let (column, doubted, oversized) = values(None);
     if oversized || column.iter().any(is_unwieldy) {
         return None;
     }
-    let others = [values(1), values(2)];
+    let others = [Noise::One, Noise::Opposite].map(|noise| values(Some(noise)));
     let settled = |at: usize, value: &Value| {
         !doubted && others.iter().all(|(column, doubted, _)| !doubted && alike(value, &column[at]))
     };

@@ -7,9 +7,17 @@
 use std::cell::Cell;
 
 thread_local! {
-    static NOISE: Cell<u64> = const { Cell::new(0) };
+    static NOISE: Cell<Option<Noise>> = const { Cell::new(None) };
     static DOUBTED: Cell<bool> = const { Cell::new(false) };
     static OVERSIZED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Which way the last bits are changed. What one makes larger the other makes smaller, so that no value that hangs on
+/// them is the same in both.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Noise {
+    One,
+    Opposite,
 }
 
 /// What a computation gave, and what is to be thought of it.
@@ -21,13 +29,13 @@ pub struct Settled<T> {
     pub oversized: bool,
 }
 
-/// Runs with the noise of a seed, or without any for 0.
-pub fn with_noise<T>(seed: u64, work: impl FnOnce() -> T) -> Settled<T> {
-    NOISE.set(seed);
+/// Runs with noise, or without any.
+pub fn with_noise<T>(noise: Option<Noise>, work: impl FnOnce() -> T) -> Settled<T> {
+    NOISE.set(noise);
     DOUBTED.set(false);
     OVERSIZED.set(false);
     let value = work();
-    NOISE.set(0);
+    NOISE.set(None);
     Settled { value, doubted: DOUBTED.get(), oversized: OVERSIZED.get() }
 }
 
@@ -37,15 +45,14 @@ pub fn inexact(x: f64) -> f64 {
 }
 
 /// One that was computed from numbers of this size.
-fn blurred(x: f64, size: f64) -> f64 {
-    let seed = NOISE.get();
-    if seed == 0 || !x.is_finite() {
-        return x;
-    }
-    // Equal values stay equal.
-    let mixed = (x.to_bits() ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let part = (mixed >> 40) as f64 / (1u64 << 24) as f64;
-    x + size * 4e-13 * (part - 0.5)
+pub fn blurred(x: f64, size: f64) -> f64 {
+    let Some(noise) = NOISE.get().filter(|_| x.is_finite()) else { return x };
+    // Equal values stay equal, and one that is near a step goes over it either way. What noise changed already is taken
+    // for what it was, so that both ways stay apart.
+    let mixed = ((x.to_bits() >> 18) ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let part = 0.5 + (mixed >> 40) as f64 / (1u64 << 25) as f64;
+    let up = (mixed & (1 << 39) == 0) == (noise == Noise::One);
+    x + size * 2e-13 * if up { part } else { -part }
 }
 
 /// The last bits decide here.

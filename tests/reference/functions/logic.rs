@@ -102,7 +102,9 @@ fn shifted(args: &[Value], direction: i64) -> Value {
     }
     let shift = number(&args[1]).trunc() as i64 * direction;
     let Some(value) = bits_of(&args[0]) else { return Value::Null };
-    let moved = if value == 0 {
+    let moved = if shift > 53 {
+        None
+    } else if value == 0 {
         Some(0)
     } else if shift >= 48 {
         None

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::doubt::{self, inexact};
+use crate::doubt::{self, blurred, inexact};
 use crate::functions::criteria::meets;
 use crate::functions::math::number;
 use crate::value::Value;
@@ -46,8 +46,8 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         "COVAR" | "COVARIANCE.S" => pairs(rows).together(1),
         "COVARIANCE.P" => pairs(rows).together(0),
         "CORREL" => pairs(rows).correlation(),
-        "SLOPE" => pairs(rows).line().map_or(Value::Null, |(slope, _)| Value::Number(inexact(slope))),
-        "INTERCEPT" => pairs(rows).line().map_or(Value::Null, |(_, start)| Value::Number(inexact(start))),
+        "SLOPE" => pairs(rows).line().map_or(Value::Null, |(slope, _)| Value::Number(slope)),
+        "INTERCEPT" => pairs(rows).line().map_or(Value::Null, |(_, start)| Value::Number(start)),
         "SUMPRODUCT" => {
             let times =
                 |row: &Vec<Value>| row.iter().fold(Value::Int(1), |a, b| crate::interpret::binary(TIMES, &a, b));
@@ -113,7 +113,7 @@ fn product(values: &[Value]) -> Value {
     // Engines add logarithms.
     match values.iter().fold(Value::Int(1), times) {
         _ if values.is_empty() => Value::Null,
-        product => Value::Number(inexact(number(&product))),
+        product => product.number().map_or(Value::Null, |product| Value::Number(inexact(product))),
     }
 }
 
@@ -219,6 +219,11 @@ impl Pairs {
         self.first.len()
     }
 
+    /// What the products of the two sum up to, signs aside: what is lost of these sums is lost of what is left of them.
+    fn size(&self) -> f64 {
+        self.first.iter().zip(&self.second).map(|(x, y)| (x * y).abs()).sum()
+    }
+
     /// The means, the squares of what the two are off them, and their product.
     fn moments(&self) -> (f64, f64, f64, f64, f64) {
         let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
@@ -235,7 +240,8 @@ impl Pairs {
         if self.count() <= short {
             return Value::Null;
         }
-        Value::Number(inexact(doubt::sized(self.moments().4 / (self.count() - short) as f64)))
+        let count = (self.count() - short) as f64;
+        Value::Number(blurred(doubt::sized(self.moments().4 / count), self.size() / count))
     }
 
     fn correlation(&self) -> Value {
@@ -243,14 +249,18 @@ impl Pairs {
         if self.count() < 2 || aa == 0.0 || bb == 0.0 {
             Value::Null
         } else {
-            Value::Number(inexact(ab / (aa * bb).sqrt()))
+            let root = (aa * bb).sqrt();
+            Value::Number(blurred(ab / root, self.size() / root))
         }
     }
 
     /// Slope and intercept of the first by the second.
     fn line(&self) -> Option<(f64, f64)> {
         let (y, x, _, xx, xy) = self.moments();
-        (self.count() >= 2 && xx != 0.0).then(|| (xy / xx, y - xy / xx * x))
+        (self.count() >= 2 && xx != 0.0).then(|| {
+            let (slope, lost) = (xy / xx, self.size() / xx);
+            (blurred(slope, lost), blurred(y - slope * x, y.abs() + lost * x.abs()))
+        })
     }
 }
 
