@@ -152,7 +152,8 @@ impl Lower<'_> {
             return Some(whole);
         }
         let shown = self.source_text(span);
-        if !self.has_order(&shown, span) {
+        // Which row this one is needs no order; who looks at it as at several asks for one.
+        if (a, b) != (Edge::At(0), Edge::At(0)) && !self.has_order(&shown, span) {
             return None;
         }
         let at = |row: i64| Place::At(row.clamp(-i64::from(i32::MAX), i64::from(i32::MAX)) as i32);
@@ -202,11 +203,7 @@ impl Lower<'_> {
     /// An aggregate without a range: of the cells of this row.
     pub(super) fn aggregate_of_cells(&mut self, function: &'static Function, call: Call, span: Span) -> IrId {
         let exprs = self.ast.arguments(call);
-        let across = match function.lower {
-            Some(Lowering::Count) => function.across.or(Some(internal::ROW_COUNT)),
-            _ => function.across,
-        };
-        let Some(across) = across.filter(|_| !exprs.is_empty()) else {
+        let Some(across) = Self::across_cells(function).filter(|_| !exprs.is_empty()) else {
             let message = format!("`{}` looks at rows, and nothing says at which", function.name);
             let column = self.first_column_by_letter();
             self.report(
@@ -229,6 +226,14 @@ impl Lower<'_> {
         let node = self.apply_checked(across, &values, span, function.name);
         self.give_back(values);
         node
+    }
+
+    /// What computes with several cells of one row as the function does with several rows.
+    pub(super) fn across_cells(function: &Function) -> Option<FunctionId> {
+        match function.lower {
+            Some(Lowering::Count) => function.across.or(Some(internal::ROW_COUNT)),
+            _ => function.across,
+        }
     }
 
     #[cold]

@@ -80,7 +80,15 @@ impl Lower<'_> {
     }
 
     fn of_rows(of: Meta, span: Span) -> Meta {
-        Meta { ty: Type::Integer, nullable: false, level: Level::Window, keyed: true, volatile: of.volatile, span }
+        Meta {
+            ty: Type::Integer,
+            nullable: false,
+            level: Level::Window,
+            keyed: true,
+            volatile: of.volatile,
+            columnless: false,
+            span,
+        }
     }
 
     /// Nothing compares with an empty value.

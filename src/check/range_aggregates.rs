@@ -149,6 +149,9 @@ impl Lower<'_> {
     /// An aggregate of ranges: of the rows that they hold, for each row.
     pub(super) fn range_call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
         let Some(mut taken) = self.taken(id, call) else { return self.error(span) };
+        if taken.ranges.iter().flatten().all(|(range, _)| self.is_this_row(*range)) {
+            return self.cells_of_this_row(id, taken, span);
+        }
         let mut ranges = taken.ranges.iter().flatten().map(|(range, _)| *range);
         let first = ranges.next();
         taken.apart = first.is_some_and(|first| ranges.any(|range| !self.same_rows(first, range)));
@@ -159,6 +162,28 @@ impl Lower<'_> {
                 self.turned(turning, node, before)
             }
             _ => node,
+        };
+        self.give_back(taken.values);
+        node
+    }
+
+    fn is_this_row(&self, range: IrId) -> bool {
+        let here = Over::Rows { from: Place::At(0), to: Place::At(0) };
+        let (rows, is_turning) = (self.rows_of(range, false), self.turning(range).is_some());
+        rows.over == here && rows.only.is_none() && !is_turning
+    }
+
+    /// `SUM(A1:C1)`: cells of this row side by side are values like `A1, B1, C1`.
+    fn cells_of_this_row(&mut self, id: FunctionId, taken: Taken, span: Span) -> IrId {
+        let function = catalog::get(id);
+        let across = Self::across_cells(function).filter(|_| !taken.distinct && taken.values.len() > 1);
+        let node = match across {
+            Some(across) => self.apply_checked(across, &taken.values, span, function.name),
+            None => {
+                let at = taken.ranges.iter().flatten().next().map_or(span, |(_, at)| *at);
+                let shown = self.source_text(at);
+                if self.has_order(&shown, at) { self.of_ranges(id, &taken, false, span) } else { self.error(span) }
+            }
         };
         self.give_back(taken.values);
         node
