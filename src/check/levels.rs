@@ -136,7 +136,7 @@ impl Lower<'_> {
     pub(super) fn finish(&mut self, root: IrId) -> IrId {
         let meta = self.program.meta(root);
         match self.program.node(root) {
-            Ir::Distinct(_) | Ir::Range { .. } | Ir::Ranges(_) => return self.misplaced(root, meta.span),
+            _ if self.is_marker(root) => return self.misplaced(root, meta.span),
             Ir::Error => return root,
             _ => {}
         }

@@ -166,15 +166,15 @@ impl Lower<'_> {
             Some(column) => self.one_of(&columns, *column, function)?,
             None => self.only(&columns, function)?,
         };
-        let row = self.value(row);
         // The row that MATCH finds in the same sheet is found by its key.
-        if let Ir::Find { args, find } = self.program.node(row)
+        if let Ir::Find { args, find } = self.program.node(self.lowered(row))
             && let Some(Find { tab, by_number: false, matching, .. }) = self.program.finds.get(find as usize).copied()
             && tab == columns.tab
             && let [value, by] = *self.program.args(args)
         {
             return self.find(Sought { tab, value, by: Some(by), matching }, Some(gives), function, span);
         }
+        let row = self.value(row);
         let meta = self.program.meta(row);
         match self.literal_integer(row) {
             Some(0) => {
@@ -330,17 +330,14 @@ impl Lower<'_> {
     }
 
     /// The value, or the number, of the row that is found.
-    fn find(&mut self, sought: Sought, gives: Option<IrId>, function: &Function, span: Span) -> Option<IrId> {
+    fn find(&mut self, sought: Sought, gives: Option<IrId>, function: &'static Function, span: Span) -> Option<IrId> {
         let Sought { tab, value, by, matching } = sought;
         if self.is_error(value) || !self.may_look(function.name, Some(value), span) {
             return None;
         }
-        let needs_order = by.is_none() || gives.is_none();
-        match tab {
-            // Whether the key has several rows is not known before the planner asks.
-            None if needs_order && !self.has_order(function.name, span) => return None,
-            Some(tab) if needs_order && !self.tab_has_order(tab, function, span) => return None,
-            _ => {}
+        // Whether the key has several rows is not known before the planner asks.
+        if by.is_none() && !self.counts_rows(tab, function, span) {
+            return None;
         }
         self.alone(value);
         let ty = gives.map_or(Type::Integer, |gives| self.program.meta(gives).ty);
@@ -360,7 +357,13 @@ impl Lower<'_> {
         let meta = Meta { nullable: true, level: Level::Window, volatile, ..Self::constant(ty, span) };
         self.program.finds.push(Find { tab, by_number: by.is_none(), matching, test });
         let find = self.program.finds.len() as u32 - 1;
-        Some(self.add_all(|args| Ir::Find { args, find }, &args, meta))
+        let node = self.add_all(|args| Ir::Find { args, find }, &args, meta);
+        if gives.is_none() && !self.is_counted(tab) {
+            // INDEX takes the row that MATCH finds; who takes its number is told that nothing says which it is.
+            self.markers = true;
+            self.uncounted.insert(node, function);
+        }
+        Some(node)
     }
 
     /// Whether a key is the one that is sought.
@@ -419,16 +422,41 @@ impl Lower<'_> {
         );
     }
 
-    /// Whether something says the order of a tab's rows.
-    fn tab_has_order(&mut self, tab: u32, function: &Function, span: Span) -> bool {
-        let Some(tab) = self.scope.sheet.and_then(|sheet| sheet.tabs.get(tab as usize)) else { return false };
-        if tab.ordered {
+    /// Whether something says the order of the rows of a tab, or of the sheet.
+    fn is_counted(&self, tab: Option<u32>) -> bool {
+        match tab {
+            None => self.scope.ordered,
+            Some(tab) => {
+                let tabs = self.scope.sheet.map_or(&[][..], |sheet| sheet.tabs.as_slice());
+                tabs.get(tab as usize).is_some_and(|tab| tab.ordered)
+            }
+        }
+    }
+
+    /// The same, reported where nothing does.
+    fn counts_rows(&mut self, tab: Option<u32>, function: &Function, span: Span) -> bool {
+        let Some(tab) = tab else { return self.has_order(function.name, span) };
+        if self.is_counted(Some(tab)) {
             return true;
         }
+        let Some(tab) = self.scope.sheet.and_then(|sheet| sheet.tabs.get(tab as usize)) else { return false };
         let message = format!("`{}` counts the rows of `{}`, and nothing says their order", function.name, tab.name);
         let column = tab.columns.first().map_or("…", |column| column.name());
         let help = format!("add `order_by: {column}` to the tab, or what else its rows go by");
         self.report(Diagnostic::new(Code::OrderNeeded, span, message).with_help(help));
         false
+    }
+
+    /// The number of a row where nothing says the order of the rows.
+    #[cold]
+    pub(super) fn uncounted_row(&mut self, number: IrId, span: Span) -> IrId {
+        let tab = match self.program.node(number) {
+            Ir::Find { find, .. } => self.program.finds.get(find as usize).and_then(|find| find.tab),
+            _ => None,
+        };
+        if let Some(function) = self.uncounted.get(&number).copied() {
+            self.counts_rows(tab, function, span);
+        }
+        self.error(span)
     }
 }

@@ -12,7 +12,7 @@ use super::sheet_columns::SheetColumns;
 use super::timeframe::{self, Shift};
 use super::{Role, Scope};
 use crate::ast::{Ast, Expr, ExprId};
-use crate::catalog::{self, Lowering};
+use crate::catalog::{self, Function, Lowering};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrDefinition, IrId, Meta, Program, Slice, Unit};
 use crate::parse::{reference, unquote};
@@ -74,6 +74,8 @@ pub(super) struct Lower<'a> {
     pub markers: bool,
     /// Ranges of cells that hold some of the rows that their window sees.
     pub some_rows: FxHashMap<IrId, SomeRows>,
+    /// Numbers of rows, with what counts them, where nothing says the order of the rows.
+    pub uncounted: FxHashMap<IrId, &'static Function>,
     /// The columns of the worksheet, and its order in words, once they are asked for.
     pub sheet_columns: OnceCell<SheetColumns<'a>>,
     pub order_in_words: OnceCell<String>,
@@ -121,6 +123,7 @@ pub(super) fn lower(
         broken: false,
         markers: false,
         some_rows: FxHashMap::default(),
+        uncounted: FxHashMap::default(),
         sheet_columns: OnceCell::new(),
         order_in_words: OnceCell::new(),
     };
@@ -389,7 +392,7 @@ impl Lower<'_> {
     #[inline]
     pub(super) fn value(&mut self, id: ExprId) -> IrId {
         let lowered = self.lowered(id);
-        if self.markers && matches!(self.program.node(lowered), Ir::Distinct(_) | Ir::Range { .. } | Ir::Ranges(_)) {
+        if self.markers && self.is_marker(lowered) {
             let error = self.misplaced(lowered, self.ast.span(id));
             self.work.lowered[id.index()] = error;
             return error;
@@ -397,10 +400,20 @@ impl Lower<'_> {
         lowered
     }
 
+    /// Whether it is no value by itself.
+    pub(super) fn is_marker(&self, id: IrId) -> bool {
+        match self.program.node(id) {
+            Ir::Distinct(_) | Ir::Range { .. } | Ir::Ranges(_) => true,
+            Ir::Find { .. } => self.uncounted.contains_key(&id),
+            _ => false,
+        }
+    }
+
     #[cold]
     pub(super) fn misplaced(&mut self, marker: IrId, span: Span) -> IrId {
         match self.program.node(marker) {
             Ir::Range { .. } | Ir::Ranges(_) => self.misplaced_range(marker, span),
+            Ir::Find { .. } => self.uncounted_row(marker, span),
             _ => self.misplaced_distinct(span),
         }
     }
