@@ -179,6 +179,7 @@ impl Lower<'_> {
         let across = Self::across_cells(function).filter(|_| !taken.distinct && taken.values.len() > 1);
         let node = match across {
             Some(across) => self.apply_checked(across, &taken.values, span, function.name),
+            None if id == internal::COUNTBLANK => self.blanks_side_by_side(&taken.values, span),
             None => {
                 let at = taken.ranges.iter().flatten().next().map_or(span, |(_, at)| *at);
                 let shown = self.source_text(at);
@@ -186,6 +187,22 @@ impl Lower<'_> {
             }
         };
         self.give_back(taken.values);
+        node
+    }
+
+    /// How many of some values of this row are blank.
+    fn blanks_side_by_side(&mut self, values: &[IrId], span: Span) -> IrId {
+        let mut each = self.list();
+        for value in values {
+            let blank = self.blank(*value, false, span);
+            let mut counts = [self.integer("1", span), self.integer("0", span)];
+            each.push(self.case(&[blank], &mut counts, span, "COUNTBLANK"));
+        }
+        let node = match *each.as_slice() {
+            [one] => one,
+            _ => self.apply_checked(internal::ROW_SUM, &each, span, "COUNTBLANK"),
+        };
+        self.give_back(each);
         node
     }
 
