@@ -42,7 +42,7 @@ impl Table {
                 ("level", Type::Integer, Kind::Exact),
                 ("active", Type::Boolean, Kind::Bool),
             ],
-            |name| name != "code" && self.seed % 4 != 0,
+            |name| name != "code" && !self.seed.is_multiple_of(4),
             false,
         );
         let dates: Vec<i64> = self
@@ -69,7 +69,7 @@ impl Table {
             .collect();
         random.shuffle(&mut rows);
         let name = format!("tab_of_{}", self.name);
-        Self { seed: self.seed, name, columns, apart: vec!["code"], key_known: self.seed % 5 != 0, rows }
+        Self { seed: self.seed, name, columns, apart: vec!["code"], key_known: !self.seed.is_multiple_of(5), rows }
     }
 
     /// At most one row for each month and channel, and in some for each region too; some cells have none.
@@ -93,7 +93,7 @@ impl Table {
                 ("paid", Type::Boolean, Kind::Bool),
                 ("due", Type::Date, Kind::Date),
             ],
-            |name| !key_known || (!apart.contains(&name) && seed % 7 != 0),
+            |name| !key_known || (!apart.contains(&name) && !seed.is_multiple_of(7)),
             true,
         );
         let first = days(2023 + random.between(0, 1), random.between(1, 12), 1);
