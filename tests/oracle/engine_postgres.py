@@ -56,6 +56,7 @@ class Engine:
         for statement in (
             "SET TimeZone = 'UTC'",
             "SET client_min_messages = error",
+            "SET jit = off",                         # of tables without statistics it costs more than the query
             "CREATE SCHEMA IF NOT EXISTS formulac_oracle",
             "SET search_path = formulac_oracle, public",
         ):
