@@ -406,6 +406,12 @@ codes! {
         "Whoever builds on the model gets the first rows only, and nothing there says so. A `query` may have its `limit`; a model had better give all rows, and a rank to choose by: `place = RANK(revenue)`. Where the first rows are what the model is for, write `limit: 10 # // noqa: W0604`."
         Model("model: top_customers\nfrom: t\ngroup_by: customer\norder_by: revenue desc\nlimit: 10\ndefinitions: revenue = SUM(x)\n")
         => Model("model: customers_by_revenue\nfrom: t\ngroup_by: customer\norder_by: revenue desc\ndefinitions: |\n  revenue = SUM(x)\n  place = RANK(revenue)\n");
+    ModelsInCircle "F0620" "models-in-circle" Error
+        "Models of several specs read each other, so that none of them could be built first."
+        Shown("`model: a` with `from: b`, and `model: b` with `from: a`") => Shown("`model: b` with `from: orders`");
+    NameTaken "F0621" "name-taken" Error
+        "dbt knows another model, seed, snapshot or test of this name, perhaps a disabled one, or one whose name differs by case only. Names are unique in a project, whatever the folder."
+        Shown("`model: orders` beside the seed `orders`") => Shown("`model: orders_by_month`");
     EditedByHand "F0701" "edited-by-hand" Error
         "A file that is to be written was changed since formulac wrote it, or is not from formulac. Nothing is written, so that nobody's work is lost; the exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");
