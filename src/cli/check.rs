@@ -47,7 +47,7 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<(Compiler, Vec<PathBuf>)
     };
     let files = match folder {
         _ if !args.files.is_empty() => args.files.clone(),
-        Some(folder) => project::specs(&folder.join(project.specs().unwrap_or("metrics")))?,
+        Some(folder) => project::specs(&folder.join(project.specs().unwrap_or(project::SPECS)))?,
         None => {
             return Err(Failure::new(Exit::Usage, "no file is given, and there is no project whose specs to check")
                 .with_help("name files, or `-` for standard input"));

@@ -13,6 +13,7 @@ use super::load::{Keep, Spec, Step};
 use super::long_names::check_lengths;
 use super::partitions::check_partitions;
 use super::rates::{check_rates, made, rates_matter, relations_of};
+use super::said;
 use super::sources::Sources;
 use super::totals::ReadBefore;
 use super::uniqueness::SingleMatch;
@@ -54,6 +55,7 @@ impl Compiler {
         if let Some(spec) = file.spec(&mut compiled.diagnostics) {
             compiled.name = Some(spec.model.text.to_owned());
             compiled.name_span = spec.model.node.span;
+            (compiled.tags, compiled.config) = (said::tags(&spec.dbt), said::config(&spec.dbt));
             let mut run = Run::new(self, &spec, file.source, file.path);
             self.pool.lend(|memory| run.run(&mut compiled, memory));
             compiled.definitions = run.definitions;

@@ -25,6 +25,7 @@ mod project;
 mod proofs;
 mod properties;
 mod rates;
+mod said;
 mod sources;
 mod tabs;
 mod together;
@@ -79,6 +80,8 @@ pub struct CompiledSpec {
     pub(crate) key: Vec<String>,
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) reads_faulty: Option<String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) config: Vec<(String, String)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -144,6 +147,8 @@ impl CompiledSpec {
             key: Vec::new(),
             definitions: Vec::new(),
             reads_faulty: None,
+            tags: Vec::new(),
+            config: Vec::new(),
             diagnostics,
         }
     }
@@ -263,6 +268,26 @@ impl CompiledSpec {
     #[must_use]
     pub fn key(&self) -> &[String] {
         &self.key
+    }
+
+    /// The tags of the model, those of `config` among them.
+    #[must_use]
+    pub fn tags(&self) -> &[String] {
+        &self.tags
+    }
+
+    /// What the spec says of the model's configuration, as far as it is texts, numbers and truth values; `access` and
+    /// `group` too.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\nconfig: {materialized: table, tags: nightly}\ntags: [pii]\ndefinitions: a = SUM(x)\n";
+    /// let compiled = formulac::Compiler::default().compile_spec(spec);
+    /// assert_eq!(compiled.config(), [("materialized".to_owned(), "table".to_owned())]);
+    /// assert_eq!(compiled.tags(), ["nightly", "pii"]);
+    /// ```
+    #[must_use]
+    pub fn config(&self) -> &[(String, String)] {
+        &self.config
     }
 
     /// Of specs that are compiled together: a model that this one reads and that cannot be made.

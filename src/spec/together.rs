@@ -48,6 +48,12 @@ impl Compiler {
     /// ```
     #[must_use]
     pub fn compile_specs(&self, specs: &[SpecText<'_>]) -> Vec<CompiledSpec> {
+        self.compile_specs_telling(specs, || {})
+    }
+
+    /// The same, and calls `done` after each of them, from several threads.
+    #[must_use]
+    pub fn compile_specs_telling(&self, specs: &[SpecText<'_>], done: impl Fn() + Sync) -> Vec<CompiledSpec> {
         let heads = parallel::each(specs.len(), |number| self.head(specs[number]));
         let mut first: FxHashMap<String, usize> = FxHashMap::default();
         for (number, head) in heads.iter().enumerate() {
@@ -68,7 +74,11 @@ impl Compiler {
                     wave.iter().filter_map(|number| Some(Relation::unknown(heads[*number].name.as_ref()?.0.clone()))),
                 );
             }
-            let compiled = parallel::each(wave.len(), |at| compiler.compile_head(&heads[wave[at]], specs[wave[at]]));
+            let compiled = parallel::each(wave.len(), |at| {
+                let compiled = compiler.compile_head(&heads[wave[at]], specs[wave[at]]);
+                done();
+                compiled
+            });
             compiler.know(compiled.iter().filter_map(CompiledSpec::as_relation));
             for (number, compiled) in wave.iter().zip(compiled) {
                 all[*number] = Some(compiled);

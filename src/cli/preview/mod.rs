@@ -8,7 +8,6 @@ mod duckdb;
 mod engine;
 mod fault;
 mod postgres;
-mod program;
 mod table;
 
 use formulac::{Compiler, Dialect, Project, Schema};
