@@ -25,6 +25,7 @@ pub struct Ran {
 /// Begins a call in the project's folder, where dbt looks for profiles.yml.
 pub fn command(folder: &Path) -> Command {
     let mut command = PROGRAM.command();
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     command.current_dir(folder).args(["--no-use-colors", "--log-format", "json"]);
     command
 }

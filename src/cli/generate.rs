@@ -70,8 +70,11 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         found.extend(delivery.conflicts());
         if delivery.by_hand.is_empty() {
             let changed = delivery.write()?;
-            let refused =
-                if args.validate { validate::run(session, &place.root, &models, &found)? } else { Vec::new() };
+            let refused = if args.validate {
+                validate::run(session, &place.project, &place.root, &models, &found)?
+            } else {
+                Vec::new()
+            };
             if refused.is_empty() {
                 notes = summary(&delivery);
             } else {

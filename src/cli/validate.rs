@@ -2,18 +2,24 @@
 
 use std::path::Path;
 
+use formulac::Project;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
 use super::exit::{Failure, Found};
 use super::models::Model;
 use super::session::Session;
-use super::{dbt_run, environment, project};
+use super::{dbt_run, environment};
 
 /// Lets dbt parse the project. What it refuses comes back, at the place in the spec that it is of.
-pub fn run(session: &Session, root: &Path, models: &[Model], found: &[Found]) -> Result<Vec<Found>, Failure> {
-    let file = project::read(Some(root))?;
-    let environment = environment::chosen(&session.global, &file)?;
+pub fn run(
+    session: &Session,
+    project: &Project,
+    root: &Path,
+    models: &[Model],
+    found: &[Found],
+) -> Result<Vec<Found>, Failure> {
+    let environment = environment::chosen(&session.global, project)?;
     let mut command = dbt_run::command(root);
     command.arg("parse");
     if let Some(target) = environment.as_ref().and_then(|environment| environment.connection.as_deref()) {

@@ -103,6 +103,21 @@ impl Compiler {
         all
     }
 
+    /// The same compiler, which knows the models that these specs make besides.
+    ///
+    /// ```
+    /// let compiler = formulac::Compiler::default();
+    /// let first = compiler.compile_spec("model: a\nfrom: t\ngroup_by: g\ndefinitions: n = COUNT()\n");
+    /// let second = compiler.knowing(&[first]).compile_spec("model: b\nfrom: a\nkeep: all\n");
+    /// assert_eq!(second.columns().len(), 2);
+    /// ```
+    #[must_use]
+    pub fn knowing(&self, specs: &[CompiledSpec]) -> Self {
+        let mut compiler = self.clone();
+        compiler.know(specs.iter().filter_map(CompiledSpec::as_relation));
+        compiler
+    }
+
     fn head<'t>(&self, spec: SpecText<'t>) -> Head<'t> {
         let file = SpecFile::read(spec.text, spec.path, &self.options.limits);
         let loaded = file.spec(&mut Vec::new());
