@@ -9,7 +9,7 @@ use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 use jiff::Timestamp;
 
-use super::dbt_project::DbtProject;
+use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, Found};
 use super::session::Session;
 
@@ -47,30 +47,45 @@ fn broken(path: &Path, text: &str, error: &serde_json::Error) -> Failure {
     }])
 }
 
+/// Tells how old the manifest is that a command was given as a schema; of another file nothing.
+pub fn tell_of_schema(session: &Session, schema: Option<&Path>) {
+    let Some(path) = schema.filter(|path| path.extension().is_some_and(|end| end == "json")) else {
+        return;
+    };
+    let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
+    let own = project.filter(|project| is_same(&project.manifest_path(), path));
+    tell(session, path, dbt_project::time_of(path).as_deref(), own.as_ref());
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    fs::canonicalize(one).ok().is_some_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
+}
+
 impl Artifacts {
     /// Tells how old the manifest is, and of files of the project that are newer.
     pub fn tell(&self, session: &Session, project: &DbtProject) {
-        let Some(generated) = self.manifest.generated_at.as_deref().and_then(|text| text.parse::<Timestamp>().ok())
-        else {
-            return;
-        };
-        let path = self.path.strip_prefix("./").unwrap_or(&self.path).display();
-        session.note(&format!("{path} is {} old", age(Timestamp::now(), generated)));
-        let newer = newer(project, generated.into());
-        if newer.is_empty() {
-            return;
-        }
-        let named: Vec<String> = newer.iter().take(NAMED).map(|path| format!("{}", path.display())).collect();
-        let more = match newer.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let verb = if newer.len() == 1 { "is" } else { "are" };
-        session.warn(&format!(
-            "warning: {}{more} {verb} newer than {path}; `dbt parse` brings it up to date",
-            named.join(", ")
-        ));
+        tell(session, &self.path, self.manifest.generated_at.as_deref(), Some(project));
     }
+}
+
+fn tell(session: &Session, path: &Path, generated_at: Option<&str>, project: Option<&DbtProject>) {
+    let Some(generated) = generated_at.and_then(|text| text.parse::<Timestamp>().ok()) else { return };
+    let path = path.strip_prefix("./").unwrap_or(path).display();
+    session.note(&format!("{path} is {} old", age(Timestamp::now(), generated)));
+    let newer = project.map(|project| newer(project, generated.into())).unwrap_or_default();
+    if newer.is_empty() {
+        return;
+    }
+    let named: Vec<String> = newer.iter().take(NAMED).map(|path| format!("{}", path.display())).collect();
+    let more = match newer.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let verb = if newer.len() == 1 { "is" } else { "are" };
+    session.warn(&format!(
+        "warning: {}{more} {verb} newer than {path}; `dbt parse` brings it up to date",
+        named.join(", ")
+    ));
 }
 
 /// `3 hours`, `2 days`: the greatest unit that is there once at least.

@@ -81,11 +81,18 @@ struct Metadata {
     adapter_type: Option<String>,
     #[serde(default)]
     dbt_version: Option<String>,
+    #[serde(default)]
+    generated_at: Option<String>,
 }
 
 /// The version of dbt that made a manifest; none for a file of another kind.
 pub fn version_in(manifest: &Path) -> Option<String> {
     metadata(manifest).dbt_version.filter(|_| manifest.extension().is_some_and(|end| end == "json"))
+}
+
+/// When a manifest was made; none for a file of another kind.
+pub fn time_of(manifest: &Path) -> Option<String> {
+    metadata(manifest).generated_at.filter(|_| manifest.extension().is_some_and(|end| end == "json"))
 }
 
 /// What a manifest says of itself; nothing where there is none.
