@@ -164,9 +164,14 @@ fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usiz
         star(out);
         out.push(',');
     }
+    let is_one_line = is_one_line(tree, select, indent);
     for (i, item) in select.items.iter().enumerate() {
-        out.push('\n');
-        line(out, indent + 4);
+        if is_one_line {
+            out.push(' ');
+        } else {
+            out.push('\n');
+            line(out, indent + 4);
+        }
         let last = i + 1 == select.items.len();
         let after = item.alias.as_ref().map_or(0, |a| a.len() + 4) + usize::from(!last);
         pretty(tree, item.expr, indent + 4, after, out);
@@ -241,6 +246,14 @@ fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usiz
         out.push_str("union all\n");
         write_select(tree, further, inputs, indent, out);
     }
+}
+
+/// A single target that fits stands behind `select`.
+fn is_one_line(tree: &Tree, select: &Select, indent: usize) -> bool {
+    let [item] = select.items.as_slice() else { return false };
+    let words = if select.distinct { "select distinct " } else { "select " };
+    let alias = item.alias.as_ref().map_or(0, |alias| alias.len() + 4);
+    !select.star && indent + words.len() + tree.width(item.expr) as usize + alias <= 80
 }
 
 fn is_bare(select: &Select) -> bool {
