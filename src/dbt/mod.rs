@@ -4,6 +4,7 @@ mod from;
 mod header;
 mod jinja;
 mod properties;
+mod singular;
 mod yaml;
 
 pub(crate) use from::From;
@@ -11,4 +12,5 @@ pub use header::{is_as_written, spec_of};
 pub(crate) use header::{sealed_sql, sealed_yml};
 pub(crate) use jinja::{import, protect};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};
+pub(crate) use singular::{TestConfig, comment};
 pub(crate) use yaml::Value;
