@@ -38,6 +38,7 @@ pub mod lex;
 pub mod limits;
 mod memory;
 mod name_index;
+mod parallel;
 pub mod parse;
 mod plan;
 mod schema;
@@ -56,7 +57,7 @@ pub use limits::Limits;
 pub use schema::{Column, Relation, Schema};
 #[cfg(feature = "cli")]
 pub use spec::json_schema;
-pub use spec::{CompiledSpec, Environment, ModelTest, Project, SpecDefinition};
+pub use spec::{CompiledSpec, Environment, ModelTest, Project, SpecDefinition, SpecText};
 pub use types::{Level, Type, UnknownType};
 
 /// The README's Rust is compiled and run with the tests.

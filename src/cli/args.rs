@@ -80,6 +80,8 @@ pub enum Command {
     Query(QueryArgs),
     /// Compile model specs to dbt models
     Model(ModelArgs),
+    /// Compile all specs of the project to dbt models, tests and docs
+    Generate(GenerateArgs),
     /// Run a model spec and show its rows
     Preview(PreviewArgs),
     /// Find faults in formulas and specs, and mend them
@@ -219,6 +221,34 @@ pub struct ModelArgs {
     /// Write nothing; fail when files in DIR differ
     #[arg(long, requires = "out")]
     pub check: bool,
+    #[command(flatten)]
+    pub target: Target,
+    /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Selections are dbt's: names, `+revenue+`, `tag:finance`, `path:metrics/sales`, `config.materialized:table`, \
+                        joined by blanks (either) or commas (both). FORMULAC_DBT names another path of dbt."
+)]
+pub struct GenerateArgs {
+    /// Only models that these match
+    #[arg(long, short, value_name = "SELECTION", num_args = 1..)]
+    pub select: Vec<String>,
+    /// No models that these match
+    #[arg(long, value_name = "SELECTION", num_args = 1..)]
+    pub exclude: Vec<String>,
+    /// Leave out specs with errors, and what reads their models; write the others
+    #[arg(long)]
+    pub keep_going: bool,
+    /// Write nothing; fail when a file differs from what its spec makes
+    #[arg(long, conflicts_with = "validate")]
+    pub check: bool,
+    /// Let `dbt parse` judge what is written; what it refuses is taken back
+    #[arg(long)]
+    pub validate: bool,
     #[command(flatten)]
     pub target: Target,
     /// Print one JSON object, errors included

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::{Compiler, Project, Schema};
+use formulac::{Compiler, Project, Schema, SpecText};
 
 use super::args::CheckArgs;
 use super::exit::{Exit, Failure, Found};
 use super::session::{Session, Stream, reports};
 use super::source::Source;
 use super::write::{Planned, write_all};
-use super::{compile, fix, project, spec};
+use super::{artifacts, compile, fix, project, spec};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 
@@ -47,12 +47,13 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<(Compiler, Vec<PathBuf>)
     };
     let files = match folder {
         _ if !args.files.is_empty() => args.files.clone(),
-        Some(folder) => project::specs(&folder.join(project.specs().unwrap_or("metrics")))?,
+        Some(folder) => project::specs(&folder.join(project.specs().unwrap_or(project::SPECS)))?,
         None => {
             return Err(Failure::new(Exit::Usage, "no file is given, and there is no project whose specs to check")
                 .with_help("name files, or `-` for standard input"));
         }
     };
+    artifacts::tell_of_schema(session, args.settings.target.schema.as_deref());
     Ok((args.settings.compiler(&project, args.settings.target.dialect(&project))?, files))
 }
 
@@ -62,10 +63,21 @@ fn check(compiler: &Compiler, fix: bool, files: &[PathBuf]) -> (Vec<Found>, Vec<
     let sources: Vec<Source> = files.iter().map(|path| Source::file(path)).collect();
     // Files are mended all or none.
     let fix = fix && !sources.iter().any(|s| s.fault.as_ref().is_some_and(|f| f.kind() == Code::UnreadableFile));
-    for (path, source) in files.iter().zip(sources) {
-        let kind = Kind::of(path, &source);
-        let mut it = diagnose(compiler, kind, source);
-        if fix && mend(compiler, kind, &mut it) {
+    let kinds: Vec<Kind> = files.iter().zip(&sources).map(|(path, source)| Kind::of(path, source)).collect();
+    // Specs may read each other's models.
+    let is_spec = |(kind, source): &(&Kind, &Source)| **kind == Kind::Spec && source.fault.is_none();
+    let specs = kinds.iter().zip(&sources).filter(is_spec);
+    let texts: Vec<SpecText<'_>> = specs.map(|(_, source)| SpecText { text: &source.text, path: None }).collect();
+    let compiled = compiler.compile_specs(&texts);
+    let knowing = compiler.knowing(&compiled);
+    let mut compiled = compiled.into_iter();
+    for ((path, kind), source) in files.iter().zip(kinds).zip(sources) {
+        let of_spec = if is_spec(&(&kind, &source)) { compiled.next() } else { None };
+        let mut it = match of_spec {
+            Some(compiled) => source.found(compiled.diagnostics().to_vec()),
+            None => diagnose(compiler, kind, source),
+        };
+        if fix && mend(&knowing, kind, &mut it) {
             mended.push(Planned { path: path.clone(), text: it.text.clone() });
         }
         found.push(it);

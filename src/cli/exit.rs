@@ -41,6 +41,11 @@ impl Exit {
         diagnostics.into_iter().map(of_one).max_by_key(|exit| *exit as u8).unwrap_or(Self::Done)
     }
 
+    /// The one that weighs more.
+    pub fn worse(self, other: Self) -> Self {
+        if other as u8 > self as u8 { other } else { self }
+    }
+
     /// The same of several texts.
     pub fn of_all(found: &[Found]) -> Self {
         Self::of(found.iter().flat_map(|f| &f.diagnostics))
@@ -72,7 +77,7 @@ impl fmt::Display for Message {
 }
 
 /// A text with what was found in it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// A path, or `<stdin>`, `<formula>`.
     pub file: String,

@@ -10,9 +10,9 @@ use super::compile::{Outcome, compile, compile_some, definition_object};
 use super::exit::{Exit, Failure};
 use super::page;
 use super::parts::{self, Part};
-use super::project;
 use super::session::Session;
 use super::source::Source;
+use super::{artifacts, project};
 use formulac::diag::Code;
 use formulac::diag::render;
 use formulac::diag::suggest::nearest;
@@ -56,6 +56,7 @@ fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Fa
 
 fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
+    artifacts::tell_of_schema(session, args.settings.target.schema.as_deref());
     let main = args.settings.target.dialect(&project);
     let source = Source::argument(&args.subject);
     let chosen = args.settings.target.dialect;

@@ -8,7 +8,6 @@ const PLANNED: &[&str] = &[
     "doctor",
     "env",
     "fmt",
-    "generate",
     "impact",
     "lineage",
     "log",

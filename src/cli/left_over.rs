@@ -4,9 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::{is_as_written, spec_of};
-
-use super::exit::Failure;
-
 /// The left over tests of a model: of its name, from its spec, still as formulac wrote them, and not `made` now.
 pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     // Where there is no folder there is no test.
@@ -22,11 +19,4 @@ pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> boo
     let mut left: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_left).collect();
     left.sort();
     left
-}
-
-/// Removes them.
-pub fn remove(left: &[PathBuf]) -> Result<(), Failure> {
-    left.iter().try_for_each(|path| {
-        fs::remove_file(path).map_err(|error| Failure::io("remove", &path.to_string_lossy(), &error))
-    })
 }

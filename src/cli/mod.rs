@@ -1,23 +1,31 @@
 //! Arguments in, text out: everything of the command that touches files, the terminal and the exit status.
 
 mod args;
+mod artifacts;
 mod check;
+mod chosen;
 mod compile;
 mod dbt_project;
+mod dbt_run;
+mod deliver;
 mod environment;
 mod exit;
 mod explain;
 mod fix;
 mod functions;
+mod generate;
 mod human;
 mod init;
 mod json_schema;
 mod later;
 mod left_over;
 mod model;
+mod models;
 mod page;
 mod parts;
 mod preview;
+mod program;
+mod progress;
 mod project;
 mod query;
 mod schema;
@@ -26,7 +34,9 @@ mod settings;
 mod snippet;
 mod source;
 mod spec;
+mod taken_names;
 mod usage;
+mod validate;
 mod write;
 
 use std::process::ExitCode;
@@ -53,6 +63,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Compile(args) => compile::run(session, args),
         Command::Query(args) => query::run(session, args),
         Command::Model(args) => model::run(session, args),
+        Command::Generate(args) => generate::run(session, args),
         Command::Preview(args) => preview::run(session, args),
         Command::Check(args) => check::run(session, args),
         Command::Explain(args) => explain::run(session, args),

@@ -12,6 +12,10 @@ use formulac::diag::Diagnostic;
 
 /// Its name.
 pub const FILE: &str = "formulac.yml";
+/// Folders, seen from the project's, where it does not say others.
+pub const SPECS: &str = "metrics";
+pub const MODELS: &str = "models/formulac";
+pub const TESTS: &str = "tests/formulac";
 
 /// What the project file in this folder says, or the one in the working directory or a folder above it.
 pub fn read(folder: Option<&Path>) -> Result<Project, Failure> {
@@ -80,11 +84,19 @@ pub fn is_yaml(path: &Path) -> bool {
 /// A spec's path as generated files name it: seen from the project's folder, so that it is the same
 /// wherever the command is run. Standard input has none.
 pub fn path_in_project(path: &Path, folder: Option<&Path>) -> Option<String> {
-    if path.as_os_str() == "-" {
-        return None;
-    }
+    paths_in_project(&[path.to_owned()], folder).pop().flatten()
+}
+
+/// The same of many.
+pub fn paths_in_project(paths: &[PathBuf], folder: Option<&Path>) -> Vec<Option<String>> {
     let root = find(folder).ok().flatten().and_then(|file| Some(fs::canonicalize(file).ok()?.parent()?.to_owned()));
-    let inside = root.and_then(|root| fs::canonicalize(path).ok()?.strip_prefix(root).ok().map(Path::to_owned));
-    let shown = inside.unwrap_or_else(|| path.to_owned());
-    Some(shown.to_string_lossy().replace('\\', "/"))
+    let shown = |path: &PathBuf| {
+        if path.as_os_str() == "-" {
+            return None;
+        }
+        let inside =
+            root.as_ref().and_then(|root| fs::canonicalize(path).ok()?.strip_prefix(root).ok().map(Path::to_owned));
+        Some(inside.unwrap_or_else(|| path.clone()).to_string_lossy().replace('\\', "/"))
+    };
+    paths.iter().map(shown).collect()
 }

@@ -7,7 +7,7 @@ use super::args::{QueryArgs, Target};
 use super::exit::{Exit, Failure};
 use super::session::{Session, reports};
 use super::source::Source;
-use super::{project, spec};
+use super::{artifacts, project, spec};
 use formulac::diag::render;
 
 pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
@@ -42,5 +42,6 @@ pub fn compiler(session: &Session, target: &Target) -> Result<Compiler, Failure>
 /// The same, still to be told more.
 pub fn builder(session: &Session, target: &Target) -> Result<Builder, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
+    artifacts::tell_of_schema(session, target.schema.as_deref());
     target.builder(&project, target.dialect(&project))
 }

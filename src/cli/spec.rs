@@ -1,6 +1,7 @@
-//! The one place that calls `compile_spec`.
+//! The one place that compiles specs.
 
-use formulac::{Column, Compiler};
+use formulac::dbt::From as Read;
+use formulac::{Column, CompiledSpec, Compiler, SpecText};
 
 use super::exit::Found;
 use super::source::Source;
@@ -8,7 +9,7 @@ use formulac::diag::Diagnostic;
 use formulac::span::Span;
 
 /// A compiled spec with its file.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Spec {
     /// The model's name, where the spec says one.
     pub name: Option<String>,
@@ -28,8 +29,13 @@ pub struct Spec {
     pub yml: Option<String>,
     /// The columns of its rows.
     pub columns: Vec<Column>,
-    /// The tables that it reads.
+    /// The tables that it reads, as dbt has them and as they are spelled.
+    pub reads: Vec<Read>,
     pub tables: Vec<String>,
+    /// A model that it reads and that cannot be made.
+    pub reads_faulty: Option<String>,
+    pub tags: Vec<String>,
+    pub config: Vec<(String, String)>,
     /// Its tests that are files of their own: name and text.
     pub tests: Vec<(String, String)>,
     pub found: Found,
@@ -37,25 +43,34 @@ pub struct Spec {
 
 /// Compiles a spec, unless its source is none. `path` is what headers of generated files name.
 pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec {
-    if let Some(fault) = source.fault.clone() {
-        let name_span = Span::default();
-        return Spec {
-            name: None,
-            name_span,
-            query: None,
-            model_fault: None,
-            model_warnings: Vec::new(),
-            sql: None,
-            ordered: None,
-            limit: None,
-            yml: None,
-            columns: Vec::new(),
-            tables: Vec::new(),
-            tests: Vec::new(),
-            found: source.found(vec![fault]),
-        };
+    match source.fault.clone() {
+        Some(fault) => faulty(source, fault),
+        None => of(compiler.compile_spec_at(&source.text, path), source),
     }
-    let compiled = compiler.compile_spec_at(&source.text, path);
+}
+
+/// Compiles specs that may read each other's models, each with the path that headers name.
+pub fn compile_all(compiler: &Compiler, sources: Vec<(Source, Option<String>)>, done: impl Fn() + Sync) -> Vec<Spec> {
+    let sound = sources.iter().filter(|(source, _)| source.fault.is_none());
+    let texts: Vec<SpecText<'_>> =
+        sound.map(|(source, path)| SpecText { text: &source.text, path: path.as_deref() }).collect();
+    let mut compiled = compiler.compile_specs_telling(&texts, done).into_iter();
+    let spec = |(source, _): (Source, Option<String>)| match source.fault.clone() {
+        Some(fault) => faulty(source, fault),
+        None => of_next(compiled.next(), source),
+    };
+    sources.into_iter().map(spec).collect()
+}
+
+fn of_next(compiled: Option<CompiledSpec>, source: Source) -> Spec {
+    compiled.map_or_else(Spec::default, |compiled| of(compiled, source))
+}
+
+fn faulty(source: Source, fault: Diagnostic) -> Spec {
+    Spec { found: source.found(vec![fault]), ..Spec::default() }
+}
+
+fn of(compiled: CompiledSpec, source: Source) -> Spec {
     let own = |text: Option<&str>| text.map(str::to_owned);
     Spec {
         name: own(compiled.name()),
@@ -68,7 +83,11 @@ pub fn compile(compiler: &Compiler, source: Source, path: Option<&str>) -> Spec 
         limit: compiled.limit(),
         yml: own(compiled.model_yml()),
         columns: compiled.columns().to_vec(),
+        reads: compiled.reads().to_vec(),
         tables: compiled.tables().to_vec(),
+        reads_faulty: own(compiled.reads_faulty()),
+        tags: compiled.tags().to_vec(),
+        config: compiled.config().to_vec(),
         tests: compiled.model_tests().iter().map(|test| (test.name().to_owned(), test.sql().to_owned())).collect(),
         found: source.found(compiled.diagnostics().to_vec()),
     }

@@ -42,18 +42,42 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &u8> {
 
 /// Writes all files, or leaves all as they are.
 pub fn write_all(files: &[Planned]) -> Result<(), Failure> {
-    let mut staged = Vec::new();
-    let done = stage_and_move(files, &mut staged);
-    if done.is_err() {
-        // What was moved goes back, what was not is removed; a failure of this cannot be mended here.
-        for file in staged.iter().rev() {
+    change_all(&files.iter().collect::<Vec<_>>(), &[]).map(|_| ())
+}
+
+/// Writes all files and removes others, or leaves all as they are. What is given back can undo it.
+pub fn change_all(files: &[&Planned], remove: &[PathBuf]) -> Result<Changed, Failure> {
+    let mut changed = Changed::default();
+    match stage_and_move(files, &mut changed).and_then(|()| take_away(remove, &mut changed)) {
+        Ok(()) => Ok(changed),
+        Err(failure) => {
+            changed.undo();
+            Err(failure)
+        }
+    }
+}
+
+/// Files that were changed, with what stood there before.
+#[derive(Debug, Default)]
+pub struct Changed {
+    staged: Vec<Staged>,
+    removed: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl Changed {
+    /// What was moved goes back, what was not is removed; a failure of this cannot be mended here.
+    pub fn undo(self) {
+        for (path, before) in self.removed {
+            let _ = fs::write(path, before);
+        }
+        for file in self.staged.iter().rev() {
             let _ = file.undo();
         }
     }
-    done
 }
 
 /// A file on its way to its place.
+#[derive(Debug)]
 struct Staged {
     place: PathBuf,
     beside: PathBuf,
@@ -71,7 +95,8 @@ impl Staged {
     }
 }
 
-fn stage_and_move(files: &[Planned], staged: &mut Vec<Staged>) -> Result<(), Failure> {
+fn stage_and_move(files: &[&Planned], changed: &mut Changed) -> Result<(), Failure> {
+    let staged = &mut changed.staged;
     for (number, file) in files.iter().enumerate() {
         // A link stays a link: its goal is written.
         let place = fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
@@ -86,6 +111,15 @@ fn stage_and_move(files: &[Planned], staged: &mut Vec<Staged>) -> Result<(), Fai
         let before = fs::read(&staged.place).ok();
         fs::rename(&staged.beside, &staged.place).map_err(|error| failed("write", &file.path, &error))?;
         staged.before = Some(before);
+    }
+    Ok(())
+}
+
+fn take_away(remove: &[PathBuf], changed: &mut Changed) -> Result<(), Failure> {
+    for path in remove {
+        let before = fs::read(path).map_err(|error| failed("read", path, &error))?;
+        fs::remove_file(path).map_err(|error| failed("remove", path, &error))?;
+        changed.removed.push((path.clone(), before));
     }
     Ok(())
 }

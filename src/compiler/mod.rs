@@ -47,7 +47,9 @@ struct Keys {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
     pub dialect: Dialect,
-    pub schema: Schema,
+    pub schema: Arc<Schema>,
+    /// The models that other specs make, as far as their columns are known.
+    pub models: Schema,
     pub from: Option<String>,
     pub context: Context,
     pub group_by: Vec<String>,
@@ -97,7 +99,7 @@ impl Builder {
 
     /// What is known of the data; with nothing known, types are taken from use.
     pub fn schema(mut self, schema: Schema) -> Self {
-        self.options.schema = schema;
+        self.options.schema = Arc::new(schema);
         self
     }
 

@@ -1,28 +1,58 @@
 //! Where a model's rows come from.
 
-/// Where a spec's rows come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum From {
-    /// A table as written, perhaps with dots.
+/// A relation that a spec reads, as dbt has it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum From {
+    /// A table as written, perhaps with dots; without, it is a model of the project.
     Table(String),
     /// `ref('model')`, `ref('package', 'model', v=2)`.
-    Ref { arguments: String, model: String },
+    Ref {
+        /// The package, where one is said.
+        package: Option<String>,
+        /// The model, seed or snapshot.
+        model: String,
+        /// The version, where one is said.
+        version: Option<String>,
+    },
     /// `source('group', 'table')`.
-    Source { arguments: String, table: String },
+    Source {
+        /// The source that the table is of.
+        group: String,
+        /// The table.
+        table: String,
+    },
 }
 
 impl From {
-    /// The model that dbt reads, where it is one of the project's own and of no package.
+    /// The model that dbt reads, where it is one of the project's own and of no package or old version.
+    #[must_use]
     pub fn own_model(&self) -> Option<&str> {
         match self {
             Self::Table(table) => Some(table.as_str()).filter(|t| !t.contains('.')),
-            Self::Ref { arguments, model } => Some(model.as_str()).filter(|_| !arguments.contains(',')),
-            Self::Source { .. } => None,
+            Self::Ref { package: None, version: None, model } => Some(model),
+            Self::Ref { .. } | Self::Source { .. } => None,
+        }
+    }
+
+    /// The call of dbt that reads it; none for a table of the warehouse.
+    pub(crate) fn call(&self) -> Option<String> {
+        match self {
+            // A bare name is a model; one with dots is a table of the warehouse.
+            Self::Table(table) => (!table.contains('.')).then(|| format!("ref('{table}')")),
+            Self::Ref { package, model, version } => {
+                let package = package.iter().map(|package| format!("'{package}', "));
+                let version = version.iter().map(|version| match version.parse::<f64>() {
+                    Ok(_) => format!(", v={version}"),
+                    Err(_) => format!(", v='{version}'"),
+                });
+                Some(format!("ref({}'{model}'{})", package.collect::<String>(), version.collect::<String>()))
+            }
+            Self::Source { group, table } => Some(format!("source('{group}', '{table}')")),
         }
     }
 
     /// The table as a query reads it: as written, or the name of the model or source.
-    pub fn spelled(&self) -> &str {
+    pub(crate) fn spelled(&self) -> &str {
         match self {
             Self::Table(table) => table,
             Self::Ref { .. } | Self::Source { .. } => self.name(),
@@ -30,16 +60,25 @@ impl From {
     }
 
     /// A name that says more than the last part of it: `raw.orders` is `raw_orders`.
-    pub fn long_name(&self) -> String {
+    pub(crate) fn long_name(&self) -> String {
         let text = match self {
-            Self::Table(table) => table,
-            Self::Ref { arguments, .. } | Self::Source { arguments, .. } => arguments,
+            Self::Table(table) => table.clone(),
+            Self::Ref { package, model, version } => {
+                let version = version.as_ref().map(|version| format!("v {version}"));
+                [package.as_deref(), Some(model), version.as_deref()]
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            }
+            Self::Source { group, table } => format!("{group} {table}"),
         };
         let words = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
         words.collect::<Vec<_>>().join("_")
     }
 
     /// The name by which the rows are known: the model, the table.
+    #[must_use]
     pub fn name(&self) -> &str {
         match self {
             Self::Table(table) => table.rsplit('.').next().unwrap_or(table),

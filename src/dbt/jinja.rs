@@ -4,12 +4,9 @@ use super::From;
 
 /// The body of an import CTE.
 pub(crate) fn import(from: &From, table: &str) -> String {
-    match from {
-        // A bare name is a model; one with dots is a table of the warehouse.
-        From::Table(name) if !name.contains('.') => format!("select * from {{{{ ref('{name}') }}}}"),
-        From::Table(_) => format!("select * from {table}"),
-        From::Ref { arguments, .. } => format!("select * from {{{{ ref({arguments}) }}}}"),
-        From::Source { arguments, .. } => format!("select * from {{{{ source({arguments}) }}}}"),
+    match from.call() {
+        Some(call) => format!("select * from {{{{ {call} }}}}"),
+        None => format!("select * from {table}"),
     }
 }
 

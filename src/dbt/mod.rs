@@ -3,14 +3,19 @@
 mod from;
 mod header;
 mod jinja;
+#[cfg(feature = "cli")]
+mod manifest;
 mod properties;
+pub mod selection;
 mod singular;
 mod yaml;
 
-pub(crate) use from::From;
+pub use from::From;
 pub use header::{is_as_written, spec_of};
 pub(crate) use header::{sealed_sql, sealed_yml};
 pub(crate) use jinja::{import, protect};
+#[cfg(feature = "cli")]
+pub use manifest::{Manifest, ManifestNode};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};
 pub(crate) use singular::{TestConfig, comment};
 pub(crate) use yaml::Value;

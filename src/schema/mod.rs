@@ -251,6 +251,12 @@ impl Relation {
         self
     }
 
+    /// With columns that tell its rows apart, and may be NULL in one of them.
+    pub(crate) fn keyed(mut self, columns: &[String]) -> Self {
+        self.primary_key = columns.to_vec();
+        self
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -318,7 +324,7 @@ impl Schema {
         self
     }
 
-    fn push(&mut self, relation: Relation) {
+    pub(crate) fn push(&mut self, relation: Relation) {
         let (index, relations) = (self.relations.len(), &self.relations);
         self.by_name.add((&*relation.name).into(), index, |i| relations[i].name().as_bytes());
         self.relations.push(relation);

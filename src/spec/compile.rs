@@ -5,14 +5,16 @@ use rustc_hash::FxHashMap;
 use super::cardinality::{check_supported, check_visible};
 use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed};
 use super::fan_out::check_fan_out;
+use super::file::SpecFile;
 use super::formulas::Formulas;
 use super::gaps::check_gaps;
 use super::joined::{JoinedStep, StepFacts};
-use super::load::{self, Keep, Spec, Step};
+use super::load::{Keep, Spec, Step};
 use super::long_names::check_lengths;
 use super::partitions::check_partitions;
 use super::proofs::Proofs;
 use super::rates::{check_rates, made, rates_matter, relations_of};
+use super::said;
 use super::sources::Sources;
 use super::totals::ReadBefore;
 use super::uniqueness::SingleMatch;
@@ -21,7 +23,7 @@ use super::{CompiledSpec, SpecDefinition};
 use crate::ast::Ast;
 use crate::check::{self, Context, Role, Scope};
 use crate::compiler::Compiler;
-use crate::diag::{self, Code, Diagnostic, suggest};
+use crate::diag::{self, Code, Diagnostic};
 use crate::ir::{Ir, Program};
 use crate::memory::Memory;
 use crate::parse;
@@ -30,10 +32,8 @@ use crate::plan::{
     plan_step, use_other_forms,
 };
 use crate::schema::{Column, Relation};
-use crate::span::Span;
 use crate::sql::{Cte, Select};
 use crate::types::{Level, Type};
-use crate::yaml;
 
 impl Compiler {
     /// Compiles a model spec. There is always a result; its texts are there when no error is.
@@ -48,49 +48,21 @@ impl Compiler {
     /// The same, with the path of the spec, which the headers of generated files name.
     #[must_use]
     pub fn compile_spec_at(&self, source: &str, path: Option<&str>) -> CompiledSpec {
-        let mut compiled = CompiledSpec {
-            dialect: self.options.dialect,
-            name: None,
-            name_span: Span::default(),
-            query: None,
-            model: None,
-            model_fault: None,
-            model_warnings: Vec::new(),
-            columns: Vec::new(),
-            tables: Vec::new(),
-            definitions: Vec::new(),
-            diagnostics: Vec::new(),
-        };
-        if source.len() > self.options.limits.source {
-            compiled.diagnostics.push(Diagnostic::new(
-                Code::SourceTooLarge,
-                Span::default(),
-                format!(
-                    "the spec is {} bytes long, more than the limit of {}",
-                    source.len(),
-                    self.options.limits.source
-                ),
-            ));
-            return compiled;
+        self.compile_file(SpecFile::read(source, path, &self.options.limits))
+    }
+
+    pub(super) fn compile_file(&self, mut file: SpecFile<'_>) -> CompiledSpec {
+        let mut compiled = CompiledSpec::of(self.options.dialect, std::mem::take(&mut file.diagnostics));
+        if let Some(spec) = file.spec(&mut compiled.diagnostics) {
+            compiled.name = Some(spec.model.text.to_owned());
+            compiled.name_span = spec.model.node.span;
+            (compiled.tags, compiled.config) = (said::tags(&spec.dbt), said::config(&spec.dbt));
+            let mut run = Run::new(self, &spec, file.source, file.path);
+            self.pool.lend(|memory| run.run(&mut compiled, memory));
+            compiled.definitions = run.definitions;
         }
-        match yaml::read(source, &mut compiled.diagnostics) {
-            Err(diagnostic) => compiled.diagnostics.push(diagnostic),
-            Ok(None) => compiled.diagnostics.push(
-                Diagnostic::new(Code::MissingKey, Span::default(), "the spec is empty")
-                    .with_help("begin with `model: name` and `from: table`"),
-            ),
-            Ok(Some(root)) => {
-                if let Some(spec) = load::load(&root, source, &mut compiled.diagnostics) {
-                    compiled.name = Some(spec.model.text.to_owned());
-                    compiled.name_span = spec.model.node.span;
-                    let mut run = Run::new(self, &spec, source, path);
-                    self.pool.lend(|memory| run.run(&mut compiled, memory));
-                    compiled.definitions = run.definitions;
-                }
-            }
-        }
-        crate::compiler::silence(&mut compiled.diagnostics, source, &self.options.silenced);
-        crate::compiler::silence(&mut compiled.model_warnings, source, &self.options.silenced);
+        crate::compiler::silence(&mut compiled.diagnostics, file.source, &self.options.silenced);
+        crate::compiler::silence(&mut compiled.model_warnings, file.source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         if compiled.has_errors() {
             compiled.query = None;
@@ -157,22 +129,17 @@ impl<'r> Run<'r> {
         let from = spec.from.name().to_owned();
         spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
         self.sources = Sources::of(spec, self.compiler.options.dialect, &mut self.names);
+        compiled.reads = self.sources.all.iter().map(|source| source.from.clone()).collect();
         compiled.tables = self.sources.all.iter().map(|source| source.from.spelled().to_owned()).collect();
         self.check_names(&mut compiled.diagnostics);
         self.check_step_lengths(&mut compiled.diagnostics);
         self.joins_sound = self.check_joins(&mut compiled.diagnostics);
-        let schema = &self.compiler.options.schema;
-        let known = schema.relation(&from);
-        if let (None, false) = (known, schema.is_empty()) {
-            let diagnostic =
-                Diagnostic::new(Code::UnknownRelation, spec.from_span, format!("the schema has no relation `{from}`"));
-            let near = suggest::nearest(&from, schema.relations().iter().map(Relation::name));
-            compiled.diagnostics.push(match near {
-                Some(near) => diagnostic.with_help(suggest::similar(near)),
-                None => diagnostic.with_help("correct `from`, or add the relation to the schema"),
-            });
+        if self.is_missing(&spec.from) {
+            let missing = self.missing("from", &from, spec.from_span, "", std::iter::empty());
+            compiled.diagnostics.push(missing);
             return;
         }
+        let known = self.known(&spec.from);
         let mut relation: Option<Relation> = known.cloned();
         let mut grain: Vec<String> = known.map(|r| r.key().to_vec()).unwrap_or_default();
         let mut name = from;
@@ -239,6 +206,7 @@ impl<'r> Run<'r> {
                 self.facts.push(StepFacts { relation: relation.clone(), grain, single });
             }
         }
+        compiled.key.clone_from(&grain);
         compiled.model_warnings.extend(spec.steps.last().and_then(limited));
         compiled.model_warnings.append(&mut self.proofs.nullable_keys);
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {

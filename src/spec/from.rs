@@ -41,14 +41,13 @@ pub(super) fn read(text: &str) -> Option<From> {
         };
         let arguments = inside.strip_suffix(')').and_then(arguments)?;
         let names: Vec<&String> = arguments.iter().filter(|(k, _)| k.is_none()).map(|(_, v)| v).collect();
-        let rendered = arguments.iter().map(|(k, v)| match k {
-            Some(key) => format!("{key}={v}"),
-            None => format!("'{v}'"),
-        });
-        let rendered = rendered.collect::<Vec<_>>().join(", ");
+        let mut versions = arguments.iter().filter(|(k, _)| k.is_some()).map(|(_, v)| v.clone());
         return match (is_ref, names.as_slice()) {
-            (true, [model] | [_, model]) => Some(From::Ref { arguments: rendered, model: (*model).clone() }),
-            (false, [_, table]) => Some(From::Source { arguments: rendered, table: (*table).clone() }),
+            (true, [package @ .., model]) if package.len() < 2 => {
+                let package = package.first().map(|package| (*package).clone());
+                Some(From::Ref { package, model: (*model).clone(), version: versions.next() })
+            }
+            (false, [group, table]) => Some(From::Source { group: (*group).clone(), table: (*table).clone() }),
             _ => None,
         };
     }
@@ -113,7 +112,7 @@ mod tests {
         assert_eq!(from("raw.orders").unwrap().name(), "orders");
         assert_eq!(
             from("\"ref('p', 'm', v=2)\""),
-            Some(From::Ref { arguments: "'p', 'm', v=2".into(), model: "m".into() })
+            Some(From::Ref { package: Some("p".into()), model: "m".into(), version: Some("2".into()) })
         );
         assert_eq!(from("source('raw', 'events')").unwrap().name(), "events");
         assert_eq!(from("ref('m') }} evil {{ ref('x')"), None);

@@ -43,7 +43,6 @@ impl Run<'_> {
     /// Reports joins that lead nowhere, and names that two relations of a step have; whether there is none.
     pub(super) fn check_joins(&self, diagnostics: &mut Vec<Diagnostic>) -> bool {
         let before = diagnostics.len();
-        let schema = &self.compiler.options.schema;
         for (index, step) in self.spec.steps.iter().enumerate() {
             let read = match index.checked_sub(1).and_then(|i| self.spec.steps.get(i)) {
                 Some(before) => before.name.map_or("", |n| n.text),
@@ -78,16 +77,11 @@ impl Run<'_> {
                         )
                         .with_help("move it before this step; a step reads what stands before it"),
                     ),
-                    Target::Source(_) if schema.is_empty() || schema.relation(table).is_some() => {}
+                    Target::Source(_) if !self.is_missing(&joined.to) => {}
                     Target::Source(_) => {
                         let steps = self.spec.steps.iter().take(index).filter_map(|s| s.name).map(|n| n.text);
-                        let names = schema.relations().iter().map(Relation::name).chain(steps);
-                        let message = format!("the schema has no relation `{table}`, and no step before has this name");
-                        let diagnostic = Diagnostic::new(Code::UnknownRelation, joined.to_text.node.span, message);
-                        diagnostics.push(match suggest::nearest(table, names) {
-                            Some(near) => diagnostic.with_help(suggest::similar(near)),
-                            None => diagnostic.with_help("correct `to`, or add the relation to the schema"),
-                        });
+                        let (span, but) = (joined.to_text.node.span, ", and no step before has this name");
+                        diagnostics.push(self.missing("to", table, span, but, steps));
                     }
                 }
             }
@@ -128,7 +122,7 @@ impl Run<'_> {
                     (facts.and_then(|f| f.relation.as_ref()), Source::Name(written), own, key, single)
                 }
                 Target::Source(of) => {
-                    let known = self.compiler.options.schema.relation(join.to.name());
+                    let known = self.known(&join.to);
                     let key = known.map(|r| r.key().to_vec()).unwrap_or_default();
                     let own = self.sources.all.get(of).map_or("", |source| source.name.as_str());
                     (known, Source::Input(of as u32), own, key, false)

@@ -5,15 +5,18 @@ mod cardinality;
 mod checks;
 mod compile;
 mod fan_out;
+mod file;
 mod formulas;
 mod from;
 mod gaps;
 mod grain;
+mod graph;
 mod joined;
 mod joins;
 #[cfg(feature = "cli")]
 pub mod json_schema;
 mod keys;
+mod known;
 mod load;
 mod long_names;
 mod partitions;
@@ -22,8 +25,10 @@ mod project;
 mod proofs;
 mod properties;
 mod rates;
+mod said;
 mod sources;
 mod tabs;
+mod together;
 mod totals;
 mod uniqueness;
 mod worksheet;
@@ -31,7 +36,9 @@ mod write;
 mod written;
 
 pub use project::{Environment, Project};
+pub use together::SpecText;
 
+use crate::dbt;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::schema::Column;
@@ -67,8 +74,14 @@ pub struct CompiledSpec {
     pub(crate) model_fault: Option<Diagnostic>,
     pub(crate) model_warnings: Vec<Diagnostic>,
     pub(crate) columns: Vec<Column>,
+    pub(crate) reads: Vec<dbt::From>,
     pub(crate) tables: Vec<String>,
+    /// The columns that tell its rows apart, as far as known.
+    pub(crate) key: Vec<String>,
     pub(crate) definitions: Vec<SpecDefinition>,
+    pub(crate) reads_faulty: Option<String>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) config: Vec<(String, String)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -119,6 +132,27 @@ impl ModelTest {
 }
 
 impl CompiledSpec {
+    fn of(dialect: Dialect, diagnostics: Vec<Diagnostic>) -> Self {
+        Self {
+            dialect,
+            name: None,
+            name_span: Span::default(),
+            query: None,
+            model: None,
+            model_fault: None,
+            model_warnings: Vec::new(),
+            columns: Vec::new(),
+            reads: Vec::new(),
+            tables: Vec::new(),
+            key: Vec::new(),
+            definitions: Vec::new(),
+            reads_faulty: None,
+            tags: Vec::new(),
+            config: Vec::new(),
+            diagnostics,
+        }
+    }
+
     /// The dialect of the SQL.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
@@ -210,6 +244,56 @@ impl CompiledSpec {
     #[must_use]
     pub fn tables(&self) -> &[String] {
         &self.tables
+    }
+
+    /// The relations that the model reads, joined ones too, that of `from` first.
+    ///
+    /// ```
+    /// use formulac::dbt::From;
+    /// let spec = "model: m\nfrom: source('raw', 'orders')\ndefinitions: a = SUM(x)\n";
+    /// let compiled = formulac::Compiler::default().compile_spec(spec);
+    /// assert_eq!(compiled.reads(), [From::Source { group: "raw".into(), table: "orders".into() }]);
+    /// ```
+    #[must_use]
+    pub fn reads(&self) -> &[dbt::From] {
+        &self.reads
+    }
+
+    /// The columns that tell the rows apart, as far as they are known; none for a model of one row.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: a = SUM(x)\n";
+    /// assert_eq!(formulac::Compiler::default().compile_spec(spec).key(), ["country"]);
+    /// ```
+    #[must_use]
+    pub fn key(&self) -> &[String] {
+        &self.key
+    }
+
+    /// The tags of the model, those of `config` among them.
+    #[must_use]
+    pub fn tags(&self) -> &[String] {
+        &self.tags
+    }
+
+    /// What the spec says of the model's configuration, as far as it is texts, numbers and truth values; `access` and
+    /// `group` too.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\nconfig: {materialized: table, tags: nightly}\ntags: [pii]\ndefinitions: a = SUM(x)\n";
+    /// let compiled = formulac::Compiler::default().compile_spec(spec);
+    /// assert_eq!(compiled.config(), [("materialized".to_owned(), "table".to_owned())]);
+    /// assert_eq!(compiled.tags(), ["nightly", "pii"]);
+    /// ```
+    #[must_use]
+    pub fn config(&self) -> &[(String, String)] {
+        &self.config
+    }
+
+    /// Of specs that are compiled together: a model that this one reads and that cannot be made.
+    #[must_use]
+    pub fn reads_faulty(&self) -> Option<&str> {
+        self.reads_faulty.as_deref()
     }
 
     /// The definitions of its steps, in the order written; those of a step with an error are left out.

@@ -22,6 +22,7 @@ use crate::yaml::{self, Node};
 pub struct Project {
     dialect: Option<Dialect>,
     specs: Option<String>,
+    models: Option<String>,
     tests: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
@@ -83,6 +84,12 @@ impl Project {
     #[must_use]
     pub fn specs(&self) -> Option<&str> {
         self.specs.as_deref()
+    }
+
+    /// The folder of generated models, seen from the project's own.
+    #[must_use]
+    pub fn models(&self) -> Option<&str> {
+        self.models.as_deref()
     }
 
     /// The folder of generated tests that are files of their own, seen from the project's own.
@@ -151,6 +158,7 @@ impl Reader<'_> {
         Project {
             dialect: text("dialect").and_then(|name| name.parse().ok()),
             specs: text("specs").map(str::to_owned),
+            models: text("models").map(str::to_owned),
             tests: text("tests").map(str::to_owned),
             timezone: text("timezone").map(str::to_owned),
             blank_zero: text("blanks") == Some("zero"),

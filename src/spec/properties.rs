@@ -83,12 +83,10 @@ impl Run<'_> {
         check_versions(dbt, diagnostics);
     }
 
-    /// The version that the spec makes, as `ref` takes it; none where the model has no versions.
+    /// The version that the spec makes; none where the model has no versions.
     pub(super) fn own_version(&self) -> Option<String> {
-        let version = latest_version(&self.spec.dbt)?;
-        let is_number = version.parse::<f64>().is_ok();
-        let is_word = version.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
-        if is_number { Some(version.to_owned()) } else { is_word.then(|| format!("'{version}'")) }
+        let is_word = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+        latest_version(&self.spec.dbt).filter(is_word).map(str::to_owned)
     }
 
     /// What is said of columns and cannot come true, since the model does not have them or their types.

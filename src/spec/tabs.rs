@@ -19,7 +19,6 @@ impl Run<'_> {
     }
 
     fn tab(&self, keys: &TabKeys<'_>, place: usize, diagnostics: &mut Vec<Diagnostic>) -> TabSource {
-        let schema = &self.compiler.options.schema;
         let model = keys.model.name();
         let (relation, key, source, own) = match self.sources.target(self.spec, place, &keys.model) {
             Target::Step(of) => {
@@ -30,15 +29,10 @@ impl Run<'_> {
                 (facts.and_then(|f| f.relation.clone()), key, Source::Name(written), own)
             }
             Target::Source(of) => {
-                let known = schema.relation(model);
-                if known.is_none() && !schema.is_empty() {
-                    let message = format!("the schema has no relation `{model}`");
-                    let diagnostic = Diagnostic::new(Code::UnknownRelation, keys.model_text.node.span, message);
-                    let near = suggest::nearest(model, schema.relations().iter().map(Relation::name));
-                    diagnostics.push(match near {
-                        Some(near) => diagnostic.with_help(suggest::similar(near)),
-                        None => diagnostic.with_help("correct `model`, or add the relation to the schema"),
-                    });
+                let known = self.known(&keys.model);
+                if self.is_missing(&keys.model) {
+                    let span = keys.model_text.node.span;
+                    diagnostics.push(self.missing("model", model, span, "", std::iter::empty()));
                 }
                 let own = self.sources.all.get(of).map_or("", |source| source.name.as_str());
                 let key = known.map(|r| r.key().to_vec()).unwrap_or_default();

@@ -64,9 +64,7 @@ impl Run<'_> {
 
     /// The output columns with the best description that there is.
     pub(super) fn documented(&self, relation: &Relation) -> Vec<Column> {
-        let schema = &self.compiler.options.schema;
-        let read: Vec<&Relation> =
-            self.sources.all.iter().filter_map(|source| schema.relation(source.from.name())).collect();
+        let read: Vec<&Relation> = self.sources.all.iter().filter_map(|source| self.known(&source.from)).collect();
         let by_name = |pairs: &mut dyn Iterator<Item = (&str, &str)>| -> FxHashMap<String, String> {
             pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
         };

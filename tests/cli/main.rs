@@ -8,6 +8,7 @@ mod compile;
 mod explain;
 mod formats;
 mod functions;
+mod generate;
 mod init;
 mod json_schema;
 mod model;

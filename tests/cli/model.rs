@@ -57,7 +57,7 @@ fn files_are_written_and_kept() {
     assert_eq!((run.exit, run.out.as_str()), (0, ""));
     assert_eq!(
         run.err,
-        "wrote models/gen/revenue.sql\nwrote models/gen/revenue.yml\nwrote models/gen/counts.sql\nwrote models/gen/counts.yml\n"
+        "wrote models/gen/counts.sql\nwrote models/gen/counts.yml\nwrote models/gen/revenue.sql\nwrote models/gen/revenue.yml\n"
     );
     assert_eq!(place.files("models/gen"), ["counts.sql", "counts.yml", "revenue.sql", "revenue.yml"]);
     assert_eq!(place.run(&all).err, "everything is up to date\n");

@@ -74,7 +74,6 @@ fn later_subcommands() {
         "doctor",
         "env",
         "fmt",
-        "generate",
         "impact",
         "lineage",
         "log",

@@ -293,11 +293,7 @@ fn spec_path(model: &str) -> String {
 
 /// Writes the models of all specs, as the example's README says.
 fn generate(project: &Path, dialect: &str) {
-    let specs: Vec<_> = project::stems("metrics", "yml").iter().map(|model| spec_path(model)).collect();
-    let mut args = vec!["model"];
-    args.extend(specs.iter().map(String::as_str));
-    args.extend(["--out", "models/formulac", "--dialect", dialect, "--schema", "schema.yml"]);
-    formulac(project, &args);
+    formulac(project, &["generate", "--dialect", dialect, "--schema", "schema.yml"]);
 }
 
 /// Runs the command, which has to succeed without a warning; its standard output.

@@ -72,7 +72,7 @@ pub fn next(folder: &Path) -> String {
     format!(
         "next, in {}:\n  \
          formulac preview metrics/customer_ltv_by_segment.yml --data seeds\n  \
-         formulac model metrics/*.yml --out models/formulac --schema schema.yml\n  \
+         formulac generate --schema schema.yml\n  \
          dbt build",
         folder.display()
     )

@@ -18,7 +18,7 @@ pub fn text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> String {
 dialect: {dialect}
 # Model specs: YAML files with formulas. `formulac check` checks all of them.
 specs: {specs}
-# Generated models: `formulac model {specs}*.yml --out {models}/formulac`
+# Models that `formulac generate` makes of all specs.
 models: {models}/formulac/
 # Generated tests that are files of their own.
 tests: tests/formulac/

@@ -5,17 +5,11 @@ use serde_json::{Map, Value};
 
 use super::answer::{Answer, Column};
 use super::fault::{self, Sent};
-use super::program::Program;
 use crate::cli::dbt_project::DbtProject;
+use crate::cli::dbt_run;
 use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::spec::Spec;
-
-const PROGRAM: Program = Program {
-    name: "dbt",
-    variable: "FORMULAC_DBT",
-    install: "get it with `pip install dbt-core` and the adapter, or choose `--engine duckdb --data DIR`",
-};
 
 /// What helps where the warehouse has not what the model reads.
 const MISSING: &str = "build what it reads with `dbt build`, or show it over files with `--data DIR`";
@@ -49,9 +43,8 @@ impl DbtRun {
 pub fn show(sql: &str, run: &DbtRun, spec: &Spec, limit: u32) -> Result<Answer, Failure> {
     let one_more = u64::from(limit) + 1;
     let most = spec.limit.map_or(one_more, |own| own.min(one_more));
-    let mut command = PROGRAM.command();
-    // In its folder, where dbt looks for profiles.yml.
-    command.current_dir(&run.project.folder).args(["--no-use-colors", "--log-format", "json", "show"]);
+    let mut command = dbt_run::command(&run.project.folder);
+    command.arg("show");
     command.args(["--output", "json", "--limit", &most.to_string()]);
     if let Some(target) = run.target() {
         command.args(["--target", target]);
@@ -60,13 +53,12 @@ pub fn show(sql: &str, run: &DbtRun, spec: &Spec, limit: u32) -> Result<Answer, 
         command.args(["--vars", vars]);
     }
     command.args(["--inline", sql]);
-    let output = PROGRAM.run(&mut command, "")?;
-    let events: Vec<Value> = output.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let event = |name: &str| events.iter().find(|event| event["info"]["name"] == name).map(|event| &event["data"]);
+    let output = dbt_run::run(&mut command)?;
+    let event = |name: &str| output.event(name);
     let preview = event("ShowNode").and_then(|data| data["preview"].as_str());
     let rows = preview.and_then(|text| serde_json::from_str::<Vec<Map<String, Value>>>(text).ok());
     let Some(rows) = rows.filter(|_| output.succeeded) else {
-        return Err(fault::of_sql("dbt", &message(&events, &output.err), Sent { sql, before: "", missing: MISSING }));
+        return Err(fault::of_sql("dbt", &output.message(), Sent { sql, before: "", missing: MISSING }));
     };
     let text = |data: Option<&Value>, key: &str| {
         data.and_then(|data| data[key].as_str()).unwrap_or_default().trim_start_matches('=').to_owned()
@@ -97,19 +89,4 @@ fn value(value: &Value) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     }
-}
-
-/// What dbt says of a failure in its first error, without the lines that say only whose error it is.
-fn message(events: &[Value], err: &str) -> String {
-    let errors = events.iter().filter(|event| event["info"]["level"] == "error");
-    let mut texts = errors.filter_map(|event| event["data"]["exc"].as_str().or(event["info"]["msg"].as_str()));
-    let text = texts.next().unwrap_or(err);
-    let is_frame = |line: &str| {
-        ["Runtime", "Database", "Compilation"].iter().any(|kind| {
-            line.trim_start()
-                .strip_prefix(kind)
-                .is_some_and(|rest| rest.trim_end() == " Error" || rest.starts_with(" Error in "))
-        })
-    };
-    text.lines().skip_while(|line| is_frame(line)).collect::<Vec<_>>().join("\n")
 }

@@ -10,8 +10,8 @@ use super::answer::{Answer, Column};
 use super::data::{self, DataFile, Kind};
 use super::decimals;
 use super::fault::{self, Sent};
-use super::program::{Output, Program};
 use crate::cli::exit::Failure;
+use crate::cli::program::{Output, Program};
 
 const ENGINE: &str = "DuckDB";
 const PROGRAM: Program = Program {

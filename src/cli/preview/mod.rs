@@ -8,7 +8,6 @@ mod duckdb;
 mod engine;
 mod fault;
 mod postgres;
-mod program;
 mod table;
 
 use formulac::{Compiler, Dialect, Project, Schema};
@@ -18,7 +17,7 @@ use super::args::{PreviewArgs, Target};
 use super::exit::{Exit, Failure, Found};
 use super::session::{Session, Stream, reports};
 use super::source::Source;
-use super::{project, schema, spec};
+use super::{artifacts, project, schema, spec};
 use answer::Answer;
 use engine::Engine;
 use formulac::diag::{Code, Diagnostic, render};
@@ -98,6 +97,7 @@ fn outcome(
     if let Some(own) = project.dialect().filter(|own| *own != dialect) {
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
     }
+    artifacts::tell_of_schema(session, args.schema.as_deref());
     let (compiler, typed) = compiler(args, project, engine, dialect)?;
     let path = project::path_in_project(&args.spec, session.global.project_dir.as_deref());
     let mut spec = spec::compile(&compiler, source, path.as_deref());

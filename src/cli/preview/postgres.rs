@@ -9,8 +9,8 @@ use formulac::{Dialect, Schema, Type};
 use super::answer::{Answer, Column};
 use super::data::{self, DataFile, Kind};
 use super::fault::{self, Sent};
-use super::program::{Output, Program};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::program::{Output, Program};
 
 const ENGINE: &str = "Postgres";
 const PROGRAM: Program = Program {

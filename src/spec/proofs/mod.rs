@@ -220,11 +220,9 @@ impl Run<'_> {
         (sources, names)
     }
 
-    /// `ref('model', v=2)`: the version that the spec makes.
+    /// The model as its tests call it: the version that the spec makes.
     fn own_ref(&self) -> From {
-        let model = self.spec.model.text;
-        let version = self.own_version().map_or_else(String::new, |version| format!(", v={version}"));
-        From::Ref { arguments: format!("'{model}'{version}"), model: model.to_owned() }
+        From::Ref { package: None, model: self.spec.model.text.to_owned(), version: self.own_version() }
     }
 
     /// A test's query as dbt is to read it.

@@ -39,7 +39,8 @@ impl Run<'_> {
         let text = |text: &str| Value::Dbt(text.to_owned());
         let mut said = vec![("name", text(example.name.text)), ("model", text(self.spec.model.text))];
         if let Some(version) = self.own_version() {
-            let own = Value::List(vec![Value::Bare(version)]);
+            let is_number = version.parse::<f64>().is_ok();
+            let own = Value::List(vec![if is_number { Value::Bare(version) } else { Value::Dbt(version) }]);
             said.push(("versions", Value::Map(vec![("include".to_owned(), own)])));
         }
         let (given, has_own_rows) = self.given(example, diagnostics);
@@ -63,7 +64,7 @@ impl Run<'_> {
             let said = input.text().unwrap_or_default().trim();
             let own = said == THIS && self.is_incremental();
             let source = read.iter().find(|source| from_input(said).is_some_and(|from| source.is(&from)));
-            let written = source.and_then(|source| written_input(&source.from));
+            let written = source.and_then(|source| source.from.call());
             let name = if own { THIS.to_owned() } else { written.clone().unwrap_or_else(|| said.to_owned()) };
             if let Some(first) = seen.insert(name.clone(), input) {
                 let message = format!("the rows of `{name}` are given twice");
@@ -87,7 +88,7 @@ impl Run<'_> {
             given.push(Value::Map(pairs));
         }
         for source in read {
-            let Some(name) = written_input(&source.from) else {
+            let Some(name) = source.from.call() else {
                 let message = format!("dbt cannot put rows in the place of the table `{}`", source.from.spelled());
                 diagnostics.push(
                     Diagnostic::new(Code::WrongShape, example.name.node.span, message)
@@ -250,15 +251,6 @@ fn found(value: &Node) -> String {
     value.text().map_or_else(|| value.described().to_string(), |text| format!("`{text}`"))
 }
 
-/// How dbt names what stands in the place of a relation; none for a table that dbt does not know.
-fn written_input(from: &From) -> Option<String> {
-    match from {
-        From::Table(name) => (!name.contains('.')).then(|| format!("ref('{name}')")),
-        From::Ref { arguments, .. } => Some(format!("ref({arguments})")),
-        From::Source { arguments, .. } => Some(format!("source({arguments})")),
-    }
-}
-
 /// `source('raw', 'orders')` for `raw.orders`.
 fn as_source(from: &From) -> String {
     let parts: Vec<&str> = from.spelled().rsplit('.').take(2).collect();
@@ -266,7 +258,7 @@ fn as_source(from: &From) -> String {
 }
 
 fn not_read(said: &str, input: &Node, read: &[ReadSource]) -> Diagnostic {
-    let all: Vec<String> = read.iter().filter_map(|source| written_input(&source.from)).collect();
+    let all: Vec<String> = read.iter().filter_map(|source| source.from.call()).collect();
     let message = format!("the model does not read `{said}`");
     let diagnostic = Diagnostic::new(Code::UnknownRelation, input.span, message);
     let near = suggest::nearest(said, all.iter().map(String::as_str));

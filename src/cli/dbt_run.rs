@@ -1,0 +1,63 @@
+//! Calls of the project's own dbt, and what it says.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::exit::Failure;
+use super::program::Program;
+
+const PROGRAM: Program = Program {
+    name: "dbt",
+    variable: "FORMULAC_DBT",
+    install: "get it with `pip install dbt-core` and the adapter, or choose `--engine duckdb --data DIR`",
+};
+
+/// What came of a call.
+#[derive(Debug)]
+pub struct Ran {
+    pub succeeded: bool,
+    events: Vec<Value>,
+    err: String,
+}
+
+/// Begins a call in the project's folder, where dbt looks for profiles.yml.
+pub fn command(folder: &Path) -> Command {
+    let mut command = PROGRAM.command();
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    command.current_dir(folder).args(["--no-use-colors", "--log-format", "json"]);
+    command
+}
+
+/// Runs it to its end.
+pub fn run(command: &mut Command) -> Result<Ran, Failure> {
+    let output = PROGRAM.run(command, "")?;
+    let events = output.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    Ok(Ran { succeeded: output.succeeded, events, err: output.err })
+}
+
+impl Ran {
+    /// The data of the first event of this name.
+    pub fn event(&self, name: &str) -> Option<&Value> {
+        self.events.iter().find(|event| event["info"]["name"] == name).map(|event| &event["data"])
+    }
+
+    /// What dbt says of a failure in its first error, without the lines that say only whose error it is.
+    pub fn message(&self) -> String {
+        let errors = self.events.iter().filter(|event| event["info"]["level"] == "error");
+        let mut texts = errors.filter_map(|event| event["data"]["exc"].as_str().or(event["info"]["msg"].as_str()));
+        let text = texts.next().unwrap_or(&self.err);
+        let is_frame = |line: &str| {
+            ["Encountered an error", "Runtime", "Database", "Compilation", "Parsing", "Validation", "YAML"].iter().any(
+                |kind| {
+                    line.trim_start().strip_prefix(kind).is_some_and(|rest| {
+                        let rest = rest.trim_end();
+                        rest == ":" || rest == " Error" || rest.starts_with(" Error in ")
+                    })
+                },
+            )
+        };
+        text.lines().skip_while(|line| is_frame(line)).collect::<Vec<_>>().join("\n")
+    }
+}

@@ -1,0 +1,270 @@
+//! `formulac generate`: all specs of the project to dbt models, tests and docs in the work tree.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use formulac::dbt::{Manifest, spec_of};
+use formulac::diag::render;
+use formulac::{Compiler, Dialect, Project};
+use serde_json::{Value, json};
+
+use super::args::{GenerateArgs, Target};
+use super::chosen::{self, Chosen};
+use super::dbt_project::{self, DbtProject};
+use super::deliver::{self, Delivery};
+use super::exit::{Exit, Failure, Found};
+use super::models::{self, Model};
+use super::session::{Session, reports};
+use super::write::Planned;
+use super::{artifacts, progress, project, taken_names, validate};
+
+/// Files that are named before the others are counted.
+const NAMED: usize = 20;
+
+/// The project, and where what is generated goes.
+struct Place {
+    project: Project,
+    /// The project's folder, as seen from here.
+    root: PathBuf,
+    dbt: Option<DbtProject>,
+    manifest: Manifest,
+}
+
+pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
+    let (mut place, manifest_path) = place(session)?;
+    let dialect = place.dialect(&args.target)?;
+    let target = Target { dialect: Some(dialect), schema: args.target.schema.clone().or(manifest_path) };
+    let compiler = place.compiler(&target, dialect)?;
+    let specs = project::specs(&place.root.join(place.project.specs().unwrap_or(project::SPECS)))?;
+    let bar = progress::bar(session, specs.len(), "compiling");
+    let (mut models, mut found) = models::compiled(&compiler, &specs, Some(&place.root), || bar.inc(1));
+    bar.finish_and_clear();
+    let folders = place.folders();
+    taken_names::check(&models, &place.manifest, &place.root, [&folders.0, &folders.1], &mut found);
+    let manifest = std::mem::take(&mut place.manifest);
+    let chosen = chosen::choose(&models, &found, &manifest, &folders.0, &args.select, &args.exclude)?;
+    if !args.select.is_empty() && !chosen.models.contains(&true) {
+        session.warn("warning: the selection matches no spec");
+    }
+    let faulty: Vec<bool> = found.iter().map(|found| Exit::of(&found.diagnostics) != Exit::Done).collect();
+    let left_out = left_out(&models, &faulty);
+    // What is not chosen, and what nothing chosen reads, is not told of.
+    for (found, told) in found.iter_mut().zip(&chosen.specs) {
+        if !told {
+            found.diagnostics.clear();
+        }
+    }
+    let mut exit = Exit::of_all(&found);
+    let goes_on = exit == Exit::Done || args.keep_going;
+    let delivery = if goes_on {
+        let is_made = |at: usize| chosen.models[at] && !left_out[at];
+        place.delivery(&models, &chosen, is_made, args)?
+    } else {
+        Delivery::default()
+    };
+    let mut notes = Vec::new();
+    if args.check {
+        exit = exit.worse(delivery.tell(session));
+    } else if goes_on {
+        found.extend(delivery.conflicts());
+        if delivery.by_hand.is_empty() {
+            let changed = delivery.write()?;
+            let refused = if args.validate {
+                validate::run(session, &place.project, &place.root, &models, &found)?
+            } else {
+                Vec::new()
+            };
+            if refused.is_empty() {
+                notes = summary(&delivery);
+            } else {
+                changed.undo();
+                found.extend(refused);
+                notes.push("nothing is written: dbt refuses it".to_owned());
+            }
+        } else {
+            notes.push("nothing is written".to_owned());
+        }
+        exit = Exit::of_all(&found);
+    } else {
+        let count = found.iter().filter(|found| Exit::of(&found.diagnostics) != Exit::Done).count();
+        notes.push(format!("nothing is written: {count} of {} specs have errors", found.len()));
+    }
+    for (model, _) in models.iter().zip(&left_out).filter(|(model, out)| **out && chosen.specs[model.spec] && goes_on) {
+        let why = match &model.reads_faulty {
+            Some(read) if !faulty[model.spec] => format!("it reads `{read}`"),
+            _ => "it has errors".to_owned(),
+        };
+        notes.push(format!("left out {}: {why}", model.name));
+    }
+    if args.json {
+        models.retain(|model| chosen.specs[model.spec]);
+        session.json(&data(dialect, &models, &delivery, &found))?;
+    } else {
+        session.report(&found);
+    }
+    notes.iter().for_each(|note| session.note(note));
+    Ok(exit)
+}
+
+/// The project with what dbt knows of it, and the manifest's path where there is one.
+fn place(session: &Session) -> Result<(Place, Option<PathBuf>), Failure> {
+    let given = session.global.project_dir.as_deref();
+    let Some((project, root)) = project::read_with_place(given)? else {
+        return Err(Failure::new(Exit::Usage, "there is no formulac.yml here or in a folder above")
+            .with_help("begin with `formulac init` in the dbt project, or name its folder with `--project-dir`"));
+    };
+    let dbt = dbt_project::find(Some(&root))?;
+    let artifacts = dbt.as_ref().map(artifacts::read).transpose()?.flatten();
+    if let (Some(artifacts), Some(dbt)) = (&artifacts, &dbt) {
+        artifacts.tell(session, dbt);
+    }
+    let (path, manifest) = artifacts.map(|it| (it.path, it.manifest)).unzip();
+    Ok((Place { project, root, dbt, manifest: manifest.unwrap_or_default() }, path))
+}
+
+impl Place {
+    /// The dialect that is asked for, else the project's, else that of dbt's adapter.
+    fn dialect(&self, target: &Target) -> Result<Dialect, Failure> {
+        if let Some(dialect) = target.dialect.or(self.project.dialect()) {
+            return Ok(dialect);
+        }
+        match self.dbt.as_ref().map(|dbt| dbt.dialect(None)) {
+            None => Ok(Dialect::default()),
+            Some(Ok(dialect)) => Ok(dialect),
+            Some(Err(why)) => Err(Failure::new(Exit::Usage, format!("the dialect is not known: {why}"))
+                .with_help("write `dialect:` in formulac.yml")),
+        }
+    }
+
+    fn compiler(&self, target: &Target, dialect: Dialect) -> Result<Compiler, Failure> {
+        let builder = target.builder(&self.project, dialect)?;
+        Ok(dbt_project::with_dbt(builder, &self.manifest).build())
+    }
+
+    /// The folders of models and of tests, seen from the project's.
+    fn folders(&self) -> (String, String) {
+        let clean = |folder: &str| folder.trim_start_matches("./").trim_end_matches('/').to_owned();
+        (clean(self.project.models().unwrap_or(project::MODELS)), clean(self.project.tests().unwrap_or(project::TESTS)))
+    }
+
+    /// What is to be written and removed.
+    fn delivery(
+        &self,
+        models: &[Model],
+        chosen: &Chosen,
+        is_made: impl Fn(usize) -> bool,
+        args: &GenerateArgs,
+    ) -> Result<Delivery, Failure> {
+        let (models_folder, tests_folder) = self.folders();
+        let (models_folder, tests_folder) = (self.root.join(models_folder), self.root.join(tests_folder));
+        let made = models.iter().enumerate().filter(|(at, _)| is_made(*at));
+        let files: Vec<Planned> =
+            made.clone().flat_map(|(_, model)| model.files(&models_folder, &tests_folder)).collect();
+        let planned: BTreeSet<&Path> = files.iter().map(|file| &*file.path).collect();
+        // The files of a spec that is not chosen or cannot be made stay as they are.
+        let kept: BTreeSet<&str> =
+            models.iter().enumerate().filter(|(at, _)| !is_made(*at)).map(|(_, model)| model.path.as_str()).collect();
+        let specs = self.project.specs().unwrap_or(project::SPECS).trim_start_matches("./").trim_end_matches('/');
+        let everything = args.select.is_empty() && args.exclude.is_empty() && chosen.specs.iter().all(|told| *told);
+        let made: BTreeSet<&str> = made.map(|(_, model)| model.path.as_str()).collect();
+        let is_left = |path: &Path, spec: &str| {
+            let is_ours = spec.strip_prefix(specs).is_some_and(|rest| rest.starts_with('/'));
+            let is_gone = everything && !self.root.join(spec).is_file();
+            !planned.contains(path) && !kept.contains(spec) && (made.contains(spec) || (is_ours && is_gone))
+        };
+        let mut left = Vec::new();
+        let mut by_hand = Vec::new();
+        for folder in BTreeSet::from([&models_folder, &tests_folder]) {
+            for path in generated(folder) {
+                let Ok(text) = fs::read_to_string(&path) else { continue };
+                if !spec_of(&text).is_some_and(|spec| is_left(&path, spec)) {
+                    continue;
+                }
+                if formulac::dbt::is_as_written(&text) {
+                    left.push(path);
+                } else {
+                    by_hand.push(path);
+                }
+            }
+        }
+        let mut delivery = deliver::compare(files, left)?;
+        delivery.by_hand.extend(by_hand);
+        Ok(delivery)
+    }
+}
+
+/// Which models cannot be made: those whose specs have errors, and those that read such a model.
+fn left_out(models: &[Model], faulty: &[bool]) -> Vec<bool> {
+    let mut out: Vec<bool> =
+        models.iter().map(|m| faulty[m.spec] || m.built.is_none() || m.reads_faulty.is_some()).collect();
+    let mut names: BTreeSet<String> =
+        models.iter().zip(&out).filter(|(_, out)| **out).map(|(model, _)| model.name.to_lowercase()).collect();
+    loop {
+        let before = names.len();
+        for (model, out) in models.iter().zip(&mut out).filter(|(_, out)| !**out) {
+            let reads = |name: &str| names.contains(&name.to_lowercase()) && !model.name.eq_ignore_ascii_case(name);
+            if model.reads.iter().filter_map(|read| read.own_model()).any(reads) {
+                *out = true;
+                names.insert(model.name.to_lowercase());
+            }
+        }
+        if names.len() == before {
+            return out;
+        }
+    }
+}
+
+/// The SQL and YAML files of a folder and of those in it, in the order of their paths.
+fn generated(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "sql" || end == "yml") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What was done: the first files by name, the others counted.
+fn summary(delivery: &Delivery) -> Vec<String> {
+    let mut notes = delivery.notes();
+    if delivery.is_empty() {
+        return notes;
+    }
+    let more = notes.len().saturating_sub(NAMED);
+    notes.truncate(NAMED);
+    if more > 0 {
+        notes.push(format!("and {more} more"));
+    }
+    notes.push(format!(
+        "{} created, {} changed, {} removed, {} as they were",
+        delivery.created.len(),
+        delivery.updated.len(),
+        delivery.removed.len(),
+        delivery.unchanged.len()
+    ));
+    notes
+}
+
+fn data(dialect: Dialect, models: &[Model], delivery: &Delivery, found: &[Found]) -> Value {
+    let mut files: Vec<(&Path, &str)> = delivery.created.iter().map(|file| (&*file.path, "created")).collect();
+    files.extend(delivery.updated.iter().map(|file| (&*file.path, "updated")));
+    files.extend(delivery.unchanged.iter().map(|path| (&**path, "unchanged")));
+    files.extend(delivery.removed.iter().map(|path| (&**path, "removed")));
+    files.sort();
+    let file = |(path, change): &(&Path, &str)| json!({"path": path.to_string_lossy(), "change": change});
+    let model = |model: &Model| json!({"name": model.name, "spec": model.path});
+    json!({
+        "dialect": dialect.name(),
+        "models": models.iter().map(model).collect::<Vec<_>>(),
+        "files": files.iter().map(file).collect::<Vec<_>>(),
+        "diagnostics": render::filed_objects(&reports(found)),
+    })
+}

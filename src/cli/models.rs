@@ -1,0 +1,105 @@
+//! Specs compiled to models, and the files that these are.
+
+use std::path::{Path, PathBuf};
+
+use formulac::Compiler;
+use formulac::dbt::From as Read;
+use formulac::diag::Code;
+use formulac::span::Span;
+
+use super::exit::Found;
+use super::project;
+use super::source::Source;
+use super::spec::{self, Spec};
+use super::write::Planned;
+
+/// A model that a spec describes.
+pub struct Model {
+    pub name: String,
+    /// The spec's path, as seen from the project.
+    pub path: String,
+    /// None where the spec has errors.
+    pub built: Option<Built>,
+    /// The number of its spec.
+    pub spec: usize,
+    /// Where the spec says its name.
+    pub name_span: Span,
+    /// What it reads.
+    pub reads: Vec<Read>,
+    /// A model that it reads and that cannot be made.
+    pub reads_faulty: Option<String>,
+    pub tags: Vec<String>,
+    pub config: Vec<(String, String)>,
+}
+
+/// What a model's files hold.
+pub struct Built {
+    pub sql: String,
+    pub yml: String,
+    /// What the files name as their spec.
+    pub path: String,
+    /// Tests that are files of their own: name and text.
+    pub tests: Vec<(String, String)>,
+}
+
+/// The models that the specs make, and what was found in each spec. `done` is called after each.
+pub fn compiled(
+    compiler: &Compiler,
+    specs: &[PathBuf],
+    folder: Option<&Path>,
+    done: impl Fn() + Sync,
+) -> (Vec<Model>, Vec<Found>) {
+    let shown = project::paths_in_project(specs, folder);
+    let sources = specs.iter().zip(&shown).map(|(path, shown)| (Source::file(path), shown.clone())).collect();
+    let mut models = Vec::new();
+    let mut found = Vec::new();
+    for (mut spec, path) in spec::compile_all(compiler, sources, done).into_iter().zip(shown) {
+        let fault = spec.model_fault.take();
+        let is_model = fault.is_none();
+        spec.found.diagnostics.extend(fault.into_iter().chain(std::mem::take(&mut spec.model_warnings)));
+        // A model has a test for it.
+        spec.found.diagnostics.retain(|d| d.kind() != Code::JoinMayMultiply);
+        let Spec { name, sql, yml, .. } = spec;
+        let built = match (sql, yml) {
+            (Some(sql), Some(yml)) if is_model => {
+                let path = formulac::dbt::spec_of(&sql).unwrap_or_default().to_owned();
+                Some(Built { sql, yml, path, tests: spec.tests })
+            }
+            _ => None,
+        };
+        if let Some(name) = name {
+            models.push(Model {
+                name,
+                path: path.unwrap_or_default(),
+                built,
+                spec: found.len(),
+                name_span: spec.name_span,
+                reads: spec.reads,
+                reads_faulty: spec.reads_faulty,
+                tags: spec.tags,
+                config: spec.config,
+            });
+        }
+        found.push(spec.found);
+    }
+    (models, found)
+}
+
+/// Those that could be made.
+pub fn built(models: &[Model]) -> impl Iterator<Item = (&Model, &Built)> {
+    models.iter().filter_map(|model| Some((model, model.built.as_ref()?)))
+}
+
+impl Model {
+    /// Its files, the model's and the tests' each in their folder.
+    pub fn files<'m>(&'m self, models: &'m Path, tests: &'m Path) -> impl Iterator<Item = Planned> + 'm {
+        let file = |folder: &Path, name: &str, end: &str, text: &str| Planned {
+            path: folder.join(format!("{name}.{end}")),
+            text: text.to_owned(),
+        };
+        self.built.iter().flat_map(move |built| {
+            let own = [file(models, &self.name, "sql", &built.sql), file(models, &self.name, "yml", &built.yml)];
+            own.into_iter().chain(built.tests.iter().map(move |(name, sql)| file(tests, name, "sql", sql)))
+        })
+    }
+}

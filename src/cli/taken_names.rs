@@ -1,0 +1,60 @@
+//! Names that dbt would refuse: another node has them already, whatever its folder.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use formulac::dbt::{Manifest, ManifestNode};
+use formulac::diag::{Code, Diagnostic};
+
+use super::exit::Found;
+use super::models::Model;
+
+/// Kinds of nodes that `ref` finds, which share their names.
+const REFERRED: &[&str] = &["model", "seed", "snapshot"];
+
+/// Reports models and tests whose names are taken by nodes that are not their own. `folders` are those of the models
+/// and tests, seen from dbt's project.
+pub fn check(models: &[Model], manifest: &Manifest, root: &Path, folders: [&str; 2], found: &mut [Found]) {
+    let mut taken: BTreeMap<String, &ManifestNode> = BTreeMap::new();
+    let mut tests: BTreeMap<String, &ManifestNode> = BTreeMap::new();
+    for node in manifest.nodes.iter().filter(|node| is_there(node, manifest, root)) {
+        let kind = node.node.kind.as_str();
+        if REFERRED.contains(&kind) {
+            taken.entry(node.node.name.to_lowercase()).or_insert(node);
+        } else if kind == "test" {
+            tests.entry(node.node.name.to_lowercase()).or_insert(node);
+        }
+    }
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for model in models {
+        let mut say = |message: String, help: &str| {
+            let fault = Diagnostic::new(Code::NameTaken, model.name_span, message).with_help(help);
+            found.iter_mut().skip(model.spec).take(1).for_each(|found| found.diagnostics.push(fault.clone()));
+        };
+        let others = |node: &ManifestNode, folder: &str, name: &str| {
+            let own = format!("{}/{name}.sql", folder.trim_end_matches('/'));
+            !node.node.paths.iter().any(|path| path.trim_start_matches("./") == own)
+        };
+        let file =
+            |node: &ManifestNode| node.node.paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
+        if let Some(node) = taken.get(&model.name.to_lowercase()).filter(|node| others(node, folders[0], &model.name)) {
+            let state = if node.disabled { "disabled " } else { "" };
+            let (kind, name) = (&node.node.kind, &node.node.name);
+            say(format!("dbt has a {state}{kind} `{name}` already{}", file(node)), "give the model another name");
+        }
+        for (name, _) in model.built.iter().flat_map(|built| &built.tests) {
+            if let Some(node) = tests.get(&name.to_lowercase()).filter(|node| others(node, folders[1], name)) {
+                say(format!("dbt has a test `{name}` already{}", file(node)), "give that test another name");
+            }
+            if seen.insert(name.to_lowercase(), model.spec).is_some_and(|first| first != model.spec) {
+                say(format!("another spec makes the test `{name}` as well"), "give the model or the rule another name");
+            }
+        }
+    }
+}
+
+/// Whether the node's file still stands where the manifest saw it; a package's stands elsewhere.
+fn is_there(node: &ManifestNode, manifest: &Manifest, root: &Path) -> bool {
+    let is_own = manifest.project.as_deref().is_none_or(|project| project == node.node.package);
+    !is_own || node.node.paths.first().is_none_or(|path| root.join(path).is_file())
+}

@@ -1,0 +1,100 @@
+//! The project's own dbt as a judge of generated files: `dbt parse`, its errors shown in the specs.
+
+use std::path::Path;
+
+use formulac::Project;
+use formulac::diag::{Code, Diagnostic};
+use formulac::span::Span;
+
+use super::exit::{Failure, Found};
+use super::models::Model;
+use super::session::Session;
+use super::{dbt_run, environment};
+
+/// Lets dbt parse the project. What it refuses comes back, at the place in the spec that it is of.
+pub fn run(
+    session: &Session,
+    project: &Project,
+    root: &Path,
+    models: &[Model],
+    found: &[Found],
+) -> Result<Vec<Found>, Failure> {
+    let environment = environment::chosen(&session.global, project)?;
+    let mut command = dbt_run::command(root);
+    command.arg("parse");
+    if let Some(target) = environment.as_ref().and_then(|environment| environment.connection.as_deref()) {
+        command.args(["--target", target]);
+    }
+    if let Some(vars) = environment.as_ref().and_then(|environment| environment.vars.as_deref()) {
+        command.args(["--vars", vars]);
+    }
+    let ran = dbt_run::run(&mut command)?;
+    if ran.succeeded {
+        return Ok(Vec::new());
+    }
+    Ok(vec![refusal(&ran.message(), models, found)])
+}
+
+/// What dbt says, as a fault of the spec whose file or model it names.
+fn refusal(message: &str, models: &[Model], found: &[Found]) -> Found {
+    let said = message.trim();
+    let named = models.iter().filter_map(|model| Some((place(said, model)?, model))).max_by_key(|(place, _)| *place);
+    let Some((_, model)) = named else {
+        let fault = Diagnostic::new(Code::EngineFailed, Span::default(), format!("dbt refuses the project: {said}"))
+            .with_help("what formulac generated is not named; see what `dbt parse` says of the project without it");
+        return Found { file: "dbt_project.yml".to_owned(), text: String::new(), diagnostics: vec![fault] };
+    };
+    let (file, text) =
+        found.get(model.spec).map_or((String::new(), String::new()), |f| (f.file.clone(), f.text.clone()));
+    let span = quoted(said, &model.name).find_map(|word| word_in(&text, word)).unwrap_or(model.name_span);
+    let fault = Diagnostic::new(Code::EngineFailed, span, format!("dbt refuses the model `{}`: {said}", model.name));
+    Found { file, text, diagnostics: vec![fault] }
+}
+
+/// How surely the message names a model: by its file, by its id, by its name in quotes.
+fn place(message: &str, model: &Model) -> Option<u8> {
+    let name = &model.name;
+    let is_file = [".sql", ".yml"].iter().any(|end| message.contains(&format!("/{name}{end}")));
+    let tests = model.built.iter().flat_map(|built| &built.tests);
+    let is_test = tests.clone().any(|(test, _)| message.contains(&format!("/{test}.sql")));
+    let is_id = message.contains(&format!(".{name} ")) || message.contains(&format!(".{name}'"));
+    let is_quoted = message.contains(&format!("'{name}'")) || message.contains(&format!("\"{name}\""));
+    match (is_file || is_test, is_id, is_quoted) {
+        (true, ..) => Some(3),
+        (_, true, _) => Some(2),
+        (.., true) => Some(1),
+        _ => None,
+    }
+}
+
+/// What stands in quotes in a message, but for the model's own name.
+fn quoted<'m>(message: &'m str, own: &'m str) -> impl Iterator<Item = &'m str> {
+    let parts = message.split(['\'', '"', '`']).enumerate().filter(|(number, _)| number % 2 == 1).map(|(_, part)| part);
+    parts.filter(move |part| !part.is_empty() && !part.contains(char::is_whitespace) && !part.ends_with(own))
+}
+
+/// The first place where a word stands by itself.
+fn word_in(text: &str, word: &str) -> Option<Span> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let alone = |(at, _): &(usize, &str)| {
+        let before = text.get(..*at).and_then(|text| text.chars().next_back());
+        let after = text.get(at + word.len()..).and_then(|text| text.chars().next());
+        !before.is_some_and(is_word) && !after.is_some_and(is_word)
+    };
+    let (at, _) = text.match_indices(word).find(alone)?;
+    Some(Span::new(at as u32, (at + word.len()) as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_dbt_quotes_are_found_in_the_spec() {
+        let message = "Model 'model.shop.revenue' (models/formulac/revenue.sql) depends on a node named 'ordrs' which was not found";
+        assert_eq!(quoted(message, "revenue").collect::<Vec<_>>(), ["ordrs"]);
+        let text = "model: revenue\nfrom: ref('ordrs')\n";
+        assert_eq!(word_in(text, "ordrs").unwrap().text(text), "ordrs");
+        assert_eq!(word_in(text, "ordr"), None);
+    }
+}

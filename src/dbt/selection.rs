@@ -1,0 +1,391 @@
+//! dbt's syntax for selecting nodes: `+revenue tag:finance,path:metrics/* --exclude …`.
+//!
+//! After dbt's documentation of node selection and its `graph/selector_spec.py`: texts side by side are a union, with
+//! commas an intersection; `+` in front takes the ancestors, behind the descendants, with a number so many steps;
+//! `@` takes the descendants and all their ancestors.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+/// A node of a project, as far as selections look at it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// `model`, `seed`, `source`, `test`, `exposure`, …
+    pub kind: String,
+    /// The package that it is of.
+    pub package: String,
+    /// The package, folders and name.
+    pub fqn: Vec<String>,
+    /// The files that it stands in, seen from the project.
+    pub paths: Vec<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Its configuration, the values as they print.
+    pub config: Vec<(String, String)>,
+    /// The numbers of the nodes that it reads.
+    pub parents: Vec<usize>,
+}
+
+/// A part of a selection that is not understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownMethod {
+    /// What stands before the colon.
+    pub method: String,
+}
+
+impl fmt::Display for UnknownMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}:` is no method of selecting that is known here", self.method)
+    }
+}
+
+impl std::error::Error for UnknownMethod {}
+
+/// The methods that are known.
+pub const METHODS: &[&str] = &[
+    "access",
+    "config",
+    "exposure",
+    "file",
+    "fqn",
+    "group",
+    "metric",
+    "package",
+    "path",
+    "resource_type",
+    "source",
+    "tag",
+];
+
+/// One part: what is matched, and how far around it is taken.
+#[derive(Debug, Default)]
+struct Criterion<'s> {
+    method: &'s str,
+    value: &'s str,
+    /// How many steps up and down; none for none of them.
+    parents: Option<usize>,
+    children: Option<usize>,
+    childrens_parents: bool,
+}
+
+/// Which nodes are selected: all when `select` is empty, but for those of `exclude`.
+///
+/// ```
+/// use formulac::dbt::selection::{Node, select};
+/// let node = |name: &str, parents: &[usize]| {
+///     let mut node = Node::default();
+///     node.name = name.to_owned();
+///     node.fqn = vec!["shop".to_owned(), name.to_owned()];
+///     node.parents = parents.to_vec();
+///     node
+/// };
+/// let nodes = [node("orders", &[]), node("revenue", &[0]), node("growth", &[1])];
+/// assert_eq!(select(&nodes, &["+revenue"], &[]), Ok(vec![true, true, false]));
+/// assert_eq!(select(&nodes, &[], &["rev*+"]), Ok(vec![true, false, false]));
+/// ```
+///
+/// # Errors
+///
+/// A method that is not one of [`METHODS`].
+pub fn select<S: AsRef<str>>(nodes: &[Node], select: &[S], exclude: &[S]) -> Result<Vec<bool>, UnknownMethod> {
+    let mut chosen = if select.is_empty() { vec![true; nodes.len()] } else { union(nodes, select)? };
+    for (chosen, out) in chosen.iter_mut().zip(union(nodes, exclude)?) {
+        *chosen &= !out;
+    }
+    Ok(chosen)
+}
+
+fn union<S: AsRef<str>>(nodes: &[Node], texts: &[S]) -> Result<Vec<bool>, UnknownMethod> {
+    let mut all = vec![false; nodes.len()];
+    for part in texts.iter().flat_map(|text| text.as_ref().split_whitespace()) {
+        let mut every = vec![true; nodes.len()];
+        for text in part.split(',').filter(|text| !text.is_empty()) {
+            let matched = criterion(text).nodes(nodes)?;
+            every.iter_mut().zip(matched).for_each(|(every, matched)| *every &= matched);
+        }
+        all.iter_mut().zip(every).for_each(|(all, every)| *all |= every);
+    }
+    Ok(all)
+}
+
+fn criterion(text: &str) -> Criterion<'_> {
+    let mut of = Criterion { value: text, ..Criterion::default() };
+    if let Some(rest) = of.value.strip_prefix('@') {
+        (of.value, of.childrens_parents) = (rest, true);
+    }
+    if let Some((depth, rest)) = of.value.split_once('+').and_then(|(depth, rest)| Some((steps(depth)?, rest))) {
+        (of.value, of.parents) = (rest, Some(depth));
+    }
+    if let Some((rest, depth)) = of.value.rsplit_once('+').and_then(|(rest, depth)| Some((rest, steps(depth)?))) {
+        (of.value, of.children) = (rest, Some(depth));
+    }
+    let is_method = |method: &str| method.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'));
+    match of.value.split_once(':').filter(|(method, _)| is_method(method)) {
+        Some((method, value)) => (of.method, of.value) = (method, value),
+        // As dbt tells them apart.
+        None if of.value.contains(['/', '\\']) => of.method = "path",
+        None if [".sql", ".yml", ".yaml", ".csv", ".py"].iter().any(|end| of.value.ends_with(end)) => {
+            of.method = "file"
+        }
+        None => of.method = "fqn",
+    }
+    of
+}
+
+/// A number of steps; none said, all.
+fn steps(text: &str) -> Option<usize> {
+    if text.is_empty() { Some(usize::MAX) } else { text.parse().ok() }
+}
+
+impl Criterion<'_> {
+    fn nodes(&self, nodes: &[Node]) -> Result<Vec<bool>, UnknownMethod> {
+        let (method, key) = self.method.split_once('.').unwrap_or((self.method, ""));
+        if !METHODS.contains(&method) {
+            return Err(UnknownMethod { method: self.method.to_owned() });
+        }
+        let own: Vec<bool> = nodes.iter().map(|node| is_matched(node, method, key, self.value)).collect();
+        let mut chosen = own.clone();
+        let mut add = |more: Vec<bool>| chosen.iter_mut().zip(more).for_each(|(chosen, more)| *chosen |= more);
+        if let Some(depth) = self.parents {
+            add(reached(&own, depth, |number| nodes[number].parents.clone()));
+        }
+        if self.children.is_some() || self.childrens_parents {
+            let mut children: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+            for (number, node) in nodes.iter().enumerate() {
+                for parent in &node.parents {
+                    if let Some(children) = children.get_mut(*parent) {
+                        children.push(number);
+                    }
+                }
+            }
+            if let Some(depth) = self.children {
+                add(reached(&own, depth, |number| children[number].clone()));
+            }
+            if self.childrens_parents {
+                let below = reached(&own, usize::MAX, |number| children[number].clone());
+                add(reached(&below, usize::MAX, |number| nodes[number].parents.clone()));
+            }
+        }
+        Ok(chosen)
+    }
+}
+
+/// What so many steps lead to, the beginnings included.
+fn reached(from: &[bool], depth: usize, next: impl Fn(usize) -> Vec<usize>) -> Vec<bool> {
+    let mut seen = from.to_vec();
+    let mut queue: VecDeque<(usize, usize)> = (0..from.len()).filter(|at| from[*at]).map(|at| (at, 0)).collect();
+    while let Some((at, far)) = queue.pop_front() {
+        if far == depth {
+            continue;
+        }
+        for to in next(at) {
+            if let Some(new) = seen.get_mut(to).filter(|seen| !**seen) {
+                *new = true;
+                queue.push_back((to, far + 1));
+            }
+        }
+    }
+    seen
+}
+
+fn is_matched(node: &Node, method: &str, key: &str, value: &str) -> bool {
+    let is_said = |key: &str| node.config.iter().any(|(name, said)| name == key && is_like(said, value));
+    match method {
+        "fqn" => is_named(node, value),
+        "tag" => node.tags.iter().any(|tag| is_like(tag, value)),
+        "path" => node.paths.iter().any(|path| is_below(path, value)),
+        "file" => node.paths.iter().any(|path| {
+            let file = path.rsplit('/').next().unwrap_or(path);
+            let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+            is_like(file, value) || is_like(stem, value)
+        }),
+        "package" => is_like(&node.package, value),
+        "resource_type" => node.kind == value || value == "all",
+        "config" => is_said(key),
+        "group" | "access" => is_said(method),
+        // `source:raw.orders`, `source:raw`, with the package before them.
+        "source" => node.kind == "source" && is_source(&node.fqn, &node.package, value),
+        kind => node.kind == kind && (is_like(&node.name, value) || is_named(node, value)),
+    }
+}
+
+fn is_source(fqn: &[String], package: &str, value: &str) -> bool {
+    let [.., group, table] = fqn else { return false };
+    match value.split('.').collect::<Vec<_>>().as_slice() {
+        [one] => is_like(group, one) || *one == "*",
+        [of, name] => is_like(group, of) && is_like(table, name),
+        [of_package, of, name] => is_like(package, of_package) && is_like(group, of) && is_like(table, name),
+        _ => false,
+    }
+}
+
+/// The name, or the way to it through package and folders; the package may be left out.
+fn is_named(node: &Node, value: &str) -> bool {
+    let is_leaf = |fqn: &[String]| fqn.last().is_some_and(|leaf| is_like(leaf, value));
+    let parts: Vec<&str> = value.split('.').collect();
+    let is_way = |fqn: &[String]| {
+        let flat: Vec<&str> = fqn.iter().flat_map(|part| part.split('.')).collect();
+        if flat.len() < parts.len() {
+            return false;
+        }
+        let wild = parts.iter().position(|part| part.contains(['*', '?', '[', ']']));
+        let plain = wild.unwrap_or(parts.len());
+        parts.iter().zip(&flat).take(plain).all(|(part, name)| part == name)
+            && wild.is_none_or(|from| is_like(&flat[from..].join("."), &parts[from..].join(".")))
+    };
+    is_leaf(&node.fqn) || is_way(&node.fqn) || node.fqn.get(1..).is_some_and(is_way)
+}
+
+/// A file by its path, or by a folder that it is in.
+fn is_below(path: &str, value: &str) -> bool {
+    let value = value.replace('\\', "/");
+    let value = value.trim_start_matches("./").trim_end_matches('/');
+    let folders = path.match_indices('/').map(|(end, _)| &path[..end]);
+    value.is_empty() || value == "." || folders.chain([path]).any(|part| is_like(part, value))
+}
+
+/// Whether a text matches a pattern with `*`, `?` and `[…]`, as Python's `fnmatch` does.
+fn is_like(text: &str, pattern: &str) -> bool {
+    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
+    let (mut at, mut of) = (0, 0);
+    // Where the last star stands, and how far what it matches goes.
+    let mut star: Option<(usize, usize)> = None;
+    while at < text.len() {
+        match one(&pattern, of, text[at]) {
+            Some(next) => (at, of) = (at + 1, next),
+            None if pattern.get(of) == Some(&'*') => {
+                star = Some((of, at));
+                of += 1;
+            }
+            None => match star {
+                Some((place, from)) => {
+                    star = Some((place, from + 1));
+                    (at, of) = (from + 1, place + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[of..].iter().all(|c| *c == '*')
+}
+
+/// Where the pattern goes on when its next part matches a character.
+fn one(pattern: &[char], of: usize, c: char) -> Option<usize> {
+    match pattern.get(of)? {
+        '*' => None,
+        '?' => Some(of + 1),
+        '[' => {
+            let negated = matches!(pattern.get(of + 1), Some('!'));
+            let first = of + 1 + usize::from(negated);
+            // A bracket that stands first is one of the characters.
+            let Some(end) = (first + 1..pattern.len()).find(|at| pattern[*at] == ']') else {
+                return (c == '[').then_some(of + 1);
+            };
+            let set = &pattern[first..end];
+            let mut found = false;
+            let mut at = 0;
+            while let Some(from) = set.get(at) {
+                match (set.get(at + 1), set.get(at + 2)) {
+                    (Some('-'), Some(to)) => {
+                        found |= (*from..=*to).contains(&c);
+                        at += 3;
+                    }
+                    _ => {
+                        found |= *from == c;
+                        at += 1;
+                    }
+                }
+            }
+            (found != negated).then_some(end + 1)
+        }
+        plain => (*plain == c).then_some(of + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(path: &str, kind: &str, tags: &[&str], parents: &[usize]) -> Node {
+        let words: Vec<&str> = path.trim_end_matches(".sql").split('/').collect();
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        Node {
+            name: (*words.last().unwrap()).to_owned(),
+            kind: kind.to_owned(),
+            package: "shop".to_owned(),
+            fqn: owned(&[&["shop"], &words[1..]].concat()),
+            paths: vec![path.to_owned()],
+            tags: owned(tags),
+            config: vec![("materialized".to_owned(), "view".to_owned())],
+            parents: parents.to_vec(),
+        }
+    }
+
+    fn nodes() -> Vec<Node> {
+        vec![
+            node("models/raw/orders", "source", &[], &[]),
+            node("models/staging/stg_orders.sql", "model", &["nightly"], &[0]),
+            node("models/formulac/revenue.sql", "model", &["finance", "nightly"], &[1]),
+            node("models/formulac/growth.sql", "model", &["finance"], &[2, 4]),
+            node("models/formulac/customers.sql", "model", &[], &[]),
+        ]
+    }
+
+    #[test]
+    fn what_dbt_selects() {
+        for (chosen, expected) in [
+            ("revenue", "2"),
+            ("+revenue", "0 1 2"),
+            ("1+revenue", "1 2"),
+            ("revenue+", "2 3"),
+            ("stg_orders+1", "1 2"),
+            ("2+growth", "1 2 3 4"),
+            ("@revenue", "0 1 2 3 4"),
+            ("formulac", "2 3 4"),
+            ("shop.formulac", "2 3 4"),
+            ("formulac.rev*", "2"),
+            ("*ers", "0 1 4"),
+            ("tag:finance", "2 3"),
+            ("tag:finance,tag:nightly", "2"),
+            ("revenue customers", "2 4"),
+            ("path:models/staging", "1"),
+            ("models/formulac/", "2 3 4"),
+            ("revenue.sql", "2"),
+            ("file:rev*", "2"),
+            ("resource_type:source", "0"),
+            ("source:raw.orders+1", "0 1"),
+            ("config.materialized:view", "0 1 2 3 4"),
+            ("package:other", ""),
+            ("[g-r]*,resource_type:model", "2 3"),
+            ("nothing", ""),
+        ] {
+            let found = select(&nodes(), &[chosen], &[]).unwrap();
+            let numbers = (0..found.len()).filter(|at| found[*at]).map(|at| at.to_string());
+            assert_eq!(numbers.collect::<Vec<_>>().join(" "), expected, "{chosen}");
+        }
+        assert_eq!(select(&nodes(), &[], &["tag:nightly", "growth"]).unwrap(), [true, false, false, false, true]);
+        assert_eq!(select(&nodes(), &["state:new"], &[]).unwrap_err().method, "state");
+    }
+
+    #[test]
+    fn patterns_are_those_of_fnmatch() {
+        for (text, pattern, expected) in [
+            ("abc", "a*c", true),
+            ("abcbc", "a*bc", true),
+            ("ab", "a*c", false),
+            ("", "*", true),
+            ("a", "?", true),
+            ("", "?", false),
+            ("b", "[!a]", true),
+            ("a", "[!a]", false),
+            ("]", "[]]", true),
+            ("[", "[", true),
+            ("-", "[a-]", true),
+        ] {
+            assert_eq!(is_like(text, pattern), expected, "{text} {pattern}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The text of a spec, read once.
+
+use super::load::{self, Spec};
+use crate::diag::{Code, Diagnostic};
+use crate::limits::Limits;
+use crate::span::Span;
+use crate::yaml::{self, Node};
+
+/// A spec's YAML with its text and path, and what is wrong with the YAML.
+pub(super) struct SpecFile<'t> {
+    pub source: &'t str,
+    /// What the headers of generated files name.
+    pub path: Option<&'t str>,
+    pub diagnostics: Vec<Diagnostic>,
+    root: Option<Node>,
+}
+
+impl<'t> SpecFile<'t> {
+    pub fn read(source: &'t str, path: Option<&'t str>, limits: &Limits) -> Self {
+        let mut file = Self { source, path, diagnostics: Vec::new(), root: None };
+        let size = source.len();
+        if size > limits.source {
+            let message = format!("the spec is {size} bytes long, more than the limit of {}", limits.source);
+            file.diagnostics.push(Diagnostic::new(Code::SourceTooLarge, Span::default(), message));
+            return file;
+        }
+        match yaml::read(source, &mut file.diagnostics) {
+            Err(diagnostic) => file.diagnostics.push(diagnostic),
+            Ok(None) => file.diagnostics.push(
+                Diagnostic::new(Code::MissingKey, Span::default(), "the spec is empty")
+                    .with_help("begin with `model: name` and `from: table`"),
+            ),
+            Ok(root) => file.root = root,
+        }
+        file
+    }
+
+    /// What it says, where it says the least that a spec needs.
+    pub fn spec(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<Spec<'_>> {
+        load::load(self.root.as_ref()?, self.source, diagnostics)
+    }
+}

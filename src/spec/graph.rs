@@ -1,0 +1,144 @@
+//! Which of several specs read the models of which others, and the order in which that can be.
+
+use std::collections::VecDeque;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::load::Spec;
+use crate::dbt::From;
+use crate::span::Span;
+
+/// A model that a spec reads, by its name in small letters, and the place where the spec says so.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    pub model: String,
+    pub span: Span,
+}
+
+/// The models of the project that a spec may read; a step's name that is read among them does no harm.
+pub(super) fn reads(spec: &Spec<'_>) -> Vec<Read> {
+    let joins = spec.steps.iter().flat_map(|step| &step.joins).map(|join| (&join.to, join.to_text.node.span));
+    let sheets = spec.steps.iter().filter_map(|step| step.sheet.as_ref());
+    let tabs = sheets.flat_map(|sheet| &sheet.tabs).map(|tab| (&tab.model, tab.model_text.node.span));
+    let all = std::iter::once((&spec.from, spec.from_span)).chain(joins).chain(tabs);
+    let steps: FxHashSet<String> = spec.steps.iter().filter_map(|s| Some(s.name?.text.to_lowercase())).collect();
+    let is_step = |from: &From| matches!(from, From::Table(table) if steps.contains(&table.to_lowercase()));
+    let own = all.filter(|(from, _)| !is_step(from));
+    own.filter_map(|(from, span)| Some(Read { model: from.own_model()?.to_lowercase(), span })).collect()
+}
+
+/// Specs in the order in which they can be compiled.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// Each wave reads models of those before it only.
+    pub waves: Vec<Vec<usize>>,
+    /// Circles: the specs of each in the order in which they read each other.
+    pub circles: Vec<Vec<usize>>,
+    /// What reads a model of a circle, or of such a spec.
+    pub behind: Vec<usize>,
+}
+
+/// Orders specs by what they read; `parents` are the numbers of the specs whose models each reads.
+pub(super) fn order(parents: &[Vec<usize>]) -> Order {
+    let mut children: Vec<Vec<usize>> = vec![Vec::new(); parents.len()];
+    let mut waiting: Vec<usize> = vec![0; parents.len()];
+    for (child, read) in parents.iter().enumerate() {
+        waiting[child] = read.len();
+        read.iter().for_each(|parent| children[*parent].push(child));
+    }
+    let mut order = Order::default();
+    let mut wave: Vec<usize> = (0..parents.len()).filter(|number| waiting[*number] == 0).collect();
+    while !wave.is_empty() {
+        let mut next = Vec::new();
+        for child in wave.iter().flat_map(|parent| &children[*parent]) {
+            waiting[*child] -= 1;
+            if waiting[*child] == 0 {
+                next.push(*child);
+            }
+        }
+        next.sort_unstable();
+        order.waves.push(std::mem::replace(&mut wave, next));
+    }
+    let mut left: FxHashSet<usize> = (0..parents.len()).filter(|number| waiting[*number] > 0).collect();
+    // What nothing that is left reads is in no circle.
+    let mut reading: FxHashMap<usize, usize> = FxHashMap::default();
+    for number in &left {
+        for parent in parents[*number].iter().filter(|parent| left.contains(parent)) {
+            *reading.entry(*parent).or_default() += 1;
+        }
+    }
+    let mut unread: VecDeque<usize> = left.iter().copied().filter(|n| !reading.contains_key(n)).collect();
+    while let Some(number) = unread.pop_front() {
+        left.remove(&number);
+        order.behind.push(number);
+        for parent in parents[number].iter().filter(|parent| left.contains(parent)) {
+            if let Some(count) = reading.get_mut(parent) {
+                *count -= 1;
+                if *count == 0 {
+                    unread.push_back(*parent);
+                }
+            }
+        }
+    }
+    let mut circled: Vec<usize> = left.iter().copied().collect();
+    circled.sort_unstable();
+    for first in circled {
+        if let Some(circle) = circle_from(first, parents, &left) {
+            circle.iter().for_each(|number| {
+                left.remove(number);
+            });
+            order.circles.push(circle);
+        } else if left.remove(&first) {
+            order.behind.push(first);
+        }
+    }
+    order.behind.sort_unstable();
+    order
+}
+
+/// The shortest circle through a spec, beginning with it; none where it is in none.
+fn circle_from(first: usize, parents: &[Vec<usize>], left: &FxHashSet<usize>) -> Option<Vec<usize>> {
+    if !left.contains(&first) {
+        return None;
+    }
+    let mut came_from: FxHashMap<usize, usize> = FxHashMap::default();
+    let mut queue = VecDeque::from([first]);
+    while let Some(number) = queue.pop_front() {
+        for parent in parents[number].iter().copied().filter(|parent| left.contains(parent)) {
+            if parent == first {
+                let mut circle = vec![number];
+                while let Some(before) = circle.last().and_then(|last| came_from.get(last)) {
+                    circle.push(*before);
+                }
+                circle.reverse();
+                return Some(circle);
+            }
+            if let std::collections::hash_map::Entry::Vacant(place) = came_from.entry(parent) {
+                place.insert(number);
+                queue.push_back(parent);
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::order;
+
+    #[test]
+    fn each_wave_reads_those_before() {
+        let order = order(&[vec![1, 2], vec![2], vec![], vec![0]]);
+        assert_eq!(order.waves, [vec![2], vec![1], vec![0], vec![3]]);
+        assert!(order.circles.is_empty() && order.behind.is_empty());
+    }
+
+    #[test]
+    fn circles_are_told_from_what_reads_them() {
+        // 0 and 1 read each other, 2 reads 0, 3 reads itself, 4 reads nothing, 5 lies between two circles.
+        let order = order(&[vec![1], vec![0, 5], vec![0], vec![3], vec![], vec![3]]);
+        assert_eq!(order.waves, [vec![4]]);
+        assert_eq!(order.circles, [vec![0, 1], vec![3]]);
+        assert_eq!(order.behind, [2, 5]);
+    }
+}

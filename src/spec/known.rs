@@ -1,0 +1,42 @@
+//! What is known of the relations that a spec reads: the models of other specs first, then the schema.
+
+use super::compile::Run;
+use crate::dbt::From;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::schema::Relation;
+use crate::span::Span;
+
+impl Run<'_> {
+    /// The relation as far as its columns are known.
+    pub(super) fn known(&self, from: &From) -> Option<&Relation> {
+        let options = &self.compiler.options;
+        let model = from.own_model().and_then(|model| options.models.relation(model));
+        model.or_else(|| options.schema.relation(from.name())).filter(|relation| !relation.is_open())
+    }
+
+    /// Whether there is a schema, which does not have it, and no spec makes it.
+    pub(super) fn is_missing(&self, from: &From) -> bool {
+        let options = &self.compiler.options;
+        let is_made = from.own_model().is_some_and(|model| options.models.relation(model).is_some());
+        !options.schema.is_empty() && !is_made && options.schema.relation(from.name()).is_none()
+    }
+
+    /// Says that a relation is missing; `also` are further names that could be meant.
+    pub(super) fn missing<'n>(
+        &'n self,
+        key: &str,
+        name: &str,
+        span: Span,
+        but: &str,
+        also: impl Iterator<Item = &'n str>,
+    ) -> Diagnostic {
+        let options = &self.compiler.options;
+        let relations = options.schema.relations().iter().chain(options.models.relations());
+        let diagnostic =
+            Diagnostic::new(Code::UnknownRelation, span, format!("the schema has no relation `{name}`{but}"));
+        match suggest::nearest(name, relations.map(Relation::name).chain(also)) {
+            Some(near) => diagnostic.with_help(suggest::similar(near)),
+            None => diagnostic.with_help(format!("correct `{key}`, or add the relation to the schema")),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What a spec says of its model for those who select models: tags, and plain values of its configuration.
+
+use super::load::DbtKeys;
+use crate::yaml::Node;
+
+/// The model's tags, those of `config` among them.
+pub(super) fn tags(dbt: &DbtKeys<'_>) -> Vec<String> {
+    let said = [dbt.config.and_then(|config| config.get("tags")), dbt.tags];
+    said.into_iter().flatten().flat_map(texts).collect()
+}
+
+/// One text, or a list of them.
+fn texts(node: &Node) -> Vec<String> {
+    let items = node.items().unwrap_or(std::slice::from_ref(node));
+    items.iter().filter_map(Node::text).map(str::to_owned).collect()
+}
+
+/// What is one value each: keys of `config`, `access` and `group`.
+pub(super) fn config(dbt: &DbtKeys<'_>) -> Vec<(String, String)> {
+    let pairs = dbt.config.and_then(Node::pairs).unwrap_or_default().iter();
+    let inside = pairs.filter_map(|(key, value)| Some((key.text()?, value))).filter(|(key, _)| *key != "tags");
+    let beside = [("access", dbt.access), ("group", dbt.group)];
+    let beside = beside.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    inside.chain(beside).filter_map(|(key, value)| Some((key.to_owned(), value.text()?.to_owned()))).collect()
+}

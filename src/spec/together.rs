@@ -1,0 +1,196 @@
+//! Specs compiled together: each may read the models that others make.
+
+use std::sync::{Arc, Mutex};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::CompiledSpec;
+use super::file::SpecFile;
+use super::graph::{self, Read};
+use crate::compiler::Compiler;
+use crate::diag::{Code, Diagnostic};
+use crate::parallel;
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+
+/// The text of a spec, and its path, which the headers of generated files name.
+#[derive(Clone, Copy, Debug)]
+pub struct SpecText<'t> {
+    /// The YAML.
+    pub text: &'t str,
+    /// Where it stands, as seen from the project.
+    pub path: Option<&'t str>,
+}
+
+/// What is read of a spec before it is compiled.
+struct Head<'t> {
+    /// Taken when it is compiled.
+    file: Mutex<Option<SpecFile<'t>>>,
+    name: Option<(String, Span)>,
+    reads: Vec<Read>,
+}
+
+impl Compiler {
+    /// Compiles specs that may read each other's models, each after those that it reads, whose columns, types and keys
+    /// it then knows. The results stand in the order of the specs.
+    ///
+    /// A model of a name that another spec has made is an error of the later one, and so are models that read each
+    /// other in a circle.
+    ///
+    /// ```
+    /// use formulac::{Compiler, SpecText};
+    /// let share = "model: share\nfrom: by_country\nkeep: all\ndefinitions: share = revenue / SUM(revenue:revenue)\n";
+    /// let first = "model: by_country\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n";
+    /// let texts = [share, first].map(|text| SpecText { text, path: None });
+    /// let compiled = Compiler::default().compile_specs(&texts);
+    /// let names: Vec<_> = compiled[0].columns().iter().map(|column| column.name()).collect();
+    /// assert_eq!(names, ["country", "revenue", "share"]);
+    /// ```
+    #[must_use]
+    pub fn compile_specs(&self, specs: &[SpecText<'_>]) -> Vec<CompiledSpec> {
+        self.compile_specs_telling(specs, || {})
+    }
+
+    /// The same, and calls `done` after each of them, from several threads.
+    #[must_use]
+    pub fn compile_specs_telling(&self, specs: &[SpecText<'_>], done: impl Fn() + Sync) -> Vec<CompiledSpec> {
+        let heads = parallel::each(specs.len(), |number| self.head(specs[number]));
+        let mut first: FxHashMap<String, usize> = FxHashMap::default();
+        for (number, head) in heads.iter().enumerate() {
+            if let Some((name, _)) = &head.name {
+                first.entry(name.to_lowercase()).or_insert(number);
+            }
+        }
+        let parents: Vec<Vec<usize>> =
+            heads.iter().enumerate().map(|(number, head)| parents(number, head, &first)).collect();
+        let order = graph::order(&parents);
+        let mut compiler = Self { options: Arc::new((*self.options).clone()), pool: Arc::clone(&self.pool) };
+        let mut all: Vec<Option<CompiledSpec>> = specs.iter().map(|_| None).collect();
+        let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
+        for (place, wave) in order.waves.iter().chain([&behind]).enumerate() {
+            // Nothing is known of models in circles and behind them.
+            if place == order.waves.len() {
+                compiler.know(
+                    wave.iter().filter_map(|number| Some(Relation::unknown(heads[*number].name.as_ref()?.0.clone()))),
+                );
+            }
+            let compiled = parallel::each(wave.len(), |at| {
+                let compiled = compiler.compile_head(&heads[wave[at]], specs[wave[at]]);
+                done();
+                compiled
+            });
+            compiler.know(compiled.iter().filter_map(CompiledSpec::as_relation));
+            for (number, compiled) in wave.iter().zip(compiled) {
+                all[*number] = Some(compiled);
+            }
+        }
+        let mut all: Vec<CompiledSpec> = all.into_iter().flatten().collect();
+        for circle in &order.circles {
+            tell_circle(circle, &heads, &mut all);
+        }
+        for (number, head) in heads.iter().enumerate() {
+            if let Some((name, span)) = &head.name
+                && first.get(&name.to_lowercase()) != Some(&number)
+            {
+                let message = format!("another spec makes the model `{name}` as well");
+                let other = first.get(&name.to_lowercase()).and_then(|first| specs.get(*first)?.path);
+                let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
+                let fault = Diagnostic::new(Code::SameModelTwice, *span, message);
+                all[number].model_fault = Some(fault.with_help(format!("give one of them another name{other}")));
+            }
+        }
+        note_faulty(&order.waves, &parents, &behind.into_iter().collect(), &mut all);
+        all
+    }
+
+    /// The same compiler, which knows the models that these specs make besides.
+    ///
+    /// ```
+    /// let compiler = formulac::Compiler::default();
+    /// let first = compiler.compile_spec("model: a\nfrom: t\ngroup_by: g\ndefinitions: n = COUNT()\n");
+    /// let second = compiler.knowing(&[first]).compile_spec("model: b\nfrom: a\nkeep: all\n");
+    /// assert_eq!(second.columns().len(), 2);
+    /// ```
+    #[must_use]
+    pub fn knowing(&self, specs: &[CompiledSpec]) -> Self {
+        let mut compiler = self.clone();
+        compiler.know(specs.iter().filter_map(CompiledSpec::as_relation));
+        compiler
+    }
+
+    fn head<'t>(&self, spec: SpecText<'t>) -> Head<'t> {
+        let file = SpecFile::read(spec.text, spec.path, &self.options.limits);
+        let loaded = file.spec(&mut Vec::new());
+        let name = loaded.as_ref().map(|spec| (spec.model.text.to_owned(), spec.model.node.span));
+        let reads = loaded.as_ref().map(graph::reads).unwrap_or_default();
+        drop(loaded);
+        Head { file: Mutex::new(Some(file)), name, reads }
+    }
+
+    fn compile_head(&self, head: &Head<'_>, spec: SpecText<'_>) -> CompiledSpec {
+        let file = head.file.lock().ok().and_then(|mut file| file.take());
+        self.compile_file(file.unwrap_or_else(|| SpecFile::read(spec.text, spec.path, &self.options.limits)))
+    }
+
+    /// Takes models for known from now on; nothing else holds the options while no spec is compiled.
+    fn know(&mut self, models: impl Iterator<Item = Relation>) {
+        let options = Arc::make_mut(&mut self.options);
+        models.for_each(|model| options.models.push(model));
+    }
+}
+
+/// The specs that make what a spec reads, each once. What reads its own name reads a table of the warehouse, or is
+/// told as a model of its own.
+fn parents(number: usize, head: &Head<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
+    let mut parents: Vec<usize> = head.reads.iter().filter_map(|read| first.get(&read.model).copied()).collect();
+    parents.sort_unstable();
+    parents.dedup();
+    parents.retain(|parent| *parent != number);
+    parents
+}
+
+/// Reports a circle where each of its specs reads the next.
+fn tell_circle(circle: &[usize], heads: &[Head<'_>], all: &mut [CompiledSpec]) {
+    let name = |number: usize| heads[number].name.as_ref().map_or("", |(name, _)| name.as_str());
+    for (place, number) in circle.iter().enumerate() {
+        let around = circle[place..].iter().chain(&circle[..=place]);
+        let path: Vec<String> = around.map(|number| format!("`{}`", name(*number))).collect();
+        let next = name(circle[(place + 1) % circle.len()]).to_lowercase();
+        let span =
+            heads[*number].reads.iter().find(|read| read.model == next).map_or(Span::default(), |read| read.span);
+        let message = format!("models that read each other in a circle: {}", path.join(" reads "));
+        all[*number].diagnostics.push(
+            Diagnostic::new(Code::ModelsInCircle, span, message)
+                .with_help("let one of them read what the others are made of"),
+        );
+        let compiled = &mut all[*number];
+        (compiled.query, compiled.model) = (None, None);
+        crate::diag::sort(&mut compiled.diagnostics);
+    }
+}
+
+/// Notes of each spec whose model cannot be made the first such model that it reads.
+fn note_faulty(waves: &[Vec<usize>], parents: &[Vec<usize>], behind: &FxHashSet<usize>, all: &mut [CompiledSpec]) {
+    let cannot_be =
+        |spec: &CompiledSpec| spec.model.is_none() || spec.model_fault.is_some() || spec.reads_faulty.is_some();
+    for number in waves.iter().flatten() {
+        let faulty = parents[*number].iter().find(|parent| cannot_be(&all[**parent]));
+        all[*number].reads_faulty = faulty.and_then(|parent| all[*parent].name.clone());
+    }
+    for number in behind {
+        let faulty = parents[*number].iter().find(|parent| behind.contains(parent));
+        all[*number].reads_faulty = faulty.and_then(|parent| all[*parent].name.clone());
+    }
+}
+
+impl CompiledSpec {
+    /// The model as others read it; of one with faults nothing is known.
+    fn as_relation(&self) -> Option<Relation> {
+        let name = self.name.clone()?;
+        if self.query.is_none() {
+            return Some(Relation::unknown(name));
+        }
+        let columns: Vec<Column> = self.columns.clone();
+        Some(columns.into_iter().fold(Relation::new(name), Relation::with).keyed(&self.key))
+    }
+}

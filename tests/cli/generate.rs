@@ -1,0 +1,159 @@
+//! `formulac generate`.
+
+use crate::run::Place;
+
+const PROJECT: &str = "dialect: duckdb\nspecs: metrics/\n";
+const ORDERS: &str = "relations:\n  orders: {columns: {id: integer, ordered_on: {type: date, nullable: false}, country: {type: text, nullable: false}, amount: {type: decimal, nullable: false}}, primary_key: [id]}\n";
+const BY_COUNTRY: &str =
+    "model: by_country\nfrom: orders\ntags: [finance]\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n";
+const SHARE: &str = "model: share\nfrom: by_country\nkeep: all\ndefinitions: share = revenue / SUM(revenue:revenue)\n";
+const COUNTS: &str = "model: counts\nfrom: orders\ngroup_by: ordered_on[month]\ndefinitions: orders = COUNT()\n";
+const CALL: [&str; 3] = ["generate", "--schema", "orders.yml"];
+
+fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("formulac.yml", PROJECT).write("orders.yml", ORDERS).write("metrics/counts.yml", COUNTS);
+    place.write("metrics/finance/by_country.yml", BY_COUNTRY).write("metrics/finance/share.yml", SHARE);
+    place
+}
+
+#[test]
+fn specs_read_each_others_models() {
+    let mut place = place("generate");
+    place.show(&CALL).show(&CALL).show(&["generate", "--schema", "orders.yml", "--check", "--json"]);
+    insta::assert_snapshot!(place.transcript());
+    insta::assert_snapshot!(place.read("models/formulac/share.sql"));
+    insta::assert_snapshot!(place.read("models/formulac/share.yml"));
+}
+
+#[test]
+fn only_what_changed_is_written_and_what_is_left_over_removed() {
+    let mut place = place("generate_changes");
+    place.run(&CALL);
+    let stamp = |file: &str| std::fs::metadata(place.path(file)).unwrap().modified().unwrap();
+    let before = stamp("models/formulac/share.sql");
+    place.write("metrics/counts.yml", COUNTS.replace("COUNT()", "COUNT(id)"));
+    std::fs::remove_file(place.path("metrics/finance/by_country.yml")).unwrap();
+    place.write("metrics/finance/share.yml", SHARE.replace("by_country", "orders").replace("revenue", "amount"));
+    place.write("models/formulac/mine.sql", "select 1\n");
+    place.show(&["generate", "--schema", "orders.yml", "--check"]).show(&CALL);
+    insta::assert_snapshot!(place.transcript());
+    assert!(before < std::fs::metadata(place.path("models/formulac/share.sql")).unwrap().modified().unwrap());
+    let files = ["counts.sql", "counts.yml", "mine.sql", "share.sql", "share.yml"];
+    assert_eq!(place.files("models/formulac"), files);
+}
+
+#[test]
+fn nobodys_work_is_lost() {
+    let mut place = place("generate_by_hand");
+    place.run(&CALL);
+    let edited = format!("{}-- mine\n", place.read("models/formulac/by_country.sql"));
+    place.write("models/formulac/by_country.sql", &edited).write("metrics/counts.yml", COUNTS.replace("COUNT()", "1"));
+    let before = place.read("models/formulac/counts.sql");
+    // It is in the way where it is to be written, and where it is to be removed.
+    place.show(&CALL);
+    std::fs::remove_file(place.path("metrics/finance/by_country.yml")).unwrap();
+    std::fs::remove_file(place.path("metrics/finance/share.yml")).unwrap();
+    place.show(&CALL);
+    insta::assert_snapshot!(place.transcript());
+    assert_eq!(place.read("models/formulac/by_country.sql"), edited);
+    assert_eq!(place.read("models/formulac/counts.sql"), before);
+}
+
+#[test]
+fn faults_stop_everything_or_what_reads_them() {
+    let mut place = place("generate_faults");
+    place.write("metrics/finance/by_country.yml", BY_COUNTRY.replace("amount", "amuont"));
+    place.write("metrics/again.yml", COUNTS).write("metrics/a.yml", "model: a\nfrom: b\ndefinitions: x = SUM(y)\n");
+    place.write("metrics/b.yml", "model: b\nfrom: a\ndefinitions: y = SUM(x)\n");
+    place.show(&CALL);
+    assert_eq!(place.files("models/formulac"), Vec::<String>::new());
+    place.show(&["generate", "--schema", "orders.yml", "--keep-going", "--output-format", "concise"]);
+    insta::assert_snapshot!(place.transcript());
+    assert_eq!(place.files("models/formulac"), ["counts.sql", "counts.yml"]);
+}
+
+#[test]
+fn a_selection_makes_what_it_names_and_nothing_else() {
+    let mut place = place("generate_select");
+    place.write("metrics/broken.yml", "model: broken\nfrom: orders\ndefinitions: x = SUMM(y)\n");
+    for selection in
+        [&["+share"][..], &["tag:finance", "counts"], &["broken"], &["path:metrics/finance"], &["state:new"]]
+    {
+        place.show(&[&CALL[..], &["--check", "--output-format", "concise", "--select"], selection].concat());
+    }
+    place.show(&[&CALL[..], &["--exclude", "broken", "resource_type:model,by_country+"]].concat());
+    insta::assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn names_that_dbt_has_taken_are_told() {
+    let mut place = place("generate_names");
+    place.write("dbt_project.yml", "name: shop\nprofile: shop\n").write("seeds/counts.csv", "a\n1\n");
+    place.write("models/old/share.sql", "select 1\n").write("models/formulac/by_country.sql", "");
+    std::fs::remove_file(place.path("models/formulac/by_country.sql")).unwrap();
+    let node = |kind: &str, name: &str, path: &str| {
+        format!(
+            r#""{kind}.shop.{name}": {{"name": "{name}", "resource_type": "{kind}", "package_name": "shop", "original_file_path": "{path}"}}"#
+        )
+    };
+    let disabled = r#""disabled": {"model.shop.Share": [{"name": "Share", "resource_type": "model", "package_name": "shop", "original_file_path": "models/old/share.sql"}]}"#;
+    let nodes = [
+        node("seed", "counts", "seeds/counts.csv"),
+        node("model", "by_country", "models/formulac/by_country.sql"),
+        node("model", "share", "models/deleted/share.sql"),
+    ];
+    place.write(
+        "target/manifest.json",
+        format!(r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{{}}}, {disabled}}}"#, nodes.join(", ")),
+    );
+    place.show(&["generate", "--schema", "orders.yml", "--output-format", "concise"]);
+    insta::assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn a_manifest_says_how_old_it_is_and_what_is_newer() {
+    let place = place("generate_old");
+    place.write("dbt_project.yml", "name: shop\n").write("models/orders.sql", "select 1 as id\n");
+    place.write("formulac.yml", format!("{PROJECT}lint: [W0610]\n"));
+    let nodes = r#"{"model.shop.orders": {"name": "orders", "resource_type": "model", "package_name": "shop",
+        "columns": {"id": {"name": "id", "data_type": "integer"}, "amount": {"name": "amount", "data_type": "decimal(12, 2)"},
+            "country": {"name": "country", "data_type": "varchar"}, "ordered_on": {"name": "ordered_on", "data_type": "date"}}}}"#;
+    let manifest = |time: &str| {
+        format!(
+            r#"{{"metadata": {{"project_name": "shop", "adapter_type": "duckdb", "generated_at": "{time}",
+            "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}}, "nodes": {nodes}}}"#
+        )
+    };
+    place.write("target/manifest.json", manifest("2024-01-01T00:00:00.000000Z"));
+    let run = place.run(&["generate"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let (age, rest) = run.err.split_once('\n').unwrap();
+    assert!(age.starts_with("target/manifest.json is ") && age.ends_with(" days old"), "{age}");
+    assert!(
+        rest.starts_with(
+            "warning: models/orders.sql is newer than target/manifest.json; `dbt parse` brings it up to date\nwrote"
+        ),
+        "{rest}"
+    );
+    assert!(place.read("models/formulac/by_country.sql").contains("sum(amount)"));
+    // What formulac wrote needs no dbt to be known.
+    place.write("target/manifest.json", manifest("2199-01-01T00:00:00.000000Z"));
+    let run = place.run(&["generate"]);
+    assert_eq!(run.err, "target/manifest.json is 0 seconds old\neverything is up to date\n");
+    place.write("target/manifest.json", "{\"nodes\": {");
+    let run = place.run(&["generate", "--output-format", "concise"]);
+    assert_eq!(run.exit, 5);
+    assert!(
+        run.err.starts_with("target/manifest.json:1:1: error[F0822]: dbt's manifest is broken: EOF"),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn a_project_is_needed() {
+    let mut place = Place::new("generate_nowhere");
+    place.show(&["generate", "--project-dir", "."]);
+    insta::assert_snapshot!(place.transcript());
+}
