@@ -149,6 +149,30 @@ fn tests_are_written_for_the_dbt_that_reads_them() {
     }
 }
 
+/// A test has a description from 1.9 on, and unit tests are there from 1.8 on.
+#[test]
+fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
+    let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\nrules:\n  - {name: known, check: a = 1, message: One.}\n\
+                examples: [{name: e, given: [], expect: {rows: []}}]\n";
+    let place = place("model_dbt_messages");
+    place.write("metrics/m.yml", spec).write("dbt_project.yml", "name: shop\n");
+    for (version, said, unit_tests) in [
+        ("1.7.18", "config:\n                meta:\n                  message: One.\n", false),
+        ("1.8.10", "config:\n                meta:\n                  message: One.\n", true),
+        ("1.12.6", "description: One.\n", true),
+    ] {
+        let manifest = json!({"metadata": {"dbt_version": version}, "nodes": {}, "sources": {}}).to_string();
+        place.write("target/manifest.json", &manifest);
+        let run = place.run(&["model", "metrics/m.yml", "--json"]).json();
+        let yml = run["models"][0]["yml"].as_str().unwrap();
+        assert!(yml.contains(said), "{version}: {yml}");
+        assert_eq!(yml.contains("unit_tests:"), unit_tests, "{version}: {yml}");
+        let codes: Vec<&str> =
+            run["diagnostics"].as_array().unwrap().iter().map(|d| d["code"].as_str().unwrap()).collect();
+        assert_eq!(codes, if unit_tests { vec![] } else { vec!["W0816"] }, "{version}");
+    }
+}
+
 #[test]
 fn nothing_is_written_when_one_spec_is_bad() {
     let place = place("model_all_or_nothing");
