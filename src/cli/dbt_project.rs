@@ -80,14 +80,22 @@ struct Metadata {
     #[serde(default)]
     adapter_type: Option<String>,
     #[serde(default)]
-    dbt_version: Option<String>,
-    #[serde(default)]
     generated_at: Option<String>,
 }
 
-/// The version of dbt that made a manifest; none for a file of another kind.
-pub fn version_in(manifest: &Path) -> Option<String> {
-    metadata(manifest).dbt_version.filter(|_| manifest.extension().is_some_and(|end| end == "json"))
+/// A manifest; none for a file of another kind.
+pub fn manifest_in(path: &Path) -> Option<formulac::dbt::Manifest> {
+    let text = fs::read_to_string(path).ok().filter(|_| path.extension().is_some_and(|end| end == "json"))?;
+    formulac::dbt::Manifest::from_text(&text).ok().filter(|manifest| manifest.dbt_version.is_some())
+}
+
+/// What a manifest says of the dbt that reads the models.
+pub fn with_dbt(builder: formulac::Builder, manifest: &formulac::dbt::Manifest) -> formulac::Builder {
+    let builder = builder.generic_tests(&manifest.generic_tests);
+    match &manifest.dbt_version {
+        Some(version) => builder.dbt_version(version),
+        None => builder,
+    }
 }
 
 /// When a manifest was made; none for a file of another kind.
@@ -119,11 +127,6 @@ impl DbtProject {
             let all: Vec<&str> = Dialect::all().map(Dialect::name).collect();
             format!("the dbt adapter is `{adapter}`, and there are {}", all.join(", "))
         })
-    }
-
-    /// The version of dbt that made the last manifest.
-    pub fn dbt_version(&self) -> Option<String> {
-        version_in(&self.manifest_path())
     }
 
     /// The profile of the project.

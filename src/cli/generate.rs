@@ -139,11 +139,7 @@ impl Place {
 
     fn compiler(&self, target: &Target, dialect: Dialect) -> Result<Compiler, Failure> {
         let builder = target.builder(&self.project, dialect)?;
-        Ok(match &self.manifest.dbt_version {
-            Some(version) => builder.dbt_version(version),
-            None => builder,
-        }
-        .build())
+        Ok(dbt_project::with_dbt(builder, &self.manifest).build())
     }
 
     /// The folders of models and of tests, seen from the project's.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use formulac::dbt::Manifest;
 use formulac::diag::render;
 use serde_json::{Value, json};
 
@@ -15,10 +16,7 @@ use super::{dbt_project, deliver, left_over, project, query};
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let (dialect, models, mut found) = match query::builder(session, &args.target) {
         Ok(builder) => {
-            let compiler = dbt_version(session, args)
-                .into_iter()
-                .fold(builder, |builder, version| builder.dbt_version(&version))
-                .build();
+            let compiler = dbt_project::with_dbt(builder, &manifest(session, args)).build();
             let folder = session.global.project_dir.as_deref();
             let (models, found) = models::compiled(&compiler, &args.specs, folder, || {});
             (compiler.dialect(), models, found)
@@ -67,12 +65,12 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// The version of dbt that made the manifest: the one that was given, else the project's.
-fn dbt_version(session: &Session, args: &ModelArgs) -> Option<String> {
-    let given = args.target.schema.as_deref().and_then(dbt_project::version_in);
+/// The manifest: the one that was given, else the project's.
+fn manifest(session: &Session, args: &ModelArgs) -> Manifest {
+    let given = args.target.schema.as_deref().and_then(dbt_project::manifest_in);
     // What is wrong with the project is dbt's to say; nothing else of it matters here.
-    let project = || dbt_project::find(session.global.project_dir.as_deref()).ok()??.dbt_version();
-    given.or_else(project)
+    let project = || dbt_project::find(session.global.project_dir.as_deref()).ok()?;
+    given.or_else(|| dbt_project::manifest_in(&project()?.manifest_path())).unwrap_or_default()
 }
 
 fn nothing_written(found: &[Found]) -> String {

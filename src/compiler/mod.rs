@@ -3,6 +3,7 @@
 mod compiled;
 mod emission;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use compiled::{Compiled, Definition, ReadColumn};
@@ -64,8 +65,22 @@ pub(crate) struct Options {
     pub calendar: Calendar,
     pub silenced: Vec<Code>,
     pub map_spans: bool,
+    /// The version of dbt that reads the models; none said is a recent one.
+    pub dbt_version: Option<(u32, u32, u32)>,
+    /// Data tests of packages that the project has, `dbt_utils.accepted_range`.
+    pub generic_tests: BTreeSet<String>,
+}
+
+impl Options {
     /// dbt takes arguments of tests beside their configuration only.
-    pub flat_tests: bool,
+    pub fn flat_tests(&self) -> bool {
+        self.dbt_version.is_some_and(|version| version < (1, 10, 5))
+    }
+
+    /// dbt has unit tests.
+    pub fn unit_tests(&self) -> bool {
+        self.dbt_version.is_none_or(|version| version >= (1, 8, 0))
+    }
 }
 
 /// Collects what a [`Compiler`] is to know.
@@ -195,8 +210,22 @@ impl Builder {
         // What is no version says nothing.
         if let (Some(major), Some(minor)) = (parts.next().flatten(), parts.next().flatten()) {
             let patch = parts.next().flatten().unwrap_or(0);
-            self.options.flat_tests = (major, minor, patch) < (1, 10, 5);
+            self.options.dbt_version = Some((major, minor, patch));
         }
+        self
+    }
+
+    /// Data tests that the project has of packages, each with the package's name. Those of `dbt_utils` are used where they
+    /// say what a rule says, and only then.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ngroup_by: k\ndefinitions: a = SUM(x)\nrules: [positive: a > 0]\n";
+    /// let compiler = formulac::Compiler::builder().generic_tests(["dbt_utils.accepted_range"]).build();
+    /// let compiled = compiler.compile_spec(spec);
+    /// assert!(compiled.model_yml().unwrap().contains("- dbt_utils.accepted_range:"));
+    /// ```
+    pub fn generic_tests<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.options.generic_tests = names.into_iter().map(Into::into).collect();
         self
     }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -22,6 +23,8 @@ pub struct Manifest {
     pub dbt_version: Option<String>,
     /// When, as it is written: `2026-11-20T10:00:00.000000Z`.
     pub generated_at: Option<String>,
+    /// The data tests that it has of packages: `dbt_utils.accepted_range`.
+    pub generic_tests: Vec<String>,
     /// Its nodes, sources and exposures, those that are switched off too, by their unique ids.
     pub nodes: Vec<ManifestNode>,
 }
@@ -51,6 +54,8 @@ struct Artifact {
     exposures: BTreeMap<String, Raw>,
     #[serde(deserialize_with = "or_default")]
     metrics: BTreeMap<String, Raw>,
+    #[serde(deserialize_with = "or_default")]
+    macros: BTreeMap<String, IgnoredAny>,
     #[serde(deserialize_with = "or_default")]
     disabled: BTreeMap<String, Vec<Raw>>,
 }
@@ -119,9 +124,16 @@ impl Manifest {
             adapter: artifact.metadata.adapter_type,
             dbt_version: artifact.metadata.dbt_version,
             generated_at: artifact.metadata.generated_at,
+            generic_tests: artifact.macros.keys().filter_map(|id| generic_test(id)).collect(),
             nodes: nodes.collect(),
         })
     }
+}
+
+/// `dbt_utils.accepted_range` of `macro.dbt_utils.test_accepted_range`.
+fn generic_test(id: &str) -> Option<String> {
+    let (package, name) = id.strip_prefix("macro.")?.split_once('.')?;
+    Some(format!("{package}.{}", name.strip_prefix("test_")?))
 }
 
 impl Raw {

@@ -7,6 +7,7 @@ mod jinja;
 mod manifest;
 mod properties;
 pub mod selection;
+mod singular;
 mod yaml;
 
 pub use from::From;
@@ -16,4 +17,5 @@ pub(crate) use jinja::{import, protect};
 #[cfg(feature = "cli")]
 pub use manifest::{Manifest, ManifestNode};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};
+pub(crate) use singular::{TestConfig, comment};
 pub(crate) use yaml::Value;

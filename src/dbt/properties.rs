@@ -12,6 +12,7 @@ pub(crate) struct ModelDoc {
     pub data_tests: Vec<Value>,
     pub columns: Vec<ColumnDoc>,
     pub versions: Vec<Value>,
+    pub unit_tests: Vec<Value>,
 }
 
 /// What it says of a column.
@@ -40,6 +41,10 @@ pub(crate) fn properties(model: ModelDoc) -> String {
     say("versions", list(model.versions));
     let mut out = String::from("version: 2\n\n");
     write_pairs(&mut out, &[("models".to_owned(), Value::List(vec![Value::Map(pairs)]))], 0);
+    if let Some(unit_tests) = list(model.unit_tests) {
+        out.push('\n');
+        write_pairs(&mut out, &[("unit_tests".to_owned(), unit_tests)], 0);
+    }
     out
 }
 

@@ -13,6 +13,8 @@ pub(crate) enum Value {
     Bare(String),
     List(Vec<Value>),
     Map(Vec<(String, Value)>),
+    /// A mapping in one line, where each of its values has one.
+    Flow(Vec<(String, Value)>),
 }
 
 impl Value {
@@ -23,7 +25,7 @@ impl Value {
     /// The value of a key, where it is a mapping.
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
-            Self::Map(pairs) => pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value),
+            Self::Map(pairs) | Self::Flow(pairs) => pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value),
             _ => None,
         }
     }
@@ -39,7 +41,7 @@ impl Value {
     fn is_empty(&self) -> bool {
         match self {
             Self::List(items) => items.is_empty(),
-            Self::Map(pairs) => pairs.is_empty(),
+            Self::Map(pairs) | Self::Flow(pairs) => pairs.is_empty(),
             _ => false,
         }
     }
@@ -62,7 +64,7 @@ fn write_pair(out: &mut String, key: &str, value: &Value, indent: usize) {
             out.push('\n');
             write_items(out, items, indent + 2);
         }
-        Value::Map(pairs) => {
+        Value::Map(pairs) | Value::Flow(pairs) => {
             out.push('\n');
             write_pairs(out, pairs, indent + 2);
         }
@@ -79,7 +81,8 @@ fn write_items(out: &mut String, items: &[Value], indent: usize) {
         out.push('-');
         match item {
             _ if item.is_empty() => write_empty(out, item),
-            Value::Map(pairs) => {
+            Value::Flow(pairs) if pairs.iter().all(|(_, value)| value.as_text().is_some()) => write_flow(out, pairs),
+            Value::Map(pairs) | Value::Flow(pairs) => {
                 out.push(' ');
                 for (number, (key, value)) in pairs.iter().enumerate() {
                     if number > 0 {
@@ -100,6 +103,29 @@ fn write_items(out: &mut String, items: &[Value], indent: usize) {
     }
 }
 
+/// `{a: 1, b: text}`.
+fn write_flow(out: &mut String, pairs: &[(String, Value)]) {
+    let pair = |(key, value): &(String, Value)| {
+        let text = match value {
+            Value::Text(text) => in_flow(&raw(text)),
+            Value::Dbt(text) => in_flow(text),
+            // Without quotes it was one text on a line of its own.
+            Value::Bare(text) if text.contains([',', '[', ']', '{', '}']) => quoted(text),
+            Value::Bare(text) => text.clone(),
+            Value::List(_) | Value::Map(_) | Value::Flow(_) => String::new(),
+        };
+        format!("{}: {text}", in_flow(key))
+    };
+    let pairs: Vec<String> = pairs.iter().map(pair).collect();
+    out.push_str(&format!(" {{{}}}\n", pairs.join(", ")));
+}
+
+/// A text in one line of a mapping: a comma or a bracket would end it.
+fn in_flow(value: &str) -> String {
+    let clean = clean(value);
+    if is_plain(&clean) && !clean.contains([',', '[', ']', '{', '}', '#']) { clean } else { quoted(&clean) }
+}
+
 /// A list or mapping of nothing.
 fn write_empty(out: &mut String, value: &Value) {
     out.push_str(if matches!(value, Value::List(_)) { " []\n" } else { " {}\n" });
@@ -110,7 +136,7 @@ fn write_scalar(out: &mut String, value: &Value, indent: usize) {
         Value::Text(text) => out.push_str(&scalar(&raw(text), indent)),
         Value::Dbt(text) => out.push_str(&scalar(text, indent)),
         Value::Bare(text) => out.push_str(text),
-        Value::List(_) | Value::Map(_) => {}
+        Value::List(_) | Value::Map(_) | Value::Flow(_) => {}
     }
     out.push('\n');
 }

@@ -52,6 +52,11 @@ impl SaidToday {
         Self { value: Today::Date(iso.to_owned()), variable: None }
     }
 
+    /// The variable of dbt that holds the date, where one does.
+    pub fn variable_name(&self) -> Option<&str> {
+        self.variable.as_ref().map(|variable| variable.name.as_str())
+    }
+
     fn of_variable(name: &str, default: Option<String>) -> Self {
         let variable = Variable { name: name.to_owned(), default };
         Self { value: Today::Sql(variable.slot()), variable: Some(variable) }

@@ -12,6 +12,7 @@ use super::joined::{JoinedStep, StepFacts};
 use super::load::{Keep, Spec, Step};
 use super::long_names::check_lengths;
 use super::partitions::check_partitions;
+use super::proofs::Proofs;
 use super::rates::{check_rates, made, rates_matter, relations_of};
 use super::said;
 use super::sources::Sources;
@@ -91,6 +92,8 @@ pub(super) struct Run<'r> {
     pub(super) facts: Vec<StepFacts>,
     /// Joins that are said to find one row at most, which nothing known proves.
     pub(super) unproven: Vec<SingleMatch>,
+    /// What is made of what must hold of the model.
+    pub(super) proofs: Proofs,
     /// The definitions that alone are computed, where a step is computed again for totals.
     pub(super) only: Option<Vec<String>>,
     /// The totals that the next step's input has.
@@ -113,6 +116,7 @@ impl<'r> Run<'r> {
             joins_sound: true,
             facts: Vec::new(),
             unproven: Vec::new(),
+            proofs: Proofs::default(),
             only: None,
             totals: Vec::new(),
         }
@@ -168,7 +172,8 @@ impl<'r> Run<'r> {
                 input = StepInput { name: &with.name, relation: with.relation.as_ref(), first: false, ..input };
                 self.totals.clone_from(&with.totals);
             }
-            let Some(output) = self.step(step, &input, joined.as_ref(), last, memory, &mut compiled.diagnostics) else {
+            let Some(mut output) = self.step(step, &input, joined.as_ref(), last, memory, &mut compiled.diagnostics)
+            else {
                 let mut columns = self.possible_columns(step, relation.as_ref(), memory);
                 for step in spec.steps.iter().skip(index + 1) {
                     // What is joined to it is not looked at.
@@ -178,13 +183,13 @@ impl<'r> Run<'r> {
                 }
                 return;
             };
-            self.ctes.extend(output.ctes);
+            self.ctes.append(&mut output.ctes);
             if last {
                 if !output.open {
                     self.check_columns(&output.relation, &mut compiled.diagnostics);
                     self.check_column_keys(&output.relation, &mut compiled.diagnostics);
                 }
-                self.check_proofs(&output.relation, output.open, memory, &mut compiled.diagnostics);
+                self.prove(&output, memory, &mut compiled.diagnostics);
                 body = output.body;
                 compiled.columns = self.documented(&output.relation);
             } else {
@@ -203,6 +208,7 @@ impl<'r> Run<'r> {
         }
         compiled.key.clone_from(&grain);
         compiled.model_warnings.extend(spec.steps.last().and_then(limited));
+        compiled.model_warnings.append(&mut self.proofs.nullable_keys);
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
             self.write(body, &grain, &memory.emit.tree, compiled);
         }

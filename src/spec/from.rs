@@ -12,30 +12,8 @@ impl Loader<'_, '_> {
             self.jinja(key, text.node, trimmed);
             return None;
         }
-        for (word, is_ref) in [("ref", true), ("source", false)] {
-            let Some(inside) = trimmed.strip_prefix(word).map(str::trim_start).and_then(|t| t.strip_prefix('(')) else {
-                continue;
-            };
-            let arguments = inside.strip_suffix(')').map(arguments);
-            let Some(arguments) = arguments.flatten() else { break };
-            let names: Vec<&String> = arguments.iter().filter(|(k, _)| k.is_none()).map(|(_, v)| v).collect();
-            let mut versions = arguments.iter().filter(|(k, _)| k.is_some()).map(|(_, v)| v.clone());
-            match (is_ref, names.as_slice()) {
-                (true, [package @ .., model]) if package.len() < 2 => {
-                    let package = package.first().map(|package| (*package).clone());
-                    return Some(From::Ref { package, model: (*model).clone(), version: versions.next() });
-                }
-                (false, [group, table]) => {
-                    return Some(From::Source { group: (*group).clone(), table: (*table).clone() });
-                }
-                _ => break,
-            }
-        }
-        let is_table = !trimmed.is_empty()
-            && trimmed.split('.').all(|p| !p.is_empty())
-            && !trimmed.contains(['(', ')', '{', '}', '\n', '\'', '"', '`', ';', '\\', '\0']);
-        if is_table {
-            return Some(From::Table(trimmed.to_owned()));
+        if let Some(from) = read(trimmed) {
+            return Some(from);
         }
         let help = match quoted(trimmed) {
             Some(mended) => format!("put the names in quotes: `{key}: {mended}`"),
@@ -53,6 +31,30 @@ impl Loader<'_, '_> {
         );
         None
     }
+}
+
+/// A table, a `ref` or a `source`, where it is one.
+pub(super) fn read(text: &str) -> Option<From> {
+    for (word, is_ref) in [("ref", true), ("source", false)] {
+        let Some(inside) = text.strip_prefix(word).map(str::trim_start).and_then(|t| t.strip_prefix('(')) else {
+            continue;
+        };
+        let arguments = inside.strip_suffix(')').and_then(arguments)?;
+        let names: Vec<&String> = arguments.iter().filter(|(k, _)| k.is_none()).map(|(_, v)| v).collect();
+        let mut versions = arguments.iter().filter(|(k, _)| k.is_some()).map(|(_, v)| v.clone());
+        return match (is_ref, names.as_slice()) {
+            (true, [package @ .., model]) if package.len() < 2 => {
+                let package = package.first().map(|package| (*package).clone());
+                Some(From::Ref { package, model: (*model).clone(), version: versions.next() })
+            }
+            (false, [group, table]) => Some(From::Source { group: (*group).clone(), table: (*table).clone() }),
+            _ => None,
+        };
+    }
+    let is_table = !text.is_empty()
+        && text.split('.').all(|p| !p.is_empty())
+        && !text.contains(['(', ')', '{', '}', '\n', '\'', '"', '`', ';', '\\', '\0']);
+    is_table.then(|| From::Table(text.to_owned()))
 }
 
 /// `ref(orders)`, or `source(raw, events)`, with the quotes that it lacks.

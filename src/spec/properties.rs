@@ -4,6 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::Run;
 use super::load::{ColumnKeys, DbtKeys, DefinitionKeys, Definitions, Text};
+use super::proofs::Proofs;
 use crate::dbt::{ColumnDoc, ModelDoc, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
@@ -82,6 +83,12 @@ impl Run<'_> {
         check_versions(dbt, diagnostics);
     }
 
+    /// The version that the spec makes; none where the model has no versions.
+    pub(super) fn own_version(&self) -> Option<String> {
+        let is_word = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+        latest_version(&self.spec.dbt).filter(is_word).map(str::to_owned)
+    }
+
     /// What is said of columns and cannot come true, since the model does not have them or their types.
     pub(super) fn check_column_keys(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
         let beside = self.beside_formulas();
@@ -116,6 +123,16 @@ impl Run<'_> {
         }
     }
 
+    /// Whether the spec has this test of a column, for all of its rows.
+    pub(super) fn is_said(&self, column: &str, test: &str) -> bool {
+        let beside = self.beside_formulas();
+        let beside = beside.get(&column.to_lowercase()).and_then(|(_, keys)| keys.data_tests);
+        let said = self.spec.columns.iter().find(|said| said.name.text.eq_ignore_ascii_case(column));
+        let of_column = tests(beside).into_iter().chain(tests(said.and_then(|said| said.data_tests)));
+        let of_model = tests(self.spec.dbt.data_tests).into_iter().filter(|of| names_column(of, test, column));
+        of_column.chain(of_model).any(|of| holds_always(&of, test))
+    }
+
     /// What stands beside the formula that a column has last, by the column's name in small letters.
     fn beside_formulas(&self) -> FxHashMap<String, (Text<'_>, DefinitionKeys<'_>)> {
         let mut found = FxHashMap::default();
@@ -138,25 +155,18 @@ impl Run<'_> {
         found
     }
 
-    /// The properties file's content; `grain` are the columns that tell the rows apart, and `key` is an expression that
-    /// does where no column does alone.
-    pub(super) fn properties(&self, columns: &[Column], grain: &[String], key: Option<String>) -> ModelDoc {
+    /// The properties file's content; `grain` are the columns that tell the rows apart.
+    pub(super) fn properties(&self, columns: &[Column], grain: &[String]) -> ModelDoc {
         let dbt = &self.spec.dbt;
-        let mut data_tests = Vec::new();
-        if let Some(key) = key {
-            // dbt's own way for several columns; a test of a package would need the package.
-            let arguments = Value::Map(vec![("column_name".to_owned(), Value::Text(key))]);
-            let unique = Value::Map(vec![("arguments".to_owned(), arguments)]);
-            data_tests.push(Value::Map(vec![("unique".to_owned(), unique)]));
-        }
+        let mut data_tests = self.proofs.of_model.clone();
         let of_model = tests(dbt.data_tests);
         let said = self.spec.columns.iter().map(|column| (column.name.text.to_lowercase(), column)).collect();
         let dialect = self.compiler.options.dialect;
-        let known = Known { dialect, said, beside: self.beside_formulas(), of_model: &of_model };
+        let known = Known { dialect, said, beside: self.beside_formulas(), of_model: &of_model, proofs: &self.proofs };
         let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, grain, &known)).collect();
         data_tests.extend(of_model.iter().cloned());
         let written = |tests: Vec<Value>| -> Vec<Value> {
-            if self.compiler.options.flat_tests { tests.into_iter().map(flat).collect() } else { tests }
+            if self.compiler.options.flat_tests() { tests.into_iter().map(flat).collect() } else { tests }
         };
         let columns = columns.into_iter().map(|c| ColumnDoc { data_tests: written(c.data_tests), ..c }).collect();
         let data_tests = written(data_tests);
@@ -168,6 +178,7 @@ impl Run<'_> {
             data_tests,
             columns,
             versions: versions(dbt, self.spec.model.text),
+            unit_tests: self.proofs.unit_tests.clone(),
         }
     }
 }
@@ -178,6 +189,7 @@ struct Known<'k> {
     said: FxHashMap<String, &'k ColumnKeys<'k>>,
     beside: FxHashMap<String, (Text<'k>, DefinitionKeys<'k>)>,
     of_model: &'k [Value],
+    proofs: &'k Proofs,
 }
 
 fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc {
@@ -189,12 +201,11 @@ fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc
         tests(said.and_then(|s| s.data_tests)).into_iter().filter(|test| !own.contains(test)).collect::<Vec<_>>(),
     );
     // dbt refuses two tests of one name, and a test of the model may name the column.
-    let names_it = |test: &Value, name: &str| {
-        let argument = test.get(name).and_then(|said| said.get("arguments")?.get("column_name")?.as_text());
-        argument.is_some_and(|argument| argument.eq_ignore_ascii_case(column.name()))
-    };
+    let names_it = |test: &Value, name: &str| names_column(test, name, column.name());
+    let proofs = known.proofs.of_columns.iter().filter(|proof| proof.column.eq_ignore_ascii_case(column.name()));
     let written = |name: &str| {
         own.iter().any(|test| test.as_text() == Some(name) || test.get(name).is_some())
+            || proofs.clone().any(|proof| proof.always && proof.kind == name)
             || known.of_model.iter().any(|test| names_it(test, name))
     };
     let key = grain.iter().any(|g| g.eq_ignore_ascii_case(column.name()));
@@ -202,10 +213,11 @@ fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc
     if key && !column.is_nullable() && !written("not_null") {
         data_tests.push(Value::text("not_null"));
     }
-    if key && grain.len() == 1 && !written("unique") {
+    if key && known.proofs.unique_column && !written("unique") {
         data_tests.push(Value::text("unique"));
     }
     data_tests.extend(own);
+    data_tests.extend(proofs.map(|proof| proof.test.clone()));
     let mut meta = pairs(beside.meta, Language::Text);
     let of_columns = pairs(said.and_then(|s| s.meta), Language::Text);
     // What `columns` says is said of the model, and goes before what a formula brings along.
@@ -231,6 +243,21 @@ fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc
         config,
         data_tests,
     }
+}
+
+/// Whether a test of the model is this one of a column.
+fn names_column(test: &Value, name: &str, column: &str) -> bool {
+    let argument = test.get(name).and_then(|said| said.get("arguments")?.get("column_name")?.as_text());
+    argument.is_some_and(|argument| argument.eq_ignore_ascii_case(column))
+}
+
+/// Whether a test is this one, of all rows, and fails.
+fn holds_always(test: &Value, name: &str) -> bool {
+    let config = test.get(name).and_then(|said| said.get("config"));
+    let says = |key: &str| config.and_then(|config| config.get(key));
+    let warns = says("severity").and_then(Value::as_text).is_some_and(|word| word.eq_ignore_ascii_case("warn"));
+    let is_it = test.as_text() == Some(name) || test.get(name).is_some();
+    is_it && !warns && ["where", "enabled", "error_if"].into_iter().all(|key| says(key).is_none())
 }
 
 fn contract<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
@@ -293,17 +320,22 @@ fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
     versions.items().unwrap_or_default().iter().filter_map(|version| Some((version.get("v")?.text()?, version)))
 }
 
-/// `versions:`, the latest of which is the file that the spec makes; dbt would look for one with a suffix.
-fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<Value> {
-    let Some(node) = dbt.versions else { return Vec::new() };
-    let names: Vec<&str> = version_names(node).map(|(name, _)| name).collect();
+/// The version that the spec makes.
+fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
+    let names: Vec<&str> = version_names(dbt.versions?).map(|(name, _)| name).collect();
     // As dbt finds the latest: the greatest number, or the last of the texts.
     let number = |name: &str| name.parse::<f64>().ok();
     let greatest = |one: &&&str, other: &&&str| match (number(one), number(other)) {
         (Some(one), Some(other)) => one.total_cmp(&other),
         _ => one.cmp(other),
     };
-    let latest = dbt.latest_version.and_then(Node::text).or_else(|| names.iter().max_by(greatest).copied());
+    dbt.latest_version.and_then(Node::text).or_else(|| names.iter().max_by(greatest).copied())
+}
+
+/// `versions:`, the latest of which is the file that the spec makes; dbt would look for one with a suffix.
+fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<Value> {
+    let Some(node) = dbt.versions else { return Vec::new() };
+    let latest = latest_version(dbt);
     let mut versions = list(node, Language::Dbt);
     for version in &mut versions {
         let is_latest = version.get("v").and_then(Value::as_text) == latest;

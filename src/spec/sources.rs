@@ -2,6 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+pub(super) use super::from::read as from_input;
 use super::load::{Spec, Step};
 use crate::dbt::{self, From};
 use crate::dialect::Dialect;
@@ -76,7 +77,7 @@ impl Sources {
         self.places.get(&key(from)).copied()
     }
 
-    fn add(&mut self, from: &From, dialect: Dialect, names: &mut CteNames) {
+    pub(super) fn add(&mut self, from: &From, dialect: Dialect, names: &mut CteNames) {
         if self.place(from).is_some() {
             return;
         }
@@ -115,6 +116,13 @@ impl Sources {
             texts = texts.replacen('\u{1}', &source.select, 1);
         }
         texts
+    }
+}
+
+impl ReadSource {
+    /// Whether it is this relation: `orders` is the model that `ref('orders')` is.
+    pub fn is(&self, other: &From) -> bool {
+        key(&self.from) == key(other)
     }
 }
 

@@ -6,6 +6,7 @@ use super::cardinality::Asked;
 use super::compile::Run;
 use super::joined::JoinedStep;
 use super::load::Step;
+use super::proofs::file_word;
 use crate::dialect::op::Op;
 use crate::emit::{self, Emitter};
 use crate::ir::{Ir, IrId, Program};
@@ -45,10 +46,8 @@ impl Run<'_> {
             } else {
                 self.keys_that_repeat(*place, asked, plan.program, joined, work)
             };
-            // A comment of SQL ends where its line ends, whatever ends it.
             let model = self.spec.model.text;
             let about = format!("Fails when a row finds several rows of {relation}, which {model} joins as one.");
-            let about = about.replace(char::is_control, " ");
             self.unproven.extend(query.map(|query| SingleMatch { name, about, query }));
         }
     }
@@ -170,10 +169,4 @@ fn nodes_of(program: &Program, root: IrId) -> Vec<IrId> {
     let mut nodes: Vec<IrId> = seen.into_iter().collect();
     nodes.sort_unstable();
     nodes
-}
-
-/// A name as a part of a file's name.
-fn file_word(name: &str) -> String {
-    let plain = |c: char| if c.is_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '_' };
-    name.chars().map(plain).collect()
 }

@@ -8,16 +8,14 @@ use super::load::Step;
 use super::uniqueness::SingleMatch;
 use super::{CompiledSpec, Model, ModelTest, SpecDefinition};
 use crate::ast::Ast;
-use crate::check::{Context, Role};
-use crate::compiler::Compiler;
+use crate::check::Role;
 use crate::dbt;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Program;
 use crate::parse;
 use crate::plan::key_name;
-use crate::schema::{Column, Relation, Schema};
+use crate::schema::{Column, Relation};
 use crate::sql::{self, Input, Query, Select, Tree};
-use crate::types::Type;
 
 impl Run<'_> {
     /// Descriptions and formulas of a step, for the files beside the SQL.
@@ -88,37 +86,6 @@ impl Run<'_> {
         relation.columns().iter().map(with).collect()
     }
 
-    /// The SQL of one text that tells the rows apart, where it takes several columns. It is a formula of the language,
-    /// so that each dialect writes numbers and dates as texts in its way; of a type that is not known it cannot be
-    /// said. A NULL is not the empty text beside it.
-    fn key_of_several(&self, columns: &[Column], grain: &[String]) -> Option<String> {
-        if grain.len() < 2 {
-            return None;
-        }
-        let mut parts = Vec::new();
-        for name in grain {
-            let column = columns.iter().find(|c| c.name().eq_ignore_ascii_case(name))?;
-            let is_written_so = name.contains(['{', '}', '[', ']', ':', '.', '\n']) || name.trim() != name;
-            if is_written_so || matches!(column.ty(), Type::Unknown | Type::Other) {
-                return None;
-            }
-            parts.push(if column.is_nullable() && column.ty() == Type::Text {
-                format!("COALESCE(${{{name}}}, \"<null>\")")
-            } else {
-                format!("${{{name}}}")
-            });
-        }
-        let relation = columns.iter().cloned().fold(Relation::new(self.spec.model.text), Relation::with);
-        let compiler = Compiler::builder()
-            .dialect(self.compiler.options.dialect)
-            .schema(Schema::new().with(relation))
-            .context(Context::Row)
-            .timezone("UTC")
-            .build();
-        let compiled = compiler.compile(&format!("={}", parts.join(" & \"|\" & ")));
-        compiled.definitions().first().map(|key| key.sql().to_owned())
-    }
-
     pub(super) fn write(&self, mut body: Select, grain: &[String], tree: &Tree, compiled: &mut CompiledSpec) {
         let options = &self.compiler.options;
         let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
@@ -162,14 +129,16 @@ impl Run<'_> {
             return;
         }
         let spec_name = self.path.map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
-        let key = self.key_of_several(&compiled.columns, grain);
-        let yml = dbt::properties(self.properties(&compiled.columns, grain, key));
+        let yml = dbt::properties(self.properties(&compiled.columns, grain));
         let formulas = |sql: &str| dbt::sealed_sql(sql, &spec_name, std::iter::empty());
         let test = |test: &SingleMatch| ModelTest {
             name: test.name.clone(),
-            sql: formulas(&format!("-- {}\n{}", dbt::protect(&test.about), in_dbt(&test.query))),
+            sql: formulas(&format!("{}{}", dbt::comment(&test.about), in_dbt(&test.query))),
         };
-        let tests = self.unproven.iter().map(test).collect();
+        let mut tests: Vec<ModelTest> = self.unproven.iter().map(test).collect();
+        tests.extend(
+            self.proofs.files.iter().map(|test| ModelTest { name: test.name.clone(), sql: test.text(&spec_name) }),
+        );
         compiled.model = Some(Model {
             tests,
             ordered,

@@ -191,6 +191,11 @@ impl Tree {
         matches!(*self.node(id), Sql::Text { first, len } if self.str(first, len) == text)
     }
 
+    /// Whether it compares values, `a >= b`, `a is null`: it stands behind `not` without brackets.
+    pub fn compares(&self, id: SqlId) -> bool {
+        self.meta(id).strength == precedence::COMPARE
+    }
+
     /// The arms that a case goes on with: `else case when … end` is one more arm, as people write it.
     pub fn goes_on(&self, subject: Option<SqlId>, arms: Slice) -> Option<Slice> {
         if subject.is_some() || arms.count < 3 || arms.count.is_multiple_of(2) {

@@ -3,7 +3,7 @@
 use crate::run::Place;
 
 const PROJECT: &str = "dialect: duckdb\nspecs: metrics/\n";
-const ORDERS: &str = "relations:\n  orders: {columns: {id: integer, ordered_on: date, country: text, amount: {type: decimal, nullable: false}}, primary_key: [id]}\n";
+const ORDERS: &str = "relations:\n  orders: {columns: {id: integer, ordered_on: {type: date, nullable: false}, country: {type: text, nullable: false}, amount: {type: decimal, nullable: false}}, primary_key: [id]}\n";
 const BY_COUNTRY: &str =
     "model: by_country\nfrom: orders\ntags: [finance]\ngroup_by: country\ndefinitions: revenue = SUM(amount)\n";
 const SHARE: &str = "model: share\nfrom: by_country\nkeep: all\ndefinitions: share = revenue / SUM(revenue:revenue)\n";
@@ -115,6 +115,7 @@ fn names_that_dbt_has_taken_are_told() {
 fn a_manifest_says_how_old_it_is_and_what_is_newer() {
     let place = place("generate_old");
     place.write("dbt_project.yml", "name: shop\n").write("models/orders.sql", "select 1 as id\n");
+    place.write("formulac.yml", format!("{PROJECT}lint: [W0610]\n"));
     let nodes = r#"{"model.shop.orders": {"name": "orders", "resource_type": "model", "package_name": "shop",
         "columns": {"id": {"name": "id", "data_type": "integer"}, "amount": {"name": "amount", "data_type": "decimal(12, 2)"},
             "country": {"name": "country", "data_type": "varchar"}, "ordered_on": {"name": "ordered_on", "data_type": "date"}}}}"#;

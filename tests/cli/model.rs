@@ -13,6 +13,7 @@ group_by: region
 definitions: |
   /// What was paid
   revenue = SUM(amount)
+columns: {region: {data_tests: [not_null]}}
 ";
 const COUNTS: &str = "model: counts\nfrom: orders\ndefinitions: n = COUNT(id)\n";
 const BAD: &str = "model: bad\nfrom: orders\ndefinitions: n = COUNTT(id)\n";
@@ -148,6 +149,30 @@ fn tests_are_written_for_the_dbt_that_reads_them() {
     }
 }
 
+/// A test has a description from 1.9 on, and unit tests are there from 1.8 on.
+#[test]
+fn messages_and_examples_are_written_for_the_dbt_that_reads_them() {
+    let spec = "model: m\nfrom: t\ndefinitions: a = SUM(x)\nrules:\n  - {name: known, check: a = 1, message: One.}\n\
+                examples: [{name: e, given: [], expect: {rows: []}}]\n";
+    let place = place("model_dbt_messages");
+    place.write("metrics/m.yml", spec).write("dbt_project.yml", "name: shop\n");
+    for (version, said, unit_tests) in [
+        ("1.7.18", "config:\n                meta:\n                  message: One.\n", false),
+        ("1.8.10", "config:\n                meta:\n                  message: One.\n", true),
+        ("1.12.6", "description: One.\n", true),
+    ] {
+        let manifest = json!({"metadata": {"dbt_version": version}, "nodes": {}, "sources": {}}).to_string();
+        place.write("target/manifest.json", &manifest);
+        let run = place.run(&["model", "metrics/m.yml", "--json"]).json();
+        let yml = run["models"][0]["yml"].as_str().unwrap();
+        assert!(yml.contains(said), "{version}: {yml}");
+        assert_eq!(yml.contains("unit_tests:"), unit_tests, "{version}: {yml}");
+        let codes: Vec<&str> =
+            run["diagnostics"].as_array().unwrap().iter().map(|d| d["code"].as_str().unwrap()).collect();
+        assert_eq!(codes, if unit_tests { vec![] } else { vec!["W0816"] }, "{version}");
+    }
+}
+
 #[test]
 fn nothing_is_written_when_one_spec_is_bad() {
     let place = place("model_all_or_nothing");
@@ -221,36 +246,62 @@ fn json_of_models() {
     assert_eq!(fault["span"], json!({"start": 41, "end": 47, "line": 3, "column": 18}));
 }
 
-/// Several columns that tell the rows apart together are tested together, where their types are known.
+/// A key that may be empty, or has several columns, is grouped by, whatever the types: there a NULL counts as a value.
 #[test]
-fn a_grain_of_several_columns_is_tested() {
+fn a_grain_is_tested_whatever_is_known_of_it() {
     let place = Place::new("model_grain");
-    place.write("m.yml", "model: m\nfrom: t\ngroup_by: \"region, day[month], shop\"\ndefinitions: n = COUNT()\n");
+    let write = |group_by: &str, more: &str| {
+        let spec = format!("model: m\nfrom: t\ngroup_by: \"{group_by}\"\ndefinitions: n = COUNT()\n{more}");
+        place.write("m.yml", spec);
+    };
     place.write(
         "schema.yml",
         "relations: {t: {columns: {region: text, shop: {type: integer, nullable: false}, day: date}}}\n",
     );
-    let yml = |args: &[&str]| {
-        let run = place.run(&[&["model", "m.yml", "--json"], args].concat());
-        run.json()["models"][0]["yml"].as_str().unwrap_or_default().to_owned()
+    let made = |args: &[&str]| {
+        let run = place.run(&[&["model", "m.yml", "--json"], args].concat()).json();
+        let model = &run["models"][0];
+        let tests = model["tests"].as_array().unwrap().iter().map(|test| test["sql"].as_str().unwrap().to_owned());
+        let codes = run["diagnostics"].as_array().unwrap().iter().map(|d| d["code"].as_str().unwrap().to_owned());
+        (model["yml"].as_str().unwrap().to_owned(), tests.collect::<Vec<_>>(), codes.collect::<Vec<_>>())
     };
-    let key = |sql: &str| {
-        format!(
-            "    data_tests:\n      - unique:\n          arguments:\n            column_name: {sql}\n    columns:\n"
-        )
+    let grouped = |names: &str, columns: &str| {
+        format!("select\n{columns}    count(*) as row_count\nfrom m\ngroup by {names}\nhaving count(*) > 1\n")
     };
-    let postgres = yml(&["--schema", "schema.yml"]);
-    let expected = "coalesce(region, '<null>') || '|' || coalesce(to_char(day_month, 'YYYY-MM-DD'), '') || '|' || cast(shop as text)";
-    assert!(postgres.contains(&key(expected)), "{postgres}");
-    // What is not known may be no text, and then it is not joined so.
-    assert!(!yml(&[]).contains("unique"));
+    let (columns, names) = ("    region,\n    day_month,\n    shop,\n", "region, day_month, shop");
+    write("region, day[month], shop", "");
+    for (args, unsure) in [(&["--schema", "schema.yml"][..], 2), (&[], 3)] {
+        let (yml, tests, codes) = made(args);
+        assert!(tests[0].ends_with(&grouped(names, columns)), "{}", tests[0]);
+        assert_eq!((tests.len(), codes), (1, vec!["W0610".to_owned(); unsure]), "{yml}");
+        assert!(!yml.contains("unique"), "{yml}");
+    }
+    write("region", "");
+    let (yml, tests, _) = made(&[]);
+    assert!(tests[0].ends_with(&grouped("region", "    region,\n")) && !yml.contains("unique"), "{}", tests[0]);
+    // Where it is never empty, dbt's own test says it, next to the one that says so.
+    for more in [
+        "columns: {region: {data_tests: [not_null]}}\n",
+        "rules: [known: NOT(ISBLANK(region))]\n",
+        "data_tests: [{not_null: {column_name: region}}]\n",
+    ] {
+        write("region", more);
+        let (yml, tests, codes) = made(&[]);
+        assert_eq!((tests.len(), codes.len()), (0, 0), "{more}{codes:?}");
+        assert!(yml.contains("          - unique\n"), "{yml}");
+        assert_eq!(yml.matches("not_null").count(), 1, "{yml}");
+    }
+    // A test that does not always fail says nothing.
+    write("region", "columns: {region: {data_tests: [not_null: {config: {severity: warn}}]}}\n");
+    assert_eq!(made(&[]).2, ["W0610"]);
 }
 
 /// dbt would find a circle; a query of the same spec reads a table.
 #[test]
 fn a_limit_is_warned_of_in_a_model_only() {
     let mut place = place("model_limit");
-    let spec = "model: top\nfrom: orders\ngroup_by: region\norder_by: n desc\nlimit: 3\ndefinitions: n = COUNT(id)\n";
+    let spec = "model: top\nfrom: orders\ngroup_by: region\norder_by: n desc\nlimit: 3\ndefinitions: n = COUNT(id)\n\
+                columns: {region: {data_tests: [not_null]}}\n";
     place.write("metrics/top.yml", spec);
     place.show(&["query", "metrics/top.yml"]).show(&["model", "metrics/top.yml"]);
     assert_snapshot!(place.transcript());

@@ -10,6 +10,7 @@
 mod compare;
 mod passed_on;
 mod project;
+mod proofs;
 mod style;
 mod tools;
 

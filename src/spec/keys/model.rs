@@ -26,12 +26,9 @@ pub(crate) static MODEL: Keys = Keys {
         ),
         Key::new("data_tests", TESTS, DATA_TESTS_DOC),
         Key::new("tests", TESTS, "The same as `data_tests`.").same_as("data_tests"),
-        Key::new("rules", Shape::List(&Shape::Rule), "Conditions over the model's columns that every row meets.")
-            .without_effect("no test is made of it yet"),
-        Key::new("compare", Shape::List(&Shape::Keys(&COMPARE)), "Relations that must hold the same rows.")
-            .without_effect("no test is made of it yet"),
-        Key::new("examples", Shape::List(&Shape::Keys(&EXAMPLE)), "Rows that go in and the rows that must come out.")
-            .without_effect("no unit test is made of it yet"),
+        Key::new("rules", Shape::List(&Shape::Rule), "Conditions over the model's columns that every row meets."),
+        Key::new("compare", Shape::List(&Shape::Keys(&COMPARE)), "Relations that must hold the same rows."),
+        Key::new("examples", Shape::List(&Shape::Keys(&EXAMPLE)), "Rows that go in and the rows that must come out."),
         Key::new("config", Shape::Mapping, "dbt's configuration of the model, passed on."),
         Key::new("contract", Shape::Keys(&CONTRACT), "dbt's contract: whether names and types of the columns are enforced."),
         Key::new("access", Shape::Choice(&["private", "protected", "public"]), "Which models of dbt may read this one."),

@@ -2,7 +2,9 @@
 
 use super::{Loader, Text};
 use crate::check::is_iso_date;
+use crate::dbt::From;
 use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
 use crate::spec::checks::{dbt_name_fault, is_plain_name};
 use crate::spec::keys::RULE;
 use crate::yaml::{self, Node};
@@ -13,14 +15,23 @@ pub(crate) struct Rule<'y> {
     pub name: Text<'y>,
     pub check: Text<'y>,
     pub filter: Option<Text<'y>>,
+    /// A row that breaks it is warned of only.
+    pub only_warns: bool,
+    pub message: Option<&'y str>,
+    /// A row breaks it where the condition is NULL, too.
+    pub nulls_fail: bool,
 }
 
 /// A relation that must hold the same rows.
 #[derive(Clone, Debug)]
 pub(crate) struct Comparison<'y> {
+    pub with: From,
+    pub with_span: Span,
     pub keys: Vec<Text<'y>>,
     /// None for all but the keys.
     pub columns: Option<Vec<Text<'y>>>,
+    /// How far two numbers may lie apart, as written.
+    pub tolerance: Option<&'y str>,
     pub filter: Option<Text<'y>>,
 }
 
@@ -28,8 +39,10 @@ pub(crate) struct Comparison<'y> {
 #[derive(Clone, Debug)]
 pub(crate) struct Example<'y> {
     pub name: Text<'y>,
-    /// In dbt's shape, which has been checked.
+    /// Both in dbt's shape, which has been checked.
+    pub given: &'y Node,
     pub expect: &'y Node,
+    pub today: Option<Text<'y>>,
 }
 
 impl<'y> Loader<'y, '_> {
@@ -54,7 +67,14 @@ impl<'y> Loader<'y, '_> {
                     return None;
                 };
                 self.check_cut(text, check);
-                Rule { name: Text { text, node: name }, check: Text { text: formula, node: check }, filter: None }
+                Rule {
+                    name: Text { text, node: name },
+                    check: Text { text: formula, node: check },
+                    filter: None,
+                    only_warns: false,
+                    message: None,
+                    nulls_fail: false,
+                }
             }
             _ if is_long => {
                 self.check_keys(node, &[&RULE]);
@@ -62,6 +82,9 @@ impl<'y> Loader<'y, '_> {
                     name: self.text(node, "name")?,
                     check: self.text(node, "check")?,
                     filter: self.text(node, "where"),
+                    only_warns: self.text(node, "severity").is_some_and(|severity| severity.text == "warn"),
+                    message: self.text(node, "message").map(|message| message.text),
+                    nulls_fail: self.text(node, "nulls").is_some_and(|nulls| nulls.text == "fail"),
                 }
             }
             _ => {
@@ -87,9 +110,8 @@ impl<'y> Loader<'y, '_> {
         let items = root.get("compare").and_then(Node::items).unwrap_or_default();
         let mut comparisons = Vec::new();
         for item in items {
-            if self.text(item, "with").and_then(|with| self.from("with", with)).is_none() {
-                continue;
-            }
+            let Some(said) = self.text(item, "with") else { continue };
+            let Some(with) = self.from("with", said) else { continue };
             let keys = self.list(item, "keys").unwrap_or_default();
             if let (true, Some(node)) = (keys.is_empty(), item.get("keys")) {
                 self.report(
@@ -98,8 +120,11 @@ impl<'y> Loader<'y, '_> {
                 );
             }
             comparisons.push(Comparison {
+                with,
+                with_span: said.node.span,
                 keys,
                 columns: self.list(item, "columns"),
+                tolerance: self.text(item, "tolerance").map(|tolerance| tolerance.text),
                 filter: self.text(item, "where"),
             });
         }
@@ -110,7 +135,8 @@ impl<'y> Loader<'y, '_> {
         let items = root.get("examples").and_then(Node::items).unwrap_or_default();
         let mut examples = Vec::new();
         for item in items {
-            let (Some(name), Some(_), Some(expect)) = (self.text(item, "name"), item.get("given"), item.get("expect"))
+            let (Some(name), Some(given), Some(expect)) =
+                (self.text(item, "name"), item.get("given"), item.get("expect"))
             else {
                 continue;
             };
@@ -126,7 +152,7 @@ impl<'y> Loader<'y, '_> {
                     .with_help("write `today: 2024-01-31`"),
                 );
             }
-            examples.push(Example { name, expect });
+            examples.push(Example { name, given, expect, today });
         }
         self.check_twice("examples", examples.iter().map(|example| example.name));
         examples

@@ -1,0 +1,230 @@
+//! Rules that say what a test of dbt tests, told by what they mean and not by how they are written.
+
+use super::Tested;
+use crate::catalog::{self, internal};
+use crate::dbt::Value;
+use crate::ir::{Ir, IrId, Program};
+
+/// A test of dbt that a column of the model has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ColumnTest {
+    NotNull,
+    /// Values as dbt takes them; whether it is to write them in quotes.
+    AcceptedValues(Vec<Value>, bool),
+    /// Of the package `dbt_utils`: the least, the largest, and whether these are allowed.
+    AcceptedRange(Option<String>, Option<String>, bool),
+}
+
+/// What `dbt_utils` calls its test of a range.
+pub(super) const RANGE: &str = "dbt_utils.accepted_range";
+
+impl ColumnTest {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotNull => "not_null",
+            Self::AcceptedValues(..) => "accepted_values",
+            Self::AcceptedRange(..) => RANGE,
+        }
+    }
+
+    pub fn arguments(self) -> Vec<(String, Value)> {
+        let bare = |text: String| Value::Bare(text);
+        let (named, plain): (Vec<(&str, Option<Value>)>, _) = match self {
+            Self::NotNull => (Vec::new(), true),
+            Self::AcceptedValues(values, quoted) => (vec![("values", Some(Value::List(values)))], quoted),
+            Self::AcceptedRange(least, most, inclusive) => {
+                (vec![("min_value", least.map(bare)), ("max_value", most.map(bare))], inclusive)
+            }
+        };
+        let flag = if named.len() == 1 { "quote" } else { "inclusive" };
+        let flag = (!plain).then(|| (flag, Some(Value::Bare("false".to_owned()))));
+        named.into_iter().chain(flag).filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
+
+/// The column and its tests that together say what a rule says; none where no tests of dbt do. `ranges` where the
+/// project has the test of a range.
+pub(super) fn column_tests(
+    program: &Program,
+    root: IrId,
+    nulls_fail: bool,
+    ranges: bool,
+    tested: &Tested<'_>,
+) -> Option<(String, Vec<ColumnTest>)> {
+    let (column, mut tests) = tests_of(program, root, ranges)?;
+    if nulls_fail && !tests.contains(&ColumnTest::NotNull) && !admits_null(program, root) {
+        tests.push(ColumnTest::NotNull);
+    }
+    let used = program.columns.get(column as usize)?;
+    let known = tested.relation.column(&used.name);
+    (tested.open || known.is_some()).then(|| (known.map_or(&*used.name, |c| c.name()).to_owned(), tests))
+}
+
+fn tests_of(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<ColumnTest>)> {
+    if let Some(column) = not_null(program, root) {
+        return Some((column, vec![ColumnTest::NotNull]));
+    }
+    if let Some((column, values, quoted)) = listed(program, root) {
+        return Some((column, vec![ColumnTest::AcceptedValues(values, quoted)]));
+    }
+    if let Some((column, values, quoted)) = switched(program, root) {
+        // What is no case of a SWITCH is FALSE, and so is an empty value.
+        return Some((column, vec![ColumnTest::AcceptedValues(values, quoted), ColumnTest::NotNull]));
+    }
+    if ranges {
+        let (column, test) = range(program, root)?;
+        return Some((column, vec![test]));
+    }
+    None
+}
+
+fn column(program: &Program, id: IrId) -> Option<u32> {
+    match program.node(program.behind_names(id)) {
+        Ir::Column(column) => Some(column),
+        _ => None,
+    }
+}
+
+/// `NOT(ISBLANK(x))`.
+fn not_null(program: &Program, root: IrId) -> Option<u32> {
+    match program.node(root) {
+        Ir::IsNull { x, negated: true } => column(program, x),
+        Ir::Not(inner) => match program.node(inner) {
+            Ir::IsNull { x, negated: false } => column(program, x),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether a list of alternatives names the empty value among them.
+fn admits_null(program: &Program, root: IrId) -> bool {
+    alternatives(program, root).iter().any(|id| matches!(program.node(*id), Ir::IsNull { negated: false, .. }))
+}
+
+/// `OR(x = "a", x = "b")`: the parts, or the one that it is.
+fn alternatives(program: &Program, root: IrId) -> Vec<IrId> {
+    let mut found = Vec::new();
+    let mut waiting = vec![root];
+    while let Some(id) = waiting.pop() {
+        match program.node(id) {
+            Ir::Or(args) => waiting.extend(program.args(args).iter().rev()),
+            _ => found.push(id),
+        }
+    }
+    found
+}
+
+/// A column that is one of some values, perhaps none.
+fn listed(program: &Program, root: IrId) -> Option<(u32, Vec<Value>, bool)> {
+    let mut of = None;
+    let mut values = Vec::new();
+    for part in alternatives(program, root) {
+        let (found, value) = match program.node(part) {
+            Ir::IsNull { x, negated: false } => (column(program, x)?, None),
+            _ => {
+                let (found, value) = compared(program, part, internal::EQUAL)?;
+                (found, Some(value))
+            }
+        };
+        if *of.get_or_insert(found) != found {
+            return None;
+        }
+        values.extend(value);
+    }
+    let (values, quoted) = as_dbt_takes_them(program, &values)?;
+    Some((of?, values, quoted))
+}
+
+/// `SWITCH(x, "a", TRUE, "b", TRUE, FALSE)`.
+fn switched(program: &Program, root: IrId) -> Option<(u32, Vec<Value>, bool)> {
+    let Ir::Switch { subject, arms } = program.node(root) else { return None };
+    let arms = program.args(arms);
+    let (last, pairs) = arms.split_last().filter(|_| arms.len() % 2 == 1)?;
+    let is = |id: IrId, value: bool| program.node(id) == Ir::Bool(value);
+    let (values, results): (Vec<IrId>, Vec<IrId>) =
+        pairs.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.last()?))).unzip();
+    if !is(*last, false) || !results.iter().all(|id| is(*id, true)) {
+        return None;
+    }
+    let (values, quoted) = as_dbt_takes_them(program, &values)?;
+    Some((column(program, subject)?, values, quoted))
+}
+
+/// A column and the literal that it is compared with, the column on the left.
+fn compared(program: &Program, id: IrId, by: catalog::FunctionId) -> Option<(u32, IrId)> {
+    let Ir::Apply { overload, args } = program.node(id) else { return None };
+    let [left, right] = program.args(args) else { return None };
+    if catalog::owner(overload) != by {
+        return None;
+    }
+    let pair = |of: IrId, with: IrId| Some((column(program, of)?, with)).filter(|_| column(program, with).is_none());
+    pair(*left, *right).or_else(|| pair(*right, *left).filter(|_| by == internal::EQUAL))
+}
+
+/// The values as arguments of dbt's test, which writes texts in quotes and knows no escape.
+fn as_dbt_takes_them(program: &Program, values: &[IrId]) -> Option<(Vec<Value>, bool)> {
+    let texts = values.iter().map(|id| match program.node(*id) {
+        Ir::Text(text) => Some(program.text(text)).filter(|text| is_safe_in_quotes(text)).map(Value::text),
+        _ => None,
+    });
+    if let Some(texts) = texts.collect::<Option<Vec<Value>>>().filter(|texts| !texts.is_empty()) {
+        return Some((texts, true));
+    }
+    let numbers: Vec<Value> =
+        values.iter().map(|id| Some(Value::Bare(number(program, *id)?))).collect::<Option<_>>()?;
+    (!numbers.is_empty()).then_some((numbers, false))
+}
+
+fn is_safe_in_quotes(text: &str) -> bool {
+    !text.contains(|c: char| matches!(c, '\'' | '\\') || c.is_control())
+}
+
+/// A number that YAML reads as it is.
+fn number(program: &Program, id: IrId) -> Option<String> {
+    let (sign, digits) = match program.node(id) {
+        Ir::Number(digits) => ("", digits),
+        Ir::Apply { overload, args } if catalog::owner(overload) == internal::NEGATE => match program.args(args) {
+            [inner] => match program.node(*inner) {
+                Ir::Number(digits) => ("-", digits),
+                _ => return None,
+            },
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let (sign, digits) = match program.text(digits).strip_prefix('-') {
+        Some(digits) if sign.is_empty() => ("-", digits),
+        _ => (sign, program.text(digits)),
+    };
+    let plain = digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') && digits.len() <= 15;
+    // `010` would be read as octal.
+    let whole = digits.split('.').next().unwrap_or_default();
+    (plain && (whole == "0" || !whole.starts_with('0'))).then(|| format!("{sign}{digits}"))
+}
+
+/// `AND(x >= 0, x <= 100)`, or one of the two.
+fn range(program: &Program, root: IrId) -> Option<(u32, ColumnTest)> {
+    let parts = match program.node(root) {
+        Ir::And(args) => program.args(args).to_vec(),
+        _ => vec![root],
+    };
+    let bounds = [
+        (internal::GREATER_EQUAL, true, true),
+        (internal::GREATER, true, false),
+        (internal::LESS_EQUAL, false, true),
+        (internal::LESS, false, false),
+    ];
+    let (mut of, mut closed) = (None, None);
+    let (mut least, mut most) = (None, None);
+    for part in parts {
+        let bound = |(by, low, inclusive)| Some((compared(program, part, by)?, low, inclusive));
+        let ((found, value), low, inclusive) = bounds.iter().copied().find_map(bound)?;
+        let place = if low { &mut least } else { &mut most };
+        if *of.get_or_insert(found) != found || *closed.get_or_insert(inclusive) != inclusive || place.is_some() {
+            return None;
+        }
+        *place = Some(number(program, value)?);
+    }
+    Some((of?, ColumnTest::AcceptedRange(least, most, closed?)))
+}

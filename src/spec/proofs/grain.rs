@@ -1,0 +1,127 @@
+//! The test that no two rows have the same key. `unique` of dbt passes over NULLs, so that it does for a column that has
+//! none; any other key is grouped by, where a NULL counts as a value and no type matters.
+
+use super::super::compile::Run;
+use super::super::load::Text;
+use super::{SingularTest, Tested, file_word};
+use crate::dbt::{TestConfig, Value};
+use crate::diag::{Code, Diagnostic};
+use crate::dialect::op::Op;
+use crate::memory::Memory;
+use crate::plan::{CteNames, key_name};
+use crate::span::Span;
+use crate::sql::{Item, Query, Select, Source, SqlId};
+use crate::yaml::Node;
+
+/// What `dbt_utils` calls its test of several columns.
+const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
+
+impl Run<'_> {
+    pub(super) fn test_grain(&mut self, tested: &Tested<'_>, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
+        let unsure: Vec<&String> = tested.grain.iter().filter(|key| !self.never_null(key, tested)).collect();
+        self.proofs.nullable_keys = unsure.iter().map(|key| self.nullable_key(key)).collect();
+        match tested.grain {
+            [] => {}
+            // The column has `unique` and `not_null`.
+            [_] if unsure.is_empty() => self.proofs.unique_column = true,
+            grain if self.is_tested_by_spec(grain) => {}
+            grain if self.compiler.options.generic_tests.contains(COMBINATION) && !self.has_quoted(grain, tested) => {
+                let names = Value::List(grain.iter().map(Value::text).collect());
+                let arguments = Value::Map(vec![("combination_of_columns".to_owned(), names)]);
+                let said = Value::Map(vec![("arguments".to_owned(), arguments)]);
+                self.proofs.of_model.push(Value::Map(vec![(COMBINATION.to_owned(), said)]));
+            }
+            grain => {
+                let test = self.keys_of_several_rows(grain, tested, memory);
+                self.add_test(Some(test), self.spec.model.node.span, diagnostics);
+            }
+        }
+    }
+
+    /// Whether a column is never NULL: it is known, or the spec has a test of it.
+    pub(super) fn never_null(&self, column: &str, tested: &Tested<'_>) -> bool {
+        let of_rules = self.proofs.of_columns.iter();
+        let is_ruled = |kind: &str| {
+            of_rules.clone().any(|test| test.always && test.kind == kind && test.column.eq_ignore_ascii_case(column))
+        };
+        tested.is_never_null(column) || is_ruled("not_null") || self.is_said(column, "not_null")
+    }
+
+    /// Whether the spec has one test for just these columns.
+    fn is_tested_by_spec(&self, grain: &[String]) -> bool {
+        let tests = self.spec.dbt.data_tests.and_then(Node::items).unwrap_or_default();
+        let names = |test: &Node| -> Option<Vec<String>> {
+            let said = test.get(COMBINATION)?;
+            let names = said.get("arguments").unwrap_or(said).get("combination_of_columns")?.items()?;
+            Some(names.iter().filter_map(|name| Some(name.text()?.to_lowercase())).collect())
+        };
+        let is_it = |names: Vec<String>| {
+            names.len() == grain.len() && grain.iter().all(|key| names.contains(&key.to_lowercase()))
+        };
+        tests.iter().filter_map(names).any(is_it)
+    }
+
+    fn has_quoted(&self, grain: &[String], tested: &Tested<'_>) -> bool {
+        let dialect = self.compiler.options.dialect;
+        let columns = grain.iter().filter_map(|key| tested.relation.column(key));
+        columns.into_iter().any(|column| dialect.quotes(column.name(), !column.is_quoted()))
+    }
+
+    fn keys_of_several_rows(&self, grain: &[String], tested: &Tested<'_>, memory: &mut Memory) -> SingularTest {
+        let dialect = self.compiler.options.dialect;
+        let (sources, _) = self.read_model();
+        let import = sources.all.first().map_or("", |source| &source.import);
+        let tree = &mut memory.emit.tree;
+        let mut names = CteNames::new(dialect.max_bytes());
+        let mut keys: Vec<SqlId> = Vec::new();
+        for key in grain {
+            names.reserve(key);
+            let quoted = tested.relation.column(key).is_some_and(|column| column.is_quoted());
+            let written = dialect.name_text(key, !quoted);
+            // The name of a relation is all of its row, where nothing says that it is a column.
+            let shadowed = grain.iter().any(|key| key.eq_ignore_ascii_case(import));
+            keys.push(if shadowed { tree.field_of(import, &written) } else { tree.written(&written) });
+        }
+        let star = tree.word("*", Span::default());
+        let count = tree.call("count", &[star], Span::default());
+        let one = tree.written("1");
+        let several = tree.binary(Op::Greater, count, one, Span::default());
+        let mut items: Vec<Item> = keys.iter().map(|key| Item { expr: *key, alias: None }).collect();
+        items.push(Item { expr: count, alias: Some(names.choose("row_count")) });
+        let from = Some(Source::Input(0));
+        let body = Select { items, from, group_by: keys, having: Some(several), ..Select::default() };
+        let named = match grain {
+            [one] => one.clone(),
+            [one, two] => format!("{one}_and_{two}"),
+            [one, ..] => format!("{one}_and_more"),
+            [] => String::new(),
+        };
+        let model = self.spec.model.text;
+        SingularTest {
+            name: self.name_of_test(&format!("has_one_row_per_{}", file_word(&named))),
+            formulas: Vec::new(),
+            config: TestConfig::default(),
+            about: format!("Fails for each {} of which {model} has several rows.", grain.join(" and ")),
+            sql: self.test_sql(&sources, tree, &Query { ctes: Vec::new(), body }),
+        }
+    }
+
+    /// A column that tells rows apart and may be empty.
+    fn nullable_key(&self, key: &str) -> Diagnostic {
+        let grouped = self.spec.steps.iter().rev().flat_map(|step| &step.group_by);
+        let said: Option<&Text<'_>> = grouped.into_iter().find(|said| key_name(said.text).eq_ignore_ascii_case(key));
+        let span = said.map_or(self.spec.model.node.span, |said| said.place(self.source));
+        let of = said.map_or(key, |said| said.text.split('[').next().unwrap_or(key).trim());
+        let message = format!("`{key}` tells the rows apart, and nothing says that it is never empty");
+        let test = "data_tests: [not_null]";
+        let add = if self.spec.columns.iter().any(|said| said.name.text.eq_ignore_ascii_case(key)) {
+            format!("add `{test}` to `{key}` below `columns`")
+        } else if self.spec.columns.is_empty() {
+            format!("add `columns: {{{key}: {{{test}}}}}`")
+        } else {
+            format!("add `{key}: {{{test}}}` below `columns`")
+        };
+        let help = format!("{add}, which tests it, or leave such rows out, `where: NOT(ISBLANK({of}))`");
+        Diagnostic::new(Code::NullableKey, span, message).with_help(help)
+    }
+}

@@ -1,0 +1,238 @@
+//! Rules to tests: one of dbt's own where the rule says what that one tests, else a query for the rows that break it.
+
+use rustc_hash::FxHashMap;
+
+use super::super::compile::Run;
+use super::super::load::Rule;
+use super::dbt_tests::{RANGE, column_tests};
+use super::{ColumnProof, SingularTest, Tested};
+use crate::check::Role;
+use crate::dbt::{self, TestConfig, Value};
+use crate::diag::Diagnostic;
+use crate::dialect::op::Op;
+use crate::emit::Emitter;
+use crate::ir::{Ir, IrDefinition, IrId, Meta, Program};
+use crate::memory::Memory;
+use crate::plan::{KeepColumns, StepInput, StepPlan, StepSpec, plan_step};
+use crate::sql::{self, Query, Sql, SqlId, Tree};
+use crate::types::{Level, Type};
+
+/// The places of a rule's formulas among the definitions of a program.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    check: usize,
+    filter: Option<usize>,
+}
+
+impl Run<'_> {
+    pub(super) fn test_rules(&mut self, tested: &Tested<'_>, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
+        for rule in &self.spec.rules {
+            if let Some(of_column) = self.tests_of_dbt(rule, tested, memory) {
+                self.proofs.of_columns.extend(of_column);
+                continue;
+            }
+            let test = self.rows_that_break(rule, tested, memory, diagnostics);
+            self.add_test(test, rule.name.node.span, diagnostics);
+        }
+    }
+
+    /// The tests of dbt that say what a rule says, where there are such.
+    fn tests_of_dbt(&self, rule: &Rule<'_>, tested: &Tested<'_>, memory: &mut Memory) -> Option<Vec<ColumnProof>> {
+        let conditions: Vec<_> = [Some(rule.check), rule.filter].into_iter().flatten().collect();
+        self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
+        let Memory { program, emit, print, .. } = memory;
+        let options = &self.compiler.options;
+        let ranges = options.generic_tests.contains(RANGE);
+        let root = program.definitions.first()?.root;
+        let (column, tests) = column_tests(program, root, rule.nulls_fail, ranges, tested)?;
+        let filter = match rule.filter {
+            None => None,
+            Some(_) => {
+                let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
+                let sql = emitter.definition(1)?;
+                let several = emitter.repetition().is_some();
+                let mut text = String::new();
+                sql::flat(emitter.tree(), sql, print, &mut text);
+                // What has to be computed ahead of it has no place in the test of a column.
+                Some(self.model_on_its_day(&text, dbt::protect)).filter(|_| !several)?.into()
+            }
+        };
+        let written = tests.into_iter().enumerate().map(|(place, test)| {
+            let kind = test.name();
+            let name = self.name_of_test(rule.name.text);
+            let name = if place == 0 { name } else { format!("{name}_{kind}") };
+            ColumnProof {
+                column: column.clone(),
+                name: name.clone(),
+                kind,
+                always: rule.filter.is_none() && !rule.only_warns,
+                test: self.column_test(rule, name, kind, test.arguments(), filter.clone()),
+            }
+        });
+        Some(written.collect())
+    }
+
+    fn column_test(
+        &self,
+        rule: &Rule<'_>,
+        name: String,
+        kind: &str,
+        arguments: Vec<(String, Value)>,
+        filter: Option<String>,
+    ) -> Value {
+        let text = |text: &str| Value::text(text);
+        let mut said = vec![("name".to_owned(), Value::Text(name))];
+        let mut config = Vec::new();
+        config.extend(rule.only_warns.then(|| ("severity".to_owned(), text("warn"))));
+        config.extend(filter.map(|sql| ("where".to_owned(), Value::Dbt(sql))));
+        if let Some(message) = rule.message {
+            if self.compiler.options.flat_tests() {
+                // A test has no description there.
+                config.push(("meta".to_owned(), Value::Map(vec![("message".to_owned(), text(message))])));
+            } else {
+                said.push(("description".to_owned(), text(message)));
+            }
+        }
+        for (key, inner) in [("arguments", arguments), ("config", config)] {
+            if !inner.is_empty() {
+                said.push((key.to_owned(), Value::Map(inner)));
+            }
+        }
+        Value::Map(vec![(kind.to_owned(), Value::Map(said))])
+    }
+
+    /// The test of a rule as a query for the rows that break it.
+    fn rows_that_break(
+        &self,
+        rule: &Rule<'_>,
+        tested: &Tested<'_>,
+        memory: &mut Memory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<SingularTest> {
+        let conditions: Vec<_> = [Some(rule.check), rule.filter].into_iter().flatten().collect();
+        // What is to be said of them was said when the facts of the model were looked at.
+        let formulas = self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
+        let Memory { program, emit, .. } = memory;
+        let places = Places { check: 0, filter: rule.filter.map(|_| 1) };
+        if program.definitions.len() < conditions.len() {
+            return None;
+        }
+        let shown = shown_columns(program, tested);
+        let breaks = add_breach(program, places, rule.nulls_fail);
+        let count = program.definitions.len();
+        let roles = (0..count).map(|index| if index == breaks { Role::Where } else { Role::Definitions }).collect();
+        let no = vec![false; count];
+        let plan = StepPlan { program, roles, grouped: false, keys: no.clone(), outputs: no.clone() };
+        let model = self.spec.model.text;
+        let (sources, mut names) = self.read_model();
+        let input = StepInput {
+            name: model,
+            first: true,
+            relation: (!tested.open).then_some(&tested.relation),
+            grain: tested.grain,
+            joined: None,
+            joined_grain: &[],
+            tabs: &[],
+        };
+        let name = names.choose(&format!("{model}_rows"));
+        let spec = StepSpec {
+            name: &name,
+            last: true,
+            keep: if shown.is_empty() {
+                KeepColumns::All
+            } else {
+                KeepColumns::Some(shown.iter().map(String::as_str).collect())
+            },
+            limit: None,
+            descending: &no,
+            quoted: &no,
+            default_partition: true,
+            source: &formulas.text,
+            pivot: None,
+            first: &FxHashMap::default(),
+            sheet: false,
+        };
+        let options = &self.compiler.options;
+        let output = plan_step(&plan, &spec, &input, options.dialect, &options.limits, emit, &mut names);
+        diagnostics.extend(output.diagnostics.into_iter().map(|d| d.mapped(|span| formulas.in_file(span))));
+        let mut body = output.body;
+        body.filter = body.filter.map(|filter| spelled_out(&mut emit.tree, filter));
+        let sql = self.test_sql(&sources, &emit.tree, &Query { ctes: output.ctes, body });
+        let filter = rule.filter.map_or_else(String::new, |filter| format!(", where {}", filter.text));
+        Some(SingularTest {
+            name: self.name_of_test(rule.name.text),
+            formulas: vec![(rule.name.text.to_owned(), format!("{}{filter}", rule.check.text))],
+            config: TestConfig { only_warns: rule.only_warns, message: rule.message.map(str::to_owned) },
+            about: rule.message.unwrap_or_default().to_owned(),
+            sql,
+        })
+    }
+
+    /// The name of a test of the model: dbt wants it to be the only one of the project.
+    pub(super) fn name_of_test(&self, what: &str) -> String {
+        format!("assert_{}_{what}", self.spec.model.text)
+    }
+}
+
+/// The columns that show a row that breaks a rule: those that tell it apart, and those that the rule looks at. All,
+/// where nothing is known to tell it apart.
+fn shown_columns(program: &Program, tested: &Tested<'_>) -> Vec<String> {
+    if tested.grain.is_empty() && !tested.single {
+        return Vec::new();
+    }
+    let mut shown = tested.grain.to_vec();
+    for node in program.nodes() {
+        let Ir::Column(column) = node else { continue };
+        let Some(column) = program.columns.get(column as usize) else { continue };
+        if !shown.iter().any(|name| name.eq_ignore_ascii_case(&column.name)) {
+            shown.push(column.name.to_string());
+        }
+    }
+    shown
+}
+
+/// Adds the condition that a row breaks a rule: `not (check)` where the filter holds. NULL breaks it where it is said to.
+fn add_breach(program: &mut Program, places: Places, nulls_fail: bool) -> usize {
+    let first = IrId(program.len() as u32);
+    let of = |program: &Program, at: usize| {
+        let definition = &program.definitions[at];
+        (Meta { level: Level::Row, ..program.meta(definition.root) }, definition.span)
+    };
+    let (meta, span) = of(program, places.check);
+    let meta = Meta { ty: Type::Boolean, ..meta };
+    let mut check = program.add(Ir::Definition(places.check as u32), meta);
+    if nulls_fail && meta.nullable {
+        let no = program.add(Ir::Bool(false), Meta { nullable: false, level: Level::Const, ..meta });
+        let args = program.add_args(&[check, no]);
+        check = program.add(Ir::Coalesce(args), Meta { nullable: false, ..meta });
+    }
+    let mut root = program.add(Ir::Not(check), meta);
+    if let Some(filter) = places.filter {
+        let (of_filter, _) = of(program, filter);
+        let filter = program.add(Ir::Definition(filter as u32), of_filter);
+        let args = program.add_args(&[filter, root]);
+        root = program.add(Ir::And(args), meta);
+    }
+    for used in [Some(places.check), places.filter].into_iter().flatten() {
+        program.definitions[used].used = true;
+    }
+    let index = program.definitions.len();
+    program.definitions.push(IrDefinition { name: None, root, first, span, failed: false, used: false, folded: false });
+    program.order.push(index as u32);
+    index
+}
+
+/// The condition with the rule in brackets behind its `not`: it is read as it was written, `not (revenue >= 0)`.
+fn spelled_out(tree: &mut Tree, filter: SqlId) -> SqlId {
+    match *tree.node(filter) {
+        Sql::Not(x) if tree.compares(x) => {
+            let x = tree.add(Sql::Paren(x), tree.meta(x).span);
+            tree.add(Sql::Not(x), tree.meta(filter).span)
+        }
+        Sql::Binary { op: op @ Op::And, left, right } => {
+            let right = spelled_out(tree, right);
+            tree.binary(op, left, right, tree.meta(filter).span)
+        }
+        _ => filter,
+    }
+}

@@ -1,0 +1,269 @@
+//! `examples:` to dbt's unit tests. What an example says is checked against what the model reads and gives.
+
+use rustc_hash::FxHashMap;
+
+use super::super::compile::Run;
+use super::super::load::Example;
+use super::super::sources::{ReadSource, from_input};
+use super::Tested;
+use crate::check::is_iso_date;
+use crate::dbt::{From, Value};
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::schema::{Column, Relation};
+use crate::types::Type;
+use crate::yaml::{Kind, Node, Style};
+
+/// The rows that an incremental model has already, as dbt calls them.
+const THIS: &str = "this";
+
+impl Run<'_> {
+    pub(super) fn unit_tests(&mut self, tested: &Tested<'_>, diagnostics: &mut Vec<Diagnostic>) {
+        let Some(first) = self.spec.examples.first() else { return };
+        if !self.compiler.options.unit_tests() {
+            diagnostics.push(
+                Diagnostic::new(Code::KeyWithoutEffect, first.name.node.span, "dbt has unit tests from 1.8 on")
+                    .with_help("upgrade dbt, or leave `examples` out"),
+            );
+            return;
+        }
+        for example in &self.spec.examples {
+            let before = diagnostics.len();
+            let test = self.unit_test(example, tested, diagnostics);
+            if !diagnostics.iter().skip(before).any(Diagnostic::is_error) {
+                self.proofs.unit_tests.push(test);
+            }
+        }
+    }
+
+    fn unit_test(&self, example: &Example<'_>, tested: &Tested<'_>, diagnostics: &mut Vec<Diagnostic>) -> Value {
+        let text = |text: &str| Value::Dbt(text.to_owned());
+        let mut said = vec![("name", text(example.name.text)), ("model", text(self.spec.model.text))];
+        if let Some(version) = self.own_version() {
+            let is_number = version.parse::<f64>().is_ok();
+            let own = Value::List(vec![if is_number { Value::Bare(version) } else { Value::Dbt(version) }]);
+            said.push(("versions", Value::Map(vec![("include".to_owned(), own)])));
+        }
+        let (given, has_own_rows) = self.given(example, diagnostics);
+        said.push(("given", Value::List(given)));
+        said.extend(self.overrides(example, has_own_rows, diagnostics).map(|overrides| ("overrides", overrides)));
+        let columns = (!tested.open).then_some(tested.known);
+        let expect = self.rows(example.expect, columns, Rows::Expected, diagnostics);
+        said.push(("expect", Value::Map(expect)));
+        Value::Map(said.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    }
+
+    /// The rows of each relation that the model reads; of those that are not given none. With whether the model's own
+    /// rows are among them.
+    fn given(&self, example: &Example<'_>, diagnostics: &mut Vec<Diagnostic>) -> (Vec<Value>, bool) {
+        let read = &self.sources.all;
+        let mut seen: FxHashMap<String, &Node> = FxHashMap::default();
+        let mut given = Vec::new();
+        let mut has_own_rows = false;
+        for item in example.given.items().unwrap_or_default() {
+            let Some(input) = item.get("input") else { continue };
+            let said = input.text().unwrap_or_default().trim();
+            let own = said == THIS && self.is_incremental();
+            let source = read.iter().find(|source| from_input(said).is_some_and(|from| source.is(&from)));
+            let written = source.and_then(|source| source.from.call());
+            let name = if own { THIS.to_owned() } else { written.clone().unwrap_or_else(|| said.to_owned()) };
+            if let Some(first) = seen.insert(name.clone(), input) {
+                let message = format!("the rows of `{name}` are given twice");
+                diagnostics.push(
+                    Diagnostic::new(Code::DuplicateDefinition, input.span, message)
+                        .with_other(first.span, "the first")
+                        .with_help("put the rows together"),
+                );
+            }
+            has_own_rows |= own;
+            let relation = match (own, source) {
+                (true, _) => None,
+                (false, Some(source)) => self.compiler.options.schema.relation(source.from.name()),
+                (false, None) => {
+                    diagnostics.push(not_read(said, input, read));
+                    continue;
+                }
+            };
+            let mut pairs = vec![("input".to_owned(), Value::Dbt(name))];
+            pairs.extend(self.rows(item, relation, Rows::Given, diagnostics));
+            given.push(Value::Map(pairs));
+        }
+        for source in read {
+            let Some(name) = source.from.call() else {
+                let message = format!("dbt cannot put rows in the place of the table `{}`", source.from.spelled());
+                diagnostics.push(
+                    Diagnostic::new(Code::WrongShape, example.name.node.span, message)
+                        .with_help(format!("declare it in dbt and read `{}`", as_source(&source.from))),
+                );
+                continue;
+            };
+            if !seen.contains_key(&name) {
+                let none = ("rows".to_owned(), Value::List(Vec::new()));
+                given.push(Value::Map(vec![("input".to_owned(), Value::Dbt(name)), none]));
+            }
+        }
+        (given, has_own_rows)
+    }
+
+    fn is_incremental(&self) -> bool {
+        self.spec.dbt.config.and_then(|config| config.get("materialized")?.text()) == Some("incremental")
+    }
+
+    /// What is otherwise than in a run: the day, and whether there are rows already.
+    fn overrides(&self, example: &Example<'_>, has_own_rows: bool, diagnostics: &mut Vec<Diagnostic>) -> Option<Value> {
+        let mut overrides = Vec::new();
+        if self.is_incremental() {
+            let incremental = ("is_incremental".to_owned(), Value::Bare(has_own_rows.to_string()));
+            overrides.push(("macros".to_owned(), Value::Map(vec![incremental])));
+        }
+        if let Some(day) = example.today {
+            match self.spec.today.as_ref().and_then(|today| today.variable_name()) {
+                Some(name) => {
+                    let variable = (name.to_owned(), Value::text(day.text));
+                    overrides.push(("vars".to_owned(), Value::Map(vec![variable])));
+                }
+                None => diagnostics.push(
+                    Diagnostic::new(
+                        Code::WrongShape,
+                        day.node.span,
+                        "`today` of an example needs a day that dbt can set, and the model asks the warehouse",
+                    )
+                    .with_help("add `today: {var: today}` to the model; `default` is its date where nobody sets it"),
+                ),
+            }
+        }
+        (!overrides.is_empty()).then_some(Value::Map(overrides))
+    }
+
+    /// `rows`, `format` and `fixture` of a given or expected relation.
+    fn rows(
+        &self,
+        node: &Node,
+        relation: Option<&Relation>,
+        which: Rows,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<(String, Value)> {
+        let mut said = Vec::new();
+        for key in ["format", "fixture"] {
+            let text = node.get(key).and_then(Node::text);
+            said.extend(text.map(|text| (key.to_owned(), Value::Dbt(text.to_owned()))));
+        }
+        let Some(rows) = node.get("rows") else { return said };
+        let value = match (rows.items(), rows.text()) {
+            (Some(items), _) => {
+                let mut reported = Vec::new();
+                Value::List(items.iter().map(|row| row_of(row, relation, which, &mut reported, diagnostics)).collect())
+            }
+            (None, Some(text)) => Value::Dbt(text.to_owned()),
+            (None, None) => Value::List(Vec::new()),
+        };
+        said.push(("rows".to_owned(), value));
+        said
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rows {
+    Given,
+    Expected,
+}
+
+fn row_of<'y>(
+    row: &'y Node,
+    relation: Option<&Relation>,
+    which: Rows,
+    reported: &mut Vec<&'y str>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Value {
+    let mut pairs = Vec::new();
+    for (key, value) in row.pairs().unwrap_or_default() {
+        let name = key.text().unwrap_or_default();
+        let column = relation.and_then(|relation| relation.column(name));
+        match (relation, column) {
+            (_, Some(column)) => diagnostics.extend(mistyped(column, value)),
+            // A name is wrong once, not in every row; those of expected rows are the model's own.
+            (Some(relation), None) if which == Rows::Given && !reported.contains(&name) => {
+                reported.push(name);
+                let message = format!("`{}` has no column `{name}`", relation.name());
+                let near = suggest::nearest(name, relation.columns().iter().map(Column::name));
+                let help = near.map_or_else(|| "correct the name, or leave it out".to_owned(), suggest::similar);
+                diagnostics.push(Diagnostic::new(Code::UnknownName, key.span, message).with_help(help));
+            }
+            _ => {}
+        }
+        pairs.push((name.to_owned(), written(value, column, which)));
+    }
+    Value::Flow(pairs)
+}
+
+/// A value as dbt takes it: as it was written. What is expected is compared as it prints, so that a decimal keeps the
+/// digits that it was given, `100.00`, of which YAML would make a float.
+fn written(value: &Node, column: Option<&Column>, which: Rows) -> Value {
+    match &value.kind {
+        Kind::Scalar { value: text, style: Style::Plain } if text.is_empty() => Value::Bare("null".to_owned()),
+        Kind::Scalar { value: text, style: Style::Plain } if !text.contains(|c: char| c.is_control()) => {
+            let decimal = column.is_some_and(|column| matches!(column.ty(), Type::Decimal | Type::Number));
+            if which == Rows::Expected && decimal && text.contains('.') && text.parse::<f64>().is_ok() {
+                return Value::Dbt(text.clone());
+            }
+            Value::Bare(text.clone())
+        }
+        Kind::Scalar { value: text, .. } => Value::Dbt(text.clone()),
+        Kind::Sequence(items) => Value::List(items.iter().map(|item| written(item, None, which)).collect()),
+        Kind::Mapping(pairs) => {
+            let pair =
+                |(key, value): &(Node, Node)| (key.text().unwrap_or_default().to_owned(), written(value, None, which));
+            Value::Map(pairs.iter().map(pair).collect())
+        }
+    }
+}
+
+/// A value that its column cannot have.
+fn mistyped(column: &Column, value: &Node) -> Option<Diagnostic> {
+    let ty = column.ty();
+    if value.is_null() || matches!(ty, Type::Unknown | Type::Other) {
+        return None;
+    }
+    let text = value.text().map(str::trim);
+    let fits = match (ty, text) {
+        (_, None) => false,
+        (Type::Integer, Some(text)) => text.parse::<i128>().is_ok(),
+        (ty, Some(text)) if ty.is_number() => text.parse::<f64>().is_ok(),
+        (Type::Boolean, Some(text)) => text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false"),
+        (Type::Date, Some(text)) => is_iso_date(text),
+        (ty, Some(text)) if ty.is_temporal() => text.get(..10).is_some_and(is_iso_date),
+        _ => true,
+    };
+    if fits {
+        return None;
+    }
+    let example = match ty {
+        Type::Boolean => "`true` or `false`",
+        Type::Date => "the date as `2024-01-31`",
+        Type::Timestamp | Type::Timestamptz => "the time as `2024-01-31 09:00:00`",
+        Type::Text => "one text",
+        _ => "a number",
+    };
+    let message = format!("`{}` is {}, found {}", column.name(), ty.described(), found(value));
+    Some(Diagnostic::new(Code::TypeMismatch, value.span, message).with_help(format!("write {example}")))
+}
+
+fn found(value: &Node) -> String {
+    value.text().map_or_else(|| value.described().to_string(), |text| format!("`{text}`"))
+}
+
+/// `source('raw', 'orders')` for `raw.orders`.
+fn as_source(from: &From) -> String {
+    let parts: Vec<&str> = from.spelled().rsplit('.').take(2).collect();
+    format!("source('{}', '{}')", parts.last().copied().unwrap_or_default(), from.name())
+}
+
+fn not_read(said: &str, input: &Node, read: &[ReadSource]) -> Diagnostic {
+    let all: Vec<String> = read.iter().filter_map(|source| source.from.call()).collect();
+    let message = format!("the model does not read `{said}`");
+    let diagnostic = Diagnostic::new(Code::UnknownRelation, input.span, message);
+    let near = suggest::nearest(said, all.iter().map(String::as_str));
+    diagnostic.with_help(match near {
+        Some(near) => suggest::similar(near),
+        None => format!("it reads {}", all.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(", ")),
+    })
+}

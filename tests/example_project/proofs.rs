@@ -1,0 +1,172 @@
+//! Tests that formulac makes of what a spec says: each finds the rows that were made bad for it, and no others.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::project::{self, read, text};
+use crate::tools::{contents, copy, scratch, tool, write};
+use crate::{artifact, dbt_command};
+
+const SPECS: [&str; 4] = ["checked", "numbered", "dated", "misdated"];
+
+fn here() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/proofs")
+}
+
+/// A dbt project with seeds and the models of these specs.
+fn begun(name: &str) -> PathBuf {
+    let place = scratch(name);
+    write(&place.join("dbt_project.yml"), "name: proofs\nversion: \"1.0.0\"\nprofile: subscription_business\n");
+    fs::copy(project::folder().join("profiles.yml"), place.join("profiles.yml")).expect("a readable file");
+    copy(&here(), &place.join("metrics"));
+    place
+}
+
+/// Writes the models of specs, whatever is warned of.
+fn make(place: &Path, specs: &[&str]) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_formulac"));
+    command.arg("model").args(specs.iter().map(|spec| format!("metrics/{spec}.yml"))).current_dir(place);
+    command.args(["--out", "models/formulac", "--dialect", "duckdb", "--schema", "metrics/schema.yml"]);
+    crate::tools::run(&mut command);
+}
+
+/// Says that the project has the tests of `dbt_utils`, and has them.
+fn with_dbt_utils(place: &Path) {
+    let package = place.join("dbt_packages/dbt_utils");
+    write(&place.join("packages.yml"), "packages: [{local: dbt_packages/dbt_utils}]\n");
+    fs::create_dir_all(package.join("macros")).expect("a folder");
+    write(&package.join("dbt_project.yml"), "name: dbt_utils\nversion: \"1.0.0\"\n");
+    write(
+        &package.join("macros/tests.sql"),
+        "{% test accepted_range(model, column_name, min_value=none, max_value=none, inclusive=true) %}\n\
+         select * from {{ model }} where false\n\
+         {% if min_value is not none %} or not {{ column_name }} >{{ '=' if inclusive }} {{ min_value }}{% endif %}\n\
+         {% if max_value is not none %} or not {{ column_name }} <{{ '=' if inclusive }} {{ max_value }}{% endif %}\n\
+         {% endtest %}\n\
+         {% test unique_combination_of_columns(model, combination_of_columns) %}\n\
+         select 1 as one from {{ model }} group by {{ combination_of_columns | join(', ') }} having count(*) > 1\n\
+         {% endtest %}\n",
+    );
+    let tests = ["accepted_range", "unique_combination_of_columns"];
+    let macros: BTreeMap<String, Value> =
+        tests.iter().map(|test| (format!("macro.dbt_utils.test_{test}"), json!({}))).collect();
+    let manifest = json!({"metadata": {"dbt_version": "1.12.6"}, "nodes": {}, "sources": {}, "macros": macros});
+    fs::create_dir_all(place.join("target")).expect("a folder");
+    write(&place.join("target/manifest.json"), &manifest.to_string());
+}
+
+#[test]
+fn every_kind_of_file() {
+    let place = begun("proofs_files");
+    make(&place, &SPECS);
+    with_dbt_utils(&place);
+    make(&place, &["ranged"]);
+    let mut shown = String::new();
+    for folder in ["models/formulac", "tests/formulac"] {
+        for (path, bytes) in contents(&place.join(folder)) {
+            let name = path.strip_prefix(&place).expect("a path below it").display();
+            let _ = writeln!(shown, "==> {name}\n{}", String::from_utf8(bytes).expect("text"));
+        }
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn each_test_fails_on_data_made_bad_for_it() {
+    let Some(dbt) = tool("FORMULAC_DBT") else { return };
+    let place = begun("proofs");
+    make(&place, &SPECS);
+    with_dbt_utils(&place);
+    make(&place, &["ranged"]);
+    // A model that groups has no two rows of a key: bad rows take the place of what the model would select.
+    for model in ["checked", "ranged"] {
+        write(
+            &place.join(format!("models/formulac/{model}.sql")),
+            &format!("select * from {{{{ ref('bad_{model}') }}}}\n"),
+        );
+    }
+    write(&place.join("models/formulac/ranged_v1.sql"), "select * from {{ ref('bad_ranged') }}\n");
+    let seeds = place.join("seeds");
+    fs::create_dir_all(&seeds).expect("a folder");
+    write(&seeds.join("seeds.yml"), &read(&here().join("seeds.yml")));
+    write(&seeds.join("orders.csv"), "day,region,status,amount\n2024-01-01,North,open,1.00\n");
+    write(&seeds.join("lines.csv"), "id,note\n1,a\n1,b\n2,c\n,d\n");
+    write(
+        &seeds.join("bad_checked.csv"),
+        "day,region,revenue,line_count,status\n\
+         2023-12-31,West,5.00,1,open\n\
+         2024-01-01,North,10.00,1,open\n\
+         2024-01-02,,20.00,1,paid\n\
+         2024-01-03,North,30.00,1,open\n\
+         2024-01-04,,40.00,1,\n\
+         2024-01-04,,40.00,1,open\n\
+         2024-01-05,South,-1.00,2,lost\n\
+         2024-01-06,South,,10,open\n\
+         2024-01-07,{{ old }},,11,paid\n",
+    );
+    // The same but for: a cent, which is allowed; two; another status; a row that is missing, and one that is too much.
+    write(
+        &seeds.join("finance.csv"),
+        "day,region,revenue,status\n\
+         2023-12-31,West,500.00,open\n\
+         2024-01-01,North,10.01,open\n\
+         2024-01-02,,20.02,paid\n\
+         2024-01-03,North,30.00,paid\n\
+         2024-01-05,South,-1.00,lost\n\
+         2024-01-06,South,,open\n\
+         2024-01-07,{{ old }},3.00,paid\n\
+         2024-01-08,South,1.00,open\n",
+    );
+    write(
+        &seeds.join("bad_ranged.csv"),
+        "day,region,revenue,line_count\n2024-01-01,North,0.00,10\n2024-01-01,North,5.00,9\n2024-01-02,,100.00,\n,South,1.00,1\n",
+    );
+    let output = dbt_command(&dbt, &place).args(["--vars", "{run_date: 2024-03-01}"]).output().expect("dbt runs");
+    let log = String::from_utf8_lossy(&output.stdout);
+    assert!(place.join("target/run_results.json").is_file(), "{log}");
+    let results = artifact(&place, "run_results.json");
+    let mut found: Vec<String> = Vec::new();
+    for result in results["results"].as_array().expect("results") {
+        let id = text(&result["unique_id"]);
+        let Some(name) = id.strip_prefix("test.proofs.").or(id.strip_prefix("unit_test.proofs.")) else { continue };
+        let name = name.split_once('.').filter(|(_, hash)| hash.len() == 10).map_or(name, |(name, _)| name);
+        found.push(format!("{name} {} {}", text(&result["status"]), result["failures"]));
+    }
+    found.sort();
+    assert_eq!(found, EXPECTED, "{log}");
+}
+
+/// Each test with what came of it, and how many rows it found: for `ranged` once a version.
+const EXPECTED: [&str; 27] = [
+    "assert_checked_few_lines warn 1",
+    "assert_checked_has_one_row_per_day_and_region fail 1",
+    "assert_checked_has_revenue warn 1",
+    "assert_checked_known_count fail 2",
+    "assert_checked_known_status fail 1",
+    "assert_checked_known_status_not_null fail 1",
+    "assert_checked_matches_finance fail 6",
+    "assert_checked_never_negative fail 1",
+    "assert_checked_sound fail 3",
+    "assert_ranged_few_lines fail 1",
+    "assert_ranged_few_lines fail 1",
+    "assert_ranged_share fail 2",
+    "assert_ranged_share fail 2",
+    "dated.as_it_is pass 0",
+    "dbt_utils_unique_combination_of_columns_ranged_v1_day__region fail 1",
+    "dbt_utils_unique_combination_of_columns_ranged_v2_day__region fail 1",
+    "misdated.from_the_last_day fail 1",
+    "not_null_dated_day pass 0",
+    "not_null_misdated_region skipped null",
+    "not_null_numbered_id fail 1",
+    "not_null_ranged_v1_day fail 1",
+    "not_null_ranged_v1_region fail 1",
+    "not_null_ranged_v2_day fail 1",
+    "not_null_ranged_v2_region fail 1",
+    "unique_dated_day pass 0",
+    "unique_misdated_region skipped null",
+    "unique_numbered_id fail 1",
+];
