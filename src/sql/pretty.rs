@@ -4,7 +4,8 @@ use super::flat;
 use super::tree::{Slice, Sql, SqlId, Tree};
 use crate::dialect::op::Op;
 
-const WIDTH: usize = 80;
+/// Characters of a line.
+pub(super) const WIDTH: usize = 80;
 const INDENT: usize = 4;
 
 enum Step {
