@@ -217,6 +217,7 @@ impl<'r> Run<'r> {
                     self.check_columns(&output.relation, &mut compiled.diagnostics);
                     self.check_column_keys(&output.relation, &mut compiled.diagnostics);
                 }
+                self.check_contract(&output.relation, output.open, &mut compiled.diagnostics);
                 self.check_proofs(&output.relation, output.open, memory, &mut compiled.diagnostics);
                 body = output.body;
                 compiled.columns = self.documented(&output.relation);
@@ -236,7 +237,7 @@ impl<'r> Run<'r> {
         }
         compiled.model_warnings.extend(spec.steps.last().and_then(limited));
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
-            self.write(body, &grain, &memory.emit.tree, compiled);
+            self.write(body, &grain, &mut memory.emit.tree, compiled);
         }
     }
 

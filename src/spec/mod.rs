@@ -4,6 +4,8 @@ mod calendar;
 mod cardinality;
 mod checks;
 mod compile;
+mod config;
+mod contract;
 mod fan_out;
 mod formulas;
 mod from;
@@ -76,7 +78,8 @@ pub struct CompiledSpec {
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     pub sql: String,
-    /// The rows in the query's order, and without the limit; none where they are the model's as they are.
+    /// The rows in the query's order, without the limit and without configuration; none where they are the model's as
+    /// they are.
     pub ordered: Option<String>,
     pub limit: Option<u64>,
     pub yml: String,

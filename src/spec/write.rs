@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::compile::Run;
+use super::config::atop_sql;
 use super::formulas::Formulas;
 use super::load::Step;
 use super::uniqueness::SingleMatch;
@@ -121,21 +122,27 @@ impl Run<'_> {
         compiled.definitions().first().map(|key| key.sql().to_owned())
     }
 
-    pub(super) fn write(&self, mut body: Select, grain: &[String], tree: &Tree, compiled: &mut CompiledSpec) {
+    /// A query as dbt is to read it.
+    fn in_dbt(&self, tree: &Tree, query: &Query) -> String {
+        self.sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, dbt::protect))
+    }
+
+    pub(super) fn write(&mut self, mut body: Select, grain: &[String], tree: &mut Tree, compiled: &mut CompiledSpec) {
         let options = &self.compiler.options;
         let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
         let mut plain = String::new();
         let tables = self.sources.all.iter().map(|source| Input { name: &source.table, import: None });
         sql::write_query(tree, &query, &tables.collect::<Vec<_>>(), &mut plain);
         let plain = self.query_on_its_day(plain);
-        let in_dbt = |query: &Query| self.sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, dbt::protect));
         let limit = query.body.limit.take();
-        let ordered = (!query.body.order_by.is_empty()).then(|| in_dbt(&query));
+        let config = dbt::config_block(&atop_sql(&self.spec.dbt));
+        let ordered = (!query.body.order_by.is_empty() || !config.is_empty()).then(|| self.in_dbt(tree, &query));
         if limit.is_none() {
             body.order_by.clear();
         }
-        query.body = body;
-        let model = in_dbt(&query);
+        let body = self.under_contract(body, &compiled.columns, tree);
+        let query = Query { ctes: self.ctes.clone(), body };
+        let model = config + &self.in_dbt(tree, &query);
         if model.len().max(plain.len()) > options.limits.output {
             compiled.diagnostics.push(
                 Diagnostic::new(
@@ -169,7 +176,7 @@ impl Run<'_> {
         let formulas = |sql: &str| dbt::sealed_sql(sql, &spec_name, std::iter::empty());
         let test = |test: &SingleMatch| ModelTest {
             name: test.name.clone(),
-            sql: formulas(&format!("-- {}\n{}", dbt::protect(&test.about), in_dbt(&test.query))),
+            sql: formulas(&format!("-- {}\n{}", dbt::protect(&test.about), self.in_dbt(tree, &test.query))),
         };
         let tests = self.unproven.iter().map(test).collect();
         compiled.model = Some(Model {
