@@ -1,6 +1,8 @@
 //! Text that dbt renders: SQL, and every text in YAML.
 
 use super::From;
+use crate::dialect::expression;
+use crate::sql::{END_IF, IF_INCREMENTAL, THIS};
 
 /// The body of an import CTE.
 pub(crate) fn import(from: &From, table: &str) -> String {
@@ -37,6 +39,15 @@ pub(crate) fn protect(text: &str) -> String {
         }
     }
     out
+}
+
+/// A model's SQL with dbt's words for an incremental run in place of what stands for them.
+pub(crate) fn incremental(sql: &str, escapes: bool) -> String {
+    let words = [(IF_INCREMENTAL, "{% if is_incremental() %}"), (END_IF, "{% endif %}"), (THIS, "{{ this }}")];
+    words.iter().fold(sql.to_owned(), |sql, (slot, word)| match sql.contains(slot) {
+        true => expression::filled(&sql, slot, word, escapes, str::to_owned),
+        false => sql,
+    })
 }
 
 /// A text of YAML so that it comes out of dbt as it is. A `raw` block reads best; a text that could end one is given

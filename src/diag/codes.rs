@@ -414,6 +414,33 @@ codes! {
         "Constraints are part of the statement that makes a table, and dbt writes it so only where a contract is enforced. Of other models they are documentation that nothing enforces; a data test is a check."
         Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\nconfig: {materialized: table}\ncontract: {enforced: true}\n");
+    IncrementalWithoutKey "F0630" "incremental-without-key" Error
+        "An incremental model is the table so far and the late rows. Which column says how late a row is, and which columns tell rows apart, so that none stands twice, only the analyst knows."
+        Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental}\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
+    IncrementalTime "F0631" "incremental-time" Error
+        "An incremental run filters the rows of the first step by their time. The time column of the model is one that the first step has for each row, passed on from step to step and at most cut to a unit of the calendar; an aggregate of rows is none."
+        Spec("model: m\nfrom: t\ngroup_by: id\ndefinitions: last_day = MAX(day[day])\nconfig: {materialized: incremental, event_time: last_day, unique_key: id}\n")
+        => Spec("model: m\nfrom: t\ngroup_by: id, day[day]\ndefinitions: n = COUNT()\nconfig: {materialized: incremental, event_time: day_day, unique_key: [id, day_day]}\n");
+    UnboundedInTime "F0632" "unbounded-in-time" Error
+        "A value of an incremental model is made of late rows, and of rows a known time before them: `PERIODOFFSET` says how long that is, and a window that is parted by the time column ends with it. Rows so many places away, running totals, ranks among all rows, totals and limits may need any row that ever was."
+        Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  so_far = SUM(FIRST(n):n)\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  before = PERIODOFFSET(n, -1, \"month\")\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
+    IncrementalKey "F0633" "incremental-key" Error
+        "dbt replaces the row of the table that has the same `unique_key`. With fewer columns than tell the rows apart it loses rows, with more it adds rows twice. `delete+insert` may take fewer, when the time column is one of them: then it replaces whole periods."
+        Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: id}\n")
+        => Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: [id, day_month]}\n");
+    IncrementalKeyMayBeNull "W0634" "incremental-key-may-be-null" Warning
+        "NULL equals nothing: a row whose key holds one is never found again, and each run adds it once more; a row without a time is not read at all. dbt's `not_null` is written as a test of these columns. Say it of a column that is known to hold none, or define it without."
+        Shown("an incremental model that groups by `region`, of which the schema does not say that it is never NULL") => Shown("the same by `region = COALESCE(region, \"none\")`");
+    UnsupportedStrategy "F0635" "unsupported-strategy" Error
+        "A run reads late rows again, so its strategy has to replace the ones that there are: `merge`, or `delete+insert` where dbt has it for the warehouse. `append` would add them twice; `microbatch` and `insert_overwrite` replace rows by bounds of their own."
+        Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: append}\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: merge}\n");
+    SchemaChangeUnderContract "F0636" "schema-change-under-contract" Error
+        "dbt takes `append_new_columns` or `fail` when a contract is enforced on an incremental model; the other words would let the table differ from what is promised."
+        Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: ignore}\ncontract: {enforced: true}\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: fail}\ncontract: {enforced: true}\n");
     EditedByHand "F0701" "edited-by-hand" Error
         "A file that is to be written was changed since formulac wrote it, or is not from formulac. Nothing is written, so that nobody's work is lost; the exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");

@@ -7,12 +7,14 @@ use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check
 use super::fan_out::check_fan_out;
 use super::formulas::Formulas;
 use super::gaps::check_gaps;
+use super::incremental::is_incremental;
 use super::joined::{JoinedStep, StepFacts};
 use super::load::{self, Keep, Spec, Step};
 use super::long_names::check_lengths;
 use super::partitions::check_partitions;
 use super::rates::{check_rates, made, rates_matter, relations_of};
 use super::sources::Sources;
+use super::time_steps::{Look, StepTimes};
 use super::totals::ReadBefore;
 use super::uniqueness::SingleMatch;
 use super::worksheet::{check_order, first_columns, pivot_columns, sheet_of, without_calculations};
@@ -25,8 +27,8 @@ use crate::ir::{Ir, Program};
 use crate::memory::Memory;
 use crate::parse;
 use crate::plan::{
-    CteNames, KeepColumns, PivotOrder, StepInput, StepOutput, StepPlan, StepSpec, key_name, needs_every_cell,
-    plan_step, use_other_forms,
+    CteNames, KeepColumns, PivotOrder, StepInput, StepOutput, StepPlan, StepSpec, TimeColumn, key_name,
+    needs_every_cell, plan_step, use_other_forms,
 };
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -123,6 +125,13 @@ pub(super) struct Run<'r> {
     pub(super) only: Option<Vec<String>>,
     /// The totals that the next step's input has.
     pub(super) totals: Vec<crate::check::Total>,
+    /// The spec asks for an incremental model.
+    pub(super) incremental: bool,
+    /// The times of each step, where that matters.
+    pub(super) times: Vec<StepTimes>,
+    /// The times that the first select reads, and its place among `ctes`; none where it is the last.
+    pub(super) first_times: Vec<TimeColumn>,
+    pub(super) first_select: Option<usize>,
 }
 
 impl<'r> Run<'r> {
@@ -143,12 +152,17 @@ impl<'r> Run<'r> {
             unproven: Vec::new(),
             only: None,
             totals: Vec::new(),
+            incremental: false,
+            times: Vec::new(),
+            first_times: Vec::new(),
+            first_select: None,
         }
     }
 
     fn run(&mut self, compiled: &mut CompiledSpec, memory: &mut Memory) {
         memory.emit.tree.clear();
         let spec = self.spec;
+        self.incremental = is_incremental(self);
         self.check_dbt_keys(&mut compiled.diagnostics);
         let from = spec.from.name().to_owned();
         spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
@@ -211,6 +225,13 @@ impl<'r> Run<'r> {
                 }
                 return;
             };
+            if index == 0 {
+                self.first_select = output
+                    .first_select
+                    .map(|place| self.ctes.len() + place)
+                    .or((!last).then_some(self.ctes.len() + output.ctes.len()));
+                self.first_times = output.times;
+            }
             self.ctes.extend(output.ctes);
             if last {
                 if !output.open {
@@ -235,9 +256,10 @@ impl<'r> Run<'r> {
                 self.facts.push(StepFacts { relation: relation.clone(), grain, single });
             }
         }
+        let incremental = self.incremental(relation.as_ref(), &grain, &mut compiled.diagnostics);
         compiled.model_warnings.extend(spec.steps.last().and_then(limited));
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
-            self.write(body, &grain, &mut memory.emit.tree, compiled);
+            self.write(body, &grain, incremental, &mut memory.emit, compiled);
         }
     }
 
@@ -259,6 +281,9 @@ impl<'r> Run<'r> {
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let timezone = self.spec.timezone.as_deref().or(options.timezone.as_deref());
         let mut sheet = sheet_of(step, input.relation, input.grain, input.tabs);
+        // What a sheet has of all its rows, an incremental run does not read.
+        let whole_sheet = sheet.as_ref().is_some_and(|sheet| sheet.pivot.is_some()) || !self.totals.is_empty();
+        let refused = whole_sheet.then_some(step.span);
         if let Some(sheet) = &mut sheet {
             sheet.totals = Some(std::mem::take(&mut self.totals));
         }
@@ -381,6 +406,7 @@ impl<'r> Run<'r> {
             default_partition: step.partition_by.is_none(),
             source: &formulas.text,
             first: &first_columns(step),
+            times: self.incremental && input.first,
             sheet: sheet.is_some(),
             pivot: sheet.as_ref().and_then(|sheet| sheet.pivot).map(|_| {
                 cells.as_ref().and_then(|cells| cells.place.as_deref()).map_or(PivotOrder::ByKeys, PivotOrder::ByColumn)
@@ -395,6 +421,14 @@ impl<'r> Run<'r> {
         }
         if !last {
             note_values(&plan, read, &mut output.relation);
+        }
+        if self.incremental && self.only.is_none() {
+            let place = self.times.len();
+            let mut times = self.step_times(step, place, (&plan, input), &output, &formulas);
+            if let Some(span) = refused {
+                times.looks.push(Look::Unbounded { span, why: "a pivot or a total is of the whole sheet" });
+            }
+            self.times.push(times);
         }
         diagnostics.extend(output.diagnostics.iter().cloned().map(|d| d.mapped(|s| formulas.in_file(s))));
         if let Some(joined) = joined {

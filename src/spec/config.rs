@@ -1,9 +1,13 @@
 //! dbt's configuration of the model: what shapes the SQL stands at the top of the `.sql`, the rest beside it.
 
+use super::compile::Run;
+use super::contract::is_enforced;
+use super::incremental::Incremental;
 use super::keys::SHAPES_SQL;
 use super::load::DbtKeys;
 use super::properties::{Language, list, pairs, value};
 use crate::dbt::Value;
+use crate::schema::Column;
 use crate::yaml::Node;
 
 /// `config:` as it is written, with what the spec says beside it for the same place.
@@ -41,11 +45,31 @@ fn is_of_sql((name, value): &(String, Value)) -> bool {
     SHAPES_SQL.contains(&name.as_str()) && !value.has_jinja()
 }
 
-/// What stands at the top of the `.sql`, in the order that is usual.
-pub(super) fn atop_sql(dbt: &DbtKeys<'_>) -> Vec<(String, Value)> {
-    let mut said: Vec<(String, Value)> = config(dbt).into_iter().filter(is_of_sql).collect();
-    said.sort_by_key(|(name, _)| SHAPES_SQL.iter().position(|key| key == name));
-    said
+impl Run<'_> {
+    /// What stands at the top of the `.sql`, in the order that is usual.
+    pub(super) fn config_atop(&self, columns: &[Column], incremental: Option<&Incremental>) -> Vec<(String, Value)> {
+        let mut said: Vec<(String, Value)> = config(&self.spec.dbt).into_iter().filter(is_of_sql).collect();
+        if let Some(incremental) = incremental {
+            // dbt writes these into SQL as they are.
+            let written = |name: &String| {
+                let is_quoted = columns.iter().any(|column| column.name() == name && column.is_quoted());
+                Value::Text(self.compiler.options.dialect.name_text(name, !is_quoted))
+            };
+            let keys: Vec<Value> = incremental.unique_key.iter().map(written).collect();
+            let key = match keys.as_slice() {
+                [one] => one.clone(),
+                _ => Value::List(keys),
+            };
+            said.retain(|(name, _)| name != "unique_key");
+            said.push(("unique_key".to_owned(), key));
+            // dbt asks for one of two words under a contract, and this one keeps the rows that there are.
+            if is_enforced(&self.spec.dbt) && !said.iter().any(|(name, _)| name == "on_schema_change") {
+                said.push(("on_schema_change".to_owned(), Value::text("append_new_columns")));
+            }
+        }
+        said.sort_by_key(|(name, _)| SHAPES_SQL.iter().position(|key| key == name));
+        said
+    }
 }
 
 /// What stands in the properties file.

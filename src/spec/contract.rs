@@ -9,7 +9,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{self, Cte, Item, Select, Source, Sql, SqlId, Tree};
+use crate::sql::{self, Cte, Item, Query, Select, Source, Sql, SqlId, Tree};
 use crate::types::Type;
 use crate::yaml::Node;
 
@@ -116,25 +116,25 @@ impl Run<'_> {
     }
 
     /// The last select with every column cast to its type, where a contract is enforced.
-    pub(super) fn under_contract(&mut self, body: Select, columns: &[Column], tree: &mut Tree) -> Select {
+    pub(super) fn under_contract(&mut self, mut query: Query, columns: &[Column], tree: &mut Tree) -> Query {
         if !is_enforced(&self.spec.dbt) {
-            return body;
+            return query;
         }
         let dialect = self.compiler.options.dialect;
         let written = |column: &Column| dialect.name_text(column.name(), !column.is_quoted());
+        let body = &query.body;
         let one_each = !body.star && !body.distinct && body.unions.is_empty() && body.items.len() == columns.len();
-        let mut body = body;
         if !one_each {
             // What gives its columns in another way is a step of its own, whose columns are named here.
             let name = dialect.name_text(&self.names.choose("final"), true);
             let items =
                 columns.iter().map(|column| Item { expr: tree.written(&written(column)), alias: None }).collect();
-            let (limit, order_by) = (None, Vec::new());
-            self.ctes.push(Cte { name: name.clone(), body });
-            body = Select { items, from: Some(Source::Name(name)), limit, order_by, ..Select::default() };
+            let select = Select { items, from: Some(Source::Name(name.clone())), ..Select::default() };
+            let body = std::mem::replace(&mut query.body, select);
+            query.ctes.push(Cte { name, body });
         }
         let said = self.said_types();
-        for (item, column) in body.items.iter_mut().zip(columns) {
+        for (item, column) in query.body.items.iter_mut().zip(columns) {
             let of_spec = said.get(&column.name().to_lowercase()).copied();
             let Some(ty) = of_spec.or_else(|| data_type(dialect, column)) else { continue };
             if item.alias.is_none() {
@@ -142,7 +142,7 @@ impl Run<'_> {
             }
             item.expr = cast(tree, item.expr, ty);
         }
-        body
+        query
     }
 }
 

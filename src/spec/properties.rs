@@ -125,8 +125,14 @@ impl Run<'_> {
     }
 
     /// The properties file's content; `grain` are the columns that tell the rows apart, and `key` is an expression that
-    /// does where no column does alone.
-    pub(super) fn properties(&self, columns: &[Column], grain: &[String], key: Option<String>) -> ModelDoc {
+    /// does where no column does alone; `never_null` are columns in which a NULL would lose or double a row.
+    pub(super) fn properties(
+        &self,
+        columns: &[Column],
+        grain: &[String],
+        never_null: &[String],
+        key: Option<String>,
+    ) -> ModelDoc {
         let dbt = &self.spec.dbt;
         let mut data_tests = Vec::new();
         if let Some(key) = key {
@@ -138,8 +144,14 @@ impl Run<'_> {
         let of_model = tests(dbt.data_tests);
         let said = self.spec.columns.iter().map(|column| (column.name.text.to_lowercase(), column)).collect();
         let dialect = self.compiler.options.dialect;
-        let known =
-            Known { dialect, said, beside: self.beside_formulas(), of_model: &of_model, enforced: is_enforced(dbt) };
+        let known = Known {
+            dialect,
+            said,
+            beside: self.beside_formulas(),
+            of_model: &of_model,
+            never_null,
+            enforced: is_enforced(dbt),
+        };
         let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, grain, &known)).collect();
         data_tests.extend(of_model.iter().cloned());
         let written = |tests: Vec<Value>| -> Vec<Value> {
@@ -165,6 +177,7 @@ struct Known<'k> {
     said: FxHashMap<String, &'k ColumnKeys<'k>>,
     beside: FxHashMap<String, (Text<'k>, DefinitionKeys<'k>)>,
     of_model: &'k [Value],
+    never_null: &'k [String],
     enforced: bool,
 }
 
@@ -187,7 +200,8 @@ fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc
     };
     let key = grain.iter().any(|g| g.eq_ignore_ascii_case(column.name()));
     let mut data_tests = Vec::new();
-    if key && !column.is_nullable() && !written("not_null") {
+    let never_null = known.never_null.iter().any(|name| name == column.name());
+    if (never_null || key && !column.is_nullable()) && !written("not_null") {
         data_tests.push(Value::text("not_null"));
     }
     if key && grain.len() == 1 && !written("unique") {

@@ -36,6 +36,13 @@ fn compile_spec(text: &str) -> Vec<Diagnostic> {
     Compiler::default().compile_spec(text).diagnostics().to_vec()
 }
 
+fn compile_incremental(keys: &str) -> Vec<Diagnostic> {
+    let config = "config: {materialized: incremental, event_time: ordered_on, unique_key: [ordered_on, status]}";
+    let text =
+        format!("model: m\nfrom: orders\n{keys}\n{config}\ncolumns: {{ordered_on: {{data_tests: [not_null]}}}}\n");
+    Compiler::builder().schema(Schema::new().with(orders())).build().compile_spec(&text).diagnostics().to_vec()
+}
+
 fn repeating(depth: usize) -> String {
     format!("{}x + 1{}", "MOD(7, ".repeat(depth), ")".repeat(depth))
 }
@@ -47,6 +54,15 @@ fn doubling(count: usize) -> String {
 }
 
 const TRIGGERS: &[Trigger] = &[
+    (
+        "W0634",
+        || compile_incremental("group_by: [ordered_on, status]\ndefinitions: n = COUNT()"),
+        || {
+            compile_incremental(
+                "group_by: [ordered_on, status]\ndefinitions: {n: COUNT(), status: 'COALESCE(status, \"none\")'}",
+            )
+        },
+    ),
     (
         "F0105",
         || compile(&"a".repeat((16 << 20) + 1)),
