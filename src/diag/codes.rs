@@ -441,6 +441,12 @@ codes! {
         "dbt takes `append_new_columns` or `fail` when a contract is enforced on an incremental model; the other words would let the table differ from what is promised."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: ignore}\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: fail}\ncontract: {enforced: true}\n");
+    WiderAccess "F0640" "wider-access" Error
+        "Whoever may read a model sees what it is made of. So a model is no more open than the least open one that it reads: over a private model it is private, over a protected one protected at most."
+        Shown("`access: public` of a spec that reads a private model") => Shown("`access: private` and the `group` of that model");
+    PrivateParent "F0641" "private-parent" Error
+        "dbt lets only models of the same group read a private one. A spec that names no group joins that of the private model which it reads."
+        Shown("`group: sales` of a spec that reads a model which is private to `finance`") => Shown("`group: finance`");
     EditedByHand "F0701" "edited-by-hand" Error
         "A file that is to be written was changed since formulac wrote it, or is not from formulac. Nothing is written, so that nobody's work is lost; the exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");

@@ -9,6 +9,7 @@ use super::formulas::Formulas;
 use super::gaps::check_gaps;
 use super::incremental::is_incremental;
 use super::joined::{JoinedStep, StepFacts};
+use super::lineage::Lineage;
 use super::load::{self, Keep, Spec, Step};
 use super::long_names::check_lengths;
 use super::partitions::check_partitions;
@@ -60,6 +61,7 @@ impl Compiler {
             columns: Vec::new(),
             tables: Vec::new(),
             definitions: Vec::new(),
+            lineage: Lineage::default(),
             diagnostics: Vec::new(),
         };
         if source.len() > self.options.limits.source {
@@ -87,6 +89,7 @@ impl Compiler {
                     let mut run = Run::new(self, &spec, source, path);
                     self.pool.lend(|memory| run.run(&mut compiled, memory));
                     compiled.definitions = run.definitions;
+                    compiled.lineage = run.lineage;
                 }
             }
         }
@@ -132,6 +135,7 @@ pub(super) struct Run<'r> {
     /// The times that the first select reads, and its place among `ctes`; none where it is the last.
     pub(super) first_times: Vec<TimeColumn>,
     pub(super) first_select: Option<usize>,
+    pub(super) lineage: Lineage,
 }
 
 impl<'r> Run<'r> {
@@ -156,6 +160,7 @@ impl<'r> Run<'r> {
             times: Vec::new(),
             first_times: Vec::new(),
             first_select: None,
+            lineage: Lineage::default(),
         }
     }
 
@@ -169,6 +174,7 @@ impl<'r> Run<'r> {
         self.sources = Sources::of(spec, self.compiler.options.dialect, &mut self.names);
         compiled.tables = self.sources.all.iter().map(|source| source.from.spelled().to_owned()).collect();
         self.check_names(&mut compiled.diagnostics);
+        self.check_access(&mut compiled.diagnostics);
         self.check_step_lengths(&mut compiled.diagnostics);
         self.joins_sound = self.check_joins(&mut compiled.diagnostics);
         let schema = &self.compiler.options.schema;
@@ -214,6 +220,7 @@ impl<'r> Run<'r> {
             if let Some(with) = &totals {
                 input = StepInput { name: &with.name, relation: with.relation.as_ref(), first: false, ..input };
                 self.totals.clone_from(&with.totals);
+                with.totals.iter().for_each(|total| self.lineage.add_total(&total.measure, &total.column));
             }
             let Some(output) = self.step(step, &input, joined.as_ref(), last, memory, &mut compiled.diagnostics) else {
                 let mut columns = self.possible_columns(step, relation.as_ref(), memory);
@@ -241,7 +248,7 @@ impl<'r> Run<'r> {
                 self.check_contract(&output.relation, output.open, &mut compiled.diagnostics);
                 self.check_proofs(&output.relation, output.open, memory, &mut compiled.diagnostics);
                 body = output.body;
-                compiled.columns = self.documented(&output.relation);
+                compiled.columns = self.with_tags(self.documented(&output.relation));
             } else {
                 let step_name = step.name.map_or_else(String::new, |n| n.text.to_owned());
                 let written = self.compiler.options.dialect.name_text(&step_name, true);
@@ -435,6 +442,9 @@ impl<'r> Run<'r> {
             let unproven = unproven.unwrap_or_default();
             self.note_unproven(&unproven, &plan, step, joined, &output, emit);
         }
+        if self.only.is_none() {
+            self.note_lineage(step, &plan, of_sheet, &output.relation, &formulas.text);
+        }
         if let Some(cells) = &cells {
             let kept = match &step.keep {
                 Keep::Columns(names) => KeepColumns::Some(names.iter().map(|n| n.text).collect()),
@@ -446,6 +456,9 @@ impl<'r> Run<'r> {
             } else {
                 self.long_form(cells, of_sheet, &kept, &mut output, &mut emit.tree);
             }
+        }
+        if self.only.is_none() {
+            self.lineage.give(&output.relation, last);
         }
         if let Some(column) = &output.in_the_way {
             diagnostics.push(

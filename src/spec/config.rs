@@ -1,5 +1,6 @@
 //! dbt's configuration of the model: what shapes the SQL stands at the top of the `.sql`, the rest beside it.
 
+use super::access::Granted;
 use super::compile::Run;
 use super::contract::is_enforced;
 use super::incremental::Incremental;
@@ -73,8 +74,13 @@ impl Run<'_> {
 }
 
 /// What stands in the properties file.
-pub(super) fn beside_sql(dbt: &DbtKeys<'_>) -> Vec<(String, Value)> {
-    config(dbt).into_iter().filter(|pair| !is_of_sql(pair)).collect()
+pub(super) fn beside_sql(dbt: &DbtKeys<'_>, granted: Granted) -> Vec<(String, Value)> {
+    let mut said: Vec<(String, Value)> = config(dbt).into_iter().filter(|pair| !is_of_sql(pair)).collect();
+    let access = granted.access.map(|access| access.name().to_owned());
+    for (name, text) in [("access", access), ("group", granted.group)] {
+        said.extend(text.map(|text| (name.to_owned(), Value::Text(text))));
+    }
+    said
 }
 
 /// What `config:` says for a key, as it is written; what Jinja says is dbt's.

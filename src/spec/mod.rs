@@ -1,5 +1,6 @@
 //! Model specs: one YAML file to one query or dbt model.
 
+mod access;
 mod calendar;
 mod cardinality;
 mod checks;
@@ -18,6 +19,7 @@ mod joins;
 pub mod json_schema;
 mod keys;
 mod late_rows;
+mod lineage;
 mod load;
 mod long_names;
 mod partitions;
@@ -35,6 +37,7 @@ mod worksheet;
 mod write;
 mod written;
 
+pub use lineage::{ColumnLineage, SourceColumn};
 pub use project::{Environment, Project};
 
 use crate::diag::Diagnostic;
@@ -74,6 +77,7 @@ pub struct CompiledSpec {
     pub(crate) columns: Vec<Column>,
     pub(crate) tables: Vec<String>,
     pub(crate) definitions: Vec<SpecDefinition>,
+    pub(crate) lineage: lineage::Lineage,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -216,6 +220,19 @@ impl CompiledSpec {
     #[must_use]
     pub fn tables(&self) -> &[String] {
         &self.tables
+    }
+
+    /// What each column of the result is made of, in order; of a spec with an error what is known.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: orders\ngroup_by: day\ndefinitions: net = SUM(amount) - SUM(fee)\n";
+    /// let lineage = formulac::Compiler::default().compile_spec(spec).lineage();
+    /// let net: Vec<&str> = lineage[1].sources().iter().map(|source| source.column()).collect();
+    /// assert_eq!((lineage[1].column(), net), ("net", vec!["amount", "fee"]));
+    /// ```
+    #[must_use]
+    pub fn lineage(&self) -> Vec<ColumnLineage> {
+        self.lineage.of_columns()
     }
 
     /// The definitions of its steps, in the order written; those of a step with an error are left out.

@@ -163,7 +163,7 @@ impl Run<'_> {
             name: self.spec.model.text.to_owned(),
             description: self.spec.description.clone(),
             latest_version: dbt.latest_version.map(|node| value(node, Language::Dbt)),
-            config: beside_sql(dbt),
+            config: beside_sql(dbt, self.granted()),
             data_tests,
             columns,
             versions: versions(dbt, self.spec.model.text),
@@ -218,8 +218,12 @@ fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc
         meta.push(("omni".to_owned(), value(omni, Language::Text)));
     }
     let mut config = Vec::new();
-    if let Some(tags) = said.and_then(|s| s.tags) {
-        config.push(("tags".to_owned(), Value::List(list(tags, Language::Text))));
+    let mut tags = said.and_then(|s| s.tags).map(|tags| list(tags, Language::Text)).unwrap_or_default();
+    let inherited = column.tags().iter().filter(|tag| !tags.iter().any(|said| said.as_text() == Some(tag)));
+    let inherited: Vec<Value> = inherited.map(Value::text).collect();
+    tags.extend(inherited);
+    if !tags.is_empty() {
+        config.push(("tags".to_owned(), Value::List(tags)));
     }
     if !meta.is_empty() {
         config.push(("meta".to_owned(), Value::Map(meta)));

@@ -2,7 +2,7 @@
 
 use formulac::diag::Example;
 use formulac::limits::Limits;
-use formulac::{Code, Compiler, Context, Diagnostic, Schema};
+use formulac::{Access, Code, Compiler, Context, Diagnostic, Schema};
 
 use crate::orders::orders;
 use crate::setting::{customers, events};
@@ -43,6 +43,12 @@ fn compile_incremental(keys: &str) -> Vec<Diagnostic> {
     Compiler::builder().schema(Schema::new().with(orders())).build().compile_spec(&text).diagnostics().to_vec()
 }
 
+fn compile_private(keys: &str) -> Vec<Diagnostic> {
+    let schema = Schema::new().with(orders().accessible(Access::Private, Some("finance")));
+    let text = format!("model: m\nfrom: orders\ndefinitions: n = COUNT()\n{keys}\n");
+    Compiler::builder().schema(schema).build().compile_spec(&text).diagnostics().to_vec()
+}
+
 fn repeating(depth: usize) -> String {
     format!("{}x + 1{}", "MOD(7, ".repeat(depth), ")".repeat(depth))
 }
@@ -54,6 +60,8 @@ fn doubling(count: usize) -> String {
 }
 
 const TRIGGERS: &[Trigger] = &[
+    ("F0640", || compile_private("access: public"), || compile_private("access: private\ngroup: finance")),
+    ("F0641", || compile_private("config: {group: sales}"), || compile_private("group: finance")),
     (
         "W0634",
         || compile_incremental("group_by: [ordered_on, status]\ndefinitions: n = COUNT()"),
