@@ -447,6 +447,9 @@ codes! {
     PrivateParent "F0641" "private-parent" Error
         "dbt lets only models of the same group read a private one. A spec that names no group joins that of the private model which it reads."
         Shown("`group: sales` of a spec that reads a model which is private to `finance`") => Shown("`group: finance`");
+    ReservedModelName "F0650" "reserved-model-name" Error
+        "Whoever queries the table of a model writes its name. One that is a word of SQL has to be quoted everywhere, and dbt does not quote it in every warehouse."
+        Spec("model: order\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: order_totals\nfrom: t\ndefinitions: a = SUM(x)\n");
     EditedByHand "F0701" "edited-by-hand" Error
         "A file that is to be written was changed since formulac wrote it, or is not from formulac. Nothing is written, so that nobody's work is lost; the exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");

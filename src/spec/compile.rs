@@ -174,6 +174,7 @@ impl<'r> Run<'r> {
         self.sources = Sources::of(spec, self.compiler.options.dialect, &mut self.names);
         compiled.tables = self.sources.all.iter().map(|source| source.from.spelled().to_owned()).collect();
         self.check_names(&mut compiled.diagnostics);
+        self.check_model_name(&mut compiled.diagnostics);
         self.check_access(&mut compiled.diagnostics);
         self.check_step_lengths(&mut compiled.diagnostics);
         self.joins_sound = self.check_joins(&mut compiled.diagnostics);

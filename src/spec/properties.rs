@@ -264,17 +264,22 @@ fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
     versions.items().unwrap_or_default().iter().filter_map(|version| Some((version.get("v")?.text()?, version)))
 }
 
-/// `versions:`, the latest of which is the file that the spec makes; dbt would look for one with a suffix.
-fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<Value> {
-    let Some(node) = dbt.versions else { return Vec::new() };
-    let names: Vec<&str> = version_names(node).map(|(name, _)| name).collect();
-    // As dbt finds the latest: the greatest number, or the last of the texts.
+/// The version that the spec makes, where it has versions, as dbt finds the latest: the greatest number, or the last of
+/// the texts.
+pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
+    let names: Vec<&str> = dbt.versions.into_iter().flat_map(version_names).map(|(name, _)| name).collect();
     let number = |name: &str| name.parse::<f64>().ok();
     let greatest = |one: &&&str, other: &&&str| match (number(one), number(other)) {
         (Some(one), Some(other)) => one.total_cmp(&other),
         _ => one.cmp(other),
     };
-    let latest = dbt.latest_version.and_then(Node::text).or_else(|| names.iter().max_by(greatest).copied());
+    dbt.latest_version.and_then(Node::text).or_else(|| names.iter().max_by(greatest).copied())
+}
+
+/// `versions:`, the latest of which is the file that the spec makes; dbt would look for one with a suffix.
+fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<Value> {
+    let Some(node) = dbt.versions else { return Vec::new() };
+    let latest = latest_version(dbt);
     let mut versions = list(node, Language::Dbt);
     for version in &mut versions {
         let is_latest = version.get("v").and_then(Value::as_text) == latest;

@@ -9,6 +9,7 @@
 
 mod compare;
 mod incremental;
+mod kinds;
 mod passed_on;
 mod project;
 mod tools;
