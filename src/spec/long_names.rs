@@ -123,10 +123,11 @@ impl Run<'_> {
             let message = format!(
                 "the model would be the table `{name}`, whose name is {length} bytes long, and dbt takes {most} at most for {dialect}"
             );
-            diagnostics.push(
-                Diagnostic::new(Code::NameTooLong, span, message)
-                    .with_help("give it a shorter name, or `config: {alias: …}`"),
-            );
+            diagnostics.push(Diagnostic::new(Code::NameTooLong, span, message).with_help(if span == model.node.span {
+                "give it a shorter name, or `config: {alias: …}`"
+            } else {
+                "give it a shorter alias"
+            }));
         }
     }
 
