@@ -197,8 +197,7 @@ impl Run<'_> {
         }
         let within = unique_key.iter().all(|key| has(grain, key));
         let whole = within && grain.iter().all(|name| has(unique_key, name));
-        if !whole
-            && !(within && by_periods)
+        if !(whole || within && by_periods)
             && let (Some(first), Some(last)) = (keys.first(), keys.last())
         {
             let named = |names: &[String]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
