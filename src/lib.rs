@@ -54,10 +54,10 @@ pub use compiler::{Builder, Compiled, Compiler, Definition, ReadColumn};
 pub use diag::{Code, Diagnostic, Severity};
 pub use dialect::{Dialect, Facts, Literals, UnknownDialect};
 pub use limits::Limits;
-pub use schema::{Column, Relation, Schema};
+pub use schema::{Access, Column, Relation, Schema};
 #[cfg(feature = "cli")]
 pub use spec::json_schema;
-pub use spec::{CompiledSpec, Environment, ModelTest, Project, SpecDefinition, SpecText};
+pub use spec::{ColumnLineage, CompiledSpec, Environment, ModelTest, Project, SourceColumn, SpecDefinition, SpecText};
 pub use types::{Level, Type, UnknownType};
 
 /// The README's Rust is compiled and run with the tests.

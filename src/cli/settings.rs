@@ -22,6 +22,7 @@ impl Target {
             .dialect(dialect)
             .schema(schema)
             .blanks_as_zero(project.blanks_as_zero())
+            .inherit(project.inherit().iter().cloned())
             .week_start(project.week_start())
             .fiscal_month_offset(project.fiscal_month_offset())
             .without_warnings(project.silenced().iter().copied());

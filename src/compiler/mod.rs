@@ -62,6 +62,8 @@ pub(crate) struct Options {
     pub limits: Limits,
     pub timezone: Option<String>,
     pub blank_zero: bool,
+    /// Tags that a column keeps which is made of a tagged one.
+    pub inherit: Vec<String>,
     pub calendar: Calendar,
     pub silenced: Vec<Code>,
     pub map_spans: bool,
@@ -168,6 +170,20 @@ impl Builder {
     /// Whether blank operands of `+ - *` and of numerators count as 0, as in Omni's engine.
     pub fn blanks_as_zero(mut self, yes: bool) -> Self {
         self.options.blank_zero = yes;
+        self
+    }
+
+    /// The tags that a column of a model keeps when it is made of a column that has them.
+    ///
+    /// ```
+    /// use formulac::{Column, Compiler, Relation, Schema, Type};
+    /// let people = Relation::new("people").with(Column::new("email", Type::Text).tagged(["pii"]));
+    /// let compiler = Compiler::builder().schema(Schema::new().with(people)).inherit(["pii"]).build();
+    /// let model = compiler.compile_spec("model: m\nfrom: people\ndefinitions: mail = LOWER(email)\n");
+    /// assert_eq!(model.columns()[0].tags(), ["pii"]);
+    /// ```
+    pub fn inherit<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+        self.options.inherit = tags.into_iter().map(Into::into).collect();
         self
     }
 

@@ -28,6 +28,21 @@ pub(crate) fn sealed_yml(body: &str, spec: &str) -> String {
     format!("# {EDIT}{}, not this file. hash {}\n{body}", one_line(spec), hash(body))
 }
 
+/// The name of a test, cut to so many bytes where there is a limit: dbt calls the table by it in which it stores what
+/// fails. What is cut off is told by a part of its hash.
+pub(crate) fn test_name(name: &str, most: usize) -> String {
+    if most == 0 || name.len() <= most {
+        return name.to_owned();
+    }
+    let told = hash(name);
+    let told = told.get(..8).unwrap_or_default();
+    let mut cut = most.saturating_sub(told.len() + 1);
+    while !name.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    format!("{}_{told}", name.get(..cut).unwrap_or_default().trim_end_matches('_'))
+}
+
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -76,4 +91,20 @@ pub fn is_as_written(text: &str) -> bool {
     };
     let noted = head.rsplit("hash ").next().unwrap_or_default().trim();
     head.contains(EDIT) && noted == hash(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::test_name;
+
+    #[test]
+    fn names_of_tests_fit_and_differ() {
+        let long = |end: &str| format!("assert_revenue_of_all_customers_by_region_finds_one_of_{end}");
+        assert_eq!(test_name("short", 63), "short");
+        assert_eq!(test_name(&long("countries_of_the_world"), 0), long("countries_of_the_world"));
+        let (one, other) =
+            (test_name(&long("countries_of_the_world"), 63), test_name(&long("countries_of_the_moon"), 63));
+        assert!(one.len() <= 63 && other.len() <= 63 && one != other, "{one} {other}");
+        assert!(one.starts_with("assert_revenue_of_all_customers_by_region_finds_one_of"), "{one}");
+    }
 }

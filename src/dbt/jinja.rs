@@ -1,6 +1,8 @@
 //! Text that dbt renders: SQL, and every text in YAML.
 
 use super::From;
+use crate::dialect::expression;
+use crate::sql::{END_IF, IF_INCREMENTAL, THIS};
 
 /// The body of an import CTE.
 pub(crate) fn import(from: &From, table: &str) -> String {
@@ -36,20 +38,13 @@ pub(crate) fn protect(text: &str) -> String {
     out
 }
 
-/// A text as an expression of Jinja, which may hold any text in quotes.
-pub(super) fn literal(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('\'');
-    for c in text.chars() {
-        match c {
-            '\'' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            _ if c.is_control() => out.push(' '),
-            _ => out.push(c),
-        }
-    }
-    out.push('\'');
-    out
+/// A model's SQL with dbt's words for an incremental run in place of what stands for them.
+pub(crate) fn incremental(sql: &str, escapes: bool) -> String {
+    let words = [(IF_INCREMENTAL, "{% if is_incremental() %}"), (END_IF, "{% endif %}"), (THIS, "{{ this }}")];
+    words.iter().fold(sql.to_owned(), |sql, (slot, word)| match sql.contains(slot) {
+        true => expression::filled(&sql, slot, word, escapes, str::to_owned),
+        false => sql,
+    })
 }
 
 /// A text of YAML so that it comes out of dbt as it is. A `raw` block reads best; a text that could end one is given
@@ -63,12 +58,7 @@ pub(super) fn raw(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{literal, protect, raw};
-
-    #[test]
-    fn literals_hold_any_text() {
-        assert_eq!(literal("it's 50% }} {{ \\ \n\t."), r"'it\'s 50% }} {{ \\ \n .'");
-    }
+    use super::{protect, raw};
 
     #[test]
     fn texts_do_not_end_their_raw_block() {

@@ -1,5 +1,6 @@
 //! dbt files around generated SQL: the model, and the properties beside it.
 
+mod config;
 mod from;
 mod header;
 mod jinja;
@@ -10,10 +11,11 @@ pub mod selection;
 mod singular;
 mod yaml;
 
+pub(crate) use config::config_block;
 pub use from::From;
 pub use header::{is_as_written, spec_of};
-pub(crate) use header::{sealed_sql, sealed_yml};
-pub(crate) use jinja::{import, protect};
+pub(crate) use header::{sealed_sql, sealed_yml, test_name};
+pub(crate) use jinja::{import, incremental, protect};
 #[cfg(feature = "cli")]
 pub use manifest::{Manifest, ManifestNode};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};

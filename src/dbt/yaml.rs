@@ -38,6 +38,16 @@ impl Value {
         }
     }
 
+    /// Whether some text in it is dbt's own language. A spec's depth is bounded where it is read, so is the recursion.
+    pub fn has_jinja(&self) -> bool {
+        match self {
+            Self::Dbt(text) => ["{{", "{%", "{#"].iter().any(|marker| text.contains(marker)),
+            Self::List(items) => items.iter().any(Self::has_jinja),
+            Self::Map(pairs) | Self::Flow(pairs) => pairs.iter().any(|(_, value)| value.has_jinja()),
+            Self::Text(_) | Self::Bare(_) => false,
+        }
+    }
+
     fn is_empty(&self) -> bool {
         match self {
             Self::List(items) => items.is_empty(),

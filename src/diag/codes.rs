@@ -399,7 +399,7 @@ codes! {
         "A bare name in `from` is a dbt model, and so is what the spec makes: of one name they would be a circle. A query may read a table of its own name."
         Shown("`model: orders` with `from: orders`") => Shown("`model: orders_by_month` with `from: orders`");
     ContractWithoutTypes "F0603" "contract-without-types" Error
-        "An enforced contract needs the data type of every column, as the warehouse spells it."
+        "An enforced contract needs the data type of every column. It is taken from the column's own type, and what is not known has to be said, as the warehouse spells it."
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\ncontract: {enforced: true}\ncolumns: {a: {data_type: numeric}}\n");
     LimitInModel "W0604" "limit-in-model" Warning
@@ -410,6 +410,50 @@ codes! {
         "A column tells the rows of the model apart, and may be NULL as far as anybody knows: nothing in the schema or in the spec says otherwise. The test of the key counts NULL as a value; dbt's snapshots, incremental models and joins do not. A test says that it is never empty, a filter sees to it."
         Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\n")
         => Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\ncolumns: {region: {data_tests: [not_null]}}\n");
+    ContractOfNoRelation "F0620" "contract-of-no-relation" Error
+        "dbt compares the columns of a table, a view or an incremental model with its contract. An ephemeral model is part of the queries that read it, and of a materialized view dbt checks nothing."
+        Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\nconfig: {materialized: ephemeral}\ncontract: {enforced: true}\n")
+        => Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\nconfig: {materialized: table}\ncontract: {enforced: true}\n");
+    ConstraintWithoutEffect "W0621" "constraint-without-effect" Warning
+        "Constraints are part of the statement that makes a table, and dbt writes it so only where a contract is enforced. Of other models they are documentation that nothing enforces; a data test is a check."
+        Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\n")
+        => Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\nconfig: {materialized: table}\ncontract: {enforced: true}\n");
+    IncrementalWithoutKey "F0630" "incremental-without-key" Error
+        "An incremental model is the table so far and the late rows. Which column says how late a row is, and which columns tell rows apart, so that none stands twice, only the analyst knows."
+        Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental}\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
+    IncrementalTime "F0631" "incremental-time" Error
+        "An incremental run filters the rows of the first step by their time. The time column of the model is one that the first step has for each row, passed on from step to step and at most cut to a unit of the calendar; an aggregate of rows is none."
+        Spec("model: m\nfrom: t\ngroup_by: id\ndefinitions: last_day = MAX(day[day])\nconfig: {materialized: incremental, event_time: last_day, unique_key: id}\n")
+        => Spec("model: m\nfrom: t\ngroup_by: id, day[day]\ndefinitions: n = COUNT()\nconfig: {materialized: incremental, event_time: day_day, unique_key: [id, day_day]}\n");
+    UnboundedInTime "F0632" "unbounded-in-time" Error
+        "A value of an incremental model is made of late rows, and of rows a known time before them: `PERIODOFFSET` says how long that is, and a window that is parted by the time column ends with it. Rows so many places away, running totals, ranks among all rows, totals and limits may need any row that ever was."
+        Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  so_far = SUM(FIRST(n):n)\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  n = COUNT()\n  before = PERIODOFFSET(n, -1, \"month\")\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
+    IncrementalKey "F0633" "incremental-key" Error
+        "dbt replaces the row of the table that has the same `unique_key`. With fewer columns than tell the rows apart it loses rows, with more it adds rows twice. `delete+insert` may take fewer, when the time column is one of them: then it replaces whole periods."
+        Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: id}\n")
+        => Spec("model: m\nfrom: t\ngroup_by: id, day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: [id, day_month]}\n");
+    IncrementalKeyMayBeNull "W0634" "incremental-key-may-be-null" Warning
+        "NULL equals nothing: a row whose key holds one is never found again, and each run adds it once more; a row without a time is not read at all. dbt's `not_null` is written as a test of these columns. Say it of a column that is known to hold none, or define it without."
+        Shown("an incremental model that groups by `region`, of which the schema does not say that it is never NULL") => Shown("the same by `region = COALESCE(region, \"none\")`");
+    UnsupportedStrategy "F0635" "unsupported-strategy" Error
+        "A run reads late rows again, so its strategy has to replace the ones that there are: `merge`, or `delete+insert` where dbt has it for the warehouse. `append` would add them twice; `microbatch` and `insert_overwrite` replace rows by bounds of their own."
+        Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: append}\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, incremental_strategy: merge}\n");
+    SchemaChangeUnderContract "F0636" "schema-change-under-contract" Error
+        "dbt takes `append_new_columns` or `fail` when a contract is enforced on an incremental model; the other words would let the table differ from what is promised."
+        Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: ignore}\ncontract: {enforced: true}\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: fail}\ncontract: {enforced: true}\n");
+    WiderAccess "F0640" "wider-access" Error
+        "Whoever may read a model sees what it is made of. So a model is no more open than the least open one that it reads: over a private model it is private, over a protected one protected at most."
+        Shown("`access: public` of a spec that reads a private model") => Shown("`access: private` and the `group` of that model");
+    PrivateParent "F0641" "private-parent" Error
+        "dbt lets only models of the same group read a private one. A spec that names no group joins that of the private model which it reads."
+        Shown("`group: sales` of a spec that reads a model which is private to `finance`") => Shown("`group: finance`");
+    ReservedModelName "F0650" "reserved-model-name" Error
+        "Whoever queries the table of a model writes its name. One that is a word of SQL has to be quoted everywhere, and dbt does not quote it in every warehouse."
+        Spec("model: order\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: order_totals\nfrom: t\ndefinitions: a = SUM(x)\n");
     ModelsInCircle "F0660" "models-in-circle" Error
         "Models of several specs read each other, so that none of them could be built first."
         Shown("`model: a` with `from: b`, and `model: b` with `from: a`") => Shown("`model: b` with `from: orders`");

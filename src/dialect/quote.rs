@@ -39,6 +39,28 @@ impl Dialect {
         self.0.backslash
     }
 
+    /// Whether a text can only be a type, so that it may stand in a cast: `numeric(12, 2)`, `array<string>`.
+    pub(crate) fn is_type_text(text: &str) -> bool {
+        let plain =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ' ' | ',' | '(' | ')' | '<' | '>' | '[' | ']');
+        let mut open = Vec::new();
+        let mut fits = |c: char| {
+            match c {
+                '(' => open.push(')'),
+                '<' => open.push('>'),
+                '[' => open.push(']'),
+                ')' | '>' | ']' => return open.pop() == Some(c),
+                // More than one type would be more than one argument.
+                ',' => return !open.is_empty(),
+                _ => {}
+            }
+            true
+        };
+        text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.chars().all(|c| plain(c) && fits(c))
+            && open.is_empty()
+    }
+
     /// A name: bare when it is plain, not reserved and equal to what the dialect folds it to; else quoted as spelled.
     ///
     /// ```

@@ -24,6 +24,7 @@ mod shared;
 mod spoken;
 mod stages;
 mod step;
+mod times;
 mod walk;
 
 pub(crate) use empty_cells::{needs_every_cell, same_along_row};
@@ -35,6 +36,7 @@ pub(crate) use reach::used_definitions;
 pub(crate) use step::{
     InputColumn, JoinInput, JoinedInput, KeepColumns, PivotOrder, StepInput, StepOutput, StepSpec, TabSource,
 };
+pub(crate) use times::{TimeColumn, cut_time};
 
 use crate::check::Role;
 use crate::dialect::{Cell, Dialect};

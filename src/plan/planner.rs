@@ -12,6 +12,7 @@ use super::outputs::{Output, aliases, outputs};
 use super::reach::Reach;
 use super::stages::{self, Stages};
 use super::step::{KeepColumns, StepInput, StepOutput, StepSpec};
+use super::times::TimeColumn;
 use crate::check::Role;
 use crate::dialect::Dialect;
 use crate::emit::{self, Emitter};
@@ -48,6 +49,8 @@ pub(super) struct Planner<'p> {
     pub lookups: Lookups,
     /// What is found by keys.
     pub finds: Finds,
+    /// The times of the rows that the first select reads, where that matters.
+    pub times: Vec<TimeColumn>,
     pub cte_names: &'p mut CteNames,
     pub in_the_way: Option<String>,
 }
@@ -136,17 +139,19 @@ pub(crate) fn plan_step<'p>(
         named_window: None,
         lookups: Lookups::default(),
         finds: Finds::of(step, &reach.live),
+        times: Vec::new(),
         cte_names,
         in_the_way: None,
     };
     planner.note_columns();
     planner.pass_on(&mut taken);
-    let (ctes, body) = planner.selects();
+    let (ctes, body, first_select) = planner.selects();
     let (relation, open, grain) = planner.result();
     let single = spec.limit == Some(1) || (step.grouped && !planner.outputs.iter().any(|o| o.key));
     let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
     let in_the_way = planner.in_the_way.take();
-    StepOutput { ctes, body, relation, open, grain, single, in_the_way, diagnostics }
+    let times = std::mem::take(&mut planner.times);
+    StepOutput { ctes, body, relation, open, grain, single, times, first_select, in_the_way, diagnostics }
 }
 
 fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {

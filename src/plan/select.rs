@@ -12,21 +12,24 @@ use crate::span::Span;
 use crate::sql::{Cte, Item, Select, Source, Sql, SqlId};
 
 impl Planner<'_> {
-    pub(super) fn selects(&mut self) -> (Vec<Cte>, Select) {
+    /// The CTEs and the last select, and the place of the first stratum's where it is a CTE.
+    pub(super) fn selects(&mut self) -> (Vec<Cte>, Select, Option<usize>) {
         let last = self.stages.last;
         let mut ctes = Vec::new();
         let mut from = self.input.name.to_owned();
+        let mut first = None;
         for stage in 0..last {
             let (select, first_new) = self.stratum(stage, &from);
             ctes.append(&mut self.lookups.sources);
             let wanted = self.stratum_name(stage, first_new.as_deref());
             let name = self.cte_names.choose_for(self.spec.name, &wanted);
             from.clone_from(&name);
+            first = first.or(Some(ctes.len()));
             ctes.push(Cte { name: self.written(&name), body: select });
         }
         let body = self.last(&from);
         ctes.append(&mut self.lookups.sources);
-        (ctes, body)
+        (ctes, body, first)
     }
 
     pub(super) fn written(&self, name: &str) -> String {
@@ -239,6 +242,9 @@ impl Planner<'_> {
             conditions.into_iter().reduce(|a, b| self.emitter.tree().binary(Op::And, a, b, Span::default()));
         select.group_by = keys.iter().map(|id| self.written_node(*id, stage)).collect();
         select.having = tested.first().filter(|_| grouping).map(|id| self.written_node(*id, stage));
+        if stage == 0 && self.spec.times {
+            self.times = self.times();
+        }
         select
     }
 

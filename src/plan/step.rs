@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::times::TimeColumn;
 use crate::diag::Diagnostic;
 use crate::schema::{Column, Relation};
 use crate::sql::{Cte, JoinKind, Select, Source};
@@ -112,6 +113,8 @@ pub(crate) struct StepSpec<'a> {
     pub pivot: Option<PivotOrder<'a>>,
     /// The places of columns that come first, whether kept or computed, by their names in lower case.
     pub first: &'a FxHashMap<String, usize>,
+    /// Whether it matters which columns are times of the rows that are read.
+    pub times: bool,
     /// It is a worksheet: its cells look through one window, which is written once.
     pub sheet: bool,
 }
@@ -151,6 +154,10 @@ pub(crate) struct StepOutput {
     pub grain: Vec<String>,
     /// It has one row at most.
     pub single: bool,
+    /// The times of the rows that are read, as the first select can test them, where that was asked for.
+    pub times: Vec<TimeColumn>,
+    /// The place of that select among `ctes`; none where it is `body`.
+    pub first_select: Option<usize>,
     /// A column for which `*` would have to leave one out, where no schema says which there are.
     pub in_the_way: Option<String>,
     pub diagnostics: Vec<Diagnostic>,

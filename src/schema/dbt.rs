@@ -1,6 +1,6 @@
 //! What dbt knows of a relation, from its artifacts or its properties files, as a relation.
 
-use super::{Column, Relation};
+use super::{Access, Column, Relation};
 use crate::dialect::Dialect;
 use crate::types::Type;
 
@@ -21,6 +21,7 @@ pub(super) struct ColumnFacts {
     pub key: bool,
     /// What a test or the warehouse's type says that its values are; empty where nothing does.
     pub values: Vec<String>,
+    pub tags: Vec<String>,
 }
 
 /// What is known of a relation.
@@ -30,6 +31,8 @@ pub(super) struct RelationFacts {
     pub columns: Vec<ColumnFacts>,
     /// Columns that together are unique.
     pub unique_together: Vec<Vec<String>>,
+    pub access: Option<Access>,
+    pub group: Option<String>,
 }
 
 impl RelationFacts {
@@ -45,12 +48,15 @@ impl RelationFacts {
     pub fn relation(self, dialect: Dialect) -> Relation {
         let key = self.primary_key();
         let mut relation = Relation::new(self.name);
+        if let Some(access) = self.access {
+            relation = relation.accessible(access, self.group.as_deref());
+        }
         for facts in self.columns {
             let written = facts.data_type.unwrap_or_default();
             let ty = warehouse_type(&written, dialect);
             let values = if facts.values.is_empty() { enum_values(&written) } else { facts.values };
             let column = Column::new(facts.name, ty).nullable(!facts.not_null).quoted(facts.quoted).declared(&written);
-            let column = column.values(values);
+            let column = column.values(values).tagged(facts.tags);
             relation.push(match facts.description {
                 Some(text) => column.description(text),
                 None => column,
@@ -164,6 +170,7 @@ mod tests {
             name: "t".to_owned(),
             columns: vec![column("email", false, true), column("id", true, true), column("day", true, false)],
             unique_together: vec![vec!["day".to_owned(), "id".to_owned()]],
+            ..RelationFacts::default()
         };
         assert_eq!(facts.primary_key(), ["id"]);
         facts.columns[1].unique = false;

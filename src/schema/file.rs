@@ -87,7 +87,11 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
                 Some(values) => column = column.values(values),
                 None => faults.push(wrong_shape(value, "`values`", "a list of texts")),
             },
-            _ => faults.push(unknown_key(key, word, &["type", "nullable", "description", "values"])),
+            "tags" => match values(value) {
+                Some(tags) => column = column.tagged(tags),
+                None => faults.push(wrong_shape(value, "`tags`", "a list of texts")),
+            },
+            _ => faults.push(unknown_key(key, word, &["type", "nullable", "description", "values", "tags"])),
         }
     }
     column

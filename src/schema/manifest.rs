@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use super::Schema;
 use super::dbt::{ColumnFacts, RelationFacts, is_cased};
 use super::read::not_a_schema;
+use super::{Access, Schema};
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::span::{LineIndex, Span};
@@ -50,12 +50,14 @@ struct Node {
     columns: Map<String, Value>,
     #[serde(deserialize_with = "or_default")]
     contract: Contract,
+    access: Option<Value>,
+    group: Option<Value>,
     // Of tests only:
     test_metadata: Option<TestMetadata>,
     attached_node: Option<String>,
     column_name: Option<String>,
     #[serde(deserialize_with = "or_default")]
-    config: TestConfig,
+    config: NodeConfig,
 }
 
 #[derive(Default, Deserialize)]
@@ -76,7 +78,10 @@ struct TestMetadata {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct TestConfig {
+struct NodeConfig {
+    access: Option<Value>,
+    group: Option<Value>,
+    // Of tests only:
     r#where: Option<Value>,
     severity: Option<Value>,
     enabled: Option<Value>,
@@ -89,6 +94,8 @@ struct Documented {
     description: Option<String>,
     data_type: Option<String>,
     quote: Option<bool>,
+    tags: Option<Value>,
+    config: Option<Value>,
     #[serde(deserialize_with = "or_default")]
     constraints: Vec<Constraint>,
 }
@@ -209,6 +216,14 @@ impl Node {
     /// The warehouse's columns with what is documented of them, then documented ones that it does not have.
     fn facts(&self, id: &str, physical: Option<&Self>, tests: &[&Self], dialect: Dialect) -> RelationFacts {
         let mut facts = RelationFacts { name: self.name.clone(), ..RelationFacts::default() };
+        if self.resource_type == "model" {
+            let said = |config: &Option<Value>, own: &Option<Value>| {
+                [config, own].into_iter().flatten().find_map(|value| value.as_str().map(str::to_owned))
+            };
+            let access = said(&self.config.access, &self.access);
+            facts.access = access.and_then(|name| Access::from_name(&name));
+            facts.group = said(&self.config.group, &self.group);
+        }
         if let Some(physical) = physical {
             let columns = physical.columns.iter().map(|(key, value)| (key, part::<Physical>(value)));
             let mut columns: Vec<_> = columns.collect();
@@ -241,6 +256,15 @@ impl Node {
         }
         it.description = column.description.filter(|d| !d.is_empty());
         it.data_type = it.data_type.take().or(column.data_type);
+        // dbt says them in the one place, in the other, or in both.
+        for tags in [column.config.as_ref().and_then(|config| config.get("tags")), column.tags.as_ref()] {
+            let tags = tags.map(|tags| tags.as_array().map_or(std::slice::from_ref(tags), Vec::as_slice));
+            for tag in tags.unwrap_or_default().iter().filter_map(Value::as_str) {
+                if !it.tags.iter().any(|known| known == tag) {
+                    it.tags.push(tag.to_owned());
+                }
+            }
+        }
         for constraint in column.constraints.iter().filter(|_| self.contract.enforced) {
             match constraint.r#type.as_deref() {
                 Some("not_null") => it.not_null = true,

@@ -1,4 +1,4 @@
-use super::super::{Relation, Schema};
+use super::super::{Access, Relation, Schema};
 use crate::dialect::Dialect;
 
 const MANIFEST: &str = include_str!("../../tests/cli/fixtures/dbt/manifest.json");
@@ -121,4 +121,21 @@ fn what_is_no_manifest_is_refused() {
     assert!(first(cut).starts_with("F0820 199: not a schema: EOF while parsing"), "{}", first(cut));
     assert_eq!(first(r#"{"relations": {"a": {"columns": {"x": "text"}}}}"#), "");
     assert_eq!(first(r#"{"nodes": {"model.p.m": {"columns": 3}}}"#).split(' ').next(), Some("F0820"));
+}
+
+#[test]
+fn access_groups_and_tags_are_those_of_either_place() {
+    let manifest = r#"{"metadata": {}, "nodes": {
+        "model.p.m": {"name": "m", "resource_type": "model", "access": "private", "group": "finance", "config": {"access": null},
+            "columns": {"email": {"name": "email", "tags": ["pii"], "config": {"tags": ["pii", "mail"]}}, "day": {"tags": "x"}}},
+        "model.p.n": {"name": "n", "resource_type": "model", "config": {"access": "public", "group": "sales"}},
+        "seed.p.s": {"name": "s", "resource_type": "seed", "access": "protected"}}}"#;
+    let schema = read(&[manifest]);
+    let granted = |name: &str| schema.relation(name).map(|r| (r.access().map(Access::name), r.group())).unwrap();
+    assert_eq!(granted("m"), (Some("private"), Some("finance")));
+    assert_eq!(granted("n"), (Some("public"), Some("sales")));
+    assert_eq!(granted("s"), (None, None));
+    let columns = schema.relation("m").unwrap();
+    assert_eq!(columns.column("email").unwrap().tags(), ["pii", "mail"]);
+    assert_eq!(columns.column("day").unwrap().tags(), ["x"]);
 }

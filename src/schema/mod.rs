@@ -36,6 +36,7 @@ pub struct Column {
     description: Option<String>,
     /// All values that it has, where they are known.
     values: Option<Arc<[String]>>,
+    tags: Option<Arc<[String]>>,
 }
 
 impl Column {
@@ -44,8 +45,8 @@ impl Column {
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
         let name: Arc<str> = Arc::from(name.into());
         let bare = Dialect::bare_in(&name);
-        let (made, description, values) = (Made::Other, None, None);
-        Self { name, ty, nullable: true, quoted: false, bare, size: 0, made, description, values }
+        let (made, description, values, tags) = (Made::Other, None, None, None);
+        Self { name, ty, nullable: true, quoted: false, bare, size: 0, made, description, values, tags }
     }
 
     /// Whether it may be NULL.
@@ -110,6 +111,20 @@ impl Column {
         let values: Vec<String> = values.into_iter().map(Into::into).collect();
         self.values = (!values.is_empty()).then(|| values.into());
         self
+    }
+
+    /// With tags, as dbt has them of columns; `Builder::inherit` says which of them a column keeps that is made of it.
+    #[must_use]
+    pub fn tagged<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+        let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
+        self.tags = (!tags.is_empty()).then(|| tags.into());
+        self
+    }
+
+    /// Its tags.
+    #[must_use]
+    pub fn tags(&self) -> &[String] {
+        self.tags.as_deref().unwrap_or_default()
     }
 
     /// All values that it can have, beside NULL, where they are known.
@@ -179,6 +194,38 @@ pub struct Relation {
     primary_key: Vec<String>,
     /// It may have columns besides these: no schema says them.
     open: bool,
+    access: Option<Access>,
+    group: Option<Arc<str>>,
+}
+
+/// Which models of dbt may read a model, the fewest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Access {
+    /// Those of its group.
+    Private,
+    /// Those of its project.
+    Protected,
+    /// All.
+    Public,
+}
+
+impl Access {
+    /// dbt's word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Protected => "protected",
+            Self::Public => "public",
+        }
+    }
+
+    /// What dbt's word means.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Private, Self::Protected, Self::Public].into_iter().find(|access| access.name() == name)
+    }
 }
 
 impl Relation {
@@ -255,6 +302,34 @@ impl Relation {
     pub(crate) fn keyed(mut self, columns: &[String]) -> Self {
         self.primary_key = columns.to_vec();
         self
+    }
+
+    /// With who may read it, as dbt has it of models, and the group that it belongs to.
+    ///
+    /// ```
+    /// use formulac::{Access, Compiler, Relation, Schema};
+    /// let staff = Relation::new("staff").accessible(Access::Private, Some("people"));
+    /// let compiler = Compiler::builder().schema(Schema::new().with(staff)).build();
+    /// let model = compiler.compile_spec("model: headcount\nfrom: staff\ndefinitions: heads = COUNT()\n");
+    /// assert!(model.model_yml().unwrap().contains("access: private\n      group: people\n"));
+    /// ```
+    #[must_use]
+    pub fn accessible(mut self, access: Access, group: Option<&str>) -> Self {
+        self.access = Some(access);
+        self.group = group.map(Arc::from);
+        self
+    }
+
+    /// Which models may read it, where dbt says so.
+    #[must_use]
+    pub fn access(&self) -> Option<Access> {
+        self.access
+    }
+
+    /// The group of dbt that it belongs to.
+    #[must_use]
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
     }
 
     /// Its name.

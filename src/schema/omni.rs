@@ -25,6 +25,8 @@ pub(super) fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Ve
                 key.push(name.to_owned());
             }
             let column = Column::new(name, Type::Unknown).quoted(node.is_quoted());
+            let tags = dimension.get("tags").map(Node::texts).unwrap_or_default();
+            let column = column.tagged(tags);
             relation.push(match dimension.get("description").and_then(Node::text) {
                 Some(text) => column.description(text),
                 None => column,

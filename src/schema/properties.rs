@@ -1,5 +1,6 @@
 //! A dbt properties file: `models:`, `seeds:`, `snapshots:` and `sources:` with their columns and tests.
 
+use super::Access;
 use super::Schema;
 use super::dbt::{ColumnFacts, RelationFacts};
 use super::read::wrong_shape;
@@ -31,6 +32,9 @@ pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &
 fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> {
     let name = named(node, faults)?;
     let mut facts = RelationFacts { name: name.to_owned(), ..RelationFacts::default() };
+    let said = |key: &str| node.get("config").and_then(|config| config.get(key)).or(node.get(key)).and_then(Node::text);
+    facts.access = said("access").and_then(Access::from_name);
+    facts.group = said("group").map(str::to_owned);
     let enforced = enforces_constraints(node);
     for column in list(node, "columns", faults) {
         let Some(name) = named(column, faults) else { continue };
@@ -40,6 +44,9 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
             data_type: text("data_type"),
             description: text("description"),
             quoted: column.get("quote").and_then(Node::boolean) == Some(true),
+            tags: [column.get("config").and_then(|config| config.get("tags")), column.get("tags")]
+                .map(|tags| tags.map(Node::texts).unwrap_or_default())
+                .concat(),
             ..ColumnFacts::default()
         };
         for test in tests(column).filter(|t| t.holds_always()) {

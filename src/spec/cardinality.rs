@@ -111,7 +111,7 @@ impl Conditions {
         Self(conditions)
     }
 
-    fn at(&self, place: usize) -> Option<IrId> {
+    pub fn at(&self, place: usize) -> Option<IrId> {
         self.0.get(&(place as u32)).copied()
     }
 }

@@ -8,7 +8,9 @@ use super::fan_out::check_fan_out;
 use super::file::SpecFile;
 use super::formulas::Formulas;
 use super::gaps::check_gaps;
+use super::incremental::is_incremental;
 use super::joined::{JoinedStep, StepFacts};
+use super::lineage::Lineage;
 use super::load::{Keep, Spec, Step};
 use super::long_names::check_lengths;
 use super::partitions::check_partitions;
@@ -16,6 +18,7 @@ use super::proofs::Proofs;
 use super::rates::{check_rates, made, rates_matter, relations_of};
 use super::said;
 use super::sources::Sources;
+use super::time_steps::{Look, StepTimes};
 use super::totals::ReadBefore;
 use super::uniqueness::SingleMatch;
 use super::worksheet::{check_order, first_columns, pivot_columns, sheet_of, without_calculations};
@@ -28,8 +31,8 @@ use crate::ir::{Ir, Program};
 use crate::memory::Memory;
 use crate::parse;
 use crate::plan::{
-    CteNames, KeepColumns, PivotOrder, StepInput, StepOutput, StepPlan, StepSpec, key_name, needs_every_cell,
-    plan_step, use_other_forms,
+    CteNames, KeepColumns, PivotOrder, StepInput, StepOutput, StepPlan, StepSpec, TimeColumn, key_name,
+    needs_every_cell, plan_step, use_other_forms,
 };
 use crate::schema::{Column, Relation};
 use crate::sql::{Cte, Select};
@@ -60,6 +63,7 @@ impl Compiler {
             let mut run = Run::new(self, &spec, file.source, file.path);
             self.pool.lend(|memory| run.run(&mut compiled, memory));
             compiled.definitions = run.definitions;
+            compiled.lineage = run.lineage;
         }
         crate::compiler::silence(&mut compiled.diagnostics, file.source, &self.options.silenced);
         crate::compiler::silence(&mut compiled.model_warnings, file.source, &self.options.silenced);
@@ -98,6 +102,14 @@ pub(super) struct Run<'r> {
     pub(super) only: Option<Vec<String>>,
     /// The totals that the next step's input has.
     pub(super) totals: Vec<crate::check::Total>,
+    /// The spec asks for an incremental model.
+    pub(super) incremental: bool,
+    /// The times of each step, where that matters.
+    pub(super) times: Vec<StepTimes>,
+    /// The times that the first select reads, and its place among `ctes`; none where it is the last.
+    pub(super) first_times: Vec<TimeColumn>,
+    pub(super) first_select: Option<usize>,
+    pub(super) lineage: Lineage,
 }
 
 impl<'r> Run<'r> {
@@ -119,12 +131,18 @@ impl<'r> Run<'r> {
             proofs: Proofs::default(),
             only: None,
             totals: Vec::new(),
+            incremental: false,
+            times: Vec::new(),
+            first_times: Vec::new(),
+            first_select: None,
+            lineage: Lineage::default(),
         }
     }
 
     fn run(&mut self, compiled: &mut CompiledSpec, memory: &mut Memory) {
         memory.emit.tree.clear();
         let spec = self.spec;
+        self.incremental = is_incremental(self);
         self.check_dbt_keys(&mut compiled.diagnostics);
         let from = spec.from.name().to_owned();
         spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
@@ -132,6 +150,8 @@ impl<'r> Run<'r> {
         compiled.reads = self.sources.all.iter().map(|source| source.from.clone()).collect();
         compiled.tables = self.sources.all.iter().map(|source| source.from.spelled().to_owned()).collect();
         self.check_names(&mut compiled.diagnostics);
+        self.check_model_name(&mut compiled.diagnostics);
+        self.check_access(&mut compiled.diagnostics);
         self.check_step_lengths(&mut compiled.diagnostics);
         self.joins_sound = self.check_joins(&mut compiled.diagnostics);
         if self.is_missing(&spec.from) {
@@ -171,6 +191,7 @@ impl<'r> Run<'r> {
             if let Some(with) = &totals {
                 input = StepInput { name: &with.name, relation: with.relation.as_ref(), first: false, ..input };
                 self.totals.clone_from(&with.totals);
+                with.totals.iter().for_each(|total| self.lineage.add_total(&total.measure, &total.column));
             }
             let Some(mut output) = self.step(step, &input, joined.as_ref(), last, memory, &mut compiled.diagnostics)
             else {
@@ -183,15 +204,23 @@ impl<'r> Run<'r> {
                 }
                 return;
             };
+            if index == 0 {
+                self.first_select = output
+                    .first_select
+                    .map(|place| self.ctes.len() + place)
+                    .or((!last).then_some(self.ctes.len() + output.ctes.len()));
+                self.first_times = std::mem::take(&mut output.times);
+            }
             self.ctes.append(&mut output.ctes);
             if last {
                 if !output.open {
                     self.check_columns(&output.relation, &mut compiled.diagnostics);
                     self.check_column_keys(&output.relation, &mut compiled.diagnostics);
                 }
+                self.check_contract(&output.relation, output.open, &mut compiled.diagnostics);
                 self.prove(&output, memory, &mut compiled.diagnostics);
                 body = output.body;
-                compiled.columns = self.documented(&output.relation);
+                compiled.columns = self.with_tags(self.documented(&output.relation));
             } else {
                 let step_name = step.name.map_or_else(String::new, |n| n.text.to_owned());
                 let written = self.compiler.options.dialect.name_text(&step_name, true);
@@ -207,10 +236,18 @@ impl<'r> Run<'r> {
             }
         }
         compiled.key.clone_from(&grain);
+        let incremental = self.incremental(relation.as_ref(), &grain, &mut compiled.diagnostics);
+        if let (Some(incremental), Some(relation)) = (&incremental, &relation) {
+            // Its key is said to hold no NULL, and is tested for that.
+            self.proofs.nullable_keys.clear();
+            if grain.is_empty() && incremental.is_unique {
+                self.test_unique_key(&incremental.unique_key, relation, memory, &mut compiled.diagnostics);
+            }
+        }
         compiled.model_warnings.extend(spec.steps.last().and_then(limited));
         compiled.model_warnings.append(&mut self.proofs.nullable_keys);
         if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
-            self.write(body, &grain, &memory.emit.tree, compiled);
+            self.write(body, &grain, incremental, &mut memory.emit, compiled);
         }
     }
 
@@ -232,6 +269,9 @@ impl<'r> Run<'r> {
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let timezone = self.spec.timezone.as_deref().or(options.timezone.as_deref());
         let mut sheet = sheet_of(step, input.relation, input.grain, input.tabs);
+        // What a sheet has of all its rows, an incremental run does not read.
+        let whole_sheet = sheet.as_ref().is_some_and(|sheet| sheet.pivot.is_some()) || !self.totals.is_empty();
+        let refused = whole_sheet.then_some(step.span);
         if let Some(sheet) = &mut sheet {
             sheet.totals = Some(std::mem::take(&mut self.totals));
         }
@@ -354,6 +394,7 @@ impl<'r> Run<'r> {
             default_partition: step.partition_by.is_none(),
             source: &formulas.text,
             first: &first_columns(step),
+            times: self.incremental && input.first,
             sheet: sheet.is_some(),
             pivot: sheet.as_ref().and_then(|sheet| sheet.pivot).map(|_| {
                 cells.as_ref().and_then(|cells| cells.place.as_deref()).map_or(PivotOrder::ByKeys, PivotOrder::ByColumn)
@@ -369,10 +410,21 @@ impl<'r> Run<'r> {
         if !last {
             note_values(&plan, read, &mut output.relation);
         }
+        if self.incremental && self.only.is_none() {
+            let place = self.times.len();
+            let mut times = self.step_times(step, place, (&plan, input), &output, &formulas);
+            if let Some(span) = refused {
+                times.looks.push(Look::Unbounded { span, why: "a pivot or a total is of the whole sheet" });
+            }
+            self.times.push(times);
+        }
         diagnostics.extend(output.diagnostics.iter().cloned().map(|d| d.mapped(|s| formulas.in_file(s))));
         if let Some(joined) = joined {
             let unproven = unproven.unwrap_or_default();
             self.note_unproven(&unproven, &plan, step, joined, &output, emit);
+        }
+        if self.only.is_none() {
+            self.note_lineage(step, &plan, of_sheet, &output.relation, &formulas.text);
         }
         if let Some(cells) = &cells {
             let kept = match &step.keep {
@@ -385,6 +437,9 @@ impl<'r> Run<'r> {
             } else {
                 self.long_form(cells, of_sheet, &kept, &mut output, &mut emit.tree);
             }
+        }
+        if self.only.is_none() {
+            self.lineage.give(&output.relation, last);
         }
         if let Some(column) = &output.in_the_way {
             diagnostics.push(

@@ -3,6 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::compile::Run;
+use super::config::{said, said_text};
+use super::properties::latest_version;
 use crate::ast::Ast;
 use crate::check::Role;
 use crate::diag::{Code, Diagnostic};
@@ -95,6 +97,40 @@ pub(super) fn check_lengths(
 }
 
 impl Run<'_> {
+    /// The name of the table or view, which dbt refuses where the warehouse would cut it, and that of the model, which
+    /// SQL would read as a word of its own.
+    pub(super) fn check_model_name(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let (dialect, model) = (self.compiler.options.dialect, self.spec.model);
+        let dbt = &self.spec.dbt;
+        if dialect.is_reserved(model.text) {
+            let message = format!(
+                "`{}` is a word of {dialect}'s SQL, so that a query of the model would have to quote it",
+                model.text
+            );
+            diagnostics.push(Diagnostic::new(Code::ReservedModelName, model.node.span, message).with_help(format!(
+                "write `model: {}_model`, or say what its rows are",
+                model.text.to_ascii_lowercase()
+            )));
+        }
+        let (name, span) = match (said(dbt, "alias").filter(|_| said_text(dbt, "alias").is_some()), latest_version(dbt))
+        {
+            (Some(alias), _) => (alias.text().unwrap_or_default().to_owned(), alias.span),
+            (None, Some(version)) => (format!("{}_v{version}", model.text), model.node.span),
+            (None, None) => (model.text.to_owned(), model.node.span),
+        };
+        let (length, most) = (name.len(), dialect.max_bytes());
+        if most > 0 && length > most {
+            let message = format!(
+                "the model would be the table `{name}`, whose name is {length} bytes long, and dbt takes {most} at most for {dialect}"
+            );
+            diagnostics.push(Diagnostic::new(Code::NameTooLong, span, message).with_help(if span == model.node.span {
+                "give it a shorter name, or `config: {alias: …}`"
+            } else {
+                "give it a shorter alias"
+            }));
+        }
+    }
+
     /// The names of steps, which are those of CTEs.
     pub(super) fn check_step_lengths(&self, diagnostics: &mut Vec<Diagnostic>) {
         let mut names = Names::new(self.compiler.options.dialect, false);

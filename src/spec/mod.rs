@@ -1,9 +1,12 @@
 //! Model specs: one YAML file to one query or dbt model.
 
+mod access;
 mod calendar;
 mod cardinality;
 mod checks;
 mod compile;
+mod config;
+mod contract;
 mod fan_out;
 mod file;
 mod formulas;
@@ -11,12 +14,15 @@ mod from;
 mod gaps;
 mod grain;
 mod graph;
+mod incremental;
 mod joined;
 mod joins;
 #[cfg(feature = "cli")]
 pub mod json_schema;
 mod keys;
 mod known;
+mod late_rows;
+mod lineage;
 mod load;
 mod long_names;
 mod partitions;
@@ -28,6 +34,7 @@ mod rates;
 mod said;
 mod sources;
 mod tabs;
+mod time_steps;
 mod together;
 mod totals;
 mod uniqueness;
@@ -35,6 +42,7 @@ mod worksheet;
 mod write;
 mod written;
 
+pub use lineage::{ColumnLineage, SourceColumn};
 pub use project::{Environment, Project};
 pub use together::SpecText;
 
@@ -82,6 +90,7 @@ pub struct CompiledSpec {
     pub(crate) reads_faulty: Option<String>,
     pub(crate) tags: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
+    pub(crate) lineage: lineage::Lineage,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -89,7 +98,8 @@ pub struct CompiledSpec {
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     pub sql: String,
-    /// The rows in the query's order, and without the limit; none where they are the model's as they are.
+    /// The rows in the query's order, without the limit and without configuration; none where they are the model's as
+    /// they are.
     pub ordered: Option<String>,
     pub limit: Option<u64>,
     pub yml: String,
@@ -149,6 +159,7 @@ impl CompiledSpec {
             reads_faulty: None,
             tags: Vec::new(),
             config: Vec::new(),
+            lineage: lineage::Lineage::default(),
             diagnostics,
         }
     }
@@ -294,6 +305,19 @@ impl CompiledSpec {
     #[must_use]
     pub fn reads_faulty(&self) -> Option<&str> {
         self.reads_faulty.as_deref()
+    }
+
+    /// What each column of the result is made of, in order; of a spec with an error what is known.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: orders\ngroup_by: day\ndefinitions: net = SUM(amount) - SUM(fee)\n";
+    /// let lineage = formulac::Compiler::default().compile_spec(spec).lineage();
+    /// let net: Vec<&str> = lineage[1].sources().iter().map(|source| source.column()).collect();
+    /// assert_eq!((lineage[1].column(), net), ("net", vec!["amount", "fee"]));
+    /// ```
+    #[must_use]
+    pub fn lineage(&self) -> Vec<ColumnLineage> {
+        self.lineage.of_columns()
     }
 
     /// The definitions of its steps, in the order written; those of a step with an error are left out.

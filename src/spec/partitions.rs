@@ -1,11 +1,10 @@
 //! Partitions that leave nothing to look at.
 
 use super::load::Step;
-use crate::catalog::{self, internal};
 use crate::check::{Role, moved_key};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, Over, Program, Unit};
-use crate::plan::{StepPlan, used_definitions};
+use crate::plan::{StepPlan, cut_time, used_definitions};
 
 /// Warns, once a step each, of windows that see no row but their own, since each group is a partition by itself, and of
 /// looks along the calendar that leave the partition whichever row they are of.
@@ -103,23 +102,9 @@ fn check_frames(
 
 /// The column that a key is, or is cut to a unit of the calendar of.
 fn timeframe(program: &Program, id: IrId) -> Option<(u32, Option<Unit>)> {
-    let id = program.behind_names(id);
-    match program.node(id) {
-        Ir::Column(column) => Some((column, None)),
-        Ir::Apply { overload, args } => {
-            let unit = match catalog::owner(overload) {
-                internal::TRUNC_DAY => Unit::Day,
-                internal::TRUNC_WEEK | internal::TRUNC_WEEK_FROM => Unit::Week,
-                internal::TRUNC_MONTH => Unit::Month,
-                internal::TRUNC_QUARTER | internal::FISCAL_QUARTER => Unit::Quarter,
-                internal::TRUNC_YEAR => Unit::Year,
-                _ => return None,
-            };
-            match program.node(program.behind_names(*program.args(args).first()?)) {
-                Ir::Column(column) => Some((column, Some(unit))),
-                _ => None,
-            }
-        }
+    let (of, unit) = cut_time(program, id);
+    match program.node(of) {
+        Ir::Column(column) => Some((column, unit)),
         _ => None,
     }
 }

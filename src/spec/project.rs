@@ -26,6 +26,7 @@ pub struct Project {
     tests: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
+    inherit: Vec<String>,
     week_start: Weekday,
     fiscal_month_offset: u8,
     silenced: Vec<Code>,
@@ -110,6 +111,12 @@ impl Project {
         self.blank_zero
     }
 
+    /// The tags that every column keeps that is made of a tagged one.
+    #[must_use]
+    pub fn inherit(&self) -> &[String] {
+        &self.inherit
+    }
+
     /// The environments, in the order written.
     #[must_use]
     pub fn environments(&self) -> &[Environment] {
@@ -162,6 +169,7 @@ impl Reader<'_> {
             tests: text("tests").map(str::to_owned),
             timezone: text("timezone").map(str::to_owned),
             blank_zero: text("blanks") == Some("zero"),
+            inherit: root.get("inherit").map(Node::texts).unwrap_or_default(),
             week_start: root.get("week_start").and_then(weekday).unwrap_or_default(),
             fiscal_month_offset: months.and_then(fiscal_months).unwrap_or_default(),
             silenced: self.silenced,
@@ -268,6 +276,7 @@ lint: {W0412: off, W0210: on}
         let (project, faults) = Project::from_text(text);
         assert_eq!(faults, []);
         assert_eq!((project.dialect().map(Dialect::name), project.specs()), (Some("snowflake"), Some("metrics/")));
+        assert_eq!(project.inherit(), ["pii"]);
         assert_eq!((project.blanks_as_zero(), project.silenced()), (true, &[Code::CountOfCondition][..]));
         let [production, development] = project.environments() else { panic!("two environments") };
         assert_eq!((production.name.as_str(), production.protected), ("production", true));

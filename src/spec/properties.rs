@@ -3,6 +3,8 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::Run;
+use super::config::beside_sql;
+use super::contract::{data_type, is_enforced};
 use super::load::{ColumnKeys, DbtKeys, DefinitionKeys, Definitions, Text};
 use super::proofs::Proofs;
 use crate::dbt::{ColumnDoc, ModelDoc, Value};
@@ -34,7 +36,7 @@ const CONFIG_OF_A_TEST: &[&str] = &[
 
 /// How the texts of a node are to be understood.
 #[derive(Clone, Copy)]
-enum Language {
+pub(super) enum Language {
     /// They are kept as they are.
     Text,
     /// They are dbt's, and Jinja in them is rendered.
@@ -105,22 +107,6 @@ impl Run<'_> {
                 }
             }
         }
-        if !is_enforced(&self.spec.dbt) {
-            return;
-        }
-        let typed = self.spec.columns.iter().filter(|said| said.data_type.is_some());
-        let typed: FxHashSet<String> = typed.map(|said| said.name.text.to_lowercase()).collect();
-        let missing: Vec<&str> =
-            output.columns().iter().map(Column::name).filter(|name| !typed.contains(&name.to_lowercase())).collect();
-        if let (Some(first), Some(contract)) = (missing.first(), contract(&self.spec.dbt)) {
-            let message = format!(
-                "an enforced contract needs the type of every column; {} has none",
-                missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-            );
-            diagnostics.push(Diagnostic::new(Code::ContractWithoutTypes, contract.span, message).with_help(format!(
-                "add `columns: {{{first}: {{data_type: …}}}}`, the type as the warehouse spells it"
-            )));
-        }
     }
 
     /// Whether the spec has this test of a column, for all of its rows.
@@ -155,14 +141,23 @@ impl Run<'_> {
         found
     }
 
-    /// The properties file's content; `grain` are the columns that tell the rows apart.
-    pub(super) fn properties(&self, columns: &[Column], grain: &[String]) -> ModelDoc {
+    /// The properties file's content; `grain` are the columns that tell the rows apart, `never_null` those in which a
+    /// NULL would lose or double a row.
+    pub(super) fn properties(&self, columns: &[Column], grain: &[String], never_null: &[String]) -> ModelDoc {
         let dbt = &self.spec.dbt;
         let mut data_tests = self.proofs.of_model.clone();
         let of_model = tests(dbt.data_tests);
         let said = self.spec.columns.iter().map(|column| (column.name.text.to_lowercase(), column)).collect();
         let dialect = self.compiler.options.dialect;
-        let known = Known { dialect, said, beside: self.beside_formulas(), of_model: &of_model, proofs: &self.proofs };
+        let known = Known {
+            dialect,
+            said,
+            beside: self.beside_formulas(),
+            of_model: &of_model,
+            proofs: &self.proofs,
+            never_null,
+            enforced: is_enforced(dbt),
+        };
         let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, grain, &known)).collect();
         data_tests.extend(of_model.iter().cloned());
         let written = |tests: Vec<Value>| -> Vec<Value> {
@@ -174,7 +169,7 @@ impl Run<'_> {
             name: self.spec.model.text.to_owned(),
             description: self.spec.description.clone(),
             latest_version: dbt.latest_version.map(|node| value(node, Language::Dbt)),
-            config: config(dbt),
+            config: beside_sql(dbt, self.granted()),
             data_tests,
             columns,
             versions: versions(dbt, self.spec.model.text),
@@ -190,6 +185,8 @@ struct Known<'k> {
     beside: FxHashMap<String, (Text<'k>, DefinitionKeys<'k>)>,
     of_model: &'k [Value],
     proofs: &'k Proofs,
+    never_null: &'k [String],
+    enforced: bool,
 }
 
 fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc {
@@ -210,7 +207,8 @@ fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc
     };
     let key = grain.iter().any(|g| g.eq_ignore_ascii_case(column.name()));
     let mut data_tests = Vec::new();
-    if key && !column.is_nullable() && !written("not_null") {
+    let never_null = known.never_null.iter().any(|name| name == column.name());
+    if (never_null || key && !column.is_nullable()) && !written("not_null") {
         data_tests.push(Value::text("not_null"));
     }
     if key && known.proofs.unique_column && !written("unique") {
@@ -228,8 +226,12 @@ fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc
         meta.push(("omni".to_owned(), value(omni, Language::Text)));
     }
     let mut config = Vec::new();
-    if let Some(tags) = said.and_then(|s| s.tags) {
-        config.push(("tags".to_owned(), Value::List(list(tags, Language::Text))));
+    let mut tags = said.and_then(|s| s.tags).map(|tags| list(tags, Language::Text)).unwrap_or_default();
+    let inherited = column.tags().iter().filter(|tag| !tags.iter().any(|said| said.as_text() == Some(tag)));
+    let inherited: Vec<Value> = inherited.map(Value::text).collect();
+    tags.extend(inherited);
+    if !tags.is_empty() {
+        config.push(("tags".to_owned(), Value::List(tags)));
     }
     if !meta.is_empty() {
         config.push(("meta".to_owned(), Value::Map(meta)));
@@ -238,7 +240,10 @@ fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc
         name: column.name().to_owned(),
         quoted: known.dialect.quotes(column.name(), !column.is_quoted()),
         description: column.about().unwrap_or_default().to_owned(),
-        data_type: said.and_then(|s| s.data_type).map(|node| value(node, Language::Dbt)),
+        data_type: match said.and_then(|s| s.data_type) {
+            Some(node) => Some(value(node, Language::Dbt)),
+            None => known.enforced.then(|| data_type(known.dialect, column)).flatten().map(Value::text),
+        },
         constraints: said.and_then(|s| s.constraints).map(|node| list(node, Language::Dbt)).unwrap_or_default(),
         config,
         data_tests,
@@ -258,44 +263,6 @@ fn holds_always(test: &Value, name: &str) -> bool {
     let warns = says("severity").and_then(Value::as_text).is_some_and(|word| word.eq_ignore_ascii_case("warn"));
     let is_it = test.as_text() == Some(name) || test.get(name).is_some();
     is_it && !warns && ["where", "enabled", "error_if"].into_iter().all(|key| says(key).is_none())
-}
-
-fn contract<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
-    dbt.contract.or_else(|| dbt.config?.get("contract"))
-}
-
-fn is_enforced(dbt: &DbtKeys<'_>) -> bool {
-    contract(dbt).and_then(|contract| contract.get("enforced")?.boolean()) == Some(true)
-}
-
-/// `config:` as it is written, with what the spec says beside it for the same place.
-fn config(dbt: &DbtKeys<'_>) -> Vec<(String, Value)> {
-    let mut config = pairs(dbt.config, Language::Dbt);
-    for (name, node) in [("contract", dbt.contract), ("access", dbt.access), ("group", dbt.group)] {
-        config.extend(node.map(|node| (name.to_owned(), value(node, Language::Dbt))));
-    }
-    let mut add = |name: &str, more: Value| {
-        let place = config.iter_mut().find(|(key, _)| key == name).map(|(_, value)| value);
-        match (place, more) {
-            (Some(Value::Map(pairs)), Value::Map(more)) => pairs.extend(more),
-            (Some(Value::List(items)), Value::List(more)) => items.extend(more),
-            // dbt takes one tag as a text.
-            (Some(place), Value::List(more)) => {
-                let first = std::mem::replace(place, Value::List(Vec::new()));
-                *place = Value::List([vec![first], more].concat());
-            }
-            (_, more) => config.push((name.to_owned(), more)),
-        }
-    };
-    if let Some(tags) = dbt.tags {
-        add("tags", Value::List(list(tags, Language::Text)));
-    }
-    let mut meta = pairs(dbt.meta, Language::Text);
-    meta.extend(dbt.owner.map(|owner| ("owner".to_owned(), value(owner, Language::Text))));
-    if !meta.is_empty() {
-        add("meta", Value::Map(meta));
-    }
-    config
 }
 
 fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
@@ -320,10 +287,10 @@ fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
     versions.items().unwrap_or_default().iter().filter_map(|version| Some((version.get("v")?.text()?, version)))
 }
 
-/// The version that the spec makes.
-fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
-    let names: Vec<&str> = version_names(dbt.versions?).map(|(name, _)| name).collect();
-    // As dbt finds the latest: the greatest number, or the last of the texts.
+/// The version that the spec makes, where it has versions, as dbt finds the latest: the greatest number, or the last of
+/// the texts.
+pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
+    let names: Vec<&str> = dbt.versions.into_iter().flat_map(version_names).map(|(name, _)| name).collect();
     let number = |name: &str| name.parse::<f64>().ok();
     let greatest = |one: &&&str, other: &&&str| match (number(one), number(other)) {
         (Some(one), Some(other)) => one.total_cmp(&other),
@@ -377,7 +344,7 @@ fn data_test(node: &Node) -> Value {
     if rest.is_empty() { Value::text(name) } else { Value::Map(vec![(name.to_owned(), Value::Map(rest))]) }
 }
 
-fn pairs(node: Option<&Node>, language: Language) -> Vec<(String, Value)> {
+pub(super) fn pairs(node: Option<&Node>, language: Language) -> Vec<(String, Value)> {
     let pairs = node.and_then(Node::pairs).unwrap_or_default();
     pairs.iter().map(|(key, said)| (key_text(key), value(said, language))).collect()
 }
@@ -401,7 +368,7 @@ fn flat(test: Value) -> Value {
 }
 
 /// A list, or the one item that stands in its place.
-fn list(node: &Node, language: Language) -> Vec<Value> {
+pub(super) fn list(node: &Node, language: Language) -> Vec<Value> {
     match node.items() {
         Some(items) => items.iter().map(|item| value(item, language)).collect(),
         None => vec![value(node, language)],
@@ -416,7 +383,7 @@ fn key_text(key: &Node) -> String {
 }
 
 /// A node as it is written into the properties file. The depth of a file is bounded when it is read.
-fn value(node: &Node, language: Language) -> Value {
+pub(super) fn value(node: &Node, language: Language) -> Value {
     match &node.kind {
         Kind::Sequence(items) => Value::List(items.iter().map(|item| value(item, language)).collect()),
         Kind::Mapping(pairs) => Value::Map(pairs.iter().map(|(k, v)| (key_text(k), value(v, language))).collect()),

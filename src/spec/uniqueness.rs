@@ -7,6 +7,7 @@ use super::compile::Run;
 use super::joined::JoinedStep;
 use super::load::Step;
 use super::proofs::file_word;
+use crate::dbt;
 use crate::dialect::op::Op;
 use crate::emit::{self, Emitter};
 use crate::ir::{Ir, IrId, Program};
@@ -40,7 +41,7 @@ impl Run<'_> {
             let of_step = step.name.filter(|_| self.spec.steps.len() > 1).map_or("", |n| n.text);
             let words = ["assert", self.spec.model.text, of_step, "finds_one_of", relation];
             let words = words.iter().filter(|word| !word.is_empty()).map(|word| file_word(word));
-            let name = words.collect::<Vec<_>>().join("_");
+            let name = dbt::test_name(&words.collect::<Vec<_>>().join("_"), self.compiler.options.dialect.max_bytes());
             let query = if asked.more {
                 self.rows_that_joining_adds(*place, relation, output, work)
             } else {

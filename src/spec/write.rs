@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::compile::Run;
 use super::formulas::Formulas;
+use super::incremental::Incremental;
 use super::load::Step;
 use super::uniqueness::SingleMatch;
 use super::{CompiledSpec, Model, ModelTest, SpecDefinition};
@@ -11,6 +12,7 @@ use crate::ast::Ast;
 use crate::check::Role;
 use crate::dbt;
 use crate::diag::{Code, Diagnostic};
+use crate::emit;
 use crate::ir::Program;
 use crate::parse;
 use crate::plan::key_name;
@@ -86,21 +88,40 @@ impl Run<'_> {
         relation.columns().iter().map(with).collect()
     }
 
-    pub(super) fn write(&self, mut body: Select, grain: &[String], tree: &Tree, compiled: &mut CompiledSpec) {
+    /// A query as dbt is to read it.
+    fn in_dbt(&self, tree: &Tree, query: &Query) -> String {
+        let escapes = self.compiler.options.dialect.escapes_in_texts();
+        let protect = |sql: &str| dbt::incremental(&dbt::protect(sql), escapes);
+        self.sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, protect))
+    }
+
+    pub(super) fn write(
+        &mut self,
+        mut body: Select,
+        grain: &[String],
+        incremental: Option<Incremental>,
+        work: &mut emit::Buffers,
+        compiled: &mut CompiledSpec,
+    ) {
         let options = &self.compiler.options;
         let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
         let mut plain = String::new();
         let tables = self.sources.all.iter().map(|source| Input { name: &source.table, import: None });
-        sql::write_query(tree, &query, &tables.collect::<Vec<_>>(), &mut plain);
+        sql::write_query(&work.tree, &query, &tables.collect::<Vec<_>>(), &mut plain);
         let plain = self.query_on_its_day(plain);
-        let in_dbt = |query: &Query| self.sources.dbt_sql(tree, query, |sql| self.model_on_its_day(sql, dbt::protect));
         let limit = query.body.limit.take();
-        let ordered = (!query.body.order_by.is_empty()).then(|| in_dbt(&query));
+        let config = dbt::config_block(&self.config_atop(&compiled.columns, incremental.as_ref()));
+        let ordered = (!query.body.order_by.is_empty() || !config.is_empty()).then(|| self.in_dbt(&work.tree, &query));
         if limit.is_none() {
             body.order_by.clear();
         }
         query.body = body;
-        let model = in_dbt(&query);
+        let columns = &compiled.columns;
+        if let Some(incremental) = &incremental {
+            query = self.with_late_rows(incremental, query, columns, work, &mut compiled.diagnostics);
+        }
+        query = self.under_contract(query, columns, &mut work.tree);
+        let model = config + &self.in_dbt(&work.tree, &query);
         if model.len().max(plain.len()) > options.limits.output {
             compiled.diagnostics.push(
                 Diagnostic::new(
@@ -129,11 +150,19 @@ impl Run<'_> {
             return;
         }
         let spec_name = self.path.map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
-        let yml = dbt::properties(self.properties(&compiled.columns, grain));
+        let (mut grain, mut never_null) = (grain, Vec::new());
+        if let Some(incremental) = &incremental {
+            if grain.is_empty() && incremental.is_unique {
+                grain = &incremental.unique_key;
+            }
+            never_null.clone_from(&incremental.unique_key);
+            never_null.push(incremental.time.name().to_owned());
+        }
+        let yml = dbt::properties(self.properties(&compiled.columns, grain, &never_null));
         let formulas = |sql: &str| dbt::sealed_sql(sql, &spec_name, std::iter::empty());
         let test = |test: &SingleMatch| ModelTest {
             name: test.name.clone(),
-            sql: formulas(&format!("{}{}", dbt::comment(&test.about), in_dbt(&test.query))),
+            sql: formulas(&format!("{}{}", dbt::comment(&test.about), self.in_dbt(&work.tree, &test.query))),
         };
         let mut tests: Vec<ModelTest> = self.unproven.iter().map(test).collect();
         tests.extend(

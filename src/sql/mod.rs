@@ -10,5 +10,8 @@ mod query;
 mod tree;
 
 pub(crate) use flat::{Mapping, Step, flat, flat_mapped};
-pub(crate) use query::{Cte, Input, Item, Join, JoinKind, NamedWindow, OrderKey, Query, Select, Source, write_query};
+pub(crate) use query::{
+    Cte, END_IF, IF_INCREMENTAL, Input, Item, Join, JoinKind, Late, NamedWindow, OrderKey, Query, Select, Source, THIS,
+    write_query,
+};
 pub(crate) use tree::{Slice, Sql, SqlId, Tree};

@@ -89,6 +89,19 @@ pub(crate) struct NamedWindow {
     pub order: Vec<SqlId>,
 }
 
+/// The rows of an incremental run: those whose time is not before a bound, which the table so far says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Late {
+    pub time: SqlId,
+    /// What is selected of that table.
+    pub bound: SqlId,
+}
+
+/// What stands for dbt's words around and in such a condition until the rest of the text is protected from dbt.
+pub(crate) const IF_INCREMENTAL: &str = "\u{3}";
+pub(crate) const END_IF: &str = "\u{4}";
+pub(crate) const THIS: &str = "\u{5}";
+
 /// One select.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Select {
@@ -101,6 +114,8 @@ pub(crate) struct Select {
     pub from: Option<Source>,
     pub joins: Vec<Join>,
     pub filter: Option<SqlId>,
+    /// In an incremental run, which rows alone are read.
+    pub late: Option<Late>,
     pub group_by: Vec<SqlId>,
     pub having: Option<SqlId>,
     /// A window that several values look through.
@@ -155,6 +170,9 @@ fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usiz
             out.push_str(" from ");
             write_source(from, inputs, out);
             out.push('\n');
+            if let Some(late) = &select.late {
+                write_late(tree, late, "where", indent, out);
+            }
             return;
         }
     }
@@ -213,6 +231,9 @@ fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usiz
     if let Some(filter) = select.filter {
         clause(tree, "where", filter, indent, out);
     }
+    if let Some(late) = &select.late {
+        write_late(tree, late, if select.filter.is_some() { "and" } else { "where" }, indent, out);
+    }
     keys(tree, "group by", &select.group_by, indent, out);
     if let Some(having) = select.having {
         clause(tree, "having", having, indent, out);
@@ -261,6 +282,26 @@ fn is_one_line(tree: &Tree, select: &Select, indent: usize) -> bool {
     let words = if select.distinct { "select distinct " } else { "select " };
     let alias = item.alias.as_ref().map_or(0, |alias| alias.len() + 4);
     !select.star && indent + words.len() + tree.width(item.expr) as usize + alias <= WIDTH
+}
+
+/// The condition of an incremental run, as people write it for dbt.
+fn write_late(tree: &Tree, late: &Late, word: &str, indent: usize, out: &mut String) {
+    line(out, indent);
+    out.push_str(&format!("{IF_INCREMENTAL}\n"));
+    line(out, indent + 4);
+    out.push_str(&format!("{word} "));
+    pretty(tree, late.time, indent + 4, 5, out);
+    out.push_str(" >= (\n");
+    line(out, indent + 8);
+    out.push_str("select ");
+    pretty(tree, late.bound, indent + 8, 0, out);
+    out.push('\n');
+    line(out, indent + 8);
+    out.push_str(&format!("from {THIS}\n"));
+    line(out, indent + 4);
+    out.push_str(")\n");
+    line(out, indent);
+    out.push_str(&format!("{END_IF}\n"));
 }
 
 fn is_bare(select: &Select) -> bool {

@@ -75,6 +75,12 @@ impl Node {
         }
     }
 
+    /// The texts of a sequence, or the one that stands in its place.
+    pub fn texts(&self) -> Vec<String> {
+        let items = self.items().unwrap_or(std::slice::from_ref(self));
+        items.iter().filter_map(Self::text).map(str::to_owned).collect()
+    }
+
     /// The pairs of a mapping.
     pub fn pairs(&self) -> Option<&[(Node, Node)]> {
         match &self.kind {

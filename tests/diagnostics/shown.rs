@@ -2,7 +2,7 @@
 
 use formulac::diag::Example;
 use formulac::limits::Limits;
-use formulac::{Code, Compiler, Context, Diagnostic, Schema};
+use formulac::{Access, Code, Compiler, Context, Diagnostic, Schema};
 
 use crate::orders::orders;
 use crate::setting::{customers, events};
@@ -36,6 +36,19 @@ fn compile_spec(text: &str) -> Vec<Diagnostic> {
     Compiler::default().compile_spec(text).diagnostics().to_vec()
 }
 
+fn compile_incremental(keys: &str) -> Vec<Diagnostic> {
+    let config = "config: {materialized: incremental, event_time: ordered_on, unique_key: [ordered_on, status]}";
+    let text =
+        format!("model: m\nfrom: orders\n{keys}\n{config}\ncolumns: {{ordered_on: {{data_tests: [not_null]}}}}\n");
+    Compiler::builder().schema(Schema::new().with(orders())).build().compile_spec(&text).diagnostics().to_vec()
+}
+
+fn compile_private(keys: &str) -> Vec<Diagnostic> {
+    let schema = Schema::new().with(orders().accessible(Access::Private, Some("finance")));
+    let text = format!("model: m\nfrom: orders\ndefinitions: n = COUNT()\n{keys}\n");
+    Compiler::builder().schema(schema).build().compile_spec(&text).diagnostics().to_vec()
+}
+
 fn repeating(depth: usize) -> String {
     format!("{}x + 1{}", "MOD(7, ".repeat(depth), ")".repeat(depth))
 }
@@ -47,6 +60,17 @@ fn doubling(count: usize) -> String {
 }
 
 const TRIGGERS: &[Trigger] = &[
+    ("F0640", || compile_private("access: public"), || compile_private("access: private\ngroup: finance")),
+    ("F0641", || compile_private("config: {group: sales}"), || compile_private("group: finance")),
+    (
+        "W0634",
+        || compile_incremental("group_by: [ordered_on, status]\ndefinitions: n = COUNT()"),
+        || {
+            compile_incremental(
+                "group_by: [ordered_on, status]\ndefinitions: {n: COUNT(), status: 'COALESCE(status, \"none\")'}",
+            )
+        },
+    ),
     (
         "F0105",
         || compile(&"a".repeat((16 << 20) + 1)),

@@ -8,6 +8,8 @@
 //! `FORMULAC_REQUIRE_ENGINES` set it fails instead.
 
 mod compare;
+mod incremental;
+mod kinds;
 mod passed_on;
 mod project;
 mod proofs;

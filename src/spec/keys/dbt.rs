@@ -6,6 +6,37 @@ use super::{Key, Keys, Shape};
 pub(super) const TESTS: Shape = Shape::List(&Shape::DataTest);
 pub(super) const DATA_TESTS_DOC: &str = "dbt's data tests: names, or a mapping from the name to its arguments.";
 
+/// Keys of dbt's `config` that shape the SQL of the model, and the statement that it becomes. They stand at the top of
+/// the `.sql`; all others describe the model, and stand in the properties file.
+pub(crate) const SHAPES_SQL: &[&str] = &[
+    "materialized",
+    "unique_key",
+    "incremental_strategy",
+    "on_schema_change",
+    "event_time",
+    "batch_size",
+    "lookback",
+    "begin",
+    "concurrent_batches",
+    "merge_update_columns",
+    "merge_exclude_columns",
+    "incremental_predicates",
+    "partition_by",
+    "partitions",
+    "partition_expiration_days",
+    "require_partition_filter",
+    "hours_to_expiration",
+    "cluster_by",
+    "automatic_clustering",
+    "transient",
+    "target_lag",
+    "snowflake_warehouse",
+    "indexes",
+    "unlogged",
+    "table_format",
+    "sql_header",
+];
+
 pub(super) static COLUMN: Keys = Keys {
     title: "column",
     doc: "What is said of a column of the model.",

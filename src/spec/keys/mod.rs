@@ -7,6 +7,7 @@ mod project;
 mod proofs;
 mod step;
 
+pub(crate) use dbt::SHAPES_SQL;
 pub(crate) use model::MODEL;
 pub(crate) use project::PROJECT;
 pub(crate) use proofs::RULE;

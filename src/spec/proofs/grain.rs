@@ -9,6 +9,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::memory::Memory;
 use crate::plan::{CteNames, key_name};
+use crate::schema::Relation;
 use crate::span::Span;
 use crate::sql::{Item, Query, Select, Source, SqlId};
 use crate::yaml::Node;
@@ -35,6 +36,24 @@ impl Run<'_> {
                 let test = self.keys_of_several_rows(grain, tested, memory);
                 self.add_test(Some(test), self.spec.model.node.span, diagnostics);
             }
+        }
+    }
+
+    /// Tests columns that are said to be a key, where nothing else is known to be one; they hold no NULL.
+    pub(in crate::spec) fn test_unique_key(
+        &mut self,
+        keys: &[String],
+        known: &Relation,
+        memory: &mut Memory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let relation = known.columns().iter().cloned().fold(Relation::new(self.spec.model.text), Relation::with);
+        let tested = Tested { relation, open: false, grain: keys, single: false, known };
+        if let [_] = keys {
+            self.proofs.unique_column = true;
+        } else {
+            let test = self.keys_of_several_rows(keys, &tested, memory);
+            self.add_test(Some(test), self.spec.model.node.span, diagnostics);
         }
     }
 

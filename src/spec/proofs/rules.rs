@@ -136,6 +136,7 @@ impl Run<'_> {
         };
         let name = names.choose(&format!("{model}_rows"));
         let spec = StepSpec {
+            times: false,
             name: &name,
             last: true,
             keep: if shown.is_empty() {
@@ -170,7 +171,7 @@ impl Run<'_> {
 
     /// The name of a test of the model: dbt wants it to be the only one of the project.
     pub(super) fn name_of_test(&self, what: &str) -> String {
-        format!("assert_{}_{what}", self.spec.model.text)
+        dbt::test_name(&format!("assert_{}_{what}", self.spec.model.text), self.compiler.options.dialect.max_bytes())
     }
 }
 

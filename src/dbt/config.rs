@@ -1,0 +1,173 @@
+//! The call of `config` at the top of a model: what shapes the SQL, as Jinja's literals.
+
+use super::yaml::Value;
+
+/// The widest line.
+const WIDTH: usize = 80;
+
+/// The block with a blank line behind it; nothing where nothing is configured.
+pub(crate) fn config_block(arguments: &[(String, Value)]) -> String {
+    if arguments.is_empty() {
+        return String::new();
+    }
+    if let [(name, value)] = arguments {
+        let line = format!("{{{{ config({name}={}) }}}}", in_one_line(value));
+        if line.len() <= WIDTH {
+            return line + "\n\n";
+        }
+    }
+    let mut out = String::from("{{\n    config(\n");
+    for (number, (name, value)) in arguments.iter().enumerate() {
+        out.push_str(&format!("        {name}="));
+        write(&mut out, value, 8, name.len() + 1);
+        out.push_str(if number + 1 < arguments.len() { ",\n" } else { "\n" });
+    }
+    out + "    )\n}}\n\n"
+}
+
+/// A value behind `before` characters of its line, broken into lines where it is too long for one. A spec's depth is
+/// bounded where it is read, so is the recursion.
+fn write(out: &mut String, value: &Value, indent: usize, before: usize) {
+    let line = in_one_line(value);
+    if indent + before + line.len() < WIDTH {
+        out.push_str(&line);
+        return;
+    }
+    let pad = " ".repeat(indent + 4);
+    let mut parts = |open: char, close: char, items: &mut dyn FnMut(&mut String, usize) -> bool| {
+        out.push(open);
+        out.push('\n');
+        let mut number = 0;
+        let mut part = String::new();
+        while items(&mut part, number) {
+            out.push_str(if number > 0 { ",\n" } else { "" });
+            out.push_str(&pad);
+            out.push_str(&part);
+            part.clear();
+            number += 1;
+        }
+        out.push('\n');
+        out.push_str(&" ".repeat(indent));
+        out.push(close);
+    };
+    match value {
+        Value::List(items) if !items.is_empty() => parts('[', ']', &mut |part, number| {
+            items.get(number).inspect(|item| write(part, item, indent + 4, 0)).is_some()
+        }),
+        Value::Map(pairs) | Value::Flow(pairs) if !pairs.is_empty() => parts('{', '}', &mut |part, number| {
+            let Some((key, value)) = pairs.get(number) else { return false };
+            let key = text(key) + ": ";
+            part.push_str(&key);
+            write(part, value, indent + 4, key.len());
+            true
+        }),
+        _ => out.push_str(&line),
+    }
+}
+
+fn in_one_line(value: &Value) -> String {
+    match value {
+        Value::Text(value) | Value::Dbt(value) => text(value),
+        Value::Bare(value) => bare(value),
+        Value::List(items) => format!("[{}]", items.iter().map(in_one_line).collect::<Vec<_>>().join(", ")),
+        Value::Map(pairs) | Value::Flow(pairs) => {
+            let pairs = pairs.iter().map(|(key, value)| format!("{}: {}", text(key), in_one_line(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// What YAML reads a plain scalar as. A number that Jinja would not read, or read otherwise, is a text.
+fn bare(value: &str) -> String {
+    let digits = value.strip_prefix('-').unwrap_or(value);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => "true".to_owned(),
+        "false" | "no" | "off" => "false".to_owned(),
+        "null" | "~" | "" => "none".to_owned(),
+        _ if all_digits(whole) && all_digits(fraction) && (whole == "0" || !whole.starts_with('0')) => value.to_owned(),
+        _ => text(value),
+    }
+}
+
+/// A text as a literal, which nothing in it can end.
+fn text(value: &str) -> String {
+    let quote = if value.contains('\'') && !value.contains('"') { '"' } else { '\'' };
+    let mut out = String::from(quote);
+    for c in value.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() => {}
+            c if c == quote || c == '\\' => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Value, config_block};
+
+    fn pairs(pairs: &[(&str, Value)]) -> Vec<(String, Value)> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect()
+    }
+
+    #[test]
+    fn one_argument_stands_in_one_line() {
+        assert_eq!(config_block(&[]), "");
+        assert_eq!(
+            config_block(&pairs(&[("materialized", Value::text("table"))])),
+            "{{ config(materialized='table') }}\n\n"
+        );
+    }
+
+    #[test]
+    fn several_have_a_line_each() {
+        let partition = Value::Map(pairs(&[
+            ("field", Value::text("ordered_on_month_of_the_year")),
+            ("data_type", Value::text("date")),
+            ("granularity", Value::text("month")),
+        ]));
+        let keys = Value::List(vec![Value::text("\"Net Revenue\""), Value::text("it's")]);
+        let block = config_block(&pairs(&[
+            ("materialized", Value::text("incremental")),
+            ("unique_key", keys),
+            ("partition_by", partition),
+            ("full_refresh", Value::Bare("no".to_owned())),
+            ("lookback", Value::Bare("3".to_owned())),
+            ("begin", Value::Bare("2024-01-01".to_owned())),
+        ]));
+        assert_eq!(
+            block,
+            r#"{{
+    config(
+        materialized='incremental',
+        unique_key=['"Net Revenue"', "it's"],
+        partition_by={
+            'field': 'ordered_on_month_of_the_year',
+            'data_type': 'date',
+            'granularity': 'month'
+        },
+        full_refresh=false,
+        lookback=3,
+        begin='2024-01-01'
+    )
+}}
+
+"#
+        );
+    }
+
+    #[test]
+    fn no_text_ends_its_literal() {
+        let evil = Value::text("'\"\\') }}{{ evil }}\n");
+        assert_eq!(
+            config_block(&pairs(&[("cluster_by", evil)])),
+            "{{ config(cluster_by='\\'\"\\\\\\') }}{{ evil }}\\n') }}\n\n"
+        );
+    }
+}

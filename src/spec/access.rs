@@ -1,0 +1,107 @@
+//! Who may read the model: nobody who may not read what it is made of.
+
+use super::compile::Run;
+use super::config::said_text;
+use super::sources::ReadSource;
+use crate::diag::{Code, Diagnostic};
+use crate::schema::{Access, Relation};
+use crate::span::Span;
+use crate::yaml::Node;
+
+/// What the relations ask for that the spec does not say.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Granted {
+    pub access: Option<Access>,
+    pub group: Option<String>,
+}
+
+impl<'r> Run<'r> {
+    /// The relations that the spec reads and that dbt grants to some, with where it names them.
+    fn granting(&self) -> impl Iterator<Item = (&'r Relation, Access, Span)> {
+        let schema = &self.compiler.options.schema;
+        self.sources.all.iter().filter_map(|source| {
+            let relation = schema.relation(source.from.name())?;
+            Some((relation, relation.access()?, self.place_of(source)))
+        })
+    }
+
+    /// Where the spec names what it reads.
+    fn place_of(&self, source: &ReadSource) -> Span {
+        let joins = self.spec.steps.iter().flat_map(|step| &step.joins).map(|join| (&join.to, join.to_text.node.span));
+        let sheets = self.spec.steps.iter().filter_map(|step| step.sheet.as_ref());
+        let tabs = sheets.flat_map(|sheet| &sheet.tabs).map(|tab| (&tab.model, tab.model_text.node.span));
+        let first = std::iter::once((&self.spec.from, self.spec.from_span));
+        let mut all = first.chain(joins).chain(tabs);
+        all.find(|(from, _)| **from == source.from).map_or(self.spec.from_span, |(_, span)| span)
+    }
+
+    /// What the spec says of its own model.
+    fn said_of_model(&self, key: &str, beside: Option<&'r Node>) -> Option<(&'r str, Span)> {
+        let node = beside.or_else(|| self.spec.dbt.config?.get(key))?;
+        let text = beside.and_then(Node::text).or_else(|| said_text(&self.spec.dbt, key))?;
+        Some((text, node.span))
+    }
+
+    /// Access that is wider than that of a relation which is read, and relations that the model may not read.
+    pub(super) fn check_access(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let access = self.said_of_model("access", self.spec.dbt.access);
+        let group = self.said_of_model("group", self.spec.dbt.group);
+        let mut joined: Option<(&str, &Relation)> = None;
+        for (relation, own, span) in self.granting() {
+            let name = relation.name();
+            if own == Access::Private {
+                let Some(of) = relation.group() else {
+                    diagnostics.push(
+                        Diagnostic::new(
+                            Code::PrivateParent,
+                            span,
+                            format!("`{name}` is private and in no group, so no other model may read it"),
+                        )
+                        .with_help(format!("put `{name}` into a group, `config: {{group: …}}`, or make it protected")),
+                    );
+                    continue;
+                };
+                let diagnostic = |message: String| Diagnostic::new(Code::PrivateParent, span, message);
+                match (group, joined) {
+                    (Some((said, at)), _) if said != of => diagnostics.push(
+                        diagnostic(format!("`{name}` is private to the group `{of}`, and the model is in `{said}`"))
+                            .with_other(at, "the model's group")
+                            .with_help(format!("write `group: {of}`, or read a model that is not private")),
+                    ),
+                    (None, Some((other, first))) if other != of => diagnostics.push(
+                        diagnostic(format!(
+                            "`{name}` is private to the group `{of}`, and `{}` to `{other}`",
+                            first.name()
+                        ))
+                        .with_help("a model is in one group: read one that is not private in place of one of them"),
+                    ),
+                    _ => joined = joined.or(Some((of, relation))),
+                }
+            }
+            let wider =
+                access.and_then(|(said, at)| Some((Access::from_name(said)?, at))).filter(|(said, _)| *said > own);
+            if let Some((said, at)) = wider {
+                let message = format!("the model is {}, and `{name}`, which it reads, is {}", said.name(), own.name());
+                diagnostics.push(
+                    Diagnostic::new(Code::WiderAccess, at, message)
+                        .with_other(span, "read here")
+                        .with_help(format!("write `access: {}`", own.name()))
+                        .with_fix(at, own.name()),
+                );
+            }
+        }
+    }
+
+    /// What the model takes from the relations that it reads: private ones make it private, in their group.
+    pub(super) fn granted(&self) -> Granted {
+        let private = self.granting().find(|(_, access, _)| *access == Access::Private);
+        let Some((relation, access, _)) = private else { return Granted::default() };
+        let says = |key: &str, beside: Option<&'r Node>| {
+            beside.is_some() || self.spec.dbt.config.is_some_and(|config| config.get(key).is_some())
+        };
+        Granted {
+            access: Some(access).filter(|_| !says("access", self.spec.dbt.access)),
+            group: relation.group().map(str::to_owned).filter(|_| !says("group", self.spec.dbt.group)),
+        }
+    }
+}

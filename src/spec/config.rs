@@ -1,0 +1,94 @@
+//! dbt's configuration of the model: what shapes the SQL stands at the top of the `.sql`, the rest beside it.
+
+use super::access::Granted;
+use super::compile::Run;
+use super::contract::is_enforced;
+use super::incremental::Incremental;
+use super::keys::SHAPES_SQL;
+use super::load::DbtKeys;
+use super::properties::{Language, list, pairs, value};
+use crate::dbt::Value;
+use crate::schema::Column;
+use crate::yaml::Node;
+
+/// `config:` as it is written, with what the spec says beside it for the same place.
+fn config(dbt: &DbtKeys<'_>) -> Vec<(String, Value)> {
+    let mut config = pairs(dbt.config, Language::Dbt);
+    for (name, node) in [("contract", dbt.contract), ("access", dbt.access), ("group", dbt.group)] {
+        config.extend(node.map(|node| (name.to_owned(), value(node, Language::Dbt))));
+    }
+    let mut add = |name: &str, more: Value| {
+        let place = config.iter_mut().find(|(key, _)| key == name).map(|(_, value)| value);
+        match (place, more) {
+            (Some(Value::Map(pairs)), Value::Map(more)) => pairs.extend(more),
+            (Some(Value::List(items)), Value::List(more)) => items.extend(more),
+            // dbt takes one tag as a text.
+            (Some(place), Value::List(more)) => {
+                let first = std::mem::replace(place, Value::List(Vec::new()));
+                *place = Value::List([vec![first], more].concat());
+            }
+            (_, more) => config.push((name.to_owned(), more)),
+        }
+    };
+    if let Some(tags) = dbt.tags {
+        add("tags", Value::List(list(tags, Language::Text)));
+    }
+    let mut meta = pairs(dbt.meta, Language::Text);
+    meta.extend(dbt.owner.map(|owner| ("owner".to_owned(), value(owner, Language::Text))));
+    if !meta.is_empty() {
+        add("meta", Value::Map(meta));
+    }
+    config
+}
+
+/// It shapes the SQL. A value with Jinja in it is rendered in YAML only.
+fn is_of_sql((name, value): &(String, Value)) -> bool {
+    SHAPES_SQL.contains(&name.as_str()) && !value.has_jinja()
+}
+
+impl Run<'_> {
+    /// What stands at the top of the `.sql`, in the order that is usual.
+    pub(super) fn config_atop(&self, columns: &[Column], incremental: Option<&Incremental>) -> Vec<(String, Value)> {
+        let mut said: Vec<(String, Value)> = config(&self.spec.dbt).into_iter().filter(is_of_sql).collect();
+        if let Some(incremental) = incremental {
+            // dbt writes these into SQL as they are.
+            let written = |name: &String| {
+                let is_quoted = columns.iter().any(|column| column.name() == name && column.is_quoted());
+                Value::Text(self.compiler.options.dialect.name_text(name, !is_quoted))
+            };
+            let keys: Vec<Value> = incremental.unique_key.iter().map(written).collect();
+            let key = match keys.as_slice() {
+                [one] => one.clone(),
+                _ => Value::List(keys),
+            };
+            said.retain(|(name, _)| name != "unique_key");
+            said.push(("unique_key".to_owned(), key));
+            // dbt asks for one of two words under a contract, and this one keeps the rows that there are.
+            if is_enforced(&self.spec.dbt) && !said.iter().any(|(name, _)| name == "on_schema_change") {
+                said.push(("on_schema_change".to_owned(), Value::text("append_new_columns")));
+            }
+        }
+        said.sort_by_key(|(name, _)| SHAPES_SQL.iter().position(|key| key == name));
+        said
+    }
+}
+
+/// What stands in the properties file.
+pub(super) fn beside_sql(dbt: &DbtKeys<'_>, granted: Granted) -> Vec<(String, Value)> {
+    let mut said: Vec<(String, Value)> = config(dbt).into_iter().filter(|pair| !is_of_sql(pair)).collect();
+    let access = granted.access.map(|access| access.name().to_owned());
+    for (name, text) in [("access", access), ("group", granted.group)] {
+        said.extend(text.map(|text| (name.to_owned(), Value::Text(text))));
+    }
+    said
+}
+
+/// What `config:` says for a key, as it is written; what Jinja says is dbt's.
+pub(super) fn said<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y Node> {
+    dbt.config?.get(key).filter(|node| !node.is_null())
+}
+
+/// The same as a text without Jinja.
+pub(super) fn said_text<'y>(dbt: &DbtKeys<'y>, key: &str) -> Option<&'y str> {
+    said(dbt, key)?.text().filter(|text| !text.contains(['{', '}']))
+}

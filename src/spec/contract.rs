@@ -1,0 +1,173 @@
+//! Enforced contracts: every column has the type that is declared, because it is cast to it.
+
+use rustc_hash::FxHashMap;
+
+use super::compile::Run;
+use super::config::said_text;
+use super::load::{ColumnKeys, DbtKeys};
+use crate::diag::{Code, Diagnostic};
+use crate::dialect::Dialect;
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+use crate::sql::{self, Cte, Item, Query, Select, Source, Sql, SqlId, Tree};
+use crate::types::Type;
+use crate::yaml::Node;
+
+pub(super) fn contract<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
+    dbt.contract.or_else(|| dbt.config?.get("contract"))
+}
+
+pub(super) fn is_enforced(dbt: &DbtKeys<'_>) -> bool {
+    contract(dbt).and_then(|contract| contract.get("enforced")?.boolean()) == Some(true)
+}
+
+/// The type that a contract declares for a column; none where it is not known.
+pub(super) fn data_type(dialect: Dialect, column: &Column) -> Option<&'static str> {
+    let of_decimals = dialect.facts().contract_decimal;
+    match column.ty() {
+        Type::Unknown | Type::Other | Type::Number => None,
+        Type::Decimal if !of_decimals.is_empty() => Some(of_decimals),
+        ty => Some(dialect.type_name(ty)),
+    }
+}
+
+impl Run<'_> {
+    /// What a contract lacks, and what is said of one that there is not. `open` where the model may have columns that
+    /// nobody knows.
+    pub(super) fn check_contract(&self, output: &Relation, open: bool, diagnostics: &mut Vec<Diagnostic>) {
+        let dbt = &self.spec.dbt;
+        let materialized = said_text(dbt, "materialized");
+        self.check_constraints(materialized, diagnostics);
+        let Some(contract) = contract(dbt).filter(|_| is_enforced(dbt)) else { return };
+        if let Some(kind @ ("ephemeral" | "materialized_view")) = materialized {
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::ContractOfNoRelation,
+                    contract.span,
+                    format!("dbt enforces no contract of the materialization `{kind}`"),
+                )
+                .with_help("write `config: {materialized: table}`, or leave `contract` out"),
+            );
+        }
+        if open {
+            let message = "an enforced contract needs the type of every column, and no schema says which columns `keep: all` gives";
+            diagnostics.push(
+                Diagnostic::new(Code::ContractWithoutTypes, contract.span, message)
+                    .with_help("give a schema with `--schema`, or list the columns in `keep`"),
+            );
+            return;
+        }
+        let said = self.said_types();
+        let dialect = self.compiler.options.dialect;
+        let is_missing = |column: &&Column| {
+            !said.contains_key(&column.name().to_lowercase()) && data_type(dialect, column).is_none()
+        };
+        let missing: Vec<&str> = output.columns().iter().filter(is_missing).map(Column::name).collect();
+        if let Some(first) = missing.first() {
+            let message = format!(
+                "an enforced contract needs the type of every column; that of {} is not known",
+                missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            );
+            diagnostics.push(Diagnostic::new(Code::ContractWithoutTypes, contract.span, message).with_help(format!(
+                "add `columns: {{{first}: {{data_type: …}}}}`, the type as the warehouse spells it, or give a schema with `--schema`"
+            )));
+        }
+        for node in self.spec.columns.iter().filter_map(|column| column.data_type) {
+            if node.text().is_some_and(|text| !Dialect::is_type_text(text)) {
+                let found = node.text().unwrap_or_default();
+                diagnostics.push(
+                    Diagnostic::new(
+                        Code::WrongShape,
+                        node.span,
+                        format!("`data_type` must be a type that a column can be cast to, found `{found}`"),
+                    )
+                    .with_help(format!("write it as {dialect} does, such as `{}`", dialect.type_name(Type::Text))),
+                );
+            }
+        }
+    }
+
+    /// Constraints that dbt would not make.
+    fn check_constraints(&self, materialized: Option<&str>, diagnostics: &mut Vec<Diagnostic>) {
+        let enforced = is_enforced(&self.spec.dbt);
+        let constrained =
+            |column: &ColumnKeys<'_>| column.constraints.map(|node| (column.name.text.to_owned(), node.span));
+        let Some((name, span)) = self.spec.columns.iter().find_map(constrained) else { return };
+        let (message, help) = match materialized {
+            _ if !enforced => (
+                format!("dbt makes constraints only with a contract, so those of `{name}` have no effect"),
+                "add `contract: {enforced: true}`, or write `data_tests` in place of `constraints`",
+            ),
+            Some(kind) if !["table", "incremental"].contains(&kind) => (
+                format!(
+                    "a model that is materialized as `{kind}` has no constraints, so those of `{name}` have no effect"
+                ),
+                "write `config: {materialized: table}`, or `data_tests` in place of `constraints`",
+            ),
+            _ => return,
+        };
+        diagnostics.push(Diagnostic::new(Code::ConstraintWithoutEffect, span, message).with_help(help));
+    }
+
+    /// The types that the spec says of its columns, by the names of these in small letters.
+    fn said_types(&self) -> FxHashMap<String, &str> {
+        let columns = self.spec.columns.iter();
+        columns.filter_map(|column| Some((column.name.text.to_lowercase(), column.data_type?.text()?))).collect()
+    }
+
+    /// The last select with every column cast to its type, where a contract is enforced.
+    pub(super) fn under_contract(&mut self, mut query: Query, columns: &[Column], tree: &mut Tree) -> Query {
+        if !is_enforced(&self.spec.dbt) {
+            return query;
+        }
+        let dialect = self.compiler.options.dialect;
+        let written = |column: &Column| dialect.name_text(column.name(), !column.is_quoted());
+        let body = &query.body;
+        let one_each = !body.star && !body.distinct && body.unions.is_empty() && body.items.len() == columns.len();
+        if !one_each {
+            // What gives its columns in another way is a step of its own, whose columns are named here.
+            let name = dialect.name_text(&self.names.choose("final"), true);
+            let items =
+                columns.iter().map(|column| Item { expr: tree.written(&written(column)), alias: None }).collect();
+            let select = Select { items, from: Some(Source::Name(name.clone())), ..Select::default() };
+            let body = std::mem::replace(&mut query.body, select);
+            query.ctes.push(Cte { name, body });
+        }
+        let said = self.said_types();
+        for (item, column) in query.body.items.iter_mut().zip(columns) {
+            let of_spec = said.get(&column.name().to_lowercase()).copied();
+            let Some(ty) = of_spec.or_else(|| data_type(dialect, column)) else { continue };
+            if item.alias.is_none() {
+                item.alias = Some(own_name(tree, item.expr));
+            }
+            item.expr = cast(tree, item.expr, ty);
+        }
+        query
+    }
+}
+
+/// What a column without an alias is called: `orders.region` is called `region`.
+fn own_name(tree: &Tree, expr: SqlId) -> String {
+    let named = match tree.node(expr) {
+        Sql::Field { name, .. } => *name,
+        _ => expr,
+    };
+    let mut text = String::new();
+    sql::flat(tree, named, &mut Vec::new(), &mut text);
+    text
+}
+
+/// The value as this type; one that is cast to it already stays as it is.
+fn cast(tree: &mut Tree, value: SqlId, ty: &str) -> SqlId {
+    if let Sql::Cast { ty: own, .. } = tree.node(value)
+        && own.eq_ignore_ascii_case(ty)
+    {
+        return value;
+    }
+    let span = Span::default();
+    let word = tree.word("as", span);
+    let ty = tree.text(span, |out| out.push_str(ty));
+    let parts = tree.slice(&[value, word, ty]);
+    let inside = tree.add(Sql::Spaced(parts), span);
+    tree.call("cast", &[inside], span)
+}

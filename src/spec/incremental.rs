@@ -1,0 +1,524 @@
+//! Incremental models: which rows a run reads again, so that what it gives is what a full refresh would.
+//!
+//! The time column is followed back to what it is made of in the first step, whose rows are filtered on it. What looks
+//! further back than the rows that are given out makes the run read further; what no length of time bounds is refused.
+
+use super::compile::Run;
+use super::config::{said, said_text};
+use super::contract::is_enforced;
+use super::load::Text;
+use super::time_steps::{Base, Length, Look, Made, TimeKey};
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::ir::Unit;
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+use crate::types::Type;
+use crate::yaml::Node;
+
+/// How an incremental model is run.
+#[derive(Clone, Debug)]
+pub(super) struct Incremental {
+    /// The time column.
+    pub time: Column,
+    /// The name of what it is made of among the times of the first step.
+    pub of_first: String,
+    /// How far before the newest row of the table rows are read.
+    pub read: Length,
+    /// How far before it rows are given out, where that is less, or where the rows read do not say.
+    pub given: Option<Length>,
+    /// The columns that tell the rows apart, as the spec says.
+    pub unique_key: Vec<String>,
+    /// No two rows have the same of these.
+    pub is_unique: bool,
+}
+
+/// A time of a step as the first step has it, and the units that it is cut to, the last first.
+struct Traced {
+    base: Base,
+    name: String,
+    units: Vec<Unit>,
+}
+
+/// The strategies that write each late row once, wherever it was before.
+const STRATEGIES: [&str; 2] = ["merge", "delete+insert"];
+
+impl Run<'_> {
+    /// How the model is run, where it is incremental; what stands in the way is reported.
+    pub(super) fn incremental(
+        &self,
+        output: Option<&Relation>,
+        grain: &[String],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Incremental> {
+        if !self.incremental {
+            return None;
+        }
+        let Some(output) = output else {
+            let place = said(&self.spec.dbt, "materialized").map_or(Span::default(), |node| node.span);
+            let message =
+                "the key of an incremental model is one of its columns, and no schema says which `keep: all` gives";
+            diagnostics.push(
+                Diagnostic::new(Code::IncrementalWithoutKey, place, message)
+                    .with_help("give a schema with `--schema`, or list the columns in `keep`"),
+            );
+            return None;
+        };
+        let before = diagnostics.len();
+        let strategy = self.strategy(diagnostics);
+        self.check_schema_change(diagnostics);
+        let (event_time, keys) = self.key_and_time(output, grain, diagnostics)?;
+        let time = output.column(event_time.text)?.clone();
+        let unique_key: Vec<String> =
+            keys.iter().filter_map(|key| Some(output.column(key.text)?.name().to_owned())).collect();
+        let is_unique = self.check_grain(&unique_key, time.name(), grain, strategy, &keys, diagnostics);
+        let traced = self.traced_time(&time, event_time, diagnostics)?;
+        let cut_to = traced.units.first().copied();
+        let lookback = self.lookback(&time, cut_to, diagnostics)?;
+        let (further_out, further_back) = self.looks(&traced, diagnostics)?;
+        if diagnostics.get(before..).unwrap_or_default().iter().any(Diagnostic::is_error) {
+            return None;
+        }
+        self.check_nulls(output, &time, &keys, event_time, diagnostics);
+        let given = lookback.plus(further_out);
+        let read = given.plus(further_back);
+        // A bound at the begin of a unit is one of each unit that has no part in another.
+        let whole =
+            further_out == Length::default() && traced.units.iter().all(|u| cut_to.is_none_or(|to| nests(*u, to)));
+        let given = (given != read || !whole).then_some(given);
+        Some(Incremental { time, of_first: traced.name, read, given, unique_key, is_unique })
+    }
+
+    /// The keys of an incremental model, which nobody can guess.
+    fn key_and_time<'s>(
+        &'s self,
+        output: &Relation,
+        grain: &[String],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<(Text<'s>, Vec<Text<'s>>)> {
+        let dbt = &self.spec.dbt;
+        let place = said(dbt, "materialized").map_or(Span::default(), |node| node.span);
+        let mut lacks = |what: &str, help: String| {
+            let message = format!("an incremental model lacks {what}");
+            diagnostics.push(Diagnostic::new(Code::IncrementalWithoutKey, place, message).with_help(help));
+        };
+        let event_time = said(dbt, "event_time").and_then(text);
+        if event_time.is_none() {
+            let is_time = |c: &&Column| c.ty().is_temporal();
+            let names = output.columns().iter().filter(is_time).map(Column::name);
+            let example =
+                names.clone().find(|n| grain.iter().any(|g| g.eq_ignore_ascii_case(n))).or(names.clone().next());
+            lacks(
+                "the column that says how late a row is",
+                format!("add `event_time: {}` to `config`", example.unwrap_or("…")),
+            );
+        }
+        let keys = said(dbt, "unique_key").map(|node| match node.items() {
+            Some(items) => items.iter().filter_map(text).collect(),
+            None => text(node).into_iter().collect::<Vec<_>>(),
+        });
+        let keys = keys.filter(|keys| !keys.is_empty());
+        if keys.is_none() {
+            let example = if grain.is_empty() { "…".to_owned() } else { grain.join(", ") };
+            lacks("the columns that tell its rows apart", format!("add `unique_key: [{example}]` to `config`"));
+        }
+        let (event_time, keys) = (event_time?, keys?);
+        let mut known = true;
+        for name in keys.iter().chain([&event_time]).filter(|name| output.column(name.text).is_none()) {
+            known = false;
+            let message = format!("the model has no column `{}`", name.text);
+            let diagnostic = Diagnostic::new(Code::UnknownName, name.node.span, message);
+            diagnostics.push(match suggest::nearest(name.text, output.columns().iter().map(Column::name)) {
+                _ if name.text.contains(',') => {
+                    diagnostic.with_help(format!("write a list, `unique_key: [{}]`", name.text))
+                }
+                Some(near) => diagnostic.with_help(suggest::similar(near)),
+                None => diagnostic.with_help("name a column of the last step"),
+            });
+        }
+        known.then_some((event_time, keys))
+    }
+
+    /// The strategy, which the dialect may lack.
+    fn strategy(&self, diagnostics: &mut Vec<Diagnostic>) -> Option<&str> {
+        let dialect = self.compiler.options.dialect;
+        let known: Vec<&str> = dialect.facts().incremental_strategies.split(' ').collect();
+        let Some(node) = said(&self.spec.dbt, "incremental_strategy") else { return known.first().copied() };
+        let strategy = node.text().unwrap_or_default();
+        if known.contains(&strategy) {
+            return Some(strategy);
+        }
+        let message = match strategy {
+            _ if STRATEGIES.contains(&strategy) => format!("dbt has no strategy `{strategy}` for {dialect}"),
+            "append" => "`append` adds a row that is read again as a second one".to_owned(),
+            "insert_overwrite" => {
+                "`insert_overwrite` replaces whole partitions, and a run does not give all of their rows".to_owned()
+            }
+            "microbatch" => "with `microbatch` dbt filters what a model reads by times of its own, which is no look-back for what it computes".to_owned(),
+            _ => format!("`{strategy}` is none of dbt's strategies whose rows formulac can choose"),
+        };
+        let known = known.iter().map(|name| format!("`incremental_strategy: {name}`")).collect::<Vec<_>>().join(" or ");
+        diagnostics
+            .push(Diagnostic::new(Code::UnsupportedStrategy, node.span, message).with_help(format!("write {known}")));
+        None
+    }
+
+    /// dbt takes few words for it under a contract.
+    fn check_schema_change(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let Some(node) = said(&self.spec.dbt, "on_schema_change") else { return };
+        let word = node.text().unwrap_or_default();
+        let all = ["append_new_columns", "fail", "ignore", "sync_all_columns"];
+        let message = if !all.contains(&word) {
+            format!("`on_schema_change` is none of dbt's words, found `{word}`")
+        } else if is_enforced(&self.spec.dbt) && !["append_new_columns", "fail"].contains(&word) {
+            format!("`on_schema_change: {word}` would change what an enforced contract promises")
+        } else {
+            return;
+        };
+        diagnostics.push(
+            Diagnostic::new(Code::SchemaChangeUnderContract, node.span, message)
+                .with_help("write `append_new_columns` or `fail`"),
+        );
+    }
+
+    /// Whether the key is that of the rows; what would make rows twice is reported.
+    fn check_grain(
+        &self,
+        unique_key: &[String],
+        time: &str,
+        grain: &[String],
+        strategy: Option<&str>,
+        keys: &[Text<'_>],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> bool {
+        let has = |names: &[String], name: &str| names.iter().any(|n| n.eq_ignore_ascii_case(name));
+        let by_periods = strategy == Some("delete+insert") && has(unique_key, time);
+        if grain.is_empty() {
+            return !by_periods;
+        }
+        let within = unique_key.iter().all(|key| has(grain, key));
+        let whole = within && grain.iter().all(|name| has(unique_key, name));
+        if !(whole || within && by_periods)
+            && let (Some(first), Some(last)) = (keys.first(), keys.last())
+        {
+            let named = |names: &[String]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+            let span = Span::new(first.node.span.start, last.node.span.end);
+            let message =
+                format!("a row of the model is told by {}, and `unique_key` is {}", named(grain), named(unique_key));
+            diagnostics.push(
+                Diagnostic::new(Code::IncrementalKey, span, message)
+                    .with_help(format!("write `unique_key: [{}]`", grain.join(", "))),
+            );
+        }
+        whole
+    }
+
+    /// A NULL equals nothing, so its row would be added again by each run.
+    fn check_nulls(
+        &self,
+        output: &Relation,
+        time: &Column,
+        keys: &[Text<'_>],
+        event_time: Text<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        if self.compiler.options.schema.relation(self.spec.from.name()).is_none() {
+            // Nothing is known of any column; dbt will tell.
+            return;
+        }
+        for key in keys.iter().chain([&event_time]) {
+            let Some(column) = output.column(key.text).filter(|column| column.is_nullable()) else { continue };
+            let is_time = column.name() == time.name();
+            if is_time && !std::ptr::eq(key.node, event_time.node) || self.is_tested_not_null(column.name()) {
+                continue;
+            }
+            let name = column.name();
+            let (message, help) = if is_time {
+                (
+                    format!("`{name}` may be NULL, and a row without a time is in no incremental run"),
+                    format!(
+                        "leave such rows out with `where`, and say `columns: {{{name}: {{data_tests: [not_null]}}}}`"
+                    ),
+                )
+            } else {
+                (
+                    format!("`{name}` may be NULL, which equals nothing, so that each run adds such a row again"),
+                    format!(
+                        "define it without NULL, `{name} = COALESCE({name}, …)`, or say `columns: {{{name}: {{data_tests: [not_null]}}}}`"
+                    ),
+                )
+            };
+            diagnostics.push(Diagnostic::new(Code::IncrementalKeyMayBeNull, key.node.span, message).with_help(help));
+        }
+    }
+
+    fn is_tested_not_null(&self, name: &str) -> bool {
+        let column = self.spec.columns.iter().find(|column| column.name.text.eq_ignore_ascii_case(name));
+        let tests = column.and_then(|column| column.data_tests?.items()).unwrap_or_default();
+        tests.iter().any(|test| test.text() == Some("not_null") || test.get("not_null").is_some())
+    }
+
+    /// The time column, followed back to the first step.
+    fn traced_time(&self, time: &Column, said: Text<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Traced> {
+        let name = time.name();
+        let mut refuse = |span: Span, message: String, help: String| {
+            let diagnostic = Diagnostic::new(Code::IncrementalTime, span, message).with_help(help);
+            diagnostics.push(match span == said.node.span {
+                true => diagnostic,
+                false => diagnostic.with_other(said.node.span, "the time column"),
+            });
+        };
+        if time.ty() == Type::Unknown {
+            let help = format!("give a schema with `--schema`, or cut it to a unit, `{name}[day]`");
+            refuse(said.node.span, format!("whether `{name}` is a date or a time is not known"), help);
+            return None;
+        }
+        if !time.ty().is_temporal() {
+            let help = "name a column that is a date or a time".to_owned();
+            refuse(said.node.span, format!("`{name}` is {}, and no time", time.ty().described()), help);
+            return None;
+        }
+        let last = self.times.len().checked_sub(1)?;
+        match self.trace_name(last, name) {
+            Ok(traced) => Some(traced),
+            Err((step, made)) => {
+                let of = self
+                    .spec
+                    .steps
+                    .get(step)
+                    .and_then(|step| step.name)
+                    .map_or_else(String::new, |n| format!(" in step `{}`", n.text));
+                let (span, message, help) = match made {
+                    Some(made) if !made.of_rows => (
+                        made.span,
+                        format!(
+                            "`{name}` is computed of several rows{of}, so no filter of rows tells which of them are late"
+                        ),
+                        "group by a time and name that as `event_time`, or write `materialized: table`",
+                    ),
+                    Some(made) => (
+                        made.span,
+                        format!("`{name}` is computed{of}, and the rows that are read cannot be told by it"),
+                        "pass the time of the first step on, at most cut to a unit, `day[month]`; or write `materialized: table`",
+                    ),
+                    None => (
+                        said.node.span,
+                        format!("nothing says what `{name}` is made of{of}"),
+                        "pass a time of the first step on, or write `materialized: table`",
+                    ),
+                };
+                refuse(span, message, help.to_owned());
+                None
+            }
+        }
+    }
+
+    /// A column of a step as the first step has it; else the step where it is lost, and what it is there.
+    fn trace_name(&self, step: usize, name: &str) -> Result<Traced, (usize, Option<Made>)> {
+        let mut name = name.to_lowercase();
+        let mut units = Vec::new();
+        for at in (0..=step).rev() {
+            let Some(times) = self.times.get(at) else { return Err((at, None)) };
+            let key = match times.made.get(&name) {
+                Some(made) if made.of_rows => made.key.clone(),
+                Some(made) => return Err((at, Some(made.clone()))),
+                None if times.open => TimeKey { base: Base::Column(0, name.clone()), unit: None },
+                None => return Err((at, None)),
+            };
+            units.extend(key.unit);
+            match (at, key.base) {
+                (0, base) => return Ok(Traced { base, name, units }),
+                (_, Base::Column(0, before)) => name = before,
+                _ => return Err((at, times.made.get(&name).cloned())),
+            }
+        }
+        Err((0, None))
+    }
+
+    /// A key of a step, likewise.
+    fn trace_key(&self, step: usize, key: &TimeKey) -> Option<Traced> {
+        let mut traced = match (step.checked_sub(1), &key.base) {
+            (None, base) => Traced { base: base.clone(), name: String::new(), units: Vec::new() },
+            (Some(before), Base::Column(0, name)) => self.trace_name(before, name).ok()?,
+            _ => return None,
+        };
+        traced.units.splice(0..0, key.unit);
+        Some(traced)
+    }
+
+    /// How much longer than asked for rows must be given out, and read before those.
+    fn looks(&self, time: &Traced, diagnostics: &mut Vec<Diagnostic>) -> Option<(Length, Length)> {
+        let cut_to = time.units.first().copied();
+        let is_time = |step: usize, key: &TimeKey| self.trace_key(step, key).filter(|traced| traced.base == time.base);
+        let (mut out, mut back) = (Length::default(), Length::default());
+        let mut refused: Vec<Span> = Vec::new();
+        for (step, times) in self.times.iter().enumerate() {
+            let (mut further_out, mut further_back) = (Length::default(), Length::default());
+            for look in &times.looks {
+                let (span, why) = match look {
+                    Look::Period { span, key, back, forth } => {
+                        if key.as_ref().is_some_and(|key| is_time(step, key).is_some()) {
+                            further_back = further_back.max(*back);
+                            // An older row changes with the later one that it shows.
+                            further_out = further_out.max(*forth);
+                            continue;
+                        }
+                        (*span, "it looks along another time than `event_time`")
+                    }
+                    Look::Window { span, parted_by } => {
+                        let parts = parted_by.iter().filter_map(|key| is_time(step, key));
+                        let units: Option<Vec<Option<Unit>>> =
+                            Some(parts.map(|traced| traced.units.first().copied()).collect())
+                                .filter(|u: &Vec<_>| !u.is_empty());
+                        if let Some(units) = units {
+                            // Rows of one part begin where it begins; the finest part holds them all.
+                            let coarse = units.iter().map(|unit| unit.filter(|unit| is_coarser(*unit, cut_to)));
+                            let finest = coarse.min_by_key(|unit| unit.map_or(0, seconds));
+                            if let Some(Some(unit)) = finest {
+                                let length = Length::of(unit, 1);
+                                further_out = further_out.max(length);
+                                further_back = further_back.max(length);
+                            }
+                            continue;
+                        }
+                        (*span, "it looks at rows of any time")
+                    }
+                    Look::Joined { span, step: of, equal } => {
+                        let same = |(key, other): &(TimeKey, String)| {
+                            let there = self.trace_name(*of, other);
+                            is_time(step, key).is_some() && there.is_ok_and(|there| there.base == time.base)
+                        };
+                        if equal.iter().any(same) {
+                            continue;
+                        }
+                        (*span, "it joins rows of an earlier step that may be of any time")
+                    }
+                    Look::Unbounded { span, why } => (*span, *why),
+                };
+                if !refused.contains(&span) {
+                    refused.push(span);
+                    diagnostics.push(unbounded(span, why, time, self));
+                }
+            }
+            out = out.plus(further_out);
+            back = back.plus(further_back);
+        }
+        refused.is_empty().then_some((out, back))
+    }
+
+    /// How late a row may be, in whole units of what the time column is cut to.
+    fn lookback(&self, time: &Column, cut_to: Option<Unit>, diagnostics: &mut Vec<Diagnostic>) -> Option<Length> {
+        let dbt = &self.spec.dbt;
+        let mut refuse = |node: &Node, message: String, help: &str| {
+            diagnostics.push(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
+        };
+        let unit = match said(dbt, "batch_size").map(|node| (node, node.text().unwrap_or_default())) {
+            None => match cut_to {
+                Some(Unit::Second | Unit::Minute | Unit::Hour) => Unit::Hour,
+                Some(Unit::Month | Unit::Quarter) => Unit::Month,
+                Some(Unit::Year) => Unit::Year,
+                Some(Unit::Day | Unit::Week) | None => Unit::Day,
+            },
+            Some((_, "hour")) if time.ty() != Type::Date => Unit::Hour,
+            Some((_, "hour" | "day")) => Unit::Day,
+            Some((_, "month")) => Unit::Month,
+            Some((_, "year")) => Unit::Year,
+            Some((node, other)) => {
+                let message = format!("`batch_size` is one of dbt's units, found `{other}`");
+                refuse(node, message, "write `hour`, `day`, `month` or `year`");
+                return None;
+            }
+        };
+        let count = match said(dbt, "lookback") {
+            None => 1,
+            Some(node) => {
+                match node.text().and_then(|text| text.parse::<i64>().ok()).filter(|n| (0..=100_000).contains(n)) {
+                    Some(count) => count,
+                    None => {
+                        let message =
+                            format!("`lookback` must be a whole number from 0 on, found {}", node.described());
+                        refuse(node, message, "count units of `batch_size`, `lookback: 3`");
+                        return None;
+                    }
+                }
+            }
+        };
+        let length = Length::of(unit, count);
+        Some(match cut_to {
+            Some(to) => Length::of(to, in_units(length, to)),
+            None => length,
+        })
+    }
+}
+
+fn text(node: &Node) -> Option<Text<'_>> {
+    node.text().filter(|text| !text.contains(['{', '}']) && !text.is_empty()).map(|text| Text { text, node })
+}
+
+fn unbounded(span: Span, why: &str, time: &Traced, run: &Run<'_>) -> Diagnostic {
+    let text = span.excerpt(run.source);
+    let message = format!("`{text}` has no place in an incremental model: {why}, and a run reads the late ones only");
+    Diagnostic::new(Code::UnboundedInTime, span, message).with_help(format!(
+        "look along the calendar with `PERIODOFFSET`, part the rows by `{}`, or write `materialized: table`",
+        time.name
+    ))
+}
+
+/// Seconds of a unit, about.
+fn seconds(unit: Unit) -> i64 {
+    let (length, months) = unit.length();
+    if months { length * 2_592_000 } else { length }
+}
+
+fn is_coarser(unit: Unit, than: Option<Unit>) -> bool {
+    than.is_none_or(|than| !nests(unit, than))
+}
+
+/// Whether each of the one unit lies in one of the other.
+fn nests(unit: Unit, within: Unit) -> bool {
+    match (unit.length(), within.length()) {
+        ((one, true), (other, true)) => other % one == 0,
+        ((one, false), (_, true)) => one <= 86_400,
+        ((one, false), (other, false)) => other % one == 0,
+        _ => false,
+    }
+}
+
+/// So many whole units that a length is no longer.
+fn in_units(length: Length, unit: Unit) -> i64 {
+    let up = |a: i64, b: i64| a.saturating_add(b - 1).div_euclid(b);
+    let (each, months) = unit.length();
+    if months {
+        // No month is shorter than 28 days.
+        return up(length.months + up(length.days, 28) + up(length.seconds, 28 * 86_400), each);
+    }
+    let days = length.months.saturating_mul(31).saturating_add(length.days);
+    up(days.saturating_mul(86_400).saturating_add(length.seconds), each)
+}
+
+/// Whether the spec asks for an incremental model.
+pub(super) fn is_incremental(run: &Run<'_>) -> bool {
+    said_text(&run.spec.dbt, "materialized") == Some("incremental")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_whole_units() {
+        assert_eq!(in_units(Length::of(Unit::Day, 3), Unit::Month), 1);
+        assert_eq!(in_units(Length::of(Unit::Day, 29), Unit::Month), 2);
+        assert_eq!(in_units(Length::of(Unit::Month, 1), Unit::Quarter), 1);
+        assert_eq!(in_units(Length::of(Unit::Month, 2), Unit::Week), 9);
+        assert_eq!(in_units(Length::of(Unit::Day, 2), Unit::Hour), 48);
+        assert_eq!(in_units(Length::of(Unit::Hour, 25), Unit::Day), 2);
+        assert_eq!(in_units(Length::default(), Unit::Month), 0);
+    }
+
+    #[test]
+    fn weeks_nest_in_nothing_longer() {
+        assert!(nests(Unit::Day, Unit::Month) && nests(Unit::Month, Unit::Quarter) && nests(Unit::Hour, Unit::Day));
+        assert!(nests(Unit::Day, Unit::Week) && nests(Unit::Month, Unit::Month));
+        assert!(!nests(Unit::Week, Unit::Month) && !nests(Unit::Month, Unit::Week) && !nests(Unit::Month, Unit::Day));
+    }
+}

@@ -1,0 +1,404 @@
+//! Which columns of the relations that a spec reads each of its columns is made of, and the tags that it keeps for that.
+//!
+//! Made of is what a value is computed from, conditions inside of it included. What only chooses rows, orders or parts
+//! them is not.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::compile::Run;
+use super::load::Step;
+use super::sources::Target;
+use crate::check::Role;
+use crate::ir::Ir;
+use crate::plan::{StepInput, StepPlan, key_name};
+use crate::schema::{Column, Relation};
+
+/// A column of a relation that a spec reads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceColumn {
+    relation: String,
+    column: String,
+}
+
+impl SourceColumn {
+    /// The relation, by the name that the schema knows it by.
+    #[must_use]
+    pub fn relation(&self) -> &str {
+        &self.relation
+    }
+
+    /// The column.
+    #[must_use]
+    pub fn column(&self) -> &str {
+        &self.column
+    }
+}
+
+/// What a column of a model is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnLineage {
+    column: String,
+    sources: Vec<SourceColumn>,
+}
+
+impl ColumnLineage {
+    /// The column of the model.
+    #[must_use]
+    pub fn column(&self) -> &str {
+        &self.column
+    }
+
+    /// The columns that it is made of, sorted, each once; none for one that is the same for all rows, or counts them.
+    #[must_use]
+    pub fn sources(&self) -> &[SourceColumn] {
+        &self.sources
+    }
+}
+
+/// The place of a value among those that values are made of.
+type At = u32;
+
+/// What each value of a spec is made of; those that others are made of come first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lineage {
+    made: Vec<Vec<At>>,
+    sources: FxHashMap<At, SourceColumn>,
+    /// The same by relation and column in small letters.
+    known: FxHashMap<(String, String), At>,
+    /// By step: its columns, in small letters.
+    steps: Vec<FxHashMap<String, At>>,
+    /// The columns of the model.
+    columns: Vec<(String, At)>,
+}
+
+impl Lineage {
+    fn add(&mut self, mut of: Vec<At>) -> At {
+        of.sort_unstable();
+        of.dedup();
+        self.made.push(of);
+        self.made.len() as At - 1
+    }
+
+    fn source(&mut self, relation: &str, column: &str) -> At {
+        let key = (relation.to_lowercase(), column.to_lowercase());
+        if let Some(at) = self.known.get(&key) {
+            return *at;
+        }
+        let at = self.add(Vec::new());
+        self.known.insert(key, at);
+        self.sources.insert(at, SourceColumn { relation: relation.to_owned(), column: column.to_owned() });
+        at
+    }
+
+    /// Of a total of a step's measure: it is made of what the measure is.
+    pub fn add_total(&mut self, measure: &str, column: &str) {
+        if let Some(step) = self.steps.last_mut()
+            && let Some(at) = step.get(&measure.to_lowercase()).copied()
+        {
+            step.insert(column.to_lowercase(), at);
+        }
+    }
+
+    /// Notes the columns that the last step gives in the end. Those of a wide pivot are called by values, so that
+    /// anything of the step may be in them.
+    pub fn give(&mut self, output: &Relation, last: bool) {
+        let Some(mut given) = self.steps.pop() else { return };
+        let mut all: Vec<At> = given.values().copied().collect();
+        all.sort_unstable();
+        for column in output.columns() {
+            let name = column.name().to_lowercase();
+            let at = match given.get(&name) {
+                Some(at) => *at,
+                None => self.add(all.clone()),
+            };
+            given.insert(name, at);
+            if last {
+                self.columns.push((column.name().to_owned(), at));
+            }
+        }
+        self.steps.push(given);
+    }
+
+    /// What each column of the model is made of.
+    pub fn of_columns(&self) -> Vec<ColumnLineage> {
+        let of = |(name, at): &(String, At)| {
+            let mut seen = vec![false; self.made.len()];
+            let mut stack = vec![*at];
+            let mut sources = Vec::new();
+            while let Some(at) = stack.pop() {
+                if !std::mem::replace(&mut seen[at as usize], true) {
+                    sources.extend(self.sources.get(&at).cloned());
+                    stack.extend(&self.made[at as usize]);
+                }
+            }
+            sources.sort_unstable();
+            ColumnLineage { column: name.clone(), sources }
+        };
+        self.columns.iter().map(of).collect()
+    }
+
+    /// By column of the model, in small letters: those of the tags that something has which it is made of. In one pass,
+    /// since what others are made of comes first.
+    fn tags(&self, inherited: &[String], of: impl Fn(&SourceColumn) -> Vec<String>) -> FxHashMap<String, Vec<String>> {
+        let mut tagged: Vec<Vec<usize>> = Vec::with_capacity(self.made.len());
+        for (at, made) in self.made.iter().enumerate() {
+            let mut own: Vec<usize> = made.iter().flat_map(|at| tagged[*at as usize].iter().copied()).collect();
+            if let Some(source) = self.sources.get(&(at as At)) {
+                let tags = of(source);
+                own.extend(inherited.iter().enumerate().filter(|(_, tag)| tags.contains(tag)).map(|(place, _)| place));
+            }
+            own.sort_unstable();
+            own.dedup();
+            tagged.push(own);
+        }
+        let names = |at: At| tagged[at as usize].iter().map(|place| inherited[*place].clone()).collect();
+        self.columns.iter().map(|(name, at)| (name.to_lowercase(), names(*at))).collect()
+    }
+}
+
+impl Run<'_> {
+    /// Notes what the columns of a step are made of; `text` is that of its formulas.
+    pub(super) fn note_lineage(
+        &mut self,
+        step: &Step<'_>,
+        plan: &StepPlan<'_>,
+        input: &StepInput<'_>,
+        output: &Relation,
+        text: &str,
+    ) {
+        let program = plan.program;
+        let mut columns: Vec<Option<At>> = Vec::with_capacity(program.columns.len());
+        for column in &program.columns {
+            columns.push(match column.merged.as_slice() {
+                [] => self.read_column(step, input, column.relation.as_deref(), &column.name),
+                merged => {
+                    let merged = merged.iter().filter_map(|part| columns.get(*part as usize).copied().flatten());
+                    let merged = merged.collect();
+                    Some(self.lineage.add(merged))
+                }
+            });
+        }
+        let mut made: FxHashMap<u32, At> = FxHashMap::default();
+        let mut given: FxHashMap<String, At> = FxHashMap::default();
+        for index in &program.order {
+            let Some(definition) = program.definitions.get(*index as usize) else { continue };
+            if definition.failed {
+                continue;
+            }
+            let (mut of, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![definition.root]);
+            while let Some(id) = stack.pop() {
+                if !seen.insert(id) {
+                    continue;
+                }
+                match program.node(id) {
+                    Ir::Column(column) => of.extend(columns.get(column as usize).copied().flatten()),
+                    Ir::Definition(used) => of.extend(made.get(&used)),
+                    Ir::Elsewhere { tab, column } => of.extend(self.tab_column(step, input, tab, column)),
+                    _ => stack.extend(program.operands(id)),
+                }
+            }
+            let at = self.lineage.add(of);
+            made.insert(*index, at);
+        }
+        for (index, definition) in program.definitions.iter().enumerate() {
+            let Some(at) = made.get(&(index as u32)) else { continue };
+            let name = match (plan.roles.get(index), program.node(definition.root)) {
+                (Some(Role::GroupBy), Ir::Column(column)) => {
+                    program.columns.get(column as usize).map(|column| column.name.to_string())
+                }
+                (Some(Role::GroupBy), Ir::Definition(_)) => None,
+                (Some(Role::GroupBy), _) => Some(key_name(definition.span.text(text))),
+                (Some(Role::Definitions), _) if plan.outputs.get(index) == Some(&true) => {
+                    definition.name.as_deref().map(str::to_owned)
+                }
+                _ => None,
+            };
+            given.extend(name.map(|name| (name.to_lowercase(), *at)));
+        }
+        // What is kept is what it was.
+        for column in output.columns() {
+            let name = column.name().to_lowercase();
+            if !given.contains_key(&name) {
+                let has = |relation: &Relation| relation.is_open() || relation.column(&name).is_some();
+                let of = input.joined.and_then(|joined| joined.relations.iter().find(|relation| has(relation)));
+                let of = of.map(|relation| relation.name().to_owned());
+                let at = self.read_column(step, input, of.as_deref(), column.name());
+                given.extend(at.map(|at| (name, at)));
+            }
+        }
+        self.lineage.steps.push(given);
+    }
+
+    /// A column that a step reads, of this relation where it reads several.
+    fn read_column(
+        &mut self,
+        step: &Step<'_>,
+        input: &StepInput<'_>,
+        relation: Option<&str>,
+        name: &str,
+    ) -> Option<At> {
+        let place = self.lineage.steps.len();
+        let joined = input.joined.and_then(|joined| joined.place(relation?)).and_then(|at| at.checked_sub(1));
+        if let Some(join) = joined.and_then(|at| step.joins.get(at)) {
+            return self.column_of(self.sources.target(self.spec, place, &join.to), name);
+        }
+        match place.checked_sub(1) {
+            None => Some(self.lineage.source(self.spec.from.name(), name)),
+            Some(before) => self.column_of(Target::Step(before), name),
+        }
+    }
+
+    fn tab_column(&mut self, step: &Step<'_>, input: &StepInput<'_>, tab: u32, column: u32) -> Option<At> {
+        let place = self.lineage.steps.len();
+        let column = input.tabs.get(tab as usize)?.columns.get(column as usize)?;
+        let keys = step.sheet.as_ref()?.tabs.get(tab as usize)?;
+        self.column_of(self.sources.target(self.spec, place, &keys.model), column.name())
+    }
+
+    fn column_of(&mut self, target: Target, name: &str) -> Option<At> {
+        match target {
+            Target::Step(of) => self.lineage.steps.get(of)?.get(&name.to_lowercase()).copied(),
+            Target::Source(of) => {
+                let relation = self.sources.all.get(of)?.from.name().to_owned();
+                Some(self.lineage.source(&relation, name))
+            }
+            Target::Later => None,
+        }
+    }
+
+    /// The model's columns with the tags that they keep.
+    pub(super) fn with_tags(&self, columns: Vec<Column>) -> Vec<Column> {
+        let options = &self.compiler.options;
+        if options.inherit.is_empty() {
+            return columns;
+        }
+        let of = |source: &SourceColumn| {
+            let known = options.schema.relation(&source.relation).and_then(|r| r.column(&source.column));
+            known.map(|column| column.tags().to_vec()).unwrap_or_default()
+        };
+        let tags = self.lineage.tags(&options.inherit, of);
+        let tagged = |column: Column| match tags.get(&column.name().to_lowercase()) {
+            Some(tags) => column.tagged(tags.iter().cloned()),
+            None => column,
+        };
+        columns.into_iter().map(tagged).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Column, Compiler, Relation, Schema, Type};
+
+    fn schema() -> Schema {
+        let orders = Relation::new("orders")
+            .with(Column::new("order_id", Type::Integer).nullable(false))
+            .with(Column::new("customer_id", Type::Integer))
+            .with(Column::new("email", Type::Text).tagged(["pii", "contact"]))
+            .with(Column::new("amount", Type::Decimal))
+            .with(Column::new("day", Type::Date));
+        let customers = Relation::new("customers")
+            .with(Column::new("customer_id", Type::Integer))
+            .with(Column::new("name", Type::Text).tagged(["pii"]))
+            .with(Column::new("country", Type::Text))
+            .primary_key(["customer_id"]);
+        Schema::new().with(orders).with(customers)
+    }
+
+    /// `column: sources / tags`.
+    fn made(spec: &str) -> Vec<String> {
+        let compiler = Compiler::builder().schema(schema()).inherit(["pii"]).build();
+        let compiled = compiler.compile_spec(spec);
+        assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
+        let shown = |(lineage, column): (super::ColumnLineage, &Column)| {
+            assert_eq!(lineage.column(), column.name());
+            let sources = lineage.sources().iter().map(|s| format!("{}.{}", s.relation(), s.column()));
+            format!("{}: {} / {}", column.name(), sources.collect::<Vec<_>>().join(" "), column.tags().join(" "))
+        };
+        compiled.lineage().into_iter().zip(compiled.columns()).map(shown).collect()
+    }
+
+    #[test]
+    fn columns_are_followed_through_steps_joins_and_windows() {
+        let spec = "
+model: m
+from: orders
+steps:
+  - name: mails
+    where: amount > 0
+    group_by: [email, customer_id, 'day[month]']
+    definitions: |
+      net = amount * 2
+      revenue = SUM(net)
+      n = COUNT()
+  - name: named
+    keep: [email, revenue]
+    joins: [{to: customers, using: customer_id}]
+    order_by: day_month
+    definitions: |
+      who = IF(customers.country = \"DE\", customers.name, \"\")
+      is_new = ISBLANK(OFFSET(email, -1))
+      rank = RANK(revenue)
+      all_rows = n
+      month = day_month
+";
+        assert_eq!(
+            made(&spec.replace("\\\"", "\"")),
+            [
+                "email: orders.email / pii",
+                "revenue: orders.amount / ",
+                "who: customers.country customers.name / pii",
+                "is_new: orders.email / pii",
+                "rank: orders.amount / ",
+                "all_rows:  / ",
+                "month: orders.day / ",
+            ]
+        );
+    }
+
+    #[test]
+    fn sheets_lookups_totals_and_pivots_are_made_of_what_they_read() {
+        let spec = "
+model: m
+from: orders
+steps:
+  - name: mails
+    group_by: [email, customer_id]
+    definitions: revenue = SUM(amount)
+  - name: sheet
+    columns: [email, customer_id, revenue]
+    order_by: email
+    tabs: {People: {model: customers, columns: [customer_id, name]}}
+    calculations:
+      who: VLOOKUP(B1, 'People'!A:B, 2, FALSE)
+      share: C1 / ${revenue:column_total}
+";
+        assert_eq!(
+            made(spec),
+            [
+                "email: orders.email / pii",
+                "customer_id: orders.customer_id / ",
+                "revenue: orders.amount / ",
+                "who: customers.customer_id customers.name orders.customer_id / pii",
+                "share: orders.amount / ",
+            ]
+        );
+        let spec = "
+model: m
+from: customers
+steps:
+  - name: people
+    group_by: [country, name]
+    definitions: n = COUNT(customer_id)
+  - name: sheet
+    columns: [country, name, n]
+    order_by: country
+    pivot_by: name
+    values: [Ann, Bo]
+    calculations: {twice: C1 * 2}
+";
+        // The columns of the wide form are called by names of people.
+        let people = "customers.country customers.customer_id customers.name / pii";
+        let wide = ["n_ann", "n_bo", "twice_ann", "twice_bo"].map(|name| format!("{name}: {people}"));
+        assert_eq!(made(spec), [&["country: customers.country / ".to_owned()], &wide[..]].concat());
+    }
+}

@@ -1,0 +1,357 @@
+//! What each step does with the times of its rows: which columns are times, and how far its values look in time.
+
+use rustc_hash::FxHashMap;
+
+use super::cardinality::Conditions;
+use super::compile::Run;
+use super::formulas::Formulas;
+use super::load::{Keep, Step};
+use super::sources::Target;
+use crate::check::{Role, moved_key};
+use crate::ir::{Ir, IrId, Over, Program, Unit};
+use crate::plan::{StepInput, StepOutput, StepPlan, cut_time, key_name, used_definitions};
+use crate::schema::Column;
+use crate::span::Span;
+use crate::sql::Source;
+use crate::types::Level;
+
+/// A length of time, as far as the calendar lets it be one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Length {
+    pub months: i64,
+    pub days: i64,
+    pub seconds: i64,
+}
+
+impl Length {
+    pub fn of(unit: Unit, count: i64) -> Self {
+        let (length, months) = unit.length();
+        let length = length.saturating_mul(count);
+        match (months, unit.is_of_clock()) {
+            (true, _) => Self { months: length, ..Self::default() },
+            (false, true) => Self { seconds: length, ..Self::default() },
+            (false, false) => Self { days: length / 86_400, ..Self::default() },
+        }
+    }
+
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            months: self.months.saturating_add(other.months),
+            days: self.days.saturating_add(other.days),
+            seconds: self.seconds.saturating_add(other.seconds),
+        }
+    }
+
+    /// One that is at least as long as either.
+    pub fn max(self, other: Self) -> Self {
+        Self {
+            months: self.months.max(other.months),
+            days: self.days.max(other.days),
+            seconds: self.seconds.max(other.seconds),
+        }
+    }
+}
+
+/// What a time is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Base {
+    /// A column of what the step reads: the place of its relation, its name in small letters.
+    Column(usize, String),
+    /// Another value of the rows that are read, by what tells it from others.
+    Value(String),
+}
+
+/// A column or a key that is a time.
+#[derive(Clone, Debug)]
+pub(super) struct TimeKey {
+    pub base: Base,
+    pub unit: Option<Unit>,
+}
+
+/// A column that a step gives.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    pub key: TimeKey,
+    /// It has a value for each row that is read, or for each group.
+    pub of_rows: bool,
+    pub span: Span,
+}
+
+/// A value that looks at other rows than its own, or its group's.
+#[derive(Clone, Debug)]
+pub(super) enum Look {
+    /// All rows that are alike in these.
+    Window { span: Span, parted_by: Vec<TimeKey> },
+    /// Rows so much earlier and later by this key.
+    Period { span: Span, key: Option<TimeKey>, back: Length, forth: Length },
+    /// Rows of an earlier step for which these are equal: of the step's own rows, and of the other's.
+    Joined { span: Span, step: usize, equal: Vec<(TimeKey, String)> },
+    /// Rows that no length of time bounds, with what they are looked at for.
+    Unbounded { span: Span, why: &'static str },
+}
+
+/// The times of a step.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StepTimes {
+    /// By the names of the columns in small letters.
+    pub made: FxHashMap<String, Made>,
+    pub looks: Vec<Look>,
+    /// It passes on columns that no schema says.
+    pub open: bool,
+}
+
+impl Run<'_> {
+    /// The times of a step, for an incremental model.
+    pub(super) fn step_times(
+        &self,
+        step: &Step<'_>,
+        place: usize,
+        (plan, input): (&StepPlan<'_>, &StepInput<'_>),
+        output: &StepOutput,
+        formulas: &Formulas,
+    ) -> StepTimes {
+        let in_file = |span| formulas.in_file(span);
+        let times = Times { plan, input, text: &formulas.text, in_file: &in_file };
+        let mut found = StepTimes { made: times.made(step, output), open: output.open, ..StepTimes::default() };
+        found.looks = times.looks(step);
+        self.joined_steps(step, place, &times, &mut found.looks);
+        if step.limit.is_some() {
+            found.looks.push(Look::Unbounded { span: step.limit_span, why: "`limit` chooses among all rows" });
+        }
+        found
+    }
+
+    fn joined_steps(&self, step: &Step<'_>, place: usize, times: &Times<'_>, looks: &mut Vec<Look>) {
+        let conditions = Conditions::of(times.plan);
+        for (index, join) in step.joins.iter().enumerate() {
+            if let Target::Step(of) = self.sources.target(self.spec, place, &join.to) {
+                let equal = conditions.at(index).map(|root| times.equal(root, index + 1)).unwrap_or_default();
+                looks.push(Look::Joined { span: join.to_text.node.span, step: of, equal });
+            }
+        }
+    }
+}
+
+struct Times<'t> {
+    plan: &'t StepPlan<'t>,
+    input: &'t StepInput<'t>,
+    /// The text of the step's formulas.
+    text: &'t str,
+    in_file: &'t dyn Fn(Span) -> Span,
+}
+
+impl Times<'_> {
+    fn program(&self) -> &Program {
+        self.plan.program
+    }
+
+    fn key(&self, id: IrId) -> TimeKey {
+        let (of, unit) = cut_time(self.program(), id);
+        TimeKey { base: self.base(of), unit }
+    }
+
+    fn base(&self, of: IrId) -> Base {
+        let program = self.program();
+        if let Some((place, name)) = self.column(of) {
+            return Base::Column(place, name);
+        }
+        // What is made of one column, and of nothing else that differs, is told by how.
+        let (mut id, mut told) = (of, String::new());
+        while let Ir::Apply { overload, args } = program.node(id)
+            && let Some((first, rest)) = program.args(args).split_first()
+            && rest.iter().all(|arg| matches!(program.node(*arg), Ir::Text(_) | Ir::Number(_)))
+        {
+            told.push_str(&format!("{overload:?}"));
+            for arg in rest {
+                if let Ir::Text(text) | Ir::Number(text) = program.node(*arg) {
+                    told.push_str(&format!(" {}", program.text(text)));
+                }
+            }
+            id = program.behind_names(*first);
+        }
+        match self.column(id) {
+            Some(column) => Base::Value(format!("{told} of {column:?}")),
+            None => Base::Value(format!("{of:?}")),
+        }
+    }
+
+    /// The column of what is read that a value is: the place of its relation, its name in small letters.
+    fn column(&self, id: IrId) -> Option<(usize, String)> {
+        let Ir::Column(column) = self.program().node(id) else { return None };
+        let used = self.program().columns.get(column as usize).filter(|used| used.merged.is_empty())?;
+        let place = match self.input.joined {
+            Some(joined) => joined.place(used.relation.as_deref()?)?,
+            None => 0,
+        };
+        Some((place, used.name.to_lowercase()))
+    }
+
+    fn made(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, Made> {
+        let (program, plan) = (self.program(), self.plan);
+        let mut made = FxHashMap::default();
+        // What is kept is a column as it was; what is computed may take its name.
+        let place_of = |name: &str| match self.input.joined {
+            Some(joined) => joined.relations.iter().position(|r| r.column(name).is_some() || r.is_open()),
+            None => Some(0),
+        };
+        let kept = |column: &Column| {
+            let name = column.name().to_lowercase();
+            let key = TimeKey { base: Base::Column(place_of(&name)?, name.clone()), unit: None };
+            Some((name, Made { key, of_rows: true, span: step.keep_span }))
+        };
+        if !matches!(step.keep, Keep::Nothing) {
+            made.extend(output.relation.columns().iter().filter_map(kept));
+            if let (Keep::Columns(names), Some(joined)) = (&step.keep, self.input.joined) {
+                for name in names {
+                    let Some((relation, column)) = name.text.split_once('.') else { continue };
+                    if let (Some(place), Some(made)) = (joined.place(relation), made.get_mut(&column.to_lowercase())) {
+                        made.key.base = Base::Column(place, column.to_lowercase());
+                    }
+                }
+            }
+        }
+        for (index, definition) in program.definitions.iter().enumerate() {
+            let role = plan.roles.get(index);
+            let is_output = plan.outputs.get(index) == Some(&true);
+            let (name, root) = match (role, program.node(definition.root)) {
+                _ if definition.failed => continue,
+                (Some(Role::GroupBy), Ir::Column(column)) => {
+                    (program.columns.get(column as usize).map(|c| c.name.to_string()), definition.root)
+                }
+                // A timeframe is called by how it is written.
+                (Some(Role::GroupBy), node) if !matches!(node, Ir::Definition(_)) => {
+                    (Some(key_name(definition.span.text(self.text))), definition.root)
+                }
+                (Some(Role::Definitions), _) if is_output => {
+                    (definition.name.as_deref().map(str::to_owned), definition.root)
+                }
+                _ => continue,
+            };
+            let meta = program.meta(root);
+            let of_rows = meta.level <= Level::Row && !meta.volatile;
+            let span = (self.in_file)(definition.span);
+            made.extend(name.map(|name| (name.to_lowercase(), Made { key: self.key(root), of_rows, span })));
+        }
+        made
+    }
+
+    fn looks(&self, step: &Step<'_>) -> Vec<Look> {
+        let (program, plan) = (self.program(), self.plan);
+        let with_role = |role: Role| -> Vec<IrId> {
+            let definitions = program.definitions.iter().zip(&plan.roles);
+            definitions.filter(|(d, own)| **own == role && !d.failed).map(|(d, _)| d.root).collect()
+        };
+        let (order, groups, said) = (with_role(Role::OrderBy), with_role(Role::GroupBy), with_role(Role::PartitionBy));
+        let same = |one: IrId, other: IrId| {
+            program.behind_names(one) == program.behind_names(other) || self.is_same(one, other)
+        };
+        let by_default: Vec<IrId> = match step.partition_by {
+            Some(_) => said.clone(),
+            None if order.is_empty() => Vec::new(),
+            None => groups.iter().copied().filter(|key| !order.iter().any(|o| same(*key, *o))).collect(),
+        };
+        let mut looks = Vec::new();
+        let mut lengths: FxHashMap<IrId, (Length, Length)> = FxHashMap::default();
+        let live = used_definitions(plan);
+        for index in &program.order {
+            let Some(definition) = program.definitions.get(*index as usize) else { continue };
+            if definition.failed || live.get(*index as usize) != Some(&true) {
+                continue;
+            }
+            for id in (definition.first.0..=definition.root.0).map(IrId) {
+                let span = (self.in_file)(program.meta(id).span);
+                match program.node(id) {
+                    Ir::Window { over, .. } => match program.over(over) {
+                        Over::Across(_) | Over::PivotColumns => {}
+                        over_rows => {
+                            let keys = match over_rows {
+                                Over::Ranked { within: false, .. } => &said,
+                                _ => &by_default,
+                            };
+                            let parted_by = program.parted_by(over);
+                            let parted_by = match (over_rows, parted_by.split_last()) {
+                                (Over::Ahead { .. }, Some((_, parted_by))) => parted_by,
+                                _ => parted_by,
+                            };
+                            let keys = keys.iter().chain(parted_by).map(|key| self.key(*key)).collect();
+                            looks.push(Look::Window { span, parted_by: keys });
+                        }
+                    },
+                    Ir::Find { find, .. } => {
+                        let tab = program.finds.get(find as usize).and_then(|find| find.tab);
+                        let why = match tab.and_then(|tab| self.input.tabs.get(tab as usize)).map(|tab| &tab.source) {
+                            Some(Source::Input(_)) => continue,
+                            Some(Source::Name(_)) => "it looks among the rows of an earlier step",
+                            None => "it looks among all rows of the sheet",
+                        };
+                        looks.push(Look::Unbounded { span, why });
+                    }
+                    _ => {}
+                }
+                self.note_length(id, &mut lengths);
+                if let (Ir::Lookup { .. }, Some((back, forth))) = (program.node(id), lengths.get(&id)) {
+                    let key = moved_key(program, order.iter().copied()).map(|key| self.key(key));
+                    looks.push(Look::Period { span, key, back: *back, forth: *forth });
+                }
+            }
+        }
+        looks
+    }
+
+    /// How far back and forth a value looks along the calendar, its operands included.
+    fn note_length(&self, id: IrId, lengths: &mut FxHashMap<IrId, (Length, Length)>) {
+        let program = self.program();
+        let of = |id: IrId, lengths: &FxHashMap<IrId, (Length, Length)>| lengths.get(&id).copied().unwrap_or_default();
+        let mut own = match program.node(id) {
+            Ir::Definition(used) => {
+                program.definitions.get(used as usize).map(|d| of(d.root, lengths)).unwrap_or_default()
+            }
+            _ => program
+                .operands(id)
+                .map(|o| of(o, lengths))
+                .fold(Default::default(), |a: (Length, Length), b| (a.0.max(b.0), a.1.max(b.1))),
+        };
+        if let Ir::Lookup { period, .. } = program.node(id)
+            && let Some(period) = program.periods.get(period as usize)
+        {
+            let length = Length::of(period.unit, period.count.saturating_abs());
+            let side = if period.count < 0 { &mut own.0 } else { &mut own.1 };
+            *side = side.plus(length);
+        }
+        if own != Default::default() {
+            lengths.insert(id, own);
+        }
+    }
+
+    /// Two keys that read one column alike.
+    fn is_same(&self, one: IrId, other: IrId) -> bool {
+        let ((one, unit), (other, other_unit)) = (cut_time(self.program(), one), cut_time(self.program(), other));
+        let same = self.program().node(one) == self.program().node(other);
+        unit == other_unit && same && matches!(self.program().node(one), Ir::Column(_))
+    }
+
+    /// What a condition asks to be equal of the step's own rows and of the relation that is joined at this place.
+    fn equal(&self, root: IrId, place: usize) -> Vec<(TimeKey, String)> {
+        let program = self.program();
+        let equal = crate::catalog::get(crate::catalog::internal::EQUAL);
+        let mut found = Vec::new();
+        let mut stack = vec![root];
+        while let Some(id) = stack.pop() {
+            match program.node(id) {
+                Ir::And(args) => stack.extend(program.args(args)),
+                Ir::Apply { overload, args } if equal.overloads.iter().any(|o| o.id == overload) => {
+                    let [a, b] = program.args(args) else { continue };
+                    for (own, there) in [(*a, *b), (*b, *a)] {
+                        if let (Base::Column(at, name), true) = (self.base(there), place > 0)
+                            && at == place
+                        {
+                            found.push((self.key(own), name));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+}
