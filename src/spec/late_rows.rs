@@ -11,7 +11,7 @@ use crate::emit::{self, Emitter};
 use crate::ir::{Ir, IrId, Meta, Program, Unit};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Late, Query, Select, Source, Sql, SqlId, Tree};
+use crate::sql::{Cte, Item, Late, Query, SO_FAR, Select, Source, Sql, SqlId, Tree};
 use crate::types::{Level, Type};
 
 /// The day before all others, for a table that has no row yet.
@@ -101,7 +101,7 @@ impl Run<'_> {
             })
             .collect();
         let mut emitter = Emitter::new(&program, dialect, &options.limits, work);
-        let name = emitter.tree().written(&written);
+        let name = emitter.tree().field_of(SO_FAR, &written);
         let mut value = emitter.tree().call("max", &[name], Span::default());
         for (overload, args) in steps {
             emitter.set(newest, value);

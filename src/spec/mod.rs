@@ -25,6 +25,7 @@ mod late_rows;
 mod lineage;
 mod load;
 mod long_names;
+mod lookback;
 mod partitions;
 mod pivot;
 mod project;

@@ -11,7 +11,7 @@ mod tree;
 
 pub(crate) use flat::{Mapping, Step, flat, flat_mapped};
 pub(crate) use query::{
-    Cte, END_IF, IF_INCREMENTAL, Input, Item, Join, JoinKind, Late, NamedWindow, OrderKey, Query, Select, Source, THIS,
-    write_query,
+    Cte, END_IF, IF_INCREMENTAL, Input, Item, Join, JoinKind, Late, NamedWindow, OrderKey, Query, SO_FAR, Select,
+    Source, THIS, write_query,
 };
 pub(crate) use tree::{Slice, Sql, SqlId, Tree};

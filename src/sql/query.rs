@@ -101,6 +101,8 @@ pub(crate) struct Late {
 pub(crate) const IF_INCREMENTAL: &str = "\u{3}";
 pub(crate) const END_IF: &str = "\u{4}";
 pub(crate) const THIS: &str = "\u{5}";
+/// What that table is called there.
+pub(crate) const SO_FAR: &str = "so_far";
 
 /// One select.
 #[derive(Clone, Debug, Default)]
@@ -170,9 +172,7 @@ fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usiz
             out.push_str(" from ");
             write_source(from, inputs, out);
             out.push('\n');
-            if let Some(late) = &select.late {
-                write_late(tree, late, "where", indent, out);
-            }
+            conditions(tree, select, indent, out);
             return;
         }
     }
@@ -228,12 +228,7 @@ fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usiz
             clause(tree, "on", on, indent + 4, out);
         }
     }
-    if let Some(filter) = select.filter {
-        clause(tree, "where", filter, indent, out);
-    }
-    if let Some(late) = &select.late {
-        write_late(tree, late, if select.filter.is_some() { "and" } else { "where" }, indent, out);
-    }
+    conditions(tree, select, indent, out);
     keys(tree, "group by", &select.group_by, indent, out);
     if let Some(having) = select.having {
         clause(tree, "having", having, indent, out);
@@ -284,24 +279,53 @@ fn is_one_line(tree: &Tree, select: &Select, indent: usize) -> bool {
     !select.star && indent + words.len() + tree.width(item.expr) as usize + alias <= WIDTH
 }
 
-/// The condition of an incremental run, as people write it for dbt.
-fn write_late(tree: &Tree, late: &Late, word: &str, indent: usize, out: &mut String) {
-    line(out, indent);
-    out.push_str(&format!("{IF_INCREMENTAL}\n"));
-    line(out, indent + 4);
-    out.push_str(&format!("{word} "));
-    pretty(tree, late.time, indent + 4, 5, out);
+/// `where`, with the condition of an incremental run as people write it for dbt.
+fn conditions(tree: &Tree, select: &Select, indent: usize, out: &mut String) {
+    let Some(late) = &select.late else {
+        if let Some(filter) = select.filter {
+            clause(tree, "where", filter, indent, out);
+        }
+        return;
+    };
+    let mut put = |indent: usize, text: &str| {
+        line(out, indent);
+        out.push_str(text);
+        out.push('\n');
+    };
+    let begin = match select.filter {
+        None => {
+            put(indent, IF_INCREMENTAL);
+            put(indent + 4, "where");
+            line(out, indent + 8);
+            indent
+        }
+        Some(filter) => {
+            put(indent, "where");
+            line(out, indent + 4);
+            pretty(tree, filter, indent + 4, 0, out);
+            out.push('\n');
+            line(out, indent + 4);
+            out.push_str(IF_INCREMENTAL);
+            out.push('\n');
+            line(out, indent + 8);
+            out.push_str("and ");
+            indent + 4
+        }
+    };
+    pretty(tree, late.time, indent + 8, 5, out);
     out.push_str(" >= (\n");
+    line(out, indent + 12);
+    out.push_str("select\n");
+    line(out, indent + 16);
+    pretty(tree, late.bound, indent + 16, 13, out);
+    out.push_str(" as late_from\n");
+    line(out, indent + 12);
+    out.push_str(&format!("from {THIS} as {SO_FAR}\n"));
     line(out, indent + 8);
-    out.push_str("select ");
-    pretty(tree, late.bound, indent + 8, 0, out);
-    out.push('\n');
-    line(out, indent + 8);
-    out.push_str(&format!("from {THIS}\n"));
-    line(out, indent + 4);
     out.push_str(")\n");
-    line(out, indent);
-    out.push_str(&format!("{END_IF}\n"));
+    line(out, begin);
+    out.push_str(END_IF);
+    out.push('\n');
 }
 
 fn is_bare(select: &Select) -> bool {

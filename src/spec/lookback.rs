@@ -1,0 +1,117 @@
+//! How far an incremental run looks back for late rows: whole units of the calendar, so that no group is read in part.
+
+use super::compile::Run;
+use super::config::said;
+use super::time_steps::Length;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::Unit;
+use crate::schema::Column;
+use crate::types::Type;
+use crate::yaml::Node;
+
+impl Run<'_> {
+    /// How late a row may be, in whole units of what the time column is cut to.
+    pub(super) fn lookback(
+        &self,
+        time: &Column,
+        cut_to: Option<Unit>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Length> {
+        let dbt = &self.spec.dbt;
+        let mut refuse = |node: &Node, message: String, help: &str| {
+            diagnostics.push(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
+        };
+        let unit = match said(dbt, "batch_size").map(|node| (node, node.text().unwrap_or_default())) {
+            None => match cut_to {
+                Some(Unit::Second | Unit::Minute | Unit::Hour) => Unit::Hour,
+                Some(Unit::Month | Unit::Quarter) => Unit::Month,
+                Some(Unit::Year) => Unit::Year,
+                Some(Unit::Day | Unit::Week) | None => Unit::Day,
+            },
+            Some((_, "hour")) if time.ty() != Type::Date => Unit::Hour,
+            Some((_, "hour" | "day")) => Unit::Day,
+            Some((_, "month")) => Unit::Month,
+            Some((_, "year")) => Unit::Year,
+            Some((node, other)) => {
+                let message = format!("`batch_size` is one of dbt's units, found `{other}`");
+                refuse(node, message, "write `hour`, `day`, `month` or `year`");
+                return None;
+            }
+        };
+        let count = match said(dbt, "lookback") {
+            None => 1,
+            Some(node) => {
+                match node.text().and_then(|text| text.parse::<i64>().ok()).filter(|n| (0..=100_000).contains(n)) {
+                    Some(count) => count,
+                    None => {
+                        let message =
+                            format!("`lookback` must be a whole number from 0 on, found {}", node.described());
+                        refuse(node, message, "count units of `batch_size`, `lookback: 3`");
+                        return None;
+                    }
+                }
+            }
+        };
+        let length = Length::of(unit, count);
+        Some(match cut_to {
+            Some(to) => Length::of(to, in_units(length, to)),
+            None => length,
+        })
+    }
+}
+
+/// Seconds of a unit, about.
+pub(super) fn seconds(unit: Unit) -> i64 {
+    let (length, months) = unit.length();
+    if months { length * 2_592_000 } else { length }
+}
+
+/// Whether one of the unit may reach beyond one of the other; beyond a single time any does.
+pub(super) fn is_coarser(unit: Unit, than: Option<Unit>) -> bool {
+    than.is_none_or(|than| !nests(unit, than))
+}
+
+/// Whether each of the one unit lies in one of the other.
+pub(super) fn nests(unit: Unit, within: Unit) -> bool {
+    match (unit.length(), within.length()) {
+        ((one, true), (other, true)) => other % one == 0,
+        ((one, false), (_, true)) => one <= 86_400,
+        ((one, false), (other, false)) => other % one == 0,
+        _ => false,
+    }
+}
+
+/// So many whole units that a length is no longer.
+fn in_units(length: Length, unit: Unit) -> i64 {
+    let up = |a: i64, b: i64| a.saturating_add(b - 1).div_euclid(b);
+    let (each, months) = unit.length();
+    if months {
+        // No month is shorter than 28 days.
+        return up(length.months + up(length.days, 28) + up(length.seconds, 28 * 86_400), each);
+    }
+    let days = length.months.saturating_mul(31).saturating_add(length.days);
+    up(days.saturating_mul(86_400).saturating_add(length.seconds), each)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_whole_units() {
+        assert_eq!(in_units(Length::of(Unit::Day, 3), Unit::Month), 1);
+        assert_eq!(in_units(Length::of(Unit::Day, 29), Unit::Month), 2);
+        assert_eq!(in_units(Length::of(Unit::Month, 1), Unit::Quarter), 1);
+        assert_eq!(in_units(Length::of(Unit::Month, 2), Unit::Week), 9);
+        assert_eq!(in_units(Length::of(Unit::Day, 2), Unit::Hour), 48);
+        assert_eq!(in_units(Length::of(Unit::Hour, 25), Unit::Day), 2);
+        assert_eq!(in_units(Length::default(), Unit::Month), 0);
+    }
+
+    #[test]
+    fn weeks_nest_in_nothing_longer() {
+        assert!(nests(Unit::Day, Unit::Month) && nests(Unit::Month, Unit::Quarter) && nests(Unit::Hour, Unit::Day));
+        assert!(nests(Unit::Day, Unit::Week) && nests(Unit::Month, Unit::Month));
+        assert!(!nests(Unit::Week, Unit::Month) && !nests(Unit::Month, Unit::Week) && !nests(Unit::Month, Unit::Day));
+    }
+}
