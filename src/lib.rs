@@ -33,6 +33,9 @@ pub mod dbt;
 pub mod diag;
 mod dialect;
 mod emit;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod interpret;
 mod ir;
 pub mod lex;
 pub mod limits;

@@ -4,8 +4,12 @@ use formulac::{Column, Relation, Schema, Type};
 use serde_json::{Value as Json, json};
 
 use crate::calendar::days;
+use crate::json::AsJson;
+use crate::kind::Kind;
 use crate::random::Random;
-use crate::value::{DAY, Kind, Value};
+use crate::spec::Spec;
+use crate::value::{DAY, Value};
+use crate::walk::{self, Rows, interpret};
 
 #[derive(Clone, Debug)]
 pub struct TableColumn {
@@ -51,6 +55,19 @@ impl Database {
                 visits(seed, &mut random),
             ],
         }
+    }
+
+    /// What a spec gives of these tables.
+    pub fn interpreted(&self, spec: &Spec) -> Rows {
+        let columns = |table: &Table| table.columns.iter().map(|c| c.name).collect::<Vec<&str>>();
+        let columns: Vec<Vec<&str>> = self.tables.iter().map(columns).collect();
+        let tables = self.tables.iter().zip(&columns).map(|(table, columns)| walk::Table {
+            name: &table.name,
+            columns,
+            key: &table.key,
+            rows: &table.rows,
+        });
+        interpret(spec, &tables.collect::<Vec<_>>())
     }
 
     pub fn schema(&self) -> Schema {

@@ -9,10 +9,10 @@ use formulac::ast::{Ast, BinaryOp, Expr as Node, ExprId, Sign};
 use formulac::parse::{Parsed, unquote};
 use serde_json::Value as Json;
 
+use crate::arithmetic::binary;
 use crate::calendar::{civil, days};
 use crate::expr::Op;
 use crate::functions;
-use crate::interpret::binary;
 use crate::value::{DAY, Value};
 
 /// Why a formula says nothing about a function of one row.

@@ -9,6 +9,7 @@ use crate::case::{Case, Expected, read_file};
 use crate::compare::same;
 use crate::files;
 use crate::formula_text::{Reader, Unread, cell};
+use crate::json::AsJson;
 use crate::value::{DAY, Value};
 
 /// Row cases that can be read, at least: fewer would mean that the reader lost some.

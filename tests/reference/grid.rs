@@ -14,6 +14,7 @@ use crate::compare::same;
 use crate::engine::{Run, announce_missing, is_emulator, run_all, say};
 use crate::files;
 use crate::formula_text::{Reader, cell};
+use crate::json::AsJson;
 use crate::value::Value;
 use crate::yaml::{self, Node, Result};
 

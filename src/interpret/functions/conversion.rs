@@ -1,28 +1,30 @@
 //! From one type to another, and what type a value is of.
 
-use crate::calendar::{civil, days};
-use crate::functions::text::{strict, text};
-use crate::value::Value;
+use crate::interpret::calendar::{civil, days};
+use crate::interpret::doubt;
+use crate::interpret::functions::Args;
+use crate::interpret::functions::text::{strict, text};
+use crate::interpret::value::Value;
 
-pub fn call(name: &str, args: &[Value]) -> Option<Value> {
+pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
     let of = match name {
         "ISTEXT" => return Some(Value::Bool(matches!(args[0], Value::Text(_)))),
         "ISNUMBER" => return Some(Value::Bool(args[0].number().is_some())),
         // Of NULL the column's type decides, which a value does not tell: it is taken for a text's.
-        "T" => |args: &[Value]| Some(if args[0].is_text() { args[0].clone() } else { Value::Text(String::new()) }),
-        "N" => |args: &[Value]| {
+        "T" => |args: Args<'_>| Some(if args[0].is_text() { args[0].clone() } else { Value::Text(String::new()) }),
+        "N" => |args: Args<'_>| {
             Some(match &args[0] {
                 Value::Bool(truth) => Value::Int(i64::from(*truth)),
                 Value::Text(_) => Value::Int(0),
                 number => number.clone(),
             })
         },
-        "VALUE" => |args: &[Value]| match &args[0] {
+        "VALUE" => |args: Args<'_>| match &args[0] {
             Value::Text(text) => number(text),
             number => Some(number.clone()),
         },
         "NUMBERVALUE" => number_value,
-        "DATEVALUE" => |args: &[Value]| date(text(&args[0])),
+        "DATEVALUE" => |args: Args<'_>| date(text(&args[0])),
         _ => return None,
     };
     Some(strict(args, of))
@@ -67,7 +69,7 @@ fn plain_number(text: &str) -> Option<Value> {
 fn number(text: &str) -> Option<Value> {
     let written = text.trim_matches(blank);
     let (sign, unsigned) = match written.strip_prefix(['-', '+']) {
-        Some(unsigned) => (&written[..1], unsigned),
+        Some(unsigned) => (if written.starts_with('-') { "-" } else { "+" }, unsigned),
         None => ("", written),
     };
     let amount = unsigned.strip_prefix('$').unwrap_or(unsigned);
@@ -86,13 +88,13 @@ fn number(text: &str) -> Option<Value> {
         return None;
     }
     // A comma behind the point is none of them.
-    let joined = whole.replace(',', "") + &digits[whole.len()..];
+    let joined = whole.replace(',', "") + digits.strip_prefix(whole).unwrap_or_default();
     let value = plain_number(&format!("{sign}{joined}"))?.number()?;
     Some(Value::Number(if is_percent { value / 100.0 } else { value }))
 }
 
 /// The separators of groups go, and that of the fraction is a point.
-fn number_value(args: &[Value]) -> Option<Value> {
+fn number_value(args: Args<'_>) -> Option<Value> {
     let [decimal, group] = separators(args);
     let whole = text(&args[0]);
     if decimal.is_empty() {
@@ -108,16 +110,17 @@ fn number_value(args: &[Value]) -> Option<Value> {
     if decimal != "." && joined.contains('.') { None } else { plain_number(&joined.replace(decimal, ".")) }
 }
 
-fn separators(args: &[Value]) -> [&str; 2] {
-    let decimal = args.get(1).map_or(".", text);
+fn separators<'a>(args: Args<'a>) -> [&'a str; 2] {
+    let decimal = args.0.get(1).map_or(".", text);
     // A comma that separates the fraction sets nothing apart.
-    let group = args.get(2).map_or(if decimal == "," { "" } else { "," }, text);
+    let group = args.0.get(2).map_or(if decimal == "," { "" } else { "," }, text);
     [decimal, group]
 }
 
 /// `YYYY-MM-DD`, blanks around it.
 fn date(text: &str) -> Option<Value> {
-    let [year, month, day] = text.trim_matches(blank).split('-').collect::<Vec<_>>()[..] else { return None };
+    let parts: Vec<&str> = text.trim_matches(blank).split('-').collect();
+    let [year, month, day] = parts.as_slice() else { return None };
     let part =
         |text: &str, length: usize| if text.len() == length && all_digits(text) { text.parse().ok() } else { None };
     let (year, month, day) = (part(year, 4)?, part(month, 2)?, part(day, 2)?);
@@ -128,7 +131,10 @@ fn date(text: &str) -> Option<Value> {
 /// A date or a time, or text that spells a date.
 pub fn as_date(value: &Value) -> Value {
     match value {
-        Value::Text(text) => date(text).unwrap_or_else(|| panic!("{text} is no date")),
+        Value::Text(text) => date(text).unwrap_or_else(|| {
+            doubt::unknown(|| format!("`{text}` as a date"));
+            Value::Null
+        }),
         other => other.clone(),
     }
 }

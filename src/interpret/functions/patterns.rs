@@ -2,8 +2,10 @@
 
 use regex::Regex;
 
-use crate::functions::text::{first_place, strict, text};
-use crate::value::Value;
+use crate::interpret::doubt;
+use crate::interpret::functions::Args;
+use crate::interpret::functions::text::{first_place, strict, text};
+use crate::interpret::value::Value;
 
 /// Where a needle or a new text comes from a column it is taken as it is.
 const SEARCH_AS_IS: &str = "SEARCH as it is";
@@ -19,14 +21,14 @@ pub fn spelled(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
     }
 }
 
-pub fn call(name: &str, args: &[Value]) -> Option<Value> {
+pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
     let of = match name {
-        "SEARCH" => |args: &[Value]| search(&wildcards(text(&args[0])), args),
-        SEARCH_AS_IS => |args: &[Value]| search(&as_it_is(text(&args[0])), args),
-        "REGEXMATCH" => |args: &[Value]| Some(Value::Bool(expression(text(&args[1])).is_match(text(&args[0])))),
+        "SEARCH" => |args: Args<'_>| search(&wildcards(text(&args[0])), args),
+        SEARCH_AS_IS => |args: Args<'_>| search(&as_it_is(text(&args[0])), args),
+        "REGEXMATCH" => |args: Args<'_>| Some(Value::Bool(expression(text(&args[1]))?.is_match(text(&args[0])))),
         "REGEXEXTRACT" => extract,
-        "REGEXREPLACE" => |args: &[Value]| replaced(args, &groups(text(&args[2]))),
-        REGEXREPLACE_AS_IS => |args: &[Value]| replaced(args, &[New::Text(text(&args[2]).to_owned())]),
+        "REGEXREPLACE" => |args: Args<'_>| replaced(args, &groups(text(&args[2]))),
+        REGEXREPLACE_AS_IS => |args: Args<'_>| replaced(args, &[New::Text(text(&args[2]).to_owned())]),
         _ => return None,
     };
     Some(strict(args, of))
@@ -58,7 +60,7 @@ fn as_it_is(needle: &str) -> Vec<Wild> {
     needle.chars().map(Wild::Char).collect()
 }
 
-fn search(pattern: &[Wild], args: &[Value]) -> Option<Value> {
+fn search(pattern: &[Wild], args: Args<'_>) -> Option<Value> {
     let all: Vec<char> = text(&args[1]).chars().collect();
     let start = args.get(2).and_then(Value::number).map_or(1, |start| start.floor() as i64);
     first_place(&all, start, |rest| begins(rest, pattern))
@@ -66,34 +68,44 @@ fn search(pattern: &[Wild], args: &[Value]) -> Option<Value> {
 
 /// Whether a text begins as the pattern says, ignoring case.
 fn begins(text: &[char], pattern: &[Wild]) -> bool {
-    match pattern {
-        [] => true,
-        [Wild::Run, behind @ ..] => (0..=text.len()).any(|at| begins(&text[at..], behind)),
-        [Wild::One, behind @ ..] => !text.is_empty() && begins(&text[1..], behind),
-        [Wild::Char(c), behind @ ..] => {
-            text.first().is_some_and(|t| t.to_lowercase().eq(c.to_lowercase())) && begins(&text[1..], behind)
+    is_met(text, pattern, false)
+}
+
+/// Whether a whole text is as a criterion's text says: without case, with wildcards.
+pub fn is_like(text: &str, criterion: &str) -> bool {
+    let all: Vec<char> = text.chars().collect();
+    is_met(&all, &wildcards(criterion), true)
+}
+
+/// A loop: where what follows a run does not fit, the run is one character longer.
+fn is_met(text: &[char], pattern: &[Wild], whole: bool) -> bool {
+    let (mut at, mut sign) = (0, 0);
+    let mut run: Option<(usize, usize)> = None;
+    loop {
+        match (pattern.get(sign), text.get(at)) {
+            (None, None) => return true,
+            (None, Some(_)) if !whole => return true,
+            (Some(Wild::Run), _) => {
+                sign += 1;
+                run = Some((at, sign));
+            }
+            (Some(Wild::One), Some(_)) => (at, sign) = (at + 1, sign + 1),
+            (Some(Wild::Char(c)), Some(other)) if other.to_lowercase().eq(c.to_lowercase()) => {
+                (at, sign) = (at + 1, sign + 1);
+            }
+            _ => match run {
+                Some((from, behind)) if from < text.len() => {
+                    run = Some((from + 1, behind));
+                    (at, sign) = (from + 1, behind);
+                }
+                _ => return false,
+            },
         }
     }
 }
 
-#[allow(dead_code, reason = "criteria are read by the functions that take them")]
-/// Whether a whole text is as a criterion's text says: without case, with wildcards.
-pub fn is_like(text: &str, criterion: &str) -> bool {
-    let all: Vec<char> = text.chars().collect();
-    is_all(&all, &wildcards(criterion))
-}
-
-#[allow(dead_code, reason = "as above")]
-fn is_all(text: &[char], pattern: &[Wild]) -> bool {
-    match pattern {
-        [] => text.is_empty(),
-        [Wild::Run, behind @ ..] => (0..=text.len()).any(|at| is_all(&text[at..], behind)),
-        [first, behind @ ..] => begins(text, &[*first]) && is_all(&text[1..], behind),
-    }
-}
-
-fn extract(args: &[Value]) -> Option<Value> {
-    let found = expression(text(&args[1])).captures(text(&args[0]))?;
+fn extract(args: Args<'_>) -> Option<Value> {
+    let found = expression(text(&args[1]))?.captures(text(&args[0]))?;
     let part = found.get(usize::from(found.len() > 1))?;
     Some(Value::Text(part.as_str().to_owned()))
 }
@@ -121,7 +133,7 @@ fn groups(new: &str) -> Vec<New> {
     parts
 }
 
-fn replaced(args: &[Value], new: &[New]) -> Option<Value> {
+fn replaced(args: Args<'_>, new: &[New]) -> Option<Value> {
     let put = |found: &regex::Captures<'_>| {
         let part = |part: &New| match part {
             New::Text(text) => text.clone(),
@@ -129,12 +141,12 @@ fn replaced(args: &[Value], new: &[New]) -> Option<Value> {
         };
         new.iter().map(part).collect::<String>()
     };
-    Some(Value::Text(expression(text(&args[1])).replace_all(text(&args[0]), put).into_owned()))
+    Some(Value::Text(expression(text(&args[1]))?.replace_all(text(&args[0]), put).into_owned()))
 }
 
 /// The expression as this engine spells it: letters, digits and blanks are those of ASCII, and in brackets only `]`, `\`,
 /// `^` and `-` are signs.
-fn expression(pattern: &str) -> Regex {
+fn expression(pattern: &str) -> Option<Regex> {
     let mut spelled = String::new();
     let mut in_brackets = false;
     let mut rest = pattern.chars();
@@ -155,7 +167,11 @@ fn expression(pattern: &str) -> Regex {
             }
         }
     }
-    Regex::new(&spelled).unwrap_or_else(|fault| panic!("{pattern}: {fault}"))
+    let expression = Regex::new(&spelled).ok();
+    if expression.is_none() {
+        doubt::unknown(|| format!("the regular expression `{pattern}`"));
+    }
+    expression
 }
 
 fn class(sign: char) -> Option<&'static str> {

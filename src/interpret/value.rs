@@ -2,18 +2,19 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Value as Json, json};
-
-use crate::calendar::civil;
-use crate::doubt;
+use crate::interpret::calendar::civil;
+use crate::interpret::doubt;
+use crate::interpret::exact::Exact;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Null,
     Bool(bool),
     Int(i64),
-    /// Decimals and floats.
+    /// Decimals and floats, where their digits do not matter.
     Number(f64),
+    /// A decimal with the digits that it is shown with.
+    Decimal(Exact),
     Text(String),
     /// Days since 1970-01-01.
     Date(i64),
@@ -22,28 +23,6 @@ pub enum Value {
 }
 
 pub const DAY: i64 = 86_400;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Bool,
-    Int,
-    /// Numbers whose digits every engine keeps: they can be compared and grouped by.
-    Exact,
-    /// Quotients and averages: the last bits differ.
-    Float,
-    Text,
-    Date,
-    Time,
-}
-
-impl Kind {
-    /// Those of which there is always something to make values of.
-    pub const ALL: [Self; 6] = [Self::Bool, Self::Int, Self::Exact, Self::Float, Self::Text, Self::Date];
-
-    pub fn is_number(self) -> bool {
-        matches!(self, Self::Int | Self::Exact | Self::Float)
-    }
-}
 
 impl Value {
     pub fn is_null(&self) -> bool {
@@ -54,6 +33,7 @@ impl Value {
         match self {
             Self::Int(i) => Some(*i as f64),
             Self::Number(n) => Some(*n),
+            Self::Decimal(exact) => Some(exact.number()),
             _ => None,
         }
     }
@@ -82,6 +62,7 @@ impl Value {
                 }
                 written
             }
+            Self::Decimal(exact) => Self::Number(exact.number()).text(),
             Self::Text(t) => t.clone(),
             Self::Date(days) => {
                 let (year, month, day) = civil(*days);
@@ -138,17 +119,6 @@ impl Value {
         match self.number() {
             Some(number) => format!("{}", number + 0.0),
             None => format!("{self:?}"),
-        }
-    }
-
-    pub fn json(&self) -> Json {
-        match self {
-            Self::Null => Json::Null,
-            Self::Bool(b) => json!(b),
-            Self::Int(i) => json!(i),
-            Self::Number(n) => json!(n),
-            Self::Text(t) => json!(t),
-            Self::Date(_) | Self::Time(_) => json!(self.text()),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::calendar::{Frame, Unit, civil};
-use crate::value::{DAY, Value};
+use crate::interpret::calendar::{Frame, Unit, civil};
+use crate::interpret::value::{DAY, Value};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
@@ -214,6 +214,7 @@ fn literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
         Value::Bool(b) => write!(f, "{}", if *b { "TRUE" } else { "FALSE" }),
         Value::Int(i) => write!(f, "{i}"),
         Value::Number(n) => write!(f, "{n:?}"),
+        Value::Decimal(exact) => write!(f, "{exact}"),
         Value::Text(t) => write!(f, "\"{}\"", t.replace('"', "\"\"")),
         Value::Date(d) => {
             let (year, month, day) = civil(*d);

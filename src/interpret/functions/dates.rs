@@ -1,28 +1,31 @@
 //! Dates and times.
 
-use crate::calendar::{add_months, civil, days};
-use crate::functions::conversion::{as_date, blank};
-use crate::functions::text::{strict, text};
-use crate::value::{DAY, Value};
+use crate::interpret::calendar::{add_months, civil, days};
+use crate::interpret::doubt;
+use crate::interpret::functions::Args;
+use crate::interpret::functions::conversion::{as_date, blank};
+use crate::interpret::functions::math::number;
+use crate::interpret::functions::text::{strict, text};
+use crate::interpret::value::{DAY, Value};
 
-pub fn call(name: &str, args: &[Value]) -> Option<Value> {
+pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
     let of = match name {
         "DATE" => date,
-        "YEAR" => |args: &[Value]| int(civil(day(&args[0])).0),
-        "MONTH" => |args: &[Value]| int(civil(day(&args[0])).1),
-        "DAY" => |args: &[Value]| int(civil(day(&args[0])).2),
-        "QUARTER" => |args: &[Value]| int((civil(day(&args[0])).1 + 2) / 3),
-        "EDATE" => |args: &[Value]| is_date(add_months(day(&args[0]), whole(&args[1])?)),
+        "YEAR" => |args: Args<'_>| int(civil(day(&args[0])).0),
+        "MONTH" => |args: Args<'_>| int(civil(day(&args[0])).1),
+        "DAY" => |args: Args<'_>| int(civil(day(&args[0])).2),
+        "QUARTER" => |args: Args<'_>| int((civil(day(&args[0])).1 + 2) / 3),
+        "EDATE" => |args: Args<'_>| is_date(add_months(day(&args[0]), whole(&args[1])?)),
         "EOMONTH" => eomonth,
         "DATEDIF" => datedif,
-        "DAYS" => |args: &[Value]| int(day(&args[0]) - day(&args[1])),
-        "HOUR" => |args: &[Value]| int(second_of_day(&args[0])? / 3600),
-        "MINUTE" => |args: &[Value]| int(second_of_day(&args[0])? / 60 % 60),
-        "SECOND" => |args: &[Value]| int(second_of_day(&args[0])? % 60),
+        "DAYS" => |args: Args<'_>| int(day(&args[0]) - day(&args[1])),
+        "HOUR" => |args: Args<'_>| int(second_of_day(&args[0])? / 3600),
+        "MINUTE" => |args: Args<'_>| int(second_of_day(&args[0])? / 60 % 60),
+        "SECOND" => |args: Args<'_>| int(second_of_day(&args[0])? % 60),
         "TIME" => time,
         "WEEKDAY" => weekday,
         "WEEKNUM" => weeknum,
-        "ISOWEEKNUM" => |args: &[Value]| int(iso_week(day(&args[0]))),
+        "ISOWEEKNUM" => |args: Args<'_>| int(iso_week(day(&args[0]))),
         "NETWORKDAYS" => networkdays,
         "WORKDAY" => workday,
         "YEARFRAC" => yearfrac,
@@ -42,12 +45,16 @@ fn is_date(date: i64) -> Option<Value> {
 
 /// Days since 1970; the time of day does not count.
 fn day(value: &Value) -> i64 {
-    as_date(value).seconds().unwrap_or_else(|| panic!("{value:?} is no date")).div_euclid(DAY)
+    let seconds = as_date(value).seconds().unwrap_or_else(|| {
+        doubt::unknown(|| format!("{} as a date", value.text()));
+        0
+    });
+    seconds.div_euclid(DAY)
 }
 
 /// A number without its fraction; none is beyond what any calendar holds.
 fn whole(value: &Value) -> Option<i64> {
-    let number = value.number().unwrap_or_else(|| panic!("{value:?} is no number")).trunc();
+    let number = number(value).trunc();
     (number.abs() <= 1e9).then_some(number as i64)
 }
 
@@ -57,7 +64,7 @@ fn from_monday(date: i64) -> i64 {
 }
 
 /// Parts out of range roll over, but not the year.
-fn date(args: &[Value]) -> Option<Value> {
+fn date(args: Args<'_>) -> Option<Value> {
     let (year, month, day) = (whole(&args[0])?, whole(&args[1])?, whole(&args[2])?);
     if !(1..=9999).contains(&year) {
         return None;
@@ -70,12 +77,12 @@ fn rolled(year: i64, month: i64, day: i64) -> i64 {
     days(months.div_euclid(12), months.rem_euclid(12) + 1, 1) + day - 1
 }
 
-fn eomonth(args: &[Value]) -> Option<Value> {
+fn eomonth(args: Args<'_>) -> Option<Value> {
     let (year, month, _) = civil(day(&args[0]));
     is_date(rolled(year, month + whole(&args[1])? + 1, 0))
 }
 
-fn datedif(args: &[Value]) -> Option<Value> {
+fn datedif(args: Args<'_>) -> Option<Value> {
     let (start, end) = (day(&args[0]), day(&args[1]));
     if start > end {
         return None;
@@ -90,7 +97,10 @@ fn datedif(args: &[Value]) -> Option<Value> {
         // From the last such day of a month, or of a year, even if there was none: it rolls over.
         "MD" => end - rolled(end_year, end_month - i64::from(end_of_month < of_month), of_month),
         "YD" => end - rolled(end_year - i64::from((end_month, end_of_month) < (month, of_month)), month, of_month),
-        unit => panic!("{unit} is no unit"),
+        unit => {
+            doubt::unknown(|| format!("the unit `{unit}` of DATEDIF"));
+            return None;
+        }
     })
 }
 
@@ -98,7 +108,7 @@ fn datedif(args: &[Value]) -> Option<Value> {
 fn second_of_day(value: &Value) -> Option<i64> {
     match value {
         Value::Text(text) => clock(text),
-        Value::Int(_) | Value::Number(_) => {
+        Value::Int(_) | Value::Number(_) | Value::Decimal(_) => {
             let days = value.number()?;
             // The last number that is a date is 9999-12-31.
             (0.0..2_958_466.0).contains(&days).then(|| (days * DAY as f64).round() as i64 % DAY)
@@ -123,7 +133,7 @@ fn clock(text: &str) -> Option<i64> {
     }
 }
 
-fn time(args: &[Value]) -> Option<Value> {
+fn time(args: Args<'_>) -> Option<Value> {
     let seconds = whole(&args[0])? * 3600 + whole(&args[1])? * 60 + whole(&args[2])?;
     (seconds >= 0).then(|| Value::Number((seconds % DAY) as f64 / DAY as f64))
 }
@@ -139,11 +149,11 @@ fn first_day(kind: i64) -> Option<i64> {
 }
 
 /// A type is cut off to a whole number; 1 is that which may be left out.
-fn kind(args: &[Value]) -> Option<i64> {
+fn kind(args: Args<'_>) -> Option<i64> {
     args.get(1).map_or(Some(1), whole)
 }
 
-fn weekday(args: &[Value]) -> Option<Value> {
+fn weekday(args: Args<'_>) -> Option<Value> {
     let from_monday = from_monday(day(&args[0]));
     match kind(args)? {
         3 => int(from_monday),
@@ -151,7 +161,7 @@ fn weekday(args: &[Value]) -> Option<Value> {
     }
 }
 
-fn weeknum(args: &[Value]) -> Option<Value> {
+fn weeknum(args: Args<'_>) -> Option<Value> {
     let date = day(&args[0]);
     match kind(args)? {
         21 => int(iso_week(date)),
@@ -173,14 +183,18 @@ fn is_working_day(date: &i64) -> bool {
     from_monday(*date) < 5
 }
 
-fn networkdays(args: &[Value]) -> Option<Value> {
+fn networkdays(args: Args<'_>) -> Option<Value> {
     let (start, end) = (day(&args[0]), day(&args[1]));
     let count = (start.min(end)..=start.max(end)).filter(is_working_day).count() as i64;
     int(if start <= end { count } else { -count })
 }
 
-fn workday(args: &[Value]) -> Option<Value> {
+fn workday(args: Args<'_>) -> Option<Value> {
     let (mut date, count) = (day(&args[0]), whole(&args[1])?);
+    // No calendar has so many days.
+    if count.abs() > 3_660_000 {
+        return None;
+    }
     for _ in 0..count.abs() {
         date += count.signum();
         while !is_working_day(&date) {
@@ -195,7 +209,7 @@ fn is_leap(year: i64) -> bool {
 }
 
 /// Never negative: the earlier date is the start.
-fn yearfrac(args: &[Value]) -> Option<Value> {
+fn yearfrac(args: Args<'_>) -> Option<Value> {
     let (a, b) = (day(&args[0]), day(&args[1]));
     let (start, end) = (a.min(b), a.max(b));
     let apart = (end - start) as f64;

@@ -4,12 +4,16 @@
 //! quotients, the text of a third. So what is computed is computed again with such bits changed at random; where that
 //! changes the value nobody can say what is right, and it is not compared.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 thread_local! {
     static NOISE: Cell<Option<Noise>> = const { Cell::new(None) };
     static DOUBTED: Cell<bool> = const { Cell::new(false) };
     static OVERSIZED: Cell<bool> = const { Cell::new(false) };
+    static UNSHOWN: Cell<bool> = const { Cell::new(false) };
+    static LEVELS: Cell<u32> = const { Cell::new(0) };
+    static TAKEN: Cell<u64> = const { Cell::new(0) };
+    static UNKNOWN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Which way the last bits are changed. What one makes larger the other makes smaller, so that no value that hangs on
@@ -27,6 +31,10 @@ pub struct Settled<T> {
     pub doubted: bool,
     /// A step of it was so large that an engine may fail, as the contract lets it.
     pub oversized: bool,
+    /// What the interpreter knows no value of, the first of it.
+    pub unknown: Option<String>,
+    /// How many digits of a decimal an engine shows is not known.
+    pub unshown: bool,
 }
 
 /// Runs with noise, or without any.
@@ -34,9 +42,12 @@ pub fn with_noise<T>(noise: Option<Noise>, work: impl FnOnce() -> T) -> Settled<
     NOISE.set(noise);
     DOUBTED.set(false);
     OVERSIZED.set(false);
+    UNKNOWN.take();
+    TAKEN.set(0);
+    UNSHOWN.set(false);
     let value = work();
     NOISE.set(None);
-    Settled { value, doubted: DOUBTED.get(), oversized: OVERSIZED.get() }
+    Settled { value, doubted: DOUBTED.get(), oversized: OVERSIZED.get(), unknown: UNKNOWN.take(), unshown: UNSHOWN.get() }
 }
 
 /// A float whose last bits are not the same everywhere.
@@ -58,6 +69,43 @@ pub fn blurred(x: f64, size: f64) -> f64 {
 /// The last bits decide here.
 pub fn mark() {
     DOUBTED.set(true);
+}
+
+/// A decimal went into a value of which nobody here knows how many digits are shown.
+pub fn unshown() {
+    UNSHOWN.set(true);
+}
+
+/// There is something that nobody here knows the value of; it is taken for NULL, and the result is not to be used.
+pub fn unknown(what: impl FnOnce() -> String) {
+    UNKNOWN.with_borrow_mut(|known| {
+        known.get_or_insert_with(what);
+    });
+}
+
+/// How deep expressions and the definitions that they name are followed, and how many steps one computation takes.
+const DEPTH: u32 = 256;
+const STEPS: u64 = 50_000_000;
+
+/// A level down, until it is dropped.
+pub struct Deeper(());
+
+/// None where it is too deep, or goes on for too long.
+pub fn deeper() -> Option<Deeper> {
+    let (depth, steps) = (LEVELS.get() + 1, TAKEN.get() + 1);
+    if depth > DEPTH || steps > STEPS {
+        unknown(|| "what is nested so deep".to_owned());
+        return None;
+    }
+    LEVELS.set(depth);
+    TAKEN.set(steps);
+    Some(Deeper(()))
+}
+
+impl Drop for Deeper {
+    fn drop(&mut self) {
+        LEVELS.set(LEVELS.get().saturating_sub(1));
+    }
 }
 
 /// Results of ordinary size pass; an engine's own limits are not what is tested.

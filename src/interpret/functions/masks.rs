@@ -1,18 +1,20 @@
 //! TEXT: numbers, dates and times by a mask.
 
-use crate::calendar::civil;
-use crate::functions::conversion::as_date;
-use crate::functions::text::{strict, text};
-use crate::functions::timeframes;
-use crate::value::{DAY, Value};
+use crate::interpret::calendar::civil;
+use crate::interpret::doubt;
+use crate::interpret::functions::Args;
+use crate::interpret::functions::conversion::as_date;
+use crate::interpret::functions::text::{strict, text};
+use crate::interpret::functions::timeframes;
+use crate::interpret::value::{DAY, Value};
 
-pub fn call(name: &str, args: &[Value]) -> Option<Value> {
+pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
     (name == "TEXT").then(|| strict(args, masked))
 }
 
-fn masked(args: &[Value]) -> Option<Value> {
+fn masked(args: Args<'_>) -> Option<Value> {
     let forms = forms(text(&args[1]));
-    let parts = parts(&forms[0]);
+    let parts = parts(forms.first().map_or("", String::as_str));
     if parts.iter().any(|part| matches!(part, Part::Letters(_) | Part::Clock12)) {
         return Some(Value::Text(dated(&as_date(&args[0]), &parts)));
     }
@@ -37,7 +39,9 @@ fn forms(mask: &str) -> Vec<String> {
         }
         quoted ^= c == '"' && !escaped;
         escaped = c == '\\' && !escaped && !quoted;
-        forms.last_mut().expect("there is a first").push(c);
+        if let Some(form) = forms.last_mut() {
+            form.push(c);
+        }
     }
     forms
 }
@@ -57,18 +61,18 @@ enum Part {
 fn parts(mask: &str) -> Vec<Part> {
     let signs: Vec<char> = mask.chars().collect();
     let run = |from: usize, of: &dyn Fn(char) -> bool| -> String {
-        signs[from..].iter().copied().take_while(|c| of(*c)).collect()
+        signs.iter().skip(from).copied().take_while(|c| of(*c)).collect()
     };
     let mut parts = Vec::new();
     let mut at = 0;
-    while at < signs.len() {
-        let (part, length) = match signs[at] {
+    while let Some(sign) = signs.get(at) {
+        let (part, length) = match *sign {
             '"' => {
                 let quoted = run(at + 1, &|c| c != '"');
                 let length = quoted.chars().count() + 2;
                 (Part::Plain(quoted), length)
             }
-            '\\' => (Part::Plain(signs[at + 1].to_string()), 2),
+            '\\' => (Part::Plain(signs.get(at + 1).map_or_else(String::new, char::to_string)), 2),
             'A' | 'a' => (Part::Clock12, "AM/PM".len()),
             letter @ ('y' | 'm' | 'd' | 'h' | 's' | 'Y' | 'M' | 'D' | 'H' | 'S') => {
                 let letters = run(at, &|c| c.eq_ignore_ascii_case(&letter));
@@ -90,7 +94,7 @@ fn parts(mask: &str) -> Vec<Part> {
 
 /// The value of a date or a time. `m` and `mm` are minutes beside hours or seconds.
 fn dated(value: &Value, parts: &[Part]) -> String {
-    let seconds = value.seconds().unwrap_or_else(|| panic!("{value:?} is no date"));
+    let Some(seconds) = value.seconds() else { return unread(&value.text(), "as a date") };
     let (date, time) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
     let ((year, month, day), (hour, minute, second)) = (civil(date), (time / 3600, time / 60 % 60, time % 60));
     let twelve = parts.contains(&Part::Clock12);
@@ -105,7 +109,8 @@ fn dated(value: &Value, parts: &[Part]) -> String {
             match part {
                 Part::Clock12 => written += if hour < 12 { "AM" } else { "PM" },
                 Part::Plain(text) => written += text,
-                other => panic!("{other:?} in a mask of dates"),
+                Part::Digits(sign) => return unread(sign, "in a mask of dates"),
+                _ => return unread("%", "in a mask of dates"),
             }
             continue;
         };
@@ -119,16 +124,16 @@ fn dated(value: &Value, parts: &[Part]) -> String {
             "mm" if is_minute => format!("{minute:02}"),
             "m" => month.to_string(),
             "mm" => format!("{month:02}"),
-            "mmm" => name_of_month[..3].to_owned(),
+            "mmm" => name_of_month.chars().take(3).collect(),
             "mmmm" => name_of_month.to_owned(),
             "d" => day.to_string(),
             "dd" => format!("{day:02}"),
-            "ddd" => name_of_day[..3].to_owned(),
+            "ddd" => name_of_day.chars().take(3).collect(),
             "dddd" => name_of_day.to_owned(),
             "h" => shown_hour.to_string(),
             "hh" => format!("{shown_hour:02}"),
             "ss" => format!("{second:02}"),
-            other => panic!("{other} in a mask"),
+            other => return unread(other, "in a mask"),
         };
         seen += 1;
     }
@@ -144,6 +149,12 @@ impl Part {
     }
 }
 
+/// A mask that nobody here knows.
+fn unread(what: &str, place: &str) -> String {
+    doubt::unknown(|| format!("`{what}` {place}"));
+    String::new()
+}
+
 /// A number as it is written, by one form.
 fn counted(number: &str, parts: &[Part]) -> String {
     let digits: Vec<&String> =
@@ -152,13 +163,17 @@ fn counted(number: &str, parts: &[Part]) -> String {
         [digits] => digits_of(number, digits, parts),
         // A form may hold words alone.
         [] => (false, String::new()),
-        _ => panic!("several runs of digits in a mask of numbers"),
+        _ => {
+            unread("several runs of digits", "in a mask of numbers");
+            (false, String::new())
+        }
     };
     let text = parts.iter().map(|part| match part {
         Part::Plain(text) => text.as_str(),
         Part::Digits(_) => &shown,
         Part::Percent => "%",
-        other => panic!("{other:?} in a mask of numbers"),
+        Part::Letters(letters) => letters,
+        Part::Clock12 => "AM/PM",
     });
     // The sign stands before everything.
     [if negative { "-" } else { "" }].into_iter().chain(text).collect()
@@ -181,7 +196,8 @@ fn digits_of(number: &str, digits: &str, parts: &[Part]) -> (bool, String) {
     let kept = fraction.trim_end_matches('0').len().max(least_fraction);
     let mut number = if whole_mask.contains(',') { in_thousands(&whole) } else { whole };
     if kept > 0 {
-        number = format!("{number}.{}", &fraction[..kept]);
+        number.push('.');
+        number.extend(fraction.chars().chain(std::iter::repeat('0')).take(kept));
     }
     (negative, number)
 }
@@ -191,7 +207,7 @@ fn digits_of(number: &str, digits: &str, parts: &[Part]) -> (bool, String) {
 fn rounded(written: &str, power: i32, places: usize) -> (bool, String, String) {
     let unsigned = written.trim_start_matches('-');
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let mut digits: Vec<u8> = [whole, fraction].concat().bytes().map(|b| b - b'0').collect();
+    let mut digits: Vec<u8> = [whole, fraction].concat().bytes().map(|b| b.saturating_sub(b'0')).collect();
     let mut point = whole.len() as i32 + power;
     while point < 1 {
         digits.insert(0, 0);
@@ -201,11 +217,11 @@ fn rounded(written: &str, power: i32, places: usize) -> (bool, String, String) {
     while digits.len() < end + 1 {
         digits.push(0);
     }
-    let up = digits[end] >= 5;
+    let up = digits.get(end).is_some_and(|digit| *digit >= 5);
     digits.truncate(end);
     if up {
         let nines = digits.iter().rev().take_while(|d| **d == 9).count();
-        digits.truncate(end - nines);
+        digits.truncate(end.saturating_sub(nines));
         match digits.last_mut() {
             Some(last) => *last += 1,
             None => {
@@ -217,7 +233,8 @@ fn rounded(written: &str, power: i32, places: usize) -> (bool, String, String) {
     }
     let text: String = digits.iter().map(|d| char::from(b'0' + d)).collect();
     let negative = written.starts_with('-') && digits.iter().any(|d| *d != 0);
-    (negative, text[..point].to_owned(), text[point..].to_owned())
+    let (whole, fraction) = text.split_at_checked(point).unwrap_or((&text, ""));
+    (negative, whole.to_owned(), fraction.to_owned())
 }
 
 fn in_thousands(whole: &str) -> String {

@@ -1,11 +1,14 @@
 //! Texts. Lengths and positions count characters, and a fraction of a count or a position is cut off.
 
-use crate::value::Value;
+use crate::interpret::doubt;
+use crate::interpret::functions::Args;
+use crate::interpret::functions::math::number;
+use crate::interpret::value::Value;
 
 /// The longest text that REPT makes.
 const LONGEST: usize = 32_767;
 
-pub fn call(name: &str, args: &[Value]) -> Option<Value> {
+pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
     match name {
         // NULL joins as empty text.
         "CONCAT" | "CONCATENATE" => return Some(Value::Text(args.iter().map(Value::text).collect())),
@@ -37,24 +40,27 @@ pub fn call(name: &str, args: &[Value]) -> Option<Value> {
 }
 
 /// NULL beside any NULL, and for what a spreadsheet shows as an error.
-pub fn strict(args: &[Value], of: fn(&[Value]) -> Option<Value>) -> Value {
+pub fn strict(args: Args<'_>, of: fn(Args<'_>) -> Option<Value>) -> Value {
     if args.iter().any(Value::is_null) { Value::Null } else { of(args).unwrap_or(Value::Null) }
 }
 
 pub fn text(value: &Value) -> &str {
     match value {
         Value::Text(text) => text,
-        other => panic!("{other:?} is no text"),
+        other => {
+            doubt::unknown(|| format!("{} as a text", other.text()));
+            ""
+        }
     }
 }
 
 /// A count or a position: cut off, so that -0.5 is below 0.
-fn place(args: &[Value], at: usize) -> i64 {
-    args[at].number().unwrap_or_else(|| panic!("{:?} is no number", args[at])).floor() as i64
+fn place(args: Args<'_>, at: usize) -> i64 {
+    number(&args[at]).floor() as i64
 }
 
 /// The argument that may be left out.
-fn place_or(args: &[Value], at: usize, missing: i64) -> i64 {
+fn place_or(args: Args<'_>, at: usize, missing: i64) -> i64 {
     if args.len() > at { place(args, at) } else { missing }
 }
 
@@ -65,52 +71,52 @@ fn characters(text: &str) -> Vec<char> {
 /// Characters from one, from 0, up to another; what is beyond the end is not there.
 fn slice(all: &[char], from: i64, to: i64) -> String {
     let within = |at: i64| usize::try_from(at).unwrap_or(0).min(all.len());
-    all[within(from)..within(to).max(within(from))].iter().collect()
+    all.iter().take(within(to)).skip(within(from)).collect()
 }
 
 fn is(text: impl Into<String>) -> Option<Value> {
     Some(Value::Text(text.into()))
 }
 
-fn upper(args: &[Value]) -> Option<Value> {
+fn upper(args: Args<'_>) -> Option<Value> {
     is(text(&args[0]).to_uppercase())
 }
 
-fn lower(args: &[Value]) -> Option<Value> {
+fn lower(args: Args<'_>) -> Option<Value> {
     is(text(&args[0]).to_lowercase())
 }
 
 /// Any value has the length of the text it prints as.
-fn len(args: &[Value]) -> Option<Value> {
+fn len(args: Args<'_>) -> Option<Value> {
     Some(Value::Int(args[0].text().chars().count() as i64))
 }
 
-fn left(args: &[Value]) -> Option<Value> {
+fn left(args: Args<'_>) -> Option<Value> {
     let (all, count) = (characters(text(&args[0])), place_or(args, 1, 1));
     if count < 0 { None } else { is(slice(&all, 0, count)) }
 }
 
-fn right(args: &[Value]) -> Option<Value> {
+fn right(args: Args<'_>) -> Option<Value> {
     let (all, count) = (characters(text(&args[0])), place_or(args, 1, 1));
     if count < 0 { None } else { is(slice(&all, (all.len() as i64).saturating_sub(count), all.len() as i64)) }
 }
 
-fn mid(args: &[Value]) -> Option<Value> {
+fn mid(args: Args<'_>) -> Option<Value> {
     let (all, start, count) = (characters(text(&args[0])), place(args, 1), place(args, 2));
     if start < 1 || count < 0 { None } else { is(slice(&all, start - 1, (start - 1).saturating_add(count))) }
 }
 
 /// Only the space itself is taken away.
-fn trim(args: &[Value]) -> Option<Value> {
+fn trim(args: Args<'_>) -> Option<Value> {
     let words: Vec<&str> = text(&args[0]).split(' ').filter(|word| !word.is_empty()).collect();
     is(words.join(" "))
 }
 
-fn exact(args: &[Value]) -> Option<Value> {
+fn exact(args: Args<'_>) -> Option<Value> {
     Some(Value::Bool(text(&args[0]) == text(&args[1])))
 }
 
-fn find(args: &[Value]) -> Option<Value> {
+fn find(args: Args<'_>) -> Option<Value> {
     let (needle, all) = (characters(text(&args[0])), characters(text(&args[1])));
     first_place(&all, place_or(args, 2, 1), |rest| rest.starts_with(&needle))
 }
@@ -119,16 +125,16 @@ fn find(args: &[Value]) -> Option<Value> {
 /// at once, also behind the end.
 pub fn first_place(all: &[char], start: i64, wanted: impl Fn(&[char]) -> bool) -> Option<Value> {
     let start = usize::try_from(start).ok().filter(|start| *start >= 1)?;
-    let found = (start - 1..=all.len()).find(|at| wanted(&all[*at..]));
+    let found = (start - 1..=all.len()).find(|at| all.get(*at..).is_some_and(&wanted));
     let found = found.or(wanted(&[]).then_some(start - 1))?;
     Some(Value::Int(found as i64 + 1))
 }
 
-fn contains(args: &[Value]) -> Option<Value> {
+fn contains(args: Args<'_>) -> Option<Value> {
     Some(Value::Bool(text(&args[0]).contains(text(&args[1]))))
 }
 
-fn replace(args: &[Value]) -> Option<Value> {
+fn replace(args: Args<'_>) -> Option<Value> {
     let (all, start, count) = (characters(text(&args[0])), place(args, 1), place(args, 2));
     if start < 1 || count < 0 {
         return None;
@@ -138,7 +144,7 @@ fn replace(args: &[Value]) -> Option<Value> {
 }
 
 /// Everywhere, or at the place that a fourth argument counts.
-fn substitute(args: &[Value]) -> Option<Value> {
+fn substitute(args: Args<'_>) -> Option<Value> {
     let (all, old, new) = (text(&args[0]), text(&args[1]), text(&args[2]));
     let which = args.get(3).map(|_| place(args, 3));
     match which {
@@ -146,13 +152,16 @@ fn substitute(args: &[Value]) -> Option<Value> {
         _ if old.is_empty() => Some(args[0].clone()),
         None => is(all.replace(old, new)),
         Some(which) => match all.match_indices(old).nth(which as usize - 1) {
-            Some((at, _)) => is([&all[..at], new, &all[at + old.len()..]].concat()),
+            Some((at, _)) => {
+                let (before, behind) = all.split_at_checked(at).unwrap_or((all, ""));
+                is([before, new, behind.strip_prefix(old).unwrap_or_default()].concat())
+            }
             None => Some(args[0].clone()),
         },
     }
 }
 
-fn rept(args: &[Value]) -> Option<Value> {
+fn rept(args: Args<'_>) -> Option<Value> {
     let (text, times) = (text(&args[0]), usize::try_from(place(args, 1)).ok()?);
     // A text of no characters is counted as one of one.
     let length = text.chars().count().max(1).checked_mul(times)?;
@@ -160,7 +169,7 @@ fn rept(args: &[Value]) -> Option<Value> {
 }
 
 /// Whatever is no letter separates words.
-fn proper(args: &[Value]) -> Option<Value> {
+fn proper(args: Args<'_>) -> Option<Value> {
     let mut in_word = false;
     let mut cased = String::new();
     for c in text(&args[0]).chars() {
@@ -174,36 +183,28 @@ fn proper(args: &[Value]) -> Option<Value> {
     is(cased)
 }
 
-fn clean(args: &[Value]) -> Option<Value> {
+fn clean(args: Args<'_>) -> Option<Value> {
     is(text(&args[0]).chars().filter(|c| !matches!(c, '\0'..='\x1f' | '\x7f')).collect::<String>())
 }
 
-fn char(args: &[Value]) -> Option<Value> {
+fn char(args: Args<'_>) -> Option<Value> {
     let code = u8::try_from(place(args, 0)).ok().filter(|code| *code > 0)?;
     is(std::primitive::char::from(code))
 }
 
-fn unichar(args: &[Value]) -> Option<Value> {
+fn unichar(args: Args<'_>) -> Option<Value> {
     let code = u32::try_from(place(args, 0)).ok().filter(|code| *code > 0)?;
     is(std::primitive::char::from_u32(code)?)
 }
 
-fn code(args: &[Value]) -> Option<Value> {
+fn code(args: Args<'_>) -> Option<Value> {
     text(&args[0]).chars().next().map(|c| Value::Int(i64::from(u32::from(c))))
 }
 
 /// Of one value, not of several, TEXTJOIN joins the rows.
-fn join_row(args: &[Value]) -> Option<Value> {
-    let [delimiter, ignore_empty, values @ ..] = args else { return None };
+fn join_row(args: Args<'_>) -> Option<Value> {
+    let [delimiter, ignore_empty, values @ ..] = &*args else { return None };
     (values.len() > 1).then(|| join(delimiter, ignore_empty, values))
-}
-
-#[allow(dead_code, reason = "aggregates of rows are no functions of one row")]
-/// The values of rows, joined in the order of their texts.
-pub fn join_rows(delimiter: &Value, ignore_empty: &Value, values: &[Value]) -> Value {
-    let mut values = values.to_vec();
-    values.sort_by_key(Value::text);
-    join(delimiter, ignore_empty, &values)
 }
 
 /// NULL is empty text, as a delimiter too.

@@ -14,13 +14,36 @@ pub mod statistics;
 mod text;
 mod timeframes;
 
-use crate::value::Value;
+use std::ops::{Deref, Index};
+
+use crate::interpret::value::Value;
 
 pub use patterns::spelled;
 pub use timeframes::timeframe;
 
+/// The values of a call's arguments; one that is not given is NULL.
+#[derive(Clone, Copy)]
+pub struct Args<'a>(&'a [Value]);
+
+impl Deref for Args<'_> {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        self.0
+    }
+}
+
+impl Index<usize> for Args<'_> {
+    type Output = Value;
+
+    fn index(&self, at: usize) -> &Value {
+        self.0.get(at).unwrap_or(&Value::Null)
+    }
+}
+
 /// The value of a call; none for a name that is no function of one row.
 pub fn call(name: &str, args: &[Value]) -> Option<Value> {
+    let args = Args(args);
     text::call(name, args)
         .or_else(|| patterns::call(name, args))
         .or_else(|| masks::call(name, args))

@@ -2,8 +2,11 @@
 
 use std::cmp::Ordering;
 
-use crate::functions::math::number;
-use crate::value::Value;
+use crate::interpret::calendar::days;
+use crate::interpret::doubt;
+use crate::interpret::functions::math::number;
+use crate::interpret::functions::patterns::is_like;
+use crate::interpret::value::{DAY, Value};
 
 /// Whether a value meets a criterion; a condition beside a column that has other values than conditions is the criterion
 /// itself.
@@ -28,18 +31,20 @@ fn meets_text(value: &Value, criterion: &str) -> bool {
         return sign == "<>";
     }
     if let (Value::Text(text), "=" | "<>") = (value, sign) {
-        return fits(&folded(text), &pattern(operand)) == (sign == "=");
+        return is_like(text, operand) == (sign == "=");
     }
     let order = match value {
         Value::Text(text) => text.to_lowercase().cmp(&operand.to_lowercase()),
         Value::Bool(b) => b.cmp(&operand.eq_ignore_ascii_case("true")),
         Value::Date(_) | Value::Time(_) => {
-            let seconds = value.seconds().expect("it is a date");
-            seconds.cmp(&date(operand).seconds().expect("it is a date"))
+            let Some((seconds, wanted)) = value.seconds().zip(date(operand)) else {
+                return unreadable(criterion, value);
+            };
+            seconds.cmp(&wanted)
         }
         _ => {
-            let wanted: f64 = operand.parse().unwrap_or_else(|_| panic!("{criterion} is no criterion of {value:?}"));
-            crate::doubt::compared(number(value), wanted);
+            let Ok(wanted) = operand.parse::<f64>() else { return unreadable(criterion, value) };
+            doubt::compared(number(value), wanted);
             number(value).total_cmp(&wanted)
         }
     };
@@ -62,47 +67,16 @@ fn split(criterion: &str) -> (&str, &str) {
     ("=", criterion)
 }
 
-fn date(text: &str) -> Value {
+fn unreadable(criterion: &str, value: &Value) -> bool {
+    doubt::unknown(|| format!("the criterion `{criterion}` for {}", value.text()));
+    false
+}
+
+/// The seconds of a date.
+fn date(text: &str) -> Option<i64> {
     let parts: Vec<i64> = text.split('-').filter_map(|part| part.parse().ok()).collect();
-    match parts[..] {
-        [year, month, day] => Value::Date(crate::calendar::days(year, month, day)),
-        _ => panic!("{text} is no date"),
-    }
-}
-
-fn folded(text: &str) -> Vec<char> {
-    text.to_lowercase().chars().collect()
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Wild {
-    Run,
-    One,
-    Char(char),
-}
-
-fn pattern(text: &str) -> Vec<Wild> {
-    let mut chars = text.chars().peekable();
-    let mut pattern = Vec::new();
-    while let Some(c) = chars.next() {
-        match c {
-            '*' => pattern.push(Wild::Run),
-            '?' => pattern.push(Wild::One),
-            _ => {
-                let escaped = chars.next_if(|next| c == '~' && matches!(next, '*' | '?' | '~'));
-                pattern.extend(escaped.unwrap_or(c).to_lowercase().map(Wild::Char));
-            }
-        }
-    }
-    pattern
-}
-
-fn fits(text: &[char], pattern: &[Wild]) -> bool {
-    match (pattern, text) {
-        ([], _) => text.is_empty(),
-        ([Wild::Run, rest @ ..], _) => (0..=text.len()).any(|skip| fits(&text[skip..], rest)),
-        ([Wild::One, rest @ ..], [_, others @ ..]) => fits(others, rest),
-        ([Wild::Char(c), rest @ ..], [other, others @ ..]) if c == other => fits(others, rest),
-        _ => false,
+    match parts.as_slice() {
+        [year @ 1..=9999, month @ 1..=12, day @ 1..=31] => Some(days(*year, *month, *day) * DAY),
+        _ => None,
     }
 }

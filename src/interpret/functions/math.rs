@@ -2,18 +2,19 @@
 
 use std::f64::consts::PI;
 
-use crate::doubt::{self, inexact, sized};
-use crate::exact::{Exact, Towards, quotient};
-use crate::functions::text::strict;
-use crate::value::Value;
+use crate::interpret::doubt::{self, inexact, sized};
+use crate::interpret::exact::{Exact, Towards, quotient};
+use crate::interpret::functions::Args;
+use crate::interpret::functions::text::strict;
+use crate::interpret::value::Value;
 
-pub fn call(name: &str, args: &[Value]) -> Option<Value> {
-    let of: fn(&[Value]) -> Option<Value> = match name {
+pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+    let of: fn(Args<'_>) -> Option<Value> = match name {
         "PI" => return Some(Value::Number(inexact(PI))),
         "ABS" => |a| Some(if number(&a[0]) < 0.0 { negated(&a[0]) } else { a[0].clone() }),
         "SIGN" => |a| Some(Value::Int(sign(number(&a[0])))),
         "INT" => |a| integer(rounded(&a[0], 0, Towards::Down)),
-        "ROUND" => |a| Some(rounded(&a[0], places(a), Towards::Nearest)),
+        "ROUND" => |a| Some(padded(rounded(&a[0], places(a), Towards::Nearest), places(a))),
         "ROUNDUP" => |a| Some(rounded(&a[0], places(a), Towards::Away)),
         "ROUNDDOWN" | "TRUNC" => |a| Some(rounded(&a[0], places(a), Towards::Zero)),
         "CEILING" => |a| multiple(&a[0], a.get(1), Towards::Up),
@@ -54,7 +55,10 @@ pub fn call(name: &str, args: &[Value]) -> Option<Value> {
 }
 
 pub fn number(value: &Value) -> f64 {
-    value.number().unwrap_or_else(|| panic!("{value:?} is no number"))
+    value.number().unwrap_or_else(|| {
+        doubt::unknown(|| format!("{} as a number", value.text()));
+        0.0
+    })
 }
 
 fn float(x: f64) -> Option<Value> {
@@ -67,7 +71,8 @@ fn finite(x: f64) -> Option<Value> {
 
 fn negated(value: &Value) -> Value {
     match value {
-        Value::Int(i) => Value::Int(-i),
+        Value::Int(i) => Value::Int(i.saturating_neg()),
+        Value::Decimal(exact) => Value::Decimal(exact.negated()),
         other => Value::Number(-number(other)),
     }
 }
@@ -77,14 +82,15 @@ fn sign(x: f64) -> i64 {
 }
 
 /// A place behind the point: its fraction is cut off.
-fn places(args: &[Value]) -> i64 {
+fn places(args: Args<'_>) -> i64 {
     args.get(1).map_or(0, |digits| number(digits).trunc() as i64)
 }
 
 /// Of an integer an integer.
 fn as_is(of: &Value, exact: Exact) -> Value {
     match of {
-        Value::Int(_) => whole(exact.digits / 10i128.pow(exact.scale)),
+        Value::Decimal(_) => Value::Decimal(exact),
+        Value::Int(_) => whole(10i128.checked_pow(exact.scale).map_or(0, |unit| exact.digits / unit)),
         _ => Value::Number(sized(exact.number())),
     }
 }
@@ -130,9 +136,21 @@ fn rounded(value: &Value, places: i64, towards: Towards) -> Value {
     }
 }
 
+/// A decimal is shown with as many digits as it is rounded to.
+fn padded(value: Value, places: i64) -> Value {
+    let wanted = u32::try_from(places.max(0)).unwrap_or(0);
+    match value {
+        Value::Decimal(exact) if exact.scale != wanted => {
+            Value::Decimal(Exact::aligned(exact, Exact { digits: 0, scale: wanted }).map_or(exact, |(digits, _, scale)| Exact { digits, scale }))
+        }
+        other => other,
+    }
+}
+
 /// A number that is whole, as an integer; none where it is too large for one.
 fn integer(value: Value) -> Option<Value> {
     match value {
+        Value::Decimal(exact) => integer(Value::Number(exact.number())),
         Value::Number(n) if n.abs() >= 9.2e18 => None,
         Value::Number(n) => Some(Value::Int(n as i64)),
         other => Some(other),
@@ -150,7 +168,7 @@ fn cut(value: &Value) -> Option<i64> {
 fn parity(value: &Value, odd: bool) -> Option<Value> {
     let Value::Int(away) = integer(rounded(value, 0, Towards::Away))? else { return None };
     let further = (away % 2 != 0) != odd;
-    Some(Value::Int(if further { away + if away < 0 { -1 } else { 1 } } else { away }))
+    Some(Value::Int(if further { away.saturating_add(if away < 0 { -1 } else { 1 }) } else { away }))
 }
 
 /// Where one has as many digits as both.
@@ -188,10 +206,10 @@ fn multiple(value: &Value, significance: Option<&Value>, towards: Towards) -> Op
         let quotient = if towards == Towards::Up { (x / s).ceil() } else { (x / s).floor() };
         return float(quotient * s);
     };
-    Some(as_is(&kind, Exact { digits: quotient(a, b, towards) * b, scale }))
+    Some(as_is(&kind, Exact { digits: quotient(a, b, towards).checked_mul(b)?, scale }))
 }
 
-fn nearest_multiple(args: &[Value]) -> Option<Value> {
+fn nearest_multiple(args: Args<'_>) -> Option<Value> {
     let kind = both_whole(&args[0], &args[1]);
     let (x, m) = (number(&args[0]), number(&args[1]));
     if m == 0.0 || x == 0.0 {
@@ -201,20 +219,20 @@ fn nearest_multiple(args: &[Value]) -> Option<Value> {
         return None;
     }
     let (a, b, scale) = in_step(&args[0], &args[1])?;
-    Some(as_is(&kind, Exact { digits: quotient(a, b, Towards::Nearest) * b, scale }))
+    Some(as_is(&kind, Exact { digits: quotient(a, b, Towards::Nearest).checked_mul(b)?, scale }))
 }
 
 /// With the sign of the divisor.
-fn remainder(args: &[Value]) -> Option<Value> {
+fn remainder(args: Args<'_>) -> Option<Value> {
     if number(&args[1]) == 0.0 {
         return None;
     }
     let (a, b, scale) = in_step(&args[0], &args[1])?;
     let kind = both_whole(&args[0], &args[1]);
-    Some(as_difference(&kind, Exact { digits: a - b * quotient(a, b, Towards::Down), scale }))
+    Some(as_difference(&kind, Exact { digits: a.checked_sub(b.checked_mul(quotient(a, b, Towards::Down))?)?, scale }))
 }
 
-fn whole_quotient(args: &[Value]) -> Option<Value> {
+fn whole_quotient(args: Args<'_>) -> Option<Value> {
     if number(&args[1]) == 0.0 {
         return None;
     }
@@ -222,7 +240,7 @@ fn whole_quotient(args: &[Value]) -> Option<Value> {
     i64::try_from(quotient(a, b, Towards::Zero)).ok().map(Value::Int)
 }
 
-fn factorial(args: &[Value]) -> Option<Value> {
+fn factorial(args: Args<'_>) -> Option<Value> {
     let n = number(&args[0]);
     if !(0.0..171.0).contains(&n) {
         return None;
@@ -233,7 +251,7 @@ fn factorial(args: &[Value]) -> Option<Value> {
 }
 
 /// Whole numbers from 0 up, fractions cut off.
-fn naturals(args: &[Value]) -> Option<Vec<i64>> {
+fn naturals(args: Args<'_>) -> Option<Vec<i64>> {
     let natural = |value: &Value| match value {
         // Not through a float, which has no room for all its digits.
         Value::Int(int) => Some(*int),
@@ -242,8 +260,11 @@ fn naturals(args: &[Value]) -> Option<Vec<i64>> {
     args.iter().map(|value| natural(value).filter(|_| number(value) >= 0.0)).collect()
 }
 
-fn gcd(a: i64, b: i64) -> i64 {
-    if b == 0 { a } else { gcd(b, a % b) }
+fn gcd(mut a: i64, mut b: i64) -> i64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }
 
 fn lcm(a: i64, b: i64) -> i64 {

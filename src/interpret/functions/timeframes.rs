@@ -1,7 +1,7 @@
 //! Periods and parts of dates, as `column[month]` gives them. Weeks begin on Monday, fiscal years in January.
 
-use crate::calendar::{Frame, civil};
-use crate::value::{DAY, Value};
+use crate::interpret::calendar::{Frame, civil};
+use crate::interpret::value::{DAY, Value};
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -20,11 +20,11 @@ const MONTHS: [&str; 12] = [
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 pub fn name_of_month(month: i64) -> &'static str {
-    MONTHS[month as usize - 1]
+    usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).copied().unwrap_or_default()
 }
 
 pub fn name_of_day(date: i64) -> &'static str {
-    WEEKDAYS[(date + 3).rem_euclid(7) as usize]
+    usize::try_from((date + 3).rem_euclid(7)).ok().and_then(|at| WEEKDAYS.get(at)).copied().unwrap_or_default()
 }
 
 /// None for a timeframe that there is not.

@@ -3,13 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use crate::database::Database;
-use crate::doubt;
-use crate::expr::{Expr, Level, Op, Place, Rows as RangeRows, Window};
-use crate::functions::{self, statistics};
-use crate::joined::join;
-use crate::spec::{Keep, Spec, Step, bare};
-use crate::value::{DAY, Value};
+use crate::interpret::arithmetic::{aggregated, period, plain};
+use crate::interpret::doubt;
+use crate::interpret::expr::{Expr, Level, Place, Rows as RangeRows, Window};
+use crate::interpret::joined::join;
+use crate::interpret::seen;
+use crate::interpret::spec::{Keep, Spec, Step, bare};
+use crate::interpret::value::{DAY, Value};
 
 pub type Row = HashMap<String, Value>;
 
@@ -32,7 +32,8 @@ pub struct Rows {
 
 impl Rows {
     pub fn values(&self) -> Vec<Vec<Value>> {
-        self.rows.iter().map(|row| self.columns.iter().map(|c| row[c].clone()).collect()).collect()
+        let value = |row: &Row, column: &String| row.get(column).cloned().unwrap_or(Value::Null);
+        self.rows.iter().map(|row| self.columns.iter().map(|c| value(row, c)).collect()).collect()
     }
 
     /// The column that a name means, by its relation where there are several.
@@ -43,8 +44,8 @@ impl Rows {
     /// A column that is kept; of those of a name it is the first relation's.
     fn kept(&self, row: &Row, name: &str) -> Value {
         let shared = || row.get(&format!("{USING}.{name}"));
-        let first = || &row[&format!("{}.{name}", self.first.as_deref().unwrap_or_default())];
-        row.get(name).or_else(shared).unwrap_or_else(first).clone()
+        let first = || row.get(&format!("{}.{name}", self.first.as_deref().unwrap_or_default()));
+        row.get(name).or_else(shared).or_else(first).cloned().unwrap_or_else(|| missing(name))
     }
 
     /// Whether this is one of the names that tell the rows apart.
@@ -54,24 +55,41 @@ impl Rows {
     }
 }
 
-pub fn interpret(spec: &Spec, database: &Database) -> Rows {
+/// A name that nothing has.
+fn missing(name: &str) -> Value {
+    doubt::unknown(|| format!("the name `{name}`"));
+    Value::Null
+}
+
+/// A relation that specs read: its name, its columns, what tells its rows apart, and its rows.
+#[derive(Clone, Copy)]
+pub struct Table<'a> {
+    pub name: &'a str,
+    pub columns: &'a [&'a str],
+    pub key: &'a [&'a str],
+    pub rows: &'a [Vec<Value>],
+}
+
+pub fn interpret(spec: &Spec, tables: &[Table<'_>]) -> Rows {
     let mut known: HashMap<&str, Rows> = HashMap::new();
-    for table in &database.tables {
-        let columns: Vec<String> = table.columns.iter().map(|c| c.name.to_owned()).collect();
+    for table in tables {
+        let columns: Vec<String> = table.columns.iter().map(|c| (*c).to_owned()).collect();
         let rows = table.rows.iter().map(|r| columns.iter().cloned().zip(r.iter().cloned()).collect()).collect();
         let grain = table.key.iter().map(|k| (*k).to_owned()).collect();
-        known.insert(&table.name, Rows { columns, rows, grain, ..Rows::default() });
+        known.insert(table.name, Rows { columns, rows, grain, ..Rows::default() });
     }
     let mut read: &str = &spec.from;
     for step in &spec.steps {
-        let rows = match step.joins.as_slice() {
-            [] => step_of(step, &known[read]),
-            _ => step_of(step, &join(step, read, &known)),
-        };
+        let joined = if step.joins.is_empty() { None } else { Some(join(step, read, &known)) };
+        let Some(input) = joined.as_ref().or_else(|| known.get(read)) else { break };
+        let rows = step_of(step, input);
         read = &step.name;
         known.insert(read, rows);
     }
-    known.remove(read).expect("the last step was taken")
+    known.remove(read).unwrap_or_else(|| {
+        missing(read);
+        Rows::default()
+    })
 }
 
 /// What a window walks over: a group of rows, or one row.
@@ -92,6 +110,8 @@ struct Run<'a> {
     /// By unit: the date that it is ordered by, and what else tells it from others with that date.
     date: Vec<Value>,
     beside: Vec<String>,
+    /// Two of them are alike in all that orders them: which is first nobody knows.
+    tied: bool,
 }
 
 fn step_of(step: &Step, input: &Rows) -> Rows {
@@ -118,7 +138,9 @@ fn step_of(step: &Step, input: &Rows) -> Rows {
                 units.push(Unit { rows: Vec::new(), keys });
                 units.len() - 1
             });
-            units[at].rows.push(row);
+            if let Some(unit) = units.get_mut(at) {
+                unit.rows.push(row);
+            }
         }
     } else {
         units = left.into_iter().map(|row| Unit { rows: vec![row], keys: HashMap::new() }).collect();
@@ -132,6 +154,7 @@ fn step_of(step: &Step, input: &Rows) -> Rows {
         own_partition: Vec::new(),
         date: Vec::new(),
         beside: Vec::new(),
+        tied: false,
     };
     if let Some(having) = &step.having {
         let holds: Vec<bool> = (0..run.units.len()).map(|i| run.value(having, i, None).truth() == Some(true)).collect();
@@ -158,20 +181,17 @@ pub fn row_value(step: &Step, x: &Expr, row: &Row, sees: Sees<'_>) -> Value {
         (Some(value), _) if sees == Sees::Own(name) => value.clone(),
         (_, Some(definition)) => row_value(step, definition, row, Sees::Own(name)),
         (Some(value), None) => value.clone(),
-        (None, None) => panic!("unknown name {name}"),
+        (None, None) => missing(name),
     };
+    let Some(_deeper) = doubt::deeper() else { return Value::Null };
     match x {
-        Expr::Name(name) => name_value(name),
+        Expr::Name(name) => {
+            let value = name_value(name);
+            seen::record(|| x.to_string(), seen::kind(&value));
+            value
+        }
         Expr::Period(name, frame) => period(&name_value(name), *frame),
         _ => plain(x, step.blank_zero, &mut |x| row_value(step, x, row, sees)),
-    }
-}
-
-fn period(value: &Value, frame: crate::calendar::Frame) -> Value {
-    match value {
-        Value::Date(date) => Value::Date(frame.start(*date)),
-        Value::Time(seconds) => Value::Date(frame.start(seconds.div_euclid(DAY))),
-        _ => Value::Null,
     }
 }
 
@@ -200,9 +220,7 @@ impl Run<'_> {
         let at = |x: &Expr, unit: usize| match x {
             // Order and partition of rows may read columns of the input that are no outputs.
             Expr::Name(name) if !self.grouped && step.definition(name).is_none() => {
-                self.units[unit].rows.first().map_or(Value::Null, |row| {
-                    row.get(name).unwrap_or_else(|| panic!("no {name} in {}", self.step)).clone()
-                })
+                self.first_row(unit).map_or(Value::Null, |row| row.get(name).cloned().unwrap_or_else(|| missing(name)))
             }
             _ => self.value(x, unit, None),
         };
@@ -212,15 +230,18 @@ impl Run<'_> {
             (0..self.units.len()).map(|unit| by.iter().map(|x| at(x, unit).key()).collect()).collect()
         };
         let (partitions, own_partitions) = (parted(&partition), parted(&own_partition));
+        let mut tied = false;
         let mut arranged: Vec<usize> = (0..self.units.len()).collect();
         if !step.order_by.is_empty() {
             arranged.sort_by(|a, b| {
-                let pairs = keys[*a].iter().zip(&keys[*b]).zip(&order);
+                let pairs = keys.get(*a).into_iter().flatten().zip(keys.get(*b).into_iter().flatten()).zip(&order);
                 pairs
                     .map(|((a, b), (_, down))| a.order(b, *down))
                     .find(|o| *o != Ordering::Equal)
                     .unwrap_or(Ordering::Equal)
             });
+            let alike = |pair: &[usize]| matches!(pair, [a, b] if keys.get(*a) == keys.get(*b));
+            tied = arranged.windows(2).any(alike);
         }
         let dates = |x: &Expr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
         let keys = step.order_by.iter().map(|(entry, _)| (entry, dates(&meant(entry.expr()))));
@@ -245,14 +266,20 @@ impl Run<'_> {
             None => (Vec::new(), Vec::new()),
         };
         (self.date, self.beside) = (date, beside);
+        self.tied = tied;
         self.order = arranged;
         self.partition = partitions;
         self.own_partition = own_partitions;
     }
 
+    fn first_row(&self, unit: usize) -> Option<&Row> {
+        self.units.get(unit)?.rows.first().copied()
+    }
+
     /// The value of an expression at a unit.
     fn value(&self, x: &Expr, unit: usize, own: Option<&str>) -> Value {
-        let here = &self.units[unit];
+        let Some(here) = self.units.get(unit) else { return Value::Null };
+        let Some(_deeper) = doubt::deeper() else { return Value::Null };
         if let Some(key) = here.keys.get(&x.to_string())
             && !matches!(x, Expr::Name(name) if own == Some(name))
         {
@@ -261,13 +288,18 @@ impl Run<'_> {
         match x {
             Expr::Name(name) => match self.step.definition(name) {
                 Some(definition) if own != Some(name) => self.value(definition, unit, Some(name)),
-                _ if self.grouped => here.keys.get(name).cloned().unwrap_or_else(|| panic!("{name} is not grouped by")),
-                _ => here.rows.first().map_or(Value::Null, |row| row[name].clone()),
+                _ if self.grouped => here.keys.get(name).cloned().unwrap_or_else(|| missing(name)),
+                _ => {
+                    let row = here.rows.first();
+                    let value = row.map_or(Value::Null, |row| row.get(name).cloned().unwrap_or_else(|| missing(name)));
+                    seen::record(|| x.to_string(), seen::kind(&value));
+                    value
+                }
             },
             Expr::Period(name, frame) => period(&self.value(&Expr::name(name), unit, own), *frame),
             Expr::Aggregate(name, args) => {
                 if let Some(rows) = x.range() {
-                    return self.over(name, args, rows, unit, own);
+                    return self.over(x, (name, args), rows, unit, own);
                 }
                 let sees = own.map_or(Sees::DefinitionsFirst, Sees::Own);
                 let (args, distinct) = match args.as_slice() {
@@ -275,23 +307,30 @@ impl Run<'_> {
                     _ => (args, false),
                 };
                 let values = |row: &&Row| args.iter().map(|x| row_value(self.step, x, row, sees)).collect();
-                aggregated(name, here.rows.iter().map(values).collect(), distinct)
+                aggregated(x, name, here.rows.iter().map(values).collect(), distinct)
             }
-            Expr::Window(window) => self.window(window, unit, own),
+            Expr::Window(window) => {
+                let value = self.window(window, unit, own);
+                seen::record(|| x.to_string(), seen::kind(&value));
+                value
+            }
             _ => plain(x, self.step.blank_zero, &mut |x| self.value(x, unit, own)),
         }
     }
 
     /// The units of the same partition, in order, and where this one stands.
     fn neighbours(&self, unit: usize) -> (Vec<usize>, usize) {
-        let same = self.order.iter().copied().filter(|u| self.partition[*u] == self.partition[unit]);
+        if self.tied {
+            doubt::mark();
+        }
+        let same = self.order.iter().copied().filter(|u| self.partition.get(*u) == self.partition.get(unit));
         let units: Vec<usize> = same.collect();
-        let place = units.iter().position(|u| *u == unit).expect("a unit is in its own partition");
+        let place = units.iter().position(|u| *u == unit).unwrap_or_default();
         (units, place)
     }
 
     /// An aggregate over rows before and after a unit.
-    fn over(&self, name: &str, args: &[Expr], rows: RangeRows, unit: usize, own: Option<&str>) -> Value {
+    fn over(&self, x: &Expr, (name, args): (&str, &[Expr]), rows: RangeRows, unit: usize, own: Option<&str>) -> Value {
         let (units, place) = self.neighbours(unit);
         let at = |end: Place| match end {
             Place::First => 0,
@@ -308,7 +347,7 @@ impl Run<'_> {
             other => self.value(other, unit, own),
         };
         let values = seen.map(|(_, unit)| args.iter().map(|x| value(x, *unit)).collect());
-        aggregated(name, values.collect(), false)
+        aggregated(x, name, values.collect(), false)
     }
 
     fn window(&self, window: &Window, unit: usize, own: Option<&str>) -> Value {
@@ -321,8 +360,8 @@ impl Run<'_> {
                     None => Value::Null,
                 }
             }
-            Window::First(x) => self.value(x, self.neighbours(unit).0[0], own),
-            Window::Last(x) => self.value(x, *self.neighbours(unit).0.last().expect("it holds the unit"), own),
+            Window::First(x) => self.neighbours(unit).0.first().map_or(Value::Null, |first| self.value(x, *first, own)),
+            Window::Last(x) => self.neighbours(unit).0.last().map_or(Value::Null, |last| self.value(x, *last, own)),
             Window::Row => Value::Int(self.neighbours(unit).1 as i64 + 1),
             Window::Rank(_, x, descending) => {
                 let (value, others) = self.others(x, unit, own);
@@ -348,7 +387,9 @@ impl Run<'_> {
                     }
                     _ => return Value::Null,
                 };
-                let is = |other: &usize| self.date[*other] == wanted && self.beside[*other] == self.beside[unit];
+                let is = |other: &usize| {
+                    self.date.get(*other) == Some(&wanted) && self.beside.get(*other) == self.beside.get(unit)
+                };
                 // Of several none is the one.
                 match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
                     [one] => self.value(x, *one, own),
@@ -360,7 +401,7 @@ impl Run<'_> {
 
     /// The value at a unit, and those of all units of its partition that are there.
     fn others(&self, x: &Expr, unit: usize, own: Option<&str>) -> (Value, Vec<Value>) {
-        let same = (0..self.units.len()).filter(|u| self.own_partition[*u] == self.own_partition[unit]);
+        let same = (0..self.units.len()).filter(|u| self.own_partition.get(*u) == self.own_partition.get(unit));
         let values = same.map(|u| self.value(x, u, own)).filter(|v| !v.is_null()).collect();
         (self.value(x, unit, own), values)
     }
@@ -384,7 +425,8 @@ impl Run<'_> {
         for unit in &self.order {
             let mut row = Row::new();
             for name in &kept {
-                row.insert(bare(name).to_owned(), input.kept(self.units[*unit].rows[0], name));
+                let value = self.first_row(*unit).map_or(Value::Null, |row| input.kept(row, name));
+                row.insert(bare(name).to_owned(), value);
             }
             for (name, x) in &keys {
                 row.insert(name.clone(), self.value(x, *unit, None));
@@ -395,6 +437,9 @@ impl Run<'_> {
             rows.push(row);
         }
         if let Some(limit) = step.limit {
+            if self.tied && limit < rows.len() {
+                doubt::mark();
+            }
             rows.truncate(limit);
         }
         let grain = if self.grouped {
@@ -406,110 +451,4 @@ impl Run<'_> {
         };
         Rows { columns, rows, grain, is_single: self.grouped && keys.is_empty(), ..Rows::default() }
     }
-}
-
-/// What needs no rows but those of its operands.
-fn plain(x: &Expr, blank_zero: bool, value: &mut dyn FnMut(&Expr) -> Value) -> Value {
-    match x {
-        Expr::Literal(literal) => literal.clone(),
-        Expr::Binary(op, a, b) => {
-            let (a, b) = (value(a), value(b));
-            let or_zero = |x: Value, is_read_so: bool| match x {
-                Value::Null if blank_zero && is_read_so => Value::Int(0),
-                other => other,
-            };
-            let number = matches!(op, Op::Add | Op::Subtract | Op::Multiply);
-            let moved = matches!(op, Op::Later | Op::Earlier);
-            binary(*op, &or_zero(a, number || *op == Op::Divide), &or_zero(b, number || moved))
-        }
-        Expr::Call(name, args) => {
-            let is_written = |at: usize| matches!(args.get(at), Some(Expr::Literal(Value::Text(_))));
-            let spelled = functions::spelled(name, is_written);
-            let values: Vec<Value> = args.iter().map(&mut *value).collect();
-            if *name == "T" && values == [Value::Null] {
-                // Of NULL the type decides, which a value does not tell.
-                doubt::mark();
-            }
-            functions::call(spelled, &values).unwrap_or_else(|| panic!("nobody knows {name}"))
-        }
-        _ => panic!("{x} needs rows"),
-    }
-}
-
-pub fn binary(op: Op, a: &Value, b: &Value) -> Value {
-    if op == Op::Join {
-        return Value::Text(a.text() + &b.text());
-    }
-    if a.is_null() || b.is_null() {
-        return Value::Null;
-    }
-    let truth = |wanted: &[Ordering]| a.compare(b).map_or(Value::Null, |o| Value::Bool(wanted.contains(&o)));
-    match op {
-        Op::Equal => truth(&[Ordering::Equal]),
-        Op::NotEqual => truth(&[Ordering::Less, Ordering::Greater]),
-        Op::Less => truth(&[Ordering::Less]),
-        Op::LessOrEqual => truth(&[Ordering::Less, Ordering::Equal]),
-        Op::Greater => truth(&[Ordering::Greater]),
-        Op::GreaterOrEqual => truth(&[Ordering::Greater, Ordering::Equal]),
-        _ => arithmetic(op, a, b),
-    }
-}
-
-fn arithmetic(op: Op, a: &Value, b: &Value) -> Value {
-    match (op, a, b) {
-        (Op::Later | Op::Earlier, ..) => return moved(op, a, b),
-        (Op::Apart, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
-        (Op::Apart, ..) => {
-            let (Some(a), Some(b)) = (a.seconds(), b.seconds()) else { panic!("{a:?} - {b:?}") };
-            return Value::Number((a - b) as f64 / DAY as f64);
-        }
-        (Op::Add, Value::Int(a), Value::Int(b)) => return integer(a.checked_add(*b)),
-        (Op::Subtract, Value::Int(a), Value::Int(b)) => return integer(a.checked_sub(*b)),
-        (Op::Multiply, Value::Int(a), Value::Int(b)) => return integer(a.checked_mul(*b)),
-        _ => {}
-    }
-    let (Some(a), Some(b)) = (a.number(), b.number()) else { panic!("{a:?} {} {b:?}", op.sign()) };
-    let result = match op {
-        Op::Add => doubt::sum(a, b),
-        Op::Subtract => doubt::sum(a, -b),
-        Op::Multiply => doubt::product(a, b),
-        Op::Power => return functions::call("POWER", &[Value::Number(a), Value::Number(b)]).unwrap_or(Value::Null),
-        _ if b == 0.0 => return Value::Null,
-        _ => doubt::ratio(a, b),
-    };
-    Value::Number(doubt::sized(result))
-}
-
-fn integer(result: Option<i64>) -> Value {
-    match result {
-        Some(result) => {
-            doubt::sized(result as f64);
-            Value::Int(result)
-        }
-        None => {
-            doubt::oversize();
-            Value::Null
-        }
-    }
-}
-
-/// A date by whole days, a time by days and their parts.
-fn moved(op: Op, date: &Value, days: &Value) -> Value {
-    let Some(days) = days.number() else { panic!("{date:?} {} {days:?}", op.sign()) };
-    let days = if op == Op::Earlier { -days } else { days };
-    match date {
-        Value::Date(date) => Value::Date(date + days.trunc() as i64),
-        Value::Time(seconds) => Value::Time(seconds + (days * DAY as f64).round() as i64),
-        other => panic!("{other:?} moved"),
-    }
-}
-
-fn aggregated(name: &str, rows: Vec<Vec<Value>>, distinct: bool) -> Value {
-    let rows = if distinct {
-        let values: Vec<Value> = rows.into_iter().flatten().filter(|v| !v.is_null()).collect();
-        statistics::distinct(&values).into_iter().map(|value| vec![value]).collect()
-    } else {
-        rows
-    };
-    statistics::aggregate(name, &rows).unwrap_or_else(|| panic!("nobody knows {name}"))
 }

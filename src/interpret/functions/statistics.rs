@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use crate::doubt::{self, blurred, inexact};
-use crate::functions::criteria::meets;
-use crate::functions::math::number;
-use crate::value::Value;
+use crate::interpret::arithmetic::binary;
+use crate::interpret::doubt::{self, blurred, inexact};
+use crate::interpret::expr::Op;
+use crate::interpret::functions::Args;
+use crate::interpret::functions::criteria::meets;
+use crate::interpret::functions::math::number;
+use crate::interpret::value::Value;
 
 /// Over rows, each with the values of the arguments; none for a name that is no aggregate.
 pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
@@ -17,7 +20,7 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         "COUNT" | "COUNTA" => Value::Int(column().len() as i64),
         "COUNTUNIQUE" => Value::Int(distinct(&column()).len() as i64),
         "COUNTBLANK" => {
-            let blank = |row: &&Vec<Value>| row[0].is_null() || row[0] == Value::Text(String::new());
+            let blank = |row: &&Vec<Value>| cell(row, 0).is_null() || *cell(row, 0) == Value::Text(String::new());
             Value::Int(rows.iter().filter(blank).count() as i64)
         }
         "SUM" => sum(&column()),
@@ -49,8 +52,7 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         "SLOPE" => pairs(rows).line().map_or(Value::Null, |(slope, _)| Value::Number(slope)),
         "INTERCEPT" => pairs(rows).line().map_or(Value::Null, |(_, start)| Value::Number(start)),
         "SUMPRODUCT" => {
-            let times =
-                |row: &Vec<Value>| row.iter().fold(Value::Int(1), |a, b| crate::interpret::binary(TIMES, &a, b));
+            let times = |row: &Vec<Value>| row.iter().fold(Value::Int(1), |a, b| binary(Op::Multiply, &a, b));
             sum(&rows.iter().map(times).filter(|v| !v.is_null()).collect::<Vec<Value>>())
         }
         "SUMIF" => sum(&picked(rows)),
@@ -66,7 +68,7 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
 }
 
 /// Of several values in one row; none for what is no such function.
-pub fn across(name: &str, args: &[Value]) -> Option<Value> {
+pub fn across(name: &str, args: Args<'_>) -> Option<Value> {
     const ACROSS: [&str; 13] = [
         "SUM",
         "AVERAGE",
@@ -89,16 +91,19 @@ pub fn across(name: &str, args: &[Value]) -> Option<Value> {
     aggregate(name, &rows)
 }
 
+/// An argument's value in a row.
+fn cell(row: &[Value], at: usize) -> &Value {
+    row.get(at).unwrap_or(&Value::Null)
+}
+
 /// Each value once.
 pub fn distinct(values: &[Value]) -> Vec<Value> {
     let mut known = std::collections::HashSet::new();
     values.iter().filter(|value| known.insert(value.key())).cloned().collect()
 }
 
-const TIMES: crate::expr::Op = crate::expr::Op::Multiply;
-
 fn sum(values: &[Value]) -> Value {
-    values.iter().fold(Value::Int(0), |a, b| crate::interpret::binary(crate::expr::Op::Add, &a, b))
+    values.iter().fold(Value::Int(0), |a, b| binary(Op::Add, &a, b))
 }
 
 fn average(values: &[Value]) -> Value {
@@ -109,7 +114,7 @@ fn average(values: &[Value]) -> Value {
 }
 
 fn product(values: &[Value]) -> Value {
-    let times = |a: Value, b: &Value| crate::interpret::binary(TIMES, &a, b);
+    let times = |a: Value, b: &Value| binary(Op::Multiply, &a, b);
     // Engines add logarithms.
     match values.iter().fold(Value::Int(1), times) {
         _ if values.is_empty() => Value::Null,
@@ -133,7 +138,7 @@ fn mode(values: &[Value]) -> Value {
     let mut counts: HashMap<String, usize> = HashMap::new();
     values.iter().for_each(|value| *counts.entry(value.key()).or_default() += 1);
     let most = counts.values().copied().max().unwrap_or(0);
-    let is_mode = |value: &&Value| most > 1 && counts[&value.key()] == most;
+    let is_mode = |value: &&Value| most > 1 && counts.get(&value.key()) == Some(&most);
     extreme(&values.iter().filter(is_mode).cloned().collect::<Vec<Value>>(), std::cmp::Ordering::Less)
 }
 
@@ -149,10 +154,11 @@ fn nth(values: &[Value], place: Option<f64>, largest: bool) -> Value {
 /// Between the two values around a place that counts from 0.
 fn between(sorted: &[f64], place: f64) -> f64 {
     let (below, part) = (place.floor() as usize, place - place.floor());
+    let at = |place: usize| sorted.get(place).or(sorted.last()).copied().unwrap_or_default();
     if part == 0.0 {
-        return sorted[below];
+        return at(below);
     }
-    doubt::sum(sorted[below], doubt::product(doubt::sum(sorted[below + 1], -sorted[below]), part))
+    doubt::sum(at(below), doubt::product(doubt::sum(at(below + 1), -at(below)), part))
 }
 
 fn numbers(values: &[Value]) -> Vec<f64> {
@@ -209,7 +215,7 @@ struct Pairs {
 }
 
 fn pairs(rows: &[Vec<Value>]) -> Pairs {
-    let both = |row: &Vec<Value>| row[0].number().zip(row[1].number());
+    let both = |row: &Vec<Value>| cell(row, 0).number().zip(cell(row, 1).number());
     let (first, second) = rows.iter().filter_map(both).unzip();
     Pairs { first, second }
 }
@@ -268,9 +274,9 @@ impl Pairs {
 fn met(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
     let mut met = vec![true; rows.len()];
     for at in (from..rows.first().map_or(0, Vec::len)).step_by(2) {
-        let is_condition = rows.iter().any(|row| !matches!(row[at], Value::Bool(_) | Value::Null));
+        let is_condition = rows.iter().any(|row| !matches!(cell(row, at), Value::Bool(_) | Value::Null));
         for (met, row) in met.iter_mut().zip(rows) {
-            *met &= meets(&row[at], &row[at + 1], is_condition);
+            *met &= meets(cell(row, at), cell(row, at + 1), is_condition);
         }
     }
     met
@@ -279,7 +285,7 @@ fn met(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
 /// `COUNTIF(condition)`, `COUNTIF(range, criterion)`.
 fn count_if(rows: &[Vec<Value>]) -> usize {
     match rows.first().map(Vec::len) {
-        Some(1) => rows.iter().filter(|row| row[0].truth() == Some(true)).count(),
+        Some(1) => rows.iter().filter(|row| cell(row, 0).truth() == Some(true)).count(),
         _ => met(rows, 0).into_iter().filter(|met| *met).count(),
     }
 }
@@ -290,28 +296,30 @@ fn there(values: impl Iterator<Item = Value>) -> Vec<Value> {
 
 /// `SUMIF(condition, value)`, `SUMIF(range, criterion)`, `SUMIF(range, criterion, value)`.
 fn picked(rows: &[Vec<Value>]) -> Vec<Value> {
-    let is_condition = rows.iter().any(|row| matches!(row[..], [Value::Bool(_), _]));
+    let is_condition = rows.iter().any(|row| matches!(row.as_slice(), [Value::Bool(_), _]));
     let met = match rows.first().map(Vec::len) {
-        Some(3) => met(&rows.iter().map(|row| row[..2].to_vec()).collect::<Vec<_>>(), 0),
-        _ if is_condition => rows.iter().map(|row| row[0].truth() == Some(true)).collect(),
+        Some(3) => met(&rows.iter().map(|row| row.iter().take(2).cloned().collect()).collect::<Vec<_>>(), 0),
+        _ if is_condition => rows.iter().map(|row| cell(row, 0).truth() == Some(true)).collect(),
         _ => met(rows, 0),
     };
     // The range itself, where no other values stand beside it.
-    let value =
-        |row: &Vec<Value>| if row.len() == 2 && !is_condition { row[0].clone() } else { row[row.len() - 1].clone() };
+    let value = |row: &Vec<Value>| {
+        if row.len() == 2 && !is_condition { cell(row, 0).clone() } else { row.last().cloned().unwrap_or(Value::Null) }
+    };
     there(rows.iter().zip(met).filter(|(_, met)| *met).map(|(row, _)| value(row)))
 }
 
 /// `SUMIFS(value, range, criterion, …)`.
 fn picked_by_all(rows: &[Vec<Value>]) -> Vec<Value> {
-    there(rows.iter().zip(met(rows, 1)).filter(|(_, met)| *met).map(|(row, _)| row[0].clone()))
+    there(rows.iter().zip(met(rows, 1)).filter(|(_, met)| *met).map(|(row, _)| cell(row, 0).clone()))
 }
 
 /// In the order of the texts, since rows have none.
 fn joined(rows: &[Vec<Value>]) -> Value {
     let Some([delimiter, ignore, _]) = rows.first().map(Vec::as_slice) else { return Value::Text(String::new()) };
     let ignored = ignore.truth() == Some(true);
-    let mut texts: Vec<String> = rows.iter().map(|row| row[2].text()).filter(|t| !ignored || !t.is_empty()).collect();
+    let mut texts: Vec<String> =
+        rows.iter().map(|row| cell(row, 2).text()).filter(|t| !ignored || !t.is_empty()).collect();
     texts.sort();
     Value::Text(texts.join(&delimiter.text()))
 }
@@ -321,5 +329,5 @@ fn trimmed_mean(mut values: Vec<Value>, share: f64) -> Value {
     values.sort_by(|a, b| a.compare(b).unwrap_or(std::cmp::Ordering::Equal));
     let left_out = (values.len() as f64 * share / 2.0).floor() as usize;
     let kept = values.len().saturating_sub(2 * left_out);
-    average(&values[left_out..left_out + kept])
+    average(values.get(left_out..left_out + kept).unwrap_or_default())
 }

@@ -1,15 +1,18 @@
 //! The rows of a step's joined relations: every row beside every other, and those stay whose condition holds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::expr::Expr;
-use crate::interpret::{Row, Rows, Sees, USING, row_value};
-use crate::spec::{By, Join, JoinKind, Step};
-use crate::value::Value;
+use crate::interpret::doubt;
+use crate::interpret::expr::Expr;
+use crate::interpret::seen;
+use crate::interpret::spec::{By, Join, JoinKind, Step};
+use crate::interpret::value::Value;
+use crate::interpret::walk::{Row, Rows, Sees, USING, row_value};
 
 struct Relations<'a> {
     names: Vec<&'a str>,
     rows: Vec<&'a Rows>,
+    nothing: &'a Rows,
     /// Columns of `using`, with the relations that have them.
     merged: Vec<(&'a str, Vec<usize>)>,
 }
@@ -19,12 +22,19 @@ type Parts<'a> = Vec<Option<&'a Row>>;
 
 /// The rows, in which `relation.column` is a column's name, and `column` too where one relation has it.
 pub fn join(step: &Step, read: &str, known: &HashMap<&str, Rows>) -> Rows {
+    let nothing = Rows::default();
     let mut names = vec![read];
     names.extend(step.joins.iter().map(Join::name));
-    let mut rows = vec![&known[read]];
-    rows.extend(step.joins.iter().map(|join| &known[join.to.as_str()]));
-    let mut relations = Relations { names, rows, merged: Vec::new() };
-    let mut found: Vec<Parts<'_>> = relations.rows[0].rows.iter().map(|row| vec![Some(row)]).collect();
+    let relations = [read].into_iter().chain(step.joins.iter().map(|join| join.to.as_str()));
+    let rows = relations.map(|name| {
+        known.get(name).unwrap_or_else(|| {
+            doubt::unknown(|| format!("the relation `{name}`"));
+            &nothing
+        })
+    });
+    let rows: Vec<&Rows> = rows.collect();
+    let mut relations = Relations { names, rows, nothing: &nothing, merged: Vec::new() };
+    let mut found: Vec<Parts<'_>> = relations.of(0).rows.iter().map(|row| vec![Some(row)]).collect();
     for (at, join) in step.joins.iter().enumerate() {
         found = relations.joined(step, at + 1, join, found);
         if let By::Using(names) = &join.by {
@@ -51,7 +61,7 @@ pub fn join(step: &Step, read: &str, known: &HashMap<&str, Rows>) -> Rows {
     };
     let rows = found.iter().map(row).collect();
     Rows {
-        columns: relations.rows[0].columns.clone(),
+        columns: relations.of(0).columns.clone(),
         rows,
         grain,
         meant,
@@ -61,11 +71,19 @@ pub fn join(step: &Step, read: &str, known: &HashMap<&str, Rows>) -> Rows {
 }
 
 impl<'a> Relations<'a> {
+    fn of(&self, at: usize) -> &'a Rows {
+        self.rows.get(at).copied().unwrap_or(self.nothing)
+    }
+
+    fn has(&self, at: usize, column: &str) -> bool {
+        self.of(at).columns.iter().any(|c| c == column)
+    }
+
     /// What a name means; none where two relations have it, or none has.
     fn value(&self, parts: &[Option<&Row>], name: &str) -> Option<Value> {
         let of = |at: usize, column: &str| {
             let row = parts.get(at).copied().flatten();
-            row.map_or(Value::Null, |row| row[column].clone())
+            row.and_then(|row| row.get(column).cloned()).unwrap_or(Value::Null)
         };
         if let Some((relation, column)) = name.split_once('.') {
             if relation == USING {
@@ -73,10 +91,9 @@ impl<'a> Relations<'a> {
                 return Some(first(of_these, &|at| of(at, column)));
             }
             let at = self.names.iter().position(|n| *n == relation)?;
-            return self.rows[at].columns.iter().any(|c| c == column).then(|| of(at, column));
+            return self.has(at, column).then(|| of(at, column));
         }
-        let owners: Vec<usize> =
-            (0..self.rows.len()).filter(|at| self.rows[*at].columns.iter().any(|c| c == name)).collect();
+        let owners: Vec<usize> = (0..self.rows.len()).filter(|at| self.has(*at, name)).collect();
         match self.merged.iter().find(|(merged, _)| *merged == name) {
             Some((_, of_these)) if owners.iter().all(|owner| of_these.contains(owner)) => {
                 Some(first(of_these, &|at| of(at, name)))
@@ -86,8 +103,9 @@ impl<'a> Relations<'a> {
     }
 
     fn joined(&self, step: &Step, at: usize, join: &Join, before: Vec<Parts<'a>>) -> Vec<Parts<'a>> {
-        let others = &self.rows[at].rows;
-        let mut met = vec![false; others.len()];
+        let others = &self.of(at).rows;
+        let mut met = HashSet::new();
+        let told = || format!("the join of {}", join.name());
         let mut found = Vec::new();
         for parts in before {
             let mut alone = true;
@@ -95,11 +113,15 @@ impl<'a> Relations<'a> {
                 let mut both = parts.clone();
                 both.push(Some(other));
                 if self.belong_together(step, at, join, &both) {
+                    if !alone {
+                        seen::record(told, "finds several rows");
+                    }
                     alone = false;
-                    met[place] = true;
+                    met.insert(place);
                     found.push(both);
                 }
             }
+            seen::record(told, if alone { "finds no row" } else { "finds a row" });
             if alone && matches!(join.kind, JoinKind::Left | JoinKind::Full) {
                 let mut both = parts;
                 both.push(None);
@@ -107,7 +129,8 @@ impl<'a> Relations<'a> {
             }
         }
         if join.kind == JoinKind::Full {
-            for (other, _) in others.iter().zip(&met).filter(|(_, met)| !**met) {
+            for (_, other) in others.iter().enumerate().filter(|(place, _)| !met.contains(place)) {
+                seen::record(told, "has a row that nothing finds");
                 let mut both: Parts<'a> = vec![None; at];
                 both.push(Some(other));
                 found.push(both);
@@ -128,7 +151,10 @@ impl<'a> Relations<'a> {
             }
             By::Using(names) => names.iter().all(|name| {
                 let sides = self.sides_before(at, name);
-                let value = |at: usize| parts[at].map_or(Value::Null, |row| row[name].clone());
+                let value = |at: usize| {
+                    let row = parts.get(at).copied().flatten();
+                    row.and_then(|row| row.get(name).cloned()).unwrap_or(Value::Null)
+                };
                 first(&sides, &value).compare(&value(at)) == Some(std::cmp::Ordering::Equal)
             }),
         }
@@ -138,7 +164,7 @@ impl<'a> Relations<'a> {
     fn sides_before(&self, at: usize, name: &str) -> Vec<usize> {
         match self.merged.iter().find(|(merged, _)| *merged == name) {
             Some((_, of)) => of.clone(),
-            None => (0..at).filter(|side| self.rows[*side].columns.iter().any(|c| c == name)).collect(),
+            None => (0..at).filter(|side| self.has(*side, name)).collect(),
         }
     }
 
@@ -152,12 +178,12 @@ impl<'a> Relations<'a> {
     /// What tells the joined rows apart: the first relation's key, with those of relations of which many are found.
     fn grain(&self, step: &Step) -> Vec<String> {
         let told = |at: usize| {
-            let name = self.names[at];
-            self.rows[at].grain.iter().map(move |column| format!("{name}.{column}"))
+            let name = self.names.get(at).copied().unwrap_or_default();
+            self.of(at).grain.iter().map(move |column| format!("{name}.{column}"))
         };
         let mut grain: Vec<String> = told(0).collect();
         for (place, join) in step.joins.iter().enumerate() {
-            let single = self.rows[place + 1].is_single;
+            let single = self.of(place + 1).is_single;
             if join.kind == JoinKind::Full {
                 // The columns of `using` are both sides' keys, or nothing is known.
                 let by = match &join.by {
@@ -168,9 +194,9 @@ impl<'a> Relations<'a> {
                 let known = place == 0
                     && !by.is_empty()
                     && step.joins.len() == 1
-                    && alike(&self.rows[0].grain)
-                    && alike(&self.rows[1].grain);
-                grain = if known { self.rows[1].grain.clone() } else { Vec::new() };
+                    && alike(&self.of(0).grain)
+                    && alike(&self.of(1).grain);
+                grain = if known { self.of(1).grain.clone() } else { Vec::new() };
             } else if join.many || (join.kind == JoinKind::Cross && !single) {
                 let key: Vec<String> = told(place + 1).collect();
                 if key.is_empty() || grain.is_empty() {
