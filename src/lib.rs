@@ -32,6 +32,8 @@ mod compiler;
 pub mod dbt;
 pub mod diag;
 mod dialect;
+#[cfg(feature = "cli")]
+mod draft;
 mod emit;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -55,6 +57,8 @@ pub use check::Context;
 pub use compiler::{Builder, Compiled, Compiler, Definition, ReadColumn};
 pub use diag::{Code, Diagnostic, Severity};
 pub use dialect::{Dialect, Facts, Literals, UnknownDialect};
+#[cfg(feature = "cli")]
+pub use draft::Draft;
 pub use limits::Limits;
 pub use schema::{Column, Relation, Schema};
 #[cfg(feature = "cli")]

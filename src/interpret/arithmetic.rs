@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
+use crate::interpret::calendar::{Frame, civil, days};
 use crate::interpret::expr::{Expr, Op};
 use crate::interpret::functions::{self, statistics};
 use crate::interpret::seen;
 use crate::interpret::value::{DAY, Value};
-use crate::interpret::calendar::{Frame, civil, days};
 use crate::interpret::{doubt, exact::Exact};
 
 /// What needs no rows but those of its operands.
@@ -28,6 +28,10 @@ pub fn plain(x: &Expr, blank_zero: bool, value: &mut dyn FnMut(&Expr) -> Value) 
             }
             binary(*op, &a, &b)
         }
+        Expr::Part(of, frame) => functions::timeframe(frame, &value(of)).unwrap_or_else(|| {
+            doubt::unknown(|| format!("the timeframe `{frame}`"));
+            Value::Null
+        }),
         Expr::Call(name, args) => {
             let is_written = |at: usize| matches!(args.get(at), Some(Expr::Literal(Value::Text(_))));
             let spelled = functions::spelled(name, is_written);

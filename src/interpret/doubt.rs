@@ -47,7 +47,13 @@ pub fn with_noise<T>(noise: Option<Noise>, work: impl FnOnce() -> T) -> Settled<
     UNSHOWN.set(false);
     let value = work();
     NOISE.set(None);
-    Settled { value, doubted: DOUBTED.get(), oversized: OVERSIZED.get(), unknown: UNKNOWN.take(), unshown: UNSHOWN.get() }
+    Settled {
+        value,
+        doubted: DOUBTED.get(),
+        oversized: OVERSIZED.get(),
+        unknown: UNKNOWN.take(),
+        unshown: UNSHOWN.get(),
+    }
 }
 
 /// A float whose last bits are not the same everywhere.

@@ -12,6 +12,8 @@ pub enum Expr {
     Name(String),
     /// `column[month]`.
     Period(String, Frame),
+    /// Any other timeframe, or one of any other value.
+    Part(Box<Expr>, String),
     Binary(Op, Box<Expr>, Box<Expr>),
     /// A function of one row, by its name.
     Call(&'static str, Vec<Expr>),
@@ -113,7 +115,7 @@ impl Expr {
     pub fn children(&self) -> Vec<&Self> {
         match self {
             Self::Literal(_) | Self::Name(_) | Self::Period(..) => Vec::new(),
-            Self::Range(of, _) => vec![of],
+            Self::Range(of, _) | Self::Part(of, _) => vec![of],
             Self::Binary(_, a, b) => vec![a, b],
             Self::Call(_, args) | Self::Aggregate(_, args) => args.iter().collect(),
             Self::Window(window) => window.children(),
@@ -146,6 +148,7 @@ impl Expr {
             Self::Literal(_) => Level::Const,
             Self::Name(name) => of(name),
             Self::Period(name, _) => of(name).max(Level::Row),
+            Self::Part(..) => below.max(Level::Row),
             Self::Binary(..) | Self::Call(..) => below,
             Self::Aggregate(..) if self.has_range() => Level::Window,
             Self::Aggregate(..) => Level::Aggregate,
@@ -188,6 +191,10 @@ impl fmt::Display for Expr {
             Self::Name(name) => write!(f, "${{{name}}}"),
             Self::Period(name, frame) if is_plain(name) => write!(f, "{name}[{}]", frame.name()),
             Self::Period(name, frame) => write!(f, "${{{name}[{}]}}", frame.name()),
+            Self::Part(of, frame) => {
+                operand(f, of)?;
+                write!(f, "[{frame}]")
+            }
             Self::Binary(op, a, b) => {
                 operand(f, a)?;
                 write!(f, " {} ", op.sign())?;

@@ -11,6 +11,7 @@ pub mod exact;
 pub mod expr;
 pub mod functions;
 pub mod joined;
+pub mod read;
 pub mod seen;
 pub mod spec;
 pub mod value;

@@ -25,6 +25,8 @@ pub struct Step {
     pub keep: Keep,
     pub limit: Option<usize>,
     pub definitions: Vec<(String, Expr)>,
+    /// Definitions that are no columns.
+    pub hidden: Vec<String>,
 }
 
 /// A relation or an earlier step that a step joins.

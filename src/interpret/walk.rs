@@ -393,7 +393,17 @@ impl Run<'_> {
                 // Of several none is the one.
                 match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
                     [one] => self.value(x, *one, own),
-                    _ => Value::Null,
+                    _ => {
+                        let is_earlier = |other: &usize| {
+                            let (there, here) = (self.date.get(*other), self.date.get(unit));
+                            let is_before = there.zip(here).is_some_and(|(a, b)| a.compare(b) == Some(Ordering::Less));
+                            is_before && self.beside.get(*other) == self.beside.get(unit)
+                        };
+                        if seen::is_watched() && (0..self.units.len()).any(|other| is_earlier(&other)) {
+                            seen::record(|| window.to_string(), "finds no row, though there is an earlier one");
+                        }
+                        Value::Null
+                    }
                 }
             }
         }
@@ -415,7 +425,9 @@ impl Run<'_> {
         };
         let keys: Vec<(String, Expr)> = step.group_by.iter().map(|e| (e.output(), e.expr())).collect();
         let is_output = |(name, x): &&(String, Expr)| {
-            !keys.iter().any(|(k, _)| k == name) && (!self.grouped || step.level(x, Some(name)) != Level::Row)
+            !step.hidden.contains(name)
+                && !keys.iter().any(|(k, _)| k == name)
+                && (!self.grouped || step.level(x, Some(name)) != Level::Row)
         };
         let defined: Vec<(String, Expr)> = step.definitions.iter().filter(is_output).cloned().collect();
         kept.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == bare(c)));

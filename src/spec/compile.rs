@@ -21,7 +21,7 @@ use crate::ast::Ast;
 use crate::check::{self, Context, Role, Scope};
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic, suggest};
-use crate::ir::{Ir, Program};
+use crate::ir::{ColumnUse, Ir, Program};
 use crate::memory::Memory;
 use crate::parse;
 use crate::plan::{
@@ -57,6 +57,7 @@ impl Compiler {
             model_warnings: Vec::new(),
             columns: Vec::new(),
             tables: Vec::new(),
+            columns_read: Vec::new(),
             definitions: Vec::new(),
             diagnostics: Vec::new(),
         };
@@ -85,6 +86,7 @@ impl Compiler {
                     let mut run = Run::new(self, &spec, source, path);
                     self.pool.lend(|memory| run.run(&mut compiled, memory));
                     compiled.definitions = run.definitions;
+                    compiled.columns_read = run.columns_read;
                 }
             }
         }
@@ -121,6 +123,8 @@ pub(super) struct Run<'r> {
     pub(super) unproven: Vec<SingleMatch>,
     /// The definitions that alone are computed, where a step is computed again for totals.
     pub(super) only: Option<Vec<String>>,
+    /// Columns that formulas read of relations.
+    columns_read: Vec<ColumnUse>,
     /// The totals that the next step's input has.
     pub(super) totals: Vec<crate::check::Total>,
 }
@@ -142,6 +146,7 @@ impl<'r> Run<'r> {
             facts: Vec::new(),
             unproven: Vec::new(),
             only: None,
+            columns_read: Vec::new(),
             totals: Vec::new(),
         }
     }
@@ -348,6 +353,9 @@ impl<'r> Run<'r> {
         check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), self.source, diagnostics);
         let found = found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s)));
         diagnostics.extend(found.filter(|d| !self.is_cut(d.span())));
+        if input.first || joined.is_some() {
+            self.columns_read.extend(program.columns.iter().cloned());
+        }
         if step.unsound || step.faulty || failed(diagnostics) {
             // Later steps read what this one would have given; their faults would be its echoes.
             return None;

@@ -9,6 +9,8 @@ mod formulas;
 mod from;
 mod gaps;
 mod grain;
+#[cfg(feature = "cli")]
+pub(crate) mod interpreted;
 mod joined;
 mod joins;
 #[cfg(feature = "cli")]
@@ -34,6 +36,7 @@ pub use project::{Environment, Project};
 
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
+use crate::ir::ColumnUse;
 use crate::schema::Column;
 use crate::span::Span;
 use crate::types::{Level, Type};
@@ -68,6 +71,8 @@ pub struct CompiledSpec {
     pub(crate) model_warnings: Vec<Diagnostic>,
     pub(crate) columns: Vec<Column>,
     pub(crate) tables: Vec<String>,
+    /// The columns that formulas read of relations.
+    pub(crate) columns_read: Vec<ColumnUse>,
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }

@@ -140,9 +140,10 @@ fn rounded(value: &Value, places: i64, towards: Towards) -> Value {
 fn padded(value: Value, places: i64) -> Value {
     let wanted = u32::try_from(places.max(0)).unwrap_or(0);
     match value {
-        Value::Decimal(exact) if exact.scale != wanted => {
-            Value::Decimal(Exact::aligned(exact, Exact { digits: 0, scale: wanted }).map_or(exact, |(digits, _, scale)| Exact { digits, scale }))
-        }
+        Value::Decimal(exact) if exact.scale != wanted => Value::Decimal(
+            Exact::aligned(exact, Exact { digits: 0, scale: wanted })
+                .map_or(exact, |(digits, _, scale)| Exact { digits, scale }),
+        ),
         other => other,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::interpret::arithmetic::binary;
 use crate::interpret::doubt::{self, blurred, inexact};
+use crate::interpret::exact::Exact;
 use crate::interpret::expr::Op;
 use crate::interpret::functions::Args;
 use crate::interpret::functions::criteria::meets;
@@ -102,7 +103,12 @@ pub fn distinct(values: &[Value]) -> Vec<Value> {
     values.iter().filter(|value| known.insert(value.key())).cloned().collect()
 }
 
+/// Of nothing, 0 of whatever type: the division of an integer and of a decimal show other digits, and of these zeros only
+/// the decimal tells.
 fn sum(values: &[Value]) -> Value {
+    if values.is_empty() {
+        return Value::Decimal(Exact { digits: 0, scale: 0 });
+    }
     values.iter().fold(Value::Int(0), |a, b| binary(Op::Add, &a, b))
 }
 
