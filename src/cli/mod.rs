@@ -26,6 +26,7 @@ mod settings;
 mod snippet;
 mod source;
 mod spec;
+mod unit_tests;
 mod usage;
 mod write;
 

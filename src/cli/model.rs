@@ -11,6 +11,7 @@ use super::args::ModelArgs;
 use super::exit::{Exit, Failure, Found};
 use super::session::{Session, reports};
 use super::source::Source;
+use super::unit_tests::Drafted;
 use super::write::{Planned, Present, write_all};
 use super::{dbt_project, left_over, project, query, spec};
 use formulac::diag::render;
@@ -30,6 +31,8 @@ struct Model {
     spec: usize,
     /// Where the spec says its name.
     name_span: Span,
+    /// The unit tests that are drafted for it, where they are asked for.
+    drafted: Option<Drafted>,
 }
 
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
@@ -39,7 +42,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
                 .into_iter()
                 .fold(builder, |builder, version| builder.dbt_version(&version))
                 .build();
-            let (models, found) = compiled(session, &compiler, &args.specs);
+            let (models, found) = compiled(session, &compiler, args);
             (compiler.dialect(), models, found)
         }
         Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Vec::new(), found),
@@ -52,11 +55,12 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         if exit == Exit::Done {
             let tests = tests_folder(session, folder)?;
             let files = compared(folder, &tests, &models)?;
+            let specs = models.iter().filter_map(|model| model.drafted.as_ref()?.planned());
             let left = left_over(&tests, &models, &files);
             if args.check {
                 exit = not_equal(&files, &left, session);
             } else {
-                notes = deliver(files, &left, &mut found)?;
+                notes = deliver(files, specs.collect(), &left, &mut found)?;
                 exit = Exit::of_all(&found);
             }
         }
@@ -76,6 +80,9 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         }
         session.report(&found);
     }
+    for drafted in models.iter().filter_map(|model| model.drafted.as_ref()) {
+        drafted.note(args.out.is_some()).iter().for_each(|note| session.warn(note));
+    }
     for note in notes {
         session.note(&note);
     }
@@ -91,20 +98,26 @@ fn dbt_version(session: &Session, args: &ModelArgs) -> Option<String> {
 }
 
 /// The models that the specs make, and what was found in each.
-fn compiled(session: &Session, compiler: &Compiler, specs: &[PathBuf]) -> (Vec<Model>, Vec<Found>) {
+fn compiled(session: &Session, compiler: &Compiler, args: &ModelArgs) -> (Vec<Model>, Vec<Found>) {
     let folder = session.global.project_dir.as_deref();
     let mut models = Vec::new();
     let mut found = Vec::new();
-    for path in specs {
+    for path in &args.specs {
         let shown = project::path_in_project(path, folder);
-        let mut spec = spec::compile(compiler, Source::file(path), shown.as_deref());
+        let mut source = Source::file(path);
+        let is_sound = source.fault.is_none();
+        let drafted = (args.unit_tests && is_sound).then(|| Drafted::of(compiler, &source));
+        if let Some(text) = drafted.as_ref().and_then(|drafted| drafted.with_draft.clone()) {
+            source.text = text;
+        }
+        let mut spec = spec::compile(compiler, source, shown.as_deref());
         spec.found.diagnostics.extend(spec.model_fault.into_iter().chain(spec.model_warnings));
         // A model has a test for it.
         spec.found.diagnostics.retain(|d| d.kind() != Code::JoinMayMultiply);
         if let (Some(name), Some(sql), Some(yml)) = (spec.name, spec.sql, spec.yml) {
             let path = formulac::dbt::spec_of(&sql).unwrap_or_default().to_owned();
             let (tests, name_span) = (spec.tests, spec.name_span);
-            models.push(Model { name, sql, yml, path, tests, spec: found.len(), name_span });
+            models.push(Model { name, sql, yml, path, tests, spec: found.len(), name_span, drafted });
         }
         found.push(spec.found);
     }
@@ -139,14 +152,21 @@ fn text(models: &[Model]) -> String {
     let part = |model: &Model| {
         let tests = model.tests.iter().map(|(name, sql)| format!("\n-- {name}.sql\n{sql}"));
         let tests: String = tests.collect();
-        format!("-- {0}.sql\n{1}\n# {0}.yml\n{2}{tests}", model.name, model.sql, model.yml)
+        let drafted = model.drafted.as_ref().and_then(Drafted::text);
+        let drafted = drafted.map_or_else(String::new, |text| format!("\n{text}"));
+        format!("-- {0}.sql\n{1}\n# {0}.yml\n{2}{tests}{drafted}", model.name, model.sql, model.yml)
     };
     models.iter().map(part).collect::<Vec<_>>().join("\n")
 }
 
 fn object(model: &Model) -> Value {
     let tests = model.tests.iter().map(|(name, sql)| json!({"name": name, "sql": sql}));
-    json!({"name": model.name, "sql": model.sql, "yml": model.yml, "tests": tests.collect::<Vec<_>>()})
+    let mut object =
+        json!({"name": model.name, "sql": model.sql, "yml": model.yml, "tests": tests.collect::<Vec<_>>()});
+    if let (Some(drafted), Value::Object(fields)) = (&model.drafted, &mut object) {
+        fields.insert("examples".to_owned(), json!(drafted.draft.as_ref().ok().map(formulac::Draft::text)));
+    }
+    object
 }
 
 /// The files of the models, and what stands in their places.
@@ -199,8 +219,13 @@ fn not_equal(files: &[(Planned, Present)], left: &[PathBuf], session: &Session) 
 }
 
 /// Writes the files that differ, unless somebody has changed one, and removes what is left over; gives what was done.
-fn deliver(files: Vec<(Planned, Present)>, left: &[PathBuf], found: &mut Vec<Found>) -> Result<Vec<String>, Failure> {
-    let mut differing = Vec::new();
+fn deliver(
+    files: Vec<(Planned, Present)>,
+    specs: Vec<Planned>,
+    left: &[PathBuf],
+    found: &mut Vec<Found>,
+) -> Result<Vec<String>, Failure> {
+    let mut differing = specs;
     let before = found.len();
     for (planned, present) in files {
         match present {

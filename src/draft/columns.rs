@@ -59,7 +59,11 @@ pub fn slots(main: &Interpreted, others: &[Spec], compiled: &CompiledSpec) -> Re
                 let name = folded(column.name());
                 read.contains(&name) || keeps_all(given, &main.spec) || key.contains(&name)
             };
-            let read: Vec<&Column> = columns.iter().filter(|column| is_read(column)).collect();
+            let mut read: Vec<&Column> = columns.iter().filter(|column| is_read(column)).collect();
+            if read.is_empty() {
+                // Rows that are counted have a column at least.
+                read.extend(columns.first());
+            }
             read.into_iter().map(|column| slot(given, column, &key, &constants, has_today)).collect()
         })
         .collect()
@@ -155,6 +159,11 @@ fn slot(
             named.iter().filter_map(Value::number).for_each(|n| around(n).for_each(|n| add(Value::Int(n as i64))));
             let plain: &[i64] = if counts_from_one { &[1, 2, 3, 4, 5, 6, 7, 8] } else { &[10, 20, 5, 40, 80, 0, -5] };
             plain.iter().for_each(|n| add(Value::Int(*n)));
+        }
+        // Whatever numbers the column has, whole ones are among them.
+        Type::Number | Type::Point => {
+            named.iter().filter_map(Value::number).for_each(|n| around(n).for_each(|n| add(Value::Int(n as i64))));
+            AMOUNTS.into_iter().for_each(|n| add(Value::Int(n as i64)));
         }
         Type::Decimal => {
             let unit = 10i128.checked_pow(scale).unwrap_or(1);

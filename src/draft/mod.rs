@@ -9,6 +9,8 @@ mod reached;
 mod rows;
 mod search;
 mod settled;
+#[cfg(test)]
+mod tests;
 mod written;
 
 use crate::compiler::Compiler;
@@ -88,7 +90,9 @@ impl Compiler {
         let judge = judge::Judge::new(&main, &others, &slots, &compiled);
         let found = search::examples(&judge);
         let settled: Vec<settled::Example> = found.iter().filter_map(|data| settled::example(&judge, data)).collect();
-        if settled.is_empty() {
+        let defined = |column: &String| compiled.definitions().iter().any(|of| of.name().eq_ignore_ascii_case(column));
+        let says_something = |example: &settled::Example| example.columns.iter().any(defined);
+        if settled.is_empty() || !(compiled.definitions().is_empty() || settled.iter().any(says_something)) {
             let why = judge.unknown.first().map_or_else(String::new, |(_, why)| format!(": {why}"));
             return Err(format!("no column has a value that is certain{why}"));
         }

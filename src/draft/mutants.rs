@@ -75,7 +75,14 @@ fn wrong_here(x: &Expr) -> Vec<Expr> {
         Expr::Literal(Value::Number(n)) => vec![Expr::Literal(Value::Number(n + 1.0))],
         Expr::Literal(Value::Text(text)) => vec![Expr::Literal(Value::Text(format!("{text}?")))],
         Expr::Literal(Value::Date(day)) => vec![Expr::Literal(Value::Date(day + 1))],
-        Expr::Binary(op, a, b) => other_signs(*op).iter().map(|op| Expr::Binary(*op, a.clone(), b.clone())).collect(),
+        Expr::Binary(op, a, b) => {
+            let other = |op: &Op| Expr::Binary(*op, a.clone(), b.clone());
+            let mut found: Vec<Expr> = other_signs(*op).iter().map(other).collect();
+            if matches!(op, Op::Add | Op::Subtract | Op::Multiply | Op::Divide) {
+                found.extend([(**a).clone(), (**b).clone()]);
+            }
+            found
+        }
         Expr::Call("IF", args) => args.iter().skip(1).cloned().collect(),
         Expr::Call("NOT", args) => args.to_vec(),
         Expr::Call("COALESCE" | "IFERROR" | "IFNA", args) => args.to_vec(),

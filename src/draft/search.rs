@@ -28,6 +28,10 @@ type Worth = (bool, usize, Reverse<usize>);
 
 fn worth(judge: &Judge<'_>, shown: &Shown, data: &Data) -> Option<Worth> {
     let judged = judge.judge(data)?;
+    // The first example has rows; what no rows give is for another.
+    if shown.seen.is_empty() && count(data) == 0 {
+        return Some((false, 0, Reverse(usize::MAX)));
+    }
     let new = judged.seen.iter().filter(|outcome| !shown.seen.contains(*outcome)).count();
     Some((judged.certain, new, Reverse(judged.long)))
 }
@@ -67,8 +71,6 @@ fn count(data: &Data) -> usize {
 fn grown(judge: &Judge<'_>, chance: &mut Chance, shown: &Shown) -> Option<Data> {
     let mut data: Data = vec![Vec::new(); judge.slots.len()];
     let mut best = worth(judge, shown, &data)?;
-    // What nothing gives is no start when something else may come.
-    best.0 = best.0 && best.1 > 0;
     while count(&data) < ROWS {
         let mut next: Option<(Worth, Data)> = None;
         // Several at once, where one alone gains nothing.

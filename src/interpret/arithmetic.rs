@@ -47,6 +47,13 @@ pub fn plain(x: &Expr, blank_zero: bool, value: &mut dyn FnMut(&Expr) -> Value) 
             of_decimals(&result, values.iter());
             if seen::is_watched() {
                 seen::record(|| x.to_string(), seen::kind(&result));
+                if *name == "SWITCH" && taken(name, &values) >= Some(values.len().saturating_sub(1) / 2) {
+                    let is_empty = values.first().is_none_or(Value::is_null);
+                    seen::record(
+                        || x.to_string(),
+                        if is_empty { "finds nothing for an empty value" } else { "finds nothing for a value" },
+                    );
+                }
                 if let Some(at) = taken(name, &values) {
                     seen::record(|| x.to_string(), seen::branch(at));
                 }
@@ -188,6 +195,9 @@ fn arithmetic(op: Op, a: &Value, b: &Value) -> Value {
         _ if y == 0.0 => return Value::Null,
         _ => doubt::ratio(x, y),
     };
+    if result == 0.0 && result.is_sign_negative() {
+        doubt::unshown();
+    }
     Value::Number(doubt::sized(result))
 }
 
@@ -202,7 +212,13 @@ fn decimal(op: Op, a: &Value, b: &Value) -> Value {
         Op::Subtract => x.plus(y.negated()),
         Op::Multiply => x.times(y),
         Op::Divide if y.digits == 0 => return Value::Null,
-        Op::Divide => x.over(y),
+        Op::Divide => {
+            // A float of it is a zero with a sign.
+            if x.digits == 0 && y.digits < 0 {
+                doubt::unshown();
+            }
+            x.over(y)
+        }
         _ => {
             doubt::unshown();
             return binary(op, &Value::Number(x.number()), &Value::Number(y.number()));

@@ -8,6 +8,7 @@
 //! `FORMULAC_REQUIRE_ENGINES` set it fails instead.
 
 mod compare;
+mod drafts;
 mod passed_on;
 mod project;
 mod tools;
