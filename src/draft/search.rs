@@ -24,16 +24,32 @@ struct Shown {
 }
 
 /// The larger the better: certain results, then what is new, then few digits.
-type Worth = (bool, usize, Reverse<usize>);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Worth {
+    certain: bool,
+    new: usize,
+    digits: Reverse<usize>,
+}
+
+impl Worth {
+    /// Fewer digits alone are no gain.
+    fn gains_on(self, other: Self) -> bool {
+        self.new > other.new || (self.certain && !other.certain)
+    }
+
+    fn loses_against(self, other: Self) -> bool {
+        self.new < other.new || (other.certain && !self.certain) || self.digits < other.digits
+    }
+}
 
 fn worth(judge: &Judge<'_>, shown: &Shown, data: &Data) -> Option<Worth> {
     let judged = judge.judge(data)?;
     // The first example has rows; what no rows give is for another.
     if shown.seen.is_empty() && count(data) == 0 {
-        return Some((false, 0, Reverse(usize::MAX)));
+        return Some(Worth { certain: false, new: 0, digits: Reverse(usize::MAX) });
     }
     let new = judged.seen.iter().filter(|outcome| !shown.seen.contains(*outcome)).count();
-    Some((judged.certain, new, Reverse(judged.long)))
+    Some(Worth { certain: judged.certain, new, digits: Reverse(judged.long) })
 }
 
 /// Rows for each example; what one cannot reach together with the rest another may.
@@ -45,7 +61,7 @@ pub fn examples(judge: &Judge<'_>) -> Vec<Data> {
         let Some(data) = grown(judge, &mut chance, &shown) else { break };
         let data = telling(judge, &mut chance, &shown, data);
         let data = tidied(judge, data, &shown);
-        let Some((_, new, _)) = worth(judge, &shown, &data) else { break };
+        let Some(Worth { new, .. }) = worth(judge, &shown, &data) else { break };
         let alive = alive(judge, &shown);
         let told = judge.told_apart(&data, &alive);
         // A single outcome more is no reason to read another example, unless it is that of no rows at all.
@@ -82,8 +98,7 @@ fn grown(judge: &Judge<'_>, chance: &mut Chance, shown: &Shown) -> Option<Data> 
                     next = Some((worth, candidate));
                 }
             }
-            // Fewer digits alone are no gain.
-            next = next.filter(|(worth, _)| worth.1 > best.1 || worth.0 > best.0);
+            next = next.filter(|(worth, _)| worth.gains_on(best));
             if next.is_some() {
                 break;
             }
@@ -108,7 +123,7 @@ fn telling(judge: &Judge<'_>, chance: &mut Chance, shown: &Shown, mut data: Data
         let candidate =
             if room && more > 0 { with_more(judge, chance, &data, more) } else { changed(judge, chance, &data) };
         let Some(worth) = worth(judge, shown, &candidate) else { continue };
-        if worth.0 < best.0 || worth.1 < best.1 || worth.2 < best.2 {
+        if worth.loses_against(best) {
             continue;
         }
         let told = judge.told_apart(&candidate, &alive);

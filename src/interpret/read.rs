@@ -121,7 +121,7 @@ impl Reader<'_> {
         let field = folded(parts.field.text(self.source));
         let view = parts.view.map(|view| folded(view.text(self.source)));
         let name = match view {
-            Some(view) if !self.reading.relation.is_some_and(|own| folded(own) == view) => format!("{view}.{field}"),
+            Some(view) if self.reading.relation.is_none_or(|own| folded(own) != view) => format!("{view}.{field}"),
             _ => field,
         };
         match parts.timeframe {
