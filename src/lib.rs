@@ -62,6 +62,9 @@ pub use draft::Draft;
 pub use limits::Limits;
 pub use schema::{Column, Relation, Schema};
 #[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use spec::interpreted::{Interpreted, interpreted};
+#[cfg(feature = "cli")]
 pub use spec::json_schema;
 pub use spec::{CompiledSpec, Environment, ModelTest, Project, SpecDefinition};
 pub use types::{Level, Type, UnknownType};

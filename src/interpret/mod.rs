@@ -14,5 +14,6 @@ pub mod joined;
 pub mod read;
 pub mod seen;
 pub mod spec;
+pub mod temporal;
 pub mod value;
 pub mod walk;

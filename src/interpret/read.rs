@@ -200,7 +200,7 @@ fn place(end: Expr) -> Option<(Expr, Place)> {
         Expr::Window(Window::First(of)) => (*of, Place::First),
         Expr::Window(Window::Last(of)) => (*of, Place::Last),
         Expr::Window(Window::Offset(of, by)) => (*of, Place::At(by)),
-        name @ Expr::Name(_) => (name, Place::At(0)),
+        name @ (Expr::Name(_) | Expr::Period(..) | Expr::Part(..)) => (name, Place::At(0)),
         _ => return None,
     })
 }

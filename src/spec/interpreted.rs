@@ -12,15 +12,18 @@ use crate::interpret::arithmetic::moment;
 use crate::interpret::expr::Expr;
 use crate::interpret::read::{self, Reading, Unread, folded};
 use crate::interpret::spec as given;
+use crate::interpret::temporal::{self, Kind};
 use crate::interpret::value::Value;
 use crate::parse;
 use crate::schema::Relation;
 use crate::sql::JoinKind;
+use crate::types::Type;
 use crate::yaml;
 
 /// What a spec reads and gives.
 #[derive(Debug)]
-pub(crate) struct Interpreted {
+pub struct Interpreted {
+    /// Its steps.
     pub spec: given::Spec,
     /// The day for which TODAY() stands.
     pub today: i64,
@@ -30,12 +33,13 @@ pub(crate) struct Interpreted {
     pub unread: Vec<(usize, String, Unread)>,
     /// The names of its examples.
     pub examples: Vec<String>,
+    /// It has the key.
     pub has_examples: bool,
 }
 
 /// A relation that a spec reads.
 #[derive(Debug)]
-pub(crate) struct Given {
+pub struct Given {
     /// As the interpreter calls it.
     pub name: String,
     /// As dbt does: `ref('orders')`.
@@ -77,7 +81,7 @@ pub(crate) fn day(source: &str) -> Day {
 /// # Errors
 ///
 /// What of it is not known, so that nothing can be said of its rows.
-pub(crate) fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Interpreted, Unread> {
+pub fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Result<Interpreted, Unread> {
     let root = yaml::read(source, &mut Vec::new()).ok().flatten().ok_or_else(|| "an empty spec".to_owned())?;
     let spec = load::load(&root, source, &mut Vec::new()).ok_or_else(|| "what is no spec".to_owned())?;
     let options = &compiler.options;
@@ -119,14 +123,28 @@ pub(crate) fn interpreted(compiler: &Compiler, source: &str, today: i64) -> Resu
         read.clone_from(&made.name);
         steps.push(made);
     }
+    let mut made = given::Spec { from, steps };
+    temporal::settle(&mut made, &|name| {
+        let known = relations.iter().find(|given| given.name == name).and_then(|given| given.known.as_ref());
+        let columns = known.map_or(&[][..], Relation::columns);
+        columns.iter().map(|column| (folded(column.name()), kind(column.ty()))).collect()
+    });
     Ok(Interpreted {
-        spec: given::Spec { from, steps },
+        spec: made,
         today,
         relations,
         unread,
         examples: spec.examples.iter().map(|example| example.name.text.to_owned()).collect(),
         has_examples: root.get("examples").is_some(),
     })
+}
+
+fn kind(ty: Type) -> Kind {
+    match ty {
+        Type::Date => Kind::Date,
+        Type::Timestamp | Type::Timestamptz => Kind::Time,
+        _ => Kind::Other,
+    }
 }
 
 /// The name of a relation, which is known from then on.

@@ -59,14 +59,30 @@ impl Database {
 
     /// What a spec gives of these tables.
     pub fn interpreted(&self, spec: &Spec) -> Rows {
-        let columns = |table: &Table| table.columns.iter().map(|c| c.name).collect::<Vec<&str>>();
-        let columns: Vec<Vec<&str>> = self.tables.iter().map(columns).collect();
-        let tables = self.tables.iter().zip(&columns).map(|(table, columns)| walk::Table {
-            name: &table.name,
-            columns,
-            key: &table.key,
-            rows: &table.rows,
-        });
+        self.interpreted_by(spec, str::to_owned)
+    }
+
+    /// The same, of a spec whose names are written so.
+    pub fn interpreted_by(&self, spec: &Spec, written: fn(&str) -> String) -> Rows {
+        type Names = Vec<String>;
+        let names = |names: &mut dyn Iterator<Item = &str>| names.map(written).collect::<Names>();
+        let named = |table: &Table| {
+            let columns = names(&mut table.columns.iter().map(|c| c.name));
+            (written(&table.name), columns, names(&mut table.key.iter().copied()))
+        };
+        let named: Vec<(String, Names, Names)> = self.tables.iter().map(named).collect();
+        let borrowed: Vec<(Vec<&str>, Vec<&str>)> = named
+            .iter()
+            .map(|(_, columns, key)| {
+                (columns.iter().map(String::as_str).collect(), key.iter().map(String::as_str).collect())
+            })
+            .collect();
+        let tables = self
+            .tables
+            .iter()
+            .zip(&named)
+            .zip(&borrowed)
+            .map(|((table, (name, ..)), (columns, key))| walk::Table { name, columns, key, rows: &table.rows });
         interpret(spec, &tables.collect::<Vec<_>>())
     }
 

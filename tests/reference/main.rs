@@ -29,7 +29,7 @@ mod split_mix;
 #[allow(dead_code, reason = "spec cases are read by the conformance tests")]
 mod yaml;
 
-use formulac::interpret::{arithmetic, calendar, doubt, expr, functions, spec, value, walk};
+use formulac::interpret::{arithmetic, calendar, doubt, expr, spec, value, walk};
 
 mod agreement;
 mod database;

@@ -1,6 +1,7 @@
 //! Random specs: how they are drawn, compared and made smaller.
 
-use formulac::{Dialect, Schema};
+use formulac::interpret::read::folded;
+use formulac::{Compiler, Dialect, Schema, interpreted};
 use serde_json::Value as Json;
 
 use crate::database::Database;
@@ -23,6 +24,20 @@ pub struct Case {
     seed: u64,
     spec: Spec,
     database: Database,
+}
+
+impl Case {
+    /// The interpreter reads the spec's text as what it was written from.
+    fn is_read(&self, right: &Rows) {
+        let compiler = Compiler::builder().schema(self.schema()).build();
+        let text = self.text();
+        let read =
+            interpreted(&compiler, &text, 0).unwrap_or_else(|why| panic!("{why} in seed {}:\n{text}", self.seed));
+        assert!(read.unread.is_empty(), "{:?} in seed {}:\n{text}", read.unread, self.seed);
+        let run = with_noise(None, || self.database.interpreted_by(&read.spec, folded));
+        assert_eq!(run.unknown, None, "in seed {}:\n{text}", self.seed);
+        assert_eq!(run.value.values(), right.values(), "in seed {}:\n{text}", self.seed);
+    }
 }
 
 impl Drawn for Case {
@@ -57,6 +72,7 @@ impl Drawn for Case {
     fn right(&self) -> Rows {
         let run = with_noise(None, || self.database.interpreted(&self.spec));
         assert!(run.unknown.is_none(), "the interpreter knows nothing of {:?}", run.unknown);
+        self.is_read(&run.value);
         run.value
     }
 
