@@ -106,7 +106,7 @@ fn compiled(session: &Session, compiler: &Compiler, args: &ModelArgs) -> (Vec<Mo
         let shown = project::path_in_project(path, folder);
         let mut source = Source::file(path);
         let is_sound = source.fault.is_none();
-        let drafted = (args.unit_tests && is_sound).then(|| Drafted::of(compiler, &source));
+        let drafted = (args.unit_tests && is_sound).then(|| Drafted::of(compiler, &source, path, args.out.is_some()));
         if let Some(text) = drafted.as_ref().and_then(|drafted| drafted.with_draft.clone()) {
             source.text = text;
         }

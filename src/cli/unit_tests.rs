@@ -1,6 +1,6 @@
 //! `formulac model --unit-tests`: examples that are drafted for specs, for an analyst to look through.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use formulac::{Compiler, Draft};
 
@@ -16,10 +16,13 @@ pub struct Drafted {
     pub draft: Result<Draft, String>,
     /// The spec with the draft at its end, where it can stand there.
     pub with_draft: Option<String>,
+    /// Where the spec is written to, with its draft.
+    goal: Option<PathBuf>,
 }
 
 impl Drafted {
-    pub fn of(compiler: &Compiler, source: &Source) -> Self {
+    /// `path` is where the source was read; a draft that is to be written needs a file.
+    pub fn of(compiler: &Compiler, source: &Source, path: &Path, writes: bool) -> Self {
         let draft = compiler.draft_examples(&source.text);
         let with_draft = draft.as_ref().ok().filter(|draft| draft.is_whole()).map(|draft| {
             let end = if source.text.ends_with('\n') || source.text.is_empty() { "" } else { "\n" };
@@ -27,7 +30,9 @@ impl Drafted {
         });
         // Behind a mapping in braces, or the end of a document, nothing more can stand.
         let with_draft = with_draft.filter(|text| !compiler.compile_spec(text).has_errors());
-        Self { spec: source.name.clone(), draft, with_draft }
+        let goal = (writes && path.as_os_str() != "-").then(|| path.to_owned());
+        let with_draft = with_draft.filter(|_| !writes || goal.is_some());
+        Self { spec: source.name.clone(), draft, with_draft, goal }
     }
 
     /// The draft under a line that says where it belongs.
@@ -39,8 +44,7 @@ impl Drafted {
 
     /// The spec's file with the draft.
     pub fn planned(&self) -> Option<Planned> {
-        let text = self.with_draft.clone()?;
-        Some(Planned { path: PathBuf::from(&self.spec), text })
+        Some(Planned { path: self.goal.clone()?, text: self.with_draft.clone()? })
     }
 
     /// What is to be said where a draft is asked for and none comes, or none can be written.
@@ -48,7 +52,7 @@ impl Drafted {
         match &self.draft {
             Err(why) => Some(format!("{}: no unit test is drafted: {why}", self.spec)),
             Ok(_) if writes && self.with_draft.is_none() => {
-                Some(format!("{}: it has examples, so that none is drafted into it", self.spec))
+                Some(format!("{}: the draft is not written, as it has examples or is no file", self.spec))
             }
             Ok(_) => None,
         }
