@@ -1,5 +1,7 @@
 //! What rows are worth: which ways of the formulas they take, and whether their results are certain.
 
+use std::cell::Cell;
+
 use super::columns::Slot;
 use super::rows::{Chance, Data};
 use crate::interpret::doubt::{Noise, Settled, with_noise};
@@ -29,6 +31,8 @@ pub struct Judge<'a> {
     pub unknown: Vec<(String, String)>,
     /// Specs with a fault.
     pub mutants: Vec<Spec>,
+    /// The steps that were taken so far.
+    spent: Cell<u64>,
 }
 
 /// What became of some rows.
@@ -39,6 +43,9 @@ pub struct Judged {
     /// How many results have many digits.
     pub long: usize,
 }
+
+/// How many steps a draft may take.
+const STEPS: u64 = 3_000_000;
 
 /// How many sets of rows are drawn to see what the columns do.
 const TRIALS: usize = 40;
@@ -63,6 +70,7 @@ impl<'a> Judge<'a> {
             written: Vec::new(),
             unknown: Vec::new(),
             mutants: Vec::new(),
+            spent: Cell::new(0),
         };
         let last = main.spec.steps.len().saturating_sub(1);
         let mut chance = Chance::new(1);
@@ -138,7 +146,11 @@ impl<'a> Judge<'a> {
             .zip(data)
             .map(|((name, columns, key, _), rows)| walk::Table { name, columns, key, rows })
             .collect();
-        with_noise(noise, || interpret(spec, &tables))
+        let run = with_noise(noise, || interpret(spec, &tables));
+        // Each row is laid out, whatever is done with it.
+        let rows: usize = data.iter().map(Vec::len).sum();
+        self.spent.set(self.spent.get().saturating_add(run.steps + 10 * rows as u64));
+        run
     }
 
     /// Which of the mutants give something else.
@@ -150,6 +162,11 @@ impl<'a> Judge<'a> {
             run.is_some_and(|run| run.unknown.is_none() && sorted(run.value) != right)
         };
         mutants.iter().copied().filter(is_other).collect()
+    }
+
+    /// Whether so many percent of the steps were taken that what was found has to do: a draft is waited for.
+    pub fn is_spent(&self, percent: u64) -> bool {
+        self.spent.get() > STEPS / 100 * percent
     }
 
     /// None of rows that cannot be: a key twice, several rows where one is to be found.

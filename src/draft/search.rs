@@ -57,6 +57,9 @@ pub fn examples(judge: &Judge<'_>) -> Vec<Data> {
     let mut shown = Shown::default();
     let mut found: Vec<Data> = Vec::new();
     for at in 0..EXAMPLES {
+        if at > 0 && judge.is_spent(60) {
+            break;
+        }
         let mut chance = Chance::new(at as u64 + 7);
         let Some(data) = grown(judge, &mut chance, &shown) else { break };
         let data = telling(judge, &mut chance, &shown, data);
@@ -87,11 +90,11 @@ fn count(data: &Data) -> usize {
 fn grown(judge: &Judge<'_>, chance: &mut Chance, shown: &Shown) -> Option<Data> {
     let mut data: Data = vec![Vec::new(); judge.slots.len()];
     let mut best = worth(judge, shown, &data)?;
-    while count(&data) < ROWS {
+    while count(&data) < ROWS && !judge.is_spent(50) {
         let mut next: Option<(Worth, Data)> = None;
         // Several at once, where one alone gains nothing.
         for more in 1..=5 {
-            for _ in 0..TRIES {
+            for _ in (0..TRIES).take_while(|_| !judge.is_spent(60)) {
                 let candidate = with_more(judge, chance, &data, more);
                 let Some(worth) = worth(judge, shown, &candidate) else { continue };
                 if worth > best && next.as_ref().is_none_or(|(known, _)| worth > *known) {
@@ -116,7 +119,7 @@ fn telling(judge: &Judge<'_>, chance: &mut Chance, shown: &Shown, mut data: Data
     let told = judge.told_apart(&data, &alive);
     alive.retain(|at| !told.contains(at));
     let mut tries = 0;
-    while !alive.is_empty() && tries < 4 * TRIES {
+    while !alive.is_empty() && tries < 4 * TRIES && !judge.is_spent(75) {
         tries += 1;
         let more = chance.below(4);
         let room = count(&data) < ROWS;
@@ -197,6 +200,9 @@ struct Tidied<'a> {
 
 impl Tidied<'_> {
     fn take(&mut self, candidate: Data) -> bool {
+        if self.judge.is_spent(100) {
+            return false;
+        }
         let Some(worth) = worth(self.judge, self.shown, &candidate) else { return false };
         if worth < self.best || self.judge.told_apart(&candidate, &self.told).len() < self.told.len() {
             return false;

@@ -35,6 +35,8 @@ pub struct Settled<T> {
     pub unknown: Option<String>,
     /// How many digits of a decimal an engine shows is not known.
     pub unshown: bool,
+    /// How many steps it took.
+    pub steps: u64,
 }
 
 /// Runs with noise, or without any.
@@ -53,6 +55,7 @@ pub fn with_noise<T>(noise: Option<Noise>, work: impl FnOnce() -> T) -> Settled<
         oversized: OVERSIZED.get(),
         unknown: UNKNOWN.take(),
         unshown: UNSHOWN.get(),
+        steps: TAKEN.get(),
     }
 }
 

@@ -120,7 +120,7 @@ const FAULTS: [&[Fault]; 4] = [
         ("customer_ltv", "coalesce(sum(revenue), 0)", "sum(revenue) + 0.01"),
         ("customer_ltv_by_segment", "invoices.segment <> 'Owner''s tests'", "invoices.segment <> 'Owners tests'"),
         ("monthly_churn_rate", "max(activity_date)", "min(activity_date)"),
-        ("monthly_retention", "current_month_active / nullif(previous_month_active, 0)", "current_month_active"),
+        ("monthly_retention", "current_month_active / nullif(previous_month_active, 0)", "current_month_active * 1.0"),
         ("revenue_by_country", "date '2024-06-01'", "date '2024-05-01'"),
         ("revenue_growth_by_calendar", "where billing_date is not null", ""),
     ],

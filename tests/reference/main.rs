@@ -33,6 +33,7 @@ use formulac::interpret::{arithmetic, calendar, doubt, expr, spec, value, walk};
 
 mod agreement;
 mod database;
+mod drafts;
 mod draw_expressions;
 mod draw_formulas;
 mod draw_joins;
@@ -61,4 +62,9 @@ fn random_specs_give_what_the_interpreter_says() {
 #[test]
 fn random_formulas_give_what_the_interpreter_says() {
     agreement::run();
+}
+
+#[test]
+fn drafted_examples_hold_on_the_engines() {
+    drafts::run();
 }
