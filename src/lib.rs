@@ -32,7 +32,12 @@ mod compiler;
 pub mod dbt;
 pub mod diag;
 mod dialect;
+#[cfg(feature = "cli")]
+mod draft;
 mod emit;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod interpret;
 mod ir;
 pub mod lex;
 pub mod limits;
@@ -53,8 +58,13 @@ pub use check::Context;
 pub use compiler::{Builder, Compiled, Compiler, Definition, ReadColumn};
 pub use diag::{Code, Diagnostic, Severity};
 pub use dialect::{Dialect, Facts, Literals, UnknownDialect};
+#[cfg(feature = "cli")]
+pub use draft::Draft;
 pub use limits::Limits;
 pub use schema::{Access, Column, Relation, Schema};
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use spec::interpreted::{Interpreted, interpreted};
 #[cfg(feature = "cli")]
 pub use spec::json_schema;
 pub use spec::{ColumnLineage, CompiledSpec, Environment, ModelTest, Project, SourceColumn, SpecDefinition, SpecText};

@@ -221,6 +221,9 @@ pub struct ModelArgs {
     /// Write nothing; fail when files in DIR differ
     #[arg(long, requires = "out")]
     pub check: bool,
+    /// Draft unit tests: `examples:` to look through. With --out they are written to the end of the specs
+    #[arg(long, conflicts_with = "check")]
+    pub unit_tests: bool,
     #[command(flatten)]
     pub target: Target,
     /// Print one JSON object, errors included

@@ -38,7 +38,8 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let compiler = place.compiler(&target, dialect)?;
     let specs = project::specs(&place.root.join(place.project.specs().unwrap_or(project::SPECS)))?;
     let bar = progress::bar(session, specs.len(), "compiling");
-    let (mut models, mut found) = models::compiled(&compiler, &specs, Some(&place.root), || bar.inc(1));
+    let (mut models, mut found) =
+        models::compiled(&compiler, models::sources(&specs, Some(&place.root)), || bar.inc(1));
     bar.finish_and_clear();
     let folders = place.folders();
     taken_names::check(&models, &place.manifest, &place.root, [&folders.0, &folders.1], &mut found);

@@ -35,6 +35,7 @@ mod snippet;
 mod source;
 mod spec;
 mod taken_names;
+mod unit_tests;
 mod usage;
 mod validate;
 mod write;

@@ -4,34 +4,44 @@ use std::path::{Path, PathBuf};
 
 use formulac::dbt::Manifest;
 use formulac::diag::render;
+use formulac::{Compiler, Draft};
 use serde_json::{Value, json};
 
 use super::args::ModelArgs;
 use super::exit::{Exit, Failure, Found};
 use super::models::{self, Built, Model};
 use super::session::{Session, reports};
+use super::source::Source;
+use super::unit_tests::Drafted;
 use super::write::Planned;
 use super::{dbt_project, deliver, left_over, project, query};
 
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
+    let mut drafts = Vec::new();
     let (dialect, models, mut found) = match query::builder(session, &args.target) {
         Ok(builder) => {
             let compiler = dbt_project::with_dbt(builder, &manifest(session, args)).build();
-            let folder = session.global.project_dir.as_deref();
-            let (models, found) = models::compiled(&compiler, &args.specs, folder, || {});
+            let mut sources = models::sources(&args.specs, session.global.project_dir.as_deref());
+            if args.unit_tests {
+                drafts = draft(&compiler, &args.specs, &mut sources, args.out.is_some());
+            }
+            let (models, found) = models::compiled(&compiler, sources, || {});
             (compiler.dialect(), models, found)
         }
         Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Vec::new(), found),
         Err(failure) => return Err(failure),
     };
     let mut notes = Vec::new();
+    let drafted = |model: &Model| drafts.get(model.spec).and_then(Option::as_ref);
     let mut exit = Exit::of_all(&found);
     if let Some(folder) = &args.out {
         if exit == Exit::Done {
             let tests = tests_folder(session, folder)?;
             let files: Vec<Planned> = models.iter().flat_map(|model| model.files(folder, &tests)).collect();
             let left = left_over(&tests, &models, &files);
-            let delivery = deliver::compare(files, left)?;
+            let mut delivery = deliver::compare(files, left)?;
+            // A spec with its draft is the analyst's file, written as it is.
+            delivery.updated.extend(models.iter().filter_map(|model| drafted(model)?.planned()));
             if args.check {
                 exit = delivery.tell(session);
             } else {
@@ -50,14 +60,17 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     if args.json {
         session.json(&json!({
             "dialect": dialect.name(),
-            "models": models::built(&models).map(object).collect::<Vec<Value>>(),
+            "models": models::built(&models).map(|(model, built)| object(model, built, drafted(model))).collect::<Vec<Value>>(),
             "diagnostics": render::filed_objects(&reports(&found)),
         }))?;
     } else {
         if args.out.is_none() {
-            session.data(&text(&models))?;
+            session.data(&text(&models, drafted))?;
         }
         session.report(&found);
+    }
+    for drafted in models.iter().filter_map(drafted) {
+        drafted.note(args.out.is_some()).iter().for_each(|note| session.warn(note));
     }
     for note in notes {
         session.note(&note);
@@ -81,19 +94,43 @@ fn nothing_written(found: &[Found]) -> String {
     }
 }
 
+/// The drafts for specs, each taken for a part of its spec.
+fn draft(
+    compiler: &Compiler,
+    paths: &[PathBuf],
+    sources: &mut [(Source, Option<String>)],
+    writes: bool,
+) -> Vec<Option<Drafted>> {
+    let with_draft = |(path, (source, _)): (&PathBuf, &mut (Source, Option<String>))| {
+        let drafted = source.fault.is_none().then(|| Drafted::of(compiler, source, path, writes))?;
+        if let Some(text) = drafted.with_draft.clone() {
+            source.text = text;
+        }
+        Some(drafted)
+    };
+    paths.iter().zip(sources).map(with_draft).collect()
+}
+
 /// Each file under a line that names it, a comment in the language of the file.
-fn text(models: &[Model]) -> String {
+fn text<'d>(models: &[Model], drafted: impl Fn(&Model) -> Option<&'d Drafted>) -> String {
     let part = |(model, built): (&Model, &Built)| {
         let tests = built.tests.iter().map(|(name, sql)| format!("\n-- {name}.sql\n{sql}"));
         let tests: String = tests.collect();
-        format!("-- {0}.sql\n{1}\n# {0}.yml\n{2}{tests}", model.name, built.sql, built.yml)
+        let drafted = drafted(model).and_then(Drafted::text);
+        let drafted = drafted.map_or_else(String::new, |text| format!("\n{text}"));
+        format!("-- {0}.sql\n{1}\n# {0}.yml\n{2}{tests}{drafted}", model.name, built.sql, built.yml)
     };
     models::built(models).map(part).collect::<Vec<_>>().join("\n")
 }
 
-fn object((model, built): (&Model, &Built)) -> Value {
+fn object(model: &Model, built: &Built, drafted: Option<&Drafted>) -> Value {
     let tests = built.tests.iter().map(|(name, sql)| json!({"name": name, "sql": sql}));
-    json!({"name": model.name, "sql": built.sql, "yml": built.yml, "tests": tests.collect::<Vec<_>>()})
+    let mut object =
+        json!({"name": model.name, "sql": built.sql, "yml": built.yml, "tests": tests.collect::<Vec<_>>()});
+    if let (Some(drafted), Value::Object(fields)) = (drafted, &mut object) {
+        fields.insert("examples".to_owned(), json!(drafted.draft.as_ref().ok().map(Draft::text)));
+    }
+    object
 }
 
 /// The tests that the specs made once and make no more.

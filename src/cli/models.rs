@@ -42,15 +42,19 @@ pub struct Built {
     pub tests: Vec<(String, String)>,
 }
 
+/// The texts of specs, each with its path as seen from the project.
+pub fn sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(Source, Option<String>)> {
+    let shown = project::paths_in_project(specs, folder);
+    specs.iter().zip(shown).map(|(path, shown)| (Source::file(path), shown)).collect()
+}
+
 /// The models that the specs make, and what was found in each spec. `done` is called after each.
 pub fn compiled(
     compiler: &Compiler,
-    specs: &[PathBuf],
-    folder: Option<&Path>,
+    sources: Vec<(Source, Option<String>)>,
     done: impl Fn() + Sync,
 ) -> (Vec<Model>, Vec<Found>) {
-    let shown = project::paths_in_project(specs, folder);
-    let sources = specs.iter().zip(&shown).map(|(path, shown)| (Source::file(path), shown.clone())).collect();
+    let shown: Vec<Option<String>> = sources.iter().map(|(_, shown)| shown.clone()).collect();
     let mut models = Vec::new();
     let mut found = Vec::new();
     for (mut spec, path) in spec::compile_all(compiler, sources, done).into_iter().zip(shown) {

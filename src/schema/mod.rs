@@ -32,6 +32,8 @@ pub struct Column {
     bare: u8,
     /// How large its numbers can be, as `emit::size` has it; 0 where only the warehouse knows.
     size: u32,
+    /// How many digits stand behind its point, where its type says so.
+    scale: Option<u32>,
     made: Made,
     description: Option<String>,
     /// All values that it has, where they are known.
@@ -45,8 +47,8 @@ impl Column {
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
         let name: Arc<str> = Arc::from(name.into());
         let bare = Dialect::bare_in(&name);
-        let (made, description, values, tags) = (Made::Other, None, None, None);
-        Self { name, ty, nullable: true, quoted: false, bare, size: 0, made, description, values, tags }
+        let (scale, made, description, values, tags) = (None, Made::Other, None, None, None);
+        Self { name, ty, nullable: true, quoted: false, bare, size: 0, scale, made, description, values, tags }
     }
 
     /// Whether it may be NULL.
@@ -69,15 +71,22 @@ impl Column {
     }
 
     /// With the digits of its type as it is written: one of 29 or more may leave no room for the scale of another.
-    pub(crate) fn declared(self, text: &str) -> Self {
-        let digits = text.split_once('(').and_then(|(_, rest)| rest.split([',', ')']).next());
-        let digits = digits.and_then(|d| d.trim().parse::<u32>().ok());
+    pub(crate) fn declared(mut self, text: &str) -> Self {
+        let mut numbers = text.split_once('(').map_or("", |(_, rest)| rest).split([',', ')']);
+        let mut number = || numbers.next().and_then(|d| d.trim().parse::<u32>().ok());
+        let digits = number();
+        self.scale = number().filter(|_| self.ty == Type::Decimal);
         let wide = self.ty == Type::Decimal && digits.is_some_and(|d| d > 28);
         if wide { self.sized(crate::types::ALL_DIGITS) } else { self }
     }
 
     pub(crate) fn size(&self) -> u32 {
         self.size
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn scale(&self) -> Option<u32> {
+        self.scale
     }
 
     pub(crate) fn made(&self) -> &Made {

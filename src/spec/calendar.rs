@@ -57,6 +57,12 @@ impl SaidToday {
         self.variable.as_ref().map(|variable| variable.name.as_str())
     }
 
+    /// Whether whoever runs the model says which day it is.
+    #[cfg(feature = "cli")]
+    pub(super) fn is_variable(&self) -> bool {
+        self.variable.is_some()
+    }
+
     fn of_variable(name: &str, default: Option<String>) -> Self {
         let variable = Variable { name: name.to_owned(), default };
         Self { value: Today::Sql(variable.slot()), variable: Some(variable) }

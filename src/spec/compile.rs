@@ -27,7 +27,7 @@ use crate::ast::Ast;
 use crate::check::{self, Context, Role, Scope};
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
-use crate::ir::{Ir, Program};
+use crate::ir::{ColumnUse, Ir, Program};
 use crate::memory::Memory;
 use crate::parse;
 use crate::plan::{
@@ -64,6 +64,7 @@ impl Compiler {
             self.pool.lend(|memory| run.run(&mut compiled, memory));
             compiled.definitions = run.definitions;
             compiled.lineage = run.lineage;
+            compiled.columns_read = run.columns_read;
         }
         crate::compiler::silence(&mut compiled.diagnostics, file.source, &self.options.silenced);
         crate::compiler::silence(&mut compiled.model_warnings, file.source, &self.options.silenced);
@@ -100,6 +101,8 @@ pub(super) struct Run<'r> {
     pub(super) proofs: Proofs,
     /// The definitions that alone are computed, where a step is computed again for totals.
     pub(super) only: Option<Vec<String>>,
+    /// Columns that formulas read of relations.
+    columns_read: Vec<ColumnUse>,
     /// The totals that the next step's input has.
     pub(super) totals: Vec<crate::check::Total>,
     /// The spec asks for an incremental model.
@@ -130,6 +133,7 @@ impl<'r> Run<'r> {
             unproven: Vec::new(),
             proofs: Proofs::default(),
             only: None,
+            columns_read: Vec::new(),
             totals: Vec::new(),
             incremental: false,
             times: Vec::new(),
@@ -362,6 +366,9 @@ impl<'r> Run<'r> {
         check_shape(step, &plan, input, !found.iter().any(Diagnostic::is_error), self.source, diagnostics);
         let found = found.into_iter().map(|d| d.mapped(|s| formulas.in_file(s)));
         diagnostics.extend(found.filter(|d| !self.is_cut(d.span())));
+        if input.first || joined.is_some() {
+            self.columns_read.extend(program.columns.iter().cloned());
+        }
         if step.unsound || step.faulty || failed(diagnostics) {
             // Later steps read what this one would have given; their faults would be its echoes.
             return None;

@@ -15,6 +15,8 @@ mod gaps;
 mod grain;
 mod graph;
 mod incremental;
+#[cfg(feature = "cli")]
+pub(crate) mod interpreted;
 mod joined;
 mod joins;
 #[cfg(feature = "cli")]
@@ -50,6 +52,7 @@ pub use together::SpecText;
 use crate::dbt;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
+use crate::ir::ColumnUse;
 use crate::schema::Column;
 use crate::span::Span;
 use crate::types::{Level, Type};
@@ -87,6 +90,8 @@ pub struct CompiledSpec {
     pub(crate) tables: Vec<String>,
     /// The columns that tell its rows apart, as far as known.
     pub(crate) key: Vec<String>,
+    /// The columns that formulas read of relations.
+    pub(crate) columns_read: Vec<ColumnUse>,
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) reads_faulty: Option<String>,
     pub(crate) tags: Vec<String>,
@@ -156,6 +161,7 @@ impl CompiledSpec {
             reads: Vec::new(),
             tables: Vec::new(),
             key: Vec::new(),
+            columns_read: Vec::new(),
             definitions: Vec::new(),
             reads_faulty: None,
             tags: Vec::new(),

@@ -73,6 +73,28 @@ fn files_are_written_and_kept() {
 }
 
 #[test]
+fn unit_tests_are_drafted() {
+    let mut place = place("model_unit_tests");
+    let small = "model: small\nfrom: orders\nkeep: id\ndefinitions: is_small = IF(quantity < 5, \"yes\", \"no\")\n";
+    let sheet = "model: sheet\nfrom: orders\ncolumns: [id, quantity]\norder_by: id\ncalculations: 'twice = B1 * 2'\n";
+    let schema = "relations: {orders: {columns: {id: {type: integer, nullable: false}, quantity: integer}, primary_key: [id]}}\n";
+    place.write("metrics/small.yml", small).write("metrics/sheet.yml", sheet).write("schema.yml", schema);
+    let all = ["model", "metrics/small.yml", "metrics/sheet.yml", "--schema", "schema.yml", "--unit-tests"];
+    place
+        .show(&all)
+        .show(&[&all[..], &["--json"]].concat())
+        .show(&[&all[..], &["--out", "models"]].concat())
+        // What the analyst owns by now is left as it is.
+        .show(&[&all[..], &["--out", "models"]].concat())
+        .show(&[&all[..], &["--out", "models", "--check"]].concat())
+        .show_with(&["model", "-", "--schema", "schema.yml", "--unit-tests", "--out", "models"], small);
+    let written = place.read("metrics/small.yml");
+    assert!(written.starts_with(small) && written.contains("\nexamples:\n  - name: drafted\n"), "{written}");
+    assert_eq!(place.read("metrics/sheet.yml"), sheet);
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
 fn tests_go_where_dbt_looks_for_them() {
     let joined =
         "model: joined\nfrom: orders\njoins:\n  - {to: customers, using: customer_id}\ndefinitions: n = COUNT()\n";

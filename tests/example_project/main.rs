@@ -8,6 +8,7 @@
 //! `FORMULAC_REQUIRE_ENGINES` set it fails instead.
 
 mod compare;
+mod drafts;
 mod incremental;
 mod kinds;
 mod passed_on;

@@ -19,12 +19,13 @@ use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, 
 use crate::expr::Expr;
 use crate::forms::{Form, Gap, Known, known};
 use crate::formula_tables::{self, GROUP, KEY};
-use crate::interpret::interpret;
+use crate::json::AsJson;
 use crate::quiet::quietly;
 use crate::random::Random;
 use crate::shrink::smaller;
 use crate::spec::{Entry, Keep, Spec, Step};
 use crate::value::Value;
+use crate::written::yaml;
 
 const SUITE: &str = "agreement";
 /// How many tables the formulas share.
@@ -100,7 +101,8 @@ fn expected(database: &Database, level: Level, x: &Expr) -> Option<Vec<Option<Va
         return None;
     }
     let values = |noise: Option<Noise>| {
-        let run = with_noise(noise, || interpret(&spec, database));
+        let run = with_noise(noise, || database.interpreted(&spec));
+        assert!(run.unknown.is_none(), "the interpreter knows nothing of {:?}", run.unknown);
         let column: Vec<Value> = run.value.rows.iter().map(|row| row[NAME].clone()).collect();
         (column, run.doubted, run.oversized)
     };
@@ -232,7 +234,7 @@ enum Refusal {
 }
 
 fn compiled(database: &Database, spec: &Spec, dialect: Dialect) -> Result<String, Refusal> {
-    drawn::compiled(&spec.to_string(), database.schema(), dialect).map_err(|errors| {
+    drawn::compiled(&yaml(spec), database.schema(), dialect).map_err(|errors| {
         if errors.iter().all(|(code, _)| code == "F0501") {
             Refusal::Unsupported
         } else {
@@ -404,7 +406,7 @@ fn ask<'a>(
             }
             Err(Refusal::Fault(fault)) => {
                 let key = format!("{} together: {fault}", dialect.name());
-                refused.entry(key).or_default().push(sheet.spec(formulas).to_string());
+                refused.entry(key).or_default().push(yaml(&sheet.spec(formulas)));
             }
         }
     }
@@ -532,7 +534,7 @@ fn shrunk(failure: &Failure<'_>, known: &Known) -> String {
     let (dialect, sheet) = (failure.dialect, failure.sheet);
     let name = failure.formula.name.clone();
     let mut least = (sheet.spec([failure.formula]), sheet.database.clone());
-    let mut told = format!("{}\n{}", least.0, failure.told);
+    let mut told = format!("{}\n{}", yaml(&least.0), failure.told);
     let original = format!("{} = {}", name, failure.formula.expr);
     for _ in 0..30 {
         if number("FORMULAC_SHRINK", 1) == 0 {
@@ -564,7 +566,7 @@ fn shrunk(failure: &Failure<'_>, known: &Known) -> String {
             }
         }
         let Some((spec, database, fault)) = found else { break };
-        told = format!("{spec}\n{fault}");
+        told = format!("{}\n{fault}", yaml(&spec));
         least = (spec, database);
     }
     let rows: Vec<String> = least.1.json().iter().map(Json::to_string).collect();

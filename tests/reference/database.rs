@@ -4,8 +4,12 @@ use formulac::{Column, Relation, Schema, Type};
 use serde_json::{Value as Json, json};
 
 use crate::calendar::days;
+use crate::json::AsJson;
+use crate::kind::Kind;
 use crate::random::Random;
-use crate::value::{DAY, Kind, Value};
+use crate::spec::Spec;
+use crate::value::{DAY, Value};
+use crate::walk::{self, Rows, interpret};
 
 #[derive(Clone, Debug)]
 pub struct TableColumn {
@@ -51,6 +55,35 @@ impl Database {
                 visits(seed, &mut random),
             ],
         }
+    }
+
+    /// What a spec gives of these tables.
+    pub fn interpreted(&self, spec: &Spec) -> Rows {
+        self.interpreted_by(spec, str::to_owned)
+    }
+
+    /// The same, of a spec whose names are written so.
+    pub fn interpreted_by(&self, spec: &Spec, written: fn(&str) -> String) -> Rows {
+        type Names = Vec<String>;
+        let names = |names: &mut dyn Iterator<Item = &str>| names.map(written).collect::<Names>();
+        let named = |table: &Table| {
+            let columns = names(&mut table.columns.iter().map(|c| c.name));
+            (written(&table.name), columns, names(&mut table.key.iter().copied()))
+        };
+        let named: Vec<(String, Names, Names)> = self.tables.iter().map(named).collect();
+        let borrowed: Vec<(Vec<&str>, Vec<&str>)> = named
+            .iter()
+            .map(|(_, columns, key)| {
+                (columns.iter().map(String::as_str).collect(), key.iter().map(String::as_str).collect())
+            })
+            .collect();
+        let tables = self
+            .tables
+            .iter()
+            .zip(&named)
+            .zip(&borrowed)
+            .map(|((table, (name, ..)), (columns, key))| walk::Table { name, columns, key, rows: &table.rows });
+        interpret(spec, &tables.collect::<Vec<_>>())
     }
 
     pub fn schema(&self) -> Schema {

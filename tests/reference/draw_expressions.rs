@@ -3,7 +3,8 @@
 use crate::calendar::days;
 use crate::draw_specs::{Maker, Scope};
 use crate::expr::{Expr, Op};
-use crate::value::{DAY, Kind, Value};
+use crate::kind::Kind;
+use crate::value::{DAY, Value};
 
 impl Maker<'_> {
     /// An expression of groups.

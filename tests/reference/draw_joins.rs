@@ -3,8 +3,8 @@
 use crate::database::Table;
 use crate::draw_specs::{GROUPED, Input, Maker, Scope};
 use crate::expr::{Expr, Op};
+use crate::kind::Kind;
 use crate::spec::{By, Join, JoinKind, bare};
-use crate::value::Kind;
 
 /// A table, or a step that was drawn.
 #[derive(Clone)]

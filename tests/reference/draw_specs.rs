@@ -5,9 +5,9 @@ use crate::database::Table;
 use crate::draw_expressions::has_times;
 use crate::draw_joins::{Many, Relation};
 use crate::expr::{Expr, Level};
+use crate::kind::Kind;
 use crate::random::Random;
 use crate::spec::{Entry, Keep, Spec, Step, bare};
-use crate::value::Kind;
 
 /// What a step can read.
 pub struct Input {

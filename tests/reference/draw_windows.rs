@@ -4,8 +4,8 @@ use crate::calendar::{Frame, Unit};
 use crate::draw_joins::Many;
 use crate::draw_specs::{COMPARED, GROUPED, Maker, Scope};
 use crate::expr::{Expr, Level, Op, Place, Rows, Window};
+use crate::kind::Kind;
 use crate::spec::Entry;
-use crate::value::Kind;
 
 impl Maker<'_> {
     pub fn ordered(&mut self, leaves: &[(Expr, Kind)]) {

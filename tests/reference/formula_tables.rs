@@ -4,8 +4,9 @@ use formulac::Type;
 
 use crate::calendar::days;
 use crate::database::{Database, Table, TableColumn};
+use crate::kind::Kind;
 use crate::random::Random;
-use crate::value::{DAY, Kind, Value};
+use crate::value::{DAY, Value};
 
 /// What groups are made by, and what tells rows apart.
 pub const KEY: &str = "id";

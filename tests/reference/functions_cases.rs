@@ -8,7 +8,10 @@ use formulac::parse::parse;
 use crate::case::{Case, Expected, read_file};
 use crate::compare::same;
 use crate::files;
-use crate::formula_text::{Reader, Unread, cell};
+use formulac::interpret::read::Unread;
+
+use crate::formula_text::{cell, value};
+use crate::json::AsJson;
 use crate::value::{DAY, Value};
 
 /// Row cases that can be read, at least: fewer would mean that the reader lost some.
@@ -59,7 +62,7 @@ fn answers(case: &Case) -> Result<Vec<Option<String>>, Unread> {
         if expected.is_string() && columns.iter().zip(&values).any(|((_, ty), value)| has_exponent(*ty, value)) {
             return Err("a float that prints with an exponent".to_owned());
         }
-        let got = match Reader::new(&parsed, &columns, &values).formula()? {
+        let got = match value(&parsed, &columns, &values)? {
             // Beside a time that is not there a date is still a time, as the columns' types tell.
             Value::Date(date) if case.ty == Some(Type::Timestamp) => Value::Time(date * DAY),
             other => other,

@@ -13,7 +13,8 @@ use crate::batch::Batch;
 use crate::compare::same;
 use crate::engine::{Run, announce_missing, is_emulator, run_all, say};
 use crate::files;
-use crate::formula_text::{Reader, cell};
+use crate::formula_text::{cell, value as value_of};
+use crate::json::AsJson;
 use crate::value::Value;
 use crate::yaml::{self, Node, Result};
 
@@ -152,7 +153,7 @@ fn probe(formula: String, pools: &[Pool]) -> Result<Probe> {
     let (parsed, _) = parse(&formula);
     let value = |row: &Vec<Json>| {
         let cells = columns.iter().zip(row).map(|((_, ty), json)| cell(*ty, json)).collect::<Result<Vec<Value>>>()?;
-        Reader::new(&parsed, &columns, &cells).formula()
+        value_of(&parsed, &columns, &cells)
     };
     let expected = rows.iter().map(value).collect::<Result<_>>().map_err(|why| format!("{formula}: {why}"))?;
     Ok(Probe { formula, columns, rows, expected })

@@ -29,33 +29,30 @@ mod split_mix;
 #[allow(dead_code, reason = "spec cases are read by the conformance tests")]
 mod yaml;
 
+use formulac::interpret::{arithmetic, calendar, doubt, expr, spec, value, walk};
+
 mod agreement;
-mod calendar;
 mod database;
-mod doubt;
+mod drafts;
 mod draw_expressions;
 mod draw_formulas;
 mod draw_joins;
 mod draw_specs;
 mod draw_windows;
 mod drawn;
-mod exact;
-mod expr;
 mod forms;
 mod formula_tables;
 mod formula_text;
-mod functions;
 mod functions_cases;
 
 mod grid;
-mod interpret;
-mod joined;
+mod json;
+mod kind;
 mod quiet;
 mod random;
 mod run;
 mod shrink;
-mod spec;
-mod value;
+mod written;
 
 #[test]
 fn random_specs_give_what_the_interpreter_says() {
@@ -65,4 +62,9 @@ fn random_specs_give_what_the_interpreter_says() {
 #[test]
 fn random_formulas_give_what_the_interpreter_says() {
     agreement::run();
+}
+
+#[test]
+fn drafted_examples_hold_on_the_engines() {
+    drafts::run();
 }

@@ -1,16 +1,21 @@
 //! Random specs: how they are drawn, compared and made smaller.
 
-use formulac::{Dialect, Schema};
+use formulac::interpret::read::folded;
+use formulac::{Compiler, Dialect, Schema, interpreted};
 use serde_json::Value as Json;
 
 use crate::database::Database;
+use crate::doubt::with_noise;
 use crate::draw_specs;
 use crate::drawn::{Drawn, near, rows_fault};
 use crate::engine::{Table, is_emulator};
-use crate::interpret::{Rows, interpret};
+use crate::json::AsJson;
 use crate::random::Random;
 use crate::shrink::smaller;
 use crate::spec::Spec;
+use crate::value::Value;
+use crate::walk::Rows;
+use crate::written::yaml;
 
 /// How many tables the specs share: engines load each once.
 const DATABASES: u64 = 97;
@@ -19,6 +24,20 @@ pub struct Case {
     seed: u64,
     spec: Spec,
     database: Database,
+}
+
+impl Case {
+    /// The interpreter reads the spec's text as what it was written from.
+    fn is_read(&self, right: &Rows) {
+        let compiler = Compiler::builder().schema(self.schema()).build();
+        let text = self.text();
+        let read =
+            interpreted(&compiler, &text, 0).unwrap_or_else(|why| panic!("{why} in seed {}:\n{text}", self.seed));
+        assert!(read.unread.is_empty(), "{:?} in seed {}:\n{text}", read.unread, self.seed);
+        let run = with_noise(None, || self.database.interpreted_by(&read.spec, folded));
+        assert_eq!(run.unknown, None, "in seed {}:\n{text}", self.seed);
+        assert_eq!(run.value.values(), right.values(), "in seed {}:\n{text}", self.seed);
+    }
 }
 
 impl Drawn for Case {
@@ -39,7 +58,7 @@ impl Drawn for Case {
     }
 
     fn text(&self) -> String {
-        self.spec.to_string()
+        yaml(&self.spec)
     }
 
     fn schema(&self) -> Schema {
@@ -51,7 +70,10 @@ impl Drawn for Case {
     }
 
     fn right(&self) -> Rows {
-        interpret(&self.spec, &self.database)
+        let run = with_noise(None, || self.database.interpreted(&self.spec));
+        assert!(run.unknown.is_none(), "the interpreter knows nothing of {:?}", run.unknown);
+        self.is_read(&run.value);
+        run.value
     }
 
     fn smaller(&self) -> Vec<Self> {
@@ -71,8 +93,7 @@ impl Drawn for Case {
         if names != wanted {
             return Some(format!("columns {names:?}, expected {:?}", right.columns));
         }
-        let wanted: Vec<Vec<Json>> =
-            right.values().iter().map(|row| row.iter().map(crate::value::Value::json).collect()).collect();
+        let wanted: Vec<Vec<Json>> = right.values().iter().map(|row| row.iter().map(Value::json).collect()).collect();
         let alike = |a: &Json, b: &Json| match (a, b) {
             // The emulator sums integers as floats, and writes them so in texts (`tests/oracle/README.md`).
             (Json::String(a), Json::String(b)) if is_emulator(dialect) => a == &b.replace(".0", ""),

@@ -3,6 +3,7 @@
 use crate::database::Database;
 use crate::expr::Expr;
 use crate::spec::{By, Keep, Spec};
+use crate::written::yaml;
 
 /// All that has one thing less.
 pub fn smaller(spec: &Spec, database: &Database) -> Vec<(Spec, Database)> {
@@ -58,7 +59,7 @@ pub fn smaller(spec: &Spec, database: &Database) -> Vec<(Spec, Database)> {
             found.push((spec.clone(), changed));
         }
     }
-    found.retain(|(changed, _)| changed.to_string().len() <= spec.to_string().len());
+    found.retain(|(changed, _)| yaml(changed).len() <= yaml(spec).len());
     found
 }
 

@@ -8,15 +8,9 @@
 
 #[path = "../conformance/batch.rs"]
 mod batch;
-#[path = "../reference/calendar.rs"]
-#[allow(dead_code, reason = "timeframes are drawn by the reference tests")]
-mod calendar;
 #[path = "../conformance/compare.rs"]
 #[allow(dead_code, reason = "types are compared by the conformance tests")]
 mod compare;
-#[path = "../reference/doubt.rs"]
-#[allow(dead_code, reason = "what is certain is asked by the reference tests")]
-mod doubt;
 #[path = "../reference/drawn.rs"]
 mod drawn;
 #[path = "../conformance/engine.rs"]
@@ -25,15 +19,16 @@ mod engine;
 #[path = "../conformance/files.rs"]
 #[allow(dead_code, reason = "case files are read by the conformance tests")]
 mod files;
+#[path = "../reference/json.rs"]
+mod json;
 #[path = "../reference/quiet.rs"]
 mod quiet;
 #[path = "../reference/random.rs"]
 mod random;
 #[path = "../../benches/corpus/split_mix.rs"]
 mod split_mix;
-#[path = "../reference/value.rs"]
-#[allow(dead_code, reason = "other kinds are drawn by the reference tests")]
-mod value;
+
+use formulac::interpret::{calendar, value};
 
 mod draw;
 mod draw_formulas;

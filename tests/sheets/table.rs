@@ -6,6 +6,7 @@ use formulac::{Column, Relation, Type};
 use serde_json::{Value as Json, json};
 
 use crate::calendar::days;
+use crate::json::AsJson;
 use crate::random::Random;
 use crate::value::Value;
 

@@ -1,0 +1,172 @@
+//! Which constants stand beside which columns: rows have them, and what is just beside them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::interpret::expr::{Expr, Op};
+use crate::interpret::spec::{By, Keep, Spec, Step, bare};
+use crate::interpret::value::Value;
+use crate::interpret::walk::{Row, Sees, row_value};
+
+/// A column of a relation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Base {
+    pub relation: String,
+    pub column: String,
+}
+
+/// By column the values that formulas have beside it.
+#[derive(Debug, Default)]
+pub struct Constants(BTreeMap<Base, Vec<Value>>);
+
+impl Constants {
+    pub fn of(spec: &Spec) -> Self {
+        let mut found = Self::default();
+        let bases = Bases { spec };
+        for (at, step) in spec.steps.iter().enumerate() {
+            let conditions = [&step.filter, &step.having].into_iter().flatten();
+            let joined = step.joins.iter().filter_map(|join| match &join.by {
+                By::On(condition) => Some(condition),
+                _ => None,
+            });
+            let definitions = step.definitions.iter().map(|(name, x)| (x, Some(name.as_str())));
+            for (x, own) in conditions.chain(joined).map(|x| (x, None)).chain(definitions) {
+                found.collect(&bases, at, x, own);
+            }
+        }
+        found
+    }
+
+    fn collect(&mut self, bases: &Bases<'_>, at: usize, x: &Expr, own: Option<&str>) {
+        let mut stack = vec![x];
+        while let Some(x) = stack.pop() {
+            let children = x.children();
+            // What is added to a column or made of it says nothing of its values.
+            let is_beside = match x {
+                Expr::Binary(op, ..) => !matches!(op, Op::Add | Op::Subtract | Op::Multiply | Op::Divide | Op::Join),
+                Expr::Call(..) | Expr::Aggregate(..) => true,
+                _ => false,
+            };
+            if is_beside {
+                let values: Vec<Value> =
+                    children.iter().filter_map(|child| constant(child)).flat_map(spelled).collect();
+                let columns: BTreeSet<Base> = children.iter().flat_map(|child| bases.of(at, child, own)).collect();
+                for column in columns {
+                    let known = self.0.entry(column).or_default();
+                    values.iter().for_each(|value| {
+                        if !known.contains(value) {
+                            known.push(value.clone());
+                        }
+                    });
+                }
+            }
+            stack.extend(children);
+        }
+    }
+
+    /// What another has as well.
+    pub fn keep_only(&mut self, other: &Self) {
+        for (column, values) in &mut self.0 {
+            values.retain(|value| other.0.get(column).is_some_and(|others| others.contains(value)));
+        }
+    }
+
+    pub fn of_column(&self, column: &Base) -> Vec<Value> {
+        self.0.get(column).cloned().unwrap_or_default()
+    }
+}
+
+/// The value of what names nothing.
+fn constant(x: &Expr) -> Option<Value> {
+    let mut names = Vec::new();
+    x.names(&mut names);
+    let needs_rows = |x: &Expr| matches!(x, Expr::Aggregate(..) | Expr::Window(_) | Expr::Range(..));
+    if !names.is_empty() || needs_rows(x) || x.children().into_iter().any(needs_rows) {
+        return None;
+    }
+    let value = row_value(&Step::default(), x, &Row::new(), Sees::ColumnsFirst);
+    (!value.is_null()).then_some(value)
+}
+
+/// A criterion's text has a number, or a text with wildcards.
+fn spelled(value: Value) -> Vec<Value> {
+    let Value::Text(text) = &value else { return vec![value] };
+    let operand = text.trim_start_matches(['<', '>', '=']).trim();
+    let plain: String = operand.chars().filter(|c| !matches!(c, '*' | '?' | '~')).collect();
+    let mut values = Vec::new();
+    if let Ok(number) = operand.parse::<f64>() {
+        values.push(Value::Number(number));
+    }
+    values.push(Value::Text(plain));
+    values
+}
+
+/// The columns of relations that expressions come from, through definitions and earlier steps.
+struct Bases<'a> {
+    spec: &'a Spec,
+}
+
+impl Bases<'_> {
+    fn of(&self, at: usize, x: &Expr, own: Option<&str>) -> BTreeSet<Base> {
+        let mut found = BTreeSet::new();
+        let mut known = BTreeSet::new();
+        // Names of a step; one that is taken for a column of its input is marked so.
+        let mut stack: Vec<(usize, String, bool)> = Vec::new();
+        let names = |x: &Expr, own: Option<&str>| {
+            let mut names = Vec::new();
+            x.names(&mut names);
+            let is_own = |name: &str| own == Some(name);
+            names.into_iter().map(|name| (is_own(&name), name)).collect::<Vec<_>>()
+        };
+        stack.extend(names(x, own).into_iter().map(|(is_own, name)| (at, name, is_own)));
+        while let Some((at, name, is_column)) = stack.pop() {
+            if !known.insert((at, name.clone(), is_column)) {
+                continue;
+            }
+            let Some(step) = self.spec.steps.get(at) else { continue };
+            if let (Some(x), false) = (step.definition(&name), is_column) {
+                stack.extend(names(x, Some(&name)).into_iter().map(|(is_own, name)| (at, name, is_own)));
+                continue;
+            }
+            let relations = self.relations(at, step);
+            for (alias, to) in relations {
+                let of_alias = name.strip_prefix(alias).and_then(|rest| rest.strip_prefix('.'));
+                let column = match (of_alias, name.contains('.')) {
+                    (Some(column), _) => column,
+                    (None, true) => continue,
+                    (None, false) => &name,
+                };
+                match self.spec.steps.iter().take(at).position(|step| step.name == to) {
+                    Some(earlier) => stack.extend(self.inside(earlier, column)),
+                    None => {
+                        found.insert(Base { relation: to.to_owned(), column: column.to_owned() });
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// What a step reads, each by its name there.
+    fn relations<'s>(&'s self, at: usize, step: &'s Step) -> Vec<(&'s str, &'s str)> {
+        let before = at.checked_sub(1).and_then(|at| self.spec.steps.get(at));
+        let read = before.map_or(self.spec.from.as_str(), |step| step.name.as_str());
+        let joined = step.joins.iter().map(|join| (join.name(), join.to.as_str()));
+        [(read, read)].into_iter().chain(joined).collect()
+    }
+
+    /// What a column of a step is there.
+    fn inside(&self, at: usize, column: &str) -> Option<(usize, String, bool)> {
+        let step = self.spec.steps.get(at)?;
+        if let Some(key) = step.group_by.iter().find(|entry| entry.output() == column) {
+            return Some((at, key.name.clone(), false));
+        }
+        if step.definition(column).is_some() {
+            return Some((at, column.to_owned(), false));
+        }
+        let kept = match &step.keep {
+            Keep::Some(names) => names.iter().find(|name| bare(name) == column)?.clone(),
+            _ => column.to_owned(),
+        };
+        Some((at, kept, true))
+    }
+}

@@ -1,0 +1,317 @@
+//! Looks for few rows that reach much: they are added while they gain something, then what is not needed goes.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeSet;
+
+use super::columns::LETTERS;
+use super::judge::Judge;
+use super::rows::{Chance, Data};
+use crate::interpret::seen::Seen;
+use crate::interpret::value::Value;
+
+/// Rows of one example.
+const ROWS: usize = 14;
+/// How many rows are tried before none is added.
+const TRIES: usize = 60;
+/// How many examples a spec gets.
+const EXAMPLES: usize = 3;
+
+/// What earlier examples have shown.
+#[derive(Default)]
+struct Shown {
+    seen: Seen,
+    mutants: Vec<usize>,
+}
+
+/// The larger the better: certain results, then what is new, then few digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Worth {
+    certain: bool,
+    new: usize,
+    digits: Reverse<usize>,
+}
+
+impl Worth {
+    /// Fewer digits alone are no gain.
+    fn gains_on(self, other: Self) -> bool {
+        self.new > other.new || (self.certain && !other.certain)
+    }
+
+    fn loses_against(self, other: Self) -> bool {
+        self.new < other.new || (other.certain && !self.certain) || self.digits < other.digits
+    }
+}
+
+fn worth(judge: &Judge<'_>, shown: &Shown, data: &Data) -> Option<Worth> {
+    let judged = judge.judge(data)?;
+    // The first example has rows; what no rows give is for another.
+    if shown.seen.is_empty() && count(data) == 0 {
+        return Some(Worth { certain: false, new: 0, digits: Reverse(usize::MAX) });
+    }
+    let new = judged.seen.iter().filter(|outcome| !shown.seen.contains(*outcome)).count();
+    Some(Worth { certain: judged.certain, new, digits: Reverse(judged.long) })
+}
+
+/// Rows for each example; what one cannot reach together with the rest another may.
+pub fn examples(judge: &Judge<'_>) -> Vec<Data> {
+    let mut shown = Shown::default();
+    let mut found: Vec<Data> = Vec::new();
+    for at in 0..EXAMPLES {
+        if at > 0 && judge.is_spent(60) {
+            break;
+        }
+        let mut chance = Chance::new(at as u64 + 7);
+        let Some(data) = grown(judge, &mut chance, &shown) else { break };
+        let data = telling(judge, &mut chance, &shown, data);
+        let data = tidied(judge, data, &shown);
+        let Some(Worth { new, .. }) = worth(judge, &shown, &data) else { break };
+        let alive = alive(judge, &shown);
+        let told = judge.told_apart(&data, &alive);
+        // A single outcome more is no reason to read another example, unless it is that of no rows at all.
+        let is_empty = data.iter().all(Vec::is_empty);
+        if at > 0 && (new == 0 || (new < 4 && told.is_empty() && !is_empty)) {
+            break;
+        }
+        shown.seen.extend(judge.judge(&data).map(|judged| judged.seen).unwrap_or_default());
+        shown.mutants.extend(told);
+        found.push(data);
+    }
+    found
+}
+
+fn alive(judge: &Judge<'_>, shown: &Shown) -> Vec<usize> {
+    (0..judge.mutants.len()).filter(|at| !shown.mutants.contains(at)).collect()
+}
+
+fn count(data: &Data) -> usize {
+    data.iter().map(Vec::len).sum()
+}
+
+fn grown(judge: &Judge<'_>, chance: &mut Chance, shown: &Shown) -> Option<Data> {
+    let mut data: Data = vec![Vec::new(); judge.slots.len()];
+    let mut best = worth(judge, shown, &data)?;
+    while count(&data) < ROWS && !judge.is_spent(50) {
+        let mut next: Option<(Worth, Data)> = None;
+        // Several at once, where one alone gains nothing.
+        for more in 1..=5 {
+            for _ in (0..TRIES).take_while(|_| !judge.is_spent(60)) {
+                let candidate = with_more(judge, chance, &data, more);
+                let Some(worth) = worth(judge, shown, &candidate) else { continue };
+                if worth > best && next.as_ref().is_none_or(|(known, _)| worth > *known) {
+                    next = Some((worth, candidate));
+                }
+            }
+            next = next.filter(|(worth, _)| worth.gains_on(best));
+            if next.is_some() {
+                break;
+            }
+        }
+        let Some((worth, candidate)) = next else { break };
+        (best, data) = (worth, candidate);
+    }
+    Some(data)
+}
+
+/// Rows added or changed until as many faults as can be show.
+fn telling(judge: &Judge<'_>, chance: &mut Chance, shown: &Shown, mut data: Data) -> Data {
+    let Some(mut best) = worth(judge, shown, &data) else { return data };
+    let mut alive = alive(judge, shown);
+    let told = judge.told_apart(&data, &alive);
+    alive.retain(|at| !told.contains(at));
+    let mut tries = 0;
+    while !alive.is_empty() && tries < 4 * TRIES && !judge.is_spent(75) {
+        tries += 1;
+        let more = chance.below(4);
+        let room = count(&data) < ROWS;
+        let candidate =
+            if room && more > 0 { with_more(judge, chance, &data, more) } else { changed(judge, chance, &data) };
+        let Some(worth) = worth(judge, shown, &candidate) else { continue };
+        if worth.loses_against(best) {
+            continue;
+        }
+        let told = judge.told_apart(&candidate, &alive);
+        if told.is_empty() {
+            continue;
+        }
+        // Nor may it hide a fault that showed.
+        let before = judge.told_apart(&data, &(0..judge.mutants.len()).collect::<Vec<_>>());
+        if judge.told_apart(&candidate, &before).len() < before.len() {
+            continue;
+        }
+        alive.retain(|at| !told.contains(at));
+        (best, data) = (worth, candidate);
+        tries = 0;
+    }
+    data
+}
+
+/// With another value in one place.
+fn changed(judge: &Judge<'_>, chance: &mut Chance, data: &Data) -> Data {
+    let mut data = data.clone();
+    let at = chance.below(data.len());
+    let row = chance.below(data.get(at).map_or(0, Vec::len));
+    let slots = judge.slots.get(at).map_or(&[][..], Vec::as_slice);
+    let place = chance.below(slots.len());
+    let slot = slots.get(place).filter(|slot| !slot.is_key);
+    if let Some(value) = slot.and_then(|slot| chance.pick(&slot.pool)) {
+        set(&mut data, at, row, place, value.clone());
+    }
+    data
+}
+
+fn with_more(judge: &Judge<'_>, chance: &mut Chance, data: &Data, more: usize) -> Data {
+    let mut data = data.clone();
+    let is_series = more > 1 && chance.below(2) == 0;
+    let (relation, like) = (chance.below(judge.slots.len()), chance.below(16));
+    let along = chance.below(judge.slots.get(relation).map_or(0, Vec::len));
+    for step in 0..more {
+        let at = if is_series { relation } else { chance.below(judge.slots.len()) };
+        let mut row = judge.row(chance, &data, at);
+        let is_like = chance.below(3) > 0;
+        let Some((rows, slots)) = data.get_mut(at).zip(judge.slots.get(at)) else { continue };
+        let known = if is_series { rows.get(like % rows.len().max(1)) } else { chance.pick(rows).filter(|_| is_like) };
+        // As one that is there, but for a value or two; in a series one value goes on from row to row.
+        if let Some(known) = known.cloned() {
+            let others = [chance.below(slots.len()), chance.below(slots.len())];
+            for (place, (value, known)) in row.iter_mut().zip(known).enumerate() {
+                let Some(slot) = slots.get(place).filter(|slot| !slot.is_key) else { continue };
+                if is_series && place == along {
+                    let next = slot.pool.get((step + like) % slot.pool.len().max(1));
+                    *value = next.cloned().unwrap_or(known);
+                } else if is_series || !others.contains(&place) {
+                    *value = known;
+                }
+            }
+        }
+        rows.push(row);
+    }
+    data
+}
+
+/// What is put in place of what was found, while it is worth as much.
+struct Tidied<'a> {
+    judge: &'a Judge<'a>,
+    shown: &'a Shown,
+    data: Data,
+    best: Worth,
+    /// The faults that show.
+    told: Vec<usize>,
+}
+
+impl Tidied<'_> {
+    fn take(&mut self, candidate: Data) -> bool {
+        if self.judge.is_spent(100) {
+            return false;
+        }
+        let Some(worth) = worth(self.judge, self.shown, &candidate) else { return false };
+        if worth < self.best || self.judge.told_apart(&candidate, &self.told).len() < self.told.len() {
+            return false;
+        }
+        (self.best, self.data) = (worth, candidate);
+        true
+    }
+
+    fn without_rows(&mut self) {
+        for at in 0..self.data.len() {
+            for row in (0..self.data.get(at).map_or(0, Vec::len)).rev() {
+                let mut candidate = self.data.clone();
+                if let Some(rows) = candidate.get_mut(at).filter(|rows| row < rows.len()) {
+                    rows.remove(row);
+                    self.take(candidate);
+                }
+            }
+        }
+    }
+
+    /// The plainest value of each cell; amounts that no row before has.
+    fn plainer(&mut self) {
+        for at in 0..self.data.len() {
+            for row in 0..self.data.get(at).map_or(0, Vec::len) {
+                for (place, slot) in self.judge.slots.get(at).into_iter().flatten().enumerate() {
+                    let of = |row: &Vec<Value>| row.get(place).cloned();
+                    let rows = self.data.get(at).map_or(&[][..], Vec::as_slice);
+                    let before: Vec<Value> = rows.iter().take(row).filter_map(of).collect();
+                    let Some(current) = rows.get(row).and_then(of).filter(|_| !slot.is_key) else { continue };
+                    let is_fresh = |value: &Value| !slot.is_varied || !before.contains(value);
+                    let (fresh, others): (Vec<&Value>, Vec<&Value>) = slot.pool.iter().partition(|v| is_fresh(v));
+                    let candidates: Vec<Value> = fresh.into_iter().chain(others).cloned().collect();
+                    for value in candidates.into_iter().take_while(|value| *value != current) {
+                        let mut candidate = self.data.clone();
+                        set(&mut candidate, at, row, place, value);
+                        if self.take(candidate) {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Texts that mean nothing but themselves, from the first letter on.
+    fn renamed(&mut self) {
+        let mut renamed = self.data.clone();
+        let words: BTreeSet<&String> = self.judge.slots.iter().flatten().filter_map(|s| s.words.as_ref()).collect();
+        for words in words {
+            let is_own = |text: &str| text.strip_prefix(words.as_str()).is_some_and(|rest| rest.starts_with(' '));
+            let texts = renamed.iter().flatten().flatten().filter_map(|value| match value {
+                Value::Text(text) if is_own(text) => Some(text.clone()),
+                _ => None,
+            });
+            let used: BTreeSet<String> = texts.collect();
+            for value in renamed.iter_mut().flatten().flatten() {
+                if let Value::Text(text) = value
+                    && let Some(letter) = used.iter().position(|used| used == text).and_then(|at| LETTERS.get(at))
+                {
+                    *text = format!("{words} {letter}");
+                }
+            }
+        }
+        self.take(renamed);
+    }
+
+    fn in_order(&mut self) {
+        let mut sorted = self.data.clone();
+        for (rows, slots) in sorted.iter_mut().zip(self.judge.slots) {
+            // Columns with few values first, so that rows that belong together stand together.
+            let mut places: Vec<usize> = (0..slots.len()).collect();
+            let kinds = |place: &usize| {
+                let mut keys: Vec<String> = rows.iter().filter_map(|row| row.get(*place)).map(Value::key).collect();
+                keys.sort();
+                keys.dedup();
+                keys.len()
+            };
+            places.sort_by_key(|place| (slots.get(*place).is_some_and(|slot| slot.is_key), kinds(place)));
+            rows.sort_by(|a, b| {
+                let by = |place: &usize| Some(a.get(*place)?.order(b.get(*place)?, false));
+                places.iter().filter_map(by).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+            });
+            for (place, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.is_key) {
+                for (row, value) in rows.iter_mut().zip(&slot.pool) {
+                    if let Some(cell) = row.get_mut(place) {
+                        *cell = value.clone();
+                    }
+                }
+            }
+        }
+        self.take(sorted);
+    }
+}
+
+/// Without the rows that nothing hangs on, with the plainest values, in order.
+fn tidied(judge: &Judge<'_>, data: Data, shown: &Shown) -> Data {
+    let Some(best) = worth(judge, shown, &data) else { return data };
+    let told = judge.told_apart(&data, &alive(judge, shown));
+    let mut tidied = Tidied { judge, shown, data, best, told };
+    tidied.without_rows();
+    tidied.plainer();
+    tidied.in_order();
+    tidied.renamed();
+    tidied.data
+}
+
+fn set(data: &mut Data, at: usize, row: usize, place: usize, value: Value) {
+    let cell = data.get_mut(at).and_then(|rows| rows.get_mut(row)?.get_mut(place));
+    if let Some(cell) = cell {
+        *cell = value;
+    }
+}

@@ -1,0 +1,174 @@
+//! What is drafted for small specs.
+
+use insta::assert_snapshot;
+
+use crate::{Column, Compiler, Relation, Schema, Type};
+
+fn orders() -> Schema {
+    Schema::new()
+        .with(
+            Relation::new("orders")
+                .with(Column::new("order_id", Type::Integer).nullable(false))
+                .with(Column::new("customer_id", Type::Integer))
+                .with(Column::new("status", Type::Text))
+                .with(Column::new("quantity", Type::Integer).nullable(false))
+                .with(Column::new("amount", Type::Decimal).declared("decimal(12, 3)"))
+                .with(Column::new("ordered_on", Type::Date).nullable(false))
+                .with(Column::new("seen_at", Type::Timestamptz))
+                .primary_key(["order_id"]),
+        )
+        .with(
+            Relation::new("customers")
+                .with(Column::new("customer_id", Type::Integer).nullable(false))
+                .with(Column::new("country", Type::Text))
+                .primary_key(["customer_id"]),
+        )
+}
+
+fn draft(spec: &str) -> String {
+    let compiler = Compiler::builder().schema(orders()).build();
+    let faults = compiler.compile_spec(spec);
+    assert!(!faults.has_errors(), "{:#?}", faults.diagnostics());
+    match compiler.draft_examples(spec) {
+        Ok(draft) => {
+            assert_eq!(compiler.draft_examples(spec).unwrap(), draft, "the same each time");
+            if draft.is_whole() {
+                let whole = compiler.compile_spec(&format!("{spec}{}", draft.text()));
+                assert!(!whole.has_errors(), "{:#?}\n{}", whole.diagnostics(), draft.text());
+            }
+            draft.text().to_owned()
+        }
+        Err(why) => why,
+    }
+}
+
+#[test]
+fn every_branch_and_just_beside_every_constant() {
+    assert_snapshot!(draft(
+        "
+model: m
+from: orders
+definitions: |
+  size = IFS(quantity < 5, \"small\", quantity <= 20, \"middle\", TRUE, \"large\")
+keep: order_id
+"
+    ));
+}
+
+#[test]
+fn texts_that_are_named_and_others() {
+    assert_snapshot!(draft(
+        "
+model: m
+from: orders
+keep: order_id
+definitions: |
+  kind = SWITCH(status, \"open\", 1, \"it's {{ paid }}\", 2, 0)
+"
+    ));
+}
+
+#[test]
+fn a_period_that_is_missing() {
+    assert_snapshot!(draft(
+        "
+model: m
+from: orders
+group_by: ordered_on[month]
+order_by: ordered_on[month]
+definitions: |
+  revenue = SUM(amount)
+  before = PERIODOFFSET(revenue, -1, \"month\")
+"
+    ));
+}
+
+#[test]
+fn rows_of_a_join_that_are_found_and_that_are_not() {
+    assert_snapshot!(draft(
+        "
+model: m
+from: orders
+joins:
+  - {to: customers, using: customer_id}
+group_by: customers.country
+definitions: orders = COUNT(order_id)
+"
+    ));
+}
+
+#[test]
+fn a_day_that_can_be_set() {
+    assert_snapshot!(draft(
+        "
+model: m
+from: orders
+today: {var: today}
+definitions: |
+  late = COUNTIF(ordered_on < TODAY() - 30)
+"
+    ));
+}
+
+#[test]
+fn a_column_that_nobody_knows_is_left_out() {
+    assert_snapshot!(draft(
+        "
+model: m
+from: orders
+keep: order_id
+definitions: |
+  chance = RAND() + quantity
+  double = quantity * 2
+"
+    ));
+}
+
+#[test]
+fn without_a_schema() {
+    let spec = "model: m\nfrom: ref('t')\ngroup_by: a\ndefinitions: n = SUMIF(b > 3, c)\n";
+    assert_snapshot!(Compiler::default().draft_examples(spec).unwrap().text());
+}
+
+#[test]
+fn below_examples_that_are_there() {
+    let spec = "model: m
+from: orders
+definitions: n = COUNT()
+examples:
+  - {name: drafted, given: [{input: ref('orders'), rows: []}], expect: {rows: [{n: 0}]}}
+";
+    let compiler = Compiler::builder().schema(orders()).build();
+    let draft = compiler.draft_examples(spec).unwrap();
+    assert!(!draft.is_whole());
+    assert!(draft.text().starts_with("  - name: drafted_2\n"), "{}", draft.text());
+}
+
+#[test]
+fn what_cannot_be_drafted_says_why() {
+    let spec =
+        "model: m\nfrom: orders\ncolumns: [order_id, quantity]\norder_by: order_id\ncalculations: \"a = B1 * 2\"\n";
+    assert_snapshot!(draft(spec), @"the interpreter does not know worksheets");
+    let spec = "model: m\nfrom: raw.orders\ndefinitions: a = COUNT()\n";
+    let compiler = Compiler::default();
+    assert_snapshot!(compiler.draft_examples(spec).unwrap_err(), @"the interpreter does not know `raw.orders`, which is no model or source of dbt,");
+    let spec = "model: m\nfrom: orders\ndefinitions: a = SUMM(x)\n";
+    assert_snapshot!(compiler.draft_examples(spec).unwrap_err(), @"the spec has errors");
+    let spec = "model: m\nfrom: orders\ntimezone: UTC\nkeep: order_id\ndefinitions: a = seen_at[day]\n";
+    assert_snapshot!(draft(spec), @"the interpreter does not know `seen_at`, whose instants are dates in the session's time zone");
+}
+
+/// Neither depth nor length of what a user writes is followed by calls that call themselves.
+#[test]
+fn deep_and_long_formulas_come_to_an_end() {
+    let compiler = Compiler::default();
+    let chain = format!("model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a\n", "a + ".repeat(20_000));
+    assert_snapshot!(compiler.draft_examples(&chain).unwrap_err(), @"no column has a value that is certain: what is nested so deep");
+    let deep = format!("model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a{}\n", "ABS(".repeat(900), ")".repeat(900));
+    assert_snapshot!(compiler.draft_examples(&deep).unwrap_err(), @"no column has a value that is certain: what is nested so deep");
+    let doubling: String = (1..40).map(|n| format!("  v_{n} = v_{0} + v_{0}\n", n - 1)).collect();
+    let spec = format!("model: m\nfrom: t\nkeep: v_0\ndefinitions: |\n{doubling}");
+    let faults = compiler.compile_spec(&spec);
+    assert!(!faults.has_errors(), "{:?}", faults.diagnostics());
+    assert_snapshot!(compiler.draft_examples(&spec).unwrap_err(), @"the interpreter does not know the size of `v_13` with all that it names");
+}

@@ -1,0 +1,311 @@
+//! Operators, and calls of what needs no other rows.
+
+use std::cmp::Ordering;
+
+use crate::interpret::calendar::{Frame, civil, days};
+use crate::interpret::expr::{Expr, Op};
+use crate::interpret::functions::{self, statistics};
+use crate::interpret::seen;
+use crate::interpret::value::{DAY, Value};
+use crate::interpret::{doubt, exact::Exact};
+
+/// What needs no rows but those of its operands.
+pub fn plain(x: &Expr, blank_zero: bool, value: &mut dyn FnMut(&Expr) -> Value) -> Value {
+    match x {
+        Expr::Literal(literal) => literal.clone(),
+        Expr::Binary(op, a, b) => {
+            let (a, b) = (value(a), value(b));
+            let or_zero = |x: Value, is_read_so: bool| match x {
+                Value::Null if blank_zero && is_read_so => Value::Int(0),
+                other => other,
+            };
+            let number = matches!(op, Op::Add | Op::Subtract | Op::Multiply);
+            let moved = matches!(op, Op::Later | Op::Earlier);
+            let a = or_zero(a, number || *op == Op::Divide);
+            let b = or_zero(b, number || moved);
+            if let Some(outcome) = told(*op, &a, &b) {
+                seen::record(|| x.to_string(), outcome);
+            }
+            binary(*op, &a, &b)
+        }
+        Expr::Part(of, frame) => functions::timeframe(frame, &value(of)).unwrap_or_else(|| {
+            doubt::unknown(|| format!("the timeframe `{frame}`"));
+            Value::Null
+        }),
+        Expr::Call(name, args) => {
+            let is_written = |at: usize| matches!(args.get(at), Some(Expr::Literal(Value::Text(_))));
+            let spelled = functions::spelled(name, is_written);
+            let values: Vec<Value> = args.iter().map(&mut *value).collect();
+            if *name == "T" && values == [Value::Null] {
+                // Of NULL the type decides, which a value does not tell.
+                doubt::mark();
+            }
+            let Some(result) = functions::call(spelled, &values) else {
+                doubt::unknown(|| format!("the function {name}"));
+                return Value::Null;
+            };
+            of_decimals(&result, values.iter());
+            if seen::is_watched() {
+                seen::record(|| x.to_string(), seen::kind(&result));
+                if *name == "SWITCH" && taken(name, &values) >= Some(values.len().saturating_sub(1) / 2) {
+                    let is_empty = values.first().is_none_or(Value::is_null);
+                    seen::record(
+                        || x.to_string(),
+                        if is_empty { "finds nothing for an empty value" } else { "finds nothing for a value" },
+                    );
+                }
+                if let Some(at) = taken(name, &values) {
+                    seen::record(|| x.to_string(), seen::branch(at));
+                }
+            }
+            result
+        }
+        _ => {
+            doubt::unknown(|| format!("{x}, which needs rows,"));
+            Value::Null
+        }
+    }
+}
+
+/// What became of an operator's operands.
+fn told(op: Op, a: &Value, b: &Value) -> Option<&'static str> {
+    let compares =
+        matches!(op, Op::Equal | Op::NotEqual | Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual);
+    Some(match op {
+        _ if op != Op::Join && (a.is_null() || b.is_null()) => "has an empty operand",
+        Op::Divide if b.number() == Some(0.0) => "divides by 0",
+        Op::Divide => "divides by a number",
+        _ if compares => match a.compare(b)? {
+            Ordering::Less => "has a smaller left side",
+            Ordering::Equal => "has equal sides",
+            Ordering::Greater => "has a greater left side",
+        },
+        _ => return None,
+    })
+}
+
+/// The place of the value that a choice gives, the default behind the others.
+fn taken(name: &str, args: &[Value]) -> Option<usize> {
+    let is_true = |value: &Value| value.truth() == Some(true);
+    let pairs = |tests: &[Value], holds: &dyn Fn(&Value) -> bool| {
+        let held = tests.chunks(2).position(|pair| pair.len() == 1 || pair.first().is_some_and(holds));
+        held.unwrap_or(tests.len().div_ceil(2))
+    };
+    match name {
+        "IF" => Some(usize::from(!args.first().is_some_and(is_true))),
+        "IFS" => Some(pairs(args, &is_true)),
+        "SWITCH" => {
+            let (of, tests) = args.split_first()?;
+            Some(pairs(tests, &|case| case.compare(of) == Some(Ordering::Equal)))
+        }
+        "COALESCE" | "IFERROR" | "IFNA" => args.iter().position(|value| !value.is_null()),
+        _ => None,
+    }
+}
+
+pub fn period(value: &Value, frame: Frame) -> Value {
+    match value {
+        Value::Date(date) => Value::Date(frame.start(*date)),
+        Value::Time(seconds) => Value::Date(frame.start(seconds.div_euclid(DAY))),
+        _ => Value::Null,
+    }
+}
+
+pub fn binary(op: Op, a: &Value, b: &Value) -> Value {
+    if op == Op::Join {
+        return Value::Text(a.text() + &b.text());
+    }
+    if a.is_null() || b.is_null() {
+        return Value::Null;
+    }
+    // ISO text beside a date is a date.
+    let (of_a, of_b) = (beside(a, b), beside(b, a));
+    let (a, b) = (of_a.as_ref().unwrap_or(a), of_b.as_ref().unwrap_or(b));
+    let truth = |wanted: &[Ordering]| a.compare(b).map_or(Value::Null, |o| Value::Bool(wanted.contains(&o)));
+    match op {
+        Op::Equal => truth(&[Ordering::Equal]),
+        Op::NotEqual => truth(&[Ordering::Less, Ordering::Greater]),
+        Op::Less => truth(&[Ordering::Less]),
+        Op::LessOrEqual => truth(&[Ordering::Less, Ordering::Equal]),
+        Op::Greater => truth(&[Ordering::Greater]),
+        Op::GreaterOrEqual => truth(&[Ordering::Greater, Ordering::Equal]),
+        _ => arithmetic(op, a, b),
+    }
+}
+
+fn beside(value: &Value, other: &Value) -> Option<Value> {
+    match value {
+        Value::Text(text) if other.seconds().is_some() => moment(text).or_else(|| {
+            doubt::unknown(|| format!("the text `{text}` beside a date"));
+            None
+        }),
+        _ => None,
+    }
+}
+
+/// `2024-02-29`, `2024-02-29 12:30:00`; no fraction of a second that is not 0.
+pub fn moment(text: &str) -> Option<Value> {
+    let parts = |text: &str, sign: char| text.split(sign).map(|part| part.parse().ok()).collect::<Option<Vec<i64>>>();
+    let (date, time) = text.split_once(' ').map_or((text, None), |(date, time)| (date, Some(time)));
+    let fields = parts(date, '-')?;
+    let &[year @ 1..=9999, month @ 1..=12, day @ 1..=31] = fields.as_slice() else { return None };
+    let date = days(year, month, day);
+    if civil(date) != (year, month, day) {
+        return None;
+    }
+    let Some(time) = time else { return Some(Value::Date(date)) };
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let fields = parts(time, ':')?;
+    let &[hour @ 0..=23, minute @ 0..=59, second @ 0..=59] = fields.as_slice() else { return None };
+    (fraction.trim_end_matches('0').is_empty()).then_some(Value::Time(date * DAY + hour * 3600 + minute * 60 + second))
+}
+
+fn unfit(op: Op, a: &Value, b: &Value) -> Value {
+    doubt::unknown(|| format!("`{} {} {}`", a.text(), op.sign(), b.text()));
+    Value::Null
+}
+
+fn arithmetic(op: Op, a: &Value, b: &Value) -> Value {
+    let is_moment = |value: &Value| value.seconds().is_some();
+    match (op, a, b) {
+        (Op::Add, ..) if is_moment(a) => return moved(Op::Later, a, b),
+        (Op::Add, ..) if is_moment(b) => return moved(Op::Later, b, a),
+        (Op::Subtract, ..) if is_moment(a) && is_moment(b) => return arithmetic(Op::Apart, a, b),
+        (Op::Subtract, ..) if is_moment(a) => return moved(Op::Earlier, a, b),
+        (Op::Later | Op::Earlier, ..) => return moved(op, a, b),
+        (Op::Apart, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
+        (Op::Apart, ..) => {
+            let (Some(a), Some(b)) = (a.seconds(), b.seconds()) else { return unfit(op, a, b) };
+            return Value::Number((a - b) as f64 / DAY as f64);
+        }
+        (Op::Add, Value::Int(a), Value::Int(b)) => return integer(a.checked_add(*b)),
+        (Op::Subtract, Value::Int(a), Value::Int(b)) => return integer(a.checked_sub(*b)),
+        (Op::Multiply, Value::Int(a), Value::Int(b)) => return integer(a.checked_mul(*b)),
+        _ => {}
+    }
+    let (Some(x), Some(y)) = (a.number(), b.number()) else { return unfit(op, a, b) };
+    if matches!(a, Value::Decimal(_)) || matches!(b, Value::Decimal(_)) {
+        return decimal(op, a, b);
+    }
+    let result = match op {
+        Op::Add => doubt::sum(x, y),
+        Op::Subtract => doubt::sum(x, -y),
+        Op::Multiply => doubt::product(x, y),
+        Op::Power => return functions::call("POWER", &[Value::Number(x), Value::Number(y)]).unwrap_or(Value::Null),
+        _ if y == 0.0 => return Value::Null,
+        _ => doubt::ratio(x, y),
+    };
+    if result == 0.0 && result.is_sign_negative() {
+        doubt::unshown();
+    }
+    Value::Number(doubt::sized(result))
+}
+
+/// Of decimals, and of what stands beside them.
+fn decimal(op: Op, a: &Value, b: &Value) -> Value {
+    let Some((x, y)) = Exact::of(a).zip(Exact::of(b)) else {
+        doubt::mark();
+        return Value::Null;
+    };
+    let result = match op {
+        Op::Add => x.plus(y),
+        Op::Subtract => x.plus(y.negated()),
+        Op::Multiply => x.times(y),
+        Op::Divide if y.digits == 0 => return Value::Null,
+        Op::Divide => {
+            // A float of it is a zero with a sign.
+            if x.digits == 0 && y.digits < 0 {
+                doubt::unshown();
+            }
+            x.over(y)
+        }
+        _ => {
+            doubt::unshown();
+            return binary(op, &Value::Number(x.number()), &Value::Number(y.number()));
+        }
+    };
+    result.map_or_else(
+        || {
+            doubt::oversize();
+            Value::Null
+        },
+        Value::Decimal,
+    )
+}
+
+fn integer(result: Option<i64>) -> Value {
+    match result {
+        Some(result) => {
+            doubt::sized(result as f64);
+            Value::Int(result)
+        }
+        None => {
+            doubt::oversize();
+            Value::Null
+        }
+    }
+}
+
+/// A date by whole days, a time by days and their parts.
+fn moved(op: Op, date: &Value, days: &Value) -> Value {
+    let Some(by) = days.number() else { return unfit(op, date, days) };
+    let by = if op == Op::Earlier { -by } else { by };
+    // No calendar has so many days.
+    if by.abs() > 1e7 {
+        doubt::oversize();
+        return Value::Null;
+    }
+    match date {
+        Value::Date(date) => Value::Date(date + by.trunc() as i64),
+        Value::Time(seconds) => Value::Time(seconds + (by * DAY as f64).round() as i64),
+        _ => unfit(op, date, days),
+    }
+}
+
+/// An aggregate of the values that its arguments have in rows.
+pub fn aggregated(x: &Expr, name: &str, rows: Vec<Vec<Value>>, distinct: bool) -> Value {
+    if seen::is_watched() {
+        watched(x, &rows);
+    }
+    let rows = if distinct {
+        let values: Vec<Value> = rows.into_iter().flatten().filter(|v| !v.is_null()).collect();
+        let once = statistics::distinct(&values);
+        if once.len() < values.len() {
+            seen::record(|| x.to_string(), "has a value twice");
+        }
+        once.into_iter().map(|value| vec![value]).collect()
+    } else {
+        rows
+    };
+    let Some(result) = statistics::aggregate(name, &rows) else {
+        doubt::unknown(|| format!("the function {name}"));
+        return Value::Null;
+    };
+    of_decimals(&result, rows.iter().flatten());
+    seen::record(|| x.to_string(), seen::kind(&result));
+    result
+}
+
+/// A number that a function has made of decimals.
+fn of_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
+    if matches!(result, Value::Number(_)) && of.any(|value| matches!(value, Value::Decimal(_))) {
+        doubt::unshown();
+    }
+}
+
+fn watched(x: &Expr, rows: &[Vec<Value>]) {
+    let outcome = match rows.len() {
+        0 => "is of no row",
+        1 => "is of one row",
+        _ => "is of several rows",
+    };
+    seen::record(|| x.to_string(), outcome);
+    let conditions = rows.iter().filter_map(|row| row.first());
+    if conditions.clone().any(|value| matches!(value, Value::Bool(_))) {
+        let is_met = conditions.clone().any(|value| value.truth() == Some(true));
+        seen::record(
+            || x.to_string(),
+            if is_met { "has rows that meet its condition" } else { "has no row that meets its condition" },
+        );
+    }
+}

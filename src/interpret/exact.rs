@@ -1,0 +1,168 @@
+//! Decimals with all their digits, for what rounds: a float is taken for the decimal that it prints as.
+
+use std::fmt;
+
+use crate::interpret::value::Value;
+
+/// `digits / 10^scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exact {
+    pub digits: i128,
+    pub scale: u32,
+}
+
+/// Where a quotient goes that is no whole number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Towards {
+    Zero,
+    Away,
+    /// Halves away from zero.
+    Nearest,
+    Down,
+    Up,
+}
+
+impl Exact {
+    /// None of a number that is too large or too small for this.
+    pub fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Int(i) => Some(Self { digits: i128::from(*i), scale: 0 }),
+            Value::Number(n) => {
+                let printed = n.to_string();
+                let (whole, fraction) = printed.split_once('.').unwrap_or((&printed, ""));
+                if whole.len() + fraction.len() > 30 {
+                    return None;
+                }
+                let digits = format!("{whole}{fraction}").parse().ok()?;
+                Some(Self { digits, scale: fraction.len() as u32 })
+            }
+            Value::Decimal(exact) => Some(*exact),
+            _ => None,
+        }
+    }
+
+    pub fn number(self) -> f64 {
+        format!("{}e-{}", self.digits, self.scale).parse().unwrap_or(f64::NAN)
+    }
+
+    fn at(self, scale: u32) -> Option<i128> {
+        self.digits.checked_mul(10i128.checked_pow(scale.checked_sub(self.scale)?)?)
+    }
+
+    /// Both with the same scale.
+    pub fn aligned(a: Self, b: Self) -> Option<(i128, i128, u32)> {
+        let scale = a.scale.max(b.scale);
+        Some((a.at(scale)?, b.at(scale)?, scale))
+    }
+
+    /// With so many digits behind the point, or zeros before it.
+    pub fn rounded(self, places: i64, towards: Towards) -> Option<Self> {
+        let dropped = i64::from(self.scale) - places;
+        if dropped <= 0 {
+            return Some(self);
+        }
+        let unit = 10i128.checked_pow(u32::try_from(dropped).ok()?)?;
+        let digits = quotient(self.digits, unit, towards);
+        match u32::try_from(places) {
+            Ok(scale) => Some(Self { digits, scale }),
+            Err(_) => Some(Self { digits: digits.checked_mul(10i128.checked_pow((-places) as u32)?)?, scale: 0 }),
+        }
+    }
+}
+
+impl fmt::Display for Exact {
+    /// With all digits behind the point.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.digits.unsigned_abs().to_string();
+        let scale = self.scale as usize;
+        let padded = format!("{digits:0>width$}", width = scale + 1);
+        let (whole, fraction) = padded.split_at_checked(padded.len() - scale).unwrap_or((&padded, ""));
+        let sign = if self.digits < 0 { "-" } else { "" };
+        let point = if scale > 0 { "." } else { "" };
+        write!(f, "{sign}{whole}{point}{fraction}")
+    }
+}
+
+/// Arithmetic of decimals, with the digits that Postgres shows: it alone shows as many as were computed.
+impl Exact {
+    pub fn plus(self, other: Self) -> Option<Self> {
+        let (a, b, scale) = Self::aligned(self, other)?;
+        Some(Self { digits: a.checked_add(b)?, scale })
+    }
+
+    pub fn negated(self) -> Self {
+        Self { digits: self.digits.saturating_neg(), ..self }
+    }
+
+    pub fn times(self, other: Self) -> Option<Self> {
+        Some(Self { digits: self.digits.checked_mul(other.digits)?, scale: self.scale.checked_add(other.scale)? })
+    }
+
+    /// None where the divisor is 0, or the digits are too many.
+    pub fn over(self, other: Self) -> Option<Self> {
+        // It counts in digits to the base of 10,000, and shows four of them at least.
+        let ((weight, first), (other_weight, other_first)) = (self.leading()?, other.leading()?);
+        let quotient_weight = weight - other_weight - i64::from(first <= other_first);
+        let least = i64::from(self.scale.max(other.scale));
+        let scale = u32::try_from((16 - 4 * quotient_weight).max(least)).ok()?;
+        // self / 10^s over other / 10^o, times 10^scale.
+        let up = i64::from(scale) + i64::from(other.scale) - i64::from(self.scale);
+        let digits = self.digits.checked_mul(10i128.checked_pow(u32::try_from(up).ok()?)?)?;
+        Some(Self { digits: quotient(digits, Some(other.digits).filter(|d| *d != 0)?, Towards::Nearest), scale })
+    }
+
+    /// The place and the value of the first digit to the base of 10,000.
+    fn leading(self) -> Option<(i64, i128)> {
+        if self.digits == 0 {
+            return Some((0, 0));
+        }
+        let whole_groups = self.scale.div_ceil(4);
+        let padded = self.digits.checked_abs()?.checked_mul(10i128.checked_pow(whole_groups * 4 - self.scale)?)?;
+        let (mut first, mut weight) = (padded, -i64::from(whole_groups));
+        while first >= 10_000 {
+            first /= 10_000;
+            weight += 1;
+        }
+        Some((weight, first))
+    }
+}
+
+/// A whole number near `a / b`.
+pub fn quotient(a: i128, b: i128, towards: Towards) -> i128 {
+    let (cut, rest) = (a / b, a % b);
+    if rest == 0 {
+        return cut;
+    }
+    let sign = if (a < 0) == (b < 0) { 1 } else { -1 };
+    let further = match towards {
+        Towards::Zero => false,
+        Towards::Away => true,
+        Towards::Nearest => rest.abs() >= b.abs() - rest.abs(),
+        Towards::Down => sign < 0,
+        Towards::Up => sign > 0,
+    };
+    if further { cut + sign } else { cut }
+}
+
+#[test]
+fn halves_and_signs() {
+    let of =
+        |a, b| [Towards::Zero, Towards::Away, Towards::Nearest, Towards::Down, Towards::Up].map(|t| quotient(a, b, t));
+    assert_eq!(of(5, 2), [2, 3, 3, 2, 3]);
+    assert_eq!(of(-5, 2), [-2, -3, -3, -3, -2]);
+    assert_eq!(of(4, 3), [1, 2, 1, 1, 2]);
+    assert_eq!(of(-6, 3), [-2; 5]);
+}
+
+#[test]
+fn quotients_have_the_digits_that_postgres_shows() {
+    let shown = |a, b| {
+        let of = |(digits, scale): (i128, u32)| Exact { digits, scale };
+        of(a).over(of(b)).map(|exact| exact.to_string())
+    };
+    assert_eq!(shown((20000, 2), (2, 0)).as_deref(), Some("100.0000000000000000"));
+    assert_eq!(shown((10, 1), (2, 0)).as_deref(), Some("0.50000000000000000000"));
+    assert_eq!(shown((-1, 2), (3, 0)).as_deref(), Some("-0.00333333333333333333"));
+    assert_eq!(shown((0, 2), (3, 0)).as_deref(), Some("0.00000000000000000000"));
+    assert_eq!(shown((1, 2), (0, 0)), None);
+}

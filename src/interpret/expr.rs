@@ -1,0 +1,259 @@
+//! Formulas as the generator makes them and the interpreter reads them.
+
+use std::fmt;
+
+use crate::interpret::calendar::{Frame, Unit, civil};
+use crate::interpret::value::{DAY, Value};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    Literal(Value),
+    /// A column or a definition.
+    Name(String),
+    /// `column[month]`.
+    Period(String, Frame),
+    /// Any other timeframe, or one of any other value.
+    Part(Box<Expr>, String),
+    Binary(Op, Box<Expr>, Box<Expr>),
+    /// A function of one row, by its name.
+    Call(&'static str, Vec<Expr>),
+    /// An aggregate of the group's rows, or of those of ranges among its arguments.
+    Aggregate(&'static str, Vec<Expr>),
+    /// The values of a name from one row to another.
+    Range(Box<Expr>, Rows),
+    /// A value of another row, or a place among them.
+    Window(Window),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Power,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Join,
+    /// A date or a time, so many days on.
+    Later,
+    Earlier,
+    /// Days between dates and times.
+    Apart,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Window {
+    Offset(Box<Expr>, i64),
+    First(Box<Expr>),
+    Last(Box<Expr>),
+    Row,
+    /// By RANK or OMNI_RANK; descending, or not.
+    Rank(&'static str, Box<Expr>, bool),
+    PercentRank(Box<Expr>),
+    /// Along the calendar.
+    Period(Box<Expr>, i64, Unit),
+}
+
+/// Which rows a range holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rows {
+    All,
+    Between(Place, Place),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    First,
+    At(i64),
+    Last,
+}
+
+impl Place {
+    fn write(self, f: &mut fmt::Formatter<'_>, name: &Expr) -> fmt::Result {
+        match self {
+            Self::First => write!(f, "FIRST({name})"),
+            Self::At(0) => write!(f, "{name}"),
+            Self::At(n) => write!(f, "OFFSET({name}, {n})"),
+            Self::Last => write!(f, "LAST({name})"),
+        }
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Offset(x, n) => write!(f, "OFFSET({x}, {n})"),
+            Self::Period(x, n, unit) => write!(f, "PERIODOFFSET({x}, {n}, \"{}\")", unit.name()),
+            Self::First(x) => write!(f, "FIRST({x})"),
+            Self::Last(x) => write!(f, "LAST({x})"),
+            Self::Row => write!(f, "ROW()"),
+            Self::Rank(name, x, true) => write!(f, "{name}({x})"),
+            Self::Rank(name, x, false) => write!(f, "{name}({x}, 1)"),
+            Self::PercentRank(x) => write!(f, "PERCENTRANK({x})"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Const,
+    Row,
+    Aggregate,
+    Window,
+}
+
+impl Expr {
+    pub fn name(name: &str) -> Self {
+        Self::Name(name.to_owned())
+    }
+
+    pub fn children(&self) -> Vec<&Self> {
+        match self {
+            Self::Literal(_) | Self::Name(_) | Self::Period(..) => Vec::new(),
+            Self::Range(of, _) | Self::Part(of, _) => vec![of],
+            Self::Binary(_, a, b) => vec![a, b],
+            Self::Call(_, args) | Self::Aggregate(_, args) => args.iter().collect(),
+            Self::Window(window) => window.children(),
+        }
+    }
+
+    /// Every name that it reads.
+    pub fn names(&self, found: &mut Vec<String>) {
+        if let Self::Name(name) | Self::Period(name, _) = self {
+            found.push(name.clone());
+        }
+        self.children().into_iter().for_each(|child| child.names(found));
+    }
+
+    /// Whether it is an aggregate of rows that ranges name.
+    pub fn has_range(&self) -> bool {
+        self.range().is_some()
+    }
+
+    /// The rows of an aggregate's ranges.
+    pub fn range(&self) -> Option<Rows> {
+        let Self::Aggregate(_, args) = self else { return None };
+        args.iter().find_map(|arg| if let Self::Range(_, rows) = arg { Some(*rows) } else { None })
+    }
+
+    /// Its level, when `of` says those of names.
+    pub fn level(&self, of: &dyn Fn(&str) -> Level) -> Level {
+        let below = self.children().into_iter().map(|c| c.level(of)).max().unwrap_or(Level::Const);
+        match self {
+            Self::Literal(_) => Level::Const,
+            Self::Name(name) => of(name),
+            Self::Period(name, _) => of(name).max(Level::Row),
+            Self::Part(..) => below.max(Level::Row),
+            Self::Binary(..) | Self::Call(..) => below,
+            Self::Aggregate(..) if self.has_range() => Level::Window,
+            Self::Aggregate(..) => Level::Aggregate,
+            Self::Range(..) | Self::Window(_) => Level::Window,
+        }
+    }
+}
+
+impl Window {
+    fn children(&self) -> Vec<&Expr> {
+        match self {
+            Self::Offset(x, _)
+            | Self::Period(x, ..)
+            | Self::First(x)
+            | Self::Last(x)
+            | Self::Rank(_, x, _)
+            | Self::PercentRank(x) => vec![x],
+            Self::Row => Vec::new(),
+        }
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, name: &str, args: &[Expr]) -> fmt::Result {
+    write!(f, "{name}(")?;
+    for (i, arg) in args.iter().enumerate() {
+        write!(f, "{}{arg}", if i > 0 { ", " } else { "" })?;
+    }
+    write!(f, ")")
+}
+
+fn operand(f: &mut fmt::Formatter<'_>, x: &Expr) -> fmt::Result {
+    if matches!(x, Expr::Binary(..)) { write!(f, "({x})") } else { write!(f, "{x}") }
+}
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(value) => literal(f, value),
+            Self::Name(name) if is_plain(name) => write!(f, "{name}"),
+            Self::Name(name) => write!(f, "${{{name}}}"),
+            Self::Period(name, frame) if is_plain(name) => write!(f, "{name}[{}]", frame.name()),
+            Self::Period(name, frame) => write!(f, "${{{name}[{}]}}", frame.name()),
+            Self::Part(of, frame) => {
+                operand(f, of)?;
+                write!(f, "[{frame}]")
+            }
+            Self::Binary(op, a, b) => {
+                operand(f, a)?;
+                write!(f, " {} ", op.sign())?;
+                operand(f, b)
+            }
+            Self::Call(name, args) | Self::Aggregate(name, args) => list(f, name, args),
+            Self::Range(of, rows) => {
+                let (from, to) = match rows {
+                    Rows::All => (Place::At(0), Place::At(0)),
+                    Rows::Between(from, to) => (*from, *to),
+                };
+                from.write(f, of)?;
+                write!(f, ":")?;
+                to.write(f, of)
+            }
+            Self::Window(window) => write!(f, "{window}"),
+        }
+    }
+}
+
+fn literal(f: &mut fmt::Formatter<'_>, value: &Value) -> fmt::Result {
+    match value {
+        Value::Null => write!(f, "NULL"),
+        Value::Bool(b) => write!(f, "{}", if *b { "TRUE" } else { "FALSE" }),
+        Value::Int(i) => write!(f, "{i}"),
+        Value::Number(n) => write!(f, "{n:?}"),
+        Value::Decimal(exact) => write!(f, "{exact}"),
+        Value::Text(t) => write!(f, "\"{}\"", t.replace('"', "\"\"")),
+        Value::Date(d) => {
+            let (year, month, day) = civil(*d);
+            write!(f, "DATE({year}, {month}, {day})")
+        }
+        // Times have no literals; a date stands for its midnight beside them.
+        Value::Time(seconds) => literal(f, &Value::Date(seconds.div_euclid(DAY))),
+    }
+}
+
+/// Whether a name can stand in a formula as it is.
+pub fn is_plain(name: &str) -> bool {
+    let word = name.rsplit('.').next().unwrap_or(name);
+    // A text that begins with this one would be read as a query.
+    word != "select" && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
+}
+
+impl Op {
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::Add | Self::Later => "+",
+            Self::Subtract | Self::Earlier | Self::Apart => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Power => "^",
+            Self::Equal => "=",
+            Self::NotEqual => "<>",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Join => "&",
+        }
+    }
+}

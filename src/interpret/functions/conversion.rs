@@ -1,0 +1,140 @@
+//! From one type to another, and what type a value is of.
+
+use crate::interpret::calendar::{civil, days};
+use crate::interpret::doubt;
+use crate::interpret::functions::Args;
+use crate::interpret::functions::text::{strict, text};
+use crate::interpret::value::Value;
+
+pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+    let of = match name {
+        "ISTEXT" => return Some(Value::Bool(matches!(args[0], Value::Text(_)))),
+        "ISNUMBER" => return Some(Value::Bool(args[0].number().is_some())),
+        // Of NULL the column's type decides, which a value does not tell: it is taken for a text's.
+        "T" => |args: Args<'_>| Some(if args[0].is_text() { args[0].clone() } else { Value::Text(String::new()) }),
+        "N" => |args: Args<'_>| {
+            Some(match &args[0] {
+                Value::Bool(truth) => Value::Int(i64::from(*truth)),
+                Value::Text(_) => Value::Int(0),
+                number => number.clone(),
+            })
+        },
+        "VALUE" => |args: Args<'_>| match &args[0] {
+            Value::Text(text) => number(text),
+            number => Some(number.clone()),
+        },
+        "NUMBERVALUE" => number_value,
+        "DATEVALUE" => |args: Args<'_>| date(text(&args[0])),
+        _ => return None,
+    };
+    Some(strict(args, of))
+}
+
+impl Value {
+    fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+}
+
+/// What may stand around a number, a date or a time.
+pub fn blank(c: char) -> bool {
+    c.is_ascii_whitespace() || c == '\x0b'
+}
+
+fn all_digits(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A sign, digits, a point, digits, an exponent; blanks around them. At most 100 digits stand before and behind the
+/// point, and the exponent ends at 199.
+fn plain_number(text: &str) -> Option<Value> {
+    let written = text.trim_matches(blank);
+    let unsigned = |text: &str| text.strip_prefix(['-', '+']).unwrap_or(text).to_owned();
+    let (mantissa, exponent) = match written.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(unsigned(exponent))),
+        None => (written, None),
+    };
+    let mantissa = unsigned(mantissa);
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((&mantissa, ""));
+    let is_mantissa = [whole, fraction].iter().all(|part| all_digits(part) && part.len() <= 100);
+    let is_exponent = exponent.is_none_or(|digits| {
+        let within = digits.len() <= 2 || (digits.len() == 3 && digits.starts_with('1'));
+        !digits.is_empty() && all_digits(&digits) && within
+    });
+    let has_digits = whole.len() + fraction.len() > 0;
+    (is_mantissa && is_exponent && has_digits).then(|| written.parse().ok().map(Value::Number)).flatten()
+}
+
+/// As [`plain_number`], with `$` behind the sign, commas between thousands, and `%` in place of an exponent.
+fn number(text: &str) -> Option<Value> {
+    let written = text.trim_matches(blank);
+    let (sign, unsigned) = match written.strip_prefix(['-', '+']) {
+        Some(unsigned) => (if written.starts_with('-') { "-" } else { "+" }, unsigned),
+        None => ("", written),
+    };
+    let amount = unsigned.strip_prefix('$').unwrap_or(unsigned);
+    let (digits, is_percent) = match amount.strip_suffix('%') {
+        Some(digits) => (digits.trim_end_matches(' '), true),
+        None => (amount, false),
+    };
+    if digits.starts_with(|c: char| c != '.' && !c.is_ascii_digit()) || (is_percent && digits.contains(['e', 'E'])) {
+        return None;
+    }
+    let whole = digits.split(['.', 'e', 'E']).next()?;
+    let mut groups = whole.split(',');
+    let first = groups.next()?;
+    let are_thousands = |mut groups: std::str::Split<'_, char>| groups.all(|group| group.len() == 3);
+    if whole.contains(',') && !((1..=3).contains(&first.len()) && are_thousands(groups)) {
+        return None;
+    }
+    // A comma behind the point is none of them.
+    let joined = whole.replace(',', "") + digits.strip_prefix(whole).unwrap_or_default();
+    let value = plain_number(&format!("{sign}{joined}"))?.number()?;
+    Some(Value::Number(if is_percent { value / 100.0 } else { value }))
+}
+
+/// The separators of groups go, and that of the fraction is a point.
+fn number_value(args: Args<'_>) -> Option<Value> {
+    let [decimal, group] = separators(args);
+    let whole = text(&args[0]);
+    if decimal.is_empty() {
+        return None;
+    }
+    // Groups stand before the point.
+    let is_behind = |group: &str| whole.split_once(decimal).is_some_and(|(_, behind)| behind.contains(group));
+    if !group.is_empty() && is_behind(group) {
+        return None;
+    }
+    let joined = if group.is_empty() { whole.to_owned() } else { whole.replace(group, "") };
+    // A point that separates nothing is no part of a number.
+    if decimal != "." && joined.contains('.') { None } else { plain_number(&joined.replace(decimal, ".")) }
+}
+
+fn separators<'a>(args: Args<'a>) -> [&'a str; 2] {
+    let decimal = args.0.get(1).map_or(".", text);
+    // A comma that separates the fraction sets nothing apart.
+    let group = args.0.get(2).map_or(if decimal == "," { "" } else { "," }, text);
+    [decimal, group]
+}
+
+/// `YYYY-MM-DD`, blanks around it.
+fn date(text: &str) -> Option<Value> {
+    let parts: Vec<&str> = text.trim_matches(blank).split('-').collect();
+    let [year, month, day] = parts.as_slice() else { return None };
+    let part =
+        |text: &str, length: usize| if text.len() == length && all_digits(text) { text.parse().ok() } else { None };
+    let (year, month, day) = (part(year, 4)?, part(month, 2)?, part(day, 2)?);
+    let date = (1..=12).contains(&month).then(|| days(year, month, day))?;
+    (year > 0 && civil(date) == (year, month, day)).then_some(Value::Date(date))
+}
+
+/// A date or a time, or text that spells a date.
+pub fn as_date(value: &Value) -> Value {
+    match value {
+        Value::Text(text) => date(text).unwrap_or_else(|| {
+            doubt::unknown(|| format!("`{text}` as a date"));
+            Value::Null
+        }),
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,250 @@
+//! Dates and times.
+
+use crate::interpret::calendar::{add_months, civil, days};
+use crate::interpret::doubt;
+use crate::interpret::functions::Args;
+use crate::interpret::functions::conversion::{as_date, blank};
+use crate::interpret::functions::math::number;
+use crate::interpret::functions::text::{strict, text};
+use crate::interpret::value::{DAY, Value};
+
+pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+    let of = match name {
+        "DATE" => date,
+        "YEAR" => |args: Args<'_>| int(civil(day(&args[0])).0),
+        "MONTH" => |args: Args<'_>| int(civil(day(&args[0])).1),
+        "DAY" => |args: Args<'_>| int(civil(day(&args[0])).2),
+        "QUARTER" => |args: Args<'_>| int((civil(day(&args[0])).1 + 2) / 3),
+        "EDATE" => |args: Args<'_>| is_date(add_months(day(&args[0]), whole(&args[1])?)),
+        "EOMONTH" => eomonth,
+        "DATEDIF" => datedif,
+        "DAYS" => |args: Args<'_>| int(day(&args[0]) - day(&args[1])),
+        "HOUR" => |args: Args<'_>| int(second_of_day(&args[0])? / 3600),
+        "MINUTE" => |args: Args<'_>| int(second_of_day(&args[0])? / 60 % 60),
+        "SECOND" => |args: Args<'_>| int(second_of_day(&args[0])? % 60),
+        "TIME" => time,
+        "WEEKDAY" => weekday,
+        "WEEKNUM" => weeknum,
+        "ISOWEEKNUM" => |args: Args<'_>| int(iso_week(day(&args[0]))),
+        "NETWORKDAYS" => networkdays,
+        "WORKDAY" => workday,
+        "YEARFRAC" => yearfrac,
+        _ => return None,
+    };
+    Some(strict(args, of))
+}
+
+fn int(number: i64) -> Option<Value> {
+    Some(Value::Int(number))
+}
+
+/// A date of the years 1 to 9999.
+fn is_date(date: i64) -> Option<Value> {
+    (1..=9999).contains(&civil(date).0).then_some(Value::Date(date))
+}
+
+/// Days since 1970; the time of day does not count.
+fn day(value: &Value) -> i64 {
+    let seconds = as_date(value).seconds().unwrap_or_else(|| {
+        doubt::unknown(|| format!("{} as a date", value.text()));
+        0
+    });
+    seconds.div_euclid(DAY)
+}
+
+/// A number without its fraction; none is beyond what any calendar holds.
+fn whole(value: &Value) -> Option<i64> {
+    let number = number(value).trunc();
+    (number.abs() <= 1e9).then_some(number as i64)
+}
+
+/// Monday is 0.
+fn from_monday(date: i64) -> i64 {
+    (date + 3).rem_euclid(7)
+}
+
+/// Parts out of range roll over, but not the year.
+fn date(args: Args<'_>) -> Option<Value> {
+    let (year, month, day) = (whole(&args[0])?, whole(&args[1])?, whole(&args[2])?);
+    if !(1..=9999).contains(&year) {
+        return None;
+    }
+    is_date(rolled(year, month, day))
+}
+
+fn rolled(year: i64, month: i64, day: i64) -> i64 {
+    let months = year * 12 + month - 1;
+    days(months.div_euclid(12), months.rem_euclid(12) + 1, 1) + day - 1
+}
+
+fn eomonth(args: Args<'_>) -> Option<Value> {
+    let (year, month, _) = civil(day(&args[0]));
+    is_date(rolled(year, month + whole(&args[1])? + 1, 0))
+}
+
+fn datedif(args: Args<'_>) -> Option<Value> {
+    let (start, end) = (day(&args[0]), day(&args[1]));
+    if start > end {
+        return None;
+    }
+    let ((year, month, of_month), (end_year, end_month, end_of_month)) = (civil(start), civil(end));
+    let months = (end_year - year) * 12 + end_month - month - i64::from(end_of_month < of_month);
+    int(match text(&args[2]).to_ascii_uppercase().as_str() {
+        "D" => end - start,
+        "M" => months,
+        "Y" => months / 12,
+        "YM" => months % 12,
+        // From the last such day of a month, or of a year, even if there was none: it rolls over.
+        "MD" => end - rolled(end_year, end_month - i64::from(end_of_month < of_month), of_month),
+        "YD" => end - rolled(end_year - i64::from((end_month, end_of_month) < (month, of_month)), month, of_month),
+        unit => {
+            doubt::unknown(|| format!("the unit `{unit}` of DATEDIF"));
+            return None;
+        }
+    })
+}
+
+/// A date is its midnight, a number a fraction of a day.
+fn second_of_day(value: &Value) -> Option<i64> {
+    match value {
+        Value::Text(text) => clock(text),
+        Value::Int(_) | Value::Number(_) | Value::Decimal(_) => {
+            let days = value.number()?;
+            // The last number that is a date is 9999-12-31.
+            (0.0..2_958_466.0).contains(&days).then(|| (days * DAY as f64).round() as i64 % DAY)
+        }
+        _ => Some(value.seconds()?.rem_euclid(DAY)),
+    }
+}
+
+/// `8:15`, `08:15:30`, blanks around it.
+fn clock(text: &str) -> Option<i64> {
+    let parts: Vec<&str> = text.trim_matches(blank).split(':').collect();
+    let part = |at: usize, below: i64| -> Option<i64> {
+        let text = parts.get(at)?;
+        let is_number = (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse().ok().filter(|part| is_number && *part < below)
+    };
+    let minutes = part(0, 24)? * 60 + part(1, 60)?;
+    match parts.len() {
+        2 => Some(minutes * 60),
+        3 => Some(minutes * 60 + part(2, 60)?),
+        _ => None,
+    }
+}
+
+fn time(args: Args<'_>) -> Option<Value> {
+    let seconds = whole(&args[0])? * 3600 + whole(&args[1])? * 60 + whole(&args[2])?;
+    (seconds >= 0).then(|| Value::Number((seconds % DAY) as f64 / DAY as f64))
+}
+
+/// The day on which weeks begin, Monday being 0, for the types that WEEKDAY and WEEKNUM share.
+fn first_day(kind: i64) -> Option<i64> {
+    match kind {
+        1 | 17 => Some(6),
+        2 => Some(0),
+        11..=16 => Some(kind - 11),
+        _ => None,
+    }
+}
+
+/// A type is cut off to a whole number; 1 is that which may be left out.
+fn kind(args: Args<'_>) -> Option<i64> {
+    args.get(1).map_or(Some(1), whole)
+}
+
+fn weekday(args: Args<'_>) -> Option<Value> {
+    let from_monday = from_monday(day(&args[0]));
+    match kind(args)? {
+        3 => int(from_monday),
+        kind => int((from_monday - first_day(kind)?).rem_euclid(7) + 1),
+    }
+}
+
+fn weeknum(args: Args<'_>) -> Option<Value> {
+    let date = day(&args[0]);
+    match kind(args)? {
+        21 => int(iso_week(date)),
+        kind => {
+            let new_year = days(civil(date).0, 1, 1);
+            let before = (from_monday(new_year) - first_day(kind)?).rem_euclid(7);
+            int((date - new_year + before) / 7 + 1)
+        }
+    }
+}
+
+/// A week belongs to the year of its Thursday.
+fn iso_week(date: i64) -> i64 {
+    let thursday = date - from_monday(date) + 3;
+    (thursday - days(civil(thursday).0, 1, 1)) / 7 + 1
+}
+
+fn is_working_day(date: &i64) -> bool {
+    from_monday(*date) < 5
+}
+
+fn networkdays(args: Args<'_>) -> Option<Value> {
+    let (start, end) = (day(&args[0]), day(&args[1]));
+    let count = (start.min(end)..=start.max(end)).filter(is_working_day).count() as i64;
+    int(if start <= end { count } else { -count })
+}
+
+fn workday(args: Args<'_>) -> Option<Value> {
+    let (mut date, count) = (day(&args[0]), whole(&args[1])?);
+    // No calendar has so many days.
+    if count.abs() > 3_660_000 {
+        return None;
+    }
+    for _ in 0..count.abs() {
+        date += count.signum();
+        while !is_working_day(&date) {
+            date += count.signum();
+        }
+    }
+    is_date(date)
+}
+
+fn is_leap(year: i64) -> bool {
+    days(year + 1, 1, 1) - days(year, 1, 1) == 366
+}
+
+/// Never negative: the earlier date is the start.
+fn yearfrac(args: Args<'_>) -> Option<Value> {
+    let (a, b) = (day(&args[0]), day(&args[1]));
+    let (start, end) = (a.min(b), a.max(b));
+    let apart = (end - start) as f64;
+    let fraction = match args.get(2).map_or(Some(0), whole)? {
+        0 => months_of_30(start, end, true) / 360.0,
+        1 => apart / days_of_a_year(start, end),
+        2 => apart / 360.0,
+        3 => apart / 365.0,
+        4 => months_of_30(start, end, false) / 360.0,
+        _ => return None,
+    };
+    Some(Value::Number(fraction))
+}
+
+fn months_of_30(start: i64, end: i64, american: bool) -> f64 {
+    let ((year, month, mut day), (end_year, end_month, mut end_day)) = (civil(start), civil(end));
+    let ends_february = |date: i64| civil(date).1 == 2 && civil(date + 1).1 == 3;
+    if !american {
+        (day, end_day) = (day.min(30), end_day.min(30));
+    } else if ends_february(start) {
+        end_day = if ends_february(end) { 30 } else { end_day };
+        day = 30;
+    } else {
+        end_day = if day >= 30 { end_day.min(30) } else { end_day };
+        day = day.min(30);
+    }
+    ((end_year - year) * 360 + (end_month - month) * 30 + end_day - day) as f64
+}
+
+/// Of more than a year the mean of the years, else whether a leap day is among the days.
+fn days_of_a_year(start: i64, end: i64) -> f64 {
+    let ((year, month, day), (end_year, end_month, end_day)) = (civil(start), civil(end));
+    if (end_year, end_month, end_day) > (year + 1, month, day) {
+        return (days(end_year + 1, 1, 1) - days(year, 1, 1)) as f64 / (end_year - year + 1) as f64;
+    }
+    let leap_day_within = (year..=end_year).filter(|y| is_leap(*y)).any(|y| (start..=end).contains(&days(y, 2, 29)));
+    if leap_day_within || (year == end_year && is_leap(year)) { 366.0 } else { 365.0 }
+}

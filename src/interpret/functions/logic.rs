@@ -1,0 +1,122 @@
+//! Conditions, choices and bits. Errors are NULL, so that every argument may be computed, chosen or not.
+
+use std::cmp::Ordering;
+
+use crate::interpret::functions::Args;
+use crate::interpret::functions::math::number;
+use crate::interpret::functions::text::strict;
+use crate::interpret::value::{DAY, Value};
+
+pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+    let value = of(name, args)?;
+    // Of a date and times to choose from all are times.
+    let is_choice = |at: usize| match name {
+        "IF" | "CHOOSE" => at > 0,
+        "IFS" => at % 2 == 1 || at + 1 == args.len(),
+        "SWITCH" => at > 0 && (at.is_multiple_of(2) || at + 1 == args.len()),
+        _ => true,
+    };
+    let times = args.iter().enumerate().any(|(at, v)| is_choice(at) && matches!(v, Value::Time(_)));
+    Some(match value {
+        Value::Date(date) if times => Value::Time(date * DAY),
+        other => other,
+    })
+}
+
+fn of(name: &str, args: Args<'_>) -> Option<Value> {
+    Some(match name {
+        "IF" => match (args[0].truth(), args.get(2)) {
+            (Some(true), _) => args[1].clone(),
+            (_, otherwise) => otherwise.cloned().unwrap_or(Value::Null),
+        },
+        "IFS" => first_pair(args, |condition| condition.truth() == Some(true)),
+        "SWITCH" => {
+            first_pair(Args(args.get(1..).unwrap_or_default()), |case| case.compare(&args[0]) == Some(Ordering::Equal))
+        }
+        "COALESCE" | "IFERROR" | "IFNA" => args.iter().find(|v| !v.is_null()).cloned().unwrap_or(Value::Null),
+        "CHOOSE" => chosen(args),
+        "AND" => all(args, false),
+        "OR" => all(args, true),
+        "XOR" => strict(args, |args| {
+            let odd = args.iter().filter(|v| v.truth() == Some(true)).count() % 2 == 1;
+            Some(Value::Bool(odd))
+        }),
+        "NOT" => args[0].truth().map_or(Value::Null, |truth| Value::Bool(!truth)),
+        "N" => match &args[0] {
+            Value::Bool(b) => Value::Int(i64::from(*b)),
+            Value::Text(_) => Value::Int(0),
+            other => other.clone(),
+        },
+        "ISBLANK" | "ISERROR" | "ISNA" => Value::Bool(args[0].is_null()),
+        "BITAND" => bits(args, |a, b| Some(a & b)),
+        "BITOR" => bits(args, |a, b| Some(a | b)),
+        "BITXOR" => bits(args, |a, b| Some(a ^ b)),
+        "BITLSHIFT" => shifted(args, 1),
+        "BITRSHIFT" => shifted(args, -1),
+        _ => return None,
+    })
+}
+
+/// AND is decided by FALSE, OR by TRUE; an unknown one leaves it open else.
+fn all(args: Args<'_>, decides: bool) -> Value {
+    let truths: Vec<Option<bool>> = args.iter().map(Value::truth).collect();
+    match (truths.contains(&Some(decides)), truths.contains(&None)) {
+        (true, _) => Value::Bool(decides),
+        (false, true) => Value::Null,
+        (false, false) => Value::Bool(!decides),
+    }
+}
+
+/// The value beside the first that holds; one that stands alone at the end is the default.
+fn first_pair(args: Args<'_>, holds: impl Fn(&Value) -> bool) -> Value {
+    for pair in args.chunks(2) {
+        match pair {
+            [default] => return default.clone(),
+            [test, value] if holds(test) => return value.clone(),
+            _ => {}
+        }
+    }
+    Value::Null
+}
+
+fn chosen(args: Args<'_>) -> Value {
+    let place = args[0].number().map(f64::trunc);
+    let place = place.filter(|place| (1.0..args.len() as f64).contains(place));
+    place.and_then(|place| args.get(place as usize).cloned()).unwrap_or(Value::Null)
+}
+
+/// A whole number from 0 up; others have no bits.
+fn bits_of(value: &Value) -> Option<i64> {
+    let n = number(value);
+    (n >= 0.0 && n == n.trunc()).then_some(n as i64)
+}
+
+fn bits(args: Args<'_>, of: fn(i64, i64) -> Option<i64>) -> Value {
+    if args.iter().any(Value::is_null) {
+        return Value::Null;
+    }
+    bits_of(&args[0]).zip(bits_of(&args[1])).and_then(|(a, b)| of(a, b)).map_or(Value::Null, Value::Int)
+}
+
+/// Results have 48 bits at most.
+fn shifted(args: Args<'_>, direction: i64) -> Value {
+    if args.iter().any(Value::is_null) {
+        return Value::Null;
+    }
+    let shift = (number(&args[1]).trunc() as i64).saturating_mul(direction);
+    let Some(value) = bits_of(&args[0]) else { return Value::Null };
+    let moved = if shift > 53 {
+        None
+    } else if value == 0 {
+        Some(0)
+    } else if shift >= 48 {
+        None
+    } else if shift >= 0 {
+        Some(value << shift).filter(|moved| *moved < 1 << 48 && *moved >> shift == value)
+    } else if shift <= -48 {
+        Some(0)
+    } else {
+        Some(value >> -shift)
+    };
+    moved.map_or(Value::Null, Value::Int)
+}

@@ -1,0 +1,249 @@
+//! TEXT: numbers, dates and times by a mask.
+
+use crate::interpret::calendar::civil;
+use crate::interpret::doubt;
+use crate::interpret::functions::Args;
+use crate::interpret::functions::conversion::as_date;
+use crate::interpret::functions::text::{strict, text};
+use crate::interpret::functions::timeframes;
+use crate::interpret::value::{DAY, Value};
+
+pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+    (name == "TEXT").then(|| strict(args, masked))
+}
+
+fn masked(args: Args<'_>) -> Option<Value> {
+    let forms = forms(text(&args[1]));
+    let parts = parts(forms.first().map_or("", String::as_str));
+    if parts.iter().any(|part| matches!(part, Part::Letters(_) | Part::Clock12)) {
+        return Some(Value::Text(dated(&as_date(&args[0]), &parts)));
+    }
+    // The second form is for numbers below 0, which it shows without their sign, the third for 0.
+    let number = args[0].text();
+    let is_zero = !number.bytes().any(|b| (b'1'..=b'9').contains(&b));
+    Some(Value::Text(match (number.strip_prefix('-'), forms.as_slice()) {
+        (Some(positive), [_, below, ..]) if !is_zero => counted(positive, &self::parts(below)),
+        (_, [_, _, zero]) if is_zero => counted(&number, &self::parts(zero)),
+        _ => counted(&number, &parts),
+    }))
+}
+
+/// What stands between semicolons that are not quoted.
+fn forms(mask: &str) -> Vec<String> {
+    let mut forms = vec![String::new()];
+    let (mut quoted, mut escaped) = (false, false);
+    for c in mask.chars() {
+        if c == ';' && !quoted && !escaped {
+            forms.push(String::new());
+            continue;
+        }
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped && !quoted;
+        if let Some(form) = forms.last_mut() {
+            form.push(c);
+        }
+    }
+    forms
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    /// Stands for itself.
+    Plain(String),
+    /// A run of one letter of dates, in lower case.
+    Letters(String),
+    Clock12,
+    /// Digits with what stands between them: `#,##0.00`.
+    Digits(String),
+    Percent,
+}
+
+fn parts(mask: &str) -> Vec<Part> {
+    let signs: Vec<char> = mask.chars().collect();
+    let run = |from: usize, of: &dyn Fn(char) -> bool| -> String {
+        signs.iter().skip(from).copied().take_while(|c| of(*c)).collect()
+    };
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while let Some(sign) = signs.get(at) {
+        let (part, length) = match *sign {
+            '"' => {
+                let quoted = run(at + 1, &|c| c != '"');
+                let length = quoted.chars().count() + 2;
+                (Part::Plain(quoted), length)
+            }
+            '\\' => (Part::Plain(signs.get(at + 1).map_or_else(String::new, char::to_string)), 2),
+            'A' | 'a' => (Part::Clock12, "AM/PM".len()),
+            letter @ ('y' | 'm' | 'd' | 'h' | 's' | 'Y' | 'M' | 'D' | 'H' | 'S') => {
+                let letters = run(at, &|c| c.eq_ignore_ascii_case(&letter));
+                (Part::Letters(letters.to_ascii_lowercase()), letters.len())
+            }
+            '0' | '#' | '.' | ',' if signs.iter().any(|c| matches!(c, '0' | '#')) => {
+                let digits = run(at, &|c| matches!(c, '0' | '#' | '.' | ','));
+                let length = digits.len();
+                (Part::Digits(digits), length)
+            }
+            '%' => (Part::Percent, 1),
+            other => (Part::Plain(other.to_string()), 1),
+        };
+        parts.push(part);
+        at += length;
+    }
+    parts
+}
+
+/// The value of a date or a time. `m` and `mm` are minutes beside hours or seconds.
+fn dated(value: &Value, parts: &[Part]) -> String {
+    let Some(seconds) = value.seconds() else { return unread(&value.text(), "as a date") };
+    let (date, time) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
+    let ((year, month, day), (hour, minute, second)) = (civil(date), (time / 3600, time / 60 % 60, time % 60));
+    let twelve = parts.contains(&Part::Clock12);
+    let shown_hour = if twelve { (hour + 11) % 12 + 1 } else { hour };
+    let letters: Vec<&str> = parts.iter().filter_map(Part::letters).collect();
+    let name_of_month = timeframes::name_of_month(month);
+    let name_of_day = timeframes::name_of_day(date);
+    let mut seen: usize = 0;
+    let mut written = String::new();
+    for part in parts {
+        let Some(run) = part.letters() else {
+            match part {
+                Part::Clock12 => written += if hour < 12 { "AM" } else { "PM" },
+                Part::Plain(text) => written += text,
+                Part::Digits(sign) => return unread(sign, "in a mask of dates"),
+                _ => return unread("%", "in a mask of dates"),
+            }
+            continue;
+        };
+        let beside =
+            |at: Option<usize>, letter: char| at.and_then(|at| letters.get(at)).is_some_and(|l| l.starts_with(letter));
+        let is_minute = beside(seen.checked_sub(1), 'h') || beside(Some(seen + 1), 's');
+        written += &match run {
+            "yyyy" | "yyy" => format!("{year:04}"),
+            "yy" => format!("{:02}", year % 100),
+            "m" if is_minute => minute.to_string(),
+            "mm" if is_minute => format!("{minute:02}"),
+            "m" => month.to_string(),
+            "mm" => format!("{month:02}"),
+            "mmm" => name_of_month.chars().take(3).collect(),
+            "mmmm" => name_of_month.to_owned(),
+            "d" => day.to_string(),
+            "dd" => format!("{day:02}"),
+            "ddd" => name_of_day.chars().take(3).collect(),
+            "dddd" => name_of_day.to_owned(),
+            "h" => shown_hour.to_string(),
+            "hh" => format!("{shown_hour:02}"),
+            "ss" => format!("{second:02}"),
+            other => return unread(other, "in a mask"),
+        };
+        seen += 1;
+    }
+    written
+}
+
+impl Part {
+    fn letters(&self) -> Option<&str> {
+        match self {
+            Self::Letters(letters) => Some(letters),
+            _ => None,
+        }
+    }
+}
+
+/// A mask that nobody here knows.
+fn unread(what: &str, place: &str) -> String {
+    doubt::unknown(|| format!("`{what}` {place}"));
+    String::new()
+}
+
+/// A number as it is written, by one form.
+fn counted(number: &str, parts: &[Part]) -> String {
+    let digits: Vec<&String> =
+        parts.iter().filter_map(|part| if let Part::Digits(digits) = part { Some(digits) } else { None }).collect();
+    let (negative, shown) = match digits.as_slice() {
+        [digits] => digits_of(number, digits, parts),
+        // A form may hold words alone.
+        [] => (false, String::new()),
+        _ => {
+            unread("several runs of digits", "in a mask of numbers");
+            (false, String::new())
+        }
+    };
+    let text = parts.iter().map(|part| match part {
+        Part::Plain(text) => text.as_str(),
+        Part::Digits(_) => &shown,
+        Part::Percent => "%",
+        Part::Letters(letters) => letters,
+        Part::Clock12 => "AM/PM",
+    });
+    // The sign stands before everything.
+    [if negative { "-" } else { "" }].into_iter().chain(text).collect()
+}
+
+/// Whether it is below 0 as it is shown, and its digits.
+fn digits_of(number: &str, digits: &str, parts: &[Part]) -> (bool, String) {
+    let percents = parts.iter().filter(|part| **part == Part::Percent).count() as i32;
+    // Commas behind the digits divide.
+    let mask = digits.trim_end_matches(',');
+    let thousands = (digits.len() - mask.len()) as i32;
+    let (whole_mask, fraction_mask) = mask.split_once('.').unwrap_or((mask, ""));
+    let least = |mask: &str| mask.chars().filter(|c| matches!(c, '0' | '#')).collect::<String>();
+    let whole_digits = least(whole_mask);
+    let least_whole = whole_digits.find('0').map_or(0, |first| whole_digits.len() - first);
+    let least_fraction = fraction_mask.rfind('0').map_or(0, |last| last + 1);
+
+    let (negative, whole, fraction) = rounded(number, 2 * percents - 3 * thousands, fraction_mask.len());
+    let whole = format!("{:0>least_whole$}", whole.trim_start_matches('0'));
+    let kept = fraction.trim_end_matches('0').len().max(least_fraction);
+    let mut number = if whole_mask.contains(',') { in_thousands(&whole) } else { whole };
+    if kept > 0 {
+        number.push('.');
+        number.extend(fraction.chars().chain(std::iter::repeat('0')).take(kept));
+    }
+    (negative, number)
+}
+
+/// A number as its sign, its digits before the point and so many behind it, moved by powers of ten: halves away from
+/// zero, of the decimal that it prints as.
+fn rounded(written: &str, power: i32, places: usize) -> (bool, String, String) {
+    let unsigned = written.trim_start_matches('-');
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let mut digits: Vec<u8> = [whole, fraction].concat().bytes().map(|b| b.saturating_sub(b'0')).collect();
+    let mut point = whole.len() as i32 + power;
+    while point < 1 {
+        digits.insert(0, 0);
+        point += 1;
+    }
+    let (mut point, end) = (point as usize, point as usize + places);
+    while digits.len() < end + 1 {
+        digits.push(0);
+    }
+    let up = digits.get(end).is_some_and(|digit| *digit >= 5);
+    digits.truncate(end);
+    if up {
+        let nines = digits.iter().rev().take_while(|d| **d == 9).count();
+        digits.truncate(end.saturating_sub(nines));
+        match digits.last_mut() {
+            Some(last) => *last += 1,
+            None => {
+                digits.push(1);
+                point += 1;
+            }
+        }
+        digits.resize(point + places, 0);
+    }
+    let text: String = digits.iter().map(|d| char::from(b'0' + d)).collect();
+    let negative = written.starts_with('-') && digits.iter().any(|d| *d != 0);
+    let (whole, fraction) = text.split_at_checked(point).unwrap_or((&text, ""));
+    (negative, whole.to_owned(), fraction.to_owned())
+}
+
+fn in_thousands(whole: &str) -> String {
+    let mut grouped = String::new();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}

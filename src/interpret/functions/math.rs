@@ -1,0 +1,314 @@
+//! Numbers: arithmetic functions, rounding, whole numbers, logarithms and angles.
+
+use std::f64::consts::PI;
+
+use crate::interpret::doubt::{self, inexact, sized};
+use crate::interpret::exact::{Exact, Towards, quotient};
+use crate::interpret::functions::Args;
+use crate::interpret::functions::text::strict;
+use crate::interpret::value::Value;
+
+pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+    let of: fn(Args<'_>) -> Option<Value> = match name {
+        "PI" => return Some(Value::Number(inexact(PI))),
+        "ABS" => |a| Some(if number(&a[0]) < 0.0 { negated(&a[0]) } else { a[0].clone() }),
+        "SIGN" => |a| Some(Value::Int(sign(number(&a[0])))),
+        "INT" => |a| integer(rounded(&a[0], 0, Towards::Down)),
+        "ROUND" => |a| Some(padded(rounded(&a[0], places(a), Towards::Nearest), places(a))),
+        "ROUNDUP" => |a| Some(rounded(&a[0], places(a), Towards::Away)),
+        "ROUNDDOWN" | "TRUNC" => |a| Some(rounded(&a[0], places(a), Towards::Zero)),
+        "CEILING" => |a| multiple(&a[0], a.get(1), Towards::Up),
+        "FLOOR" => |a| multiple(&a[0], a.get(1), Towards::Down),
+        "MROUND" => nearest_multiple,
+        "MOD" => remainder,
+        "QUOTIENT" => whole_quotient,
+        "EVEN" => |a| parity(&a[0], false),
+        "ODD" => |a| parity(&a[0], true),
+        "ISEVEN" => |a| Some(Value::Bool(cut(&a[0])? % 2 == 0)),
+        "ISODD" => |a| Some(Value::Bool(cut(&a[0])? % 2 != 0)),
+        "FACT" => factorial,
+        "GCD" => |a| Some(Value::Int(naturals(a)?.into_iter().fold(0, gcd))),
+        "LCM" => |a| Some(Value::Int(naturals(a)?.into_iter().fold(1, lcm))),
+        "POWER" => |a| power(number(&a[0]), number(&a[1])),
+        "SQRT" => |a| root(number(&a[0])),
+        "SQRTPI" => |a| if number(&a[0]) < 0.0 { None } else { float(number(&a[0]).sqrt() * PI.sqrt()) },
+        "EXP" => |a| finite(number(&a[0]).exp()),
+        "LN" => |a| logarithm(number(&a[0]), None),
+        "LOG10" => |a| logarithm(number(&a[0]), Some(10.0)),
+        "LOG" => |a| logarithm(number(&a[0]), Some(a.get(1).map_or(10.0, number))),
+        "SIN" => |a| float(number(&a[0]).sin()),
+        "COS" => |a| float(number(&a[0]).cos()),
+        "TAN" => |a| float(number(&a[0]).tan()),
+        "COT" => |a| if number(&a[0]) == 0.0 { None } else { float(1.0 / number(&a[0]).tan()) },
+        "ASIN" => |a| within_one(number(&a[0])).and_then(|x| float(x.asin())),
+        "ACOS" => |a| within_one(number(&a[0])).and_then(|x| float(x.acos())),
+        "ATAN" => |a| float(number(&a[0]).atan()),
+        "ATAN2" => |a| match (number(&a[0]), number(&a[1])) {
+            (0.0, 0.0) => None,
+            (x, y) => float(y.atan2(x)),
+        },
+        "DEGREES" => |a| finite(number(&a[0]) * 180.0 / PI),
+        "RADIANS" => |a| float(number(&a[0]) * PI / 180.0),
+        _ => return None,
+    };
+    Some(strict(args, of))
+}
+
+pub fn number(value: &Value) -> f64 {
+    value.number().unwrap_or_else(|| {
+        doubt::unknown(|| format!("{} as a number", value.text()));
+        0.0
+    })
+}
+
+fn float(x: f64) -> Option<Value> {
+    Some(Value::Number(inexact(sized(x))))
+}
+
+fn finite(x: f64) -> Option<Value> {
+    if x.is_finite() { float(x) } else { None }
+}
+
+fn negated(value: &Value) -> Value {
+    match value {
+        Value::Int(i) => Value::Int(i.saturating_neg()),
+        Value::Decimal(exact) => Value::Decimal(exact.negated()),
+        other => Value::Number(-number(other)),
+    }
+}
+
+fn sign(x: f64) -> i64 {
+    i64::from(x > 0.0) - i64::from(x < 0.0)
+}
+
+/// A place behind the point: its fraction is cut off.
+fn places(args: Args<'_>) -> i64 {
+    args.get(1).map_or(0, |digits| number(digits).trunc() as i64)
+}
+
+/// Of an integer an integer.
+fn as_is(of: &Value, exact: Exact) -> Value {
+    match of {
+        Value::Decimal(_) => Value::Decimal(exact),
+        Value::Int(_) => whole(10i128.checked_pow(exact.scale).map_or(0, |unit| exact.digits / unit)),
+        _ => Value::Number(sized(exact.number())),
+    }
+}
+
+/// Of floats: a remainder is a difference of which the last bits are lost.
+fn as_difference(of: &Value, exact: Exact) -> Value {
+    match as_is(of, exact) {
+        Value::Number(n) if n.fract() * 1_048_576.0 % 1.0 != 0.0 => Value::Number(inexact(n)),
+        other => other,
+    }
+}
+
+fn whole(digits: i128) -> Value {
+    match i64::try_from(digits) {
+        Ok(i) => {
+            sized(i as f64);
+            Value::Int(i)
+        }
+        Err(_) => {
+            doubt::oversize();
+            Value::Null
+        }
+    }
+}
+
+fn rounded(value: &Value, places: i64, towards: Towards) -> Value {
+    if places.abs() > 20 {
+        // Warehouses stop there, sooner or later.
+        doubt::mark();
+    }
+    let Some(exact) = Exact::of(value) else {
+        // So large that it has no fraction, or so small that it is none.
+        doubt::mark();
+        return value.clone();
+    };
+    match exact.rounded(places, towards) {
+        Some(exact) => as_is(value, exact),
+        None if towards == Towards::Away && exact.digits != 0 => {
+            doubt::oversize();
+            Value::Null
+        }
+        None => as_is(value, Exact { digits: 0, scale: 0 }),
+    }
+}
+
+/// A decimal is shown with as many digits as it is rounded to.
+fn padded(value: Value, places: i64) -> Value {
+    let wanted = u32::try_from(places.max(0)).unwrap_or(0);
+    match value {
+        Value::Decimal(exact) if exact.scale != wanted => Value::Decimal(
+            Exact::aligned(exact, Exact { digits: 0, scale: wanted })
+                .map_or(exact, |(digits, _, scale)| Exact { digits, scale }),
+        ),
+        other => other,
+    }
+}
+
+/// A number that is whole, as an integer; none where it is too large for one.
+fn integer(value: Value) -> Option<Value> {
+    match value {
+        Value::Decimal(exact) => integer(Value::Number(exact.number())),
+        Value::Number(n) if n.abs() >= 9.2e18 => None,
+        Value::Number(n) => Some(Value::Int(n as i64)),
+        other => Some(other),
+    }
+}
+
+fn cut(value: &Value) -> Option<i64> {
+    match integer(rounded(value, 0, Towards::Zero))? {
+        Value::Int(i) => Some(i),
+        _ => None,
+    }
+}
+
+/// Away from zero to the next even or odd number.
+fn parity(value: &Value, odd: bool) -> Option<Value> {
+    let Value::Int(away) = integer(rounded(value, 0, Towards::Away))? else { return None };
+    let further = (away % 2 != 0) != odd;
+    Some(Value::Int(if further { away.saturating_add(if away < 0 { -1 } else { 1 }) } else { away }))
+}
+
+/// Where one has as many digits as both.
+fn in_step(a: &Value, b: &Value) -> Option<(i128, i128, u32)> {
+    let aligned = Exact::of(a).zip(Exact::of(b)).and_then(|(a, b)| Exact::aligned(a, b));
+    if aligned.is_none() {
+        doubt::mark();
+    }
+    aligned
+}
+
+fn both_whole(a: &Value, b: &Value) -> Value {
+    match (a, b) {
+        (Value::Int(_), Value::Int(_)) => Value::Int(0),
+        _ => Value::Number(0.0),
+    }
+}
+
+/// CEILING and FLOOR: a positive number has no negative multiples; zero as multiple is what everything is above, and
+/// nothing but zero is below.
+fn multiple(value: &Value, significance: Option<&Value>, towards: Towards) -> Option<Value> {
+    let significance = significance.cloned().unwrap_or(Value::Int(1));
+    let (x, s) = (number(value), number(&significance));
+    let kind = both_whole(value, &significance);
+    if x == 0.0 {
+        return Some(kind);
+    }
+    if s == 0.0 {
+        return (towards == Towards::Up).then_some(kind);
+    }
+    if x > 0.0 && s < 0.0 {
+        return None;
+    }
+    let Some((a, b, scale)) = in_step(value, &significance) else {
+        let quotient = if towards == Towards::Up { (x / s).ceil() } else { (x / s).floor() };
+        return float(quotient * s);
+    };
+    Some(as_is(&kind, Exact { digits: quotient(a, b, towards).checked_mul(b)?, scale }))
+}
+
+fn nearest_multiple(args: Args<'_>) -> Option<Value> {
+    let kind = both_whole(&args[0], &args[1]);
+    let (x, m) = (number(&args[0]), number(&args[1]));
+    if m == 0.0 || x == 0.0 {
+        return Some(kind);
+    }
+    if (x < 0.0) != (m < 0.0) {
+        return None;
+    }
+    let (a, b, scale) = in_step(&args[0], &args[1])?;
+    Some(as_is(&kind, Exact { digits: quotient(a, b, Towards::Nearest).checked_mul(b)?, scale }))
+}
+
+/// With the sign of the divisor.
+fn remainder(args: Args<'_>) -> Option<Value> {
+    if number(&args[1]) == 0.0 {
+        return None;
+    }
+    let (a, b, scale) = in_step(&args[0], &args[1])?;
+    let kind = both_whole(&args[0], &args[1]);
+    Some(as_difference(&kind, Exact { digits: a.checked_sub(b.checked_mul(quotient(a, b, Towards::Down))?)?, scale }))
+}
+
+fn whole_quotient(args: Args<'_>) -> Option<Value> {
+    if number(&args[1]) == 0.0 {
+        return None;
+    }
+    let (a, b, _) = in_step(&args[0], &args[1])?;
+    i64::try_from(quotient(a, b, Towards::Zero)).ok().map(Value::Int)
+}
+
+fn factorial(args: Args<'_>) -> Option<Value> {
+    let n = number(&args[0]);
+    if !(0.0..171.0).contains(&n) {
+        return None;
+    }
+    let product = (1..=n as i64).fold(1.0, |product, factor| product * factor as f64);
+    // So many digits are exact.
+    Some(Value::Number(if n < 18.0 { sized(product) } else { inexact(sized(product)) }))
+}
+
+/// Whole numbers from 0 up, fractions cut off.
+fn naturals(args: Args<'_>) -> Option<Vec<i64>> {
+    let natural = |value: &Value| match value {
+        // Not through a float, which has no room for all its digits.
+        Value::Int(int) => Some(*int),
+        _ => cut(value),
+    };
+    args.iter().map(|value| natural(value).filter(|_| number(value) >= 0.0)).collect()
+}
+
+fn gcd(mut a: i64, mut b: i64) -> i64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+fn lcm(a: i64, b: i64) -> i64 {
+    if a == 0 || b == 0 { 0 } else { sized((a / gcd(a, b)) as f64 * b as f64) as i64 }
+}
+
+/// What has no power is NULL: zero to a negative one, a negative number to a fraction, what is too large.
+pub fn power(base: f64, exponent: f64) -> Option<Value> {
+    if base == 0.0 && exponent < 0.0 {
+        return None;
+    }
+    if base < 0.0 && exponent != exponent.trunc() {
+        return None;
+    }
+    let result = base.powf(exponent);
+    if !result.is_finite() {
+        return None;
+    }
+    let exact = exponent >= 0.0 && exponent == exponent.trunc() && result == result.trunc() && base == base.trunc();
+    Some(Value::Number(if exact { sized(result) } else { inexact(sized(result)) }))
+}
+
+fn root(x: f64) -> Option<Value> {
+    if x < 0.0 {
+        return None;
+    }
+    let root = x.sqrt();
+    Some(Value::Number(if root * root == x && root == root.trunc() { root } else { inexact(root) }))
+}
+
+fn logarithm(x: f64, base: Option<f64>) -> Option<Value> {
+    if x <= 0.0 {
+        return None;
+    }
+    let Some(base) = base else { return float(x.ln()) };
+    if base <= 0.0 || base == 1.0 {
+        return None;
+    }
+    float(if base == 10.0 { x.log10() } else { x.ln() / base.ln() })
+}
+
+fn within_one(x: f64) -> Option<f64> {
+    // An engine may see a bit more than 1.
+    doubt::compared(x.abs(), 1.0);
+    (-1.0..=1.0).contains(&x).then_some(x)
+}

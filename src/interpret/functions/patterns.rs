@@ -1,0 +1,187 @@
+//! Texts that stand for many: wildcards and regular expressions.
+
+use regex::Regex;
+
+use crate::interpret::doubt;
+use crate::interpret::functions::Args;
+use crate::interpret::functions::text::{first_place, strict, text};
+use crate::interpret::value::Value;
+
+/// Where a needle or a new text comes from a column it is taken as it is.
+const SEARCH_AS_IS: &str = "SEARCH as it is";
+const REGEXREPLACE_AS_IS: &str = "REGEXREPLACE as it is";
+
+/// The name to [`call`], which depends on whether an argument of a call, by its place, is a text that is written out:
+/// only such a needle has wildcards, and only such a new text has groups.
+pub fn spelled(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
+    match name {
+        "SEARCH" if !is_written(0) => SEARCH_AS_IS,
+        "REGEXREPLACE" if !is_written(2) => REGEXREPLACE_AS_IS,
+        _ => name,
+    }
+}
+
+pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+    let of = match name {
+        "SEARCH" => |args: Args<'_>| search(&wildcards(text(&args[0])), args),
+        SEARCH_AS_IS => |args: Args<'_>| search(&as_it_is(text(&args[0])), args),
+        "REGEXMATCH" => |args: Args<'_>| Some(Value::Bool(expression(text(&args[1]))?.is_match(text(&args[0])))),
+        "REGEXEXTRACT" => extract,
+        "REGEXREPLACE" => |args: Args<'_>| replaced(args, &groups(text(&args[2]))),
+        REGEXREPLACE_AS_IS => |args: Args<'_>| replaced(args, &[New::Text(text(&args[2]).to_owned())]),
+        _ => return None,
+    };
+    Some(strict(args, of))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wild {
+    Run,
+    One,
+    Char(char),
+}
+
+/// `*` is any run of characters, `?` any one, and `~` makes a character of either, and of `~`.
+fn wildcards(needle: &str) -> Vec<Wild> {
+    let mut pattern = Vec::new();
+    let mut rest = needle.chars().peekable();
+    while let Some(c) = rest.next() {
+        pattern.push(match (c, rest.peek()) {
+            ('~', Some('*' | '?' | '~')) => Wild::Char(rest.next().unwrap_or(c)),
+            ('*', _) => Wild::Run,
+            ('?', _) => Wild::One,
+            _ => Wild::Char(c),
+        });
+    }
+    pattern
+}
+
+fn as_it_is(needle: &str) -> Vec<Wild> {
+    needle.chars().map(Wild::Char).collect()
+}
+
+fn search(pattern: &[Wild], args: Args<'_>) -> Option<Value> {
+    let all: Vec<char> = text(&args[1]).chars().collect();
+    let start = args.get(2).and_then(Value::number).map_or(1, |start| start.floor() as i64);
+    first_place(&all, start, |rest| begins(rest, pattern))
+}
+
+/// Whether a text begins as the pattern says, ignoring case.
+fn begins(text: &[char], pattern: &[Wild]) -> bool {
+    is_met(text, pattern, false)
+}
+
+/// Whether a whole text is as a criterion's text says: without case, with wildcards.
+pub fn is_like(text: &str, criterion: &str) -> bool {
+    let all: Vec<char> = text.chars().collect();
+    is_met(&all, &wildcards(criterion), true)
+}
+
+/// A loop: where what follows a run does not fit, the run is one character longer.
+fn is_met(text: &[char], pattern: &[Wild], whole: bool) -> bool {
+    let (mut at, mut sign) = (0, 0);
+    let mut run: Option<(usize, usize)> = None;
+    loop {
+        match (pattern.get(sign), text.get(at)) {
+            (None, None) => return true,
+            (None, Some(_)) if !whole => return true,
+            (Some(Wild::Run), _) => {
+                sign += 1;
+                run = Some((at, sign));
+            }
+            (Some(Wild::One), Some(_)) => (at, sign) = (at + 1, sign + 1),
+            (Some(Wild::Char(c)), Some(other)) if other.to_lowercase().eq(c.to_lowercase()) => {
+                (at, sign) = (at + 1, sign + 1);
+            }
+            _ => match run {
+                Some((from, behind)) if from < text.len() => {
+                    run = Some((from + 1, behind));
+                    (at, sign) = (from + 1, behind);
+                }
+                _ => return false,
+            },
+        }
+    }
+}
+
+fn extract(args: Args<'_>) -> Option<Value> {
+    let found = expression(text(&args[1]))?.captures(text(&args[0]))?;
+    let part = found.get(usize::from(found.len() > 1))?;
+    Some(Value::Text(part.as_str().to_owned()))
+}
+
+/// A part of a new text.
+enum New {
+    Text(String),
+    Group(usize),
+}
+
+/// `$1` to `$9` are groups; every other sign is itself.
+fn groups(new: &str) -> Vec<New> {
+    let mut parts = Vec::new();
+    let mut rest = new.chars().peekable();
+    while let Some(c) = rest.next() {
+        let digit = rest.peek().and_then(|d| d.to_digit(10)).filter(|d| c == '$' && *d > 0);
+        match digit {
+            Some(digit) => {
+                rest.next();
+                parts.push(New::Group(digit as usize));
+            }
+            None => parts.push(New::Text(c.to_string())),
+        }
+    }
+    parts
+}
+
+fn replaced(args: Args<'_>, new: &[New]) -> Option<Value> {
+    let put = |found: &regex::Captures<'_>| {
+        let part = |part: &New| match part {
+            New::Text(text) => text.clone(),
+            New::Group(group) => found.get(*group).map_or_else(String::new, |part| part.as_str().to_owned()),
+        };
+        new.iter().map(part).collect::<String>()
+    };
+    Some(Value::Text(expression(text(&args[1]))?.replace_all(text(&args[0]), put).into_owned()))
+}
+
+/// The expression as this engine spells it: letters, digits and blanks are those of ASCII, and in brackets only `]`, `\`,
+/// `^` and `-` are signs.
+fn expression(pattern: &str) -> Option<Regex> {
+    let mut spelled = String::new();
+    let mut in_brackets = false;
+    let mut rest = pattern.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' => {
+                let sign = rest.next().unwrap_or('\\');
+                match class(sign) {
+                    Some(class) => spelled.push_str(class),
+                    None => spelled.extend(['\\', sign]),
+                }
+            }
+            '[' if in_brackets => spelled.push_str("\\["),
+            '&' | '~' if in_brackets => spelled.extend(['\\', c]),
+            _ => {
+                in_brackets = (in_brackets && c != ']') || (!in_brackets && c == '[');
+                spelled.push(c);
+            }
+        }
+    }
+    let expression = Regex::new(&spelled).ok();
+    if expression.is_none() {
+        doubt::unknown(|| format!("the regular expression `{pattern}`"));
+    }
+    expression
+}
+
+fn class(sign: char) -> Option<&'static str> {
+    Some(match sign {
+        'd' => "[0-9]",
+        'D' => "[^0-9]",
+        'w' => "[0-9A-Za-z_]",
+        'W' => "[^0-9A-Za-z_]",
+        's' => "[ \\t\\n\\x0c\\r]",
+        'S' => "[^ \\t\\n\\x0c\\r]",
+        _ => return None,
+    })
+}

@@ -1,0 +1,339 @@
+//! Aggregates, from the arguments' values in each row.
+
+use std::collections::HashMap;
+
+use crate::interpret::arithmetic::binary;
+use crate::interpret::doubt::{self, blurred, inexact};
+use crate::interpret::exact::Exact;
+use crate::interpret::expr::Op;
+use crate::interpret::functions::Args;
+use crate::interpret::functions::criteria::meets;
+use crate::interpret::functions::math::number;
+use crate::interpret::value::Value;
+
+/// Over rows, each with the values of the arguments; none for a name that is no aggregate.
+pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
+    let column =
+        || -> Vec<Value> { rows.iter().filter_map(|row| row.first()).filter(|v| !v.is_null()).cloned().collect() };
+    let constant = || rows.first().and_then(|row| row.get(1)).and_then(Value::number);
+    Some(match name {
+        "COUNT" if rows.iter().all(Vec::is_empty) => Value::Int(rows.len() as i64),
+        "COUNT" | "COUNTA" => Value::Int(column().len() as i64),
+        "COUNTUNIQUE" => Value::Int(distinct(&column()).len() as i64),
+        "COUNTBLANK" => {
+            let blank = |row: &&Vec<Value>| cell(row, 0).is_null() || *cell(row, 0) == Value::Text(String::new());
+            Value::Int(rows.iter().filter(blank).count() as i64)
+        }
+        "SUM" => sum(&column()),
+        "AVERAGE" => average(&column()),
+        "PRODUCT" => product(&column()),
+        "MIN" => extreme(&column(), std::cmp::Ordering::Less),
+        "MAX" => extreme(&column(), std::cmp::Ordering::Greater),
+        "MEDIAN" => at_share(&column(), 0.5),
+        "MODE" => mode(&column()),
+        "LARGE" => nth(&column(), constant(), true),
+        "SMALL" => nth(&column(), constant(), false),
+        "PERCENTILE" => constant().filter(|s| (0.0..=1.0).contains(s)).map_or(Value::Null, |s| at_share(&column(), s)),
+        "PERCENTILE.EXC" => constant().map_or(Value::Null, |share| within(&column(), share)),
+        "TRIMMEAN" => match constant() {
+            Some(share) if (0.0..=1.0).contains(&share) => trimmed_mean(column(), share),
+            _ => Value::Null,
+        },
+        "QUARTILE" => match constant().map(f64::trunc) {
+            Some(quarter) if (0.0..=4.0).contains(&quarter) => at_share(&column(), quarter / 4.0),
+            _ => Value::Null,
+        },
+        "VAR" => spread(&column(), 1).map_or(Value::Null, Value::Number),
+        "VAR.P" => spread(&column(), 0).map_or(Value::Null, Value::Number),
+        "STDEV" => spread(&column(), 1).map_or(Value::Null, |v| Value::Number(inexact(v.sqrt()))),
+        "STDEV.P" => spread(&column(), 0).map_or(Value::Null, |v| Value::Number(inexact(v.sqrt()))),
+        "COVAR" | "COVARIANCE.S" => pairs(rows).together(1),
+        "COVARIANCE.P" => pairs(rows).together(0),
+        "CORREL" => pairs(rows).correlation(),
+        "SLOPE" => pairs(rows).line().map_or(Value::Null, |(slope, _)| Value::Number(slope)),
+        "INTERCEPT" => pairs(rows).line().map_or(Value::Null, |(_, start)| Value::Number(start)),
+        "SUMPRODUCT" => {
+            let times = |row: &Vec<Value>| row.iter().fold(Value::Int(1), |a, b| binary(Op::Multiply, &a, b));
+            sum(&rows.iter().map(times).filter(|v| !v.is_null()).collect::<Vec<Value>>())
+        }
+        "SUMIF" => sum(&picked(rows)),
+        "AVERAGEIF" => average(&picked(rows)),
+        "COUNTIF" | "COUNTIFS" => Value::Int(count_if(rows) as i64),
+        "SUMIFS" => sum(&picked_by_all(rows)),
+        "AVERAGEIFS" => average(&picked_by_all(rows)),
+        "MINIFS" => extreme(&picked_by_all(rows), std::cmp::Ordering::Less),
+        "MAXIFS" => extreme(&picked_by_all(rows), std::cmp::Ordering::Greater),
+        "TEXTJOIN" => joined(rows),
+        _ => return None,
+    })
+}
+
+/// Of several values in one row; none for what is no such function.
+pub fn across(name: &str, args: Args<'_>) -> Option<Value> {
+    const ACROSS: [&str; 13] = [
+        "SUM",
+        "AVERAGE",
+        "COUNT",
+        "COUNTA",
+        "COUNTUNIQUE",
+        "MIN",
+        "MAX",
+        "MEDIAN",
+        "PRODUCT",
+        "VAR",
+        "VAR.P",
+        "STDEV",
+        "STDEV.P",
+    ];
+    if !ACROSS.contains(&name) {
+        return None;
+    }
+    let rows: Vec<Vec<Value>> = args.iter().map(|value| vec![value.clone()]).collect();
+    aggregate(name, &rows)
+}
+
+/// An argument's value in a row.
+fn cell(row: &[Value], at: usize) -> &Value {
+    row.get(at).unwrap_or(&Value::Null)
+}
+
+/// Each value once.
+pub fn distinct(values: &[Value]) -> Vec<Value> {
+    let mut known = std::collections::HashSet::new();
+    values.iter().filter(|value| known.insert(value.key())).cloned().collect()
+}
+
+/// Of nothing, 0 of whatever type: the division of an integer and of a decimal show other digits, and of these zeros only
+/// the decimal tells.
+fn sum(values: &[Value]) -> Value {
+    if values.is_empty() {
+        return Value::Decimal(Exact { digits: 0, scale: 0 });
+    }
+    values.iter().fold(Value::Int(0), |a, b| binary(Op::Add, &a, b))
+}
+
+fn average(values: &[Value]) -> Value {
+    if values.is_empty() {
+        return Value::Null;
+    }
+    Value::Number(doubt::ratio(sum(values).number().unwrap_or(0.0), values.len() as f64))
+}
+
+fn product(values: &[Value]) -> Value {
+    let times = |a: Value, b: &Value| binary(Op::Multiply, &a, b);
+    // Engines add logarithms.
+    match values.iter().fold(Value::Int(1), times) {
+        _ if values.is_empty() => Value::Null,
+        product => product.number().map_or(Value::Null, |product| Value::Number(inexact(product))),
+    }
+}
+
+fn extreme(values: &[Value], wanted: std::cmp::Ordering) -> Value {
+    let better = |a: Value, b: Value| if b.compare(&a) == Some(wanted) { b } else { a };
+    values.iter().cloned().reduce(better).unwrap_or(Value::Null)
+}
+
+fn sorted(values: &[Value]) -> Vec<Value> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(|a, b| a.order(b, false));
+    sorted
+}
+
+/// Of the most frequent the smallest, where one stands twice.
+fn mode(values: &[Value]) -> Value {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    values.iter().for_each(|value| *counts.entry(value.key()).or_default() += 1);
+    let most = counts.values().copied().max().unwrap_or(0);
+    let is_mode = |value: &&Value| most > 1 && counts.get(&value.key()) == Some(&most);
+    extreme(&values.iter().filter(is_mode).cloned().collect::<Vec<Value>>(), std::cmp::Ordering::Less)
+}
+
+fn nth(values: &[Value], place: Option<f64>, largest: bool) -> Value {
+    let mut sorted = sorted(values);
+    if largest {
+        sorted.reverse();
+    }
+    let place = place.map(|place| place.trunc() as i64 - 1).and_then(|place| usize::try_from(place).ok());
+    place.and_then(|place| sorted.get(place).cloned()).unwrap_or(Value::Null)
+}
+
+/// Between the two values around a place that counts from 0.
+fn between(sorted: &[f64], place: f64) -> f64 {
+    let (below, part) = (place.floor() as usize, place - place.floor());
+    let at = |place: usize| sorted.get(place).or(sorted.last()).copied().unwrap_or_default();
+    if part == 0.0 {
+        return at(below);
+    }
+    doubt::sum(at(below), doubt::product(doubt::sum(at(below + 1), -at(below)), part))
+}
+
+fn numbers(values: &[Value]) -> Vec<f64> {
+    sorted(values).iter().map(number).collect()
+}
+
+fn at_share(values: &[Value], share: f64) -> Value {
+    let sorted = numbers(values);
+    if sorted.is_empty() {
+        return Value::Null;
+    }
+    let place = share * (sorted.len() - 1) as f64;
+    // A place that is whole but for the last bits.
+    let whole = place.round();
+    let place = if (place - whole).abs() < 1e-9 { whole } else { place };
+    Value::Number(between(&sorted, place))
+}
+
+fn within(values: &[Value], share: f64) -> Value {
+    let sorted = numbers(values);
+    let place = share * (sorted.len() + 1) as f64;
+    let whole = place.round();
+    let place = if (place - whole).abs() < 1e-9 { whole } else { place };
+    if share <= 0.0 || share >= 1.0 || place < 1.0 || place > sorted.len() as f64 {
+        return Value::Null;
+    }
+    Value::Number(between(&sorted, place - 1.0))
+}
+
+/// The variance, of a sample that is one degree of freedom short; none of too few values.
+fn spread(values: &[Value], short: usize) -> Option<f64> {
+    if values.len() <= short {
+        return None;
+    }
+    let numbers: Vec<f64> = values.iter().map(number).collect();
+    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+    let squares = numbers.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
+    doubt_if_flat(squares, &numbers);
+    Some(inexact(doubt::sized(squares / (numbers.len() - short) as f64)))
+}
+
+/// A spread that is nothing but lost digits.
+fn doubt_if_flat(squares: f64, numbers: &[f64]) {
+    let size = numbers.iter().map(|x| x * x).sum::<f64>();
+    if squares != 0.0 && squares < 1e-9 * size {
+        doubt::mark();
+    }
+}
+
+/// The rows where both are there.
+struct Pairs {
+    first: Vec<f64>,
+    second: Vec<f64>,
+}
+
+fn pairs(rows: &[Vec<Value>]) -> Pairs {
+    let both = |row: &Vec<Value>| cell(row, 0).number().zip(cell(row, 1).number());
+    let (first, second) = rows.iter().filter_map(both).unzip();
+    Pairs { first, second }
+}
+
+impl Pairs {
+    fn count(&self) -> usize {
+        self.first.len()
+    }
+
+    /// What the products of the two sum up to, signs aside: what is lost of these sums is lost of what is left of them.
+    fn size(&self) -> f64 {
+        self.first.iter().zip(&self.second).map(|(x, y)| (x * y).abs()).sum()
+    }
+
+    /// The means, the squares of what the two are off them, and their product.
+    fn moments(&self) -> (f64, f64, f64, f64, f64) {
+        let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
+        let (a, b) = (mean(&self.first), mean(&self.second));
+        let both =
+            |f: &dyn Fn(f64, f64) -> f64| self.first.iter().zip(&self.second).map(|(x, y)| f(x - a, y - b)).sum();
+        let (aa, bb) = (both(&|x, _| x * x), both(&|_, y| y * y));
+        doubt_if_flat(aa, &self.first);
+        doubt_if_flat(bb, &self.second);
+        (a, b, aa, bb, both(&|x, y| x * y))
+    }
+
+    fn together(&self, short: usize) -> Value {
+        if self.count() <= short {
+            return Value::Null;
+        }
+        let count = (self.count() - short) as f64;
+        Value::Number(blurred(doubt::sized(self.moments().4 / count), self.size() / count))
+    }
+
+    fn correlation(&self) -> Value {
+        let (_, _, aa, bb, ab) = self.moments();
+        if self.count() < 2 || aa == 0.0 || bb == 0.0 {
+            Value::Null
+        } else {
+            let root = (aa * bb).sqrt();
+            Value::Number(blurred(ab / root, self.size() / root))
+        }
+    }
+
+    /// Slope and intercept of the first by the second.
+    fn line(&self) -> Option<(f64, f64)> {
+        let (y, x, _, xx, xy) = self.moments();
+        (self.count() >= 2 && xx != 0.0).then(|| {
+            let (slope, lost) = (xy / xx, self.size() / xx);
+            (blurred(slope, lost), blurred(y - slope * x, y.abs() + lost * x.abs()))
+        })
+    }
+}
+
+/// Whether the rows meet the criteria that stand behind their ranges from a place on.
+fn met(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
+    let mut met = vec![true; rows.len()];
+    for at in (from..rows.first().map_or(0, Vec::len)).step_by(2) {
+        let is_condition = rows.iter().any(|row| !matches!(cell(row, at), Value::Bool(_) | Value::Null));
+        for (met, row) in met.iter_mut().zip(rows) {
+            *met &= meets(cell(row, at), cell(row, at + 1), is_condition);
+        }
+    }
+    met
+}
+
+/// `COUNTIF(condition)`, `COUNTIF(range, criterion)`.
+fn count_if(rows: &[Vec<Value>]) -> usize {
+    match rows.first().map(Vec::len) {
+        Some(1) => rows.iter().filter(|row| cell(row, 0).truth() == Some(true)).count(),
+        _ => met(rows, 0).into_iter().filter(|met| *met).count(),
+    }
+}
+
+fn there(values: impl Iterator<Item = Value>) -> Vec<Value> {
+    values.filter(|value| !value.is_null()).collect()
+}
+
+/// `SUMIF(condition, value)`, `SUMIF(range, criterion)`, `SUMIF(range, criterion, value)`.
+fn picked(rows: &[Vec<Value>]) -> Vec<Value> {
+    let is_condition = rows.iter().any(|row| matches!(row.as_slice(), [Value::Bool(_), _]));
+    let met = match rows.first().map(Vec::len) {
+        Some(3) => met(&rows.iter().map(|row| row.iter().take(2).cloned().collect()).collect::<Vec<_>>(), 0),
+        _ if is_condition => rows.iter().map(|row| cell(row, 0).truth() == Some(true)).collect(),
+        _ => met(rows, 0),
+    };
+    // The range itself, where no other values stand beside it.
+    let value = |row: &Vec<Value>| {
+        if row.len() == 2 && !is_condition { cell(row, 0).clone() } else { row.last().cloned().unwrap_or(Value::Null) }
+    };
+    there(rows.iter().zip(met).filter(|(_, met)| *met).map(|(row, _)| value(row)))
+}
+
+/// `SUMIFS(value, range, criterion, …)`.
+fn picked_by_all(rows: &[Vec<Value>]) -> Vec<Value> {
+    there(rows.iter().zip(met(rows, 1)).filter(|(_, met)| *met).map(|(row, _)| cell(row, 0).clone()))
+}
+
+/// In the order of the texts, since rows have none.
+fn joined(rows: &[Vec<Value>]) -> Value {
+    let Some([delimiter, ignore, _]) = rows.first().map(Vec::as_slice) else { return Value::Text(String::new()) };
+    let ignored = ignore.truth() == Some(true);
+    let mut texts: Vec<String> =
+        rows.iter().map(|row| cell(row, 2).text()).filter(|t| !ignored || !t.is_empty()).collect();
+    texts.sort();
+    Value::Text(texts.join(&delimiter.text()))
+}
+
+/// The mean without the smallest and the largest: as many at either end as half of the share has whole.
+fn trimmed_mean(mut values: Vec<Value>, share: f64) -> Value {
+    values.sort_by(|a, b| a.compare(b).unwrap_or(std::cmp::Ordering::Equal));
+    let left_out = (values.len() as f64 * share / 2.0).floor() as usize;
+    let kept = values.len().saturating_sub(2 * left_out);
+    average(values.get(left_out..left_out + kept).unwrap_or_default())
+}

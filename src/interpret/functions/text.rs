@@ -1,0 +1,215 @@
+//! Texts. Lengths and positions count characters, and a fraction of a count or a position is cut off.
+
+use crate::interpret::doubt;
+use crate::interpret::functions::Args;
+use crate::interpret::functions::math::number;
+use crate::interpret::value::Value;
+
+/// The longest text that REPT makes.
+const LONGEST: usize = 32_767;
+
+pub fn call(name: &str, args: Args<'_>) -> Option<Value> {
+    match name {
+        // NULL joins as empty text.
+        "CONCAT" | "CONCATENATE" => return Some(Value::Text(args.iter().map(Value::text).collect())),
+        "TEXTJOIN" => return join_row(args),
+        _ => {}
+    }
+    let of = match name {
+        "UPPER" => upper,
+        "LOWER" => lower,
+        "LEN" => len,
+        "LEFT" => left,
+        "RIGHT" => right,
+        "MID" => mid,
+        "TRIM" => trim,
+        "EXACT" => exact,
+        "FIND" => find,
+        "CONTAINS" => contains,
+        "REPLACE" => replace,
+        "SUBSTITUTE" => substitute,
+        "REPT" => rept,
+        "PROPER" => proper,
+        "CLEAN" => clean,
+        "CHAR" => char,
+        "UNICHAR" => unichar,
+        "CODE" | "UNICODE" => code,
+        _ => return None,
+    };
+    Some(strict(args, of))
+}
+
+/// NULL beside any NULL, and for what a spreadsheet shows as an error.
+pub fn strict(args: Args<'_>, of: fn(Args<'_>) -> Option<Value>) -> Value {
+    if args.iter().any(Value::is_null) { Value::Null } else { of(args).unwrap_or(Value::Null) }
+}
+
+pub fn text(value: &Value) -> &str {
+    match value {
+        Value::Text(text) => text,
+        other => {
+            doubt::unknown(|| format!("{} as a text", other.text()));
+            ""
+        }
+    }
+}
+
+/// A count or a position: cut off, so that -0.5 is below 0.
+fn place(args: Args<'_>, at: usize) -> i64 {
+    number(&args[at]).floor() as i64
+}
+
+/// The argument that may be left out.
+fn place_or(args: Args<'_>, at: usize, missing: i64) -> i64 {
+    if args.len() > at { place(args, at) } else { missing }
+}
+
+fn characters(text: &str) -> Vec<char> {
+    text.chars().collect()
+}
+
+/// Characters from one, from 0, up to another; what is beyond the end is not there.
+fn slice(all: &[char], from: i64, to: i64) -> String {
+    let within = |at: i64| usize::try_from(at).unwrap_or(0).min(all.len());
+    all.iter().take(within(to)).skip(within(from)).collect()
+}
+
+fn is(text: impl Into<String>) -> Option<Value> {
+    Some(Value::Text(text.into()))
+}
+
+fn upper(args: Args<'_>) -> Option<Value> {
+    is(text(&args[0]).to_uppercase())
+}
+
+fn lower(args: Args<'_>) -> Option<Value> {
+    is(text(&args[0]).to_lowercase())
+}
+
+/// Any value has the length of the text it prints as.
+fn len(args: Args<'_>) -> Option<Value> {
+    Some(Value::Int(args[0].text().chars().count() as i64))
+}
+
+fn left(args: Args<'_>) -> Option<Value> {
+    let (all, count) = (characters(text(&args[0])), place_or(args, 1, 1));
+    if count < 0 { None } else { is(slice(&all, 0, count)) }
+}
+
+fn right(args: Args<'_>) -> Option<Value> {
+    let (all, count) = (characters(text(&args[0])), place_or(args, 1, 1));
+    if count < 0 { None } else { is(slice(&all, (all.len() as i64).saturating_sub(count), all.len() as i64)) }
+}
+
+fn mid(args: Args<'_>) -> Option<Value> {
+    let (all, start, count) = (characters(text(&args[0])), place(args, 1), place(args, 2));
+    if start < 1 || count < 0 { None } else { is(slice(&all, start - 1, (start - 1).saturating_add(count))) }
+}
+
+/// Only the space itself is taken away.
+fn trim(args: Args<'_>) -> Option<Value> {
+    let words: Vec<&str> = text(&args[0]).split(' ').filter(|word| !word.is_empty()).collect();
+    is(words.join(" "))
+}
+
+fn exact(args: Args<'_>) -> Option<Value> {
+    Some(Value::Bool(text(&args[0]) == text(&args[1])))
+}
+
+fn find(args: Args<'_>) -> Option<Value> {
+    let (needle, all) = (characters(text(&args[0])), characters(text(&args[1])));
+    first_place(&all, place_or(args, 2, 1), |rest| rest.starts_with(&needle))
+}
+
+/// The first place, from 1, at or after the start where the rest of the text is as wanted. What nothing fulfils is found
+/// at once, also behind the end.
+pub fn first_place(all: &[char], start: i64, wanted: impl Fn(&[char]) -> bool) -> Option<Value> {
+    let start = usize::try_from(start).ok().filter(|start| *start >= 1)?;
+    let found = (start - 1..=all.len()).find(|at| all.get(*at..).is_some_and(&wanted));
+    let found = found.or(wanted(&[]).then_some(start - 1))?;
+    Some(Value::Int(found as i64 + 1))
+}
+
+fn contains(args: Args<'_>) -> Option<Value> {
+    Some(Value::Bool(text(&args[0]).contains(text(&args[1]))))
+}
+
+fn replace(args: Args<'_>) -> Option<Value> {
+    let (all, start, count) = (characters(text(&args[0])), place(args, 1), place(args, 2));
+    if start < 1 || count < 0 {
+        return None;
+    }
+    let behind = (start - 1).saturating_add(count);
+    is(slice(&all, 0, start - 1) + text(&args[3]) + &slice(&all, behind, all.len() as i64))
+}
+
+/// Everywhere, or at the place that a fourth argument counts.
+fn substitute(args: Args<'_>) -> Option<Value> {
+    let (all, old, new) = (text(&args[0]), text(&args[1]), text(&args[2]));
+    let which = args.get(3).map(|_| place(args, 3));
+    match which {
+        Some(which) if which < 1 => None,
+        _ if old.is_empty() => Some(args[0].clone()),
+        None => is(all.replace(old, new)),
+        Some(which) => match all.match_indices(old).nth(which as usize - 1) {
+            Some((at, _)) => {
+                let (before, behind) = all.split_at_checked(at).unwrap_or((all, ""));
+                is([before, new, behind.strip_prefix(old).unwrap_or_default()].concat())
+            }
+            None => Some(args[0].clone()),
+        },
+    }
+}
+
+fn rept(args: Args<'_>) -> Option<Value> {
+    let (text, times) = (text(&args[0]), usize::try_from(place(args, 1)).ok()?);
+    // A text of no characters is counted as one of one.
+    let length = text.chars().count().max(1).checked_mul(times)?;
+    if length > LONGEST { None } else { is(text.repeat(times)) }
+}
+
+/// Whatever is no letter separates words.
+fn proper(args: Args<'_>) -> Option<Value> {
+    let mut in_word = false;
+    let mut cased = String::new();
+    for c in text(&args[0]).chars() {
+        if in_word {
+            cased.extend(c.to_lowercase())
+        } else {
+            cased.extend(c.to_uppercase())
+        }
+        in_word = c.is_alphabetic();
+    }
+    is(cased)
+}
+
+fn clean(args: Args<'_>) -> Option<Value> {
+    is(text(&args[0]).chars().filter(|c| !matches!(c, '\0'..='\x1f' | '\x7f')).collect::<String>())
+}
+
+fn char(args: Args<'_>) -> Option<Value> {
+    let code = u8::try_from(place(args, 0)).ok().filter(|code| *code > 0)?;
+    is(std::primitive::char::from(code))
+}
+
+fn unichar(args: Args<'_>) -> Option<Value> {
+    let code = u32::try_from(place(args, 0)).ok().filter(|code| *code > 0)?;
+    is(std::primitive::char::from_u32(code)?)
+}
+
+fn code(args: Args<'_>) -> Option<Value> {
+    text(&args[0]).chars().next().map(|c| Value::Int(i64::from(u32::from(c))))
+}
+
+/// Of one value, not of several, TEXTJOIN joins the rows.
+fn join_row(args: Args<'_>) -> Option<Value> {
+    let [delimiter, ignore_empty, values @ ..] = &*args else { return None };
+    (values.len() > 1).then(|| join(delimiter, ignore_empty, values))
+}
+
+/// NULL is empty text, as a delimiter too.
+fn join(delimiter: &Value, ignore_empty: &Value, values: &[Value]) -> Value {
+    let texts = values.iter().map(Value::text);
+    let kept: Vec<String> = texts.filter(|t| *ignore_empty == Value::Bool(false) || !t.is_empty()).collect();
+    Value::Text(kept.join(&delimiter.text()))
+}

@@ -1,0 +1,58 @@
+//! Periods and parts of dates, as `column[month]` gives them. Weeks begin on Monday, fiscal years in January.
+
+use crate::interpret::calendar::{Frame, civil};
+use crate::interpret::value::{DAY, Value};
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+pub fn name_of_month(month: i64) -> &'static str {
+    usize::try_from(month - 1).ok().and_then(|at| MONTHS.get(at)).copied().unwrap_or_default()
+}
+
+pub fn name_of_day(date: i64) -> &'static str {
+    usize::try_from((date + 3).rem_euclid(7)).ok().and_then(|at| WEEKDAYS.get(at)).copied().unwrap_or_default()
+}
+
+/// None for a timeframe that there is not.
+pub fn timeframe(name: &str, value: &Value) -> Option<Value> {
+    let Some(seconds) = value.seconds() else { return Some(Value::Null) };
+    let date = seconds.div_euclid(DAY);
+    let (year, month, day) = civil(date);
+    let since = |frame: Frame| Value::Int(date - frame.start(date) + 1);
+    let cut = |length: i64| Value::Time(seconds - seconds.rem_euclid(length));
+    Some(match name {
+        "date" | "day" => Value::Date(date),
+        "week" => Value::Date(Frame::Week.start(date)),
+        "month" => Value::Date(Frame::Month.start(date)),
+        "quarter" | "fiscal_quarter" => Value::Date(Frame::Quarter.start(date)),
+        "year" => Value::Date(Frame::Year.start(date)),
+        "hour" => cut(3600),
+        "minute" => cut(60),
+        "second" | "millisecond" => cut(1),
+        "day_of_week_name" => Value::Text(name_of_day(date).to_owned()),
+        "day_of_week_num" => since(Frame::Week),
+        "day_of_month" => Value::Int(day),
+        "day_of_quarter" => since(Frame::Quarter),
+        "day_of_year" => since(Frame::Year),
+        "hour_of_day" => Value::Int(seconds.rem_euclid(DAY) / 3600),
+        "month_name" => Value::Text(name_of_month(month).to_owned()),
+        "month_num" => Value::Int(month),
+        "quarter_of_year" => Value::Int((month + 2) / 3),
+        "fiscal_year" => Value::Int(year),
+        _ => return None,
+    })
+}

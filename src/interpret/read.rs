@@ -1,0 +1,230 @@
+//! Formulas as the interpreter has them, from the tree that the parser made of their text: nothing is resolved, checked
+//! or converted before.
+
+use crate::ast::{Ast, BinaryOp, Definition, Expr as Node, ExprId, Sign};
+use crate::catalog;
+use crate::interpret::calendar::{Frame, Unit};
+use crate::interpret::expr::{Expr, Op, Place, Rows, Window};
+use crate::interpret::value::Value;
+use crate::parse::{reference, unquote};
+use crate::types::Level;
+
+/// Why nobody here knows what a formula gives: what of it is not known.
+pub type Unread = String;
+
+/// Deeper formulas are not read. What is read is walked over by calls that call themselves.
+const DEPTH: u32 = 100;
+
+/// What the names of a formula may mean, and which day it is.
+#[derive(Clone, Copy, Default)]
+pub struct Reading<'a> {
+    /// The one relation that is read: its name before a column says nothing more.
+    pub relation: Option<&'a str>,
+    /// Days since 1970-01-01; none where that is not known.
+    pub today: Option<i64>,
+    /// Weeks begin on Mondays, and fiscal years in January.
+    pub plain_calendar: bool,
+}
+
+/// A name as the interpreter compares it.
+pub fn folded(name: &str) -> String {
+    name.to_ascii_lowercase()
+}
+
+/// A definition's expression.
+///
+/// # Errors
+///
+/// What of it is not known.
+pub fn formula(ast: &Ast, source: &str, definition: &Definition, reading: Reading<'_>) -> Result<Expr, Unread> {
+    if definition.broken {
+        return Err("what could not be parsed".to_owned());
+    }
+    let reader = Reader { ast, source, reading };
+    let first = definition.first.index();
+    let mut made: Vec<Option<(Expr, u32)>> = Vec::new();
+    // Children stand before what they are part of.
+    for at in first..=definition.body.index() {
+        let id = ExprId(u32::try_from(at).unwrap_or(u32::MAX));
+        let mut depth = 0;
+        let mut children = Vec::new();
+        for child in ast.children(id) {
+            let taken = child.index().checked_sub(first).and_then(|at| made.get_mut(at)).and_then(Option::take);
+            let (expr, below) = taken.ok_or_else(|| "what stands there twice".to_owned())?;
+            depth = depth.max(below);
+            children.push(expr);
+        }
+        if depth >= DEPTH {
+            return Err("what is nested so deep".to_owned());
+        }
+        made.push(Some((reader.node(id, children)?, depth + 1)));
+    }
+    let body = made.pop().flatten();
+    body.map(|(expr, _)| expr).ok_or_else(|| "an empty formula".to_owned())
+}
+
+struct Reader<'a> {
+    ast: &'a Ast,
+    source: &'a str,
+    reading: Reading<'a>,
+}
+
+impl Reader<'_> {
+    fn said(&self, id: ExprId) -> &str {
+        self.ast.span(id).text(self.source)
+    }
+
+    fn node(&self, id: ExprId, children: Vec<Expr>) -> Result<Expr, Unread> {
+        let said = self.said(id);
+        let mut children = children.into_iter();
+        let mut next = || children.next().ok_or_else(|| format!("`{said}`"));
+        Ok(match self.ast.expr(id) {
+            Node::Number => Expr::Literal(match said.parse() {
+                Ok(int) => Value::Int(int),
+                Err(_) => Value::Number(said.parse().map_err(|_| format!("the number {said}"))?),
+            }),
+            Node::Text => Expr::Literal(Value::Text(unquote(said).into_owned())),
+            Node::Bool(b) => Expr::Literal(Value::Bool(b)),
+            Node::Name if said.eq_ignore_ascii_case("null") => Expr::Literal(Value::Null),
+            Node::Name if said.eq_ignore_ascii_case("true") => Expr::Literal(Value::Bool(true)),
+            Node::Name if said.eq_ignore_ascii_case("false") => Expr::Literal(Value::Bool(false)),
+            Node::Name => Expr::Name(folded(said)),
+            Node::Field | Node::Model => self.reference(id)?,
+            Node::Timeframe { frame, .. } => {
+                let name = self.ast.names.get(frame as usize).map_or("", |span| span.text(self.source));
+                self.timeframe(next()?, name)?
+            }
+            Node::Sign { sign: Sign::Plus, .. } => next()?,
+            Node::Sign { sign: Sign::Minus, .. } => match next()? {
+                Expr::Literal(Value::Int(int)) => Expr::Literal(Value::Int(int.saturating_neg())),
+                Expr::Literal(Value::Number(number)) => Expr::Literal(Value::Number(-number)),
+                other => Expr::Binary(Op::Subtract, Box::new(Expr::Literal(Value::Int(0))), Box::new(other)),
+            },
+            Node::Percent(_) => Expr::Binary(Op::Divide, Box::new(next()?), Box::new(Expr::Literal(Value::Int(100)))),
+            Node::Binary { op, .. } => Expr::Binary(operator(op), Box::new(next()?), Box::new(next()?)),
+            Node::Range { .. } => range(next()?, next()?).ok_or_else(|| format!("the range `{said}`"))?,
+            Node::Call(index) => {
+                let call = self.ast.call(index);
+                self.call(call.name.text(self.source), children.collect())?
+            }
+            Node::Cell | Node::Tab { .. } => return Err(format!("the cell `{said}`")),
+            Node::Error => return Err("what could not be parsed".to_owned()),
+        })
+    }
+
+    /// `view.field`, `${view.field[timeframe]}`.
+    fn reference(&self, id: ExprId) -> Result<Expr, Unread> {
+        let parts = reference(self.source, self.ast.span(id));
+        if parts.total.is_some() {
+            return Err(format!("the total `{}`", self.said(id)));
+        }
+        let field = folded(parts.field.text(self.source));
+        let view = parts.view.map(|view| folded(view.text(self.source)));
+        let name = match view {
+            Some(view) if self.reading.relation.is_none_or(|own| folded(own) != view) => format!("{view}.{field}"),
+            _ => field,
+        };
+        match parts.timeframe {
+            Some(frame) => self.timeframe(Expr::Name(name), frame.text(self.source)),
+            None => Ok(Expr::Name(name)),
+        }
+    }
+
+    fn timeframe(&self, of: Expr, name: &str) -> Result<Expr, Unread> {
+        let name = folded(name);
+        let hangs_on_calendar = name.contains("week") || name.contains("fiscal");
+        if hangs_on_calendar && !self.reading.plain_calendar {
+            return Err(format!("`[{name}]` of a calendar of its own"));
+        }
+        let frame = Frame::ALL.into_iter().find(|frame| frame.name() == name);
+        Ok(match (of, frame) {
+            (of, _) if name == "raw" => of,
+            (Expr::Name(column), Some(frame)) => Expr::Period(column, frame),
+            (of, _) => Expr::Part(Box::new(of), name),
+        })
+    }
+
+    fn call(&self, name: &str, args: Vec<Expr>) -> Result<Expr, Unread> {
+        let unknown = || format!("the function {}", name.to_uppercase());
+        let function = catalog::lookup(name).ok_or_else(unknown)?;
+        if function.name == "TODAY" {
+            let today = self.reading.today.ok_or_else(|| "the current date".to_owned())?;
+            return Ok(Expr::Literal(Value::Date(today)));
+        }
+        if function.name == "DISTINCT" {
+            return Ok(Expr::Call(function.name, args));
+        }
+        let has_range = args.iter().any(|arg| matches!(arg, Expr::Range(..)));
+        if let Some(window) = window(function.name, &args) {
+            return Ok(Expr::Window(window));
+        }
+        Ok(match function.level {
+            Level::Aggregate if has_range || !function.goes_across(args.len()) => Expr::Aggregate(function.name, args),
+            Level::Window => return Err(unknown()),
+            _ if has_range => return Err(format!("ranges in {}", function.name)),
+            _ => Expr::Call(function.name, args),
+        })
+    }
+}
+
+fn operator(op: BinaryOp) -> Op {
+    match op {
+        BinaryOp::Equal => Op::Equal,
+        BinaryOp::NotEqual => Op::NotEqual,
+        BinaryOp::Less => Op::Less,
+        BinaryOp::LessEqual => Op::LessOrEqual,
+        BinaryOp::Greater => Op::Greater,
+        BinaryOp::GreaterEqual => Op::GreaterOrEqual,
+        BinaryOp::Concat => Op::Join,
+        BinaryOp::Add => Op::Add,
+        BinaryOp::Subtract => Op::Subtract,
+        BinaryOp::Multiply => Op::Multiply,
+        BinaryOp::Divide => Op::Divide,
+        BinaryOp::Power => Op::Power,
+    }
+}
+
+/// `m:m`, `FIRST(m):m`, `OFFSET(m, -2):m`.
+fn range(from: Expr, to: Expr) -> Option<Expr> {
+    let (of, from) = place(from)?;
+    let (same, to) = place(to)?;
+    let rows = match (from, to) {
+        (Place::At(0), Place::At(0)) => Rows::All,
+        _ => Rows::Between(from, to),
+    };
+    (of == same).then(|| Expr::Range(Box::new(of), rows))
+}
+
+fn place(end: Expr) -> Option<(Expr, Place)> {
+    Some(match end {
+        Expr::Window(Window::First(of)) => (*of, Place::First),
+        Expr::Window(Window::Last(of)) => (*of, Place::Last),
+        Expr::Window(Window::Offset(of, by)) => (*of, Place::At(by)),
+        name @ (Expr::Name(_) | Expr::Period(..) | Expr::Part(..)) => (name, Place::At(0)),
+        _ => return None,
+    })
+}
+
+/// A call of a window function; none of what is no such call.
+fn window(name: &'static str, args: &[Expr]) -> Option<Window> {
+    let of = || args.first().cloned().map(Box::new);
+    let whole = |at: usize| match args.get(at) {
+        Some(Expr::Literal(Value::Int(n))) => Some(*n),
+        _ => None,
+    };
+    match (name, args.len()) {
+        ("OFFSET", 2) => Some(Window::Offset(of()?, whole(1)?)),
+        ("FIRST", 1) => Some(Window::First(of()?)),
+        ("LAST", 1) => Some(Window::Last(of()?)),
+        ("ROW", 0) => Some(Window::Row),
+        ("RANK" | "OMNI_RANK", 1) => Some(Window::Rank(name, of()?, true)),
+        ("RANK" | "OMNI_RANK", 2) => Some(Window::Rank(name, of()?, whole(1)? == 0)),
+        ("PERCENTRANK", 1) => Some(Window::PercentRank(of()?)),
+        ("PERIODOFFSET", 3) => {
+            let Some(Expr::Literal(Value::Text(unit))) = args.get(2) else { return None };
+            let unit = Unit::ALL.into_iter().find(|known| unit.eq_ignore_ascii_case(known.name()))?;
+            Some(Window::Period(of()?, whole(1)?, unit))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,124 @@
+//! Values as a spreadsheet has them: an error is no value.
+
+use std::cmp::Ordering;
+
+use crate::interpret::calendar::civil;
+use crate::interpret::doubt;
+use crate::interpret::exact::Exact;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// Decimals and floats, where their digits do not matter.
+    Number(f64),
+    /// A decimal with the digits that it is shown with.
+    Decimal(Exact),
+    Text(String),
+    /// Days since 1970-01-01.
+    Date(i64),
+    /// Seconds since then, by the clock on the wall.
+    Time(i64),
+}
+
+pub const DAY: i64 = 86_400;
+
+impl Value {
+    pub fn is_null(&self) -> bool {
+        *self == Self::Null
+    }
+
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Int(i) => Some(*i as f64),
+            Self::Number(n) => Some(*n),
+            Self::Decimal(exact) => Some(exact.number()),
+            _ => None,
+        }
+    }
+
+    /// The seconds of a date or a time.
+    pub fn seconds(&self) -> Option<i64> {
+        match self {
+            Self::Date(days) => Some(days * DAY),
+            Self::Time(seconds) => Some(*seconds),
+            _ => None,
+        }
+    }
+
+    /// As `&` writes it.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Null => String::new(),
+            Self::Bool(b) => if *b { "TRUE" } else { "FALSE" }.to_owned(),
+            Self::Int(i) => i.to_string(),
+            // No zero has a sign.
+            Self::Number(n) => {
+                let written = (n + 0.0).to_string();
+                // The last of so many digits is not the same everywhere.
+                if written.bytes().filter(u8::is_ascii_digit).count() > 15 {
+                    doubt::mark();
+                }
+                written
+            }
+            Self::Decimal(exact) => Self::Number(exact.number()).text(),
+            Self::Text(t) => t.clone(),
+            Self::Date(days) => {
+                let (year, month, day) = civil(*days);
+                format!("{year:04}-{month:02}-{day:02}")
+            }
+            Self::Time(seconds) => {
+                let (date, rest) = (Self::Date(seconds.div_euclid(DAY)).text(), seconds.rem_euclid(DAY));
+                format!("{date} {:02}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60)
+            }
+        }
+    }
+
+    /// As a condition; a number is true unless it is zero.
+    pub fn truth(&self) -> Option<bool> {
+        match self {
+            Self::Bool(b) => Some(*b),
+            _ => self.number().map(|n| n != 0.0),
+        }
+    }
+
+    /// None beside a NULL.
+    pub fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
+            (Self::Date(a), Self::Date(b)) | (Self::Time(a), Self::Time(b)) => Some(a.cmp(b)),
+            // A date beside a time is its midnight.
+            (Self::Date(a), Self::Time(b)) => Some((a * DAY).cmp(b)),
+            (Self::Time(a), Self::Date(b)) => Some(a.cmp(&(b * DAY))),
+            (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
+            (Self::Int(a), Self::Int(b)) => Some(a.cmp(b)),
+            _ => {
+                let (a, b) = (self.number()?, other.number()?);
+                doubt::compared(a, b);
+                a.partial_cmp(&b)
+            }
+        }
+    }
+
+    /// The order of rows: NULLs last either way.
+    pub fn order(&self, other: &Self, descending: bool) -> Ordering {
+        match (self.is_null(), other.is_null()) {
+            (true, true) => Ordering::Equal,
+            (true, false) => Ordering::Greater,
+            (false, true) => Ordering::Less,
+            (false, false) => {
+                let ascending = self.compare(other).unwrap_or(Ordering::Equal);
+                if descending { ascending.reverse() } else { ascending }
+            }
+        }
+    }
+
+    /// As text for keys of groups: NULL is a value of its own.
+    pub fn key(&self) -> String {
+        match self.number() {
+            Some(number) => format!("{}", number + 0.0),
+            None => format!("{self:?}"),
+        }
+    }
+}

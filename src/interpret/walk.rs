@@ -1,0 +1,466 @@
+//! What a spec gives, worked out by walking over rows.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use crate::interpret::arithmetic::{aggregated, period, plain};
+use crate::interpret::doubt;
+use crate::interpret::expr::{Expr, Level, Place, Rows as RangeRows, Window};
+use crate::interpret::joined::join;
+use crate::interpret::seen;
+use crate::interpret::spec::{Keep, Spec, Step, bare};
+use crate::interpret::value::{DAY, Value};
+
+pub type Row = HashMap<String, Value>;
+
+/// Stands before the name of a column that `using` has made one, also where a later relation has another of that name.
+pub const USING: &str = "using";
+
+/// Rows with the names of their columns in order.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    pub columns: Vec<String>,
+    pub rows: Vec<Row>,
+    /// What tells its rows apart, as far as known.
+    pub grain: Vec<String>,
+    /// Of joined relations: the column that a name without a relation means, and what the first of them is called.
+    pub meant: HashMap<String, String>,
+    pub first: Option<String>,
+    /// It has one row at most.
+    pub is_single: bool,
+}
+
+impl Rows {
+    pub fn values(&self) -> Vec<Vec<Value>> {
+        let value = |row: &Row, column: &String| row.get(column).cloned().unwrap_or(Value::Null);
+        self.rows.iter().map(|row| self.columns.iter().map(|c| value(row, c)).collect()).collect()
+    }
+
+    /// The column that a name means, by its relation where there are several.
+    fn meant<'a>(&'a self, name: &'a str) -> &'a str {
+        self.meant.get(name).map_or(name, String::as_str)
+    }
+
+    /// A column that is kept; of those of a name it is the first relation's.
+    fn kept(&self, row: &Row, name: &str) -> Value {
+        let shared = || row.get(&format!("{USING}.{name}"));
+        let first = || row.get(&format!("{}.{name}", self.first.as_deref().unwrap_or_default()));
+        row.get(name).or_else(shared).or_else(first).cloned().unwrap_or_else(|| missing(name))
+    }
+
+    /// Whether this is one of the names that tell the rows apart.
+    fn is_kept(&self, kept: &[String], grain: &str) -> bool {
+        let first = |name: &String| self.first.as_ref().is_some_and(|first| format!("{first}.{name}") == grain);
+        kept.iter().any(|name| self.meant(name) == grain || (!self.meant.contains_key(name) && first(name)))
+    }
+}
+
+/// A name that nothing has.
+fn missing(name: &str) -> Value {
+    doubt::unknown(|| format!("the name `{name}`"));
+    Value::Null
+}
+
+/// A relation that specs read: its name, its columns, what tells its rows apart, and its rows.
+#[derive(Clone, Copy)]
+pub struct Table<'a> {
+    pub name: &'a str,
+    pub columns: &'a [&'a str],
+    pub key: &'a [&'a str],
+    pub rows: &'a [Vec<Value>],
+}
+
+pub fn interpret(spec: &Spec, tables: &[Table<'_>]) -> Rows {
+    let mut known: HashMap<&str, Rows> = HashMap::new();
+    for table in tables {
+        let columns: Vec<String> = table.columns.iter().map(|c| (*c).to_owned()).collect();
+        let rows = table.rows.iter().map(|r| columns.iter().cloned().zip(r.iter().cloned()).collect()).collect();
+        let grain = table.key.iter().map(|k| (*k).to_owned()).collect();
+        known.insert(table.name, Rows { columns, rows, grain, ..Rows::default() });
+    }
+    let mut read: &str = &spec.from;
+    for step in &spec.steps {
+        let joined = if step.joins.is_empty() { None } else { Some(join(step, read, &known)) };
+        let Some(input) = joined.as_ref().or_else(|| known.get(read)) else { break };
+        let rows = step_of(step, input);
+        read = &step.name;
+        known.insert(read, rows);
+    }
+    known.remove(read).unwrap_or_else(|| {
+        missing(read);
+        Rows::default()
+    })
+}
+
+/// What a window walks over: a group of rows, or one row.
+struct Unit<'a> {
+    rows: Vec<&'a Row>,
+    /// Of the grouping keys, by the text of the entry.
+    keys: HashMap<String, Value>,
+}
+
+struct Run<'a> {
+    step: &'a Step,
+    grouped: bool,
+    units: Vec<Unit<'a>>,
+    /// The units in the order of the step, and by unit its partition, and the one that the spec names.
+    order: Vec<usize>,
+    partition: Vec<String>,
+    own_partition: Vec<String>,
+    /// By unit: the date that it is ordered by, and what else tells it from others with that date.
+    date: Vec<Value>,
+    beside: Vec<String>,
+    /// Two of them are alike in all that orders them: which is first nobody knows.
+    tied: bool,
+}
+
+fn step_of(step: &Step, input: &Rows) -> Rows {
+    let grouped = step.is_grouped();
+    let left: Vec<&Row> = input
+        .rows
+        .iter()
+        .filter(|row| {
+            step.filter.as_ref().is_none_or(|f| row_value(step, f, row, Sees::ColumnsFirst).truth() == Some(true))
+        })
+        .collect();
+    let mut units: Vec<Unit<'_>> = Vec::new();
+    if grouped {
+        let mut known: HashMap<Vec<String>, usize> = HashMap::new();
+        if step.group_by.is_empty() {
+            known.insert(Vec::new(), 0);
+            units.push(Unit { rows: Vec::new(), keys: HashMap::new() });
+        }
+        for row in left {
+            let values: Vec<Value> =
+                step.group_by.iter().map(|e| row_value(step, &e.expr(), row, Sees::DefinitionsFirst)).collect();
+            let at = *known.entry(values.iter().map(Value::key).collect()).or_insert_with(|| {
+                let keys = step.group_by.iter().map(|e| e.to_string()).zip(values.iter().cloned()).collect();
+                units.push(Unit { rows: Vec::new(), keys });
+                units.len() - 1
+            });
+            if let Some(unit) = units.get_mut(at) {
+                unit.rows.push(row);
+            }
+        }
+    } else {
+        units = left.into_iter().map(|row| Unit { rows: vec![row], keys: HashMap::new() }).collect();
+    }
+    let mut run = Run {
+        step,
+        grouped,
+        units,
+        order: Vec::new(),
+        partition: Vec::new(),
+        own_partition: Vec::new(),
+        date: Vec::new(),
+        beside: Vec::new(),
+        tied: false,
+    };
+    if let Some(having) = &step.having {
+        let holds: Vec<bool> = (0..run.units.len()).map(|i| run.value(having, i, None).truth() == Some(true)).collect();
+        let mut holds = holds.into_iter();
+        run.units.retain(|_| holds.next().unwrap_or(false));
+    }
+    run.arrange(input);
+    run.result(input)
+}
+
+/// What a name means first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sees<'a> {
+    ColumnsFirst,
+    DefinitionsFirst,
+    /// In its own expression a definition's name is the column.
+    Own(&'a str),
+}
+
+/// The value of an expression of one row.
+pub fn row_value(step: &Step, x: &Expr, row: &Row, sees: Sees<'_>) -> Value {
+    let name_value = |name: &str| match (row.get(name), step.definition(name)) {
+        (Some(value), _) if sees == Sees::ColumnsFirst => value.clone(),
+        (Some(value), _) if sees == Sees::Own(name) => value.clone(),
+        (_, Some(definition)) => row_value(step, definition, row, Sees::Own(name)),
+        (Some(value), None) => value.clone(),
+        (None, None) => missing(name),
+    };
+    let Some(_deeper) = doubt::deeper() else { return Value::Null };
+    match x {
+        Expr::Name(name) => {
+            let value = name_value(name);
+            seen::record(|| x.to_string(), seen::kind(&value));
+            value
+        }
+        Expr::Period(name, frame) => period(&name_value(name), *frame),
+        _ => plain(x, step.blank_zero, &mut |x| row_value(step, x, row, sees)),
+    }
+}
+
+impl Run<'_> {
+    /// The order of the units, ties broken by the rest of the grain, and their partitions.
+    fn arrange(&mut self, input: &Rows) {
+        let step = self.step;
+        // Of rows: a column has one name, however it is written.
+        let meant = |x: Expr| match x {
+            Expr::Name(name) if !self.grouped && step.definition(&name).is_none() => Expr::name(input.meant(&name)),
+            other => other,
+        };
+        let mut order: Vec<(Expr, bool)> = step.order_by.iter().map(|(e, d)| (meant(e.expr()), *d)).collect();
+        let partition: Vec<Expr> = step.partition_by.iter().flatten().map(|n| meant(Expr::name(n))).collect();
+        let grain: Vec<Expr> = if self.grouped {
+            step.group_by.iter().map(|e| e.expr()).collect()
+        } else {
+            input.grain.iter().map(|g| Expr::name(g)).collect()
+        };
+        let told_apart = grain.clone();
+        let rest: Vec<Expr> = grain.into_iter().filter(|x| order.iter().all(|(o, _)| o != x)).collect();
+        let by_default = self.grouped && step.partition_by.is_none() && !step.order_by.is_empty();
+        let own_partition = partition.clone();
+        let partition = if by_default { rest.clone() } else { partition };
+        order.extend(rest.into_iter().map(|x| (x, false)));
+        let at = |x: &Expr, unit: usize| match x {
+            // Order and partition of rows may read columns of the input that are no outputs.
+            Expr::Name(name) if !self.grouped && step.definition(name).is_none() => {
+                self.first_row(unit).map_or(Value::Null, |row| row.get(name).cloned().unwrap_or_else(|| missing(name)))
+            }
+            _ => self.value(x, unit, None),
+        };
+        let keys: Vec<Vec<Value>> =
+            (0..self.units.len()).map(|unit| order.iter().map(|(x, _)| at(x, unit)).collect()).collect();
+        let parted = |by: &[Expr]| -> Vec<String> {
+            (0..self.units.len()).map(|unit| by.iter().map(|x| at(x, unit).key()).collect()).collect()
+        };
+        let (partitions, own_partitions) = (parted(&partition), parted(&own_partition));
+        let mut tied = false;
+        let mut arranged: Vec<usize> = (0..self.units.len()).collect();
+        if !step.order_by.is_empty() {
+            arranged.sort_by(|a, b| {
+                let pairs = keys.get(*a).into_iter().flatten().zip(keys.get(*b).into_iter().flatten()).zip(&order);
+                pairs
+                    .map(|((a, b), (_, down))| a.order(b, *down))
+                    .find(|o| *o != Ordering::Equal)
+                    .unwrap_or(Ordering::Equal)
+            });
+            let alike = |pair: &[usize]| matches!(pair, [a, b] if keys.get(*a) == keys.get(*b));
+            tied = arranged.windows(2).any(alike);
+        }
+        let dates = |x: &Expr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
+        let keys = step.order_by.iter().map(|(entry, _)| (entry, dates(&meant(entry.expr()))));
+        let key = keys.into_iter().find(|(_, values)| values.iter().any(|v| v.seconds().is_some()));
+        let (date, beside) = match &key {
+            Some((entry, values)) => {
+                let is_key =
+                    |x: &Expr| *x == meant(entry.expr()) && (self.grouped || step.definition(&entry.name).is_none());
+                let told: Vec<Expr> = match (&step.partition_by, self.grouped, told_apart.iter().any(&is_key)) {
+                    (Some(_), ..) => partition,
+                    (None, _, true) => told_apart.iter().filter(|x| !is_key(x)).cloned().collect(),
+                    (None, true, false) => {
+                        let ordered = |x: &Expr| step.order_by.iter().any(|(e, _)| e.expr() == *x);
+                        told_apart.iter().filter(|x| !ordered(x)).cloned().collect()
+                    }
+                    (None, false, false) => Vec::new(),
+                };
+                let units = 0..self.units.len();
+                let beside = units.map(|unit| told.iter().map(|x| at(x, unit).key()).collect()).collect();
+                (values.clone(), beside)
+            }
+            None => (Vec::new(), Vec::new()),
+        };
+        (self.date, self.beside) = (date, beside);
+        self.tied = tied;
+        self.order = arranged;
+        self.partition = partitions;
+        self.own_partition = own_partitions;
+    }
+
+    fn first_row(&self, unit: usize) -> Option<&Row> {
+        self.units.get(unit)?.rows.first().copied()
+    }
+
+    /// The value of an expression at a unit.
+    fn value(&self, x: &Expr, unit: usize, own: Option<&str>) -> Value {
+        let Some(here) = self.units.get(unit) else { return Value::Null };
+        let Some(_deeper) = doubt::deeper() else { return Value::Null };
+        if let Some(key) = here.keys.get(&x.to_string())
+            && !matches!(x, Expr::Name(name) if own == Some(name))
+        {
+            return key.clone();
+        }
+        match x {
+            Expr::Name(name) => match self.step.definition(name) {
+                Some(definition) if own != Some(name) => self.value(definition, unit, Some(name)),
+                _ if self.grouped => here.keys.get(name).cloned().unwrap_or_else(|| missing(name)),
+                _ => {
+                    let row = here.rows.first();
+                    let value = row.map_or(Value::Null, |row| row.get(name).cloned().unwrap_or_else(|| missing(name)));
+                    seen::record(|| x.to_string(), seen::kind(&value));
+                    value
+                }
+            },
+            Expr::Period(name, frame) => period(&self.value(&Expr::name(name), unit, own), *frame),
+            Expr::Aggregate(name, args) => {
+                if let Some(rows) = x.range() {
+                    return self.over(x, (name, args), rows, unit, own);
+                }
+                let sees = own.map_or(Sees::DefinitionsFirst, Sees::Own);
+                let (args, distinct) = match args.as_slice() {
+                    [Expr::Call("DISTINCT", of)] => (of, true),
+                    _ => (args, false),
+                };
+                let values = |row: &&Row| args.iter().map(|x| row_value(self.step, x, row, sees)).collect();
+                aggregated(x, name, here.rows.iter().map(values).collect(), distinct)
+            }
+            Expr::Window(window) => {
+                let value = self.window(window, unit, own);
+                seen::record(|| x.to_string(), seen::kind(&value));
+                value
+            }
+            _ => plain(x, self.step.blank_zero, &mut |x| self.value(x, unit, own)),
+        }
+    }
+
+    /// The units of the same partition, in order, and where this one stands.
+    fn neighbours(&self, unit: usize) -> (Vec<usize>, usize) {
+        if self.tied {
+            doubt::mark();
+        }
+        let same = self.order.iter().copied().filter(|u| self.partition.get(*u) == self.partition.get(unit));
+        let units: Vec<usize> = same.collect();
+        let place = units.iter().position(|u| *u == unit).unwrap_or_default();
+        (units, place)
+    }
+
+    /// An aggregate over rows before and after a unit.
+    fn over(&self, x: &Expr, (name, args): (&str, &[Expr]), rows: RangeRows, unit: usize, own: Option<&str>) -> Value {
+        let (units, place) = self.neighbours(unit);
+        let at = |end: Place| match end {
+            Place::First => 0,
+            Place::At(n) => place as i64 + n,
+            Place::Last => units.len() as i64 - 1,
+        };
+        let (from, to) = match rows {
+            RangeRows::All => (at(Place::First), at(Place::Last)),
+            RangeRows::Between(from, to) => (at(from.min(to)), at(from.max(to))),
+        };
+        let seen = units.iter().enumerate().filter(|(i, _)| (from..=to).contains(&(*i as i64)));
+        let value = |x: &Expr, unit: usize| match x {
+            Expr::Range(of, _) => self.value(of, unit, own),
+            other => self.value(other, unit, own),
+        };
+        let values = seen.map(|(_, unit)| args.iter().map(|x| value(x, *unit)).collect());
+        aggregated(x, name, values.collect(), false)
+    }
+
+    fn window(&self, window: &Window, unit: usize, own: Option<&str>) -> Value {
+        match window {
+            Window::Offset(x, n) => {
+                let (units, place) = self.neighbours(unit);
+                let target = place as i64 + n;
+                match usize::try_from(target).ok().and_then(|t| units.get(t)) {
+                    Some(other) => self.value(x, *other, own),
+                    None => Value::Null,
+                }
+            }
+            Window::First(x) => self.neighbours(unit).0.first().map_or(Value::Null, |first| self.value(x, *first, own)),
+            Window::Last(x) => self.neighbours(unit).0.last().map_or(Value::Null, |last| self.value(x, *last, own)),
+            Window::Row => Value::Int(self.neighbours(unit).1 as i64 + 1),
+            Window::Rank(_, x, descending) => {
+                let (value, others) = self.others(x, unit, own);
+                let before = if *descending { Ordering::Greater } else { Ordering::Less };
+                let ahead = others.iter().filter(|other| other.compare(&value) == Some(before)).count();
+                if value.is_null() { Value::Null } else { Value::Int(ahead as i64 + 1) }
+            }
+            Window::PercentRank(x) => {
+                let (value, others) = self.others(x, unit, own);
+                let smaller = others.iter().filter(|other| other.compare(&value) == Some(Ordering::Less)).count();
+                match others.len() {
+                    _ if value.is_null() => Value::Null,
+                    0 | 1 => Value::Number(0.0),
+                    count => Value::Number(smaller as f64 / (count - 1) as f64),
+                }
+            }
+            Window::Period(x, n, unit_of_time) => {
+                let wanted = match self.date.get(unit) {
+                    Some(Value::Date(date)) => Value::Date(unit_of_time.moved(*date, *n)),
+                    Some(Value::Time(seconds)) => {
+                        let date = unit_of_time.moved(seconds.div_euclid(DAY), *n);
+                        Value::Time(date * DAY + seconds.rem_euclid(DAY))
+                    }
+                    _ => return Value::Null,
+                };
+                let is = |other: &usize| {
+                    self.date.get(*other) == Some(&wanted) && self.beside.get(*other) == self.beside.get(unit)
+                };
+                // Of several none is the one.
+                match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
+                    [one] => self.value(x, *one, own),
+                    _ => {
+                        let is_earlier = |other: &usize| {
+                            let (there, here) = (self.date.get(*other), self.date.get(unit));
+                            let is_before = there.zip(here).is_some_and(|(a, b)| a.compare(b) == Some(Ordering::Less));
+                            is_before && self.beside.get(*other) == self.beside.get(unit)
+                        };
+                        if seen::is_watched() && (0..self.units.len()).any(|other| is_earlier(&other)) {
+                            seen::record(|| window.to_string(), "finds no row, though there is an earlier one");
+                        }
+                        Value::Null
+                    }
+                }
+            }
+        }
+    }
+
+    /// The value at a unit, and those of all units of its partition that are there.
+    fn others(&self, x: &Expr, unit: usize, own: Option<&str>) -> (Value, Vec<Value>) {
+        let same = (0..self.units.len()).filter(|u| self.own_partition.get(*u) == self.own_partition.get(unit));
+        let values = same.map(|u| self.value(x, u, own)).filter(|v| !v.is_null()).collect();
+        (self.value(x, unit, own), values)
+    }
+
+    fn result(&self, input: &Rows) -> Rows {
+        let step = self.step;
+        let mut kept: Vec<String> = match &step.keep {
+            Keep::Nothing => Vec::new(),
+            Keep::All => input.columns.clone(),
+            Keep::Some(names) => names.clone(),
+        };
+        let keys: Vec<(String, Expr)> = step.group_by.iter().map(|e| (e.output(), e.expr())).collect();
+        let is_output = |(name, x): &&(String, Expr)| {
+            !step.hidden.contains(name)
+                && !keys.iter().any(|(k, _)| k == name)
+                && (!self.grouped || step.level(x, Some(name)) != Level::Row)
+        };
+        let defined: Vec<(String, Expr)> = step.definitions.iter().filter(is_output).cloned().collect();
+        kept.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == bare(c)));
+        let mut columns: Vec<String> = kept.iter().map(|name| bare(name).to_owned()).collect();
+        columns.extend(keys.iter().chain(&defined).map(|(name, _)| name.clone()));
+        let mut rows = Vec::new();
+        for unit in &self.order {
+            let mut row = Row::new();
+            for name in &kept {
+                let value = self.first_row(*unit).map_or(Value::Null, |row| input.kept(row, name));
+                row.insert(bare(name).to_owned(), value);
+            }
+            for (name, x) in &keys {
+                row.insert(name.clone(), self.value(x, *unit, None));
+            }
+            for (name, x) in &defined {
+                row.insert(name.clone(), self.value(x, *unit, Some(name)));
+            }
+            rows.push(row);
+        }
+        if let Some(limit) = step.limit {
+            if self.tied && limit < rows.len() {
+                doubt::mark();
+            }
+            rows.truncate(limit);
+        }
+        let grain = if self.grouped {
+            keys.iter().map(|(name, _)| name.clone()).collect()
+        } else if input.grain.iter().all(|g| input.is_kept(&kept, g)) {
+            input.grain.iter().map(|g| bare(g).to_owned()).collect()
+        } else {
+            Vec::new()
+        };
+        Rows { columns, rows, grain, is_single: self.grouped && keys.is_empty(), ..Rows::default() }
+    }
+}

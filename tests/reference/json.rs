@@ -1,0 +1,23 @@
+//! Values as cases and engines write them.
+
+use serde_json::{Value as Json, json};
+
+use crate::value::Value;
+
+pub trait AsJson {
+    fn json(&self) -> Json;
+}
+
+impl AsJson for Value {
+    fn json(&self) -> Json {
+        match self {
+            Self::Null => Json::Null,
+            Self::Bool(b) => json!(b),
+            Self::Int(i) => json!(i),
+            Self::Number(n) => json!(n),
+            Self::Decimal(exact) => json!(exact.number()),
+            Self::Text(t) => json!(t),
+            Self::Date(_) | Self::Time(_) => json!(self.text()),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The YAML of a random spec.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::expr::{Expr, is_plain};
+use crate::spec::{By, Entry, Join, JoinKind, Keep, Spec, Step};
+
+pub fn yaml(spec: &Spec) -> String {
+    Written(spec).to_string()
+}
+
+/// A part of a spec, to be written.
+struct Written<'a, T>(&'a T);
+
+impl Display for Written<'_, Spec> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "model: random\nfrom: {}", self.0.from)?;
+        if self.0.steps.iter().any(|step| step.blank_zero) {
+            writeln!(f, "blanks: zero")?;
+        }
+        writeln!(f, "steps:")?;
+        self.0.steps.iter().try_for_each(|step| write!(f, "{}", Written(step)))
+    }
+}
+
+impl Display for Written<'_, Join> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "      - {{to: {}", self.0.to)?;
+        if let Some(alias) = &self.0.alias {
+            write!(f, ", as: {alias}")?;
+        }
+        let kind = match self.0.kind {
+            JoinKind::Left => "",
+            JoinKind::Inner => ", type: inner",
+            JoinKind::Full => ", type: full",
+            JoinKind::Cross => ", type: cross",
+        };
+        write!(f, "{kind}{}", if self.0.many { ", cardinality: many" } else { "" })?;
+        match &self.0.by {
+            By::On(condition) => write!(f, ", on: '{condition}'")?,
+            By::Using(names) => write!(f, ", using: [{}]", quoted(names))?,
+            By::Nothing => {}
+        }
+        writeln!(f, "}}")
+    }
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// The entries of a flow list.
+fn quoted(names: &[String]) -> String {
+    joined(names.iter().map(|name| if is_plain(name) { name.clone() } else { format!("\"{name}\"") }))
+}
+
+impl Display for Written<'_, Step> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "  - name: {}", self.0.name)?;
+        if !self.0.joins.is_empty() {
+            writeln!(f, "    joins:")?;
+        }
+        self.0.joins.iter().try_for_each(|join| write!(f, "{}", Written(join)))?;
+        if let Some(filter) = &self.0.filter {
+            writeln!(f, "    where: '{filter}'")?;
+        }
+        if !self.0.group_by.is_empty() {
+            writeln!(f, "    group_by: \"{}\"", joined(self.0.group_by.iter().map(Entry::to_string)))?;
+        }
+        if let Some(having) = &self.0.having {
+            writeln!(f, "    having: '{having}'")?;
+        }
+        if !self.0.order_by.is_empty() {
+            let key =
+                |(entry, descending): &(Entry, bool)| format!("{entry}{}", if *descending { " desc" } else { "" });
+            writeln!(f, "    order_by: \"{}\"", joined(self.0.order_by.iter().map(key)))?;
+        }
+        if let Some(partition) = &self.0.partition_by {
+            let entries: Vec<String> = partition.iter().map(|name| Expr::name(name).to_string()).collect();
+            writeln!(f, "    partition_by: [{}]", quoted(&entries))?;
+        }
+        match &self.0.keep {
+            Keep::Nothing => {}
+            Keep::All => writeln!(f, "    keep: all")?,
+            Keep::Some(names) => writeln!(f, "    keep: [{}]", quoted(names))?,
+        }
+        if let Some(limit) = self.0.limit {
+            writeln!(f, "    limit: {limit}")?;
+        }
+        if self.0.definitions.iter().all(|(name, _)| is_plain(name)) {
+            if !self.0.definitions.is_empty() {
+                writeln!(f, "    definitions: |")?;
+            }
+            return self.0.definitions.iter().try_for_each(|(name, x)| writeln!(f, "      {name} = {x}"));
+        }
+        writeln!(f, "    definitions:")?;
+        self.0.definitions.iter().try_for_each(|(name, x)| writeln!(f, "      \"{name}\": '{x}'"))
+    }
+}
