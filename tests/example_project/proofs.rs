@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use formulac::{Compiler, Dialect, Schema};
 use serde_json::{Value, json};
 
 use crate::project::{self, read, text};
-use crate::tools::{contents, copy, scratch, tool, write};
+use crate::tools::{answers, contents, copy, json_lines, run, scratch, tool, write};
 use crate::{artifact, dbt_command};
 
 const SPECS: [&str; 4] = ["checked", "numbered", "dated", "misdated"];
@@ -28,10 +30,10 @@ fn begun(name: &str) -> PathBuf {
 
 /// Writes the models of specs, whatever is warned of.
 fn make(place: &Path, specs: &[&str]) {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_formulac"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
     command.arg("model").args(specs.iter().map(|spec| format!("metrics/{spec}.yml"))).current_dir(place);
     command.args(["--out", "models/formulac", "--dialect", "duckdb", "--schema", "metrics/schema.yml"]);
-    crate::tools::run(&mut command);
+    run(&mut command);
 }
 
 /// Says that the project has the tests of `dbt_utils`, and has them.
@@ -170,3 +172,105 @@ const EXPECTED: [&str; 27] = [
     "unique_misdated_region skipped null",
     "unique_numbered_id fail 1",
 ];
+
+/// The queries of the tests on the stand-in of every warehouse, over the same rows.
+#[test]
+fn every_engine_finds_the_same_rows() {
+    let Some(python) = tool("FORMULAC_PYTHON") else { return };
+    let spec = read(&here().join("compared.yml"));
+    let kinds = [
+        ("number", "integer"),
+        ("word", "text"),
+        ("day", "date"),
+        ("moment", "timestamp"),
+        ("flag", "boolean"),
+        ("amount", "decimal"),
+        ("note", "text"),
+        ("seen", "timestamp"),
+    ];
+    let columns: Vec<String> = kinds.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+    let columns = columns.join(", ");
+    let types: Vec<Value> = kinds.iter().map(|(name, ty)| json!({"name": name, "type": ty})).collect();
+    let row = |key: [Option<&str>; 5], amount: Option<&str>, note: &str, seen: Option<&str>| {
+        let mut row: Vec<Option<&str>> = key.to_vec();
+        row.extend([amount, Some(note), seen]);
+        json!(row)
+    };
+    let day = Some("2024-01-01");
+    let moment = Some("2024-01-01 10:00:00");
+    let full = |word| [Some("1"), Some(word), day, moment, Some("true")];
+    let none = [None; 5];
+    let ours = [
+        row(full("same"), Some("4.00"), "a", moment),
+        row(none, Some("3.00"), "a", None),
+        row(full("near"), Some("1.50"), "a", None),
+        row(full("far"), Some("2.00"), "a", None),
+        row(full("empty"), None, "a", None),
+        row(full("both empty"), None, "a", None),
+        row(full("ours"), Some("2.00"), "a", None),
+        row([None, Some("part"), None, moment, None], Some("2.00"), "a", None),
+        row(full("note"), Some("2.00"), "it's", None),
+        row(full("seen"), Some("2.00"), "a", moment),
+        row(full("other"), Some("2.00"), "left out", None),
+    ];
+    let theirs = [
+        row(full("same"), Some("4.00"), "a", moment),
+        row(none, Some("3.00"), "a", None),
+        row(full("near"), Some("2.00"), "a", None),
+        row(full("far"), Some("2.51"), "a", None),
+        row(full("empty"), Some("0.00"), "a", None),
+        row(full("both empty"), None, "a", None),
+        row([Some("0"), Some("part"), None, moment, None], Some("2.00"), "a", None),
+        row(full("note"), Some("2.00"), "b", None),
+        row(full("seen"), Some("2.00"), "a", None),
+        row(full("theirs"), Some("2.00"), "a", None),
+        row(full("other"), Some("9.00"), "left out", None),
+    ];
+    let table = |name: &str, rows: &[Value]| json!({"name": format!("{name}_data"), "columns": types, "rows": rows});
+    let tables = json!({"tables": [table("compared", &ours), table("theirs", &theirs)]});
+    let place = scratch("proofs_engines");
+    write(&place.join("tables.json"), &tables.to_string());
+    let mut answered = BTreeMap::new();
+    for dialect in Dialect::all() {
+        let schema = format!("relations: {{ours: {{columns: {{{columns}}}}}, theirs: {{columns: {{{columns}}}}}}}");
+        let (schema, faults) = Schema::from_text(&schema, dialect);
+        assert_eq!(faults, []);
+        let compiled = Compiler::builder().dialect(dialect).schema(schema).build().compile_spec(&spec);
+        assert_eq!(compiled.diagnostics(), []);
+        let queries: Vec<Value> = compiled
+            .model_tests()
+            .iter()
+            .map(|test| json!({"id": test.name(), "sql": as_dbt_renders_it(test.sql())}))
+            .collect();
+        assert_eq!(queries.len(), 2);
+        let batch = place.join(format!("{dialect}.jsonl"));
+        write(&batch, &json_lines(&queries));
+        let mut oracle = Command::new(&python);
+        oracle.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/oracle.py"));
+        oracle.args(["--engine", dialect.name(), "--table"]).arg(place.join("tables.json")).arg("--batch").arg(&batch);
+        for (id, answer) in answers(&run(&mut oracle).stdout) {
+            let rows = answer["rows"].as_array().unwrap_or_else(|| panic!("{dialect} {id}: {answer}\n{queries:#?}"));
+            let mut words: Vec<String> = rows.iter().map(|row| row[1].as_str().unwrap_or("none").to_owned()).collect();
+            words.sort();
+            answered.insert(format!("{id} {dialect}"), words.join(", "));
+        }
+    }
+    assert_eq!(answered.len(), 8);
+    let [differ, breaks] = ["empty, far, note, ours, part, part, seen, theirs", "both empty, empty, none, part"];
+    for (test, words) in answered {
+        let expected = if test.contains("matches") { differ } else { breaks };
+        assert_eq!(words, expected, "{test}");
+    }
+}
+
+/// The query without its header, reading tables called otherwise: a test's CTE has the name of what it reads.
+fn as_dbt_renders_it(sql: &str) -> String {
+    let (_, sql) = sql.split_once("#}\n").expect("a header");
+    let mut parts = sql.split("{{ ref('");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once("') }}").expect("a ref");
+        let _ = write!(out, "{name}_data{rest}");
+    }
+    out
+}
