@@ -96,7 +96,10 @@ fn each_test_fails_on_data_made_bad_for_it() {
     fs::create_dir_all(&seeds).expect("a folder");
     write(&seeds.join("seeds.yml"), &read(&here().join("seeds.yml")));
     write(&seeds.join("orders.csv"), "day,region,status,amount\n2024-01-01,North,open,1.00\n");
-    write(&seeds.join("lines.csv"), "id,note\n1,a\n1,b\n2,c\n,d\n");
+    write(
+        &seeds.join("lines.csv"),
+        "id,number,place,amount\n1,1,0,1.00\n1,2,0,1.00\n2,2,5,9.00\n,,5,1.00\n3,3,,1.00\n",
+    );
     write(
         &seeds.join("bad_checked.csv"),
         "day,region,revenue,line_count,status\n\
@@ -143,7 +146,7 @@ fn each_test_fails_on_data_made_bad_for_it() {
 }
 
 /// Each test with what came of it, and how many rows it found: for `ranged` once a version.
-const EXPECTED: [&str; 27] = [
+const EXPECTED: [&str; 31] = [
     "assert_checked_few_lines warn 1",
     "assert_checked_has_one_row_per_day_and_region fail 1",
     "assert_checked_has_revenue warn 1",
@@ -153,6 +156,10 @@ const EXPECTED: [&str; 27] = [
     "assert_checked_matches_finance fail 6",
     "assert_checked_never_negative fail 1",
     "assert_checked_sound fail 3",
+    "assert_numbered_no_large_part fail 1",
+    "assert_numbered_number_once fail 1",
+    "assert_numbered_number_once_not_null fail 1",
+    "assert_numbered_place_once warn 1",
     "assert_ranged_few_lines fail 1",
     "assert_ranged_few_lines fail 1",
     "assert_ranged_share fail 2",
@@ -242,7 +249,7 @@ fn every_engine_finds_the_same_rows() {
             .iter()
             .map(|test| json!({"id": test.name(), "sql": as_dbt_renders_it(test.sql())}))
             .collect();
-        assert_eq!(queries.len(), 2);
+        assert_eq!(queries.len(), 3);
         let batch = place.join(format!("{dialect}.jsonl"));
         write(&batch, &json_lines(&queries));
         let mut oracle = Command::new(&python);
@@ -255,10 +262,14 @@ fn every_engine_finds_the_same_rows() {
             answered.insert(format!("{id} {dialect}"), words.join(", "));
         }
     }
-    assert_eq!(answered.len(), 8);
+    assert_eq!(answered.len(), 12);
     let [differ, breaks] = ["empty, far, note, ours, part, part, seen, theirs", "both empty, empty, none, part"];
     for (test, words) in answered {
-        let expected = if test.contains("matches") { differ } else { breaks };
+        let expected = match test.split_once(' ').map(|(test, _)| test) {
+            Some("assert_compared_matches_theirs") => differ,
+            Some("assert_compared_sound") => breaks,
+            _ => "both empty, empty, far, near, note, other, ours, same, seen",
+        };
         assert_eq!(words, expected, "{test}");
     }
 }

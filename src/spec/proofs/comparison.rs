@@ -3,6 +3,7 @@
 use super::super::compile::Run;
 use super::super::load::{Comparison, Text};
 use super::{SingularTest, Tested, file_word};
+use crate::check::Role;
 use crate::dbt::TestConfig;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
@@ -217,7 +218,7 @@ impl Run<'_> {
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SqlId> {
-        let formulas = self.conditions(&[filter], &tested.relation, tested.open, memory, &mut Vec::new());
+        let formulas = self.conditions(&[(filter, Role::Rule)], &tested.relation, tested.open, memory, &mut Vec::new());
         let options = &self.compiler.options;
         let Memory { program, emit, .. } = memory;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);

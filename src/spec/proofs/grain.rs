@@ -38,13 +38,16 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a column is never NULL: it is known, or the spec has a test of it.
+    /// Whether a column is never NULL: it is known, or the spec has a test or an enforced constraint that says so.
     pub(super) fn never_null(&self, column: &str, tested: &Tested<'_>) -> bool {
         let of_rules = self.proofs.of_columns.iter();
         let is_ruled = |kind: &str| {
             of_rules.clone().any(|test| test.always && test.kind == kind && test.column.eq_ignore_ascii_case(column))
         };
-        tested.is_never_null(column) || is_ruled("not_null") || self.is_said(column, "not_null")
+        tested.is_never_null(column)
+            || is_ruled("not_null")
+            || self.is_said(column, "not_null")
+            || self.is_constrained(column)
     }
 
     /// Whether the spec has one test for just these columns.
