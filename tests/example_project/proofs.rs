@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::project::{self, read, text};
 use crate::tools::{answers, contents, copy, json_lines, run, scratch, tool, write};
-use crate::{artifact, dbt_command};
+use crate::{artifact, dbt_command, dbt_settings};
 
 const SPECS: [&str; 4] = ["checked", "numbered", "dated", "misdated"];
 
@@ -92,6 +92,8 @@ fn each_test_fails_on_data_made_bad_for_it() {
         );
     }
     write(&place.join("models/formulac/ranged_v1.sql"), "select * from {{ ref('bad_ranged') }}\n");
+    // The version before has none of the columns that examples of this one expect.
+    write(&place.join("models/formulac/dated_v1.sql"), "select 1 as one, current_date as day\n");
     let seeds = place.join("seeds");
     fs::create_dir_all(&seeds).expect("a folder");
     write(&seeds.join("seeds.yml"), &read(&here().join("seeds.yml")));
@@ -130,6 +132,9 @@ fn each_test_fails_on_data_made_bad_for_it() {
         &seeds.join("bad_ranged.csv"),
         "day,region,revenue,line_count\n2024-01-01,North,0.00,10\n2024-01-01,North,5.00,9\n2024-01-02,,100.00,\n,South,1.00,1\n",
     );
+    let mut parse = Command::new(dbt.with_file_name("python"));
+    parse.arg(here().with_file_name("strict_parse.py"));
+    run(dbt_settings(&mut parse, &place));
     let output = dbt_command(&dbt, &place).args(["--vars", "{run_date: 2024-03-01}"]).output().expect("dbt runs");
     let log = String::from_utf8_lossy(&output.stdout);
     assert!(place.join("target/run_results.json").is_file(), "{log}");
@@ -145,8 +150,8 @@ fn each_test_fails_on_data_made_bad_for_it() {
     assert_eq!(found, EXPECTED, "{log}");
 }
 
-/// Each test with what came of it, and how many rows it found: for `ranged` once a version.
-const EXPECTED: [&str; 31] = [
+/// Each test with what came of it, and how many rows it found: once for each version.
+const EXPECTED: [&str; 33] = [
     "assert_checked_few_lines warn 1",
     "assert_checked_has_one_row_per_day_and_region fail 1",
     "assert_checked_has_revenue warn 1",
@@ -164,18 +169,20 @@ const EXPECTED: [&str; 31] = [
     "assert_ranged_few_lines fail 1",
     "assert_ranged_share fail 2",
     "assert_ranged_share fail 2",
-    "dated.as_it_is pass 0",
+    "dated.as_it_is_v2 pass 0",
     "dbt_utils_unique_combination_of_columns_ranged_v1_day__region fail 1",
     "dbt_utils_unique_combination_of_columns_ranged_v2_day__region fail 1",
     "misdated.from_the_last_day fail 1",
-    "not_null_dated_day pass 0",
+    "not_null_dated_v1_day pass 0",
+    "not_null_dated_v2_day pass 0",
     "not_null_misdated_region skipped null",
     "not_null_numbered_id fail 1",
     "not_null_ranged_v1_day fail 1",
     "not_null_ranged_v1_region fail 1",
     "not_null_ranged_v2_day fail 1",
     "not_null_ranged_v2_region fail 1",
-    "unique_dated_day pass 0",
+    "unique_dated_v1_day pass 0",
+    "unique_dated_v2_day pass 0",
     "unique_misdated_region skipped null",
     "unique_numbered_id fail 1",
 ];

@@ -2,6 +2,7 @@
 
 use super::super::compile::Run;
 use super::super::load::{Comparison, Text};
+use super::super::sources::ReadSource;
 use super::{SingularTest, Tested, file_word};
 use crate::check::Role;
 use crate::dbt::TestConfig;
@@ -59,7 +60,7 @@ impl Run<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SingularTest> {
         let dialect = self.compiler.options.dialect;
-        let (mut sources, mut names) = self.read_model();
+        let (mut sources, mut names) = self.read_model(tested);
         sources.add(&comparison.with, dialect, &mut names);
         if sources.all.len() < 2 {
             diagnostics.push(
@@ -78,7 +79,7 @@ impl Run<'_> {
         let mut sides = Vec::new();
         for (place, source) in (0..).zip(&sources.all) {
             let filter = match comparison.filter {
-                Some(filter) => Some(self.filter_of(filter, &source.import, tested, memory, diagnostics)?),
+                Some(filter) => Some(self.filter_of(filter, source, tested, memory, diagnostics)?),
                 None => None,
             };
             if filter.is_none() && by_key.is_some() {
@@ -213,7 +214,7 @@ impl Run<'_> {
     fn filter_of(
         &self,
         filter: Text<'_>,
-        relation: &str,
+        relation: &ReadSource,
         tested: &Tested<'_>,
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
@@ -222,9 +223,9 @@ impl Run<'_> {
         let options = &self.compiler.options;
         let Memory { program, emit, .. } = memory;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
-        if program.columns.iter().any(|column| column.name.eq_ignore_ascii_case(relation)) {
-            // The name alone would be all of the row.
-            emitter.qualifier = Some(emitter.tree().written(relation));
+        let is_named = || program.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&relation.name));
+        if options.dialect.facts().relation_shadows_column && is_named() {
+            emitter.qualifier = Some(emitter.tree().written(&relation.import));
         }
         let sql = emitter.definition(0);
         let found = std::mem::take(&mut emitter.diagnostics);

@@ -211,12 +211,13 @@ impl Run<'_> {
         self.spec.cut.iter().any(|cut| cut.start <= span.start && span.end <= cut.end)
     }
 
-    /// The model as its own tests read it, and names for what they compute.
-    fn read_model(&self) -> (Sources, CteNames) {
+    /// The model as its own tests read it, and names for what they compute, which no column has.
+    fn read_model(&self, tested: &Tested<'_>) -> (Sources, CteNames) {
         let dialect = self.compiler.options.dialect;
         let mut names = CteNames::new(dialect.max_bytes());
         let mut sources = Sources::default();
         sources.add(&self.own_ref(), dialect, &mut names);
+        tested.relation.columns().iter().for_each(|column| names.reserve(column.name()));
         (sources, names)
     }
 

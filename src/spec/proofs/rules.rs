@@ -142,7 +142,7 @@ impl Run<'_> {
             ((0..=count).map(role).collect(), no.clone())
         };
         let plan = StepPlan { program, roles, grouped: false, keys: no.clone(), outputs };
-        let (sources, mut names) = self.read_model();
+        let (sources, mut names) = self.read_model(tested);
         let input = StepInput {
             name: model,
             first: true,
