@@ -69,12 +69,14 @@ command -v soffice >/dev/null || packages+=(libreoffice-calc)
 environment engines "$tests/oracle/requirements.txt"
 environment dbt "$tests/oracle/dbt-requirements.txt"
 environment duckdb "$tests/oracle/duckdb-requirements.txt"
+environment sqlfluff "$tests/oracle/sqlfluff-requirements.txt"
 
 cat >"$home/env.sh" <<END
 export FORMULAC_PYTHON="$home/engines/bin/python"
 export FORMULAC_ORACLE_CACHE="$home/cache"
 export FORMULAC_DBT="$home/dbt/bin/dbt"
 export FORMULAC_DUCKDB="$home/duckdb/bin/duckdb"
+export FORMULAC_SQLFLUFF="$home/sqlfluff/bin/sqlfluff"
 END
 # shellcheck disable=SC1091
 . "$home/env.sh"

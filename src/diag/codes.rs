@@ -410,10 +410,10 @@ codes! {
         "A column tells the rows of the model apart, and may be NULL as far as anybody knows: nothing in the schema or in the spec says otherwise. The test of the key counts NULL as a value; dbt's snapshots, incremental models and joins do not. A test says that it is never empty, a filter sees to it."
         Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\n")
         => Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\ncolumns: {region: {data_tests: [not_null]}}\n");
-    ModelsInCircle "F0620" "models-in-circle" Error
+    ModelsInCircle "F0660" "models-in-circle" Error
         "Models of several specs read each other, so that none of them could be built first."
         Shown("`model: a` with `from: b`, and `model: b` with `from: a`") => Shown("`model: b` with `from: orders`");
-    NameTaken "F0621" "name-taken" Error
+    NameTaken "F0661" "name-taken" Error
         "dbt knows another model, seed, snapshot or test of this name, perhaps a disabled one, or one whose name differs by case only. Names are unique in a project, whatever the folder."
         Shown("`model: orders` beside the seed `orders`") => Shown("`model: orders_by_month`");
     EditedByHand "F0701" "edited-by-hand" Error

@@ -131,7 +131,7 @@ impl Dialect {
     /// use formulac::Dialect;
     /// let big: Dialect = "bigquery".parse().unwrap();
     /// let postgres = Dialect::default();
-    /// assert_eq!(big.text_literal(r"it's \ "), r"'it\'s \\ '");
+    /// assert_eq!(big.text_literal(r"it's \ "), r#""it's \\ ""#);
     /// assert_eq!(postgres.text_literal(r"it's \ "), r"'it''s \ '");
     /// ```
     #[must_use]
@@ -150,12 +150,16 @@ impl Dialect {
             out.push('\'');
             return;
         }
-        out.push('\'');
+        // Where both quotes hold texts, the one that the text does not hold reads better.
+        let doubled = data.text_backslash && value.contains('\'') && !value.contains('"');
+        let quote = if doubled { '"' } else { '\'' };
+        out.push(quote);
         if !value.bytes().any(|b| ESCAPED[b as usize]) {
             out.push_str(value);
         } else {
             for c in value.chars() {
                 match c {
+                    '\'' if doubled => out.push(c),
                     '\'' if data.text_backslash => out.push_str("\\'"),
                     '\'' => out.push_str("''"),
                     '\\' if data.backslash => out.push_str("\\\\"),
@@ -167,7 +171,7 @@ impl Dialect {
                 }
             }
         }
-        out.push('\'');
+        out.push(quote);
     }
 }
 

@@ -81,7 +81,9 @@ impl Planner<'_> {
                 self.emitter.written(root)
             });
             let name = joined.relations.get(place + 1).map(Relation::name).unwrap_or_default();
-            let alias = join.renamed.then(|| self.written(name));
+            let written = self.written(name);
+            let on = on.map(|on| self.emitter.tree().earlier_first(on, &written));
+            let alias = join.renamed.then_some(written);
             joins.push(Join { kind: join.kind, source: join.source.clone(), alias, on });
         }
         joins

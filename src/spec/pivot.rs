@@ -212,7 +212,7 @@ impl Run<'_> {
                 continue;
             }
             if side != alias {
-                let (left, right) = (tree.field_of(alias, &column), tree.field_of(side, &column));
+                let (left, right) = (tree.field_of(side, &column), tree.field_of(alias, &column));
                 let op = if written.is_nullable(name) { Op::NotDistinct } else { Op::Equal };
                 conditions.push(tree.binary(op, left, right, Span::default()));
             }
@@ -488,8 +488,8 @@ fn listed(tree: &mut Tree, values: &[Value], key: &str, place: &str) -> Select {
     let mut rows: Vec<Select> = Vec::new();
     for (index, value) in values.iter().enumerate() {
         let number = tree.written(&(index + 1).to_string());
-        let alias = |name: &str| (index == 0).then(|| name.to_owned());
-        let items = vec![Item { expr: value.sql, alias: alias(key) }, Item { expr: number, alias: alias(place) }];
+        let item = |expr, name: &str| Item { expr, alias: Some(name.to_owned()) };
+        let items = vec![item(value.sql, key), item(number, place)];
         rows.push(Select { items, ..Select::default() });
     }
     let mut rows = rows.into_iter();

@@ -166,7 +166,7 @@ impl Run<'_> {
         let tree = &mut memory.emit.tree;
         let same = keys.iter().map(|key| {
             let name = here.column(key);
-            let (left, right) = (tree.field_of(&cte, &name), tree.field_of(&sheet, &name));
+            let (left, right) = (tree.field_of(&sheet, &name), tree.field_of(&cte, &name));
             let op = if here.is_nullable(key) { Op::NotDistinct } else { Op::Equal };
             tree.binary(op, left, right, Span::default())
         });

@@ -87,7 +87,7 @@ impl Run<'_> {
         let several = tree.binary(Op::Greater, count, one, Span::default());
         let filter = conditions.into_iter().reduce(|a, b| tree.binary(Op::And, a, b, Span::default()));
         let mut items: Vec<Item> = keys.iter().map(|key| Item { expr: *key, alias: None }).collect();
-        items.push(Item { expr: count, alias: Some("matches".to_owned()) });
+        items.push(Item { expr: count, alias: Some("match_count".to_owned()) });
         let body =
             Select { items, from: Some(source), filter, group_by: keys, having: Some(several), ..Select::default() };
         Some(self.with_ctes(Vec::new(), body))

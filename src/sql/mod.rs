@@ -2,6 +2,7 @@
 //!
 //! Brackets come from precedence, line breaks from width; nothing here knows a dialect.
 
+mod conditions;
 mod flat;
 mod precedence;
 mod pretty;

@@ -4,7 +4,8 @@ use super::flat;
 use super::tree::{Slice, Sql, SqlId, Tree};
 use crate::dialect::op::Op;
 
-const WIDTH: usize = 80;
+/// Characters of a line.
+pub(super) const WIDTH: usize = 80;
 const INDENT: usize = 4;
 
 enum Step {
@@ -17,6 +18,12 @@ enum Step {
         bracketed: bool,
         indent: usize,
         after: usize,
+    },
+    /// The first operand of a chain that is broken: a window below what it is of, so that the operators stay aligned.
+    Leading {
+        id: SqlId,
+        bracketed: bool,
+        indent: usize,
     },
     Str(&'static str),
     Line(usize),
@@ -37,6 +44,17 @@ pub(crate) fn pretty(tree: &Tree, root: SqlId, indent: usize, after: usize, out:
                 out.extend(std::iter::repeat_n(' ', indent));
             }
             Step::Flat(id) => flat::flat(tree, id, &mut flat_stack, out),
+            Step::Leading { id, bracketed, indent } => {
+                let fits = out.len() - line_start + tree.width(id) as usize <= WIDTH;
+                match window_of(tree, id).filter(|_| !bracketed && !fits) {
+                    Some(x) => {
+                        over(tree, id, indent + INDENT, &mut stack);
+                        stack
+                            .extend([Step::Line(indent + INDENT), Step::Broken { id: x, bracketed, indent, after: 0 }]);
+                    }
+                    None => stack.push(Step::Broken { id, bracketed, indent, after: 0 }),
+                }
+            }
             Step::Broken { id, bracketed, indent, after } => {
                 let width = tree.width(id) as usize + if bracketed { 2 } else { 0 };
                 let fits = out.len() - line_start + width + after <= WIDTH;
@@ -96,11 +114,14 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
                         open.push((Some(this), right, meta.brackets.at(1)));
                     }
                     _ => {
-                        stack.push(at(part, bracketed, indent, if last { after } else { 0 }));
-                        last = false;
-                        if let Some(op) = before {
-                            stack.extend([Step::Str(" "), Step::Str(Op::text(op)), Step::Line(indent)]);
+                        match before {
+                            Some(op) => {
+                                stack.push(at(part, bracketed, indent, if last { after } else { 0 }));
+                                stack.extend([Step::Str(" "), Step::Str(Op::text(op)), Step::Line(indent)]);
+                            }
+                            None => stack.push(Step::Leading { id: part, bracketed, indent }),
                         }
+                        last = false;
                     }
                 }
             }
@@ -140,7 +161,8 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
                     match pair {
                         [test, value] => arm(tree, *test, *value, inner, stack),
                         [value] if last => {
-                            stack.extend([at(*value, false, inner, 0), Step::Str("else "), Step::Line(inner)]);
+                            branch(tree, "else", *value, inner, stack);
+                            stack.push(Step::Line(inner));
                         }
                         _ => {}
                     }
@@ -196,12 +218,32 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
         Sql::OverNamed { x, name, rows: None } => {
             stack.extend([Step::Flat(name), Step::Str(" over "), at(x, false, indent, 6 + tree.width(name) as usize)]);
         }
-        Sql::OverNamed { x, name, rows: Some(rows) } => {
-            stack.extend([Step::Str(")"), Step::Line(indent), Step::Flat(rows), Step::Line(inner), Step::Flat(name)]);
-            stack.extend([Step::Line(inner), Step::Str(" over ("), at(x, false, indent, 7)]);
+        Sql::OverNamed { x, .. } | Sql::Over { x, .. } => {
+            over(tree, id, indent, stack);
+            stack.extend([Step::Str(" "), at(x, false, indent, 7)]);
         }
-        Sql::Over { x, partition, order, rows } => {
-            stack.extend([Step::Str(")"), Step::Line(indent)]);
+    }
+}
+
+/// What a window with brackets of its own is of.
+fn window_of(tree: &Tree, id: SqlId) -> Option<SqlId> {
+    match *tree.node(id) {
+        Sql::OverNamed { x, rows: Some(_), .. } => Some(x),
+        Sql::Over { x, partition, order, rows } if rows.is_some() || partition.count + order.count > 0 => Some(x),
+        _ => None,
+    }
+}
+
+/// `over (…)`, broken, with its last bracket at `indent`.
+fn over(tree: &Tree, id: SqlId, indent: usize, stack: &mut Vec<Step>) {
+    let inner = indent + INDENT;
+    stack.extend([Step::Str(")"), Step::Line(indent)]);
+    match *tree.node(id) {
+        Sql::OverNamed { name, rows, .. } => {
+            stack.extend(rows.into_iter().flat_map(|rows| [Step::Flat(rows), Step::Line(inner)]));
+            stack.extend([Step::Flat(name), Step::Line(inner)]);
+        }
+        Sql::Over { partition, order, rows, .. } => {
             stack.extend(rows.into_iter().flat_map(|rows| [Step::Flat(rows), Step::Line(inner)]));
             for (word, slice) in [("order by", order), ("partition by", partition)] {
                 if slice.count == 0 {
@@ -218,9 +260,23 @@ fn broken_node(tree: &Tree, id: SqlId, indent: usize, after: usize, stack: &mut 
                 }
                 stack.extend([Step::Str(word), Step::Line(inner)]);
             }
-            stack.extend([Step::Str(" over ("), at(x, false, indent, 7)]);
         }
+        _ => {}
     }
+    stack.push(Step::Str("over ("));
+}
+
+/// A value behind `then` or `else`; a chain of operators that is broken stands below, so that it is aligned.
+fn branch(tree: &Tree, word: &'static str, value: SqlId, indent: usize, stack: &mut Vec<Step>) {
+    let is_chain = matches!(tree.node(value), Sql::Binary { .. });
+    let below = is_chain && indent + word.len() + 1 + tree.width(value) as usize > WIDTH;
+    if below {
+        stack.push(Step::Broken { id: value, bracketed: false, indent: indent + INDENT, after: 0 });
+        stack.push(Step::Line(indent + INDENT));
+    } else {
+        stack.extend([Step::Broken { id: value, bracketed: false, indent, after: 0 }, Step::Str(" ")]);
+    }
+    stack.push(Step::Str(word));
 }
 
 /// `when test then value`: in one line, in two, or with the test broken below `when`.
@@ -237,23 +293,10 @@ fn arm(tree: &Tree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec<St
             Step::Line(indent),
         ]);
     } else if indent + 5 + test_width <= WIDTH {
-        stack.extend([
-            node(value, inner),
-            Step::Str("then "),
-            Step::Line(inner),
-            node(test, indent),
-            Step::Str("when "),
-            Step::Line(indent),
-        ]);
+        branch(tree, "then", value, inner, stack);
+        stack.extend([Step::Line(inner), node(test, indent), Step::Str("when "), Step::Line(indent)]);
     } else {
-        stack.extend([
-            node(value, inner),
-            Step::Str("then "),
-            Step::Line(inner),
-            node(test, inner),
-            Step::Line(inner),
-            Step::Str("when"),
-            Step::Line(indent),
-        ]);
+        branch(tree, "then", value, inner, stack);
+        stack.extend([Step::Line(inner), node(test, inner), Step::Line(inner), Step::Str("when"), Step::Line(indent)]);
     }
 }

@@ -1,6 +1,6 @@
 //! Queries: CTEs and selects, laid out as dbt's style guide has them.
 
-use super::pretty::pretty;
+use super::pretty::{WIDTH, pretty};
 use super::tree::{SqlId, Tree};
 
 /// A query.
@@ -164,14 +164,26 @@ fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usiz
         star(out);
         out.push(',');
     }
+    let is_one_line = is_one_line(tree, select, indent);
     for (i, item) in select.items.iter().enumerate() {
-        out.push('\n');
-        line(out, indent + 4);
+        if is_one_line {
+            out.push(' ');
+        } else {
+            out.push('\n');
+            line(out, indent + 4);
+        }
         let last = i + 1 == select.items.len();
         let after = item.alias.as_ref().map_or(0, |a| a.len() + 4) + usize::from(!last);
         pretty(tree, item.expr, indent + 4, after, out);
         if let Some(alias) = &item.alias {
-            out.push_str(" as ");
+            let begin = out.rfind('\n').map_or(0, |at| at + 1);
+            if out.len() - begin + after > WIDTH {
+                out.push('\n');
+                line(out, indent + 8);
+            } else {
+                out.push(' ');
+            }
+            out.push_str("as ");
             out.push_str(alias);
         }
         if !last {
@@ -210,7 +222,7 @@ fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usiz
         out.push_str(&format!("window {} as (", window.name));
         let list = |keys: &[SqlId]| keys.iter().map(|key| tree.width(*key) as usize + 2).sum::<usize>();
         let width = list(&window.partition) + list(&window.order) + window.name.len() + 36;
-        if indent + width <= 80 {
+        if indent + width <= WIDTH {
             let mut words: Vec<String> = Vec::new();
             for (word, keys) in [("partition by", &window.partition), ("order by", &window.order)] {
                 let mut texts: Vec<String> = Vec::new();
@@ -243,6 +255,14 @@ fn write_select(tree: &Tree, select: &Select, inputs: &[Input<'_>], indent: usiz
     }
 }
 
+/// A single target that fits stands behind `select`.
+fn is_one_line(tree: &Tree, select: &Select, indent: usize) -> bool {
+    let [item] = select.items.as_slice() else { return false };
+    let words = if select.distinct { "select distinct " } else { "select " };
+    let alias = item.alias.as_ref().map_or(0, |alias| alias.len() + 4);
+    !select.star && indent + words.len() + tree.width(item.expr) as usize + alias <= WIDTH
+}
+
 fn is_bare(select: &Select) -> bool {
     select.joins.is_empty()
         && select.filter.is_none()
@@ -263,7 +283,7 @@ fn write_source(source: &Source, inputs: &[Input<'_>], out: &mut String) {
 fn clause(tree: &Tree, word: &str, expr: SqlId, indent: usize, out: &mut String) {
     line(out, indent);
     out.push_str(word);
-    if indent + word.len() + 1 + tree.width(expr) as usize <= 80 {
+    if indent + word.len() + 1 + tree.width(expr) as usize <= WIDTH {
         out.push(' ');
         pretty(tree, expr, indent, 0, out);
     } else {
@@ -282,7 +302,7 @@ fn keys(tree: &Tree, word: &str, keys: &[SqlId], indent: usize, out: &mut String
     line(out, indent);
     out.push_str(word);
     let width: usize = keys.iter().map(|k| tree.width(*k) as usize + 2).sum();
-    let short = indent + word.len() + width <= 80;
+    let short = indent + word.len() + width <= WIDTH;
     for (i, key) in keys.iter().enumerate() {
         if short {
             out.push(' ');

@@ -4,13 +4,14 @@
 //! warehouse, and `formulac preview` shows them.
 //!
 //! Tools come by environment variables: `FORMULAC_DBT` is the dbt program, `FORMULAC_PYTHON` the
-//! Python of the test tools (`tests/oracle`), `FORMULAC_DUCKDB` the program `duckdb`. Without them a test says that it is skipped, and with
+//! Python of the test tools (`tests/oracle`), `FORMULAC_DUCKDB` the program `duckdb`, `FORMULAC_SQLFLUFF` is sqlfluff. Without them a test says that it is skipped, and with
 //! `FORMULAC_REQUIRE_ENGINES` set it fails instead.
 
 mod compare;
 mod passed_on;
 mod project;
 mod proofs;
+mod style;
 mod tools;
 
 use std::collections::BTreeMap;

@@ -15,6 +15,7 @@ macro_rules! files {
 
 const FILES: &[(&str, &str)] = files![
     ".gitignore"
+    ".sqlfluff"
     "README.md"
     "dbt_project.yml"
     "expected/churn_rate.yml"
