@@ -36,22 +36,6 @@ pub(crate) fn protect(text: &str) -> String {
     out
 }
 
-/// A text as an expression of Jinja, which may hold any text in quotes.
-pub(super) fn literal(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('\'');
-    for c in text.chars() {
-        match c {
-            '\'' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            _ if c.is_control() => out.push(' '),
-            _ => out.push(c),
-        }
-    }
-    out.push('\'');
-    out
-}
-
 /// A text of YAML so that it comes out of dbt as it is. A `raw` block reads best; a text that could end one is given
 /// by expressions.
 pub(super) fn raw(text: &str) -> String {
@@ -63,12 +47,7 @@ pub(super) fn raw(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{literal, protect, raw};
-
-    #[test]
-    fn literals_hold_any_text() {
-        assert_eq!(literal("it's 50% }} {{ \\ \n\t."), r"'it\'s 50% }} {{ \\ \n .'");
-    }
+    use super::{protect, raw};
 
     #[test]
     fn texts_do_not_end_their_raw_block() {
