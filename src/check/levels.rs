@@ -96,7 +96,7 @@ impl Lower<'_> {
         let help = match self.role {
             Role::Where => "move it to `having`, which filters groups",
             Role::GroupBy => "compute it in an earlier step, then group by it",
-            Role::Rule => "define it as a column of the model, and name that here",
+            Role::Rule | Role::Check => "define it as a column of the model, and name that here",
             Role::On(_) => "aggregate in an earlier step and join that one",
             _ => "use the measure context, or a column of one row",
         };
@@ -177,7 +177,7 @@ impl Lower<'_> {
             );
             return self.error(meta.span);
         }
-        if matches!(self.role, Role::Where | Role::On(_) | Role::Having | Role::Rule) {
+        if matches!(self.role, Role::Where | Role::On(_) | Role::Having | Role::Rule | Role::Check) {
             return self.condition(root);
         }
         self.alone(root);

@@ -95,8 +95,10 @@ pub(crate) enum Role {
     OrderBy,
     /// A key of window partitions.
     PartitionBy,
-    /// What must hold of every row of a model.
+    /// A condition on the rows of a model.
     Rule,
+    /// What must hold of every row of a model; it may look at the others.
+    Check,
 }
 
 impl Role {
@@ -109,8 +111,8 @@ impl Role {
             Self::GroupBy => Some("`group_by`"),
             Self::PartitionBy => Some("`partition_by`"),
             Self::OrderBy => Some("`order_by`"),
-            Self::Rule => Some("a rule"),
-            Self::Definitions => None,
+            Self::Rule => Some("a rule's `where`"),
+            Self::Definitions | Self::Check => None,
         }
     }
 
@@ -176,7 +178,8 @@ impl Scope<'_> {
             Role::Where => Some("`where`"),
             Role::On(_) => Some("`on`"),
             Role::GroupBy => Some("`group_by`"),
-            Role::Rule => Some("a rule"),
+            Role::Rule => Some("a rule's `where`"),
+            Role::Check => Some("a rule"),
             _ => None,
         }
     }

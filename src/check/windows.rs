@@ -1,5 +1,6 @@
 //! Values that look at other rows: OFFSET, FIRST, LAST, ROW, and where such a value may stand.
 
+use super::Role;
 use super::lower::Lower;
 use super::names::{Key, Target};
 use crate::ast::ExprId;
@@ -174,10 +175,13 @@ impl Lower<'_> {
 
     /// Whether the step says the order of rows, which this needs.
     pub(super) fn has_order(&mut self, shown: &str, span: Span) -> bool {
-        if self.scope.ordered {
+        let in_rule = self.role == Role::Check;
+        if self.scope.ordered && !in_rule {
             return true;
         }
-        let help = if self.scope.strata {
+        let help = if in_rule {
+            "define it as a column of the model, and name that here".to_owned()
+        } else if self.scope.strata {
             match self.key_to_order_by() {
                 Some(key) => format!("add `order_by: {key}` to the step"),
                 None => "add `order_by:` to the step, for example `order_by: month`".to_owned(),

@@ -1,4 +1,4 @@
-//! Tests that a spec made once and makes no more, since the join that they are of is proven, or gone.
+//! Tests that a spec made once and makes no more: what they are of is proven, or gone.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -407,7 +407,7 @@ codes! {
         Model("model: top_customers\nfrom: t\ngroup_by: customer\norder_by: revenue desc\nlimit: 10\ndefinitions: revenue = SUM(x)\ncolumns: {customer: {data_tests: [not_null]}}\n")
         => Model("model: customers_by_revenue\nfrom: t\ngroup_by: customer\norder_by: revenue desc\ndefinitions: |\n  revenue = SUM(x)\n  place = RANK(revenue)\ncolumns: {customer: {data_tests: [not_null]}}\n");
     NullableKey "W0610" "nullable-key" Warning
-        "A column tells the rows of the model apart, and may be NULL as far as anybody knows: nothing in the schema or in the spec says otherwise. The test of the key counts NULL as a value; dbt's snapshots, incremental models and joins do not. A test says that it is never empty, a filter sees to it."
+        "A column tells the rows of the model apart, and may be NULL as far as anybody knows: nothing in the schema or in the spec says otherwise. The test of the key counts NULL as a value; dbt's snapshots, incremental models and joins do not. A test says that it is never empty, a filter sees to it. Where one row is meant to be that of the empty key, write `group_by: region # // noqa: W0610`."
         Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\n")
         => Model("model: m\nfrom: t\ngroup_by: region\ndefinitions: a = SUM(x)\ncolumns: {region: {data_tests: [not_null]}}\n");
     ContractOfNoRelation "F0620" "contract-of-no-relation" Error

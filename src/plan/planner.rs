@@ -169,7 +169,7 @@ fn roles(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Roles {
             Role::Having => roles.having = Some(root),
             Role::OrderBy => roles.order.push((root, spec.descending.get(index).copied().unwrap_or(false))),
             Role::PartitionBy => roles.partition.push(root),
-            Role::Definitions | Role::GroupBy | Role::Rule => {}
+            Role::Definitions | Role::GroupBy | Role::Rule | Role::Check => {}
         }
     }
     roles

@@ -57,7 +57,7 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
         let before = match step.roles[index] {
             Role::Where | Role::On(_) | Role::GroupBy => true,
             Role::Definitions => step.level(index) <= Level::Row,
-            Role::Having | Role::OrderBy | Role::PartitionBy | Role::Rule => false,
+            Role::Having | Role::OrderBy | Role::PartitionBy | Role::Rule | Role::Check => false,
         };
         rows[root.index()] |= before;
         for at in (definition.first.0..=root.0).rev() {

@@ -90,9 +90,9 @@ impl Formulas {
         formulas
     }
 
-    /// A condition on the rows of the model.
-    pub fn rule(&mut self, text: Text<'_>, source: &str) {
-        self.part(text, source, Mode::Formula, Role::Rule, None, None);
+    /// A condition on the rows of the model, `Role::Check` or `Role::Rule`.
+    pub fn condition(&mut self, text: Text<'_>, role: Role, source: &str) {
+        self.part(text, source, Mode::Formula, role, None, None);
     }
 
     fn part(

@@ -228,7 +228,8 @@ impl CompiledSpec {
     }
 
     /// The model's tests that are files of their own, for one of the project's `test-paths`; none when there is an
-    /// error. Each join that is said to find one row at most, and that no known key proves, has one.
+    /// error. There is one for each join that is said to find one row at most, and that no known key proves; for a key
+    /// that dbt's own tests cannot test; for rules that say what no test of dbt says; and for comparisons.
     #[must_use]
     pub fn model_tests(&self) -> &[ModelTest] {
         self.model.as_ref().map_or(&[], |m| &m.tests)

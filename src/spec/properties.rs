@@ -109,6 +109,14 @@ impl Run<'_> {
         }
     }
 
+    /// Whether an enforced contract keeps a column from being NULL.
+    pub(super) fn is_constrained(&self, column: &str) -> bool {
+        let said = self.spec.columns.iter().find(|said| said.name.text.eq_ignore_ascii_case(column));
+        let constraints = said.and_then(|said| said.constraints?.items()).unwrap_or_default();
+        let kinds = constraints.iter().filter_map(|constraint| constraint.get("type")?.text());
+        is_enforced(&self.spec.dbt) && kinds.into_iter().any(|kind| matches!(kind, "not_null" | "primary_key"))
+    }
+
     /// Whether the spec has this test of a column, for all of its rows.
     pub(super) fn is_said(&self, column: &str, test: &str) -> bool {
         let beside = self.beside_formulas();

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use formulac::{Compiler, Dialect, Schema};
 use serde_json::{Value, json};
 
 use crate::project::{self, read, text};
-use crate::tools::{contents, copy, scratch, tool, write};
-use crate::{artifact, dbt_command};
+use crate::tools::{answers, contents, copy, json_lines, run, scratch, tool, write};
+use crate::{artifact, dbt_command, dbt_settings};
 
 const SPECS: [&str; 4] = ["checked", "numbered", "dated", "misdated"];
 
@@ -28,10 +30,10 @@ fn begun(name: &str) -> PathBuf {
 
 /// Writes the models of specs, whatever is warned of.
 fn make(place: &Path, specs: &[&str]) {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_formulac"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
     command.arg("model").args(specs.iter().map(|spec| format!("metrics/{spec}.yml"))).current_dir(place);
     command.args(["--out", "models/formulac", "--dialect", "duckdb", "--schema", "metrics/schema.yml"]);
-    crate::tools::run(&mut command);
+    run(&mut command);
 }
 
 /// Says that the project has the tests of `dbt_utils`, and has them.
@@ -90,11 +92,16 @@ fn each_test_fails_on_data_made_bad_for_it() {
         );
     }
     write(&place.join("models/formulac/ranged_v1.sql"), "select * from {{ ref('bad_ranged') }}\n");
+    // The version before has none of the columns that examples of this one expect.
+    write(&place.join("models/formulac/dated_v1.sql"), "select 1 as one, current_date as day\n");
     let seeds = place.join("seeds");
     fs::create_dir_all(&seeds).expect("a folder");
     write(&seeds.join("seeds.yml"), &read(&here().join("seeds.yml")));
     write(&seeds.join("orders.csv"), "day,region,status,amount\n2024-01-01,North,open,1.00\n");
-    write(&seeds.join("lines.csv"), "id,note\n1,a\n1,b\n2,c\n,d\n");
+    write(
+        &seeds.join("lines.csv"),
+        "id,number,place,amount\n1,1,0,1.00\n1,2,0,1.00\n2,2,5,9.00\n,,5,1.00\n3,3,,1.00\n",
+    );
     write(
         &seeds.join("bad_checked.csv"),
         "day,region,revenue,line_count,status\n\
@@ -125,6 +132,9 @@ fn each_test_fails_on_data_made_bad_for_it() {
         &seeds.join("bad_ranged.csv"),
         "day,region,revenue,line_count\n2024-01-01,North,0.00,10\n2024-01-01,North,5.00,9\n2024-01-02,,100.00,\n,South,1.00,1\n",
     );
+    let mut parse = Command::new(dbt.with_file_name("python"));
+    parse.arg(here().with_file_name("strict_parse.py"));
+    run(dbt_settings(&mut parse, &place));
     let output = dbt_command(&dbt, &place).args(["--vars", "{run_date: 2024-03-01}"]).output().expect("dbt runs");
     let log = String::from_utf8_lossy(&output.stdout);
     assert!(place.join("target/run_results.json").is_file(), "{log}");
@@ -140,8 +150,8 @@ fn each_test_fails_on_data_made_bad_for_it() {
     assert_eq!(found, EXPECTED, "{log}");
 }
 
-/// Each test with what came of it, and how many rows it found: for `ranged` once a version.
-const EXPECTED: [&str; 27] = [
+/// Each test with what came of it, and how many rows it found: once for each version.
+const EXPECTED: [&str; 33] = [
     "assert_checked_few_lines warn 1",
     "assert_checked_has_one_row_per_day_and_region fail 1",
     "assert_checked_has_revenue warn 1",
@@ -151,22 +161,134 @@ const EXPECTED: [&str; 27] = [
     "assert_checked_matches_finance fail 6",
     "assert_checked_never_negative fail 1",
     "assert_checked_sound fail 3",
+    "assert_numbered_no_large_part fail 1",
+    "assert_numbered_number_once fail 1",
+    "assert_numbered_number_once_not_null fail 1",
+    "assert_numbered_place_once warn 1",
     "assert_ranged_few_lines fail 1",
     "assert_ranged_few_lines fail 1",
     "assert_ranged_share fail 2",
     "assert_ranged_share fail 2",
-    "dated.as_it_is pass 0",
+    "dated.as_it_is_v2 pass 0",
     "dbt_utils_unique_combination_of_columns_ranged_v1_day__region fail 1",
     "dbt_utils_unique_combination_of_columns_ranged_v2_day__region fail 1",
     "misdated.from_the_last_day fail 1",
-    "not_null_dated_day pass 0",
+    "not_null_dated_v1_day pass 0",
+    "not_null_dated_v2_day pass 0",
     "not_null_misdated_region skipped null",
     "not_null_numbered_id fail 1",
     "not_null_ranged_v1_day fail 1",
     "not_null_ranged_v1_region fail 1",
     "not_null_ranged_v2_day fail 1",
     "not_null_ranged_v2_region fail 1",
-    "unique_dated_day pass 0",
+    "unique_dated_v1_day pass 0",
+    "unique_dated_v2_day pass 0",
     "unique_misdated_region skipped null",
     "unique_numbered_id fail 1",
 ];
+
+/// The queries of the tests on the stand-in of every warehouse, over the same rows.
+#[test]
+fn every_engine_finds_the_same_rows() {
+    let Some(python) = tool("FORMULAC_PYTHON") else { return };
+    let spec = read(&here().join("compared.yml"));
+    let kinds = [
+        ("number", "integer"),
+        ("word", "text"),
+        ("day", "date"),
+        ("moment", "timestamp"),
+        ("flag", "boolean"),
+        ("amount", "decimal"),
+        ("note", "text"),
+        ("seen", "timestamp"),
+    ];
+    let columns: Vec<String> = kinds.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
+    let columns = columns.join(", ");
+    let types: Vec<Value> = kinds.iter().map(|(name, ty)| json!({"name": name, "type": ty})).collect();
+    let row = |key: [Option<&str>; 5], amount: Option<&str>, note: &str, seen: Option<&str>| {
+        let mut row: Vec<Option<&str>> = key.to_vec();
+        row.extend([amount, Some(note), seen]);
+        json!(row)
+    };
+    let day = Some("2024-01-01");
+    let moment = Some("2024-01-01 10:00:00");
+    let full = |word| [Some("1"), Some(word), day, moment, Some("true")];
+    let none = [None; 5];
+    let ours = [
+        row(full("same"), Some("4.00"), "a", moment),
+        row(none, Some("3.00"), "a", None),
+        row(full("near"), Some("1.50"), "a", None),
+        row(full("far"), Some("2.00"), "a", None),
+        row(full("empty"), None, "a", None),
+        row(full("both empty"), None, "a", None),
+        row(full("ours"), Some("2.00"), "a", None),
+        row([None, Some("part"), None, moment, None], Some("2.00"), "a", None),
+        row(full("note"), Some("2.00"), "it's", None),
+        row(full("seen"), Some("2.00"), "a", moment),
+        row(full("other"), Some("2.00"), "left out", None),
+    ];
+    let theirs = [
+        row(full("same"), Some("4.00"), "a", moment),
+        row(none, Some("3.00"), "a", None),
+        row(full("near"), Some("2.00"), "a", None),
+        row(full("far"), Some("2.51"), "a", None),
+        row(full("empty"), Some("0.00"), "a", None),
+        row(full("both empty"), None, "a", None),
+        row([Some("0"), Some("part"), None, moment, None], Some("2.00"), "a", None),
+        row(full("note"), Some("2.00"), "b", None),
+        row(full("seen"), Some("2.00"), "a", None),
+        row(full("theirs"), Some("2.00"), "a", None),
+        row(full("other"), Some("9.00"), "left out", None),
+    ];
+    let table = |name: &str, rows: &[Value]| json!({"name": format!("{name}_data"), "columns": types, "rows": rows});
+    let tables = json!({"tables": [table("compared", &ours), table("theirs", &theirs)]});
+    let place = scratch("proofs_engines");
+    write(&place.join("tables.json"), &tables.to_string());
+    let mut answered = BTreeMap::new();
+    for dialect in Dialect::all() {
+        let schema = format!("relations: {{ours: {{columns: {{{columns}}}}}, theirs: {{columns: {{{columns}}}}}}}");
+        let (schema, faults) = Schema::from_text(&schema, dialect);
+        assert_eq!(faults, []);
+        let compiled = Compiler::builder().dialect(dialect).schema(schema).build().compile_spec(&spec);
+        assert_eq!(compiled.diagnostics(), []);
+        let queries: Vec<Value> = compiled
+            .model_tests()
+            .iter()
+            .map(|test| json!({"id": test.name(), "sql": as_dbt_renders_it(test.sql())}))
+            .collect();
+        assert_eq!(queries.len(), 3);
+        let batch = place.join(format!("{dialect}.jsonl"));
+        write(&batch, &json_lines(&queries));
+        let mut oracle = Command::new(&python);
+        oracle.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/oracle.py"));
+        oracle.args(["--engine", dialect.name(), "--table"]).arg(place.join("tables.json")).arg("--batch").arg(&batch);
+        for (id, answer) in answers(&run(&mut oracle).stdout) {
+            let rows = answer["rows"].as_array().unwrap_or_else(|| panic!("{dialect} {id}: {answer}\n{queries:#?}"));
+            let mut words: Vec<String> = rows.iter().map(|row| row[1].as_str().unwrap_or("none").to_owned()).collect();
+            words.sort();
+            answered.insert(format!("{id} {dialect}"), words.join(", "));
+        }
+    }
+    assert_eq!(answered.len(), 12);
+    let [differ, breaks] = ["empty, far, note, ours, part, part, seen, theirs", "both empty, empty, none, part"];
+    for (test, words) in answered {
+        let expected = match test.split_once(' ').map(|(test, _)| test) {
+            Some("assert_compared_matches_theirs") => differ,
+            Some("assert_compared_sound") => breaks,
+            _ => "both empty, empty, far, near, note, other, ours, same, seen",
+        };
+        assert_eq!(words, expected, "{test}");
+    }
+}
+
+/// The query without its header, reading tables called otherwise: a test's CTE has the name of what it reads.
+fn as_dbt_renders_it(sql: &str) -> String {
+    let (_, sql) = sql.split_once("#}\n").expect("a header");
+    let mut parts = sql.split("{{ ref('");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once("') }}").expect("a ref");
+        let _ = write!(out, "{name}_data{rest}");
+    }
+    out
+}

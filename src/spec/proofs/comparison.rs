@@ -2,7 +2,9 @@
 
 use super::super::compile::Run;
 use super::super::load::{Comparison, Text};
+use super::super::sources::ReadSource;
 use super::{SingularTest, Tested, file_word};
+use crate::check::Role;
 use crate::dbt::TestConfig;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
@@ -58,7 +60,7 @@ impl Run<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SingularTest> {
         let dialect = self.compiler.options.dialect;
-        let (mut sources, mut names) = self.read_model();
+        let (mut sources, mut names) = self.read_model(tested);
         sources.add(&comparison.with, dialect, &mut names);
         if sources.all.len() < 2 {
             diagnostics.push(
@@ -77,7 +79,7 @@ impl Run<'_> {
         let mut sides = Vec::new();
         for (place, source) in (0..).zip(&sources.all) {
             let filter = match comparison.filter {
-                Some(filter) => Some(self.filter_of(filter, &source.import, tested, memory, diagnostics)?),
+                Some(filter) => Some(self.filter_of(filter, source, tested, memory, diagnostics)?),
                 None => None,
             };
             if filter.is_none() && by_key.is_some() {
@@ -212,18 +214,18 @@ impl Run<'_> {
     fn filter_of(
         &self,
         filter: Text<'_>,
-        relation: &str,
+        relation: &ReadSource,
         tested: &Tested<'_>,
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SqlId> {
-        let formulas = self.conditions(&[filter], &tested.relation, tested.open, memory, &mut Vec::new());
+        let formulas = self.conditions(&[(filter, Role::Rule)], &tested.relation, tested.open, memory, &mut Vec::new());
         let options = &self.compiler.options;
         let Memory { program, emit, .. } = memory;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
-        if program.columns.iter().any(|column| column.name.eq_ignore_ascii_case(relation)) {
-            // The name alone would be all of the row.
-            emitter.qualifier = Some(emitter.tree().written(relation));
+        let is_named = || program.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&relation.name));
+        if options.dialect.facts().relation_shadows_column && is_named() {
+            emitter.qualifier = Some(emitter.tree().written(&relation.import));
         }
         let sql = emitter.definition(0);
         let found = std::mem::take(&mut emitter.diagnostics);

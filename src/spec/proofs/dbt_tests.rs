@@ -9,6 +9,7 @@ use crate::ir::{Ir, IrId, Program};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ColumnTest {
     NotNull,
+    Unique,
     /// Values as dbt takes them; whether it is to write them in quotes.
     AcceptedValues(Vec<Value>, bool),
     /// Of the package `dbt_utils`: the least, the largest, and whether these are allowed.
@@ -22,6 +23,7 @@ impl ColumnTest {
     pub fn name(&self) -> &'static str {
         match self {
             Self::NotNull => "not_null",
+            Self::Unique => "unique",
             Self::AcceptedValues(..) => "accepted_values",
             Self::AcceptedRange(..) => RANGE,
         }
@@ -30,7 +32,7 @@ impl ColumnTest {
     pub fn arguments(self) -> Vec<(String, Value)> {
         let bare = |text: String| Value::Bare(text);
         let (named, plain): (Vec<(&str, Option<Value>)>, _) = match self {
-            Self::NotNull => (Vec::new(), true),
+            Self::NotNull | Self::Unique => (Vec::new(), true),
             Self::AcceptedValues(values, quoted) => (vec![("values", Some(Value::List(values)))], quoted),
             Self::AcceptedRange(least, most, inclusive) => {
                 (vec![("min_value", least.map(bare)), ("max_value", most.map(bare))], inclusive)
@@ -64,6 +66,10 @@ fn tests_of(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<Col
     if let Some(column) = not_null(program, root) {
         return Some((column, vec![ColumnTest::NotNull]));
     }
+    if let Some((column, empty_passes)) = unique(program, root) {
+        let not_null = (!empty_passes).then_some(ColumnTest::NotNull);
+        return Some((column, [ColumnTest::Unique].into_iter().chain(not_null).collect()));
+    }
     if let Some((column, values, quoted)) = listed(program, root) {
         return Some((column, vec![ColumnTest::AcceptedValues(values, quoted)]));
     }
@@ -95,6 +101,26 @@ fn not_null(program: &Program, root: IrId) -> Option<u32> {
         },
         _ => None,
     }
+}
+
+/// `COUNTIF(x:x, x) = 1`, which an empty value breaks, or `<= 1`, which one passes. Of texts it counts those that differ in
+/// case, which dbt's test does not.
+fn unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
+    let Ir::Apply { overload, args } = program.node(root) else { return None };
+    let [count, one] = program.args(args) else { return None };
+    let empty_passes = match catalog::owner(overload) {
+        internal::EQUAL => false,
+        internal::LESS_EQUAL => true,
+        _ => return None,
+    };
+    let Ir::Window { call, over } = program.node(*count) else { return None };
+    let (Ir::Apply { overload, args }, Ir::Number(digits)) = (program.node(call), program.node(*one)) else {
+        return None;
+    };
+    let ([counted], [parted]) = (program.args(args), program.parted_by(over)) else { return None };
+    let column = column(program, *counted).filter(|of| column(program, *parted) == Some(*of))?;
+    let counts = catalog::owner(overload) == internal::COUNTA && program.over(over).is_whole();
+    (counts && program.text(digits) == "1").then_some((column, empty_passes))
 }
 
 /// Whether a list of alternatives names the empty value among them.

@@ -57,13 +57,16 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a column is never NULL: it is known, or the spec has a test of it.
+    /// Whether a column is never NULL: it is known, or the spec has a test or an enforced constraint that says so.
     pub(super) fn never_null(&self, column: &str, tested: &Tested<'_>) -> bool {
         let of_rules = self.proofs.of_columns.iter();
         let is_ruled = |kind: &str| {
             of_rules.clone().any(|test| test.always && test.kind == kind && test.column.eq_ignore_ascii_case(column))
         };
-        tested.is_never_null(column) || is_ruled("not_null") || self.is_said(column, "not_null")
+        tested.is_never_null(column)
+            || is_ruled("not_null")
+            || self.is_said(column, "not_null")
+            || self.is_constrained(column)
     }
 
     /// Whether the spec has one test for just these columns.
@@ -88,8 +91,9 @@ impl Run<'_> {
 
     fn keys_of_several_rows(&self, grain: &[String], tested: &Tested<'_>, memory: &mut Memory) -> SingularTest {
         let dialect = self.compiler.options.dialect;
-        let (sources, _) = self.read_model();
-        let import = sources.all.first().map_or("", |source| &source.import);
+        let (sources, _) = self.read_model(tested);
+        let (import, name) = sources.all.first().map_or(("", ""), |source| (&source.import, &source.name));
+        let shadows = dialect.facts().relation_shadows_column && grain.iter().any(|key| key.eq_ignore_ascii_case(name));
         let tree = &mut memory.emit.tree;
         let mut names = CteNames::new(dialect.max_bytes());
         let mut keys: Vec<SqlId> = Vec::new();
@@ -97,9 +101,7 @@ impl Run<'_> {
             names.reserve(key);
             let quoted = tested.relation.column(key).is_some_and(|column| column.is_quoted());
             let written = dialect.name_text(key, !quoted);
-            // The name of a relation is all of its row, where nothing says that it is a column.
-            let shadowed = grain.iter().any(|key| key.eq_ignore_ascii_case(import));
-            keys.push(if shadowed { tree.field_of(import, &written) } else { tree.written(&written) });
+            keys.push(if shadows { tree.field_of(import, &written) } else { tree.written(&written) });
         }
         let star = tree.word("*", Span::default());
         let count = tree.call("count", &[star], Span::default());

@@ -10,9 +10,9 @@ use rustc_hash::FxHashSet;
 
 use super::compile::Run;
 use super::formulas::Formulas;
-use super::load::Text;
+use super::load::{Rule, Text};
 use super::sources::Sources;
-use crate::check::{self, Context, Scope};
+use crate::check::{self, Context, Role, Scope};
 use crate::dbt::{self, From, TestConfig};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::memory::Memory;
@@ -158,9 +158,9 @@ impl Run<'_> {
     }
 
     fn check_conditions(&self, output: &Relation, open: bool, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
-        let rules = self.spec.rules.iter().flat_map(|rule| [Some(rule.check), rule.filter]);
-        let comparisons = self.spec.comparisons.iter().map(|comparison| comparison.filter);
-        let conditions: Vec<Text<'_>> = rules.chain(comparisons).flatten().collect();
+        let rules = self.spec.rules.iter().flat_map(Rule::conditions);
+        let filters = self.spec.comparisons.iter().filter_map(|comparison| Some((comparison.filter?, Role::Rule)));
+        let conditions: Vec<(Text<'_>, Role)> = rules.chain(filters).collect();
         if conditions.is_empty() {
             return;
         }
@@ -173,14 +173,14 @@ impl Run<'_> {
     /// Checks conditions on the rows of the model; each becomes a definition of the memory's program, in order.
     fn conditions(
         &self,
-        conditions: &[Text<'_>],
+        conditions: &[(Text<'_>, Role)],
         relation: &Relation,
         open: bool,
         memory: &mut Memory,
         found: &mut Vec<Diagnostic>,
     ) -> Formulas {
         let mut formulas = Formulas::default();
-        conditions.iter().for_each(|text| formulas.rule(*text, self.source));
+        conditions.iter().for_each(|(text, role)| formulas.condition(*text, *role, self.source));
         let Memory { parse, ast, check, program, .. } = memory;
         let options = &self.compiler.options;
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, found);
@@ -211,12 +211,13 @@ impl Run<'_> {
         self.spec.cut.iter().any(|cut| cut.start <= span.start && span.end <= cut.end)
     }
 
-    /// The model as its own tests read it, and names for what they compute.
-    fn read_model(&self) -> (Sources, CteNames) {
+    /// The model as its own tests read it, and names for what they compute, which no column has.
+    fn read_model(&self, tested: &Tested<'_>) -> (Sources, CteNames) {
         let dialect = self.compiler.options.dialect;
         let mut names = CteNames::new(dialect.max_bytes());
         let mut sources = Sources::default();
         sources.add(&self.own_ref(), dialect, &mut names);
+        tested.relation.columns().iter().for_each(|column| names.reserve(column.name()));
         (sources, names)
     }
 
@@ -235,6 +236,14 @@ impl Run<'_> {
 pub(super) fn file_word(name: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || c == '_' { c.to_ascii_lowercase() } else { '_' };
     name.chars().map(plain).collect()
+}
+
+impl<'y> Rule<'y> {
+    /// Its condition, and which rows are asked.
+    fn conditions(&self) -> impl Iterator<Item = (Text<'y>, Role)> + use<'y> {
+        let filter = self.filter.map(|filter| (filter, Role::Rule));
+        std::iter::once((self.check, Role::Check)).chain(filter)
+    }
 }
 
 pub(super) fn no_column(name: &str, span: Span, output: &Relation) -> Diagnostic {

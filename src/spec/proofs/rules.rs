@@ -13,9 +13,13 @@ use crate::dialect::op::Op;
 use crate::emit::Emitter;
 use crate::ir::{Ir, IrDefinition, IrId, Meta, Program};
 use crate::memory::Memory;
-use crate::plan::{KeepColumns, StepInput, StepPlan, StepSpec, plan_step};
-use crate::sql::{self, Query, Sql, SqlId, Tree};
+use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, plan_step, use_other_forms};
+use crate::span::Span;
+use crate::sql::{self, Cte, Item, Query, Select, Source, Sql, SqlId, Tree};
 use crate::types::{Level, Type};
+
+/// What the column is called that says of each row whether a rule holds.
+const HOLDS: &str = "holds";
 
 /// The places of a rule's formulas among the definitions of a program.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +42,7 @@ impl Run<'_> {
 
     /// The tests of dbt that say what a rule says, where there are such.
     fn tests_of_dbt(&self, rule: &Rule<'_>, tested: &Tested<'_>, memory: &mut Memory) -> Option<Vec<ColumnProof>> {
-        let conditions: Vec<_> = [Some(rule.check), rule.filter].into_iter().flatten().collect();
+        let conditions: Vec<_> = rule.conditions().collect();
         self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
         let Memory { program, emit, print, .. } = memory;
         let options = &self.compiler.options;
@@ -109,22 +113,36 @@ impl Run<'_> {
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SingularTest> {
-        let conditions: Vec<_> = [Some(rule.check), rule.filter].into_iter().flatten().collect();
+        let conditions: Vec<_> = rule.conditions().collect();
         // What is to be said of them was said when the facts of the model were looked at.
         let formulas = self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
         let Memory { program, emit, .. } = memory;
+        let (options, model) = (&self.compiler.options, self.spec.model.text);
         let places = Places { check: 0, filter: rule.filter.map(|_| 1) };
         if program.definitions.len() < conditions.len() {
             return None;
         }
         let shown = shown_columns(program, tested);
-        let breaks = add_breach(program, places, rule.nulls_fail);
+        use_other_forms(program, options.dialect);
+        let looks_around = program.meta(program.definitions.first()?.root).level == Level::Window;
+        let mut listed = CteNames::new(options.dialect.max_bytes());
+        tested.relation.columns().iter().for_each(|column| listed.reserve(column.name()));
+        let holds = listed.choose(HOLDS);
         let count = program.definitions.len();
-        let roles = (0..count).map(|index| if index == breaks { Role::Where } else { Role::Definitions }).collect();
-        let no = vec![false; count];
-        let plan = StepPlan { program, roles, grouped: false, keys: no.clone(), outputs: no.clone() };
-        let model = self.spec.model.text;
-        let (sources, mut names) = self.read_model();
+        let mut no = vec![false; count];
+        let (roles, outputs) = if looks_around {
+            // What looks at other rows is a column of all rows that are asked, before those that break the rule are told.
+            program.definitions.iter_mut().take(1).for_each(|check| check.name = Some(holds.as_str().into()));
+            let role = |index: usize| if places.filter == Some(index) { Role::Where } else { Role::Definitions };
+            ((0..count).map(role).collect(), (0..count).map(|index| index == places.check).collect())
+        } else {
+            let breaks = add_breach(program, places, rule.nulls_fail);
+            no.push(false);
+            let role = |index: usize| if index == breaks { Role::Where } else { Role::Definitions };
+            ((0..=count).map(role).collect(), no.clone())
+        };
+        let plan = StepPlan { program, roles, grouped: false, keys: no.clone(), outputs };
+        let (sources, mut names) = self.read_model(tested);
         let input = StepInput {
             name: model,
             first: true,
@@ -135,15 +153,12 @@ impl Run<'_> {
             tabs: &[],
         };
         let name = names.choose(&format!("{model}_rows"));
+        let keep: Vec<&str> = shown.iter().map(String::as_str).collect();
         let spec = StepSpec {
             times: false,
             name: &name,
-            last: true,
-            keep: if shown.is_empty() {
-                KeepColumns::All
-            } else {
-                KeepColumns::Some(shown.iter().map(String::as_str).collect())
-            },
+            last: !looks_around,
+            keep: if keep.is_empty() { KeepColumns::All } else { KeepColumns::Some(keep) },
             limit: None,
             descending: &no,
             quoted: &no,
@@ -153,12 +168,17 @@ impl Run<'_> {
             first: &FxHashMap::default(),
             sheet: false,
         };
-        let options = &self.compiler.options;
-        let output = plan_step(&plan, &spec, &input, options.dialect, &options.limits, emit, &mut names);
-        diagnostics.extend(output.diagnostics.into_iter().map(|d| d.mapped(|span| formulas.in_file(span))));
-        let mut body = output.body;
-        body.filter = body.filter.map(|filter| spelled_out(&mut emit.tree, filter));
-        let sql = self.test_sql(&sources, &emit.tree, &Query { ctes: output.ctes, body });
+        let mut output = plan_step(&plan, &spec, &input, options.dialect, &options.limits, emit, &mut names);
+        let found = std::mem::take(&mut output.diagnostics);
+        diagnostics.extend(found.into_iter().map(|d| d.mapped(|span| formulas.in_file(span))));
+        let query = if looks_around {
+            self.rows_that_do_not_hold(output, (&name, &holds), &shown, rule, tested, &mut emit.tree)
+        } else {
+            let mut body = output.body;
+            body.filter = body.filter.map(|filter| spelled_out(&mut emit.tree, filter));
+            Query { ctes: output.ctes, body }
+        };
+        let sql = self.test_sql(&sources, &emit.tree, &query);
         let filter = rule.filter.map_or_else(String::new, |filter| format!(", where {}", filter.text));
         Some(SingularTest {
             name: self.name_of_test(rule.name.text),
@@ -167,6 +187,35 @@ impl Run<'_> {
             about: rule.message.unwrap_or_default().to_owned(),
             sql,
         })
+    }
+
+    /// The rows of a select which says of each, under a name, whether the rule holds, and where it does not.
+    fn rows_that_do_not_hold(
+        &self,
+        output: StepOutput,
+        (name, holds): (&str, &str),
+        shown: &[String],
+        rule: &Rule<'_>,
+        tested: &Tested<'_>,
+        tree: &mut Tree,
+    ) -> Query {
+        let dialect = self.compiler.options.dialect;
+        let span = Span::default();
+        let written = |name: &String| {
+            dialect.name_text(name, !tested.relation.column(name).is_some_and(|column| column.is_quoted()))
+        };
+        let items = shown.iter().map(|name| Item { expr: tree.written(&written(name)), alias: None }).collect();
+        let mut x = tree.written(holds);
+        if rule.nulls_fail {
+            let no = tree.word("false", span);
+            x = tree.call("coalesce", &[x, no], span);
+        }
+        let filter = Some(tree.add(Sql::Not(x), span));
+        let name = dialect.name_text(name, true);
+        let from = Some(Source::Name(name.clone()));
+        let mut ctes = output.ctes;
+        ctes.push(Cte { name, body: output.body });
+        Query { ctes, body: Select { star: shown.is_empty(), items, from, filter, ..Select::default() } }
     }
 
     /// The name of a test of the model: dbt wants it to be the only one of the project.
