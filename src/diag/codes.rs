@@ -445,6 +445,10 @@ codes! {
         "dbt takes `append_new_columns` or `fail` when a contract is enforced on an incremental model; the other words would let the table differ from what is promised."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: ignore}\ncontract: {enforced: true}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month, on_schema_change: fail}\ncontract: {enforced: true}\n");
+    RowsMayLeave "F0637" "rows-may-leave" Error
+        "An incremental run adds rows and replaces them; it takes none away. A condition on an aggregate or on what looks at other rows may hold in one run and not in the next, and then the table keeps a row that a full refresh would not give. Conditions on what a row says of itself, and on keys, are none of these."
+        Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: n = COUNT()\nhaving: n > 10\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: |\n  n = COUNT()\n  is_busy = n > 10\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     WiderAccess "F0640" "wider-access" Error
         "Whoever may read a model sees what it is made of. So a model is no more open than the least open one that it reads: over a private model it is private, over a protected one protected at most."
         Shown("`access: public` of a spec that reads a private model") => Shown("`access: private` and the `group` of that model");

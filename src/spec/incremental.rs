@@ -72,6 +72,7 @@ impl Run<'_> {
         let unique_key: Vec<String> =
             keys.iter().filter_map(|key| Some(output.column(key.text)?.name().to_owned())).collect();
         let is_unique = self.check_grain(&unique_key, time.name(), grain, strategy, &keys, diagnostics);
+        self.check_settled(&keys, diagnostics);
         let traced = self.traced_time(&time, event_time, diagnostics)?;
         let cut_to = traced.units.first().copied();
         let lookback = self.lookback(&time, cut_to, diagnostics)?;
@@ -211,6 +212,20 @@ impl Run<'_> {
             );
         }
         whole
+    }
+
+    /// A key that late rows change would leave its old row in the table.
+    fn check_settled(&self, keys: &[Text<'_>], diagnostics: &mut Vec<Diagnostic>) {
+        let Some(last) = self.times.last().filter(|last| !last.open) else { return };
+        for key in keys.iter().filter(|key| !last.settled.contains(&key.text.to_lowercase())) {
+            let message = format!(
+                "`{}` may change when a late row comes, and the row that the table has under the old key stays",
+                key.text
+            );
+            diagnostics.push(Diagnostic::new(Code::RowsMayLeave, key.node.span, message).with_help(
+                "let `unique_key` hold what rows say of themselves and are grouped by, or write `materialized: table`",
+            ));
+        }
     }
 
     /// A NULL equals nothing, so its row would be added again by each run.
@@ -392,6 +407,16 @@ impl Run<'_> {
                             continue;
                         }
                         (*span, "it joins rows of an earlier step that may be of any time")
+                    }
+                    Look::Filter { span } => {
+                        let text = span.excerpt(self.source);
+                        let message = format!(
+                            "`{text}` may leave out a row that the table has from an earlier run, and no run takes it away"
+                        );
+                        diagnostics.push(Diagnostic::new(Code::RowsMayLeave, *span, message).with_help(
+                            "make it a column, and let those who read the model filter by it, or write `materialized: table`",
+                        ));
+                        continue;
                     }
                     Look::Unbounded { span, why } => (*span, *why),
                 };

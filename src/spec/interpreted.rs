@@ -231,7 +231,7 @@ fn read_step(
                     *condition = Some(expr?);
                 }
             }
-            Role::Rule => {}
+            Role::Rule | Role::Check => {}
         }
     }
     for ((join, to), condition) in joins.iter().zip(conditions) {

@@ -1,6 +1,6 @@
 //! What each step does with the times of its rows: which columns are times, and how far its values look in time.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cardinality::Conditions;
 use super::compile::Run;
@@ -12,7 +12,7 @@ use crate::ir::{Ir, IrId, Over, Program, Unit};
 use crate::plan::{StepInput, StepOutput, StepPlan, cut_time, key_name, used_definitions};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::Source;
+use crate::sql::{JoinKind, Source};
 use crate::types::Level;
 
 /// A length of time, as far as the calendar lets it be one number.
@@ -86,6 +86,8 @@ pub(super) enum Look {
     Period { span: Span, key: Option<TimeKey>, back: Length, forth: Length },
     /// Rows of an earlier step for which these are equal: of the step's own rows, and of the other's.
     Joined { span: Span, step: usize, equal: Vec<(TimeKey, String)> },
+    /// A condition on what late rows may change, so that a row which the table has may be none any more.
+    Filter { span: Span },
     /// Rows that no length of time bounds, with what they are looked at for.
     Unbounded { span: Span, why: &'static str },
 }
@@ -96,6 +98,8 @@ pub(super) struct StepTimes {
     /// By the names of the columns in small letters.
     pub made: FxHashMap<String, Made>,
     pub looks: Vec<Look>,
+    /// Its columns, in small letters, that no other row changes: what the rows that are read say of themselves.
+    pub settled: FxHashSet<String>,
     /// It passes on columns that no schema says.
     pub open: bool,
 }
@@ -114,11 +118,64 @@ impl Run<'_> {
         let times = Times { plan, input, text: &formulas.text, in_file: &in_file };
         let mut found = StepTimes { made: times.made(step, output), open: output.open, ..StepTimes::default() };
         found.looks = times.looks(step);
+        self.note_settled(step, place, &times, output, &mut found);
         self.joined_steps(step, place, &times, &mut found.looks);
         if step.limit.is_some() {
             found.looks.push(Look::Unbounded { span: step.limit_span, why: "`limit` chooses among all rows" });
         }
         found
+    }
+
+    /// Notes what late rows do not change, and conditions on what they do.
+    fn note_settled(
+        &self,
+        step: &Step<'_>,
+        place: usize,
+        times: &Times<'_>,
+        output: &StepOutput,
+        found: &mut StepTimes,
+    ) {
+        let of_step =
+            |at: usize, name: &str| self.times.get(at).is_none_or(|step| step.open || step.settled.contains(name));
+        let of_column = |(at, name): (usize, String)| match at.checked_sub(1).and_then(|at| step.joins.get(at)) {
+            Some(join) => match self.sources.target(self.spec, place, &join.to) {
+                Target::Step(of) => of_step(of, &name),
+                Target::Source(_) | Target::Later => true,
+            },
+            None => place.checked_sub(1).is_none_or(|before| of_step(before, &name)),
+        };
+        let program = times.program();
+        let is_settled = |root: IrId| {
+            let meta = program.meta(root);
+            meta.level <= Level::Row && !meta.volatile && times.columns_of(root).into_iter().all(of_column)
+        };
+        let mut defined = FxHashSet::default();
+        for (index, definition) in program.definitions.iter().enumerate().filter(|(_, d)| !d.failed) {
+            let role = times.plan.roles.get(index);
+            let condition = match role {
+                Some(Role::Where | Role::Having) => true,
+                Some(Role::On(join)) => step.joins.get(*join as usize).is_some_and(|join| join.kind == JoinKind::Inner),
+                _ => false,
+            };
+            let settled = is_settled(definition.root);
+            if condition && !settled {
+                found.looks.push(Look::Filter { span: (times.in_file)(definition.span) });
+            }
+            if let Some(name) = times.name_given(index) {
+                found.settled.extend(settled.then(|| name.clone()));
+                defined.insert(name);
+            }
+        }
+        for column in output.relation.columns() {
+            let name = column.name().to_lowercase();
+            let kept = found.made.get(&name).is_some_and(|made| match &made.key.base {
+                Base::Column(at, name) => of_column((*at, name.clone())),
+                Base::Value(_) => false,
+            });
+            if kept && !defined.contains(&name) {
+                found.settled.insert(name);
+            }
+        }
     }
 
     fn joined_steps(&self, step: &Step<'_>, place: usize, times: &Times<'_>, looks: &mut Vec<Look>) {
@@ -186,8 +243,43 @@ impl Times<'_> {
         Some((place, used.name.to_lowercase()))
     }
 
+    /// The columns of what is read that a value is made of.
+    fn columns_of(&self, root: IrId) -> Vec<(usize, String)> {
+        let program = self.program();
+        let (mut columns, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![root]);
+        while let Some(id) = stack.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            match program.node(id) {
+                Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
+                Ir::Column(_) => columns.extend(self.column(id)),
+                _ => stack.extend(program.operands(id)),
+            }
+        }
+        columns
+    }
+
+    /// The column that a definition or a key is, in small letters; none where it is none.
+    fn name_given(&self, index: usize) -> Option<String> {
+        let program = self.program();
+        let definition = program.definitions.get(index)?;
+        let name = match (self.plan.roles.get(index)?, program.node(definition.root)) {
+            (Role::GroupBy, Ir::Column(column)) => program.columns.get(column as usize)?.name.to_lowercase(),
+            // A key that is a definition is given as that.
+            (Role::GroupBy, Ir::Definition(_)) => return None,
+            // A timeframe is called by how it is written.
+            (Role::GroupBy, _) => key_name(definition.span.text(self.text)).to_lowercase(),
+            (Role::Definitions, _) if self.plan.outputs.get(index) == Some(&true) => {
+                definition.name.as_deref()?.to_lowercase()
+            }
+            _ => return None,
+        };
+        Some(name)
+    }
+
     fn made(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, Made> {
-        let (program, plan) = (self.program(), self.plan);
+        let program = self.program();
         let mut made = FxHashMap::default();
         // What is kept is a column as it was; what is computed may take its name.
         let place_of = |name: &str| match self.input.joined {
@@ -210,27 +302,12 @@ impl Times<'_> {
                 }
             }
         }
-        for (index, definition) in program.definitions.iter().enumerate() {
-            let role = plan.roles.get(index);
-            let is_output = plan.outputs.get(index) == Some(&true);
-            let (name, root) = match (role, program.node(definition.root)) {
-                _ if definition.failed => continue,
-                (Some(Role::GroupBy), Ir::Column(column)) => {
-                    (program.columns.get(column as usize).map(|c| c.name.to_string()), definition.root)
-                }
-                // A timeframe is called by how it is written.
-                (Some(Role::GroupBy), node) if !matches!(node, Ir::Definition(_)) => {
-                    (Some(key_name(definition.span.text(self.text))), definition.root)
-                }
-                (Some(Role::Definitions), _) if is_output => {
-                    (definition.name.as_deref().map(str::to_owned), definition.root)
-                }
-                _ => continue,
-            };
-            let meta = program.meta(root);
+        for (index, definition) in program.definitions.iter().enumerate().filter(|(_, d)| !d.failed) {
+            let Some(name) = self.name_given(index) else { continue };
+            let meta = program.meta(definition.root);
             let of_rows = meta.level <= Level::Row && !meta.volatile;
             let span = (self.in_file)(definition.span);
-            made.extend(name.map(|name| (name.to_lowercase(), Made { key: self.key(root), of_rows, span })));
+            made.insert(name, Made { key: self.key(definition.root), of_rows, span });
         }
         made
     }
