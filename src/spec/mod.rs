@@ -9,7 +9,7 @@ mod formulas;
 mod from;
 mod gaps;
 mod grain;
-#[cfg(feature = "cli")]
+#[cfg(feature = "drafts")]
 pub(crate) mod interpreted;
 mod joined;
 mod joins;

@@ -47,7 +47,7 @@ def cargo(*arguments, **drawn):
                     FORMULAC_REQUIRE_ENGINES="1", FORMULAC_SHRINK="0", CARGO_PROFILE_DEV_DEBUG="false")
     settings.setdefault("FORMULAC_PYTHON", str(ROOT / "target" / "test-tools" / "engines" / "bin" / "python"))
     # Without the command there is less to build.
-    command = ["cargo", "test", "--no-default-features", *arguments]
+    command = ["cargo", "test", "--no-default-features", "--features", "drafts", *arguments]
     return subprocess.run(command, cwd=COPY, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
