@@ -32,10 +32,10 @@ mod compiler;
 pub mod dbt;
 pub mod diag;
 mod dialect;
-#[cfg(feature = "cli")]
+#[cfg(feature = "drafts")]
 mod draft;
 mod emit;
-#[cfg(feature = "cli")]
+#[cfg(feature = "drafts")]
 #[doc(hidden)]
 pub mod interpret;
 mod ir;
@@ -58,11 +58,11 @@ pub use check::Context;
 pub use compiler::{Builder, Compiled, Compiler, Definition, ReadColumn};
 pub use diag::{Code, Diagnostic, Severity};
 pub use dialect::{Dialect, Facts, Literals, UnknownDialect};
-#[cfg(feature = "cli")]
+#[cfg(feature = "drafts")]
 pub use draft::Draft;
 pub use limits::Limits;
 pub use schema::{Access, Column, Relation, Schema};
-#[cfg(feature = "cli")]
+#[cfg(feature = "drafts")]
 #[doc(hidden)]
 pub use spec::interpreted::{Interpreted, interpreted};
 #[cfg(feature = "cli")]

@@ -2,7 +2,7 @@
 //!
 //! It is written from the contract and from what spreadsheets do, and knows no SQL: it asks neither the checks, nor the
 //! plan, nor a dialect, so that what it says proves what they make. The tests hold it beside every engine; the unit
-//! tests that [`draft`](crate::CompiledSpec) proposes have their expected rows from it.
+//! tests that are drafted have their expected rows from it.
 
 pub mod arithmetic;
 pub mod calendar;

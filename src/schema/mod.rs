@@ -84,7 +84,7 @@ impl Column {
         self.size
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "drafts")]
     pub(crate) fn scale(&self) -> Option<u32> {
         self.scale
     }

@@ -58,7 +58,7 @@ impl SaidToday {
     }
 
     /// Whether whoever runs the model says which day it is.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "drafts")]
     pub(super) fn is_variable(&self) -> bool {
         self.variable.is_some()
     }

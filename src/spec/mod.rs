@@ -15,7 +15,7 @@ mod gaps;
 mod grain;
 mod graph;
 mod incremental;
-#[cfg(feature = "cli")]
+#[cfg(feature = "drafts")]
 pub(crate) mod interpreted;
 mod joined;
 mod joins;

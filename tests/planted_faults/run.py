@@ -47,8 +47,8 @@ def cargo(*arguments, **drawn):
                     FORMULAC_REQUIRE_ENGINES="1", FORMULAC_SHRINK="0", CARGO_PROFILE_DEV_DEBUG="false")
     settings.setdefault("FORMULAC_PYTHON", str(ROOT / "target" / "test-tools" / "engines" / "bin" / "python"))
     # Without the command and without optimizing there is less to build: a fault costs seconds.
-    command = ["cargo", "test", "--no-default-features", "--config", "profile.test.package.formulac.opt-level=0",
-               *arguments]
+    command = ["cargo", "test", "--no-default-features", "--features", "drafts",
+               "--config", "profile.test.package.formulac.opt-level=0", *arguments]
     return subprocess.run(command, cwd=COPY, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
