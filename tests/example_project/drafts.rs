@@ -17,10 +17,8 @@ const NOT_DRAFTED: [&str; 4] = ["invoice_countries", "market_share", "revenue_sh
 fn drafted_unit_tests_pass_on_duckdb_and_tell_of_faults() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let project = begun("drafts");
-    generate(&project, "duckdb");
-    let drafted = draft(&project, "duckdb");
-    assert_eq!(drafted, draft(&project, "duckdb"), "a second draft is the same");
-    write(&project.join("models/drafted.yml"), &drafted);
+    assert_eq!(draft(&project, "duckdb", &[]), draft(&project, "duckdb", &[]), "a second draft is the same");
+    drafts_are_written(&project, "duckdb");
     build(&dbt, &project, &[]);
     let passed = unit_tests(&project);
     for model in drafted_models() {
@@ -34,8 +32,7 @@ fn drafted_unit_tests_pass_on_postgres() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else { return };
     let server = Server::start(&python);
     let project = begun("drafts_postgres");
-    generate(&project, "postgres");
-    write(&project.join("models/drafted.yml"), &draft(&project, "postgres"));
+    drafts_are_written(&project, "postgres");
     build(&dbt, &project, &[("DBT_TARGET", "pg"), ("PGHOST", &server.folder), ("PGUSER", "oracle")]);
     assert!(unit_tests(&project).len() >= drafted_models().len());
 }
@@ -44,27 +41,28 @@ fn drafted_models() -> Vec<String> {
     project::stems("metrics", "yml").into_iter().filter(|model| !NOT_DRAFTED.contains(&model.as_str())).collect()
 }
 
-/// The drafts of all specs, as a properties file of dbt.
-fn draft(project: &Path, dialect: &str) -> String {
-    let models = drafted_models();
-    let specs: Vec<String> = models.iter().map(|model| spec_path(model)).collect();
+/// Has examples drafted for all specs, in place of those that they have, and their models made.
+fn drafts_are_written(project: &Path, dialect: &str) {
+    for model in drafted_models() {
+        let path = project.join(spec_path(&model));
+        let mut inside = false;
+        let rest = |line: &&str| {
+            inside = line.starts_with("examples:") || (inside && line.starts_with([' ', '\n']));
+            !inside
+        };
+        let text: String = project::read(&path).split_inclusive('\n').filter(rest).collect();
+        write(&path, &text);
+    }
+    draft(project, dialect, &["--out", "models/formulac"]);
+    generate(project, dialect);
+}
+
+fn draft(project: &Path, dialect: &str, args: &[&str]) -> String {
+    let specs: Vec<String> = drafted_models().iter().map(|model| spec_path(model)).collect();
     let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
-    command.args(["model", "--unit-tests", "--json", "--dialect", dialect, "--schema", "schema.yml"]).args(&specs);
+    command.args(["model", "--unit-tests", "--dialect", dialect, "--schema", "schema.yml"]).args(args).args(&specs);
     let output = run(command.current_dir(project).env_remove("FORMULAC_ENV"));
-    let answer: Value = serde_json::from_slice(&output.stdout).expect("a JSON object");
-    let drafts = answer["models"].as_array().expect("models").iter().map(|model| {
-        let (name, examples) = (project::text(&model["name"]), project::text(&model["examples"]));
-        // Of a spec that has examples they are entries for its list.
-        let entries = examples.strip_prefix("examples:\n").unwrap_or(&examples);
-        entries
-            .split_inclusive('\n')
-            .map(|line| match line.starts_with("  - name:") {
-                true => format!("{line}    model: {name}\n"),
-                false => line.to_owned(),
-            })
-            .collect::<String>()
-    });
-    format!("unit_tests:\n{}", drafts.collect::<String>())
+    String::from_utf8(output.stdout).expect("SQL is UTF-8")
 }
 
 /// The models and statuses of the unit tests that ran last.
