@@ -11,7 +11,7 @@ use crate::interpret::value::Value;
 const SEARCH_AS_IS: &str = "SEARCH as it is";
 const REGEXREPLACE_AS_IS: &str = "REGEXREPLACE as it is";
 
-/// The name to [`call`], which depends on whether an argument of a call, by its place, is a text that is written out:
+/// The name to `call`, which depends on whether an argument of a call, by its place, is a text that is written out:
 /// only such a needle has wildcards, and only such a new text has groups.
 pub fn spelled(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
     match name {
