@@ -18,9 +18,8 @@ pub(super) struct Granted {
 impl<'r> Run<'r> {
     /// The relations that the spec reads and that dbt grants to some, with where it names them.
     fn granting(&self) -> impl Iterator<Item = (&'r Relation, Access, Span)> {
-        let schema = &self.compiler.options.schema;
         self.sources.all.iter().filter_map(|source| {
-            let relation = schema.relation(source.from.name())?;
+            let relation = self.known(&source.from)?;
             Some((relation, relation.access()?, self.place_of(source)))
         })
     }
@@ -90,6 +89,16 @@ impl<'r> Run<'r> {
                 );
             }
         }
+    }
+
+    /// Who may read the model, and its group, as others that read it have to know.
+    pub(super) fn own_access(&self) -> (Access, Option<String>) {
+        let granted = self.granted();
+        let said = |key: &str, beside: Option<&'r Node>| self.said_of_model(key, beside).map(|(text, _)| text);
+        let access = said("access", self.spec.dbt.access).and_then(Access::from_name).or(granted.access);
+        let group = said("group", self.spec.dbt.group).map(str::to_owned).or(granted.group);
+        // What dbt takes a model for where nothing is said.
+        (access.unwrap_or(Access::Protected), group)
     }
 
     /// What the model takes from the relations that it reads: private ones make it private, in their group.

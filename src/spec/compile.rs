@@ -240,6 +240,7 @@ impl<'r> Run<'r> {
             }
         }
         compiled.key.clone_from(&grain);
+        compiled.access = Some(self.own_access());
         let incremental = self.incremental(relation.as_ref(), &grain, &mut compiled.diagnostics);
         if let (Some(incremental), Some(relation)) = (&incremental, &relation) {
             // Its key is said to hold no NULL, and is tested for that.

@@ -237,7 +237,7 @@ impl Run<'_> {
         event_time: Text<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
-        if self.compiler.options.schema.relation(self.spec.from.name()).is_none() {
+        if self.known(&self.spec.from).is_none() {
             // Nothing is known of any column; dbt will tell.
             return;
         }

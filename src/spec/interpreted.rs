@@ -157,7 +157,7 @@ fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<Given>) -> Res
         Some(known) if known.input == input => {}
         Some(_) => return Err(format!("two relations called `{name}`")),
         None => {
-            let known = compiler.options.schema.relation(from.name()).cloned();
+            let known = compiler.options.known(from).cloned();
             relations.push(Given { name: name.clone(), input: input.to_owned(), known });
         }
     }

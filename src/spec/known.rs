@@ -1,17 +1,29 @@
 //! What is known of the relations that a spec reads: the models of other specs first, then the schema.
 
 use super::compile::Run;
+use crate::compiler::Options;
 use crate::dbt::From;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Relation;
 use crate::span::Span;
 
-impl Run<'_> {
+impl Options {
     /// The relation as far as its columns are known.
     pub(super) fn known(&self, from: &From) -> Option<&Relation> {
-        let options = &self.compiler.options;
-        let model = from.own_model().and_then(|model| options.models.relation(model));
-        model.or_else(|| options.schema.relation(from.name())).filter(|relation| !relation.is_open())
+        let model = from.own_model().and_then(|model| self.models.relation(model));
+        model.or_else(|| self.schema.relation(from.name())).filter(|relation| !relation.is_open())
+    }
+
+    /// The same by a name alone.
+    pub(super) fn known_by_name(&self, name: &str) -> Option<&Relation> {
+        self.models.relation(name).or_else(|| self.schema.relation(name))
+    }
+}
+
+impl<'r> Run<'r> {
+    /// The relation as far as its columns are known.
+    pub(super) fn known(&self, from: &From) -> Option<&'r Relation> {
+        self.compiler.options.known(from)
     }
 
     /// Whether there is a schema, which does not have it, and no spec makes it.

@@ -12,6 +12,7 @@ use crate::check::Role;
 use crate::ir::Ir;
 use crate::plan::{StepInput, StepPlan, key_name};
 use crate::schema::{Column, Relation};
+use crate::yaml::Node;
 
 /// A column of a relation that a spec reads.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -273,13 +274,21 @@ impl Run<'_> {
             return columns;
         }
         let of = |source: &SourceColumn| {
-            let known = options.schema.relation(&source.relation).and_then(|r| r.column(&source.column));
+            let known = options.known_by_name(&source.relation).and_then(|r| r.column(&source.column));
             known.map(|column| column.tags().to_vec()).unwrap_or_default()
         };
         let tags = self.lineage.tags(&options.inherit, of);
-        let tagged = |column: Column| match tags.get(&column.name().to_lowercase()) {
-            Some(tags) => column.tagged(tags.iter().cloned()),
-            None => column,
+        let said = |column: &Column| {
+            let said = self.spec.columns.iter().find(|said| said.name.text.eq_ignore_ascii_case(column.name()));
+            let tags = said.and_then(|said| said.tags).map(Node::texts).unwrap_or_default();
+            tags.into_iter().filter(|tag| options.inherit.contains(tag)).collect::<Vec<_>>()
+        };
+        let tagged = |column: Column| {
+            let kept = tags.get(&column.name().to_lowercase()).into_iter().flatten().cloned();
+            // What the spec says itself, others keep that read the model.
+            let own = said(&column);
+            let all: Vec<String> = kept.filter(|tag| !own.contains(tag)).chain(own.iter().cloned()).collect();
+            if all.is_empty() { column } else { column.tagged(all) }
         };
         columns.into_iter().map(tagged).collect()
     }

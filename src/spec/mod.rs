@@ -53,7 +53,7 @@ use crate::dbt;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::ir::ColumnUse;
-use crate::schema::Column;
+use crate::schema::{Access, Column};
 use crate::span::Span;
 use crate::types::{Level, Type};
 
@@ -90,6 +90,8 @@ pub struct CompiledSpec {
     pub(crate) tables: Vec<String>,
     /// The columns that tell its rows apart, as far as known.
     pub(crate) key: Vec<String>,
+    /// Who may read it, and its group.
+    pub(crate) access: Option<(Access, Option<String>)>,
     /// The columns that formulas read of relations.
     pub(crate) columns_read: Vec<ColumnUse>,
     pub(crate) definitions: Vec<SpecDefinition>,
@@ -161,6 +163,7 @@ impl CompiledSpec {
             reads: Vec::new(),
             tables: Vec::new(),
             key: Vec::new(),
+            access: None,
             columns_read: Vec::new(),
             definitions: Vec::new(),
             reads_faulty: None,

@@ -6,13 +6,7 @@ use crate::yaml::Node;
 /// The model's tags, those of `config` among them.
 pub(super) fn tags(dbt: &DbtKeys<'_>) -> Vec<String> {
     let said = [dbt.config.and_then(|config| config.get("tags")), dbt.tags];
-    said.into_iter().flatten().flat_map(texts).collect()
-}
-
-/// One text, or a list of them.
-fn texts(node: &Node) -> Vec<String> {
-    let items = node.items().unwrap_or(std::slice::from_ref(node));
-    items.iter().filter_map(Node::text).map(str::to_owned).collect()
+    said.into_iter().flatten().flat_map(Node::texts).collect()
 }
 
 /// What is one value each: keys of `config`, `access` and `group`.

@@ -191,6 +191,10 @@ impl CompiledSpec {
             return Some(Relation::unknown(name));
         }
         let columns: Vec<Column> = self.columns.clone();
-        Some(columns.into_iter().fold(Relation::new(name), Relation::with).keyed(&self.key))
+        let relation = columns.into_iter().fold(Relation::new(name), Relation::with).keyed(&self.key);
+        Some(match &self.access {
+            Some((access, group)) => relation.accessible(*access, group.as_deref()),
+            None => relation,
+        })
     }
 }

@@ -7,7 +7,7 @@ use super::formulas::Formulas;
 use super::incremental::Incremental;
 use super::load::Step;
 use super::uniqueness::SingleMatch;
-use super::{CompiledSpec, Model, ModelTest, SpecDefinition};
+use super::{ColumnLineage, CompiledSpec, Model, ModelTest, SpecDefinition};
 use crate::ast::Ast;
 use crate::check::Role;
 use crate::dbt;
@@ -75,17 +75,30 @@ impl Run<'_> {
         let formulas = self.definitions.iter().map(|d| (d.name(), d.formula()));
         let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
         let formulas = by_name(&mut written.filter(|(n, f)| !n.eq_ignore_ascii_case(f)));
+        let passed_on = self.passed_on();
         let describe = |column: &Column| -> Option<String> {
             let key = column.name().to_ascii_lowercase();
             let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
             own.or_else(|| read.iter().find_map(|r| r.column(column.name())?.about().map(str::to_owned)))
                 .or_else(|| Some(formulas.get(&key)?.split_whitespace().collect::<Vec<_>>().join(" ")))
+                .or_else(|| passed_on.get(&key).cloned())
         };
         let with = |column: &Column| match describe(column) {
             Some(text) => column.clone().description(text),
             None => column.clone(),
         };
         relation.columns().iter().map(with).collect()
+    }
+
+    /// Where columns come from that are passed on as they are.
+    fn passed_on(&self) -> FxHashMap<String, String> {
+        let of_one = |column: ColumnLineage| {
+            let [source] = column.sources() else { return None };
+            let is_same = source.column().eq_ignore_ascii_case(column.column());
+            let text = format!("{}.{}", source.relation(), source.column());
+            is_same.then(|| (column.column().to_ascii_lowercase(), text))
+        };
+        self.lineage.of_columns().into_iter().filter_map(of_one).collect()
     }
 
     /// A query as dbt is to read it.

@@ -157,3 +157,20 @@ fn a_project_is_needed() {
     place.show(&["generate", "--project-dir", "."]);
     insta::assert_snapshot!(place.transcript());
 }
+
+#[test]
+fn access_and_tags_go_from_spec_to_spec() {
+    let place = place("generate_facts");
+    place.write("formulac.yml", format!("{PROJECT}inherit: [pii]\n"));
+    let own = "access: private\ngroup: people\ncolumns: {country: {tags: [pii, other], data_tests: [not_null]}}\n";
+    place.write("metrics/finance/by_country.yml", format!("{BY_COUNTRY}{own}"));
+    let run = place.run(&CALL);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let yml = place.read("models/formulac/share.yml");
+    assert!(yml.contains("access: private\n      group: people\n"), "{yml}");
+    assert!(yml.contains("name: country\n        description: orders.country\n        config:\n          tags:\n            - pii\n        data_tests"), "{yml}");
+    place.write("metrics/finance/share.yml", format!("{SHARE}access: public\n"));
+    let run = place.run(&[&CALL[..], &["--output-format", "concise"]].concat());
+    assert_eq!(run.exit, 1);
+    assert!(run.err.contains("metrics/finance/share.yml:5:9: error[F0640]"), "{}", run.err);
+}

@@ -147,7 +147,7 @@ impl Run<'_> {
         tested: &'c Tested<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<(Vec<Pair<'c>>, Vec<Pair<'c>>)> {
-        let other = self.compiler.options.schema.relation(comparison.with.name());
+        let other = self.known(&comparison.with);
         let with = Text { text: comparison.with.name(), ..*comparison.keys.first()? };
         let said: Vec<Text<'_>> = match &comparison.columns {
             Some(columns) => columns.clone(),

@@ -77,7 +77,7 @@ impl Run<'_> {
             has_own_rows |= own;
             let relation = match (own, source) {
                 (true, _) => None,
-                (false, Some(source)) => self.compiler.options.schema.relation(source.from.name()),
+                (false, Some(source)) => self.known(&source.from),
                 (false, None) => {
                     diagnostics.push(not_read(said, input, read));
                     continue;
