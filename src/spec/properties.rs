@@ -6,7 +6,7 @@ use super::compile::Run;
 use super::config::beside_sql;
 use super::contract::{data_type, is_enforced};
 use super::load::{ColumnKeys, DbtKeys, DefinitionKeys, Definitions, Text};
-use super::proofs::Proofs;
+use super::proofs::ColumnProof;
 use crate::dbt::{ColumnDoc, ModelDoc, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
@@ -109,22 +109,24 @@ impl Run<'_> {
         }
     }
 
-    /// Whether an enforced contract keeps a column from being NULL.
-    pub(super) fn is_constrained(&self, column: &str) -> bool {
-        let said = self.spec.columns.iter().find(|said| said.name.text.eq_ignore_ascii_case(column));
-        let constraints = said.and_then(|said| said.constraints?.items()).unwrap_or_default();
-        let kinds = constraints.iter().filter_map(|constraint| constraint.get("type")?.text());
-        is_enforced(&self.spec.dbt) && kinds.into_iter().any(|kind| matches!(kind, "not_null" | "primary_key"))
-    }
-
-    /// Whether the spec has this test of a column, for all of its rows.
-    pub(super) fn is_said(&self, column: &str, test: &str) -> bool {
-        let beside = self.beside_formulas();
-        let beside = beside.get(&column.to_lowercase()).and_then(|(_, keys)| keys.data_tests);
-        let said = self.spec.columns.iter().find(|said| said.name.text.eq_ignore_ascii_case(column));
-        let of_column = tests(beside).into_iter().chain(tests(said.and_then(|said| said.data_tests)));
-        let of_model = tests(self.spec.dbt.data_tests).into_iter().filter(|of| names_column(of, test, column));
-        of_column.chain(of_model).any(|of| holds_always(&of, test))
+    /// The columns, in small letters, of which a test or an enforced constraint says that they are never NULL.
+    pub(super) fn said_never_null(&self) -> FxHashSet<String> {
+        const TEST: &str = "not_null";
+        let holds = |node: Option<&Node>| tests(node).iter().any(|test| holds_always(test, TEST));
+        let enforced = is_enforced(&self.spec.dbt);
+        let is_constrained = |said: &ColumnKeys<'_>| {
+            let constraints = said.constraints.and_then(Node::items).unwrap_or_default();
+            let kinds = constraints.iter().filter_map(|constraint| constraint.get("type")?.text());
+            enforced && kinds.into_iter().any(|kind| matches!(kind, "not_null" | "primary_key"))
+        };
+        let beside = self.beside_formulas().into_iter().filter(|(_, (_, keys))| holds(keys.data_tests));
+        let said = self.spec.columns.iter().filter(|said| holds(said.data_tests) || is_constrained(said));
+        let of_model = tests(self.spec.dbt.data_tests).into_iter().filter(|test| holds_always(test, TEST));
+        beside
+            .map(|(name, _)| name)
+            .chain(said.map(|said| said.name.text.to_lowercase()))
+            .chain(of_model.filter_map(|test| column_named(&test, TEST)))
+            .collect()
     }
 
     /// What stands beside the formula that a column has last, by the column's name in small letters.
@@ -157,16 +159,24 @@ impl Run<'_> {
         let of_model = tests(dbt.data_tests);
         let said = self.spec.columns.iter().map(|column| (column.name.text.to_lowercase(), column)).collect();
         let dialect = self.compiler.options.dialect;
+        let mut proofs: FxHashMap<String, Vec<&ColumnProof>> = FxHashMap::default();
+        for proof in &self.proofs.of_columns {
+            proofs.entry(proof.column.to_lowercase()).or_default().push(proof);
+        }
+        let of_model_columns =
+            |test: &'static str| of_model.iter().filter_map(move |value| Some((test, column_named(value, test)?)));
         let known = Known {
             dialect,
             said,
             beside: self.beside_formulas(),
-            of_model: &of_model,
-            proofs: &self.proofs,
-            never_null,
+            of_model: of_model_columns("not_null").chain(of_model_columns("unique")).collect(),
+            proofs,
+            unique_column: self.proofs.unique_column,
+            grain: grain.iter().map(|name| name.to_lowercase()).collect(),
+            never_null: never_null.iter().map(String::as_str).collect(),
             enforced: is_enforced(dbt),
         };
-        let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, grain, &known)).collect();
+        let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, &known)).collect();
         data_tests.extend(of_model.iter().cloned());
         let written = |tests: Vec<Value>| -> Vec<Value> {
             if self.compiler.options.flat_tests() { tests.into_iter().map(flat).collect() } else { tests }
@@ -191,13 +201,16 @@ struct Known<'k> {
     dialect: Dialect,
     said: FxHashMap<String, &'k ColumnKeys<'k>>,
     beside: FxHashMap<String, (Text<'k>, DefinitionKeys<'k>)>,
-    of_model: &'k [Value],
-    proofs: &'k Proofs,
-    never_null: &'k [String],
+    /// Tests of the model that are of one column, with that column.
+    of_model: FxHashSet<(&'static str, String)>,
+    proofs: FxHashMap<String, Vec<&'k ColumnProof>>,
+    unique_column: bool,
+    grain: FxHashSet<String>,
+    never_null: FxHashSet<&'k str>,
     enforced: bool,
 }
 
-fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc {
+fn column_doc(column: &Column, known: &Known<'_>) -> ColumnDoc {
     let name = column.name().to_lowercase();
     let said = known.said.get(&name).copied();
     let beside = known.beside.get(&name).map(|(_, keys)| *keys).unwrap_or_default();
@@ -206,24 +219,23 @@ fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc
         tests(said.and_then(|s| s.data_tests)).into_iter().filter(|test| !own.contains(test)).collect::<Vec<_>>(),
     );
     // dbt refuses two tests of one name, and a test of the model may name the column.
-    let names_it = |test: &Value, name: &str| names_column(test, name, column.name());
-    let proofs = known.proofs.of_columns.iter().filter(|proof| proof.column.eq_ignore_ascii_case(column.name()));
-    let written = |name: &str| {
-        own.iter().any(|test| test.as_text() == Some(name) || test.get(name).is_some())
-            || proofs.clone().any(|proof| proof.always && proof.kind == name)
-            || known.of_model.iter().any(|test| names_it(test, name))
+    let proofs = known.proofs.get(&name).map_or(&[][..], Vec::as_slice);
+    let written = |test: &'static str| {
+        own.iter().any(|own| own.as_text() == Some(test) || own.get(test).is_some())
+            || proofs.iter().any(|proof| proof.always && proof.kind == test)
+            || known.of_model.contains(&(test, name.clone()))
     };
-    let key = grain.iter().any(|g| g.eq_ignore_ascii_case(column.name()));
+    let key = known.grain.contains(&name);
     let mut data_tests = Vec::new();
-    let never_null = known.never_null.iter().any(|name| name == column.name());
+    let never_null = known.never_null.contains(column.name());
     if (never_null || key && !column.is_nullable()) && !written("not_null") {
         data_tests.push(Value::text("not_null"));
     }
-    if key && known.proofs.unique_column && !written("unique") {
+    if key && known.unique_column && !written("unique") {
         data_tests.push(Value::text("unique"));
     }
     data_tests.extend(own);
-    data_tests.extend(proofs.map(|proof| proof.test.clone()));
+    data_tests.extend(proofs.iter().map(|proof| proof.test.clone()));
     let mut meta = pairs(beside.meta, Language::Text);
     let of_columns = pairs(said.and_then(|s| s.meta), Language::Text);
     // What `columns` says is said of the model, and goes before what a formula brings along.
@@ -258,10 +270,9 @@ fn column_doc(column: &Column, grain: &[String], known: &Known<'_>) -> ColumnDoc
     }
 }
 
-/// Whether a test of the model is this one of a column.
-fn names_column(test: &Value, name: &str, column: &str) -> bool {
-    let argument = test.get(name).and_then(|said| said.get("arguments")?.get("column_name")?.as_text());
-    argument.is_some_and(|argument| argument.eq_ignore_ascii_case(column))
+/// The column, in small letters, that a test of the model is of, where it is this test.
+fn column_named(test: &Value, name: &str) -> Option<String> {
+    Some(test.get(name)?.get("arguments")?.get("column_name")?.as_text()?.to_lowercase())
 }
 
 /// Whether a test is this one, of all rows, and fails.

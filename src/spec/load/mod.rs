@@ -34,11 +34,20 @@ impl Text<'_> {
     /// Where it stands in the file: in a comma-separated text, the place of this name.
     pub fn place(&self, source: &str) -> Span {
         let whole = self.node.text().unwrap_or_default();
+        if self.text.len() == whole.len() {
+            self.node.span
+        } else {
+            self.place_in(&yaml::source_offsets(self.node, source))
+        }
+    }
+
+    /// The same where the offsets of the whole text are known.
+    pub fn place_in(&self, offsets: &[u32]) -> Span {
+        let whole = self.node.text().unwrap_or_default();
         let within = (self.text.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
         if self.text.len() == whole.len() || within >= whole.len() {
             return self.node.span;
         }
-        let offsets = yaml::source_offsets(self.node, source);
         let at = |index: usize| offsets.get(index).copied().unwrap_or(self.node.span.end);
         Span::new(at(within), at(within + self.text.len()).min(self.node.span.end))
     }

@@ -1,6 +1,8 @@
 //! The test that no two rows have the same key. `unique` of dbt passes over NULLs, so that it does for a column that has
 //! none; any other key is grouped by, where a NULL counts as a value and no type matters.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::super::compile::Run;
 use super::super::load::Text;
 use super::{SingularTest, Tested, file_word};
@@ -12,7 +14,7 @@ use crate::plan::{CteNames, key_name};
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::sql::{Item, Query, Select, Source, SqlId};
-use crate::yaml::Node;
+use crate::yaml::{self, Node};
 
 /// What `dbt_utils` calls its test of several columns.
 const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
@@ -20,11 +22,13 @@ const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
 impl Run<'_> {
     pub(super) fn test_grain(&mut self, tested: &Tested<'_>, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
         let unsure: Vec<&String> = tested.grain.iter().filter(|key| !self.never_null(key, tested)).collect();
-        self.proofs.nullable_keys = unsure.iter().map(|key| self.nullable_key(key)).collect();
+        let nullable_keys = self.nullable_keys(&unsure);
+        let is_sure = unsure.is_empty();
+        self.proofs.nullable_keys = nullable_keys;
         match tested.grain {
             [] => {}
             // The column has `unique` and `not_null`.
-            [_] if unsure.is_empty() => self.proofs.unique_column = true,
+            [_] if is_sure => self.proofs.unique_column = true,
             grain if self.is_tested_by_spec(grain) => {}
             grain if self.compiler.options.generic_tests.contains(COMBINATION) && !self.has_quoted(grain, tested) => {
                 let names = Value::List(grain.iter().map(Value::text).collect());
@@ -59,14 +63,15 @@ impl Run<'_> {
 
     /// Whether a column is never NULL: it is known, or the spec has a test or an enforced constraint that says so.
     pub(super) fn never_null(&self, column: &str, tested: &Tested<'_>) -> bool {
-        let of_rules = self.proofs.of_columns.iter();
-        let is_ruled = |kind: &str| {
-            of_rules.clone().any(|test| test.always && test.kind == kind && test.column.eq_ignore_ascii_case(column))
-        };
-        tested.is_never_null(column)
-            || is_ruled("not_null")
-            || self.is_said(column, "not_null")
-            || self.is_constrained(column)
+        tested.is_never_null(column) || self.proofs.never_null.contains(&column.to_lowercase())
+    }
+
+    /// Notes of which columns the rules and what else the spec says make sure that they are never NULL.
+    pub(super) fn note_never_null(&mut self) {
+        let ruled = self.proofs.of_columns.iter().filter(|test| test.always && test.kind == "not_null");
+        let ruled: Vec<String> = ruled.map(|test| test.column.to_lowercase()).collect();
+        self.proofs.never_null = self.said_never_null();
+        self.proofs.never_null.extend(ruled);
     }
 
     /// Whether the spec has one test for just these columns.
@@ -127,22 +132,40 @@ impl Run<'_> {
         }
     }
 
-    /// A column that tells rows apart and may be empty.
-    fn nullable_key(&self, key: &str) -> Diagnostic {
-        let grouped = self.spec.steps.iter().rev().flat_map(|step| &step.group_by);
-        let said: Option<&Text<'_>> = grouped.into_iter().find(|said| key_name(said.text).eq_ignore_ascii_case(key));
-        let span = said.map_or(self.spec.model.node.span, |said| said.place(self.source));
-        let of = said.map_or(key, |said| said.text.split('[').next().unwrap_or(key).trim());
-        let message = format!("`{key}` tells the rows apart, and nothing says that it is never empty");
-        let test = "data_tests: [not_null]";
-        let add = if self.spec.columns.iter().any(|said| said.name.text.eq_ignore_ascii_case(key)) {
-            format!("add `{test}` to `{key}` below `columns`")
-        } else if self.spec.columns.is_empty() {
-            format!("add `columns: {{{key}: {{{test}}}}}`")
-        } else {
-            format!("add `{key}: {{{test}}}` below `columns`")
-        };
-        let help = format!("{add}, which tests it, or leave such rows out, `where: NOT(ISBLANK({of}))`");
-        Diagnostic::new(Code::NullableKey, span, message).with_help(help)
+    /// The columns that tell rows apart and may be empty.
+    fn nullable_keys(&self, keys: &[&String]) -> Vec<Diagnostic> {
+        // Where each is grouped by, in the last step that does.
+        let mut grouped: FxHashMap<String, Text<'_>> = FxHashMap::default();
+        for said in self.spec.steps.iter().rev().flat_map(|step| &step.group_by) {
+            grouped.entry(key_name(said.text).to_lowercase()).or_insert(*said);
+        }
+        let said: FxHashSet<String> = self.spec.columns.iter().map(|said| said.name.text.to_lowercase()).collect();
+        // Of a text that names many the places are worked out once.
+        let mut places: FxHashMap<Span, Vec<u32>> = FxHashMap::default();
+        let mut all = Vec::with_capacity(keys.len());
+        for key in keys {
+            let grouped = grouped.get(&key.to_lowercase());
+            let span = grouped.map_or(self.spec.model.node.span, |grouped| {
+                let places = places.entry(grouped.node.span);
+                grouped.place_in(places.or_insert_with(|| yaml::source_offsets(grouped.node, self.source)))
+            });
+            all.push(nullable_key(key, grouped, &said, span));
+        }
+        all
     }
+}
+
+fn nullable_key(key: &str, grouped: Option<&Text<'_>>, said: &FxHashSet<String>, span: Span) -> Diagnostic {
+    let of = grouped.map_or(key, |grouped| grouped.text.split('[').next().unwrap_or(key).trim());
+    let message = format!("`{key}` tells the rows apart, and nothing says that it is never empty");
+    let test = "data_tests: [not_null]";
+    let add = if said.contains(&key.to_lowercase()) {
+        format!("add `{test}` to `{key}` below `columns`")
+    } else if said.is_empty() {
+        format!("add `columns: {{{key}: {{{test}}}}}`")
+    } else {
+        format!("add `{key}: {{{test}}}` below `columns`")
+    };
+    let help = format!("{add}, which tests it, or leave such rows out, `where: NOT(ISBLANK({of}))`");
+    Diagnostic::new(Code::NullableKey, span, message).with_help(help)
 }

@@ -34,6 +34,8 @@ pub(super) struct Proofs {
     pub unit_tests: Vec<dbt::Value>,
     /// One column tells the rows apart, and is never NULL: dbt's `unique` tests it.
     pub unique_column: bool,
+    /// Columns, in small letters, of which the spec says that they are never NULL.
+    pub never_null: FxHashSet<String>,
     /// The keys that may be NULL, as warnings.
     pub nullable_keys: Vec<Diagnostic>,
 }
@@ -109,6 +111,7 @@ impl Run<'_> {
         }
         let tested = Tested::of(output, self.spec.model.text);
         self.test_rules(&tested, memory, diagnostics);
+        self.note_never_null();
         self.test_grain(&tested, memory, diagnostics);
         self.test_comparisons(&tested, memory, diagnostics);
         self.unit_tests(&tested, diagnostics);
