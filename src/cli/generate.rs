@@ -35,6 +35,9 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let (mut place, manifest_path) = place(session)?;
     let dialect = place.dialect(&args.target)?;
     let target = Target { dialect: Some(dialect), schema: args.target.schema.clone().or(manifest_path) };
+    if target.schema.is_none() {
+        session.note("nothing is known of the columns: types are taken from use; `dbt parse` or `--schema` tells them");
+    }
     let compiler = place.compiler(&target, dialect)?;
     let specs = project::specs(&place.root.join(place.project.specs().unwrap_or(project::SPECS)))?;
     let bar = progress::bar(session, specs.len(), "compiling");

@@ -174,3 +174,12 @@ fn access_and_tags_go_from_spec_to_spec() {
     assert_eq!(run.exit, 1);
     assert!(run.err.contains("metrics/finance/share.yml:5:9: error[F0640]"), "{}", run.err);
 }
+
+#[test]
+fn what_is_not_known_is_told() {
+    let place = place("generate_unknown");
+    let run = place.run(&["generate"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(run.err.contains("nothing is known of the columns: types are taken from use"), "{}", run.err);
+    assert!(!place.run(&CALL).err.contains("nothing is known"));
+}
