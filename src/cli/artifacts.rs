@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, Found};
+use super::folder;
 use super::session::Session;
 
 /// Files that are named before the others are counted.
@@ -101,25 +102,16 @@ pub fn age(now: Timestamp, then: Timestamp) -> String {
 
 /// The files that dbt reads, and that were changed since then; what formulac wrote is known without dbt.
 fn newer(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
-    let folders = project.model_paths.iter().chain(&project.seed_paths);
-    let mut folders: Vec<PathBuf> = folders.map(|folder| project.folder.join(folder)).collect();
-    let mut found = Vec::new();
     let is_newer =
         |path: &Path| fs::metadata(path).and_then(|data| data.modified()).is_ok_and(|changed| changed > then);
     let is_read = |path: &Path| {
         path.extension().is_some_and(|end| ["sql", "yml", "yaml", "csv", "py", "md"].iter().any(|known| end == *known))
     };
     let is_own = |path: &Path| fs::read_to_string(path).is_ok_and(|text| spec_of(&text).is_some());
-    while let Some(folder) = folders.pop() {
-        // A folder that is not there holds nothing.
-        for path in fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-            if path.is_dir() && !path.is_symlink() {
-                folders.push(path);
-            } else if is_read(&path) && is_newer(&path) && !is_own(&path) {
-                found.push(path.strip_prefix("./").map(Path::to_owned).unwrap_or(path));
-            }
-        }
-    }
+    let folders = project.model_paths.iter().chain(&project.seed_paths).map(|path| project.folder.join(path));
+    let files = folders.flat_map(|path| folder::files(&path, |path| is_read(path) && is_newer(path) && !is_own(path)));
+    let mut found: Vec<PathBuf> =
+        files.map(|path| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path)).collect();
     found.sort();
     found
 }

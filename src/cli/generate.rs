@@ -17,7 +17,7 @@ use super::exit::{Exit, Failure, Found};
 use super::models::{self, Model};
 use super::session::{Session, reports};
 use super::write::Planned;
-use super::{artifacts, progress, project, taken_names, validate};
+use super::{artifacts, folder, progress, project, taken_names, validate};
 
 /// Files that are named before the others are counted.
 const NAMED: usize = 20;
@@ -32,7 +32,7 @@ struct Place {
 }
 
 pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
-    let (mut place, manifest_path) = place(session)?;
+    let (place, manifest_path) = place(session)?;
     let dialect = place.dialect(&args.target)?;
     let target = Target { dialect: Some(dialect), schema: args.target.schema.clone().or(manifest_path) };
     if target.schema.is_none() {
@@ -46,8 +46,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     bar.finish_and_clear();
     let folders = place.folders();
     taken_names::check(&models, &place.manifest, &place.root, [&folders.0, &folders.1], &mut found);
-    let manifest = std::mem::take(&mut place.manifest);
-    let chosen = chosen::choose(&models, &found, &manifest, &folders.0, &args.select, &args.exclude)?;
+    let chosen = chosen::choose(&models, &found, &place.manifest, &folders.0, &args.select, &args.exclude)?;
     if !args.select.is_empty() && !chosen.models.contains(&true) {
         session.warn("warning: the selection matches no spec");
     }
@@ -62,7 +61,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let mut exit = Exit::of_all(&found);
     let goes_on = exit == Exit::Done || args.keep_going;
     let delivery = if goes_on {
-        let is_made = |at: usize| chosen.models[at] && !left_out[at];
+        let is_made = |at: usize| chosen.models[at] && left_out[at].is_none();
         place.delivery(&models, &chosen, is_made, args)?
     } else {
         Delivery::default()
@@ -94,13 +93,8 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         let count = found.iter().filter(|found| Exit::of(&found.diagnostics) != Exit::Done).count();
         notes.push(format!("nothing is written: {count} of {} specs have errors", found.len()));
     }
-    for (model, _) in models.iter().zip(&left_out).filter(|(model, out)| **out && chosen.specs[model.spec] && goes_on) {
-        let why = match &model.reads_faulty {
-            Some(read) if !faulty[model.spec] => format!("it reads `{read}`"),
-            _ => "it has errors".to_owned(),
-        };
-        notes.push(format!("left out {}: {why}", model.name));
-    }
+    let told = models.iter().zip(&left_out).filter(|(model, _)| chosen.specs[model.spec] && goes_on);
+    notes.extend(told.filter_map(|(model, why)| Some(format!("left out {}: {}", model.name, why.as_ref()?))));
     if args.json {
         models.retain(|model| chosen.specs[model.spec]);
         session.json(&data(dialect, &models, &delivery, &found))?;
@@ -180,7 +174,7 @@ impl Place {
         let mut left = Vec::new();
         let mut by_hand = Vec::new();
         for folder in BTreeSet::from([&models_folder, &tests_folder]) {
-            for path in generated(folder) {
+            for path in folder::files(folder, is_generated) {
                 let Ok(text) = fs::read_to_string(&path) else { continue };
                 if !spec_of(&text).is_some_and(|spec| is_left(&path, spec)) {
                     continue;
@@ -198,18 +192,18 @@ impl Place {
     }
 }
 
-/// Which models cannot be made: those whose specs have errors, and those that read such a model.
-fn left_out(models: &[Model], faulty: &[bool]) -> Vec<bool> {
-    let mut out: Vec<bool> =
-        models.iter().map(|m| faulty[m.spec] || m.built.is_none() || m.reads_faulty.is_some()).collect();
-    let mut names: BTreeSet<String> =
-        models.iter().zip(&out).filter(|(_, out)| **out).map(|(model, _)| model.name.to_lowercase()).collect();
+/// Why models cannot be made, of those that cannot: their specs have errors, or they read such a model.
+fn left_out(models: &[Model], faulty: &[bool]) -> Vec<Option<String>> {
+    let has_errors = |model: &Model| (faulty[model.spec] || model.built.is_none()).then(|| "it has errors".to_owned());
+    let mut out: Vec<Option<String>> = models.iter().map(has_errors).collect();
+    let with_out = models.iter().zip(&out).filter(|(_, out)| out.is_some());
+    let mut names: BTreeSet<String> = with_out.map(|(model, _)| model.name.to_lowercase()).collect();
     loop {
         let before = names.len();
-        for (model, out) in models.iter().zip(&mut out).filter(|(_, out)| !**out) {
-            let reads = |name: &str| names.contains(&name.to_lowercase()) && !model.name.eq_ignore_ascii_case(name);
-            if model.reads.iter().filter_map(|read| read.own_model()).any(reads) {
-                *out = true;
+        for (model, out) in models.iter().zip(&mut out).filter(|(_, out)| out.is_none()) {
+            let is_out = |name: &&str| names.contains(&name.to_lowercase()) && !model.name.eq_ignore_ascii_case(name);
+            if let Some(read) = model.reads.iter().filter_map(|read| read.own_model()).find(is_out) {
+                *out = Some(format!("it reads `{read}`"));
                 names.insert(model.name.to_lowercase());
             }
         }
@@ -219,21 +213,9 @@ fn left_out(models: &[Model], faulty: &[bool]) -> Vec<bool> {
     }
 }
 
-/// The SQL and YAML files of a folder and of those in it, in the order of their paths.
-fn generated(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-            if path.is_dir() && !path.is_symlink() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "sql" || end == "yml") {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
+/// Whether a file is of a kind that is generated.
+fn is_generated(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "sql" || end == "yml")
 }
 
 /// What was done: the first files by name, the others counted.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::{is_as_written, spec_of};
+
 /// The left over tests of a model: of its name, from its spec, still as formulac wrote them, and not `made` now.
 pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     // Where there is no folder there is no test.

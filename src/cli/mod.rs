@@ -12,6 +12,7 @@ mod environment;
 mod exit;
 mod explain;
 mod fix;
+mod folder;
 mod functions;
 mod generate;
 mod human;

@@ -26,8 +26,6 @@ pub struct Model {
     pub name_span: Span,
     /// What it reads.
     pub reads: Vec<Read>,
-    /// A model that it reads and that cannot be made.
-    pub reads_faulty: Option<String>,
     pub tags: Vec<String>,
     pub config: Vec<(String, String)>,
 }
@@ -79,7 +77,6 @@ pub fn compiled(
                 spec: found.len(),
                 name_span: spec.name_span,
                 reads: spec.reads,
-                reads_faulty: spec.reads_faulty,
                 tags: spec.tags,
                 config: spec.config,
             });

@@ -32,8 +32,6 @@ pub struct Spec {
     /// The tables that it reads, as dbt has them and as they are spelled.
     pub reads: Vec<Read>,
     pub tables: Vec<String>,
-    /// A model that it reads and that cannot be made.
-    pub reads_faulty: Option<String>,
     pub tags: Vec<String>,
     pub config: Vec<(String, String)>,
     /// Its tests that are files of their own: name and text.
@@ -57,13 +55,9 @@ pub fn compile_all(compiler: &Compiler, sources: Vec<(Source, Option<String>)>, 
     let mut compiled = compiler.compile_specs_telling(&texts, done).into_iter();
     let spec = |(source, _): (Source, Option<String>)| match source.fault.clone() {
         Some(fault) => faulty(source, fault),
-        None => of_next(compiled.next(), source),
+        None => compiled.next().map_or_else(Spec::default, |compiled| of(compiled, source)),
     };
     sources.into_iter().map(spec).collect()
-}
-
-fn of_next(compiled: Option<CompiledSpec>, source: Source) -> Spec {
-    compiled.map_or_else(Spec::default, |compiled| of(compiled, source))
 }
 
 fn faulty(source: Source, fault: Diagnostic) -> Spec {
@@ -85,7 +79,6 @@ fn of(compiled: CompiledSpec, source: Source) -> Spec {
         columns: compiled.columns().to_vec(),
         reads: compiled.reads().to_vec(),
         tables: compiled.tables().to_vec(),
-        reads_faulty: own(compiled.reads_faulty()),
         tags: compiled.tags().to_vec(),
         config: compiled.config().to_vec(),
         tests: compiled.model_tests().iter().map(|test| (test.name().to_owned(), test.sql().to_owned())).collect(),

@@ -150,7 +150,7 @@ impl Criterion<'_> {
         let mut chosen = own.clone();
         let mut add = |more: Vec<bool>| chosen.iter_mut().zip(more).for_each(|(chosen, more)| *chosen |= more);
         if let Some(depth) = self.parents {
-            add(reached(&own, depth, |number| nodes[number].parents.clone()));
+            add(reached(&own, depth, |number| &nodes[number].parents));
         }
         if self.children.is_some() || self.childrens_parents {
             let mut children: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
@@ -162,11 +162,11 @@ impl Criterion<'_> {
                 }
             }
             if let Some(depth) = self.children {
-                add(reached(&own, depth, |number| children[number].clone()));
+                add(reached(&own, depth, |number| &children[number]));
             }
             if self.childrens_parents {
-                let below = reached(&own, usize::MAX, |number| children[number].clone());
-                add(reached(&below, usize::MAX, |number| nodes[number].parents.clone()));
+                let below = reached(&own, usize::MAX, |number| &children[number]);
+                add(reached(&below, usize::MAX, |number| &nodes[number].parents));
             }
         }
         Ok(chosen)
@@ -174,7 +174,7 @@ impl Criterion<'_> {
 }
 
 /// What so many steps lead to, the beginnings included.
-fn reached(from: &[bool], depth: usize, next: impl Fn(usize) -> Vec<usize>) -> Vec<bool> {
+fn reached<'n>(from: &[bool], depth: usize, next: impl Fn(usize) -> &'n Vec<usize>) -> Vec<bool> {
     let mut seen = from.to_vec();
     let mut queue: VecDeque<(usize, usize)> = (0..from.len()).filter(|at| from[*at]).map(|at| (at, 0)).collect();
     while let Some((at, far)) = queue.pop_front() {
@@ -182,9 +182,9 @@ fn reached(from: &[bool], depth: usize, next: impl Fn(usize) -> Vec<usize>) -> V
             continue;
         }
         for to in next(at) {
-            if let Some(new) = seen.get_mut(to).filter(|seen| !**seen) {
+            if let Some(new) = seen.get_mut(*to).filter(|seen| !**seen) {
                 *new = true;
-                queue.push_back((to, far + 1));
+                queue.push_back((*to, far + 1));
             }
         }
     }

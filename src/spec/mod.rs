@@ -95,7 +95,6 @@ pub struct CompiledSpec {
     /// The columns that formulas read of relations.
     pub(crate) columns_read: Vec<ColumnUse>,
     pub(crate) definitions: Vec<SpecDefinition>,
-    pub(crate) reads_faulty: Option<String>,
     pub(crate) tags: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
     pub(crate) lineage: lineage::Lineage,
@@ -166,7 +165,6 @@ impl CompiledSpec {
             access: None,
             columns_read: Vec::new(),
             definitions: Vec::new(),
-            reads_faulty: None,
             tags: Vec::new(),
             config: Vec::new(),
             lineage: lineage::Lineage::default(),
@@ -310,12 +308,6 @@ impl CompiledSpec {
     #[must_use]
     pub fn config(&self) -> &[(String, String)] {
         &self.config
-    }
-
-    /// Of specs that are compiled together: a model that this one reads and that cannot be made.
-    #[must_use]
-    pub fn reads_faulty(&self) -> Option<&str> {
-        self.reads_faulty.as_deref()
     }
 
     /// What each column of the result is made of, in order; of a spec with an error what is known.

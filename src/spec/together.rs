@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::CompiledSpec;
 use super::file::SpecFile;
@@ -99,7 +99,6 @@ impl Compiler {
                 all[number].model_fault = Some(fault.with_help(format!("give one of them another name{other}")));
             }
         }
-        note_faulty(&order.waves, &parents, &behind.into_iter().collect(), &mut all);
         all
     }
 
@@ -166,20 +165,6 @@ fn tell_circle(circle: &[usize], heads: &[Head<'_>], all: &mut [CompiledSpec]) {
         let compiled = &mut all[*number];
         (compiled.query, compiled.model) = (None, None);
         crate::diag::sort(&mut compiled.diagnostics);
-    }
-}
-
-/// Notes of each spec whose model cannot be made the first such model that it reads.
-fn note_faulty(waves: &[Vec<usize>], parents: &[Vec<usize>], behind: &FxHashSet<usize>, all: &mut [CompiledSpec]) {
-    let cannot_be =
-        |spec: &CompiledSpec| spec.model.is_none() || spec.model_fault.is_some() || spec.reads_faulty.is_some();
-    for number in waves.iter().flatten() {
-        let faulty = parents[*number].iter().find(|parent| cannot_be(&all[**parent]));
-        all[*number].reads_faulty = faulty.and_then(|parent| all[*parent].name.clone());
-    }
-    for number in behind {
-        let faulty = parents[*number].iter().find(|parent| behind.contains(parent));
-        all[*number].reads_faulty = faulty.and_then(|parent| all[*parent].name.clone());
     }
 }
 
