@@ -7,6 +7,7 @@ use formulac::Dialect;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde::Deserialize;
 
+use super::dbt_defaults;
 use super::exit::Failure;
 use super::source::Source;
 
@@ -23,6 +24,8 @@ pub struct DbtProject {
     pub model_paths: Vec<String>,
     pub seed_paths: Vec<String>,
     target_path: String,
+    name: String,
+    text: String,
 }
 
 /// The dbt project in this folder, or the one in the working directory or a folder above it.
@@ -60,7 +63,9 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
         seed_paths: paths(["seed-paths", "data-paths"], "seeds"),
         profile: text("profile"),
         target_path: text("target-path").unwrap_or_else(|| "target".to_owned()),
+        name: text("name").unwrap_or_default(),
         folder,
+        text: source.text,
     })
 }
 
@@ -110,6 +115,12 @@ fn metadata(manifest: &Path) -> Metadata {
 }
 
 impl DbtProject {
+    /// Whether dbt enforces the contracts of the models in a folder, as seen from the project's.
+    pub fn enforces_contracts(&self, folder: &Path) -> bool {
+        let inner = self.model_paths.iter().find_map(|models| folder.strip_prefix(models).ok());
+        inner.is_some_and(|inner| dbt_defaults::enforces_contracts(&self.text, &self.name, inner))
+    }
+
     /// Where dbt leaves what it knows of the project.
     pub fn manifest_path(&self) -> PathBuf {
         self.folder.join(&self.target_path).join("manifest.json")

@@ -137,7 +137,9 @@ impl Place {
 
     fn compiler(&self, target: &Target, dialect: Dialect) -> Result<Compiler, Failure> {
         let builder = target.builder(&self.project, dialect)?;
-        Ok(dbt_project::with_dbt(builder, &self.manifest).build())
+        let (models, _) = self.folders();
+        let contracts = self.dbt.as_ref().is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)));
+        Ok(dbt_project::with_dbt(builder, &self.manifest).contracts(contracts).build())
     }
 
     /// The folders of models and of tests, seen from the project's.

@@ -20,7 +20,8 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let mut drafts = Vec::new();
     let (dialect, models, mut found) = match query::builder(session, &args.target) {
         Ok(builder) => {
-            let compiler = dbt_project::with_dbt(builder, &manifest(session, args)).build();
+            let builder = dbt_project::with_dbt(builder, &manifest(session, args));
+            let compiler = builder.contracts(enforces_contracts(session, args)?).build();
             let mut sources = models::sources(&args.specs, session.global.project_dir.as_deref());
             if args.unit_tests {
                 drafts = draft(&compiler, &args.specs, &mut sources, args.out.is_some());
@@ -84,6 +85,15 @@ fn manifest(session: &Session, args: &ModelArgs) -> Manifest {
     // What is wrong with the project is dbt's to say; nothing else of it matters here.
     let project = || dbt_project::find(session.global.project_dir.as_deref()).ok()?;
     given.or_else(|| dbt_project::manifest_in(&project()?.manifest_path())).unwrap_or_default()
+}
+
+/// Whether dbt enforces contracts in the folder that the models are written to, or that is theirs.
+fn enforces_contracts(session: &Session, args: &ModelArgs) -> Result<bool, Failure> {
+    let given = session.global.project_dir.as_deref();
+    let Ok(Some(dbt)) = dbt_project::find(given) else { return Ok(false) };
+    let inner = args.out.as_deref().map(|out| out.strip_prefix(&dbt.folder).unwrap_or(out).to_owned());
+    let of_project = || project::read(given).map(|it| PathBuf::from(it.models().unwrap_or(project::MODELS)));
+    Ok(dbt.enforces_contracts(&inner.map_or_else(of_project, Ok)?))
 }
 
 fn nothing_written(found: &[Found]) -> String {

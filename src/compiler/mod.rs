@@ -71,6 +71,8 @@ pub(crate) struct Options {
     pub dbt_version: Option<(u32, u32, u32)>,
     /// Data tests of packages that the project has, `dbt_utils.accepted_range`.
     pub generic_tests: BTreeSet<String>,
+    /// The project enforces the contracts of models of which the spec says nothing.
+    pub contracts: bool,
 }
 
 impl Options {
@@ -242,6 +244,19 @@ impl Builder {
     /// ```
     pub fn generic_tests<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.options.generic_tests = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether `dbt_project.yml` enforces the contracts of models. A spec that says something of its `contract` is not
+    /// asked; no is the default.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  a = COUNT()\ncolumns: {k: {data_type: text}}\n";
+    /// let compiled = formulac::Compiler::builder().contracts(true).build().compile_spec(spec);
+    /// assert!(compiled.model_yml().unwrap().contains("data_type: bigint"));
+    /// ```
+    pub fn contracts(mut self, yes: bool) -> Self {
+        self.options.contracts = yes;
         self
     }
 
