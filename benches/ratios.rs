@@ -17,9 +17,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use corpus::floor;
-use formulac::Compiler;
 use formulac::lex::{self, Mode, Token};
 use formulac::limits::Limits;
+use formulac::{Compiler, SpecText};
 use logos::Logos;
 
 /// Counts of one thread: the plain loads and stores cost next to nothing, and nothing here starts a thread.
@@ -318,9 +318,15 @@ fn main() {
             panic!("the spec must compile: {} {}\n{text}", found.code(), found.message());
         }
     }
-    let begin = Instant::now();
-    thousand.iter().for_each(|text| drop(black_box(typed.compile_spec(text))));
-    println!("1,000 different specs of two steps, one after the other: {:.0} ms", begin.elapsed().as_secs_f64() * 1e3);
+    let texts: Vec<SpecText<'_>> = thousand.iter().map(|text| SpecText { text, path: None }).collect();
+    let together = || drop(black_box(typed.compile_specs(&texts)));
+    let of_specs = Race::new()
+        .with("one by one", || thousand.iter().for_each(|text| drop(black_box(typed.compile_spec(text)))))
+        .with("together", together)
+        .run(rounds.min(5));
+    let memory = spent(together);
+    let milliseconds = |at: usize| of_specs[at].1.as_secs_f64() * 1e3;
+    println!("1,000 different specs of two steps: {:.0} ms, together {:.0} ms", milliseconds(0), milliseconds(1));
 
     println!("\n{:<44} {:>11} {:>9} {:>9}", "goal", "measured", "must", "aim");
     for (name, with, without) in &totals {
@@ -335,6 +341,8 @@ fn main() {
     goals.line("peak kB a definition, 100,000", costs[2].2.peak as f64 / 1e5 / 1e3, 2.5, 1.2, "");
     goals.line("one 1 MB formula", ratio(single[1].1, single[0].1), 10.0, 6.0, "x");
     goals.line("nesting x 1,000, the worst kind", deepest, 10.0, 6.0, "x");
+    goals.line("1,000 specs together over one by one", ratio(of_specs[1].1, of_specs[0].1), 1.25, 0.6, "x");
+    goals.line("peak MB of 1,000 specs together", memory.peak as f64 / 1e6, 200.0, 50.0, "");
     goals.line("10,000 in chains of 10 over unchained", ratio(chain[1].1, chain[0].1), 1.5, 1.2, "x");
     if !goals.missed.is_empty() {
         println!("\nmissed:\n  {}", goals.missed.join("\n  "));

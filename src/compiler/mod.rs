@@ -316,7 +316,6 @@ impl Compiler {
     }
 
     fn run(&self, memory: &mut Memory, source: &str, emit: bool) -> Compiled {
-        let Memory { parse, ast, check, program, .. } = &mut *memory;
         let options = &*self.options;
         let mut diagnostics = Vec::new();
         let keys = self.keys(source);
@@ -325,12 +324,16 @@ impl Compiler {
             Some(keys) => (keys.text.as_str(), keys.parts.as_slice(), keys.roles.as_slice()),
             None => (source, whole.as_slice(), [Role::Definitions].as_slice()),
         };
+        let Memory { parse, ast, .. } = &mut *memory;
         parse::parse_parts(text, parts, &options.limits, parse, ast, &mut diagnostics);
+        memory.parsed();
         let mut scope = self.scope(roles, &mut diagnostics);
         let sheet = self.sheet(scope.relations);
         scope.sheet = sheet.as_ref();
+        let Memory { ast, check, program, .. } = &mut *memory;
         check::check(ast, text, &scope, check, program, &mut diagnostics);
         self.warn_comparisons(program, source, &mut diagnostics);
+        memory.checked();
         let mut definitions = Vec::new();
         if emit {
             definitions = self.emit(memory, roles, text, &mut diagnostics);
