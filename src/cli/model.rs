@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::dbt::Manifest;
 use formulac::diag::render;
 use formulac::{Compiler, Draft};
 use serde_json::{Value, json};
 
-use super::args::ModelArgs;
+use super::args::{ModelArgs, Target};
+use super::artifacts::Artifacts;
 use super::exit::{Exit, Failure, Found};
 use super::models::{self, Built, Model};
+use super::schema::Known;
 use super::session::{Session, reports};
 use super::source::Source;
 use super::unit_tests::Drafted;
@@ -18,9 +19,8 @@ use super::{dbt_project, deliver, left_over, project, query};
 
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let mut drafts = Vec::new();
-    let (dialect, models, mut found) = match query::builder(session, &args.target) {
-        Ok(builder) => {
-            let compiler = dbt_project::with_dbt(builder, &manifest(session, args)).build();
+    let (dialect, models, mut found) = match compiler(session, &args.target) {
+        Ok(compiler) => {
             let mut sources = models::sources(&args.specs, session.global.project_dir.as_deref());
             if args.unit_tests {
                 drafts = draft(&compiler, &args.specs, &mut sources, args.out.is_some());
@@ -78,12 +78,22 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// The manifest: the one that was given, else the project's.
-fn manifest(session: &Session, args: &ModelArgs) -> Manifest {
-    let given = args.target.schema.as_deref().and_then(dbt_project::manifest_in);
+/// The compiler, which knows the dbt of the manifest that was given, else of the project's.
+fn compiler(session: &Session, target: &Target) -> Result<Compiler, Failure> {
+    let known = target.known(session)?;
+    let builder = query::builder(session, target, known.as_ref())?;
+    let of_dbt = |artifacts: &&Artifacts| artifacts.manifest.metadata.dbt_version.is_some();
+    if let Some(given) = known.as_ref().and_then(Known::artifacts).filter(of_dbt) {
+        return Ok(given.with_dbt(builder).build());
+    }
     // What is wrong with the project is dbt's to say; nothing else of it matters here.
-    let project = || dbt_project::find(session.global.project_dir.as_deref()).ok()?;
-    given.or_else(|| dbt_project::manifest_in(&project()?.manifest_path())).unwrap_or_default()
+    let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
+    let own = project.as_ref().and_then(|project| project.artifacts().ok().flatten()).filter(of_dbt);
+    Ok(match own {
+        Some(own) => own.with_dbt(builder),
+        None => builder,
+    }
+    .build())
 }
 
 fn nothing_written(found: &[Found]) -> String {
