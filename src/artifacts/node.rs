@@ -129,11 +129,11 @@ pub struct Node {
     pub doc_blocks: Vec<Arc<str>>,
     /// The columns that are documented, in the order written.
     pub columns: Vec<Column>,
-    /// Its tags.
+    /// Its tags, of either place.
     pub tags: Vec<Arc<str>>,
     /// Its meta: that of the configuration, else its own.
     pub meta: Fields,
-    /// Its configuration without meta, and without what is nothing or empty.
+    /// Its configuration, without what stands in fields of their own here and what is nothing or empty.
     pub config: Fields,
     /// Who may read it: `private`, `protected`, `public`.
     pub access: Option<Arc<str>>,

@@ -222,6 +222,7 @@ impl<'a> RawNode<'a> {
         let of_config = |key: &str, config: &mut Json<'a>| config.take(key).into_text();
         let access = either(of_config("access", &mut self.config), &self.access);
         let group = either(of_config("group", &mut self.config), &self.group);
+        let tags = tags(&mut self.config, std::mem::take(&mut self.tags), interner);
         let contract = self.contract.0.enforced.0;
         let (patch_package, patch_path) = match self.patch_path.as_str().filter(|text| !text.is_empty()) {
             // `shop://models/orders.yml`
@@ -255,7 +256,7 @@ impl<'a> RawNode<'a> {
             description: interner.or_empty(&self.description),
             doc_blocks: interner.words(&self.doc_blocks),
             columns: self.columns.0.into_iter().map(|(key, column)| column.0.column(&key, interner)).collect(),
-            tags: interner.words(&self.tags),
+            tags,
             meta,
             config,
             access: interner.said(&access),
@@ -374,21 +375,12 @@ impl<'a> RawNode<'a> {
 
 impl RawColumn<'_> {
     fn column(mut self, key: &str, interner: &mut Interner) -> Column {
-        // dbt says them in the one place, in the other, or in both.
-        let mut tags = self.config.take("tags").into_words();
-        tags.0.extend(self.tags.0);
-        let mut distinct: Vec<Arc<str>> = Vec::with_capacity(tags.0.len());
-        for tag in interner.words(&tags) {
-            if !distinct.contains(&tag) {
-                distinct.push(tag);
-            }
-        }
         Column {
             name: interner.text(self.name.as_str().unwrap_or(key)),
             description: interner.or_empty(&self.description),
             data_type: interner.said(&self.data_type),
             meta: meta(&mut self.config, self.meta, interner),
-            tags: distinct,
+            tags: tags(&mut self.config, self.tags, interner),
             constraints: constraints(&self.constraints, interner),
             quote: self.quote.0,
             granularity: interner.said(&self.granularity),
@@ -401,6 +393,19 @@ impl RawColumn<'_> {
 fn meta<'a>(config: &mut Json<'a>, own: Json<'a>, interner: &mut Interner) -> Fields {
     let configured = interner.fields(config.take("meta"));
     if configured.is_empty() { interner.fields(own) } else { configured }
+}
+
+/// Tags, which dbt says in the configuration, in the node's own place, or in both.
+fn tags<'a>(config: &mut Json<'a>, own: Words<'a>, interner: &mut Interner) -> Vec<Arc<str>> {
+    let mut all = config.take("tags").into_words();
+    all.0.extend(own.0);
+    let mut distinct: Vec<Arc<str>> = Vec::with_capacity(all.0.len());
+    for tag in interner.words(&all) {
+        if !distinct.contains(&tag) {
+            distinct.push(tag);
+        }
+    }
+    distinct
 }
 
 fn either<'a>(first: Text<'a>, second: &Text<'a>) -> Text<'a> {
