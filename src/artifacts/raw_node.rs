@@ -15,7 +15,7 @@ use super::node::{
 };
 use super::references::Ref;
 use super::semantic::{Dimension, Entity, Measure, Metric, SemanticModel};
-use super::value::{Fields, Value};
+use super::value::Fields;
 
 /// The fields of nodes of every kind; each kind has some.
 #[derive(Default, Deserialize)]
@@ -412,21 +412,16 @@ fn either<'a>(first: Text<'a>, second: &Text<'a>) -> Text<'a> {
     if first.as_str().is_some() { first } else { second.clone() }
 }
 
-/// Arguments of a test stand flat, even where a version wrote them below `arguments`.
-fn kwargs(json: Json<'_>, interner: &mut Interner) -> Fields {
-    let mut fields = interner.fields(json);
-    match fields.take("arguments") {
-        Some(Value::Map(inner)) => {
-            let all = inner.iter().chain(fields.iter());
-            all.map(|(key, value)| (interner.text(key), value.clone())).collect()
-        }
-        Some(other) => fields
-            .iter()
-            .map(|(key, value)| (interner.text(key), value.clone()))
-            .chain([(Arc::from("arguments"), other)])
-            .collect(),
-        None => fields,
+/// Arguments of a test stand flat, even where they are written below `arguments`.
+fn kwargs(mut json: Json<'_>, interner: &mut Interner) -> Fields {
+    let is_map = |value: &Json<'_>| matches!(value, Json::Map(_));
+    if let Json::Map(outer) = &mut json
+        && let Some(at) = outer.iter().position(|(key, value)| key == "arguments" && is_map(value))
+        && let (_, Json::Map(inner)) = outer.remove(at)
+    {
+        outer.extend(inner);
     }
+    interner.fields(json)
 }
 
 fn constraints(raw: &List<Part<RawConstraint<'_>>>, interner: &mut Interner) -> Vec<Constraint> {

@@ -164,11 +164,6 @@ impl Fields {
         self.0.shrink_to_fit();
         self
     }
-
-    pub(super) fn take(&mut self, key: &str) -> Option<Value> {
-        let at = self.0.iter().rposition(|(name, _)| &**name == key)?;
-        Some(self.0.remove(at).1)
-    }
 }
 
 impl FromIterator<(Arc<str>, Value)> for Fields {
