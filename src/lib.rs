@@ -45,6 +45,8 @@ pub mod lex;
 pub mod limits;
 mod memory;
 mod name_index;
+#[cfg(feature = "cli")]
+pub mod omni;
 mod parallel;
 pub mod parse;
 mod plan;

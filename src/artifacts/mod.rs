@@ -43,4 +43,5 @@ pub use references::Ref;
 pub use run_results::{AdapterNumber, LastResult, RunResult, RunResults, Span, Status, last_results};
 pub use semantic::{Dimension, Entity, Measure, Metric, SemanticModel};
 pub use sources::{SourceResult, SourceResults};
+pub(crate) use time::instant_text;
 pub use value::{Fields, Value};

@@ -13,6 +13,12 @@ pub(super) fn instant(text: &str) -> Option<SystemTime> {
     Some(zoned.or_else(plain)?.into())
 }
 
+/// A time as it is written into files: `2026-11-20T10:00:00Z`, in UTC and whole seconds.
+pub(crate) fn instant_text(time: SystemTime) -> String {
+    let second = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time);
+    Timestamp::try_from(time).map_or_else(|_| String::new(), |time| second(time).to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -26,6 +32,7 @@ mod tests {
         assert_eq!(at("1970-01-02T00:00:00.000001Z"), Some((86_400, 1)));
         assert_eq!(at("1970-01-02T01:00:00+01:00"), Some((86_400, 0)));
         assert_eq!(at("1970-01-02T00:00:00"), Some((86_400, 0)));
+        assert_eq!(instant("2026-11-20T10:00:00.5Z").map(instant_text).as_deref(), Some("2026-11-20T10:00:00Z"));
         for text in ["", "yesterday", "2024-13-01T00:00:00Z", "9999999-01-01T00:00:00Z"] {
             assert_eq!(at(text), None, "{text}");
         }

@@ -20,4 +20,4 @@ pub(crate) use header::{sealed_sql, sealed_yml, test_name};
 pub(crate) use jinja::{import, incremental, protect};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};
 pub(crate) use singular::{TestConfig, comment};
-pub(crate) use yaml::Value;
+pub(crate) use yaml::{Value, write_value};

@@ -15,6 +15,8 @@ pub(crate) enum Value {
     Map(Vec<(String, Value)>),
     /// A mapping in one line, where each of its values has one.
     Flow(Vec<(String, Value)>),
+    /// A list of scalars in one line, where that is short.
+    Words(Vec<Value>),
 }
 
 impl Value {
@@ -42,7 +44,7 @@ impl Value {
     pub fn has_jinja(&self) -> bool {
         match self {
             Self::Dbt(text) => ["{{", "{%", "{#"].iter().any(|marker| text.contains(marker)),
-            Self::List(items) => items.iter().any(Self::has_jinja),
+            Self::List(items) | Self::Words(items) => items.iter().any(Self::has_jinja),
             Self::Map(pairs) | Self::Flow(pairs) => pairs.iter().any(|(_, value)| value.has_jinja()),
             Self::Text(_) | Self::Bare(_) => false,
         }
@@ -50,7 +52,7 @@ impl Value {
 
     fn is_empty(&self) -> bool {
         match self {
-            Self::List(items) => items.is_empty(),
+            Self::List(items) | Self::Words(items) => items.is_empty(),
             Self::Map(pairs) | Self::Flow(pairs) => pairs.is_empty(),
             _ => false,
         }
@@ -65,12 +67,26 @@ pub(crate) fn write_pairs(out: &mut String, pairs: &[(String, Value)], indent: u
     }
 }
 
+/// A list or mapping as a text of its own.
+pub(crate) fn write_value(value: &Value) -> String {
+    let mut out = String::new();
+    match value {
+        Value::List(items) | Value::Words(items) => write_items(&mut out, items, 0),
+        Value::Map(pairs) | Value::Flow(pairs) => write_pairs(&mut out, pairs, 0),
+        scalar => write_scalar(&mut out, scalar, 0),
+    }
+    out
+}
+
 fn write_pair(out: &mut String, key: &str, value: &Value, indent: usize) {
     out.push_str(&key_text(key));
     out.push(':');
     match value {
         _ if value.is_empty() => write_empty(out, value),
-        Value::List(items) => {
+        Value::Words(items) if indent + key.len() + words(items).len() < WIDTH => {
+            out.push_str(&format!(" {}\n", words(items)));
+        }
+        Value::List(items) | Value::Words(items) => {
             out.push('\n');
             write_items(out, items, indent + 2);
         }
@@ -101,7 +117,7 @@ fn write_items(out: &mut String, items: &[Value], indent: usize) {
                     write_pair(out, key, value, indent + 2);
                 }
             }
-            Value::List(inner) => {
+            Value::List(inner) | Value::Words(inner) => {
                 out.push('\n');
                 write_items(out, inner, indent + 2);
             }
@@ -113,19 +129,30 @@ fn write_items(out: &mut String, items: &[Value], indent: usize) {
     }
 }
 
+/// How long a line with a list may be.
+const WIDTH: usize = 96;
+
+/// `[a, b]`.
+fn words(items: &[Value]) -> String {
+    let words: Vec<String> = items.iter().map(word).collect();
+    format!("[{}]", words.join(", "))
+}
+
+/// A scalar in a list or mapping of one line.
+fn word(value: &Value) -> String {
+    match value {
+        Value::Text(text) => in_flow(&raw(text)),
+        Value::Dbt(text) => in_flow(text),
+        // Without quotes it was one text on a line of its own.
+        Value::Bare(text) if text.contains([',', '[', ']', '{', '}']) => quoted(text),
+        Value::Bare(text) => text.clone(),
+        Value::List(_) | Value::Map(_) | Value::Flow(_) | Value::Words(_) => String::new(),
+    }
+}
+
 /// `{a: 1, b: text}`.
 fn write_flow(out: &mut String, pairs: &[(String, Value)]) {
-    let pair = |(key, value): &(String, Value)| {
-        let text = match value {
-            Value::Text(text) => in_flow(&raw(text)),
-            Value::Dbt(text) => in_flow(text),
-            // Without quotes it was one text on a line of its own.
-            Value::Bare(text) if text.contains([',', '[', ']', '{', '}']) => quoted(text),
-            Value::Bare(text) => text.clone(),
-            Value::List(_) | Value::Map(_) | Value::Flow(_) => String::new(),
-        };
-        format!("{}: {text}", in_flow(key))
-    };
+    let pair = |(key, value): &(String, Value)| format!("{}: {}", in_flow(key), word(value));
     let pairs: Vec<String> = pairs.iter().map(pair).collect();
     out.push_str(&format!(" {{{}}}\n", pairs.join(", ")));
 }
@@ -138,7 +165,7 @@ fn in_flow(value: &str) -> String {
 
 /// A list or mapping of nothing.
 fn write_empty(out: &mut String, value: &Value) {
-    out.push_str(if matches!(value, Value::List(_)) { " []\n" } else { " {}\n" });
+    out.push_str(if matches!(value, Value::List(_) | Value::Words(_)) { " []\n" } else { " {}\n" });
 }
 
 fn write_scalar(out: &mut String, value: &Value, indent: usize) {
@@ -146,7 +173,7 @@ fn write_scalar(out: &mut String, value: &Value, indent: usize) {
         Value::Text(text) => out.push_str(&scalar(&raw(text), indent)),
         Value::Dbt(text) => out.push_str(&scalar(text, indent)),
         Value::Bare(text) => out.push_str(text),
-        Value::List(_) | Value::Map(_) | Value::Flow(_) => {}
+        Value::List(_) | Value::Map(_) | Value::Flow(_) | Value::Words(_) => {}
     }
     out.push('\n');
 }

@@ -1,0 +1,102 @@
+//! What a table is to dbt, in words for people and for assistants that ask questions of the model.
+
+use super::meta;
+use super::table::Table;
+use crate::artifacts::{ConstraintKind, Detail, Manifest, Node, ResourceType, Value};
+
+/// Settings that say how a table is laid out, with what they are called.
+const LAYOUT: &[(&str, &str)] = &[
+    ("unique_key", "unique key"),
+    ("partition_by", "partitioned by"),
+    ("cluster_by", "clustered by"),
+    ("indexes", "indexes"),
+];
+
+/// The lines of a view's context, each a fact.
+pub(super) fn of(table: &Table<'_>, manifest: &Manifest, children: &[usize]) -> String {
+    let node = table.node;
+    let mut lines = Vec::new();
+    if let Some(said) = meta::omni(&node.meta).and_then(|omni| omni.get("ai_context")).and_then(Value::as_str) {
+        lines.push(said.trim().to_owned());
+    }
+    let how = node.materialized().filter(|_| node.resource_type == ResourceType::Model);
+    let how = how.map_or_else(String::new, |how| format!(", materialized as {how}"));
+    lines.push(format!("dbt {} {}{how}.", node.resource_type.name(), qualified(node)));
+    for (key, words) in LAYOUT {
+        if let Some(value) = node.config.get(key).filter(|value| !value.is_nothing()) {
+            lines.push(format!("{}: {}.", capital(words), words_of(value)));
+        }
+    }
+    let constraints = constraints(node);
+    if !constraints.is_empty() {
+        let how = if node.enforces_constraints() { "Constraints" } else { "Constraints, not enforced" };
+        lines.push(format!("{how}: {}.", constraints.join("; ")));
+    }
+    let read: Vec<String> = node.depends_on.iter().filter_map(|id| Some(qualified(manifest.node(id)?))).collect();
+    if !read.is_empty() {
+        lines.push(format!("Made of {}.", read.join(", ")));
+    }
+    let exposures =
+        children.iter().filter_map(|place| manifest.nodes.get(*place)).filter_map(|node| match &node.detail {
+            Detail::Exposure(exposure) => Some((node, exposure)),
+            _ => None,
+        });
+    for (node, exposure) in exposures {
+        let owner = exposure.owner.email.as_deref().or(exposure.owner.name.as_deref());
+        let owner = owner.map_or_else(String::new, |owner| format!(", {owner}"));
+        let kind = exposure.kind.as_deref().unwrap_or("exposure");
+        lines.push(format!("Used by the {kind} {}{owner}.", exposure.label.as_deref().unwrap_or(&node.name)));
+    }
+    lines.join("\n")
+}
+
+/// `orders`, of a source `raw.orders`.
+fn qualified(node: &Node) -> String {
+    match node.source() {
+        Some(source) => format!("{}.{}", source.source_name, node.name),
+        None => match &node.version {
+            Some(version) => format!("{} v{version}", node.name),
+            None => node.name.to_string(),
+        },
+    }
+}
+
+fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A setting in words; artifacts are read with a limit of depth, so is the recursion.
+fn words_of(value: &Value) -> String {
+    match value {
+        Value::List(items) => items.iter().map(words_of).collect::<Vec<_>>().join(", "),
+        Value::Map(fields) => {
+            fields.iter().map(|(key, value)| format!("{key} {}", words_of(value))).collect::<Vec<_>>().join(" ")
+        }
+        scalar => scalar.to_string(),
+    }
+}
+
+fn constraints(node: &Node) -> Vec<String> {
+    let word = |kind: ConstraintKind| match kind {
+        ConstraintKind::NotNull => "not null",
+        ConstraintKind::Unique => "unique",
+        ConstraintKind::PrimaryKey => "primary key",
+        ConstraintKind::ForeignKey => "foreign key",
+        ConstraintKind::Check => "check",
+        _ => "constraint",
+    };
+    let of_columns = node
+        .columns
+        .iter()
+        .flat_map(|column| column.constraints.iter().map(move |constraint| (constraint, column.name.to_string())));
+    let of_table = node.constraints.iter().map(|constraint| {
+        let columns: Vec<&str> = constraint.columns.iter().map(|name| &**name).collect();
+        (constraint, columns.join(", "))
+    });
+    let text = of_columns.chain(of_table).map(|(constraint, columns)| {
+        let expression = constraint.expression.as_deref().map_or_else(String::new, |it| format!(" ({it})"));
+        format!("{} {columns}{expression}", word(constraint.kind)).trim_end().to_owned()
+    });
+    text.collect()
+}

@@ -1,0 +1,155 @@
+//! SQL of dbt's semantic layer with the names that Omni gives to columns.
+
+use rustc_hash::FxHashMap;
+
+use super::table::Table;
+
+/// An expression with the table's columns as references, `${amount} * 2`; none where dbt would render it first.
+pub(super) fn in_omni(expr: &str, table: &Table<'_>) -> Option<String> {
+    let expr = expr.trim();
+    if ["{{", "{%", "{#", "${"].iter().any(|marker| expr.contains(marker)) {
+        return None;
+    }
+    if let Some(field) = table.field(expr) {
+        return Some(format!("${{{}}}", field.name));
+    }
+    Some(rewritten(expr, |name| Some(format!("${{{}}}", table.field(name)?.name))))
+}
+
+/// An expression with these names in place of others.
+pub(super) fn with_names(expr: &str, names: &FxHashMap<&str, &str>) -> String {
+    rewritten(expr, |name| names.get(name).map(|text| (*text).to_owned()))
+}
+
+/// Puts texts in place of names: of words and quoted names that are no functions and no parts of longer names.
+fn rewritten(expr: &str, of: impl Fn(&str) -> Option<String>) -> String {
+    let mut out = String::with_capacity(expr.len());
+    let mut rest = expr;
+    while let Some(first) = rest.chars().next() {
+        let length = token(rest, first);
+        let (word, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        let name = match first {
+            '"' | '`' => word.strip_prefix(first).and_then(|word| word.strip_suffix(first)),
+            _ if first.is_alphabetic() || first == '_' => Some(word),
+            _ => None,
+        };
+        let is_part = out.ends_with('.') || after.starts_with('.') || after.trim_start().starts_with('(');
+        match name.filter(|_| !is_part).and_then(&of) {
+            Some(text) => out.push_str(&text),
+            None => out.push_str(word),
+        }
+        rest = after;
+    }
+    out
+}
+
+/// The bytes of the first token.
+fn token(text: &str, first: char) -> usize {
+    let ends = |is_in: &dyn Fn(char) -> bool| text.find(|c| !is_in(c)).unwrap_or(text.len());
+    match first {
+        '\'' | '"' | '`' => {
+            let inside = text.get(1..).unwrap_or_default();
+            inside.find(first).map_or(text.len(), |end| end + 2)
+        }
+        c if c.is_alphabetic() || c == '_' => ends(&|c| c.is_alphanumeric() || c == '_'),
+        c if c.is_ascii_digit() => ends(&|c| c.is_alphanumeric() || c == '.'),
+        c => c.len_utf8(),
+    }
+}
+
+/// `{{ Dimension('order__status') }} = 'paid'` as the dimension's name and the rest.
+pub(super) fn of_dimension(template: &str) -> Option<(&str, &str)> {
+    let (inside, rest) = template.trim().strip_prefix("{{")?.split_once("}}")?;
+    let name = inside.trim().strip_prefix("Dimension(")?.strip_suffix(')')?.trim().trim_matches(['\'', '"']);
+    let name = name.rsplit_once("__").map_or(name, |(_, name)| name);
+    (!rest.contains("{{")).then_some((name, rest.trim()))
+}
+
+/// A comparison with literals, as Omni's filters say it.
+pub(super) fn condition(text: &str) -> Option<(&'static str, Vec<String>)> {
+    let lower = text.to_ascii_lowercase();
+    let (operator, rest) = if let Some(rest) = text.strip_prefix("!=").or_else(|| text.strip_prefix("<>")) {
+        ("not", rest)
+    } else if let Some(rest) = text.strip_prefix('=') {
+        ("is", rest)
+    } else if lower.starts_with("not in") {
+        ("not", text.get(6..)?)
+    } else if lower.starts_with("in") {
+        ("is", text.get(2..)?)
+    } else {
+        return None;
+    };
+    let rest = rest.trim();
+    let listed = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let is_list = lower.starts_with("in") || lower.starts_with("not in");
+    let literals = match (listed, is_list) {
+        (Some(listed), true) => split(listed)?,
+        (None, false) => vec![rest],
+        _ => return None,
+    };
+    Some((operator, literals.into_iter().map(literal).collect::<Option<_>>()?))
+}
+
+/// The parts between commas, those in texts left alone.
+fn split(text: &str) -> Option<Vec<&str>> {
+    let mut parts = Vec::new();
+    let (mut begin, mut quoted) = (0, false);
+    for (at, c) in text.char_indices() {
+        quoted ^= c == '\'';
+        if c == ',' && !quoted {
+            parts.push(text.get(begin..at)?.trim());
+            begin = at + 1;
+        }
+    }
+    parts.push(text.get(begin..)?.trim());
+    Some(parts)
+}
+
+fn literal(text: &str) -> Option<String> {
+    if let Some(inside) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+        let single = inside.replace("''", "");
+        return (!single.contains('\'')).then(|| inside.replace("''", "'"));
+    }
+    let plain = text.parse::<f64>().is_ok() || matches!(text.to_ascii_lowercase().as_str(), "true" | "false");
+    plain.then(|| text.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_replaced_and_nothing_else() {
+        let names = FxHashMap::from_iter([("a", "${x}"), ("b c", "${y}")]);
+        for (text, expected) in [
+            ("a / nullif(a, 0)", "${x} / nullif(${x}, 0)"),
+            ("a(1) + t.a + a.b + 'a' || \"b c\"", "a(1) + t.a + a.b + 'a' || ${y}"),
+            ("aa + 1a + 'it''s a'", "aa + 1a + 'it''s a'"),
+            ("'open", "'open"),
+            ("é + a", "é + ${x}"),
+        ] {
+            assert_eq!(with_names(text, &names), expected);
+        }
+    }
+
+    #[test]
+    fn filters_on_one_dimension() {
+        let read = |text: &'static str| {
+            let (name, rest) = of_dimension(text)?;
+            let (operator, values) = condition(rest)?;
+            Some(format!("{name} {operator} {}", values.join("|")))
+        };
+        for (text, expected) in [
+            ("{{ Dimension('order__status') }} = 'paid'", Some("status is paid")),
+            ("{{Dimension('status')}} IN ('a, b', 'it''s')", Some("status is a, b|it's")),
+            ("{{ Dimension('order__is_new') }} != true", Some("is_new not true")),
+            ("{{ Dimension('o__x') }} not in (1, 2.5)", Some("x not 1|2.5")),
+            ("{{ TimeDimension('o__day') }} = '2024-01-01'", None),
+            ("{{ Dimension('o__x') }} > 1", None),
+            ("{{ Dimension('o__x') }} = 'a' or 1 = 1", None),
+            ("{{ Dimension('o__x') }} = {{ Dimension('o__y') }}", None),
+        ] {
+            assert_eq!(read(text).as_deref(), expected, "{text}");
+        }
+    }
+}

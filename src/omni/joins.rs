@@ -1,0 +1,242 @@
+//! How tables belong together: relationships tests, foreign keys, entities of semantic models.
+
+use rustc_hash::FxHashMap;
+
+use super::keys::is_unique;
+use super::table::Table;
+use super::tests::{RunTest, Tests};
+use crate::artifacts::{Check, ConstraintKind, Detail, Manifest, Node, ResourceType, SemanticModel};
+
+/// Where a join is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum JoinSource {
+    /// A constraint `foreign_key`, which Omni reads too.
+    Constraint,
+    /// A test `relationships`, which Omni does not read.
+    Test,
+    /// Entities of semantic models.
+    Entity,
+}
+
+/// How many rows of the one table are found for one of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cardinality {
+    /// Both columns are unique.
+    OneToOne,
+    /// The column that is joined to is unique.
+    ManyToOne,
+    /// Nothing says that it is: rows might be repeated.
+    Unknown,
+}
+
+/// A join of two views.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Join {
+    /// The view whose rows refer to the other's.
+    pub from: String,
+    /// Its field.
+    pub from_field: String,
+    /// The view that they refer to.
+    pub to: String,
+    /// Its field.
+    pub to_field: String,
+    /// What the other view is called in this join, where it is joined more than once.
+    pub alias: Option<String>,
+    /// How many rows are found.
+    pub cardinality: Cardinality,
+    /// Where it is known from.
+    pub source: JoinSource,
+    /// Why it is not live; none for one that is certain.
+    pub doubt: Option<String>,
+}
+
+/// A join before the names of its ends are settled.
+struct Found<'a> {
+    /// Places of tables.
+    ends: [usize; 2],
+    columns: [&'a str; 2],
+    source: JoinSource,
+    doubt: Option<String>,
+}
+
+/// The joins of all tables, in the order of their ids, each pair of columns once, as the surest of its sources has it.
+pub(super) fn all<'a>(tables: &'a [Table<'a>], manifest: &'a Manifest, tests: &'a Tests<'a>) -> Vec<Join> {
+    let places: FxHashMap<&str, usize> =
+        tables.iter().enumerate().map(|(place, table)| (&*table.node.unique_id, place)).collect();
+    let mut found = Vec::new();
+    for (place, table) in tables.iter().enumerate() {
+        of_constraints(place, table.node, manifest, &places, &mut found);
+        for test in tests.of_node(table.place) {
+            of_test(place, test, &places, &mut found);
+        }
+    }
+    of_entities(manifest, &places, &mut found);
+    let mut joins: Vec<(usize, Join)> = Vec::new();
+    let mut known: FxHashMap<([usize; 2], [String; 2]), usize> = FxHashMap::default();
+    for found in found {
+        let Some(join) = settled(&found, tables, tests) else { continue };
+        let key = (found.ends, [join.from_field.clone(), join.to_field.clone()]);
+        match known.get(&key).and_then(|at| joins.get_mut(*at)) {
+            Some((_, before)) => {
+                if (join.doubt.is_some(), join.source) < (before.doubt.is_some(), before.source) {
+                    *before = join;
+                }
+            }
+            None => {
+                known.insert(key, joins.len());
+                joins.push((found.ends[0], join));
+            }
+        }
+    }
+    joins.sort_by_key(|(place, _)| *place);
+    let mut joins: Vec<Join> = joins.into_iter().map(|(_, join)| join).collect();
+    name_apart(&mut joins);
+    joins
+}
+
+fn of_constraints<'a>(
+    place: usize,
+    node: &'a Node,
+    manifest: &'a Manifest,
+    places: &FxHashMap<&str, usize>,
+    found: &mut Vec<Found<'a>>,
+) {
+    let of_columns = node
+        .columns
+        .iter()
+        .flat_map(|column| column.constraints.iter().map(move |constraint| (constraint, Some(&*column.name))));
+    let of_table = node.constraints.iter().map(|constraint| (constraint, None));
+    for (constraint, column) in of_columns.chain(of_table) {
+        if constraint.kind != ConstraintKind::ForeignKey {
+            continue;
+        }
+        let Some(column) = column.or_else(|| only(&constraint.columns)) else { continue };
+        let old = constraint.expression.as_deref().and_then(old_reference);
+        let (to, field) = match (&constraint.to, only(&constraint.to_columns), old) {
+            (Some(to), Some(field), _) => (&**to, field),
+            (_, _, Some(old)) => old,
+            _ => continue,
+        };
+        let referred = manifest.referred(node, to).and_then(|node| places.get(&*node.unique_id));
+        if let Some(other) = referred {
+            found.push(Found {
+                ends: [place, *other],
+                columns: [column, field],
+                source: JoinSource::Constraint,
+                doubt: None,
+            });
+        }
+    }
+}
+
+/// A foreign key as it was written before dbt 1.9: `other_table (id)`.
+fn old_reference(expression: &str) -> Option<(&str, &str)> {
+    let (table, rest) = expression.split_once('(')?;
+    let column = rest.trim_end().strip_suffix(')')?.trim();
+    (!column.contains(',')).then_some((table.trim().trim_start_matches("references").trim(), column))
+}
+
+fn only(columns: &[std::sync::Arc<str>]) -> Option<&str> {
+    match columns {
+        [one] => Some(one),
+        _ => None,
+    }
+}
+
+fn of_test<'a>(place: usize, test: &'a RunTest<'a>, places: &FxHashMap<&str, usize>, found: &mut Vec<Found<'a>>) {
+    let Some(data) = &test.data else { return };
+    let (Check::Relationships { to: Some(to), field }, Some(column)) = (&data.check, data.column.as_deref()) else {
+        return;
+    };
+    let Some(other) = places.get(to) else { return };
+    let said = |key: &str| data.node.config_text(key).map(str::trim).filter(|text| !text.is_empty());
+    let doubt = match (said("where"), &test.last) {
+        (Some(filter), _) => Some(format!("the test `{}` is of some rows only, `where: {filter}`", data.node.name)),
+        (None, _) if !data.proves() => Some(format!("the test `{}` only warns", data.node.name)),
+        (None, Some(last)) if test.failed_last() => {
+            Some(format!("the test `{}` said {} when it ran last", data.node.name, last.result.status.name()))
+        }
+        _ => None,
+    };
+    found.push(Found { ends: [place, *other], columns: [column, field], source: JoinSource::Test, doubt });
+}
+
+/// Entities of one name: a foreign one refers to the primary or unique one.
+fn of_entities<'a>(manifest: &'a Manifest, places: &FxHashMap<&str, usize>, found: &mut Vec<Found<'a>>) {
+    let models = manifest.of_type(ResourceType::SemanticModel).filter_map(|node| {
+        let Detail::SemanticModel(model) = &node.detail else { return None };
+        Some((&**model, place_of(node, places)?))
+    });
+    let models: Vec<(&SemanticModel, usize)> = models.collect();
+    let column = |entity: &'a crate::artifacts::Entity| entity.expr.as_deref().unwrap_or(&entity.name);
+    let mut keys: FxHashMap<&str, Vec<(usize, &'a str)>> = FxHashMap::default();
+    for (model, place) in &models {
+        for entity in model.entities.iter().filter(|entity| matches!(&*entity.kind, "primary" | "unique")) {
+            keys.entry(&*entity.name).or_default().push((*place, column(entity)));
+        }
+    }
+    for (model, place) in &models {
+        for entity in model.entities.iter().filter(|entity| &*entity.kind == "foreign") {
+            for (other, field) in keys.get(&*entity.name).into_iter().flatten().filter(|(other, _)| other != place) {
+                found.push(Found {
+                    ends: [*place, *other],
+                    columns: [column(entity), field],
+                    source: JoinSource::Entity,
+                    doubt: None,
+                });
+            }
+        }
+    }
+}
+
+/// The table that a semantic model describes: the one that it depends on.
+pub(super) fn place_of(semantic: &Node, places: &FxHashMap<&str, usize>) -> Option<usize> {
+    semantic.depends_on.iter().find_map(|id| places.get(&**id).copied())
+}
+
+/// The join with its fields; none where a table lacks the column.
+fn settled(found: &Found<'_>, tables: &[Table<'_>], tests: &Tests<'_>) -> Option<Join> {
+    let [from, to] = [tables.get(found.ends[0])?, tables.get(found.ends[1])?];
+    let [column, field] = found.columns;
+    let unique = |table: &Table<'_>, name: &str| is_unique(table.node, tests.of_node(table.place), name);
+    let cardinality = match (unique(to, field), unique(from, column)) {
+        (true, true) => Cardinality::OneToOne,
+        (true, false) => Cardinality::ManyToOne,
+        (false, _) => Cardinality::Unknown,
+    };
+    let to_field = to.field(field)?;
+    let doubt = found.doubt.clone().or_else(|| {
+        let may_repeat = cardinality == Cardinality::Unknown;
+        may_repeat.then(|| {
+            format!("nothing says that `{}` is unique in {}, so rows might be repeated", to_field.name, to.view())
+        })
+    });
+    Some(Join {
+        from: from.view(),
+        from_field: from.field(column)?.name.clone(),
+        to: to.view(),
+        to_field: to_field.name.clone(),
+        alias: None,
+        cardinality,
+        source: found.source,
+        doubt,
+    })
+}
+
+/// A view that is joined to itself, or more than once to another, is called after the column that refers to it.
+fn name_apart(joins: &mut [Join]) {
+    let mut counts: FxHashMap<(String, String), usize> = FxHashMap::default();
+    for join in joins.iter().filter(|join| join.doubt.is_none()) {
+        *counts.entry((join.from.clone(), join.to.clone())).or_default() += 1;
+    }
+    for join in joins {
+        let several = counts.get(&(join.from.clone(), join.to.clone())).is_some_and(|count| *count > 1);
+        if several || join.from == join.to {
+            let role = join.from_field.strip_suffix("_id").unwrap_or(&join.from_field);
+            join.alias = Some(format!("{}_as_{role}", join.to));
+        }
+    }
+}

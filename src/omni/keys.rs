@@ -1,0 +1,119 @@
+//! What tells the rows of a table apart.
+
+use super::tests::RunTest;
+use crate::artifacts::{Check, ConstraintKind, Node};
+
+/// Where it is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KeySource {
+    /// A constraint `primary_key`, which Omni reads too.
+    Constraint,
+    /// Tests, which Omni does not read.
+    Tests,
+}
+
+/// What tells the rows of a table apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Key {
+    /// The columns, as dbt spells them.
+    pub columns: Vec<String>,
+    /// Where it is known from.
+    pub source: KeySource,
+}
+
+/// The key of a table: its primary key, else what tests say is unique and never NULL.
+pub(super) fn of(node: &Node, tests: &[RunTest<'_>]) -> Option<Key> {
+    constraint(node).or_else(|| tested(node, tests))
+}
+
+fn constraint(node: &Node) -> Option<Key> {
+    let is_key = |kind: ConstraintKind| kind == ConstraintKind::PrimaryKey;
+    let of_table = node.constraints.iter().find(|constraint| is_key(constraint.kind) && !constraint.columns.is_empty());
+    let columns = match of_table {
+        Some(constraint) => constraint.columns.iter().map(|name| name.to_string()).collect(),
+        None => {
+            let column = node
+                .columns
+                .iter()
+                .find(|column| column.constraints.iter().any(|constraint| is_key(constraint.kind)))?;
+            vec![column.name.to_string()]
+        }
+    };
+    Some(Key { columns, source: KeySource::Constraint })
+}
+
+fn tested(node: &Node, tests: &[RunTest<'_>]) -> Option<Key> {
+    let never_null = |name: &str| is_never_null(node, tests, name);
+    let mut single: Vec<&str> = unique_columns(node, tests).into_iter().filter(|name| never_null(name)).collect();
+    if !single.is_empty() {
+        // Of several the one that is called after the table; else the first of the table.
+        let table = node.name.trim_end_matches('s');
+        let of_table = format!("{table}_id");
+        let rank = |name: &str| {
+            let lower = name.to_lowercase();
+            let place = node.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
+            (lower != "id" && !of_table.ends_with(&lower), place)
+        };
+        single.sort_by_key(|name| rank(name));
+        let columns = single.first().map(|name| vec![(*name).to_owned()])?;
+        return Some(Key { columns, source: KeySource::Tests });
+    }
+    let together = tests.iter().filter(|test| test.holds()).find_map(|test| match &test.data.as_ref()?.check {
+        Check::UniqueTogether(columns) if columns.iter().all(|name| never_null(name)) && !columns.is_empty() => {
+            Some(columns.iter().map(|name| name.to_string()).collect())
+        }
+        _ => None,
+    })?;
+    Some(Key { columns: together, source: KeySource::Tests })
+}
+
+/// Whether a column is never NULL, as a test or a constraint says.
+pub(super) fn is_never_null(node: &Node, tests: &[RunTest<'_>], name: &str) -> bool {
+    let tested = tests.iter().any(|test| test.holds() && says(test, name, &Check::NotNull));
+    let is_constrained = |kind: ConstraintKind| matches!(kind, ConstraintKind::NotNull | ConstraintKind::PrimaryKey);
+    tested
+        || node.column(name).is_some_and(|column| column.constraints.iter().any(|it| is_constrained(it.kind)))
+        || node.constraints.iter().any(|it| is_constrained(it.kind) && names(&it.columns, name))
+}
+
+/// Whether no value of a column stands twice, as a test or a constraint says.
+pub(super) fn is_unique(node: &Node, tests: &[RunTest<'_>], name: &str) -> bool {
+    unique_columns(node, tests).iter().any(|unique| unique.eq_ignore_ascii_case(name))
+        || node.column(name).is_some_and(|column| column.constraints.iter().any(|it| is_of_unique(it.kind)))
+        || node.constraints.iter().any(|it| is_of_unique(it.kind) && it.columns.len() == 1 && names(&it.columns, name))
+}
+
+fn is_of_unique(kind: ConstraintKind) -> bool {
+    matches!(kind, ConstraintKind::Unique | ConstraintKind::PrimaryKey)
+}
+
+fn names(columns: &[std::sync::Arc<str>], name: &str) -> bool {
+    columns.iter().any(|column| column.eq_ignore_ascii_case(name))
+}
+
+fn says(test: &RunTest<'_>, name: &str, check: &Check<'_>) -> bool {
+    let data = test.data.as_ref();
+    data.is_some_and(|data| {
+        data.check == *check && data.column.as_ref().is_some_and(|of| of.eq_ignore_ascii_case(name))
+    })
+}
+
+/// The columns that tests say are unique.
+fn unique_columns<'t>(node: &'t Node, tests: &'t [RunTest<'_>]) -> Vec<&'t str> {
+    let of_tests = tests.iter().filter(|test| test.holds()).filter_map(|test| {
+        let data = test.data.as_ref()?;
+        match &data.check {
+            Check::Unique => data.column.as_deref(),
+            Check::UniqueTogether(columns) => match columns.as_slice() {
+                [one] => Some(&**one),
+                _ => None,
+            },
+            _ => None,
+        }
+    });
+    let of_tests: Vec<&str> = of_tests.collect();
+    let constrained = node.columns.iter().filter(|column| column.constraints.iter().any(|it| is_of_unique(it.kind)));
+    constrained.map(|column| &*column.name).chain(of_tests).collect()
+}

@@ -1,0 +1,357 @@
+//! Semantic models and metrics of dbt as dimensions and measures of Omni, where they can be.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
+use super::expression;
+use super::joins::place_of;
+use super::meta::plain_text;
+use super::names::{Taken, plain};
+use super::table::Table;
+use crate::artifacts::{Detail, Fields, Manifest, Metric, Node, ResourceType, SemanticModel, Value as Said};
+use crate::dbt::Value;
+
+/// Something of the semantic layer that has no like in Omni.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap {
+    /// Its name in dbt.
+    pub name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What the semantic layer adds to a view.
+#[derive(Debug, Default)]
+pub(super) struct Measures {
+    /// Dimensions that are computed: names and keys.
+    pub dimensions: Vec<(String, Vec<(String, Value)>)>,
+    pub measures: Vec<(String, Vec<(String, Value)>)>,
+    /// The granularity of times, by field.
+    pub granularity: BTreeMap<String, String>,
+}
+
+/// A value that is aggregated.
+struct Aggregate<'a> {
+    table: usize,
+    name: &'a str,
+    agg: &'a str,
+    expr: Option<&'a str>,
+    percentile: Option<f64>,
+    non_additive: bool,
+    label: Option<&'a str>,
+    description: &'a str,
+}
+
+struct Pass<'a> {
+    tables: &'a [Table<'a>],
+    semantic: Vec<(&'a SemanticModel, usize)>,
+    taken: Vec<Taken>,
+    made: Vec<Measures>,
+    /// Where a metric or measure is, by its name in dbt.
+    known: FxHashMap<&'a str, (usize, String)>,
+    gaps: Vec<Gap>,
+}
+
+/// Metrics that are made of metrics that are made of metrics: so often at most.
+const DEPTH: usize = 16;
+
+/// What is added to each table, and what could not be.
+pub(super) fn all<'a>(tables: &'a [Table<'a>], manifest: &'a Manifest) -> (Vec<Measures>, Vec<Gap>) {
+    let places: FxHashMap<&str, usize> =
+        tables.iter().enumerate().map(|(place, table)| (&*table.node.unique_id, place)).collect();
+    let semantic = manifest.of_type(ResourceType::SemanticModel).filter_map(|node| match &node.detail {
+        Detail::SemanticModel(model) => Some((&**model, place_of(node, &places)?)),
+        _ => None,
+    });
+    let taken = tables.iter().map(|table| {
+        let mut taken = Taken::default();
+        table.fields.iter().for_each(|field| drop(taken.choose([field.name.clone()])));
+        taken
+    });
+    let mut pass = Pass {
+        tables,
+        semantic: semantic.collect(),
+        taken: taken.collect(),
+        made: tables.iter().map(|_| Measures::default()).collect(),
+        known: FxHashMap::default(),
+        gaps: Vec::new(),
+    };
+    pass.dimensions();
+    let aggregates = pass.aggregates();
+    let mut waiting: Vec<(&Node, &Metric)> = manifest
+        .of_type(ResourceType::Metric)
+        .filter_map(|node| if let Detail::Metric(metric) = &node.detail { Some((node, &**metric)) } else { None })
+        .collect();
+    // Those of a measure's own name stand for the measure.
+    waiting.retain(|(node, metric)| {
+        let simple = &*metric.kind == "simple";
+        if simple {
+            pass.simple(node, metric, &aggregates);
+        }
+        !simple
+    });
+    for aggregate in &aggregates {
+        if !pass.known.contains_key(aggregate.name) && !pass.gaps.iter().any(|gap| gap.name == aggregate.name) {
+            match pass.keys(aggregate) {
+                Ok(keys) => pass.add(aggregate.name, aggregate.table, keys),
+                Err(reason) => pass.gap(aggregate.name, reason),
+            }
+        }
+    }
+    for last in (0..DEPTH).rev() {
+        waiting.retain(|(node, metric)| !pass.composed(node, metric, last == 0));
+        if waiting.is_empty() {
+            break;
+        }
+    }
+    (pass.made, pass.gaps)
+}
+
+impl<'a> Pass<'a> {
+    fn gap(&mut self, name: &str, reason: impl Into<String>) {
+        self.gaps.push(Gap { name: name.to_owned(), reason: reason.into() });
+    }
+
+    fn add(&mut self, name: &'a str, table: usize, keys: Vec<(String, Value)>) {
+        let (Some(made), Some(taken)) = (self.made.get_mut(table), self.taken.get_mut(table)) else { return };
+        let field = taken.choose([plain(name), format!("{}_measure", plain(name))]);
+        self.known.insert(name, (table, field.clone()));
+        made.measures.push((field, keys));
+    }
+
+    fn dimensions(&mut self) {
+        for (model, place) in self.semantic.clone() {
+            let Some(table) = self.tables.get(place) else { continue };
+            for dimension in &model.dimensions {
+                let expr = dimension.expr.as_deref().unwrap_or(&dimension.name);
+                if let (Some(field), Some(granularity)) = (table.field(expr.trim()), &dimension.granularity) {
+                    self.made[place].granularity.insert(field.name.clone(), granularity.to_string());
+                }
+                if table.field(expr.trim()).is_some() {
+                    continue;
+                }
+                let Some(sql) = expression::in_omni(expr, table) else {
+                    self.gap(&dimension.name, "its `expr` is Jinja, which dbt renders");
+                    continue;
+                };
+                let name = self.taken[place].choose([plain(&dimension.name)]);
+                let mut keys = vec![("sql".to_owned(), plain_text(&sql))];
+                keys.extend(dimension.label.as_deref().map(|label| ("label".to_owned(), plain_text(label))));
+                keys.extend(about(&dimension.description));
+                self.made[place].dimensions.push((name, keys));
+            }
+        }
+    }
+
+    fn aggregates(&self) -> Vec<Aggregate<'a>> {
+        let of_model = |(model, table): &(&'a SemanticModel, usize)| {
+            let table = *table;
+            model.measures.iter().map(move |measure| Aggregate {
+                table,
+                name: &measure.name,
+                agg: &measure.agg,
+                expr: measure.expr.as_deref(),
+                percentile: measure.agg_params.get("percentile").and_then(Said::as_f64),
+                non_additive: !measure.non_additive_dimension.is_empty(),
+                label: measure.label.as_deref(),
+                description: &measure.description,
+            })
+        };
+        self.semantic.iter().flat_map(of_model).collect()
+    }
+
+    /// A metric of one aggregate: a measure's, or in the newer form its own.
+    fn simple(&mut self, node: &'a Node, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
+        let own = metric.type_params.get("metric_aggregation_params").and_then(Said::as_map);
+        let of_measure = metric.part("measure").and_then(|name| aggregates.iter().find(|it| it.name == name));
+        let written = match (of_measure, own) {
+            (Some(of), _) => Aggregate { ..*of },
+            (None, Some(params)) => {
+                let text = |key: &str| params.get(key).and_then(Said::as_str);
+                let model = text("semantic_model").unwrap_or_default();
+                let named = self
+                    .semantic
+                    .iter()
+                    .find(|(it, _)| node_name(it, self.tables) == Some(model) || &*it.model == model);
+                let Some(table) = named.map(|(_, table)| *table).or_else(|| self.only_table(node)) else {
+                    return self.gap(&node.name, "its semantic model has no table");
+                };
+                Aggregate {
+                    table,
+                    name: &node.name,
+                    agg: text("agg").unwrap_or_default(),
+                    expr: text("expr"),
+                    percentile: params.at(&["agg_params", "percentile"]).and_then(Said::as_f64),
+                    non_additive: params.get("non_additive_dimension").is_some_and(|it| !it.is_nothing()),
+                    label: None,
+                    description: "",
+                }
+            }
+            (None, None) => return self.gap(&node.name, "its measure is not known"),
+        };
+        let params = metric.type_params.get("measure").and_then(Said::as_map);
+        let said = |key: &str| params.and_then(|params| params.get(key)).or_else(|| metric.type_params.get(key));
+        if said("fill_nulls_with").is_some() || said("join_to_timespine").and_then(Said::as_bool) == Some(true) {
+            return self.gap(&node.name, "it fills in days that have no rows, which Omni does not");
+        }
+        let label = metric.label.as_deref().or(written.label);
+        let description = if node.description.is_empty() { written.description } else { &node.description };
+        let aggregate = Aggregate { label, description, ..written };
+        let mut keys = match self.keys(&aggregate) {
+            Ok(keys) => keys,
+            Err(reason) => return self.gap(&node.name, reason),
+        };
+        let inner = params.and_then(|params| params.get("filter")).unwrap_or(&Said::Null);
+        let mut filters = Vec::new();
+        for template in templates(inner).chain(templates(&metric.filter)) {
+            match self.filter(template, aggregate.table) {
+                Some(filter) => filters.push(filter),
+                None => return self.gap(&node.name, format!("its filter has no like in a view: {template}")),
+            }
+        }
+        if !filters.is_empty() {
+            keys.push(("filters".to_owned(), Value::Map(filters)));
+        }
+        self.add(&node.name, aggregate.table, keys);
+    }
+
+    /// The table of the only semantic model that a metric depends on.
+    fn only_table(&self, node: &Node) -> Option<usize> {
+        let ids: Vec<&str> = node.depends_on.iter().map(|id| &**id).collect();
+        let is_read = |name: &str| ids.iter().any(|id| id.rsplit('.').next() == Some(name));
+        self.semantic
+            .iter()
+            .find(|(model, table)| {
+                is_read(&model.model) || self.tables.get(*table).is_some_and(|it| is_read(&it.node.name))
+            })
+            .map(|(_, table)| *table)
+    }
+
+    /// The keys of a measure.
+    fn keys(&self, aggregate: &Aggregate<'_>) -> Result<Vec<(String, Value)>, String> {
+        if aggregate.non_additive {
+            return Err("it is not added up over one of its dimensions, which Omni cannot say".to_owned());
+        }
+        let kind = match aggregate.agg {
+            "sum" | "count" | "count_distinct" | "min" | "max" | "median" | "percentile" => aggregate.agg,
+            "average" | "avg" => "average",
+            other => return Err(format!("Omni has no aggregate `{other}`")),
+        };
+        let Some(table) = self.tables.get(aggregate.table) else { return Err("it has no table".to_owned()) };
+        let expr = aggregate.expr.unwrap_or(aggregate.name).trim();
+        let counts_rows = matches!(kind, "sum" | "count") && matches!(expr, "1" | "*");
+        let mut keys = Vec::new();
+        if !counts_rows {
+            let sql = expression::in_omni(expr, table).ok_or("its `expr` is Jinja, which dbt renders")?;
+            keys.push(("sql".to_owned(), plain_text(&sql)));
+        }
+        keys.push(("aggregate_type".to_owned(), plain_text(if counts_rows { "count" } else { kind })));
+        if kind == "percentile" {
+            let share = aggregate.percentile.ok_or("it does not say which percentile")?;
+            keys.push(("percentile".to_owned(), Value::Bare(format!("{}", (share * 100.0).round()))));
+        }
+        keys.extend(aggregate.label.map(|label| ("label".to_owned(), plain_text(label))));
+        keys.extend(about(aggregate.description));
+        Ok(keys)
+    }
+
+    /// A filter on one dimension of the table itself.
+    fn filter(&self, template: &str, table: usize) -> Option<(String, Value)> {
+        let (dimension, rest) = expression::of_dimension(template)?;
+        let model = self.semantic.iter().find(|(_, of)| *of == table).map(|(model, _)| *model);
+        let column = match model.and_then(|model| model.dimensions.iter().find(|it| &*it.name == dimension)) {
+            Some(found) => found.expr.as_deref().unwrap_or(&found.name),
+            None => dimension,
+        };
+        let field = self.tables.get(table)?.field(column)?;
+        let (operator, values) = expression::condition(rest)?;
+        let values = match values.as_slice() {
+            [one] => plain_text(one),
+            several => Value::Words(several.iter().map(|value| plain_text(value)).collect()),
+        };
+        Some((field.name.clone(), Value::Map(vec![(operator.to_owned(), values)])))
+    }
+
+    /// A metric made of metrics; whether it is done with. What `last` waits for is not there.
+    fn composed(&mut self, node: &'a Node, metric: &'a Metric, last: bool) -> bool {
+        let inputs: Vec<&Fields> = metric.type_params.iter().filter_map(|(_, value)| value.as_map()).collect();
+        let listed = metric.type_params.get("metrics").and_then(Said::as_list).unwrap_or_default();
+        let all = inputs.into_iter().chain(listed.iter().filter_map(Said::as_map));
+        let moved = all.clone().any(|input| {
+            ["offset_window", "offset_to_grain"].iter().any(|key| input.get(key).is_some_and(|it| !it.is_nothing()))
+        });
+        let filtered = all.clone().any(|input| templates(input.get("filter").unwrap_or(&Said::Null)).next().is_some());
+        let reason = match &*metric.kind {
+            "ratio" | "derived" if moved => Some("it looks at another time, which a measure of Omni cannot"),
+            "ratio" | "derived" if filtered || templates(&metric.filter).next().is_some() => {
+                Some("it filters what it is made of; a measure of Omni has the filters of its own values only")
+            }
+            "ratio" | "derived" => None,
+            "cumulative" => Some("it adds up over time, which a measure of Omni cannot"),
+            _ => Some("Omni has no metric of this kind"),
+        };
+        if let Some(reason) = reason {
+            self.gap(&node.name, reason);
+            return true;
+        }
+        let parts: Vec<(&str, &str)> = match &*metric.kind {
+            "ratio" => ["denominator", "numerator"]
+                .iter()
+                .filter_map(|key| metric.part(key).map(|name| (name, name)))
+                .collect(),
+            _ => {
+                let alias = |part: &'a Said| {
+                    let name = part.as_str().or_else(|| part.as_map()?.get("name")?.as_str())?;
+                    let alias = part.as_map().and_then(|part| part.get("alias")).and_then(Said::as_str);
+                    Some((name, alias.unwrap_or(name)))
+                };
+                listed.iter().filter_map(alias).collect()
+            }
+        };
+        let places: Option<Vec<(usize, String)>> =
+            parts.iter().map(|(name, _)| self.known.get(name).cloned()).collect();
+        let (Some(places), false) = (places, parts.is_empty()) else {
+            if last {
+                self.gap(&node.name, "a metric that it is made of is none in Omni");
+            }
+            return last;
+        };
+        let (home, _) = places[0];
+        let field = |(table, name): &(usize, String)| match self.tables.get(*table) {
+            Some(other) if *table != home => format!("${{{}.{name}}}", other.view()),
+            _ => format!("${{{name}}}"),
+        };
+        let fields: Vec<String> = places.iter().map(field).collect();
+        let sql = match (&*metric.kind, fields.as_slice()) {
+            ("ratio", [below, above]) => format!("{above} / NULLIF({below}, 0)"),
+            _ => {
+                let expr = metric.type_params.get("expr").and_then(Said::as_str).unwrap_or_default();
+                let names = parts.iter().map(|(_, alias)| *alias).zip(fields.iter().map(String::as_str)).collect();
+                expression::with_names(expr, &names)
+            }
+        };
+        let mut keys = vec![("sql".to_owned(), plain_text(&sql))];
+        keys.extend(metric.label.as_deref().map(|label| ("label".to_owned(), plain_text(label))));
+        keys.extend(about(&node.description));
+        self.add(&node.name, home, keys);
+        true
+    }
+}
+
+/// The semantic model's name, where it is that of its table.
+fn node_name<'a>(model: &SemanticModel, tables: &'a [Table<'a>]) -> Option<&'a str> {
+    tables.iter().map(|table| &*table.node.name).find(|name| model.model.contains(*name))
+}
+
+fn about(description: &str) -> Option<(String, Value)> {
+    (!description.trim().is_empty()).then(|| ("description".to_owned(), plain_text(description)))
+}
+
+/// The conditions of a filter, as dbt keeps them.
+fn templates(filter: &Said) -> impl Iterator<Item = &str> {
+    let listed = filter.as_map().and_then(|it| it.get("where_filters")).and_then(Said::as_list).unwrap_or_default();
+    let of_list = listed.iter().filter_map(|it| it.as_map()?.get("where_sql_template")?.as_str());
+    of_list.chain(filter.as_str())
+}

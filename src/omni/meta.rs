@@ -1,0 +1,71 @@
+//! What people say to Omni in dbt, under `meta.omni`.
+
+use crate::artifacts::{Fields, Value as Said};
+use crate::dbt::Value;
+
+/// Keys of a view that are taken over from `meta.omni`.
+pub(super) const OF_VIEWS: &[&str] = &[
+    "label",
+    "hidden",
+    "group_label",
+    "required_access_grants",
+    "aliases",
+    "display_order",
+    "default_drill_fields",
+    "extends",
+];
+
+/// Keys of a dimension that are.
+pub(super) const OF_DIMENSIONS: &[&str] = &[
+    "label",
+    "hidden",
+    "group_label",
+    "view_label",
+    "format",
+    "synonyms",
+    "sample_values",
+    "all_values",
+    "timeframes",
+    "convert_tz",
+    "bin_boundaries",
+    "order_by_field",
+    "drill_fields",
+    "links",
+    "suggest_from_field",
+    "suggestion_list",
+    "aliases",
+    "required_access_grants",
+    "display_order",
+    "colors",
+    "ai_context",
+];
+
+/// What `meta.omni` says.
+pub(super) fn omni(meta: &Fields) -> Option<&Fields> {
+    meta.get("omni").and_then(Said::as_map)
+}
+
+/// Those of these keys that it says, in this order.
+pub(super) fn said(meta: &Fields, keys: &[&str]) -> Vec<(String, Value)> {
+    let Some(omni) = omni(meta) else { return Vec::new() };
+    keys.iter().filter_map(|key| Some(((*key).to_owned(), value(omni.get(key)?)))).collect()
+}
+
+/// A value as it is written. Artifacts are read with a limit of depth, so is the recursion.
+pub(super) fn value(said: &Said) -> Value {
+    match said {
+        Said::Null => Value::Bare("null".to_owned()),
+        Said::Bool(_) | Said::Number(_) => Value::Bare(said.to_string()),
+        Said::Text(text) => plain_text(text),
+        Said::List(items) if items.iter().all(|item| item.scalar().is_some()) => {
+            Value::Words(items.iter().map(value).collect())
+        }
+        Said::List(items) => Value::List(items.iter().map(value).collect()),
+        Said::Map(fields) => Value::Map(fields.iter().map(|(key, said)| (key.to_owned(), value(said))).collect()),
+    }
+}
+
+/// A text as it is: Omni renders none, as dbt would.
+pub(super) fn plain_text(text: &str) -> Value {
+    Value::Dbt(text.trim_end().to_owned())
+}

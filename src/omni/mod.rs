@@ -1,0 +1,118 @@
+//! What dbt knows of a project as an Omni model: a view for each table, joins, the state of the tests.
+//!
+//! Pure: artifacts in, texts out. What people wrote into the files since stays; that is the business of whoever writes
+//! them. Facts after Omni's documentation of view files and of its dbt integration.
+
+mod context;
+mod expression;
+mod joins;
+mod keys;
+mod measures;
+mod meta;
+mod names;
+mod relationships;
+mod status;
+mod table;
+mod tests;
+mod view;
+
+use crate::artifacts::{Catalog, Manifest, RunResults, SourceResults};
+use crate::dialect::Dialect;
+
+pub use joins::{Cardinality, Join, JoinSource};
+pub use keys::{Key, KeySource};
+pub use measures::Gap;
+pub use status::TestState;
+pub use view::View;
+
+use table::Table;
+use tests::Tests;
+
+/// What dbt left of a project.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Artifacts<'a> {
+    /// The manifest.
+    pub manifest: &'a Manifest,
+    /// What the warehouse says of its tables.
+    pub catalog: Option<&'a Catalog>,
+    /// The results of runs, in any order.
+    pub runs: &'a [RunResults],
+    /// How fresh the sources are.
+    pub freshness: Option<&'a SourceResults>,
+}
+
+impl<'a> Artifacts<'a> {
+    /// What a manifest alone says.
+    #[must_use]
+    pub fn of(manifest: &'a Manifest) -> Self {
+        Self { manifest, catalog: None, runs: &[], freshness: None }
+    }
+}
+
+/// What is written of them.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Wanted {
+    /// The dialect of the warehouse, for names that need quotes.
+    pub dialect: Dialect,
+    /// Without the state of the tests.
+    pub strip_status: bool,
+}
+
+impl Wanted {
+    /// For a dialect.
+    #[must_use]
+    pub fn of(dialect: Dialect) -> Self {
+        Self { dialect, strip_status: false }
+    }
+}
+
+/// An Omni model as dbt's artifacts give it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct OmniModel {
+    /// The views, by their files.
+    pub views: Vec<View>,
+    /// The text of the relationships file; none where nothing is joined.
+    pub relationships: Option<String>,
+    /// The joins, those that are not certain too.
+    pub joins: Vec<Join>,
+    /// What of the semantic layer has no like in Omni, and why.
+    pub gaps: Vec<Gap>,
+    /// What changes by the run, as JSON; none where nothing ran.
+    pub status: Option<String>,
+}
+
+impl OmniModel {
+    /// The model of a project. `before` is the text of the status file that was written last: run times are carried on.
+    ///
+    /// ```
+    /// use formulac::artifacts::{Keep, Manifest};
+    /// use formulac::omni::{Artifacts, OmniModel, Wanted};
+    /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model", "schema": "analytics",
+    ///     "alias": "orders", "relation_name": "analytics.orders", "columns": {"id": {"name": "id", "description": "Its number."}}}}}"#;
+    /// let manifest = Manifest::from_text(text, Keep::default()).unwrap();
+    /// let model = OmniModel::of(Artifacts::of(&manifest), &Wanted::default(), None);
+    /// assert_eq!(model.views[0].path, "analytics/orders.view.yaml");
+    /// assert!(model.views[0].text.contains("  id:\n    description: Its number.\n"));
+    /// ```
+    #[must_use]
+    pub fn of(artifacts: Artifacts<'_>, wanted: &Wanted, before: Option<&str>) -> Self {
+        let tests = Tests::of(artifacts);
+        let tables = Table::all(artifacts, wanted, &tests);
+        let joins = joins::all(&tables, artifacts.manifest, &tests);
+        let (measures, gaps) = measures::all(&tables, artifacts.manifest);
+        let freshness = status::freshness(artifacts);
+        let children = artifacts.manifest.children();
+        let views = tables.iter().zip(&measures).map(|(table, measures)| {
+            let children = children.get(table.place).map_or(&[][..], Vec::as_slice);
+            view::of(table, measures, artifacts.manifest, children, &tests, wanted)
+        });
+        let mut views: Vec<View> = views.collect();
+        let status =
+            (!wanted.strip_status).then(|| status::text(&tables, artifacts, &tests, &freshness, before)).flatten();
+        views.sort_by(|one, other| one.path.cmp(&other.path));
+        Self { views, relationships: relationships::text(&joins), joins, gaps, status }
+    }
+}

@@ -1,0 +1,75 @@
+//! Names as Omni takes them: small letters, digits and `_`.
+
+use rustc_hash::FxHashSet;
+
+/// A name made of a text: `Insurer Code` is `insurer_code`. Never empty.
+pub(super) fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            out.push(c.to_ascii_lowercase());
+        } else if !out.ends_with('_') && !out.is_empty() {
+            out.push('_');
+        }
+    }
+    let kept = out.trim_end_matches('_').len();
+    // What ended with `_` itself keeps it.
+    if !text.ends_with('_') {
+        out.truncate(kept);
+    }
+    match out.chars().next() {
+        None => "unnamed".to_owned(),
+        Some(first) if first.is_ascii_digit() => format!("_{out}"),
+        Some(_) => out,
+    }
+}
+
+/// Names that are given once each.
+#[derive(Debug, Default)]
+pub(super) struct Taken(FxHashSet<String>);
+
+impl Taken {
+    /// The first of these that is free, else the last with a number.
+    pub fn choose(&mut self, wanted: impl IntoIterator<Item = String>) -> String {
+        let mut last = String::new();
+        for name in wanted {
+            if self.0.insert(name.clone()) {
+                return name;
+            }
+            last = name;
+        }
+        let mut number = 2;
+        loop {
+            let name = format!("{last}_{number}");
+            if self.0.insert(name.clone()) {
+                return name;
+            }
+            number += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain() {
+        for (text, expected) in [
+            ("orders", "orders"),
+            ("AMOUNT", "amount"),
+            ("Insurer Code", "insurer_code"),
+            ("Größe (cm)", "gr_e_cm"),
+            ("2024", "_2024"),
+            ("a_", "a_"),
+            ("", "unnamed"),
+            ("客户", "unnamed"),
+            ("../../etc", "etc"),
+        ] {
+            assert_eq!(plain(text), expected);
+        }
+        let mut taken = Taken::default();
+        let mut choose = |names: &[&str]| taken.choose(names.iter().map(|name| (*name).to_owned()));
+        assert_eq!([choose(&["a"]), choose(&["a", "b"]), choose(&["a", "b"])], ["a", "b", "b_2"]);
+    }
+}

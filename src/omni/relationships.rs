@@ -1,0 +1,53 @@
+//! The relationships file of an Omni model.
+
+use super::joins::{Cardinality, Join};
+use crate::dbt::{Value, write_value};
+
+/// The lines that the joins stand between which are not certain.
+pub(super) const BEGIN: &str =
+    "# >>> formulac: joins that are not certain; to use one, move it out of here and uncomment it";
+pub(super) const END: &str = "# <<< formulac";
+
+/// The file's text: the joins that are certain, and as comments those that are not, each with the reason.
+pub(super) fn text(joins: &[Join]) -> Option<String> {
+    if joins.is_empty() {
+        return None;
+    }
+    let (live, doubtful): (Vec<&Join>, Vec<&Join>) = joins.iter().partition(|join| join.doubt.is_none());
+    let mut out = String::new();
+    if !live.is_empty() {
+        out.push_str(&write_value(&Value::List(live.into_iter().map(entry).collect())));
+    }
+    if !doubtful.is_empty() {
+        out.push_str(BEGIN);
+        out.push('\n');
+        for join in doubtful {
+            let reason = join.doubt.as_deref().unwrap_or_default().replace(char::is_control, " ");
+            out.push_str(&format!("# {reason}:\n"));
+            for line in write_value(&Value::List(vec![entry(join)])).lines() {
+                out.push_str(&format!("#   {line}\n"));
+            }
+        }
+        out.push_str(END);
+        out.push('\n');
+    }
+    Some(out)
+}
+
+fn entry(join: &Join) -> Value {
+    let text = |text: &str| Value::Dbt(text.to_owned());
+    let to = join.alias.as_deref().unwrap_or(&join.to);
+    let kind = match join.cardinality {
+        Cardinality::OneToOne => "one_to_one",
+        Cardinality::ManyToOne => "many_to_one",
+        Cardinality::Unknown => "many_to_many",
+    };
+    let mut pairs = vec![("join_from_view", text(&join.from)), ("join_to_view", text(&join.to))];
+    pairs.extend(join.alias.as_deref().map(|alias| ("join_to_view_as", text(alias))));
+    pairs.extend([
+        ("join_type", text("always_left")),
+        ("on_sql", text(&format!("${{{}.{}}} = ${{{to}.{}}}", join.from, join.from_field, join.to_field))),
+        ("relationship_type", text(kind)),
+    ]);
+    Value::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}

@@ -1,0 +1,127 @@
+//! The tables that dbt knows, with the names that they and their columns have in Omni.
+
+use std::str::FromStr;
+
+use super::keys::{self, Key};
+use super::names::{Taken, plain};
+use super::status::{self, TestState};
+use super::tests::Tests;
+use super::{Artifacts, Wanted};
+use crate::artifacts::{CatalogTable, Column, Node, ResourceType};
+use crate::types::Type;
+
+/// A table of the warehouse, which is a view of Omni.
+#[derive(Debug)]
+pub(super) struct Table<'a> {
+    pub node: &'a Node,
+    /// The node's place in the manifest.
+    pub place: usize,
+    /// The folder of its file.
+    pub folder: String,
+    /// The name of its file, without its end.
+    pub file: String,
+    pub schema: &'a str,
+    /// Its name in the warehouse.
+    pub name: &'a str,
+    pub catalog: Option<&'a CatalogTable>,
+    pub fields: Vec<Field<'a>>,
+    pub key: Option<Key>,
+    pub state: TestState,
+}
+
+/// A column of a table, which is a dimension.
+#[derive(Debug)]
+pub(super) struct Field<'a> {
+    /// What it is called in Omni.
+    pub name: String,
+    /// What the warehouse calls it.
+    pub column: &'a str,
+    pub documented: Option<&'a Column>,
+    pub comment: Option<&'a str>,
+    /// Its type as the warehouse or the contract spells it.
+    pub data_type: Option<&'a str>,
+    /// Its name in SQL, where Omni would not find the column by the field's name.
+    pub sql: Option<String>,
+}
+
+impl<'a> Table<'a> {
+    /// All models, seeds, snapshots and sources that have a table, in the order of their ids.
+    pub fn all(artifacts: Artifacts<'a>, wanted: &Wanted, tests: &Tests<'a>) -> Vec<Self> {
+        let mut taken = Taken::default();
+        let nodes = artifacts.manifest.nodes.iter().enumerate();
+        let tables = nodes.filter(|(_, node)| is_table(node)).map(|(place, node)| {
+            let schema = node.schema.as_deref().unwrap_or_default();
+            let name = node.alias.as_deref().unwrap_or(&node.name);
+            let folder = plain(schema);
+            let database = node.database.as_deref().map_or_else(String::new, |it| format!("{}__", plain(it)));
+            let short = plain(name);
+            // The same table may be a source of one project and a model of another.
+            let file = taken.choose([
+                format!("{folder}/{short}"),
+                format!("{folder}/{database}{short}"),
+                format!("{folder}/{}__{short}", plain(&node.package)),
+            ]);
+            let file = file.split_once('/').map(|(_, file)| file.to_owned()).unwrap_or(file);
+            let catalog = artifacts.catalog.and_then(|catalog| catalog.table(&node.unique_id));
+            let of_node = tests.of_node(place);
+            Self {
+                node,
+                place,
+                folder,
+                file,
+                schema,
+                name,
+                catalog,
+                fields: fields(node, catalog, wanted),
+                key: keys::of(node, of_node),
+                state: status::state(of_node),
+            }
+        });
+        tables.collect()
+    }
+
+    /// How other views name it.
+    pub fn view(&self) -> String {
+        format!("{}__{}", self.folder, self.file)
+    }
+
+    /// The field of a column.
+    pub fn field(&self, column: &str) -> Option<&Field<'a>> {
+        let exact = self.fields.iter().find(|field| field.column == column);
+        exact.or_else(|| self.fields.iter().find(|field| field.column.eq_ignore_ascii_case(column)))
+    }
+}
+
+impl Field<'_> {
+    pub fn ty(&self) -> Type {
+        self.data_type.and_then(|text| Type::from_str(text).ok()).unwrap_or_default()
+    }
+}
+
+fn is_table(node: &Node) -> bool {
+    let is_of_kind = node.resource_type.is_referred() || node.resource_type == ResourceType::Source;
+    is_of_kind && node.relation_name.as_deref().is_some_and(|name| !name.is_empty())
+}
+
+/// The columns that the warehouse has; those that are documented, where it was not asked.
+fn fields<'a>(node: &'a Node, catalog: Option<&'a CatalogTable>, wanted: &Wanted) -> Vec<Field<'a>> {
+    let mut taken = Taken::default();
+    let mut field =
+        |column: &'a str, documented: Option<&'a Column>, comment: Option<&'a str>, data_type: Option<&'a str>| {
+            let name = taken.choose([plain(column)]);
+            // Omni finds a column whatever its case.
+            let sql = (!name.eq_ignore_ascii_case(column)).then(|| wanted.dialect.name_text(column, false));
+            Field { name, column, documented, comment, data_type, sql }
+        };
+    match catalog.filter(|table| !table.columns.is_empty()) {
+        Some(table) => {
+            let of_warehouse = table.columns.iter().map(|column| {
+                let documented = node.column(&column.name);
+                let data_type = column.data_type.as_deref().or_else(|| documented?.data_type.as_deref());
+                field(&column.name, documented, column.comment.as_deref(), data_type)
+            });
+            of_warehouse.collect()
+        }
+        None => node.columns.iter().map(|it| field(&it.name, Some(it), None, it.data_type.as_deref())).collect(),
+    }
+}

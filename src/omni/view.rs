@@ -1,0 +1,183 @@
+//! The view file of a table.
+
+use super::keys::Key;
+use super::measures::Measures;
+use super::meta::{self, plain_text};
+use super::status::TestState;
+use super::table::{Field, Table};
+use super::tests::Tests;
+use super::{Wanted, context};
+use crate::artifacts::{Check, Manifest, Value as Said};
+use crate::dbt::{Value, write_value};
+use crate::types::Type;
+
+/// A view of Omni.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct View {
+    /// Its file, seen from the folder of the Omni model.
+    pub path: String,
+    /// How other views name it.
+    pub name: String,
+    /// The id of the node that it shows.
+    pub node: String,
+    /// Its text.
+    pub text: String,
+    /// What tells its rows apart.
+    pub key: Option<Key>,
+    /// What the tests say.
+    pub state: TestState,
+    /// Its columns with their types, as far as known.
+    pub columns: Vec<(String, Option<String>)>,
+    /// The tests that it has.
+    pub tests: Vec<String>,
+}
+
+pub(super) fn of(
+    table: &Table<'_>,
+    measures: &Measures,
+    manifest: &Manifest,
+    children: &[usize],
+    tests: &Tests<'_>,
+    wanted: &Wanted,
+) -> View {
+    let node = table.node;
+    let mut pairs: Vec<(String, Value)> = Vec::new();
+    let mut add = |key: &str, value: Value| pairs.push((key.to_owned(), value));
+    add("schema", plain_text(table.schema));
+    add("table_name", plain_text(table.name));
+    let mut said = meta::said(&node.meta, meta::OF_VIEWS);
+    let label = said.iter().position(|(key, _)| key == "label").map(|at| said.remove(at));
+    label.into_iter().for_each(|(key, label)| add(&key, label));
+    let comment = table.catalog.and_then(|catalog| catalog.comment.as_deref());
+    let description = Some(&*node.description).filter(|text| !text.trim().is_empty()).or(comment);
+    description.into_iter().for_each(|text| add("description", plain_text(text)));
+    if node.access.as_deref() == Some("private") && !said.iter().any(|(key, _)| key == "hidden") {
+        add("hidden", Value::Bare("true".to_owned()));
+    }
+    said.into_iter().for_each(|(key, value)| add(&key, value));
+    let mut tags: Vec<&str> = node.tags.iter().map(|tag| &**tag).collect();
+    if !wanted.strip_status {
+        tags.push(table.state.tag());
+    }
+    if !tags.is_empty() {
+        add("tags", Value::Words(tags.into_iter().map(plain_text).collect()));
+    }
+    add("ai_context", plain_text(&context::of(table, manifest, children)));
+    let key = key_fields(table);
+    if let [_, _, ..] = key.as_slice() {
+        add("custom_compound_primary_key_sql", Value::Words(key.iter().map(|name| plain_text(name)).collect()));
+    }
+    let values = |field: &Field<'_>| accepted(field, table, tests);
+    let own = table.fields.iter().map(|field| {
+        let granularity = measures.granularity.get(&field.name).map(String::as_str);
+        let is_key = matches!(key.as_slice(), [one] if *one == field.name);
+        (field.name.clone(), Value::Map(dimension(field, is_key, granularity, values(field))))
+    });
+    let computed = measures.dimensions.iter().map(|(name, keys)| (name.clone(), Value::Map(keys.clone())));
+    let dimensions: Vec<(String, Value)> = own.chain(computed).collect();
+    if !dimensions.is_empty() {
+        add("dimensions", Value::Map(dimensions));
+    }
+    if !measures.measures.is_empty() {
+        let measures = measures.measures.iter().map(|(name, keys)| (name.clone(), Value::Map(keys.clone())));
+        add("measures", Value::Map(measures.collect()));
+    }
+    let mut names: Vec<String> = tests.of_node(table.place).iter().map(|test| test.node.name.to_string()).collect();
+    names.sort();
+    View {
+        path: format!("{}/{}.view.yaml", table.folder, table.file),
+        name: table.view(),
+        node: node.unique_id.to_string(),
+        text: write_value(&Value::Map(pairs)),
+        key: table.key.clone(),
+        state: table.state,
+        columns: table.fields.iter().map(|it| (it.column.to_owned(), it.data_type.map(str::to_owned))).collect(),
+        tests: names,
+    }
+}
+
+/// The fields of the key; none where a column of it is not there.
+fn key_fields(table: &Table<'_>) -> Vec<String> {
+    let columns = table.key.iter().flat_map(|key| &key.columns);
+    columns.map(|name| Some(table.field(name)?.name.clone())).collect::<Option<_>>().unwrap_or_default()
+}
+
+/// The keys of a dimension.
+fn dimension(
+    field: &Field<'_>,
+    is_key: bool,
+    granularity: Option<&str>,
+    values: Option<Vec<Value>>,
+) -> Vec<(String, Value)> {
+    let mut pairs = Vec::new();
+    let mut add = |key: &str, value: Value| pairs.push((key.to_owned(), value));
+    if let Some(sql) = &field.sql {
+        add("sql", plain_text(sql));
+    }
+    if is_key {
+        add("primary_key", Value::Bare("true".to_owned()));
+    }
+    let mut said = field.documented.map(|column| meta::said(&column.meta, meta::OF_DIMENSIONS)).unwrap_or_default();
+    let mut take = |wanted: &str| said.iter().position(|(key, _)| key == wanted).map(|at| said.remove(at).1);
+    if let Some(label) = take("label") {
+        add("label", label);
+    }
+    let documented = field.documented.map(|column| &*column.description).filter(|text| !text.trim().is_empty());
+    if let Some(text) = documented.or(field.comment) {
+        add("description", plain_text(text));
+    }
+    match take("timeframes") {
+        Some(timeframes) => add("timeframes", timeframes),
+        None => {
+            let granularity = granularity.or_else(|| field.documented?.granularity.as_deref());
+            if let Some(timeframes) = timeframes(field, granularity) {
+                add("timeframes", Value::Words(timeframes.iter().map(|name| plain_text(name)).collect()));
+            }
+        }
+    }
+    if let (Some(values), false) = (values, said.iter().any(|(key, _)| key == "all_values")) {
+        add("all_values", Value::Words(values));
+    }
+    for (key, value) in said {
+        add(&key, value);
+    }
+    let tags: Vec<Value> = field.documented.iter().flat_map(|column| &column.tags).map(|tag| plain_text(tag)).collect();
+    if !tags.is_empty() {
+        add("tags", Value::Words(tags));
+    }
+    pairs
+}
+
+/// The timeframes of a date: from its granularity on, which its name may say, `billing_month`.
+fn timeframes(field: &Field<'_>, granularity: Option<&str>) -> Option<&'static [&'static str]> {
+    let ty = field.ty();
+    if !ty.is_temporal() {
+        return None;
+    }
+    let finest = if ty == Type::Date { "day" } else { "raw" };
+    let of_name =
+        ["week", "month", "quarter", "year"].into_iter().find(|unit| field.name.ends_with(&format!("_{unit}")));
+    Some(match granularity.or(of_name).unwrap_or(finest) {
+        "year" => &["year"],
+        "quarter" => &["quarter", "year"],
+        "month" => &["month", "quarter", "year"],
+        "week" => &["week", "month", "quarter", "year"],
+        "day" => &["date", "week", "month", "quarter", "year"],
+        "hour" => &["hour", "date", "week", "month", "quarter", "year"],
+        _ => &["raw", "date", "week", "month", "quarter", "year"],
+    })
+}
+
+/// The values that a column has, as a test says that holds.
+fn accepted(field: &Field<'_>, table: &Table<'_>, tests: &Tests<'_>) -> Option<Vec<Value>> {
+    let values = tests.of_node(table.place).iter().filter(|test| test.holds()).find_map(|test| {
+        let data = test.data.as_ref()?;
+        let is_of_field = data.column.as_ref()?.eq_ignore_ascii_case(field.column);
+        match data.check {
+            Check::AcceptedValues(values) if is_of_field => Some(values),
+            _ => None,
+        }
+    })?;
+    Some(values.iter().filter_map(Said::scalar).map(plain_text).collect())
+}
