@@ -66,15 +66,30 @@ have_venv || packages+=(python3-venv)
 command -v soffice >/dev/null || packages+=(libreoffice-calc)
 [ ${#packages[@]} = 0 ] || need_packages "${packages[@]}"
 
-environment engines "$tests/oracle/requirements.txt"
-environment dbt "$tests/oracle/dbt-requirements.txt"
-environment duckdb "$tests/oracle/duckdb-requirements.txt"
-environment sqlfluff "$tests/oracle/sqlfluff-requirements.txt"
+# Two at a time, the largest first: pip waits for the index about as long as it works.
+running=()
+begin() {
+    if [ ${#running[@]} = 2 ]; then
+        wait "${running[0]}"
+        running=("${running[1]}")
+    fi
+    environment "$@" &
+    running+=($!)
+}
+begin engines "$tests/oracle/requirements.txt"
+begin dbt "$tests/oracle/dbt-requirements.txt"
+begin dbt-1.10 "$tests/oracle/dbt-1.10-requirements.txt"
+begin dbt-1.8 "$tests/oracle/dbt-1.8-requirements.txt"
+begin sqlfluff "$tests/oracle/sqlfluff-requirements.txt"
+begin duckdb "$tests/oracle/duckdb-requirements.txt"
+for one in "${running[@]}"; do wait "$one"; done
 
 cat >"$home/env.sh" <<END
 export FORMULAC_PYTHON="$home/engines/bin/python"
 export FORMULAC_ORACLE_CACHE="$home/cache"
 export FORMULAC_DBT="$home/dbt/bin/dbt"
+export FORMULAC_DBT_1_10="$home/dbt-1.10/bin/dbt"
+export FORMULAC_DBT_1_8="$home/dbt-1.8/bin/dbt"
 export FORMULAC_DUCKDB="$home/duckdb/bin/duckdb"
 export FORMULAC_SQLFLUFF="$home/sqlfluff/bin/sqlfluff"
 END

@@ -151,7 +151,10 @@ impl Run<'_> {
         let value = match (rows.items(), rows.text()) {
             (Some(items), _) => {
                 let mut reported = Vec::new();
-                Value::List(items.iter().map(|row| row_of(row, relation, which, &mut reported, diagnostics)).collect())
+                let row = |row| row_of(row, relation, which, &mut reported, diagnostics);
+                let rows: Vec<Row> = items.iter().map(row).collect();
+                let rows = if which == Rows::Expected { self.evened(rows, node, diagnostics) } else { rows };
+                Value::List(rows.into_iter().map(Value::Flow).collect())
             }
             (None, Some(text)) => Value::Dbt(text.to_owned()),
             (None, None) => Value::List(Vec::new()),
@@ -159,7 +162,40 @@ impl Run<'_> {
         said.push(("rows".to_owned(), value));
         said
     }
+
+    /// The expected rows with the same columns in the same order, as dbt needs them: it puts them below each other as
+    /// they are. A column that only other rows name is NULL, as it is in rows that are given.
+    fn evened(&self, rows: Vec<Row>, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<Row> {
+        let mut columns: Vec<String> = Vec::new();
+        let mut places: FxHashMap<String, usize> = FxHashMap::default();
+        for (name, _) in rows.iter().flatten() {
+            places.entry(name.to_lowercase()).or_insert_with(|| {
+                columns.push(name.clone());
+                columns.len() - 1
+            });
+        }
+        let written = columns.iter().map(|name| name.len() + ": null, ".len()).sum::<usize>() * rows.len();
+        if written > self.compiler.options.limits.output {
+            let message = format!("{} expected rows of {} columns are too many", rows.len(), columns.len());
+            diagnostics
+                .push(Diagnostic::new(Code::OutputTooLarge, node.span, message).with_help("split the example"));
+            return rows;
+        }
+        let even = |row: Row| {
+            let mut even: Row =
+                columns.iter().map(|name| (name.clone(), Value::Bare("null".to_owned()))).collect();
+            for (name, value) in row {
+                let place = places.get(&name.to_lowercase()).and_then(|place| even.get_mut(*place));
+                place.into_iter().for_each(|(_, of)| of.clone_from(&value));
+            }
+            even
+        };
+        rows.into_iter().map(even).collect()
+    }
 }
+
+/// The columns that a row of an example names, each with its value.
+type Row = Vec<(String, Value)>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rows {
@@ -173,7 +209,7 @@ fn row_of<'y>(
     which: Rows,
     reported: &mut Vec<&'y str>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Value {
+) -> Row {
     let mut pairs = Vec::new();
     for (key, value) in row.pairs().unwrap_or_default() {
         let name = key.text().unwrap_or_default();
@@ -192,7 +228,7 @@ fn row_of<'y>(
         }
         pairs.push((name.to_owned(), written(value, column, which)));
     }
-    Value::Flow(pairs)
+    pairs
 }
 
 /// A value as dbt takes it: as it was written. What is expected is compared as it prints, so that a decimal keeps the
