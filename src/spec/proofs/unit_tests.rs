@@ -177,13 +177,11 @@ impl Run<'_> {
         let written = columns.iter().map(|name| name.len() + ": null, ".len()).sum::<usize>() * rows.len();
         if written > self.compiler.options.limits.output {
             let message = format!("{} expected rows of {} columns are too many", rows.len(), columns.len());
-            diagnostics
-                .push(Diagnostic::new(Code::OutputTooLarge, node.span, message).with_help("split the example"));
+            diagnostics.push(Diagnostic::new(Code::OutputTooLarge, node.span, message).with_help("split the example"));
             return rows;
         }
         let even = |row: Row| {
-            let mut even: Row =
-                columns.iter().map(|name| (name.clone(), Value::Bare("null".to_owned()))).collect();
+            let mut even: Row = columns.iter().map(|name| (name.clone(), Value::Bare("null".to_owned()))).collect();
             for (name, value) in row {
                 let place = places.get(&name.to_lowercase()).and_then(|place| even.get_mut(*place));
                 place.into_iter().for_each(|(_, of)| of.clone_from(&value));
@@ -226,28 +224,27 @@ fn row_of<'y>(
             }
             _ => {}
         }
-        pairs.push((name.to_owned(), written(value, column, which)));
+        pairs.push((name.to_owned(), written(value, column)));
     }
     pairs
 }
 
-/// A value as dbt takes it: as it was written. What is expected is compared as it prints, so that a decimal keeps the
+/// A value as dbt takes it: as it was written. What comes out is compared as it prints, so that a decimal keeps the
 /// digits that it was given, `100.00`, of which YAML would make a float.
-fn written(value: &Node, column: Option<&Column>, which: Rows) -> Value {
+fn written(value: &Node, column: Option<&Column>) -> Value {
     match &value.kind {
         Kind::Scalar { value: text, style: Style::Plain } if text.is_empty() => Value::Bare("null".to_owned()),
         Kind::Scalar { value: text, style: Style::Plain } if !text.contains(|c: char| c.is_control()) => {
             let decimal = column.is_some_and(|column| matches!(column.ty(), Type::Decimal | Type::Number));
-            if which == Rows::Expected && decimal && text.contains('.') && text.parse::<f64>().is_ok() {
+            if decimal && text.contains('.') && text.parse::<f64>().is_ok() {
                 return Value::Dbt(text.clone());
             }
             Value::Bare(text.clone())
         }
         Kind::Scalar { value: text, .. } => Value::Dbt(text.clone()),
-        Kind::Sequence(items) => Value::List(items.iter().map(|item| written(item, None, which)).collect()),
+        Kind::Sequence(items) => Value::List(items.iter().map(|item| written(item, None)).collect()),
         Kind::Mapping(pairs) => {
-            let pair =
-                |(key, value): &(Node, Node)| (key.text().unwrap_or_default().to_owned(), written(value, None, which));
+            let pair = |(key, value): &(Node, Node)| (key.text().unwrap_or_default().to_owned(), written(value, None));
             Value::Map(pairs.iter().map(pair).collect())
         }
     }
