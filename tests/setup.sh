@@ -48,11 +48,11 @@ environment() {
     if [ -e "$stamp" ] && "$venv/bin/python" -c pass 2>/dev/null; then return; fi
     say "installing $1 into $venv"
     rm -rf "$venv"
-    "$python" -m venv "$venv"
+    "$python" -m venv --without-pip "$venv"
     # The lists are complete, so nothing else is resolved: dbt-core names a package that cannot be
-    # built without a download, and dbt runs without it.
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
-        --requirement "$requirements"
+    # built without a download, and dbt runs without it. What is imported is compiled then.
+    "$home/pip/bin/python" -m pip --python "$venv/bin/python" install --quiet \
+        --disable-pip-version-check --no-compile --no-deps --requirement "$requirements"
     touch "$stamp"
 }
 
@@ -66,6 +66,8 @@ have_venv || packages+=(python3-venv)
 command -v soffice >/dev/null || packages+=(libreoffice-calc)
 [ ${#packages[@]} = 0 ] || need_packages "${packages[@]}"
 
+# One pip installs into all environments.
+"$home/pip/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$home/pip"
 # Two at a time, the largest first: pip waits for the index about as long as it works.
 running=()
 begin() {
