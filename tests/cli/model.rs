@@ -354,14 +354,15 @@ fn tests_that_read_private_models_are_in_their_group() {
     place.write(
         "manifest.json",
         format!(
-            r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{{}, {}, {}}}}}"#,
+            r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{{}, {}, {}, {}}}}}"#,
             node("visits", ""),
+            node("visits_too", ""),
             node("sales", &private("finance")),
             node("staff", &private("people"))
         ),
     );
     let made = |from: &str, with: &str| {
-        let spec = "keep: [day, n]\nrules: [sound: n < day - DATE(2024, 1, 1)]\n";
+        let spec = "keep: [day, n]\nrules:\n  - sound: n < day - DATE(2024, 1, 1)\n";
         place.write(
             "m.yml",
             format!("model: m\nfrom: {from}\n{spec}compare: [{{with: ref('{with}'), keys: day, columns: n}}]\n"),
