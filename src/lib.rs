@@ -24,6 +24,8 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::todo, clippy::unimplemented)]
 
+#[cfg(feature = "cli")]
+pub mod artifacts;
 pub mod ast;
 mod calendar;
 pub mod catalog;

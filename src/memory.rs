@@ -19,6 +19,28 @@ pub(crate) struct Memory {
     pub print: Vec<Step>,
 }
 
+impl Memory {
+    /// Gives back what only parsing reads, where it is so much that it is not kept for the next compilation.
+    pub fn parsed(&mut self) {
+        if self.room() > NODES {
+            self.parse = parse::Buffers::default();
+        }
+    }
+
+    /// The same of what only checking reads; the definitions stay.
+    pub fn checked(&mut self) {
+        if self.room() > NODES {
+            self.ast.forget_nodes();
+            self.check = check::Buffers::default();
+        }
+    }
+
+    /// How many nodes it has memory for.
+    fn room(&self) -> usize {
+        self.ast.room().max(self.program.room())
+    }
+}
+
 /// Memory that no compilation uses at the moment.
 #[derive(Default)]
 pub(crate) struct Pool {
@@ -39,7 +61,7 @@ impl Pool {
     pub fn lend<R>(&self, work: impl FnOnce(&mut Memory) -> R) -> R {
         if let Ok(mut memory) = self.first.try_lock() {
             let result = work(&mut memory);
-            if memory.ast.room() > NODES {
+            if memory.room() > NODES {
                 *memory = Memory::default();
             }
             return result;
@@ -54,8 +76,8 @@ impl Pool {
         let mut memory = taken.unwrap_or_default();
         let result = work(&mut memory);
         if let Ok(mut kept) = self.others.lock() {
-            let nodes: usize = kept.iter().map(|m| m.ast.room()).sum();
-            if kept.len() < KEPT && nodes + memory.ast.room() <= NODES {
+            let nodes: usize = kept.iter().map(|memory| memory.room()).sum();
+            if kept.len() < KEPT && nodes + memory.room() <= NODES {
                 kept.push(memory);
             }
         }

@@ -213,6 +213,11 @@ impl Ast {
         self.nodes.pop();
     }
 
+    /// Gives back the memory of everything but the definitions.
+    pub(crate) fn forget_nodes(&mut self) {
+        *self = Self { definitions: std::mem::take(&mut self.definitions), ..Self::default() };
+    }
+
     /// How many nodes it has memory for.
     pub(crate) fn room(&self) -> usize {
         self.nodes.capacity()

@@ -95,7 +95,8 @@ pub(super) fn lower(
     for column in proven(ast, names, scope) {
         program.columns[column as usize].nullable = false;
     }
-    program.reserve(ast.len() + 8);
+    // Most expressions are one node; some, such as conversions, are one more.
+    program.reserve(ast.len() + ast.len() / 8 + 8);
     // Definitions are lowered after those that they use, and stand as written; one in a circle stays as it is here.
     program.definitions.extend(ast.definitions.iter().map(|definition| IrDefinition {
         name: definition.name.map(|n| Arc::from(n.text(source))),

@@ -4,58 +4,49 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use formulac::dbt::{Manifest, spec_of};
+use formulac::artifacts::{ArtifactError, Catalog, Keep, Manifest};
+use formulac::dbt::spec_of;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
+use formulac::{Builder, Dialect, Schema};
 use jiff::Timestamp;
 
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, Found};
 use super::folder;
 use super::session::Session;
+use super::source::Source;
 
 /// Files that are named before the others are counted.
 const NAMED: usize = 3;
 
-/// The manifest with the place where it stands.
+/// Bytes of one file; a manifest of a large project has some hundred millions.
+pub const LIMIT: usize = 1 << 30;
+
+/// A manifest with the place where it stands.
 #[derive(Debug)]
 pub struct Artifacts {
     pub path: PathBuf,
     pub manifest: Manifest,
 }
 
-/// The manifest of a project; none where dbt has left none.
-pub fn read(project: &DbtProject) -> Result<Option<Artifacts>, Failure> {
-    let path = project.manifest_path();
-    let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
-    match Manifest::from_text(&text) {
-        Ok(manifest) => Ok(Some(Artifacts { path, manifest })),
-        Err(error) => Err(broken(&path, &text, &error)),
+/// The artifact in a file, by its reader; none where there is no file.
+fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -> Result<Option<T>, Found> {
+    if !path.is_file() {
+        return Ok(None);
     }
+    let source = Source::large_file(path, LIMIT);
+    if let Some(fault) = source.fault {
+        return Err(Found { file: source.name, text: String::new(), diagnostics: vec![fault] });
+    }
+    reader(&source.text).map(Some).map_err(|error| refused(source, &error))
 }
 
-fn broken(path: &Path, text: &str, error: &serde_json::Error) -> Failure {
-    let line_start = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
-    let at = (line_start + error.column().saturating_sub(1)).min(text.len());
-    let message = format!("dbt's manifest is broken: {error}");
-    let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at as u32, at as u32), message)
-        .with_help("let dbt write it again with `dbt parse`");
+fn refused(source: Source, error: &ArtifactError) -> Found {
+    let at = error.offset(&source.text) as u32;
+    let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), error.to_string()).with_help(error.help());
     // Of hundreds of megabytes in one line nothing is shown.
-    Failure::Found(vec![Found {
-        file: path.to_string_lossy().into_owned(),
-        text: String::new(),
-        diagnostics: vec![fault],
-    }])
-}
-
-/// Tells how old the manifest is that a command was given as a schema; of another file nothing.
-pub fn tell_of_schema(session: &Session, schema: Option<&Path>) {
-    let Some(path) = schema.filter(|path| path.extension().is_some_and(|end| end == "json")) else {
-        return;
-    };
-    let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
-    let own = project.filter(|project| is_same(&project.manifest_path(), path));
-    tell(session, path, dbt_project::time_of(path).as_deref(), own.as_ref());
+    Found { file: source.name, text: String::new(), diagnostics: vec![fault] }
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
@@ -63,17 +54,53 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 impl Artifacts {
-    /// Tells how old the manifest is, and of files of the project that are newer.
-    pub fn tell(&self, session: &Session, project: &DbtProject) {
-        tell(session, &self.path, self.manifest.generated_at.as_deref(), Some(project));
+    /// The manifest of this path; none where dbt has left none.
+    pub fn read(path: PathBuf) -> Result<Option<Self>, Found> {
+        let manifest = read(&path, |text| Manifest::from_text(text, Keep::default()))?;
+        Ok(manifest.map(|manifest| Self { path, manifest }))
+    }
+
+    /// What the manifest knows of the data, with the types of the catalog beside it.
+    pub fn schema(&self, dialect: Dialect) -> Result<Schema, Failure> {
+        let is_named = self.path.file_name().is_some_and(|name| name.to_string_lossy().contains("manifest"));
+        let beside = Some(self.path.with_file_name("catalog.json")).filter(|path| is_named && *path != self.path);
+        let catalog = beside.map(|path| read(&path, Catalog::from_text)).transpose();
+        let catalog = catalog.map_err(|found| Failure::Found(vec![found]))?.flatten();
+        Ok(Schema::from_dbt(&self.manifest, catalog.as_ref(), dialect))
+    }
+
+    /// A compiler that knows the dbt that reads the models.
+    pub fn with_dbt(&self, builder: Builder) -> Builder {
+        let builder = builder.generic_tests(&self.manifest.generic_tests().collect::<Vec<_>>());
+        match &self.manifest.metadata.dbt_version {
+            Some(version) => builder.dbt_version(version),
+            None => builder,
+        }
+    }
+
+    /// Tells how old the manifest is that a command was given, and of files that are newer where it is the project's.
+    pub fn tell_as_given(&self, session: &Session) {
+        let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
+        let own = project.filter(|project| is_same(&project.manifest_path(), &self.path));
+        self.tell(session, own.as_ref());
+    }
+
+    /// Tells how old the manifest is, of files of the project that are newer, and of a version that is not known.
+    pub fn tell(&self, session: &Session, project: Option<&DbtProject>) {
+        if let Some(newer) = self.manifest.metadata.newer() {
+            session.warn(&format!("warning: {newer}"));
+        }
+        tell_age(session, &self.path, self.manifest.metadata.generated(), project);
     }
 }
 
-fn tell(session: &Session, path: &Path, generated_at: Option<&str>, project: Option<&DbtProject>) {
-    let Some(generated) = generated_at.and_then(|text| text.parse::<Timestamp>().ok()) else { return };
+fn tell_age(session: &Session, path: &Path, generated: Option<SystemTime>, project: Option<&DbtProject>) {
+    let Some((time, generated)) = generated.and_then(|time| Some((time, Timestamp::try_from(time).ok()?))) else {
+        return;
+    };
     let path = path.strip_prefix("./").unwrap_or(path).display();
     session.note(&format!("{path} is {} old", age(Timestamp::now(), generated)));
-    let newer = project.map(|project| newer(project, generated.into())).unwrap_or_default();
+    let newer = project.map(|project| newer(project, time)).unwrap_or_default();
     if newer.is_empty() {
         return;
     }

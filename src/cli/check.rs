@@ -9,7 +9,7 @@ use super::exit::{Exit, Failure, Found};
 use super::session::{Session, Stream, reports};
 use super::source::Source;
 use super::write::{Planned, write_all};
-use super::{artifacts, compile, fix, project, spec};
+use super::{compile, fix, project, spec};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 
@@ -53,8 +53,8 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<(Compiler, Vec<PathBuf>)
                 .with_help("name files, or `-` for standard input"));
         }
     };
-    artifacts::tell_of_schema(session, args.settings.target.schema.as_deref());
-    Ok((args.settings.compiler(&project, args.settings.target.dialect(&project))?, files))
+    let known = args.settings.target.known(session)?;
+    Ok((args.settings.compiler(&project, args.settings.target.dialect(&project), known.as_ref())?, files))
 }
 
 fn check(compiler: &Compiler, fix: bool, files: &[PathBuf]) -> (Vec<Found>, Vec<Planned>) {

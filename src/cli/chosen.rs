@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use formulac::artifacts::Manifest;
 use formulac::dbt::selection::{self, Node, UnknownMethod};
-use formulac::dbt::{From as Read, Manifest};
+use formulac::dbt::{From as Read, GraphNode};
 
 use super::exit::{Exit, Failure, Found};
 use super::models::Model;
@@ -22,11 +23,12 @@ pub fn choose(
     models: &[Model],
     found: &[Found],
     manifest: &Manifest,
+    known: &[GraphNode],
     folder: &str,
     select: &[String],
     exclude: &[String],
 ) -> Result<Chosen, Failure> {
-    let nodes = graph(models, manifest, folder);
+    let nodes = graph(models, manifest, known, folder);
     let chosen = selection::select(&nodes, select, exclude).map_err(|fault| unknown(&fault))?;
     let chosen: Vec<bool> = chosen.into_iter().take(models.len()).collect();
     // What has no name cannot be chosen, and is told in any case.
@@ -52,14 +54,14 @@ fn unknown(fault: &UnknownMethod) -> Failure {
 }
 
 /// The models first, then what dbt knows besides.
-fn graph(models: &[Model], manifest: &Manifest, folder: &str) -> Vec<Node> {
+fn graph(models: &[Model], manifest: &Manifest, all: &[GraphNode], folder: &str) -> Vec<Node> {
     let own: BTreeMap<String, usize> = models.iter().enumerate().map(|(at, m)| (m.name.to_lowercase(), at)).collect();
-    let package = manifest.project.clone().unwrap_or_default();
+    let package = manifest.metadata.project_name.clone().unwrap_or_default();
     let is_model = |kind: &str| matches!(kind, "model" | "seed" | "snapshot");
     // Where each node of the manifest stands in the graph: a model of a spec stands there already.
-    let mut places = Vec::with_capacity(manifest.nodes.len());
+    let mut places = Vec::with_capacity(all.len());
     let mut count = models.len();
-    for known in &manifest.nodes {
+    for known in all {
         let same = own.get(&known.node.name.to_lowercase()).filter(|_| known.node.package == package);
         places.push(match same.filter(|_| is_model(&known.node.kind)) {
             Some(at) => (*at, false),
@@ -72,7 +74,7 @@ fn graph(models: &[Model], manifest: &Manifest, folder: &str) -> Vec<Node> {
     let mut by_name: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut by_package: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut by_source: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for (known, (place, _)) in manifest.nodes.iter().zip(&places).filter(|(known, _)| !known.disabled) {
+    for (known, (place, _)) in all.iter().zip(&places).filter(|(known, _)| !known.disabled) {
         let node = &known.node;
         if is_model(&node.kind) {
             by_package.insert((&node.package, &node.name), *place);
@@ -110,7 +112,7 @@ fn graph(models: &[Model], manifest: &Manifest, folder: &str) -> Vec<Node> {
         node.parents = model.reads.iter().filter_map(parent).collect();
         nodes.push(node);
     }
-    for (known, (place, new)) in manifest.nodes.iter().zip(&places) {
+    for (known, (place, new)) in all.iter().zip(&places) {
         let parents = known.node.parents.iter().filter_map(|at| places.get(*at)).map(|(place, _)| *place);
         if *new {
             let mut node = known.node.clone();

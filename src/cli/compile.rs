@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::args::CompileArgs;
 use super::exit::{Exit, Failure, Found};
+use super::project;
 use super::session::{Session, reports};
 use super::source::Source;
-use super::{artifacts, project};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
@@ -55,8 +55,8 @@ pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
 
 fn compiler(session: &Session, args: &CompileArgs) -> Result<Compiler, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
-    artifacts::tell_of_schema(session, args.settings.target.schema.as_deref());
-    args.settings.compiler(&project, args.settings.target.dialect(&project))
+    let known = args.settings.target.known(session)?;
+    args.settings.compiler(&project, args.settings.target.dialect(&project), known.as_ref())
 }
 
 fn read(args: &CompileArgs) -> Result<Source, Failure> {

@@ -1,13 +1,15 @@
 //! A dbt project: where it is, and what its files say of it.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::Dialect;
 use saphyr::{LoadableYamlNode, Yaml};
-use serde::Deserialize;
 
-use super::exit::Failure;
+use super::artifacts::Artifacts;
+use super::dbt_defaults;
+use super::exit::{Failure, Found};
 use super::source::Source;
 
 const FILE: &str = "dbt_project.yml";
@@ -23,6 +25,10 @@ pub struct DbtProject {
     pub model_paths: Vec<String>,
     pub seed_paths: Vec<String>,
     target_path: String,
+    name: String,
+    text: String,
+    /// The manifest once it was read.
+    artifacts: OnceCell<Result<Option<Artifacts>, Found>>,
 }
 
 /// The dbt project in this folder, or the one in the working directory or a folder above it.
@@ -60,7 +66,10 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
         seed_paths: paths(["seed-paths", "data-paths"], "seeds"),
         profile: text("profile"),
         target_path: text("target-path").unwrap_or_else(|| "target".to_owned()),
+        name: text("name").unwrap_or_default(),
         folder,
+        artifacts: OnceCell::new(),
+        text: source.text,
     })
 }
 
@@ -68,57 +77,30 @@ fn text(node: &Yaml<'_>, key: &str) -> Option<String> {
     node.as_mapping_get(key)?.as_str().map(str::to_owned)
 }
 
-/// What is read of a manifest.
-#[derive(Debug, Default, Deserialize)]
-struct Manifest {
-    #[serde(default)]
-    metadata: Metadata,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    adapter_type: Option<String>,
-    #[serde(default)]
-    generated_at: Option<String>,
-}
-
-/// A manifest; none for a file of another kind.
-pub fn manifest_in(path: &Path) -> Option<formulac::dbt::Manifest> {
-    let text = fs::read_to_string(path).ok().filter(|_| path.extension().is_some_and(|end| end == "json"))?;
-    formulac::dbt::Manifest::from_text(&text).ok().filter(|manifest| manifest.dbt_version.is_some())
-}
-
-/// What a manifest says of the dbt that reads the models.
-pub fn with_dbt(builder: formulac::Builder, manifest: &formulac::dbt::Manifest) -> formulac::Builder {
-    let builder = builder.generic_tests(&manifest.generic_tests);
-    match &manifest.dbt_version {
-        Some(version) => builder.dbt_version(version),
-        None => builder,
-    }
-}
-
-/// When a manifest was made; none for a file of another kind.
-pub fn time_of(manifest: &Path) -> Option<String> {
-    metadata(manifest).generated_at.filter(|_| manifest.extension().is_some_and(|end| end == "json"))
-}
-
-/// What a manifest says of itself; nothing where there is none.
-fn metadata(manifest: &Path) -> Metadata {
-    let text = fs::read_to_string(manifest).unwrap_or_default();
-    serde_json::from_str::<Manifest>(&text).unwrap_or_default().metadata
-}
-
 impl DbtProject {
+    /// Whether dbt enforces the contracts of the models in a folder, as seen from the project's.
+    pub fn enforces_contracts(&self, folder: &Path) -> bool {
+        let inner = self.model_paths.iter().find_map(|models| folder.strip_prefix(models).ok());
+        inner.is_some_and(|inner| dbt_defaults::enforces_contracts(&self.text, &self.name, inner))
+    }
+
     /// Where dbt leaves what it knows of the project.
     pub fn manifest_path(&self) -> PathBuf {
         self.folder.join(&self.target_path).join("manifest.json")
     }
 
+    /// The manifest that dbt left, where it left one; it is read when it is first asked for, and only then.
+    pub fn artifacts(&self) -> Result<Option<&Artifacts>, Failure> {
+        let read = self.artifacts.get_or_init(|| Artifacts::read(self.manifest_path()));
+        read.as_ref().map(Option::as_ref).map_err(|found| Failure::Found(vec![found.clone()]))
+    }
+
     /// The dialect of the adapter: that of the output that is named, else the one that the last manifest was made for,
     /// else that of the profile's own target. Why it is not known is for people to read.
     pub fn dialect(&self, output: Option<&str>) -> Result<Dialect, String> {
-        let of_manifest = metadata(&self.manifest_path()).adapter_type.filter(|_| output.is_none());
+        // A manifest that cannot be read says nothing; who needs more of it tells.
+        let manifest = || self.artifacts().ok().flatten()?.manifest.metadata.adapter_type.clone();
+        let of_manifest = if output.is_none() { manifest() } else { None };
         let adapter = match of_manifest {
             Some(adapter) => adapter,
             None => self.profile()?.adapter(output)?,

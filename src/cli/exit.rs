@@ -77,7 +77,7 @@ impl fmt::Display for Message {
 }
 
 /// A text with what was found in it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Found {
     /// A path, or `<stdin>`, `<formula>`.
     pub file: String,

@@ -10,9 +10,9 @@ use super::compile::{Outcome, compile, compile_some, definition_object};
 use super::exit::{Exit, Failure};
 use super::page;
 use super::parts::{self, Part};
+use super::project;
 use super::session::Session;
 use super::source::Source;
-use super::{artifacts, project};
 use formulac::diag::Code;
 use formulac::diag::render;
 use formulac::diag::suggest::nearest;
@@ -56,18 +56,19 @@ fn explain_code(session: &Session, code: Code, as_json: bool) -> Result<Exit, Fa
 
 fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
-    artifacts::tell_of_schema(session, args.settings.target.schema.as_deref());
+    let known = args.settings.target.known(session)?;
     let main = args.settings.target.dialect(&project);
     let source = Source::argument(&args.subject);
     let chosen = args.settings.target.dialect;
-    let compiler = args.settings.compiler(&project, main)?;
+    let compiler = args.settings.compiler(&project, main, known.as_ref())?;
     let outcome = compile_some(&compiler, source);
     let parts = parts::parts(&compiler, &outcome.found.text);
     let mut others = Vec::new();
     for dialect in Dialect::all().filter(|d| *d != main && chosen.is_none()) {
         let found = &outcome.found;
         let copy = Source { name: found.file.clone(), text: found.text.clone(), fault: None };
-        others.push(InDialect { dialect, outcome: compile(&args.settings.compiler(&project, dialect)?, copy) });
+        let compiler = args.settings.compiler(&project, dialect, known.as_ref())?;
+        others.push(InDialect { dialect, outcome: compile(&compiler, copy) });
     }
     let main = InDialect { dialect: main, outcome };
     if args.json {

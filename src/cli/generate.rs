@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use formulac::dbt::{Manifest, spec_of};
+use formulac::artifacts::Manifest;
+use formulac::dbt::spec_of;
 use formulac::diag::{Code, render};
-use formulac::{Compiler, Dialect, Project};
+use formulac::{Compiler, Dialect, Project, Schema};
 use serde_json::{Value, json};
 
 use super::args::{GenerateArgs, Target};
+use super::artifacts::Artifacts;
 use super::chosen::{self, Chosen};
 use super::dbt_project::{self, DbtProject};
 use super::deliver::{self, Delivery};
@@ -17,7 +19,7 @@ use super::exit::{Exit, Failure, Found};
 use super::models::{self, Model};
 use super::session::{Session, reports};
 use super::write::Planned;
-use super::{artifacts, folder, progress, project, taken_names, validate};
+use super::{folder, progress, project, settings, taken_names, validate};
 
 /// Files that are named before the others are counted.
 const NAMED: usize = 20;
@@ -28,25 +30,30 @@ struct Place {
     /// The project's folder, as seen from here.
     root: PathBuf,
     dbt: Option<DbtProject>,
-    manifest: Manifest,
 }
 
 pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
-    let (place, manifest_path) = place(session)?;
+    let place = place(session)?;
+    let artifacts = place.artifacts()?;
+    if let Some(artifacts) = artifacts {
+        artifacts.tell(session, place.dbt.as_ref());
+    }
     let dialect = place.dialect(&args.target)?;
-    let target = Target { dialect: Some(dialect), schema: args.target.schema.clone().or(manifest_path) };
-    if target.schema.is_none() {
+    if args.target.schema.is_none() && artifacts.is_none() {
         session.note("nothing is known of the columns: types are taken from use; `dbt parse` or `--schema` tells them");
     }
-    let compiler = place.compiler(&target, dialect)?;
+    let compiler = place.compiler(session, &args.target, dialect)?;
+    let nothing = Manifest::default();
+    let manifest = artifacts.map_or(&nothing, |artifacts| &artifacts.manifest);
+    let nodes = formulac::dbt::graph(manifest);
     let specs = project::specs(&place.root.join(place.project.specs().unwrap_or(project::SPECS)))?;
     let bar = progress::bar(session, specs.len(), "compiling");
     let (mut models, mut found) =
         models::compiled(&compiler, models::sources(&specs, Some(&place.root)), || bar.inc(1));
     bar.finish_and_clear();
     let folders = place.folders();
-    taken_names::check(&models, &place.manifest, &place.root, [&folders.0, &folders.1], &mut found);
-    let chosen = chosen::choose(&models, &found, &place.manifest, &folders.0, &args.select, &args.exclude)?;
+    taken_names::check(&models, manifest, &nodes, &place.root, [&folders.0, &folders.1], &mut found);
+    let chosen = chosen::choose(&models, &found, manifest, &nodes, &folders.0, &args.select, &args.exclude)?;
     if !args.select.is_empty() && !chosen.models.contains(&true) {
         session.warn("warning: the selection matches no spec");
     }
@@ -68,7 +75,8 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     };
     let mut notes = Vec::new();
     let misses_columns = found.iter().flat_map(|found| &found.diagnostics).any(|d| d.kind() == Code::UnknownName);
-    if misses_columns && target.schema.as_deref().is_some_and(lacks_catalog) {
+    let told_by = args.target.schema.as_deref().or(artifacts.map(|artifacts| artifacts.path.as_path()));
+    if misses_columns && told_by.is_some_and(lacks_catalog) {
         session.note(
             "dbt's manifest has the columns that are described only: `dbt docs generate` writes catalog.json, with all",
         );
@@ -111,20 +119,15 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// The project with what dbt knows of it, and the manifest's path where there is one.
-fn place(session: &Session) -> Result<(Place, Option<PathBuf>), Failure> {
+/// The project, and that of dbt which it is in.
+fn place(session: &Session) -> Result<Place, Failure> {
     let given = session.global.project_dir.as_deref();
     let Some((project, root)) = project::read_with_place(given)? else {
         return Err(Failure::new(Exit::Usage, "there is no formulac.yml here or in a folder above")
             .with_help("begin with `formulac init` in the dbt project, or name its folder with `--project-dir`"));
     };
     let dbt = dbt_project::find(Some(&root))?;
-    let artifacts = dbt.as_ref().map(artifacts::read).transpose()?.flatten();
-    if let (Some(artifacts), Some(dbt)) = (&artifacts, &dbt) {
-        artifacts.tell(session, dbt);
-    }
-    let (path, manifest) = artifacts.map(|it| (it.path, it.manifest)).unzip();
-    Ok((Place { project, root, dbt, manifest: manifest.unwrap_or_default() }, path))
+    Ok(Place { project, root, dbt })
 }
 
 impl Place {
@@ -141,9 +144,26 @@ impl Place {
         }
     }
 
-    fn compiler(&self, target: &Target, dialect: Dialect) -> Result<Compiler, Failure> {
-        let builder = target.builder(&self.project, dialect)?;
-        Ok(dbt_project::with_dbt(builder, &self.manifest).build())
+    /// What dbt knows of the project, where it left something.
+    fn artifacts(&self) -> Result<Option<&Artifacts>, Failure> {
+        Ok(self.dbt.as_ref().map(DbtProject::artifacts).transpose()?.flatten())
+    }
+
+    fn compiler(&self, session: &Session, target: &Target, dialect: Dialect) -> Result<Compiler, Failure> {
+        let artifacts = self.artifacts()?;
+        let schema = match (target.known(session)?, artifacts) {
+            (Some(known), _) => known.schema(dialect)?,
+            (None, Some(artifacts)) => artifacts.schema(dialect)?,
+            (None, None) => Schema::new(),
+        };
+        let builder = settings::with_schema(&self.project, dialect, schema);
+        let builder = match artifacts {
+            Some(artifacts) => artifacts.with_dbt(builder),
+            None => builder,
+        };
+        let (models, _) = self.folders();
+        let contracts = self.dbt.as_ref().is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)));
+        Ok(builder.contracts(contracts).build())
     }
 
     /// The folders of models and of tests, seen from the project's.

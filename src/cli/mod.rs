@@ -5,6 +5,7 @@ mod artifacts;
 mod check;
 mod chosen;
 mod compile;
+mod dbt_defaults;
 mod dbt_project;
 mod dbt_run;
 mod deliver;

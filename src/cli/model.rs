@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::dbt::Manifest;
 use formulac::diag::render;
 use formulac::{Compiler, Draft};
 use serde_json::{Value, json};
 
 use super::args::ModelArgs;
+use super::artifacts::Artifacts;
+use super::dbt_project::DbtProject;
 use super::exit::{Exit, Failure, Found};
 use super::models::{self, Built, Model};
+use super::schema::Known;
 use super::session::{Session, reports};
 use super::source::Source;
 use super::unit_tests::Drafted;
@@ -18,9 +20,8 @@ use super::{dbt_project, deliver, left_over, project, query};
 
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let mut drafts = Vec::new();
-    let (dialect, models, mut found) = match query::builder(session, &args.target) {
-        Ok(builder) => {
-            let compiler = dbt_project::with_dbt(builder, &manifest(session, args)).build();
+    let (dialect, models, mut found) = match compiler(session, args) {
+        Ok(compiler) => {
             let mut sources = models::sources(&args.specs, session.global.project_dir.as_deref());
             if args.unit_tests {
                 drafts = draft(&compiler, &args.specs, &mut sources, args.out.is_some());
@@ -78,12 +79,32 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-/// The manifest: the one that was given, else the project's.
-fn manifest(session: &Session, args: &ModelArgs) -> Manifest {
-    let given = args.target.schema.as_deref().and_then(dbt_project::manifest_in);
+/// The compiler, which knows the dbt of the manifest that was given, else of the project's.
+fn compiler(session: &Session, args: &ModelArgs) -> Result<Compiler, Failure> {
+    let target = &args.target;
+    let known = target.known(session)?;
+    let builder = query::builder(session, target, known.as_ref())?;
+    let of_dbt = |artifacts: &&Artifacts| artifacts.manifest.metadata.dbt_version.is_some();
     // What is wrong with the project is dbt's to say; nothing else of it matters here.
-    let project = || dbt_project::find(session.global.project_dir.as_deref()).ok()?;
-    given.or_else(|| dbt_project::manifest_in(&project()?.manifest_path())).unwrap_or_default()
+    let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
+    let own = || project.as_ref().and_then(|project| project.artifacts().ok().flatten()).filter(of_dbt);
+    let builder = match known.as_ref().and_then(Known::artifacts).filter(of_dbt).or_else(own) {
+        Some(artifacts) => artifacts.with_dbt(builder),
+        None => builder,
+    };
+    let contracts = match &project {
+        Some(dbt) => enforces_contracts(session, dbt, args.out.as_deref())?,
+        None => false,
+    };
+    Ok(builder.contracts(contracts).build())
+}
+
+/// Whether dbt enforces contracts in the folder that the models are written to, or that is theirs.
+fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -> Result<bool, Failure> {
+    let inner = out.map(|out| out.strip_prefix(&dbt.folder).unwrap_or(out).to_owned());
+    let given = session.global.project_dir.as_deref();
+    let of_project = || project::read(given).map(|it| PathBuf::from(it.models().unwrap_or(project::MODELS)));
+    Ok(dbt.enforces_contracts(&inner.map_or_else(of_project, Ok)?))
 }
 
 fn nothing_written(found: &[Found]) -> String {

@@ -5,9 +5,10 @@ use serde_json::json;
 
 use super::args::{QueryArgs, Target};
 use super::exit::{Exit, Failure};
+use super::schema::Known;
 use super::session::{Session, reports};
 use super::source::Source;
-use super::{artifacts, project, spec};
+use super::{project, settings, spec};
 use formulac::diag::render;
 
 pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
@@ -36,12 +37,11 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
 
 /// The compiler of a spec, which says itself where its rows come from.
 pub fn compiler(session: &Session, target: &Target) -> Result<Compiler, Failure> {
-    Ok(builder(session, target)?.build())
+    Ok(builder(session, target, target.known(session)?.as_ref())?.build())
 }
 
-/// The same, still to be told more.
-pub fn builder(session: &Session, target: &Target) -> Result<Builder, Failure> {
+/// The same of what is known of the data, still to be told more.
+pub fn builder(session: &Session, target: &Target, known: Option<&Known>) -> Result<Builder, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
-    artifacts::tell_of_schema(session, target.schema.as_deref());
-    target.builder(&project, target.dialect(&project))
+    settings::builder(&project, target.dialect(&project), known)
 }

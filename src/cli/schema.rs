@@ -3,44 +3,80 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use formulac::artifacts::{Keep, Manifest};
 use formulac::{Dialect, Schema};
 
+use super::artifacts::{Artifacts, LIMIT};
 use super::exit::{Failure, Found};
+use super::session::Session;
 use super::source::Source;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
-/// Bytes of one file; a manifest of a large project has some hundred millions.
-const LIMIT: usize = 1 << 30;
+/// What a command was told of its data, read once.
+#[derive(Debug)]
+pub enum Known {
+    /// What dbt knows.
+    Dbt(Box<Artifacts>),
+    /// Other texts, or what is none; they are told apart by their content.
+    Texts(Vec<Source>),
+}
 
-/// Reads what is known of the data; the kind of each file is told by its content.
-pub fn read(path: &Path, dialect: Dialect) -> Result<Schema, Failure> {
+/// Reads what is known of the data, and tells how old it is.
+pub fn read(session: &Session, path: &Path) -> Result<Known, Failure> {
+    let known = known(path)?;
+    known.artifacts().into_iter().for_each(|artifacts| artifacts.tell_as_given(session));
+    Ok(known)
+}
+
+fn known(path: &Path) -> Result<Known, Failure> {
     let sources: Vec<Source> = files(path)?.iter().map(|p| Source::large_file(p, LIMIT)).collect();
     if sources.iter().any(|s| s.fault.is_some()) {
         let faulty = sources.into_iter().filter_map(|s| s.fault.clone().map(|fault| s.found(vec![fault])));
         return Err(Failure::Found(faulty.collect()));
     }
-    let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
-    let (schema, faults) = Schema::from_texts(&texts, dialect);
-    if !faults.iter().any(|(_, d)| d.is_error()) {
-        return Ok(schema);
+    // What is no manifest is told of with the texts.
+    if let [source] = sources.as_slice()
+        && source.text.trim_start().starts_with('{')
+        && let Ok(manifest) = Manifest::from_text(&source.text, Keep::default())
+    {
+        return Ok(Known::Dbt(Box::new(Artifacts { path: path.to_owned(), manifest })));
     }
-    let mut found: Vec<Found> = sources.into_iter().map(|s| s.found(Vec::new())).collect();
-    for (number, fault) in faults {
-        if let Some(found) = found.get_mut(number) {
-            found.diagnostics.push(fault);
-        }
-    }
-    Err(Failure::Found(found))
+    Ok(Known::Texts(sources))
 }
 
-/// The file, with the catalog beside a manifest; of a folder the views in it, in the order of their names.
+impl Known {
+    /// What dbt knows, where that was given.
+    pub fn artifacts(&self) -> Option<&Artifacts> {
+        if let Self::Dbt(artifacts) = self { Some(artifacts) } else { None }
+    }
+
+    /// The relations. Types that a warehouse names are the dialect's, unless the text says whose they are.
+    pub fn schema(&self, dialect: Dialect) -> Result<Schema, Failure> {
+        let sources = match self {
+            Self::Dbt(artifacts) => return artifacts.schema(dialect),
+            Self::Texts(sources) => sources,
+        };
+        let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
+        let (schema, faults) = Schema::from_texts(&texts, dialect);
+        if !faults.iter().any(|(_, d)| d.is_error()) {
+            return Ok(schema);
+        }
+        let found = |s: &Source| Found { file: s.name.clone(), text: s.text.clone(), diagnostics: Vec::new() };
+        let mut found: Vec<Found> = sources.iter().map(found).collect();
+        for (number, fault) in faults {
+            if let Some(found) = found.get_mut(number) {
+                found.diagnostics.push(fault);
+            }
+        }
+        Err(Failure::Found(found))
+    }
+}
+
+/// The file; of a folder the views in it, in the order of their names.
 fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {
-        let catalog = path.with_file_name("catalog.json");
-        let is_manifest = path.file_name().is_some_and(|n| n.to_string_lossy().contains("manifest"));
-        let both = is_manifest && catalog != path && catalog.is_file();
-        return Ok(if both { vec![path.to_owned(), catalog] } else { vec![path.to_owned()] });
+        return Ok(vec![path.to_owned()]);
     }
     let mut found = Vec::new();
     let mut folders = vec![path.to_owned()];

@@ -4,7 +4,8 @@ use formulac::{Builder, Compiler, Dialect, Project, Schema};
 
 use super::args::{ContextName, Settings, Target};
 use super::exit::{Exit, Failure};
-use super::schema;
+use super::schema::{self, Known};
+use super::session::Session;
 
 impl Target {
     /// The dialect that is asked for, else the project's, else the default.
@@ -12,37 +13,42 @@ impl Target {
         self.dialect.or(project.dialect()).unwrap_or_default()
     }
 
-    /// A compiler for the dialect, the schema and what the project says.
-    pub fn builder(&self, project: &Project, dialect: Dialect) -> Result<Builder, Failure> {
-        let schema = match &self.schema {
-            Some(path) => schema::read(path, dialect)?,
-            None => Schema::new(),
-        };
-        let builder = Compiler::builder()
-            .dialect(dialect)
-            .schema(schema)
-            .blanks_as_zero(project.blanks_as_zero())
-            .inherit(project.inherit().iter().cloned())
-            .week_start(project.week_start())
-            .fiscal_month_offset(project.fiscal_month_offset())
-            .without_warnings(project.silenced().iter().copied());
-        Ok(match project.timezone() {
-            Some(zone) => builder.timezone(zone),
-            None => builder,
-        })
+    /// What is known of the data, where a schema is given.
+    pub fn known(&self, session: &Session) -> Result<Option<Known>, Failure> {
+        self.schema.as_deref().map(|path| schema::read(session, path)).transpose()
+    }
+}
+
+/// A compiler for the dialect and what is known of the data, and what the project says.
+pub fn builder(project: &Project, dialect: Dialect, known: Option<&Known>) -> Result<Builder, Failure> {
+    let schema = known.map(|known| known.schema(dialect)).transpose()?.unwrap_or_default();
+    Ok(with_schema(project, dialect, schema))
+}
+
+/// The same of a schema.
+pub fn with_schema(project: &Project, dialect: Dialect, schema: Schema) -> Builder {
+    let builder = Compiler::builder()
+        .dialect(dialect)
+        .schema(schema)
+        .blanks_as_zero(project.blanks_as_zero())
+        .inherit(project.inherit().iter().cloned())
+        .week_start(project.week_start())
+        .fiscal_month_offset(project.fiscal_month_offset())
+        .without_warnings(project.silenced().iter().copied());
+    match project.timezone() {
+        Some(zone) => builder.timezone(zone),
+        None => builder,
     }
 }
 
 impl Settings {
     /// A compiler with everything that is said of the formulas.
-    pub fn compiler(&self, project: &Project, dialect: Dialect) -> Result<Compiler, Failure> {
+    pub fn compiler(&self, project: &Project, dialect: Dialect, known: Option<&Known>) -> Result<Compiler, Failure> {
         if !self.columns.is_empty() && !matches!(self.context, Some(ContextName::Worksheet)) {
             return Err(Failure::new(Exit::Usage, "`--columns` are those of a worksheet")
                 .with_help("say `--context worksheet` as well"));
         }
-        let mut builder = self
-            .target
-            .builder(project, dialect)?
+        let mut builder = builder(project, dialect, known)?
             .group_by(names(&self.group_by))
             .order_by(names(&self.order_by))
             .partition_by(names(&self.partition_by));

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use formulac::dbt::{Manifest, ManifestNode};
+use formulac::artifacts::Manifest;
+use formulac::dbt::GraphNode;
 use formulac::diag::{Code, Diagnostic};
 
 use super::exit::Found;
@@ -14,10 +15,17 @@ const REFERRED: &[&str] = &["model", "seed", "snapshot"];
 
 /// Reports models and tests whose names are taken by nodes that are not their own. `folders` are those of the models
 /// and tests, seen from dbt's project.
-pub fn check(models: &[Model], manifest: &Manifest, root: &Path, folders: [&str; 2], found: &mut [Found]) {
-    let mut taken: BTreeMap<String, &ManifestNode> = BTreeMap::new();
-    let mut tests: BTreeMap<String, &ManifestNode> = BTreeMap::new();
-    for node in manifest.nodes.iter().filter(|node| is_there(node, manifest, root)) {
+pub fn check(
+    models: &[Model],
+    manifest: &Manifest,
+    nodes: &[GraphNode],
+    root: &Path,
+    folders: [&str; 2],
+    found: &mut [Found],
+) {
+    let mut taken: BTreeMap<String, &GraphNode> = BTreeMap::new();
+    let mut tests: BTreeMap<String, &GraphNode> = BTreeMap::new();
+    for node in nodes.iter().filter(|node| is_there(node, manifest, root)) {
         let kind = node.node.kind.as_str();
         if REFERRED.contains(&kind) {
             taken.entry(node.node.name.to_lowercase()).or_insert(node);
@@ -32,12 +40,11 @@ pub fn check(models: &[Model], manifest: &Manifest, root: &Path, folders: [&str;
             found.iter_mut().skip(model.spec).take(1).for_each(|found| found.diagnostics.push(fault.clone()));
         };
         // Another version of the model may be a file that somebody wrote; the properties beside ours describe it.
-        let others = |node: &ManifestNode, folder: &str, name: &str| {
+        let others = |node: &GraphNode, folder: &str, name: &str| {
             let own = ["sql", "yml"].map(|end| format!("{}/{name}.{end}", folder.trim_end_matches('/')));
             !node.node.paths.iter().any(|path| own.iter().any(|own| path.trim_start_matches("./") == own))
         };
-        let file =
-            |node: &ManifestNode| node.node.paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
+        let file = |node: &GraphNode| node.node.paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
         if let Some(node) = taken.get(&model.name.to_lowercase()).filter(|node| others(node, folders[0], &model.name)) {
             let state = if node.disabled { "disabled " } else { "" };
             let (kind, name) = (&node.node.kind, &node.node.name);
@@ -55,7 +62,7 @@ pub fn check(models: &[Model], manifest: &Manifest, root: &Path, folders: [&str;
 }
 
 /// Whether the node's file still stands where the manifest saw it; a package's stands elsewhere.
-fn is_there(node: &ManifestNode, manifest: &Manifest, root: &Path) -> bool {
-    let is_own = manifest.project.as_deref().is_none_or(|project| project == node.node.package);
+fn is_there(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool {
+    let is_own = manifest.metadata.project_name.as_deref().is_none_or(|project| project == node.node.package);
     !is_own || node.node.paths.first().is_none_or(|path| root.join(path).is_file())
 }

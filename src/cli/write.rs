@@ -62,6 +62,8 @@ pub fn change_all(files: &[&Planned], remove: &[PathBuf]) -> Result<Changed, Fai
 pub struct Changed {
     staged: Vec<Staged>,
     removed: Vec<(PathBuf, Vec<u8>)>,
+    /// Folders that were made, outer ones first.
+    folders: Vec<PathBuf>,
 }
 
 impl Changed {
@@ -72,6 +74,10 @@ impl Changed {
         }
         for file in self.staged.iter().rev() {
             let _ = file.undo();
+        }
+        for folder in self.folders.iter().rev() {
+            // One that somebody has put something into since stays.
+            let _ = fs::remove_dir(folder);
         }
     }
 }
@@ -96,12 +102,12 @@ impl Staged {
 }
 
 fn stage_and_move(files: &[&Planned], changed: &mut Changed) -> Result<(), Failure> {
-    let staged = &mut changed.staged;
+    let Changed { staged, folders, .. } = changed;
     for (number, file) in files.iter().enumerate() {
         // A link stays a link: its goal is written.
         let place = fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
         if let Some(folder) = place.parent().filter(|f| !f.as_os_str().is_empty()) {
-            fs::create_dir_all(folder).map_err(|error| failed("write", folder, &error))?;
+            make_folder(folder, folders).map_err(|error| failed("write", folder, &error))?;
         }
         let beside = place.with_file_name(format!(".formulac-{}-{number}.tmp", std::process::id()));
         staged.push(Staged { place: place.clone(), beside: beside.clone(), before: None });
@@ -113,6 +119,14 @@ fn stage_and_move(files: &[&Planned], changed: &mut Changed) -> Result<(), Failu
         staged.before = Some(before);
     }
     Ok(())
+}
+
+/// Makes a folder and those above it that are missing, and notes which were.
+fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+    let missing = folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+    let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+    made.extend(missing.into_iter().rev());
+    fs::create_dir_all(folder)
 }
 
 fn take_away(remove: &[PathBuf], changed: &mut Changed) -> Result<(), Failure> {
@@ -157,8 +171,8 @@ mod tests {
         let folder = folder("none");
         fs::write(folder.join("a"), "old").unwrap();
         fs::create_dir_all(folder.join("c/full")).unwrap();
-        // A file cannot take the place of a folder; by then the first two have been moved.
-        write_all(&["a", "b", "c"].map(|file| plan(&folder, file))).unwrap_err();
+        // A file cannot take the place of a folder; by then those before it have been moved.
+        write_all(&["a", "new/er/b", "new/d", "c"].map(|file| plan(&folder, file))).unwrap_err();
         let mut left: Vec<_> = fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["a", "c"]);

@@ -71,6 +71,8 @@ pub(crate) struct Options {
     pub dbt_version: Option<(u32, u32, u32)>,
     /// Data tests of packages that the project has, `dbt_utils.accepted_range`.
     pub generic_tests: BTreeSet<String>,
+    /// The project enforces the contracts of models of which the spec says nothing.
+    pub contracts: bool,
 }
 
 impl Options {
@@ -254,6 +256,19 @@ impl Builder {
         self
     }
 
+    /// Whether `dbt_project.yml` enforces the contracts of models. A spec that says something of its `contract` is not
+    /// asked; no is the default.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ngroup_by: k\ndefinitions: |\n  a = COUNT()\ncolumns: {k: {data_type: text}}\n";
+    /// let compiled = formulac::Compiler::builder().contracts(true).build().compile_spec(spec);
+    /// assert!(compiled.model_yml().unwrap().contains("data_type: bigint"));
+    /// ```
+    pub fn contracts(mut self, yes: bool) -> Self {
+        self.options.contracts = yes;
+        self
+    }
+
     /// Whether each definition also says which part of its SQL comes from which part of the formula.
     pub fn map_spans(mut self, yes: bool) -> Self {
         self.options.map_spans = yes;
@@ -310,7 +325,6 @@ impl Compiler {
     }
 
     fn run(&self, memory: &mut Memory, source: &str, emit: bool) -> Compiled {
-        let Memory { parse, ast, check, program, .. } = &mut *memory;
         let options = &*self.options;
         let mut diagnostics = Vec::new();
         let keys = self.keys(source);
@@ -319,12 +333,16 @@ impl Compiler {
             Some(keys) => (keys.text.as_str(), keys.parts.as_slice(), keys.roles.as_slice()),
             None => (source, whole.as_slice(), [Role::Definitions].as_slice()),
         };
+        let Memory { parse, ast, .. } = &mut *memory;
         parse::parse_parts(text, parts, &options.limits, parse, ast, &mut diagnostics);
+        memory.parsed();
         let mut scope = self.scope(roles, &mut diagnostics);
         let sheet = self.sheet(scope.relations);
         scope.sheet = sheet.as_ref();
+        let Memory { ast, check, program, .. } = &mut *memory;
         check::check(ast, text, &scope, check, program, &mut diagnostics);
         self.warn_comparisons(program, source, &mut diagnostics);
+        memory.checked();
         let mut definitions = Vec::new();
         if emit {
             definitions = self.emit(memory, roles, text, &mut diagnostics);

@@ -24,6 +24,30 @@ pub enum From {
 }
 
 impl From {
+    /// A table, a `ref` or a `source`, where it is one.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        for (word, is_ref) in [("ref", true), ("source", false)] {
+            let Some(inside) = text.strip_prefix(word).map(str::trim_start).and_then(|t| t.strip_prefix('(')) else {
+                continue;
+            };
+            let arguments = inside.strip_suffix(')').and_then(arguments)?;
+            let names: Vec<&String> = arguments.iter().filter(|(k, _)| k.is_none()).map(|(_, v)| v).collect();
+            let mut versions = arguments.iter().filter(|(k, _)| k.is_some()).map(|(_, v)| v.clone());
+            return match (is_ref, names.as_slice()) {
+                (true, [package @ .., model]) if package.len() < 2 => {
+                    let package = package.first().map(|package| (*package).clone());
+                    Some(Self::Ref { package, model: (*model).clone(), version: versions.next() })
+                }
+                (false, [group, table]) => Some(Self::Source { group: (*group).clone(), table: (*table).clone() }),
+                _ => None,
+            };
+        }
+        let is_table = !text.is_empty()
+            && text.split('.').all(|p| !p.is_empty())
+            && !text.contains(['(', ')', '{', '}', '\n', '\'', '"', '`', ';', '\\', '\0']);
+        is_table.then(|| Self::Table(text.to_owned()))
+    }
+
     /// The model that dbt reads, where it is one of the project's own and of no package or old version.
     #[must_use]
     pub fn own_model(&self) -> Option<&str> {
@@ -86,4 +110,29 @@ impl From {
             Self::Source { table, .. } => table,
         }
     }
+}
+
+/// The arguments of a `ref` or `source`: texts in quotes, and `v=2`.
+fn arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
+    let mut all = Vec::new();
+    for part in inside.split(',') {
+        let (key, value) = match part.split_once('=') {
+            Some((key, value)) => (Some(key.trim().to_owned()), value.trim()),
+            None => (None, part.trim()),
+        };
+        let quoted = value.strip_prefix(['\'', '"']).and_then(|v| v.strip_suffix(['\'', '"']));
+        let text = match (quoted, &key) {
+            (Some(text), None) => text,
+            (None, Some(key)) if matches!(key.as_str(), "v" | "version") => value,
+            (Some(text), Some(key)) if matches!(key.as_str(), "v" | "version") => text,
+            _ => return None,
+        };
+        let safe =
+            !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '$'));
+        if !safe {
+            return None;
+        }
+        all.push((key, text.to_owned()));
+    }
+    Some(all)
 }

@@ -2,10 +2,10 @@
 
 mod config;
 mod from;
+#[cfg(feature = "cli")]
+mod graph;
 mod header;
 mod jinja;
-#[cfg(feature = "cli")]
-mod manifest;
 mod properties;
 pub mod selection;
 mod singular;
@@ -13,11 +13,11 @@ mod yaml;
 
 pub(crate) use config::config_block;
 pub use from::From;
+#[cfg(feature = "cli")]
+pub use graph::{GraphNode, graph};
 pub use header::{is_as_written, spec_of};
 pub(crate) use header::{sealed_sql, sealed_yml, test_name};
 pub(crate) use jinja::{import, incremental, protect};
-#[cfg(feature = "cli")]
-pub use manifest::{Manifest, ManifestNode};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};
 pub(crate) use singular::{TestConfig, comment};
 pub(crate) use yaml::Value;

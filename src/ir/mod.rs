@@ -511,6 +511,11 @@ impl Program {
         self.nodes.reserve(nodes);
     }
 
+    /// How many nodes it has memory for.
+    pub fn room(&self) -> usize {
+        self.nodes.capacity()
+    }
+
     /// The nodes, children before parents.
     pub fn nodes(&self) -> impl Iterator<Item = Ir> + '_ {
         self.nodes.iter().map(|n| n.0)

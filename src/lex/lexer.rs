@@ -16,6 +16,18 @@ pub struct Lexed {
     pub(crate) swallowed: Vec<u32>,
 }
 
+/// So many tokens are not kept for the next text.
+const MANY: usize = 500_000;
+
+impl Lexed {
+    /// Gives back the memory of very many tokens.
+    pub(crate) fn give_back(&mut self) {
+        if self.tokens.capacity() > MANY {
+            *self = Self::default();
+        }
+    }
+}
+
 /// Splits a source into tokens. The source is at most `u32::MAX` bytes long; the caller has checked its limit.
 pub fn lex(source: &str, diagnostics: &mut Vec<Diagnostic>) -> Lexed {
     let mut lexed = Lexed::default();

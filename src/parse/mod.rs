@@ -121,6 +121,8 @@ pub(crate) fn parse_parts(
         let frame = lex::Part { mode: part.mode, name: part.name, index: index as u32 };
         lex::layout_part(source, lexed, frame, limits, layout, diagnostics);
         if layout.heads.len() > before {
+            // What the layout has taken over need not wait beside it.
+            lexed.give_back();
             continue;
         }
         if part.mode == Mode::Formula || part.span.text(source).trim_start().starts_with('=') {

@@ -1,122 +1,38 @@
-//! dbt's manifest.json, with types from the catalog.json beside it.
-//!
-//! Every field may be missing: versions of dbt differ, and what is not known is only not known.
+//! What dbt's manifest says of relations, with types from the catalog beside it.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value};
+use std::sync::Arc;
 
 use super::dbt::{ColumnFacts, RelationFacts, is_cased};
 use super::read::not_a_schema;
 use super::{Access, Schema};
+use crate::artifacts::{
+    ArtifactError, Catalog, CatalogTable, Check, Column, Constraint, ConstraintKind, DataTest, Fault, Keep, Manifest,
+    Node, ResourceType, Value,
+};
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
-use crate::span::{LineIndex, Span};
+use crate::span::Span;
 
-/// A manifest or a catalog; both have nodes and sources by unique id.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Artifact {
-    #[serde(deserialize_with = "or_default")]
-    metadata: Metadata,
-    nodes: Option<BTreeMap<String, Node>>,
-    #[serde(deserialize_with = "or_default")]
-    sources: BTreeMap<String, Node>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Metadata {
-    #[serde(deserialize_with = "or_default")]
-    dbt_schema_version: String,
-    project_name: Option<String>,
-    adapter_type: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Node {
-    #[serde(deserialize_with = "or_default")]
-    name: String,
-    #[serde(deserialize_with = "or_default")]
-    resource_type: String,
-    package_name: Option<String>,
-    source_name: Option<String>,
-    version: Option<Value>,
-    latest_version: Option<Value>,
-    /// In the order written.
-    #[serde(deserialize_with = "or_default")]
-    columns: Map<String, Value>,
-    #[serde(deserialize_with = "or_default")]
-    contract: Contract,
-    access: Option<Value>,
-    group: Option<Value>,
-    // Of tests only:
-    test_metadata: Option<TestMetadata>,
-    attached_node: Option<String>,
-    column_name: Option<String>,
-    #[serde(deserialize_with = "or_default")]
-    config: NodeConfig,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Contract {
-    #[serde(deserialize_with = "or_default")]
-    enforced: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct TestMetadata {
-    #[serde(deserialize_with = "or_default")]
-    name: String,
-    #[serde(deserialize_with = "or_default")]
-    kwargs: Map<String, Value>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct NodeConfig {
-    access: Option<Value>,
-    group: Option<Value>,
-    // Of tests only:
-    r#where: Option<Value>,
-    severity: Option<Value>,
-    enabled: Option<Value>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Documented {
-    name: Option<String>,
-    description: Option<String>,
-    data_type: Option<String>,
-    quote: Option<bool>,
-    tags: Option<Value>,
-    config: Option<Value>,
-    #[serde(deserialize_with = "or_default")]
-    constraints: Vec<Constraint>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Constraint {
-    r#type: Option<String>,
-}
-
-/// A column of the warehouse, in the catalog.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Physical {
-    name: Option<String>,
-    r#type: Option<String>,
-    index: Option<i64>,
-}
-
-fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(from)?.unwrap_or_default())
+impl Schema {
+    /// What dbt knows: the tables of models, seeds, snapshots and sources. Types are the catalog's, else those that
+    /// are written; what is never NULL and what is unique comes from constraints that are enforced and from tests that
+    /// always hold. The dialect counts where the manifest does not say its adapter.
+    ///
+    /// ```
+    /// use formulac::artifacts::{Keep, Manifest};
+    /// use formulac::{Dialect, Schema};
+    /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "columns": {"id": {"data_type": "integer"}}},
+    ///     "test.shop.1": {"test_metadata": {"name": "not_null"}, "attached_node": "model.shop.orders", "column_name": "id"}}}"#;
+    /// let manifest = Manifest::from_text(text, Keep::default()).unwrap();
+    /// let schema = Schema::from_dbt(&manifest, None, Dialect::default());
+    /// assert!(!schema.relation("orders").unwrap().column("id").unwrap().is_nullable());
+    /// ```
+    #[must_use]
+    pub fn from_dbt(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialect) -> Self {
+        let mut schema = Self::new();
+        add_relations(manifest, catalog, dialect, &mut schema);
+        schema
+    }
 }
 
 /// Reads the texts that are artifacts of dbt; the places of the others come back.
@@ -126,27 +42,37 @@ pub(super) fn read(
     schema: &mut Schema,
     faults: &mut Vec<(usize, Diagnostic)>,
 ) -> Vec<usize> {
-    let mut rest: Vec<usize> = (0..files.len()).collect();
+    let mut rest = Vec::new();
     let mut manifests = Vec::new();
     let mut catalogs = Vec::new();
-    rest.retain(|number| {
-        let Some((_, text)) = files.get(*number).filter(|(_, text)| text.trim_start().starts_with('{')) else {
-            return true;
-        };
-        match serde_json::from_str::<Artifact>(text) {
-            Ok(it) if it.metadata.dbt_schema_version.contains("/catalog/") => catalogs.push((*number, it)),
-            Ok(it) if it.nodes.is_some() => manifests.push(it),
-            Ok(it) if !it.metadata.dbt_schema_version.is_empty() => {
-                let kind = it.metadata.dbt_schema_version.rsplit('/').nth(1).unwrap_or_default().to_owned();
-                faults.push((*number, not_a_schema(Span::default(), &format!("this is dbt's {kind}"), None)));
-            }
-            // A schema file may be written as JSON, and YAML may begin with a bracket.
-            Ok(_) => return true,
-            Err(error) if text.contains("dbt_schema_version") => faults.push((*number, broken(text, &error))),
-            Err(_) => return true,
+    for (number, (_, text)) in files.iter().enumerate() {
+        if !text.trim_start().starts_with('{') {
+            rest.push(number);
+            continue;
         }
-        false
-    });
+        let error = match Manifest::from_text(text, Keep::default()) {
+            Ok(manifest) => {
+                manifests.push(manifest);
+                continue;
+            }
+            Err(error) if matches!(error.fault(), Fault::Other(kind) if kind == "catalog") => {
+                match Catalog::from_text(text) {
+                    Ok(catalog) => {
+                        catalogs.push((number, catalog));
+                        continue;
+                    }
+                    Err(error) => error,
+                }
+            }
+            Err(error) => error,
+        };
+        match error.fault() {
+            // A schema file may be written as JSON, and YAML may begin with a bracket.
+            Fault::NotAnArtifact => rest.push(number),
+            Fault::Broken if !text.contains("dbt_schema_version") => rest.push(number),
+            _ => faults.push((number, refused(text, &error))),
+        }
+    }
     if let ([], Some((number, _))) = (manifests.as_slice(), catalogs.first()) {
         // Beside something else a catalog says nothing.
         if rest.is_empty() && faults.is_empty() {
@@ -154,151 +80,127 @@ pub(super) fn read(
             faults.push((*number, fault.with_help("give the manifest.json; the catalog.json beside it is found")));
         }
     }
-    let catalog = catalogs.pop().map(|(_, catalog)| catalog).unwrap_or_default();
-    for manifest in manifests {
-        add_relations(manifest, &catalog, dialect, schema);
+    let catalog = catalogs.pop().map(|(_, catalog)| catalog);
+    for manifest in &manifests {
+        add_relations(manifest, catalog.as_ref(), dialect, schema);
     }
     rest
 }
 
-fn broken(text: &str, error: &serde_json::Error) -> Diagnostic {
-    let start = LineIndex::new(text).line_start(error.line() as u32) + error.column().saturating_sub(1) as u32;
-    let start = start.min(text.len() as u32);
-    not_a_schema(Span::new(start, start), &error.to_string(), None)
-        .with_help("let dbt write the file anew, `dbt docs generate`")
+fn refused(text: &str, error: &ArtifactError) -> Diagnostic {
+    let at = error.offset(text) as u32;
+    let what = match error.fault() {
+        Fault::Broken => error.reason().to_owned(),
+        Fault::Other(kind) => return not_a_schema(Span::default(), &format!("this is dbt's {kind}"), None),
+        _ => error.to_string(),
+    };
+    not_a_schema(Span::new(at, at), &what, None).with_help(error.help())
 }
 
-fn add_relations(manifest: Artifact, catalog: &Artifact, dialect: Dialect, schema: &mut Schema) {
-    let Artifact { metadata, nodes, sources } = manifest;
-    let nodes = nodes.unwrap_or_default();
-    let dialect = metadata.adapter_type.as_deref().and_then(|name| name.parse().ok()).unwrap_or(dialect);
-    let in_catalog = catalog.nodes.as_ref();
-    let tests: Vec<&Node> = nodes.values().filter(|n| n.resource_type == "test" && n.holds_always()).collect();
+fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialect, schema: &mut Schema) {
+    let adapter = manifest.metadata.adapter_type.as_deref();
+    let dialect = adapter.and_then(|name| name.parse().ok()).unwrap_or(dialect);
+    let tests = manifest.tests_by_node();
+    let facts = |node: &Node| {
+        let table = catalog.and_then(|catalog| catalog.table(&node.unique_id));
+        facts(node, table, tests.get(&*node.unique_id).map(Vec::as_slice).unwrap_or_default(), dialect)
+    };
     // The project's own relations have the first right to a name; packages' and sources' come behind.
-    let rank = |node: &Node| (node.package_name != metadata.project_name, !node.is_latest());
-    let is_relation = |node: &Node| ["model", "seed", "snapshot"].contains(&node.resource_type.as_str());
-    let mut own: Vec<(&String, &Node)> = nodes.iter().filter(|(_, n)| is_relation(n)).collect();
-    own.sort_by_key(|(_, node)| rank(node));
-    for (id, node) in own {
-        let physical = in_catalog.and_then(|nodes| nodes.get(id));
+    let project = manifest.metadata.project_name.as_deref();
+    let is_own = |node: &Node| project.is_some_and(|project| project == &*node.package);
+    let mut relations: Vec<&Node> = manifest.nodes.iter().filter(|node| node.resource_type.is_referred()).collect();
+    relations.sort_by_key(|node| (!is_own(node), !node.is_latest()));
+    for node in relations {
         let longer = || match &node.version {
-            Some(version) => format!("{}_v{}", node.name, plain(version)),
-            None => format!("{}.{}", node.package_name.as_deref().unwrap_or_default(), node.name),
+            Some(version) => format!("{}_v{version}", node.name),
+            None => format!("{}.{}", node.package, node.name),
         };
-        let facts = node.facts(id, physical, &tests, dialect);
+        let facts = facts(node);
         if node.is_latest() {
             schema.add(facts.relation(dialect), longer);
         } else {
-            schema.add(RelationFacts { name: longer(), ..facts }.relation(dialect), || id.clone());
+            let id = || node.unique_id.to_string();
+            schema.add(RelationFacts { name: longer(), ..facts }.relation(dialect), id);
         }
     }
-    for (id, source) in &sources {
-        let facts = source.facts(id, catalog.sources.get(id), &tests, dialect);
-        let longer = || format!("{}.{}", source.source_name.as_deref().unwrap_or_default(), source.name);
-        schema.add(facts.relation(dialect), longer);
-    }
-}
-
-impl Node {
-    fn is_latest(&self) -> bool {
-        let version = |v: &Option<Value>| v.as_ref().filter(|v| !v.is_null()).map(plain);
-        version(&self.version) == version(&self.latest_version) || version(&self.version).is_none()
-    }
-
-    /// Of a test: not switched off, not for some rows only, not a mere warning.
-    fn holds_always(&self) -> bool {
-        let config = &self.config;
-        config.r#where.as_ref().is_none_or(Value::is_null)
-            && !config.severity.as_ref().is_some_and(|s| plain(s).eq_ignore_ascii_case("warn"))
-            && config.enabled != Some(Value::Bool(false))
-    }
-
-    /// The warehouse's columns with what is documented of them, then documented ones that it does not have.
-    fn facts(&self, id: &str, physical: Option<&Self>, tests: &[&Self], dialect: Dialect) -> RelationFacts {
-        let mut facts = RelationFacts { name: self.name.clone(), ..RelationFacts::default() };
-        if self.resource_type == "model" {
-            let said = |config: &Option<Value>, own: &Option<Value>| {
-                [config, own].into_iter().flatten().find_map(|value| value.as_str().map(str::to_owned))
-            };
-            let access = said(&self.config.access, &self.access);
-            facts.access = access.and_then(|name| Access::from_name(&name));
-            facts.group = said(&self.config.group, &self.group);
-        }
-        if let Some(physical) = physical {
-            let columns = physical.columns.iter().map(|(key, value)| (key, part::<Physical>(value)));
-            let mut columns: Vec<_> = columns.collect();
-            columns.sort_by_key(|(_, column)| column.index);
-            facts.columns.extend(columns.into_iter().map(|(key, column)| {
-                let name = column.name.unwrap_or_else(|| key.clone());
-                let quoted = is_cased(&name, dialect);
-                ColumnFacts { quoted, name, data_type: column.r#type, ..ColumnFacts::default() }
-            }));
-        }
-        for (key, value) in &self.columns {
-            self.document(&mut facts, key, part(value), physical.is_some());
-        }
-        for test in tests.iter().filter(|t| t.attached_node.as_deref() == Some(id)) {
-            test.prove(&mut facts);
-        }
-        facts
-    }
-
-    fn document(&self, facts: &mut RelationFacts, key: &str, column: Documented, is_physical: bool) {
-        let name = column.name.unwrap_or_else(|| key.to_owned());
-        if facts.column_mut(&name).is_none() {
-            let quoted = column.quote == Some(true);
-            facts.columns.push(ColumnFacts { name: name.clone(), quoted, ..ColumnFacts::default() });
-        }
-        let Some(it) = facts.column_mut(&name) else { return };
-        if is_physical && !it.quoted {
-            // The case says nothing, so the name is the one that people wrote.
-            it.name = name;
-        }
-        it.description = column.description.filter(|d| !d.is_empty());
-        it.data_type = it.data_type.take().or(column.data_type);
-        // dbt says them in the one place, in the other, or in both.
-        for tags in [column.config.as_ref().and_then(|config| config.get("tags")), column.tags.as_ref()] {
-            let tags = tags.map(|tags| tags.as_array().map_or(std::slice::from_ref(tags), Vec::as_slice));
-            for tag in tags.unwrap_or_default().iter().filter_map(Value::as_str) {
-                if !it.tags.iter().any(|known| known == tag) {
-                    it.tags.push(tag.to_owned());
-                }
-            }
-        }
-        for constraint in column.constraints.iter().filter(|_| self.contract.enforced) {
-            match constraint.r#type.as_deref() {
-                Some("not_null") => it.not_null = true,
-                Some("primary_key") => it.key = true,
-                _ => {}
-            }
-        }
-    }
-
-    /// Of a test: what it proves of the relation that it is attached to.
-    fn prove(&self, facts: &mut RelationFacts) {
-        let Some(test) = &self.test_metadata else { return };
-        if test.name == "unique_combination_of_columns" {
-            let names = test.kwargs.get("combination_of_columns").and_then(Value::as_array);
-            facts.unique_together.extend(names.map(|n| n.iter().map(plain).collect()));
-        }
-        let Some(column) = self.column_name.as_deref().and_then(|name| facts.column_mut(name)) else { return };
-        column.not_null |= test.name == "not_null";
-        column.unique |= test.name == "unique";
-        if let Some(values) = test.kwargs.get("values").and_then(Value::as_array)
-            && test.name == "accepted_values"
-        {
-            column.values = values.iter().map(plain).collect();
-        }
+    for node in manifest.of_type(ResourceType::Source) {
+        let longer = || format!("{}.{}", node.source().map_or("", |source| &source.source_name), node.name);
+        schema.add(facts(node).relation(dialect), longer);
     }
 }
 
-/// A part that is not as expected is as if it were not there.
-fn part<'v, T: Default + Deserialize<'v>>(value: &'v Value) -> T {
-    T::deserialize(value).unwrap_or_default()
+/// The warehouse's columns with what is documented of them, then documented ones that it does not have.
+fn facts(node: &Node, table: Option<&CatalogTable>, tests: &[DataTest<'_>], dialect: Dialect) -> RelationFacts {
+    let mut facts = RelationFacts { name: node.name.to_string(), ..RelationFacts::default() };
+    if node.resource_type == ResourceType::Model {
+        facts.access = node.access.as_deref().and_then(Access::from_name);
+        facts.group = node.group.as_deref().map(str::to_owned);
+    }
+    facts.columns.extend(table.into_iter().flat_map(|table| &table.columns).map(|column| ColumnFacts {
+        name: column.name.to_string(),
+        quoted: is_cased(&column.name, dialect),
+        data_type: column.data_type.as_deref().map(str::to_owned),
+        ..ColumnFacts::default()
+    }));
+    let holds = node.enforces_constraints();
+    for column in &node.columns {
+        document(&mut facts, column, table.is_some());
+        for constraint in column.constraints.iter().filter(|_| holds) {
+            constrain(&mut facts, constraint, std::slice::from_ref(&column.name));
+        }
+    }
+    for constraint in node.constraints.iter().filter(|_| holds) {
+        constrain(&mut facts, constraint, &constraint.columns);
+    }
+    for test in tests.iter().filter(|test| test.proves()) {
+        prove(&mut facts, test);
+    }
+    facts
 }
 
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+fn document(facts: &mut RelationFacts, column: &Column, is_physical: bool) {
+    if facts.column_mut(&column.name).is_none() {
+        let quoted = column.quote == Some(true);
+        facts.columns.push(ColumnFacts { name: column.name.to_string(), quoted, ..ColumnFacts::default() });
+    }
+    let Some(it) = facts.column_mut(&column.name) else { return };
+    if is_physical && !it.quoted {
+        // The case says nothing, so the name is the one that people wrote.
+        it.name = column.name.to_string();
+    }
+    it.description = (!column.description.is_empty()).then(|| column.description.to_string());
+    it.data_type = it.data_type.take().or_else(|| column.data_type.as_deref().map(str::to_owned));
+    it.tags = column.tags.iter().map(ToString::to_string).collect();
+}
+
+/// What a constraint says of its columns.
+fn constrain(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<str>]) {
+    let mut each = |mark: fn(&mut ColumnFacts)| {
+        columns.iter().for_each(|name| facts.column_mut(name).map(mark).unwrap_or_default())
+    };
+    match (constraint.kind, columns) {
+        (ConstraintKind::NotNull, _) => each(|column| column.not_null = true),
+        (ConstraintKind::PrimaryKey, _) => each(|column| column.key = true),
+        (ConstraintKind::Unique, [_]) => each(|column| column.unique = true),
+        (ConstraintKind::Unique, [_, _, ..]) => {
+            facts.unique_together.push(columns.iter().map(ToString::to_string).collect());
+        }
+        _ => {}
+    }
+}
+
+/// What a test proves of the relation that it is about.
+fn prove(facts: &mut RelationFacts, test: &DataTest<'_>) {
+    if let Check::UniqueTogether(names) = &test.check {
+        facts.unique_together.push(names.iter().map(ToString::to_string).collect());
+    }
+    let Some(column) = test.column.as_deref().and_then(|name| facts.column_mut(name)) else { return };
+    match &test.check {
+        Check::NotNull => column.not_null = true,
+        Check::Unique => column.unique = true,
+        Check::AcceptedValues(values) => column.values = values.iter().map(Value::to_string).collect(),
+        _ => {}
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use super::access::Granted;
 use super::compile::Run;
-use super::contract::is_enforced;
 use super::incremental::Incremental;
 use super::keys::SHAPES_SQL;
 use super::load::DbtKeys;
@@ -64,7 +63,7 @@ impl Run<'_> {
             said.retain(|(name, _)| name != "unique_key");
             said.push(("unique_key".to_owned(), key));
             // dbt asks for one of two words under a contract, and this one keeps the rows that there are.
-            if is_enforced(&self.spec.dbt) && !said.iter().any(|(name, _)| name == "on_schema_change") {
+            if self.is_contract_enforced() && !said.iter().any(|(name, _)| name == "on_schema_change") {
                 said.push(("on_schema_change".to_owned(), Value::text("append_new_columns")));
             }
         }

@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use super::compile::Run;
 use super::config::said_text;
 use super::load::{ColumnKeys, DbtKeys};
+use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::{Column, Relation};
@@ -17,8 +18,12 @@ pub(super) fn contract<'y>(dbt: &DbtKeys<'y>) -> Option<&'y Node> {
     dbt.contract.or_else(|| dbt.config?.get("contract"))
 }
 
-pub(super) fn is_enforced(dbt: &DbtKeys<'_>) -> bool {
-    contract(dbt).and_then(|contract| contract.get("enforced")?.boolean()) == Some(true)
+impl Compiler {
+    /// Whether dbt enforces the contract of a spec's model: the spec says so, or the project of all models.
+    pub(super) fn enforces_contract(&self, dbt: &DbtKeys<'_>) -> bool {
+        let said = contract(dbt).and_then(|contract| contract.get("enforced")?.boolean());
+        said.unwrap_or(self.options.contracts)
+    }
 }
 
 /// The type that a contract declares for a column; none where it is not known.
@@ -32,27 +37,34 @@ pub(super) fn data_type(dialect: Dialect, column: &Column) -> Option<&'static st
 }
 
 impl Run<'_> {
+    pub(super) fn is_contract_enforced(&self) -> bool {
+        self.compiler.enforces_contract(&self.spec.dbt)
+    }
+
     /// What a contract lacks, and what is said of one that there is not. `open` where the model may have columns that
     /// nobody knows.
     pub(super) fn check_contract(&self, output: &Relation, open: bool, diagnostics: &mut Vec<Diagnostic>) {
         let dbt = &self.spec.dbt;
         let materialized = said_text(dbt, "materialized");
         self.check_constraints(materialized, diagnostics);
-        let Some(contract) = contract(dbt).filter(|_| is_enforced(dbt)) else { return };
+        if !self.is_contract_enforced() {
+            return;
+        }
+        let span = contract(dbt).map_or(self.spec.model.node.span, |contract| contract.span);
         if let Some(kind @ ("ephemeral" | "materialized_view")) = materialized {
             diagnostics.push(
                 Diagnostic::new(
                     Code::ContractOfNoRelation,
-                    contract.span,
+                    span,
                     format!("dbt enforces no contract of the materialization `{kind}`"),
                 )
-                .with_help("write `config: {materialized: table}`, or leave `contract` out"),
+                .with_help("write `config: {materialized: table}`, or `contract: {enforced: false}`"),
             );
         }
         if open {
             let message = "an enforced contract needs the type of every column, and no schema says which columns `keep: all` gives";
             diagnostics.push(
-                Diagnostic::new(Code::ContractWithoutTypes, contract.span, message)
+                Diagnostic::new(Code::ContractWithoutTypes, span, message)
                     .with_help("give a schema with `--schema`, or list the columns in `keep`"),
             );
             return;
@@ -68,7 +80,7 @@ impl Run<'_> {
                 "an enforced contract needs the type of every column; that of {} is not known",
                 missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
             );
-            diagnostics.push(Diagnostic::new(Code::ContractWithoutTypes, contract.span, message).with_help(format!(
+            diagnostics.push(Diagnostic::new(Code::ContractWithoutTypes, span, message).with_help(format!(
                 "add `columns: {{{first}: {{data_type: …}}}}`, the type as the warehouse spells it, or give a schema with `--schema`"
             )));
         }
@@ -89,7 +101,7 @@ impl Run<'_> {
 
     /// Constraints that dbt would not make.
     fn check_constraints(&self, materialized: Option<&str>, diagnostics: &mut Vec<Diagnostic>) {
-        let enforced = is_enforced(&self.spec.dbt);
+        let enforced = self.is_contract_enforced();
         let constrained =
             |column: &ColumnKeys<'_>| column.constraints.map(|node| (column.name.text.to_owned(), node.span));
         let Some((name, span)) = self.spec.columns.iter().find_map(constrained) else { return };
@@ -117,7 +129,7 @@ impl Run<'_> {
 
     /// The last select with every column cast to its type, where a contract is enforced.
     pub(super) fn under_contract(&mut self, mut query: Query, columns: &[Column], tree: &mut Tree) -> Query {
-        if !is_enforced(&self.spec.dbt) {
+        if !self.is_contract_enforced() {
             return query;
         }
         let dialect = self.compiler.options.dialect;

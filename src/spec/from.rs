@@ -12,7 +12,7 @@ impl Loader<'_, '_> {
             self.jinja(key, text.node, trimmed);
             return None;
         }
-        if let Some(from) = read(trimmed) {
+        if let Some(from) = From::read(trimmed) {
             return Some(from);
         }
         let help = match quoted(trimmed) {
@@ -33,30 +33,6 @@ impl Loader<'_, '_> {
     }
 }
 
-/// A table, a `ref` or a `source`, where it is one.
-pub(super) fn read(text: &str) -> Option<From> {
-    for (word, is_ref) in [("ref", true), ("source", false)] {
-        let Some(inside) = text.strip_prefix(word).map(str::trim_start).and_then(|t| t.strip_prefix('(')) else {
-            continue;
-        };
-        let arguments = inside.strip_suffix(')').and_then(arguments)?;
-        let names: Vec<&String> = arguments.iter().filter(|(k, _)| k.is_none()).map(|(_, v)| v).collect();
-        let mut versions = arguments.iter().filter(|(k, _)| k.is_some()).map(|(_, v)| v.clone());
-        return match (is_ref, names.as_slice()) {
-            (true, [package @ .., model]) if package.len() < 2 => {
-                let package = package.first().map(|package| (*package).clone());
-                Some(From::Ref { package, model: (*model).clone(), version: versions.next() })
-            }
-            (false, [group, table]) => Some(From::Source { group: (*group).clone(), table: (*table).clone() }),
-            _ => None,
-        };
-    }
-    let is_table = !text.is_empty()
-        && text.split('.').all(|p| !p.is_empty())
-        && !text.contains(['(', ')', '{', '}', '\n', '\'', '"', '`', ';', '\\', '\0']);
-    is_table.then(|| From::Table(text.to_owned()))
-}
-
 /// `ref(orders)`, or `source(raw, events)`, with the quotes that it lacks.
 fn quoted(text: &str) -> Option<String> {
     let (word, inside) = text.strip_suffix(')')?.split_once('(')?;
@@ -68,31 +44,6 @@ fn quoted(text: &str) -> Option<String> {
     }
     let names: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
     Some(format!("{word}({})", names.join(", ")))
-}
-
-/// The arguments of a `ref` or `source`: texts in quotes, and `v=2`.
-fn arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
-    let mut all = Vec::new();
-    for part in inside.split(',') {
-        let (key, value) = match part.split_once('=') {
-            Some((key, value)) => (Some(key.trim().to_owned()), value.trim()),
-            None => (None, part.trim()),
-        };
-        let quoted = value.strip_prefix(['\'', '"']).and_then(|v| v.strip_suffix(['\'', '"']));
-        let text = match (quoted, &key) {
-            (Some(text), None) => text,
-            (None, Some(key)) if matches!(key.as_str(), "v" | "version") => value,
-            (Some(text), Some(key)) if matches!(key.as_str(), "v" | "version") => text,
-            _ => return None,
-        };
-        let safe =
-            !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ' | '$'));
-        if !safe {
-            return None;
-        }
-        all.push((key, text.to_owned()));
-    }
-    Some(all)
 }
 
 #[cfg(test)]

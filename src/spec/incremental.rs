@@ -5,7 +5,6 @@
 
 use super::compile::Run;
 use super::config::{said, said_text};
-use super::contract::is_enforced;
 use super::load::Text;
 use super::lookback::{is_coarser, nests, seconds};
 use super::time_steps::{Base, Length, Look, Made, TimeKey};
@@ -171,7 +170,7 @@ impl Run<'_> {
         let all = ["append_new_columns", "fail", "ignore", "sync_all_columns"];
         let message = if !all.contains(&word) {
             format!("`on_schema_change` is none of dbt's words, found `{word}`")
-        } else if is_enforced(&self.spec.dbt) && !["append_new_columns", "fail"].contains(&word) {
+        } else if self.is_contract_enforced() && !["append_new_columns", "fail"].contains(&word) {
             format!("`on_schema_change: {word}` would change what an enforced contract promises")
         } else {
             return;

@@ -54,7 +54,7 @@ impl Run<'_> {
         let time = work.tree.written(&written(&incremental.time));
         let bound = self.bound(&incremental.time, given, incremental.time.ty(), work);
         query.body.late = Some(Late { time, bound });
-        if super::contract::is_enforced(&self.spec.dbt) {
+        if self.is_contract_enforced() {
             let item = |column: &Column| Item { expr: work.tree.written(&written(column)), alias: None };
             query.body.items = columns.iter().map(item).collect();
             query.body.star = false;

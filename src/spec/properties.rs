@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::Run;
 use super::config::beside_sql;
-use super::contract::{data_type, is_enforced};
+use super::contract::data_type;
 use super::load::{ColumnKeys, DbtKeys, DefinitionKeys, Definitions, Text};
 use super::proofs::ColumnProof;
 use crate::dbt::{ColumnDoc, ModelDoc, Value};
@@ -113,7 +113,7 @@ impl Run<'_> {
     pub(super) fn said_never_null(&self) -> FxHashSet<String> {
         const TEST: &str = "not_null";
         let holds = |node: Option<&Node>| tests(node).iter().any(|test| holds_always(test, TEST));
-        let enforced = is_enforced(&self.spec.dbt);
+        let enforced = self.is_contract_enforced();
         let is_constrained = |said: &ColumnKeys<'_>| {
             let constraints = said.constraints.and_then(Node::items).unwrap_or_default();
             let kinds = constraints.iter().filter_map(|constraint| constraint.get("type")?.text());
@@ -174,7 +174,7 @@ impl Run<'_> {
             unique_column: self.proofs.unique_column,
             grain: grain.iter().map(|name| name.to_lowercase()).collect(),
             never_null: never_null.iter().map(String::as_str).collect(),
-            enforced: is_enforced(dbt),
+            enforced: self.is_contract_enforced(),
             flat: self.compiler.options.flat_columns(),
         };
         let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, &known)).collect();

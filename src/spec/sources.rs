@@ -2,7 +2,6 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-pub(super) use super::from::read as from_input;
 use super::load::{Spec, Step};
 use crate::dbt::{self, From};
 use crate::dialect::Dialect;

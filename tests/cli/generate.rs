@@ -44,6 +44,22 @@ fn only_what_changed_is_written_and_what_is_left_over_removed() {
 }
 
 #[test]
+fn contracts_that_the_project_enforces_are_kept() {
+    let mut place = place("generate_contracts");
+    place.write("dbt_project.yml", "name: shop\nmodels: {shop: {formulac: {+contract: {enforced: true}}}}\n");
+    let free = "\ncontract: {enforced: false}\n";
+    place.write("metrics/counts.yml", format!("{COUNTS}{free}"));
+    place.run(&CALL);
+    assert!(place.read("models/formulac/by_country.yml").contains("data_type: varchar"));
+    assert!(place.read("models/formulac/by_country.sql").contains(" as decimal(38, "));
+    assert!(!place.read("models/formulac/counts.yml").contains("data_type"));
+    let one =
+        ["model", "metrics/finance/by_country.yml", "--schema", "orders.yml", "--out", "models/formulac", "--check"];
+    place.show(&one);
+    insta::assert_snapshot!(place.transcript());
+}
+
+#[test]
 fn nobodys_work_is_lost() {
     let mut place = place("generate_by_hand");
     place.run(&CALL);

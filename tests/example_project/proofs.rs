@@ -102,6 +102,7 @@ fn each_test_fails_on_data_made_bad_for_it() {
         &seeds.join("lines.csv"),
         "id,number,place,amount\n1,1,0,1.00\n1,2,0,1.00\n2,2,5,9.00\n,,5,1.00\n3,3,,1.00\n",
     );
+    write(&seeds.join("regions.csv"), "name\nNorth\nSouth\n");
     write(
         &seeds.join("bad_checked.csv"),
         "day,region,revenue,line_count,status\n\
@@ -151,11 +152,12 @@ fn each_test_fails_on_data_made_bad_for_it() {
 }
 
 /// Each test with what came of it, and how many rows it found: once for each version.
-const EXPECTED: [&str; 33] = [
+const EXPECTED: [&str; 36] = [
     "assert_checked_few_lines warn 1",
     "assert_checked_has_one_row_per_day_and_region fail 1",
     "assert_checked_has_revenue warn 1",
     "assert_checked_known_count fail 2",
+    "assert_checked_known_region fail 1",
     "assert_checked_known_status fail 1",
     "assert_checked_known_status_not_null fail 1",
     "assert_checked_matches_finance fail 6",
@@ -164,6 +166,8 @@ const EXPECTED: [&str; 33] = [
     "assert_numbered_no_large_part fail 1",
     "assert_numbered_number_once fail 1",
     "assert_numbered_number_once_not_null fail 1",
+    "assert_numbered_of_a_line warn 4",
+    "assert_numbered_of_a_line_not_null warn 1",
     "assert_numbered_place_once warn 1",
     "assert_ranged_few_lines fail 1",
     "assert_ranged_few_lines fail 1",

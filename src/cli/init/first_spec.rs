@@ -4,7 +4,6 @@ use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
-use crate::cli::schema;
 use crate::cli::source::Source;
 
 /// A spec that can be written.
@@ -50,9 +49,8 @@ fn models(dbt: &DbtProject) -> Vec<String> {
 
 /// What the last manifest knows, else what the properties files say.
 fn schema(dbt: &DbtProject, dialect: Dialect) -> Result<Schema, Failure> {
-    let manifest = dbt.manifest_path();
-    if manifest.is_file() {
-        return schema::read(&manifest, dialect);
+    if let Some(artifacts) = dbt.artifacts()? {
+        return artifacts.schema(dialect);
     }
     let folders = dbt.model_paths.iter().chain(&dbt.seed_paths).map(|folder| dbt.folder.join(folder));
     let files = folders.flat_map(|folder| ["yml", "yaml"].map(|ending| super::files(&folder, ending))).flatten();

@@ -13,11 +13,11 @@ mod table;
 use formulac::{Compiler, Dialect, Project, Schema};
 use serde_json::json;
 
-use super::args::{PreviewArgs, Target};
+use super::args::PreviewArgs;
 use super::exit::{Exit, Failure, Found};
 use super::session::{Session, Stream, reports};
 use super::source::Source;
-use super::{artifacts, project, schema, spec};
+use super::{project, schema, settings, spec};
 use answer::Answer;
 use engine::Engine;
 use formulac::diag::{Code, Diagnostic, render};
@@ -97,8 +97,7 @@ fn outcome(
     if let Some(own) = project.dialect().filter(|own| *own != dialect) {
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
     }
-    artifacts::tell_of_schema(session, args.schema.as_deref());
-    let (compiler, typed) = compiler(args, project, engine, dialect)?;
+    let (compiler, typed) = compiler(session, args, project, engine, dialect)?;
     let path = project::path_in_project(&args.spec, session.global.project_dir.as_deref());
     let mut spec = spec::compile(&compiler, source, path.as_deref());
     if args.schema.is_none() && args.data.is_some() {
@@ -131,18 +130,19 @@ fn outcome(
 
 /// The compiler with the schema that was given, which is given back too, else with the one that the data shows.
 fn compiler(
+    session: &Session,
     args: &PreviewArgs,
     project: &Project,
     engine: &mut Engine,
     dialect: Dialect,
 ) -> Result<(Compiler, Option<Schema>), Failure> {
-    let given = args.schema.as_deref().map(|path| schema::read(path, dialect)).transpose()?;
+    let read = |path| schema::read(session, path)?.schema(dialect);
+    let given = args.schema.as_deref().map(read).transpose()?;
     let shown = if given.is_none() { engine.schema_text()? } else { None };
     let schema = match (&given, shown) {
         (Some(given), _) => given.clone(),
         (None, Some(text)) => Schema::from_text(&text, dialect).0,
         (None, None) => Schema::new(),
     };
-    let builder = Target::default().builder(project, dialect)?.schema(schema);
-    Ok((builder.build(), given))
+    Ok((settings::with_schema(project, dialect, schema).build(), given))
 }

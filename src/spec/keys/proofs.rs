@@ -8,8 +8,13 @@ pub(crate) static RULE: Keys = Keys {
     open: false,
     keys: &[
         Key::new("name", Shape::Text, "The rule's name.").required("the rule's name"),
-        Key::new("check", Shape::Formula, "The condition over the model's columns; it holds where it is TRUE or NULL.")
+        Key::new(
+            "check",
+            Shape::Formula,
+            "The condition over the model's columns, which holds where it is TRUE or NULL; beside `found_in` the column whose values are looked for.",
+        )
             .required("the condition, such as `check: revenue >= 0`"),
+        Key::new("found_in", Shape::Keys(&FOUND_IN), "The relation in which each value of the column must be."),
         Key::new("where", Shape::Formula, "Only rows for which this holds are checked."),
         Key::new("severity", Shape::Choice(&["error", "warn"]), "How bad a row is that breaks the rule."),
         Key::new("message", Shape::Text, "What is said of rows that break the rule."),
@@ -18,6 +23,17 @@ pub(crate) static RULE: Keys = Keys {
             Shape::Choice(&["pass", "fail"]),
             "Whether a condition that is NULL holds; `pass` when not said.",
         ),
+    ],
+};
+
+static FOUND_IN: Keys = Keys {
+    title: "relation",
+    doc: "The relation in which each value of a column must be: a test `relationships` of dbt.",
+    open: false,
+    keys: &[
+        Key::new("to", Shape::Text, "The relation: a table, `ref('…')` or `source('…', '…')`.")
+            .required("the relation, such as `to: ref('customers')`"),
+        Key::new("field", Shape::Text, "Its column; the one of the same name when not said."),
     ],
 };
 

@@ -10,7 +10,7 @@ mod step;
 mod values;
 
 pub(crate) use dbt::{ColumnKeys, DbtKeys, DefinitionKeys};
-pub(crate) use proofs::{Comparison, Example, Rule};
+pub(crate) use proofs::{Comparison, Example, FoundIn, Rule};
 #[cfg(feature = "cli")]
 pub(crate) use sheet::{KEYS as SHEET_KEYS, OTHERS as NOT_IN_SHEETS};
 pub(crate) use sheet::{SheetKeys, TabKeys};

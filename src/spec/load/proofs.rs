@@ -14,12 +14,23 @@ use crate::yaml::{self, Node};
 pub(crate) struct Rule<'y> {
     pub name: Text<'y>,
     pub check: Text<'y>,
+    /// Where each value of the column that is checked must be.
+    pub found_in: Option<FoundIn<'y>>,
     pub filter: Option<Text<'y>>,
     /// A row that breaks it is warned of only.
     pub only_warns: bool,
     pub message: Option<&'y str>,
     /// A row breaks it where the condition is NULL, too.
     pub nulls_fail: bool,
+}
+
+/// A column of another relation that must hold all values of one of the model.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundIn<'y> {
+    pub to: From,
+    pub to_span: Span,
+    /// None for the column of the same name.
+    pub field: Option<Text<'y>>,
 }
 
 /// A relation that must hold the same rows.
@@ -54,7 +65,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     fn rule(&mut self, node: &'y Node) -> Option<Rule<'y>> {
-        let is_long = node.get("name").is_some() || node.get("check").is_some();
+        let is_long = ["name", "check", "found_in"].iter().any(|key| node.get(key).is_some());
         let pairs = if is_long { Vec::new() } else { self.whole_pairs(node, |_, value| value.text().is_some()) };
         let rule = match pairs.as_slice() {
             [(name, check)] => {
@@ -70,6 +81,7 @@ impl<'y> Loader<'y, '_> {
                 Rule {
                     name: Text { text, node: name },
                     check: Text { text: formula, node: check },
+                    found_in: None,
                     filter: None,
                     only_warns: false,
                     message: None,
@@ -81,6 +93,10 @@ impl<'y> Loader<'y, '_> {
                 Rule {
                     name: self.text(node, "name")?,
                     check: self.text(node, "check")?,
+                    found_in: match node.get("found_in") {
+                        Some(found_in) => Some(self.found_in(found_in)?),
+                        None => None,
+                    },
                     filter: self.text(node, "where"),
                     only_warns: self.text(node, "severity").is_some_and(|severity| severity.text == "warn"),
                     message: self.text(node, "message").map(|message| message.text),
@@ -104,6 +120,11 @@ impl<'y> Loader<'y, '_> {
         };
         self.check_dbt_name("a rule", rule.name);
         Some(rule)
+    }
+
+    fn found_in(&mut self, node: &'y Node) -> Option<FoundIn<'y>> {
+        let said = self.text(node, "to")?;
+        Some(FoundIn { to: self.from("to", said)?, to_span: said.node.span, field: self.text(node, "field") })
     }
 
     pub(super) fn comparisons(&mut self, root: &'y Node) -> Vec<Comparison<'y>> {

@@ -12,6 +12,8 @@ pub(super) enum ColumnTest {
     Unique,
     /// Values as dbt takes them; whether it is to write them in quotes.
     AcceptedValues(Vec<Value>, bool),
+    /// The other relation as dbt is to read it, and its column.
+    Relationships(String, String),
     /// Of the package `dbt_utils`: the least, the largest, and whether these are allowed.
     AcceptedRange(Option<String>, Option<String>, bool),
 }
@@ -25,6 +27,7 @@ impl ColumnTest {
             Self::NotNull => "not_null",
             Self::Unique => "unique",
             Self::AcceptedValues(..) => "accepted_values",
+            Self::Relationships(..) => "relationships",
             Self::AcceptedRange(..) => RANGE,
         }
     }
@@ -34,6 +37,10 @@ impl ColumnTest {
         let (named, plain): (Vec<(&str, Option<Value>)>, _) = match self {
             Self::NotNull | Self::Unique => (Vec::new(), true),
             Self::AcceptedValues(values, quoted) => (vec![("values", Some(Value::List(values)))], quoted),
+            Self::Relationships(to, field) => {
+                let text = |text: &str| Some(Value::text(text));
+                (vec![("to", text(&to)), ("field", text(&field))], true)
+            }
             Self::AcceptedRange(least, most, inclusive) => {
                 (vec![("min_value", least.map(bare)), ("max_value", most.map(bare))], inclusive)
             }
@@ -84,7 +91,7 @@ fn tests_of(program: &Program, root: IrId, ranges: bool) -> Option<(u32, Vec<Col
     None
 }
 
-fn column(program: &Program, id: IrId) -> Option<u32> {
+pub(super) fn column(program: &Program, id: IrId) -> Option<u32> {
     match program.node(program.behind_names(id)) {
         Ir::Column(column) => Some(column),
         _ => None,

@@ -3,6 +3,7 @@
 mod comparison;
 mod dbt_tests;
 mod grain;
+mod relationship;
 mod rules;
 mod unit_tests;
 
@@ -245,7 +246,8 @@ impl<'y> Rule<'y> {
     /// Its condition, and which rows are asked.
     fn conditions(&self) -> impl Iterator<Item = (Text<'y>, Role)> + use<'y> {
         let filter = self.filter.map(|filter| (filter, Role::Rule));
-        std::iter::once((self.check, Role::Check)).chain(filter)
+        let check = if self.found_in.is_some() { Role::Definitions } else { Role::Check };
+        std::iter::once((self.check, check)).chain(filter)
     }
 }
 

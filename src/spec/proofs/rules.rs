@@ -8,7 +8,7 @@ use super::dbt_tests::{RANGE, column_tests};
 use super::{ColumnProof, SingularTest, Tested};
 use crate::check::Role;
 use crate::dbt::{self, TestConfig, Value};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::Emitter;
 use crate::ir::{Ir, IrDefinition, IrId, Meta, Program};
@@ -31,9 +31,16 @@ struct Places {
 impl Run<'_> {
     pub(super) fn test_rules(&mut self, tested: &Tested<'_>, memory: &mut Memory, diagnostics: &mut Vec<Diagnostic>) {
         for rule in &self.spec.rules {
-            if let Some(of_column) = self.tests_of_dbt(rule, tested, memory) {
-                self.proofs.of_columns.extend(of_column);
-                continue;
+            match self.tests_of_dbt(rule, tested, memory) {
+                Ok(Some(of_column)) => {
+                    self.proofs.of_columns.extend(of_column);
+                    continue;
+                }
+                Ok(None) => {}
+                Err(fault) => {
+                    diagnostics.push(fault);
+                    continue;
+                }
             }
             let test = self.rows_that_break(rule, tested, memory, diagnostics);
             self.add_test(test, rule.name.node.span, diagnostics);
@@ -41,24 +48,43 @@ impl Run<'_> {
     }
 
     /// The tests of dbt that say what a rule says, where there are such.
-    fn tests_of_dbt(&self, rule: &Rule<'_>, tested: &Tested<'_>, memory: &mut Memory) -> Option<Vec<ColumnProof>> {
+    fn tests_of_dbt(
+        &self,
+        rule: &Rule<'_>,
+        tested: &Tested<'_>,
+        memory: &mut Memory,
+    ) -> Result<Option<Vec<ColumnProof>>, Diagnostic> {
         let conditions: Vec<_> = rule.conditions().collect();
         self.conditions(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
         let Memory { program, emit, print, .. } = memory;
         let options = &self.compiler.options;
         let ranges = options.generic_tests.contains(RANGE);
-        let root = program.definitions.first()?.root;
-        let (column, tests) = column_tests(program, root, rule.nulls_fail, ranges, tested)?;
+        let Some(root) = program.definitions.first().map(|check| check.root) else { return Ok(None) };
+        let found = match &rule.found_in {
+            Some(found_in) => Some(self.relationship(rule, found_in, (program, root), tested)?),
+            None => column_tests(program, root, rule.nulls_fail, ranges, tested),
+        };
+        let Some((column, tests)) = found else { return Ok(None) };
         let filter = match rule.filter {
             None => None,
-            Some(_) => {
+            Some(filter) => {
                 let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
-                let sql = emitter.definition(1)?;
+                let sql = emitter.definition(1);
                 let several = emitter.repetition().is_some();
                 let mut text = String::new();
-                sql::flat(emitter.tree(), sql, print, &mut text);
-                // What has to be computed ahead of it has no place in the test of a column.
-                Some(self.model_on_its_day(&text, dbt::protect)).filter(|_| !several)?.into()
+                if let Some(sql) = sql.filter(|_| !several) {
+                    sql::flat(emitter.tree(), sql, print, &mut text);
+                    Some(self.model_on_its_day(&text, dbt::protect))
+                } else if rule.found_in.is_some() {
+                    return Err(Diagnostic::new(
+                        Code::WrongShape,
+                        filter.node.span,
+                        "this computes a value that it uses more than once, which the test of a column cannot",
+                    )
+                    .with_help("define the condition as a column of the model, and name that here"));
+                } else {
+                    return Ok(None);
+                }
             }
         };
         let written = tests.into_iter().enumerate().map(|(place, test)| {
@@ -73,7 +99,7 @@ impl Run<'_> {
                 test: self.column_test(rule, name, kind, test.arguments(), filter.clone()),
             }
         });
-        Some(written.collect())
+        Ok(Some(written.collect()))
     }
 
     fn column_test(

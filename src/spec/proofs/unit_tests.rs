@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::super::compile::Run;
 use super::super::load::Example;
-use super::super::sources::{ReadSource, from_input};
+use super::super::sources::ReadSource;
 use super::Tested;
 use crate::check::is_iso_date;
 use crate::dbt::{From, Value};
@@ -63,7 +63,7 @@ impl Run<'_> {
             let Some(input) = item.get("input") else { continue };
             let said = input.text().unwrap_or_default().trim();
             let own = said == THIS && self.is_incremental();
-            let source = read.iter().find(|source| from_input(said).is_some_and(|from| source.is(&from)));
+            let source = read.iter().find(|source| From::read(said).is_some_and(|from| source.is(&from)));
             let written = source.and_then(|source| source.from.call());
             let name = if own { THIS.to_owned() } else { written.clone().unwrap_or_else(|| said.to_owned()) };
             if let Some(first) = seen.insert(name.clone(), input) {

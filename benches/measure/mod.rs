@@ -1,0 +1,149 @@
+//! Times of works that take turns, and what they allocate.
+
+#![allow(unsafe_code, reason = "a counting allocator is an allocator; nothing else here is unsafe")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// Counts of one thread: the plain loads and stores cost next to nothing, and nothing here starts a thread.
+struct Counting;
+
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+static BYTES: AtomicUsize = AtomicUsize::new(0);
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn took(bytes: usize) {
+    CALLS.store(CALLS.load(Relaxed) + 1, Relaxed);
+    BYTES.store(BYTES.load(Relaxed) + bytes, Relaxed);
+    let live = LIVE.load(Relaxed) + bytes;
+    LIVE.store(live, Relaxed);
+    if live > PEAK.load(Relaxed) {
+        PEAK.store(live, Relaxed);
+    }
+}
+
+fn gave(bytes: usize) {
+    LIVE.store(LIVE.load(Relaxed).wrapping_sub(bytes), Relaxed);
+}
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        took(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        gave(layout.size());
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        gave(layout.size());
+        took(size);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What a work took of memory.
+pub struct Spent {
+    pub calls: usize,
+    pub bytes: usize,
+    /// The most that was held at a time.
+    pub peak: usize,
+    /// What is still held.
+    pub kept: usize,
+}
+
+/// What a work takes of memory.
+pub fn spent<T>(work: impl FnOnce() -> T) -> (Spent, T) {
+    let (calls, bytes, live) = (CALLS.load(Relaxed), BYTES.load(Relaxed), LIVE.load(Relaxed));
+    PEAK.store(live, Relaxed);
+    let result = work();
+    let kept = LIVE.load(Relaxed).saturating_sub(live);
+    let spent = Spent {
+        calls: CALLS.load(Relaxed) - calls,
+        bytes: BYTES.load(Relaxed) - bytes,
+        peak: PEAK.load(Relaxed) - live,
+        kept,
+    };
+    (spent, result)
+}
+
+type Work<'w> = Box<dyn FnMut() + 'w>;
+
+/// Works that take turns; the least time of each.
+pub struct Race<'w> {
+    works: Vec<(&'static str, Work<'w>)>,
+}
+
+impl<'w> Race<'w> {
+    pub fn new() -> Self {
+        Self { works: Vec::new() }
+    }
+
+    pub fn with(mut self, name: &'static str, work: impl FnMut() + 'w) -> Self {
+        self.works.push((name, Box::new(work)));
+        self
+    }
+
+    pub fn run(mut self, rounds: usize) -> Vec<(&'static str, Duration)> {
+        let mut least: Vec<_> = self.works.iter().map(|(name, _)| (*name, Duration::MAX)).collect();
+        for round in 0..rounds + 1 {
+            for ((_, work), (_, least)) in self.works.iter_mut().zip(&mut least) {
+                let begin = Instant::now();
+                work();
+                let took = begin.elapsed();
+                // The first round only warms up.
+                if round > 0 {
+                    *least = (*least).min(took);
+                }
+            }
+        }
+        least
+    }
+}
+
+/// A goal of `performance.md` beside what was measured.
+pub struct Goals {
+    seed: u64,
+    missed: Vec<String>,
+}
+
+impl Goals {
+    pub fn new(seed: u64) -> Self {
+        Self { seed, missed: Vec::new() }
+    }
+
+    pub fn line(&mut self, what: &str, measured: f64, must: f64, aim: f64, unit: &str) {
+        let state = match measured {
+            m if m <= aim => "reaches the aim",
+            m if m <= must => "within the must",
+            _ => "MISSED",
+        };
+        println!("{what:<44} {measured:>8.2}{unit:<3} {must:>6.1}{unit:<3} {aim:>6.1}{unit:<3}  {state}");
+        if measured > must {
+            self.missed.push(format!("{what}: {measured:.2}{unit} of {must}{unit}, seed {}", self.seed));
+        }
+    }
+
+    /// Tells what is missed; exit status 1 where that is asked for.
+    pub fn end(self, arguments: &[String]) {
+        if self.missed.is_empty() {
+            return;
+        }
+        println!("\nmissed:\n  {}", self.missed.join("\n  "));
+        if arguments.iter().any(|a| a == "--check") {
+            std::process::exit(1);
+        }
+    }
+}
+
+pub fn ratio(part: Duration, whole: Duration) -> f64 {
+    part.as_secs_f64() / whole.as_secs_f64()
+}

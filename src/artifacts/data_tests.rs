@@ -1,0 +1,137 @@
+//! Data tests, with the node and the column that each is about.
+
+use std::borrow::Cow;
+
+use super::manifest::Manifest;
+use super::node::{Node, ResourceType, Test};
+use super::value::Value;
+
+/// A data test that runs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DataTest<'m> {
+    /// The test itself.
+    pub node: &'m Node,
+    /// What is tested; none for a singular test, which is linked by what it reads only.
+    pub on: Option<&'m Node>,
+    /// The column, without quotes.
+    pub column: Option<Cow<'m, str>>,
+    /// What it says.
+    pub check: Check<'m>,
+}
+
+/// What a data test says.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Check<'m> {
+    /// The column is never NULL.
+    NotNull,
+    /// No value of the column stands twice.
+    Unique,
+    /// The column has these values only, beside NULL.
+    AcceptedValues(&'m [Value]),
+    /// Each value of the column stands in a column of another table.
+    Relationships {
+        /// The id of the other table's node; none where it is not in the manifest.
+        to: Option<&'m str>,
+        /// The column there, without quotes.
+        field: Cow<'m, str>,
+    },
+    /// No row of these columns' values stands twice; the columns without quotes.
+    UniqueTogether(Vec<Cow<'m, str>>),
+    /// Something else: another generic test.
+    Other(&'m str),
+    /// Whatever its SQL says.
+    Singular,
+}
+
+impl Manifest {
+    /// The data tests that run, by their ids: those of disabled nodes are left out, as dbt does.
+    #[must_use]
+    pub fn data_tests(&self) -> Vec<DataTest<'_>> {
+        self.of_type(ResourceType::Test).filter_map(|node| self.data_test(node, node.test()?)).collect()
+    }
+
+    fn data_test<'m>(&'m self, node: &'m Node, test: &'m Test) -> Option<DataTest<'m>> {
+        let Some(name) = test.name.as_deref() else {
+            return Some(DataTest { node, on: None, column: None, check: Check::Singular });
+        };
+        // Tests of sources are attached to nothing; what they test stands in an argument.
+        let on = match test.attached_node.as_deref() {
+            Some(id) => self.node(id),
+            None => self.referred(node, test.kwargs.get("model")?.as_str()?),
+        }?;
+        let text = |key: &str| test.kwargs.get(key).and_then(Value::scalar);
+        let column = test.column_name.as_deref().or_else(|| text("column_name"));
+        Some(DataTest { node, on: Some(on), column: column.map(unquoted), check: self.check(node, test, name) })
+    }
+
+    fn check<'m>(&'m self, node: &'m Node, test: &'m Test, name: &'m str) -> Check<'m> {
+        let listed = |key: &str| test.kwargs.get(key).and_then(Value::as_list);
+        let text = |key: &str| test.kwargs.get(key).and_then(Value::as_str);
+        let to = || text("to").and_then(|to| self.referred(node, to)).map(|to| &*to.unique_id);
+        match (name, text("field")) {
+            ("not_null", _) => Check::NotNull,
+            ("unique", _) => Check::Unique,
+            ("accepted_values", _) => listed("values").map_or(Check::Other(name), Check::AcceptedValues),
+            ("relationships", Some(field)) => Check::Relationships { to: to(), field: unquoted(field) },
+            // That of the package `dbt_utils`, or a copy of it under its name.
+            ("unique_combination_of_columns", _) => {
+                let names = listed("combination_of_columns").unwrap_or_default().iter().filter_map(Value::scalar);
+                Check::UniqueTogether(names.map(unquoted).collect())
+            }
+            _ => Check::Other(name),
+        }
+    }
+}
+
+impl DataTest<'_> {
+    /// Whether data of which it passes is as it says: it is enabled, an error, and of all rows.
+    #[must_use]
+    pub fn proves(&self) -> bool {
+        let said = |key: &str| self.node.config_text(key).map(str::trim);
+        let is_usual = |key: &str, usual: &[&str]| said(key).is_none_or(|value| usual.contains(&value));
+        said("where").is_none_or(str::is_empty)
+            && !said("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"))
+            && said("enabled") != Some("false")
+            && is_usual("error_if", &["!= 0", "!=0", "> 0", ">0", ">= 1", ">=1"])
+            && is_usual("fail_calc", &["count(*)"])
+    }
+}
+
+/// A column's name without the quotes of any dialect, the doubled ones inside made one.
+pub(super) fn unquoted(name: &str) -> Cow<'_, str> {
+    let name = name.trim();
+    for (open, close) in [('"', '"'), ('`', '`'), ('[', ']')] {
+        let inside = name.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+        if let Some(inside) = inside.filter(|inside| !inside.is_empty()) {
+            let doubled = [close, close].iter().collect::<String>();
+            return match inside.contains(&doubled) {
+                true => Cow::Owned(inside.replace(&doubled, &close.to_string())),
+                false => Cow::Borrowed(inside),
+            };
+        }
+    }
+    Cow::Borrowed(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unquoted;
+
+    #[test]
+    fn quotes_of_every_dialect() {
+        for (name, expected) in [
+            ("id", "id"),
+            ("\"Insurer Code\"", "Insurer Code"),
+            ("`a b`", "a b"),
+            ("[a b]", "a b"),
+            ("\"a\"\"b\"", "a\"b"),
+            ("\"", "\""),
+            ("\"\"", "\"\""),
+            ("\"a", "\"a"),
+        ] {
+            assert_eq!(unquoted(name), expected, "{name}");
+        }
+    }
+}

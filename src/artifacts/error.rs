@@ -1,0 +1,103 @@
+//! Why an artifact cannot be read.
+
+use std::fmt;
+
+use super::metadata::Kind;
+
+/// What is wrong with a text that should be an artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It is no JSON, ends too early, or a part has a shape that no version gives it.
+    Broken,
+    /// It is another artifact: the kind as dbt names it, `run-results`.
+    Other(String),
+    /// Its version is older than the oldest that is understood.
+    TooOld(u32),
+    /// It is JSON, and no artifact of dbt.
+    NotAnArtifact,
+}
+
+/// An artifact that cannot be read: what is wrong, where, and what brings a sound one.
+///
+/// ```
+/// use formulac::artifacts::{Keep, Manifest};
+/// let error = Manifest::from_text("{\n  \"nodes\": {", Keep::default()).unwrap_err();
+/// assert_eq!((error.line(), error.column()), (2, 12));
+/// assert_eq!(error.to_string(), "dbt's manifest is broken: EOF while parsing an object at line 2 column 12");
+/// assert_eq!(error.help(), "let dbt write it again with `dbt parse`");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtifactError {
+    kind: Kind,
+    fault: Fault,
+    /// What the reader of JSON says.
+    reason: String,
+    line: usize,
+    column: usize,
+}
+
+impl ArtifactError {
+    pub(super) fn new(kind: Kind, fault: Fault, error: Option<&serde_json::Error>) -> Self {
+        let (line, column) = error.map_or((0, 0), |error| (error.line(), error.column()));
+        Self { kind, fault, reason: error.map(ToString::to_string).unwrap_or_default(), line, column }
+    }
+
+    /// What is wrong.
+    #[must_use]
+    pub fn fault(&self) -> &Fault {
+        &self.fault
+    }
+
+    /// What the reader of JSON says, with the place; empty where the text is sound and something else.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// The line, from 1; 0 where it is the whole text.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The byte of the line, from 1.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// The byte of the text that was read.
+    #[must_use]
+    pub fn offset(&self, text: &str) -> usize {
+        let start = text.split_inclusive('\n').take(self.line.saturating_sub(1)).map(str::len).sum::<usize>();
+        (start + self.column.saturating_sub(1)).min(text.len())
+    }
+
+    /// What brings a sound one.
+    #[must_use]
+    pub fn help(&self) -> String {
+        let command = self.kind.command();
+        match self.fault {
+            Fault::Broken => format!("let dbt write it again with `{command}`"),
+            Fault::Other(_) | Fault::NotAnArtifact => format!("give the {}; `{command}` writes it", self.kind.file()),
+            Fault::TooOld(_) => format!("let a newer dbt write it, with `{command}`"),
+        }
+    }
+}
+
+impl fmt::Display for ArtifactError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind.name();
+        match &self.fault {
+            Fault::Broken => write!(f, "dbt's {kind} is broken: {}", self.reason),
+            Fault::Other(other) => write!(f, "expected dbt's {kind}, found its {other}"),
+            Fault::TooOld(version) => {
+                write!(f, "dbt's {kind} is v{version}, and v{} is the oldest that is read", self.kind.versions().0)
+            }
+            Fault::NotAnArtifact => write!(f, "expected dbt's {kind}, found other JSON"),
+        }
+    }
+}
+
+impl std::error::Error for ArtifactError {}

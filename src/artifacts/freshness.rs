@@ -1,0 +1,75 @@
+//! When a source is stale.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::intern::Interner;
+use super::lenient::Json;
+use super::run_results::Status;
+
+/// When a source is stale, and how its rows are chosen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Criteria {
+    /// Older than this is a warning.
+    pub warn_after: Option<Threshold>,
+    /// Older than this is an error.
+    pub error_after: Option<Threshold>,
+    /// The rows that count.
+    pub filter: Option<Arc<str>>,
+}
+
+/// An age: `12 hour`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Threshold {
+    /// How many.
+    pub count: u32,
+    /// `minute`, `hour`, `day`.
+    pub period: Arc<str>,
+}
+
+impl Threshold {
+    /// How long it is; none for a period that is not known.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        let seconds = match &*self.period {
+            "minute" => 60,
+            "hour" => 3_600,
+            "day" => 86_400,
+            _ => return None,
+        };
+        Some(Duration::from_secs(u64::from(self.count) * seconds))
+    }
+}
+
+impl Criteria {
+    /// What the age of the newest row means: pass, warn or error.
+    #[must_use]
+    pub fn status(&self, age: Duration) -> Status {
+        let is_past = |threshold: &Option<Threshold>| {
+            threshold.as_ref().and_then(Threshold::duration).is_some_and(|longest| age > longest)
+        };
+        match () {
+            () if is_past(&self.error_after) => Status::Error,
+            () if is_past(&self.warn_after) => Status::Warn,
+            () => Status::Pass,
+        }
+    }
+
+    /// Whether anything is ever stale.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.warn_after.is_none() && self.error_after.is_none()
+    }
+
+    pub(super) fn read(mut json: Json<'_>, interner: &mut Interner) -> Self {
+        let mut threshold = |key: &str| {
+            let mut of = json.take(key);
+            let count = of.take("count").into_text().as_str()?.parse().ok()?;
+            Some(Threshold { count, period: interner.said(&of.take("period").into_text())? })
+        };
+        let (warn_after, error_after) = (threshold("warn_after"), threshold("error_after"));
+        Self { warn_after, error_after, filter: interner.said(&json.take("filter").into_text()) }
+    }
+}

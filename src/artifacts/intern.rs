@@ -1,0 +1,64 @@
+//! Texts that stand in an artifact again and again are kept once.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use super::lenient::{Json, Text, Words};
+use super::value::{Fields, Value};
+
+/// The texts that were seen.
+#[derive(Debug, Default)]
+pub(super) struct Interner {
+    seen: FxHashSet<Arc<str>>,
+}
+
+impl Interner {
+    pub fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.seen.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = Arc::from(text);
+        self.seen.insert(Arc::clone(&new));
+        new
+    }
+
+    /// Empty where there is none.
+    pub fn or_empty(&mut self, text: &Text<'_>) -> Arc<str> {
+        self.text(text.as_str().unwrap_or_default())
+    }
+
+    /// None for an empty text.
+    pub fn said(&mut self, text: &Text<'_>) -> Option<Arc<str>> {
+        text.as_str().filter(|text| !text.is_empty()).map(|text| self.text(text))
+    }
+
+    pub fn words(&mut self, words: &Words<'_>) -> Vec<Arc<str>> {
+        words.0.iter().map(|word| self.text(word)).collect()
+    }
+
+    /// As deep as the text nests, which the reader of JSON limits.
+    pub fn value(&mut self, json: Json<'_>) -> Value {
+        match json {
+            Json::Null => Value::Null,
+            Json::Bool(it) => Value::Bool(it),
+            Json::Number(text) => Value::Number(self.text(&text)),
+            Json::Text(text) => Value::Text(self.text(&text)),
+            Json::List(items) => Value::List(items.into_iter().map(|item| self.value(item)).collect()),
+            Json::Map(fields) => Value::Map(self.map(fields)),
+        }
+    }
+
+    /// The fields of a mapping; none of anything else.
+    pub fn fields(&mut self, json: Json<'_>) -> Fields {
+        match json {
+            Json::Map(fields) => self.map(fields),
+            _ => Fields::default(),
+        }
+    }
+
+    fn map(&mut self, fields: Vec<(Cow<'_, str>, Json<'_>)>) -> Fields {
+        fields.into_iter().map(|(key, value)| (self.text(&key), self.value(value))).collect()
+    }
+}

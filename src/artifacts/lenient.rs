@@ -1,0 +1,306 @@
+//! Shapes that take what they can of a value, and nothing of another; texts are borrowed from the artifact.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// A text, or a number or truth value as it prints.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Text<'a>(pub Option<Cow<'a, str>>);
+
+impl Text<'_> {
+    pub fn as_str(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    pub fn into_string(self) -> Option<String> {
+        self.0.map(Cow::into_owned)
+    }
+}
+
+/// The texts of a list, or the one text.
+#[derive(Debug, Default)]
+pub(super) struct Words<'a>(pub Vec<Cow<'a, str>>);
+
+/// `true`, `false`, or neither.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flag(pub Option<bool>);
+
+/// A mapping as `T`; of another shape nothing.
+#[derive(Debug, Default)]
+pub(super) struct Part<T>(pub T);
+
+/// A list; `null` is none, and anything else a fault.
+#[derive(Debug)]
+pub(super) struct List<T>(pub Vec<T>);
+
+/// A mapping by names, in the order written; `null` is none, and anything else a fault.
+#[derive(Debug)]
+pub(super) struct Entries<'a, T>(pub Vec<(Cow<'a, str>, T)>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Default for Entries<'_, T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+/// Any value.
+#[derive(Debug, Default)]
+pub(super) enum Json<'a> {
+    #[default]
+    Null,
+    Bool(bool),
+    Number(String),
+    Text(Cow<'a, str>),
+    List(Vec<Json<'a>>),
+    Map(Vec<(Cow<'a, str>, Json<'a>)>),
+}
+
+impl<'a> Json<'a> {
+    /// Takes the value of a key out of a mapping.
+    pub fn take(&mut self, key: &str) -> Json<'a> {
+        let Self::Map(fields) = self else { return Self::Null };
+        let found = fields.iter_mut().rev().find(|(name, _)| name == key);
+        found.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
+    }
+
+    /// The text of a scalar.
+    pub fn into_text(self) -> Text<'a> {
+        Text(match self {
+            Self::Text(text) => Some(text),
+            Self::Number(text) => Some(Cow::Owned(text)),
+            Self::Bool(it) => Some(Cow::Borrowed(if it { "true" } else { "false" })),
+            Self::Null | Self::List(_) | Self::Map(_) => None,
+        })
+    }
+
+    /// The texts of a list of scalars, or the one text.
+    pub fn into_words(self) -> Words<'a> {
+        Words(match self {
+            Self::List(items) => items.into_iter().filter_map(|item| item.into_text().0).collect(),
+            other => other.into_text().0.into_iter().collect(),
+        })
+    }
+}
+
+macro_rules! any {
+    ($visitor:ident, $value:ty, $($body:tt)*) => {
+        impl<'de: 'a, 'a> Visitor<'de> for $visitor<'a> {
+            type Value = $value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            $($body)*
+        }
+    };
+}
+
+struct AnyText<'a>(PhantomData<&'a ()>);
+
+any! { AnyText, Text<'a>,
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'a>, E> {
+        Ok(Text(Some(Cow::Borrowed(text))))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text<'a>, E> {
+        Ok(Text(Some(Cow::Owned(text.to_owned()))))
+    }
+
+    fn visit_bool<E>(self, it: bool) -> Result<Text<'a>, E> {
+        Ok(Json::Bool(it).into_text())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Text<'a>, E> {
+        Ok(Text(Some(Cow::Owned(number.to_string()))))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Text<'a>, E> {
+        Ok(Text(Some(Cow::Owned(number.to_string()))))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Text<'a>, E> {
+        Ok(Text(Some(Cow::Owned(format!("{number:?}")))))
+    }
+
+    fn visit_unit<E>(self) -> Result<Text<'a>, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Text<'a>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Text(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text<'a>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Text(None))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(AnyText(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Text::deserialize(from)?;
+        Ok(Self(text.as_str().and_then(|text| text.parse().ok())))
+    }
+}
+
+struct AnyJson<'a>(PhantomData<&'a ()>);
+
+any! { AnyJson, Json<'a>,
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'a>, E> {
+        Ok(Json::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json<'a>, E> {
+        Ok(Json::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, it: bool) -> Result<Json<'a>, E> {
+        Ok(Json::Bool(it))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Json<'a>, E> {
+        Ok(Json::Number(number.to_string()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Json<'a>, E> {
+        Ok(Json::Number(number.to_string()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Json<'a>, E> {
+        Ok(Json::Number(format!("{number:?}")))
+    }
+
+    fn visit_unit<E>(self) -> Result<Json<'a>, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json<'a>, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
+        }
+        Ok(Json::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'a>, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(key) = map.next_key::<Text<'a>>()? {
+            fields.push((key.0.unwrap_or_default(), map.next_value()?));
+        }
+        Ok(Json::Map(fields))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(AnyJson(PhantomData))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Words<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Json::deserialize(from).map(Json::into_words)
+    }
+}
+
+struct AnyPart<T>(PhantomData<T>);
+
+impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for AnyPart<T> {
+    type Value = Part<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Part<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Part)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Part<T>, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Part::default())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Part<T>, E> {
+        Ok(Part::default())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Part<T>, E> {
+        Ok(Part::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Part<T>, E> {
+        Ok(Part::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Part<T>, E> {
+        Ok(Part::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Part<T>, E> {
+        Ok(Part::default())
+    }
+
+    fn visit_unit<E>(self) -> Result<Part<T>, E> {
+        Ok(Part::default())
+    }
+}
+
+impl<'de, T: Default + Deserialize<'de>> Deserialize<'de> for Part<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(AnyPart(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Self(Option::deserialize(from)?.unwrap_or_default()))
+    }
+}
+
+struct AnyEntries<'a, T>(PhantomData<(&'a (), T)>);
+
+impl<'de: 'a, 'a, T: Deserialize<'de>> Visitor<'de> for AnyEntries<'a, T> {
+    type Value = Entries<'a, T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_unit<E>(self) -> Result<Entries<'a, T>, E> {
+        Ok(Entries::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<'a, T>, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = map.next_key::<Text<'a>>()? {
+            entries.push((key.0.unwrap_or_default(), map.next_value()?));
+        }
+        Ok(Entries(entries))
+    }
+}
+
+impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for Entries<'a, T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(AnyEntries(PhantomData))
+    }
+}

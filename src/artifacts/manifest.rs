@@ -1,0 +1,272 @@
+//! `manifest.json`: all that a project holds.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::error::ArtifactError;
+use super::intern::Interner;
+use super::lenient::{Entries, Part, Text};
+use super::metadata::{self, Kind, Metadata, Sections};
+use super::node::{DocBlock, Group, Node, ResourceType};
+use super::raw_node::{RawDoc, RawGroup, RawNode};
+
+/// What is kept of a manifest beside what always is: code is most of its text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    raw_code: bool,
+    compiled_code: bool,
+}
+
+impl Keep {
+    /// With the code of models as it is written.
+    #[must_use]
+    pub fn raw_code(mut self) -> Self {
+        self.raw_code = true;
+        self
+    }
+
+    /// With the SQL of models as it runs.
+    #[must_use]
+    pub fn compiled_code(mut self) -> Self {
+        self.compiled_code = true;
+        self
+    }
+
+    pub(super) fn keeps(self) -> (bool, bool) {
+        (self.raw_code, self.compiled_code)
+    }
+}
+
+/// What a manifest says of a project.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Manifest {
+    /// What it says of itself.
+    pub metadata: Metadata,
+    /// Models, seeds, snapshots, tests, sources, exposures, metrics and what else is enabled, by their unique ids.
+    pub nodes: Vec<Node>,
+    /// What is switched off, by unique ids; an id may stand there several times.
+    pub disabled: Vec<Node>,
+    /// The groups, by their ids.
+    pub groups: Vec<Group>,
+    /// The docs blocks, by their ids.
+    pub docs: Vec<DocBlock>,
+    /// The ids of all macros, in order.
+    pub macros: Vec<Arc<str>>,
+    places: FxHashMap<Arc<str>, usize>,
+}
+
+impl Manifest {
+    /// Reads a manifest of version 10 to 12, or as far as it is alike a newer one: [`Metadata::newer`].
+    ///
+    /// # Errors
+    ///
+    /// The text is no JSON, another artifact, older, or a section has another shape than in any version.
+    pub fn from_text(text: &str, keep: Keep) -> Result<Self, ArtifactError> {
+        let mut reader = Reader { keep, manifest: Self::default() };
+        let metadata = metadata::read(text, Kind::Manifest, &mut reader)?;
+        let mut manifest = Self { metadata, ..reader.manifest };
+        manifest.nodes.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
+        manifest.disabled.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
+        manifest.groups.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
+        manifest.docs.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
+        manifest.macros.sort();
+        let places = manifest.nodes.iter().enumerate();
+        manifest.places = places.map(|(place, node)| (Arc::clone(&node.unique_id), place)).collect();
+        Ok(manifest)
+    }
+
+    /// The place in `nodes` of what has this id, where it is there and enabled.
+    #[must_use]
+    pub fn place(&self, unique_id: &str) -> Option<usize> {
+        self.places.get(unique_id).copied()
+    }
+
+    /// The node of this id, where it is there and enabled.
+    #[must_use]
+    pub fn node(&self, unique_id: &str) -> Option<&Node> {
+        self.nodes.get(self.place(unique_id)?)
+    }
+
+    /// The nodes of a kind, in the order of their ids.
+    pub fn of_type(&self, resource_type: ResourceType) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(move |node| node.resource_type == resource_type)
+    }
+
+    /// For each node the places of those that it reads, each once; what is not there is left out.
+    #[must_use]
+    pub fn parents(&self) -> Vec<Vec<usize>> {
+        let parents = |node: &Node| {
+            let mut places: Vec<usize> = node.depends_on.iter().filter_map(|id| self.place(id)).collect();
+            places.sort_unstable();
+            places.dedup();
+            places
+        };
+        self.nodes.iter().map(parents).collect()
+    }
+
+    /// For each node the places of those that read it.
+    #[must_use]
+    pub fn children(&self) -> Vec<Vec<usize>> {
+        let mut children = vec![Vec::new(); self.nodes.len()];
+        for (place, parents) in self.parents().into_iter().enumerate() {
+            for parent in parents {
+                if let Some(children) = children.get_mut(parent) {
+                    children.push(place);
+                }
+            }
+        }
+        children
+    }
+
+    /// The generic data tests that macros make: `dbt_utils.accepted_range`.
+    pub fn generic_tests(&self) -> impl Iterator<Item = String> {
+        // `macro.dbt_utils.test_accepted_range`
+        self.macros.iter().filter_map(|id| {
+            let (package, name) = id.strip_prefix("macro.")?.split_once('.')?;
+            Some(format!("{package}.{}", name.strip_prefix("test_")?))
+        })
+    }
+
+    /// The tests of each node that is tested, by the node's id.
+    #[must_use]
+    pub fn tests_by_node(&self) -> BTreeMap<&str, Vec<super::DataTest<'_>>> {
+        let mut by_node: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for test in self.data_tests() {
+            if let Some(on) = test.on {
+                by_node.entry(&on.unique_id).or_default().push(test);
+            }
+        }
+        by_node
+    }
+}
+
+/// A manifest while it is read.
+struct Reader {
+    keep: Keep,
+    manifest: Manifest,
+}
+
+impl<'de> Sections<'de> for Reader {
+    const TELLING: &'static str = "nodes";
+
+    fn section<A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+        interner: &mut Interner,
+    ) -> Result<bool, A::Error> {
+        let keep = self.keep;
+        let manifest = &mut self.manifest;
+        let kind = match name {
+            // Nodes say what they are; what stands in sections of its own need not.
+            "nodes" => ResourceType::Other,
+            "sources" => ResourceType::Source,
+            "exposures" => ResourceType::Exposure,
+            "metrics" => ResourceType::Metric,
+            "semantic_models" => ResourceType::SemanticModel,
+            "saved_queries" => ResourceType::SavedQuery,
+            "unit_tests" => ResourceType::UnitTest,
+            "functions" => ResourceType::Function,
+            "disabled" => {
+                let into = &mut manifest.disabled;
+                map.next_value_seed(Each(|id: &str, raw: RawNode<'de>| {
+                    into.push(raw.node(id, ResourceType::Other, keep, interner));
+                }))?;
+                return Ok(true);
+            }
+            "groups" => {
+                let raw: Entries<'de, Part<RawGroup<'de>>> = map.next_value()?;
+                manifest.groups = raw.0.into_iter().map(|(id, raw)| raw.0.group(&id, interner)).collect();
+                return Ok(true);
+            }
+            "docs" => {
+                let raw: Entries<'de, Part<RawDoc<'de>>> = map.next_value()?;
+                manifest.docs = raw.0.into_iter().map(|(id, raw)| raw.0.block(&id, interner)).collect();
+                return Ok(true);
+            }
+            "macros" => {
+                let raw: Entries<'de, IgnoredAny> = map.next_value()?;
+                manifest.macros = raw.0.iter().map(|(id, _)| Arc::from(&**id)).collect();
+                return Ok(true);
+            }
+            _ => return Ok(false),
+        };
+        let into = &mut manifest.nodes;
+        map.next_value_seed(Each(|id: &str, raw: RawNode<'de>| into.push(raw.node(id, kind, keep, interner))))?;
+        Ok(true)
+    }
+}
+
+/// Takes each node of a section as soon as it is read, so that no section is held twice. Below an id a node may stand,
+/// or several, as those that are disabled do.
+struct Each<F>(F);
+
+impl<'de, F: FnMut(&str, RawNode<'de>)> DeserializeSeed<'de> for Each<F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de, F: FnMut(&str, RawNode<'de>)> Visitor<'de> for Each<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a map of nodes")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Text<'de>>()? {
+            map.next_value_seed(OneOrMore { id: key.0.unwrap_or_default(), take: &mut self.0 })?;
+        }
+        Ok(())
+    }
+}
+
+struct OneOrMore<'f, 'de, F> {
+    id: Cow<'de, str>,
+    take: &'f mut F,
+}
+
+impl<'de, F: FnMut(&str, RawNode<'de>)> DeserializeSeed<'de> for OneOrMore<'_, 'de, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de, F: FnMut(&str, RawNode<'de>)> Visitor<'de> for OneOrMore<'_, 'de, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a node")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let raw = serde::Deserialize::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+        (self.take)(&self.id, raw);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(raw) = seq.next_element::<RawNode<'de>>()? {
+            (self.take)(&self.id, raw);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! What dbt leaves in its target folder: `manifest.json`, `catalog.json`, `run_results.json`, `sources.json`.
+//!
+//! Text in, data out: no files and no clock. Versions of dbt differ, so fields may be missing, unknown ones are passed
+//! over, and a text that is a number, a list or nothing where another shape is known is taken for what it can be. What
+//! is no JSON, another artifact, or of a version that is too old is an [`ArtifactError`].
+//!
+//! ```
+//! use formulac::artifacts::{Keep, Manifest};
+//! let text = r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"},
+//!     "nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model", "columns": {"id": {"name": "id"}}}}}"#;
+//! let manifest = Manifest::from_text(text, Keep::default()).unwrap();
+//! assert_eq!(&*manifest.node("model.shop.orders").unwrap().columns[0].name, "id");
+//! ```
+
+mod catalog;
+mod data_tests;
+mod error;
+mod freshness;
+mod intern;
+mod lenient;
+mod manifest;
+mod metadata;
+mod node;
+mod raw_node;
+mod references;
+mod run_results;
+mod semantic;
+mod sources;
+mod time;
+mod value;
+
+pub use catalog::{Catalog, CatalogColumn, CatalogTable, Stat};
+pub use data_tests::{Check, DataTest};
+pub use error::{ArtifactError, Fault};
+pub use freshness::{Criteria, Threshold};
+pub use manifest::{Keep, Manifest};
+pub use metadata::{Kind, Metadata};
+pub use node::{
+    Column, Constraint, ConstraintKind, Detail, DocBlock, Exposure, Function, Group, Node, Owner, ResourceType,
+    SavedQuery, Source, Test, UnitTest,
+};
+pub use references::Ref;
+pub use run_results::{AdapterNumber, LastResult, RunResult, RunResults, Span, Status, last_results};
+pub use semantic::{Dimension, Entity, Measure, Metric, SemanticModel};
+pub use sources::{SourceResult, SourceResults};
+pub use value::{Fields, Value};

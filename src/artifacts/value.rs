@@ -1,0 +1,179 @@
+//! Values of any shape: what people write as meta, arguments of tests, configuration.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+/// A value of any shape.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Value {
+    /// Nothing.
+    #[default]
+    Null,
+    /// `true`, `false`.
+    Bool(bool),
+    /// A number, as it prints.
+    Number(Arc<str>),
+    /// A text.
+    Text(Arc<str>),
+    /// A list.
+    List(Vec<Value>),
+    /// A mapping.
+    Map(Fields),
+}
+
+impl Value {
+    /// The text, where it is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// A text, a number or a truth value as it prints.
+    #[must_use]
+    pub fn scalar(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Number(text) => Some(text),
+            Self::Bool(true) => Some("true"),
+            Self::Bool(false) => Some("false"),
+            Self::Null | Self::List(_) | Self::Map(_) => None,
+        }
+    }
+
+    /// `true` or `false`, where it is one.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        if let Self::Bool(it) = self { Some(*it) } else { None }
+    }
+
+    /// The number, as near as it can be.
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        if let Self::Number(text) = self { text.parse().ok() } else { None }
+    }
+
+    /// The items of a list.
+    #[must_use]
+    pub fn as_list(&self) -> Option<&[Value]> {
+        if let Self::List(items) = self { Some(items) } else { None }
+    }
+
+    /// The fields of a mapping.
+    #[must_use]
+    pub fn as_map(&self) -> Option<&Fields> {
+        if let Self::Map(fields) = self { Some(fields) } else { None }
+    }
+
+    /// The texts of a list of scalars, or the one scalar.
+    #[must_use]
+    pub fn words(&self) -> Vec<&str> {
+        match self {
+            Self::List(items) => items.iter().filter_map(Value::scalar).collect(),
+            other => other.scalar().into_iter().collect(),
+        }
+    }
+
+    /// Whether it is nothing, or empty.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::List(items) => items.is_empty(),
+            Self::Map(fields) => fields.is_empty(),
+            Self::Bool(_) | Self::Number(_) | Self::Text(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    /// A scalar as it prints, anything else as JSON.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scalar() {
+            Some(text) => f.write_str(text),
+            None => f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?),
+        }
+    }
+}
+
+impl Serialize for Value {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => to.serialize_unit(),
+            Self::Bool(it) => to.serialize_bool(*it),
+            Self::Number(text) => match (text.parse::<i64>(), text.parse::<u64>(), text.parse::<f64>()) {
+                (Ok(number), ..) => to.serialize_i64(number),
+                (_, Ok(number), _) => to.serialize_u64(number),
+                (.., Ok(number)) => to.serialize_f64(number),
+                _ => to.serialize_str(text),
+            },
+            Self::Text(text) => to.serialize_str(text),
+            Self::List(items) => to.collect_seq(items),
+            Self::Map(fields) => fields.serialize(to),
+        }
+    }
+}
+
+/// Named values, in the order written.
+///
+/// ```
+/// use formulac::artifacts::{Keep, Manifest};
+/// let text = r#"{"nodes": {"model.shop.orders": {"config": {"meta": {"omni": {"label": "Orders"}}}}}}"#;
+/// let manifest = Manifest::from_text(text, Keep::default()).unwrap();
+/// let label = manifest.nodes[0].meta.at(&["omni", "label"]).and_then(|label| label.as_str());
+/// assert_eq!(label, Some("Orders"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields(Vec<(Arc<str>, Value)>);
+
+impl Fields {
+    /// The value of a key; of a key that stands twice the last, as Python has it.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.0.iter().rev().find(|(name, _)| &**name == key).map(|(_, value)| value)
+    }
+
+    /// The value below keys, one in the other.
+    #[must_use]
+    pub fn at(&self, keys: &[&str]) -> Option<&Value> {
+        let (last, above) = keys.split_last()?;
+        above.iter().try_fold(self, |fields, key| fields.get(key)?.as_map())?.get(last)
+    }
+
+    /// All, in the order written.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(key, value)| (&**key, value))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Without what is nothing or empty, as most configuration is.
+    pub(super) fn pruned(mut self) -> Self {
+        self.0.retain(|(_, value)| !value.is_nothing());
+        self.0.shrink_to_fit();
+        self
+    }
+}
+
+impl FromIterator<(Arc<str>, Value)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (Arc<str>, Value)>>(from: I) -> Self {
+        Self(from.into_iter().collect())
+    }
+}
+
+impl Serialize for Fields {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.iter())
+    }
+}

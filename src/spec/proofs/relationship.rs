@@ -1,0 +1,80 @@
+//! `found_in`: a column whose values must all be in another relation, dbt's test `relationships`.
+
+use super::super::compile::Run;
+use super::super::load::{FoundIn, Rule};
+use super::Tested;
+use super::dbt_tests::{ColumnTest, column};
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::ir::{IrId, Program};
+use crate::schema::Column;
+use crate::types::Type;
+
+impl Run<'_> {
+    /// The column that is checked and its tests.
+    ///
+    /// # Errors
+    ///
+    /// What is checked is no column of the model, or the other relation has no column of that name and type.
+    pub(super) fn relationship(
+        &self,
+        rule: &Rule<'_>,
+        found_in: &FoundIn<'_>,
+        (program, root): (&Program, IrId),
+        tested: &Tested<'_>,
+    ) -> Result<(String, Vec<ColumnTest>), Diagnostic> {
+        let used = column(program, root).and_then(|place| program.columns.get(place as usize)).ok_or_else(|| {
+            let message = "`found_in` looks for the values of a column of the model, and this computes one";
+            Diagnostic::new(Code::WrongShape, rule.check.node.span, message)
+                .with_help("define it as a column of the model, and name that here")
+        })?;
+        let ours = tested.relation.column(&used.name);
+        let name = ours.map_or(&*used.name, Column::name);
+        let dialect = self.compiler.options.dialect;
+        let asked = found_in.field.map_or(name, |field| field.text);
+        let relation = self.known(&found_in.to);
+        let theirs = relation.and_then(|relation| relation.column(asked));
+        if let (Some(relation), None) = (relation, theirs) {
+            return Err(self.no_field(found_in, asked, relation));
+        }
+        let types = [ours, theirs].map(|column| column.map_or(Type::Unknown, Column::ty));
+        if are_never_equal(types) {
+            let [ours, theirs] = types;
+            let message = format!(
+                "`{name}` is {} and `{}.{asked}` is {}: none is found in the other",
+                ours.described(),
+                found_in.to.name(),
+                theirs.described()
+            );
+            return Err(Diagnostic::new(Code::TypeMismatch, rule.check.place(self.source), message)
+                .with_help("name two columns of one type"));
+        }
+        let to = found_in.to.call().unwrap_or_else(|| found_in.to.spelled().to_owned());
+        let field =
+            theirs.map_or_else(|| dialect.name_text(asked, true), |c| dialect.name_text(c.name(), !c.is_quoted()));
+        let mut tests = vec![ColumnTest::Relationships(to, field)];
+        tests.extend(rule.nulls_fail.then_some(ColumnTest::NotNull));
+        Ok((name.to_owned(), tests))
+    }
+
+    fn no_field(&self, found_in: &FoundIn<'_>, asked: &str, relation: &crate::schema::Relation) -> Diagnostic {
+        let place = found_in.field.map_or(found_in.to_span, |field| field.place(self.source));
+        let message = format!("`{}` has no column `{asked}`", relation.name());
+        let help = match suggest::nearest(asked, relation.columns().iter().map(Column::name)) {
+            Some(near) if found_in.field.is_some() => suggest::similar(near),
+            Some(near) => format!("say which column it is: `field: {near}`"),
+            None => "say in `field` which column it is".to_owned(),
+        };
+        Diagnostic::new(Code::UnknownName, place, message).with_help(help)
+    }
+}
+
+/// Whether engines refuse to compare values of these types, or find none equal.
+fn are_never_equal([ours, theirs]: [Type; 2]) -> bool {
+    let kind = |ty: Type| match ty {
+        Type::Unknown | Type::Other => None,
+        ty if ty.is_number() => Some(Type::Number),
+        ty if ty.is_temporal() => Some(Type::Timestamp),
+        ty => Some(ty),
+    };
+    kind(ours).zip(kind(theirs)).is_some_and(|(ours, theirs)| ours != theirs)
+}

@@ -1,0 +1,1 @@
+{{ config(materialized='incremental', on_schema_change='fail', unique_key=['order_id', 'line']) }} select 1 as order_id, 1 as line, 1 as customer_id, 10 as amount, cast('2024-01-01' as date) as ordered_at

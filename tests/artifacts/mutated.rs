@@ -1,0 +1,126 @@
+//! Artifacts that are cut off, damaged, or hold values where others belong: an error or data, and never a panic.
+
+use formulac::artifacts::{Catalog, Keep, Manifest, RunResults, SourceResults, last_results};
+use formulac::{Dialect, Schema};
+use proptest::prelude::*;
+use serde_json::Value;
+
+const TEXTS: [&str; 6] = [
+    super::KINDS,
+    super::V1_10,
+    include_str!("kinds/catalog.json"),
+    include_str!("kinds/run_results_build.json"),
+    include_str!("dbt_1_12/sources.json"),
+    include_str!("dbt_1_12/run_results.json"),
+];
+
+/// Reads a text as every artifact and uses what comes; how many took it.
+fn read_as_all(text: &str) -> usize {
+    let mut taken = 0;
+    let catalog = Catalog::from_text(text);
+    match Manifest::from_text(text, Keep::default().raw_code().compiled_code()) {
+        Ok(manifest) => {
+            taken += 1;
+            let tests = manifest.data_tests();
+            tests.iter().for_each(|test| drop(test.proves()));
+            drop((manifest.parents(), manifest.children(), formulac::dbt::graph(&manifest)));
+            Schema::from_dbt(&manifest, catalog.as_ref().ok(), Dialect::default());
+        }
+        Err(error) => drop((error.to_string(), error.help(), error.offset(text))),
+    }
+    taken += usize::from(catalog.is_ok());
+    if let Ok(results) = RunResults::from_text(text) {
+        taken += 1;
+        last_results(&[results.clone(), results]);
+    }
+    taken + usize::from(SourceResults::from_text(text).is_ok())
+}
+
+fn odd_value() -> impl Strategy<Value = Value> {
+    let deep = (0..100).fold(Value::Null, |inner, _| Value::Array(vec![inner]));
+    prop_oneof![
+        Just(Value::Null),
+        Just(Value::from(true)),
+        Just(Value::from(-1)),
+        Just(Value::from(u64::MAX)),
+        Just(Value::from(1e300)),
+        Just(Value::from("")),
+        Just(Value::from("{{ ref('a') }}')\"`\u{0}\n")),
+        Just(serde_json::json!([])),
+        Just(serde_json::json!({})),
+        Just(serde_json::json!({"name": "x", "arguments": {"a": [1, null]}, "nodes": "x"})),
+        Just(serde_json::json!(["x", ["y", 2], null])),
+        Just(deep),
+    ]
+}
+
+/// Puts a value at a place that indexes lead to.
+fn put(root: &mut Value, way: &[prop::sample::Index], new: Value) {
+    let mut at = root;
+    for index in way {
+        let next: Option<&mut Value> = match at {
+            Value::Array(items) if !items.is_empty() => {
+                let place = index.index(items.len());
+                items.get_mut(place)
+            }
+            Value::Object(fields) if !fields.is_empty() => {
+                let place = index.index(fields.len());
+                fields.values_mut().nth(place)
+            }
+            _ => return,
+        };
+        match next {
+            Some(next) => at = next,
+            None => return,
+        }
+    }
+    *at = new;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_cut_off_is_an_error(number in 0..TEXTS.len(), at in any::<prop::sample::Index>()) {
+        let text = TEXTS[number].trim_end();
+        let mut at = at.index(text.len());
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        prop_assert_eq!(read_as_all(&text[..at]), 0);
+    }
+
+    #[test]
+    fn damaged_bytes_do_no_harm(number in 0..TEXTS.len(), changes in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"{}[]\",:0-eNn\\u \x01".to_vec())), 1..4)) {
+        let mut bytes = TEXTS[number].as_bytes().to_vec();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            if bytes[at].is_ascii() {
+                bytes[at] = byte;
+            }
+        }
+        read_as_all(&String::from_utf8(bytes).unwrap());
+    }
+
+    #[test]
+    fn values_of_any_shape_anywhere_do_no_harm(
+        number in 0..TEXTS.len(),
+        changes in prop::collection::vec((prop::collection::vec(any::<prop::sample::Index>(), 1..7), odd_value()), 1..5),
+    ) {
+        let mut value: Value = serde_json::from_str(TEXTS[number]).unwrap();
+        for (way, new) in changes {
+            put(&mut value, &way, new);
+        }
+        read_as_all(&value.to_string());
+    }
+}
+
+#[test]
+fn nesting_is_limited_where_it_is_kept_and_passed_over_elsewhere() {
+    let deep = |count: usize| format!("{}{}", "[".repeat(count), "]".repeat(count));
+    let at = |key: &str, count: usize| format!(r#"{{"nodes": {{"model.p.m": {{"{key}": {}}}}}}}"#, deep(count));
+    assert_eq!(read_as_all(&at("meta", 50)), 2);
+    let error = Manifest::from_text(&at("meta", 100_000), Keep::default()).unwrap_err();
+    assert!(error.reason().starts_with("recursion limit exceeded"), "{error}");
+    assert!(Manifest::from_text(&at("not_known", 100_000), Keep::default()).is_ok());
+}
