@@ -48,11 +48,11 @@ environment() {
     if [ -e "$stamp" ] && "$venv/bin/python" -c pass 2>/dev/null; then return; fi
     say "installing $1 into $venv"
     rm -rf "$venv"
-    "$python" -m venv "$venv"
+    "$python" -m venv --without-pip "$venv"
     # The lists are complete, so nothing else is resolved: dbt-core names a package that cannot be
-    # built without a download, and dbt runs without it.
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
-        --requirement "$requirements"
+    # built without a download, and dbt runs without it. What is imported is compiled then.
+    "$home/pip/bin/python" -m pip --python "$venv/bin/python" install --quiet \
+        --disable-pip-version-check --no-compile --no-deps --requirement "$requirements"
     touch "$stamp"
 }
 
@@ -66,15 +66,32 @@ have_venv || packages+=(python3-venv)
 command -v soffice >/dev/null || packages+=(libreoffice-calc)
 [ ${#packages[@]} = 0 ] || need_packages "${packages[@]}"
 
-environment engines "$tests/oracle/requirements.txt"
-environment dbt "$tests/oracle/dbt-requirements.txt"
-environment duckdb "$tests/oracle/duckdb-requirements.txt"
-environment sqlfluff "$tests/oracle/sqlfluff-requirements.txt"
+# One pip installs into all environments.
+"$home/pip/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$home/pip"
+# Two at a time, the largest first: pip waits for the index about as long as it works.
+running=()
+begin() {
+    if [ ${#running[@]} = 2 ]; then
+        wait "${running[0]}"
+        running=("${running[1]}")
+    fi
+    environment "$@" &
+    running+=($!)
+}
+begin engines "$tests/oracle/requirements.txt"
+begin dbt "$tests/oracle/dbt-requirements.txt"
+begin dbt-1.10 "$tests/oracle/dbt-1.10-requirements.txt"
+begin dbt-1.8 "$tests/oracle/dbt-1.8-requirements.txt"
+begin sqlfluff "$tests/oracle/sqlfluff-requirements.txt"
+begin duckdb "$tests/oracle/duckdb-requirements.txt"
+for one in "${running[@]}"; do wait "$one"; done
 
 cat >"$home/env.sh" <<END
 export FORMULAC_PYTHON="$home/engines/bin/python"
 export FORMULAC_ORACLE_CACHE="$home/cache"
 export FORMULAC_DBT="$home/dbt/bin/dbt"
+export FORMULAC_DBT_1_10="$home/dbt-1.10/bin/dbt"
+export FORMULAC_DBT_1_8="$home/dbt-1.8/bin/dbt"
 export FORMULAC_DUCKDB="$home/duckdb/bin/duckdb"
 export FORMULAC_SQLFLUFF="$home/sqlfluff/bin/sqlfluff"
 END

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use formulac::artifacts::Manifest;
 use formulac::dbt::spec_of;
-use formulac::diag::render;
+use formulac::diag::{Code, render};
 use formulac::{Compiler, Dialect, Project, Schema};
 use serde_json::{Value, json};
 
@@ -74,6 +74,13 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         Delivery::default()
     };
     let mut notes = Vec::new();
+    let misses_columns = found.iter().flat_map(|found| &found.diagnostics).any(|d| d.kind() == Code::UnknownName);
+    let told_by = args.target.schema.as_deref().or(artifacts.map(|artifacts| artifacts.path.as_path()));
+    if misses_columns && told_by.is_some_and(lacks_catalog) {
+        session.note(
+            "dbt's manifest has the columns that are described only: `dbt docs generate` writes catalog.json, with all",
+        );
+    }
     if args.check {
         exit = exit.worse(delivery.tell(session));
     } else if goes_on {
@@ -209,6 +216,11 @@ impl Place {
         delivery.by_hand.extend(by_hand);
         Ok(delivery)
     }
+}
+
+/// Whether it is a manifest without the catalogue beside it, which has the columns that the warehouse has.
+fn lacks_catalog(schema: &Path) -> bool {
+    schema.file_name().is_some_and(|name| name == "manifest.json") && !schema.with_file_name("catalog.json").is_file()
 }
 
 /// Why models cannot be made, of those that cannot: their specs have errors, or they read such a model.

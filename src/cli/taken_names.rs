@@ -39,9 +39,10 @@ pub fn check(
             let fault = Diagnostic::new(Code::NameTaken, model.name_span, message).with_help(help);
             found.iter_mut().skip(model.spec).take(1).for_each(|found| found.diagnostics.push(fault.clone()));
         };
+        // Another version of the model may be a file that somebody wrote; the properties beside ours describe it.
         let others = |node: &GraphNode, folder: &str, name: &str| {
-            let own = format!("{}/{name}.sql", folder.trim_end_matches('/'));
-            !node.node.paths.iter().any(|path| path.trim_start_matches("./") == own)
+            let own = ["sql", "yml"].map(|end| format!("{}/{name}.{end}", folder.trim_end_matches('/')));
+            !node.node.paths.iter().any(|path| own.iter().any(|own| path.trim_start_matches("./") == own))
         };
         let file = |node: &GraphNode| node.node.paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
         if let Some(node) = taken.get(&model.name.to_lowercase()).filter(|node| others(node, folders[0], &model.name)) {

@@ -81,6 +81,11 @@ impl Options {
         self.dbt_version.is_some_and(|version| version < (1, 10, 5))
     }
 
+    /// dbt reads tags and meta of columns beside their names only, and passes over them below `config`.
+    pub fn flat_columns(&self) -> bool {
+        self.dbt_version.is_some_and(|version| version < (1, 10, 0))
+    }
+
     /// dbt has unit tests.
     pub fn unit_tests(&self) -> bool {
         self.dbt_version.is_none_or(|version| version >= (1, 8, 0))
@@ -209,16 +214,20 @@ impl Builder {
     }
 
     /// The version of dbt that is to read the models, as its manifest spells it. From 1.10.5 on, and when not said, what
-    /// a data test is given stands below `arguments:`; earlier ones refuse that.
+    /// a data test is given stands below `arguments:`; earlier ones refuse that. From 1.10 on, and when not said, tags and
+    /// meta of a column stand below its `config:`; earlier ones do not read them there.
     ///
     /// ```
-    /// let spec = "model: m\nfrom: t\ndata_tests: [{unique: {column_name: a}}]\ndefinitions: a = SUM(x)\n";
+    /// let spec = "model: m\nfrom: t\ndata_tests: [{unique: {column_name: a}}]\ndefinitions: a = SUM(x)\n\
+    ///             columns: {a: {tags: [pii]}}\n";
     /// let yml = |version| {
     ///     let compiler = formulac::Compiler::builder().dbt_version(version).build();
     ///     compiler.compile_spec(spec).model_yml().unwrap().to_owned()
     /// };
     /// assert!(yml("1.12.6").contains("      - unique:\n          arguments:\n            column_name: a\n"));
     /// assert!(yml("1.8.10").contains("      - unique:\n          column_name: a\n"));
+    /// assert!(yml("1.12.6").contains("        config:\n          tags:\n            - pii\n"));
+    /// assert!(yml("1.8.10").contains("        tags:\n          - pii\n"));
     /// ```
     pub fn dbt_version(mut self, version: &str) -> Self {
         let mut parts = version.split('.').map(|part| {

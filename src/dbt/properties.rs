@@ -25,6 +25,8 @@ pub(crate) struct ColumnDoc {
     pub data_type: Option<Value>,
     pub constraints: Vec<Value>,
     pub config: Vec<(String, Value)>,
+    /// The configuration stands beside the name, where dbt before 1.10 reads it.
+    pub flat: bool,
     pub data_tests: Vec<Value>,
 }
 
@@ -56,7 +58,11 @@ fn column(column: ColumnDoc) -> Value {
     say("quote", column.quoted.then(|| Value::Bare("true".to_owned())));
     say("data_type", column.data_type);
     say("constraints", list(column.constraints));
-    say("config", map(column.config));
+    if column.flat {
+        column.config.into_iter().for_each(|(key, value)| say(&key, Some(value)));
+    } else {
+        say("config", map(column.config));
+    }
     say("data_tests", list(column.data_tests));
     Value::Map(pairs)
 }

@@ -1,6 +1,8 @@
 //! What a test that is a file of its own says of itself.
 
+use super::config::config_block;
 use super::jinja::protect;
+use super::yaml::Value;
 
 /// How long a line of a comment may be.
 const WIDTH: usize = 80;
@@ -31,18 +33,34 @@ pub(crate) fn comment(text: &str) -> String {
 pub(crate) struct TestConfig {
     /// What it finds is warned of only.
     pub only_warns: bool,
+    /// The group that it is in: dbt lets no test outside of it read a private model.
+    pub group: Option<String>,
 }
 
 impl TestConfig {
-    /// The call of dbt that says it, on a line of its own; nothing where there is nothing to say.
-    pub fn call(&self) -> &'static str {
-        if self.only_warns { "{{ config(severity = 'warn') }}\n\n" } else { "" }
+    /// The call of dbt that says it; nothing where there is nothing to say.
+    pub fn call(&self) -> String {
+        let said = [("severity", self.only_warns.then_some("warn")), ("group", self.group.as_deref())];
+        let said = said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::text(value?))));
+        config_block(&said.collect::<Vec<_>>())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::comment;
+    use super::{TestConfig, comment};
+
+    #[test]
+    fn what_is_not_said_is_not_written() {
+        let of = |only_warns, group: Option<&str>| TestConfig { only_warns, group: group.map(str::to_owned) }.call();
+        assert_eq!(of(false, None), "");
+        assert_eq!(of(true, None), "{{ config(severity='warn') }}\n\n");
+        assert_eq!(of(false, Some("finance")), "{{ config(group='finance') }}\n\n");
+        assert_eq!(
+            of(true, Some("finance")),
+            "{{\n    config(\n        severity='warn',\n        group='finance'\n    )\n}}\n\n"
+        );
+    }
 
     #[test]
     fn comments_are_lines() {

@@ -101,6 +101,26 @@ impl<'r> Run<'r> {
         (access.unwrap_or(Access::Protected), group)
     }
 
+    /// The group of a test that reads the model, and perhaps another relation: dbt lets only what is in its group read a
+    /// private model.
+    pub(super) fn group_of_test(&self, other: Option<&Relation>) -> Option<String> {
+        let (access, own) = self.own_access();
+        let own = own.filter(|_| access == Access::Private);
+        own.or_else(|| other.filter(|other| other.access() == Some(Access::Private))?.group().map(str::to_owned))
+    }
+
+    /// That a test cannot read the model and this relation, since each is private to another group.
+    pub(super) fn check_test_access(&self, other: &Relation, span: Span) -> Option<Diagnostic> {
+        let name = other.name();
+        let group = other.group().filter(|_| other.access() == Some(Access::Private))?;
+        let own = self.group_of_test(None).filter(|own| own != group)?;
+        let message = format!("`{name}` is private to the group `{group}`, and the model to `{own}`");
+        Some(
+            Diagnostic::new(Code::PrivateParent, span, message)
+                .with_help("a test is in one group: compare with a model that is not private"),
+        )
+    }
+
     /// What the model takes from the relations that it reads: private ones make it private, in their group.
     pub(super) fn granted(&self) -> Granted {
         let private = self.granting().find(|(_, access, _)| *access == Access::Private);

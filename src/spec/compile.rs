@@ -240,11 +240,13 @@ impl<'r> Run<'r> {
             }
         }
         compiled.key.clone_from(&grain);
+        compiled.never_null = std::mem::take(&mut self.proofs.never_null);
         compiled.access = Some(self.own_access());
         let incremental = self.incremental(relation.as_ref(), &grain, &mut compiled.diagnostics);
         if let (Some(incremental), Some(relation)) = (&incremental, &relation) {
             // Its key is said to hold no NULL, and is tested for that.
             self.proofs.nullable_keys.clear();
+            compiled.never_null.extend(incremental.unique_key.iter().map(|key| key.to_lowercase()));
             if grain.is_empty() && incremental.is_unique {
                 self.test_unique_key(&incremental.unique_key, relation, memory, &mut compiled.diagnostics);
             }

@@ -49,6 +49,8 @@ pub use lineage::{ColumnLineage, SourceColumn};
 pub use project::{Environment, Project};
 pub use together::SpecText;
 
+use rustc_hash::FxHashSet;
+
 use crate::dbt;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
@@ -90,6 +92,8 @@ pub struct CompiledSpec {
     pub(crate) tables: Vec<String>,
     /// The columns that tell its rows apart, as far as known.
     pub(crate) key: Vec<String>,
+    /// Columns, in small letters, that a test or a constraint of the spec says are never NULL.
+    pub(crate) never_null: FxHashSet<String>,
     /// Who may read it, and its group.
     pub(crate) access: Option<(Access, Option<String>)>,
     /// The columns that formulas read of relations.
@@ -162,6 +166,7 @@ impl CompiledSpec {
             reads: Vec::new(),
             tables: Vec::new(),
             key: Vec::new(),
+            never_null: FxHashSet::default(),
             access: None,
             columns_read: Vec::new(),
             definitions: Vec::new(),

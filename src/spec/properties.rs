@@ -175,6 +175,7 @@ impl Run<'_> {
             grain: grain.iter().map(|name| name.to_lowercase()).collect(),
             never_null: never_null.iter().map(String::as_str).collect(),
             enforced: self.is_contract_enforced(),
+            flat: self.compiler.options.flat_columns(),
         };
         let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, &known)).collect();
         data_tests.extend(of_model.iter().cloned());
@@ -208,6 +209,8 @@ struct Known<'k> {
     grain: FxHashSet<String>,
     never_null: FxHashSet<&'k str>,
     enforced: bool,
+    /// dbt reads tags and meta beside the name only.
+    flat: bool,
 }
 
 fn column_doc(column: &Column, known: &Known<'_>) -> ColumnDoc {
@@ -266,6 +269,7 @@ fn column_doc(column: &Column, known: &Known<'_>) -> ColumnDoc {
         },
         constraints: said.and_then(|s| s.constraints).map(|node| list(node, Language::Dbt)).unwrap_or_default(),
         config,
+        flat: known.flat,
         data_tests,
     }
 }

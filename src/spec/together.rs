@@ -175,8 +175,13 @@ impl CompiledSpec {
         if self.query.is_none() {
             return Some(Relation::unknown(name));
         }
-        let columns: Vec<Column> = self.columns.clone();
-        let relation = columns.into_iter().fold(Relation::new(name), Relation::with).keyed(&self.key);
+        // What is tested of a model is known of it, as it is of one of the manifest.
+        let tested = |column: &Column| self.never_null.contains(&column.name().to_lowercase());
+        let columns = self.columns.iter().map(|column| {
+            let nullable = column.is_nullable() && !tested(column);
+            column.clone().nullable(nullable)
+        });
+        let relation = columns.fold(Relation::new(name), Relation::with).keyed(&self.key);
         Some(match &self.access {
             Some((access, group)) => relation.accessible(*access, group.as_deref()),
             None => relation,

@@ -175,7 +175,12 @@ impl Run<'_> {
         let formulas = |sql: &str| dbt::sealed_sql(sql, &spec_name, std::iter::empty());
         let test = |test: &SingleMatch| ModelTest {
             name: test.name.clone(),
-            sql: formulas(&format!("{}{}", dbt::comment(&test.about), self.in_dbt(&work.tree, &test.query))),
+            sql: formulas(&format!(
+                "{}{}{}",
+                dbt::TestConfig { group: self.group_of_test(None), ..dbt::TestConfig::default() }.call(),
+                dbt::comment(&test.about),
+                self.in_dbt(&work.tree, &test.query)
+            )),
         };
         let mut tests: Vec<ModelTest> = self.unproven.iter().map(test).collect();
         tests.extend(

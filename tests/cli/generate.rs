@@ -127,6 +127,51 @@ fn names_that_dbt_has_taken_are_told() {
     insta::assert_snapshot!(place.transcript());
 }
 
+/// A manifest has only the columns that somebody describes.
+#[test]
+fn where_all_columns_are_told_is_said() {
+    let place = Place::new("generate_described");
+    place.write("formulac.yml", PROJECT).write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    place.write("metrics/m.yml", "model: m\nfrom: orders\ndefinitions: a = SUM(amount)\n");
+    let node = r#""model.shop.orders": {"name": "orders", "resource_type": "model", "package_name": "shop", "columns": {"id": {"name": "id"}}}"#;
+    place.write("target/manifest.json", format!(r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{{node}}}}}"#));
+    let said = "`dbt docs generate` writes catalog.json";
+    let run = place.run(&["generate"]);
+    assert!(run.exit == 1 && run.err.contains("F0302") && run.err.contains(said), "{}", run.err);
+    let columns = |name: &str| {
+        format!(
+            r#"{{"metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/catalog/v1.json"}},
+            "nodes": {{"model.shop.orders": {{"columns": {{"{name}": {{"name": "{name}", "type": "BIGINT", "index": 1}}}}}}}}}}"#
+        )
+    };
+    place.write("target/catalog.json", columns("amounts"));
+    let run = place.run(&["generate"]);
+    assert!(run.exit == 1 && run.err.contains("F0302") && !run.err.contains(said), "{}", run.err);
+    place.write("target/catalog.json", columns("amount"));
+    assert_eq!(place.run(&["generate"]).exit, 0);
+}
+
+/// Its properties file is ours, though somebody wrote its SQL.
+#[test]
+fn another_version_of_a_model_takes_no_name_away() {
+    let place = place("generate_versions");
+    place.write("dbt_project.yml", "name: shop\nprofile: shop\n").write("models/old/share_v1.sql", "select 1\n");
+    place.write("metrics/finance/share.yml", format!("{SHARE}versions: [{{v: 1}}, {{v: 2}}]\n"));
+    let manifest = |patch: &str| {
+        format!(
+            r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{"model.shop.share.v1": {{"name": "share",
+            "resource_type": "model", "package_name": "shop", "version": 1, "latest_version": 2,
+            "original_file_path": "models/old/share_v1.sql", "patch_path": "shop://{patch}"}}}}}}"#
+        )
+    };
+    place.write("target/manifest.json", manifest("models/formulac/share.yml"));
+    let run = place.run(&CALL);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    place.write("target/manifest.json", manifest("models/old/share.yml"));
+    let run = place.run(&CALL);
+    assert!(run.exit == 1 && run.err.contains("dbt has a model `share` already"), "{}", run.err);
+}
+
 #[test]
 fn a_manifest_says_how_old_it_is_and_what_is_newer() {
     let place = place("generate_old");

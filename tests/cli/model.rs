@@ -318,6 +318,72 @@ fn a_grain_is_tested_whatever_is_known_of_it() {
     assert_eq!(made(&[]).2, ["W0610"]);
 }
 
+/// dbt puts expected rows below each other as they are: each needs the columns of all, in one order.
+#[test]
+fn expected_rows_have_the_same_columns() {
+    let place = Place::new("model_expected");
+    place.write(
+        "m.yml",
+        "model: m\nfrom: ref('t')\nkeep: [a]\ndefinitions: {b: x * 2.5, c: x * 3.5}\ndata_tests: [unique: {column_name: a}]\n\
+         examples:\n  - name: uneven\n    given: [{input: ref('t'), rows: [{a: 1}, {x: 1.50}]}]\n    \
+         expect: {rows: [{a: 1}, {b: 3.750, A: null}, {c: 5.25, b: 3.75}]}\n",
+    );
+    place.write("schema.yml", "relations: {t: {columns: {a: integer, x: decimal}}}\n");
+    let run = place.run(&["model", "m.yml", "--schema", "schema.yml", "--json"]).json();
+    let yml = run["models"][0]["yml"].as_str().unwrap();
+    let expected = "\
+        \n          - {a: 1}\n          - {x: \"1.50\"}\
+        \n    expect:\n      rows:\
+        \n        - {a: 1, b: null, c: null}\
+        \n        - {a: null, b: \"3.750\", c: null}\
+        \n        - {a: null, b: \"3.75\", c: \"5.25\"}\n";
+    assert!(yml.contains(expected), "{yml}");
+}
+
+/// dbt lets only what is in its group read a private model, tests too.
+#[test]
+fn tests_that_read_private_models_are_in_their_group() {
+    let place = Place::new("model_private");
+    let node = |name: &str, access: &str| {
+        format!(
+            r#""model.shop.{name}": {{"name": "{name}", "resource_type": "model", "package_name": "shop",
+            "config": {{{access}}}, "columns": {{"day": {{"name": "day", "data_type": "date"}}, "n": {{"name": "n", "data_type": "bigint"}}}}}}"#
+        )
+    };
+    let private = |group: &str| format!(r#""access": "private", "group": "{group}""#);
+    place.write(
+        "manifest.json",
+        format!(
+            r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{{}, {}, {}, {}}}}}"#,
+            node("visits", ""),
+            node("visits_too", ""),
+            node("sales", &private("finance")),
+            node("staff", &private("people"))
+        ),
+    );
+    let made = |from: &str, with: &str| {
+        let spec = "keep: [day, n]\nrules:\n  - sound: n < day - DATE(2024, 1, 1)\n";
+        place.write(
+            "m.yml",
+            format!("model: m\nfrom: {from}\n{spec}compare: [{{with: ref('{with}'), keys: day, columns: n}}]\n"),
+        );
+        let run = place.run(&["model", "m.yml", "--schema", "manifest.json", "--json"]).json();
+        let codes: Vec<_> = run["diagnostics"].as_array().unwrap().iter().map(|d| d["code"].clone()).collect();
+        let tests = run["models"][0]["tests"].as_array().cloned().unwrap_or_default();
+        let group = |test: &serde_json::Value| {
+            let sql = test["sql"].as_str().unwrap();
+            let call = sql.lines().find(|line| line.contains("config(")).unwrap_or("none");
+            format!("{}: {call}", test["name"].as_str().unwrap())
+        };
+        (tests.iter().map(group).collect::<Vec<_>>().join(", "), codes)
+    };
+    assert_eq!(made("visits", "visits_too").0, "assert_m_sound: none, assert_m_matches_visits_too: none");
+    let finance = "{{ config(group='finance') }}";
+    assert_eq!(made("sales", "visits").0, format!("assert_m_sound: {finance}, assert_m_matches_visits: {finance}"),);
+    assert_eq!(made("visits", "sales").0, format!("assert_m_sound: none, assert_m_matches_sales: {finance}"));
+    assert_eq!(made("sales", "staff").1, ["F0641"]);
+}
+
 /// dbt would find a circle; a query of the same spec reads a table.
 #[test]
 fn a_limit_is_warned_of_in_a_model_only() {

@@ -14,6 +14,7 @@ mod kinds;
 mod passed_on;
 mod project;
 mod proofs;
+mod shop;
 mod style;
 mod tools;
 

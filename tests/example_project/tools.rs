@@ -41,13 +41,40 @@ pub fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap_or_else(|e| panic!("{}: {e}", from.display())) {
         let path = entry.expect("a readable folder").path();
         let name = path.file_name().expect("an entry has a name");
-        let leftover = name == "target" || name == "logs" || path.extension().is_some_and(|e| e == "duckdb");
-        if path.is_dir() && !leftover {
+        if is_left_by_dbt(&path) {
+            continue;
+        }
+        if path.is_dir() {
             copy(&path, &to.join(name));
-        } else if !leftover {
+        } else {
             fs::copy(&path, to.join(name)).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         }
     }
+}
+
+fn is_left_by_dbt(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    ["target", "logs", "dbt_packages", "package-lock.yml", ".user.yml"].contains(&name)
+        || [".duckdb", ".duckdb.wal"].iter().any(|end| name.ends_with(end))
+}
+
+/// The files of a project by their paths in it, without what a run of dbt leaves there.
+pub fn files_below(folder: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).unwrap_or_else(|e| panic!("{}: {e}", next.display())) {
+            let path = entry.expect("a readable folder").path();
+            if is_left_by_dbt(&path) {
+            } else if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).expect("a path below it").to_string_lossy().into_owned();
+                found.insert(name, project::read(&path));
+            }
+        }
+    }
+    found
 }
 
 /// The files of a folder by name.

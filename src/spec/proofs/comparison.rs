@@ -73,6 +73,8 @@ impl Run<'_> {
             );
             return None;
         }
+        let other_known = self.known(&comparison.with);
+        diagnostics.extend(other_known.and_then(|other| self.check_test_access(other, comparison.with_span)));
         let (keys, columns) = self.pairs(comparison, tested, diagnostics)?;
         let by_key = keys.iter().find(|key| key.never_null);
         let mut ctes = Vec::new();
@@ -134,7 +136,7 @@ impl Run<'_> {
         Some(SingularTest {
             name: self.name_of_test(&format!("matches_{other}")),
             formulas: Vec::new(),
-            config: TestConfig::default(),
+            config: TestConfig { group: self.group_of_test(other_known), ..TestConfig::default() },
             about: format!("Fails for each row in which {model} and {with} differ, or that one of them lacks."),
             sql: self.test_sql(&sources, tree, &Query { ctes, body }),
         })

@@ -126,7 +126,7 @@ impl Run<'_> {
         SingularTest {
             name: self.name_of_test(&format!("has_one_row_per_{}", file_word(&named))),
             formulas: Vec::new(),
-            config: TestConfig::default(),
+            config: TestConfig { group: self.group_of_test(None), ..TestConfig::default() },
             about: format!("Fails for each {} of which {model} has several rows.", grain.join(" and ")),
             sql: self.test_sql(&sources, tree, &Query { ctes: Vec::new(), body }),
         }

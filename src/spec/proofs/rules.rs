@@ -209,7 +209,7 @@ impl Run<'_> {
         Some(SingularTest {
             name: self.name_of_test(rule.name.text),
             formulas: vec![(rule.name.text.to_owned(), format!("{}{filter}", rule.check.text))],
-            config: TestConfig { only_warns: rule.only_warns },
+            config: TestConfig { only_warns: rule.only_warns, group: self.group_of_test(None) },
             about: rule.message.unwrap_or_default().to_owned(),
             sql,
         })

@@ -151,7 +151,10 @@ impl Run<'_> {
         let value = match (rows.items(), rows.text()) {
             (Some(items), _) => {
                 let mut reported = Vec::new();
-                Value::List(items.iter().map(|row| row_of(row, relation, which, &mut reported, diagnostics)).collect())
+                let row = |row| row_of(row, relation, which, &mut reported, diagnostics);
+                let rows: Vec<Row> = items.iter().map(row).collect();
+                let rows = if which == Rows::Expected { self.evened(rows, node, diagnostics) } else { rows };
+                Value::List(rows.into_iter().map(Value::Flow).collect())
             }
             (None, Some(text)) => Value::Dbt(text.to_owned()),
             (None, None) => Value::List(Vec::new()),
@@ -159,7 +162,38 @@ impl Run<'_> {
         said.push(("rows".to_owned(), value));
         said
     }
+
+    /// The expected rows with the same columns in the same order, as dbt needs them: it puts them below each other as
+    /// they are. A column that only other rows name is NULL, as it is in rows that are given.
+    fn evened(&self, rows: Vec<Row>, node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<Row> {
+        let mut columns: Vec<String> = Vec::new();
+        let mut places: FxHashMap<String, usize> = FxHashMap::default();
+        for (name, _) in rows.iter().flatten() {
+            places.entry(name.to_lowercase()).or_insert_with(|| {
+                columns.push(name.clone());
+                columns.len() - 1
+            });
+        }
+        let written = columns.iter().map(|name| name.len() + ": null, ".len()).sum::<usize>() * rows.len();
+        if written > self.compiler.options.limits.output {
+            let message = format!("{} expected rows of {} columns are too many", rows.len(), columns.len());
+            diagnostics.push(Diagnostic::new(Code::OutputTooLarge, node.span, message).with_help("split the example"));
+            return rows;
+        }
+        let even = |row: Row| {
+            let mut even: Row = columns.iter().map(|name| (name.clone(), Value::Bare("null".to_owned()))).collect();
+            for (name, value) in row {
+                let place = places.get(&name.to_lowercase()).and_then(|place| even.get_mut(*place));
+                place.into_iter().for_each(|(_, of)| of.clone_from(&value));
+            }
+            even
+        };
+        rows.into_iter().map(even).collect()
+    }
 }
+
+/// The columns that a row of an example names, each with its value.
+type Row = Vec<(String, Value)>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rows {
@@ -173,7 +207,7 @@ fn row_of<'y>(
     which: Rows,
     reported: &mut Vec<&'y str>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Value {
+) -> Row {
     let mut pairs = Vec::new();
     for (key, value) in row.pairs().unwrap_or_default() {
         let name = key.text().unwrap_or_default();
@@ -190,28 +224,27 @@ fn row_of<'y>(
             }
             _ => {}
         }
-        pairs.push((name.to_owned(), written(value, column, which)));
+        pairs.push((name.to_owned(), written(value, column)));
     }
-    Value::Flow(pairs)
+    pairs
 }
 
-/// A value as dbt takes it: as it was written. What is expected is compared as it prints, so that a decimal keeps the
+/// A value as dbt takes it: as it was written. What comes out is compared as it prints, so that a decimal keeps the
 /// digits that it was given, `100.00`, of which YAML would make a float.
-fn written(value: &Node, column: Option<&Column>, which: Rows) -> Value {
+fn written(value: &Node, column: Option<&Column>) -> Value {
     match &value.kind {
         Kind::Scalar { value: text, style: Style::Plain } if text.is_empty() => Value::Bare("null".to_owned()),
         Kind::Scalar { value: text, style: Style::Plain } if !text.contains(|c: char| c.is_control()) => {
             let decimal = column.is_some_and(|column| matches!(column.ty(), Type::Decimal | Type::Number));
-            if which == Rows::Expected && decimal && text.contains('.') && text.parse::<f64>().is_ok() {
+            if decimal && text.contains('.') && text.parse::<f64>().is_ok() {
                 return Value::Dbt(text.clone());
             }
             Value::Bare(text.clone())
         }
         Kind::Scalar { value: text, .. } => Value::Dbt(text.clone()),
-        Kind::Sequence(items) => Value::List(items.iter().map(|item| written(item, None, which)).collect()),
+        Kind::Sequence(items) => Value::List(items.iter().map(|item| written(item, None)).collect()),
         Kind::Mapping(pairs) => {
-            let pair =
-                |(key, value): &(Node, Node)| (key.text().unwrap_or_default().to_owned(), written(value, None, which));
+            let pair = |(key, value): &(Node, Node)| (key.text().unwrap_or_default().to_owned(), written(value, None));
             Value::Map(pairs.iter().map(pair).collect())
         }
     }

@@ -1,0 +1,271 @@
+//! A project that people wrote before there were specs, `shop/project`: staging and marts of their own, a source, a package,
+//! contracts, groups, a private model, tests and unit tests. Its specs read these and each other; what is generated
+//! builds beside them with several versions of dbt, and each of its tests fails on rows made bad for it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::{Value, json};
+
+use crate::project::{read, text};
+use crate::style;
+use crate::tools::{Server, contents, copy, files_below, run, scratch, tool, write};
+use crate::{artifact, dbt_command, dbt_settings, formulac, script};
+
+const MODELS: [&str; 8] = [
+    "billing_by_segment",
+    "customer_health",
+    "events_by_type",
+    "revenue_by_day",
+    "revenue_growth",
+    "segment_customers",
+    "segment_scorecard",
+    "sessions_by_day",
+];
+/// A test of the project that warns: one order has no total.
+const WARNS: &str = "not_null_stg_orders_order_total";
+
+type Environment<'e> = &'e [(&'e str, &'e str)];
+
+fn dbt_does(dbt: &Path, place: &Path, environment: Environment<'_>, args: &[&str]) {
+    let mut command = Command::new(dbt);
+    run(dbt_settings(command.arg("--no-use-colors").args(args), place).envs(environment.iter().copied()));
+}
+
+/// The project as its people have it, built and documented: the catalogue tells the types of all columns.
+fn begun(name: &str, dbt: &Path, environment: Environment<'_>) -> PathBuf {
+    let place = project_at(name);
+    dbt_does(dbt, &place, environment, &["build", "--exclude-resource-type", "test", "unit_test"]);
+    dbt_does(dbt, &place, environment, &["docs", "generate", "--no-compile"]);
+    place
+}
+
+/// A copy of the project, with its package where `dbt deps` would put it.
+fn project_at(name: &str) -> PathBuf {
+    let place = scratch(name);
+    copy(&script("shop/project"), &place);
+    copy(&place.join("local_packages"), &place.join("dbt_packages"));
+    place
+}
+
+/// Has the models made, and gives the files that were made: nobody's own file is touched, and a second run makes
+/// nothing.
+fn generated(place: &Path) -> BTreeMap<String, String> {
+    let own = files_below(place);
+    formulac(place, &["generate"]);
+    let mut all = files_below(place);
+    formulac(place, &["generate"]);
+    assert_eq!(all, files_below(place), "a second run changes nothing");
+    for (path, text) in &own {
+        assert_eq!(all.remove(path).as_ref(), Some(text), "{path} is as it was");
+    }
+    let models = all.keys().filter_map(|path| path.strip_prefix("models/omni/")?.strip_suffix(".sql"));
+    assert_eq!(models.collect::<Vec<_>>(), MODELS);
+    all
+}
+
+/// Builds everything: each model, test and unit test succeeds, but for the test that warns.
+fn builds(dbt: &Path, place: &Path, environment: Environment<'_>) -> Value {
+    let output = run(dbt_command(dbt, place).envs(environment.iter().copied()));
+    let log = String::from_utf8_lossy(&output.stdout);
+    let results = artifact(place, "run_results.json");
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for result in results["results"].as_array().expect("results") {
+        let (id, status) = (text(&result["unique_id"]), text(&result["status"]));
+        let kind = id.split('.').next().unwrap_or_default();
+        let fine = match kind {
+            "exposure" => status == "no-op",
+            "test" if id.contains(WARNS) => status == "warn",
+            "test" | "unit_test" => status == "pass",
+            _ => status == "success",
+        };
+        assert!(fine, "{id}: {status}\n{log}");
+        *counts.entry(kind.to_owned()).or_default() += 1;
+    }
+    // With those of the project's own: 12 models, 41 tests, one unit test.
+    let found = ["model", "test", "unit_test"].map(|kind| counts.get(kind).copied().unwrap_or_default());
+    assert_eq!(found, [20, 81, 5], "{log}");
+    artifact(place, "manifest.json")
+}
+
+#[test]
+fn models_join_a_project_that_people_wrote() {
+    let Some(dbt) = tool("FORMULAC_DBT") else { return };
+    let place = on_duckdb(&dbt);
+    let made = generated(place);
+    insta::assert_snapshot!("files_duckdb", shown(&made, |_| true));
+    let mut parse = Command::new(dbt.with_file_name("python"));
+    parse.arg(script("strict_parse.py"));
+    run(dbt_settings(&mut parse, place));
+    says_what_the_specs_say(&builds(&dbt, place, &[]));
+    formulac(place, &["generate", "--check"]);
+    style::finds_nothing(place, "duckdb", made.keys().filter(|path| path.ends_with(".sql")));
+    each_test_finds_bad_rows(&dbt, place, &made);
+}
+
+/// The project as it is before there are models of specs, on DuckDB; what dbt knows of that warehouse serves the other
+/// versions as well.
+fn on_duckdb(dbt: &Path) -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| begun("shop", dbt, &[]))
+}
+
+#[test]
+fn older_versions_of_dbt_build_what_is_made_for_them() {
+    let Some(dbt) = tool("FORMULAC_DBT") else { return };
+    let versions = [("FORMULAC_DBT_1_10", "shop_1_10", false), ("FORMULAC_DBT_1_8", "shop_1_8", true)];
+    for (variable, name, is_older) in versions {
+        if let Some(older) = tool(variable) {
+            let catalog = read(&on_duckdb(&dbt).join("target/catalog.json"));
+            builds_with(&older, name, &catalog, is_older);
+        }
+    }
+}
+
+/// dbt 1.10 and 1.8 build what is made for their manifest.
+fn builds_with(dbt: &Path, name: &str, catalog: &str, is_older: bool) {
+    let place = project_at(name);
+    if is_older {
+        for folder in ["models/marts", "models/omni", "models/staging", "seeds"] {
+            let files = contents(&place.join(folder)).into_keys();
+            for path in files.filter(|path| path.extension().is_some_and(|end| end == "yml")) {
+                write(&path, &without_arguments(&read(&path)));
+            }
+        }
+    }
+    dbt_does(dbt, &place, &[], &["parse"]);
+    write(&place.join("target/catalog.json"), catalog);
+    let made = generated(&place);
+    assert_eq!(made.values().any(|text| text.contains("arguments:")), !is_older, "{name}");
+    says_what_the_specs_say(&builds(dbt, &place, &[]));
+}
+
+/// Arguments of tests as dbt took them before 1.10.5: beside what configures the test.
+fn without_arguments(yml: &str) -> String {
+    let mut inside: Option<usize> = None;
+    let mut out = String::new();
+    for line in yml.split_inclusive('\n') {
+        let indent = line.len() - line.trim_start().len();
+        inside = inside.filter(|of| indent > *of);
+        if line.trim() == "arguments:" {
+            inside = Some(indent);
+        } else {
+            out.push_str(if inside.is_some() { &line[2..] } else { line });
+        }
+    }
+    out
+}
+
+/// What dbt has read of the properties, in any version.
+fn says_what_the_specs_say(manifest: &Value) {
+    let nodes = &manifest["nodes"];
+    let model = |name: &str| {
+        let version = if name == "events_by_type" { ".v2" } else { "" };
+        &nodes[format!("model.acme_analytics.{name}{version}")]
+    };
+    for name in MODELS {
+        let node = model(name);
+        for (column, said) in node["columns"].as_object().expect("columns") {
+            assert!(!text(&said["description"]).is_empty(), "{name}.{column} is not described");
+        }
+        let granted = [&node["access"], &node["group"]];
+        let expected = match name {
+            "revenue_by_day" => [json!("public"), json!("finance")],
+            "customer_health" | "segment_customers" | "segment_scorecard" => [json!("private"), json!("finance")],
+            _ => [json!("protected"), Value::Null],
+        };
+        assert_eq!(granted, [&expected[0], &expected[1]], "{name}");
+    }
+    // They stand in the one place or in the other, as the version reads them.
+    for (name, column) in [
+        ("customer_health", "email_domain"),
+        ("segment_customers", "mail_providers"),
+        ("segment_scorecard", "mail_providers"),
+    ] {
+        assert_eq!(model(name)["columns"][column]["tags"], json!(["pii"]), "{name}.{column}");
+    }
+    let revenue = &model("revenue_by_day")["columns"]["revenue"];
+    assert_eq!(revenue["meta"], json!({"unit": "USD", "omni": {"label": "Revenue", "format": "usdcurrency"}}));
+    assert_eq!(model("revenue_by_day")["config"]["meta"], json!({"domain": "sales", "owner": "finance@example.com"}));
+    assert_eq!(
+        model("customer_health")["columns"]["health"]["meta"]["values"]["asleep"],
+        json!("no order for {{ half a year }}")
+    );
+    assert_eq!(model("customer_health")["contract"]["enforced"], json!(true));
+    assert_eq!(model("events_by_type")["latest_version"], json!(2));
+    let reads = |name: &str| {
+        let mut reads: Vec<String> =
+            model(name)["depends_on"]["nodes"].as_array().expect("a list").iter().map(text).collect();
+        reads.sort();
+        reads.join(" ")
+    };
+    assert_eq!(
+        reads("segment_scorecard"),
+        "model.acme_analytics.billing_by_segment model.acme_analytics.segment_customers"
+    );
+    assert_eq!(reads("events_by_type"), "source.acme_analytics.landing.web_events");
+}
+
+/// Every test that is made fails, or warns, once the models hold rows that are bad for it.
+fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, String>) {
+    for model in MODELS {
+        let bad = read(&script(&format!("shop/faults/{model}.sql")));
+        write(
+            &place.join(format!("models/omni/{model}.sql")),
+            &format!("{{{{ config(materialized='table') }}}}\n{bad}"),
+        );
+    }
+    // A contract would not let them in.
+    for (path, yml) in made.iter().filter(|(path, yml)| path.ends_with(".yml") && yml.contains("contract:")) {
+        let is_kept = |line: &&str| !line.contains("constraints:") && !line.contains("- type:");
+        let yml: String = yml.split_inclusive('\n').filter(is_kept).collect();
+        write(&place.join(path), &yml.replace("enforced: true", "enforced: false"));
+    }
+    write(&place.join("models/omni/events_by_type_v1.sql"), &read(&script("shop/faults/events_by_type.sql")));
+    let mut command = Command::new(dbt);
+    let models = MODELS.join(" ");
+    command.args(["--no-use-colors", "build", "--exclude-resource-type", "unit_test", "--select", &models]);
+    let output = dbt_settings(&mut command, place).output().expect("dbt runs");
+    let log = String::from_utf8_lossy(&output.stdout);
+    let mut found = String::new();
+    let results = artifact(place, "run_results.json");
+    let tests = results["results"].as_array().expect("results").iter();
+    let mut tests: Vec<String> = tests
+        .filter_map(|result| {
+            let name = text(&result["unique_id"]).strip_prefix("test.acme_analytics.")?.to_owned();
+            // The end of its id is dbt's.
+            let name = name.split('.').next().unwrap_or_default().to_owned();
+            Some(format!("{name} {} {}", text(&result["status"]), result["failures"]))
+        })
+        .collect();
+    tests.sort();
+    tests.iter().for_each(|test| writeln!(found, "{test}").expect("a text"));
+    assert!(tests.iter().all(|test| test.contains(" fail ") || test.contains(" warn ")), "{found}\n{log}");
+    insta::assert_snapshot!("tests_on_bad_rows", found);
+}
+
+#[test]
+fn models_join_a_project_that_people_wrote_on_postgres() {
+    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else { return };
+    let server = Server::start(&python);
+    let environment = [("DBT_TARGET", "pg"), ("PGHOST", server.folder.as_str()), ("PGUSER", "oracle")];
+    let place = begun("shop_postgres", &dbt, &environment);
+    let made = generated(&place);
+    insta::assert_snapshot!(
+        "models_postgres",
+        shown(&made, |path| path.starts_with("models/") && path.ends_with(".sql"))
+    );
+    says_what_the_specs_say(&builds(&dbt, &place, &environment));
+    style::finds_nothing(&place, "postgres", made.keys().filter(|path| path.ends_with(".sql")));
+}
+
+fn shown(files: &BTreeMap<String, String>, which: impl Fn(&str) -> bool) -> String {
+    let mut out = String::new();
+    for (path, text) in files.iter().filter(|(path, _)| which(path)) {
+        let _ = writeln!(out, "==> {path}\n{text}");
+    }
+    out
+}
