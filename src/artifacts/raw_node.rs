@@ -233,7 +233,10 @@ impl<'a> RawNode<'a> {
             None => (None, None),
         };
         let detail = self.detail(resource_type, interner);
-        let config = interner.fields(std::mem::take(&mut self.config)).pruned();
+        let config = interner.fields(std::mem::take(&mut self.config).pruned());
+        // Not collected: that would keep the room of what is larger.
+        let mut columns = Vec::with_capacity(self.columns.0.len());
+        columns.extend(self.columns.0.into_iter().map(|(key, column)| column.0.column(&key, interner)));
         let alias = if self.alias.as_str().is_some() { &self.alias } else { &self.identifier };
         let checksum = match &mut self.checksum {
             named @ Json::Map(_) => named.take("checksum").into_text(),
@@ -255,7 +258,7 @@ impl<'a> RawNode<'a> {
             relation_name: interner.said(&self.relation_name),
             description: interner.or_empty(&self.description),
             doc_blocks: interner.words(&self.doc_blocks),
-            columns: self.columns.0.into_iter().map(|(key, column)| column.0.column(&key, interner)).collect(),
+            columns,
             tags,
             meta,
             config,
@@ -303,7 +306,7 @@ impl<'a> RawNode<'a> {
             ResourceType::Metric => Detail::Metric(Box::new(Metric {
                 label: interner.said(&self.label),
                 kind: interner.or_empty(&self.r#type),
-                type_params: interner.fields(std::mem::take(&mut self.type_params)).pruned(),
+                type_params: interner.fields(std::mem::take(&mut self.type_params).pruned()),
                 filter: interner.value(std::mem::take(&mut self.filter)),
                 time_granularity: interner.said(&self.time_granularity),
             })),
@@ -343,8 +346,8 @@ impl<'a> RawNode<'a> {
             label: interner.said(&it.label),
             expr: interner.said(&it.expr),
             agg_time_dimension: interner.said(&it.agg_time_dimension),
-            agg_params: interner.fields(it.agg_params).pruned(),
-            non_additive_dimension: interner.fields(it.non_additive_dimension).pruned(),
+            agg_params: interner.fields(it.agg_params.pruned()),
+            non_additive_dimension: interner.fields(it.non_additive_dimension.pruned()),
             create_metric: it.create_metric.0 == Some(true),
         };
         SemanticModel {

@@ -71,7 +71,7 @@ impl Artifacts {
 
     /// A compiler that knows the dbt that reads the models.
     pub fn with_dbt(&self, builder: Builder) -> Builder {
-        let builder = builder.generic_tests(&self.manifest.generic_tests().collect::<Vec<_>>());
+        let builder = builder.generic_tests(self.manifest.generic_tests().collect::<Vec<_>>());
         match &self.manifest.metadata.dbt_version {
             Some(version) => builder.dbt_version(version),
             None => builder,
