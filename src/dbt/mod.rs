@@ -21,3 +21,5 @@ pub use manifest::{Manifest, ManifestNode};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};
 pub(crate) use singular::{TestConfig, comment};
 pub(crate) use yaml::Value;
+#[cfg(feature = "sync")]
+pub(crate) use yaml::{in_flow as yaml_flow_text, key_text as yaml_key, scalar as yaml_scalar};
