@@ -56,6 +56,8 @@ mod spec;
 mod sql;
 mod types;
 mod yaml;
+#[cfg(feature = "sync")]
+pub mod yaml_edit;
 
 pub use calendar::{UnknownWeekday, Weekday};
 pub use check::Context;

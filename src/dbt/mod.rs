@@ -20,4 +20,8 @@ pub(crate) use header::{sealed_sql, sealed_yml, test_name};
 pub(crate) use jinja::{import, incremental, protect};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};
 pub(crate) use singular::{TestConfig, comment};
-pub(crate) use yaml::{Value, write_value};
+pub(crate) use yaml::Value;
+#[cfg(feature = "cli")]
+pub(crate) use yaml::write_value;
+#[cfg(feature = "sync")]
+pub(crate) use yaml::{in_flow as yaml_flow_text, key_text as yaml_key, scalar as yaml_scalar};

@@ -158,7 +158,7 @@ fn write_flow(out: &mut String, pairs: &[(String, Value)]) {
 }
 
 /// A text in one line of a mapping: a comma or a bracket would end it.
-fn in_flow(value: &str) -> String {
+pub(crate) fn in_flow(value: &str) -> String {
     let clean = clean(value);
     if is_plain(&clean) && !clean.contains([',', '[', ']', '{', '}', '#']) { clean } else { quoted(&clean) }
 }
@@ -179,7 +179,7 @@ fn write_scalar(out: &mut String, value: &Value, indent: usize) {
 }
 
 /// A key stands in one line, whatever it holds.
-fn key_text(key: &str) -> String {
+pub(crate) fn key_text(key: &str) -> String {
     let clean = clean(key);
     if is_plain(&clean) { clean } else { quoted(&clean) }
 }
@@ -192,7 +192,7 @@ fn clean(value: &str) -> String {
 }
 
 /// A scalar: bare where that is safe, a literal block for several lines, else quoted.
-pub(super) fn scalar(value: &str, indent: usize) -> String {
+pub(crate) fn scalar(value: &str, indent: usize) -> String {
     let clean = clean(value);
     if is_plain(&clean) {
         return clean;

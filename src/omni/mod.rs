@@ -3,6 +3,7 @@
 //! Pure: artifacts in, texts out. What people wrote into the files since stays; that is the business of whoever writes
 //! them. Facts after Omni's documentation of view files and of its dbt integration.
 
+mod changes;
 mod context;
 mod expression;
 mod joins;
@@ -10,6 +11,8 @@ mod keys;
 mod measures;
 mod meta;
 mod names;
+mod pull;
+mod record;
 mod relationships;
 mod status;
 mod table;
@@ -19,14 +22,20 @@ mod view;
 use crate::artifacts::{Catalog, Manifest, RunResults, SourceResults};
 use crate::dialect::Dialect;
 
+pub use changes::{Change, ChangeKind, ChangeOf};
 pub use joins::{Cardinality, Join, JoinSource};
 pub use keys::{Key, KeySource};
 pub use measures::Gap;
+pub use pull::{Files, Place, Pull, Ways};
+pub use record::Record;
 pub use status::TestState;
 pub use view::View;
 
 use table::Table;
 use tests::Tests;
+
+/// The file in the folder of the Omni model that holds what changes by the run.
+pub const STATUS_FILE: &str = "dbt_status.json";
 
 /// What dbt left of a project.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +75,13 @@ impl Wanted {
     pub fn of(dialect: Dialect) -> Self {
         Self { dialect, strip_status: false }
     }
+
+    /// Without the state of the tests, or with it.
+    #[must_use]
+    pub fn strip_status(mut self, strip: bool) -> Self {
+        self.strip_status = strip;
+        self
+    }
 }
 
 /// An Omni model as dbt's artifacts give it.
@@ -85,6 +101,14 @@ pub struct OmniModel {
 }
 
 impl OmniModel {
+    /// How many keys and joins there are that Omni does not see by itself: it reads constraints, and no tests.
+    #[must_use]
+    pub fn unseen(&self) -> (usize, usize) {
+        let keys = self.views.iter().filter_map(|view| view.key.as_ref());
+        let joins = self.joins.iter().filter(|join| join.doubt.is_none() && join.source != JoinSource::Constraint);
+        (keys.filter(|key| key.source == KeySource::Tests).count(), joins.count())
+    }
+
     /// The model of a project. `before` is the text of the status file that was written last: run times are carried on.
     ///
     /// ```

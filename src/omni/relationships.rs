@@ -3,6 +3,9 @@
 use super::joins::{Cardinality, Join};
 use crate::dbt::{Value, write_value};
 
+/// What its record is called.
+pub(super) const FILE: &str = "relationships";
+
 /// The lines that the joins stand between which are not certain.
 pub(super) const BEGIN: &str =
     "# >>> formulac: joins that are not certain; to use one, move it out of here and uncomment it";

@@ -1,7 +1,7 @@
 //! YAML with places: every node knows its bytes, and a formula inside a scalar can be mapped back to the file.
 
 mod map;
-mod places;
+pub(crate) mod places;
 mod read;
 mod traps;
 mod words;

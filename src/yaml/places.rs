@@ -4,7 +4,7 @@
 const EVERY: usize = 64;
 
 /// Where the characters of a text stand.
-pub(super) struct Places<'s> {
+pub(crate) struct Places<'s> {
     source: &'s str,
     /// The byte of every 64th character; empty where each character is a byte.
     kept: Vec<u32>,

@@ -1,0 +1,175 @@
+//! What is different in dbt since the last pull.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::record::Record;
+
+/// How something is different.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ChangeKind {
+    /// It is there and was not.
+    New,
+    /// It is another.
+    Changed,
+    /// It was there.
+    Removed,
+}
+
+impl ChangeKind {
+    /// In words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed => "changed",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// What a change is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ChangeOf {
+    /// A model, seed, snapshot or source.
+    Model,
+    /// A column.
+    Column,
+    /// A column's type.
+    Type,
+    /// What tells the rows apart.
+    Key,
+    /// A test.
+    Test,
+    /// What is said of it: descriptions, labels, tags, the state of the tests.
+    Text,
+    /// A join.
+    Join,
+}
+
+impl ChangeOf {
+    /// In words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Column => "column",
+            Self::Type => "type",
+            Self::Key => "key",
+            Self::Test => "test",
+            Self::Text => "text",
+            Self::Join => "join",
+        }
+    }
+}
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[non_exhaustive]
+pub struct Change {
+    /// The view; of a join the one whose rows refer to the other.
+    pub view: String,
+    /// What it is of.
+    pub of: ChangeOf,
+    /// How it is different.
+    pub kind: ChangeKind,
+    /// The column, test or join.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// What it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+impl Change {
+    fn new(view: &str, of: ChangeOf, kind: ChangeKind) -> Self {
+        Self { view: view.to_owned(), of, kind, name: None, before: None, after: None }
+    }
+
+    fn named(self, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..self }
+    }
+}
+
+/// What is different in a view. None of both is there for a view that is new, and for one that is gone.
+pub(super) fn of_view(view: &str, before: Option<&Record>, after: Option<&Record>) -> Vec<Change> {
+    let new = |kind: ChangeKind| vec![Change::new(view, ChangeOf::Model, kind)];
+    let (before, after) = match (before.filter(|it| !it.gone), after.filter(|it| !it.gone)) {
+        (None, None) => return Vec::new(),
+        (None, Some(_)) => return new(ChangeKind::New),
+        (Some(_), None) => return new(ChangeKind::Removed),
+        (Some(before), Some(after)) => (before, after),
+    };
+    let mut changes = Vec::new();
+    let types = |record: &Record| -> BTreeMap<String, Option<String>> { record.columns.iter().cloned().collect() };
+    let (old, now) = (types(before), types(after));
+    for (name, kind) in sides(old.keys(), now.keys()) {
+        changes.push(Change::new(view, ChangeOf::Column, kind).named(name));
+    }
+    for (name, was) in &old {
+        if let Some(is) = now.get(name).filter(|is| *is != was) {
+            let change = Change::new(view, ChangeOf::Type, ChangeKind::Changed).named(name);
+            changes.push(Change { before: was.clone(), after: is.clone(), ..change });
+        }
+    }
+    for (name, kind) in sides(before.tests.iter(), after.tests.iter()) {
+        changes.push(Change::new(view, ChangeOf::Test, kind).named(name));
+    }
+    if before.key != after.key {
+        let text = |key: &[String]| (!key.is_empty()).then(|| key.join(", "));
+        let (was, is) = (text(&before.key), text(&after.key));
+        let kind = match (&was, &is) {
+            (None, _) => ChangeKind::New,
+            (_, None) => ChangeKind::Removed,
+            _ => ChangeKind::Changed,
+        };
+        changes.push(Change { before: was, after: is, ..Change::new(view, ChangeOf::Key, kind) });
+    }
+    if changes.is_empty() && before.view != after.view {
+        changes.push(Change::new(view, ChangeOf::Text, ChangeKind::Changed));
+    }
+    changes
+}
+
+/// The joins that are different, each as the line that says on what.
+pub(super) fn of_joins(before: Option<&str>, after: Option<&str>) -> Vec<Change> {
+    let joins = |text: Option<&str>| -> BTreeMap<String, String> {
+        let lines = text.unwrap_or_default().lines();
+        let mut view = String::new();
+        let mut all = BTreeMap::new();
+        for line in lines.filter(|line| !line.starts_with('#')) {
+            let line = line.trim_start_matches("- ").trim();
+            if let Some(from) = line.strip_prefix("join_from_view:") {
+                view = from.trim().to_owned();
+            } else if let Some(on) = line.strip_prefix("on_sql:") {
+                all.insert(on.trim().trim_matches('"').to_owned(), view.clone());
+            }
+        }
+        all
+    };
+    let (old, now) = (joins(before), joins(after));
+    let change = |(on, kind): (&String, ChangeKind)| {
+        let view = old.get(on).or_else(|| now.get(on)).map(String::as_str).unwrap_or_default();
+        Change::new(view, ChangeOf::Join, kind).named(on)
+    };
+    sides(old.keys(), now.keys()).into_iter().map(change).collect()
+}
+
+/// What stands on one side only.
+fn sides<'s>(
+    old: impl Iterator<Item = &'s String> + Clone,
+    now: impl Iterator<Item = &'s String> + Clone,
+) -> Vec<(&'s String, ChangeKind)> {
+    let set = |names: &mut dyn Iterator<Item = &'s String>| -> std::collections::BTreeSet<&'s String> { names.collect() };
+    let (before, after) = (set(&mut old.clone()), set(&mut now.clone()));
+    let new = after.difference(&before).map(|name| (*name, ChangeKind::New));
+    new.chain(before.difference(&after).map(|name| (*name, ChangeKind::Removed))).collect()
+}

@@ -1,0 +1,87 @@
+//! What the last pull wrote of a view, and what it knew then: by it a person's edits are told from what is generated.
+
+use super::view::View;
+use crate::dbt::{Value, write_value};
+use crate::yaml::{self, Node};
+
+/// The first line of a record.
+const HEADER: &str = "# What the last `formulac pull` made of this; it keeps this file itself.\n";
+
+/// What the last pull knew of a view.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Record {
+    /// The id of the node that the view shows.
+    pub node: String,
+    /// The view's file, seen from the folder of the Omni model.
+    pub path: String,
+    /// Whether dbt has no such table any more.
+    pub gone: bool,
+    /// The columns with their types.
+    pub columns: Vec<(String, Option<String>)>,
+    /// The tests.
+    pub tests: Vec<String>,
+    /// The columns that tell the rows apart.
+    pub key: Vec<String>,
+    /// The text that was generated.
+    pub view: String,
+}
+
+impl Record {
+    /// What is known of a view now.
+    #[must_use]
+    pub fn of(view: &View) -> Self {
+        Self {
+            node: view.node.clone(),
+            path: view.path.clone(),
+            gone: false,
+            columns: view.columns.clone(),
+            tests: view.tests.clone(),
+            key: view.key.as_ref().map(|key| key.columns.clone()).unwrap_or_default(),
+            view: view.text.clone(),
+        }
+    }
+
+    /// The text of its file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let words = |items: &[String]| Value::Words(items.iter().map(|item| Value::Dbt(item.clone())).collect());
+        let columns = self.columns.iter().map(|(name, ty)| (name.clone(), Value::Dbt(ty.clone().unwrap_or_default())));
+        let mut pairs = vec![("node", Value::Dbt(self.node.clone())), ("path", Value::Dbt(self.path.clone()))];
+        if self.gone {
+            pairs.push(("gone", Value::Bare("true".to_owned())));
+        }
+        pairs.extend([
+            ("columns", Value::Map(columns.collect())),
+            ("tests", words(&self.tests)),
+            ("key", words(&self.key)),
+            ("view", Value::Dbt(self.view.trim_end().to_owned())),
+        ]);
+        let pairs = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        format!("{HEADER}{}", write_value(&Value::Map(pairs)))
+    }
+
+    /// Reads the text of its file; none where it is no record.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let root = yaml::read(text, &mut Vec::new()).ok()??;
+        let scalar = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
+        let list = |key: &str| -> Vec<String> {
+            let items = root.get(key).and_then(Node::items).unwrap_or_default();
+            items.iter().filter_map(Node::text).map(str::to_owned).collect()
+        };
+        let pairs = root.get("columns").and_then(Node::pairs).unwrap_or_default();
+        let columns = pairs.iter().filter_map(|(name, ty)| {
+            Some((name.text()?.to_owned(), ty.text().filter(|ty| !ty.is_empty()).map(str::to_owned)))
+        });
+        Some(Self {
+            node: scalar("node")?,
+            path: scalar("path")?,
+            gone: root.get("gone").and_then(Node::boolean) == Some(true),
+            columns: columns.collect(),
+            tests: list("tests"),
+            key: list("key"),
+            view: format!("{}\n", scalar("view")?),
+        })
+    }
+}

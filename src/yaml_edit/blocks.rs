@@ -1,0 +1,138 @@
+//! Comments between two markers, which are generated as a whole.
+
+use super::Refusal;
+use super::lines;
+use super::tree::{Tree, read};
+
+const OPENING: &str = "# >>> formulac";
+const CLOSING: &str = "# <<< formulac";
+
+/// Whether the line begins a managed block.
+pub(super) fn is_opening(line: &str) -> bool {
+    line.starts_with(OPENING)
+}
+
+/// A block: its first line names it.
+#[derive(Debug)]
+struct Block<'s> {
+    start: usize,
+    end: usize,
+    name: &'s str,
+    /// Its lines without what stands at their ends.
+    lines: Vec<&'s str>,
+}
+
+/// A block of the file that is not as it was generated, while what is generated changed too.
+#[derive(Debug)]
+pub(super) struct Differing {
+    pub name: String,
+    pub base: Option<String>,
+    pub file: Option<String>,
+    pub new: Option<String>,
+}
+
+/// The blocks of a text whose markers are comments at the beginning of a line.
+fn blocks<'s>(tree: &Tree<'s>) -> Result<Vec<Block<'s>>, Refusal> {
+    let source = tree.source;
+    let mut found: Vec<Block<'s>> = Vec::new();
+    let mut open: Option<(usize, &'s str)> = None;
+    for comment in &tree.comments {
+        let text = source.get(comment.clone()).unwrap_or_default();
+        if lines::start(source, comment.start) != comment.start {
+            continue;
+        }
+        if is_opening(text) {
+            if open.is_some() {
+                return Err(tree.refusal(comment.start, format!("`{CLOSING}` is missing before this line")));
+            }
+            let name = text.trim_end();
+            if found.iter().any(|block| block.name == name) {
+                return Err(tree.refusal(comment.start, format!("`{name}` stands twice")));
+            }
+            open = Some((comment.start, name));
+        } else if text.starts_with(CLOSING) {
+            let Some((start, name)) = open.take() else {
+                return Err(tree.refusal(comment.start, format!("`{OPENING}` is missing above this line")));
+            };
+            let inside = source.get(start..comment.end).unwrap_or_default();
+            found.push(Block { start, end: comment.end, name, lines: inside.lines().map(str::trim_end).collect() });
+        }
+    }
+    match open {
+        Some((start, _)) => Err(tree.refusal(start, format!("`{CLOSING}` is missing below this line"))),
+        None => Ok(found),
+    }
+}
+
+/// Brings the blocks of `new` into the file: one that is as it was generated is replaced, a new one is put at the end.
+pub(super) fn merge(
+    base: Option<&Tree<'_>>,
+    file: &str,
+    new: &Tree<'_>,
+) -> Result<(String, Vec<Differing>), Refusal> {
+    let tree = read(file)?;
+    let ours = blocks(&tree)?;
+    let old = base.map_or_else(|| Ok(Vec::new()), blocks)?;
+    let fresh = blocks(new)?;
+    let line_break = lines::line_break(file);
+    let mut differing = Vec::new();
+    let mut out = String::with_capacity(file.len());
+    let mut at = 0;
+    for block in &ours {
+        let was = old.iter().find(|other| other.name == block.name);
+        let is = fresh.iter().find(|other| other.name == block.name);
+        if was.is_none() && is.is_none() || is.is_some_and(|is| is.lines == block.lines) {
+            continue;
+        }
+        let as_generated = was.is_some_and(|was| was.lines == block.lines);
+        if !as_generated {
+            let changed = was.map(|was| &was.lines) != is.map(|is| &is.lines);
+            if changed {
+                differing.push(differs(block.name, was, Some(block), is));
+            }
+            continue;
+        }
+        match is {
+            Some(is) => {
+                out.push_str(file.get(at..block.start).unwrap_or_default());
+                out.push_str(&is.lines.join(line_break));
+                at = block.end;
+            }
+            None => {
+                out.push_str(file.get(at..block.start).unwrap_or_default());
+                at = lines::next(file, block.end);
+            }
+        }
+    }
+    out.push_str(file.get(at..).unwrap_or_default());
+    for block in fresh.iter().filter(|block| ours.iter().all(|own| own.name != block.name)) {
+        match old.iter().find(|was| was.name == block.name) {
+            Some(was) if was.lines == block.lines => {}
+            Some(was) => differing.push(differs(block.name, Some(was), None, Some(block))),
+            None => append(&mut out, &block.lines, line_break),
+        }
+    }
+    let after = read(&out)?;
+    let means = |tree: &Tree<'_>| tree.root.map(|root| tree.value(root));
+    match (means(&tree), means(&after)) {
+        (Some(before), Some(after)) if before.same(&after) => Ok((out, differing)),
+        (None, None) => Ok((out, differing)),
+        _ => Err(tree.refusal(0, "the text with its managed comments would not mean what it should")),
+    }
+}
+
+fn append(out: &mut String, lines: &[&str], line_break: &str) {
+    if !out.is_empty() {
+        if !out.ends_with('\n') {
+            out.push_str(line_break);
+        }
+        out.push_str(line_break);
+    }
+    out.push_str(&lines.join(line_break));
+    out.push_str(line_break);
+}
+
+fn differs(name: &str, base: Option<&Block<'_>>, file: Option<&Block<'_>>, new: Option<&Block<'_>>) -> Differing {
+    let text = |block: Option<&Block<'_>>| block.map(|block| block.lines.join("\n"));
+    Differing { name: name.to_owned(), base: text(base), file: text(file), new: text(new) }
+}

@@ -1,0 +1,92 @@
+//! Changes of a tree, and what its value is with them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::tree::{Id, Kind, Tree, form};
+use super::value::{Form, Value};
+
+/// An item or a pair that is added.
+#[derive(Clone, Debug)]
+pub(super) struct Added {
+    /// Of a pair.
+    pub key: Option<String>,
+    pub value: Value,
+    /// A comment behind it.
+    pub note: Option<String>,
+}
+
+/// What is to be changed in a tree. No change is inside another.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub replaced: BTreeMap<Id, Value>,
+    /// A child of a list or a mapping.
+    pub removed: HashSet<(Id, usize)>,
+    /// By list or mapping, and by how many of its children stand before.
+    pub added: BTreeMap<Id, BTreeMap<usize, Vec<Added>>>,
+    /// What the text is where it held nothing.
+    pub whole: Option<Value>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.replaced.is_empty() && self.removed.is_empty() && self.added.is_empty() && self.whole.is_none()
+    }
+
+    pub fn add(&mut self, to: Id, behind: usize, added: Added) {
+        self.added.entry(to).or_default().entry(behind).or_default().push(added);
+    }
+
+    /// The lists and mappings whose children change; what is inside comes first.
+    pub fn collections(&self) -> Vec<Id> {
+        let mut ids: Vec<Id> = self.removed.iter().map(|(id, _)| *id).chain(self.added.keys().copied()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// What the text means with the changes.
+    pub fn value(&self, tree: &Tree<'_>) -> Value {
+        match (tree.root, &self.whole) {
+            (_, Some(value)) => value.clone(),
+            (Some(root), None) => self.value_of(tree, root),
+            (None, None) => Value::Bare(String::new()),
+        }
+    }
+
+    fn value_of(&self, tree: &Tree<'_>, id: Id) -> Value {
+        if let Some(value) = self.replaced.get(&id) {
+            return value.clone();
+        }
+        let node = tree.node(id);
+        let is_whole = node.tagged || matches!(node.kind, Kind::Alias(_) | Kind::Map { complex: true, .. });
+        if is_whole || node.children().is_empty() && !self.added.contains_key(&id) {
+            return tree.value(id);
+        }
+        let nothing = BTreeMap::new();
+        let added = self.added.get(&id).unwrap_or(&nothing);
+        let mut pairs: Vec<(String, Value)> = Vec::new();
+        for (number, child) in node.children().iter().enumerate() {
+            pairs.extend(pairs_of(added.get(&number)));
+            if !self.removed.contains(&(id, number)) {
+                pairs.push((child.key.clone(), self.value_of(tree, child.value)));
+            }
+        }
+        pairs.extend(pairs_of(added.get(&node.children().len())));
+        if node.is_list() {
+            Value::List(pairs.into_iter().map(|(_, value)| value).collect(), form(node.layout()))
+        } else {
+            Value::Map(pairs, Form::Block)
+        }
+    }
+}
+
+fn pairs_of(added: Option<&Vec<Added>>) -> impl Iterator<Item = (String, Value)> + '_ {
+    let each = |added: &Added| (added.key.clone().unwrap_or_default(), added.value.clone());
+    added.into_iter().flatten().map(each)
+}
+
+/// Who is whose child.
+pub(super) fn parents(tree: &Tree<'_>) -> HashMap<Id, (Id, usize)> {
+    let children = |id: Id| tree.node(id).children().iter().enumerate().map(move |(n, child)| (child.value, (id, n)));
+    (0..tree.nodes.len()).flat_map(children).collect()
+}

@@ -1,0 +1,292 @@
+//! Edits of a text by path, all in one pass.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::changes::{Added, Changes, parents};
+use super::path::{Path, Step};
+use super::tree::{Child, Id, Kind, NESTING, Tree, read};
+use super::value::Value;
+use super::{Refusal, splice, without_mark};
+
+/// One edit of a YAML text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// What stands there becomes this value. A key that is not there is added, behind the first of these keys that is,
+    /// else at the end.
+    Set {
+        /// Where.
+        at: Path,
+        /// What.
+        value: Value,
+        /// The keys behind which a new one may stand, the best first.
+        after: Vec<String>,
+    },
+    /// A list gets one more item at its end. A scalar that it has is not added again.
+    Add {
+        /// The list.
+        to: Path,
+        /// The item.
+        value: Value,
+    },
+    /// A key with its value, or an item, goes.
+    Remove {
+        /// Where.
+        at: Path,
+    },
+}
+
+/// Applies the edits, each of which looks at the text as it is given.
+///
+/// All bytes but those of the edited values stay. The result is read again, and has to mean what the edits ask for.
+///
+/// # Errors
+///
+/// The text is no YAML, holds several documents or the same key twice; an edit names what is not there, or would change a
+/// value that an anchor, an alias or a merge key shares with other places; two edits meet.
+pub fn edit(text: &str, edits: &[Edit]) -> Result<String, Refusal> {
+    let (mark, source) = without_mark(text);
+    let tree = read(source)?;
+    let mut editor = Editor {
+        tree: &tree,
+        changes: Changes::default(),
+        keys: HashMap::new(),
+        items: HashMap::new(),
+        empty: BTreeMap::new(),
+        new_keys: HashSet::new(),
+    };
+    for edit in edits {
+        editor.apply(edit)?;
+    }
+    let changes = editor.finish()?;
+    splice::apply(&tree, &changes).map(|edited| format!("{mark}{edited}"))
+}
+
+/// The items of a list by what identifies them; none where several do.
+type Items = HashMap<Vec<String>, Option<usize>>;
+
+struct Editor<'t, 's> {
+    tree: &'t Tree<'s>,
+    changes: Changes,
+    keys: HashMap<Id, HashMap<&'t str, usize>>,
+    items: HashMap<(Id, Vec<String>), Items>,
+    /// What is added where nothing stands behind a key.
+    empty: BTreeMap<Id, Vec<(Option<String>, Value)>>,
+    new_keys: HashSet<(Id, String)>,
+}
+
+impl<'t> Editor<'t, '_> {
+    fn apply(&mut self, edit: &Edit) -> Result<(), Refusal> {
+        match edit {
+            Edit::Set { at, value, after } => self.set(at, value, after),
+            Edit::Add { to, value } => self.add(to, value),
+            Edit::Remove { at } => self.remove(at),
+        }
+    }
+
+    fn set(&mut self, at: &Path, value: &Value, after: &[String]) -> Result<(), Refusal> {
+        self.writable(at, value)?;
+        let Some((last, above)) = at.steps().split_last() else {
+            return match self.tree.root {
+                None => {
+                    self.changes.whole = Some(value.clone());
+                    Ok(())
+                }
+                Some(_) => Err(self.tree.refusal(0, "the whole text would be replaced")),
+            };
+        };
+        if self.tree.root.is_none() && above.is_empty() {
+            return self.first_key(last, value);
+        }
+        let parent = self.find(above, at)?;
+        match (self.child(parent, last), last) {
+            (Some(number), _) => {
+                let Some(child) = self.children(parent).get(number) else { return Ok(()) };
+                if !self.tree.value(child.value).same(value)
+                    && self.changes.replaced.insert(child.value, value.clone()).is_some()
+                {
+                    return Err(self.meet(child.start, at));
+                }
+                Ok(())
+            }
+            (None, Step::Key(key)) => self.new_key(parent, at, key, value, after),
+            (None, _) => Err(self.missing(parent, at)),
+        }
+    }
+
+    fn first_key(&mut self, step: &Step, value: &Value) -> Result<(), Refusal> {
+        let Step::Key(key) = step else { return Err(self.tree.refusal(0, "the file is empty")) };
+        match self.changes.whole.get_or_insert_with(|| Value::map(Vec::<(String, Value)>::new())) {
+            Value::Map(pairs, _) => pairs.push((key.clone(), value.clone())),
+            _ => return Err(self.tree.refusal(0, "two edits meet at this place")),
+        }
+        Ok(())
+    }
+
+    fn new_key(&mut self, parent: Id, at: &Path, key: &str, value: &Value, after: &[String]) -> Result<(), Refusal> {
+        let tree = self.tree;
+        let node = tree.node(parent);
+        if !self.new_keys.insert((parent, key.to_owned())) {
+            return Err(self.meet(node.start, at));
+        }
+        if self.is_nothing(parent) {
+            self.empty.entry(parent).or_default().push((Some(key.to_owned()), value.clone()));
+            return Ok(());
+        }
+        if !node.is_map() {
+            return Err(self.missing(parent, at));
+        }
+        if tree.merges_in(parent, key) {
+            return Err(tree.refusal(node.start, format!("`{key}` comes from a merge key (`<<`)")));
+        }
+        let behind = after.iter().find_map(|key| self.key(parent, key));
+        let slot = behind.map_or(node.children().len(), |number| number + 1);
+        self.changes.add(parent, slot, Added { key: Some(key.to_owned()), value: value.clone(), note: None });
+        Ok(())
+    }
+
+    fn add(&mut self, to: &Path, value: &Value) -> Result<(), Refusal> {
+        self.writable(to, value)?;
+        if self.tree.root.is_none() && to.steps().is_empty() {
+            match self.changes.whole.get_or_insert_with(|| Value::list(Vec::new())) {
+                Value::List(items, _) => items.push(value.clone()),
+                _ => return Err(self.tree.refusal(0, "two edits meet at this place")),
+            }
+            return Ok(());
+        }
+        let list = self.find(to.steps(), to)?;
+        if self.is_nothing(list) {
+            self.empty.entry(list).or_default().push((None, value.clone()));
+            return Ok(());
+        }
+        if !self.tree.node(list).is_list() {
+            return Err(self.tree.refusal(self.tree.node(list).start, format!("`{to}` is no list")));
+        }
+        let has = match value.as_text() {
+            Some(text) => self.child(list, &Step::Scalar(text.to_owned())).is_some(),
+            None => false,
+        };
+        if !has {
+            let end = self.children(list).len();
+            self.changes.add(list, end, Added { key: None, value: value.clone(), note: None });
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, at: &Path) -> Result<(), Refusal> {
+        let Some((last, above)) = at.steps().split_last() else {
+            return Err(self.tree.refusal(0, "the whole text would be removed"));
+        };
+        let parent = self.find(above, at)?;
+        let number = self.child(parent, last).ok_or_else(|| self.missing(parent, at))?;
+        if !self.changes.removed.insert((parent, number)) {
+            return Err(self.meet(self.tree.node(parent).start, at));
+        }
+        Ok(())
+    }
+
+    /// No edit may be inside what another one replaces or removes.
+    fn finish(mut self) -> Result<Changes, Refusal> {
+        for (id, added) in std::mem::take(&mut self.empty) {
+            let value = if added.iter().all(|(key, _)| key.is_none()) {
+                Value::list(added.into_iter().map(|(_, value)| value).collect())
+            } else {
+                Value::map(added.into_iter().map(|(key, value)| (key.unwrap_or_default(), value)))
+            };
+            if self.changes.replaced.insert(id, value).is_some() {
+                return Err(self.tree.refusal(self.tree.node(id).start, "two edits meet at this place"));
+            }
+        }
+        let parents = parents(self.tree);
+        let changes = self.changes;
+        for id in changes.replaced.keys().copied().chain(changes.collections()) {
+            let mut inner = id;
+            let mut meets = changes.replaced.contains_key(&id) && changes.collections().binary_search(&id).is_ok();
+            while let Some(place) = parents.get(&inner) {
+                meets |= changes.removed.contains(place) || changes.replaced.contains_key(&place.0);
+                inner = place.0;
+            }
+            if meets {
+                return Err(self.tree.refusal(self.tree.node(id).start, "two edits meet at this place"));
+            }
+        }
+        Ok(changes)
+    }
+
+    fn children(&self, id: Id) -> &'t [Child] {
+        self.tree.node(id).children()
+    }
+
+    /// Nothing stands there, and nothing is said of it.
+    fn is_nothing(&self, id: Id) -> bool {
+        self.tree.is_nothing(id)
+    }
+
+    fn find(&mut self, steps: &[Step], path: &Path) -> Result<Id, Refusal> {
+        let mut id = self.tree.root.ok_or_else(|| self.tree.refusal(0, format!("there is no `{path}`")))?;
+        for step in steps {
+            let number = self.child(id, step);
+            let child = number.and_then(|number| self.children(id).get(number));
+            id = child.ok_or_else(|| self.missing(id, path))?.value;
+        }
+        Ok(id)
+    }
+
+    fn child(&mut self, id: Id, step: &Step) -> Option<usize> {
+        match step {
+            Step::Key(key) => self.key(id, key),
+            Step::Scalar(text) => self.item(id, &[], vec![text.trim_end_matches('\n').to_owned()]),
+            Step::Item(keys) => {
+                let (keys, texts): (Vec<String>, Vec<String>) = keys.iter().cloned().unzip();
+                self.item(id, &keys, texts)
+            }
+        }
+    }
+
+    fn key(&mut self, id: Id, key: &str) -> Option<usize> {
+        let node = self.tree.node(id);
+        if !node.is_map() {
+            return None;
+        }
+        let read = || node.children().iter().enumerate().map(|(n, pair)| (pair.key.as_str(), n)).collect();
+        self.keys.entry(id).or_insert_with(read).get(key).copied()
+    }
+
+    fn item(&mut self, id: Id, keys: &[String], texts: Vec<String>) -> Option<usize> {
+        let tree = self.tree;
+        let node = tree.node(id);
+        if !node.is_list() {
+            return None;
+        }
+        let read = || {
+            let mut items = Items::new();
+            for (number, item) in node.children().iter().enumerate() {
+                let Some(texts) = tree.identity(item.value, keys) else { continue };
+                items.entry(texts).and_modify(|first| *first = None).or_insert(Some(number));
+            }
+            items
+        };
+        self.items.entry((id, keys.to_vec())).or_insert_with(read).get(&texts).copied().flatten()
+    }
+
+    fn writable(&self, at: &Path, value: &Value) -> Result<(), Refusal> {
+        if value.is_deeper_than(NESTING) {
+            return Err(self.tree.refusal(0, format!("the value for `{at}` nests too deep")));
+        }
+        match value.verbatim() {
+            Some(_) => Err(self.tree.refusal(0, format!("the value for `{at}` holds an alias or a tag"))),
+            None => Ok(()),
+        }
+    }
+
+    fn missing(&self, id: Id, path: &Path) -> Refusal {
+        let node = self.tree.node(id);
+        if matches!(node.kind, Kind::Alias(_)) {
+            return self.tree.refusal(node.start, "an alias would be changed");
+        }
+        self.tree.refusal(node.start, format!("there is no `{path}`, or more than one"))
+    }
+
+    fn meet(&self, at: usize, path: &Path) -> Refusal {
+        self.tree.refusal(at, format!("two edits meet at `{path}`"))
+    }
+}

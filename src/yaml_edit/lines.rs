@@ -1,0 +1,115 @@
+//! Lines, indentation and the signs between the values of a YAML text.
+
+/// The line and the column of a byte, from 1; the column in characters.
+pub(super) fn position(source: &str, at: usize) -> (usize, usize) {
+    let before = source.get(..at).unwrap_or(source);
+    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+    let column = before.rfind('\n').map_or(before, |i| before.get(i + 1..).unwrap_or_default()).chars().count() + 1;
+    (line, column)
+}
+
+/// The first byte of the line.
+pub(super) fn start(source: &str, at: usize) -> usize {
+    source.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |i| i + 1)
+}
+
+/// Where the line ends: at its break, or at the end of the text.
+pub(super) fn end(source: &str, at: usize) -> usize {
+    let rest = source.get(at..).unwrap_or_default();
+    match rest.find('\n') {
+        Some(length) => at + rest.get(..length).unwrap_or_default().strip_suffix('\r').map_or(length, str::len),
+        None => source.len(),
+    }
+}
+
+/// Where the line above ends; none above the first.
+pub(super) fn above(source: &str, at: usize) -> Option<usize> {
+    let first = start(source, at).checked_sub(1)?;
+    Some(end(source, start(source, first)))
+}
+
+/// The first byte of the next line, or the end of the text.
+pub(super) fn next(source: &str, at: usize) -> usize {
+    source.get(at..).and_then(|rest| rest.find('\n')).map_or(source.len(), |length| at + length + 1)
+}
+
+/// How far the byte is from the beginning of its line.
+pub(super) fn column(source: &str, at: usize) -> usize {
+    at - start(source, at)
+}
+
+/// Whether only blanks stand before the byte in its line.
+pub(super) fn is_first(source: &str, at: usize) -> bool {
+    source.get(start(source, at)..at).is_some_and(|before| before.bytes().all(|b| b == b' '))
+}
+
+/// What lines of the text end with.
+pub(super) fn line_break(source: &str) -> &'static str {
+    let first = source.find('\n').and_then(|at| source.get(..at));
+    if first.is_some_and(|line| line.ends_with('\r')) { "\r\n" } else { "\n" }
+}
+
+/// Behind blanks, line breaks and comments.
+pub(super) fn skip_blanks_and_comments(source: &str, from: usize) -> usize {
+    let mut at = from;
+    loop {
+        let rest = source.get(at..).unwrap_or_default();
+        at += rest.len() - rest.trim_start().len();
+        if !source.get(at..).unwrap_or_default().starts_with('#') {
+            return at;
+        }
+        at = end(source, at);
+    }
+}
+
+/// Behind `&a` and `!t`, where there are some.
+pub(super) fn skip_properties(source: &str, from: usize, has_some: bool) -> usize {
+    let mut at = from;
+    while has_some && source.get(at..).unwrap_or_default().starts_with(['&', '!']) {
+        let rest = source.get(at..).unwrap_or_default();
+        at += rest.find(char::is_whitespace).unwrap_or(rest.len());
+        at = skip_blanks_and_comments(source, at);
+    }
+    at
+}
+
+/// Behind the closing quote of a text that begins here.
+pub(super) fn quoted_end(source: &str, from: usize) -> usize {
+    let rest = source.as_bytes().get(from..).unwrap_or_default();
+    let Some(quote) = rest.first() else { return from };
+    let mut at = 1;
+    while let Some(byte) = rest.get(at) {
+        match byte {
+            b'\\' if *quote == b'"' => at += 1,
+            b'\'' if *quote == b'\'' && rest.get(at + 1) == Some(&b'\'') => at += 1,
+            byte if byte == quote => return from + at + 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    source.len()
+}
+
+/// Behind the colon of a key that ends here; none where the key is an explicit one (`? key`), or has no value.
+pub(super) fn colon(source: &str, from: usize, in_line: bool) -> Option<usize> {
+    let rest = source.get(from..)?;
+    let at = if in_line {
+        from + rest.len() - rest.trim_start_matches([' ', '\t']).len()
+    } else {
+        skip_blanks_and_comments(source, from)
+    };
+    source.get(at..)?.starts_with(':').then_some(at + 1)
+}
+
+/// The dash of the next item of a list.
+pub(super) fn dash(source: &str, from: usize) -> Option<usize> {
+    let at = skip_blanks_and_comments(source, from);
+    source.get(at..)?.starts_with('-').then_some(at)
+}
+
+/// Behind the `|-` of a text block that begins here.
+pub(super) fn header_end(source: &str, from: usize) -> usize {
+    let line = source.get(from..end(source, from)).unwrap_or_default();
+    let header = line.find(" #").map_or(line, |comment| line.get(..comment).unwrap_or_default());
+    from + header.trim_end().len()
+}

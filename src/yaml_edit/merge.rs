@@ -1,0 +1,552 @@
+//! What changed in a generated text, brought into a file that people have edited since.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use super::changes::{Added, Changes};
+use super::path::{Path, Step};
+use super::rules::{Mark, Rules};
+use super::tree::{Child, Id, Kind, Layout, Tree, read};
+use super::value::{Form, Value};
+use super::{Refusal, blocks, lines, splice, without_mark};
+
+/// A place that is left as people have it, though the generated text changed there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// Where; of a block of comments its first line.
+    pub path: Path,
+    /// What was generated last time; none where it was not there.
+    pub base: Option<Value>,
+    /// What the file has; none where people removed it.
+    pub file: Option<Value>,
+    /// What is generated now; none where it is gone.
+    pub new: Option<Value>,
+}
+
+/// A file with what changed in the generated text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Merged {
+    /// The text of the file.
+    pub text: String,
+    /// Whether that differs from what the file was.
+    pub changed: bool,
+    /// Where people's edits stayed, though the generated text changed.
+    pub kept: Vec<Kept>,
+    /// What is in the file now and was not.
+    pub added: Vec<Path>,
+    /// What has another value, or is marked no longer.
+    pub updated: Vec<Path>,
+    /// What is gone.
+    pub removed: Vec<Path>,
+    /// What is marked, as its origin is gone.
+    pub marked: Vec<Path>,
+}
+
+/// Applies what changed from `base`, the text generated last time, to `new`, the one generated now, to what people made of
+/// the file. Without a base, what the file has stays and what it has not is added.
+///
+/// Where people changed a value, theirs stays; where the generated text changed it too, that is told in [`Merged::kept`].
+/// Comments, order, quotes and line breaks of the file stay; comments of `new` come along in managed blocks only, which
+/// begin with `# >>> formulac` and end with `# <<< formulac`. What is generated and carries a comment of a person is not
+/// removed. Merging again, with `new` as the base, changes nothing.
+///
+/// # Errors
+///
+/// One of the texts is no YAML, holds several documents or the same key twice, or a change would have to be made to a value
+/// that an anchor or an alias shares with other places. Nothing is merged then.
+///
+/// ```
+/// use formulac::yaml_edit::{Rules, merge};
+///
+/// let base = "label: Orders\ntags: [a]\n";
+/// let file = "label: All orders # ours\ntags: [a, mine]\n";
+/// let new = "label: Orders\nhidden: true\ntags: [a, b]\n";
+/// let merged = merge(Some(base), file, new, &Rules::new())?;
+/// assert_eq!(merged.text, "label: All orders # ours\nhidden: true\ntags: [a, b, mine]\n");
+/// assert!(merged.kept.is_empty());
+/// # Ok::<(), formulac::yaml_edit::Refusal>(())
+/// ```
+pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result<Merged, Refusal> {
+    let (mark, source) = without_mark(file);
+    let base = base.map(|text| generated(text, "last time")).transpose()?;
+    let new = generated(new, "now")?;
+    let tree = read(source)?;
+    let mut merger = Merger {
+        base: base.as_ref(),
+        file: &tree,
+        new: &new,
+        rules,
+        changes: Changes::default(),
+        merged: Merged::default(),
+        path: Path::root(),
+    };
+    merger.whole();
+    let Merger { changes, mut merged, .. } = merger;
+    let text = splice::apply(&tree, &changes)?;
+    let (text, differing) = blocks::merge(base.as_ref(), &text, &new)?;
+    let value = |text: Option<String>| text.map(Value::Text);
+    merged.kept.extend(differing.into_iter().map(|block| Kept {
+        path: Path::root().key(block.name),
+        base: value(block.base),
+        file: value(block.file),
+        new: value(block.new),
+    }));
+    merged.changed = text != source;
+    merged.text = format!("{mark}{text}");
+    Ok(merged)
+}
+
+fn generated<'s>(text: &'s str, when: &str) -> Result<Tree<'s>, Refusal> {
+    let refusal = |fault: Refusal| Refusal { reason: format!("in what was generated {when}, {}", fault.reason), ..fault };
+    let tree = read(without_mark(text).1).map_err(refusal)?;
+    let shared = tree.nodes.iter().find(|node| {
+        node.anchored || node.tagged || matches!(node.kind, Kind::Alias(_) | Kind::Map { complex: true, .. })
+    });
+    match shared {
+        Some(node) => Err(refusal(tree.refusal(node.start, "there is an anchor, an alias, a tag or a `?` key"))),
+        None => Ok(tree),
+    }
+}
+
+struct Merger<'t, 's> {
+    base: Option<&'t Tree<'s>>,
+    file: &'t Tree<'s>,
+    new: &'t Tree<'s>,
+    rules: &'t Rules,
+    changes: Changes,
+    merged: Merged,
+    path: Path,
+}
+
+/// The children of a list or mapping by what they are told by.
+struct Named<'t> {
+    children: Vec<(Option<Step>, &'t Child)>,
+    places: HashMap<Step, usize>,
+}
+
+impl<'t> Named<'t> {
+    fn get(&self, step: &Step) -> Option<(usize, &'t Child)> {
+        let number = *self.places.get(step)?;
+        self.children.get(number).map(|(_, child)| (number, *child))
+    }
+
+    fn none() -> Self {
+        Self { children: Vec::new(), places: HashMap::new() }
+    }
+}
+
+/// How the children of a collection are told from each other.
+#[derive(Clone, Copy)]
+enum Names<'r> {
+    Keys,
+    Identity(&'r [String]),
+    Scalars,
+}
+
+/// The children by their names; none where two have the same, or a scalar list holds something else.
+fn named<'t>(tree: &'t Tree<'_>, id: Option<Id>, names: Names<'_>) -> Option<Named<'t>> {
+    let mut named = Named::none();
+    let Some(id) = id else { return Some(named) };
+    for (number, child) in tree.node(id).children().iter().enumerate() {
+        let step = match names {
+            Names::Keys => Some(Step::Key(child.key.clone())),
+            Names::Identity(keys) => tree
+                .identity(child.value, keys)
+                .map(|texts| Step::Item(keys.iter().cloned().zip(texts).collect())),
+            Names::Scalars => {
+                // A number and a text of the same letters are two.
+                let value = tree.value(child.value);
+                let text = value.lookup().filter(|_| !tree.node(child.value).anchored)?;
+                Some(Step::Scalar(text))
+            }
+        };
+        if let Some(step) = &step
+            && named.places.insert(step.clone(), number).is_some()
+        {
+            return None;
+        }
+        named.children.push((step, child));
+    }
+    Some(named)
+}
+
+impl<'t> Merger<'t, '_> {
+    fn whole(&mut self) {
+        let base = self.base.and_then(|tree| tree.root);
+        match (self.file.root, self.new.root) {
+            (Some(file), Some(new)) => self.value(base, file, new),
+            (Some(file), None) => drop(self.inside(base, file)),
+            (None, Some(new)) => self.first(base, new),
+            (None, None) => {}
+        }
+    }
+
+    /// A file that holds nothing: what was never generated before is put there.
+    fn first(&mut self, base: Option<Id>, new: Id) {
+        let value = self.new.value(new);
+        let Some(old) = base else {
+            if !value.is_empty() {
+                self.changes.whole = Some(value);
+                self.merged.added.push(Path::root());
+            }
+            return;
+        };
+        let Some(names) = self.names(self.new, new) else { return };
+        let fresh = named(self.new, Some(new), names);
+        let (Some(old), Some(fresh)) = (self.base.and_then(|tree| named(tree, Some(old), names)), fresh) else { return };
+        let mut added = Vec::new();
+        for (step, child) in fresh.children {
+            let Some(step) = step else { continue };
+            self.path.push(shown(&step));
+            match old.get(&step) {
+                Some((_, was)) => self.deleted(was.value, child.value),
+                None => {
+                    self.merged.added.push(self.path.clone());
+                    added.push((child.key.clone(), self.new.value(child.value)));
+                }
+            }
+            self.path.pop();
+        }
+        if !added.is_empty() {
+            let items = || added.iter().map(|(_, value)| value.clone()).collect();
+            let is_list = self.new.node(new).is_list();
+            self.changes.whole = Some(if is_list { Value::list(items()) } else { Value::map(added) });
+        }
+    }
+
+    /// How the children of this node are told apart; none where it is taken as one value.
+    fn names(&self, tree: &Tree<'_>, id: Id) -> Option<Names<'t>> {
+        match &tree.node(id).kind {
+            _ if tree.node(id).tagged => None,
+            Kind::Map { complex, .. } => (!complex).then_some(Names::Keys),
+            Kind::List { .. } => Some(self.rules.identity(&self.path).map_or(Names::Scalars, Names::Identity)),
+            _ => None,
+        }
+    }
+
+    /// A value that the file and the generated text have.
+    fn value(&mut self, base: Option<Id>, file: Id, new: Id) {
+        let (theirs, ours) = (self.file.node(file), self.new.node(new));
+        let is_alike = theirs.is_map() && ours.is_map() || theirs.is_list() && ours.is_list();
+        let names = self.names(self.file, file).filter(|_| is_alike);
+        let is_done = match names {
+            None => false,
+            Some(Names::Scalars) if self.is_reordered(base, file, new) => false,
+            Some(names) => self.collection(self.like(base, file), file, Some(new), names),
+        };
+        if !is_done {
+            self.leaf(base, file, new);
+        }
+    }
+
+    /// The base where it is a list or a mapping as the file's value is.
+    fn like(&self, base: Option<Id>, file: Id) -> Option<Id> {
+        let (tree, file) = (self.base?, self.file.node(file));
+        base.filter(|id| tree.node(*id).is_list() == file.is_list() && tree.node(*id).is_map() == file.is_map())
+    }
+
+    /// Whether a list of scalars that people did not touch is generated in another order now.
+    fn is_reordered(&self, base: Option<Id>, file: Id, new: Id) -> bool {
+        let (Some(base), Value::List(theirs, _)) = (self.old(base), self.file.value(file)) else { return false };
+        let Value::List(ours, _) = self.new.value(new) else { return false };
+        let is_same = matches!(&base, Value::List(items, _)
+            if items.len() == theirs.len() && items.iter().zip(&theirs).all(|(a, b)| a.same(b)));
+        let keys = |items: &[Value]| items.iter().filter_map(Value::lookup).collect::<Vec<_>>();
+        let (theirs, ours) = (keys(&theirs), keys(&ours));
+        let common = |items: &[String], others: &[String]| {
+            let others: HashSet<&String> = others.iter().collect();
+            items.iter().filter(|item| others.contains(item)).cloned().collect::<Vec<_>>()
+        };
+        is_same && common(&theirs, &ours) != common(&ours, &theirs)
+    }
+
+    fn old(&self, base: Option<Id>) -> Option<Value> {
+        Some(self.base?.value(base?))
+    }
+
+    /// A value as a whole.
+    fn leaf(&mut self, base: Option<Id>, file: Id, new: Id) {
+        let (old, theirs, ours) = (self.old(base), self.file.value(file), self.new.value(new));
+        if theirs.same(&ours) || old.as_ref().is_some_and(|old| old.same(&ours)) {
+            return;
+        }
+        let is_untouched = match &old {
+            Some(old) => {
+                let generated = self.base.zip(base).map(|(tree, id)| inner(tree, id));
+                old.same(&theirs) && !self.is_commented(inner(self.file, file), generated)
+            }
+            None => self.file.is_nothing(file),
+        };
+        if is_untouched {
+            self.changes.replaced.insert(file, ours);
+            self.merged.updated.push(self.path.clone());
+        } else {
+            self.keep(old, Some(theirs), Some(ours));
+        }
+    }
+
+    fn keep(&mut self, base: Option<Value>, file: Option<Value>, new: Option<Value>) {
+        self.merged.kept.push(Kept { path: self.path.clone(), base, file, new });
+    }
+
+    /// People removed what is generated still.
+    fn deleted(&mut self, base: Id, new: Id) {
+        let (old, ours) = (self.old(Some(base)), self.new.value(new));
+        if old.as_ref().is_some_and(|old| !old.same(&ours)) {
+            self.keep(old, None, Some(ours));
+        }
+    }
+
+    /// The children of a list or mapping, each by its name; false where they cannot be told apart.
+    fn collection(&mut self, base: Option<Id>, file: Id, new: Option<Id>, names: Names<'_>) -> bool {
+        let old = match (self.base, base) {
+            (Some(tree), Some(id)) => named(tree, Some(id), names),
+            _ => Some(Named::none()),
+        };
+        let (Some(old), Some(theirs), Some(ours)) = (old, named(self.file, Some(file), names), named(self.new, new, names))
+        else {
+            return false;
+        };
+        if ours.children.iter().any(|(step, _)| step.is_none()) {
+            return false;
+        }
+        let mut before = None;
+        for (number, (step, child)) in ours.children.iter().enumerate() {
+            let Some(step) = step else { continue };
+            self.path.push(shown(step));
+            let was = old.get(step).map(|(_, was)| was.value);
+            match (theirs.get(step), was) {
+                (Some((place, found)), was) => {
+                    before = Some(place);
+                    if was.is_none() {
+                        self.unmark(found.value, child.value);
+                    }
+                    self.value(was, found.value, child.value);
+                }
+                (None, Some(was)) => self.deleted(was, child.value),
+                (None, None) if self.file.merges_in(file, &child.key) => {
+                    self.keep(None, None, Some(self.new.value(child.value)));
+                }
+                (None, None) => {
+                    let slot = before.map_or_else(|| self.slot_above(file, &theirs, &ours, number), |place| place + 1);
+                    let key = (!child.key.is_empty() || matches!(names, Names::Keys)).then(|| child.key.clone());
+                    self.changes.add(file, slot, Added { key, value: self.new.value(child.value), note: None });
+                    self.merged.added.push(self.path.clone());
+                }
+            }
+            self.path.pop();
+        }
+        for (number, (step, _)) in theirs.children.iter().enumerate() {
+            let Some(step) = step.as_ref().filter(|step| !ours.places.contains_key(step)) else { continue };
+            self.path.push(shown(step));
+            match base.zip(old.get(step)) {
+                Some((base, (was, _))) => self.vanished((base, was), file, number),
+                None => self.left_over(file, number),
+            }
+            self.path.pop();
+        }
+        true
+    }
+
+    /// Where something goes of which nothing that is generated before it is in the file: above what comes behind it.
+    fn slot_above(&self, file: Id, theirs: &Named<'_>, ours: &Named<'_>, number: usize) -> usize {
+        let end = theirs.children.len();
+        // At the top of a file stand comments on the file.
+        if self.file.root == Some(file) {
+            return end;
+        }
+        let behind = ours.children.iter().skip(number + 1);
+        let mut places = behind.filter_map(|(step, _)| step.as_ref().and_then(|step| theirs.get(step)));
+        places.next().map_or(end, |(place, _)| place)
+    }
+
+    /// What is generated no longer.
+    fn vanished(&mut self, was: (Id, usize), file: Id, number: usize) {
+        let (Some(base), Some(child)) = (self.base, self.file.node(file).children().get(number)) else { return };
+        let Some(old) = base.node(was.0).children().get(was.1) else { return };
+        let mark = self.rules.mark_of(&self.path);
+        if let Some(mark) = mark.filter(|_| !self.rules.prunes()) {
+            self.mark(mark, old.value, child.value);
+            return;
+        }
+        if self.rules.marks_inside(&self.path) && self.inside(Some(old.value), child.value) {
+            return;
+        }
+        let (generated, theirs) = (base.value(old.value), self.file.value(child.value));
+        let is_ours = theirs.same(&generated) || mark.is_some_and(|mark| self.is_marked(mark, child.value));
+        let is_commented = self.is_commented(extent(self.file, file, number), Some(extent(base, was.0, was.1)));
+        if !is_commented && (is_ours || self.is_part(old.value, child.value)) {
+            self.remove(file, number);
+        } else if !self.scalars_gone(old.value, child.value) {
+            self.keep(Some(generated), Some(theirs), None);
+        }
+    }
+
+    fn remove(&mut self, file: Id, number: usize) {
+        self.changes.removed.insert((file, number));
+        self.merged.removed.push(self.path.clone());
+    }
+
+    /// All that was generated inside vanished, while what holds it stays; false where its children cannot be told apart.
+    fn inside(&mut self, base: Option<Id>, file: Id) -> bool {
+        let Some(names) = self.names(self.file, file) else { return false };
+        self.collection(self.like(base, file), file, None, names)
+    }
+
+    /// Whether both are lists of scalars, and the file's has nothing that was not generated.
+    fn is_part(&self, base: Id, file: Id) -> bool {
+        let (Some(Value::List(old, _)), Value::List(theirs, _)) = (self.old(Some(base)), self.file.value(file)) else {
+            return false;
+        };
+        let old: HashSet<Option<String>> = old.iter().map(Value::lookup).collect();
+        theirs.iter().all(|item| item.is_scalar() && old.contains(&item.lookup()))
+    }
+
+    /// Of a list of scalars people's own stay.
+    fn scalars_gone(&mut self, base: Id, file: Id) -> bool {
+        let is_scalars = matches!(self.names(self.file, file), Some(Names::Scalars));
+        is_scalars && self.like(Some(base), file).is_some() && self.inside(Some(base), file)
+    }
+
+    /// What only the file has is people's, but for what was marked before.
+    fn left_over(&mut self, file: Id, number: usize) {
+        let Some(child) = self.file.node(file).children().get(number).filter(|_| self.rules.prunes()) else { return };
+        let is_marked = self.rules.mark_of(&self.path).is_some_and(|mark| self.is_marked(mark, child.value));
+        if !is_marked {
+            if self.rules.marks_inside(&self.path) {
+                self.inside(None, child.value);
+            }
+        } else if self.is_commented(extent(self.file, file, number), None) {
+            self.keep(None, Some(self.file.value(child.value)), None);
+        } else {
+            self.remove(file, number);
+        }
+    }
+
+    /// Whether people commented on something in this range of the file.
+    fn is_commented(&self, file: Range<usize>, base: Option<Range<usize>>) -> bool {
+        let text = |tree: &Tree<'t>, comment: &Range<usize>| tree.source.get(comment.clone()).unwrap_or_default().trim();
+        let generated: HashSet<&str> = match (self.base, base) {
+            (Some(tree), Some(range)) => tree.comments_in(&range).iter().map(|comment| text(tree, comment)).collect(),
+            _ => HashSet::new(),
+        };
+        self.file.comments_in(&file).iter().any(|comment| {
+            let text = text(self.file, comment);
+            !generated.contains(text) && !self.rules.is_note(text)
+        })
+    }
+
+    /// The item of a marked mapping's list, by which it is known.
+    fn marked_item(&self, file: Id, key: &str, item: &Value) -> Option<(usize, Id, usize)> {
+        let (place, list) = self.pair(file, key)?;
+        let items = self.file.node(list).children();
+        let number = items.iter().position(|child| self.file.value(child.value).same(item))?;
+        Some((place, list, number))
+    }
+
+    fn pair(&self, file: Id, key: &str) -> Option<(usize, Id)> {
+        let node = self.file.node(file);
+        let pairs = if node.is_map() { node.children() } else { &[] };
+        pairs.iter().enumerate().find(|(_, pair)| pair.key == key).map(|(place, pair)| (place, pair.value))
+    }
+
+    fn is_marked(&self, mark: &Mark, file: Id) -> bool {
+        !mark.items.is_empty() && mark.items.iter().all(|(key, item)| self.marked_item(file, key, item).is_some())
+    }
+
+    /// Marks a mapping that is generated no longer.
+    fn mark(&mut self, mark: &Mark, base: Id, file: Id) {
+        if self.is_marked(mark, file) {
+            return;
+        }
+        let node = self.file.node(file);
+        let lists = mark.items.iter().map(|(key, _)| self.pair(file, key));
+        let is_fit = lists.flatten().all(|(_, id)| self.file.node(id).is_list());
+        if !matches!(self.names(self.file, file), Some(Names::Keys)) || !is_fit {
+            self.keep(self.old(Some(base)), Some(self.file.value(file)), None);
+            return;
+        }
+        let end = node.children().len();
+        for (key, item) in &mark.items {
+            match self.pair(file, key) {
+                Some((_, list)) if self.marked_item(file, key, item).is_none() => {
+                    let behind = self.file.node(list).children().len();
+                    self.changes.add(list, behind, Added { key: None, value: item.clone(), note: None });
+                }
+                Some(_) => {}
+                None => {
+                    let value = Value::List(vec![item.clone()], Form::Flow);
+                    self.changes.add(file, end, Added { key: Some(key.clone()), value, note: None });
+                }
+            }
+        }
+        for (key, value) in &mark.pairs {
+            if self.pair(file, key).is_some() {
+                continue;
+            }
+            let note = (node.layout() == Layout::Block).then(|| mark.note.clone());
+            self.changes.add(file, end, Added { key: Some(key.clone()), value: value.clone(), note });
+        }
+        self.merged.marked.push(self.path.clone());
+    }
+
+    /// What was marked is generated again.
+    fn unmark(&mut self, file: Id, new: Id) {
+        let Some(mark) = self.rules.mark_of(&self.path).filter(|mark| self.is_marked(mark, file)) else { return };
+        let is_new = |key: &str| self.new.value(new).get(key).is_some();
+        let mut removed = Vec::new();
+        for (key, item) in &mark.items {
+            let Some((place, list, number)) = self.marked_item(file, key, item) else { continue };
+            let is_last = self.file.node(list).children().len() == 1 && !is_new(key);
+            removed.push(if is_last { (file, place) } else { (list, number) });
+        }
+        for (key, value) in &mark.pairs {
+            let Some((place, id)) = self.pair(file, key) else { continue };
+            let line = extent(self.file, file, place);
+            let is_noted = self.file.comments_in(&line).iter().any(|comment| {
+                let text = self.file.source.get(comment.clone()).unwrap_or_default();
+                text.strip_prefix("# ").is_some_and(|text| text.trim() == mark.note)
+            });
+            let theirs = self.file.value(id);
+            if theirs.same(value) && is_noted {
+                removed.push((file, place));
+            } else if theirs.same(value) && !is_new(key) {
+                // People may have set it before.
+                self.path.push(Step::Key(key.clone()));
+                self.keep(None, Some(theirs), None);
+                self.path.pop();
+            }
+        }
+        self.changes.removed.extend(removed);
+        self.merged.updated.push(self.path.clone());
+    }
+}
+
+/// A step as messages show it.
+fn shown(step: &Step) -> Step {
+    match step {
+        Step::Scalar(lookup) => Step::Scalar(lookup.get(1..).unwrap_or_default().to_owned()),
+        step => step.clone(),
+    }
+}
+
+/// A value with what would go with it.
+fn inner(tree: &Tree<'_>, id: Id) -> Range<usize> {
+    let node = tree.node(id);
+    let is_block = node.layout() == Layout::Block && !node.children().is_empty();
+    node.start..if is_block { lines::end(tree.source, node.end) } else { node.end }
+}
+
+/// A child with the comments that would go with it.
+fn extent(tree: &Tree<'_>, id: Id, number: usize) -> Range<usize> {
+    let node = tree.node(id);
+    let children = node.children();
+    let end = |child: &Child| tree.node(child.value).end.max(child.after);
+    let Some(child) = children.get(number) else { return 0..0 };
+    if node.layout() == Layout::Block {
+        return child.start..lines::end(tree.source, end(child));
+    }
+    let before = number.checked_sub(1).and_then(|before| children.get(before));
+    let start = before.map_or(node.start, end);
+    start..children.get(number + 1).map_or(node.end, |next| next.start)
+}

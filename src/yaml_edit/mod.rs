@@ -1,0 +1,88 @@
+//! YAML files that people edit, changed in place: comments, order, quotes and line breaks of all else stay.
+//!
+//! [`edit`] sets, adds and removes values. [`merge`] brings what changed in a generated text into a file that people have
+//! edited since. Both give a text or a [`Refusal`], and never a text that was not read again and found to mean what it
+//! should.
+//!
+//! ```
+//! use formulac::yaml_edit::{Edit, Path, Value, edit};
+//!
+//! let file = "models:\n  - name: orders # ours\n    tags: ['a']\n";
+//! let order = Path::root().key("models").item("name", "orders");
+//! let edits = [
+//!     Edit::Set { at: order.clone().key("description"), value: Value::text("Paid: yes"), after: vec!["name".into()] },
+//!     Edit::Add { to: order.key("tags"), value: Value::text("b") },
+//! ];
+//! let edited = edit(file, &edits)?;
+//! assert_eq!(edited, "models:\n  - name: orders # ours\n    description: \"Paid: yes\"\n    tags: ['a', b]\n");
+//! # Ok::<(), formulac::yaml_edit::Refusal>(())
+//! ```
+
+mod blocks;
+mod changes;
+mod edit;
+mod lines;
+mod merge;
+mod path;
+mod render;
+mod rules;
+mod splice;
+mod tree;
+mod value;
+
+use std::fmt;
+
+pub use edit::{Edit, edit};
+pub use merge::{Kept, Merged, merge};
+pub use path::{Path, Pattern, Step};
+pub use rules::{Mark, Rules};
+pub use value::{Form, Value};
+
+/// Why a file is left as it is, and where in it the reason stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    line: usize,
+    column: usize,
+    reason: String,
+}
+
+impl Refusal {
+    fn at(source: &str, at: usize, reason: impl Into<String>) -> Self {
+        let (line, column) = lines::position(source, at);
+        Self { line, column, reason: reason.into() }
+    }
+
+    /// The line, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The column, from 1, in characters.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// What is the matter there.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.reason)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// A text without its byte order mark, and that mark.
+fn without_mark(text: &str) -> (&'static str, &str) {
+    match text.strip_prefix('\u{feff}') {
+        Some(rest) => ("\u{feff}", rest),
+        None => ("", text),
+    }
+}

@@ -1,0 +1,143 @@
+//! Values as text, indented as the file around them is.
+
+use super::tree::{Layout, Tree};
+use super::value::{Form, Value};
+use super::lines;
+use crate::dbt::{yaml_flow_text, yaml_key, yaml_scalar};
+
+/// A value in one line.
+pub(super) fn flow(value: &Value) -> String {
+    match value {
+        Value::Text(text) => yaml_flow_text(text),
+        Value::Bare(text) if text.is_empty() => "null".to_owned(),
+        Value::Bare(text) | Value::Verbatim(text) => text.clone(),
+        Value::List(items, _) => {
+            let items: Vec<String> = items.iter().map(flow).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Map(pairs, _) => {
+            let pairs: Vec<String> = pairs.iter().map(|(key, value)| flow_pair(key, value)).collect();
+            format!("{{{}}}", pairs.join(", "))
+        }
+    }
+}
+
+pub(super) fn flow_pair(key: &str, value: &Value) -> String {
+    format!("{}: {}", yaml_flow_text(key), flow(value))
+}
+
+/// What stands behind a key or a dash: in its line, and in whole lines below.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Rendered {
+    pub head: String,
+    pub lines: Vec<String>,
+}
+
+/// How a file is laid out.
+#[derive(Debug)]
+pub(super) struct Style {
+    /// How far a key is from the key that it is under.
+    step: usize,
+    /// How far a dash is from the key that it is under.
+    dash: usize,
+    pub line_break: &'static str,
+}
+
+impl Style {
+    /// As most of the file is.
+    pub fn of(tree: &Tree<'_>) -> Self {
+        let (mut steps, mut dashes) = ([0usize; 9], [0usize; 9]);
+        for node in tree.nodes.iter().filter(|node| node.is_map() && node.layout() == Layout::Block) {
+            for pair in node.children() {
+                let value = tree.node(pair.value);
+                let Some(first) = value.children().first().filter(|_| value.layout() == Layout::Block) else { continue };
+                let inner = lines::column(tree.source, first.start);
+                let distance = inner.saturating_sub(lines::column(tree.source, pair.start));
+                let counts = if value.is_list() { &mut dashes } else { &mut steps };
+                if let Some(count) = counts.get_mut(distance) {
+                    *count += 1;
+                }
+            }
+        }
+        let most = |counts: [usize; 9]| {
+            let most = counts.iter().copied().enumerate().max_by_key(|(distance, n)| (*n, usize::MAX - distance));
+            most.filter(|(_, n)| *n > 0).map(|(distance, _)| distance)
+        };
+        let dash = most(dashes);
+        let step = most(steps).or(dash).filter(|step| *step > 0).unwrap_or(2);
+        Self { step, dash: dash.unwrap_or(2), line_break: lines::line_break(tree.source) }
+    }
+
+    /// Behind a key that is indented so far.
+    pub fn behind_key(&self, value: &Value, column: usize) -> Rendered {
+        match value {
+            Value::List(items, Form::Block) if !items.is_empty() => {
+                let dash = column + self.dash;
+                let lines = items.iter().flat_map(|item| self.item(item, dash, " ").into_lines(dash));
+                Rendered { head: String::new(), lines: lines.collect() }
+            }
+            Value::Map(pairs, Form::Block) if !pairs.is_empty() => {
+                let column = column + self.step;
+                let lines = pairs.iter().flat_map(|(key, value)| self.pair(key, value, column).into_lines(column));
+                Rendered { head: String::new(), lines: lines.collect() }
+            }
+            _ => inline(value, column + self.step),
+        }
+    }
+
+    /// Behind a dash, with these blanks between, so that what stands there is indented so far.
+    pub fn behind_dash(&self, value: &Value, column: usize) -> Rendered {
+        match value {
+            Value::Map(pairs, Form::Block) if !pairs.is_empty() => {
+                let mut lines = pairs.iter().flat_map(|(key, value)| self.pair(key, value, column).into_lines(column));
+                let head = lines.next().unwrap_or_default().trim_start().to_owned();
+                Rendered { head, lines: lines.collect() }
+            }
+            Value::List(items, Form::Block) if !items.is_empty() => {
+                let lines = items.iter().flat_map(|item| self.item(item, column, " ").into_lines(column));
+                Rendered { head: String::new(), lines: lines.collect() }
+            }
+            _ => inline(value, column),
+        }
+    }
+
+    /// `key: value`.
+    pub fn pair(&self, key: &str, value: &Value, column: usize) -> Rendered {
+        let rendered = self.behind_key(value, column);
+        Rendered { head: join(&format!("{}:", yaml_key(key)), " ", &rendered.head), lines: rendered.lines }
+    }
+
+    /// `- value`.
+    pub fn item(&self, value: &Value, column: usize, gap: &str) -> Rendered {
+        let rendered = self.behind_dash(value, column + 1 + gap.len());
+        Rendered { head: join("-", gap, &rendered.head), lines: rendered.lines }
+    }
+}
+
+impl Rendered {
+    /// As whole lines, the first one indented so far.
+    fn into_lines(self, column: usize) -> impl Iterator<Item = String> {
+        std::iter::once(format!("{}{}", " ".repeat(column), self.head)).chain(self.lines)
+    }
+}
+
+fn join(sign: &str, gap: &str, head: &str) -> String {
+    if head.is_empty() { sign.to_owned() } else { format!("{sign}{gap}{head}") }
+}
+
+/// A scalar, or a list or mapping in one line. A text block's lines are indented so far.
+fn inline(value: &Value, indent: usize) -> Rendered {
+    let text = match value {
+        // A break at the end says nothing, and a text block could not show it.
+        Value::Text(text) if text.trim_end_matches('\n').is_empty() => yaml_scalar(text, indent),
+        Value::Text(text) => yaml_scalar(text.trim_end_matches('\n'), indent),
+        Value::Bare(text) => text.clone(),
+        _ => flow(value),
+    };
+    split(&text)
+}
+
+pub(super) fn split(text: &str) -> Rendered {
+    let mut lines = text.split('\n').map(str::to_owned);
+    Rendered { head: lines.next().unwrap_or_default(), lines: lines.collect() }
+}

@@ -1,0 +1,580 @@
+//! Changes to bytes: which parts of the text go, and what stands there instead. All else is not touched.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::changes::{Added, Changes, parents};
+use super::render::{Rendered, Style, flow, flow_pair, split};
+use super::tree::{Child, Id, Kind, Layout, Node, Tree};
+use super::value::{Form, Value};
+use super::{Refusal, blocks, lines};
+use crate::yaml;
+
+/// Applies the changes, and reads the result again: it has to mean what was asked for, with every comment.
+pub(super) fn apply(tree: &Tree<'_>, changes: &Changes) -> Result<String, Refusal> {
+    if changes.is_empty() {
+        return Ok(tree.source.to_owned());
+    }
+    let mut splicer = Splicer { tree, changes, parents: parents(tree), style: Style::of(tree), splices: Vec::new() };
+    splicer.refuse_shared()?;
+    if let Some(value) = &changes.whole {
+        splicer.whole(value);
+    }
+    for (id, value) in &changes.replaced {
+        splicer.replace(*id, value)?;
+    }
+    for id in changes.collections() {
+        match tree.node(id).layout() {
+            Layout::Block => splicer.block(id),
+            Layout::Flow => splicer.flow(id)?,
+            Layout::Implied => return Err(tree.refusal(tree.node(id).start, "a pair without braces would be changed")),
+        }
+    }
+    let (text, gone) = write(tree, splicer.splices)?;
+    check(tree, changes, &text, &gone)?;
+    Ok(text)
+}
+
+/// A part of the text, and what stands there instead.
+#[derive(Debug)]
+struct Splice {
+    range: Range<usize>,
+    text: String,
+}
+
+fn write(tree: &Tree<'_>, mut splices: Vec<Splice>) -> Result<(String, Vec<Range<usize>>), Refusal> {
+    // Of those at one place, what only adds comes first, and otherwise the order in which they were made stays.
+    splices.sort_by_key(|splice| (splice.range.start, !splice.range.is_empty()));
+    let source = tree.source;
+    let mut out = String::with_capacity(source.len() + splices.iter().map(|splice| splice.text.len()).sum::<usize>());
+    let mut at = 0;
+    for splice in &splices {
+        let kept = source.get(at..splice.range.start);
+        let kept = kept.ok_or_else(|| tree.refusal(splice.range.start, "two changes meet at this place"))?;
+        out.push_str(kept);
+        out.push_str(&splice.text);
+        at = splice.range.end;
+    }
+    out.push_str(source.get(at..).unwrap_or_default());
+    Ok((out, splices.into_iter().map(|splice| splice.range).filter(|range| !range.is_empty()).collect()))
+}
+
+/// The second reading.
+fn check(tree: &Tree<'_>, changes: &Changes, text: &str, gone: &[Range<usize>]) -> Result<(), Refusal> {
+    let place = || changes.replaced.keys().chain(&changes.collections()).map(|id| tree.node(*id).start).min();
+    let refusal = |why: &str| tree.refusal(place().unwrap_or_default(), why);
+    let after = super::tree::read(text)
+        .map_err(|fault| refusal(&format!("the edited text could not be read back ({})", fault.reason())))?;
+    let found = after.root.map_or_else(|| Value::Bare(String::new()), |root| after.value(root));
+    if !found.same(&changes.value(tree)) {
+        return Err(refusal("the edited text would not mean what it should"));
+    }
+    let is_kept = |comment: &&Range<usize>| {
+        let next = gone.partition_point(|range| range.end <= comment.start);
+        gone.get(next).is_none_or(|range| range.start >= comment.end)
+    };
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for comment in &after.comments {
+        *counts.entry(text.get(comment.clone()).unwrap_or_default()).or_default() += 1;
+    }
+    for comment in tree.comments.iter().filter(is_kept) {
+        let written = tree.source.get(comment.clone()).unwrap_or_default();
+        match counts.get_mut(written) {
+            Some(count) if *count > 0 => *count -= 1,
+            _ => return Err(tree.refusal(comment.start, "a comment would be lost")),
+        }
+    }
+    Ok(())
+}
+
+struct Splicer<'t, 's> {
+    tree: &'t Tree<'s>,
+    changes: &'t Changes,
+    parents: HashMap<Id, (Id, usize)>,
+    style: Style,
+    splices: Vec<Splice>,
+}
+
+impl<'t> Splicer<'t, '_> {
+    fn put(&mut self, range: Range<usize>, text: String) {
+        self.splices.push(Splice { range, text });
+    }
+
+    fn child(&self, id: Id) -> Option<&'t Child> {
+        let (parent, number) = self.parents.get(&id)?;
+        self.tree.node(*parent).children().get(*number)
+    }
+
+    /// What other places of the file repeat is not changed, and neither is a place that repeats another.
+    fn refuse_shared(&self) -> Result<(), Refusal> {
+        let tree = self.tree;
+        let mut anchors: Vec<usize> = tree.nodes.iter().filter(|n| n.anchored).map(|n| n.start).collect();
+        anchors.sort_unstable();
+        let goes = |range: Range<usize>| {
+            let next = anchors.partition_point(|start| *start < range.start);
+            match anchors.get(next).filter(|start| **start < range.end.max(range.start + 1)) {
+                Some(at) => Err(tree.refusal(*at, "a value with an anchor would be changed")),
+                None => Ok(()),
+            }
+        };
+        for id in self.changes.replaced.keys() {
+            let node = tree.node(*id);
+            goes(node.start..node.end)?;
+            if matches!(node.kind, Kind::Alias(_)) {
+                return Err(tree.refusal(node.start, "an alias would be changed"));
+            }
+            if node.tagged {
+                return Err(tree.refusal(node.start, "a value with a tag would be changed"));
+            }
+        }
+        for (id, number) in &self.changes.removed {
+            if let Some(child) = tree.node(*id).children().get(*number) {
+                goes(child.start..tree.node(child.value).end)?;
+            }
+        }
+        for id in self.changes.replaced.keys().copied().chain(self.changes.collections()) {
+            let mut above = Some(id);
+            while let Some(id) = above {
+                let node = tree.node(id);
+                if node.anchored {
+                    return Err(tree.refusal(node.start, "a value with an anchor would be changed"));
+                }
+                if node.tagged || matches!(node.kind, Kind::Map { complex: true, .. } | Kind::Alias(_)) {
+                    return Err(tree.refusal(node.start, "a value with a tag, an alias or `?` keys would be changed"));
+                }
+                above = self.parents.get(&id).map(|(parent, _)| *parent);
+            }
+        }
+        Ok(())
+    }
+
+    /// A file that held nothing, or comments.
+    fn whole(&mut self, value: &Value) {
+        let source = self.tree.source;
+        let text = match value {
+            Value::List(..) | Value::Map(..) => {
+                // As the lines behind a dash that is left of the file.
+                let rendered = self.style.behind_dash(value, 0);
+                std::iter::once(rendered.head).chain(rendered.lines).filter(|line| !line.is_empty()).collect()
+            }
+            _ => vec![flow(value)],
+        };
+        let at = source.find("\n...").map_or(source.len(), |at| at + 1);
+        let is_broken = at == 0 || source.get(..at).is_some_and(|before| before.ends_with('\n'));
+        let before = if is_broken { "" } else { self.style.line_break };
+        let text = format!("{before}{}{}", text.join(self.style.line_break), self.style.line_break);
+        self.put(at..at, text);
+    }
+
+    fn joined(&self, lines: &[String]) -> String {
+        lines.iter().map(|line| format!("{}{line}", self.style.line_break)).collect()
+    }
+
+    fn in_flow(&self, id: Id) -> bool {
+        self.parents.get(&id).is_some_and(|(parent, _)| self.tree.node(*parent).layout() != Layout::Block)
+    }
+
+    fn replace(&mut self, id: Id, value: &Value) -> Result<(), Refusal> {
+        let node = self.tree.node(id);
+        let source = self.tree.source;
+        if self.in_flow(id) {
+            let blank = if node.start == node.end { " " } else { "" };
+            self.put(node.start..node.end, format!("{blank}{}", flow(value)));
+            return Ok(());
+        }
+        let (after, rendered) = match self.child(id) {
+            Some(child) => {
+                let is_item = self.parents.get(&id).is_some_and(|(parent, _)| self.tree.node(*parent).is_list());
+                let column = lines::column(source, child.start);
+                let rendered = match self.like_before(node, value) {
+                    Some(rendered) => rendered,
+                    None if is_item => self.style.behind_dash(value, column + self.gap(child).len() + 1),
+                    None => self.style.behind_key(value, column),
+                };
+                (child.after, rendered)
+            }
+            // At the top there is neither a dash nor a key: all is in lines.
+            None if node.layout() == Layout::Flow && node.children().is_empty() => {
+                let mut rendered = self.style.behind_dash(value, 0);
+                rendered.lines.insert(0, std::mem::take(&mut rendered.head));
+                let lines: Vec<String> = rendered.lines.into_iter().filter(|line| !line.is_empty()).collect();
+                self.put(node.start..node.end, lines.join(self.style.line_break));
+                return Ok(());
+            }
+            None => return Err(self.tree.refusal(node.start, "the whole text would be replaced")),
+        };
+        self.put_value(node, after, &rendered);
+        Ok(())
+    }
+
+    /// A value behind its dash or colon, in the same line and in lines below.
+    fn put_value(&mut self, node: &Node, after: usize, rendered: &Rendered) {
+        let source = self.tree.source;
+        let tail = self.joined(&rendered.lines);
+        let head = if rendered.head.is_empty() { String::new() } else { format!(" {}", rendered.head) };
+        let line = lines::end(source, after);
+        if node.start > line {
+            self.put(after..after, head);
+            self.put(line..lines::end(source, node.end), tail);
+            return;
+        }
+        let from = if head.is_empty() || node.start == node.end { after } else { node.start };
+        let head = if from == node.start && node.start != node.end { rendered.head.clone() } else { head };
+        if from < node.end || !head.is_empty() {
+            self.put(from..node.end.max(from), head);
+        }
+        let end = lines::end(source, node.end);
+        if !tail.is_empty() {
+            self.put(end..end, tail);
+        }
+    }
+
+    /// A text in the quotes, or in the text block, in which the one before is.
+    fn like_before(&self, node: &Node, value: &Value) -> Option<Rendered> {
+        let Value::Text(text) = value else { return None };
+        let Kind::Scalar { style, value: before } = &node.kind else { return None };
+        let text = text.trim_end_matches('\n');
+        let is_line = !text.is_empty() && !text.contains(['\n', '\r', '\t']) && !text.chars().any(char::is_control);
+        match style {
+            yaml::Style::Single if is_line => Some(split(&format!("'{}'", text.replace('\'', "''")))),
+            yaml::Style::Double if is_line => {
+                Some(split(&format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))))
+            }
+            yaml::Style::Block if !before.trim().is_empty() => self.text_block(node, text),
+            _ => None,
+        }
+    }
+
+    fn text_block(&self, node: &Node, text: &str) -> Option<Rendered> {
+        let source = self.tree.source;
+        let counts = |line: &str| line.ends_with([' ', '\t']);
+        let is_fit = !text.starts_with([' ', '\t', '\n'])
+            && !text.is_empty()
+            && !text.lines().any(counts)
+            && !text.chars().any(|c| c.is_control() && c != '\n');
+        if !is_fit {
+            return None;
+        }
+        let header = source.get(node.start..lines::end(source, node.start))?;
+        // Of several lines a folded text would make one.
+        let sign = if header.starts_with('>') && !text.contains('\n') { '>' } else { '|' };
+        let chomp = if header.get(1..).is_some_and(|rest| rest.split('#').next().unwrap_or_default().contains('-')) {
+            "-"
+        } else {
+            ""
+        };
+        let pad = " ".repeat(lines::column(source, node.content));
+        let body = text.lines().map(|line| if line.is_empty() { String::new() } else { format!("{pad}{line}") });
+        Some(Rendered { head: format!("{sign}{chomp}"), lines: body.collect() })
+    }
+
+    /// The blanks behind a dash.
+    fn gap(&self, child: &Child) -> String {
+        let node = self.tree.node(child.value);
+        let between = self.tree.source.get(child.after..node.start).unwrap_or_default();
+        let is_gap = !between.is_empty() && between.len() <= 8 && between.bytes().all(|b| b == b' ');
+        if is_gap { between.to_owned() } else { " ".to_owned() }
+    }
+
+    /// What is added to a collection, each behind a child that stays.
+    fn added(&self, id: Id) -> Vec<(usize, &'t [Added])> {
+        let Some(added) = self.changes.added.get(&id) else { return Vec::new() };
+        let behind = |mut slot: usize| {
+            while slot > 0 && self.changes.removed.contains(&(id, slot - 1)) {
+                slot -= 1;
+            }
+            slot
+        };
+        added.iter().map(|(slot, added)| (behind(*slot), added.as_slice())).collect()
+    }
+
+    fn rendered(&self, added: &Added, column: usize, gap: &str) -> Rendered {
+        let mut rendered = match &added.key {
+            Some(key) => self.style.pair(key, &added.value, column),
+            None => self.style.item(&added.value, column, gap),
+        };
+        if let Some(note) = &added.note {
+            rendered.head.push_str(&format!("  # {note}"));
+        }
+        rendered
+    }
+
+    fn block(&mut self, id: Id) {
+        let node = self.tree.node(id);
+        let source = self.tree.source;
+        let Some(first) = node.children().first() else { return };
+        let column = lines::column(source, first.start);
+        let gap = self.gap(first);
+        let is_inline = !lines::is_first(source, first.start);
+        let added = self.added(id);
+        let stays = |number: usize| !self.changes.removed.contains(&(id, number));
+        let first_kept = (0..node.children().len()).find(|number| stays(*number));
+        if first_kept.is_none() && (is_inline || added.is_empty()) {
+            self.emptied(id, node, &added, is_inline);
+            if is_inline {
+                return;
+            }
+        }
+        let spaced = self.is_spaced(node);
+        let line_break = self.style.line_break;
+        for (slot, added) in added {
+            for one in added {
+                let rendered = self.rendered(one, column, &gap);
+                let text = format!("{}{}", rendered.head, self.joined(&rendered.lines));
+                let pad = " ".repeat(column);
+                let blank = if spaced { line_break } else { "" };
+                match slot.checked_sub(1).and_then(|before| node.children().get(before)) {
+                    Some(before) => {
+                        let at = self.below(self.tree.node(before.value).end.max(before.after), column);
+                        self.put(at..at, format!("{line_break}{blank}{pad}{text}"));
+                    }
+                    None if is_inline => {
+                        self.put(first.start..first.start, format!("{text}{line_break}{blank}{pad}"));
+                    }
+                    None => match lines::above(source, self.above(first.start, column)) {
+                        Some(at) => self.put(at..at, format!("{line_break}{pad}{text}{blank}")),
+                        None => self.put(0..0, format!("{pad}{text}{line_break}{blank}")),
+                    },
+                }
+            }
+        }
+        for (number, child) in node.children().iter().enumerate() {
+            if self.changes.removed.contains(&(id, number)) {
+                self.remove_lines(node, number, child, first_kept.filter(|_| is_inline));
+            }
+        }
+    }
+
+    /// Removes the lines of a child. Where the first one stands behind a dash, the first that stays takes its place.
+    fn remove_lines(&mut self, node: &Node, number: usize, child: &Child, first_kept: Option<usize>) {
+        let source = self.tree.source;
+        let end = lines::end(source, self.tree.node(child.value).end.max(child.after));
+        if let Some(kept) = first_kept.filter(|kept| number < *kept)
+            && let Some(next) = node.children().get(kept)
+        {
+            let last = node.children().get(kept - 1).map_or(end, |last| self.tree.node(last.value).end.max(last.after));
+            let between = source.get(lines::end(source, last)..next.start).unwrap_or_default();
+            if between.trim().is_empty() {
+                if number == 0 {
+                    self.put(child.start..next.start, String::new());
+                }
+                return;
+            }
+            if number == 0 {
+                let before = source.get(..child.start).unwrap_or_default().trim_end_matches(' ').len();
+                self.put(before..end, String::new());
+                return;
+            }
+        }
+        match lines::above(source, child.start) {
+            Some(at) => self.put(at..end, String::new()),
+            None => self.put(0..lines::next(source, end), String::new()),
+        }
+    }
+
+    /// A block of which nothing stays.
+    fn emptied(&mut self, id: Id, node: &Node, added: &[(usize, &'t [Added])], is_inline: bool) {
+        let is_list = node.is_list();
+        let added = added.iter().flat_map(|(_, added)| added.iter());
+        let value = if is_list {
+            Value::List(added.map(|added| added.value.clone()).collect(), Form::Block)
+        } else {
+            Value::Map(added.map(|a| (a.key.clone().unwrap_or_default(), a.value.clone())).collect(), Form::Block)
+        };
+        let Some(child) = self.child(id) else {
+            let first = node.children().first().map_or(0, |child| child.start);
+            match lines::above(self.tree.source, first) {
+                Some(at) => self.put(at..at, format!("{}{}", self.style.line_break, flow(&value))),
+                None => self.put(0..0, format!("{}{}", flow(&value), self.style.line_break)),
+            }
+            return;
+        };
+        if is_inline {
+            let column = lines::column(self.tree.source, child.start) + 1 + self.gap(child).len();
+            let rendered = self.style.behind_dash(&value, column);
+            self.put_value(node, child.after, &rendered);
+        } else {
+            self.put(child.after..child.after, format!(" {}", flow(&value)));
+        }
+    }
+
+    /// Whether a blank line stands between each two children.
+    fn is_spaced(&self, node: &Node) -> bool {
+        let source = self.tree.source;
+        let is_blank = |pair: &[Child]| {
+            let [before, next] = pair else { return false };
+            let end = lines::end(source, self.tree.node(before.value).end.max(before.after));
+            let between = source.get(end..next.start).unwrap_or_default();
+            between.lines().skip(1).any(|line| line.trim().is_empty()) && between.matches('\n').count() > 1
+        };
+        node.children().len() > 1 && node.children().windows(2).all(is_blank)
+    }
+
+    /// Where lines that are indented so far go below a value: behind the comments that belong to it.
+    fn below(&self, end: usize, indent: usize) -> usize {
+        let source = self.tree.source;
+        let mut point = lines::end(source, end);
+        let mut comments: Vec<(usize, usize)> = Vec::new();
+        let mut at = lines::next(source, point);
+        let mut next_indent = None;
+        while at < source.len() {
+            let line = source.get(at..lines::end(source, at)).unwrap_or_default();
+            let text = line.trim_start();
+            if text.starts_with('#') && !blocks::is_opening(line) {
+                comments.push((line.len() - text.len(), lines::end(source, at)));
+            } else if !text.is_empty() {
+                next_indent = Some(line.len() - text.len());
+                break;
+            }
+            at = lines::next(source, at);
+        }
+        for (column, end) in comments {
+            if column < indent || next_indent.is_some_and(|next| column <= next) {
+                break;
+            }
+            point = end;
+        }
+        point
+    }
+
+    /// Where lines that are indented so far go above a value: above the comments that stand right on it.
+    fn above(&self, start: usize, indent: usize) -> usize {
+        let source = self.tree.source;
+        let mut at = lines::start(source, start);
+        while at > 0 {
+            let above = lines::start(source, at - 1);
+            let line = source.get(above..at).unwrap_or_default();
+            let text = line.trim_start();
+            if !text.starts_with('#') || line.len() - text.len() != indent {
+                break;
+            }
+            at = above;
+        }
+        at
+    }
+
+    fn flow(&mut self, id: Id) -> Result<(), Refusal> {
+        let node = self.tree.node(id);
+        let added = self.added(id);
+        let count = node.children().len();
+        let stays = |number: usize| !self.changes.removed.contains(&(id, number));
+        let kept: Vec<usize> = (0..count).filter(|number| stays(*number)).collect();
+        if kept.is_empty() {
+            return self.refill(id, node, &added);
+        }
+        self.add_to_flow(node, &added, &kept)?;
+        let last_kept = kept.last().copied().unwrap_or_default();
+        let mut number = 0;
+        while number < count {
+            let run = (number..count).take_while(|n| !stays(*n)).count();
+            if run > 0 {
+                self.remove_from_flow(node, number..number + run, last_kept);
+            }
+            number += run + 1;
+        }
+        Ok(())
+    }
+
+    /// Brackets of which nothing stays between.
+    fn refill(&mut self, id: Id, node: &Node, added: &[(usize, &'t [Added])]) -> Result<(), Refusal> {
+        let all = || added.iter().flat_map(|(_, added)| added.iter());
+        let is_plain = all().all(|one| one.key.is_none() && one.value.is_scalar());
+        if node.children().is_empty() && !is_plain && !self.in_flow(id) {
+            let value = if node.is_list() {
+                Value::list(all().map(|one| one.value.clone()).collect())
+            } else {
+                Value::map(all().map(|one| (one.key.clone().unwrap_or_default(), one.value.clone())))
+            };
+            return self.replace(id, &value);
+        }
+        let items: Vec<String> = all().map(in_flow).collect();
+        let open = lines::skip_properties(self.tree.source, node.start, node.anchored || node.tagged) + 1;
+        self.put(open..node.end.saturating_sub(1).max(open), items.join(", "));
+        Ok(())
+    }
+
+    /// The child's first and last byte, and behind the comma that follows.
+    fn flow_places(&self, child: &Child) -> (usize, usize, Option<usize>) {
+        let source = self.tree.source;
+        let end = self.tree.node(child.value).end.max(child.after);
+        let next = lines::skip_blanks_and_comments(source, end);
+        let comma = source.get(next..).is_some_and(|rest| rest.starts_with(',')).then_some(next + 1);
+        (child.start, end, comma)
+    }
+
+    /// Whether nothing but a comment follows in the line.
+    fn ends_line(&self, at: usize) -> bool {
+        let source = self.tree.source;
+        let rest = source.get(at..lines::end(source, at)).unwrap_or_default().trim_start();
+        rest.is_empty() || rest.starts_with('#')
+    }
+
+    fn add_to_flow(&mut self, node: &Node, added: &[(usize, &'t [Added])], kept: &[usize]) -> Result<(), Refusal> {
+        let source = self.tree.source;
+        let line_break = self.style.line_break;
+        for (slot, added) in added {
+            let anchor = slot.checked_sub(1).or(kept.first().copied());
+            let Some(child) = anchor.and_then(|number| node.children().get(number)) else { continue };
+            let (start, end, comma) = self.flow_places(child);
+            let pad = " ".repeat(lines::column(source, start));
+            let is_line = lines::is_first(source, start);
+            let items: Vec<String> = added.iter().map(in_flow).collect();
+            if *slot == 0 {
+                let between = if is_line { format!(",{line_break}{pad}") } else { ", ".to_owned() };
+                self.put(start..start, items.iter().map(|item| format!("{item}{between}")).collect());
+                continue;
+            }
+            match comma {
+                Some(comma) if is_line && self.ends_line(comma) => {
+                    let at = lines::end(source, comma);
+                    self.put(at..at, items.iter().map(|item| format!("{line_break}{pad}{item},")).collect());
+                }
+                None if is_line && self.ends_line(end) => {
+                    self.put(end..end, ",".to_owned());
+                    let at = lines::end(source, end);
+                    let text: Vec<String> = items.iter().map(|item| format!("{line_break}{pad}{item}")).collect();
+                    self.put(at..at, text.join(","));
+                }
+                _ => self.put(end..end, items.iter().map(|item| format!(", {item}")).collect()),
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_from_flow(&mut self, node: &Node, run: Range<usize>, last_kept: usize) {
+        let source = self.tree.source;
+        let children: Vec<&Child> = run.clone().filter_map(|number| node.children().get(number)).collect();
+        let fills_lines = |child: &&Child| {
+            let (start, end, comma) = self.flow_places(child);
+            let end = comma.unwrap_or(end);
+            lines::is_first(source, start)
+                && source.get(end..lines::end(source, end)).is_some_and(|rest| rest.trim().is_empty())
+        };
+        if children.iter().all(fills_lines) {
+            for child in children {
+                let (start, end, comma) = self.flow_places(child);
+                let above = lines::above(source, start).unwrap_or(start);
+                self.put(above..lines::end(source, comma.unwrap_or(end)), String::new());
+            }
+            return;
+        }
+        let end_of = |number: usize| node.children().get(number).map(|child| self.flow_places(child).1);
+        let range = if run.start > last_kept {
+            end_of(last_kept).zip(end_of(run.end - 1)).map(|(from, to)| from..to)
+        } else {
+            let start_of = |number: usize| node.children().get(number).map(|child| child.start);
+            start_of(run.start).zip(start_of(run.end)).map(|(from, to)| from..to)
+        };
+        if let Some(range) = range {
+            self.put(range, String::new());
+        }
+    }
+}
+
+/// An item or a pair between brackets.
+fn in_flow(added: &Added) -> String {
+    match &added.key {
+        Some(key) => flow_pair(key, &added.value),
+        None => flow(&added.value),
+    }
+}

@@ -1,0 +1,155 @@
+//! What a YAML text means, without how it is written.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::yaml::other_reading;
+
+/// How a list or a mapping is written where it has to be written anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Over lines.
+    #[default]
+    Block,
+    /// In one line, in brackets.
+    Flow,
+}
+
+/// A value of a YAML text.
+///
+/// ```
+/// use formulac::yaml_edit::Value;
+///
+/// assert!(Value::text("a\n").same(&Value::text("a")));
+/// assert!(Value::Bare("true".into()).same(&Value::Bare("True".into())));
+/// assert!(!Value::Bare("1.0".into()).same(&Value::text("1.0")));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A text.
+    Text(String),
+    /// What is no text without quotes: a number, a truth value, a date, nothing; as it is written.
+    Bare(String),
+    /// A list.
+    List(Vec<Value>, Form),
+    /// A mapping, in its order.
+    Map(Vec<(String, Value)>, Form),
+    /// An alias, something with a tag, a mapping with keys that are no scalars: its text, which is not looked into.
+    Verbatim(String),
+}
+
+impl Value {
+    /// A text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// A list in lines.
+    #[must_use]
+    pub fn list(items: Vec<Self>) -> Self {
+        Self::List(items, Form::Block)
+    }
+
+    /// A mapping in lines.
+    pub fn map<K: Into<String>>(pairs: impl IntoIterator<Item = (K, Self)>) -> Self {
+        Self::Map(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect(), Form::Block)
+    }
+
+    /// A scalar without quotes.
+    pub(super) fn plain(text: &str) -> Self {
+        if other_reading(text).is_some() { Self::Bare(text.to_owned()) } else { Self::Text(text.to_owned()) }
+    }
+
+    /// Whether both mean the same: quotes, the order of keys and line breaks at the end of a text do not count;
+    /// numbers are compared as they are written.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(a), Self::Text(b)) => a.trim_end_matches('\n') == b.trim_end_matches('\n'),
+            (Self::Bare(a), Self::Bare(b)) => word(a) == word(b),
+            (Self::Verbatim(a), Self::Verbatim(b)) => a == b,
+            (Self::List(a, _), Self::List(b, _)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
+            (Self::Map(a, _), Self::Map(b, _)) => {
+                let theirs: HashMap<&str, &Self> = b.iter().map(|(key, value)| (key.as_str(), value)).collect();
+                a.len() == b.len() && a.iter().all(|(k, v)| theirs.get(k.as_str()).is_some_and(|t| v.same(t)))
+            }
+            _ => false,
+        }
+    }
+
+    /// The text of a scalar, trimmed of line breaks at its end.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Bare(text) => Some(text.trim_end_matches('\n')),
+            _ => None,
+        }
+    }
+
+    /// The value of a key, where it is a mapping.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Map(pairs, _) => pairs.iter().find(|(name, _)| name == key).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_scalar(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::Bare(_))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::List(items, _) => items.is_empty(),
+            Self::Map(pairs, _) => pairs.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// What stands for a scalar where scalars are looked up: equal for those that mean the same.
+    pub(super) fn lookup(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(format!("t{}", text.trim_end_matches('\n'))),
+            Self::Bare(text) => Some(format!("b{}", word(text))),
+            _ => None,
+        }
+    }
+
+    /// The first value inside that is taken as it stands.
+    pub(super) fn verbatim(&self) -> Option<&str> {
+        match self {
+            Self::Verbatim(text) => Some(text),
+            Self::List(items, _) => items.iter().find_map(Self::verbatim),
+            Self::Map(pairs, _) => pairs.iter().find_map(|(_, value)| value.verbatim()),
+            _ => None,
+        }
+    }
+
+    /// Whether it nests deeper than this.
+    pub(super) fn is_deeper_than(&self, levels: usize) -> bool {
+        let Some(levels) = levels.checked_sub(1) else { return true };
+        match self {
+            Self::List(items, _) => items.iter().any(|item| item.is_deeper_than(levels)),
+            Self::Map(pairs, _) => pairs.iter().any(|(_, value)| value.is_deeper_than(levels)),
+            _ => false,
+        }
+    }
+}
+
+/// Words that mean the same are one.
+fn word(bare: &str) -> &str {
+    match bare.to_ascii_lowercase().as_str() {
+        "" | "~" | "null" => "null",
+        "true" | "yes" | "on" => "true",
+        "false" | "no" | "off" => "false",
+        _ => bare,
+    }
+}
+
+/// In one line, for messages.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&super::render::flow(self))
+    }
+}
