@@ -122,7 +122,7 @@ impl Status {
         ("no-op", Self::NoOp),
     ];
 
-    pub(super) fn from_name(name: &str) -> Self {
+    pub(crate) fn from_name(name: &str) -> Self {
         let known = Self::KNOWN.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         match known {
             Some((_, status)) => status.clone(),

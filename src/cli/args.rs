@@ -82,6 +82,8 @@ pub enum Command {
     Model(ModelArgs),
     /// Compile all specs of the project to dbt models, tests and docs
     Generate(GenerateArgs),
+    /// Bring what dbt knows into the Omni model: views, keys, joins, the state of the tests
+    Pull(PullArgs),
     /// Run a model spec and show its rows
     Preview(PreviewArgs),
     /// Find faults in formulas and specs, and mend them
@@ -254,6 +256,38 @@ pub struct GenerateArgs {
     pub validate: bool,
     #[command(flatten)]
     pub target: Target,
+    /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Read are manifest.json, catalog.json, run_results.json and sources.json of dbt's target folder; written \
+                        are files of the folder `omni:` of formulac.yml. What people edited there stays."
+)]
+pub struct PullArgs {
+    /// Folder with dbt's artifacts [default: the project's target folder]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub target_path: Option<PathBuf>,
+    /// Write nothing; fail when a pull would change something
+    #[arg(long)]
+    pub check: bool,
+    /// Write nothing; show what a pull would do
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove what dbt has no more, and do not mark it only
+    #[arg(long)]
+    pub prune: bool,
+    /// Leave out the state of the tests
+    #[arg(long)]
+    pub strip_status: bool,
+    /// Pull again whenever dbt's artifacts change
+    #[arg(long, conflicts_with_all = ["check", "dry_run", "json"])]
+    pub watch: bool,
+    /// Show what changed as Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
     /// Print one JSON object, errors included
     #[arg(long)]
     pub json: bool,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use formulac::artifacts::{ArtifactError, Catalog, Keep, Manifest};
+use formulac::artifacts::{ArtifactError, Catalog, Keep, Manifest, RunResults, SourceResults};
 use formulac::dbt::spec_of;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
@@ -51,6 +51,26 @@ fn refused(source: Source, error: &ArtifactError) -> Found {
 
 fn is_same(one: &Path, other: &Path) -> bool {
     fs::canonicalize(one).ok().is_some_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
+}
+
+/// What dbt left beside the manifest, as far as it did.
+#[derive(Debug, Default)]
+pub struct Beside {
+    pub catalog: Option<Catalog>,
+    pub runs: Vec<RunResults>,
+    pub freshness: Option<SourceResults>,
+}
+
+impl Beside {
+    /// Reads what stands in dbt's target folder.
+    pub fn read(folder: &Path) -> Result<Self, Failure> {
+        let failed = |found: Found| Failure::Found(vec![found]);
+        Ok(Self {
+            catalog: read(&folder.join("catalog.json"), Catalog::from_text).map_err(failed)?,
+            runs: read(&folder.join("run_results.json"), RunResults::from_text).map_err(failed)?.into_iter().collect(),
+            freshness: read(&folder.join("sources.json"), SourceResults::from_text).map_err(failed)?,
+        })
+    }
 }
 
 impl Artifacts {

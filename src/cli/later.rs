@@ -14,7 +14,6 @@ const PLANNED: &[&str] = &[
     "lsp",
     "plan",
     "promote",
-    "pull",
     "push",
     "release",
     "resolve",

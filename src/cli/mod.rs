@@ -29,6 +29,8 @@ mod preview;
 mod program;
 mod progress;
 mod project;
+mod pull;
+mod pull_report;
 mod query;
 mod schema;
 mod session;
@@ -67,6 +69,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Query(args) => query::run(session, args),
         Command::Model(args) => model::run(session, args),
         Command::Generate(args) => generate::run(session, args),
+        Command::Pull(args) => pull::run(session, args),
         Command::Preview(args) => preview::run(session, args),
         Command::Check(args) => check::run(session, args),
         Command::Explain(args) => explain::run(session, args),

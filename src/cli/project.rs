@@ -16,6 +16,7 @@ pub const FILE: &str = "formulac.yml";
 pub const SPECS: &str = "metrics";
 pub const MODELS: &str = "models/formulac";
 pub const TESTS: &str = "tests/formulac";
+pub const OMNI: &str = "omni";
 
 /// What the project file in this folder says, or the one in the working directory or a folder above it.
 pub fn read(folder: Option<&Path>) -> Result<Project, Failure> {

@@ -69,7 +69,9 @@ fn in_one_line(value: &Value) -> String {
     match value {
         Value::Text(value) | Value::Dbt(value) => text(value),
         Value::Bare(value) => bare(value),
-        Value::List(items) | Value::Words(items) => format!("[{}]", items.iter().map(in_one_line).collect::<Vec<_>>().join(", ")),
+        Value::List(items) | Value::Words(items) => {
+            format!("[{}]", items.iter().map(in_one_line).collect::<Vec<_>>().join(", "))
+        }
         Value::Map(pairs) | Value::Flow(pairs) => {
             let pairs = pairs.iter().map(|(key, value)| format!("{}: {}", text(key), in_one_line(value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))

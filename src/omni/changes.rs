@@ -168,7 +168,8 @@ fn sides<'s>(
     old: impl Iterator<Item = &'s String> + Clone,
     now: impl Iterator<Item = &'s String> + Clone,
 ) -> Vec<(&'s String, ChangeKind)> {
-    let set = |names: &mut dyn Iterator<Item = &'s String>| -> std::collections::BTreeSet<&'s String> { names.collect() };
+    let set =
+        |names: &mut dyn Iterator<Item = &'s String>| -> std::collections::BTreeSet<&'s String> { names.collect() };
     let (before, after) = (set(&mut old.clone()), set(&mut now.clone()));
     let new = after.difference(&before).map(|name| (*name, ChangeKind::New));
     new.chain(before.difference(&after).map(|name| (*name, ChangeKind::Removed))).collect()

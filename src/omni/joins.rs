@@ -153,11 +153,17 @@ fn of_test<'a>(place: usize, test: &'a RunTest<'a>, places: &FxHashMap<&str, usi
     };
     let Some(other) = places.get(to) else { return };
     let said = |key: &str| data.node.config_text(key).map(str::trim).filter(|text| !text.is_empty());
-    let doubt = match (said("where"), &test.last) {
+    // The test passes over NULLs by itself.
+    let says_nothing = |filter: &str| filter.eq_ignore_ascii_case(&format!("{column} is not null"));
+    let filter = said("where").filter(|filter| !says_nothing(filter));
+    let only_warns = said("severity").is_some_and(|severity| severity.eq_ignore_ascii_case("warn"));
+    let is_usual = data.proves() || said("where").is_some_and(says_nothing);
+    let doubt = match (filter, &test.status) {
         (Some(filter), _) => Some(format!("the test `{}` is of some rows only, `where: {filter}`", data.node.name)),
-        (None, _) if !data.proves() => Some(format!("the test `{}` only warns", data.node.name)),
-        (None, Some(last)) if test.failed_last() => {
-            Some(format!("the test `{}` said {} when it ran last", data.node.name, last.result.status.name()))
+        (None, _) if only_warns => Some(format!("the test `{}` only warns", data.node.name)),
+        (None, _) if !is_usual => Some(format!("the test `{}` lets some rows fail", data.node.name)),
+        (None, Some(status)) if test.failed_last() => {
+            Some(format!("the test `{}` said {} when it ran last", data.node.name, status.name()))
         }
         _ => None,
     };

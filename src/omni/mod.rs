@@ -123,7 +123,8 @@ impl OmniModel {
     /// ```
     #[must_use]
     pub fn of(artifacts: Artifacts<'_>, wanted: &Wanted, before: Option<&str>) -> Self {
-        let tests = Tests::of(artifacts);
+        let before = status::Recorded::read(before);
+        let tests = Tests::of(artifacts, &before);
         let tables = Table::all(artifacts, wanted, &tests);
         let joins = joins::all(&tables, artifacts.manifest, &tests);
         let (measures, gaps) = measures::all(&tables, artifacts.manifest);

@@ -81,7 +81,7 @@ impl Pull {
         let mut recorded: std::collections::BTreeSet<String> = files.records().into_iter().collect();
         for view in &model.views {
             recorded.remove(&view.name);
-            pull.view(view, files, &rules);
+            pull.view(view, files, &rules, ways);
         }
         recorded.remove(RELATIONSHIPS);
         for name in recorded {
@@ -99,11 +99,17 @@ impl Pull {
         self.writes.is_empty() && self.removes.is_empty()
     }
 
-    fn view(&mut self, view: &View, files: &impl Files, rules: &Rules) {
+    fn view(&mut self, view: &View, files: &impl Files, rules: &Rules, ways: Ways) {
         let record = Record::of(view);
         let text = record.text();
         let before = files.record(&view.name);
         if before.as_deref() == Some(text.as_str()) {
+            // What an earlier pull marked is removed by the first one that is told to.
+            if ways.prune
+                && let Some(file) = files.omni(&view.path).filter(|file| file.contains(REMOVED))
+            {
+                self.merge(&view.path, Some(&view.text), &file, &view.text, rules);
+            }
             return;
         }
         let before = before.as_deref().and_then(Record::read);
@@ -145,7 +151,8 @@ impl Pull {
         }
         let file = files.omni(&record.path);
         if ways.prune {
-            let is_own = |file: &str| merge(Some(&record.view), file, &record.view, rules).is_ok_and(|_| file == record.view);
+            let is_own =
+                |file: &str| merge(Some(&record.view), file, &record.view, rules).is_ok_and(|_| file == record.view);
             match file {
                 Some(file) if !is_own(&file) => self.left_out.push(record.path.clone()),
                 Some(_) => self.removes.push(Place::Omni(record.path.clone())),

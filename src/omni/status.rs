@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::Artifacts;
@@ -40,7 +41,7 @@ pub(super) fn state(tests: &[RunTest<'_>]) -> TestState {
     let strict: Vec<Option<&Status>> = tests
         .iter()
         .filter(|test| severity(test).as_deref() != Some("warn"))
-        .map(|test| test.last.map(|last| &last.result.status))
+        .map(|test| test.status.as_ref())
         .collect();
     if strict.iter().any(|status| matches!(status, Some(Status::Fail | Status::Error))) {
         TestState::Fail
@@ -117,6 +118,29 @@ struct File {
     views: BTreeMap<String, OfView>,
 }
 
+/// What the status file says that was written last.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    file: File,
+    /// By the name of the test.
+    statuses: FxHashMap<String, Status>,
+}
+
+impl Recorded {
+    /// Reads it; a file that cannot be read counts as none.
+    pub fn read(text: Option<&str>) -> Self {
+        let file: File = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let tests = file.views.values().flat_map(|view| &view.tests).filter(|test| test.at.is_some());
+        let statuses = tests.map(|test| (test.test.clone(), Status::from_name(&test.status))).collect();
+        Self { file, statuses }
+    }
+
+    /// How a test ended when it was recorded.
+    pub fn status(&self, test: &str) -> Option<Status> {
+        self.statuses.get(test).cloned()
+    }
+}
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct OfView {
@@ -160,18 +184,18 @@ struct RunTime {
     seconds: f64,
 }
 
-/// The status file. What was recorded of run times is carried on; a file that cannot be read counts as none.
+/// The status file; what was recorded is carried on.
 pub(super) fn text(
     tables: &[Table<'_>],
     artifacts: Artifacts<'_>,
     tests: &Tests<'_>,
     freshness: &[Option<Freshness>],
-    before: Option<&str>,
+    before: Recorded,
 ) -> Option<String> {
-    if artifacts.runs.is_empty() && artifacts.freshness.is_none() && before.is_none() {
+    let mut before = before.file;
+    if artifacts.runs.is_empty() && artifacts.freshness.is_none() && before.views.is_empty() {
         return None;
     }
-    let mut before: File = before.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let mut views = BTreeMap::new();
     for table in tables {
         let old = before.views.remove(&table.view()).unwrap_or_default();

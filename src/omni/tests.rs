@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::Artifacts;
+use super::status::Recorded;
 use crate::artifacts::{DataTest, LastResult, Node, ResourceType, Status, last_results};
 
 /// All tests that run, by the place of the node that they are of.
@@ -20,12 +21,14 @@ pub(super) struct RunTest<'a> {
     pub node: &'a Node,
     /// What it says, of a generic test.
     pub data: Option<DataTest<'a>>,
-    /// What came of it last.
+    /// What came of it in the runs that are known.
     pub last: Option<LastResult<'a>>,
+    /// How it ended last, in these runs or as it was recorded before.
+    pub status: Option<Status>,
 }
 
 impl<'a> Tests<'a> {
-    pub fn of(artifacts: Artifacts<'a>) -> Self {
+    pub fn of(artifacts: Artifacts<'a>, before: &Recorded) -> Self {
         let manifest = artifacts.manifest;
         let last = last_results(artifacts.runs);
         let mut of_nodes: FxHashMap<usize, Vec<RunTest<'a>>> = FxHashMap::default();
@@ -34,18 +37,21 @@ impl<'a> Tests<'a> {
                 of_nodes.entry(place).or_default().push(test);
             }
         };
+        let ran = |node: &'a Node, data: Option<DataTest<'a>>| {
+            let last = last.get(&*node.unique_id).copied();
+            let status = last.map(|last| last.result.status.clone()).or_else(|| before.status(&node.name));
+            RunTest { node, data, last, status }
+        };
         for data in manifest.data_tests() {
             let node = data.node;
-            let last = last.get(&*node.unique_id).copied();
             match data.on {
-                Some(on) => add(&on.unique_id, RunTest { node, data: Some(data.clone()), last }),
+                Some(on) => add(&on.unique_id, ran(node, Some(data.clone()))),
                 // A singular test is of all that it reads.
-                None => node.depends_on.iter().for_each(|id| add(id, RunTest { node, data: None, last })),
+                None => node.depends_on.iter().for_each(|id| add(id, ran(node, None))),
             }
         }
         for node in manifest.of_type(ResourceType::UnitTest) {
-            let last = last.get(&*node.unique_id).copied();
-            node.depends_on.iter().for_each(|id| add(id, RunTest { node, data: None, last }));
+            node.depends_on.iter().for_each(|id| add(id, ran(node, None)));
         }
         Self { of_nodes, last }
     }
@@ -64,6 +70,6 @@ impl RunTest<'_> {
 
     /// Whether it found something, or could not run, when it ran last.
     pub fn failed_last(&self) -> bool {
-        self.last.is_some_and(|last| matches!(last.result.status, Status::Fail | Status::Error | Status::Warn))
+        matches!(self.status, Some(Status::Fail | Status::Error | Status::Warn))
     }
 }

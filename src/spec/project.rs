@@ -23,6 +23,7 @@ pub struct Project {
     dialect: Option<Dialect>,
     specs: Option<String>,
     models: Option<String>,
+    omni: Option<String>,
     tests: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
@@ -85,6 +86,12 @@ impl Project {
     #[must_use]
     pub fn specs(&self) -> Option<&str> {
         self.specs.as_deref()
+    }
+
+    /// The folder of Omni's model files, seen from the project's own.
+    #[must_use]
+    pub fn omni(&self) -> Option<&str> {
+        self.omni.as_deref()
     }
 
     /// The folder of generated models, seen from the project's own.
@@ -166,6 +173,7 @@ impl Reader<'_> {
             dialect: text("dialect").and_then(|name| name.parse().ok()),
             specs: text("specs").map(str::to_owned),
             models: text("models").map(str::to_owned),
+            omni: text("omni").map(str::to_owned),
             tests: text("tests").map(str::to_owned),
             timezone: text("timezone").map(str::to_owned),
             blank_zero: text("blanks") == Some("zero"),

@@ -14,6 +14,7 @@ mod json_schema;
 mod model;
 mod preview;
 mod project;
+mod pull;
 mod run;
 mod schema;
 mod sources;

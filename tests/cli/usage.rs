@@ -80,7 +80,6 @@ fn later_subcommands() {
         "lsp",
         "plan",
         "promote",
-        "pull",
         "push",
         "release",
         "resolve",

@@ -1,0 +1,176 @@
+//! `formulac pull`: what dbt knows, brought into the Omni model.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use formulac::diag::{Code, Diagnostic, render};
+use formulac::omni::{Artifacts, Files, OmniModel, Place, Pull, STATUS_FILE, Wanted, Ways};
+use formulac::span::Span;
+use serde_json::{Value, json};
+
+use super::args::PullArgs;
+use super::artifacts::{self, Beside};
+use super::dbt_project::{self, DbtProject};
+use super::exit::{Exit, Failure, Found};
+use super::pull_report::Done;
+use super::session::{Session, reports};
+use super::write::{Planned, change_all};
+use super::{folder, project, pull_report};
+
+/// Where what the last pull made is recorded, seen from the project.
+const RECORDS: &str = ".formulac/state/omni";
+/// How often `--watch` looks.
+const WATCH: Duration = Duration::from_millis(500);
+/// The artifacts, by whose times `--watch` sees that something changed.
+const ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json", "sources.json"];
+
+/// The folders that a pull reads and writes.
+struct Folders {
+    dbt: DbtProject,
+    target: PathBuf,
+    omni: PathBuf,
+    records: PathBuf,
+}
+
+pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
+    let folders = Folders::find(session, args)?;
+    let mut exit = once(session, args, &folders)?;
+    let mut seen = folders.times();
+    while args.watch {
+        thread::sleep(WATCH);
+        let now = folders.times();
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        // dbt may not be done with writing; what cannot be read now can be the next time.
+        exit = match once(session, args, &Folders::find(session, args)?) {
+            Ok(exit) => exit,
+            Err(Failure::Found(found)) => {
+                session.report(&found);
+                Exit::Failed
+            }
+            Err(failure) => return Err(failure),
+        };
+    }
+    Ok(exit)
+}
+
+fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, Failure> {
+    let path = folders.target.join(ARTIFACTS[0]);
+    let read = artifacts::Artifacts::read(path.clone()).map_err(|found| Failure::Found(vec![found]))?;
+    let Some(read) = read else {
+        return Err(Failure::new(Exit::Failed, format!("there is no `{}`", path.display()))
+            .with_help("run `dbt build` and `dbt docs generate`, or at least `dbt parse`"));
+    };
+    read.tell(session, Some(&folders.dbt));
+    let beside = Beside::read(&folders.target)?;
+    let mut artifacts = Artifacts::of(&read.manifest);
+    artifacts.catalog = beside.catalog.as_ref();
+    artifacts.runs = &beside.runs;
+    artifacts.freshness = beside.freshness.as_ref();
+    let dialect = read.manifest.metadata.adapter_type.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default();
+    let wanted = Wanted::of(dialect).strip_status(args.strip_status);
+    let model = OmniModel::of(artifacts, &wanted, folders.omni(STATUS_FILE).as_deref());
+    let pull = Pull::plan(&model, folders, Ways::default().prune(args.prune));
+    let found: Vec<Found> = pull.refused.iter().map(|(file, refusal)| refused(&folders.omni, file, refusal)).collect();
+    let mut exit = Exit::of_all(&found);
+    let writes_nothing = args.check || args.dry_run;
+    if exit == Exit::Done && !writes_nothing {
+        folders.write(&pull)?;
+    }
+    if args.check && !pull.is_empty() {
+        exit = exit.worse(Exit::Faulty);
+    }
+    if args.json {
+        let mut data = pull_report::data(&model, &pull);
+        if let Value::Object(fields) = &mut data {
+            fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(&found))));
+        }
+        session.json(&data)?;
+        return Ok(exit);
+    }
+    session.data(&if args.markdown { pull_report::markdown(&pull) } else { pull_report::table(&pull) })?;
+    session.report(&found);
+    for note in pull_report::notes(&model, &pull, beside.catalog.is_some()) {
+        session.note(&note);
+    }
+    if found.is_empty() {
+        let done = if writes_nothing { Done::NotYet } else { Done::Already };
+        session.note(&pull_report::summary(&pull, done));
+    }
+    Ok(exit)
+}
+
+fn refused(omni: &Path, file: &str, refusal: &formulac::yaml_edit::Refusal) -> Found {
+    let path = omni.join(file);
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let line: usize = text.split_inclusive('\n').take(refusal.line() - 1).map(str::len).sum();
+    let at = (line as u32).min(text.len() as u32);
+    let message = format!("this file cannot be changed in place: {}", refusal.reason());
+    let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), message)
+        .with_help("mend it, or move it away; nothing is written until then");
+    Found { file: path.to_string_lossy().into_owned(), text, diagnostics: vec![fault] }
+}
+
+impl Folders {
+    fn find(session: &Session, args: &PullArgs) -> Result<Self, Failure> {
+        let given = session.global.project_dir.as_deref();
+        let (project, root) = match project::read_with_place(given)? {
+            Some((project, root)) => (Some(project), root),
+            None => (None, given.map_or_else(PathBuf::new, Path::to_owned)),
+        };
+        let dbt = dbt_project::find(Some(&root).filter(|root| !root.as_os_str().is_empty()).map(PathBuf::as_path))?;
+        let Some(dbt) = dbt else {
+            return Err(Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a folder above")
+                .with_help("call it in the dbt project, or name its folder with `--project-dir`"));
+        };
+        let root = if project.is_some() { root } else { dbt.folder.clone() };
+        let omni = project.as_ref().and_then(|project| project.omni()).unwrap_or(project::OMNI);
+        let target = match &args.target_path {
+            Some(target) => target.clone(),
+            None => dbt.manifest_path().parent().map(Path::to_owned).unwrap_or_default(),
+        };
+        Ok(Self { omni: root.join(omni), records: root.join(RECORDS), target, dbt })
+    }
+
+    fn times(&self) -> [Option<SystemTime>; 4] {
+        ARTIFACTS.map(|name| fs::metadata(self.target.join(name)).and_then(|data| data.modified()).ok())
+    }
+
+    fn path(&self, place: &Place) -> Option<PathBuf> {
+        match place {
+            Place::Omni(path) => Some(self.omni.join(path)),
+            Place::Record(name) => Some(self.records.join(format!("{name}.yml"))),
+            _ => None,
+        }
+    }
+
+    /// Writes all files, or none.
+    fn write(&self, pull: &Pull) -> Result<(), Failure> {
+        let planned = pull
+            .writes
+            .iter()
+            .filter_map(|(place, text)| Some(Planned { path: self.path(place)?, text: text.clone() }));
+        let planned: Vec<Planned> = planned.collect();
+        let removed: Vec<PathBuf> = pull.removes.iter().filter_map(|place| self.path(place)).collect();
+        change_all(&planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())
+    }
+}
+
+impl Files for Folders {
+    fn omni(&self, path: &str) -> Option<String> {
+        fs::read_to_string(self.omni.join(path)).ok()
+    }
+
+    fn record(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.records.join(format!("{name}.yml"))).ok()
+    }
+
+    fn records(&self) -> Vec<String> {
+        let files = folder::files(&self.records, |path| path.extension().is_some_and(|end| end == "yml"));
+        files.iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
+    }
+}

@@ -1,0 +1,143 @@
+//! `formulac pull`.
+
+use std::path::Path;
+
+use crate::run::Place;
+
+fn artifact(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/artifacts/dbt_1_12");
+    std::fs::read_to_string(folder.join(name)).unwrap()
+}
+
+/// A dbt project with what dbt left of it.
+fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n").write("formulac.yml", "omni: bi/omni/\n");
+    for name in ["manifest.json", "catalog.json", "run_results.json", "sources.json"] {
+        place.write(&format!("target/{name}"), artifact(name));
+    }
+    place
+}
+
+/// Puts a text in place of another, which stands there once.
+fn change(place: &Place, file: &str, from: &str, to: &str) {
+    let text = place.read(file);
+    assert_eq!(text.matches(from).count(), 1, "{from} in {file}");
+    place.write(file, text.replace(from, to));
+}
+
+/// Every file below the project's folders, with its text.
+fn files(place: &Place) -> Vec<(String, String)> {
+    let folders = ["bi/omni", "bi/omni/analytics", "bi/omni/analytics_raw", ".formulac/state/omni"];
+    let in_folder = |folder: &&str| {
+        let files = place.files(folder).into_iter().map(|name| format!("{folder}/{name}"));
+        files.filter(|file| place.path(file).is_file()).collect::<Vec<_>>()
+    };
+    folders.iter().flat_map(in_folder).map(|file| (file.clone(), place.read(&file))).collect()
+}
+
+/// The age of the artifacts depends on when the test runs.
+fn without_ages(transcript: &str) -> String {
+    let is_age = |line: &&str| !(line.starts_with("! target/manifest.json is ") || line.contains("manifest.json is "));
+    transcript.lines().filter(is_age).map(|line| format!("{line}\n")).collect()
+}
+
+const CUSTOMERS: &str = "bi/omni/analytics/dim_customers.view.yaml";
+const ORDERS: &str = "bi/omni/analytics/stg_orders.view.yaml";
+
+#[test]
+fn what_people_wrote_stays() {
+    let mut place = place("pull");
+    place.show(&["pull"]);
+    let before = files(&place);
+    place.show(&["pull"]).show(&["pull", "--check"]);
+    assert_eq!(files(&place), before);
+    change(&place, CUSTOMERS, "    description: Legal name.", "    description: The name  # agreed\n    label: Name");
+    place.write(ORDERS, format!("# ours\r\n{}", place.read(ORDERS).replace('\n', "\r\n")));
+    std::fs::remove_file(place.path("bi/omni/analytics_raw/sessions.view.yaml")).unwrap();
+    change(&place, "target/manifest.json", "\"Day the account was opened.\"", "\"Day of the contract.\"");
+    change(&place, "target/manifest.json", "\"Legal name.\"", "\"Name as registered.\"");
+    place.write(
+        "target/catalog.json",
+        without(&artifact("catalog.json"), &["nodes", "model.acme_analytics.stg_orders", "columns", "discount_rate"]),
+    );
+    place.show(&["pull", "--check"]).show(&["pull", "--dry-run", "--json"]);
+    let unchanged = files(&place);
+    place.show(&["pull"]).show(&["pull"]);
+    assert_ne!(files(&place), unchanged);
+    insta::assert_snapshot!(without_ages(&place.transcript()));
+    insta::assert_snapshot!(place.read(CUSTOMERS));
+    insta::assert_snapshot!(place.read(ORDERS).replace('\r', "␍"));
+    assert!(!place.path("bi/omni/analytics_raw/sessions.view.yaml").exists());
+    place.run(&["pull", "--prune"]);
+    assert!(!place.read(ORDERS).contains("discount_rate"), "{}", place.read(ORDERS));
+}
+
+/// A JSON text without what stands below keys.
+fn without(text: &str, keys: &[&str]) -> String {
+    let mut root: serde_json::Value = serde_json::from_str(text).unwrap();
+    let (last, above) = keys.split_last().unwrap();
+    let parent = above.iter().fold(&mut root, |value, key| value.get_mut(*key).unwrap());
+    parent.as_object_mut().unwrap().remove(*last).unwrap();
+    root.to_string()
+}
+
+#[test]
+fn a_table_that_is_gone_is_marked_until_it_is_pruned() {
+    let mut place = place("pull_gone");
+    place.run(&["pull"]);
+    let view = "bi/omni/analytics/stg_sessions.view.yaml";
+    let before = place.read(view);
+    let gone = without(&artifact("manifest.json"), &["nodes", "model.acme_analytics.stg_sessions"]);
+    place.write("target/manifest.json", &gone);
+    place.show(&["pull", "--markdown"]).show(&["pull"]);
+    insta::assert_snapshot!(place.read(view));
+    // It comes back as it was.
+    place.write("target/manifest.json", artifact("manifest.json")).run(&["pull"]);
+    assert_eq!(place.read(view), before);
+    place.write("target/manifest.json", &gone).run(&["pull"]);
+    place.show(&["pull", "--prune"]);
+    assert!(!place.path(view).exists());
+    insta::assert_snapshot!(without_ages(&place.transcript()));
+}
+
+#[test]
+fn a_file_that_cannot_be_edited_stops_everything() {
+    let mut place = place("pull_refused");
+    place.write(CUSTOMERS, "schema: analytics\nschema: other\n");
+    place.show(&["pull"]);
+    assert_eq!(place.files("bi/omni/analytics"), ["dim_customers.view.yaml"]);
+    place.write("target/run_results.json", "{\"results\": [").write(CUSTOMERS, "");
+    place.show(&["pull"]);
+    std::fs::remove_file(place.path("target/manifest.json")).unwrap();
+    place.show(&["pull"]);
+    std::fs::remove_file(place.path("dbt_project.yml")).unwrap();
+    place.show(&["pull"]);
+    insta::assert_snapshot!(without_ages(&place.transcript()));
+}
+
+#[test]
+fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
+    let place = place("pull_status");
+    place.run(&["pull"]);
+    let tag = |place: &Place| place.read(CUSTOMERS).lines().find(|line| line.starts_with("tags:")).map(str::to_owned);
+    assert_eq!(tag(&place).as_deref(), Some("tags: [dbt_tests_pass]"));
+    // A run of other nodes says nothing of these.
+    let mut run: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
+    run["results"].as_array_mut().unwrap().clear();
+    place.write("target/run_results.json", run.to_string()).run(&["pull"]);
+    assert_eq!(tag(&place).as_deref(), Some("tags: [dbt_tests_pass]"));
+    let failing = artifact("run_results.json");
+    let mut run: serde_json::Value = serde_json::from_str(&failing).unwrap();
+    for result in run["results"].as_array_mut().unwrap() {
+        if result["unique_id"].as_str().unwrap().contains("unique_dim_customers") {
+            result["status"] = "fail".into();
+            result["failures"] = 3.into();
+        }
+    }
+    place.write("target/run_results.json", run.to_string()).run(&["pull"]);
+    assert_eq!(tag(&place).as_deref(), Some("tags: [dbt_tests_fail]"));
+    place.run(&["pull", "--strip-status"]);
+    assert_eq!(tag(&place), None);
+    assert!(!place.path("bi/omni/dbt_status.json").exists());
+}
