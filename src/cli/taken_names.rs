@@ -1,6 +1,6 @@
 //! Names that dbt would refuse: another node has them already, whatever its folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use formulac::dbt::{Manifest, ManifestNode};
@@ -48,6 +48,41 @@ pub fn check(models: &[Model], manifest: &Manifest, root: &Path, folders: [&str;
             }
             if seen.insert(name.to_lowercase(), model.spec).is_some_and(|first| first != model.spec) {
                 say(format!("another spec makes the test `{name}` as well"), "give the model or the rule another name");
+            }
+        }
+    }
+    check_declared(models, manifest, root, folders[0], found);
+}
+
+/// Docs blocks, exposures, metrics and semantic models of names that others have: of the project's nodes, but for those
+/// in files that the specs write anew, and of each other.
+fn check_declared(models: &[Model], manifest: &Manifest, root: &Path, folder: &str, found: &mut [Found]) {
+    let own: BTreeSet<String> = models
+        .iter()
+        .flat_map(|model| ["yml", "md"].map(|end| format!("{}/{}.{end}", folder.trim_end_matches('/'), model.name)))
+        .collect();
+    let is_other = |node: &&ManifestNode| {
+        let is_own = manifest.project.as_deref().is_none_or(|project| project == node.node.package);
+        let is_written = node.node.paths.iter().any(|path| own.contains(path.trim_start_matches("./")));
+        is_own && !is_written && is_there(node, manifest, root)
+    };
+    let mut taken: BTreeMap<(&str, &str), String> = BTreeMap::new();
+    for node in manifest.nodes.iter().chain(&manifest.declared).filter(|node| !node.disabled).filter(is_other) {
+        let file = node.node.paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
+        taken.insert((&node.node.kind, &node.node.name), format!("dbt has it already{file}"));
+    }
+    for model in models {
+        for declared in model.built.iter().flat_map(|built| &built.declared) {
+            let kind = declared.kind().replace('_', " ");
+            let here = format!("the spec of `{}` has it as well", model.name);
+            if let Some(other) = taken.insert((declared.kind(), declared.name()), here) {
+                let help = match declared.kind() {
+                    "exposure" => "write it once, and list the other model in its `depends_on`",
+                    _ => "give the model or the column another name",
+                };
+                let message = format!("the name `{}` of this {kind} is taken: {other}", declared.name());
+                let fault = Diagnostic::new(Code::DeclaredTwice, declared.span(), message).with_help(help);
+                found.iter_mut().skip(model.spec).take(1).for_each(|found| found.diagnostics.push(fault.clone()));
             }
         }
     }

@@ -21,6 +21,7 @@ use crate::parse::{self, SourcePart};
 use crate::plan::key_name;
 use crate::schema::{Relation, Schema};
 use crate::span::Span;
+use crate::spec::SemanticModels;
 
 /// A compiler for one dialect and schema; cheap to share between threads.
 ///
@@ -71,12 +72,24 @@ pub(crate) struct Options {
     pub dbt_version: Option<(u32, u32, u32)>,
     /// Data tests of packages that the project has, `dbt_utils.accepted_range`.
     pub generic_tests: BTreeSet<String>,
+    /// Whether dbt's semantic layer is told of models whose specs do not say.
+    pub semantic_models: SemanticModels,
 }
 
 impl Options {
     /// dbt takes arguments of tests beside their configuration only.
     pub fn flat_tests(&self) -> bool {
         self.dbt_version.is_some_and(|version| version < (1, 10, 5))
+    }
+
+    /// dbt has tags and meta of exposures beside their configuration only.
+    pub fn flat_exposures(&self) -> bool {
+        self.dbt_version.is_some_and(|version| version < (1, 10, 0))
+    }
+
+    /// dbt reads semantic models as keys of the model.
+    pub fn new_semantic_models(&self) -> bool {
+        self.dbt_version.is_some_and(|version| version >= (1, 12, 0))
     }
 
     /// dbt has unit tests.
@@ -242,6 +255,25 @@ impl Builder {
     /// ```
     pub fn generic_tests<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.options.generic_tests = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether models whose specs do not say have a semantic model, and in which form. The form by version is the legacy
+    /// one where no version is said, since every dbt reads it.
+    ///
+    /// ```
+    /// use formulac::SemanticModels;
+    /// let spec = "model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: revenue = SUM(x)\n";
+    /// let yml = |asked, version| {
+    ///     let compiler = formulac::Compiler::builder().semantic_models(asked).dbt_version(version).build();
+    ///     compiler.compile_spec(spec).model_yml().unwrap().to_owned()
+    /// };
+    /// assert!(yml(SemanticModels::ByVersion, "1.12.6").contains("    semantic_model: true\n"));
+    /// assert!(yml(SemanticModels::ByVersion, "1.10.0").contains("\nsemantic_models:\n"));
+    /// assert!(!yml(SemanticModels::Off, "1.12.6").contains("semantic_model"));
+    /// ```
+    pub fn semantic_models(mut self, asked: SemanticModels) -> Self {
+        self.options.semantic_models = asked;
         self
     }
 

@@ -27,6 +27,10 @@ pub struct Manifest {
     pub generic_tests: Vec<String>,
     /// Its nodes, sources and exposures, those that are switched off too, by their unique ids.
     pub nodes: Vec<ManifestNode>,
+    /// Its docs blocks and semantic models, which no selection chooses.
+    pub declared: Vec<ManifestNode>,
+    /// Whether a model of it is the calendar that the semantic layer goes by.
+    pub has_time_spine: bool,
 }
 
 /// A node of a manifest.
@@ -54,6 +58,10 @@ struct Artifact {
     exposures: BTreeMap<String, Raw>,
     #[serde(deserialize_with = "or_default")]
     metrics: BTreeMap<String, Raw>,
+    #[serde(deserialize_with = "or_default")]
+    docs: BTreeMap<String, Raw>,
+    #[serde(deserialize_with = "or_default")]
+    semantic_models: BTreeMap<String, Raw>,
     #[serde(deserialize_with = "or_default")]
     macros: BTreeMap<String, IgnoredAny>,
     #[serde(deserialize_with = "or_default")]
@@ -85,6 +93,7 @@ struct Raw {
     config: Map<String, Value>,
     access: Option<String>,
     group: Option<String>,
+    time_spine: Option<IgnoredAny>,
     #[serde(deserialize_with = "or_default")]
     depends_on: DependsOn,
 }
@@ -108,6 +117,18 @@ impl Manifest {
     /// The text is no JSON object, or a field has another shape than in any version.
     pub fn from_text(text: &str) -> Result<Self, serde_json::Error> {
         let artifact: Artifact = serde_json::from_str(text)?;
+        // The name of old, which needs no properties.
+        let is_spine = |node: &Raw| node.time_spine.is_some() || node.name.as_deref() == Some("metricflow_time_spine");
+        let has_time_spine = artifact.nodes.values().any(is_spine);
+        let declared = [(artifact.docs, "doc"), (artifact.semantic_models, "semantic_model")];
+        let declared = declared.into_iter().flat_map(|(nodes, kind)| {
+            nodes.into_iter().map(move |(unique_id, raw)| {
+                let mut node = raw.node(&FxHashMap::default());
+                node.kind = kind.to_owned();
+                ManifestNode { unique_id, node, disabled: false }
+            })
+        });
+        let declared = declared.collect();
         let enabled = [artifact.nodes, artifact.sources, artifact.exposures, artifact.metrics];
         let mut raw: Vec<(String, Raw, bool)> =
             enabled.into_iter().flatten().map(|(id, node)| (id, node, false)).collect();
@@ -126,6 +147,8 @@ impl Manifest {
             generated_at: artifact.metadata.generated_at,
             generic_tests: artifact.macros.keys().filter_map(|id| generic_test(id)).collect(),
             nodes: nodes.collect(),
+            declared,
+            has_time_spine,
         })
     }
 }

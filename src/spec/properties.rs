@@ -191,7 +191,11 @@ impl Run<'_> {
             data_tests,
             columns,
             versions: versions(dbt, self.spec.model.text),
-            unit_tests: self.proofs.unit_tests.clone(),
+            beside: vec![
+                ("unit_tests".to_owned(), self.proofs.unit_tests.clone()),
+                ("exposures".to_owned(), self.exposures()),
+            ],
+            semantic: Vec::new(),
         }
     }
 }
@@ -267,6 +271,7 @@ fn column_doc(column: &Column, known: &Known<'_>) -> ColumnDoc {
         constraints: said.and_then(|s| s.constraints).map(|node| list(node, Language::Dbt)).unwrap_or_default(),
         config,
         data_tests,
+        semantic: Vec::new(),
     }
 }
 
@@ -276,7 +281,7 @@ fn column_named(test: &Value, name: &str) -> Option<String> {
 }
 
 /// Whether a test is this one, of all rows, and fails.
-fn holds_always(test: &Value, name: &str) -> bool {
+pub(super) fn holds_always(test: &Value, name: &str) -> bool {
     let config = test.get(name).and_then(|said| said.get("config"));
     let says = |key: &str| config.and_then(|config| config.get(key));
     let warns = says("severity").and_then(Value::as_text).is_some_and(|word| word.eq_ignore_ascii_case("warn"));
@@ -335,7 +340,7 @@ fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<Value> {
 }
 
 /// Data tests in the form that dbt reads from 1.10 on: arguments and configuration each below a key of their own.
-fn tests(node: Option<&Node>) -> Vec<Value> {
+pub(super) fn tests(node: Option<&Node>) -> Vec<Value> {
     let items = node.and_then(Node::items).unwrap_or_default();
     items.iter().map(data_test).collect()
 }
