@@ -96,7 +96,9 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     }
     let told = models.iter().zip(&left_out).filter(|(model, _)| chosen.specs[model.spec] && goes_on);
     notes.extend(told.filter_map(|(model, why)| Some(format!("left out {}: {}", model.name, why.as_ref()?))));
-    notes.extend(no_metrics(&models, &chosen));
+    if goes_on {
+        notes.extend(no_metrics(&models, &chosen));
+    }
     if args.json {
         models.retain(|model| chosen.specs[model.spec]);
         session.json(&data(dialect, &models, &delivery, &found))?;

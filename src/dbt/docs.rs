@@ -30,7 +30,7 @@ impl DocsBlocks {
             return Value::text(text);
         }
         let name = self.name(column.unwrap_or("about"));
-        let call = format!("{{{{ doc(\"{name}\") }}}}");
+        let call = format!("{{{{ doc('{name}') }}}}");
         self.blocks.push((name, text.to_owned()));
         Value::Dbt(call)
     }
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(docs.value("Short.", None), Value::text("Short."));
         assert_eq!(docs.value("- no list of one line", None), Value::text("- no list of one line"));
         assert_eq!(docs.text(), None);
-        let call = |name: &str| Value::Dbt(format!("{{{{ doc(\"{name}\") }}}}"));
+        let call = |name: &str| Value::Dbt(format!("{{{{ doc('{name}') }}}}"));
         assert_eq!(docs.value(&"word ".repeat(80), None), call("m__about"));
         assert_eq!(docs.value("Is\n- this\n- or that", Some("kind")), call("m__kind"));
         assert_eq!(docs.value("1\n2\n3\n4", Some("of_lines")), call("m__of_lines"));

@@ -247,7 +247,7 @@ impl CompiledSpec {
     /// let spec = "model: m\nfrom: t\ndescription: |-\n  One of\n  - these\n  - those\ndefinitions: a = SUM(x)\n";
     /// let compiled = formulac::Compiler::default().compile_spec(spec);
     /// assert!(compiled.model_md().unwrap().ends_with("{% docs m__about %}\nOne of\n- these\n- those\n{% enddocs %}\n"));
-    /// assert!(compiled.model_yml().unwrap().contains("description: \"{{ doc(\\\"m__about\\\") }}\""));
+    /// assert!(compiled.model_yml().unwrap().contains("description: \"{{ doc('m__about') }}\""));
     /// ```
     #[must_use]
     pub fn model_md(&self) -> Option<&str> {

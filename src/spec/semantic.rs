@@ -5,7 +5,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::additivity::{Additivity, Lost};
+use super::additivity::{Additivity, ColumnFormula, Lost};
 use super::compile::Run;
 use super::config::said_text;
 use super::properties::{holds_always, tests};
@@ -172,7 +172,11 @@ impl Run<'_> {
         let mut elements: Vec<(&Column, Element)> = Vec::new();
         let mut totals: Vec<(&Column, &Additivity)> = Vec::new();
         let foreign = self.foreign_keys();
+        let dimension = Additivity::Dimension { unit: None };
         for (column, (name, of)) in columns.iter().zip(additivity) {
+            // The number of another model's row is no value to add up.
+            let is_foreign = *of == Additivity::Lost(Lost::SingleRows) && foreign.contains_key(&name.to_lowercase());
+            let of = if is_foreign { &dimension } else { of };
             let lost = match of {
                 Additivity::Lost(lost) => Some(lost.to_string()),
                 Additivity::Dimension { .. } => None,
@@ -206,7 +210,9 @@ impl Run<'_> {
             primary.push_str("_of_it");
         }
         let primary = (!has_primary).then_some(primary);
-        let written = Semantics { elements, time, primary, metrics };
+        let names = columns.iter().map(|column| column.name().to_lowercase()).collect();
+        let by_column = metrics.iter().map(|metric| (metric.column.to_lowercase(), metric.name.clone())).collect();
+        let written = Semantics { elements, time, primary, metrics, by_column, columns: names };
         match form {
             SemanticModels::Latest => written.in_model(doc),
             _ => written.beside(model.text, self.own_ref().call(), doc),
@@ -321,6 +327,10 @@ struct Semantics<'s> {
     time: Option<String>,
     primary: Option<String>,
     metrics: Vec<Metric>,
+    /// The names of metrics, by their columns in small letters.
+    by_column: FxHashMap<String, String>,
+    /// The columns of the model.
+    columns: FxHashSet<String>,
 }
 
 fn pair(key: &str, text: impl Into<String>) -> (String, Value) {
@@ -338,25 +348,34 @@ fn aggregate(of: &Additivity) -> Option<&'static str> {
 
 impl Semantics<'_> {
     fn name_of(&self, column: &str) -> String {
-        let metric = self.metrics.iter().find(|metric| metric.column.eq_ignore_ascii_case(column));
-        metric.map(|metric| metric.name.clone()).unwrap_or_default()
+        self.by_column.get(&column.to_lowercase()).cloned().unwrap_or_default()
+    }
+
+    /// What a formula calls the metric of a column. MetricFlow takes a name that is a column's as well for the column.
+    fn name_in_formula(&self, column: &str) -> String {
+        let name = self.name_of(column);
+        if self.columns.contains(&name) { format!("{name}_of_all") } else { name }
     }
 
     /// The metrics that a formula reads, by the names that it has for them.
     fn inputs(&self, columns: &[String]) -> Value {
         let input = |column: &String| {
-            let name = self.name_of(column);
-            let alias = (name != *column).then(|| pair("alias", column));
+            let (name, alias) = (self.name_of(column), self.name_in_formula(column));
+            let alias = (name != alias).then(|| pair("alias", alias));
             Value::Map(std::iter::once(pair("name", name)).chain(alias).collect())
         };
         Value::List(columns.iter().map(input).collect())
     }
 
+    fn formula(&self, formula: &ColumnFormula) -> (String, Value) {
+        pair("expr", formula.sql_with(|column| self.name_in_formula(column)))
+    }
+
     /// As keys of the model and its columns.
     fn in_model(&self, doc: &mut ModelDoc) {
+        let by_name: FxHashMap<&str, &(&Column, Element)> = self.elements.iter().map(|of| (of.0.name(), of)).collect();
         for column in &mut doc.columns {
-            let own = self.elements.iter().find(|(of, _)| of.name() == column.name);
-            column.semantic = match own {
+            column.semantic = match by_name.get(column.name.as_str()) {
                 Some((_, Element::Time { unit })) => {
                     vec![pair("granularity", *unit), ("dimension".to_owned(), Value::Map(vec![pair("type", "time")]))]
                 }
@@ -385,7 +404,7 @@ impl Semantics<'_> {
                 ]),
                 Additivity::Formula(formula) => out.extend([
                     pair("type", "derived"),
-                    pair("expr", formula.sql()),
+                    self.formula(formula),
                     ("input_metrics".to_owned(), self.inputs(formula.columns())),
                 ]),
                 of => {
@@ -453,7 +472,7 @@ impl Semantics<'_> {
                 ),
                 Additivity::Formula(formula) => (
                     "derived",
-                    vec![pair("expr", formula.sql()), ("metrics".to_owned(), self.inputs(formula.columns()))],
+                    vec![self.formula(formula), ("metrics".to_owned(), self.inputs(formula.columns()))],
                 ),
                 _ => ("simple", vec![pair("measure", &metric.name)]),
             };
