@@ -73,7 +73,10 @@ fn check_declared(models: &[Model], manifest: &Manifest, root: &Path, folder: &s
     }
     for model in models {
         for declared in model.built.iter().flat_map(|built| &built.declared) {
-            let kind = declared.kind().replace('_', " ");
+            let kind = match declared.kind() {
+                "doc" => "docs block".to_owned(),
+                kind => kind.replace('_', " "),
+            };
             let here = format!("the spec of `{}` has it as well", model.name);
             if let Some(other) = taken.insert((declared.kind(), declared.name()), here) {
                 let help = match declared.kind() {

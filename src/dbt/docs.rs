@@ -38,7 +38,8 @@ impl DocsBlocks {
     /// A name that dbt takes, and that no other block of the model has: dbt's are of ASCII letters, digits and `_`.
     fn name(&mut self, of: &str) -> String {
         let whole = format!("{}__{of}", self.model);
-        let plain: String = whole.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
+        let plain: String =
+            whole.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
         let is_taken = plain != whole || self.names.contains(&plain);
         let name = if is_taken {
             let told = hash(&format!("{whole}{}", self.names.len()));
@@ -56,9 +57,7 @@ impl DocsBlocks {
 
     /// The text of the file; none where no description is long.
     pub fn text(&self) -> Option<String> {
-        let block = |(name, text): &(String, String)| {
-            format!("{{% docs {name} %}}\n{}\n{{% enddocs %}}\n", raw(text))
-        };
+        let block = |(name, text): &(String, String)| format!("{{% docs {name} %}}\n{}\n{{% enddocs %}}\n", raw(text));
         let blocks: Vec<String> = self.blocks.iter().map(block).collect();
         (!blocks.is_empty()).then(|| blocks.join("\n"))
     }

@@ -103,8 +103,19 @@ enum Element {
 
 /// Names that MetricFlow keeps for itself.
 const RESERVED: &[&str] = &[
-    "metric_time", "mf_internal_uuid", "nanosecond", "microsecond", "millisecond", "second", "minute", "hour", "day",
-    "week", "month", "quarter", "year",
+    "metric_time",
+    "mf_internal_uuid",
+    "nanosecond",
+    "microsecond",
+    "millisecond",
+    "second",
+    "minute",
+    "hour",
+    "day",
+    "week",
+    "month",
+    "quarter",
+    "year",
 ];
 
 /// A name that MetricFlow takes, of one that it does not.
@@ -228,7 +239,9 @@ impl Run<'_> {
         let span = self.definitions.iter().rev().find(|d| d.name.eq_ignore_ascii_case(name)).map(|d| d.span);
         let message = format!("`{name}` cannot be a name in dbt's semantic layer, so the column is left out there");
         let help = format!("call it `{other}`: two small letters, digits or single `_` at least, and no unit of time");
-        Some(Diagnostic::new(Code::NotASemanticName, span.unwrap_or(self.spec.model.node.span), message).with_help(help))
+        Some(
+            Diagnostic::new(Code::NotASemanticName, span.unwrap_or(self.spec.model.node.span), message).with_help(help),
+        )
     }
 
     /// By column in small letters: the key of another model that it holds, where a test says so of all rows.
@@ -248,7 +261,12 @@ impl Run<'_> {
     }
 }
 
-fn element(column: &Column, unit: Option<&'static str>, grain: &[String], foreign: &FxHashMap<String, String>) -> Element {
+fn element(
+    column: &Column,
+    unit: Option<&'static str>,
+    grain: &[String],
+    foreign: &FxHashMap<String, String>,
+) -> Element {
     let name = column.name();
     if column.ty().is_temporal() {
         // Instants are cut to days at most finely, which every time spine has.
@@ -299,7 +317,12 @@ fn metrics(
         let name = column.name();
         if known.contains(&name.to_lowercase()) {
             let description = column.about().filter(|about| !is_long(about)).map(str::to_owned);
-            metrics.push(Metric { name: metric_name(model, name), column: name.to_owned(), description, of: of.clone() });
+            metrics.push(Metric {
+                name: metric_name(model, name),
+                column: name.to_owned(),
+                description,
+                of: of.clone(),
+            });
         } else {
             let part = parts(of).into_iter().find(|part| !known.contains(part)).unwrap_or_default();
             left_out.push((name.to_owned(), Lost::Part(part).to_string()));
@@ -427,9 +450,7 @@ impl Semantics<'_> {
         out.extend(own_ref.map(|call| ("model".to_owned(), Value::Dbt(call))));
         out.extend(doc.description.iter().filter(|text| !is_long(text)).map(|text| pair("description", text)));
         out.extend(
-            self.time
-                .iter()
-                .map(|time| ("defaults".to_owned(), Value::Map(vec![pair("agg_time_dimension", time)]))),
+            self.time.iter().map(|time| ("defaults".to_owned(), Value::Map(vec![pair("agg_time_dimension", time)]))),
         );
         out.extend(self.primary.iter().map(|name| pair("primary_entity", name)));
         let mut entities = Vec::new();
@@ -470,10 +491,9 @@ impl Semantics<'_> {
                     "ratio",
                     vec![pair("numerator", self.name_of(numerator)), pair("denominator", self.name_of(denominator))],
                 ),
-                Additivity::Formula(formula) => (
-                    "derived",
-                    vec![self.formula(formula), ("metrics".to_owned(), self.inputs(formula.columns()))],
-                ),
+                Additivity::Formula(formula) => {
+                    ("derived", vec![self.formula(formula), ("metrics".to_owned(), self.inputs(formula.columns()))])
+                }
                 _ => ("simple", vec![pair("measure", &metric.name)]),
             };
             out.extend([pair("type", kind), ("type_params".to_owned(), Value::Map(params))]);

@@ -40,13 +40,14 @@ fn dbt_takes_both_forms_and_metrics_are_what_formulas_give() {
 
     run(&mut dbt_command(&dbt, &place));
     let manifest = artifact(&place, "manifest.json");
-    let of = |model: &str| project::text(&manifest["nodes"][format!("model.subscription_business.{model}")]["relation_name"]);
+    let of = |model: &str| {
+        project::text(&manifest["nodes"][format!("model.subscription_business.{model}")]["relation_name"])
+    };
     let quarter = "date_trunc('quarter', billing_date_month)";
     let together: Vec<String> = told[0].iter().map(|(name, sql)| format!("{sql} as {name}")).collect();
     let columns: Vec<&str> = told[0].keys().map(String::as_str).collect();
     let again = format!("select {} from {} group by {quarter} order by {quarter}", together.join(", "), of(SALES));
-    let formulas =
-        format!("select {} from {} order by billing_date_quarter", columns.join(", "), of("by_quarter"));
+    let formulas = format!("select {} from {} order by billing_date_quarter", columns.join(", "), of("by_quarter"));
     let mut reader = Command::new(python);
     reader.arg(script("duckdb_rows.py")).arg(place.join(DATABASE));
     let queries = [json!({"id": "again", "sql": again}), json!({"id": "formulas", "sql": formulas})];
@@ -86,7 +87,9 @@ fn texts_are_as_written(manifest: &Value) {
     let model = &manifest["nodes"]["model.subscription_business.customer_sales"];
     assert_eq!(
         model["description"],
-        json!("One row per customer with an invoice.\n\n- cash sales are left out\n- `{% enddocs %}` and {{ x }} are text")
+        json!(
+            "One row per customer with an invoice.\n\n- cash sales are left out\n- `{% enddocs %}` and {{ x }} are text"
+        )
     );
     assert_eq!(
         model["columns"]["revenue"]["description"],
@@ -95,8 +98,12 @@ fn texts_are_as_written(manifest: &Value) {
     let exposure = &manifest["exposures"]["exposure.subscription_business.sales_report"];
     assert_eq!(exposure["description"], json!("Sales by month; {{ braces }} stay."));
     assert_eq!(exposure["owner"]["email"], json!("finance@example.com"));
-    assert_eq!((&exposure["config"]["tags"], &exposure["config"]["meta"]), (&json!(["board"]), &json!({"review": "quarterly"})));
-    let mut uses: Vec<String> = exposure["depends_on"]["nodes"].as_array().expect("a list").iter().map(project::text).collect();
+    assert_eq!(
+        (&exposure["config"]["tags"], &exposure["config"]["meta"]),
+        (&json!(["board"]), &json!({"review": "quarterly"}))
+    );
+    let mut uses: Vec<String> =
+        exposure["depends_on"]["nodes"].as_array().expect("a list").iter().map(project::text).collect();
     uses.sort();
     let seed = |name: &str| format!("seed.subscription_business.{name}");
     assert_eq!(uses, [format!("model.subscription_business.{SALES}"), seed("customers"), seed("invoices")]);
@@ -107,15 +114,18 @@ fn metrics(manifest: &Value, form: &str) -> BTreeMap<String, String> {
     let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
     let models = list(&manifest["semantic_models"]);
     let sales = models.iter().find(|model| model["name"] == json!(SALES)).expect("the semantic model");
-    let names = |key: &str| -> Vec<String> { list(&sales[key]).iter().map(|one| project::text(&one["name"])).collect() };
+    let names =
+        |key: &str| -> Vec<String> { list(&sales[key]).iter().map(|one| project::text(&one["name"])).collect() };
     assert_eq!(names("dimensions"), ["billing_date_month", "market"], "{form}");
     assert_eq!(sales["dimensions"][0]["type_params"]["time_granularity"], json!("month"), "{form}");
     let customers = models.iter().find(|model| model["name"] == json!("customer_sales")).expect("the other");
     assert_eq!(customers["entities"][0]["name"], json!("customer_id"), "{form}");
     assert_eq!(customers["entities"][0]["type"], json!("primary"), "{form}");
 
-    let measures: BTreeMap<String, String> =
-        list(&sales["measures"]).iter().map(|measure| (project::text(&measure["name"]), aggregate(measure, None))).collect();
+    let measures: BTreeMap<String, String> = list(&sales["measures"])
+        .iter()
+        .map(|measure| (project::text(&measure["name"]), aggregate(measure, None)))
+        .collect();
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     let mut left: Vec<Value> = list(&manifest["metrics"]);
     left.retain(|metric| project::text(&metric["name"]).starts_with(SALES));
@@ -179,7 +189,8 @@ fn docs_are_left_over(place: &Path) {
     let short = "model: customer_sales\nfrom: invoices\ngroup_by: customer_id\ndefinitions: revenue = SUM(revenue)\ncolumns: {customer_id: {data_tests: [not_null]}}\n";
     let before = contents(&place.join("models"));
     write(&place.join("metrics/by_customer.yml"), short);
-    let out = formulac(place, &["model", "metrics/by_customer.yml", "--out", "models/formulac", "--schema", "schema.yml"]);
+    let out =
+        formulac(place, &["model", "metrics/by_customer.yml", "--out", "models/formulac", "--schema", "schema.yml"]);
     assert!(!docs.exists() && out.is_empty(), "{out}");
     write(&place.join("metrics/by_customer.yml"), &project::read(&script("semantic").join("by_customer.yml")));
     generate(place, "duckdb");

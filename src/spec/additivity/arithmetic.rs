@@ -1,7 +1,7 @@
 //! Arithmetic over totals: what adds up again, and how the rest is written over columns.
 
-use super::classes::{Total, TotalKind, Value, unit};
 use super::Lost;
+use super::classes::{Total, TotalKind, Value, unit};
 use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program};
 
@@ -65,7 +65,13 @@ fn call(name: &str, of: Written, second: &str) -> Written {
 }
 
 /// `+ - * /` over totals and numbers.
-pub(super) fn arithmetic(program: &Program, id: IrId, function: catalog::FunctionId, args: &[IrId], values: &[Value]) -> Value {
+pub(super) fn arithmetic(
+    program: &Program,
+    id: IrId,
+    function: catalog::FunctionId,
+    args: &[IrId],
+    values: &[Value],
+) -> Value {
     let of = |id: &IrId| values.get(id.index()).cloned().unwrap_or(Value::Lost(Lost::Function));
     let all: Vec<Value> = args.iter().map(of).collect();
     let has_total = all.iter().any(|value| matches!(value, Value::Total(_)));

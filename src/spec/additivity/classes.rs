@@ -83,7 +83,9 @@ impl Classes<'_> {
                     other => Value::Lost(Lost::Aggregate(catalog::shown(other).unwrap_or("the aggregate").to_owned())),
                 }
             }
-            Ir::Apply { overload, args } => arithmetic(program, id, catalog::owner(overload), program.args(args), values),
+            Ir::Apply { overload, args } => {
+                arithmetic(program, id, catalog::owner(overload), program.args(args), values)
+            }
             Ir::Coalesce(args) => coalesce(program, program.args(args), values),
             Ir::Window { .. }
             | Ir::GroupWindow { .. }

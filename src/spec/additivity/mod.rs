@@ -151,9 +151,13 @@ impl fmt::Display for Lost {
             Self::Function => f.write_str("its function of a total is not the total of the function"),
             Self::Part(part) => write!(f, "`{part}` in its formula is no column: give it a name of its own"),
             Self::Mixed => f.write_str("it mixes totals with a value of single rows"),
-            Self::RowsLeftOut => f.write_str("the model leaves rows out after grouping, so that totals would lack them"),
+            Self::RowsLeftOut => {
+                f.write_str("the model leaves rows out after grouping, so that totals would lack them")
+            }
             Self::Joined => f.write_str("a join after grouping may repeat rows or leave them out"),
-            Self::SingleRows => f.write_str("it is a value of single rows, and no formula says how they are taken together"),
+            Self::SingleRows => {
+                f.write_str("it is a value of single rows, and no formula says how they are taken together")
+            }
             Self::WidePivot => f.write_str("it is the column of one value of a pivot; the long form has it as rows"),
             Self::TooLong => f.write_str("its formula is too long: give parts of it names of their own"),
         }

@@ -97,7 +97,9 @@ fn steps_pass_on_what_they_have() {
                  per = a / b\n";
     let with = |step: &str| told(&format!("{first}  - name: next\n{step}"));
     assert_eq!(
-        with("    keep: all\n    definitions: |\n      c = a - b\n      d = a / b\n      e = UPPER(shop)\n      g = per\n      h = per * 2\n"),
+        with(
+            "    keep: all\n    definitions: |\n      c = a - b\n      d = a / b\n      e = UPPER(shop)\n      g = per\n      h = per * 2\n"
+        ),
         [
             "day_quarter: quarter",
             "shop: dimension",
@@ -117,10 +119,15 @@ fn steps_pass_on_what_they_have() {
     // Rows that are gone are in no total; those of other shops are no part of this model.
     assert_eq!(with("    keep: [shop, a]\n    where: a > 5\n"), ["shop: dimension", "a: Lost(RowsLeftOut)"]);
     assert_eq!(with("    keep: [shop, a]\n    where: shop = \"x\"\n"), ["shop: dimension", "a: Sum"]);
-    assert_eq!(with("    keep: [shop, a]\n    order_by: a\n    limit: 3\n"), ["shop: dimension", "a: Lost(RowsLeftOut)"]);
+    assert_eq!(
+        with("    keep: [shop, a]\n    order_by: a\n    limit: 3\n"),
+        ["shop: dimension", "a: Lost(RowsLeftOut)"]
+    );
     // What a join adds is of single rows, and what was, stays where it finds one row.
     assert_eq!(
-        with("    keep: [shop, a]\n    joins: [{to: shops, using: shop}]\n    definitions: |\n      region = shops.region\n      size = shops.size\n      z = a * shops.size\n"),
+        with(
+            "    keep: [shop, a]\n    joins: [{to: shops, using: shop}]\n    definitions: |\n      region = shops.region\n      size = shops.size\n      z = a * shops.size\n"
+        ),
         ["shop: dimension", "a: Sum", "region: dimension", "size: Lost(SingleRows)", "z: Lost(Mixed)"]
     );
     assert_eq!(
@@ -129,7 +136,9 @@ fn steps_pass_on_what_they_have() {
     );
     // Another grouping begins anew.
     assert_eq!(
-        with("    group_by: shop\n    definitions: |\n      most = MAX(a)\n      all = SUM(mean)\n    having: all > 0\n"),
+        with(
+            "    group_by: shop\n    definitions: |\n      most = MAX(a)\n      all = SUM(mean)\n    having: all > 0\n"
+        ),
         ["shop: dimension", "most: Lost(RowsLeftOut)", "all: Lost(RowsLeftOut)"]
     );
 }
@@ -138,13 +147,7 @@ fn steps_pass_on_what_they_have() {
 fn single_rows_and_sheets() {
     assert_eq!(
         told("model: m\nfrom: orders\nkeep: [id, day, shop, amount]\ndefinitions: net = amount - fee\n"),
-        [
-            "id: dimension",
-            "day: dimension",
-            "shop: dimension",
-            "amount: Lost(SingleRows)",
-            "net: Lost(SingleRows)",
-        ]
+        ["id: dimension", "day: dimension", "shop: dimension", "amount: Lost(SingleRows)", "net: Lost(SingleRows)",]
     );
     let first = "model: m\nfrom: orders\nsteps:\n  - name: by_month\n    group_by: ['day[month]', shop]\n    \
                  definitions: a = SUM(amount)\n  - name: sheet\n    columns: [day_month, shop, a]\n    order_by: day_month\n";

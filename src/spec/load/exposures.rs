@@ -38,7 +38,9 @@ impl<'y> Loader<'y, '_> {
             let Some(text) = node.text() else { continue };
             let Some(from) = self.from("depends_on", Text { text, node }) else { continue };
             if from.call().is_none() {
-                let message = format!("`{text}` is a table of the warehouse, and dbt knows what an exposure uses as models and sources");
+                let message = format!(
+                    "`{text}` is a table of the warehouse, and dbt knows what an exposure uses as models and sources"
+                );
                 let help = "write `ref('…')`, or declare the table as a source and write `source('…', '…')`";
                 self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
             } else if !found.contains(&from) {

@@ -163,12 +163,8 @@ impl<'y> Loader<'y, '_> {
         if !is_plain_name(name.text) {
             let (fault, proposed) = dbt_name_fault(name.text, "never_negative");
             self.report(
-                Diagnostic::new(
-                    Code::NotADbtName,
-                    name.node.span,
-                    format!("{fault} the name of {what}"),
-                )
-                .with_help(format!("write `{proposed}`")),
+                Diagnostic::new(Code::NotADbtName, name.node.span, format!("{fault} the name of {what}"))
+                    .with_help(format!("write `{proposed}`")),
             );
         }
     }
