@@ -187,7 +187,7 @@ fn sql(metric: &Value, measures: &BTreeMap<String, String>, known: &BTreeMap<Str
 fn docs_are_left_over(place: &Path) {
     let docs = place.join("models/formulac/customer_sales.md");
     let short = "model: customer_sales\nfrom: invoices\ngroup_by: customer_id\ndefinitions: revenue = SUM(revenue)\ncolumns: {customer_id: {data_tests: [not_null]}}\n";
-    let before = contents(&place.join("models"));
+    let before = contents(&place.join("models/formulac"));
     write(&place.join("metrics/by_customer.yml"), short);
     let out =
         formulac(place, &["model", "metrics/by_customer.yml", "--out", "models/formulac", "--schema", "schema.yml"]);
@@ -198,5 +198,5 @@ fn docs_are_left_over(place: &Path) {
     write(&place.join("metrics/by_customer.yml"), short);
     generate(place, "duckdb");
     assert!(!docs.exists());
-    assert!(contents(&place.join("models")).len() + 1 == before.len());
+    assert!(contents(&place.join("models/formulac")).len() + 1 == before.len());
 }

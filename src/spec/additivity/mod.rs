@@ -231,14 +231,12 @@ impl Run<'_> {
         }
         // What is kept is what it was.
         for column in output.columns() {
-            let key = column.name().to_lowercase();
-            if !columns.columns.contains_key(&key) {
-                let joined = input.joined.and_then(|joined| {
-                    joined.relations.iter().find(|r| r.column(column.name()).is_some()).map(Relation::name)
-                });
-                let own = work.kept(joined, column.name(), column.ty());
-                columns.columns.insert(key, own);
-            }
+            let name = column.name();
+            let has = |relation: &&Relation| relation.column(name).is_some();
+            columns.columns.entry(name.to_lowercase()).or_insert_with(|| {
+                let joined = input.joined.and_then(|joined| joined.relations.iter().find(has));
+                work.kept(joined.map(Relation::name), name, column.ty())
+            });
         }
         self.additivity.push(columns);
     }
