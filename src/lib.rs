@@ -73,7 +73,10 @@ pub use schema::{Access, Column, Relation, Schema};
 pub use spec::interpreted::{Interpreted, interpreted};
 #[cfg(feature = "cli")]
 pub use spec::json_schema;
-pub use spec::{ColumnLineage, CompiledSpec, Environment, ModelTest, Project, SourceColumn, SpecDefinition, SpecText};
+pub use spec::{
+    Additivity, ColumnFormula, ColumnLineage, CompiledSpec, Declared, Environment, Lost, ModelTest, Project,
+    SemanticModel, SemanticModels, SourceColumn, SpecDefinition, SpecText,
+};
 pub use types::{Level, Type, UnknownType};
 
 /// The README's Rust is compiled and run with the tests.

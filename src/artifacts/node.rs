@@ -145,6 +145,8 @@ pub struct Node {
     pub latest_version: Option<Arc<str>>,
     /// When it is to be gone, as it is written.
     pub deprecation_date: Option<Arc<str>>,
+    /// Whether it says that it is the calendar which the semantic layer goes by.
+    pub has_time_spine: bool,
     /// Constraints of the whole table; those of columns stand there.
     pub constraints: Vec<Constraint>,
     /// The key that dbt takes from constraints and tests, whether those hold always or not.
@@ -197,6 +199,13 @@ impl Node {
     pub fn column(&self, name: &str) -> Option<&Column> {
         let exact = self.columns.iter().find(|column| &*column.name == name);
         exact.or_else(|| self.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name)))
+    }
+
+    /// Whether it is the calendar that the semantic layer goes by: it says so, or has the name of old, which needs no
+    /// properties.
+    #[must_use]
+    pub fn is_time_spine(&self) -> bool {
+        self.has_time_spine || &*self.name == "metricflow_time_spine"
     }
 
     /// Whether constraints hold: they are only made where a contract is enforced and a table is.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::freshness::Criteria;
@@ -43,6 +44,7 @@ pub(super) struct RawNode<'a> {
     version: Text<'a>,
     latest_version: Text<'a>,
     deprecation_date: Text<'a>,
+    time_spine: Option<IgnoredAny>,
     constraints: List<Part<RawConstraint<'a>>>,
     primary_key: Words<'a>,
     contract: Part<RawContract>,
@@ -267,6 +269,7 @@ impl<'a> RawNode<'a> {
             version: interner.said(&self.version),
             latest_version: interner.said(&self.latest_version),
             deprecation_date: interner.said(&self.deprecation_date),
+            has_time_spine: self.time_spine.is_some(),
             constraints: constraints(&self.constraints, interner),
             primary_key: interner.words(&self.primary_key),
             contract_enforced: contract == Some(true),

@@ -19,7 +19,7 @@ use super::exit::{Exit, Failure, Found};
 use super::models::{self, Model};
 use super::session::{Session, reports};
 use super::write::Planned;
-use super::{folder, progress, project, settings, taken_names, validate};
+use super::{folder, progress, project, settings, taken_names, time_spine, validate};
 
 /// Files that are named before the others are counted.
 const NAMED: usize = 20;
@@ -53,6 +53,9 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     bar.finish_and_clear();
     let folders = place.folders();
     taken_names::check(&models, manifest, &nodes, &place.root, [&folders.0, &folders.1], &mut found);
+    if time_spine::is_missing(manifest) {
+        time_spine::warn(&models, &mut found);
+    }
     let chosen = chosen::choose(&models, &found, manifest, &nodes, &folders.0, &args.select, &args.exclude)?;
     if !args.select.is_empty() && !chosen.models.contains(&true) {
         session.warn("warning: the selection matches no spec");
@@ -109,6 +112,9 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     }
     let told = models.iter().zip(&left_out).filter(|(model, _)| chosen.specs[model.spec] && goes_on);
     notes.extend(told.filter_map(|(model, why)| Some(format!("left out {}: {}", model.name, why.as_ref()?))));
+    if goes_on {
+        notes.extend(no_metrics(&models, &chosen));
+    }
     if args.json {
         models.retain(|model| chosen.specs[model.spec]);
         session.json(&data(dialect, &models, &delivery, &found))?;
@@ -244,9 +250,22 @@ fn left_out(models: &[Model], faulty: &[bool]) -> Vec<Option<String>> {
     }
 }
 
+/// The columns that dbt's semantic layer is not told of, by name as far as they are few.
+fn no_metrics(models: &[Model], chosen: &Chosen) -> Vec<String> {
+    let of_chosen = models.iter().zip(&chosen.models).filter(|(_, is_chosen)| **is_chosen);
+    let built = of_chosen.filter_map(|(model, _)| Some((model, model.built.as_ref()?)));
+    let mut notes: Vec<String> = built.flat_map(|(model, built)| built.left_out(&model.name)).collect();
+    let more = notes.len().saturating_sub(NAMED);
+    notes.truncate(NAMED);
+    if more > 0 {
+        notes.push(format!("and {more} more columns that are no metrics; `--json` names all"));
+    }
+    notes
+}
+
 /// Whether a file is of a kind that is generated.
 fn is_generated(path: &Path) -> bool {
-    path.extension().is_some_and(|end| end == "sql" || end == "yml")
+    path.extension().is_some_and(|end| end == "sql" || end == "yml" || end == "md")
 }
 
 /// What was done: the first files by name, the others counted.
@@ -277,7 +296,14 @@ fn data(dialect: Dialect, models: &[Model], delivery: &Delivery, found: &[Found]
     files.extend(delivery.removed.iter().map(|path| (&**path, "removed")));
     files.sort();
     let file = |(path, change): &(&Path, &str)| json!({"path": path.to_string_lossy(), "change": change});
-    let model = |model: &Model| json!({"name": model.name, "spec": model.path});
+    let model = |model: &Model| {
+        let mut object = json!({"name": model.name, "spec": model.path});
+        let built = model.built.as_ref().filter(|built| built.semantic.is_some());
+        if let (Some(built), Value::Object(fields)) = (built, &mut object) {
+            fields.insert("semantic_model".to_owned(), built.semantics());
+        }
+        object
+    };
     json!({
         "dialect": dialect.name(),
         "models": models.iter().map(model).collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! Tests that a spec made once and makes no more: what they are of is proven, or gone.
+//! Files that a spec made once and makes no more: tests of what is proven or gone, docs of which nothing is left.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,4 +20,11 @@ pub fn tests(folder: &Path, model: &str, spec: &str, made: impl Fn(&Path) -> boo
     let mut left: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_left).collect();
     left.sort();
     left
+}
+
+/// The docs of a model from its spec, still as formulac wrote them.
+pub fn docs(folder: &Path, model: &str, spec: &str) -> Option<PathBuf> {
+    let path = folder.join(format!("{model}.md"));
+    let text = fs::read_to_string(&path).ok()?;
+    (spec_of(&text) == Some(spec) && is_as_written(&text)).then_some(path)
 }

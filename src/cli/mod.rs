@@ -39,6 +39,7 @@ mod snippet;
 mod source;
 mod spec;
 mod taken_names;
+mod time_spine;
 mod unit_tests;
 mod usage;
 mod validate;

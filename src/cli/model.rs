@@ -16,17 +16,20 @@ use super::session::{Session, reports};
 use super::source::Source;
 use super::unit_tests::Drafted;
 use super::write::Planned;
-use super::{dbt_project, deliver, left_over, project, query};
+use super::{dbt_project, deliver, left_over, project, query, time_spine};
 
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let mut drafts = Vec::new();
     let (dialect, models, mut found) = match compiler(session, args) {
-        Ok(compiler) => {
+        Ok((compiler, lacks_spine)) => {
             let mut sources = models::sources(&args.specs, session.global.project_dir.as_deref());
             if args.unit_tests {
                 drafts = draft(&compiler, &args.specs, &mut sources, args.out.is_some());
             }
-            let (models, found) = models::compiled(&compiler, sources, || {});
+            let (models, mut found) = models::compiled(&compiler, sources, || {});
+            if lacks_spine {
+                time_spine::warn(&models, &mut found);
+            }
             (compiler.dialect(), models, found)
         }
         Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Vec::new(), found),
@@ -39,7 +42,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         if exit == Exit::Done {
             let tests = tests_folder(session, folder)?;
             let files: Vec<Planned> = models.iter().flat_map(|model| model.files(folder, &tests)).collect();
-            let left = left_over(&tests, &models, &files);
+            let left = left_over(folder, &tests, &models, &files);
             let mut delivery = deliver::compare(files, left)?;
             // A spec with its draft is the analyst's file, written as it is.
             delivery.updated.extend(models.iter().filter_map(|model| drafted(model)?.planned()));
@@ -73,14 +76,17 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     for drafted in models.iter().filter_map(drafted) {
         drafted.note(args.out.is_some()).iter().for_each(|note| session.warn(note));
     }
+    if !args.json {
+        models::built(&models).flat_map(|(m, built)| built.left_out(&m.name)).for_each(|note| session.note(&note));
+    }
     for note in notes {
         session.note(&note);
     }
     Ok(exit)
 }
 
-/// The compiler, which knows the dbt of the manifest that was given, else of the project's.
-fn compiler(session: &Session, args: &ModelArgs) -> Result<Compiler, Failure> {
+/// The compiler, which knows the dbt of the manifest that was given, else of the project's; whether that lacks a time spine.
+fn compiler(session: &Session, args: &ModelArgs) -> Result<(Compiler, bool), Failure> {
     let target = &args.target;
     let known = target.known(session)?;
     let builder = query::builder(session, target, known.as_ref())?;
@@ -88,7 +94,9 @@ fn compiler(session: &Session, args: &ModelArgs) -> Result<Compiler, Failure> {
     // What is wrong with the project is dbt's to say; nothing else of it matters here.
     let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
     let own = || project.as_ref().and_then(|project| project.artifacts().ok().flatten()).filter(of_dbt);
-    let builder = match known.as_ref().and_then(Known::artifacts).filter(of_dbt).or_else(own) {
+    let artifacts = known.as_ref().and_then(Known::artifacts).filter(of_dbt).or_else(own);
+    let lacks_spine = artifacts.is_some_and(|artifacts| time_spine::is_missing(&artifacts.manifest));
+    let builder = match artifacts {
         Some(artifacts) => artifacts.with_dbt(builder),
         None => builder,
     };
@@ -96,7 +104,7 @@ fn compiler(session: &Session, args: &ModelArgs) -> Result<Compiler, Failure> {
         Some(dbt) => enforces_contracts(session, dbt, args.out.as_deref())?,
         None => false,
     };
-    Ok(builder.contracts(contracts).build())
+    Ok((builder.contracts(contracts).build(), lacks_spine))
 }
 
 /// Whether dbt enforces contracts in the folder that the models are written to, or that is theirs.
@@ -139,7 +147,8 @@ fn text<'d>(models: &[Model], drafted: impl Fn(&Model) -> Option<&'d Drafted>) -
         let tests: String = tests.collect();
         let drafted = drafted(model).and_then(Drafted::text);
         let drafted = drafted.map_or_else(String::new, |text| format!("\n{text}"));
-        format!("-- {0}.sql\n{1}\n# {0}.yml\n{2}{tests}{drafted}", model.name, built.sql, built.yml)
+        let docs = built.md.iter().map(|text| format!("\n<!-- {}.md -->\n{text}", model.name)).collect::<String>();
+        format!("-- {0}.sql\n{1}\n# {0}.yml\n{2}{docs}{tests}{drafted}", model.name, built.sql, built.yml)
     };
     models::built(models).map(part).collect::<Vec<_>>().join("\n")
 }
@@ -148,16 +157,22 @@ fn object(model: &Model, built: &Built, drafted: Option<&Drafted>) -> Value {
     let tests = built.tests.iter().map(|(name, sql)| json!({"name": name, "sql": sql}));
     let mut object =
         json!({"name": model.name, "sql": built.sql, "yml": built.yml, "tests": tests.collect::<Vec<_>>()});
-    if let (Some(drafted), Value::Object(fields)) = (drafted, &mut object) {
-        fields.insert("examples".to_owned(), json!(drafted.draft.as_ref().ok().map(Draft::text)));
-    }
+    let Value::Object(fields) = &mut object else { return object };
+    fields.extend(built.md.iter().map(|text| ("md".to_owned(), json!(text))));
+    fields.extend(built.semantic.iter().map(|_| ("semantic_model".to_owned(), built.semantics())));
+    fields.extend(drafted.map(|drafted| ("examples".to_owned(), json!(drafted.draft.as_ref().ok().map(Draft::text)))));
     object
 }
 
-/// The tests that the specs made once and make no more.
-fn left_over(tests: &Path, models: &[Model], files: &[Planned]) -> Vec<PathBuf> {
+/// The tests and docs that the specs made once and make no more.
+fn left_over(folder: &Path, tests: &Path, models: &[Model], files: &[Planned]) -> Vec<PathBuf> {
     let made = |path: &Path| files.iter().any(|planned| planned.path == path);
-    models::built(models).flat_map(|(model, built)| left_over::tests(tests, &model.name, &built.path, made)).collect()
+    let left = |(model, built): (&Model, &Built)| {
+        let mut left = left_over::tests(tests, &model.name, &built.path, made);
+        left.extend(left_over::docs(folder, &model.name, &built.path).filter(|path| !made(path)));
+        left
+    };
+    models::built(models).flat_map(left).collect()
 }
 
 /// Where tests go that are files of their own: dbt would take them for models beside these.

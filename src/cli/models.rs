@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::Compiler;
 use formulac::dbt::From as Read;
 use formulac::diag::Code;
 use formulac::span::Span;
+use formulac::{Compiler, Declared, SemanticModel, SemanticModels};
+use serde_json::{Value, json};
 
 use super::exit::Found;
 use super::project;
@@ -34,6 +35,10 @@ pub struct Model {
 pub struct Built {
     pub sql: String,
     pub yml: String,
+    pub md: Option<String>,
+    /// What the files declare besides the model.
+    pub declared: Vec<Declared>,
+    pub semantic: Option<SemanticModel>,
     /// What the files name as their spec.
     pub path: String,
     /// Tests that are files of their own: name and text.
@@ -61,11 +66,11 @@ pub fn compiled(
         spec.found.diagnostics.extend(fault.into_iter().chain(std::mem::take(&mut spec.model_warnings)));
         // A model has a test for it.
         spec.found.diagnostics.retain(|d| d.kind() != Code::JoinMayMultiply);
-        let Spec { name, sql, yml, .. } = spec;
+        let Spec { name, sql, yml, md, declared, semantic, .. } = spec;
         let built = match (sql, yml) {
             (Some(sql), Some(yml)) if is_model => {
                 let path = formulac::dbt::spec_of(&sql).unwrap_or_default().to_owned();
-                Some(Built { sql, yml, path, tests: spec.tests })
+                Some(Built { sql, yml, md, declared, semantic, path, tests: spec.tests })
             }
             _ => None,
         };
@@ -100,7 +105,29 @@ impl Model {
         };
         self.built.iter().flat_map(move |built| {
             let own = [file(models, &self.name, "sql", &built.sql), file(models, &self.name, "yml", &built.yml)];
-            own.into_iter().chain(built.tests.iter().map(move |(name, sql)| file(tests, name, "sql", sql)))
+            let docs = built.md.iter().map(|text| file(models, &self.name, "md", text));
+            let docs: Vec<Planned> = docs.collect();
+            let own = own.into_iter().chain(docs);
+            own.chain(built.tests.iter().map(move |(name, sql)| file(tests, name, "sql", sql)))
         })
+    }
+}
+
+impl Built {
+    /// What dbt's semantic layer is told of the model, for machines.
+    pub fn semantics(&self) -> Value {
+        let Some(semantic) = &self.semantic else { return Value::Null };
+        let form = match semantic.form() {
+            SemanticModels::Latest => "latest",
+            _ => "legacy",
+        };
+        let left_out = semantic.left_out().iter().map(|(column, reason)| json!({"column": column, "reason": reason}));
+        json!({"form": form, "metrics": semantic.metrics(), "left_out": left_out.collect::<Vec<_>>()})
+    }
+
+    /// The columns that are no part of it, for people.
+    pub fn left_out<'b>(&'b self, model: &'b str) -> impl Iterator<Item = String> + 'b {
+        let all = self.semantic.iter().flat_map(|semantic| semantic.left_out());
+        all.map(move |(column, reason)| format!("no metric or dimension: `{column}` of {model}: {reason}"))
     }
 }

@@ -31,6 +31,7 @@ pub fn with_schema(project: &Project, dialect: Dialect, schema: Schema) -> Build
         .dialect(dialect)
         .schema(schema)
         .blanks_as_zero(project.blanks_as_zero())
+        .semantic_models(project.semantic_models())
         .inherit(project.inherit().iter().cloned())
         .week_start(project.week_start())
         .fiscal_month_offset(project.fiscal_month_offset())

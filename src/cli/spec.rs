@@ -1,7 +1,7 @@
 //! The one place that compiles specs.
 
 use formulac::dbt::From as Read;
-use formulac::{Column, CompiledSpec, Compiler, SpecText};
+use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText};
 
 use super::exit::Found;
 use super::source::Source;
@@ -27,6 +27,11 @@ pub struct Spec {
     pub limit: Option<u64>,
     /// Its properties file.
     pub yml: Option<String>,
+    /// Its file of docs blocks, where it has one.
+    pub md: Option<String>,
+    /// What its files declare besides the model.
+    pub declared: Vec<Declared>,
+    pub semantic: Option<SemanticModel>,
     /// The columns of its rows.
     pub columns: Vec<Column>,
     /// The tables that it reads, as dbt has them and as they are spelled.
@@ -76,6 +81,9 @@ fn of(compiled: CompiledSpec, source: Source) -> Spec {
         ordered: own(compiled.ordered_model_sql()),
         limit: compiled.limit(),
         yml: own(compiled.model_yml()),
+        md: own(compiled.model_md()),
+        declared: compiled.declared().to_vec(),
+        semantic: compiled.semantic_model().cloned(),
         columns: compiled.columns().to_vec(),
         reads: compiled.reads().to_vec(),
         tables: compiled.tables().to_vec(),

@@ -1,6 +1,6 @@
 //! Names that dbt would refuse: another node has them already, whatever its folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use formulac::artifacts::Manifest;
@@ -56,6 +56,63 @@ pub fn check(
             }
             if seen.insert(name.to_lowercase(), model.spec).is_some_and(|first| first != model.spec) {
                 say(format!("another spec makes the test `{name}` as well"), "give the model or the rule another name");
+            }
+        }
+    }
+    check_declared(models, manifest, nodes, root, folders[0], found);
+}
+
+/// Docs blocks, exposures, metrics and semantic models of names that others have: of the project's nodes, but for those
+/// in files that the specs write anew, and of each other.
+fn check_declared(
+    models: &[Model],
+    manifest: &Manifest,
+    nodes: &[GraphNode],
+    root: &Path,
+    folder: &str,
+    found: &mut [Found],
+) {
+    let own: BTreeSet<String> = models
+        .iter()
+        .flat_map(|model| ["yml", "md"].map(|end| format!("{}/{}.{end}", folder.trim_end_matches('/'), model.name)))
+        .collect();
+    let is_other = |package: &str, paths: &[&str]| {
+        let is_own = manifest.metadata.project_name.as_deref().is_none_or(|project| project == package);
+        let is_written = paths.iter().any(|path| own.contains(path.trim_start_matches("./")));
+        is_own && !is_written && paths.first().is_none_or(|path| root.join(path).is_file())
+    };
+    let said = |paths: &[&str]| {
+        let file = paths.first().map_or_else(String::new, |path| format!(", in `{path}`"));
+        format!("dbt has it already{file}")
+    };
+    let mut taken: BTreeMap<(&str, &str), String> = BTreeMap::new();
+    for node in nodes.iter().filter(|node| !node.disabled) {
+        let paths: Vec<&str> = node.node.paths.iter().map(String::as_str).collect();
+        if is_other(&node.node.package, &paths) {
+            taken.insert((&node.node.kind, &node.node.name), said(&paths));
+        }
+    }
+    for block in &manifest.docs {
+        let paths: Vec<&str> = Some(&*block.original_file_path).filter(|path| !path.is_empty()).into_iter().collect();
+        if is_other(&block.package, &paths) {
+            taken.insert(("doc", &block.name), said(&paths));
+        }
+    }
+    for model in models {
+        for declared in model.built.iter().flat_map(|built| &built.declared) {
+            let kind = match declared.kind() {
+                "doc" => "docs block".to_owned(),
+                kind => kind.replace('_', " "),
+            };
+            let here = format!("the spec of `{}` has it as well", model.name);
+            if let Some(other) = taken.insert((declared.kind(), declared.name()), here) {
+                let help = match declared.kind() {
+                    "exposure" => "write it once, and list the other model in its `depends_on`",
+                    _ => "give the model or the column another name",
+                };
+                let message = format!("the name `{}` of this {kind} is taken: {other}", declared.name());
+                let fault = Diagnostic::new(Code::DeclaredTwice, declared.span(), message).with_help(help);
+                found.iter_mut().skip(model.spec).take(1).for_each(|found| found.diagnostics.push(fault.clone()));
             }
         }
     }

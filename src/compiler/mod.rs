@@ -21,6 +21,7 @@ use crate::parse::{self, SourcePart};
 use crate::plan::key_name;
 use crate::schema::{Relation, Schema};
 use crate::span::Span;
+use crate::spec::SemanticModels;
 
 /// A compiler for one dialect and schema; cheap to share between threads.
 ///
@@ -73,6 +74,8 @@ pub(crate) struct Options {
     pub generic_tests: BTreeSet<String>,
     /// The project enforces the contracts of models of which the spec says nothing.
     pub contracts: bool,
+    /// Whether dbt's semantic layer is told of models whose specs do not say.
+    pub semantic_models: SemanticModels,
 }
 
 impl Options {
@@ -81,9 +84,14 @@ impl Options {
         self.dbt_version.is_some_and(|version| version < (1, 10, 5))
     }
 
-    /// dbt reads tags and meta of columns beside their names only, and passes over them below `config`.
-    pub fn flat_columns(&self) -> bool {
+    /// dbt reads tags and meta of columns and exposures beside their names only, and passes over them below `config`.
+    pub fn flat_meta(&self) -> bool {
         self.dbt_version.is_some_and(|version| version < (1, 10, 0))
+    }
+
+    /// dbt reads semantic models as keys of the model.
+    pub fn new_semantic_models(&self) -> bool {
+        self.dbt_version.is_some_and(|version| version >= (1, 12, 0))
     }
 
     /// dbt has unit tests.
@@ -266,6 +274,25 @@ impl Builder {
     /// ```
     pub fn contracts(mut self, yes: bool) -> Self {
         self.options.contracts = yes;
+        self
+    }
+
+    /// Whether models whose specs do not say have a semantic model, and in which form. The form by version is the legacy
+    /// one where no version is said, since every dbt reads it.
+    ///
+    /// ```
+    /// use formulac::SemanticModels;
+    /// let spec = "model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: revenue = SUM(x)\n";
+    /// let yml = |asked, version| {
+    ///     let compiler = formulac::Compiler::builder().semantic_models(asked).dbt_version(version).build();
+    ///     compiler.compile_spec(spec).model_yml().unwrap().to_owned()
+    /// };
+    /// assert!(yml(SemanticModels::ByVersion, "1.12.6").contains("    semantic_model: true\n"));
+    /// assert!(yml(SemanticModels::ByVersion, "1.10.0").contains("\nsemantic_models:\n"));
+    /// assert!(!yml(SemanticModels::Off, "1.12.6").contains("semantic_model"));
+    /// ```
+    pub fn semantic_models(mut self, asked: SemanticModels) -> Self {
+        self.options.semantic_models = asked;
         self
     }
 

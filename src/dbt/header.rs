@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 const EDIT: &str = "formulac: edit ";
 
 /// 64 bits of FNV-1a over the text, its line ends made alike: enough to tell an edit, not a secret.
-fn hash(text: &str) -> String {
+pub(super) fn hash(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in text.bytes().filter(|b| *b != b'\r') {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -26,6 +26,11 @@ pub(crate) fn sealed_sql<'f>(body: &str, spec: &str, formulas: impl Iterator<Ite
 /// A properties file with its header.
 pub(crate) fn sealed_yml(body: &str, spec: &str) -> String {
     format!("# {EDIT}{}, not this file. hash {}\n{body}", one_line(spec), hash(body))
+}
+
+/// A file of docs blocks with its header, a Jinja comment too.
+pub(crate) fn sealed_md(body: &str, spec: &str) -> String {
+    sealed_sql(body, spec, std::iter::empty())
 }
 
 /// The name of a test, cut to so many bytes where there is a limit: dbt calls the table by it in which it stores what

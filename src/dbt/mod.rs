@@ -1,6 +1,7 @@
 //! dbt files around generated SQL: the model, and the properties beside it.
 
 mod config;
+mod docs;
 mod from;
 #[cfg(feature = "cli")]
 mod graph;
@@ -12,11 +13,12 @@ mod singular;
 mod yaml;
 
 pub(crate) use config::config_block;
+pub(crate) use docs::{DocsBlocks, is_long};
 pub use from::From;
 #[cfg(feature = "cli")]
 pub use graph::{GraphNode, graph};
 pub use header::{is_as_written, spec_of};
-pub(crate) use header::{sealed_sql, sealed_yml, test_name};
+pub(crate) use header::{sealed_md, sealed_sql, sealed_yml, test_name};
 pub(crate) use jinja::{import, incremental, protect};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};
 pub(crate) use singular::{TestConfig, comment};

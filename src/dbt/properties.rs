@@ -1,5 +1,6 @@
 //! The `.yml` beside a model: what is known of the model and of every column, in the forms that dbt 1.10 to 2 take.
 
+use super::docs::DocsBlocks;
 use super::yaml::{Value, write_pairs};
 
 /// What the properties file says of a model.
@@ -12,7 +13,10 @@ pub(crate) struct ModelDoc {
     pub data_tests: Vec<Value>,
     pub columns: Vec<ColumnDoc>,
     pub versions: Vec<Value>,
-    pub unit_tests: Vec<Value>,
+    /// What dbt's semantic layer is told of the model.
+    pub semantic: Vec<(String, Value)>,
+    /// Lists that stand beside the model: unit tests, exposures.
+    pub beside: Vec<(String, Vec<Value>)>,
 }
 
 /// What it says of a column.
@@ -28,33 +32,41 @@ pub(crate) struct ColumnDoc {
     /// The configuration stands beside the name, where dbt before 1.10 reads it.
     pub flat: bool,
     pub data_tests: Vec<Value>,
+    /// What dbt's semantic layer is told of the column.
+    pub semantic: Vec<(String, Value)>,
 }
 
-/// The properties file of one model.
-pub(crate) fn properties(model: ModelDoc) -> String {
-    let columns = model.columns.into_iter().map(column).collect();
+/// The properties file of one model; long descriptions go to the blocks.
+pub(crate) fn properties(model: ModelDoc, docs: &mut DocsBlocks) -> String {
+    let description = model.description.map(|d| without_ends(&d)).filter(|d| !d.is_empty());
+    let description = description.map(|text| docs.value(&text, None));
+    let columns = model.columns.into_iter().map(|of| column(of, docs)).collect();
     let mut pairs = vec![("name".to_owned(), Value::Text(model.name))];
     let mut say = |key: &str, value: Option<Value>| pairs.extend(value.map(|value| (key.to_owned(), value)));
-    say("description", model.description.filter(|d| !d.is_empty()).map(|d| Value::Text(without_ends(&d))));
+    say("description", description);
     say("latest_version", model.latest_version);
     say("config", map(model.config));
     say("data_tests", list(model.data_tests));
     say("columns", list(columns));
     say("versions", list(model.versions));
+    model.semantic.into_iter().for_each(|(key, value)| say(&key, Some(value)));
     let mut out = String::from("version: 2\n\n");
     write_pairs(&mut out, &[("models".to_owned(), Value::List(vec![Value::Map(pairs)]))], 0);
-    if let Some(unit_tests) = list(model.unit_tests) {
-        out.push('\n');
-        write_pairs(&mut out, &[("unit_tests".to_owned(), unit_tests)], 0);
+    for (key, items) in model.beside {
+        if let Some(items) = list(items) {
+            out.push('\n');
+            write_pairs(&mut out, &[(key, items)], 0);
+        }
     }
     out
 }
 
-fn column(column: ColumnDoc) -> Value {
+fn column(column: ColumnDoc, docs: &mut DocsBlocks) -> Value {
+    let description = without_ends(&column.description);
+    let description = (!description.is_empty()).then(|| docs.value(&description, Some(&column.name)));
     let mut pairs = vec![("name".to_owned(), Value::Text(column.name))];
     let mut say = |key: &str, value: Option<Value>| pairs.extend(value.map(|value| (key.to_owned(), value)));
-    let description = without_ends(&column.description);
-    say("description", Some(Value::Text(description)).filter(|d| d.as_text() != Some("")));
+    say("description", description);
     say("quote", column.quoted.then(|| Value::Bare("true".to_owned())));
     say("data_type", column.data_type);
     say("constraints", list(column.constraints));
@@ -64,6 +76,7 @@ fn column(column: ColumnDoc) -> Value {
         say("config", map(column.config));
     }
     say("data_tests", list(column.data_tests));
+    column.semantic.into_iter().for_each(|(key, value)| say(&key, Some(value)));
     Value::Map(pairs)
 }
 

@@ -464,6 +464,20 @@ codes! {
     NameTaken "F0661" "name-taken" Error
         "dbt knows another model, seed, snapshot or test of this name, perhaps a disabled one, or one whose name differs by case only. Names are unique in a project, whatever the folder."
         Shown("`model: orders` beside the seed `orders`") => Shown("`model: orders_by_month`");
+    DeclaredTwice "F0675" "declared-twice" Error
+        "dbt wants the names of docs blocks, exposures, metrics and semantic models unique in a project. An exposure that uses several models stands in one spec, and names the others in `depends_on`; the other names are made of the model's and the column's."
+        Shown("an exposure `weekly_sales` in two specs") => Shown("the exposure in one of them, with `depends_on: [ref('other_model')]`");
+    ExposureWithoutOwner "F0676" "exposure-without-owner" Error
+        "dbt wants to know who answers for an exposure, by name or by e-mail address. Where the exposure does not say it, the `owner` of the spec answers for it."
+        Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard}]\n")
+        => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard, owner: {name: Sales}}]\n");
+    NotASemanticName "W0680" "not-a-semantic-name" Warning
+        "Names in dbt's semantic layer have two characters at least: small letters, digits and single `_`, a letter first and no `_` last, and none is a unit of time or `metric_time`. A column of another name, or of one that SQL needs quotes for, is no dimension or metric; a model of another name has no semantic model."
+        Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a__b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n")
+        => Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a_b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n");
+    NoTimeSpine "W0681" "no-time-spine" Warning
+        "dbt refuses a project with semantic models that has no time spine: a model with a row for each day, which its properties name so. The message has the lines of one."
+        Shown("`semantic_model: true` in a project without a time spine") => Shown("a model `time_spine` with `time_spine: {standard_granularity_column: date_day}`");
     EditedByHand "F0701" "edited-by-hand" Error
         "A file that is to be written was changed since formulac wrote it, or is not from formulac. Nothing is written, so that nobody's work is lost; the exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");

@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::additivity::StepColumns;
 use super::cardinality::{check_supported, check_visible};
 use super::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed};
 use super::fan_out::check_fan_out;
@@ -113,6 +114,8 @@ pub(super) struct Run<'r> {
     pub(super) first_times: Vec<TimeColumn>,
     pub(super) first_select: Option<usize>,
     pub(super) lineage: Lineage,
+    /// How the columns of each step behave where rows are taken together.
+    pub(super) additivity: Vec<StepColumns>,
 }
 
 impl<'r> Run<'r> {
@@ -140,6 +143,7 @@ impl<'r> Run<'r> {
             first_times: Vec::new(),
             first_select: None,
             lineage: Lineage::default(),
+            additivity: Vec::new(),
         }
     }
 
@@ -155,6 +159,7 @@ impl<'r> Run<'r> {
         compiled.tables = self.sources.all.iter().map(|source| source.from.spelled().to_owned()).collect();
         self.check_names(&mut compiled.diagnostics);
         self.check_model_name(&mut compiled.diagnostics);
+        self.check_exposures(&mut compiled.diagnostics);
         self.check_access(&mut compiled.diagnostics);
         self.check_step_lengths(&mut compiled.diagnostics);
         self.joins_sound = self.check_joins(&mut compiled.diagnostics);
@@ -225,6 +230,7 @@ impl<'r> Run<'r> {
                 self.prove(&output, memory, &mut compiled.diagnostics);
                 body = output.body;
                 compiled.columns = self.with_tags(self.documented(&output.relation));
+                compiled.additivity = self.additivity_of(&output.relation, &output.grain);
             } else {
                 let step_name = step.name.map_or_else(String::new, |n| n.text.to_owned());
                 let written = self.compiler.options.dialect.name_text(&step_name, true);
@@ -435,6 +441,7 @@ impl<'r> Run<'r> {
         }
         if self.only.is_none() {
             self.note_lineage(step, &plan, of_sheet, &output.relation, &formulas.text);
+            self.note_additivity(step, &plan, input, &output.relation, &formulas.text);
         }
         if let Some(cells) = &cells {
             let kept = match &step.keep {
@@ -444,6 +451,7 @@ impl<'r> Run<'r> {
             if cells.place.is_some() {
                 let work = (&mut *program, &mut *emit, last);
                 self.wide_form(step, cells, &values, &kept, of_sheet, work, &mut output, diagnostics);
+                self.note_wide();
             } else {
                 self.long_form(cells, of_sheet, &kept, &mut output, &mut emit.tree);
             }

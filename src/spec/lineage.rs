@@ -6,7 +6,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::Run;
-use super::load::Step;
+use super::load::{Keep, Step};
 use super::sources::Target;
 use crate::check::Role;
 use crate::ir::Ir;
@@ -258,13 +258,34 @@ impl Run<'_> {
 
     fn column_of(&mut self, target: Target, name: &str) -> Option<At> {
         match target {
-            Target::Step(of) => self.lineage.steps.get(of)?.get(&name.to_lowercase()).copied(),
+            Target::Step(of) => self.column_of_step(of, name),
             Target::Source(of) => {
                 let relation = self.sources.all.get(of)?.from.name().to_owned();
                 Some(self.lineage.source(&relation, name))
             }
             Target::Later => None,
         }
+    }
+
+    /// A column of an earlier step; one that passes on all of what no schema tells has any.
+    fn column_of_step(&mut self, of: usize, name: &str) -> Option<At> {
+        let key = name.to_lowercase();
+        let mut place = of;
+        let at = loop {
+            if let Some(at) = self.lineage.steps.get(place)?.get(&key) {
+                break *at;
+            }
+            let step = self.spec.steps.get(place)?;
+            if !matches!(step.keep, Keep::All) || !step.joins.is_empty() {
+                return None;
+            }
+            match place.checked_sub(1) {
+                Some(before) => place = before,
+                None => break self.lineage.source(self.spec.from.name(), name),
+            }
+        };
+        self.lineage.steps.get_mut(of)?.insert(key, at);
+        Some(at)
     }
 
     /// The model's columns with the tags that they keep.

@@ -1,12 +1,15 @@
 //! Model specs: one YAML file to one query or dbt model.
 
 mod access;
+mod additivity;
 mod calendar;
 mod cardinality;
 mod checks;
 mod compile;
 mod config;
 mod contract;
+mod declared;
+mod exposures;
 mod fan_out;
 mod file;
 mod formulas;
@@ -35,6 +38,7 @@ mod proofs;
 mod properties;
 mod rates;
 mod said;
+mod semantic;
 mod sources;
 mod tabs;
 mod time_steps;
@@ -45,8 +49,11 @@ mod worksheet;
 mod write;
 mod written;
 
+pub use additivity::{Additivity, ColumnFormula, Lost};
+pub use declared::Declared;
 pub use lineage::{ColumnLineage, SourceColumn};
 pub use project::{Environment, Project};
+pub use semantic::{SemanticModel, SemanticModels};
 pub use together::SpecText;
 
 use rustc_hash::FxHashSet;
@@ -102,6 +109,7 @@ pub struct CompiledSpec {
     pub(crate) tags: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
     pub(crate) lineage: lineage::Lineage,
+    pub(crate) additivity: Vec<(String, Additivity)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -114,7 +122,10 @@ pub(crate) struct Model {
     pub ordered: Option<String>,
     pub limit: Option<u64>,
     pub yml: String,
+    pub md: Option<String>,
     pub tests: Vec<ModelTest>,
+    pub declared: Vec<Declared>,
+    pub semantic: Option<SemanticModel>,
 }
 
 /// A test of a model that is a file of its own.
@@ -173,6 +184,7 @@ impl CompiledSpec {
             tags: Vec::new(),
             config: Vec::new(),
             lineage: lineage::Lineage::default(),
+            additivity: Vec::new(),
             diagnostics,
         }
     }
@@ -231,6 +243,47 @@ impl CompiledSpec {
     #[must_use]
     pub fn model_yml(&self) -> Option<&str> {
         self.model.as_ref().map(|m| m.yml.as_str())
+    }
+
+    /// The text of the `.md` beside it, which holds long descriptions as docs blocks; none when there is no such, or an
+    /// error.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ndescription: |-\n  One of\n  - these\n  - those\ndefinitions: a = SUM(x)\n";
+    /// let compiled = formulac::Compiler::default().compile_spec(spec);
+    /// assert!(compiled.model_md().unwrap().ends_with("{% docs m__about %}\nOne of\n- these\n- those\n{% enddocs %}\n"));
+    /// assert!(compiled.model_yml().unwrap().contains("description: \"{{ doc('m__about') }}\""));
+    /// ```
+    #[must_use]
+    pub fn model_md(&self) -> Option<&str> {
+        self.model.as_ref()?.md.as_deref()
+    }
+
+    /// What the model's files declare under names that are unique in a dbt project: docs blocks, exposures, metrics, the
+    /// semantic model. None when there is an error.
+    #[must_use]
+    pub fn declared(&self) -> &[Declared] {
+        self.model.as_ref().map_or(&[], |m| &m.declared)
+    }
+
+    /// What dbt's semantic layer is told of the model; none where it is not asked for, or when there is an error.
+    #[must_use]
+    pub fn semantic_model(&self) -> Option<&SemanticModel> {
+        self.model.as_ref()?.semantic.as_ref()
+    }
+
+    /// How each column of the result behaves where rows are taken together, in order.
+    ///
+    /// ```
+    /// use formulac::Additivity;
+    /// let spec = "model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  a = SUM(x)\n  b = COUNT()\n  mean = a / b\n";
+    /// let compiled = formulac::Compiler::default().compile_spec(spec);
+    /// let ratio = Additivity::Ratio { numerator: "a".into(), denominator: "b".into() };
+    /// assert_eq!(compiled.additivity()[1..], [("a".into(), Additivity::Sum), ("b".into(), Additivity::Sum), ("mean".into(), ratio)]);
+    /// ```
+    #[must_use]
+    pub fn additivity(&self) -> &[(String, Additivity)] {
+        &self.additivity
     }
 
     /// The model's tests that are files of their own, for one of the project's `test-paths`; none when there is an

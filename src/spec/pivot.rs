@@ -397,6 +397,12 @@ impl Run<'_> {
         let mut names: FxHashMap<String, String> = FxHashMap::default();
         let at = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()).map_or(Span::default(), |p| p.values_span);
         let mut too_long: Vec<Diagnostic> = Vec::new();
+        let formulas = self.formulas_by_name();
+        let described = self.descriptions.clone();
+        let of_cells = |name: &str| {
+            let key = name.to_ascii_lowercase();
+            described.get(&key).or_else(|| formulas.get(&key)).cloned().unwrap_or_else(|| name.to_owned())
+        };
         for (column, node) in wanted.iter().zip(typed) {
             let name = column.name().to_owned();
             let text = dialect.name_text(&name, !column.is_quoted());
@@ -435,13 +441,8 @@ impl Run<'_> {
                 let arms = tree.slice(&[condition, plain]);
                 let chosen = tree.add(Sql::Case { subject: None, arms }, Span::default());
                 let expr = emitter.largest(node, chosen);
-                let about = self
-                    .descriptions
-                    .get(&name.to_ascii_lowercase())
-                    .map(|about| format!("{about} ({}: {})", keys.join(", "), value.text));
-                if let Some(about) = about {
-                    self.descriptions.insert(alias.to_ascii_lowercase(), about);
-                }
+                let about = format!("{} ({}: {})", of_cells(&name), keys.join(", "), value.text);
+                self.descriptions.insert(alias.to_ascii_lowercase(), about);
                 let wide = Column::new(&alias, column.ty()).sized(column.size()).quoted(column.is_quoted());
                 let item = Item { expr, alias: Some(dialect.name_text(&alias, !column.is_quoted())) };
                 give(&alias, item, &wide, format!("`{name}` of `{}`", value.text));

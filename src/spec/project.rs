@@ -3,6 +3,7 @@
 use super::calendar::{fiscal_months, too_many_months, weekday};
 use super::keys::PROJECT;
 use super::load::Loader;
+use super::semantic::SemanticModels;
 use crate::calendar::Weekday;
 use crate::diag::{Code, Diagnostic, Severity, suggest};
 use crate::dialect::Dialect;
@@ -27,6 +28,7 @@ pub struct Project {
     tests: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
+    semantic_models: SemanticModels,
     inherit: Vec<String>,
     week_start: Weekday,
     fiscal_month_offset: u8,
@@ -124,6 +126,12 @@ impl Project {
         &self.inherit
     }
 
+    /// Whether dbt's semantic layer is told of models, and in which form.
+    #[must_use]
+    pub fn semantic_models(&self) -> SemanticModels {
+        self.semantic_models
+    }
+
     /// The environments, in the order written.
     #[must_use]
     pub fn environments(&self) -> &[Environment] {
@@ -177,6 +185,7 @@ impl Reader<'_> {
             tests: text("tests").map(str::to_owned),
             timezone: text("timezone").map(str::to_owned),
             blank_zero: text("blanks") == Some("zero"),
+            semantic_models: root.get("semantic_model").and_then(SemanticModels::said).unwrap_or_default(),
             inherit: root.get("inherit").map(Node::texts).unwrap_or_default(),
             week_start: root.get("week_start").and_then(weekday).unwrap_or_default(),
             fiscal_month_offset: months.and_then(fiscal_months).unwrap_or_default(),

@@ -175,7 +175,7 @@ impl Run<'_> {
             grain: grain.iter().map(|name| name.to_lowercase()).collect(),
             never_null: never_null.iter().map(String::as_str).collect(),
             enforced: self.is_contract_enforced(),
-            flat: self.compiler.options.flat_columns(),
+            flat: self.compiler.options.flat_meta(),
         };
         let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, &known)).collect();
         data_tests.extend(of_model.iter().cloned());
@@ -192,7 +192,11 @@ impl Run<'_> {
             data_tests,
             columns,
             versions: versions(dbt, self.spec.model.text),
-            unit_tests: self.proofs.unit_tests.clone(),
+            beside: vec![
+                ("unit_tests".to_owned(), self.proofs.unit_tests.clone()),
+                ("exposures".to_owned(), self.exposures()),
+            ],
+            semantic: Vec::new(),
         }
     }
 }
@@ -271,6 +275,7 @@ fn column_doc(column: &Column, known: &Known<'_>) -> ColumnDoc {
         config,
         flat: known.flat,
         data_tests,
+        semantic: Vec::new(),
     }
 }
 
@@ -280,7 +285,7 @@ fn column_named(test: &Value, name: &str) -> Option<String> {
 }
 
 /// Whether a test is this one, of all rows, and fails.
-fn holds_always(test: &Value, name: &str) -> bool {
+pub(super) fn holds_always(test: &Value, name: &str) -> bool {
     let config = test.get(name).and_then(|said| said.get("config"));
     let says = |key: &str| config.and_then(|config| config.get(key));
     let warns = says("severity").and_then(Value::as_text).is_some_and(|word| word.eq_ignore_ascii_case("warn"));
@@ -339,7 +344,7 @@ fn versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<Value> {
 }
 
 /// Data tests in the form that dbt reads from 1.10 on: arguments and configuration each below a key of their own.
-fn tests(node: Option<&Node>) -> Vec<Value> {
+pub(super) fn tests(node: Option<&Node>) -> Vec<Value> {
     let items = node.and_then(Node::items).unwrap_or_default();
     items.iter().map(data_test).collect()
 }

@@ -72,16 +72,14 @@ impl Run<'_> {
         };
         let said =
             by_name(&mut self.spec.columns.iter().filter_map(|c| Some((c.name.text, c.description.as_deref()?))));
-        let formulas = self.definitions.iter().map(|d| (d.name(), d.formula()));
-        let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
-        let formulas = by_name(&mut written.filter(|(n, f)| !n.eq_ignore_ascii_case(f)));
-        let passed_on = self.passed_on();
+        let formulas = self.formulas_by_name();
+        let made_of = self.made_of();
         let describe = |column: &Column| -> Option<String> {
             let key = column.name().to_ascii_lowercase();
             let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
             own.or_else(|| read.iter().find_map(|r| r.column(column.name())?.about().map(str::to_owned)))
-                .or_else(|| Some(formulas.get(&key)?.split_whitespace().collect::<Vec<_>>().join(" ")))
-                .or_else(|| passed_on.get(&key).cloned())
+                .or_else(|| formulas.get(&key).cloned())
+                .or_else(|| made_of.get(&key).cloned())
         };
         let with = |column: &Column| match describe(column) {
             Some(text) => column.clone().description(text),
@@ -90,15 +88,22 @@ impl Run<'_> {
         relation.columns().iter().map(with).collect()
     }
 
-    /// Where columns come from that are passed on as they are.
-    fn passed_on(&self) -> FxHashMap<String, String> {
-        let of_one = |column: ColumnLineage| {
-            let [source] = column.sources() else { return None };
-            let is_same = source.column().eq_ignore_ascii_case(column.column());
-            let text = format!("{}.{}", source.relation(), source.column());
-            is_same.then(|| (column.column().to_ascii_lowercase(), text))
+    /// The formulas of definitions and timeframes in one line, by name in small letters; none that says the name again.
+    pub(super) fn formulas_by_name(&self) -> FxHashMap<String, String> {
+        let formulas = self.definitions.iter().map(|d| (d.name(), d.formula()));
+        let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
+        let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let telling = written.filter(|(name, formula)| !name.eq_ignore_ascii_case(formula));
+        telling.map(|(name, formula)| (name.to_ascii_lowercase(), in_one_line(formula))).collect()
+    }
+
+    /// What columns are made of, `orders.amount`, for those of which nobody says more.
+    fn made_of(&self) -> FxHashMap<String, String> {
+        let said = |column: ColumnLineage| {
+            let sources = column.sources().iter().map(|s| format!("{}.{}", s.relation(), s.column()));
+            (column.column().to_ascii_lowercase(), sources.collect::<Vec<_>>().join(", "))
         };
-        self.lineage.of_columns().into_iter().filter_map(of_one).collect()
+        self.lineage.of_columns().into_iter().map(said).filter(|(_, text)| !text.is_empty()).collect()
     }
 
     /// A query as dbt is to read it.
@@ -171,7 +176,11 @@ impl Run<'_> {
             never_null.clone_from(&incremental.unique_key);
             never_null.push(incremental.time.name().to_owned());
         }
-        let yml = dbt::properties(self.properties(&compiled.columns, grain, &never_null));
+        let mut doc = self.properties(&compiled.columns, grain, &never_null);
+        let (columns, additivity) = (&compiled.columns, &compiled.additivity);
+        let semantic = self.tell_semantics(columns, additivity, grain, &mut doc, &mut compiled.model_warnings);
+        let mut docs = dbt::DocsBlocks::of(self.spec.model.text);
+        let yml = dbt::properties(doc, &mut docs);
         let formulas = |sql: &str| dbt::sealed_sql(sql, &spec_name, std::iter::empty());
         let test = |test: &SingleMatch| ModelTest {
             name: test.name.clone(),
@@ -192,6 +201,9 @@ impl Run<'_> {
             limit,
             sql: dbt::sealed_sql(&model, &spec_name, self.definitions.iter().map(|d| (d.name(), d.formula()))),
             yml: dbt::sealed_yml(&yml, &spec_name),
+            md: docs.text().map(|text| dbt::sealed_md(&text, &spec_name)),
+            declared: self.declared(docs.names(), semantic.as_ref()),
+            semantic,
         });
     }
 }

@@ -172,6 +172,55 @@ fn another_version_of_a_model_takes_no_name_away() {
     assert!(run.exit == 1 && run.err.contains("dbt has a model `share` already"), "{}", run.err);
 }
 
+/// Docs blocks, exposures, metrics: names that dbt or another spec has, and a project without a calendar.
+#[test]
+fn what_is_declared_twice_is_told() {
+    let mut place = place("generate_declared");
+    let long = |model: &str, exposure: &str| {
+        format!(
+            "model: {model}\nfrom: orders\ngroup_by: ordered_on[month]\nowner: Sales\ndescription: |-\n  One of\n  - these\n  - those\n\
+             definitions: revenue = SUM(amount)\nexposures: [{{name: {exposure}, type: dashboard}}]\n"
+        )
+    };
+    place.write("dbt_project.yml", "name: shop\nprofile: shop\n").write("docs/all.md", "").write("models/uses.yml", "");
+    place.write("metrics/sales.yml", long("sales", "weekly")).write("metrics/sold.yml", long("sold", "weekly"));
+    place.write("metrics/used.yml", long("used", "monthly"));
+    let node = |kind: &str, name: &str, path: &str| {
+        format!(
+            r#""{kind}.shop.{name}": {{"name": "{name}", "resource_type": "{kind}", "package_name": "shop", "original_file_path": "{path}"}}"#
+        )
+    };
+    let manifest = |spine: &str| {
+        format!(
+            r#"{{"metadata": {{"project_name": "shop", "dbt_version": "1.12.6"}}, "nodes": {{"model.shop.days": {{"name": "days",
+            "package_name": "shop", "resource_type": "model", "time_spine": {spine}}}}},
+            "docs": {{{}, {}}}, "exposures": {{{}, {}}}, "metrics": {{{}}}}}"#,
+            node("doc", "sales__about", "docs/all.md"),
+            // Its own, from the run before, and one whose file is gone.
+            node("doc", "used__about", "models/formulac/used.md"),
+            node("exposure", "monthly", "models/uses.yml"),
+            node("exposure", "weekly", "models/formulac/sold.yml"),
+            node("metric", "used_revenue", "models/uses.yml"),
+        )
+    };
+    place.write("target/manifest.json", manifest("null"));
+    place.write("formulac.yml", format!("{PROJECT}semantic_model: true\n"));
+    let call = ["generate", "--schema", "orders.yml", "--output-format", "concise"];
+    place.show(&call);
+    // Mended; the calendar is there, and the form is that of dbt 1.12.
+    let mended = long("used", "used_weekly").replace("used", "uses").replace("revenue =", "revenue_of_month =");
+    std::fs::remove_file(place.path("metrics/used.yml")).unwrap();
+    std::fs::remove_file(place.path("metrics/sales.yml")).unwrap();
+    place.write("metrics/uses.yml", mended).write("target/manifest.json", manifest("{}"));
+    place.show(&["generate", "--schema", "orders.yml", "--json", "--select", "uses"]);
+    insta::assert_snapshot!(place.transcript());
+    insta::assert_snapshot!(place.read("models/formulac/uses.yml"));
+    // What somebody wrote into the docs stays.
+    place.write("models/formulac/uses.md", place.read("models/formulac/uses.md").replace("those", "others"));
+    let run = place.run(&["generate", "--schema", "orders.yml", "--select", "uses"]);
+    assert!(run.exit == 3 && run.err.contains("uses.md"), "{}", run.err);
+}
+
 #[test]
 fn a_manifest_says_how_old_it_is_and_what_is_newer() {
     let place = place("generate_old");

@@ -13,6 +13,7 @@ mod case;
 mod codes_page;
 mod compare;
 mod complete;
+mod described;
 mod engine;
 mod expect;
 mod files;
@@ -88,6 +89,11 @@ fn specs() {
 #[test]
 fn sheets() {
     sheet_case::run();
+}
+
+#[test]
+fn every_column_is_described() {
+    described::run();
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::compare::same;
 use crate::engine::{Answer, Table};
 use crate::expect::{Deviation, TestColumn, TestTable, columns, deviations, fault_of, texts_by_dialect};
 use crate::files;
-use crate::model_cases::{self, ModelCase};
+use crate::model_cases::{self, ModelCase, ModelFile};
 use crate::report::rows_at_most;
 use crate::yaml::{self, Node, Result};
 
@@ -44,7 +44,12 @@ pub struct SheetCase {
 const RESULT: &str = "result";
 
 pub fn run() {
-    model_cases::run("sheets", "sheet", &model_cases::read_all("sheets", read_file));
+    model_cases::run("sheets", "sheet", &read_all());
+}
+
+/// All sheet cases.
+pub fn read_all() -> Vec<ModelFile<SheetCase>> {
+    model_cases::read_all("sheets", read_file)
 }
 
 fn read_file(path: &Path) -> Result<(String, Vec<SheetCase>)> {

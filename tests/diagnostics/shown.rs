@@ -103,6 +103,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("F0602", "a query may read what a model may not: tests/cli"),
     ("F0660", "several specs are compiled by the command only: tests/cli"),
     ("F0661", "what dbt knows is read by the command only: tests/cli"),
+    ("F0675", "several specs are compiled by the command only: tests/cli"),
+    ("W0681", "what dbt knows is read by the command only: tests/cli"),
     ("F0701", "files are written by the command only: tests/cli"),
     ("F0813", "several specs are compiled by the command only: tests/cli"),
     ("F0822", "files are read by the command only: tests/cli"),

@@ -47,6 +47,8 @@ const FILES: &[(&str, &str)] = files![
     "metrics/revenue_growth_by_calendar.yml"
     "metrics/revenue_sheet.yml"
     "metrics/second_quarter_by_market.yml"
+    "models/time_spine.sql"
+    "models/time_spine.yml"
     "profiles.yml"
     "schema.yml"
     "seeds/_seeds.yml"

@@ -6,6 +6,10 @@ use super::{Key, Keys, Shape};
 pub(super) const TESTS: Shape = Shape::List(&Shape::DataTest);
 pub(super) const DATA_TESTS_DOC: &str = "dbt's data tests: names, or a mapping from the name to its arguments.";
 
+/// Whether dbt's semantic layer is told of a model, and in which YAML.
+pub(super) const SEMANTIC_MODEL: Shape = Shape::Either(&Shape::Boolean, &Shape::Choice(&["legacy", "latest"]));
+pub(super) const SEMANTIC_MODEL_DOC: &str = "Whether a semantic model and metrics are written: `true` for the form that the project's dbt reads, `legacy` for that up to dbt 1.11, `latest` for that from 1.12 on.";
+
 /// Keys of dbt's `config` that shape the SQL of the model, and the statement that it becomes. They stand at the top of
 /// the `.sql`; all others describe the model, and stand in the properties file.
 pub(crate) const SHAPES_SQL: &[&str] = &[

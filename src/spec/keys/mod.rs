@@ -2,6 +2,7 @@
 //! did-you-mean and the JSON Schemas read these tables, and nothing else says what may stand where.
 
 mod dbt;
+mod exposure;
 mod model;
 mod project;
 mod proofs;

@@ -1,6 +1,7 @@
 //! The keys of a model.
 
-use super::dbt::{COLUMN, CONTRACT, DATA_TESTS_DOC, TESTS, VERSION};
+use super::dbt::{COLUMN, CONTRACT, DATA_TESTS_DOC, SEMANTIC_MODEL, SEMANTIC_MODEL_DOC, TESTS, VERSION};
+use super::exposure::EXPOSURE;
 use super::proofs::{COMPARE, EXAMPLE};
 use super::{Key, Keys, Shape};
 
@@ -29,6 +30,8 @@ pub(crate) static MODEL: Keys = Keys {
         Key::new("rules", Shape::List(&Shape::Rule), "Conditions over the model's columns that every row meets."),
         Key::new("compare", Shape::List(&Shape::Keys(&COMPARE)), "Relations that must hold the same rows."),
         Key::new("examples", Shape::List(&Shape::Keys(&EXAMPLE)), "Rows that go in and the rows that must come out."),
+        Key::new("exposures", Shape::List(&Shape::Keys(&EXPOSURE)), "Dashboards and programs that use the model."),
+        Key::new("semantic_model", SEMANTIC_MODEL, SEMANTIC_MODEL_DOC),
         Key::new("config", Shape::Mapping, "dbt's configuration of the model, passed on."),
         Key::new("contract", Shape::Keys(&CONTRACT), "dbt's contract: whether names and types of the columns are enforced."),
         Key::new("access", Shape::Choice(&["private", "protected", "public"]), "Which models of dbt may read this one."),

@@ -1,5 +1,6 @@
 //! The keys of the project file, `formulac.yml`.
 
+use super::dbt::{SEMANTIC_MODEL, SEMANTIC_MODEL_DOC};
 use super::{Key, Keys, Shape};
 
 pub(crate) static PROJECT: Keys = Keys {
@@ -24,6 +25,7 @@ pub(crate) static PROJECT: Keys = Keys {
         ),
         Key::new("models", Shape::Text, "The folder of the generated models, such as `models/formulac/`."),
         Key::new("tests", Shape::Text, "The folder of the generated tests, such as `tests/formulac/`."),
+        Key::new("semantic_model", SEMANTIC_MODEL, SEMANTIC_MODEL_DOC),
         Key::new("omni", Shape::Text, "The folder of Omni's model files."),
         Key::new("environments", Shape::Each(&Shape::Keys(&ENVIRONMENT)), "The environments, by name."),
         Key::new("inherit", Shape::Texts, "Tags that every column made from a tagged column keeps."),

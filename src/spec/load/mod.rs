@@ -2,6 +2,7 @@
 
 mod dbt;
 mod definitions;
+mod exposures;
 mod model;
 mod proofs;
 mod shapes;
@@ -10,6 +11,7 @@ mod step;
 mod values;
 
 pub(crate) use dbt::{ColumnKeys, DbtKeys, DefinitionKeys};
+pub(crate) use exposures::Exposure;
 pub(crate) use proofs::{Comparison, Example, FoundIn, Rule};
 #[cfg(feature = "cli")]
 pub(crate) use sheet::{KEYS as SHEET_KEYS, OTHERS as NOT_IN_SHEETS};
@@ -17,6 +19,7 @@ pub(crate) use sheet::{SheetKeys, TabKeys};
 
 use super::calendar::SaidToday;
 use super::joins::Joined;
+use super::semantic::SemanticModels;
 use crate::calendar::Weekday;
 use crate::dbt::From;
 use crate::diag::Diagnostic;
@@ -107,6 +110,9 @@ pub(crate) struct Spec<'y> {
     pub rules: Vec<Rule<'y>>,
     pub comparisons: Vec<Comparison<'y>>,
     pub examples: Vec<Example<'y>>,
+    pub exposures: Vec<Exposure<'y>>,
+    /// What is said of a semantic model; none where the project says it.
+    pub semantic: Option<SemanticModels>,
     pub timezone: Option<String>,
     pub blank_zero: bool,
     pub week_start: Option<Weekday>,

@@ -4,6 +4,7 @@ use super::{Loader, Spec};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 use crate::spec::keys::{MODEL, STEP};
+use crate::spec::semantic::SemanticModels;
 use crate::yaml::Node;
 
 impl<'y> Loader<'y, '_> {
@@ -64,6 +65,7 @@ impl<'y> Loader<'y, '_> {
         let rules = self.rules(root);
         let comparisons = self.comparisons(root);
         let examples = self.examples(root);
+        let exposures = self.exposures(root);
         let (model, from_text) = (self.text(root, "model")?, self.text(root, "from")?);
         let from = self.from("from", from_text)?;
         Some(Spec {
@@ -77,6 +79,8 @@ impl<'y> Loader<'y, '_> {
             rules,
             comparisons,
             examples,
+            exposures,
+            semantic: root.get("semantic_model").and_then(SemanticModels::said),
             timezone: self.text(root, "timezone").map(|zone| zone.text.to_owned()),
             blank_zero: self.text(root, "blanks").is_some_and(|blanks| blanks.text == "zero"),
             week_start: self.week_start(root),

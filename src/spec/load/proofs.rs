@@ -118,7 +118,7 @@ impl<'y> Loader<'y, '_> {
                 return None;
             }
         };
-        self.check_dbt_name("a rule", rule.name);
+        self.check_dbt_name("a rule, which dbt's test bears", rule.name);
         Some(rule)
     }
 
@@ -161,7 +161,7 @@ impl<'y> Loader<'y, '_> {
             else {
                 continue;
             };
-            self.check_dbt_name("an example", name);
+            self.check_dbt_name("an example, which dbt's test bears", name);
             let today = self.text(item, "today");
             if let Some(day) = today.filter(|day| !is_iso_date(day.text)) {
                 self.report(
@@ -179,22 +179,18 @@ impl<'y> Loader<'y, '_> {
         examples
     }
 
-    /// The names of rules and examples become names of dbt's tests.
-    fn check_dbt_name(&mut self, what: &str, name: Text<'y>) {
+    /// The names of rules and examples become names of dbt's tests, those of exposures its own.
+    pub(super) fn check_dbt_name(&mut self, what: &str, name: Text<'y>) {
         if !is_plain_name(name.text) {
             let (fault, proposed) = dbt_name_fault(name.text, "never_negative");
             self.report(
-                Diagnostic::new(
-                    Code::NotADbtName,
-                    name.node.span,
-                    format!("{fault} the name of {what}, which dbt's test bears"),
-                )
-                .with_help(format!("write `{proposed}`")),
+                Diagnostic::new(Code::NotADbtName, name.node.span, format!("{fault} the name of {what}"))
+                    .with_help(format!("write `{proposed}`")),
             );
         }
     }
 
-    fn check_twice(&mut self, what: &str, names: impl Iterator<Item = Text<'y>>) {
+    pub(super) fn check_twice(&mut self, what: &str, names: impl Iterator<Item = Text<'y>>) {
         let mut seen = rustc_hash::FxHashMap::default();
         for name in names {
             if let Some(first) = seen.insert(name.text.to_lowercase(), name.node.span) {

@@ -275,6 +275,7 @@ fn takes(shape: &Shape, value: &Node) -> bool {
         Shape::Names | Shape::Texts => value.text().is_some() || value.items().is_some(),
         Shape::Definitions | Shape::Rule | Shape::DataTest => value.text().is_some() || value.pairs().is_some(),
         Shape::Either(one, other) => takes(one, value) || takes(other, value),
+        Shape::Boolean => value.boolean().is_some(),
         _ => value.text().is_some(),
     }
 }

@@ -1,0 +1,113 @@
+//! Docs blocks: long descriptions in a `.md` beside the model, which the properties name.
+
+use rustc_hash::FxHashSet;
+
+use super::header::hash;
+use super::jinja::raw;
+use super::yaml::Value;
+
+/// The most characters, and the most lines, of a text that reads well among the properties.
+const MOST_CHARACTERS: usize = 300;
+const MOST_LINES: usize = 3;
+
+/// The docs blocks of a model, as far as its descriptions are long.
+#[derive(Debug)]
+pub(crate) struct DocsBlocks {
+    model: String,
+    names: FxHashSet<String>,
+    blocks: Vec<(String, String)>,
+}
+
+impl DocsBlocks {
+    pub fn of(model: &str) -> Self {
+        Self { model: model.to_owned(), names: FxHashSet::default(), blocks: Vec::new() }
+    }
+
+    /// A description as it stands among the properties: itself, or the call of the block that holds it. `column` is none
+    /// for that of the model.
+    pub fn value(&mut self, text: &str, column: Option<&str>) -> Value {
+        if !is_long(text) {
+            return Value::text(text);
+        }
+        let name = self.name(column.unwrap_or("about"));
+        let call = format!("{{{{ doc('{name}') }}}}");
+        self.blocks.push((name, text.to_owned()));
+        Value::Dbt(call)
+    }
+
+    /// A name that dbt takes, and that no other block of the model has: dbt's are of ASCII letters, digits and `_`.
+    fn name(&mut self, of: &str) -> String {
+        let whole = format!("{}__{of}", self.model);
+        let plain: String =
+            whole.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
+        let is_taken = plain != whole || self.names.contains(&plain);
+        let name = if is_taken {
+            let told = hash(&format!("{whole}{}", self.names.len()));
+            format!("{plain}_{}", told.get(..8).unwrap_or_default())
+        } else {
+            plain
+        };
+        self.names.insert(name.clone());
+        name
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.blocks.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The text of the file; none where no description is long.
+    pub fn text(&self) -> Option<String> {
+        let block = |(name, text): &(String, String)| format!("{{% docs {name} %}}\n{}\n{{% enddocs %}}\n", raw(text));
+        let blocks: Vec<String> = self.blocks.iter().map(block).collect();
+        (!blocks.is_empty()).then(|| blocks.join("\n"))
+    }
+}
+
+/// Whether a text is longer than a few lines, or has parts that Markdown sets apart.
+pub(crate) fn is_long(text: &str) -> bool {
+    let lines = || text.lines().map(str::trim_start);
+    let is_set_apart = |line: &str| {
+        let digits = line.trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_numbered = digits.len() < line.len() && digits.starts_with(". ");
+        is_numbered || ["- ", "* ", "|", "#", "```", "> "].iter().any(|mark| line.starts_with(mark))
+    };
+    let is_list = text.contains('\n') && lines().any(is_set_apart);
+    is_list || lines().count() > MOST_LINES || text.chars().count() > MOST_CHARACTERS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DocsBlocks, Value};
+
+    #[test]
+    fn long_texts_are_named() {
+        let mut docs = DocsBlocks::of("m");
+        assert_eq!(docs.value("Short.", None), Value::text("Short."));
+        assert_eq!(docs.value("- no list of one line", None), Value::text("- no list of one line"));
+        assert_eq!(docs.text(), None);
+        let call = |name: &str| Value::Dbt(format!("{{{{ doc('{name}') }}}}"));
+        assert_eq!(docs.value(&"word ".repeat(80), None), call("m__about"));
+        assert_eq!(docs.value("Is\n- this\n- or that", Some("kind")), call("m__kind"));
+        assert_eq!(docs.value("1\n2\n3\n4", Some("of_lines")), call("m__of_lines"));
+        let names = |docs: &DocsBlocks| docs.names();
+        docs.value("a\n| b |", Some("Net Revenue"));
+        docs.value("a\n# b", Some("net-é"));
+        docs.value("a\n> b", Some("about"));
+        let all = names(&docs);
+        assert_eq!(all[..3], ["m__about", "m__kind", "m__of_lines"]);
+        assert!(all[3].starts_with("m__Net_Revenue_") && all[4].starts_with("m__net___"), "{all:?}");
+        assert!(all[5].starts_with("m__about_"), "a column of that name has another block: {all:?}");
+    }
+
+    #[test]
+    fn texts_do_not_end_their_block() {
+        let mut docs = DocsBlocks::of("m");
+        docs.value("a\n- {% enddocs %} {{ x }}", Some("b"));
+        docs.value("a\n- {% endraw %}", Some("c"));
+        assert_eq!(
+            docs.text().unwrap(),
+            "{% docs m__b %}\n{% raw %}a\n- {% enddocs %} {{ x }}{% endraw %}\n{% enddocs %}\n\n\
+             {% docs m__c %}\na\n- {{ '{%' }} endraw {{ '%}' }}\n{% enddocs %}\n"
+        );
+    }
+}

@@ -1,0 +1,206 @@
+//! The values of a step's formulas, node by node: what each is where rows are taken together.
+
+use super::arithmetic::{Binds, Written, arithmetic, coalesce, together};
+use super::{Additivity, ColumnFormula, Lost, StepColumns};
+use crate::catalog::{self, internal};
+use crate::ir::{Ir, IrId, Program};
+use crate::plan::{StepInput, StepPlan};
+use crate::types::Type;
+
+/// What a node is.
+#[derive(Clone)]
+pub(super) enum Value {
+    Constant,
+    Dimension(Option<&'static str>),
+    /// A value of single rows.
+    Row,
+    Total(Total),
+    Lost(Lost),
+}
+
+#[derive(Clone)]
+pub(super) struct Total {
+    pub kind: TotalKind,
+    /// How it is written over columns; none where a part of it is none, which is named.
+    pub written: Result<Written, Lost>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum TotalKind {
+    Sum,
+    Min,
+    Max,
+    Formula,
+}
+
+/// The values of a step's nodes.
+pub(super) struct Classes<'c> {
+    pub plan: &'c StepPlan<'c>,
+    pub input: &'c StepInput<'c>,
+    pub before: Option<&'c StepColumns>,
+    pub text: &'c str,
+}
+
+impl Classes<'_> {
+    pub fn values(&self) -> Vec<Value> {
+        let program = self.plan.program;
+        let mut values: Vec<Value> = Vec::with_capacity(program.len());
+        for (at, node) in program.nodes().enumerate() {
+            let value = self.value(program, IrId(at as u32), node, &values);
+            values.push(value);
+        }
+        values
+    }
+
+    fn value(&self, program: &Program, id: IrId, node: Ir, values: &[Value]) -> Value {
+        let of = |id: IrId| values.get(id.index()).cloned().unwrap_or(Value::Lost(Lost::Function));
+        match node {
+            Ir::Null | Ir::Bool(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) => Value::Constant,
+            Ir::Column(column) => match program.columns.get(column as usize) {
+                Some(used) => self.column(used.relation.as_deref(), &used.name, used.ty),
+                None => Value::Row,
+            },
+            Ir::Definition(used) => self.definition(program, used as usize, values),
+            Ir::CountRows => self.aggregate(program, id, TotalKind::Sum),
+            Ir::Aggregate { distinct: true, .. } => Value::Lost(Lost::Distinct),
+            Ir::Aggregate { overload, .. } => {
+                let function = catalog::owner(overload);
+                match function {
+                    internal::SUM
+                    | internal::SUMIF
+                    | internal::SUMIFS
+                    | internal::SUMPRODUCT
+                    | internal::COUNT
+                    | internal::COUNTA
+                    | internal::COUNTIF
+                    | internal::COUNTIFS
+                    | internal::COUNTBLANK
+                    | internal::COUNT_IF => self.aggregate(program, id, TotalKind::Sum),
+                    internal::MIN | internal::MINIFS => self.aggregate(program, id, TotalKind::Min),
+                    internal::MAX | internal::MAXIFS => self.aggregate(program, id, TotalKind::Max),
+                    internal::AVERAGE | internal::AVERAGEIF | internal::AVERAGEIFS => Value::Lost(Lost::Average),
+                    internal::COUNTUNIQUE => Value::Lost(Lost::Distinct),
+                    other => Value::Lost(Lost::Aggregate(catalog::shown(other).unwrap_or("the aggregate").to_owned())),
+                }
+            }
+            Ir::Apply { overload, args } => {
+                arithmetic(program, id, catalog::owner(overload), program.args(args), values)
+            }
+            Ir::Coalesce(args) => coalesce(program, program.args(args), values),
+            Ir::Window { .. }
+            | Ir::GroupWindow { .. }
+            | Ir::Lookup { .. }
+            | Ir::Find { .. }
+            | Ir::Elsewhere { .. }
+            | Ir::Range { .. }
+            | Ir::Ranges(_) => Value::Lost(Lost::OtherRows),
+            Ir::Distinct(x) => of(x),
+            Ir::Error => Value::Lost(Lost::Function),
+            Ir::Case(_) | Ir::Switch { .. } | Ir::And(_) | Ir::Or(_) | Ir::Not(_) | Ir::IsNull { .. } => {
+                let cases = &mut program.operands(id).map(of);
+                together(cases, Lost::Condition)
+            }
+        }
+    }
+
+    /// A column that the step reads.
+    pub fn column(&self, relation: Option<&str>, name: &str, ty: Type) -> Value {
+        let place = self.input.joined.and_then(|joined| joined.place(relation?)).unwrap_or(0);
+        let of_single_rows = || if ty.is_number() { Value::Row } else { Value::Dimension(None) };
+        let Some(before) = self.before.filter(|_| place == 0) else { return of_single_rows() };
+        if self.plan.grouped {
+            // What it was is behind the grouping.
+            return of_single_rows();
+        }
+        let atom = |kind: TotalKind| {
+            let written =
+                Written { sql: name.to_owned(), columns: vec![name.to_owned()], binds: Binds::Name, ratio: None };
+            Value::Total(Total { kind, written: Ok(written) })
+        };
+        match before.columns.get(&name.to_lowercase()) {
+            Some(Additivity::Dimension { unit }) => Value::Dimension(*unit),
+            Some(Additivity::Sum) => atom(TotalKind::Sum),
+            Some(Additivity::Min) => atom(TotalKind::Min),
+            Some(Additivity::Max) => atom(TotalKind::Max),
+            Some(Additivity::Ratio { .. } | Additivity::Formula(_)) => atom(TotalKind::Formula),
+            Some(Additivity::Lost(Lost::SingleRows)) => Value::Row,
+            Some(Additivity::Lost(lost)) => Value::Lost(lost.clone()),
+            // A total of the whole sheet.
+            None if before.grouped => Value::Lost(Lost::OtherRows),
+            None => of_single_rows(),
+        }
+    }
+
+    /// A column that is passed on under its name or another.
+    pub fn passed_on(&self, column: u32, value: &Value) -> Additivity {
+        match self.plan.program.columns.get(column as usize) {
+            Some(used) => self.kept(used.relation.as_deref(), &used.name, used.ty),
+            None => settled(value, Type::Unknown),
+        }
+    }
+
+    pub fn kept(&self, relation: Option<&str>, name: &str, ty: Type) -> Additivity {
+        let place = self.input.joined.and_then(|joined| joined.place(relation?)).unwrap_or(0);
+        let before = self.before.filter(|_| place == 0 && !self.plan.grouped);
+        match before.and_then(|before| before.columns.get(&name.to_lowercase())) {
+            Some(own) => own.clone(),
+            None => settled(&self.column(relation, name, ty), ty),
+        }
+    }
+
+    fn definition(&self, program: &Program, used: usize, values: &[Value]) -> Value {
+        let Some(definition) = program.definitions.get(used) else { return Value::Row };
+        let Some(value) = values.get(definition.root.index()) else { return Value::Row };
+        if self.plan.keys.get(used) == Some(&true) {
+            return Value::Dimension(unit(program, definition.root));
+        }
+        let name = definition.name.as_deref().filter(|_| self.plan.outputs.get(used) == Some(&true));
+        match (value, name) {
+            (Value::Total(total), Some(name)) => {
+                let columns = vec![name.to_owned()];
+                let written = Written { sql: name.to_owned(), columns, binds: Binds::Name, ratio: None };
+                Value::Total(Total { kind: total.kind, written: Ok(written) })
+            }
+            (value, _) => value.clone(),
+        }
+    }
+
+    fn aggregate(&self, program: &Program, id: IrId, kind: TotalKind) -> Value {
+        let part = program.meta(id).span.text(self.text).split_whitespace().collect::<Vec<_>>().join(" ");
+        Value::Total(Total { kind, written: Err(Lost::Part(part)) })
+    }
+}
+
+/// What an output column is.
+pub(super) fn settled(value: &Value, ty: Type) -> Additivity {
+    match value {
+        Value::Constant => Additivity::Dimension { unit: None },
+        Value::Dimension(unit) => Additivity::Dimension { unit: *unit },
+        Value::Row if ty.is_number() => Additivity::Lost(Lost::SingleRows),
+        Value::Row => Additivity::Dimension { unit: None },
+        Value::Lost(lost) => Additivity::Lost(lost.clone()),
+        Value::Total(Total { kind: TotalKind::Sum, .. }) => Additivity::Sum,
+        Value::Total(Total { kind: TotalKind::Min, .. }) => Additivity::Min,
+        Value::Total(Total { kind: TotalKind::Max, .. }) => Additivity::Max,
+        Value::Total(Total { written: Err(lost), .. }) => Additivity::Lost(lost.clone()),
+        Value::Total(Total { written: Ok(written), .. }) => match &written.ratio {
+            Some((numerator, denominator)) => {
+                Additivity::Ratio { numerator: numerator.clone(), denominator: denominator.clone() }
+            }
+            None => Additivity::Formula(ColumnFormula { sql: written.sql.clone(), columns: written.columns.clone() }),
+        },
+    }
+}
+
+/// The unit of the calendar that a value is cut to, where MetricFlow has it and cuts alike.
+pub(super) fn unit(program: &Program, root: IrId) -> Option<&'static str> {
+    let Ir::Apply { overload, .. } = program.node(program.behind_names(root)) else { return None };
+    match catalog::owner(overload) {
+        internal::TRUNC_DAY => Some("day"),
+        internal::TRUNC_WEEK => Some("week"),
+        internal::TRUNC_MONTH => Some("month"),
+        internal::TRUNC_QUARTER => Some("quarter"),
+        internal::TRUNC_YEAR => Some("year"),
+        _ => None,
+    }
+}

@@ -1,0 +1,171 @@
+use super::{Additivity, Lost};
+use crate::{Column, Compiler, Relation, Schema, Type};
+
+fn compiler() -> Compiler {
+    let orders = Relation::new("orders")
+        .with(Column::new("id", Type::Integer).nullable(false))
+        .with(Column::new("day", Type::Date).nullable(false))
+        .with(Column::new("shop", Type::Text).nullable(false))
+        .with(Column::new("amount", Type::Decimal))
+        .with(Column::new("fee", Type::Decimal))
+        .primary_key(["id"]);
+    let shops = Relation::new("shops")
+        .with(Column::new("shop", Type::Text).nullable(false))
+        .with(Column::new("region", Type::Text))
+        .with(Column::new("size", Type::Integer))
+        .primary_key(["shop"]);
+    Compiler::builder().schema(Schema::new().with(orders).with(shops)).build()
+}
+
+/// `column: how it behaves`, of each column.
+fn told(spec: &str) -> Vec<String> {
+    let compiled = compiler().compile_spec(spec);
+    assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
+    let names: Vec<&str> = compiled.columns().iter().map(Column::name).collect();
+    assert_eq!(compiled.additivity().iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
+    let shown = |of: &Additivity| match of {
+        Additivity::Dimension { unit: None } => "dimension".to_owned(),
+        Additivity::Dimension { unit: Some(unit) } => unit.to_string(),
+        Additivity::Ratio { numerator, denominator } => format!("{numerator} per {denominator}"),
+        Additivity::Formula(formula) => format!("{} of {}", formula.sql(), formula.columns().join(" ")),
+        Additivity::Lost(Lost::Aggregate(name) | Lost::Part(name)) => format!("lost {name}"),
+        other => format!("{other:?}"),
+    };
+    compiled.additivity().iter().map(|(name, of)| format!("{name}: {}", shown(of))).collect()
+}
+
+/// The formula in a model by month and shop, with `a` and `b` beside it.
+fn of_formula(formula: &str) -> String {
+    let spec = format!(
+        "model: m\nfrom: orders\ngroup_by: ['day[month]', shop]\norder_by: day[month]\ndefinitions: |\n  \
+         a = SUM(amount)\n  b = COUNT()\n  least = MIN(amount)\n  f = {formula}\n"
+    );
+    told(&spec).pop().expect("a column").split_off(3)
+}
+
+#[test]
+fn formulas_over_groups() {
+    for (formula, expected) in [
+        ("SUM(amount)", "Sum"),
+        ("SUM(amount * fee)", "Sum"),
+        ("SUMIF(shop = \"x\", amount)", "Sum"),
+        ("COUNT(amount)", "Sum"),
+        ("COUNTIF(shop, \"x\")", "Sum"),
+        ("COUNTBLANK(amount)", "Sum"),
+        ("MIN(amount)", "Min"),
+        ("MAX(day)", "Max"),
+        ("AVERAGE(amount)", "Lost(Average)"),
+        ("COUNT(DISTINCT(amount))", "Lost(Distinct)"),
+        ("COUNTUNIQUE(amount)", "Lost(Distinct)"),
+        ("MEDIAN(amount)", "lost MEDIAN"),
+        ("STDEV(amount)", "lost STDEV"),
+        ("a + b", "Sum"),
+        ("a - b", "Sum"),
+        ("-a", "Sum"),
+        ("a * 2", "Sum"),
+        ("2 * a - b * 3", "Sum"),
+        ("SUM(amount) - SUM(fee)", "Sum"),
+        // One of them may be empty in a group, and takes the other with it there only.
+        ("a + least", "a + least of a least"),
+        ("a + 1", "a + 1 of a"),
+        ("a / b", "a per b"),
+        ("a / 2", "1.0 * a / nullif(2, 0) of a"),
+        ("(a - 1) / (b - 2)", "1.0 * (a - 1) / nullif(b - 2, 0) of a b"),
+        ("a - (b - least)", "a - (b - least) of a b least"),
+        ("a - b - least", "a - b - least of a b least"),
+        ("(a + 1) * least", "(a + 1) * least of a least"),
+        ("a * b", "a * b of a b"),
+        ("a / SUM(fee)", "lost SUM(fee)"),
+        ("ROUND(a, 0)", "Lost(Function)"),
+        ("IF(a > 0, b, 0)", "Lost(Condition)"),
+        ("a > 0", "Lost(Condition)"),
+        ("a / SUM(a:a)", "Lost(OtherRows)"),
+        ("OFFSET(a, -1)", "Lost(OtherRows)"),
+        ("SUM(FIRST(a):a)", "Lost(OtherRows)"),
+        ("PERIODOFFSET(a, -1, \"month\")", "Lost(OtherRows)"),
+        ("RANK(a)", "Lost(OtherRows)"),
+        ("a / b - PERIODOFFSET(a, -1, \"month\")", "Lost(OtherRows)"),
+    ] {
+        assert_eq!(of_formula(formula), expected, "{formula}");
+    }
+}
+
+#[test]
+fn steps_pass_on_what_they_have() {
+    let first = "model: m\nfrom: orders\nsteps:\n  - name: by_month\n    group_by: ['day[quarter]', shop]\n    \
+                 definitions: |\n      a = SUM(amount)\n      b = COUNT()\n      mean = AVERAGE(amount)\n      \
+                 per = a / b\n";
+    let with = |step: &str| told(&format!("{first}  - name: next\n{step}"));
+    assert_eq!(
+        with(
+            "    keep: all\n    definitions: |\n      c = a - b\n      d = a / b\n      e = UPPER(shop)\n      g = per\n      h = per * 2\n"
+        ),
+        [
+            "day_quarter: quarter",
+            "shop: dimension",
+            "a: Sum",
+            "b: Sum",
+            "mean: Lost(Average)",
+            "per: a per b",
+            "c: Sum",
+            "d: a per b",
+            "e: dimension",
+            "g: a per b",
+            "h: per * 2 of per",
+        ]
+    );
+    // What a formula names has to be there.
+    assert_eq!(with("    keep: [shop, a, per]\n"), ["shop: dimension", "a: Sum", "per: lost b"]);
+    // Rows that are gone are in no total; those of other shops are no part of this model.
+    assert_eq!(with("    keep: [shop, a]\n    where: a > 5\n"), ["shop: dimension", "a: Lost(RowsLeftOut)"]);
+    assert_eq!(with("    keep: [shop, a]\n    where: shop = \"x\"\n"), ["shop: dimension", "a: Sum"]);
+    assert_eq!(
+        with("    keep: [shop, a]\n    order_by: a\n    limit: 3\n"),
+        ["shop: dimension", "a: Lost(RowsLeftOut)"]
+    );
+    // What a join adds is of single rows, and what was, stays where it finds one row.
+    assert_eq!(
+        with(
+            "    keep: [shop, a]\n    joins: [{to: shops, using: shop}]\n    definitions: |\n      region = shops.region\n      size = shops.size\n      z = a * shops.size\n"
+        ),
+        ["shop: dimension", "a: Sum", "region: dimension", "size: Lost(SingleRows)", "z: Lost(Mixed)"]
+    );
+    assert_eq!(
+        with("    keep: [shop, a]\n    joins: [{to: shops, using: shop, type: inner}]\n"),
+        ["shop: dimension", "a: Lost(Joined)"]
+    );
+    // Another grouping begins anew.
+    assert_eq!(
+        with(
+            "    group_by: shop\n    definitions: |\n      most = MAX(a)\n      all = SUM(mean)\n    having: all > 0\n"
+        ),
+        ["shop: dimension", "most: Lost(RowsLeftOut)", "all: Lost(RowsLeftOut)"]
+    );
+}
+
+#[test]
+fn single_rows_and_sheets() {
+    assert_eq!(
+        told("model: m\nfrom: orders\nkeep: [id, day, shop, amount]\ndefinitions: net = amount - fee\n"),
+        ["id: dimension", "day: dimension", "shop: dimension", "amount: Lost(SingleRows)", "net: Lost(SingleRows)",]
+    );
+    let first = "model: m\nfrom: orders\nsteps:\n  - name: by_month\n    group_by: ['day[month]', shop]\n    \
+                 definitions: a = SUM(amount)\n  - name: sheet\n    columns: [day_month, shop, a]\n    order_by: day_month\n";
+    let long = "    pivot_by: shop\n    calculations: |\n      twice = C1 * 2\n      growth = C1 / C0 - 1\n";
+    assert_eq!(
+        told(&format!("{first}{long}")),
+        ["day_month: month", "shop: dimension", "a: Sum", "twice: Sum", "growth: Lost(OtherRows)"]
+    );
+    assert_eq!(
+        told(&format!("{first}    values: [x, y]\n{long}")),
+        [
+            "day_month: month",
+            "a_x: Lost(WidePivot)",
+            "a_y: Lost(WidePivot)",
+            "twice_x: Lost(WidePivot)",
+            "twice_y: Lost(WidePivot)",
+            "growth_x: Lost(WidePivot)",
+            "growth_y: Lost(WidePivot)",
+        ]
+    );
+}

@@ -1,0 +1,65 @@
+//! What a model's files declare besides the model, under names that are unique in a dbt project.
+
+use super::compile::Run;
+use super::semantic::SemanticModel;
+use crate::span::Span;
+
+/// A docs block, an exposure, a metric or a semantic model.
+///
+/// ```
+/// let spec = "
+/// model: sales
+/// from: orders
+/// definitions: revenue = SUM(amount)
+/// exposures:
+///   - {name: weekly_sales, type: dashboard, owner: {name: Sales}}
+/// ";
+/// let compiled = formulac::Compiler::default().compile_spec(spec);
+/// let declared = &compiled.declared()[0];
+/// assert_eq!((declared.kind(), declared.name()), ("exposure", "weekly_sales"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    kind: &'static str,
+    name: String,
+    span: Span,
+}
+
+impl Declared {
+    /// What it is, as dbt calls it: `doc`, `exposure`, `metric`, `semantic_model`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the spec says its name, or that of the model which it is of.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.span
+    }
+}
+
+impl Run<'_> {
+    pub(super) fn declared(&self, docs: Vec<String>, semantic: Option<&SemanticModel>) -> Vec<Declared> {
+        let model = self.spec.model;
+        let of_model = |kind: &'static str, name: String| Declared { kind, name, span: model.node.span };
+        let mut all: Vec<Declared> = docs.into_iter().map(|name| of_model("doc", name)).collect();
+        let exposures = self.spec.exposures.iter().map(|exposure| Declared {
+            kind: "exposure",
+            name: exposure.name.text.to_owned(),
+            span: exposure.name.node.span,
+        });
+        all.extend(exposures);
+        if let Some(semantic) = semantic {
+            all.push(of_model("semantic_model", model.text.to_owned()));
+            all.extend(semantic.metrics().iter().map(|name| of_model("metric", name.clone())));
+        }
+        all
+    }
+}

@@ -1,0 +1,52 @@
+//! What uses the model outside of dbt.
+
+use super::{Loader, Text};
+use crate::dbt::From;
+use crate::diag::{Code, Diagnostic};
+use crate::yaml::Node;
+
+/// A dashboard, notebook or program.
+#[derive(Clone, Debug)]
+pub(crate) struct Exposure<'y> {
+    pub name: Text<'y>,
+    /// Its keys as they are written, in dbt's words.
+    pub said: &'y Node,
+    /// What it uses besides the model.
+    pub depends_on: Vec<From>,
+}
+
+impl<'y> Loader<'y, '_> {
+    pub(super) fn exposures(&mut self, root: &'y Node) -> Vec<Exposure<'y>> {
+        let items = root.get("exposures").and_then(Node::items).unwrap_or_default();
+        let mut exposures = Vec::new();
+        for item in items {
+            let Some(name) = self.text(item, "name") else { continue };
+            self.check_dbt_name("an exposure", name);
+            let depends_on = self.depends_on(item);
+            exposures.push(Exposure { name, said: item, depends_on });
+        }
+        self.check_twice("exposures", exposures.iter().map(|exposure| exposure.name));
+        exposures
+    }
+
+    /// A name alone is a model; dbt has no other way to say a table of the warehouse than a source.
+    fn depends_on(&mut self, exposure: &'y Node) -> Vec<From> {
+        let Some(node) = exposure.get("depends_on") else { return Vec::new() };
+        let nodes: Vec<&'y Node> = node.items().map_or_else(|| vec![node], |items| items.iter().collect());
+        let mut found = Vec::new();
+        for node in nodes {
+            let Some(text) = node.text() else { continue };
+            let Some(from) = self.from("depends_on", Text { text, node }) else { continue };
+            if from.call().is_none() {
+                let message = format!(
+                    "`{text}` is a table of the warehouse, and dbt knows what an exposure uses as models and sources"
+                );
+                let help = "write `ref('…')`, or declare the table as a source and write `source('…', '…')`";
+                self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
+            } else if !found.contains(&from) {
+                found.push(from);
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,526 @@
+//! A model as dbt's semantic layer has it: entities, dimensions and metrics, as far as its columns can be taken together.
+//!
+//! There are two forms of YAML. Up to dbt 1.11 a semantic model and its metrics stand beside the models; from 1.12 on the
+//! model's own columns and properties say the same, which earlier ones ignore in silence.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::additivity::{Additivity, ColumnFormula, Lost};
+use super::compile::Run;
+use super::config::said_text;
+use super::properties::{holds_always, tests};
+use crate::dbt::{ModelDoc, Value, is_long};
+use crate::diag::{Code, Diagnostic};
+use crate::schema::Column;
+use crate::yaml::Node;
+
+/// Whether dbt's semantic layer is told of models, and in which form of YAML.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SemanticModels {
+    /// It is not.
+    #[default]
+    Off,
+    /// In the form that the project's dbt reads.
+    ByVersion,
+    /// `semantic_models:` and `metrics:` beside the models, for every dbt up to 1.12.
+    Legacy,
+    /// Keys of the model and its columns, from dbt 1.12 on.
+    Latest,
+}
+
+impl SemanticModels {
+    /// What stands behind `semantic_model:`.
+    pub(super) fn said(node: &Node) -> Option<Self> {
+        match (node.boolean(), node.text()) {
+            (Some(true), _) => Some(Self::ByVersion),
+            (Some(false), _) => Some(Self::Off),
+            (None, Some("legacy")) => Some(Self::Legacy),
+            (None, Some("latest")) => Some(Self::Latest),
+            _ => None,
+        }
+    }
+}
+
+/// What dbt's semantic layer is told of a model.
+///
+/// ```
+/// let spec = "
+/// model: sales
+/// from: orders
+/// semantic_model: legacy
+/// group_by: ordered_on[month]
+/// definitions: |
+///   revenue = SUM(amount)
+///   average = AVERAGE(amount)
+/// ";
+/// let compiled = formulac::Compiler::default().compile_spec(spec);
+/// let semantic = compiled.semantic_model().unwrap();
+/// assert_eq!(semantic.metrics(), ["sales_revenue"]);
+/// assert_eq!(semantic.left_out()[0].0, "average");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct SemanticModel {
+    pub(crate) form: SemanticModels,
+    pub(crate) metrics: Vec<String>,
+    pub(crate) left_out: Vec<(String, String)>,
+}
+
+impl SemanticModel {
+    /// The form of the YAML: legacy or latest.
+    #[must_use]
+    pub fn form(&self) -> SemanticModels {
+        self.form
+    }
+
+    /// The names of its metrics.
+    #[must_use]
+    pub fn metrics(&self) -> &[String] {
+        &self.metrics
+    }
+
+    /// The columns that are no part of it, each with the reason.
+    #[must_use]
+    pub fn left_out(&self) -> &[(String, String)] {
+        &self.left_out
+    }
+}
+
+/// A metric, by the column that it is of.
+struct Metric {
+    name: String,
+    column: String,
+    description: Option<String>,
+    of: Additivity,
+}
+
+/// What a column is besides a measure.
+enum Element {
+    Entity { kind: &'static str, name: String },
+    Time { unit: &'static str },
+    Categorical,
+}
+
+/// Names that MetricFlow keeps for itself.
+const RESERVED: &[&str] = &[
+    "metric_time",
+    "mf_internal_uuid",
+    "nanosecond",
+    "microsecond",
+    "millisecond",
+    "second",
+    "minute",
+    "hour",
+    "day",
+    "week",
+    "month",
+    "quarter",
+    "year",
+];
+
+/// A name that MetricFlow takes, of one that it does not.
+fn other_name(name: &str) -> Option<String> {
+    let mut good = String::with_capacity(name.len());
+    for c in name.chars().map(|c| c.to_ascii_lowercase()) {
+        let c = if c.is_ascii_alphanumeric() { c } else { '_' };
+        if !(c == '_' && (good.ends_with('_') || good.is_empty())) {
+            good.push(c);
+        }
+    }
+    let good = good.trim_start_matches(|c: char| !c.is_ascii_lowercase()).trim_end_matches('_');
+    if good == name && good.len() > 1 && !RESERVED.contains(&good) {
+        return None;
+    }
+    Some(if good.len() < 2 || RESERVED.contains(&good) {
+        format!("{}_value", if good.is_empty() { "the" } else { good })
+    } else {
+        good.to_owned()
+    })
+}
+
+impl Run<'_> {
+    /// The form that is asked for and that dbt reads.
+    fn semantic_form(&self) -> SemanticModels {
+        let options = &self.compiler.options;
+        let asked = self.spec.semantic.unwrap_or(options.semantic_models);
+        match asked {
+            SemanticModels::ByVersion if options.new_semantic_models() => SemanticModels::Latest,
+            SemanticModels::ByVersion => SemanticModels::Legacy,
+            // One of several versions is named by a call, which only this form has.
+            SemanticModels::Latest if self.spec.dbt.versions.is_some() => SemanticModels::Legacy,
+            other => other,
+        }
+    }
+
+    /// Adds what the semantic layer is told to the properties of the model.
+    pub(super) fn tell_semantics(
+        &self,
+        columns: &[Column],
+        additivity: &[(String, Additivity)],
+        grain: &[String],
+        doc: &mut ModelDoc,
+        warnings: &mut Vec<Diagnostic>,
+    ) -> Option<SemanticModel> {
+        let form = self.semantic_form();
+        if form == SemanticModels::Off {
+            return None;
+        }
+        let model = self.spec.model;
+        let mut semantic = SemanticModel { form, ..SemanticModel::default() };
+        if said_text(&self.spec.dbt, "materialized") == Some("ephemeral") {
+            let reason = "an ephemeral model is no table that could be asked";
+            semantic.left_out = columns.iter().map(|c| (c.name().to_owned(), reason.to_owned())).collect();
+            return Some(semantic);
+        }
+        if let Some(other) = other_name(model.text) {
+            let message = format!("`{}` cannot be the name of a semantic model", model.text);
+            warnings.push(
+                Diagnostic::new(Code::NotASemanticName, model.node.span, message)
+                    .with_help(format!("call the model `{other}`, or write `semantic_model: false`")),
+            );
+            return None;
+        }
+        let mut elements: Vec<(&Column, Element)> = Vec::new();
+        let mut totals: Vec<(&Column, &Additivity)> = Vec::new();
+        let foreign = self.foreign_keys();
+        let dimension = Additivity::Dimension { unit: None };
+        for (column, (name, of)) in columns.iter().zip(additivity) {
+            // The number of another model's row is no value to add up.
+            let is_foreign = *of == Additivity::Lost(Lost::SingleRows) && foreign.contains_key(&name.to_lowercase());
+            let of = if is_foreign { &dimension } else { of };
+            let lost = match of {
+                Additivity::Lost(lost) => Some(lost.to_string()),
+                Additivity::Dimension { .. } => None,
+                _ if !column.ty().is_number() => Some("it is no number".to_owned()),
+                _ => None,
+            };
+            if let Some(lost) = lost {
+                semantic.left_out.push((name.clone(), lost));
+                continue;
+            }
+            if let Some(fault) = self.semantic_name_fault(column) {
+                warnings.push(fault);
+                semantic.left_out.push((name.clone(), "its name is none that MetricFlow takes".to_owned()));
+                continue;
+            }
+            match of {
+                Additivity::Dimension { unit } => elements.push((column, element(column, *unit, grain, &foreign))),
+                total => totals.push((column, total)),
+            }
+        }
+        let is_key = |column: &Column| grain.iter().any(|key| key.eq_ignore_ascii_case(column.name()));
+        let times = || elements.iter().filter(|(_, element)| matches!(element, Element::Time { .. }));
+        let time = times().find(|(column, _)| is_key(column)).or_else(|| times().next());
+        let time = time.map(|(column, _)| column.name().to_owned());
+        let metrics = metrics(model.text, totals, time.is_some(), &mut semantic.left_out);
+        semantic.metrics = metrics.iter().map(|metric| metric.name.clone()).collect();
+        // An entity for the rows, which says nothing of how they are told apart.
+        let has_primary = elements.iter().any(|(_, e)| matches!(e, Element::Entity { kind: "primary", .. }));
+        let mut primary = format!("{}_row", model.text);
+        while columns.iter().any(|column| column.name().eq_ignore_ascii_case(&primary)) {
+            primary.push_str("_of_it");
+        }
+        let primary = (!has_primary).then_some(primary);
+        let names = columns.iter().map(|column| column.name().to_lowercase()).collect();
+        let by_column = metrics.iter().map(|metric| (metric.column.to_lowercase(), metric.name.clone())).collect();
+        let written = Semantics { elements, time, primary, metrics, by_column, columns: names };
+        match form {
+            SemanticModels::Latest => written.in_model(doc),
+            _ => written.beside(model.text, self.own_ref().call(), doc),
+        }
+        Some(semantic)
+    }
+
+    /// A name that MetricFlow refuses, or that SQL needs quotes for.
+    fn semantic_name_fault(&self, column: &Column) -> Option<Diagnostic> {
+        let name = column.name();
+        let is_quoted = self.compiler.options.dialect.quotes(name, !column.is_quoted());
+        let other = other_name(name).or_else(|| is_quoted.then(|| format!("{name}_value")))?;
+        let span = self.definitions.iter().rev().find(|d| d.name.eq_ignore_ascii_case(name)).map(|d| d.span);
+        let message = format!("`{name}` cannot be a name in dbt's semantic layer, so the column is left out there");
+        let help = format!("call it `{other}`: two small letters, digits or single `_` at least, and no unit of time");
+        Some(
+            Diagnostic::new(Code::NotASemanticName, span.unwrap_or(self.spec.model.node.span), message).with_help(help),
+        )
+    }
+
+    /// By column in small letters: the key of another model that it holds, where a test says so of all rows.
+    fn foreign_keys(&self) -> FxHashMap<String, String> {
+        const TEST: &str = "relationships";
+        let mut found = FxHashMap::default();
+        for column in &self.spec.columns {
+            for test in tests(column.data_tests).iter().filter(|test| holds_always(test, TEST)) {
+                let arguments = test.get(TEST).and_then(|test| test.get("arguments"));
+                let field = arguments.and_then(|arguments| arguments.get("field")).and_then(Value::as_text);
+                if let Some(field) = field.filter(|field| other_name(field).is_none()) {
+                    found.insert(column.name.text.to_lowercase(), field.to_owned());
+                }
+            }
+        }
+        found
+    }
+}
+
+fn element(
+    column: &Column,
+    unit: Option<&'static str>,
+    grain: &[String],
+    foreign: &FxHashMap<String, String>,
+) -> Element {
+    let name = column.name();
+    if column.ty().is_temporal() {
+        // Instants are cut to days at most finely, which every time spine has.
+        return Element::Time { unit: unit.unwrap_or("day") };
+    }
+    match (grain, foreign.get(&name.to_lowercase())) {
+        ([key], _) if key.eq_ignore_ascii_case(name) => Element::Entity { kind: "primary", name: name.to_owned() },
+        (_, Some(field)) => Element::Entity { kind: "foreign", name: field.clone() },
+        _ => Element::Categorical,
+    }
+}
+
+/// The metrics of totals, and of what is computed of them; what has none is left out.
+fn metrics(
+    model: &str,
+    totals: Vec<(&Column, &Additivity)>,
+    has_time: bool,
+    left_out: &mut Vec<(String, String)>,
+) -> Vec<Metric> {
+    if !has_time {
+        let reason = "the model has no date to take it together by";
+        left_out.extend(totals.iter().map(|(column, _)| (column.name().to_owned(), reason.to_owned())));
+        return Vec::new();
+    }
+    let parts = |of: &Additivity| match of {
+        Additivity::Ratio { numerator, denominator } => vec![numerator.to_lowercase(), denominator.to_lowercase()],
+        Additivity::Formula(formula) => formula.columns().iter().map(|name| name.to_lowercase()).collect(),
+        _ => Vec::new(),
+    };
+    let mut known: FxHashSet<String> = totals.iter().map(|(column, _)| column.name().to_lowercase()).collect();
+    // One that is gone may be a part of another.
+    loop {
+        let before = known.len();
+        let gone: Vec<String> = totals
+            .iter()
+            .filter(|(_, of)| parts(of).iter().any(|part| !known.contains(part)))
+            .map(|(column, _)| column.name().to_lowercase())
+            .collect();
+        gone.iter().for_each(|name| {
+            known.remove(name);
+        });
+        if known.len() == before {
+            break;
+        }
+    }
+    let mut metrics = Vec::new();
+    for (column, of) in totals {
+        let name = column.name();
+        if known.contains(&name.to_lowercase()) {
+            let description = column.about().filter(|about| !is_long(about)).map(str::to_owned);
+            metrics.push(Metric {
+                name: metric_name(model, name),
+                column: name.to_owned(),
+                description,
+                of: of.clone(),
+            });
+        } else {
+            let part = parts(of).into_iter().find(|part| !known.contains(part)).unwrap_or_default();
+            left_out.push((name.to_owned(), Lost::Part(part).to_string()));
+        }
+    }
+    metrics
+}
+
+/// Metrics of all models share their names.
+fn metric_name(model: &str, column: &str) -> String {
+    if model.eq_ignore_ascii_case(column) { column.to_owned() } else { format!("{model}_{column}") }
+}
+
+/// `Monthly recurring revenue`.
+fn label(name: &str) -> String {
+    let words = name.replace('_', " ");
+    let mut chars = words.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// What is written, in either form.
+struct Semantics<'s> {
+    elements: Vec<(&'s Column, Element)>,
+    /// The dimension by which metrics are taken together.
+    time: Option<String>,
+    primary: Option<String>,
+    metrics: Vec<Metric>,
+    /// The names of metrics, by their columns in small letters.
+    by_column: FxHashMap<String, String>,
+    /// The columns of the model.
+    columns: FxHashSet<String>,
+}
+
+fn pair(key: &str, text: impl Into<String>) -> (String, Value) {
+    (key.to_owned(), Value::text(text))
+}
+
+fn aggregate(of: &Additivity) -> Option<&'static str> {
+    match of {
+        Additivity::Sum => Some("sum"),
+        Additivity::Min => Some("min"),
+        Additivity::Max => Some("max"),
+        _ => None,
+    }
+}
+
+impl Semantics<'_> {
+    fn name_of(&self, column: &str) -> String {
+        self.by_column.get(&column.to_lowercase()).cloned().unwrap_or_default()
+    }
+
+    /// What a formula calls the metric of a column. MetricFlow takes a name that is a column's as well for the column.
+    fn name_in_formula(&self, column: &str) -> String {
+        let name = self.name_of(column);
+        if self.columns.contains(&name) { format!("{name}_of_all") } else { name }
+    }
+
+    /// The metrics that a formula reads, by the names that it has for them.
+    fn inputs(&self, columns: &[String]) -> Value {
+        let input = |column: &String| {
+            let (name, alias) = (self.name_of(column), self.name_in_formula(column));
+            let alias = (name != alias).then(|| pair("alias", alias));
+            Value::Map(std::iter::once(pair("name", name)).chain(alias).collect())
+        };
+        Value::List(columns.iter().map(input).collect())
+    }
+
+    fn formula(&self, formula: &ColumnFormula) -> (String, Value) {
+        pair("expr", formula.sql_with(|column| self.name_in_formula(column)))
+    }
+
+    /// As keys of the model and its columns.
+    fn in_model(&self, doc: &mut ModelDoc) {
+        let by_name: FxHashMap<&str, &(&Column, Element)> = self.elements.iter().map(|of| (of.0.name(), of)).collect();
+        for column in &mut doc.columns {
+            column.semantic = match by_name.get(column.name.as_str()) {
+                Some((_, Element::Time { unit })) => {
+                    vec![pair("granularity", *unit), ("dimension".to_owned(), Value::Map(vec![pair("type", "time")]))]
+                }
+                Some((_, Element::Categorical)) => {
+                    vec![("dimension".to_owned(), Value::Map(vec![pair("type", "categorical")]))]
+                }
+                Some((of, Element::Entity { kind, name })) => {
+                    let mut entity = vec![pair("type", *kind)];
+                    entity.extend((name != of.name()).then(|| pair("name", name)));
+                    vec![("entity".to_owned(), Value::Map(entity))]
+                }
+                None => Vec::new(),
+            };
+        }
+        doc.semantic.push(("semantic_model".to_owned(), Value::Bare("true".to_owned())));
+        doc.semantic.extend(self.time.iter().map(|time| pair("agg_time_dimension", time)));
+        doc.semantic.extend(self.primary.iter().map(|name| pair("primary_entity", name)));
+        let metric = |metric: &Metric| {
+            let mut out = vec![pair("name", &metric.name), pair("label", label(&metric.name))];
+            out.extend(metric.description.iter().map(|text| pair("description", text)));
+            match &metric.of {
+                Additivity::Ratio { numerator, denominator } => out.extend([
+                    pair("type", "ratio"),
+                    pair("numerator", self.name_of(numerator)),
+                    pair("denominator", self.name_of(denominator)),
+                ]),
+                Additivity::Formula(formula) => out.extend([
+                    pair("type", "derived"),
+                    self.formula(formula),
+                    ("input_metrics".to_owned(), self.inputs(formula.columns())),
+                ]),
+                of => {
+                    out.push(pair("type", "simple"));
+                    out.extend(aggregate(of).map(|agg| pair("agg", agg)));
+                    out.push(pair("expr", &metric.column));
+                }
+            }
+            Value::Map(out)
+        };
+        let metrics: Vec<Value> = self.metrics.iter().map(metric).collect();
+        if !metrics.is_empty() {
+            doc.semantic.push(("metrics".to_owned(), Value::List(metrics)));
+        }
+    }
+
+    /// As lists beside the model.
+    fn beside(&self, model: &str, own_ref: Option<String>, doc: &mut ModelDoc) {
+        let mut out = vec![pair("name", model)];
+        out.extend(own_ref.map(|call| ("model".to_owned(), Value::Dbt(call))));
+        out.extend(doc.description.iter().filter(|text| !is_long(text)).map(|text| pair("description", text)));
+        out.extend(
+            self.time.iter().map(|time| ("defaults".to_owned(), Value::Map(vec![pair("agg_time_dimension", time)]))),
+        );
+        out.extend(self.primary.iter().map(|name| pair("primary_entity", name)));
+        let mut entities = Vec::new();
+        let mut dimensions = Vec::new();
+        for (column, element) in &self.elements {
+            match element {
+                Element::Entity { kind, name } => {
+                    let mut entity = vec![pair("name", name), pair("type", *kind)];
+                    entity.extend((name != column.name()).then(|| pair("expr", column.name())));
+                    entities.push(Value::Map(entity));
+                }
+                Element::Time { unit } => dimensions.push(Value::Map(vec![
+                    pair("name", column.name()),
+                    pair("type", "time"),
+                    ("type_params".to_owned(), Value::Map(vec![pair("time_granularity", *unit)])),
+                ])),
+                Element::Categorical => {
+                    dimensions.push(Value::Map(vec![pair("name", column.name()), pair("type", "categorical")]));
+                }
+            }
+        }
+        let measure = |metric: &Metric| {
+            let agg = aggregate(&metric.of)?;
+            let mut measure = vec![pair("name", &metric.name), pair("agg", agg)];
+            measure.extend((metric.name != metric.column).then(|| pair("expr", &metric.column)));
+            Some(Value::Map(measure))
+        };
+        let measures: Vec<Value> = self.metrics.iter().filter_map(measure).collect();
+        for (key, items) in [("entities", entities), ("dimensions", dimensions), ("measures", measures)] {
+            out.extend((!items.is_empty()).then(|| (key.to_owned(), Value::List(items))));
+        }
+        doc.beside.push(("semantic_models".to_owned(), vec![Value::Map(out)]));
+        let metric = |metric: &Metric| {
+            let mut out = vec![pair("name", &metric.name), pair("label", label(&metric.name))];
+            out.extend(metric.description.iter().map(|text| pair("description", text)));
+            let (kind, params) = match &metric.of {
+                Additivity::Ratio { numerator, denominator } => (
+                    "ratio",
+                    vec![pair("numerator", self.name_of(numerator)), pair("denominator", self.name_of(denominator))],
+                ),
+                Additivity::Formula(formula) => {
+                    ("derived", vec![self.formula(formula), ("metrics".to_owned(), self.inputs(formula.columns()))])
+                }
+                _ => ("simple", vec![pair("measure", &metric.name)]),
+            };
+            out.extend([pair("type", kind), ("type_params".to_owned(), Value::Map(params))]);
+            Value::Map(out)
+        };
+        doc.beside.push(("metrics".to_owned(), self.metrics.iter().map(metric).collect()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::other_name;
+
+    #[test]
+    fn names_of_metricflow() {
+        for (name, other) in [
+            ("revenue", None),
+            ("mrr_2024", None),
+            ("Net Revenue", Some("net_revenue")),
+            ("a__b", Some("a_b")),
+            ("_a1_", Some("a1")),
+            ("x", Some("x_value")),
+            ("month", Some("month_value")),
+            ("2nd_half", Some("nd_half")),
+            ("__", Some("the_value")),
+        ] {
+            assert_eq!(other_name(name).as_deref(), other, "{name}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Every column of every model says what it is: by words, by its formula, or by what it is made of.
+
+use std::path::Path;
+
+use formulac::diag::{Code, Example};
+use formulac::{Compiler, Dialect, Schema};
+
+use crate::model_cases::ModelCase;
+use crate::{files, sheet_case, spec_case};
+
+/// The columns that nothing is said of; the number of columns.
+fn undescribed(spec: &str, schema: Schema) -> (Vec<String>, usize) {
+    let compiled = Compiler::builder().schema(schema).build().compile_spec(spec);
+    let Some(yml) = compiled.model_yml() else { return (Vec::new(), 0) };
+    let is_silent = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
+    let silent = compiled.columns().iter().filter(|column| is_silent(column.about()));
+    let silent: Vec<String> = silent.map(|column| column.name().to_owned()).collect();
+    // Each stands in the file, too.
+    let written = yml.lines().filter(|line| line.starts_with("        description: ")).count();
+    assert!(written >= compiled.columns().len() - silent.len(), "{yml}");
+    (silent, compiled.columns().len())
+}
+
+/// Specs below a folder of the repository, with the schema beside them where there is one.
+fn below(folder: &str, schema: Option<&str>) -> Vec<(String, String, Schema)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let schema = schema.map(|path| Schema::from_text(&files::read(&root.join(path)), Dialect::default()).0);
+    let mut found = Vec::new();
+    for entry in root.join(folder).read_dir().expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if entry.extension().is_some_and(|end| end == "yml") {
+            found.push((files::short_name(&entry), files::read(&entry), schema.clone().unwrap_or_default()));
+        }
+    }
+    assert!(!found.is_empty(), "{folder} has specs");
+    found
+}
+
+pub fn run() {
+    let mut specs = below("examples/subscription_business/metrics", Some("examples/subscription_business/schema.yml"));
+    specs.extend(below("examples/subscription_business/metrics", None));
+    specs.extend(below("tests/example_project/kinds/specs", None));
+    specs.extend(below("tests/example_project/incremental", Some("tests/example_project/incremental/schema.yml")));
+    specs.extend(below("tests/example_project/proofs", Some("tests/example_project/proofs/schema.yml")));
+    for file in spec_case::read_all() {
+        specs.extend(file.cases.iter().map(|case| (case.name().to_owned(), case.spec(), case.schema())));
+    }
+    for file in sheet_case::read_all() {
+        specs.extend(file.cases.iter().map(|case| (case.name().to_owned(), case.spec(), case.schema())));
+    }
+    for code in Code::ALL {
+        if let Example::Spec(spec) | Example::Model(spec) = code.page().right {
+            specs.push((code.code().to_owned(), spec.to_owned(), Schema::new()));
+        }
+    }
+    let mut silent = Vec::new();
+    let mut columns = 0;
+    for (name, spec, schema) in &specs {
+        let (found, count) = undescribed(spec, schema.clone());
+        columns += count;
+        if !found.is_empty() {
+            silent.push(format!("{name}: {}", found.join(", ")));
+        }
+    }
+    assert!(columns > 2_000, "only {columns} columns were looked at");
+    assert!(silent.is_empty(), "columns of which nothing is said:\n{}", silent.join("\n"));
+}

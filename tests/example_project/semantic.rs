@@ -1,0 +1,202 @@
+//! What dbt makes of long descriptions, exposures and semantic models, in both forms of YAML: texts come out as they are
+//! written, and a metric taken together over months is what its formula gives by the quarter.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::tools::{answers, contents, json_lines, run, run_with_input, tool, write};
+use crate::{DATABASE, artifact, begun, dbt_command, dbt_settings, formulac, generate, project, script};
+
+const SALES: &str = "sales_by_month_and_market";
+/// The columns that no metric can be of.
+const LEFT_OUT: [&str; 6] = ["average", "before", "busy", "customers", "rounded", "unnamed"];
+
+#[test]
+fn dbt_takes_both_forms_and_metrics_are_what_formulas_give() {
+    let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else { return };
+    let place = begun("semantic");
+    let spec = |name: &str| project::read(&script("semantic").join(name));
+    write(&place.join("metrics/by_quarter.yml"), &by_quarter(&spec("by_month_and_market.yml")));
+    let mut told: Vec<BTreeMap<String, String>> = Vec::new();
+    for form in ["legacy", "latest"] {
+        for name in ["by_month_and_market.yml", "by_customer.yml"] {
+            write(&place.join("metrics").join(name), &format!("semantic_model: {form}\n{}", spec(name)));
+        }
+        generate(&place, "duckdb");
+        for file in [format!("{SALES}.yml"), "customer_sales.yml".to_owned()] {
+            let name = format!("{}_{form}", file.trim_end_matches(".yml"));
+            insta::assert_snapshot!(name, project::read(&place.join("models/formulac").join(file)));
+        }
+        let mut parse = Command::new(dbt.with_file_name("python"));
+        run(dbt_settings(parse.arg(script("strict_parse.py")), &place));
+        texts_are_as_written(&artifact(&place, "manifest.json"));
+        told.push(metrics(&artifact(&place, "semantic_manifest.json"), form));
+    }
+    insta::assert_snapshot!("customer_sales_md", project::read(&place.join("models/formulac/customer_sales.md")));
+    assert_eq!(told[0], told[1], "both forms say the same");
+
+    run(&mut dbt_command(&dbt, &place));
+    let manifest = artifact(&place, "manifest.json");
+    let of = |model: &str| {
+        project::text(&manifest["nodes"][format!("model.subscription_business.{model}")]["relation_name"])
+    };
+    let quarter = "date_trunc('quarter', billing_date_month)";
+    let together: Vec<String> = told[0].iter().map(|(name, sql)| format!("{sql} as {name}")).collect();
+    let columns: Vec<&str> = told[0].keys().map(String::as_str).collect();
+    let again = format!("select {} from {} group by {quarter} order by {quarter}", together.join(", "), of(SALES));
+    let formulas = format!("select {} from {} order by billing_date_quarter", columns.join(", "), of("by_quarter"));
+    let mut reader = Command::new(python);
+    reader.arg(script("duckdb_rows.py")).arg(place.join(DATABASE));
+    let queries = [json!({"id": "again", "sql": again}), json!({"id": "formulas", "sql": formulas})];
+    let answers = answers(&run_with_input(&mut reader, &json_lines(&queries)).stdout);
+    let rows = |of: &str| -> Vec<Vec<Option<f64>>> {
+        let number = |value: &Value| match value {
+            Value::Null => None,
+            Value::String(text) => Some(text.parse().expect("a number")),
+            number => Some(number.as_f64().expect("a number")),
+        };
+        let rows = answers[of]["rows"].as_array().unwrap_or_else(|| panic!("{}", answers[of]));
+        rows.iter().map(|row| row.as_array().expect("a row").iter().map(number).collect()).collect()
+    };
+    let (again, formulas) = (rows("again"), rows("formulas"));
+    assert_eq!((again.len(), columns.len()), (5, 11), "five quarters, eleven metrics");
+    for (row, expected) in again.iter().zip(&formulas) {
+        for ((value, expected), column) in row.iter().zip(expected).zip(&columns) {
+            let is_same = match (value, expected) {
+                (Some(value), Some(expected)) => (value - expected).abs() < 1e-9,
+                (value, expected) => value.is_none() && expected.is_none(),
+            };
+            assert!(is_same, "{column}: {value:?}, and the formula gives {expected:?}");
+        }
+    }
+    docs_are_left_over(&place);
+}
+
+/// The same formulas by the quarter, without what looks at other months.
+fn by_quarter(text: &str) -> String {
+    let text = text.split("columns:\n").next().expect("a spec").replace(SALES, "by_quarter");
+    let text = text.replace("[\"billing_date[month]\", market]", "billing_date[quarter]");
+    let kept = text.lines().filter(|line| !line.contains("before =") && !line.starts_with("order_by"));
+    kept.map(|line| format!("{line}\n")).collect()
+}
+
+fn texts_are_as_written(manifest: &Value) {
+    let model = &manifest["nodes"]["model.subscription_business.customer_sales"];
+    assert_eq!(
+        model["description"],
+        json!(
+            "One row per customer with an invoice.\n\n- cash sales are left out\n- `{% enddocs %}` and {{ x }} are text"
+        )
+    );
+    assert_eq!(
+        model["columns"]["revenue"]["description"],
+        json!("Invoices less credit notes.\n\n| kind | sign |\n| --- | --- |\n| invoice | + |\n| credit note | - |")
+    );
+    let exposure = &manifest["exposures"]["exposure.subscription_business.sales_report"];
+    assert_eq!(exposure["description"], json!("Sales by month; {{ braces }} stay."));
+    assert_eq!(exposure["owner"]["email"], json!("finance@example.com"));
+    assert_eq!(
+        (&exposure["config"]["tags"], &exposure["config"]["meta"]),
+        (&json!(["board"]), &json!({"review": "quarterly"}))
+    );
+    let mut uses: Vec<String> =
+        exposure["depends_on"]["nodes"].as_array().expect("a list").iter().map(project::text).collect();
+    uses.sort();
+    let seed = |name: &str| format!("seed.subscription_business.{name}");
+    assert_eq!(uses, [format!("model.subscription_business.{SALES}"), seed("customers"), seed("invoices")]);
+}
+
+/// The metrics of the model as dbt has them, by column, each as SQL over the model's rows.
+fn metrics(manifest: &Value, form: &str) -> BTreeMap<String, String> {
+    let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
+    let models = list(&manifest["semantic_models"]);
+    let sales = models.iter().find(|model| model["name"] == json!(SALES)).expect("the semantic model");
+    let names =
+        |key: &str| -> Vec<String> { list(&sales[key]).iter().map(|one| project::text(&one["name"])).collect() };
+    assert_eq!(names("dimensions"), ["billing_date_month", "market"], "{form}");
+    assert_eq!(sales["dimensions"][0]["type_params"]["time_granularity"], json!("month"), "{form}");
+    let customers = models.iter().find(|model| model["name"] == json!("customer_sales")).expect("the other");
+    assert_eq!(customers["entities"][0]["name"], json!("customer_id"), "{form}");
+    assert_eq!(customers["entities"][0]["type"], json!("primary"), "{form}");
+
+    let measures: BTreeMap<String, String> = list(&sales["measures"])
+        .iter()
+        .map(|measure| (project::text(&measure["name"]), aggregate(measure, None)))
+        .collect();
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    let mut left: Vec<Value> = list(&manifest["metrics"]);
+    left.retain(|metric| project::text(&metric["name"]).starts_with(SALES));
+    while !left.is_empty() {
+        let before = left.len();
+        left.retain(|metric| match sql(metric, &measures, &known) {
+            Some(sql) => known.insert(project::text(&metric["name"]), sql).is_some(),
+            None => true,
+        });
+        assert!(left.len() < before, "metrics of what is no metric: {left:?}");
+    }
+    let of_column = |(name, sql): (String, String)| (name[SALES.len() + 1..].to_owned(), sql);
+    let known: BTreeMap<String, String> = known.into_iter().map(of_column).collect();
+    assert!(LEFT_OUT.iter().all(|column| !known.contains_key(*column)), "{known:?}");
+    known
+}
+
+fn aggregate(of: &Value, expr: Option<&Value>) -> String {
+    let expr = project::text(expr.unwrap_or(&of["expr"]));
+    format!("{}({expr})", project::text(&of["agg"]))
+}
+
+/// A metric as SQL, once what it reads is known.
+fn sql(metric: &Value, measures: &BTreeMap<String, String>, known: &BTreeMap<String, String>) -> Option<String> {
+    let params = &metric["type_params"];
+    let other = |of: &Value| known.get(of["name"].as_str()?).cloned();
+    match metric["type"].as_str()? {
+        "simple" => match params["measure"]["name"].as_str() {
+            Some(measure) => measures.get(measure).cloned(),
+            None => Some(aggregate(&params["metric_aggregation_params"], Some(&params["expr"]))),
+        },
+        // As MetricFlow computes it.
+        "ratio" => {
+            let (above, below) = (other(&params["numerator"])?, other(&params["denominator"])?);
+            Some(format!("cast({above} as double) / nullif({below}, 0)"))
+        }
+        "derived" => {
+            let mut sql = params["expr"].as_str()?.to_owned();
+            let mut inputs: Vec<(String, String)> = Vec::new();
+            for input in params["metrics"].as_array()? {
+                let name = input["alias"].as_str().unwrap_or(input["name"].as_str()?).to_owned();
+                inputs.push((name, other(input)?));
+            }
+            // A name may begin with another.
+            inputs.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
+            for (place, (name, _)) in inputs.iter().enumerate() {
+                sql = sql.replace(name, &format!("<{place}>"));
+            }
+            for (place, (_, of)) in inputs.iter().enumerate() {
+                sql = sql.replace(&format!("<{place}>"), of);
+            }
+            Some(sql)
+        }
+        other => panic!("a metric of type {other}"),
+    }
+}
+
+/// A model whose description is short again has no docs, and what somebody wrote into them stays.
+fn docs_are_left_over(place: &Path) {
+    let docs = place.join("models/formulac/customer_sales.md");
+    let short = "model: customer_sales\nfrom: invoices\ngroup_by: customer_id\ndefinitions: revenue = SUM(revenue)\ncolumns: {customer_id: {data_tests: [not_null]}}\n";
+    let before = contents(&place.join("models/formulac"));
+    write(&place.join("metrics/by_customer.yml"), short);
+    let out =
+        formulac(place, &["model", "metrics/by_customer.yml", "--out", "models/formulac", "--schema", "schema.yml"]);
+    assert!(!docs.exists() && out.is_empty(), "{out}");
+    write(&place.join("metrics/by_customer.yml"), &project::read(&script("semantic").join("by_customer.yml")));
+    generate(place, "duckdb");
+    assert!(docs.exists());
+    write(&place.join("metrics/by_customer.yml"), short);
+    generate(place, "duckdb");
+    assert!(!docs.exists());
+    assert!(contents(&place.join("models/formulac")).len() + 1 == before.len());
+}
