@@ -8,6 +8,7 @@ use super::path::{Path, Step};
 use super::rules::{Mark, Rules};
 use super::tree::{Child, Id, Kind, Layout, Tree, read};
 use super::value::{Form, Value};
+use super::splice::own_lines;
 use super::{Refusal, blocks, lines, splice, without_mark};
 
 /// A place that is left as people have it, though the generated text changed there.
@@ -484,7 +485,7 @@ impl<'t> Merger<'t, '_> {
             if self.pair(file, key).is_some() {
                 continue;
             }
-            let note = (node.layout() == Layout::Block).then(|| mark.note.clone());
+            let note = (node.layout() == Layout::Block || node.children().is_empty()).then(|| mark.note.clone());
             self.changes.add(file, end, Added { key: Some(key.clone()), value: value.clone(), note });
         }
         self.merged.marked.push(self.path.clone());
@@ -534,7 +535,7 @@ fn shown(step: &Step) -> Step {
 fn inner(tree: &Tree<'_>, id: Id) -> Range<usize> {
     let node = tree.node(id);
     let is_block = node.layout() == Layout::Block && !node.children().is_empty();
-    node.start..if is_block { lines::end(tree.source, node.end) } else { node.end }
+    if is_block { lines::end(tree.source, node.after)..lines::end(tree.source, node.end) } else { node.start..node.end }
 }
 
 /// A child with the comments that would go with it.
@@ -545,6 +546,9 @@ fn extent(tree: &Tree<'_>, id: Id, number: usize) -> Range<usize> {
     let Some(child) = children.get(number) else { return 0..0 };
     if node.layout() == Layout::Block {
         return child.start..lines::end(tree.source, end(child));
+    }
+    if let Some(lines) = own_lines(tree, child) {
+        return lines;
     }
     let before = number.checked_sub(1).and_then(|before| children.get(before));
     let start = before.map_or(node.start, end);

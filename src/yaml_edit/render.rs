@@ -68,6 +68,11 @@ impl Style {
         Self { step, dash: dash.unwrap_or(2), line_break: lines::line_break(tree.source) }
     }
 
+    /// How far lines are indented below a key that is indented so far.
+    pub fn below_key(&self, column: usize, is_list: bool) -> usize {
+        column + if is_list { self.dash } else { self.step }
+    }
+
     /// Behind a key that is indented so far.
     pub fn behind_key(&self, value: &Value, column: usize) -> Rendered {
         match value {
@@ -116,7 +121,7 @@ impl Style {
 
 impl Rendered {
     /// As whole lines, the first one indented so far.
-    fn into_lines(self, column: usize) -> impl Iterator<Item = String> {
+    pub fn into_lines(self, column: usize) -> impl Iterator<Item = String> {
         std::iter::once(format!("{}{}", " ".repeat(column), self.head)).chain(self.lines)
     }
 }

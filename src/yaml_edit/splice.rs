@@ -404,8 +404,8 @@ impl<'t> Splicer<'t, '_> {
         let is_blank = |pair: &[Child]| {
             let [before, next] = pair else { return false };
             let end = lines::end(source, self.tree.node(before.value).end.max(before.after));
-            let between = source.get(end..next.start).unwrap_or_default();
-            between.lines().skip(1).any(|line| line.trim().is_empty()) && between.matches('\n').count() > 1
+            let between = source.get(end..lines::start(source, next.start)).unwrap_or_default();
+            between.lines().skip(1).any(|line| line.trim().is_empty())
         };
         node.children().len() > 1 && node.children().windows(2).all(is_blank)
     }
@@ -480,6 +480,13 @@ impl<'t> Splicer<'t, '_> {
         let all = || added.iter().flat_map(|(_, added)| added.iter());
         let is_plain = all().all(|one| one.key.is_none() && one.value.is_scalar());
         if node.children().is_empty() && !is_plain && !self.in_flow(id) {
+            let under_key = self.child(id).filter(|child| !child.key.is_empty());
+            if let Some(child) = under_key {
+                let column = self.style.below_key(lines::column(self.tree.source, child.start), node.is_list());
+                let lines = all().flat_map(|one| self.rendered(one, column, " ").into_lines(column)).collect();
+                self.put_value(node, child.after, &Rendered { head: String::new(), lines });
+                return Ok(());
+            }
             let value = if node.is_list() {
                 Value::list(all().map(|one| one.value.clone()).collect())
             } else {
@@ -493,13 +500,8 @@ impl<'t> Splicer<'t, '_> {
         Ok(())
     }
 
-    /// The child's first and last byte, and behind the comma that follows.
     fn flow_places(&self, child: &Child) -> (usize, usize, Option<usize>) {
-        let source = self.tree.source;
-        let end = self.tree.node(child.value).end.max(child.after);
-        let next = lines::skip_blanks_and_comments(source, end);
-        let comma = source.get(next..).is_some_and(|rest| rest.starts_with(',')).then_some(next + 1);
-        (child.start, end, comma)
+        flow_places(self.tree, child)
     }
 
     /// Whether nothing but a comment follows in the line.
@@ -544,17 +546,11 @@ impl<'t> Splicer<'t, '_> {
     fn remove_from_flow(&mut self, node: &Node, run: Range<usize>, last_kept: usize) {
         let source = self.tree.source;
         let children: Vec<&Child> = run.clone().filter_map(|number| node.children().get(number)).collect();
-        let fills_lines = |child: &&Child| {
-            let (start, end, comma) = self.flow_places(child);
-            let end = comma.unwrap_or(end);
-            lines::is_first(source, start)
-                && source.get(end..lines::end(source, end)).is_some_and(|rest| rest.trim().is_empty())
-        };
-        if children.iter().all(fills_lines) {
-            for child in children {
-                let (start, end, comma) = self.flow_places(child);
-                let above = lines::above(source, start).unwrap_or(start);
-                self.put(above..lines::end(source, comma.unwrap_or(end)), String::new());
+        let own: Option<Vec<Range<usize>>> = children.iter().map(|child| own_lines(self.tree, child)).collect();
+        if let Some(own) = own {
+            for lines in own {
+                let above = lines::above(source, lines.start).unwrap_or(lines.start);
+                self.put(above..lines.end, String::new());
             }
             return;
         }
@@ -569,6 +565,25 @@ impl<'t> Splicer<'t, '_> {
             self.put(range, String::new());
         }
     }
+}
+
+/// Between brackets, a child's first and last byte, and behind the comma that follows.
+fn flow_places(tree: &Tree<'_>, child: &Child) -> (usize, usize, Option<usize>) {
+    let source = tree.source;
+    let end = tree.node(child.value).end.max(child.after);
+    let next = lines::skip_blanks_and_comments(source, end);
+    let comma = source.get(next..).is_some_and(|rest| rest.starts_with(',')).then_some(next + 1);
+    (child.start, end, comma)
+}
+
+/// The lines of a child between brackets, where nothing else but a comment stands in them.
+pub(super) fn own_lines(tree: &Tree<'_>, child: &Child) -> Option<Range<usize>> {
+    let (start, end, comma) = flow_places(tree, child);
+    let line_end = lines::end(tree.source, end);
+    let comma = comma.filter(|comma| *comma <= line_end);
+    let rest = tree.source.get(comma.unwrap_or(end)..line_end)?.trim_start();
+    let is_alone = lines::is_first(tree.source, start) && (rest.is_empty() || rest.starts_with('#'));
+    is_alone.then_some(start..line_end)
 }
 
 /// An item or a pair between brackets.
