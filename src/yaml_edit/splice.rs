@@ -151,19 +151,20 @@ impl<'t> Splicer<'t, '_> {
     /// A file that held nothing, or comments.
     fn whole(&mut self, value: &Value) {
         let source = self.tree.source;
-        let text = match value {
-            Value::List(..) | Value::Map(..) => {
-                // As the lines behind a dash that is left of the file.
-                let rendered = self.style.behind_dash(value, 0);
-                std::iter::once(rendered.head).chain(rendered.lines).filter(|line| !line.is_empty()).collect()
-            }
-            _ => vec![flow(value)],
-        };
+        let text = self.at_top(value);
         let at = source.find("\n...").map_or(source.len(), |at| at + 1);
         let is_broken = at == 0 || source.get(..at).is_some_and(|before| before.ends_with('\n'));
         let before = if is_broken { "" } else { self.style.line_break };
-        let text = format!("{before}{}{}", text.join(self.style.line_break), self.style.line_break);
+        let text = format!("{before}{text}{}", self.style.line_break);
         self.put(at..at, text);
+    }
+
+    /// A value that stands behind nothing.
+    fn at_top(&self, value: &Value) -> String {
+        let rendered = self.style.behind_dash(value, 0);
+        let first = Some(rendered.head).filter(|head| !head.is_empty());
+        let lines: Vec<String> = first.into_iter().chain(rendered.lines).collect();
+        lines.join(self.style.line_break)
     }
 
     fn joined(&self, lines: &[String]) -> String {
@@ -195,10 +196,8 @@ impl<'t> Splicer<'t, '_> {
             }
             // At the top there is neither a dash nor a key: all is in lines.
             None if node.layout() == Layout::Flow && node.children().is_empty() => {
-                let mut rendered = self.style.behind_dash(value, 0);
-                rendered.lines.insert(0, std::mem::take(&mut rendered.head));
-                let lines: Vec<String> = rendered.lines.into_iter().filter(|line| !line.is_empty()).collect();
-                self.put(node.start..node.end, lines.join(self.style.line_break));
+                let text = self.at_top(value);
+                self.put(node.start..node.end, text);
                 return Ok(());
             }
             None => return Err(self.tree.refusal(node.start, "the whole text would be replaced")),

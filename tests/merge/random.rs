@@ -280,7 +280,7 @@ fn leaves(text: &str) -> BTreeMap<String, String> {
                     let name = item.as_mapping().and_then(|_| item.as_mapping_get("name"));
                     match name {
                         Some(name) => left.push((format!("{path}[{}]", name.as_str().unwrap_or("?")), item)),
-                        None => drop(out.insert(format!("{path}[{}]", shown(item)), "item".to_owned())),
+                        None => drop(out.insert(format!("{path}[{}]", shown(item).trim_start_matches("text ")), "item".to_owned())),
                     }
                 }
             }
