@@ -1,8 +1,8 @@
 //! Values as text, indented as the file around them is.
 
+use super::lines;
 use super::tree::{Layout, Tree};
 use super::value::{Form, Value};
-use super::lines;
 use crate::dbt::{yaml_flow_text, yaml_key, yaml_scalar};
 
 /// A value in one line.
@@ -50,7 +50,9 @@ impl Style {
         for node in tree.nodes.iter().filter(|node| node.is_map() && node.layout() == Layout::Block) {
             for pair in node.children() {
                 let value = tree.node(pair.value);
-                let Some(first) = value.children().first().filter(|_| value.layout() == Layout::Block) else { continue };
+                let Some(first) = value.children().first().filter(|_| value.layout() == Layout::Block) else {
+                    continue;
+                };
                 let inner = lines::column(tree.source, first.start);
                 let distance = inner.saturating_sub(lines::column(tree.source, pair.start));
                 let counts = if value.is_list() { &mut dashes } else { &mut steps };

@@ -304,6 +304,7 @@ impl<'t> Splicer<'t, '_> {
         let Some(first) = node.children().first() else { return };
         let column = lines::column(source, first.start);
         let gap = self.gap(first);
+        let is_top = lines::above(source, first.start).is_none();
         let is_inline = !lines::is_first(source, first.start);
         let added = self.added(id);
         let stays = |number: usize| !self.changes.removed.contains(&(id, number));
@@ -339,13 +340,21 @@ impl<'t> Splicer<'t, '_> {
         }
         for (number, child) in node.children().iter().enumerate() {
             if self.changes.removed.contains(&(id, number)) {
-                self.remove_lines(node, number, child, first_kept.filter(|_| is_inline));
+                let is_from_top = is_top && first_kept.is_none_or(|kept| number < kept);
+                self.remove_lines(node, number, child, first_kept.filter(|_| is_inline), is_from_top);
             }
         }
     }
 
     /// Removes the lines of a child. Where the first one stands behind a dash, the first that stays takes its place.
-    fn remove_lines(&mut self, node: &Node, number: usize, child: &Child, first_kept: Option<usize>) {
+    fn remove_lines(
+        &mut self,
+        node: &Node,
+        number: usize,
+        child: &Child,
+        first_kept: Option<usize>,
+        is_from_top: bool,
+    ) {
         let source = self.tree.source;
         let end = lines::end(source, self.tree.node(child.value).end.max(child.after));
         if let Some(kept) = first_kept.filter(|kept| number < *kept)
@@ -365,9 +374,10 @@ impl<'t> Splicer<'t, '_> {
                 return;
             }
         }
-        match lines::above(source, child.start) {
+        // Each line goes with the break before it; from the top of the file, with the one behind it.
+        match lines::above(source, child.start).filter(|_| !is_from_top) {
             Some(at) => self.put(at..end, String::new()),
-            None => self.put(0..lines::next(source, end), String::new()),
+            None => self.put(lines::start(source, child.start)..lines::next(source, end), String::new()),
         }
     }
 

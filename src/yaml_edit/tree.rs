@@ -26,9 +26,19 @@ pub(super) enum Layout {
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    Scalar { value: String, style: Style },
-    List { items: Vec<Child>, layout: Layout },
-    Map { pairs: Vec<Child>, layout: Layout, complex: bool },
+    Scalar {
+        value: String,
+        style: Style,
+    },
+    List {
+        items: Vec<Child>,
+        layout: Layout,
+    },
+    Map {
+        pairs: Vec<Child>,
+        layout: Layout,
+        complex: bool,
+    },
     /// The node that the anchor names.
     Alias(Id),
 }
@@ -139,7 +149,9 @@ impl Tree<'_> {
             return matches!(node.kind, Kind::Scalar { .. }).then(|| text(id))?.map(|text| vec![text]);
         }
         let value = |key: &String| node.children().iter().find(|pair| pair.key == *key).map(|pair| pair.value);
-        keys.iter().map(|key| value(key).filter(|id| matches!(self.node(*id).kind, Kind::Scalar { .. })).and_then(text)).collect()
+        keys.iter()
+            .map(|key| value(key).filter(|id| matches!(self.node(*id).kind, Kind::Scalar { .. })).and_then(text))
+            .collect()
     }
 
     /// Whether a mapping gets the key by `<<`.

@@ -144,11 +144,10 @@ fn outcome(case: &Case) -> String {
             assert_eq!(again.text, merged.text, "again: {}", case.title);
             assert!(again.kept.is_empty(), "again: {}: {:?}", case.title, again.kept);
             // A carriage return would not be seen in the case.
-            assert_eq!(merged.text.matches('\n').count(), if case.has("crlf") {
-                merged.text.matches("\r\n").count()
-            } else {
-                merged.text.matches('\n').count()
-            });
+            assert_eq!(
+                merged.text.matches('\n').count(),
+                if case.has("crlf") { merged.text.matches("\r\n").count() } else { merged.text.matches('\n').count() }
+            );
             assert_eq!(merged.text.starts_with('\u{feff}'), case.has("bom"), "{}", case.title);
             let text = merged.text.replace("\r\n", "\n").replace('\u{feff}', "");
             let text = if merged.changed { text } else { "(unchanged)\n".to_owned() };

@@ -119,7 +119,8 @@ fn deep_texts_are_refused_and_overflow_nothing() {
 }
 
 fn large(models: usize) -> String {
-    let column = |n: usize| format!("      - name: col_{n}\n        description: 'text of {n}' # why\n        tags: [a, b]\n");
+    let column =
+        |n: usize| format!("      - name: col_{n}\n        description: 'text of {n}' # why\n        tags: [a, b]\n");
     let columns: String = (0..20).map(column).collect();
     let model = |n: usize| format!("  - name: model_{n}\n    # about it\n    columns:\n{columns}");
     format!("version: 2\nmodels:\n{}", (0..models).map(model).collect::<String>())
@@ -133,7 +134,11 @@ fn many(models: usize) -> Vec<Edit> {
     let each = |number: usize| match number % 4 {
         0 => set(column(number / 5, number % 20).key("description"), Value::text("new: text")),
         1 => Edit::Add { to: column(number / 5, number % 20).key("tags"), value: Value::text("more") },
-        2 => Edit::Set { at: column(number / 5, number % 20).key("label"), value: Value::text("L"), after: vec!["name".into()] },
+        2 => Edit::Set {
+            at: column(number / 5, number % 20).key("label"),
+            value: Value::text("L"),
+            after: vec!["name".into()],
+        },
         _ => Edit::Remove { at: column(number / 5, number % 20).key("tags") },
     };
     (0..models * 5).map(each).collect()

@@ -30,9 +30,8 @@ impl Dice {
     }
 }
 
-const TEXTS: [&str; 12] = [
-    "words", "two words", "yes", "it's", "a: b", "# no", "é 😀", "one\ntwo", "one\n\n  two", "[x", "{{ x }}", "12",
-];
+const TEXTS: [&str; 12] =
+    ["words", "two words", "yes", "it's", "a: b", "# no", "é 😀", "one\ntwo", "one\n\n  two", "[x", "{{ x }}", "12"];
 
 fn scalar(dice: &mut Dice) -> Value {
     match dice.below(TEXTS.len() + 3) {
@@ -273,14 +272,21 @@ fn leaves(text: &str) -> BTreeMap<String, String> {
     while let Some((path, node)) = left.pop() {
         match node {
             Yaml::Mapping(pairs) => {
-                left.extend(pairs.iter().map(|(key, value)| (format!("{path}.{}", key.as_str().unwrap_or("?")), value)));
+                left.extend(
+                    pairs.iter().map(|(key, value)| (format!("{path}.{}", key.as_str().unwrap_or("?")), value)),
+                );
             }
             Yaml::Sequence(items) => {
                 for item in items {
                     let name = item.as_mapping().and_then(|_| item.as_mapping_get("name"));
                     match name {
                         Some(name) => left.push((format!("{path}[{}]", name.as_str().unwrap_or("?")), item)),
-                        None => drop(out.insert(format!("{path}[{}]", shown(item).trim_start_matches("text ")), "item".to_owned())),
+                        None => {
+                            drop(out.insert(
+                                format!("{path}[{}]", shown(item).trim_start_matches("text ")),
+                                "item".to_owned(),
+                            ))
+                        }
                     }
                 }
             }
@@ -326,7 +332,8 @@ fn check(numbers: [Vec<u8>; 4]) -> Result<(), TestCaseError> {
     let new = generated(&fresh);
     let merged = merge(Some(&base), &file, &new, &plain());
     let merged = merged.unwrap_or_else(|refusal| panic!("{refusal}\n{base}----\n{file}----\n{new}"));
-    let show = format!("base\n{base}---- file\n{file}---- new\n{new}---- merged\n{}----\n{}", merged.text, told(&merged));
+    let show =
+        format!("base\n{base}---- file\n{file}---- new\n{new}---- merged\n{}----\n{}", merged.text, told(&merged));
     let [was, theirs, ours, now] = [&base, &file, &new, &merged.text].map(|text| leaves(text));
 
     for (path, value) in &theirs {
@@ -351,7 +358,7 @@ fn check(numbers: [Vec<u8>; 4]) -> Result<(), TestCaseError> {
         let mut rest = merged.text.lines();
         for line in file.lines().filter(|line| !line.contains(['[', ']', '{', ','])) {
             // What stood for nothing, and the last one of a list in brackets, have more behind them.
-            let is_there = rest.any(|other| other == line || other.trim_end_matches(',') == line);
+            let is_there = rest.any(|other| other == line || other.replacen(',', "", 1) == line);
             prop_assert!(is_there, "the line {:?} is gone\n{}", line, show);
         }
     }
@@ -384,15 +391,46 @@ fn dice() -> impl Strategy<Value = Vec<u8>> {
 /// Texts that are nearly YAML.
 fn scraps() -> impl Strategy<Value = String> {
     let part = prop::sample::select(vec![
-        "a", "b: ", "- ", "\n", "\n  ", "\n    ", ": ", "[", "]", "{", "}", ", ", "# c", " #", "'", "\"", "|\n", ">-\n", "&x ",
-        "*x", "!t ", "? ", "<<: *x", "---\n", "...\n", "\t", "\r\n", "é", "\u{feff}", "name: p", "# >>> formulac", "\\", "%Y",
+        "a",
+        "b: ",
+        "- ",
+        "\n",
+        "\n  ",
+        "\n    ",
+        ": ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ", ",
+        "# c",
+        " #",
+        "'",
+        "\"",
+        "|\n",
+        ">-\n",
+        "&x ",
+        "*x",
+        "!t ",
+        "? ",
+        "<<: *x",
+        "---\n",
+        "...\n",
+        "\t",
+        "\r\n",
+        "é",
+        "\u{feff}",
+        "name: p",
+        "# >>> formulac",
+        "\\",
+        "%Y",
         "- name: q\n",
     ]);
     proptest::collection::vec(part, 0..24).prop_map(|parts| parts.concat())
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 25_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_edit_of_a_person_is_lost(first in dice(), person in dice(), hand in dice(), later in dice()) {
