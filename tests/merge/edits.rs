@@ -144,12 +144,12 @@ fn many(models: usize) -> Vec<Edit> {
     (0..models * 5).map(each).collect()
 }
 
-/// Twice the text and twice the edits take about twice the time.
+/// Eight times the text and the edits take far less than 64 times the time, also on a busy machine.
 #[test]
 fn time_is_linear() {
     let time = |models: usize| {
         let (text, edits) = (large(models), many(models));
-        let times = (0..3).map(|_| {
+        let times = (0..5).map(|_| {
             let start = Instant::now();
             let edited = edit(&text, &edits).unwrap();
             assert!(edited.len() > text.len() / 2);
@@ -159,7 +159,7 @@ fn time_is_linear() {
     };
     let (small, big) = (time(25), time(200));
     println!("{} bytes, {} edits: {big:?}", large(200).len(), many(200).len());
-    assert!(big < small * 24, "8 times the text: {small:?}, then {big:?}");
+    assert!(big < small * 48, "8 times the text: {small:?}, then {big:?}");
     let (text, edits) = (large(200), many(200));
     let edited = edit(&text, &edits).unwrap();
     let start = Instant::now();
