@@ -65,11 +65,11 @@ fn blocks<'s>(tree: &Tree<'s>) -> Result<Vec<Block<'s>>, Refusal> {
 }
 
 /// Brings the blocks of `new` into the file: one that is as it was generated is replaced, a new one is put at the end.
-pub(super) fn merge(
-    base: Option<&Tree<'_>>,
-    file: &str,
-    new: &Tree<'_>,
-) -> Result<(String, Vec<Differing>), Refusal> {
+pub(super) fn merge(base: Option<&Tree<'_>>, file: &str, new: &Tree<'_>) -> Result<(String, Vec<Differing>), Refusal> {
+    let sources = [file, new.source].into_iter().chain(base.map(|tree| tree.source));
+    if !sources.into_iter().any(|text| text.contains(OPENING) || text.contains(CLOSING)) {
+        return Ok((file.to_owned(), Vec::new()));
+    }
     let tree = read(file)?;
     let ours = blocks(&tree)?;
     let old = base.map_or_else(|| Ok(Vec::new()), blocks)?;

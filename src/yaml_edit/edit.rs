@@ -198,9 +198,10 @@ impl<'t> Editor<'t, '_> {
         }
         let parents = parents(self.tree);
         let changes = self.changes;
-        for id in changes.replaced.keys().copied().chain(changes.collections()) {
+        let collections = changes.collections();
+        for id in changes.replaced.keys().chain(&collections).copied() {
             let mut inner = id;
-            let mut meets = changes.replaced.contains_key(&id) && changes.collections().binary_search(&id).is_ok();
+            let mut meets = changes.replaced.contains_key(&id) && collections.binary_search(&id).is_ok();
             while let Some(place) = parents.get(&inner) {
                 meets |= changes.removed.contains(place) || changes.replaced.contains_key(&place.0);
                 inner = place.0;

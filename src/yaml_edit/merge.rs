@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::changes::{Added, Changes};
 use super::path::{Path, Step};
 use super::rules::{Mark, Rules};
+use super::splice::own_lines;
 use super::tree::{Child, Id, Kind, Layout, Tree, read};
 use super::value::{Form, Value};
 use super::{Refusal, blocks, lines, splice, without_mark};
@@ -97,7 +98,8 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
 }
 
 fn generated<'s>(text: &'s str, when: &str) -> Result<Tree<'s>, Refusal> {
-    let refusal = |fault: Refusal| Refusal { reason: format!("in what was generated {when}, {}", fault.reason), ..fault };
+    let refusal =
+        |fault: Refusal| Refusal { reason: format!("in what was generated {when}, {}", fault.reason), ..fault };
     let tree = read(without_mark(text).1).map_err(refusal)?;
     let shared = tree.nodes.iter().find(|node| {
         node.anchored || node.tagged || matches!(node.kind, Kind::Alias(_) | Kind::Map { complex: true, .. })
@@ -150,9 +152,9 @@ fn named<'t>(tree: &'t Tree<'_>, id: Option<Id>, names: Names<'_>) -> Option<Nam
     for (number, child) in tree.node(id).children().iter().enumerate() {
         let step = match names {
             Names::Keys => Some(Step::Key(child.key.clone())),
-            Names::Identity(keys) => tree
-                .identity(child.value, keys)
-                .map(|texts| Step::Item(keys.iter().cloned().zip(texts).collect())),
+            Names::Identity(keys) => {
+                tree.identity(child.value, keys).map(|texts| Step::Item(keys.iter().cloned().zip(texts).collect()))
+            }
             Names::Scalars => {
                 // A number and a text of the same letters are two.
                 let value = tree.value(child.value);
@@ -193,7 +195,9 @@ impl<'t> Merger<'t, '_> {
         };
         let Some(names) = self.names(self.new, new) else { return };
         let fresh = named(self.new, Some(new), names);
-        let (Some(old), Some(fresh)) = (self.base.and_then(|tree| named(tree, Some(old), names)), fresh) else { return };
+        let (Some(old), Some(fresh)) = (self.base.and_then(|tree| named(tree, Some(old), names)), fresh) else {
+            return;
+        };
         let mut added = Vec::new();
         for (step, child) in fresh.children {
             let Some(step) = step else { continue };
@@ -303,7 +307,8 @@ impl<'t> Merger<'t, '_> {
             (Some(tree), Some(id)) => named(tree, Some(id), names),
             _ => Some(Named::none()),
         };
-        let (Some(old), Some(theirs), Some(ours)) = (old, named(self.file, Some(file), names), named(self.new, new, names))
+        let (Some(old), Some(theirs), Some(ours)) =
+            (old, named(self.file, Some(file), names), named(self.new, new, names))
         else {
             return false;
         };
@@ -425,7 +430,8 @@ impl<'t> Merger<'t, '_> {
 
     /// Whether people commented on something in this range of the file.
     fn is_commented(&self, file: Range<usize>, base: Option<Range<usize>>) -> bool {
-        let text = |tree: &Tree<'t>, comment: &Range<usize>| tree.source.get(comment.clone()).unwrap_or_default().trim();
+        let text =
+            |tree: &Tree<'t>, comment: &Range<usize>| tree.source.get(comment.clone()).unwrap_or_default().trim();
         let generated: HashSet<&str> = match (self.base, base) {
             (Some(tree), Some(range)) => tree.comments_in(&range).iter().map(|comment| text(tree, comment)).collect(),
             _ => HashSet::new(),
@@ -484,7 +490,7 @@ impl<'t> Merger<'t, '_> {
             if self.pair(file, key).is_some() {
                 continue;
             }
-            let note = (node.layout() == Layout::Block).then(|| mark.note.clone());
+            let note = (node.layout() == Layout::Block || node.children().is_empty()).then(|| mark.note.clone());
             self.changes.add(file, end, Added { key: Some(key.clone()), value: value.clone(), note });
         }
         self.merged.marked.push(self.path.clone());
@@ -534,7 +540,7 @@ fn shown(step: &Step) -> Step {
 fn inner(tree: &Tree<'_>, id: Id) -> Range<usize> {
     let node = tree.node(id);
     let is_block = node.layout() == Layout::Block && !node.children().is_empty();
-    node.start..if is_block { lines::end(tree.source, node.end) } else { node.end }
+    if is_block { lines::end(tree.source, node.after)..lines::end(tree.source, node.end) } else { node.start..node.end }
 }
 
 /// A child with the comments that would go with it.
@@ -545,6 +551,9 @@ fn extent(tree: &Tree<'_>, id: Id, number: usize) -> Range<usize> {
     let Some(child) = children.get(number) else { return 0..0 };
     if node.layout() == Layout::Block {
         return child.start..lines::end(tree.source, end(child));
+    }
+    if let Some(lines) = own_lines(tree, child) {
+        return lines;
     }
     let before = number.checked_sub(1).and_then(|before| children.get(before));
     let start = before.map_or(node.start, end);

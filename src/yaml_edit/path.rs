@@ -73,6 +73,9 @@ impl Path {
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("the whole text");
+        }
         for (number, step) in self.0.iter().enumerate() {
             match step {
                 Step::Key(key) if number == 0 => f.write_str(key)?,

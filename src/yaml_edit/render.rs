@@ -1,8 +1,8 @@
 //! Values as text, indented as the file around them is.
 
+use super::lines;
 use super::tree::{Layout, Tree};
 use super::value::{Form, Value};
-use super::lines;
 use crate::dbt::{yaml_flow_text, yaml_key, yaml_scalar};
 
 /// A value in one line.
@@ -50,7 +50,9 @@ impl Style {
         for node in tree.nodes.iter().filter(|node| node.is_map() && node.layout() == Layout::Block) {
             for pair in node.children() {
                 let value = tree.node(pair.value);
-                let Some(first) = value.children().first().filter(|_| value.layout() == Layout::Block) else { continue };
+                let Some(first) = value.children().first().filter(|_| value.layout() == Layout::Block) else {
+                    continue;
+                };
                 let inner = lines::column(tree.source, first.start);
                 let distance = inner.saturating_sub(lines::column(tree.source, pair.start));
                 let counts = if value.is_list() { &mut dashes } else { &mut steps };
@@ -66,6 +68,11 @@ impl Style {
         let dash = most(dashes);
         let step = most(steps).or(dash).filter(|step| *step > 0).unwrap_or(2);
         Self { step, dash: dash.unwrap_or(2), line_break: lines::line_break(tree.source) }
+    }
+
+    /// How far lines are indented below a key that is indented so far.
+    pub fn below_key(&self, column: usize, is_list: bool) -> usize {
+        column + if is_list { self.dash } else { self.step }
     }
 
     /// Behind a key that is indented so far.
@@ -116,7 +123,7 @@ impl Style {
 
 impl Rendered {
     /// As whole lines, the first one indented so far.
-    fn into_lines(self, column: usize) -> impl Iterator<Item = String> {
+    pub fn into_lines(self, column: usize) -> impl Iterator<Item = String> {
         std::iter::once(format!("{}{}", " ".repeat(column), self.head)).chain(self.lines)
     }
 }

@@ -151,19 +151,20 @@ impl<'t> Splicer<'t, '_> {
     /// A file that held nothing, or comments.
     fn whole(&mut self, value: &Value) {
         let source = self.tree.source;
-        let text = match value {
-            Value::List(..) | Value::Map(..) => {
-                // As the lines behind a dash that is left of the file.
-                let rendered = self.style.behind_dash(value, 0);
-                std::iter::once(rendered.head).chain(rendered.lines).filter(|line| !line.is_empty()).collect()
-            }
-            _ => vec![flow(value)],
-        };
+        let text = self.at_top(value);
         let at = source.find("\n...").map_or(source.len(), |at| at + 1);
         let is_broken = at == 0 || source.get(..at).is_some_and(|before| before.ends_with('\n'));
         let before = if is_broken { "" } else { self.style.line_break };
-        let text = format!("{before}{}{}", text.join(self.style.line_break), self.style.line_break);
+        let text = format!("{before}{text}{}", self.style.line_break);
         self.put(at..at, text);
+    }
+
+    /// A value that stands behind nothing.
+    fn at_top(&self, value: &Value) -> String {
+        let rendered = self.style.behind_dash(value, 0);
+        let first = Some(rendered.head).filter(|head| !head.is_empty());
+        let lines: Vec<String> = first.into_iter().chain(rendered.lines).collect();
+        lines.join(self.style.line_break)
     }
 
     fn joined(&self, lines: &[String]) -> String {
@@ -195,10 +196,8 @@ impl<'t> Splicer<'t, '_> {
             }
             // At the top there is neither a dash nor a key: all is in lines.
             None if node.layout() == Layout::Flow && node.children().is_empty() => {
-                let mut rendered = self.style.behind_dash(value, 0);
-                rendered.lines.insert(0, std::mem::take(&mut rendered.head));
-                let lines: Vec<String> = rendered.lines.into_iter().filter(|line| !line.is_empty()).collect();
-                self.put(node.start..node.end, lines.join(self.style.line_break));
+                let text = self.at_top(value);
+                self.put(node.start..node.end, text);
                 return Ok(());
             }
             None => return Err(self.tree.refusal(node.start, "the whole text would be replaced")),
@@ -305,6 +304,7 @@ impl<'t> Splicer<'t, '_> {
         let Some(first) = node.children().first() else { return };
         let column = lines::column(source, first.start);
         let gap = self.gap(first);
+        let is_top = lines::above(source, first.start).is_none();
         let is_inline = !lines::is_first(source, first.start);
         let added = self.added(id);
         let stays = |number: usize| !self.changes.removed.contains(&(id, number));
@@ -340,13 +340,21 @@ impl<'t> Splicer<'t, '_> {
         }
         for (number, child) in node.children().iter().enumerate() {
             if self.changes.removed.contains(&(id, number)) {
-                self.remove_lines(node, number, child, first_kept.filter(|_| is_inline));
+                let is_from_top = is_top && first_kept.is_none_or(|kept| number < kept);
+                self.remove_lines(node, number, child, first_kept.filter(|_| is_inline), is_from_top);
             }
         }
     }
 
     /// Removes the lines of a child. Where the first one stands behind a dash, the first that stays takes its place.
-    fn remove_lines(&mut self, node: &Node, number: usize, child: &Child, first_kept: Option<usize>) {
+    fn remove_lines(
+        &mut self,
+        node: &Node,
+        number: usize,
+        child: &Child,
+        first_kept: Option<usize>,
+        is_from_top: bool,
+    ) {
         let source = self.tree.source;
         let end = lines::end(source, self.tree.node(child.value).end.max(child.after));
         if let Some(kept) = first_kept.filter(|kept| number < *kept)
@@ -366,9 +374,10 @@ impl<'t> Splicer<'t, '_> {
                 return;
             }
         }
-        match lines::above(source, child.start) {
+        // Each line goes with the break before it; from the top of the file, with the one behind it.
+        match lines::above(source, child.start).filter(|_| !is_from_top) {
             Some(at) => self.put(at..end, String::new()),
-            None => self.put(0..lines::next(source, end), String::new()),
+            None => self.put(lines::start(source, child.start)..lines::next(source, end), String::new()),
         }
     }
 
@@ -404,8 +413,8 @@ impl<'t> Splicer<'t, '_> {
         let is_blank = |pair: &[Child]| {
             let [before, next] = pair else { return false };
             let end = lines::end(source, self.tree.node(before.value).end.max(before.after));
-            let between = source.get(end..next.start).unwrap_or_default();
-            between.lines().skip(1).any(|line| line.trim().is_empty()) && between.matches('\n').count() > 1
+            let between = source.get(end..lines::start(source, next.start)).unwrap_or_default();
+            between.lines().skip(1).any(|line| line.trim().is_empty())
         };
         node.children().len() > 1 && node.children().windows(2).all(is_blank)
     }
@@ -480,6 +489,13 @@ impl<'t> Splicer<'t, '_> {
         let all = || added.iter().flat_map(|(_, added)| added.iter());
         let is_plain = all().all(|one| one.key.is_none() && one.value.is_scalar());
         if node.children().is_empty() && !is_plain && !self.in_flow(id) {
+            let under_key = self.child(id).filter(|child| !child.key.is_empty());
+            if let Some(child) = under_key {
+                let column = self.style.below_key(lines::column(self.tree.source, child.start), node.is_list());
+                let lines = all().flat_map(|one| self.rendered(one, column, " ").into_lines(column)).collect();
+                self.put_value(node, child.after, &Rendered { head: String::new(), lines });
+                return Ok(());
+            }
             let value = if node.is_list() {
                 Value::list(all().map(|one| one.value.clone()).collect())
             } else {
@@ -493,13 +509,8 @@ impl<'t> Splicer<'t, '_> {
         Ok(())
     }
 
-    /// The child's first and last byte, and behind the comma that follows.
     fn flow_places(&self, child: &Child) -> (usize, usize, Option<usize>) {
-        let source = self.tree.source;
-        let end = self.tree.node(child.value).end.max(child.after);
-        let next = lines::skip_blanks_and_comments(source, end);
-        let comma = source.get(next..).is_some_and(|rest| rest.starts_with(',')).then_some(next + 1);
-        (child.start, end, comma)
+        flow_places(self.tree, child)
     }
 
     /// Whether nothing but a comment follows in the line.
@@ -544,17 +555,11 @@ impl<'t> Splicer<'t, '_> {
     fn remove_from_flow(&mut self, node: &Node, run: Range<usize>, last_kept: usize) {
         let source = self.tree.source;
         let children: Vec<&Child> = run.clone().filter_map(|number| node.children().get(number)).collect();
-        let fills_lines = |child: &&Child| {
-            let (start, end, comma) = self.flow_places(child);
-            let end = comma.unwrap_or(end);
-            lines::is_first(source, start)
-                && source.get(end..lines::end(source, end)).is_some_and(|rest| rest.trim().is_empty())
-        };
-        if children.iter().all(fills_lines) {
-            for child in children {
-                let (start, end, comma) = self.flow_places(child);
-                let above = lines::above(source, start).unwrap_or(start);
-                self.put(above..lines::end(source, comma.unwrap_or(end)), String::new());
+        let own: Option<Vec<Range<usize>>> = children.iter().map(|child| own_lines(self.tree, child)).collect();
+        if let Some(own) = own {
+            for lines in own {
+                let above = lines::above(source, lines.start).unwrap_or(lines.start);
+                self.put(above..lines.end, String::new());
             }
             return;
         }
@@ -569,6 +574,25 @@ impl<'t> Splicer<'t, '_> {
             self.put(range, String::new());
         }
     }
+}
+
+/// Between brackets, a child's first and last byte, and behind the comma that follows.
+fn flow_places(tree: &Tree<'_>, child: &Child) -> (usize, usize, Option<usize>) {
+    let source = tree.source;
+    let end = tree.node(child.value).end.max(child.after);
+    let next = lines::skip_blanks_and_comments(source, end);
+    let comma = source.get(next..).is_some_and(|rest| rest.starts_with(',')).then_some(next + 1);
+    (child.start, end, comma)
+}
+
+/// The lines of a child between brackets, where nothing else but a comment stands in them.
+pub(super) fn own_lines(tree: &Tree<'_>, child: &Child) -> Option<Range<usize>> {
+    let (start, end, comma) = flow_places(tree, child);
+    let line_end = lines::end(tree.source, end);
+    let comma = comma.filter(|comma| *comma <= line_end);
+    let rest = tree.source.get(comma.unwrap_or(end)..line_end)?.trim_start();
+    let is_alone = lines::is_first(tree.source, start) && (rest.is_empty() || rest.starts_with('#'));
+    is_alone.then_some(start..line_end)
 }
 
 /// An item or a pair between brackets.

@@ -26,9 +26,19 @@ pub(super) enum Layout {
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    Scalar { value: String, style: Style },
-    List { items: Vec<Child>, layout: Layout },
-    Map { pairs: Vec<Child>, layout: Layout, complex: bool },
+    Scalar {
+        value: String,
+        style: Style,
+    },
+    List {
+        items: Vec<Child>,
+        layout: Layout,
+    },
+    Map {
+        pairs: Vec<Child>,
+        layout: Layout,
+        complex: bool,
+    },
     /// The node that the anchor names.
     Alias(Id),
 }
@@ -54,6 +64,8 @@ pub(super) struct Node {
     pub end: usize,
     /// Where a text block begins.
     pub content: usize,
+    /// Behind the dash or the colon that it stands behind.
+    pub after: usize,
     pub anchored: bool,
     pub tagged: bool,
 }
@@ -137,7 +149,9 @@ impl Tree<'_> {
             return matches!(node.kind, Kind::Scalar { .. }).then(|| text(id))?.map(|text| vec![text]);
         }
         let value = |key: &String| node.children().iter().find(|pair| pair.key == *key).map(|pair| pair.value);
-        keys.iter().map(|key| value(key).filter(|id| matches!(self.node(*id).kind, Kind::Scalar { .. })).and_then(text)).collect()
+        keys.iter()
+            .map(|key| value(key).filter(|id| matches!(self.node(*id).kind, Kind::Scalar { .. })).and_then(text))
+            .collect()
     }
 
     /// Whether a mapping gets the key by `<<`.
@@ -250,7 +264,7 @@ pub(super) fn read(source: &str) -> Result<Tree<'_>, Refusal> {
 
 impl Node {
     fn new(kind: Kind, start: usize, end: usize) -> Self {
-        Self { kind, start, end, content: start, anchored: false, tagged: false }
+        Self { kind, start, end, content: start, after: start, anchored: false, tagged: false }
     }
 }
 
@@ -318,7 +332,14 @@ impl<'s> Reader<'s> {
             false if in_flow => Layout::Implied,
             false => Layout::Block,
         };
-        let cursor = first + usize::from(layout == Layout::Flow);
+        // Where dashes are no further in than the key, the reader's place is behind the first of them.
+        let key_end = self.stack.last().and_then(|open| open.key.as_ref()).map(|(_, _, end)| *end);
+        let behind_key = key_end.filter(|_| !is_map && layout == Layout::Block).and_then(|end| {
+            let after = lines::skip_blanks_and_comments(source, lines::colon(source, end, true)?);
+            lines::dash(source, lines::skip_properties(source, after, anchor > 0 || tagged))
+        });
+        let start = behind_key.map_or(start, |dash| dash.min(start));
+        let cursor = behind_key.unwrap_or(first + usize::from(layout == Layout::Flow));
         let keys = HashMap::new();
         let (children, key, complex) = (Vec::new(), None, false);
         self.stack.push(Open { children, keys, is_map, layout, complex, anchor, tagged, start, cursor, key });
@@ -400,6 +421,7 @@ impl<'s> Reader<'s> {
             }
             _ => {}
         }
+        node.after = after;
         open.cursor = node.end.max(after);
         open.children.push(Child { key, start, after, value: id });
         self.tree.nodes.push(node);

@@ -1,0 +1,458 @@
+//! Random trees, edited by random people in their own hand, merged with random new ones.
+
+use std::collections::BTreeMap;
+
+use formulac::yaml_edit::{Edit, Merged, Path, Rules, Value, edit, merge};
+use proptest::prelude::*;
+use saphyr::{LoadableYamlNode, Yaml};
+
+use super::cases::rules;
+
+/// Choices of one person, out of random numbers; 0 when they run out.
+struct Dice {
+    numbers: Vec<u8>,
+    at: usize,
+}
+
+impl Dice {
+    fn new(numbers: Vec<u8>) -> Self {
+        Self { numbers, at: 0 }
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        let number = self.numbers.get(self.at).copied().unwrap_or_default();
+        self.at += 1;
+        usize::from(number) % n
+    }
+
+    fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == n - 1
+    }
+}
+
+const TEXTS: [&str; 12] =
+    ["words", "two words", "yes", "it's", "a: b", "# no", "é 😀", "one\ntwo", "one\n\n  two", "[x", "{{ x }}", "12"];
+
+fn scalar(dice: &mut Dice) -> Value {
+    match dice.below(TEXTS.len() + 3) {
+        0 => Value::Bare("1.50".into()),
+        1 => Value::Bare("true".into()),
+        n => Value::text(TEXTS[(n - 2) % TEXTS.len()]),
+    }
+}
+
+fn tags(dice: &mut Dice) -> Value {
+    let chosen = (0..5).filter(|_| dice.below(2) == 1);
+    Value::list(chosen.map(|n| Value::text(["a", "b", "c d", "e: f", "on"][n])).collect())
+}
+
+fn fields(dice: &mut Dice, depth: usize) -> Vec<(String, Value)> {
+    let mut pairs = Vec::new();
+    for key in ["label", "sql", "tags", "format", "inner"] {
+        match (key, dice.below(3)) {
+            (_, 0) => {}
+            ("tags", _) => pairs.push((key.to_owned(), tags(dice))),
+            ("inner", _) if depth > 0 => pairs.push((key.to_owned(), Value::map(fields(dice, depth - 1)))),
+            _ => pairs.push((key.to_owned(), scalar(dice))),
+        }
+    }
+    pairs
+}
+
+fn items(dice: &mut Dice, depth: usize) -> Value {
+    let mut items = Vec::new();
+    for name in ["p", "q", "r"] {
+        if dice.below(3) > 0 {
+            let mut pairs = vec![("name".to_owned(), Value::text(name))];
+            pairs.extend(fields(dice, 1));
+            if depth > 0 && dice.one_in(2) {
+                pairs.push(("columns".to_owned(), self::items(dice, depth - 1)));
+            }
+            items.push(Value::map(pairs));
+        }
+    }
+    Value::list(items)
+}
+
+fn tree(dice: &mut Dice) -> Value {
+    let mut pairs = fields(dice, 2);
+    pairs.push(("models".to_owned(), items(dice, 1)));
+    pairs.push(("other".to_owned(), Value::map(fields(dice, 1))));
+    Value::map(pairs)
+}
+
+/// Some values are others, some are gone, some are new; for a person also in another order.
+fn changed(value: &Value, dice: &mut Dice, own: bool) -> Value {
+    match value {
+        Value::Map(pairs, _) => {
+            let mut out = Vec::new();
+            for (key, value) in pairs {
+                let is_name = key == "name";
+                match dice.below(12) {
+                    10 if !is_name => {}
+                    11 if !is_name => out.push((key.clone(), scalar(dice))),
+                    _ => out.push((key.clone(), if is_name { value.clone() } else { changed(value, dice, own) })),
+                }
+            }
+            if dice.one_in(4) {
+                let key = if own { ["mine", "added"][dice.below(2)] } else { ["theirs", "added"][dice.below(2)] };
+                let at = if own { dice.below(out.len() + 1) } else { out.len() };
+                out.insert(at, (key.to_owned(), scalar(dice)));
+            }
+            if own && dice.one_in(4) && out.len() > 1 {
+                let last = out.len() - 1;
+                out.swap(0, last);
+            }
+            Value::map(out)
+        }
+        Value::List(items, _) => {
+            let is_scalars = items.iter().all(|item| item.as_text().is_some());
+            let mut out = Vec::new();
+            for item in items {
+                if dice.below(6) < 5 {
+                    out.push(changed(item, dice, own && !is_scalars));
+                }
+            }
+            if dice.one_in(4) && is_scalars && !items.is_empty() {
+                let text = if own { "mine" } else { "theirs" };
+                let at = dice.below(out.len() + 1);
+                out.insert(at, Value::text(text));
+            } else if dice.one_in(4) && !is_scalars {
+                let name = if own { "m" } else { "t" };
+                out.push(Value::map([("name", Value::text(name)), ("sql", scalar(dice))]));
+            }
+            Value::list(out)
+        }
+        Value::Text(_) | Value::Bare(_) if dice.one_in(6) && !own => scalar(dice),
+        value => value.clone(),
+    }
+}
+
+/// A person's handwriting.
+struct Hand<'d> {
+    dice: &'d mut Dice,
+    out: String,
+    step: usize,
+    dash: usize,
+    comments: usize,
+}
+
+impl Hand<'_> {
+    fn comment(&mut self) -> String {
+        self.comments += 1;
+        format!("# c{}", self.comments)
+    }
+
+    fn above(&mut self, indent: usize) {
+        match self.dice.below(8) {
+            5 => self.out.push('\n'),
+            6 => {
+                let comment = self.comment();
+                self.out.push_str(&format!("{}{comment}\n", " ".repeat(indent)));
+            }
+            7 => {
+                let comment = self.comment();
+                self.out.push_str(&format!("\n{}{comment}\n", " ".repeat(indent)));
+            }
+            _ => {}
+        }
+    }
+
+    fn end_line(&mut self) {
+        if self.dice.one_in(6) {
+            let comment = self.comment();
+            self.out.push_str(&format!("  {comment}"));
+        }
+        self.out.push('\n');
+    }
+
+    fn pairs(&mut self, pairs: &[(String, Value)], indent: usize, mut is_inline: bool) {
+        for (key, value) in pairs {
+            if !std::mem::take(&mut is_inline) {
+                self.above(indent);
+                self.out.push_str(&" ".repeat(indent));
+            }
+            self.out.push_str(&format!("{key}:"));
+            self.value(value, indent, false);
+        }
+    }
+
+    fn value(&mut self, value: &Value, indent: usize, is_item: bool) {
+        match value {
+            Value::Map(pairs, _) if !pairs.is_empty() && !self.is_short(pairs) => {
+                if is_item {
+                    self.out.push(' ');
+                    self.pairs(pairs, indent + 2, true);
+                } else {
+                    self.end_line();
+                    self.pairs(pairs, indent + self.step, false);
+                }
+            }
+            Value::List(items, _) if !items.is_empty() && !self.is_flow(items) => {
+                self.end_line();
+                let indent = indent + self.dash;
+                for item in items {
+                    self.above(indent);
+                    self.out.push_str(&format!("{}-", " ".repeat(indent)));
+                    self.value(item, indent, true);
+                }
+            }
+            Value::List(items, _) if !items.is_empty() && self.dice.one_in(3) => {
+                let pad = " ".repeat(indent + 2);
+                self.out.push_str(" [\n");
+                for (number, item) in items.iter().enumerate() {
+                    let comma = if number + 1 < items.len() || self.dice.one_in(2) { "," } else { "" };
+                    self.out.push_str(&format!("{pad}{item}{comma}"));
+                    self.end_line();
+                }
+                self.out.push_str(&format!("{}]", " ".repeat(indent + 1)));
+                self.end_line();
+            }
+            Value::Text(text) if text.contains('\n') && self.dice.one_in(2) => {
+                let pad = " ".repeat(indent + 2 + self.dice.below(3));
+                self.out.push_str([" |\n", " |-\n", " |  # text\n"][self.dice.below(3)]);
+                for line in text.lines() {
+                    self.out.push_str(&if line.is_empty() { "\n".to_owned() } else { format!("{pad}{line}\n") });
+                }
+            }
+            Value::Text(text) if text.contains(' ') && !text.contains(['\n', ':', '#', '{']) && self.dice.one_in(3) => {
+                let pad = " ".repeat(indent + 2);
+                self.out.push_str([" >\n", " >-\n", "\n"][self.dice.below(3)]);
+                self.out.push_str(&format!("{pad}{}\n", text.replace(' ', &format!("\n{pad}"))));
+            }
+            Value::Text(text) if !text.contains('\n') && self.dice.one_in(3) => {
+                self.out.push_str(&format!(" '{}'", text.replace('\'', "''")));
+                self.end_line();
+            }
+            value => {
+                self.out.push_str(&format!(" {value}"));
+                self.end_line();
+            }
+        }
+    }
+
+    fn is_short(&mut self, pairs: &[(String, Value)]) -> bool {
+        pairs.iter().all(|(_, value)| value.as_text().is_some()) && self.dice.one_in(4)
+    }
+
+    fn is_flow(&mut self, items: &[Value]) -> bool {
+        items.iter().all(|item| item.as_text().is_some()) && self.dice.one_in(2)
+    }
+}
+
+fn written(value: &Value, dice: &mut Dice) -> String {
+    let (step, dash) = ([2, 4][dice.below(2)], [2, 0][dice.below(2)]);
+    let mut hand = Hand { dice, out: String::new(), step, dash, comments: 0 };
+    if let Value::Map(pairs, _) = value {
+        hand.pairs(pairs, 0, false);
+    }
+    hand.above(0);
+    let mut text = hand.out;
+    if text.is_empty() {
+        text.push_str("{}\n");
+    }
+    if dice.one_in(5) {
+        text.pop();
+    }
+    text
+}
+
+fn generated(value: &Value) -> String {
+    if matches!(value, Value::Map(pairs, _) if pairs.is_empty()) {
+        return "{}\n".to_owned();
+    }
+    edit("", &[Edit::Set { at: Path::root(), value: value.clone(), after: Vec::new() }]).unwrap()
+}
+
+/// Each scalar by its path, as another reader than ours finds it; of lists of scalars each item by itself.
+fn leaves(text: &str) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::new();
+    let documents = Yaml::load_from_str(text).unwrap_or_else(|fault| panic!("{fault}\n{text}"));
+    let mut left: Vec<(String, &Yaml<'_>)> = documents.iter().map(|root| (String::new(), root)).collect();
+    while let Some((path, node)) = left.pop() {
+        match node {
+            Yaml::Mapping(pairs) => {
+                left.extend(
+                    pairs.iter().map(|(key, value)| (format!("{path}.{}", key.as_str().unwrap_or("?")), value)),
+                );
+            }
+            Yaml::Sequence(items) => {
+                for item in items {
+                    let name = item.as_mapping().and_then(|_| item.as_mapping_get("name"));
+                    match name {
+                        Some(name) => left.push((format!("{path}[{}]", name.as_str().unwrap_or("?")), item)),
+                        None => {
+                            drop(out.insert(
+                                format!("{path}[{}]", shown(item).trim_start_matches("text ")),
+                                "item".to_owned(),
+                            ))
+                        }
+                    }
+                }
+            }
+            scalar => drop(out.insert(path, shown(scalar))),
+        }
+    }
+    out
+}
+
+fn shown(scalar: &Yaml<'_>) -> String {
+    match scalar.as_str() {
+        Some(text) => format!("text {}", text.trim_end_matches('\n')),
+        None => format!("{scalar:?}"),
+    }
+}
+
+fn comments(text: &str) -> Vec<String> {
+    let is_ours = |part: &&str| part.starts_with('c') && part[1..].starts_with(|c: char| c.is_ascii_digit());
+    let mut found: Vec<String> = text
+        .lines()
+        .filter_map(|line| line.rsplit_once("# ").map(|(_, comment)| comment).filter(is_ours))
+        .map(str::to_owned)
+        .collect();
+    found.sort();
+    found
+}
+
+fn told(merged: &Merged) -> String {
+    format!("{:?}\n{:?}\n{:?}\n{:?}", merged.kept, merged.added, merged.updated, merged.removed)
+}
+
+/// Rules without marks.
+fn plain() -> Rules {
+    Rules::new().list("models", &["name"]).list("models.*.columns", &["name"])
+}
+
+fn check(numbers: [Vec<u8>; 4]) -> Result<(), TestCaseError> {
+    let [first, person, hand, later] = numbers;
+    let old = tree(&mut Dice::new(first));
+    let base = generated(&old);
+    let file = written(&changed(&old, &mut Dice::new(person), true), &mut Dice::new(hand.clone()));
+    let fresh = changed(&old, &mut Dice::new(later), false);
+    let new = generated(&fresh);
+    let merged = merge(Some(&base), &file, &new, &plain());
+    let merged = merged.unwrap_or_else(|refusal| panic!("{refusal}\n{base}----\n{file}----\n{new}"));
+    let show =
+        format!("base\n{base}---- file\n{file}---- new\n{new}---- merged\n{}----\n{}", merged.text, told(&merged));
+    let [was, theirs, ours, now] = [&base, &file, &new, &merged.text].map(|text| leaves(text));
+
+    for (path, value) in &theirs {
+        if was.get(path) != Some(value) {
+            prop_assert_eq!(now.get(path), Some(value), "an edit of {} is lost\n{}", path, show);
+        }
+    }
+    for (path, _) in was.iter().filter(|(path, _)| !theirs.contains_key(*path)) {
+        prop_assert!(!now.contains_key(path), "{} is back\n{}", path, show);
+    }
+    let is_kept = |path: &str| {
+        let at = |kept: &str| path.starts_with(&format!(".{}", kept.replace("name=", "")));
+        merged.kept.iter().any(|kept| at(&kept.path.to_string()))
+    };
+    for (path, value) in &was {
+        if theirs.get(path) == Some(value) && ours.get(path) != Some(value) && !is_kept(path) {
+            prop_assert_eq!(now.get(path), ours.get(path), "{} did not come\n{}", path, show);
+        }
+    }
+    prop_assert_eq!(comments(&file), comments(&merged.text), "comments\n{}", show);
+    if merged.updated.is_empty() && merged.removed.is_empty() {
+        let mut rest = merged.text.lines();
+        for line in file.lines().filter(|line| !line.contains(['[', ']', '{', ','])) {
+            // What stood for nothing, and the last one of a list in brackets, have more behind them.
+            let is_there = rest.any(|other| other == line || other.replacen(',', "", 1) == line);
+            prop_assert!(is_there, "the line {:?} is gone\n{}", line, show);
+        }
+    }
+
+    let again = merge(Some(&new), &merged.text, &new, &plain()).unwrap();
+    prop_assert_eq!(&again.text, &merged.text, "a second merge changes\n{}", show);
+    prop_assert!(again.kept.is_empty(), "{:?}\n{}", again.kept, show);
+
+    let nothing = merge(Some(&base), &file, &base, &plain()).unwrap();
+    prop_assert_eq!(&nothing.text, &file);
+    prop_assert!(nothing.kept.is_empty() && !nothing.changed);
+
+    let equal = written(&fresh, &mut Dice::new(hand));
+    let agreed = merge(Some(&base), &equal, &new, &plain()).unwrap();
+    prop_assert!(agreed.kept.is_empty(), "{:?}\n{}", agreed.kept, show);
+    prop_assert_eq!(&agreed.text, &equal, "both made the same\n{}", show);
+
+    let windows = merge(Some(&base), &file.replace('\n', "\r\n"), &new, &plain()).unwrap();
+    // A file of one line without its end shows no line break.
+    if file.contains('\n') {
+        prop_assert_eq!(windows.text, merged.text.replace('\n', "\r\n"));
+    }
+    Ok(())
+}
+
+fn dice() -> impl Strategy<Value = Vec<u8>> {
+    proptest::collection::vec(any::<u8>(), 0..160)
+}
+
+/// Texts that are nearly YAML.
+fn scraps() -> impl Strategy<Value = String> {
+    let part = prop::sample::select(vec![
+        "a",
+        "b: ",
+        "- ",
+        "\n",
+        "\n  ",
+        "\n    ",
+        ": ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ", ",
+        "# c",
+        " #",
+        "'",
+        "\"",
+        "|\n",
+        ">-\n",
+        "&x ",
+        "*x",
+        "!t ",
+        "? ",
+        "<<: *x",
+        "---\n",
+        "...\n",
+        "\t",
+        "\r\n",
+        "é",
+        "\u{feff}",
+        "name: p",
+        "# >>> formulac",
+        "\\",
+        "%Y",
+        "- name: q\n",
+    ]);
+    proptest::collection::vec(part, 0..24).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_edit_of_a_person_is_lost(first in dice(), person in dice(), hand in dice(), later in dice()) {
+        check([first, person, hand, later])?;
+    }
+
+    #[test]
+    fn nothing_panics(base in scraps(), file in scraps(), new in scraps()) {
+        let first = merge(None, &file, &new, &rules());
+        let _ = merge(Some(&base), &file, &new, &rules());
+        if let Ok(merged) = first {
+            let again = merge(Some(&new), &merged.text, &new, &rules());
+            prop_assert_eq!(again.map(|again| again.text), Ok(merged.text));
+        }
+        let edits = [
+            Edit::Set { at: Path::root().key("a"), value: Value::text("x\ny"), after: vec!["b".into()] },
+            Edit::Add { to: Path::root().key("b"), value: Value::map([("name", Value::text("n"))]) },
+        ];
+        for edit in &edits {
+            let _ = formulac::yaml_edit::edit(&file, std::slice::from_ref(edit));
+        }
+        let _ = formulac::yaml_edit::edit(&file, &edits);
+        let _ = formulac::yaml_edit::edit(&file, &[Edit::Remove { at: Path::root().key("b") }]);
+    }
+}
