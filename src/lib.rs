@@ -43,6 +43,8 @@ pub mod interpret;
 mod ir;
 pub mod lex;
 pub mod limits;
+#[cfg(feature = "lineage")]
+pub mod lineage;
 mod memory;
 mod name_index;
 mod parallel;
