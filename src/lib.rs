@@ -40,6 +40,8 @@ mod emit;
 #[cfg(feature = "drafts")]
 #[doc(hidden)]
 pub mod interpret;
+#[cfg(feature = "cli")]
+pub mod impact;
 mod ir;
 pub mod lex;
 pub mod limits;

@@ -58,7 +58,7 @@ pub struct NotFollowed {
 }
 
 impl NotFollowed {
-    fn new(reason: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into() }
     }
 }

@@ -24,6 +24,7 @@ pub struct Project {
     specs: Option<String>,
     models: Option<String>,
     tests: Option<String>,
+    omni: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
     inherit: Vec<String>,
@@ -99,6 +100,12 @@ impl Project {
         self.tests.as_deref()
     }
 
+    /// The folder of Omni's model files, seen from the project's own.
+    #[must_use]
+    pub fn omni(&self) -> Option<&str> {
+        self.omni.as_deref()
+    }
+
     /// The time zone in which instants become dates.
     #[must_use]
     pub fn timezone(&self) -> Option<&str> {
@@ -167,6 +174,7 @@ impl Reader<'_> {
             specs: text("specs").map(str::to_owned),
             models: text("models").map(str::to_owned),
             tests: text("tests").map(str::to_owned),
+            omni: text("omni").map(str::to_owned),
             timezone: text("timezone").map(str::to_owned),
             blank_zero: text("blanks") == Some("zero"),
             inherit: root.get("inherit").map(Node::texts).unwrap_or_default(),
