@@ -26,7 +26,6 @@ struct View {
     table: String,
     /// Whether it is of a table, and not of SQL or of a saved query.
     is_table: bool,
-    /// Columns that its own SQL or query makes of fields of other views, by name.
     fields: Vec<Field>,
 }
 
@@ -39,7 +38,7 @@ struct Field {
     columns: BTreeSet<String>,
     /// Fields, those of other views with the view's name in front.
     fields: BTreeSet<String>,
-    /// Whether it counts rows, so that it changes with them.
+    /// Its SQL; none where it is the column of its name, or counts rows.
     sql: Option<String>,
     /// Whether its SQL could not be followed, so that every word in it is taken for a column.
     is_guessed: bool,
@@ -65,6 +64,8 @@ pub(super) struct Reached {
     pub file: String,
     /// The column or field that it is reached by.
     pub by: String,
+    /// Whether that is a field.
+    pub by_field: bool,
     /// The column at the beginning; none where other rows come.
     pub column: Option<String>,
     /// Whether it reads the column itself, and in SQL.
@@ -225,7 +226,7 @@ impl OmniModel {
                 }
                 let by = column.map_or_else(|| view.table.clone(), |column| format!("{}.{column}", view.table));
                 seen.insert(full(view, field), found.len());
-                found.push(reached(view, field, by, column.cloned(), field.sql.is_some()));
+                found.push(reached(view, field, by, column.cloned(), false));
             }
         }
         // Fields of any view that are made of those.
@@ -272,15 +273,16 @@ fn full(view: &View, field: &Field) -> String {
     format!("{}.{}", view.name, field.name).to_lowercase()
 }
 
-fn reached(view: &View, field: &Field, by: String, column: Option<String>, in_sql: bool) -> Reached {
+fn reached(view: &View, field: &Field, by: String, column: Option<String>, by_field: bool) -> Reached {
     Reached {
+        by_field,
+        in_sql: by_field || field.sql.is_some(),
         view: view.name.clone(),
         field: field.name.clone(),
         kind: field.kind,
         file: view.file.clone(),
         by,
         column,
-        in_sql,
         is_guessed: field.is_guessed,
     }
 }

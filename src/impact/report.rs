@@ -396,12 +396,12 @@ fn of_omni(graph: &Graph<'_>, spread: &Spread, impact: &mut Impact) {
             if let (Some(last), Some(column)) = (path.last_mut(), &field.column) {
                 *last = format!("{last}.{column}");
             }
-            if ids.contains_key(&field.by) {
-                path.push(field.by.clone());
+            if field.by_field {
+                path.push(format!("Omni {}", field.by));
             }
-            path.push(name.clone());
+            path.push(format!("Omni {name}"));
             let whole = field.is_guessed.then(|| "its SQL cannot be followed: every word in it is taken for a column".to_owned());
-            let from = ids.get(&field.by).cloned().unwrap_or_else(|| part.id());
+            let from = ids.get(&field.by).filter(|_| field.by_field).cloned().unwrap_or_else(|| part.id());
             impact.edges.push(Edge { from: from.clone(), to: format!("omni.{name}") });
             impact.effects.push(Effect {
                 id: format!("omni.{name}"),
@@ -422,7 +422,7 @@ fn of_omni(graph: &Graph<'_>, spread: &Spread, impact: &mut Impact) {
         for (kind, name, file, field) in graph.sources.omni.users(&reached) {
             let Some(of) = impact.effects.iter().find(|effect| effect.id == format!("omni.{field}")) else { continue };
             let mut path = of.path.clone();
-            path.push(name.clone());
+            path.push(format!("Omni {kind} {name}"));
             let via = Some(of.id.clone());
             let (verb, grade) = if kind == "join" { ("joins by", of.grade) } else { ("shows", Grade::Changing.min(of.grade)) };
             impact.edges.push(Edge { from: of.id.clone(), to: format!("omni {kind} {name}") });

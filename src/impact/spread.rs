@@ -362,7 +362,8 @@ fn of_reader(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, s
             let (shown, more) = names.split_at(names.len().min(3));
             let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
             let column = (names.len() == 1).then(|| before.columns.keys().next().cloned()).flatten();
-            (Grade::Changing, format!("it reads `{name}`, of which {}{more} change", shown.join(", ")), column)
+            let verb = if names.len() == 1 { "changes" } else { "change" };
+            (Grade::Changing, format!("it reads `{name}`, of which {}{more} {verb}", shown.join(", ")), column)
         };
         state.judge(grade, reason, Some((*parent, column)));
         state.rows.get_or_insert(Some((*parent, None)));

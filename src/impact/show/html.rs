@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::picture::{class, of_impact};
+use super::picture::{Dot, Picture, class, of_impact};
 use crate::impact::{Grade, Graph, Impact};
 
 const STYLE: &str = include_str!("page.css");
@@ -70,7 +70,7 @@ pub fn details(graph: &Graph<'_>, ids: &BTreeSet<String>, status: &BTreeMap<Stri
 /// The page. `said` is a line under the sentence: of what revision, how old the artifacts are.
 #[must_use]
 pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String>, said: &[String]) -> String {
-    let picture = of_impact(impact);
+    let picture = around(impact, graph);
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     // Nothing is loaded from anywhere, whatever a name may hold.
@@ -97,7 +97,7 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     table(impact, &mut out);
     notes(impact, &mut out);
     out.push_str("<section aria-labelledby=\"graph-title\">\n<h2 id=\"graph-title\">Graph</h2>\n");
-    out.push_str("<p class=\"said\">The change is on the left; to the right is what reads it. Select a node, with the mouse, or in the list with Tab and Enter.</p>\n");
+    out.push_str("<p class=\"said\">What changes is blue: on its left stands what it reads itself, on its right what it reaches. Select a node with the mouse, or in the list with Tab, arrows and Enter.</p>\n");
     out.push_str("<div class=\"work\">\n<nav aria-label=\"Nodes of the graph\"><ol id=\"list\">\n");
     let drawn = picture.dots.len().min(DRAWN);
     for (number, dot) in picture.dots.iter().take(drawn).enumerate() {
@@ -116,9 +116,33 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
         let _ = writeln!(out, "<p class=\"said\">{drawn} of {} nodes are drawn; the table has all.</p>", picture.dots.len());
     }
     out.push_str("</section>\n</main>\n");
-    data(impact, graph, status, drawn, &mut out);
+    data(impact, &picture, graph, status, drawn, &mut out);
     let _ = write!(out, "<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
     out
+}
+
+/// The graph with what the changed nodes read, so that these stand in the middle.
+fn around(impact: &Impact, graph: &Graph<'_>) -> Picture {
+    let mut picture = of_impact(impact);
+    let mut known: BTreeSet<String> = picture.dots.iter().map(|dot| dot.id.clone()).collect();
+    let changed: BTreeSet<&str> = impact.changed.iter().map(|changed| changed.id.as_str()).collect();
+    let mut upstream = Vec::new();
+    for place in changed.iter().filter_map(|id| graph.place(id)) {
+        let (Some(part), Some(parents)) = (graph.parts.get(place), graph.parents.get(place)) else { continue };
+        for parent in parents.iter().filter_map(|parent| graph.parts.get(*parent)) {
+            if known.insert(parent.id()) {
+                upstream.push(Dot::new(parent.id(), format!("{}\n{}", parent.name(), parent.kind().name()), "upstream"));
+            }
+            let edge = (parent.id(), part.id());
+            if !picture.edges.contains(&edge) {
+                picture.edges.push(edge);
+            }
+        }
+    }
+    // Behind what changes, so that the first nodes are those that matter most.
+    let at = changed.len().min(picture.dots.len());
+    picture.dots.splice(at..at, upstream);
+    picture
 }
 
 fn table(impact: &Impact, out: &mut String) {
@@ -190,8 +214,14 @@ fn unaffected(impact: &Impact, out: &mut String) {
 }
 
 /// What the script draws and shows.
-fn data(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String>, drawn: usize, out: &mut String) {
-    let picture = of_impact(impact);
+fn data(
+    impact: &Impact,
+    picture: &Picture,
+    graph: &Graph<'_>,
+    status: &BTreeMap<String, String>,
+    drawn: usize,
+    out: &mut String,
+) {
     let ids: BTreeSet<String> = picture.dots.iter().take(drawn).map(|dot| dot.id.clone()).collect();
     let details = details(graph, &ids, status);
     let numbers: BTreeMap<&str, usize> =

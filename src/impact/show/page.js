@@ -6,11 +6,12 @@
   const WIDTH = 208, HEIGHT = 48, GAP_X = 56, GAP_Y = 16, EDGE = 16;
 
   // Columns: the longest way from a change, which a circle does not lengthen for ever.
-  const layer = nodes.map(() => 0);
+  const hasUpstream = nodes.some((node) => node.class === "upstream");
+  const layer = nodes.map((node) => (hasUpstream && node.class !== "upstream" ? 1 : 0));
   for (let round = 0, moved = true; moved && round < nodes.length; round++) {
     moved = false;
     for (const [from, to] of edges) {
-      if (nodes[to].class !== "changed" && layer[to] < layer[from] + 1 && layer[from] + 1 < nodes.length) {
+      if (!["changed", "upstream"].includes(nodes[to].class) && layer[to] < layer[from] + 1 && layer[from] + 1 < nodes.length) {
         layer[to] = layer[from] + 1;
         moved = true;
       }
@@ -89,7 +90,8 @@
     [...drawn, ...listed].forEach((button) => button.setAttribute("aria-pressed", "false"));
     [drawn[at], listed[at]].forEach((button) => button?.setAttribute("aria-pressed", "true"));
     lines.forEach((line, number) => line.classList.toggle("on", edges[number].includes(at)));
-    drawn[at].scrollIntoView({ block: "nearest", inline: "nearest" });
+    // Only the graph moves, not the page.
+    graph.scrollTo(place[at].x - (graph.clientWidth - WIDTH) / 2, place[at].y - (graph.clientHeight - HEIGHT) / 2);
     detail.replaceChildren();
     const [name, kind] = node.label.split("\n");
     element("h3", name, detail);
