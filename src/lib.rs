@@ -37,11 +37,11 @@ mod dialect;
 #[cfg(feature = "drafts")]
 mod draft;
 mod emit;
+#[cfg(feature = "cli")]
+pub mod impact;
 #[cfg(feature = "drafts")]
 #[doc(hidden)]
 pub mod interpret;
-#[cfg(feature = "cli")]
-pub mod impact;
 mod ir;
 pub mod lex;
 pub mod limits;

@@ -332,8 +332,10 @@ pub struct FunctionsArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Columns are followed through the SQL that dbt compiled (`dbt compile`, and `dbt docs generate` for their \
-                        names) and through specs. FORMULAC_GIT names another path of git.")]
+#[command(
+    after_help = "Columns are followed through the SQL that dbt compiled (`dbt compile`, and `dbt docs generate` for their \
+                        names) and through specs. FORMULAC_GIT names another path of git."
+)]
 pub struct ImpactArgs {
     /// Column, model, source or definition: `orders.amount`, `orders`, `raw.orders`, or a unique id
     #[arg(value_name = "NAME", required_unless_present = "since")]

@@ -46,7 +46,8 @@ impl Revision {
 
     /// The files of these folders that differ from it, with their texts then.
     pub fn differing(&self, folders: &[PathBuf]) -> Result<Vec<Differing>, Failure> {
-        let mut args = vec!["diff", "--no-ext-diff", "--no-renames", "--name-status", "-z", "--relative", &self.id, "--"];
+        let mut args =
+            vec!["diff", "--no-ext-diff", "--no-renames", "--name-status", "-z", "--relative", &self.id, "--"];
         let folders: Vec<String> = folders.iter().map(|folder| folder.to_string_lossy().into_owned()).collect();
         args.extend(folders.iter().map(String::as_str));
         let output = self.told(&args)?;

@@ -31,7 +31,8 @@ impl Graph<'_> {
         up: bool,
         down: bool,
     ) -> (String, Option<Picture>, Option<Picture>, Vec<String>) {
-        let root: Place = (target.place, target.column.clone().or(target.definition.as_ref().map(|d| d.to_lowercase())));
+        let root: Place =
+            (target.place, target.column.clone().or(target.definition.as_ref().map(|d| d.to_lowercase())));
         let mut notes = BTreeSet::new();
         let mut walked = |is_up: bool| {
             let mut picture = Picture::default();

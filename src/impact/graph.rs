@@ -173,9 +173,11 @@ impl<'a> Graph<'a> {
         let relations = manifest.nodes.iter().enumerate();
         let relations = relations.filter_map(|(at, node)| Some((relation_parts(node.relation_name.as_deref()?), at)));
         let relations = relations.filter(|(parts, at)| {
-            !parts.is_empty() && manifest.nodes.get(*at).is_some_and(|n| {
-                n.resource_type.is_referred() || n.resource_type == ResourceType::Source
-            })
+            !parts.is_empty()
+                && manifest
+                    .nodes
+                    .get(*at)
+                    .is_some_and(|n| n.resource_type.is_referred() || n.resource_type == ResourceType::Source)
         });
         let relations = relations.collect();
         let lineages = (0..parts.len()).map(|_| OnceLock::new()).collect();
@@ -215,8 +217,13 @@ impl<'a> Graph<'a> {
         let last = parts.last()?;
         let is_meant = |place: &&usize| {
             self.parts.get(**place).is_some_and(|part| match part.node {
-                Some(node) if !of_spec => relation_parts(node.relation_name.as_deref().unwrap_or_default()).ends_with(parts),
-                Some(node) => node.name.eq_ignore_ascii_case(last) || node.alias.as_deref().is_some_and(|a| a.eq_ignore_ascii_case(last)),
+                Some(node) if !of_spec => {
+                    relation_parts(node.relation_name.as_deref().unwrap_or_default()).ends_with(parts)
+                }
+                Some(node) => {
+                    node.name.eq_ignore_ascii_case(last)
+                        || node.alias.as_deref().is_some_and(|a| a.eq_ignore_ascii_case(last))
+                }
                 None => part.name().eq_ignore_ascii_case(last),
             })
         };

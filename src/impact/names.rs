@@ -37,9 +37,8 @@ impl Graph<'_> {
     ///
     /// Nothing, or more than one thing, is called so.
     pub fn target(&self, name: &str) -> Result<Target, NameFault> {
-        crate::lineage::with_room(|| self.find(name)).unwrap_or_else(|| {
-            Err(NameFault { message: "no thread could be started".to_owned(), help: String::new() })
-        })
+        crate::lineage::with_room(|| self.find(name))
+            .unwrap_or_else(|| Err(NameFault { message: "no thread could be started".to_owned(), help: String::new() }))
     }
 
     fn find(&self, name: &str) -> Result<Target, NameFault> {
@@ -110,7 +109,9 @@ impl Graph<'_> {
             self.parts.get(*at).is_some_and(|part| {
                 let in_package = || {
                     let node = part.node?;
-                    name.strip_prefix(&*node.package)?.strip_prefix('.').map(|rest| rest.eq_ignore_ascii_case(&part.name()))
+                    name.strip_prefix(&*node.package)?
+                        .strip_prefix('.')
+                        .map(|rest| rest.eq_ignore_ascii_case(&part.name()))
                 };
                 part.name().eq_ignore_ascii_case(name) || in_package() == Some(true) || is_latest(part, name)
             })
@@ -165,7 +166,10 @@ impl Graph<'_> {
 
 fn is_latest(part: &super::Part<'_>, name: &str) -> bool {
     part.node.is_some_and(|node| {
-        node.resource_type == ResourceType::Model && node.version.is_some() && node.is_latest() && node.name.eq_ignore_ascii_case(name)
+        node.resource_type == ResourceType::Model
+            && node.version.is_some()
+            && node.is_latest()
+            && node.name.eq_ignore_ascii_case(name)
     })
 }
 

@@ -101,9 +101,15 @@ impl OmniModel {
         let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
         if let Some(joins) = root.items() {
             joins.iter().for_each(|join| self.join(file, join));
-        } else if name.contains(".topic") || root.get("base_view").is_some() && root.get("dimensions").is_none() && root.get("query").is_none() {
+        } else if name.contains(".topic")
+            || root.get("base_view").is_some() && root.get("dimensions").is_none() && root.get("query").is_none()
+        {
             self.topic(file, root);
-        } else if name.contains(".view") || name.contains(".query") || root.get("dimensions").is_some() || root.get("measures").is_some() {
+        } else if name.contains(".view")
+            || name.contains(".query")
+            || root.get("dimensions").is_some()
+            || root.get("measures").is_some()
+        {
             self.view(file, root, dialect);
         }
         for join in root.get("relationships").and_then(Node::items).unwrap_or_default() {
@@ -160,7 +166,9 @@ impl OmniModel {
         // An alias is another name of the view.
         let real = |field: String| {
             let aliases = [(text("join_from_view_as"), from), (text("join_to_view_as"), to)];
-            let of = aliases.into_iter().find_map(|(alias, view)| Some((field.strip_prefix(alias?)?.strip_prefix('.')?, view)));
+            let of = aliases
+                .into_iter()
+                .find_map(|(alias, view)| Some((field.strip_prefix(alias?)?.strip_prefix('.')?, view)));
             of.map_or(field.clone(), |(rest, view)| format!("{}.{rest}", view.to_lowercase()))
         };
         let fields = fields.into_iter().map(real).collect();
@@ -186,7 +194,8 @@ impl OmniModel {
             fields.extend(root.get(key).and_then(Node::text).map(references).into_iter().flatten());
         }
         for key in ["default_filters", "always_where_filters", "always_having_filters", "access_filters"] {
-            let names = root.get(key).and_then(Node::pairs).unwrap_or_default().iter().filter_map(|(name, _)| name.text());
+            let names =
+                root.get(key).and_then(Node::pairs).unwrap_or_default().iter().filter_map(|(name, _)| name.text());
             fields.extend(names.map(|name| without_timeframe(name).to_lowercase()));
         }
         // A list of fields says which of the views are shown.
@@ -234,7 +243,8 @@ impl OmniModel {
         for view in &self.views {
             for field in &view.fields {
                 for read in &field.fields {
-                    let read = if read.contains('.') { read.clone() } else { format!("{}.{read}", view.name.to_lowercase()) };
+                    let read =
+                        if read.contains('.') { read.clone() } else { format!("{}.{read}", view.name.to_lowercase()) };
                     by_read.entry(read).or_default().push((view, field));
                 }
             }
@@ -334,7 +344,10 @@ impl Sql {
 
 /// The fields in `${…}`, in small letters and without timeframes.
 fn references(sql: &str) -> impl Iterator<Item = String> + '_ {
-    sql.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| without_timeframe(name).to_lowercase())
+    sql.split("${")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| without_timeframe(name).to_lowercase())
 }
 
 /// The same SQL with a number in place of each.
@@ -375,10 +388,16 @@ mod tests {
                 "schema: analytics\ntable_name: fct_orders\ndimensions:\n  amount: {}\n  is_large: {sql: '${amount} > 1000'}\n  raw: {sql: 'upper(status)'}\n  other: {}\nmeasures:\n  count: {aggregate_type: count}\n  revenue: {sql: '${amount}', aggregate_type: sum, filters: {region: {is: West}}}\n  odd: {sql: 'sum(amount'}\n",
             ),
             ("omni/customers.view", "dimensions: {ltv: {sql: '${orders.revenue} / 2'}}\n"),
-            ("omni/top.query.view", "query: {base_view: orders, fields: {orders.revenue: total}}\ndimensions: {total: {}}\n"),
+            (
+                "omni/top.query.view",
+                "query: {base_view: orders, fields: {orders.revenue: total}}\ndimensions: {total: {}}\n",
+            ),
             ("omni/orders.topic.yaml", "base_view: orders\njoins: {customers: {}}\n"),
             ("omni/small.topic.yaml", "base_view: orders\nfields: [orders.other]\n"),
-            ("omni/relationships.yaml", "- {join_from_view: orders, join_to_view: customers, on_sql: '${orders.amount} = ${customers.id}'}\n"),
+            (
+                "omni/relationships.yaml",
+                "- {join_from_view: orders, join_to_view: customers, on_sql: '${orders.amount} = ${customers.id}'}\n",
+            ),
         ];
         let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
         let (model, faults) = OmniModel::from_texts(&files, None);
@@ -399,7 +418,8 @@ mod tests {
             ]
         );
         assert!(reached[1].is_guessed);
-        let users: Vec<String> = model.users(&reached).into_iter().map(|(kind, name, ..)| format!("{kind} {name}")).collect();
+        let users: Vec<String> =
+            model.users(&reached).into_iter().map(|(kind, name, ..)| format!("{kind} {name}")).collect();
         assert_eq!(users, ["topic orders", "join orders → customers"]);
         assert!(model.reached(Some("raw"), "fct_orders", &columns, false).is_empty());
         assert_eq!(model.reached(None, "fct_orders", &BTreeSet::new(), true).len(), 9);

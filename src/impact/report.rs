@@ -93,18 +93,27 @@ impl Impact {
     #[must_use]
     pub fn sentence(&self) -> String {
         let count = self.changed.len();
+        if count == 0 {
+            return "nothing changes".to_owned();
+        }
         let changes = format!("{count} change{}", if count == 1 { "" } else { "s" });
         let breaking = kinds(self.effects.iter().filter(|effect| effect.grade == Grade::Breaking));
         let changing = kinds(self.effects.iter().filter(|effect| effect.grade == Grade::Changing));
         let own = self.changed.iter().any(|changed| changed.grade == Grade::Breaking);
         let plural = count == 1;
         match (breaking.as_str(), changing.as_str()) {
-            ("", "") if own => format!("{changes} break{} what changes itself, and reach{} nothing else", s(plural), es(plural)),
+            ("", "") if own => {
+                format!("{changes} break{} what changes itself, and reach{} nothing else", s(plural), es(plural))
+            }
             ("", "") => format!("{changes} reach{} nothing", es(plural)),
-            ("", changing) if own => format!("{changes} alter{} values in {changing}; what changes breaks itself", s(plural)),
+            ("", changing) if own => {
+                format!("{changes} alter{} values in {changing}; what changes breaks itself", s(plural))
+            }
             ("", changing) => format!("{changes} alter{} values in {changing}; nothing breaks", s(plural)),
             (breaking, "") => format!("{changes} break{} {breaking}", s(plural)),
-            (breaking, changing) => format!("{changes} break{} {breaking}, and alter{} values in {changing}", s(plural), s(plural)),
+            (breaking, changing) => {
+                format!("{changes} break{} {breaking}, and alter{} values in {changing}", s(plural), s(plural))
+            }
         }
     }
 }
@@ -145,8 +154,17 @@ fn kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
 }
 
 const ORDER: &[&str] = &[
-    "model", "snapshot", "exposure", "metric", "semantic model", "saved query", "Omni field", "Omni join", "Omni topic",
-    "test", "unit test",
+    "model",
+    "snapshot",
+    "exposure",
+    "metric",
+    "semantic model",
+    "saved query",
+    "Omni field",
+    "Omni join",
+    "Omni topic",
+    "test",
+    "unit test",
 ];
 
 /// What changes touch. `status` says how a node ended last.
@@ -172,7 +190,9 @@ impl Graph<'_> {
         match &target.column {
             Some(column) => {
                 // A column that is defined by a formula is changed there, and others may be made of it.
-                if let Some(spec) = spec.filter(|spec| spec.compiled.definitions().iter().any(|d| d.name().eq_ignore_ascii_case(column))) {
+                if let Some(spec) = spec
+                    .filter(|spec| spec.compiled.definitions().iter().any(|d| d.name().eq_ignore_ascii_case(column)))
+                {
                     start.redefined = true;
                     let made = definitions::columns(spec, column).into_iter().map(|column| (column, Change::Values));
                     start.columns = made.collect();
@@ -278,7 +298,8 @@ fn effect(
     of_tests: &BTreeMap<usize, String>,
 ) -> Effect {
     let columns = if state.rows.is_some() { Vec::new() } else { state.columns.keys().cloned().collect() };
-    let own = part.node.and_then(|node| status.get(&*node.unique_id)).cloned();
+    // dbt lists exposures in its results, and does nothing with them.
+    let own = part.node.and_then(|node| status.get(&*node.unique_id)).filter(|status| *status != "no-op").cloned();
     Effect {
         name: part.name(),
         id: part.id(),
@@ -384,7 +405,9 @@ fn of_omni(graph: &Graph<'_>, spread: &Spread, impact: &mut Impact) {
             let name = format!("{}.{}", field.view, field.field);
             let change = field.column.as_ref().and_then(|column| state.columns.get(column)).map(|(change, _)| *change);
             let (grade, reason) = match change {
-                _ if state.fails.is_some() => (Grade::Breaking, format!("`{}`, which its view shows, fails or is gone", part.name())),
+                _ if state.fails.is_some() => {
+                    (Grade::Breaking, format!("`{}`, which its view shows, fails or is gone", part.name()))
+                }
                 Some(Change::Gone) => (Grade::Breaking, format!("it reads `{}`, and its column is gone", field.by)),
                 Some(Change::Type) if field.in_sql => {
                     (Grade::Breaking, format!("it reads `{}` in SQL, and the column is of another type", field.by))
@@ -400,7 +423,9 @@ fn of_omni(graph: &Graph<'_>, spread: &Spread, impact: &mut Impact) {
                 path.push(format!("Omni {}", field.by));
             }
             path.push(format!("Omni {name}"));
-            let whole = field.is_guessed.then(|| "its SQL cannot be followed: every word in it is taken for a column".to_owned());
+            let whole = field
+                .is_guessed
+                .then(|| "its SQL cannot be followed: every word in it is taken for a column".to_owned());
             let from = ids.get(&field.by).filter(|_| field.by_field).cloned().unwrap_or_else(|| part.id());
             impact.edges.push(Edge { from: from.clone(), to: format!("omni.{name}") });
             impact.effects.push(Effect {
@@ -424,7 +449,8 @@ fn of_omni(graph: &Graph<'_>, spread: &Spread, impact: &mut Impact) {
             let mut path = of.path.clone();
             path.push(format!("Omni {kind} {name}"));
             let via = Some(of.id.clone());
-            let (verb, grade) = if kind == "join" { ("joins by", of.grade) } else { ("shows", Grade::Changing.min(of.grade)) };
+            let (verb, grade) =
+                if kind == "join" { ("joins by", of.grade) } else { ("shows", Grade::Changing.min(of.grade)) };
             impact.edges.push(Edge { from: of.id.clone(), to: format!("omni {kind} {name}") });
             impact.effects.push(Effect {
                 id: format!("omni {kind} {name}"),

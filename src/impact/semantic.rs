@@ -74,7 +74,8 @@ pub(super) fn of_semantic_model(graph: &Graph<'_>, place: usize, states: &BTreeM
 
 /// A metric: its measures, and the metrics that it is made of.
 pub(super) fn of_metric(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, state: &mut State) {
-    let Some(Detail::Metric(metric)) = graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail) else {
+    let Some(Detail::Metric(metric)) = graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
+    else {
         return;
     };
     let measures = measures(metric);
@@ -87,7 +88,11 @@ pub(super) fn of_metric(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize
         match found {
             Some((measure, change)) => {
                 let grade = if change == Change::Values { Grade::Changing } else { Grade::Breaking };
-                state.judge(grade, format!("it is made of `{name}.{measure}`"), Some((*parent, Some((*measure).to_owned()))));
+                state.judge(
+                    grade,
+                    format!("it is made of `{name}.{measure}`"),
+                    Some((*parent, Some((*measure).to_owned()))),
+                );
             }
             None if before.fails.is_some() => {
                 state.judge(Grade::Breaking, format!("`{name}` fails or is gone"), Some((*parent, None)));
@@ -95,7 +100,11 @@ pub(super) fn of_metric(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize
             // Its measures are known, and none of them changes; a filter may name a dimension.
             None if is_semantic && !measures.is_empty() && metric.filter.is_nothing() => continue,
             None => {
-                state.judge(before.grade.max(Grade::Changing), format!("it is made of `{name}`"), Some((*parent, None)));
+                state.judge(
+                    before.grade.max(Grade::Changing),
+                    format!("it is made of `{name}`"),
+                    Some((*parent, None)),
+                );
                 if is_semantic {
                     state.whole = Some("which measures or dimensions it is made of is not known".to_owned());
                 }

@@ -102,7 +102,8 @@ fn difference(name: &str, what: &'static str, before: &str, now: &str) -> Differ
 
 fn place_of(graph: &Graph<'_>, name: &str) -> Option<usize> {
     graph.parts.iter().position(|part| {
-        (part.kind().is_referred()) && (part.name().eq_ignore_ascii_case(name) || part.spec.is_some_and(|s| s.name == name))
+        (part.kind().is_referred())
+            && (part.name().eq_ignore_ascii_case(name) || part.spec.is_some_and(|s| s.name == name))
     })
 }
 
@@ -136,6 +137,10 @@ fn of_specs(graph: &Graph<'_>, old: &SpecModel, new: &SpecModel, start: &mut Sta
         match new.compiled.columns().iter().find(|now| now.name().eq_ignore_ascii_case(column.name())) {
             None => {
                 start.columns.insert(column.name().to_lowercase(), Change::Gone);
+                let shown = format!("{name}.{}", column.name());
+                if !found.iter().any(|d| d.name == shown) {
+                    found.push(difference(&shown, "removed", "", ""));
+                }
             }
             Some(now) if now.ty() != column.ty() => {
                 start.columns.insert(column.name().to_lowercase(), Change::Type);
@@ -147,7 +152,9 @@ fn of_specs(graph: &Graph<'_>, old: &SpecModel, new: &SpecModel, start: &mut Sta
     }
     match (old.compiled.query(), new.compiled.query()) {
         (Some(was), Some(now)) if was == now => {
-            if old.compiled.model_yml() != new.compiled.model_yml() && !found.iter().any(|d| d.name.starts_with(name.as_str())) {
+            if old.compiled.model_yml() != new.compiled.model_yml()
+                && !found.iter().any(|d| d.name.starts_with(name.as_str()))
+            {
                 found.push(difference(name, "description", "", ""));
             }
         }
@@ -164,9 +171,13 @@ fn of_specs(graph: &Graph<'_>, old: &SpecModel, new: &SpecModel, start: &mut Sta
 fn of_sql(graph: &Graph<'_>, name: &str, was: &str, now: &str, start: &mut Start, found: &mut Vec<Difference>) {
     let known = |parts: &[String]| {
         let last = parts.last();
-        let place = graph.parts.iter().position(|part| part.is_relation() && last.is_some_and(|l| {
-            part.node.is_some_and(|node| node.name.eq_ignore_ascii_case(l)) || part.name().eq_ignore_ascii_case(l)
-        }));
+        let place = graph.parts.iter().position(|part| {
+            part.is_relation()
+                && last.is_some_and(|l| {
+                    part.node.is_some_and(|node| node.name.eq_ignore_ascii_case(l))
+                        || part.name().eq_ignore_ascii_case(l)
+                })
+        });
         place.map(|place| graph.known_columns(place)).unwrap_or_else(Known::default)
     };
     let dialect = graph.sources.dialect;
@@ -254,7 +265,8 @@ fn without_jinja(text: &str) -> Option<String> {
         if !is_expression || inside.starts_with("config(") {
             continue;
         }
-        let from = crate::dbt::From::read(inside).filter(|_| inside.starts_with("ref(") || inside.starts_with("source("))?;
+        let from =
+            crate::dbt::From::read(inside).filter(|_| inside.starts_with("ref(") || inside.starts_with("source("))?;
         out.push_str(&from.name().replace(|c: char| !c.is_alphanumeric() && c != '_', "_"));
     }
     out.push_str(rest);
@@ -303,7 +315,8 @@ fn of_described(
         node.and_then(|node| node.get(key)).and_then(Node::text).unwrap_or_default().to_owned()
     };
     let contract = |node: Option<&Node>| {
-        let config = node.and_then(|node| node.get("config").and_then(|config| config.get("contract")).or(node.get("contract")));
+        let config =
+            node.and_then(|node| node.get("config").and_then(|config| config.get("contract")).or(node.get("contract")));
         config.and_then(|contract| contract.get("enforced")).and_then(Node::boolean).unwrap_or_default()
     };
     if text(before, "description") != text(Some(now), "description") {
@@ -322,7 +335,12 @@ fn of_described(
         let old = was.iter().find(|other| other.get("name").and_then(Node::text) == Some(own));
         let shown = format!("{name}.{own}");
         if text(old, "description") != text(Some(&column), "description") {
-            found.push(difference(&shown, "description", &text(old, "description"), &text(Some(&column), "description")));
+            found.push(difference(
+                &shown,
+                "description",
+                &text(old, "description"),
+                &text(Some(&column), "description"),
+            ));
         }
         let (old_type, new_type) = (text(old, "data_type"), text(Some(&column), "data_type"));
         if old.is_some() && old_type != new_type {

@@ -216,13 +216,7 @@ fn of_node(
 }
 
 /// A model, a snapshot, or whatever else has SQL.
-fn of_model(
-    graph: &Graph<'_>,
-    place: usize,
-    states: &BTreeMap<usize, State>,
-    starts: &[Start],
-    state: &mut State,
-) {
+fn of_model(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, starts: &[Start], state: &mut State) {
     let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
     if let Some((parent, name)) = parents.iter().find_map(|parent| {
         states.get(parent)?.fails.as_ref()?;
@@ -237,7 +231,8 @@ fn of_model(
     // What is ephemeral has no name in the SQL that reads it; what it reads itself is seen there.
     let ephemeral = parents.iter().find(|parent| {
         let is_start = starts.iter().any(|start| start.place == **parent);
-        is_start && graph.parts.get(**parent).is_some_and(|p| p.node.is_some_and(|n| n.materialized() == Some("ephemeral")))
+        is_start
+            && graph.parts.get(**parent).is_some_and(|p| p.node.is_some_and(|n| n.materialized() == Some("ephemeral")))
     });
     let why = match (ephemeral, graph.lineage(place)) {
         (Some(_), _) => "what it reads is ephemeral and stands inside of its SQL".to_owned(),
@@ -307,7 +302,9 @@ fn of_columns(graph: &Graph<'_>, place: usize, state: &mut State) {
             Change::Gone if contract && is_said => {
                 (Grade::Breaking, format!("its contract has `{column}`, which is no longer there"))
             }
-            Change::Type if contract && is_said => (Grade::Breaking, format!("its contract says the type of `{column}`")),
+            Change::Type if contract && is_said => {
+                (Grade::Breaking, format!("its contract says the type of `{column}`"))
+            }
             Change::Gone => (Grade::Changing, format!("it loses `{column}`")),
             Change::Type => (Grade::Changing, format!("`{column}` gets the type of {of}")),
             Change::Values => (Grade::Changing, format!("`{column}` is made of {of}")),

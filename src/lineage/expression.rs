@@ -5,8 +5,8 @@ use std::mem::discriminant;
 
 use rustc_hash::FxHasher;
 use sqlparser::ast::{
-    AccessExpr, CeilFloorKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Ident,
-    JsonPathElem, ObjectName, OrderByExpr, Subscript, WindowSpec, WindowType,
+    AccessExpr, CeilFloorKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
+    Ident, JsonPathElem, ObjectName, OrderByExpr, Subscript, WindowSpec, WindowType,
 };
 
 use super::query::Reader;
@@ -19,8 +19,26 @@ const RANKS: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist"];
 
 /// Words that stand as arguments, and name no column where none is called so.
 const DATE_PARTS: &[&str] = &[
-    "microsecond", "millisecond", "second", "minute", "hour", "day", "dayofweek", "dayofyear", "dow", "doy", "week",
-    "isoweek", "weekday", "month", "quarter", "year", "isoyear", "epoch", "date", "time",
+    "microsecond",
+    "millisecond",
+    "second",
+    "minute",
+    "hour",
+    "day",
+    "dayofweek",
+    "dayofyear",
+    "dow",
+    "doy",
+    "week",
+    "isoweek",
+    "weekday",
+    "month",
+    "quarter",
+    "year",
+    "isoyear",
+    "epoch",
+    "date",
+    "time",
 ];
 
 /// What is still to be walked over, and whether it only parts or orders a window.

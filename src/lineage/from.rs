@@ -35,7 +35,9 @@ impl Reader<'_> {
         let none = &JoinConstraint::None;
         let of = |constraint, gives, keeps| Some(Kind { constraint, gives, keeps });
         let kind = match &join.join_operator {
-            JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::StraightJoin(on) => of(on, true, (true, true)),
+            JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::StraightJoin(on) => {
+                of(on, true, (true, true))
+            }
             JoinOperator::CrossJoin(on) => of(on, true, (true, true)),
             JoinOperator::Left(on) | JoinOperator::LeftOuter(on) => of(on, true, (true, false)),
             JoinOperator::Right(on) | JoinOperator::RightOuter(on) => of(on, true, (false, true)),
@@ -177,7 +179,8 @@ impl Reader<'_> {
             }
             TableFactor::Pivot { table, aggregate_functions, value_column, value_source, default_on_null, alias } => {
                 let Some(inner) = self.inner(table, scope, rows) else { return };
-                let own = Scope { items: vec![inner.clone()], outer: scope.outer, ..Scope::default() };
+                let mut own = Scope::within(scope.outer);
+                own.push(inner.clone());
                 let mut of = Vec::new();
                 let aggregates = aggregate_functions.iter().map(|aggregate| &aggregate.expr);
                 self.deciding(aggregates.chain(value_column).chain(default_on_null), &own, &mut of);
@@ -188,7 +191,8 @@ impl Reader<'_> {
             }
             TableFactor::Unpivot { table, value, name, columns, alias, .. } => {
                 let Some(inner) = self.inner(table, scope, rows) else { return };
-                let own = Scope { items: vec![inner.clone()], outer: scope.outer, ..Scope::default() };
+                let mut own = Scope::within(scope.outer);
+                own.push(inner.clone());
                 let mut of = Vec::new();
                 self.deciding(columns.iter().map(|column| &column.expr), &own, &mut of);
                 let taken = columns.iter().filter_map(|column| ident(&column.expr)).map(|name| name.to_lowercase());
@@ -209,7 +213,9 @@ impl Reader<'_> {
             | TableFactor::OpenJsonTable { .. }
             | TableFactor::MatchRecognize { .. }
             | TableFactor::XmlTable { .. }
-            | TableFactor::SemanticView { .. } => self.fault("what stands in its `from` is of a kind that is not followed"),
+            | TableFactor::SemanticView { .. } => {
+                self.fault("what stands in its `from` is of a kind that is not followed")
+            }
         }
     }
 
@@ -231,7 +237,7 @@ impl Reader<'_> {
                 Item { path: vec![alias.name.value.to_lowercase()], relation, is_given }
             }
         };
-        scope.items.push(item);
+        scope.push(item);
     }
 
     /// A table by its name: a common table expression, an array of a table before it (BigQuery), or one of the warehouse.
@@ -298,15 +304,17 @@ impl Reader<'_> {
             relation.push(Given { name: offset.into(), of, by: None });
         }
         let path = alias_name.map(|name| vec![name.to_lowercase()]).unwrap_or_default();
-        scope.items.push(Item { path, relation: Rc::new(relation), is_given });
+        scope.push(Item { path, relation: Rc::new(relation), is_given });
     }
 
     /// What a pivot reads.
     fn inner(&mut self, table: &TableFactor, scope: &mut Scope<'_>, rows: &mut Vec<At>) -> Option<Item> {
         let before = scope.items.len();
         self.factor(table, scope, rows, true);
-        let item = scope.items.pop();
-        scope.items.truncate(before);
+        let mut item = None;
+        while scope.items.len() > before {
+            item = scope.pop();
+        }
         item
     }
 

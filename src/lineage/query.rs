@@ -180,7 +180,8 @@ impl<'k> Reader<'k> {
     /// What `order by` before a limit reads of a set operation: its columns.
     fn sorted_by(&mut self, relation: &Relation, sorted: &[&Expr]) -> Vec<At> {
         let item = Item { path: Vec::new(), relation: Rc::new(relation.clone()), is_given: true };
-        let scope = Scope { items: vec![item], ..Scope::default() };
+        let mut scope = Scope::default();
+        scope.push(item);
         let mut rows = Vec::new();
         self.keys(sorted.iter().copied(), relation, &scope, &mut rows);
         rows
@@ -285,10 +286,8 @@ impl<'k> Reader<'k> {
 
     fn united(&mut self, left: Relation, right: Relation, op: SetOperator, quantifier: SetQuantifier) -> Relation {
         let is_union = op == SetOperator::Union;
-        let by_name = matches!(
-            quantifier,
-            SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
-        );
+        let by_name =
+            matches!(quantifier, SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName);
         let is_whole = left.is_complete() && right.is_complete();
         if !is_whole && !by_name {
             self.gap("the columns of a set operation are matched by name, since not all are known".to_owned());
@@ -342,7 +341,7 @@ impl<'k> Reader<'k> {
 
     /// A select; `sorted` is what an `order by` names that a limit stands behind, or `distinct on`.
     fn select(&mut self, select: &Select, outer: Option<&Scope<'_>>, sorted: &[&Expr], is_cut: bool) -> Relation {
-        let mut scope = Scope { outer, ..Scope::default() };
+        let mut scope = Scope::within(outer);
         let mut rows = Vec::new();
         for from in &select.from {
             self.joined(from, &mut scope, &mut rows);
@@ -376,7 +375,8 @@ impl<'k> Reader<'k> {
         let mut is_sorted = is_cut || select.top.is_some();
         match &select.distinct {
             Some(Distinct::Distinct) => {
-                let all: Vec<At> = output.columns.iter().flat_map(|given| [Some(given.of), given.by]).flatten().collect();
+                let all: Vec<At> =
+                    output.columns.iter().flat_map(|given| [Some(given.of), given.by]).flatten().collect();
                 rows.push(self.values.add(&all, print_of("distinct")));
             }
             Some(Distinct::On(keys)) => {

@@ -191,7 +191,10 @@ impl SqlLineage {
                 let table = self.tables.get(leaf.table as usize)?;
                 let kind = change(table, leaf.column.as_deref())?;
                 let is_named = self.values.named.get(at as usize) == Some(&true);
-                if is_named && kind != Change::Values && let Some(column) = &leaf.column {
+                if is_named
+                    && kind != Change::Values
+                    && let Some(column) = &leaf.column
+                {
                     let column = ColumnOf { relation: table.clone(), column: column.to_string() };
                     affected.named.push((column, kind));
                 }
@@ -228,7 +231,8 @@ impl SqlLineage {
     pub fn passes(&self, relation: &[String], column: &str) -> bool {
         !self.index.contains_key(column)
             && self.passed.iter().any(|(table, but)| {
-                self.tables.get(*table as usize).is_some_and(|parts| parts == relation) && !but.iter().any(|b| b == column)
+                self.tables.get(*table as usize).is_some_and(|parts| parts == relation)
+                    && !but.iter().any(|b| b == column)
             })
     }
 

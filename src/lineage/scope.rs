@@ -22,6 +22,8 @@ pub(super) struct Item {
 #[derive(Debug, Default)]
 pub(super) struct Scope<'s> {
     pub items: Vec<Item>,
+    /// Places in `items`, by the last part of their names.
+    index: FxHashMap<String, Vec<usize>>,
     /// Columns that `using` made one of.
     pub merged: FxHashMap<String, Given>,
     /// What the select calls its columns so far, for those dialects and clauses that may say so.
@@ -31,19 +33,44 @@ pub(super) struct Scope<'s> {
     pub outer: Option<&'s Scope<'s>>,
 }
 
-impl Scope<'_> {
+impl<'s> Scope<'s> {
+    /// What names mean in what is around.
+    pub fn within(outer: Option<&'s Scope<'s>>) -> Self {
+        Self { outer, ..Self::default() }
+    }
+
+    pub fn push(&mut self, item: Item) {
+        if let Some(last) = item.path.last() {
+            self.index.entry(last.clone()).or_default().push(self.items.len());
+        }
+        self.items.push(item);
+    }
+
+    pub fn pop(&mut self) -> Option<Item> {
+        let item = self.items.pop()?;
+        if let Some(places) = item.path.last().and_then(|last| self.index.get_mut(last)) {
+            places.pop();
+        }
+        Some(item)
+    }
+
+    fn own(&self, parts: &[String]) -> Option<&Item> {
+        let places = self.index.get(parts.last()?)?;
+        places.iter().filter_map(|at| self.items.get(*at)).find(|item| item.path.ends_with(parts))
+    }
+
     /// The relation that the first parts of a name are of, and the number of these parts.
     fn qualified(&self, parts: &[String]) -> Option<(&Item, usize)> {
         let most = parts.len().saturating_sub(1);
         (1..=most).find_map(|count| {
             let qualifier = parts.get(..count)?;
-            Some((self.items.iter().find(|item| item.path.ends_with(qualifier))?, count))
+            Some((self.own(qualifier)?, count))
         })
     }
 
     /// The relation that is called so.
     pub fn item(&self, parts: &[String]) -> Option<&Item> {
-        self.items.iter().find(|item| item.path.ends_with(parts)).or_else(|| self.outer?.item(parts))
+        self.own(parts).or_else(|| self.outer?.item(parts))
     }
 
     /// A column that is known to be there, in this scope or one around it.
@@ -137,6 +164,8 @@ impl Reader<'_> {
         for item in &open {
             self.unknown_column(&item.relation, name, made);
         }
+        // What is called as the column that it is is that column.
+        let alias = alias.filter(|alias| !made.of.contains(&alias.of));
         let may_be = open.len() + usize::from(!own.is_empty()) + usize::from(alias.is_some());
         if may_be > 1 && made.of.len() > before {
             let names: Vec<String> = open.iter().filter_map(|item| item.path.last().cloned()).collect();

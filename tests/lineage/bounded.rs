@@ -11,7 +11,9 @@ fn nothing(_: &[String]) -> Known {
 /// What is followed, or refused with a reason, without an overflow, within this time.
 #[test]
 fn deep_sql_is_followed_or_refused() {
-    let nest = |open: &str, inner: &str, close: &str, times: usize| format!("{}{inner}{}", open.repeat(times), close.repeat(times));
+    let nest = |open: &str, inner: &str, close: &str, times: usize| {
+        format!("{}{inner}{}", open.repeat(times), close.repeat(times))
+    };
     for times in [10, 40, 150, 1_000, 100_000] {
         for (what, expr) in [
             ("brackets", nest("(", "a", ")", times)),
@@ -35,7 +37,10 @@ fn deep_sql_is_followed_or_refused() {
             check(&format!("{times} {what}"), &format!("select {expr} as x from t"));
         }
         check(&format!("{times} derived"), &nest("select * from (", "select a from t", ") as x", times));
-        check(&format!("{times} brackets around tables"), &format!("select a from {}t{}", "(".repeat(times), ")".repeat(times)));
+        check(
+            &format!("{times} brackets around tables"),
+            &format!("select a from {}t{}", "(".repeat(times), ")".repeat(times)),
+        );
         check(&format!("{times} queries"), &nest("(", "select a from t", ")", times));
         check(&format!("{times} unions"), &format!("select a from t{}", " union all select a from t".repeat(times)));
         check(&format!("{times} with"), &nest("with x as (", "select a from t", ") select a from x", times));
@@ -62,13 +67,23 @@ fn seconds(sql: &str) -> f64 {
 #[test]
 fn time_is_linear_in_the_length() {
     for (what, build) in [
-        ("columns", (|n| format!("select {} 1 as z from t", (0..n).map(|i| format!("a{i} + b{i} as c{i}, ")).collect::<String>())) as fn(usize) -> String),
+        (
+            "columns",
+            (|n| {
+                format!("select {} 1 as z from t", (0..n).map(|i| format!("a{i} + b{i} as c{i}, ")).collect::<String>())
+            }) as fn(usize) -> String,
+        ),
         ("expressions", |n| {
             let ctes: String = (0..n).map(|i| format!("c{} as (select a, b + 1 as b from c{i}), ", i + 1)).collect();
             format!("with c0 as (select a, b from t), {ctes} z as (select 1 as x) select a, b from c{n}")
         }),
         ("unions", |n| format!("select a from t{}", " union all select a from t".repeat(n))),
-        ("joins", |n| format!("select t.a from t{}", (0..n).map(|i| format!(" left join u{i} on t.k = u{i}.k")).collect::<String>())),
+        ("joins", |n| {
+            format!(
+                "select t.a from t{}",
+                (0..n).map(|i| format!(" left join u{i} on t.k = u{i}.k")).collect::<String>()
+            )
+        }),
         ("cases", |n| format!("select case {} end as x from t", " when a = 1 then b".repeat(n))),
     ] {
         let (small, large) = (seconds(&build(400)), seconds(&build(3_200)));

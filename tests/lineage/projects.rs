@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use formulac::artifacts::{Catalog, Keep, Manifest, ResourceType};
 use formulac::impact::relation_parts;
@@ -125,14 +125,15 @@ fn the_example_project() {
 fn same_as_spec(dialect: Dialect, name: &str, spec: &CompiledSpec, lineage: &SqlLineage) {
     let rows: Vec<String> = lineage.rows().iter().map(ToString::to_string).collect();
     for column in spec.lineage() {
-        let said: Vec<String> = column.sources().iter().map(|of| format!("{}.{}", of.relation(), of.column()).to_lowercase()).collect();
+        let said: Vec<String> =
+            column.sources().iter().map(|of| format!("{}.{}", of.relation(), of.column()).to_lowercase()).collect();
         let made = lineage.column(column.column()).unwrap_or_else(|| panic!("{name}.{}", column.column()));
         let made_of: Vec<String> = made.made_of.iter().map(ToString::to_string).collect();
         let by: Vec<String> = made.windowed_by.iter().map(ToString::to_string).collect();
-        let shown = format!("{} {name}.{}: spec {said:?}, SQL {made_of:?} over {by:?}", dialect.name(), column.column());
+        let shown =
+            format!("{} {name}.{}: spec {said:?}, SQL {made_of:?} over {by:?}", dialect.name(), column.column());
         let is_joined = |source: &&String| rows.contains(source) || by.contains(source);
         assert!(said.iter().filter(|source| !made_of.contains(source)).all(|source| is_joined(&source)), "{shown}");
         assert!(made_of.iter().all(|source| said.contains(source)), "{shown}");
     }
-    let _ = Path::new("");
 }

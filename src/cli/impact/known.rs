@@ -47,8 +47,11 @@ impl Known {
             (Some((project, root)), _) => (project, root),
             (None, Some(dbt)) => (Project::default(), dbt.folder.clone()),
             (None, None) => {
-                return Err(Failure::new(Exit::Usage, "there is no formulac.yml and no dbt project here or in a folder above")
-                    .with_help("name the project's folder with `--project-dir`"));
+                return Err(Failure::new(
+                    Exit::Usage,
+                    "there is no formulac.yml and no dbt project here or in a folder above",
+                )
+                .with_help("name the project's folder with `--project-dir`"));
             }
         };
         let path = dbt.as_ref().map(DbtProject::manifest_path);
@@ -56,7 +59,8 @@ impl Known {
         let artifacts = artifacts.transpose().map_err(|found| Failure::Found(vec![found]))?.flatten();
         match &artifacts {
             Some(artifacts) => artifacts.tell(session, dbt.as_ref()),
-            None => session.warn("warning: there is no manifest of dbt, so that only specs are known; `dbt compile` writes one"),
+            None => session
+                .warn("warning: there is no manifest of dbt, so that only specs are known; `dbt compile` writes one"),
         }
         let catalog = artifacts.as_ref().map(Artifacts::catalog).transpose()?.flatten();
         let results = artifacts.as_ref().map(Artifacts::run_results).transpose()?.flatten();
@@ -85,7 +89,8 @@ impl Known {
         let texts = spec_texts(&project, &root)?;
         let specs = compiled(&compiler, &texts, &root);
         for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
-            session.warn(&format!("warning: {} has errors (`formulac check`), so that it is known per model", spec.path));
+            session
+                .warn(&format!("warning: {} has errors (`formulac check`), so that it is known per model", spec.path));
         }
         let omni = omni(session, &project, &root, dialect);
         Ok(Self {
@@ -171,7 +176,10 @@ fn omni(session: &Session, project: &Project, root: &Path, dialect: Option<Diale
         let source = Source::file(&path);
         match &source.fault {
             Some(fault) => session.warn(&format!("warning: {} is left out: {}", path.display(), fault.message())),
-            None => files.push((source.name, source.text)),
+            None => {
+                let shown = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+                files.push((shown.trim_start_matches("./").to_owned(), source.text));
+            }
         }
     }
     let (model, faults) = OmniModel::from_texts(&files, dialect);

@@ -32,7 +32,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         GraphFormat::Tree => {
             let mut text = show::tree(&impact);
             for difference in &differences {
-                text.push_str(&told(difference));
+                text.push_str(&formulac::diag::render::visible(&told(difference)));
             }
             text
         }

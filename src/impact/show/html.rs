@@ -34,7 +34,11 @@ pub struct Detail {
 
 /// What is known of nodes, for those who click on them.
 #[must_use]
-pub fn details(graph: &Graph<'_>, ids: &BTreeSet<String>, status: &BTreeMap<String, String>) -> BTreeMap<String, Detail> {
+pub fn details(
+    graph: &Graph<'_>,
+    ids: &BTreeSet<String>,
+    status: &BTreeMap<String, String>,
+) -> BTreeMap<String, Detail> {
     let mut details: BTreeMap<String, Detail> = BTreeMap::new();
     for part in &graph.parts {
         let id = part.id();
@@ -75,7 +79,8 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     // Nothing is loaded from anywhere, whatever a name may hold.
     out.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n");
-    let _ = writeln!(out, "<title>Impact: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>", text(&impact.sentence()));
+    let _ =
+        writeln!(out, "<title>Impact: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>", text(&impact.sentence()));
     let _ = writeln!(out, "<header>\n<h1 class=\"{}\">{}</h1>", class(impact.worst()), text(&impact.sentence()));
     for line in said {
         let _ = writeln!(out, "<p class=\"said\">{}</p>", sentence(line));
@@ -83,7 +88,12 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     out.push_str("<ul class=\"changes\">\n");
     for changed in &impact.changed {
         let reason = changed.reason.as_ref().map(|reason| {
-            format!(" <span class=\"grade {}\">{}</span> {}", class(changed.grade), changed.grade.name(), sentence(reason))
+            format!(
+                " <span class=\"grade {}\">{}</span> {}",
+                class(changed.grade),
+                changed.grade.name(),
+                sentence(reason)
+            )
         });
         let _ = writeln!(
             out,
@@ -113,7 +123,11 @@ pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String
     unaffected(impact, &mut out);
     out.push_str("</nav>\n<div id=\"graph\" class=\"graph\"></div>\n<aside id=\"detail\" aria-live=\"polite\" tabindex=\"-1\"><p>Nothing is selected.</p></aside>\n</div>\n");
     if drawn < picture.dots.len() {
-        let _ = writeln!(out, "<p class=\"said\">{drawn} of {} nodes are drawn; the table has all.</p>", picture.dots.len());
+        let _ = writeln!(
+            out,
+            "<p class=\"said\">{drawn} of {} nodes are drawn; the table has all.</p>",
+            picture.dots.len()
+        );
     }
     out.push_str("</section>\n</main>\n");
     data(impact, &picture, graph, status, drawn, &mut out);
@@ -131,7 +145,11 @@ fn around(impact: &Impact, graph: &Graph<'_>) -> Picture {
         let (Some(part), Some(parents)) = (graph.parts.get(place), graph.parents.get(place)) else { continue };
         for parent in parents.iter().filter_map(|parent| graph.parts.get(*parent)) {
             if known.insert(parent.id()) {
-                upstream.push(Dot::new(parent.id(), format!("{}\n{}", parent.name(), parent.kind().name()), "upstream"));
+                upstream.push(Dot::new(
+                    parent.id(),
+                    format!("{}\n{}", parent.name(), parent.kind().name()),
+                    "upstream",
+                ));
             }
             let edge = (parent.id(), part.id());
             if !picture.edges.contains(&edge) {
@@ -146,7 +164,9 @@ fn around(impact: &Impact, graph: &Graph<'_>) -> Picture {
 }
 
 fn table(impact: &Impact, out: &mut String) {
-    out.push_str("<section aria-labelledby=\"table-title\">\n<h2 id=\"table-title\">What it reaches, worst first</h2>\n");
+    out.push_str(
+        "<section aria-labelledby=\"table-title\">\n<h2 id=\"table-title\">What it reaches, worst first</h2>\n",
+    );
     if impact.effects.is_empty() {
         out.push_str("<p>Nothing.</p>\n</section>\n");
         return;
@@ -155,12 +175,15 @@ fn table(impact: &Impact, out: &mut String) {
     for effect in &impact.effects {
         let steps: Vec<String> = effect.path.iter().map(|step| format!("<code>{}</code>", text(step))).collect();
         let said = |of: &Option<String>| of.as_deref().map_or_else(|| "–".to_owned(), text);
-        let whole = effect.whole.as_ref().map(|why| format!("<br><small>known per model only: {}</small>", sentence(why)));
-        let gap = effect.gaps.first().map(|gap| format!("<br><small>perhaps more than is so: {}</small>", sentence(gap)));
+        let whole =
+            effect.whole.as_ref().map(|why| format!("<br><small>known per model only: {}</small>", sentence(why)));
+        let gap =
+            effect.gaps.first().map(|gap| format!("<br><small>perhaps more than is so: {}</small>", sentence(gap)));
         let columns = match effect.columns.as_slice() {
             [] => String::new(),
             columns => {
-                let shown: Vec<String> = columns.iter().take(6).map(|column| format!("<code>{}</code>", text(column))).collect();
+                let shown: Vec<String> =
+                    columns.iter().take(6).map(|column| format!("<code>{}</code>", text(column))).collect();
                 let more = columns.len().saturating_sub(6);
                 let more = if more > 0 { format!(" and {more} more") } else { String::new() };
                 format!("<br><small>{}{more}</small>", shown.join(", "))
@@ -187,13 +210,25 @@ fn table(impact: &Impact, out: &mut String) {
 /// Where lineage is only known per model.
 fn notes(impact: &Impact, out: &mut String) {
     let is_model = |kind: &str| matches!(kind, "model" | "snapshot");
-    let whole: Vec<_> = impact.effects.iter().filter(|effect| is_model(&effect.kind)).filter_map(|e| Some((&e.name, e.whole.as_ref()?))).collect();
+    let whole: Vec<_> = impact
+        .effects
+        .iter()
+        .filter(|effect| is_model(&effect.kind))
+        .filter_map(|e| Some((&e.name, e.whole.as_ref()?)))
+        .collect();
     let count = impact.effects.iter().filter(|effect| is_model(&effect.kind)).count();
     out.push_str("<section aria-labelledby=\"level-title\">\n<h2 id=\"level-title\">How exactly this is known</h2>\n");
     if whole.is_empty() {
-        let _ = writeln!(out, "<p>The SQL of all {count} models was followed column by column. What exposures read is known per model only.</p>");
+        let _ = writeln!(
+            out,
+            "<p>The SQL of all {count} models was followed column by column. What exposures read is known per model only.</p>"
+        );
     } else {
-        let _ = writeln!(out, "<p>Of {count} models {} are known per model only, so that all their columns count as changed:</p>\n<ul>", whole.len());
+        let _ = writeln!(
+            out,
+            "<p>Of {count} models {} are known per model only, so that all their columns count as changed:</p>\n<ul>",
+            whole.len()
+        );
         for (name, why) in whole {
             let _ = writeln!(out, "<li><code>{}</code>: {}</li>", text(name), sentence(why));
         }
@@ -243,10 +278,11 @@ fn data(
             "tests": detail.tests,
         })
     });
-    let edges = picture.edges.iter().filter_map(|(from, to)| Some([numbers.get(from.as_str())?, numbers.get(to.as_str())?]));
+    let edges =
+        picture.edges.iter().filter_map(|(from, to)| Some([numbers.get(from.as_str())?, numbers.get(to.as_str())?]));
     let data = json!({"nodes": nodes.collect::<Vec<_>>(), "edges": edges.collect::<Vec<_>>()});
-    // No `<` ends the element, and no line separator a string.
-    let data = data.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+    // No `<` ends the element.
+    let data = crate::diag::render::json_text(&data).replace('<', "\\u003c");
     let _ = writeln!(out, "<script type=\"application/json\" id=\"data\">{data}</script>");
 }
 

@@ -29,9 +29,9 @@ pub fn impact(impact: &Impact, differences: &[Difference]) -> Value {
             "file": effect.file,
         })
     });
-    let differences = differences.iter().map(|d| {
-        json!({"name": d.name, "what": d.what, "before": d.before, "now": d.now, "why_model_level": d.whole})
-    });
+    let differences = differences
+        .iter()
+        .map(|d| json!({"name": d.name, "what": d.what, "before": d.before, "now": d.now, "why_model_level": d.whole}));
     let unaffected = impact.unaffected.iter().map(|(id, name)| json!({"id": id, "name": name}));
     let edges = impact.edges.iter().map(|edge| json!({"from": edge.from, "to": edge.to}));
     json!({

@@ -49,6 +49,7 @@
     return path;
   });
   graph.append(svg);
+  graph.style.height = `${Math.min(640, Number(svg.getAttribute("height")) + 24)}px`;
   const drawn = nodes.map((node, at) => {
     const button = document.createElement("button");
     button.type = "button";

@@ -46,9 +46,10 @@ pub fn of_impact(impact: &Impact) -> Picture {
         }
     }
     let changed = changed.into_iter().map(|(id, names)| Dot::new(id.to_owned(), names.join("\n"), "changed"));
-    let reached = impact.effects.iter().map(|effect| {
-        Dot::new(effect.id.clone(), format!("{}\n{}", effect.name, effect.kind), class(effect.grade))
-    });
+    let reached = impact
+        .effects
+        .iter()
+        .map(|effect| Dot::new(effect.id.clone(), format!("{}\n{}", effect.name, effect.kind), class(effect.grade)));
     let dots: Vec<Dot> = changed.chain(reached).collect();
     let known: std::collections::BTreeSet<&str> = dots.iter().map(|dot| dot.id.as_str()).collect();
     let is_known = |from: &str, to: &str| known.contains(from) && known.contains(to);
@@ -108,7 +109,8 @@ impl Picture {
         for (number, dot) in self.dots.iter().enumerate() {
             let lines: Vec<String> = dot.label.lines().map(dot_text).collect();
             let style = STYLES.iter().find(|(class, ..)| *class == dot.class);
-            let style = style.map(|(_, fill, line)| format!(", fillcolor=\"{fill}\", color=\"{line}\"")).unwrap_or_default();
+            let style =
+                style.map(|(_, fill, line)| format!(", fillcolor=\"{fill}\", color=\"{line}\"")).unwrap_or_default();
             let _ = writeln!(out, "    n{number} [label=\"{}\"{style}];", lines.join("\\n"));
         }
         for (from, to) in &self.edges {

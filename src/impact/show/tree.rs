@@ -1,9 +1,10 @@
-//! As text for a terminal. Control characters are made visible by whoever prints it.
+//! As text for a terminal, in which no name is obeyed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::picture::Picture;
+use crate::diag::render::visible;
 use crate::impact::{Grade, Impact};
 
 /// The report: the sentence, then what is reached below what it is reached by.
@@ -46,7 +47,7 @@ pub fn impact(impact: &Impact) -> String {
         let more = if count > names.len() { format!(" and {} more", count - names.len()) } else { String::new() };
         let _ = writeln!(out, "\n{count} downstream not reached: {}{more}", names.join(", "));
     }
-    out
+    visible(&out).into_owned()
 }
 
 fn below(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out: &mut String) {
@@ -68,7 +69,8 @@ fn below(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out
         let branch = if is_last { "└─ " } else { "├─ " };
         line(impact, at, &format!("{before}{branch}"), out);
         // A chain of thousands is not drawn ever further to the right.
-        let deeper = if before.chars().count() > 60 { before.clone() } else { before + if is_last { "   " } else { "│  " } };
+        let deeper =
+            if before.chars().count() > 60 { before.clone() } else { before + if is_last { "   " } else { "│  " } };
         push(&effect.id, &deeper, &mut stack);
     }
 }
@@ -126,7 +128,11 @@ pub fn lineage(name: &str, up: Option<&Picture>, down: Option<&Picture>, root: &
             let again = if is_new || next.get(id.as_str()).is_none() { "" } else { " (see above)" };
             let _ = writeln!(out, "{before}{branch}{label}{again}");
             if is_new {
-                let deeper = if before.chars().count() > 60 { before.clone() } else { before + if is_last { "   " } else { "│  " } };
+                let deeper = if before.chars().count() > 60 {
+                    before.clone()
+                } else {
+                    before + if is_last { "   " } else { "│  " }
+                };
                 push(&id, &deeper, &mut stack);
             }
         }
@@ -134,7 +140,7 @@ pub fn lineage(name: &str, up: Option<&Picture>, down: Option<&Picture>, root: &
     for note in notes {
         let _ = writeln!(out, "note: {}", one_line(note));
     }
-    out
+    visible(&out).into_owned()
 }
 
 /// A name with a line break would look like another line.
