@@ -10,6 +10,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a bench that cannot run should stop")]
 
 mod corpus;
+#[allow(dead_code, reason = "shared with the other benches")]
 mod measure;
 
 use std::hint::black_box;

@@ -45,7 +45,11 @@ impl Interner {
             Json::Bool(it) => Value::Bool(it),
             Json::Number(text) => Value::Number(self.text(&text)),
             Json::Text(text) => Value::Text(self.text(&text)),
-            Json::List(items) => Value::List(items.into_iter().map(|item| self.value(item)).collect()),
+            Json::List(items) => {
+                let mut kept = Vec::with_capacity(items.len());
+                kept.extend(items.into_iter().map(|item| self.value(item)));
+                Value::List(kept)
+            }
             Json::Map(fields) => Value::Map(self.map(fields)),
         }
     }
@@ -59,6 +63,9 @@ impl Interner {
     }
 
     fn map(&mut self, fields: Vec<(Cow<'_, str>, Json<'_>)>) -> Fields {
-        fields.into_iter().map(|(key, value)| (self.text(&key), self.value(value))).collect()
+        // Not collected from the one into the other: that would keep the room of what is larger.
+        let mut kept = Vec::with_capacity(fields.len());
+        kept.extend(fields.into_iter().map(|(key, value)| (self.text(&key), self.value(value))));
+        Fields::new(kept)
     }
 }

@@ -74,6 +74,19 @@ impl<'a> Json<'a> {
         found.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
     }
 
+    /// A mapping without what is nothing or empty, as most configuration is.
+    pub fn pruned(mut self) -> Self {
+        if let Self::Map(fields) = &mut self {
+            fields.retain(|(_, value)| match value {
+                Self::Null => false,
+                Self::List(items) => !items.is_empty(),
+                Self::Map(fields) => !fields.is_empty(),
+                Self::Bool(_) | Self::Number(_) | Self::Text(_) => true,
+            });
+        }
+        self
+    }
+
     /// The text of a scalar.
     pub fn into_text(self) -> Text<'a> {
         Text(match self {

@@ -15,7 +15,7 @@ use super::node::{
 };
 use super::references::Ref;
 use super::semantic::{Dimension, Entity, Measure, Metric, SemanticModel};
-use super::value::{Fields, Value};
+use super::value::Fields;
 
 /// The fields of nodes of every kind; each kind has some.
 #[derive(Default, Deserialize)]
@@ -233,7 +233,10 @@ impl<'a> RawNode<'a> {
             None => (None, None),
         };
         let detail = self.detail(resource_type, interner);
-        let config = interner.fields(std::mem::take(&mut self.config)).pruned();
+        let config = interner.fields(std::mem::take(&mut self.config).pruned());
+        // Not collected: that would keep the room of what is larger.
+        let mut columns = Vec::with_capacity(self.columns.0.len());
+        columns.extend(self.columns.0.into_iter().map(|(key, column)| column.0.column(&key, interner)));
         let alias = if self.alias.as_str().is_some() { &self.alias } else { &self.identifier };
         let checksum = match &mut self.checksum {
             named @ Json::Map(_) => named.take("checksum").into_text(),
@@ -255,7 +258,7 @@ impl<'a> RawNode<'a> {
             relation_name: interner.said(&self.relation_name),
             description: interner.or_empty(&self.description),
             doc_blocks: interner.words(&self.doc_blocks),
-            columns: self.columns.0.into_iter().map(|(key, column)| column.0.column(&key, interner)).collect(),
+            columns,
             tags,
             meta,
             config,
@@ -303,7 +306,7 @@ impl<'a> RawNode<'a> {
             ResourceType::Metric => Detail::Metric(Box::new(Metric {
                 label: interner.said(&self.label),
                 kind: interner.or_empty(&self.r#type),
-                type_params: interner.fields(std::mem::take(&mut self.type_params)).pruned(),
+                type_params: interner.fields(std::mem::take(&mut self.type_params).pruned()),
                 filter: interner.value(std::mem::take(&mut self.filter)),
                 time_granularity: interner.said(&self.time_granularity),
             })),
@@ -343,8 +346,8 @@ impl<'a> RawNode<'a> {
             label: interner.said(&it.label),
             expr: interner.said(&it.expr),
             agg_time_dimension: interner.said(&it.agg_time_dimension),
-            agg_params: interner.fields(it.agg_params).pruned(),
-            non_additive_dimension: interner.fields(it.non_additive_dimension).pruned(),
+            agg_params: interner.fields(it.agg_params.pruned()),
+            non_additive_dimension: interner.fields(it.non_additive_dimension.pruned()),
             create_metric: it.create_metric.0 == Some(true),
         };
         SemanticModel {
@@ -412,21 +415,16 @@ fn either<'a>(first: Text<'a>, second: &Text<'a>) -> Text<'a> {
     if first.as_str().is_some() { first } else { second.clone() }
 }
 
-/// Arguments of a test stand flat, even where a version wrote them below `arguments`.
-fn kwargs(json: Json<'_>, interner: &mut Interner) -> Fields {
-    let mut fields = interner.fields(json);
-    match fields.take("arguments") {
-        Some(Value::Map(inner)) => {
-            let all = inner.iter().chain(fields.iter());
-            all.map(|(key, value)| (interner.text(key), value.clone())).collect()
-        }
-        Some(other) => fields
-            .iter()
-            .map(|(key, value)| (interner.text(key), value.clone()))
-            .chain([(Arc::from("arguments"), other)])
-            .collect(),
-        None => fields,
+/// Arguments of a test stand flat, even where they are written below `arguments`.
+fn kwargs(mut json: Json<'_>, interner: &mut Interner) -> Fields {
+    let is_map = |value: &Json<'_>| matches!(value, Json::Map(_));
+    if let Json::Map(outer) = &mut json
+        && let Some(at) = outer.iter().position(|(key, value)| key == "arguments" && is_map(value))
+        && let (_, Json::Map(inner)) = outer.remove(at)
+    {
+        outer.extend(inner);
     }
+    interner.fields(json)
 }
 
 fn constraints(raw: &List<Part<RawConstraint<'_>>>, interner: &mut Interner) -> Vec<Constraint> {

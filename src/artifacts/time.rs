@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 /// `2026-11-20T10:00:00.000000Z`; without a zone it is UTC, as old versions write it.
 pub(super) fn instant(text: &str) -> Option<SystemTime> {
     let zoned = text.parse::<Timestamp>().ok();
-    let plain = || Some(TimeZone::UTC.to_ambiguous_timestamp(text.parse::<DateTime>().ok()?).compatible().ok()?);
+    let plain = || TimeZone::UTC.to_ambiguous_timestamp(text.parse::<DateTime>().ok()?).compatible().ok();
     Some(zoned.or_else(plain)?.into())
 }
 

@@ -128,6 +128,10 @@ impl Serialize for Value {
 pub struct Fields(Vec<(Arc<str>, Value)>);
 
 impl Fields {
+    pub(super) fn new(fields: Vec<(Arc<str>, Value)>) -> Self {
+        Self(fields)
+    }
+
     /// The value of a key; of a key that stands twice the last, as Python has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
@@ -156,24 +160,6 @@ impl Fields {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-
-    /// Without what is nothing or empty, as most configuration is.
-    pub(super) fn pruned(mut self) -> Self {
-        self.0.retain(|(_, value)| !value.is_nothing());
-        self.0.shrink_to_fit();
-        self
-    }
-
-    pub(super) fn take(&mut self, key: &str) -> Option<Value> {
-        let at = self.0.iter().rposition(|(name, _)| &**name == key)?;
-        Some(self.0.remove(at).1)
-    }
-}
-
-impl FromIterator<(Arc<str>, Value)> for Fields {
-    fn from_iter<I: IntoIterator<Item = (Arc<str>, Value)>>(from: I) -> Self {
-        Self(from.into_iter().collect())
     }
 }
 

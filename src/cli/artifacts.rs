@@ -36,11 +36,10 @@ fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -
         return Ok(None);
     }
     let source = Source::large_file(path, LIMIT);
-    match (source.fault.clone(), reader(&source.text)) {
-        (Some(fault), _) => Err(Found { file: source.name, text: String::new(), diagnostics: vec![fault] }),
-        (None, Ok(artifact)) => Ok(Some(artifact)),
-        (None, Err(error)) => Err(refused(source, &error)),
+    if let Some(fault) = source.fault {
+        return Err(Found { file: source.name, text: String::new(), diagnostics: vec![fault] });
     }
+    reader(&source.text).map(Some).map_err(|error| refused(source, &error))
 }
 
 fn refused(source: Source, error: &ArtifactError) -> Found {
@@ -88,7 +87,7 @@ impl Artifacts {
 
     /// A compiler that knows the dbt that reads the models.
     pub fn with_dbt(&self, builder: Builder) -> Builder {
-        let builder = builder.generic_tests(&self.manifest.generic_tests().collect::<Vec<_>>());
+        let builder = builder.generic_tests(self.manifest.generic_tests().collect::<Vec<_>>());
         match &self.manifest.metadata.dbt_version {
             Some(version) => builder.dbt_version(version),
             None => builder,

@@ -25,7 +25,7 @@ pub struct DbtProject {
     pub seed_paths: Vec<String>,
     target_path: String,
     /// The manifest once it was read.
-    artifacts: OnceCell<Result<Option<Artifacts>, Found>>,
+    artifacts: OnceCell<Result<Option<Box<Artifacts>>, Found>>,
 }
 
 /// The dbt project in this folder, or the one in the working directory or a folder above it.
@@ -80,8 +80,8 @@ impl DbtProject {
 
     /// The manifest that dbt left, where it left one; it is read when it is first asked for, and only then.
     pub fn artifacts(&self) -> Result<Option<&Artifacts>, Failure> {
-        let read = self.artifacts.get_or_init(|| Artifacts::read(self.manifest_path()));
-        read.as_ref().map(Option::as_ref).map_err(|found| Failure::Found(vec![found.clone()]))
+        let read = self.artifacts.get_or_init(|| Ok(Artifacts::read(self.manifest_path())?.map(Box::new)));
+        read.as_ref().map(Option::as_deref).map_err(|found| Failure::Found(vec![found.clone()]))
     }
 
     /// The dialect of the adapter: that of the output that is named, else the one that the last manifest was made for,

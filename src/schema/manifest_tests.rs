@@ -139,3 +139,85 @@ fn access_groups_and_tags_are_those_of_either_place() {
     assert_eq!(columns.column("email").unwrap().tags(), ["pii", "mail"]);
     assert_eq!(columns.column("day").unwrap().tags(), ["x"]);
 }
+
+/// Columns and key of `m`: a model of columns `a`, `b`, with these fields and nodes beside it.
+fn model(fields: &str, nodes: &str) -> (Vec<String>, Vec<String>) {
+    let text = format!(
+        r#"{{"nodes": {{"model.p.m": {{"name": "m", "resource_type": "model", "columns": {{"a": {{}}, "b": {{}}}} {fields}}} {nodes}}}}}"#
+    );
+    let schema = read(&[&text]);
+    let m = schema.relation("m").unwrap();
+    (columns(m), m.key().to_vec())
+}
+
+#[test]
+fn constraints_of_the_whole_table_hold_where_they_are_made() {
+    let of = |materialized: &str, enforced: bool, constraints: &str| {
+        let fields = format!(
+            r#", "contract": {{"enforced": {enforced}}}, "config": {{"materialized": "{materialized}"}}, "constraints": {constraints}"#
+        );
+        let (columns, key) = model(&fields, "");
+        format!("{} | {}", columns.join(", "), key.join(", "))
+    };
+    let key = r#"[{"type": "primary_key", "columns": ["a", "b"]}]"#;
+    for (materialized, enforced, constraints, expected) in [
+        ("table", true, key, "a unknown!, b unknown! | a, b"),
+        ("incremental", true, key, "a unknown!, b unknown! | a, b"),
+        ("table", false, key, "a unknown, b unknown | "),
+        ("view", true, key, "a unknown, b unknown | "),
+        ("table", true, r#"[{"type": "not_null", "columns": ["b"]}]"#, "a unknown, b unknown! | "),
+        ("table", true, r#"[{"type": "unique", "columns": ["a"]}]"#, "a unknown, b unknown | "),
+        (
+            "table",
+            true,
+            r#"[{"type": "unique", "columns": ["b", "a"]}, {"type": "not_null", "columns": ["A", "B"]}]"#,
+            "a unknown!, b unknown! | b, a",
+        ),
+        ("table", true, r#"[{"type": "foreign_key", "columns": ["a"], "to": "ref('x')"}]"#, "a unknown, b unknown | "),
+        ("table", true, r#"[{"type": "primary_key", "columns": ["gone"]}]"#, "a unknown, b unknown | "),
+    ] {
+        assert_eq!(of(materialized, enforced, constraints), expected, "{materialized} {enforced} {constraints}");
+    }
+}
+
+#[test]
+fn composite_keys_come_of_tests_that_always_hold() {
+    let of = |config: &str| {
+        let test = |id: u8, name: &str, column: &str, arguments: &str, config: &str| {
+            format!(
+                r#", "test.p.{id}": {{"resource_type": "test", "attached_node": "model.p.m", "column_name": {column},
+                "test_metadata": {{"name": "{name}", "kwargs": {{{arguments}}}}}, "config": {config}}}"#
+            )
+        };
+        let names = r#""combination_of_columns": ["a", "\"b\""]"#;
+        let nodes = [
+            test(1, "not_null", r#""a""#, "", "{}"),
+            test(2, "not_null", r#""\"b\"""#, "", "{}"),
+            test(3, "unique_combination_of_columns", "null", names, config),
+        ];
+        model("", &nodes.concat()).1
+    };
+    for always in ["{}", r#"{"severity": "Error", "error_if": "!= 0", "fail_calc": "count(*)", "enabled": true}"#] {
+        assert_eq!(of(always), ["a", "b"], "{always}");
+    }
+    for not in [
+        r#"{"severity": "Warn"}"#,
+        r#"{"where": "a > 1"}"#,
+        r#"{"error_if": "> 10"}"#,
+        r#"{"fail_calc": "sum(n)"}"#,
+        r#"{"enabled": false}"#,
+    ] {
+        assert!(of(not).is_empty(), "{not}");
+    }
+}
+
+#[test]
+fn tests_of_sources_are_found_by_what_they_say() {
+    let text = r#"{"sources": {"source.p.raw.t": {"name": "t", "source_name": "raw", "columns": {"Insurer Code": {"quote": true}}},
+            "source.p.old.t": {"name": "t", "source_name": "old", "columns": {"Insurer Code": {"quote": true}}}},
+        "nodes": {"test.p.a": {"test_metadata": {"name": "not_null", "kwargs": {"model": "{{ get_where_subquery(source('raw', 't')) }}"}},
+            "column_name": "\"Insurer Code\"", "depends_on": {"nodes": ["source.p.raw.t"]}}}}"#;
+    let schema = read(&[text]);
+    let shown: Vec<_> = schema.relations().iter().map(|r| format!("{} {}", r.name(), columns(r).join(","))).collect();
+    assert_eq!(shown, ["t \"Insurer Code\" unknown", "raw.t \"Insurer Code\" unknown!"]);
+}

@@ -223,7 +223,7 @@ fn a_broken_file_tells_where() {
         ("{\"nodes\": {\n  \"model.p.m\": {\"columns\": 3}}}", 2, 28, "invalid type: integer `3`, expected a map"),
         ("{\"nodes\": {}}\n{}", 2, 1, "trailing characters"),
         ("{\"nodes\": {\"model.p.m\": {\"name\": \"a\", \"name\": \"b\"}}}", 1, 44, "duplicate field `name`"),
-        ("{\"nodes\": {\"model.p.m\": {\"config\": {\"x\": 1e999}}}}", 1, 45, "number out of range"),
+        ("{\"nodes\": {\"model.p.m\": {\"config\": {\"x\": 1e999}}}}", 1, 46, "number out of range"),
         ("{\"nodes\": {\"model.p.m\": {\"config\": {\"x\": NaN}}}}", 1, 42, "expected value"),
     ] {
         let error = Manifest::from_text(text, Keep::default()).unwrap_err();

