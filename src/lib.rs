@@ -37,12 +37,16 @@ mod dialect;
 #[cfg(feature = "drafts")]
 mod draft;
 mod emit;
+#[cfg(feature = "cli")]
+pub mod impact;
 #[cfg(feature = "drafts")]
 #[doc(hidden)]
 pub mod interpret;
 mod ir;
 pub mod lex;
 pub mod limits;
+#[cfg(feature = "lineage")]
+pub mod lineage;
 mod memory;
 mod name_index;
 #[cfg(feature = "cli")]

@@ -76,8 +76,24 @@ impl Beside {
 impl Artifacts {
     /// The manifest of this path; none where dbt has left none.
     pub fn read(path: PathBuf) -> Result<Option<Self>, Found> {
-        let manifest = read(&path, |text| Manifest::from_text(text, Keep::default()))?;
+        Self::read_keeping(path, Keep::default())
+    }
+
+    /// The same with the code of models.
+    pub fn read_keeping(path: PathBuf, keep: Keep) -> Result<Option<Self>, Found> {
+        let manifest = read(&path, |text| Manifest::from_text(text, keep))?;
         Ok(manifest.map(|manifest| Self { path, manifest }))
+    }
+
+    /// The catalog beside the manifest.
+    pub fn catalog(&self) -> Result<Option<Catalog>, Failure> {
+        read(&self.path.with_file_name("catalog.json"), Catalog::from_text).map_err(|found| Failure::Found(vec![found]))
+    }
+
+    /// The results of the last run beside the manifest.
+    pub fn run_results(&self) -> Result<Option<RunResults>, Failure> {
+        let path = self.path.with_file_name("run_results.json");
+        read(&path, RunResults::from_text).map_err(|found| Failure::Found(vec![found]))
     }
 
     /// What the manifest knows of the data, with the types of the catalog beside it.

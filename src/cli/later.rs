@@ -8,8 +8,6 @@ const PLANNED: &[&str] = &[
     "doctor",
     "env",
     "fmt",
-    "impact",
-    "lineage",
     "log",
     "lsp",
     "plan",

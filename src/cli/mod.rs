@@ -16,11 +16,14 @@ mod fix;
 mod folder;
 mod functions;
 mod generate;
+mod git;
 mod human;
+mod impact;
 mod init;
 mod json_schema;
 mod later;
 mod left_over;
+mod lineage;
 mod model;
 mod models;
 mod page;
@@ -75,6 +78,8 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Check(args) => check::run(session, args),
         Command::Explain(args) => explain::run(session, args),
         Command::Functions(args) => functions::run(session, args),
+        Command::Impact(args) => impact::run(session, args),
+        Command::Lineage(args) => lineage::run(session, args),
         Command::Schema(args) => json_schema::run(session, args),
     }
 }

@@ -8,6 +8,8 @@ mod omni;
 mod properties;
 mod read;
 
+#[cfg(feature = "cli")]
+pub(crate) use omni::view_name as omni_view_name;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -38,7 +38,7 @@ pub(super) fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Ve
 }
 
 /// `analytics/orders.view.yaml` is the view `orders`.
-fn view_name(file: &str) -> String {
+pub(crate) fn view_name(file: &str) -> String {
     let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
     let name = [".yaml", ".yml"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
     let name = name.strip_suffix(".view").unwrap_or(name);

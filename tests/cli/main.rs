@@ -9,6 +9,7 @@ mod explain;
 mod formats;
 mod functions;
 mod generate;
+mod impact;
 mod init;
 mod json_schema;
 mod model;

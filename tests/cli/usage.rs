@@ -74,8 +74,6 @@ fn later_subcommands() {
         "doctor",
         "env",
         "fmt",
-        "impact",
-        "lineage",
         "log",
         "lsp",
         "plan",

@@ -1,0 +1,79 @@
+//! What git knows of other revisions.
+
+use std::path::{Path, PathBuf};
+
+use super::exit::{Exit, Failure};
+use super::program::Program;
+
+const GIT: Program = Program { name: "git", variable: "FORMULAC_GIT", install: "install git" };
+
+/// A revision of the repository that a folder is in.
+#[derive(Debug)]
+pub struct Revision {
+    folder: PathBuf,
+    id: String,
+}
+
+/// A file that differs from the revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Differing {
+    /// Its path, seen from the folder.
+    pub path: PathBuf,
+    /// Its text then; none where it was not there.
+    pub before: Option<String>,
+}
+
+impl Revision {
+    /// The revision of this name.
+    pub fn find(folder: &Path, name: &str) -> Result<Self, Failure> {
+        // It would be an option of git's.
+        if name.starts_with('-') || name.is_empty() {
+            return Err(Failure::new(Exit::Usage, format!("`{name}` is no revision"))
+                .with_help("name a commit, a branch or a tag"));
+        }
+        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
+        let output = git(&folder, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")])?;
+        if output.succeeded {
+            return Ok(Self { folder, id: output.out.trim().to_owned() });
+        }
+        if !git(&folder, &["rev-parse", "--git-dir"])?.succeeded {
+            let text = format!("`{}` is in no git repository", folder.display());
+            return Err(Failure::new(Exit::Failed, text).with_help("`--since` compares with what git knows"));
+        }
+        Err(Failure::new(Exit::Usage, format!("there is no revision `{name}`"))
+            .with_help("name a commit, a branch or a tag that is here: `git fetch` brings others"))
+    }
+
+    /// The files of these folders that differ from it, with their texts then.
+    pub fn differing(&self, folders: &[PathBuf]) -> Result<Vec<Differing>, Failure> {
+        let mut args =
+            vec!["diff", "--no-ext-diff", "--no-renames", "--name-status", "-z", "--relative", &self.id, "--"];
+        let folders: Vec<String> = folders.iter().map(|folder| folder.to_string_lossy().into_owned()).collect();
+        args.extend(folders.iter().map(String::as_str));
+        let output = self.told(&args)?;
+        let mut parts = output.split('\0');
+        let mut found = Vec::new();
+        while let (Some(status), Some(path)) = (parts.next(), parts.next()) {
+            let before = if status == "A" {
+                None
+            } else {
+                Some(self.told(&["cat-file", "blob", &format!("{}:./{path}", self.id)])?)
+            };
+            found.push(Differing { path: PathBuf::from(path), before });
+        }
+        Ok(found)
+    }
+
+    fn told(&self, args: &[&str]) -> Result<String, Failure> {
+        let output = git(&self.folder, args)?;
+        if output.succeeded {
+            return Ok(output.out);
+        }
+        let said = output.err.lines().next().unwrap_or("it says nothing").to_owned();
+        Err(Failure::new(Exit::Failed, format!("`git {}` failed: {said}", args.first().copied().unwrap_or_default())))
+    }
+}
+
+fn git(folder: &Path, args: &[&str]) -> Result<super::program::Output, Failure> {
+    GIT.run(GIT.command().args(["--literal-pathspecs", "--no-pager"]).args(args).current_dir(folder), "")
+}

@@ -1,0 +1,191 @@
+//! What is known of the project that a command looks at: dbt's artifacts, specs, Omni's files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use formulac::artifacts::{Catalog, Keep, Manifest, last_results};
+use formulac::impact::{OmniModel, Sources, SpecModel};
+use formulac::{Compiler, Dialect, Project, Schema, SpecText};
+
+use crate::cli::artifacts::{Artifacts, age};
+use crate::cli::dbt_project::{self, DbtProject};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::folder;
+use crate::cli::project;
+use crate::cli::session::Session;
+use crate::cli::settings;
+use crate::cli::source::Source;
+
+/// Where Omni's files are, where the project does not say it.
+
+
+/// All that is known.
+pub struct Known {
+    /// The project's folder.
+    pub root: PathBuf,
+    pub project: Project,
+    pub dbt: Option<DbtProject>,
+    artifacts: Option<Artifacts>,
+    nothing: Manifest,
+    catalog: Option<Catalog>,
+    pub specs: Vec<SpecModel>,
+    /// The texts of the specs, by path.
+    pub texts: Vec<(PathBuf, String)>,
+    pub compiler: Compiler,
+    omni: OmniModel,
+    dialect: Option<Dialect>,
+    /// How nodes ended last, by id.
+    pub status: BTreeMap<String, String>,
+}
+
+impl Known {
+    pub fn read(session: &Session) -> Result<Self, Failure> {
+        let given = session.global.project_dir.as_deref();
+        let found = project::read_with_place(given)?;
+        let dbt = dbt_project::find(found.as_ref().map(|(_, root)| root.as_path()).or(given))?;
+        let (project, root) = match (found, &dbt) {
+            (Some((project, root)), _) => (project, root),
+            (None, Some(dbt)) => (Project::default(), dbt.folder.clone()),
+            (None, None) => {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    "there is no formulac.yml and no dbt project here or in a folder above",
+                )
+                .with_help("name the project's folder with `--project-dir`"));
+            }
+        };
+        let path = dbt.as_ref().map(DbtProject::manifest_path);
+        let artifacts = path.map(|path| Artifacts::read_keeping(path, Keep::default().raw_code().compiled_code()));
+        let artifacts = artifacts.transpose().map_err(|found| Failure::Found(vec![found]))?.flatten();
+        match &artifacts {
+            Some(artifacts) => artifacts.tell(session, dbt.as_ref()),
+            None => session
+                .warn("warning: there is no manifest of dbt, so that only specs are known; `dbt compile` writes one"),
+        }
+        let catalog = artifacts.as_ref().map(Artifacts::catalog).transpose()?.flatten();
+        let results = artifacts.as_ref().map(Artifacts::run_results).transpose()?.flatten();
+        let status = last_results(results.as_slice()).into_iter().map(|(id, last)| {
+            let rows = last.result.failures.filter(|rows| *rows > 0);
+            let rows = rows.map(|rows| format!(" ({rows} row{})", if rows == 1 { "" } else { "s" }));
+            (id.to_owned(), format!("{}{}", last.result.status.name(), rows.unwrap_or_default()))
+        });
+        let status = status.collect();
+        let adapter = artifacts.as_ref().and_then(|artifacts| artifacts.manifest.metadata.adapter_type.clone());
+        let dialect = match adapter {
+            Some(adapter) => adapter.parse().ok(),
+            None => project.dialect(),
+        };
+        let of_specs = project.dialect().or(dialect).unwrap_or_default();
+        let schema = match &artifacts {
+            Some(artifacts) => artifacts.schema(of_specs)?,
+            None => Schema::new(),
+        };
+        let builder = settings::with_schema(&project, of_specs, schema);
+        let compiler = match &artifacts {
+            Some(artifacts) => artifacts.with_dbt(builder),
+            None => builder,
+        }
+        .build();
+        let texts = spec_texts(&project, &root)?;
+        let specs = compiled(&compiler, &texts, &root);
+        for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
+            session
+                .warn(&format!("warning: {} has errors (`formulac check`), so that it is known per model", spec.path));
+        }
+        let omni = omni(session, &project, &root, dialect);
+        Ok(Self {
+            root,
+            project,
+            dbt,
+            artifacts,
+            nothing: Manifest::default(),
+            catalog,
+            specs,
+            texts,
+            compiler,
+            omni,
+            dialect,
+            status,
+        })
+    }
+
+    pub fn sources(&self) -> Sources<'_> {
+        Sources {
+            manifest: self.artifacts.as_ref().map_or(&self.nothing, |artifacts| &artifacts.manifest),
+            catalog: self.catalog.as_ref(),
+            specs: &self.specs,
+            omni: &self.omni,
+            dialect: self.dialect,
+        }
+    }
+
+    /// What a page says of where this comes from.
+    pub fn said(&self, since: Option<&str>) -> Vec<String> {
+        let mut said = Vec::new();
+        if let Some(revision) = since {
+            said.push(format!("Changes since `{revision}`."));
+        }
+        let generated = self.artifacts.as_ref().and_then(|artifacts| artifacts.manifest.metadata.generated());
+        if let Some(then) = generated.and_then(|time| jiff::Timestamp::try_from(time).ok()) {
+            said.push(format!("dbt's manifest was {} old when this was written.", age(jiff::Timestamp::now(), then)));
+        }
+        said
+    }
+}
+
+/// The texts of the project's specs; none where there is no folder of them.
+fn spec_texts(project: &Project, root: &Path) -> Result<Vec<(PathBuf, String)>, Failure> {
+    let folder = root.join(project.specs().unwrap_or(project::SPECS));
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut texts = Vec::new();
+    for path in project::specs(&folder)? {
+        let source = Source::file(&path);
+        if source.fault.is_some() {
+            return Err(Failure::of(source));
+        }
+        texts.push((path, source.text));
+    }
+    Ok(texts)
+}
+
+/// The models of specs.
+pub fn compiled(compiler: &Compiler, texts: &[(PathBuf, String)], root: &Path) -> Vec<SpecModel> {
+    let paths: Vec<String> = texts
+        .iter()
+        .map(|(path, _)| path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/"))
+        .map(|path| path.trim_start_matches("./").to_owned())
+        .collect();
+    let specs: Vec<SpecText<'_>> =
+        texts.iter().zip(&paths).map(|((_, text), path)| SpecText { text, path: Some(path) }).collect();
+    let compiled = compiler.compile_specs(&specs).into_iter().zip(paths);
+    compiled
+        .filter_map(|(compiled, path)| Some(SpecModel { name: compiled.name()?.to_owned(), path, compiled }))
+        .collect()
+}
+
+fn omni(session: &Session, project: &Project, root: &Path, dialect: Option<Dialect>) -> OmniModel {
+    let folder = root.join(project.omni().unwrap_or(project::OMNI));
+    let is_omni = |path: &Path| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        [".yaml", ".yml", ".view", ".topic"].iter().any(|end| name.ends_with(end))
+    };
+    let mut files = Vec::new();
+    for path in folder::files(&folder, is_omni) {
+        let source = Source::file(&path);
+        match &source.fault {
+            Some(fault) => session.warn(&format!("warning: {} is left out: {}", path.display(), fault.message())),
+            None => {
+                let shown = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+                files.push((shown.trim_start_matches("./").to_owned(), source.text));
+            }
+        }
+    }
+    let (model, faults) = OmniModel::from_texts(&files, dialect);
+    for (number, fault) in faults {
+        let name = files.get(number).map(|(name, _)| name.as_str()).unwrap_or_default();
+        session.warn(&format!("warning: {name} is left out: {}", fault.message()));
+    }
+    model
+}

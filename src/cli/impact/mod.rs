@@ -1,0 +1,105 @@
+//! `formulac impact`: what a change touches.
+
+mod known;
+mod since;
+
+use std::fs;
+use std::path::Path;
+
+use formulac::impact::{Change, Difference, Grade, Graph, Impact, NameFault, Start, show};
+
+use super::args::{FailOn, GraphFormat, ImpactArgs};
+use super::exit::{Exit, Failure};
+use super::session::Session;
+
+pub use known::Known;
+
+pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
+    let known = Known::read(session)?;
+    let graph = Graph::new(known.sources());
+    let change = match (args.removed, args.type_changed) {
+        (true, _) => Change::Gone,
+        (_, true) => Change::Type,
+        _ => Change::Values,
+    };
+    let (starts, differences) = match &args.since {
+        Some(revision) => since::compare(&known, &graph, revision)?,
+        None => (starts(&graph, &args.names, change)?, Vec::new()),
+    };
+    let impact = formulac::impact::impact(&graph, &starts, &known.status);
+    let format = format(args);
+    let text = match format {
+        GraphFormat::Tree => {
+            let mut text = show::tree(&impact);
+            for difference in &differences {
+                text.push_str(&formulac::diag::render::visible(&told(difference)));
+            }
+            text
+        }
+        GraphFormat::Json => formulac::diag::render::json_text(&show::json(&impact, &differences)),
+        GraphFormat::Markdown => show::markdown(&impact),
+        GraphFormat::Mermaid => show::of_impact(&impact).mermaid(),
+        GraphFormat::Dot => show::of_impact(&impact).dot(),
+        GraphFormat::Html => show::page(&impact, &graph, &known.status, &known.said(args.since.as_deref())),
+    };
+    match &args.out {
+        Some(path) => write(session, path, &text)?,
+        None => session.data(&text)?,
+    }
+    Ok(exit(args.fail_on, &impact))
+}
+
+/// What the option asks for, else what the file's name says.
+fn format(args: &ImpactArgs) -> GraphFormat {
+    if args.json {
+        return GraphFormat::Json;
+    }
+    let end = args.out.as_deref().and_then(Path::extension).map(|end| end.to_string_lossy().to_lowercase());
+    match (args.format, end.as_deref()) {
+        (GraphFormat::Tree, Some("html" | "htm")) => GraphFormat::Html,
+        (GraphFormat::Tree, Some("json")) => GraphFormat::Json,
+        (GraphFormat::Tree, Some("md")) => GraphFormat::Markdown,
+        (GraphFormat::Tree, Some("mmd")) => GraphFormat::Mermaid,
+        (GraphFormat::Tree, Some("dot" | "gv")) => GraphFormat::Dot,
+        (format, _) => format,
+    }
+}
+
+fn starts(graph: &Graph<'_>, names: &[String], change: Change) -> Result<Vec<Start>, Failure> {
+    let start = |name: &String| Ok(graph.start(&graph.target(name).map_err(unknown)?, change));
+    names.iter().map(start).collect()
+}
+
+/// A name that means nothing, or several things.
+pub fn unknown(fault: NameFault) -> Failure {
+    let failure = Failure::new(Exit::Faulty, fault.message);
+    if fault.help.is_empty() { failure } else { failure.with_help(fault.help) }
+}
+
+fn told(difference: &Difference) -> String {
+    let Difference { name, what, before, now, whole, .. } = difference;
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let change = match (before.as_str(), now.as_str()) {
+        ("", "") => String::new(),
+        ("", now) => format!(": {}", line(now)),
+        (before, "") => format!(": was {}", line(before)),
+        (before, now) => format!(": {} → {}", line(before), line(now)),
+    };
+    let whole = whole.as_ref().map(|why| format!(" [known per model: {why}]")).unwrap_or_default();
+    format!("differs: {name} {what}{change}{whole}\n")
+}
+
+fn write(session: &Session, path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| Failure::io("write", &path.to_string_lossy(), &error))?;
+    session.note(&format!("wrote {}", path.display()));
+    Ok(())
+}
+
+fn exit(fail_on: Option<FailOn>, impact: &Impact) -> Exit {
+    let limit = match fail_on {
+        None => return Exit::Done,
+        Some(FailOn::Breaking) => Grade::Breaking,
+        Some(FailOn::Changing) => Grade::Changing,
+    };
+    if impact.worst() >= limit { Exit::Faulty } else { Exit::Done }
+}

@@ -1,0 +1,37 @@
+//! `formulac lineage`: what a model or a column is made of, and what is made of it.
+
+use formulac::impact::{Graph, show};
+
+use super::args::LineageArgs;
+use super::exit::{Exit, Failure};
+use super::impact::{Known, unknown};
+use super::session::Session;
+
+pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
+    let known = Known::read(session)?;
+    let graph = Graph::new(known.sources());
+    let target = graph.target(&args.name).map_err(unknown)?;
+    let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);
+    let (root, up, down, notes) = graph.around(&target, depth, !args.down, !args.up);
+    let name = graph.shown(&target);
+    let format = if args.json { "json" } else { args.format.as_str() };
+    let text = match format {
+        "json" => {
+            let pictures: Vec<_> = [&up, &down].into_iter().flatten().collect();
+            formulac::diag::render::json_text(&show::lineage_json(&name, &root, &pictures, &notes))
+        }
+        "tree" => show::lineage_tree(&name, up.as_ref(), down.as_ref(), &root, &notes),
+        other => {
+            let mut all = up.unwrap_or_default();
+            let below = down.unwrap_or_default();
+            all.dots.extend(below.dots.into_iter().filter(|dot| dot.id != root));
+            if all.dots.is_empty() {
+                all.dots.push(show::Dot::new(root.clone(), name, "changed"));
+            }
+            all.edges.extend(below.edges);
+            if other == "dot" { all.dot() } else { all.mermaid() }
+        }
+    };
+    session.data(&text)?;
+    Ok(Exit::Done)
+}

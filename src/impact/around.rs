@@ -1,0 +1,145 @@
+//! The graph around a node or a column: what it is made of, and what is made of it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::graph::Graph;
+use super::names::Target;
+use super::show::{Dot, Picture};
+use crate::lineage;
+
+/// A node, or a column of it.
+type Place = (usize, Option<String>);
+
+impl Graph<'_> {
+    /// What is around a target, so many steps away: its id, what it is made of, what is made of it, and where columns
+    /// could not be followed.
+    #[must_use]
+    pub fn around(
+        &self,
+        target: &Target,
+        depth: usize,
+        up: bool,
+        down: bool,
+    ) -> (String, Option<Picture>, Option<Picture>, Vec<String>) {
+        lineage::with_room(|| self.look(target, depth, up, down)).unwrap_or_default()
+    }
+
+    fn look(
+        &self,
+        target: &Target,
+        depth: usize,
+        up: bool,
+        down: bool,
+    ) -> (String, Option<Picture>, Option<Picture>, Vec<String>) {
+        let root: Place =
+            (target.place, target.column.clone().or(target.definition.as_ref().map(|d| d.to_lowercase())));
+        let mut notes = BTreeSet::new();
+        let mut walked = |is_up: bool| {
+            let mut picture = Picture::default();
+            let mut seen = BTreeMap::from([(root.clone(), ())]);
+            let mut queue = VecDeque::from([(root.clone(), 0)]);
+            picture.dots.push(Dot::new(self.id_of(&root), self.name_of(&root), "changed"));
+            while let Some((at, steps)) = queue.pop_front() {
+                if steps == depth {
+                    continue;
+                }
+                let next = if is_up { self.made_of(&at, &mut notes) } else { self.makes(&at, &mut notes) };
+                for other in next {
+                    let (from, to) = if is_up { (&other, &at) } else { (&at, &other) };
+                    picture.edges.push((self.id_of(from), self.id_of(to)));
+                    if seen.insert(other.clone(), ()).is_none() {
+                        picture.dots.push(Dot::new(self.id_of(&other), self.name_of(&other), ""));
+                        queue.push_back((other, steps + 1));
+                    }
+                }
+            }
+            picture
+        };
+        let (up, down) = (up.then(|| walked(true)), down.then(|| walked(false)));
+        (self.id_of(&root), up, down, notes.into_iter().collect())
+    }
+
+    fn id_of(&self, (place, column): &Place) -> String {
+        let id = self.parts.get(*place).map(super::Part::id).unwrap_or_default();
+        column.as_ref().map_or_else(|| id.clone(), |column| format!("{id}.{column}"))
+    }
+
+    fn name_of(&self, (place, column): &Place) -> String {
+        let Some(part) = self.parts.get(*place) else { return String::new() };
+        match column {
+            Some(column) => format!("{}.{column}", part.name()),
+            None => format!("{} ({})", part.name(), part.kind().name()),
+        }
+    }
+
+    /// One step up: the columns that a column is made of, the nodes that a node reads.
+    fn made_of(&self, (place, column): &Place, notes: &mut BTreeSet<String>) -> Vec<Place> {
+        let whole = || self.parents.get(*place).into_iter().flatten().map(|parent| (*parent, None)).collect();
+        let Some(column) = column else { return whole() };
+        match self.lineage(*place) {
+            Some(Ok(found)) => {
+                let Some(made) = found.column(column) else { return Vec::new() };
+                let of = made.made_of.into_iter().chain(made.windowed_by);
+                let of = of.filter_map(|of| Some((self.relation(*place, &of.relation)?, Some(of.column))));
+                of.filter(|(at, _)| at != place).collect()
+            }
+            _ if self.parents.get(*place).is_none_or(Vec::is_empty) => Vec::new(),
+            other => {
+                self.note(*place, other, notes);
+                whole()
+            }
+        }
+    }
+
+    /// One step down: the columns that are made of a column, and what decides about rows by it; the nodes that read a
+    /// node.
+    fn makes(&self, (place, column): &Place, notes: &mut BTreeSet<String>) -> Vec<Place> {
+        let mut found = Vec::new();
+        for child in self.children.get(*place).into_iter().flatten() {
+            let is_relation = self.parts.get(*child).is_some_and(super::Part::is_relation);
+            let (Some(column), true) = (column, is_relation) else {
+                // What a test or an exposure reads is not a column's.
+                if column.is_none() {
+                    found.push((*child, None));
+                }
+                continue;
+            };
+            match self.lineage(*child) {
+                Some(Ok(lineage)) => {
+                    let changed = |parts: &[String], of: Option<&str>| {
+                        let is_it = of == Some(column.as_str()) && self.relation(*child, parts) == Some(*place);
+                        is_it.then_some(lineage::Change::Values)
+                    };
+                    let affected = lineage.affected(changed);
+                    let before = found.len();
+                    found.extend(affected.columns.into_iter().map(|(name, ..)| (*child, Some(name))));
+                    let passes = |parts: &&Vec<String>| {
+                        self.relation(*child, parts) == Some(*place) && lineage.passes(parts, column)
+                    };
+                    if lineage.relations().iter().any(|parts| passes(&parts)) {
+                        found.push((*child, Some(column.clone())));
+                    }
+                    if affected.rows.is_some() && found.len() == before {
+                        found.push((*child, None));
+                    }
+                }
+                other => {
+                    self.note(*child, other, notes);
+                    found.push((*child, None));
+                }
+            }
+        }
+        found
+    }
+
+    fn note(
+        &self,
+        place: usize,
+        lineage: Option<&Result<lineage::SqlLineage, lineage::NotFollowed>>,
+        notes: &mut BTreeSet<String>,
+    ) {
+        if let (Some(part), Some(Err(why))) = (self.parts.get(place), lineage) {
+            notes.insert(format!("`{}` is known per model: {why}", part.name()));
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! A project as a graph: what dbt knows, and models of specs that dbt does not know yet.
+
+use std::sync::OnceLock;
+
+use rustc_hash::FxHashMap;
+
+use super::omni::OmniModel;
+use crate::artifacts::{Catalog, Manifest, Node, ResourceType};
+use crate::dbt::From;
+use crate::dialect::Dialect;
+use crate::lineage::{self, Known, NotFollowed, SqlLineage};
+use crate::spec::CompiledSpec;
+
+/// A spec with the model that it makes.
+#[derive(Clone, Debug)]
+pub struct SpecModel {
+    /// The model's name.
+    pub name: String,
+    /// The spec's path, as seen from the project.
+    pub path: String,
+    /// What was made of it.
+    pub compiled: CompiledSpec,
+}
+
+/// All that is known of a project.
+#[derive(Clone, Copy, Debug)]
+pub struct Sources<'a> {
+    /// What dbt says, with the code of models.
+    pub manifest: &'a Manifest,
+    /// What the warehouse holds, where that is known.
+    pub catalog: Option<&'a Catalog>,
+    /// The specs of the project.
+    pub specs: &'a [SpecModel],
+    /// The Omni model.
+    pub omni: &'a OmniModel,
+    /// The dialect of the SQL; none where it is one that formulac does not write.
+    pub dialect: Option<Dialect>,
+}
+
+/// A thing that reads others or is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// What dbt knows of it; none for a model of a spec that dbt does not know yet.
+    pub node: Option<&'a Node>,
+    /// Its spec, where it has one.
+    pub spec: Option<&'a SpecModel>,
+    /// Whether the spec says something else than dbt knows.
+    pub is_newer: bool,
+}
+
+impl<'a> Part<'a> {
+    /// Its unique id; of a model that dbt does not know yet what it will be like.
+    #[must_use]
+    pub fn id(&self) -> String {
+        match (self.node, self.spec) {
+            (Some(node), _) => node.unique_id.to_string(),
+            (None, Some(spec)) => format!("spec.{}", spec.name),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// What people call it: `orders`, `raw.orders` of a source, `customers.v2` of a version.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match (self.node, self.spec) {
+            (Some(node), _) => match (node.source(), &node.version) {
+                (Some(source), _) => format!("{}.{}", source.source_name, node.name),
+                (None, Some(version)) => format!("{}.v{version}", node.name),
+                (None, None) => node.name.to_string(),
+            },
+            (None, Some(spec)) => spec.name.clone(),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// What it is, in dbt's words.
+    #[must_use]
+    pub fn kind(&self) -> ResourceType {
+        self.node.map_or(ResourceType::Model, |node| node.resource_type)
+    }
+
+    /// Its SQL: that of the spec where it is newer, else what dbt compiled.
+    #[must_use]
+    pub fn sql(&self) -> Option<&'a str> {
+        match self.spec.filter(|_| self.is_newer || self.node.is_none()) {
+            Some(spec) => spec.compiled.query(),
+            None => self.node?.compiled_code.as_deref(),
+        }
+    }
+
+    fn is_of_spec(&self) -> bool {
+        self.node.is_none() || (self.is_newer && self.spec.is_some())
+    }
+
+    /// Whether other SQL may read it.
+    #[must_use]
+    pub fn is_relation(&self) -> bool {
+        self.kind().is_referred() || self.kind() == ResourceType::Source
+    }
+}
+
+/// The graph. Nodes are places in `parts`.
+#[derive(Debug)]
+pub struct Graph<'a> {
+    /// What it is made of.
+    pub sources: Sources<'a>,
+    /// The nodes.
+    pub parts: Vec<Part<'a>>,
+    /// What each reads.
+    pub parents: Vec<Vec<usize>>,
+    /// What reads each.
+    pub children: Vec<Vec<usize>>,
+    relations: FxHashMap<Vec<String>, usize>,
+    lineages: Vec<OnceLock<Result<SqlLineage, NotFollowed>>>,
+}
+
+impl<'a> Graph<'a> {
+    /// The graph of a project.
+    #[must_use]
+    pub fn new(sources: Sources<'a>) -> Self {
+        let manifest = sources.manifest;
+        let mut parts: Vec<Part<'a>> =
+            manifest.nodes.iter().map(|node| Part { node: Some(node), spec: None, is_newer: false }).collect();
+        let mut parents = manifest.parents();
+        let mut by_name: FxHashMap<String, usize> = FxHashMap::default();
+        for (place, node) in manifest.nodes.iter().enumerate().filter(|(_, n)| n.resource_type.is_referred()) {
+            let is_own = Some(&*node.package) == manifest.metadata.project_name.as_deref();
+            if is_own || node.is_latest() {
+                by_name.entry(node.name.to_lowercase()).or_insert(place);
+            }
+        }
+        let mut of_spec = Vec::new();
+        for spec in sources.specs {
+            let place = match by_name.get(&spec.name.to_lowercase()) {
+                Some(place) => *place,
+                None => {
+                    parts.push(Part { node: None, spec: None, is_newer: true });
+                    parents.push(Vec::new());
+                    by_name.insert(spec.name.to_lowercase(), parts.len() - 1);
+                    parts.len() - 1
+                }
+            };
+            of_spec.push(place);
+            if let Some(part) = parts.get_mut(place) {
+                let known = part.node.and_then(|node| node.raw_code.as_deref()).map(str::trim);
+                part.is_newer = known != spec.compiled.model_sql().map(str::trim);
+                part.spec = Some(spec);
+            }
+        }
+        for (spec, place) in sources.specs.iter().zip(of_spec) {
+            let is_newer = parts.get(place).is_some_and(|part| part.is_newer);
+            if let Some(parents) = parents.get_mut(place).filter(|_| is_newer) {
+                let read = spec.compiled.reads().iter().filter_map(|from| match from {
+                    From::Source { group, table } => {
+                        let source = manifest.source(group, table)?;
+                        manifest.place(&source.unique_id)
+                    }
+                    from => by_name.get(&from.name().to_lowercase()).copied(),
+                });
+                *parents = read.filter(|parent| *parent != place).collect();
+                parents.sort_unstable();
+                parents.dedup();
+            }
+        }
+        let mut children = vec![Vec::new(); parts.len()];
+        for (place, read) in parents.iter().enumerate() {
+            for parent in read {
+                if let Some(children) = children.get_mut(*parent) {
+                    children.push(place);
+                }
+            }
+        }
+        let relations = manifest.nodes.iter().enumerate();
+        let relations = relations.filter_map(|(at, node)| Some((relation_parts(node.relation_name.as_deref()?), at)));
+        let relations = relations.filter(|(parts, at)| {
+            !parts.is_empty()
+                && manifest
+                    .nodes
+                    .get(*at)
+                    .is_some_and(|n| n.resource_type.is_referred() || n.resource_type == ResourceType::Source)
+        });
+        let relations = relations.collect();
+        let lineages = (0..parts.len()).map(|_| OnceLock::new()).collect();
+        Self { sources, parts, parents, children, relations, lineages }
+    }
+
+    /// The node of an id.
+    #[must_use]
+    pub fn place(&self, id: &str) -> Option<usize> {
+        let known = self.sources.manifest.place(id);
+        known.or_else(|| self.parts.iter().position(|part| part.node.is_none() && part.id() == id))
+    }
+
+    /// What the columns of a node are made of. Read once; the stack is to have [room](lineage::with_room).
+    pub(crate) fn lineage(&self, place: usize) -> Option<&Result<SqlLineage, NotFollowed>> {
+        let part = self.parts.get(place)?;
+        let lineage = self.lineages.get(place)?;
+        Some(lineage.get_or_init(|| match part.sql() {
+            Some(sql) => {
+                let known = |parts: &[String]| self.columns_of(place, parts);
+                lineage::read(sql, self.sources.dialect, &known)
+            }
+            None if part.spec.is_some() => Err(NotFollowed::new("its spec has errors")),
+            None if part.kind() == ResourceType::Seed => Err(NotFollowed::new("it is a seed")),
+            None if part.node.is_some_and(is_python) => Err(NotFollowed::new("it is Python")),
+            None => Err(NotFollowed::new("dbt has not compiled it (`dbt compile`)")),
+        }))
+    }
+
+    /// The node that a relation of a node's SQL is.
+    pub(crate) fn relation(&self, reader: usize, parts: &[String]) -> Option<usize> {
+        let of_spec = self.parts.get(reader)?.is_of_spec();
+        if let Some(place) = self.relations.get(parts).filter(|_| !of_spec) {
+            return Some(*place);
+        }
+        // As it is spelled in a spec, or with fewer parts than dbt writes.
+        let last = parts.last()?;
+        let is_meant = |place: &&usize| {
+            self.parts.get(**place).is_some_and(|part| match part.node {
+                Some(node) if !of_spec => {
+                    relation_parts(node.relation_name.as_deref().unwrap_or_default()).ends_with(parts)
+                }
+                Some(node) => {
+                    node.name.eq_ignore_ascii_case(last)
+                        || node.alias.as_deref().is_some_and(|a| a.eq_ignore_ascii_case(last))
+                }
+                None => part.name().eq_ignore_ascii_case(last),
+            })
+        };
+        self.parents.get(reader)?.iter().find(is_meant).copied()
+    }
+
+    fn columns_of(&self, reader: usize, parts: &[String]) -> Known {
+        self.relation(reader, parts).map(|place| self.known_columns(place)).unwrap_or_default()
+    }
+
+    /// The columns of a node, as far as they are known without its SQL.
+    #[must_use]
+    pub fn known_columns(&self, place: usize) -> Known {
+        let Some(part) = self.parts.get(place) else { return Known::default() };
+        if let Some(spec) = part.spec.filter(|spec| part.is_newer && !spec.compiled.columns().is_empty()) {
+            let columns = spec.compiled.columns().iter().map(|column| column.name().to_owned());
+            return Known { columns: columns.collect(), is_complete: true };
+        }
+        let Some(node) = part.node else { return Known::default() };
+        if let Some(table) = self.sources.catalog.and_then(|catalog| catalog.table(&node.unique_id)) {
+            let columns = table.columns.iter().map(|column| column.name.to_string());
+            return Known { columns: columns.collect(), is_complete: true };
+        }
+        let columns = node.columns.iter().map(|column| column.name.to_string()).collect();
+        Known { columns, is_complete: node.contract_enforced && !node.columns.is_empty() }
+    }
+
+    /// All names of columns of a node that are known, those of its SQL too, and whether there are no others.
+    pub(crate) fn columns(&self, place: usize) -> Known {
+        let mut known = self.known_columns(place);
+        if known.is_complete {
+            return known;
+        }
+        if let Some(Ok(lineage)) = self.lineage(place) {
+            for name in lineage.names() {
+                if !known.columns.iter().any(|column| column.eq_ignore_ascii_case(name)) {
+                    known.columns.push(name.to_owned());
+                }
+            }
+            known.is_complete = lineage.is_complete();
+        }
+        known
+    }
+
+    /// What is downstream of nodes, those not included, each behind all that it reads of them. What stands in a circle
+    /// comes last.
+    #[must_use]
+    pub fn downstream(&self, from: &[usize]) -> Vec<usize> {
+        order(from, &self.children)
+    }
+
+    /// The same upstream.
+    #[must_use]
+    pub fn upstream(&self, from: &[usize]) -> Vec<usize> {
+        order(from, &self.parents)
+    }
+}
+
+fn is_python(node: &Node) -> bool {
+    node.original_file_path.ends_with(".py")
+}
+
+/// What is reached over edges, in an order in which each comes behind all that leads to it.
+fn order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
+    let mut reached = vec![false; edges.len()];
+    let mut stack = from.to_vec();
+    let mut waiting = vec![0usize; edges.len()];
+    while let Some(at) = stack.pop() {
+        if reached.get(at).copied() != Some(false) {
+            continue;
+        }
+        reached[at] = true;
+        for next in edges.get(at).into_iter().flatten() {
+            waiting[*next] += 1;
+            stack.push(*next);
+        }
+    }
+    let mut ready: Vec<usize> = (0..edges.len()).filter(|at| reached[*at] && waiting[*at] == 0).collect();
+    let mut order = Vec::new();
+    let mut next = 0;
+    while let Some(at) = ready.get(next).copied() {
+        next += 1;
+        reached[at] = false;
+        order.push(at);
+        for child in edges.get(at).into_iter().flatten() {
+            waiting[*child] -= 1;
+            if waiting[*child] == 0 {
+                ready.push(*child);
+            }
+        }
+    }
+    order.extend((0..edges.len()).filter(|at| reached[*at]));
+    order.retain(|at| !from.contains(at));
+    order
+}
+
+/// The parts of a relation's name as an adapter quotes it, in small letters.
+#[must_use]
+pub fn relation_parts(name: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut quote = None;
+    for c in name.trim().chars() {
+        match (quote, c) {
+            (None, '"' | '`') => quote = Some(c),
+            (None, '[') => quote = Some(']'),
+            (Some(open), c) if open == c => quote = None,
+            // Backticks may hold several parts.
+            (None, '.') | (Some('`'), '.') => parts.push(String::new()),
+            (_, c) => {
+                if let Some(last) = parts.last_mut() {
+                    last.extend(c.to_lowercase());
+                }
+            }
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{order, relation_parts};
+
+    #[test]
+    fn names_as_adapters_quote_them() {
+        for (name, expected) in [
+            ("\"acme\".\"main\".\"Orders\"", vec!["acme", "main", "orders"]),
+            ("`p-1`.`d`.`t`", vec!["p-1", "d", "t"]),
+            ("`p.d.t`", vec!["p", "d", "t"]),
+            ("a.b", vec!["a", "b"]),
+            ("\"a.b\".c", vec!["a.b", "c"]),
+            ("", vec![]),
+        ] {
+            assert_eq!(relation_parts(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_comes_behind_what_leads_to_it() {
+        // 0 → 1 → 3, 0 → 2 → 3 → 4, and 5 ⇄ 6 behind 4.
+        let edges = [vec![1, 2], vec![3], vec![3], vec![4], vec![5], vec![6], vec![5]];
+        assert_eq!(order(&[0], &edges), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(order(&[2], &edges), [3, 4, 5, 6]);
+        assert_eq!(order(&[5], &edges), [6]);
+    }
+}

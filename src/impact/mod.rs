@@ -1,0 +1,26 @@
+//! What a change touches: everything downstream of a column, a model or a definition, through dbt's nodes, specs and
+//! Omni's fields, each graded, with the way it is reached.
+//!
+//! Columns are followed through the SQL of models where that can be; where not, the whole model counts and the report
+//! says why. Everything here is pure.
+
+mod around;
+mod definitions;
+mod graph;
+mod names;
+mod omni;
+mod report;
+mod semantic;
+pub mod show;
+mod since;
+mod spread;
+mod tests;
+
+pub use graph::{Graph, Part, Sources, SpecModel, relation_parts};
+pub use names::{NameFault, Target};
+pub use omni::OmniModel;
+pub use report::{Changed, Edge, Effect, Impact, impact};
+pub use since::{Before, Difference, ModelText, since};
+pub use spread::{Grade, Start};
+
+pub use crate::lineage::Change;

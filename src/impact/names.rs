@@ -1,0 +1,187 @@
+//! What a name on the command line means: a model, a source, a column, a definition of a spec, by name or unique id.
+
+use std::collections::BTreeSet;
+
+use super::graph::Graph;
+use crate::artifacts::ResourceType;
+use crate::diag::suggest;
+use crate::lineage::Known;
+
+/// What a name means.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// The node.
+    pub place: usize,
+    /// The column, in small letters; none for the whole node.
+    pub column: Option<String>,
+    /// The definition of the node's spec, where it is no column of the model.
+    pub definition: Option<String>,
+}
+
+/// A name that means nothing, or several things.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameFault {
+    /// What is wrong.
+    pub message: String,
+    /// What to say instead.
+    pub help: String,
+}
+
+/// Candidates that are named before the others are counted.
+const NAMED: usize = 8;
+
+impl Graph<'_> {
+    /// What a name means.
+    ///
+    /// # Errors
+    ///
+    /// Nothing, or more than one thing, is called so.
+    pub fn target(&self, name: &str) -> Result<Target, NameFault> {
+        crate::lineage::with_room(|| self.find(name))
+            .unwrap_or_else(|| Err(NameFault { message: "no thread could be started".to_owned(), help: String::new() }))
+    }
+
+    fn find(&self, name: &str) -> Result<Target, NameFault> {
+        let whole = self.called(name);
+        match whole.as_slice() {
+            [place] => return Ok(Target { place: *place, column: None, definition: None }),
+            [_, _, ..] => {
+                return Err(ambiguous(name, whole.iter().filter_map(|at| Some(self.parts.get(*at)?.id()))));
+            }
+            [] => {}
+        }
+        // `orders.amount`, `raw.orders.amount`, `model.shop.orders.amount`; a column's name may hold points.
+        let mut owners = Vec::new();
+        for (at, _) in name.match_indices('.') {
+            let (owner, column) = (name.get(..at).unwrap_or_default(), name.get(at + 1..).unwrap_or_default());
+            owners.extend(self.called(owner).into_iter().map(|place| (place, column)));
+        }
+        let mut found = BTreeSet::new();
+        for (place, column) in &owners {
+            found.extend(self.column_of(*place, column));
+        }
+        let mut found = found.into_iter();
+        match (found.next(), found.next()) {
+            (Some(target), None) => return Ok(target),
+            (Some(first), Some(second)) => {
+                let all = [first, second].into_iter().chain(found);
+                return Err(ambiguous(name, all.map(|target| self.shown(&target))));
+            }
+            (None, _) => {}
+        }
+        if let Some((place, column)) = owners.first() {
+            let owner = self.parts.get(*place).map(super::Part::name).unwrap_or_default();
+            let mut known = self.columns(*place).columns;
+            known.extend(self.definitions(*place));
+            let near = suggest::nearest(column, known.iter().map(String::as_str));
+            let help = match near {
+                Some(near) => suggest::similar(&format!("{owner}.{near}")),
+                None if known.is_empty() => format!("nothing is known of the columns of `{owner}`"),
+                None => format!("its columns are {}", listed(known.iter().map(String::as_str))),
+            };
+            return Err(NameFault { message: format!("`{owner}` has no column `{column}`"), help });
+        }
+        if !name.contains('.') {
+            let of: Vec<Target> = self.relations().filter_map(|at| self.said_column(at, name)).collect();
+            match of.as_slice() {
+                [target] => return Ok(target.clone()),
+                [] => {}
+                several => return Err(ambiguous(name, several.iter().map(|target| self.shown(target)))),
+            }
+        }
+        let names: Vec<String> = self.parts.iter().map(super::Part::name).collect();
+        let first = name.split('.').next().unwrap_or_default();
+        let near = suggest::nearest(name, names.iter().map(String::as_str))
+            .or_else(|| suggest::nearest(first, names.iter().map(String::as_str)));
+        let help = match near {
+            Some(near) => suggest::similar(near),
+            None => "name a model, `source.table`, or a column of one: `model.column`".to_owned(),
+        };
+        Err(NameFault { message: format!("nothing is called `{name}`"), help })
+    }
+
+    /// The nodes of a name or an id. What is read goes before what only reads: a model before an exposure of its name.
+    fn called(&self, name: &str) -> Vec<usize> {
+        if let Some(place) = self.place(name) {
+            return vec![place];
+        }
+        let is_called = |at: &usize| {
+            self.parts.get(*at).is_some_and(|part| {
+                let in_package = || {
+                    let node = part.node?;
+                    name.strip_prefix(&*node.package)?
+                        .strip_prefix('.')
+                        .map(|rest| rest.eq_ignore_ascii_case(&part.name()))
+                };
+                part.name().eq_ignore_ascii_case(name) || in_package() == Some(true) || is_latest(part, name)
+            })
+        };
+        let found: Vec<usize> = (0..self.parts.len()).filter(is_called).collect();
+        let read: Vec<usize> =
+            found.iter().copied().filter(|at| self.parts.get(*at).is_some_and(super::Part::is_relation)).collect();
+        if read.is_empty() { found } else { read }
+    }
+
+    fn relations(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.parts.len()).filter(|at| self.parts.get(*at).is_some_and(super::Part::is_relation))
+    }
+
+    /// A column that a node is known to have.
+    fn said_column(&self, place: usize, column: &str) -> Option<Target> {
+        let Known { columns, .. } = self.known_columns(place);
+        let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
+        is_known.then(|| Target { place, column: Some(column.to_lowercase()), definition: None })
+    }
+
+    /// A column that a node has or may have, or a definition of its spec.
+    fn column_of(&self, place: usize, column: &str) -> Option<Target> {
+        if let Some(target) = self.said_column(place, column) {
+            return Some(target);
+        }
+        if let Some(definition) = self.definitions(place).into_iter().find(|name| name.eq_ignore_ascii_case(column)) {
+            return Some(Target { place, column: None, definition: Some(definition) });
+        }
+        let Known { columns, is_complete } = self.columns(place);
+        let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
+        // Of a source or a seed that nobody documented, any column may be.
+        let may_be = !is_complete && columns.is_empty() && self.parts.get(place)?.sql().is_none();
+        (is_known || may_be).then(|| Target { place, column: Some(column.to_lowercase()), definition: None })
+    }
+
+    fn definitions(&self, place: usize) -> Vec<String> {
+        let spec = self.parts.get(place).and_then(|part| part.spec);
+        spec.into_iter().flat_map(|spec| spec.compiled.definitions()).map(|d| d.name().to_owned()).collect()
+    }
+
+    /// A target as messages name it.
+    #[must_use]
+    pub fn shown(&self, target: &Target) -> String {
+        let name = self.parts.get(target.place).map(super::Part::name).unwrap_or_default();
+        match target.column.as_ref().or(target.definition.as_ref()) {
+            Some(column) => format!("{name}.{column}"),
+            None => name,
+        }
+    }
+}
+
+fn is_latest(part: &super::Part<'_>, name: &str) -> bool {
+    part.node.is_some_and(|node| {
+        node.resource_type == ResourceType::Model
+            && node.version.is_some()
+            && node.is_latest()
+            && node.name.eq_ignore_ascii_case(name)
+    })
+}
+
+fn ambiguous(name: &str, candidates: impl Iterator<Item = String>) -> NameFault {
+    let candidates: Vec<String> = candidates.collect();
+    let help = format!("say which: {}", listed(candidates.iter().map(String::as_str)));
+    NameFault { message: format!("`{name}` means several things"), help }
+}
+
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let (shown, more) = names.split_at(names.len().min(NAMED));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    format!("{}{more}", shown.join(", "))
+}

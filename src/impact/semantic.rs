@@ -1,0 +1,121 @@
+//! What becomes of semantic models and metrics.
+
+use std::collections::BTreeMap;
+
+use super::graph::Graph;
+use super::spread::{Grade, State};
+use crate::artifacts::{Detail, Metric, SemanticModel, Value};
+use crate::dialect::Dialect;
+use crate::lineage::{self, Change};
+
+/// The elements of a semantic model, each with the columns that it reads; none where its SQL cannot be followed.
+fn elements(model: &SemanticModel, dialect: Option<Dialect>) -> Vec<(String, Option<Vec<String>>)> {
+    let columns = |name: &str, expr: Option<&str>| match expr {
+        None => Some(vec![name.to_lowercase()]),
+        Some(expr) => lineage::columns_of_expression(expr, dialect),
+    };
+    let entities = model.entities.iter().map(|entity| (&entity.name, &entity.expr));
+    let dimensions = model.dimensions.iter().map(|dimension| (&dimension.name, &dimension.expr));
+    let plain = entities.chain(dimensions).map(|(name, expr)| (name.to_string(), columns(name, expr.as_deref())));
+    let measures = model.measures.iter().map(|measure| {
+        let mut read = columns(&measure.name, measure.expr.as_deref());
+        // A measure goes by its time.
+        let time = measure.agg_time_dimension.as_ref().or(model.agg_time_dimension.as_ref());
+        let time = time.and_then(|time| model.dimensions.iter().find(|dimension| dimension.name == *time));
+        if let (Some(read), Some(time)) = (&mut read, time) {
+            read.extend(columns(&time.name, time.expr.as_deref()).unwrap_or_default());
+        }
+        (measure.name.to_string(), read)
+    });
+    plain.chain(measures).collect()
+}
+
+/// A semantic model: those of its elements that read a changed column.
+pub(super) fn of_semantic_model(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, state: &mut State) {
+    let Some(Detail::SemanticModel(model)) = graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
+    else {
+        return;
+    };
+    for parent in graph.parents.get(place).into_iter().flatten() {
+        let Some(before) = states.get(parent) else { continue };
+        let name = graph.parts.get(*parent).map(super::Part::name).unwrap_or_default();
+        if before.fails.is_some() {
+            state.fails = Some(Some((*parent, None)));
+            state.judge(Grade::Breaking, format!("`{name}`, which it reads, fails or is gone"), Some((*parent, None)));
+        }
+        for (element, columns) in elements(model, graph.sources.dialect) {
+            let Some(columns) = columns else {
+                if before.is_affected() {
+                    let via = Some((*parent, None));
+                    state.columns.insert(element.to_lowercase(), (Change::Values, via.clone()));
+                    state.judge(Grade::Changing, format!("`{element}` may read what changes in `{name}`"), via);
+                    state.whole = Some(format!("the SQL of `{element}` cannot be followed"));
+                }
+                continue;
+            };
+            let changed = columns.iter().filter_map(|column| Some((column, before.change(Some(column))?)));
+            let worst = changed.max_by_key(|(_, change)| *change);
+            let worst = worst.map(|(column, change)| (Some(column.clone()), change));
+            let Some((column, change)) = worst.or_else(|| before.change(None).map(|change| (None, change))) else {
+                continue;
+            };
+            let via = Some((*parent, column.clone()));
+            let of = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
+            let (grade, reason) = match change {
+                Change::Gone => (Grade::Breaking, format!("`{element}` reads `{of}`, which is gone")),
+                Change::Type => (Grade::Breaking, format!("`{element}` reads `{of}`, which is of another type")),
+                Change::Values => (Grade::Changing, format!("`{element}` is made of `{of}`")),
+            };
+            state.columns.insert(element.to_lowercase(), (change, via.clone()));
+            state.judge(grade, reason, via);
+        }
+    }
+}
+
+/// A metric: its measures, and the metrics that it is made of.
+pub(super) fn of_metric(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, state: &mut State) {
+    let Some(Detail::Metric(metric)) = graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
+    else {
+        return;
+    };
+    let measures = measures(metric);
+    for parent in graph.parents.get(place).into_iter().flatten() {
+        let Some(before) = states.get(parent).filter(|before| before.is_affected()) else { continue };
+        let Some(part) = graph.parts.get(*parent) else { continue };
+        let name = part.name();
+        let is_semantic = part.node.is_some_and(|node| matches!(node.detail, Detail::SemanticModel(_)));
+        let found = measures.iter().find_map(|measure| Some((measure, before.columns.get(*measure)?.0)));
+        match found {
+            Some((measure, change)) => {
+                let grade = if change == Change::Values { Grade::Changing } else { Grade::Breaking };
+                state.judge(
+                    grade,
+                    format!("it is made of `{name}.{measure}`"),
+                    Some((*parent, Some((*measure).to_owned()))),
+                );
+            }
+            None if before.fails.is_some() => {
+                state.judge(Grade::Breaking, format!("`{name}` fails or is gone"), Some((*parent, None)));
+            }
+            // Its measures are known, and none of them changes; a filter may name a dimension.
+            None if is_semantic && !measures.is_empty() && metric.filter.is_nothing() => continue,
+            None => {
+                state.judge(
+                    before.grade.max(Grade::Changing),
+                    format!("it is made of `{name}`"),
+                    Some((*parent, None)),
+                );
+                if is_semantic {
+                    state.whole = Some("which measures or dimensions it is made of is not known".to_owned());
+                }
+            }
+        }
+        state.rows.get_or_insert(Some((*parent, None)));
+    }
+}
+
+fn measures(metric: &Metric) -> Vec<&str> {
+    let listed = metric.type_params.get("input_measures").and_then(Value::as_list).unwrap_or_default();
+    let listed = listed.iter().filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str()));
+    listed.chain(metric.part("measure")).collect()
+}

@@ -1,0 +1,320 @@
+//! One page in one file: the sentence, the table worst first, the graph with a list beside it.
+//!
+//! What can be read without a script stands in the page itself; the graph is drawn by a script of its own from data that
+//! holds no `<`, and puts names into the page as text only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use super::picture::{Dot, Picture, class, of_impact};
+use crate::impact::{Grade, Graph, Impact};
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// Nodes of the graph that are drawn; the table has all.
+const DRAWN: usize = 300;
+/// Bytes of a model's SQL that are shown.
+const SQL: usize = 20_000;
+
+/// What a click on a node shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// Names and formulas of its spec.
+    pub formulas: Vec<(String, String)>,
+    /// Its SQL.
+    pub sql: Option<String>,
+    /// Its tests, with how they ended last.
+    pub tests: Vec<(String, String)>,
+    /// What it is.
+    pub description: String,
+}
+
+/// What is known of nodes, for those who click on them.
+#[must_use]
+pub fn details(
+    graph: &Graph<'_>,
+    ids: &BTreeSet<String>,
+    status: &BTreeMap<String, String>,
+) -> BTreeMap<String, Detail> {
+    let mut details: BTreeMap<String, Detail> = BTreeMap::new();
+    for part in &graph.parts {
+        let id = part.id();
+        if !ids.contains(&id) {
+            continue;
+        }
+        let formulas = part.spec.into_iter().flat_map(|spec| spec.compiled.definitions());
+        let sql = part.node.and_then(|node| node.raw_code.as_deref().or(node.compiled_code.as_deref())).or(part.sql());
+        let cut = |sql: &str| {
+            let mut end = sql.len().min(SQL);
+            while !sql.is_char_boundary(end) {
+                end -= 1;
+            }
+            let more = if end < sql.len() { "\n…" } else { "" };
+            format!("{}{more}", sql.get(..end).unwrap_or_default())
+        };
+        let detail = Detail {
+            formulas: formulas.map(|d| (d.name().to_owned(), d.formula().to_owned())).collect(),
+            sql: sql.map(str::trim).filter(|sql| !sql.is_empty()).map(cut),
+            tests: Vec::new(),
+            description: part.node.map(|node| node.description.to_string()).unwrap_or_default(),
+        };
+        details.insert(id, detail);
+    }
+    for test in graph.sources.manifest.data_tests() {
+        let Some(detail) = test.on.and_then(|on| details.get_mut(&*on.unique_id)) else { continue };
+        let status = status.get(&*test.node.unique_id).cloned().unwrap_or_else(|| "not run".to_owned());
+        detail.tests.push((test.node.name.to_string(), status));
+    }
+    details
+}
+
+/// The page. `said` is a line under the sentence: of what revision, how old the artifacts are.
+#[must_use]
+pub fn page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String>, said: &[String]) -> String {
+    let picture = around(impact, graph);
+    let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
+    out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    // Nothing is loaded from anywhere, whatever a name may hold.
+    out.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n");
+    let _ =
+        writeln!(out, "<title>Impact: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>", text(&impact.sentence()));
+    let _ = writeln!(out, "<header>\n<h1 class=\"{}\">{}</h1>", class(impact.worst()), text(&impact.sentence()));
+    for line in said {
+        let _ = writeln!(out, "<p class=\"said\">{}</p>", sentence(line));
+    }
+    out.push_str("<ul class=\"changes\">\n");
+    for changed in &impact.changed {
+        let reason = changed.reason.as_ref().map(|reason| {
+            format!(
+                " <span class=\"grade {}\">{}</span> {}",
+                class(changed.grade),
+                changed.grade.name(),
+                sentence(reason)
+            )
+        });
+        let _ = writeln!(
+            out,
+            "<li><code>{}</code>: {}{}</li>",
+            text(&changed.name),
+            text(&changed.what),
+            reason.unwrap_or_default()
+        );
+    }
+    out.push_str("</ul>\n</header>\n<main>\n");
+    table(impact, &mut out);
+    notes(impact, &mut out);
+    out.push_str("<section aria-labelledby=\"graph-title\">\n<h2 id=\"graph-title\">Graph</h2>\n");
+    out.push_str("<p class=\"said\">What changes is blue: on its left stands what it reads itself, on its right what it reaches. Select a node with the mouse, or in the list with Tab, arrows and Enter.</p>\n");
+    out.push_str("<div class=\"work\">\n<nav aria-label=\"Nodes of the graph\"><ol id=\"list\">\n");
+    let drawn = picture.dots.len().min(DRAWN);
+    for (number, dot) in picture.dots.iter().take(drawn).enumerate() {
+        let label: Vec<String> = dot.label.lines().map(text).collect();
+        let _ = writeln!(
+            out,
+            "<li><button type=\"button\" data-node=\"{number}\" class=\"{}\">{}</button></li>",
+            dot.class,
+            label.join("<br>")
+        );
+    }
+    out.push_str("</ol>\n");
+    unaffected(impact, &mut out);
+    out.push_str("</nav>\n<div id=\"graph\" class=\"graph\"></div>\n<aside id=\"detail\" aria-live=\"polite\" tabindex=\"-1\"><p>Nothing is selected.</p></aside>\n</div>\n");
+    if drawn < picture.dots.len() {
+        let _ = writeln!(
+            out,
+            "<p class=\"said\">{drawn} of {} nodes are drawn; the table has all.</p>",
+            picture.dots.len()
+        );
+    }
+    out.push_str("</section>\n</main>\n");
+    data(impact, &picture, graph, status, drawn, &mut out);
+    let _ = write!(out, "<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
+    out
+}
+
+/// The graph with what the changed nodes read, so that these stand in the middle.
+fn around(impact: &Impact, graph: &Graph<'_>) -> Picture {
+    let mut picture = of_impact(impact);
+    let mut known: BTreeSet<String> = picture.dots.iter().map(|dot| dot.id.clone()).collect();
+    let changed: BTreeSet<&str> = impact.changed.iter().map(|changed| changed.id.as_str()).collect();
+    let mut upstream = Vec::new();
+    for place in changed.iter().filter_map(|id| graph.place(id)) {
+        let (Some(part), Some(parents)) = (graph.parts.get(place), graph.parents.get(place)) else { continue };
+        for parent in parents.iter().filter_map(|parent| graph.parts.get(*parent)) {
+            if known.insert(parent.id()) {
+                upstream.push(Dot::new(
+                    parent.id(),
+                    format!("{}\n{}", parent.name(), parent.kind().name()),
+                    "upstream",
+                ));
+            }
+            let edge = (parent.id(), part.id());
+            if !picture.edges.contains(&edge) {
+                picture.edges.push(edge);
+            }
+        }
+    }
+    // Behind what changes, so that the first nodes are those that matter most.
+    let at = changed.len().min(picture.dots.len());
+    picture.dots.splice(at..at, upstream);
+    picture
+}
+
+fn table(impact: &Impact, out: &mut String) {
+    out.push_str(
+        "<section aria-labelledby=\"table-title\">\n<h2 id=\"table-title\">What it reaches, worst first</h2>\n",
+    );
+    if impact.effects.is_empty() {
+        out.push_str("<p>Nothing.</p>\n</section>\n");
+        return;
+    }
+    out.push_str("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">What</th><th scope=\"col\">How it is reached</th><th scope=\"col\">Grade</th><th scope=\"col\">Owner</th><th scope=\"col\">Last status</th></tr></thead>\n<tbody>\n");
+    for effect in &impact.effects {
+        let steps: Vec<String> = effect.path.iter().map(|step| format!("<code>{}</code>", text(step))).collect();
+        let said = |of: &Option<String>| of.as_deref().map_or_else(|| "–".to_owned(), text);
+        let whole =
+            effect.whole.as_ref().map(|why| format!("<br><small>known per model only: {}</small>", sentence(why)));
+        let gap =
+            effect.gaps.first().map(|gap| format!("<br><small>perhaps more than is so: {}</small>", sentence(gap)));
+        let columns = match effect.columns.as_slice() {
+            [] => String::new(),
+            columns => {
+                let shown: Vec<String> =
+                    columns.iter().take(6).map(|column| format!("<code>{}</code>", text(column))).collect();
+                let more = columns.len().saturating_sub(6);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                format!("<br><small>{}{more}</small>", shown.join(", "))
+            }
+        };
+        let _ = writeln!(
+            out,
+            "<tr class=\"{grade}\"><th scope=\"row\"><code>{}</code> <small>{}</small>{columns}</th><td>{}</td><td><span class=\"grade {grade}\">{}</span> {}{}{}</td><td>{}</td><td>{}</td></tr>",
+            text(&effect.name),
+            text(&effect.kind),
+            steps.join(" → "),
+            effect.grade.name(),
+            sentence(&effect.reason),
+            whole.unwrap_or_default(),
+            gap.unwrap_or_default(),
+            said(&effect.owner),
+            said(&effect.status),
+            grade = class(effect.grade),
+        );
+    }
+    out.push_str("</tbody>\n</table></div>\n</section>\n");
+}
+
+/// Where lineage is only known per model.
+fn notes(impact: &Impact, out: &mut String) {
+    let is_model = |kind: &str| matches!(kind, "model" | "snapshot");
+    let whole: Vec<_> = impact
+        .effects
+        .iter()
+        .filter(|effect| is_model(&effect.kind))
+        .filter_map(|e| Some((&e.name, e.whole.as_ref()?)))
+        .collect();
+    let count = impact.effects.iter().filter(|effect| is_model(&effect.kind)).count();
+    out.push_str("<section aria-labelledby=\"level-title\">\n<h2 id=\"level-title\">How exactly this is known</h2>\n");
+    if whole.is_empty() {
+        let _ = writeln!(
+            out,
+            "<p>The SQL of all {count} models was followed column by column. What exposures read is known per model only.</p>"
+        );
+    } else {
+        let _ = writeln!(
+            out,
+            "<p>Of {count} models {} are known per model only, so that all their columns count as changed:</p>\n<ul>",
+            whole.len()
+        );
+        for (name, why) in whole {
+            let _ = writeln!(out, "<li><code>{}</code>: {}</li>", text(name), sentence(why));
+        }
+        out.push_str("</ul>\n");
+    }
+    out.push_str("</section>\n");
+}
+
+fn unaffected(impact: &Impact, out: &mut String) {
+    if impact.unaffected.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "<details><summary>{} not reached</summary><ul>", impact.unaffected.len());
+    for (_, name) in impact.unaffected.iter().take(DRAWN) {
+        let _ = writeln!(out, "<li>{}</li>", text(name));
+    }
+    out.push_str("</ul></details>\n");
+}
+
+/// What the script draws and shows.
+fn data(
+    impact: &Impact,
+    picture: &Picture,
+    graph: &Graph<'_>,
+    status: &BTreeMap<String, String>,
+    drawn: usize,
+    out: &mut String,
+) {
+    let ids: BTreeSet<String> = picture.dots.iter().take(drawn).map(|dot| dot.id.clone()).collect();
+    let details = details(graph, &ids, status);
+    let numbers: BTreeMap<&str, usize> =
+        picture.dots.iter().take(drawn).enumerate().map(|(number, dot)| (dot.id.as_str(), number)).collect();
+    let nodes = picture.dots.iter().take(drawn).map(|dot| {
+        let detail = details.get(&dot.id).cloned().unwrap_or_default();
+        let effect = impact.effects.iter().find(|effect| effect.id == dot.id);
+        let grade = effect.map(|effect| effect.grade);
+        json!({
+            "label": dot.label,
+            "class": dot.class,
+            "grade": grade.map(Grade::name),
+            "reason": effect.map(|effect| effect.reason.clone()),
+            "path": effect.map(|effect| effect.path.clone()),
+            "file": effect.and_then(|effect| effect.file.clone()),
+            "description": detail.description,
+            "formulas": detail.formulas,
+            "sql": detail.sql,
+            "tests": detail.tests,
+        })
+    });
+    let edges =
+        picture.edges.iter().filter_map(|(from, to)| Some([numbers.get(from.as_str())?, numbers.get(to.as_str())?]));
+    let data = json!({"nodes": nodes.collect::<Vec<_>>(), "edges": edges.collect::<Vec<_>>()});
+    // No `<` ends the element.
+    let data = crate::diag::render::json_text(&data).replace('<', "\\u003c");
+    let _ = writeln!(out, "<script type=\"application/json\" id=\"data\">{data}</script>");
+}
+
+/// Text in HTML.
+fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c if crate::diag::render::is_hidden(c) => {
+                let _ = write!(out, "\\u{{{:x}}}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A sentence; what stands between backticks in it is code.
+fn sentence(of: &str) -> String {
+    let parts: Vec<&str> = of.split('`').collect();
+    let mut out = String::new();
+    for (number, part) in parts.iter().enumerate() {
+        if number % 2 == 1 && number + 1 < parts.len() {
+            let _ = write!(out, "<code>{}</code>", text(part));
+        } else {
+            out.push_str(&text(part));
+        }
+    }
+    out
+}

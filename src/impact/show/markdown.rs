@@ -1,0 +1,79 @@
+//! As Markdown, for a merge request.
+
+use std::fmt::Write as _;
+
+use super::picture::of_impact;
+use crate::impact::Impact;
+
+/// Nodes of a graph that people still read.
+const DRAWN: usize = 40;
+
+/// The report.
+#[must_use]
+pub fn markdown(impact: &Impact) -> String {
+    let mut out = format!("### {}\n\n", text(&impact.sentence()));
+    for changed in &impact.changed {
+        let reason = changed.reason.as_ref().map(|reason| format!(" ({}: {})", changed.grade.name(), text(reason)));
+        let _ = writeln!(out, "- {}: {}{}", code(&changed.name), changed.what, reason.unwrap_or_default());
+    }
+    if !impact.effects.is_empty() {
+        out.push_str("\n| what | reached by | grade | owner | last status |\n|---|---|---|---|---|\n");
+    }
+    for effect in &impact.effects {
+        let path: Vec<String> = effect.path.iter().map(|step| code(step)).collect();
+        let mut reason = format!("**{}**: {}", effect.grade.name(), text(&effect.reason));
+        if let Some(why) = &effect.whole {
+            let _ = write!(reason, "; known per model: {}", text(why));
+        }
+        let said = |text_of: &Option<String>| text_of.as_deref().map(text).unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "| {} ({}) | {} | {reason} | {} | {} |",
+            code(&effect.name),
+            text(&effect.kind),
+            path.join(" → "),
+            said(&effect.owner),
+            said(&effect.status)
+        );
+    }
+    if !impact.unaffected.is_empty() {
+        let _ = writeln!(out, "\n{} downstream not reached.", impact.unaffected.len());
+    }
+    let picture = of_impact(impact);
+    if !picture.edges.is_empty() && picture.dots.len() <= DRAWN {
+        let _ = write!(out, "\n```mermaid\n{}```\n", picture.mermaid());
+    }
+    out
+}
+
+/// A name, as code. Backticks would end it, a bar the cell.
+fn code(name: &str) -> String {
+    let name: String = name.split_whitespace().collect::<Vec<_>>().join(" ").replace('`', "'").replace('|', "\\|");
+    format!("`{}`", if name.is_empty() { " " } else { &name })
+}
+
+/// A sentence; what stands between backticks in it is a name.
+fn text(sentence: &str) -> String {
+    let mut out = String::new();
+    let parts: Vec<&str> = sentence.split('`').collect();
+    for (number, part) in parts.iter().enumerate() {
+        if number % 2 == 1 && number + 1 < parts.len() && !part.trim().is_empty() {
+            out.push_str(&code(part));
+        } else {
+            for c in part.chars() {
+                match c {
+                    '\\' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => {
+                        out.push('\\');
+                        out.push(c);
+                    }
+                    '<' => out.push_str("&lt;"),
+                    '>' => out.push_str("&gt;"),
+                    '&' => out.push_str("&amp;"),
+                    c if c.is_control() => out.push(' '),
+                    c => out.push(c),
+                }
+            }
+        }
+    }
+    out
+}

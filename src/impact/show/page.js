@@ -1,0 +1,120 @@
+"use strict";
+(() => {
+  const { nodes, edges } = JSON.parse(document.getElementById("data").textContent);
+  const graph = document.getElementById("graph");
+  const detail = document.getElementById("detail");
+  const WIDTH = 208, HEIGHT = 48, GAP_X = 56, GAP_Y = 16, EDGE = 16;
+
+  // Columns: the longest way from a change, which a circle does not lengthen for ever.
+  const hasUpstream = nodes.some((node) => node.class === "upstream");
+  const layer = nodes.map((node) => (hasUpstream && node.class !== "upstream" ? 1 : 0));
+  for (let round = 0, moved = true; moved && round < nodes.length; round++) {
+    moved = false;
+    for (const [from, to] of edges) {
+      if (!["changed", "upstream"].includes(nodes[to].class) && layer[to] < layer[from] + 1 && layer[from] + 1 < nodes.length) {
+        layer[to] = layer[from] + 1;
+        moved = true;
+      }
+    }
+  }
+  const columns = [];
+  nodes.forEach((_, at) => (columns[layer[at]] ??= []).push(at));
+  const used = columns.filter(Boolean);
+  const tallest = Math.max(1, ...used.map((column) => column.length));
+  const place = [];
+  used.forEach((column, x) => {
+    // Each column stands in the middle, by where what it reads stands.
+    const order = (at) => {
+      const read = edges.filter(([, to]) => to === at).map(([from]) => place[from]?.y ?? 0);
+      return read.length ? read.reduce((a, b) => a + b, 0) / read.length : 0;
+    };
+    const sorted = column.map((at) => [at, order(at)]).sort((a, b) => a[1] - b[1] || a[0] - b[0]);
+    const top = ((tallest - column.length) * (HEIGHT + GAP_Y)) / 2;
+    sorted.forEach(([at], y) => {
+      place[at] = { x: EDGE + x * (WIDTH + GAP_X), y: EDGE + top + y * (HEIGHT + GAP_Y) };
+    });
+  });
+
+  const SVG = "http://www.w3.org/2000/svg";
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("width", 2 * EDGE + used.length * (WIDTH + GAP_X) - GAP_X);
+  svg.setAttribute("height", 2 * EDGE + tallest * (HEIGHT + GAP_Y) - GAP_Y);
+  svg.setAttribute("aria-hidden", "true");
+  const lines = edges.map(([from, to]) => {
+    const a = place[from], b = place[to];
+    const path = document.createElementNS(SVG, "path");
+    const x1 = a.x + WIDTH, y1 = a.y + HEIGHT / 2, x2 = b.x, y2 = b.y + HEIGHT / 2, bend = Math.max(24, (x2 - x1) / 2);
+    path.setAttribute("d", `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`);
+    svg.append(path);
+    return path;
+  });
+  graph.append(svg);
+  graph.style.height = `${Math.min(640, Number(svg.getAttribute("height")) + 24)}px`;
+  const drawn = nodes.map((node, at) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = node.class;
+    button.style.left = `${place[at].x}px`;
+    button.style.top = `${place[at].y}px`;
+    // The list beside it is for the keyboard, so that no node is met twice.
+    button.tabIndex = -1;
+    button.setAttribute("aria-hidden", "true");
+    node.label.split("\n").slice(0, 2).forEach((line, number) => {
+      if (number) button.append(document.createElement("br"));
+      button.append(line);
+    });
+    button.title = node.label;
+    button.addEventListener("click", () => select(at));
+    graph.append(button);
+    return button;
+  });
+  const listed = [...document.querySelectorAll("#list button")];
+  listed.forEach((button) => button.addEventListener("click", () => select(Number(button.dataset.node))));
+  // Arrows go through the list as through a menu.
+  document.getElementById("list").addEventListener("keydown", (event) => {
+    const at = listed.indexOf(document.activeElement);
+    const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: listed.length - 1 }[event.key];
+    if (at >= 0 && next !== undefined && listed[next]) {
+      event.preventDefault();
+      listed[next].focus();
+    }
+  });
+
+  const element = (name, text, into) => {
+    const made = document.createElement(name);
+    if (text !== undefined) made.textContent = text;
+    into.append(made);
+    return made;
+  };
+  function select(at) {
+    const node = nodes[at];
+    [...drawn, ...listed].forEach((button) => button.setAttribute("aria-pressed", "false"));
+    [drawn[at], listed[at]].forEach((button) => button?.setAttribute("aria-pressed", "true"));
+    lines.forEach((line, number) => line.classList.toggle("on", edges[number].includes(at)));
+    // Only the graph moves, not the page.
+    graph.scrollTo(place[at].x - (graph.clientWidth - WIDTH) / 2, place[at].y - (graph.clientHeight - HEIGHT) / 2);
+    detail.replaceChildren();
+    const [name, kind] = node.label.split("\n");
+    element("h3", name, detail);
+    if (kind) element("p", kind, detail).className = "said";
+    if (node.grade) element("span", node.grade, detail).className = `grade ${node.class}`;
+    if (node.reason) element("p", node.reason.replaceAll("`", ""), detail);
+    if (node.path) element("p", node.path.join(" → "), detail).className = "said";
+    if (node.description) element("p", node.description, detail);
+    if (node.formulas.length) {
+      element("h4", "Formulas", detail);
+      element("pre", node.formulas.map(([name, formula]) => `${name} = ${formula}`).join("\n"), detail);
+    }
+    if (node.tests.length) {
+      element("h4", "Tests", detail);
+      const list = element("ul", undefined, detail);
+      node.tests.forEach(([name, status]) => element("li", `${name}: ${status}`, list));
+    }
+    if (node.sql) {
+      element("h4", "SQL", detail);
+      element("pre", node.sql, detail);
+    }
+    if (node.file) element("p", node.file, detail).className = "said";
+  }
+  if (nodes.length) select(0);
+})();

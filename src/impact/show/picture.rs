@@ -1,0 +1,154 @@
+//! A graph to be drawn: Mermaid, DOT.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::impact::{Grade, Impact};
+
+/// A node that is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dot {
+    /// Its id.
+    pub id: String,
+    /// What stands in it, by lines.
+    pub label: String,
+    /// How it is drawn: `changed`, `breaking`, `changing`, `harmless`, or nothing.
+    pub class: &'static str,
+}
+
+impl Dot {
+    /// A node.
+    #[must_use]
+    pub fn new(id: String, label: String, class: &'static str) -> Self {
+        Self { id, label, class }
+    }
+}
+
+/// A graph to be drawn; its edges are pairs of ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Picture {
+    /// The nodes.
+    pub dots: Vec<Dot>,
+    /// What is read, and what reads it.
+    pub edges: Vec<(String, String)>,
+}
+
+/// The graph of what is changed and reached.
+#[must_use]
+pub fn of_impact(impact: &Impact) -> Picture {
+    let mut changed: Vec<(&str, Vec<&str>)> = Vec::new();
+    for change in &impact.changed {
+        match changed.iter_mut().find(|(id, _)| *id == change.id) {
+            Some((_, names)) => names.push(&change.name),
+            None => changed.push((&change.id, vec![&change.name])),
+        }
+    }
+    let changed = changed.into_iter().map(|(id, names)| Dot::new(id.to_owned(), names.join("\n"), "changed"));
+    let reached = impact
+        .effects
+        .iter()
+        .map(|effect| Dot::new(effect.id.clone(), format!("{}\n{}", effect.name, effect.kind), class(effect.grade)));
+    let dots: Vec<Dot> = changed.chain(reached).collect();
+    let known: std::collections::BTreeSet<&str> = dots.iter().map(|dot| dot.id.as_str()).collect();
+    let is_known = |from: &str, to: &str| known.contains(from) && known.contains(to);
+    let edges = impact.edges.iter().filter(|edge| is_known(&edge.from, &edge.to));
+    let edges = edges.map(|edge| (edge.from.clone(), edge.to.clone())).collect();
+    Picture { dots, edges }
+}
+
+pub(super) fn class(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Breaking => "breaking",
+        Grade::Changing => "changing",
+        Grade::Harmless => "harmless",
+    }
+}
+
+const STYLES: [(&str, &str, &str); 4] = [
+    ("changed", "#dbeafe", "#1d4ed8"),
+    ("breaking", "#fee2e2", "#b91c1c"),
+    ("changing", "#fef3c7", "#b45309"),
+    ("harmless", "#f3f4f6", "#6b7280"),
+];
+
+impl Picture {
+    fn numbers(&self) -> BTreeMap<&str, usize> {
+        self.dots.iter().enumerate().map(|(number, dot)| (dot.id.as_str(), number)).collect()
+    }
+
+    /// A Mermaid flowchart.
+    #[must_use]
+    pub fn mermaid(&self) -> String {
+        let numbers = self.numbers();
+        let mut out = "flowchart LR\n".to_owned();
+        for (number, dot) in self.dots.iter().enumerate() {
+            let lines: Vec<String> = dot.label.lines().map(mermaid_text).collect();
+            let class = if dot.class.is_empty() { String::new() } else { format!(":::{}", dot.class) };
+            let _ = writeln!(out, "    n{number}[\"{}\"]{class}", lines.join("<br/>"));
+        }
+        for (from, to) in &self.edges {
+            if let (Some(from), Some(to)) = (numbers.get(from.as_str()), numbers.get(to.as_str())) {
+                let _ = writeln!(out, "    n{from} --> n{to}");
+            }
+        }
+        for (class, fill, line) in STYLES {
+            if self.dots.iter().any(|dot| dot.class == class) {
+                let _ = writeln!(out, "    classDef {class} fill:{fill},stroke:{line},color:#111827");
+            }
+        }
+        out
+    }
+
+    /// A graph for Graphviz.
+    #[must_use]
+    pub fn dot(&self) -> String {
+        let numbers = self.numbers();
+        let mut out = "digraph {\n    rankdir=LR;\n    node [shape=box, style=filled, fillcolor=white];\n".to_owned();
+        for (number, dot) in self.dots.iter().enumerate() {
+            let lines: Vec<String> = dot.label.lines().map(dot_text).collect();
+            let style = STYLES.iter().find(|(class, ..)| *class == dot.class);
+            let style =
+                style.map(|(_, fill, line)| format!(", fillcolor=\"{fill}\", color=\"{line}\"")).unwrap_or_default();
+            let _ = writeln!(out, "    n{number} [label=\"{}\"{style}];", lines.join("\\n"));
+        }
+        for (from, to) in &self.edges {
+            if let (Some(from), Some(to)) = (numbers.get(from.as_str()), numbers.get(to.as_str())) {
+                let _ = writeln!(out, "    n{from} -> n{to};");
+            }
+        }
+        out + "}\n"
+    }
+}
+
+/// Text in a label of Mermaid: what may mean something there, or in the HTML that it makes, is written as its code.
+fn mermaid_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_alphanumeric() || matches!(c, ' ' | '_' | '.' | ',' | '-' | '→') {
+            out.push(c);
+        } else if c.is_control() {
+            out.push(' ');
+        } else {
+            let _ = write!(out, "#{};", c as u32);
+        }
+    }
+    out
+}
+
+/// Text in a quoted label of DOT.
+fn dot_text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}

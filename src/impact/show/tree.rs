@@ -1,0 +1,149 @@
+//! As text for a terminal, in which no name is obeyed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use super::picture::Picture;
+use crate::diag::render::visible;
+use crate::impact::{Grade, Impact};
+
+/// The report: the sentence, then what is reached below what it is reached by.
+#[must_use]
+pub fn impact(impact: &Impact) -> String {
+    let mut out = format!("{}\n", impact.sentence());
+    let mut children: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let known: BTreeSet<&str> = impact.effects.iter().map(|effect| effect.id.as_str()).collect();
+    for (at, effect) in impact.effects.iter().enumerate() {
+        children.entry(effect.via.as_deref().unwrap_or_default()).or_default().push(at);
+    }
+    let mut roots: Vec<&str> = Vec::new();
+    for changed in &impact.changed {
+        let is_first = !roots.contains(&changed.id.as_str());
+        let blank = if is_first { "\n" } else { "" };
+        let _ = write!(out, "{blank}{}: {}", one_line(&changed.name), changed.what);
+        if let Some(reason) = &changed.reason {
+            let _ = write!(out, " ({}: {})", changed.grade.name(), one_line(reason));
+        }
+        out.push('\n');
+        if is_first {
+            roots.push(&changed.id);
+        }
+        let is_last = impact.changed.iter().filter(|other| other.id == changed.id).next_back() == Some(changed);
+        if is_last {
+            below(impact, &children, &changed.id, &mut out);
+        }
+    }
+    // What is reached by something that is not shown.
+    for (via, places) in &children {
+        if !roots.contains(via) && !known.contains(via) {
+            for at in places {
+                line(impact, *at, "", &mut out);
+            }
+        }
+    }
+    if !impact.unaffected.is_empty() {
+        let count = impact.unaffected.len();
+        let names: Vec<String> = impact.unaffected.iter().take(5).map(|(_, name)| one_line(name)).collect();
+        let more = if count > names.len() { format!(" and {} more", count - names.len()) } else { String::new() };
+        let _ = writeln!(out, "\n{count} downstream not reached: {}{more}", names.join(", "));
+    }
+    visible(&out).into_owned()
+}
+
+fn below(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out: &mut String) {
+    let mut seen = BTreeSet::new();
+    // (effect, what stands before its line, whether it is the last of its siblings)
+    let mut stack: Vec<(usize, String, bool)> = Vec::new();
+    let push = |id: &str, before: &str, stack: &mut Vec<(usize, String, bool)>| {
+        let places = children.get(id).map(Vec::as_slice).unwrap_or_default();
+        for (number, at) in places.iter().enumerate().rev() {
+            stack.push((*at, before.to_owned(), number + 1 == places.len()));
+        }
+    };
+    push(root, "", &mut stack);
+    while let Some((at, before, is_last)) = stack.pop() {
+        if !seen.insert(at) {
+            continue;
+        }
+        let Some(effect) = impact.effects.get(at) else { continue };
+        let branch = if is_last { "└─ " } else { "├─ " };
+        line(impact, at, &format!("{before}{branch}"), out);
+        // A chain of thousands is not drawn ever further to the right.
+        let deeper =
+            if before.chars().count() > 60 { before.clone() } else { before + if is_last { "   " } else { "│  " } };
+        push(&effect.id, &deeper, &mut stack);
+    }
+}
+
+fn line(impact: &Impact, at: usize, before: &str, out: &mut String) {
+    let Some(effect) = impact.effects.get(at) else { return };
+    let sign = match effect.grade {
+        Grade::Breaking => "breaking",
+        Grade::Changing => "changing",
+        Grade::Harmless => "harmless",
+    };
+    let _ = write!(out, "{before}{sign}  {} ({}): {}", one_line(&effect.name), effect.kind, one_line(&effect.reason));
+    if let Some(why) = &effect.whole {
+        let _ = write!(out, " [known per model: {}]", one_line(why));
+    } else if let Some(gap) = effect.gaps.first() {
+        let _ = write!(out, " [perhaps: {}]", one_line(gap));
+    }
+    let said: Vec<String> = [&effect.owner, &effect.status].into_iter().flatten().map(|text| one_line(text)).collect();
+    if !said.is_empty() {
+        let _ = write!(out, " · {}", said.join(" · "));
+    }
+    out.push('\n');
+}
+
+/// The graph around a node: what it is made of above it, what is made of it below.
+#[must_use]
+pub fn lineage(name: &str, up: Option<&Picture>, down: Option<&Picture>, root: &str, notes: &[String]) -> String {
+    let mut out = format!("{}\n", one_line(name));
+    for (title, picture, is_up) in [("made of", up, true), ("makes", down, false)] {
+        let Some(picture) = picture else { continue };
+        let _ = writeln!(out, "{title}:");
+        let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (from, to) in &picture.edges {
+            let (at, other) = if is_up { (to, from) } else { (from, to) };
+            next.entry(at).or_default().push(other);
+        }
+        let labels: BTreeMap<&str, String> =
+            picture.dots.iter().map(|dot| (dot.id.as_str(), one_line(&dot.label))).collect();
+        let mut seen = BTreeSet::new();
+        let mut stack: Vec<(String, String, bool)> = Vec::new();
+        let push = |id: &str, before: &str, stack: &mut Vec<(String, String, bool)>| {
+            let all = next.get(id).map(Vec::as_slice).unwrap_or_default();
+            for (number, other) in all.iter().enumerate().rev() {
+                stack.push(((*other).to_owned(), before.to_owned(), number + 1 == all.len()));
+            }
+        };
+        push(root, "", &mut stack);
+        if stack.is_empty() {
+            out.push_str("└─ nothing\n");
+        }
+        while let Some((id, before, is_last)) = stack.pop() {
+            let branch = if is_last { "└─ " } else { "├─ " };
+            let label = labels.get(id.as_str()).map(String::as_str).unwrap_or_default();
+            let is_new = seen.insert(id.clone());
+            let again = if is_new || next.get(id.as_str()).is_none() { "" } else { " (see above)" };
+            let _ = writeln!(out, "{before}{branch}{label}{again}");
+            if is_new {
+                let deeper = if before.chars().count() > 60 {
+                    before.clone()
+                } else {
+                    before + if is_last { "   " } else { "│  " }
+                };
+                push(&id, &deeper, &mut stack);
+            }
+        }
+    }
+    for note in notes {
+        let _ = writeln!(out, "note: {}", one_line(note));
+    }
+    visible(&out).into_owned()
+}
+
+/// A name with a line break would look like another line.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,487 @@
+//! What expressions are made of. The walk keeps its own stack, but for subqueries, which brackets bound.
+
+use std::hash::{Hash, Hasher};
+use std::mem::discriminant;
+
+use rustc_hash::FxHasher;
+use sqlparser::ast::{
+    AccessExpr, CeilFloorKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments,
+    Ident, JsonPathElem, ObjectName, OrderByExpr, Subscript, WindowSpec, WindowType,
+};
+
+use super::query::Reader;
+use super::relation::Given;
+use super::scope::{Made, Scope};
+use super::values::At;
+
+/// Functions of a window whose value is the order's.
+const RANKS: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist"];
+
+/// Words that stand as arguments, and name no column where none is called so.
+const DATE_PARTS: &[&str] = &[
+    "microsecond",
+    "millisecond",
+    "second",
+    "minute",
+    "hour",
+    "day",
+    "dayofweek",
+    "dayofyear",
+    "dow",
+    "doy",
+    "week",
+    "isoweek",
+    "weekday",
+    "month",
+    "quarter",
+    "year",
+    "isoyear",
+    "epoch",
+    "date",
+    "time",
+];
+
+/// What is still to be walked over, and whether it only parts or orders a window.
+type Stack<'e> = Vec<(bool, &'e Expr)>;
+
+impl Reader<'_> {
+    /// The value of an expression.
+    pub(super) fn value(&mut self, name: &str, expr: &Expr, scope: &Scope<'_>) -> Given {
+        let (made, print) = self.made(expr, scope);
+        let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
+        let of = match made.of.as_slice() {
+            // A column that is passed on is the same value.
+            [at] if is_copy => *at,
+            of => self.values.add(of, print),
+        };
+        let by = (!made.by.is_empty()).then(|| self.values.any(made.by));
+        Given { name: name.into(), of, by }
+    }
+
+    /// What expressions are made of that decide about rows.
+    pub(super) fn deciding<'e>(
+        &mut self,
+        exprs: impl IntoIterator<Item = &'e Expr>,
+        scope: &Scope<'_>,
+        into: &mut Vec<At>,
+    ) {
+        for expr in exprs {
+            let given = self.value("", expr, scope);
+            // What is passed on has the print of the column, and is said to decide here.
+            into.push(given.of);
+            into.extend(given.by);
+        }
+    }
+
+    fn made(&mut self, expr: &Expr, scope: &Scope<'_>) -> (Made, u64) {
+        let mut made = Made::default();
+        let mut print = FxHasher::default();
+        let mut stack: Stack<'_> = vec![(false, expr)];
+        while let Some((is_window, expr)) = stack.pop() {
+            let mut part = Made::default();
+            self.part(expr, scope, &mut stack, is_window, &mut part, &mut print);
+            let into = if is_window { &mut made.by } else { &mut made.of };
+            into.extend(part.of);
+            made.by.extend(part.by);
+        }
+        (made, print.finish())
+    }
+
+    /// One node: what it is itself, and what is below it onto the stack.
+    fn part<'e>(
+        &mut self,
+        expr: &'e Expr,
+        scope: &Scope<'_>,
+        stack: &mut Stack<'e>,
+        is_window: bool,
+        made: &mut Made,
+        print: &mut FxHasher,
+    ) {
+        let before = stack.len();
+        let mut below = |expr: &'e Expr| stack.push((is_window, expr));
+        if !matches!(expr, Expr::Nested(_)) {
+            discriminant(expr).hash(print);
+        }
+        match expr {
+            Expr::Identifier(ident) => {
+                *made = self.column(&[ident.value.to_lowercase()], scope);
+                // A word that is no column says something itself.
+                if made.of.is_empty() {
+                    ident.value.hash(print);
+                }
+            }
+            Expr::CompoundIdentifier(parts) => {
+                let parts: Vec<String> = parts.iter().map(|part| part.value.to_lowercase()).collect();
+                *made = self.column(&parts, scope);
+            }
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                below(root);
+                for access in access_chain {
+                    match access {
+                        // The name of a field is no column.
+                        AccessExpr::Dot(field) => field.to_string().hash(print),
+                        AccessExpr::Subscript(Subscript::Index { index }) => below(index),
+                        AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride }) => {
+                            [lower_bound, upper_bound, stride].into_iter().flatten().for_each(|expr| below(expr));
+                        }
+                    }
+                }
+            }
+            Expr::JsonAccess { value, path } => {
+                below(value);
+                for element in &path.path {
+                    match element {
+                        JsonPathElem::Dot { key, .. } => key.hash(print),
+                        JsonPathElem::Bracket { key } | JsonPathElem::ColonBracket { key } => below(key),
+                    }
+                }
+            }
+            Expr::Nested(inner) => below(inner),
+            Expr::IsFalse(inner)
+            | Expr::IsNotFalse(inner)
+            | Expr::IsTrue(inner)
+            | Expr::IsNotTrue(inner)
+            | Expr::IsNull(inner)
+            | Expr::IsNotNull(inner)
+            | Expr::IsUnknown(inner)
+            | Expr::IsNotUnknown(inner)
+            | Expr::OuterJoin(inner)
+            | Expr::Prior(inner) => below(inner),
+            Expr::IsDistinctFrom(left, right) | Expr::IsNotDistinctFrom(left, right) => {
+                below(left);
+                below(right);
+            }
+            Expr::IsJson { expr: inner, kind, negated, .. } => {
+                (format!("{kind:?}"), negated).hash(print);
+                below(inner);
+            }
+            Expr::IsNormalized { expr: inner, form, negated } => {
+                (format!("{form:?}"), negated).hash(print);
+                below(inner);
+            }
+            Expr::InList { expr: inner, list, negated } => {
+                (negated, list.len()).hash(print);
+                below(inner);
+                list.iter().for_each(below);
+            }
+            Expr::InSubquery { expr: inner, subquery, negated } => {
+                negated.hash(print);
+                below(inner);
+                self.subquery(subquery, scope, made);
+            }
+            Expr::InUnnest { expr: inner, array_expr, negated } => {
+                negated.hash(print);
+                below(inner);
+                below(array_expr);
+            }
+            Expr::Between { expr: inner, negated, low, high } => {
+                negated.hash(print);
+                [inner, low, high].into_iter().for_each(|expr| below(expr));
+            }
+            Expr::BinaryOp { left, op, right } => {
+                op.to_string().hash(print);
+                below(left);
+                below(right);
+            }
+            Expr::Like { negated, any, expr: inner, pattern, escape_char }
+            | Expr::ILike { negated, any, expr: inner, pattern, escape_char } => {
+                (negated, any).hash(print);
+                below(inner);
+                below(pattern);
+                escape_char.iter().for_each(|expr| below(expr));
+            }
+            Expr::SimilarTo { negated, expr: inner, pattern, escape_char } => {
+                negated.hash(print);
+                below(inner);
+                below(pattern);
+                escape_char.iter().for_each(|expr| below(expr));
+            }
+            Expr::RLike { negated, expr: inner, pattern, regexp } => {
+                (negated, regexp).hash(print);
+                below(inner);
+                below(pattern);
+            }
+            Expr::AnyOp { left, compare_op, right, .. } | Expr::AllOp { left, compare_op, right } => {
+                compare_op.to_string().hash(print);
+                below(left);
+                below(right);
+            }
+            Expr::UnaryOp { op, expr: inner } => {
+                op.to_string().hash(print);
+                below(inner);
+            }
+            Expr::Convert { is_try, expr: inner, data_type, styles, .. } => {
+                (is_try, data_type.as_ref().map(ToString::to_string)).hash(print);
+                below(inner);
+                styles.iter().for_each(below);
+            }
+            Expr::Cast { kind, expr: inner, data_type, format } => {
+                let is_safe = !matches!(kind, sqlparser::ast::CastKind::Cast | sqlparser::ast::CastKind::DoubleColon);
+                let format = format.as_ref().map(ToString::to_string);
+                (is_safe, data_type.to_string().to_lowercase(), format).hash(print);
+                below(inner);
+            }
+            Expr::AtTimeZone { timestamp, time_zone } => {
+                below(timestamp);
+                below(time_zone);
+            }
+            Expr::Extract { field, expr: inner, .. } => {
+                field.to_string().to_lowercase().hash(print);
+                below(inner);
+            }
+            Expr::Ceil { expr: inner, field } | Expr::Floor { expr: inner, field } => {
+                match field {
+                    CeilFloorKind::DateTimeField(field) => field.to_string().hash(print),
+                    CeilFloorKind::Scale(scale) => scale.to_string().hash(print),
+                }
+                below(inner);
+            }
+            Expr::Position { expr: inner, r#in } => {
+                below(inner);
+                below(r#in);
+            }
+            Expr::Substring { expr: inner, substring_from, substring_for, .. } => {
+                (substring_from.is_some(), substring_for.is_some()).hash(print);
+                below(inner);
+                [substring_from, substring_for].into_iter().flatten().for_each(|expr| below(expr));
+            }
+            Expr::Trim { trim_where, trim_what, expr: inner, trim_characters } => {
+                (format!("{trim_where:?}"), trim_what.is_some()).hash(print);
+                below(inner);
+                trim_what.iter().for_each(|expr| below(expr));
+                trim_characters.iter().flatten().for_each(below);
+            }
+            Expr::Overlay { expr: inner, overlay_what, overlay_from, overlay_for } => {
+                [inner, overlay_what, overlay_from].into_iter().for_each(|expr| below(expr));
+                overlay_for.iter().for_each(|expr| below(expr));
+            }
+            Expr::Collate { expr: inner, collation } => {
+                collation.to_string().hash(print);
+                below(inner);
+            }
+            Expr::Value(value) => value.to_string().hash(print),
+            Expr::Prefixed { prefix, value } => {
+                prefix.value.hash(print);
+                below(value);
+            }
+            Expr::TypedString(typed) => typed.to_string().hash(print),
+            Expr::Function(function) => self.function(function, scope, stack, is_window, made, print),
+            Expr::Case { operand, conditions, else_result, .. } => {
+                (operand.is_some(), conditions.len(), else_result.is_some()).hash(print);
+                operand.iter().for_each(|expr| below(expr));
+                for when in conditions {
+                    below(&when.condition);
+                    below(&when.result);
+                }
+                else_result.iter().for_each(|expr| below(expr));
+            }
+            Expr::Exists { subquery, negated } => {
+                negated.hash(print);
+                self.subquery(subquery, scope, made);
+            }
+            Expr::Subquery(subquery) => self.subquery(subquery, scope, made),
+            Expr::GroupingSets(sets) | Expr::Cube(sets) | Expr::Rollup(sets) => {
+                sets.iter().for_each(|set| set.len().hash(print));
+                sets.iter().flatten().for_each(below);
+            }
+            Expr::Tuple(values) => {
+                values.len().hash(print);
+                values.iter().for_each(below);
+            }
+            Expr::Struct { values, fields } => {
+                fields.iter().for_each(|field| field.to_string().hash(print));
+                values.iter().for_each(below);
+            }
+            Expr::Named { expr: inner, name } => {
+                name.value.hash(print);
+                below(inner);
+            }
+            Expr::Dictionary(fields) => {
+                for field in fields {
+                    field.key.value.hash(print);
+                    below(&field.value);
+                }
+            }
+            Expr::Map(map) => {
+                for entry in &map.entries {
+                    below(&entry.key);
+                    below(&entry.value);
+                }
+            }
+            Expr::Array(array) => {
+                array.elem.len().hash(print);
+                array.elem.iter().for_each(below);
+            }
+            Expr::Interval(interval) => {
+                for field in [&interval.leading_field, &interval.last_field] {
+                    field.as_ref().map(|field| field.to_string().to_lowercase()).hash(print);
+                }
+                below(&interval.value);
+            }
+            Expr::MatchAgainst { columns, match_value, .. } => {
+                match_value.to_string().hash(print);
+                for column in columns {
+                    made_of_name(self, column, scope, made);
+                }
+            }
+            Expr::Wildcard(_) => {}
+            Expr::QualifiedWildcard(name, _) => made_of_name(self, name, scope, made),
+            Expr::Lambda(lambda) => {
+                lambda.to_string().hash(print);
+                below(&lambda.body);
+            }
+            Expr::MemberOf(member) => {
+                below(&member.value);
+                below(&member.array);
+            }
+        }
+        // The first is walked over first, so that a print says the order.
+        if let Some(new) = stack.get_mut(before..) {
+            new.reverse();
+            new.len().hash(print);
+        }
+        for at in &made.of {
+            self.values.print(*at).hash(print);
+        }
+    }
+
+    fn subquery(&mut self, query: &sqlparser::ast::Query, scope: &Scope<'_>, made: &mut Made) {
+        let relation = self.query(query, Some(scope));
+        relation.columns.iter().for_each(|given| made.given(given));
+        made.of.extend(&relation.rest);
+        made.by.extend(&relation.rows);
+    }
+
+    fn function<'e>(
+        &mut self,
+        function: &'e Function,
+        scope: &Scope<'_>,
+        stack: &mut Stack<'e>,
+        is_window: bool,
+        made: &mut Made,
+        print: &mut FxHasher,
+    ) {
+        let name = function.name.to_string().to_lowercase();
+        name.hash(print);
+        let before = stack.len();
+        for arguments in [&function.parameters, &function.args] {
+            match arguments {
+                FunctionArguments::None => {}
+                FunctionArguments::Subquery(query) => self.subquery(query, scope, made),
+                FunctionArguments::List(list) => {
+                    (list.args.len(), format!("{:?}", list.duplicate_treatment)).hash(print);
+                    for argument in &list.args {
+                        if let Some(expr) = self.argument(argument, scope, made, print) {
+                            stack.push((is_window, expr));
+                        }
+                    }
+                    list.clauses.iter().for_each(|clause| of_clause(clause, stack, is_window, print));
+                }
+            }
+        }
+        orders(&function.within_group, stack, is_window, print);
+        stack.extend(function.filter.iter().map(|filter| (is_window, &**filter)));
+        format!("{:?}", function.null_treatment).hash(print);
+        let has_arguments = stack.len() > before;
+        match &function.over {
+            None => {}
+            Some(WindowType::NamedWindow(window)) => self.named_window(window, scope, made),
+            Some(WindowType::WindowSpec(window)) => {
+                if let Some(named) = &window.window_name {
+                    self.named_window(named, scope, made);
+                }
+                frame_print(window, print);
+                stack.extend(window.partition_by.iter().map(|expr| (true, expr)));
+                let is_rank = !has_arguments && RANKS.contains(&name.as_str());
+                orders(&window.order_by, stack, !is_rank, print);
+            }
+        }
+    }
+
+    fn named_window(&self, name: &Ident, scope: &Scope<'_>, made: &mut Made) {
+        made.by.extend(scope.windows.get(&name.value.to_lowercase()).into_iter().flatten());
+    }
+
+    /// What a named window parts and orders by.
+    pub(super) fn window(&mut self, window: &WindowSpec, scope: &Scope<'_>) -> Vec<At> {
+        let mut by = Vec::new();
+        let orders = window.order_by.iter().map(|order| &order.expr);
+        self.deciding(window.partition_by.iter().chain(orders), scope, &mut by);
+        let mut print = FxHasher::default();
+        frame_print(window, &mut print);
+        by.push(self.values.add(&[], print.finish()));
+        by
+    }
+
+    fn argument<'e>(
+        &mut self,
+        argument: &'e FunctionArg,
+        scope: &Scope<'_>,
+        made: &mut Made,
+        print: &mut FxHasher,
+    ) -> Option<&'e Expr> {
+        let argument = match argument {
+            FunctionArg::Named { name, arg, .. } => {
+                name.value.hash(print);
+                arg
+            }
+            FunctionArg::ExprNamed { name, arg, .. } => {
+                name.to_string().hash(print);
+                arg
+            }
+            FunctionArg::Unnamed(arg) => arg,
+        };
+        match argument {
+            FunctionArgExpr::Expr(Expr::Identifier(word)) if is_date_part(word, scope) => {
+                word.value.to_lowercase().hash(print);
+                None
+            }
+            FunctionArgExpr::Expr(expr) => Some(expr),
+            FunctionArgExpr::QualifiedWildcard(name) => {
+                made_of_name(self, name, scope, made);
+                None
+            }
+            FunctionArgExpr::Wildcard | FunctionArgExpr::WildcardWithOptions(_) => None,
+        }
+    }
+}
+
+/// Whether a word is a part of dates, and no column that is known.
+fn is_date_part(word: &Ident, scope: &Scope<'_>) -> bool {
+    let name = word.value.to_lowercase();
+    word.quote_style.is_none()
+        && DATE_PARTS.contains(&name.as_str())
+        && !scope.merged.contains_key(&name)
+        && !scope.items.iter().any(|item| item.relation.column(&name).is_some())
+}
+
+fn made_of_name(reader: &mut Reader<'_>, name: &ObjectName, scope: &Scope<'_>, made: &mut Made) {
+    let parts: Vec<String> = name.0.iter().filter_map(|part| Some(part.as_ident()?.value.to_lowercase())).collect();
+    let of = reader.column(&parts, scope);
+    made.of.extend(of.of);
+    made.by.extend(of.by);
+}
+
+fn orders<'e>(orders: &'e [OrderByExpr], stack: &mut Stack<'e>, is_window: bool, print: &mut FxHasher) {
+    orders.len().hash(print);
+    for order in orders {
+        format!("{:?}", order.options).hash(print);
+        stack.push((is_window, &order.expr));
+    }
+}
+
+fn of_clause<'e>(clause: &'e FunctionArgumentClause, stack: &mut Stack<'e>, is_window: bool, print: &mut FxHasher) {
+    match clause {
+        FunctionArgumentClause::Where(expr) | FunctionArgumentClause::Limit(expr) => stack.push((is_window, expr)),
+        FunctionArgumentClause::OrderBy(by) => orders(by, stack, is_window, print),
+        FunctionArgumentClause::Having(bound) => stack.push((is_window, &bound.1)),
+        other => other.to_string().hash(print),
+    }
+}
+
+fn frame_print(window: &WindowSpec, print: &mut FxHasher) {
+    if let Some(frame) = &window.window_frame {
+        (frame.units.to_string(), frame.start_bound.to_string()).hash(print);
+        frame.end_bound.as_ref().map(ToString::to_string).hash(print);
+    }
+}

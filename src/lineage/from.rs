@@ -1,0 +1,363 @@
+//! What stands in `from`: tables, subqueries, joins, functions, pivots.
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashSet;
+use sqlparser::ast::{
+    Expr, FunctionArg, FunctionArgExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, TableAlias, TableFactor,
+    TableWithJoins,
+};
+
+use super::query::{Reader, parts};
+use super::relation::{Given, Passed, Relation};
+use super::scope::{Item, Made, Scope};
+use super::values::{At, Leaf, print_of};
+
+/// How a join tells which rows meet.
+struct Kind<'j> {
+    constraint: &'j JoinConstraint,
+    /// Whether its own columns are given beside those before.
+    gives: bool,
+    /// Whose value a column of `using` has: of those before, of the one that is joined.
+    keeps: (bool, bool),
+}
+
+impl Reader<'_> {
+    /// A table and what is joined to it.
+    pub(super) fn joined(&mut self, from: &TableWithJoins, scope: &mut Scope<'_>, rows: &mut Vec<At>) {
+        self.factor(&from.relation, scope, rows, true);
+        for join in &from.joins {
+            self.join(join, scope, rows);
+        }
+    }
+
+    fn join(&mut self, join: &Join, scope: &mut Scope<'_>, rows: &mut Vec<At>) {
+        let none = &JoinConstraint::None;
+        let of = |constraint, gives, keeps| Some(Kind { constraint, gives, keeps });
+        let kind = match &join.join_operator {
+            JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::StraightJoin(on) => {
+                of(on, true, (true, true))
+            }
+            JoinOperator::CrossJoin(on) => of(on, true, (true, true)),
+            JoinOperator::Left(on) | JoinOperator::LeftOuter(on) => of(on, true, (true, false)),
+            JoinOperator::Right(on) | JoinOperator::RightOuter(on) => of(on, true, (false, true)),
+            JoinOperator::FullOuter(on) => of(on, true, (true, true)),
+            JoinOperator::Semi(on)
+            | JoinOperator::LeftSemi(on)
+            | JoinOperator::Anti(on)
+            | JoinOperator::LeftAnti(on) => of(on, false, (true, false)),
+            JoinOperator::AsOf { match_condition, constraint } => {
+                self.factor(&join.relation, scope, rows, true);
+                self.deciding([match_condition], scope, rows);
+                let kind = Kind { constraint, gives: true, keeps: (true, false) };
+                return self.met(&kind, &join.join_operator, scope, rows);
+            }
+            JoinOperator::CrossApply | JoinOperator::OuterApply => of(none, true, (true, true)),
+            JoinOperator::RightSemi(_)
+            | JoinOperator::RightAnti(_)
+            | JoinOperator::ArrayJoin
+            | JoinOperator::LeftArrayJoin
+            | JoinOperator::InnerArrayJoin => None,
+        };
+        let Some(kind) = kind else {
+            return self.fault("joins of this kind are not followed");
+        };
+        self.factor(&join.relation, scope, rows, kind.gives);
+        self.met(&kind, &join.join_operator, scope, rows);
+    }
+
+    /// Which rows of a join meet.
+    fn met(&mut self, kind: &Kind<'_>, operator: &JoinOperator, scope: &mut Scope<'_>, rows: &mut Vec<At>) {
+        // `left` and `inner` differ in rows though they read the same.
+        let word = match operator {
+            JoinOperator::Join(_) | JoinOperator::Inner(_) => "inner",
+            JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => "left",
+            JoinOperator::Right(_) | JoinOperator::RightOuter(_) => "right",
+            JoinOperator::FullOuter(_) => "full",
+            JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) => "semi",
+            JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) => "anti",
+            _ => "other",
+        };
+        rows.push(self.values.add(&[], print_of(word)));
+        match kind.constraint {
+            JoinConstraint::On(expr) => self.deciding([expr], scope, rows),
+            JoinConstraint::Using(names) => {
+                let names: Vec<(String, String)> = names.iter().filter_map(spelled).collect();
+                names.into_iter().for_each(|(name, shown)| self.merge(&name, &shown, kind, scope, rows));
+            }
+            JoinConstraint::Natural => {
+                let Some((last, before)) = scope.items.split_last() else { return };
+                let is_known = scope.items.iter().all(|item| item.relation.is_complete());
+                let is_common = |given: &&Given| {
+                    before.iter().any(|item| item.relation.column(&given.name.to_lowercase()).is_some())
+                };
+                let common: Vec<Rc<str>> =
+                    last.relation.columns.iter().filter(is_common).map(|given| Rc::clone(&given.name)).collect();
+                if !is_known {
+                    self.fault("a natural join of relations whose columns are not known cannot be followed");
+                }
+                common.iter().for_each(|name| self.merge(&name.to_lowercase(), name, kind, scope, rows));
+            }
+            JoinConstraint::None => {}
+        }
+    }
+
+    /// One column of `using`.
+    fn merge(&mut self, name: &str, shown: &str, kind: &Kind<'_>, scope: &mut Scope<'_>, rows: &mut Vec<At>) {
+        let Some((last, before)) = scope.items.split_last() else { return };
+        let mut left = Made::default();
+        match scope.merged.get(name) {
+            Some(given) => left.given(given),
+            None => {
+                let known: Vec<&Item> = before.iter().filter(|item| item.relation.column(name).is_some()).collect();
+                let of = if known.is_empty() { before.iter().collect() } else { known };
+                of.into_iter().for_each(|item| self.column_of(&item.relation, name, &mut left));
+            }
+        }
+        let mut right = Made::default();
+        self.column_of(&Rc::clone(&last.relation), name, &mut right);
+        rows.extend(left.of.iter().chain(&right.of).chain(&left.by).chain(&right.by));
+        let mut made = Made::default();
+        for (part, is_kept) in [(left, kind.keeps.0), (right, kind.keeps.1)] {
+            if is_kept {
+                made.of.extend(part.of);
+                made.by.extend(part.by);
+            }
+        }
+        let of = self.values.any(made.of);
+        let by = (!made.by.is_empty()).then(|| self.values.any(made.by));
+        scope.merged.insert(name.to_owned(), Given { name: shown.into(), of, by });
+    }
+
+    fn column_of(&mut self, relation: &Relation, name: &str, made: &mut Made) {
+        if let Some(given) = relation.column(name) {
+            self.values.name(given.of);
+            return made.given(given);
+        }
+        for table in relation.may_pass(name) {
+            let at = self.leaf(Leaf { table, column: Some(name.into()) });
+            self.values.name(at);
+            made.of.push(at);
+        }
+        made.of.extend(&relation.rest);
+    }
+
+    /// One thing to read from. It is added to what names can be of.
+    fn factor(&mut self, factor: &TableFactor, scope: &mut Scope<'_>, rows: &mut Vec<At>, is_given: bool) {
+        match factor {
+            TableFactor::Table { name, alias, args: None, .. } => {
+                let path = parts(name);
+                let relation = self.named(name, &path, scope);
+                self.add(path, relation, alias.as_ref(), scope, is_given);
+            }
+            TableFactor::Table { name, alias, args: Some(args), .. } => {
+                let relation = self.called(&args.args, scope);
+                self.add(parts(name), relation, alias.as_ref(), scope, is_given);
+            }
+            TableFactor::Function { name, args, alias, .. } => {
+                let relation = self.called(args, scope);
+                self.add(parts(name), relation, alias.as_ref(), scope, is_given);
+            }
+            TableFactor::TableFunction { expr, alias } => {
+                let relation = self.rest_of(std::slice::from_ref(expr), scope);
+                self.add(Vec::new(), relation, alias.as_ref(), scope, is_given);
+            }
+            TableFactor::Derived { lateral, subquery, alias, .. } => {
+                let outer = if *lateral { Some(&*scope) } else { scope.outer };
+                let relation = self.query(subquery, outer);
+                self.add(Vec::new(), Rc::new(relation), alias.as_ref(), scope, is_given);
+            }
+            TableFactor::UNNEST { alias, array_exprs, with_offset, with_offset_alias, with_ordinality } => {
+                let offset = with_offset.then(|| with_offset_alias.as_ref().map_or("offset", |name| &name.value));
+                self.unnested(array_exprs, alias.as_ref(), offset, *with_ordinality, scope, is_given);
+            }
+            TableFactor::NestedJoin { table_with_joins, alias } => {
+                if alias.is_some() {
+                    self.fault("a join in brackets that has an alias is not followed");
+                }
+                self.joined(table_with_joins, scope, rows);
+            }
+            TableFactor::Pivot { table, aggregate_functions, value_column, value_source, default_on_null, alias } => {
+                let Some(inner) = self.inner(table, scope, rows) else { return };
+                let mut own = Scope::within(scope.outer);
+                own.push(inner.clone());
+                let mut of = Vec::new();
+                let aggregates = aggregate_functions.iter().map(|aggregate| &aggregate.expr);
+                self.deciding(aggregates.chain(value_column).chain(default_on_null), &own, &mut of);
+                of.push(self.values.add(&[], print_of(value_source.to_string())));
+                let pivoted = self.pivoted(&inner.relation, &of);
+                self.gap("the columns of a pivot are called by values".to_owned());
+                self.add(inner.path, Rc::new(pivoted), alias.as_ref(), scope, is_given);
+            }
+            TableFactor::Unpivot { table, value, name, columns, alias, .. } => {
+                let Some(inner) = self.inner(table, scope, rows) else { return };
+                let mut own = Scope::within(scope.outer);
+                own.push(inner.clone());
+                let mut of = Vec::new();
+                self.deciding(columns.iter().map(|column| &column.expr), &own, &mut of);
+                let taken = columns.iter().filter_map(|column| ident(&column.expr)).map(|name| name.to_lowercase());
+                let taken: FxHashSet<String> = taken.collect();
+                let mut relation = without(&inner.relation, &taken);
+                let of = self.values.add(&of, print_of("unpivot"));
+                relation.rows.push(of);
+                match ident(value) {
+                    Some(value) => relation.push(Given { name: value.into(), of, by: None }),
+                    None => relation.rest.push(of),
+                }
+                let names = self.values.add(&[], print_of("names of columns"));
+                relation.push(Given { name: name.value.as_str().into(), of: names, by: None });
+                self.add(inner.path, Rc::new(relation), alias.as_ref(), scope, is_given);
+            }
+            TableFactor::UnpivotExpr { .. }
+            | TableFactor::JsonTable { .. }
+            | TableFactor::OpenJsonTable { .. }
+            | TableFactor::MatchRecognize { .. }
+            | TableFactor::XmlTable { .. }
+            | TableFactor::SemanticView { .. } => {
+                self.fault("what stands in its `from` is of a kind that is not followed")
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        path: Vec<String>,
+        relation: Rc<Relation>,
+        alias: Option<&TableAlias>,
+        scope: &mut Scope<'_>,
+        is_given: bool,
+    ) {
+        let item = match alias {
+            None => Item { path, relation, is_given },
+            Some(alias) => {
+                let relation = match alias.columns.is_empty() {
+                    true => relation,
+                    false => Rc::new(self.renamed((*relation).clone(), alias)),
+                };
+                Item { path: vec![alias.name.value.to_lowercase()], relation, is_given }
+            }
+        };
+        scope.push(item);
+    }
+
+    /// A table by its name: a common table expression, an array of a table before it (BigQuery), or one of the warehouse.
+    fn named(&mut self, name: &ObjectName, path: &[String], scope: &Scope<'_>) -> Rc<Relation> {
+        if let [one] = path {
+            if let Some(relation) = self.cte(one) {
+                return relation;
+            }
+        } else if let Some(first) = path.first()
+            && scope.items.iter().any(|item| item.path.last() == Some(first))
+        {
+            let made = self.column(path, scope);
+            let rows = made.of.clone();
+            return Rc::new(Relation { rest: made.of, rows, ..Relation::default() });
+        }
+        if path.is_empty() {
+            self.fault(format!("`{name}` is no name of a table"));
+        }
+        self.table(path.to_vec())
+    }
+
+    /// A function that gives rows: all its columns are made of its arguments.
+    fn called(&mut self, args: &[FunctionArg], scope: &Scope<'_>) -> Rc<Relation> {
+        let exprs = args.iter().filter_map(|argument| match argument {
+            FunctionArg::Named { arg: FunctionArgExpr::Expr(expr), .. }
+            | FunctionArg::ExprNamed { arg: FunctionArgExpr::Expr(expr), .. }
+            | FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Some(expr),
+            _ => None,
+        });
+        let mut of = Vec::new();
+        self.deciding(exprs, scope, &mut of);
+        let of = self.values.add(&of, 0);
+        Rc::new(Relation { rest: vec![of], rows: vec![of], ..Relation::default() })
+    }
+
+    fn rest_of(&mut self, exprs: &[Expr], scope: &Scope<'_>) -> Rc<Relation> {
+        let mut of = Vec::new();
+        self.deciding(exprs, scope, &mut of);
+        let of = self.values.add(&of, 0);
+        Rc::new(Relation { rest: vec![of], rows: vec![of], ..Relation::default() })
+    }
+
+    fn unnested(
+        &mut self,
+        arrays: &[Expr],
+        alias: Option<&TableAlias>,
+        offset: Option<&str>,
+        is_numbered: bool,
+        scope: &mut Scope<'_>,
+        is_given: bool,
+    ) {
+        let of_arrays = self.rest_of(arrays, scope);
+        let mut relation = (*of_arrays).clone();
+        let of = relation.rows.first().copied().unwrap_or_default();
+        let alias_name = alias.map(|alias| alias.name.value.as_str());
+        let columns = alias.map(|alias| alias.columns.as_slice()).unwrap_or_default();
+        if columns.is_empty() {
+            relation.push(Given { name: alias_name.unwrap_or("unnest").into(), of, by: None });
+        }
+        for column in columns {
+            relation.push(Given { name: column.name.value.as_str().into(), of, by: None });
+        }
+        if let Some(offset) = offset.or(is_numbered.then_some("ordinality")) {
+            relation.push(Given { name: offset.into(), of, by: None });
+        }
+        let path = alias_name.map(|name| vec![name.to_lowercase()]).unwrap_or_default();
+        scope.push(Item { path, relation: Rc::new(relation), is_given });
+    }
+
+    /// What a pivot reads.
+    fn inner(&mut self, table: &TableFactor, scope: &mut Scope<'_>, rows: &mut Vec<At>) -> Option<Item> {
+        let before = scope.items.len();
+        self.factor(table, scope, rows, true);
+        let mut item = None;
+        while scope.items.len() > before {
+            item = scope.pop();
+        }
+        item
+    }
+
+    /// Columns that the pivot does not use are what it groups by.
+    fn pivoted(&mut self, relation: &Relation, of: &[At]) -> Relation {
+        let used: FxHashSet<At> = of.iter().copied().collect();
+        let parts: FxHashSet<At> = of.iter().flat_map(|at| self.values.parts(*at).to_vec()).chain(used).collect();
+        let mut pivoted = Relation { rows: relation.rows.clone(), ..Relation::default() };
+        for given in relation.columns.iter().filter(|given| !parts.contains(&given.of)) {
+            pivoted.rows.push(given.of);
+            pivoted.push(given.clone());
+        }
+        pivoted.passed.clone_from(&relation.passed);
+        pivoted.rest.clone_from(&relation.rest);
+        let of = self.values.add(of, print_of("pivot"));
+        pivoted.rest.push(of);
+        pivoted.rows.push(of);
+        pivoted
+    }
+}
+
+fn without(relation: &Relation, taken: &FxHashSet<String>) -> Relation {
+    let mut kept = Relation { rows: relation.rows.clone(), rest: relation.rest.clone(), ..Relation::default() };
+    let columns = relation.columns.iter().filter(|given| !taken.contains(&given.name.to_lowercase()));
+    columns.cloned().for_each(|given| kept.push(given));
+    let passed = |passed: &Passed| {
+        let but: FxHashSet<String> = passed.but.iter().chain(taken).cloned().collect();
+        Passed { table: passed.table, but: Rc::new(but) }
+    };
+    kept.passed = relation.passed.iter().map(passed).collect();
+    kept
+}
+
+fn ident(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Identifier(Ident { value, .. }) => Some(value),
+        Expr::CompoundIdentifier(parts) => Some(&parts.last()?.value),
+        _ => None,
+    }
+}
+
+/// The last part of a name in small letters, and as it is spelled.
+fn spelled(name: &ObjectName) -> Option<(String, String)> {
+    let shown = &name.0.last()?.as_ident()?.value;
+    Some((shown.to_lowercase(), shown.clone()))
+}

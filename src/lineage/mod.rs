@@ -1,0 +1,133 @@
+//! Which columns each column of a SQL query is made of, and which columns decide about its rows.
+//!
+//! A column is *made of* what its values are computed from, conditions inside of them included. What joins, filters,
+//! groups, sorts before a limit or makes distinct *decides about rows*, and with that about every column. What parts
+//! and orders a window stands between: it decides about the values of that column only.
+//!
+//! Where the columns of a relation are not known, a name may be of several relations: it is then taken to be of all of
+//! them, and a [gap](SqlLineage::gaps) says so. What is said is never too little, unless the SQL cannot be followed at
+//! all, which is an error.
+//!
+//! ```
+//! use formulac::lineage::{self, Known};
+//! let sql = "with o as (select * from shop.orders where paid) select customer, sum(amount) as revenue from o group by 1";
+//! let lineage = lineage::of_sql(sql, "postgres".parse().ok(), &|_| Known::default()).unwrap();
+//! let shown = |name: &str| lineage.column(name).unwrap().made_of.iter().map(ToString::to_string).collect::<Vec<_>>();
+//! assert_eq!(shown("revenue"), ["shop.orders.amount"]);
+//! let rows: Vec<_> = lineage.rows().iter().map(ToString::to_string).collect();
+//! assert_eq!(rows, ["shop.orders.customer", "shop.orders.paid"]);
+//! ```
+
+mod bounded;
+mod expression;
+mod from;
+mod query;
+mod relation;
+mod result;
+mod scope;
+mod values;
+
+use std::fmt;
+
+use sqlparser::ast::{Query, Statement};
+use sqlparser::dialect::{
+    BigQueryDialect, Dialect as SqlDialect, DuckDbDialect, GenericDialect, PostgreSqlDialect, SnowflakeDialect,
+};
+use sqlparser::parser::Parser;
+
+#[cfg(feature = "cli")]
+pub(crate) use bounded::each_with_room;
+pub(crate) use bounded::with_room;
+pub use result::{Affected, Change, ColumnOf, LineageColumn, SqlLineage};
+
+use crate::dialect::Dialect;
+
+/// What is known of the columns of a relation.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// Whether it has no others.
+    pub is_complete: bool,
+}
+
+/// Why a query cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotFollowed {
+    reason: String,
+}
+
+impl NotFollowed {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
+
+impl fmt::Display for NotFollowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for NotFollowed {}
+
+/// What a query's columns are made of. `known` says what the columns of a relation are, whose name comes in parts, in
+/// small letters: `["shop", "orders"]`. Without a dialect the SQL is read as the most tolerant one.
+///
+/// # Errors
+///
+/// The SQL is not one query, is of a kind that the parser does not know, or too deep.
+pub fn of_sql(
+    sql: &str,
+    dialect: Option<Dialect>,
+    known: &(dyn Fn(&[String]) -> Known + Sync),
+) -> Result<SqlLineage, NotFollowed> {
+    with_room(|| read(sql, dialect, known)).unwrap_or_else(|| Err(NotFollowed::new("no thread could be started")))
+}
+
+/// The same where the stack is known to have [room](with_room).
+pub(crate) fn read(
+    sql: &str,
+    dialect: Option<Dialect>,
+    known: &(dyn Fn(&[String]) -> Known + Sync),
+) -> Result<SqlLineage, NotFollowed> {
+    let query = parse(sql, dialect)?;
+    query::Reader::new(known).read(&query)
+}
+
+/// The columns that a SQL expression reads, by the last part of their names, in small letters; none where it cannot be
+/// followed.
+#[must_use]
+pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<String>> {
+    let query = format!("select {sql}\n as it from t");
+    let lineage = of_sql(&query, dialect, &|_| Known::default()).ok()?;
+    let column = lineage.columns().into_iter().next().filter(|_| lineage.len() == 1)?;
+    let mut names: Vec<String> = column.made_of.into_iter().chain(column.windowed_by).map(|of| of.column).collect();
+    names.sort();
+    names.dedup();
+    Some(names)
+}
+
+fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
+    match dialect.map(Dialect::name) {
+        Some("bigquery") => Box::new(BigQueryDialect {}),
+        Some("snowflake") => Box::new(SnowflakeDialect),
+        Some("postgres") => Box::new(PostgreSqlDialect {}),
+        Some("duckdb") => Box::new(DuckDbDialect {}),
+        _ => Box::new(GenericDialect {}),
+    }
+}
+
+fn parse(sql: &str, dialect: Option<Dialect>) -> Result<Box<Query>, NotFollowed> {
+    let dialect = parser_dialect(dialect);
+    let tokens = bounded::tokens(sql, &*dialect)?;
+    let parser = Parser::new(&*dialect).with_recursion_limit(bounded::BRACKETS);
+    let statements = parser.with_tokens_with_locations(tokens).parse_statements();
+    let statements = statements.map_err(|error| NotFollowed::new(format!("its SQL cannot be read: {error}")))?;
+    let mut statements = statements.into_iter();
+    match (statements.next(), statements.next()) {
+        (Some(Statement::Query(query)), None) => Ok(query),
+        (None, _) => Err(NotFollowed::new("there is no SQL")),
+        _ => Err(NotFollowed::new("its SQL is not one query")),
+    }
+}

@@ -1,0 +1,597 @@
+//! Queries: common table expressions, set operations, selects.
+
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use sqlparser::ast::{
+    Cte, Distinct, ExcludeSelectItem, Expr, GroupByExpr, GroupByWithModifier, LimitClause, NamedWindowExpr, ObjectName,
+    OrderByKind, Query, RenameSelectItem, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
+    SetQuantifier, TableAlias, Value, WildcardAdditionalOptions,
+};
+
+use super::relation::{Given, Passed, Relation};
+use super::result::SqlLineage;
+use super::scope::{Item, Made, Scope};
+use super::values::{At, Leaf, Values, print_of};
+use super::{Known, NotFollowed};
+
+/// Columns of all relations of a query together; a `*` of a `*` may double them each time.
+const COLUMNS: usize = 2_000_000;
+
+/// Reads one query.
+pub(super) struct Reader<'k> {
+    known: &'k (dyn Fn(&[String]) -> Known + Sync),
+    pub values: Values,
+    pub tables: Vec<Vec<String>>,
+    places: FxHashMap<Vec<String>, u32>,
+    /// What is known of each table, asked for once.
+    read: FxHashMap<u32, Rc<Relation>>,
+    /// The common table expressions that can be read, the innermost of a name last.
+    ctes: FxHashMap<String, Vec<Rc<Relation>>>,
+    columns: usize,
+    gaps: Vec<String>,
+    fault: Option<String>,
+}
+
+impl<'k> Reader<'k> {
+    pub fn new(known: &'k (dyn Fn(&[String]) -> Known + Sync)) -> Self {
+        Self {
+            known,
+            values: Values::default(),
+            tables: Vec::new(),
+            places: FxHashMap::default(),
+            read: FxHashMap::default(),
+            ctes: FxHashMap::default(),
+            columns: 0,
+            gaps: Vec::new(),
+            fault: None,
+        }
+    }
+
+    pub fn read(mut self, query: &Query) -> Result<SqlLineage, NotFollowed> {
+        let relation = self.query(query, None);
+        if let Some(fault) = self.fault {
+            return Err(NotFollowed::new(fault));
+        }
+        let mut seen = FxHashSet::default();
+        self.gaps.retain(|gap| seen.insert(gap.clone()));
+        Ok(SqlLineage::new(self.values, self.tables, relation, self.gaps))
+    }
+
+    /// Something that is only followed by taking in too much.
+    pub fn gap(&mut self, reason: String) {
+        if self.gaps.len() < 100 {
+            self.gaps.push(reason);
+        }
+    }
+
+    /// Something that cannot be followed.
+    pub fn fault(&mut self, reason: impl Into<String>) {
+        self.fault.get_or_insert(reason.into());
+    }
+
+    pub fn leaf(&mut self, leaf: Leaf) -> At {
+        let table = self.tables.get(leaf.table as usize).map(|parts| parts.join(".")).unwrap_or_default();
+        self.values.leaf(leaf, &table)
+    }
+
+    pub fn push(&mut self, into: &mut Relation, given: Given) {
+        self.columns += 1;
+        if self.columns > COLUMNS {
+            self.fault("its relations have too many columns");
+        } else {
+            into.push(given);
+        }
+    }
+
+    pub fn cte(&self, name: &str) -> Option<Rc<Relation>> {
+        self.ctes.get(name)?.last().cloned()
+    }
+
+    /// A table of the warehouse.
+    pub fn table(&mut self, parts: Vec<String>) -> Rc<Relation> {
+        let next = self.tables.len() as u32;
+        let table = *self.places.entry(parts.clone()).or_insert(next);
+        if table == next {
+            self.tables.push(parts.clone());
+        }
+        if let Some(read) = self.read.get(&table) {
+            return Rc::clone(read);
+        }
+        let known = (self.known)(&parts);
+        let mut relation = Relation::default();
+        relation.rows.push(self.leaf(Leaf { table, column: None }));
+        for name in known.columns {
+            let of = self.leaf(Leaf { table, column: Some(name.to_lowercase().into()) });
+            self.push(&mut relation, Given { name: name.as_str().into(), of, by: None });
+        }
+        if !known.is_complete {
+            relation.passed.push(Passed { table, but: Rc::default() });
+        }
+        let relation = Rc::new(relation);
+        self.read.insert(table, Rc::clone(&relation));
+        relation
+    }
+
+    /// A query; names that are not its own are of what is around it.
+    pub fn query(&mut self, query: &Query, outer: Option<&Scope<'_>>) -> Relation {
+        if self.fault.is_some() {
+            return Relation::default();
+        }
+        let mut defined = Vec::new();
+        if let Some(with) = &query.with {
+            for cte in &with.cte_tables {
+                let relation = match (with.recursive, &*cte.query.body) {
+                    (true, SetExpr::SetOperation { .. }) => self.recursive(cte, outer),
+                    _ => self.query(&cte.query, outer),
+                };
+                let relation = self.renamed(relation, &cte.alias);
+                let name = cte.alias.name.value.to_lowercase();
+                self.ctes.entry(name.clone()).or_default().push(Rc::new(relation));
+                defined.push(name);
+            }
+        }
+        if !query.pipe_operators.is_empty() {
+            self.fault("pipe syntax is not followed");
+        }
+        let is_cut = query.fetch.is_some() || query.limit_clause.is_some();
+        let sorted: Vec<&Expr> = match query.order_by.as_ref().map(|by| &by.kind) {
+            Some(OrderByKind::Expressions(orders)) => orders.iter().map(|order| &order.expr).collect(),
+            Some(OrderByKind::All(_)) | None => Vec::new(),
+        };
+        let mut relation = match &*query.body {
+            SetExpr::Select(select) => self.select(select, outer, &sorted, is_cut),
+            body => {
+                let mut relation = self.body(body, outer);
+                if is_cut && !sorted.is_empty() {
+                    let rows = self.sorted_by(&relation, &sorted);
+                    relation.rows.extend(rows);
+                }
+                relation
+            }
+        };
+        if is_cut {
+            if matches!(query.order_by.as_ref().map(|by| &by.kind), Some(OrderByKind::All(_))) {
+                let all: Vec<At> = relation.columns.iter().map(|given| given.of).collect();
+                relation.rows.extend(all);
+            }
+            let limit = match &query.limit_clause {
+                Some(LimitClause::LimitOffset { limit, offset, limit_by }) => {
+                    if !limit_by.is_empty() {
+                        self.fault("`limit by` is not followed");
+                    }
+                    (limit.as_ref().map(ToString::to_string), offset.as_ref().map(ToString::to_string))
+                }
+                Some(LimitClause::OffsetCommaLimit { offset, limit }) => {
+                    (Some(limit.to_string()), Some(offset.to_string()))
+                }
+                None => (query.fetch.as_ref().map(ToString::to_string), None),
+            };
+            relation.rows.push(self.values.add(&[], print_of(limit)));
+        }
+        for name in defined {
+            if let Some(of_name) = self.ctes.get_mut(&name) {
+                of_name.pop();
+            }
+        }
+        relation
+    }
+
+    /// What `order by` before a limit reads of a set operation: its columns.
+    fn sorted_by(&mut self, relation: &Relation, sorted: &[&Expr]) -> Vec<At> {
+        let item = Item { path: Vec::new(), relation: Rc::new(relation.clone()), is_given: true };
+        let mut scope = Scope::default();
+        scope.push(item);
+        let mut rows = Vec::new();
+        self.keys(sorted.iter().copied(), relation, &scope, &mut rows);
+        rows
+    }
+
+    /// One that reads itself: each column may be of any that comes later.
+    fn recursive(&mut self, cte: &Cte, outer: Option<&Scope<'_>>) -> Relation {
+        let SetExpr::SetOperation { left, .. } = &*cte.query.body else { return Relation::default() };
+        let base = self.body(left, outer);
+        let base = self.renamed(base, &cte.alias);
+        let name = cte.alias.name.value.to_lowercase();
+        self.ctes.entry(name.clone()).or_default().push(Rc::new(base));
+        let mut all = self.query(&cte.query, outer);
+        if let Some(of_name) = self.ctes.get_mut(&name) {
+            of_name.pop();
+        }
+        let mut every: Vec<At> = all.columns.iter().map(|given| given.of).collect();
+        every.extend(all.columns.iter().filter_map(|given| given.by));
+        every.extend(&all.rows);
+        let every = self.values.any(every);
+        all.rows.push(every);
+        all
+    }
+
+    /// With the names of an alias: `t (a, b)`.
+    pub fn renamed(&mut self, mut relation: Relation, alias: &TableAlias) -> Relation {
+        if alias.columns.is_empty() {
+            return relation;
+        }
+        if !relation.is_complete() {
+            self.gap(format!("the columns of `{}` are renamed, and not all are known", alias.name.value));
+            // Any may be of any.
+            for column in &alias.columns {
+                let mut of: Vec<At> = relation.columns.iter().map(|given| given.of).collect();
+                of.extend(&relation.rest);
+                of.extend(&relation.rows);
+                let of = self.values.any(of);
+                relation.push(Given { name: column.name.value.as_str().into(), of, by: None });
+            }
+            return relation;
+        }
+        let mut renamed = Relation { rows: relation.rows, ..Relation::default() };
+        for (place, given) in relation.columns.into_iter().enumerate() {
+            let name = alias.columns.get(place).map_or(given.name, |column| column.name.value.as_str().into());
+            self.push(&mut renamed, Given { name, ..given });
+        }
+        renamed
+    }
+
+    /// Set operations; their left sides are as deep as there are many, so that they are a loop.
+    fn body(&mut self, body: &SetExpr, outer: Option<&Scope<'_>>) -> Relation {
+        let mut operations = Vec::new();
+        let mut first = body;
+        while let SetExpr::SetOperation { left, op, set_quantifier, right } = first {
+            operations.push((*op, *set_quantifier, &**right));
+            first = left;
+        }
+        let mut relation = self.arm(first, outer);
+        for (op, quantifier, right) in operations.into_iter().rev() {
+            let right = self.arm(right, outer);
+            relation = self.united(relation, right, op, quantifier);
+        }
+        relation
+    }
+
+    fn arm(&mut self, body: &SetExpr, outer: Option<&Scope<'_>>) -> Relation {
+        match body {
+            SetExpr::Select(select) => self.select(select, outer, &[], false),
+            SetExpr::Query(query) => self.query(query, outer),
+            SetExpr::SetOperation { .. } => self.body(body, outer),
+            SetExpr::Values(values) => {
+                let nothing = Scope::default();
+                let scope = outer.unwrap_or(&nothing);
+                let mut by_place: Vec<Vec<At>> = Vec::new();
+                for row in &values.rows {
+                    by_place.resize(by_place.len().max(row.content.len()), Vec::new());
+                    for (place, expr) in row.content.iter().enumerate() {
+                        let given = self.value("", expr, scope);
+                        if let Some(place) = by_place.get_mut(place) {
+                            place.push(given.of);
+                        }
+                    }
+                }
+                let mut relation = Relation::default();
+                for (place, of) in by_place.into_iter().enumerate() {
+                    let of = self.values.add(&of, 0);
+                    self.push(&mut relation, Given { name: format!("column{}", place + 1).into(), of, by: None });
+                }
+                relation
+            }
+            SetExpr::Table(table) => {
+                let parts = [&table.schema_name, &table.table_name].into_iter().flatten();
+                let parts: Vec<String> = parts.map(|part| part.to_lowercase()).collect();
+                (*self.table(parts)).clone()
+            }
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+                self.fault("its SQL changes data");
+                Relation::default()
+            }
+        }
+    }
+
+    fn united(&mut self, left: Relation, right: Relation, op: SetOperator, quantifier: SetQuantifier) -> Relation {
+        let is_union = op == SetOperator::Union;
+        let by_name =
+            matches!(quantifier, SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName);
+        let is_whole = left.is_complete() && right.is_complete();
+        if !is_whole && !by_name {
+            self.gap("the columns of a set operation are matched by name, since not all are known".to_owned());
+        }
+        let mut united = Relation { rows: left.rows.clone(), ..Relation::default() };
+        united.rows.extend(&right.rows);
+        let mut of_right = Vec::new();
+        for (place, given) in left.columns.iter().enumerate() {
+            let name = given.name.to_lowercase();
+            let mut made = Made::default();
+            match if is_whole && !by_name { right.columns.get(place) } else { right.column(&name) } {
+                Some(other) => made.given(other),
+                None => {
+                    for table in right.may_pass(&name) {
+                        let at = self.leaf(Leaf { table, column: Some(name.as_str().into()) });
+                        self.values.name(at);
+                        made.of.push(at);
+                    }
+                    made.of.extend(&right.rest);
+                }
+            }
+            of_right.extend(made.of.iter().chain(&made.by));
+            let (of, by) = if is_union {
+                made.of.push(given.of);
+                made.by.extend(given.by);
+                (self.values.any(made.of), (!made.by.is_empty()).then(|| self.values.any(made.by)))
+            } else {
+                (given.of, given.by)
+            };
+            self.push(&mut united, Given { name: Rc::clone(&given.name), of, by });
+        }
+        if by_name || !is_whole {
+            for given in &right.columns {
+                if left.column(&given.name.to_lowercase()).is_none() {
+                    self.push(&mut united, given.clone());
+                }
+            }
+        }
+        united.passed.extend(left.passed);
+        united.rest.extend(left.rest);
+        if is_union {
+            united.passed.extend(right.passed);
+            united.rest.extend(right.rest);
+        }
+        if !matches!(quantifier, SetQuantifier::All | SetQuantifier::AllByName) || !is_union {
+            let all: Vec<At> = united.columns.iter().map(|given| given.of).chain(of_right).collect();
+            united.rows.push(self.values.add(&all, print_of(op.to_string())));
+        }
+        united
+    }
+
+    /// A select; `sorted` is what an `order by` names that a limit stands behind, or `distinct on`.
+    fn select(&mut self, select: &Select, outer: Option<&Scope<'_>>, sorted: &[&Expr], is_cut: bool) -> Relation {
+        let mut scope = Scope::within(outer);
+        let mut rows = Vec::new();
+        for from in &select.from {
+            self.joined(from, &mut scope, &mut rows);
+        }
+        if !select.lateral_views.is_empty() || !select.connect_by.is_empty() || select.exclude.is_some() {
+            self.fault("lateral views, `connect by` and `exclude` behind a select list are not followed");
+        }
+        for item in &scope.items {
+            rows.extend(&item.relation.rows);
+        }
+        for window in &select.named_window {
+            let by = match &window.1 {
+                NamedWindowExpr::NamedWindow(other) => {
+                    scope.windows.get(&other.value.to_lowercase()).cloned().unwrap_or_default()
+                }
+                NamedWindowExpr::WindowSpec(spec) => self.window(spec, &scope),
+            };
+            scope.windows.insert(window.0.value.to_lowercase(), by);
+        }
+        let mut output = Relation::default();
+        for item in &select.projection {
+            self.projected(item, &mut scope, &mut output);
+        }
+        if select.projection.is_empty() {
+            // DuckDB: `from orders`.
+            self.starred(&mut scope, None, &WildcardAdditionalOptions::default(), &mut output);
+        }
+        let filters = [&select.prewhere, &select.selection, &select.having, &select.qualify];
+        self.deciding(filters.into_iter().flatten(), &scope, &mut rows);
+        self.grouped(&select.group_by, &output, &scope, &mut rows);
+        let mut is_sorted = is_cut || select.top.is_some();
+        match &select.distinct {
+            Some(Distinct::Distinct) => {
+                let all: Vec<At> =
+                    output.columns.iter().flat_map(|given| [Some(given.of), given.by]).flatten().collect();
+                rows.push(self.values.add(&all, print_of("distinct")));
+            }
+            Some(Distinct::On(keys)) => {
+                is_sorted = true;
+                self.keys(keys.iter(), &output, &scope, &mut rows);
+            }
+            Some(Distinct::All) | None => {}
+        }
+        if is_sorted {
+            self.keys(sorted.iter().copied(), &output, &scope, &mut rows);
+        }
+        if let Some(top) = &select.top {
+            rows.push(self.values.add(&[], print_of(top.to_string())));
+        }
+        rows.sort_unstable();
+        rows.dedup();
+        output.rows = rows;
+        output
+    }
+
+    fn grouped(&mut self, by: &GroupByExpr, output: &Relation, scope: &Scope<'_>, rows: &mut Vec<At>) {
+        let modifiers = match by {
+            GroupByExpr::All(modifiers) => {
+                // What is no aggregate; which that is, only the engine knows.
+                rows.extend(output.columns.iter().map(|given| given.of));
+                modifiers
+            }
+            GroupByExpr::Expressions(keys, modifiers) => {
+                let before = rows.len();
+                self.keys(keys.iter(), output, scope, rows);
+                let keys = rows.split_off(before);
+                if !keys.is_empty() {
+                    let keys = self.values.any(keys);
+                    rows.push(self.values.add(&[keys], print_of("group by")));
+                }
+                modifiers
+            }
+        };
+        for modifier in modifiers {
+            match modifier {
+                GroupByWithModifier::GroupingSets(sets) => self.deciding([sets], scope, rows),
+                other => rows.push(self.values.add(&[], print_of(other.to_string()))),
+            }
+        }
+    }
+
+    /// Keys of `group by`, `order by` and `distinct on`: `1` is a column of the select.
+    fn keys<'e>(
+        &mut self,
+        keys: impl IntoIterator<Item = &'e Expr>,
+        output: &Relation,
+        scope: &Scope<'_>,
+        rows: &mut Vec<At>,
+    ) {
+        for key in keys {
+            let place = match key {
+                Expr::Value(value) => match &value.value {
+                    Value::Number(number, _) => number.to_string().parse::<usize>().ok(),
+                    _ => None,
+                },
+                _ => None,
+            };
+            match place.and_then(|place| output.columns.get(place.checked_sub(1)?)) {
+                Some(given) => {
+                    rows.push(given.of);
+                    rows.extend(given.by);
+                }
+                // The place of a column that is not known.
+                None if place.is_some() => {
+                    self.gap("a column is named by its place, and those before it are not known".to_owned());
+                    rows.extend(&output.rest);
+                }
+                None => self.deciding([key], scope, rows),
+            }
+        }
+    }
+
+    fn projected(&mut self, item: &SelectItem, scope: &mut Scope<'_>, output: &mut Relation) {
+        let given = match item {
+            SelectItem::UnnamedExpr(expr) => self.value(&unnamed(expr), expr, scope),
+            SelectItem::ExprWithAlias { expr, alias } => self.value(&alias.value, expr, scope),
+            SelectItem::ExprWithAliases { expr, aliases } => {
+                for alias in aliases {
+                    let given = self.value(&alias.value, expr, scope);
+                    self.push(output, given);
+                }
+                return;
+            }
+            SelectItem::Wildcard(options) => return self.starred(scope, None, options, output),
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options) => {
+                return self.starred(scope, Some(name), options, output);
+            }
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expr), _) => {
+                // The fields of a struct.
+                let given = self.value("", expr, scope);
+                output.rest.push(given.of);
+                output.rest.extend(given.by);
+                return;
+            }
+        };
+        scope.aliases.entry(given.name.to_lowercase()).or_insert_with(|| given.clone());
+        self.push(output, given);
+    }
+
+    /// `*`, `orders.*`.
+    fn starred(
+        &mut self,
+        scope: &mut Scope<'_>,
+        of: Option<&ObjectName>,
+        options: &WildcardAdditionalOptions,
+        output: &mut Relation,
+    ) {
+        if options.opt_ilike.is_some() {
+            self.fault("`* ilike` is not followed");
+        }
+        let mut but: FxHashSet<String> = FxHashSet::default();
+        match &options.opt_exclude {
+            Some(ExcludeSelectItem::Single(name)) => but.extend(last(name)),
+            Some(ExcludeSelectItem::Multiple(names)) => but.extend(names.iter().filter_map(last)),
+            None => {}
+        }
+        if let Some(except) = &options.opt_except {
+            let names = std::iter::once(&except.first_element).chain(&except.additional_elements);
+            but.extend(names.map(|name| name.value.to_lowercase()));
+        }
+        let renames = match &options.opt_rename {
+            Some(RenameSelectItem::Single(rename)) => std::slice::from_ref(rename),
+            Some(RenameSelectItem::Multiple(renames)) => renames.as_slice(),
+            None => &[],
+        };
+        let renames: FxHashMap<String, &str> =
+            renames.iter().map(|rename| (rename.ident.value.to_lowercase(), rename.alias.value.as_str())).collect();
+        let mut replaced: FxHashMap<String, Given> = FxHashMap::default();
+        for element in options.opt_replace.iter().flat_map(|replace| &replace.items) {
+            let name = &element.column_name.value;
+            let given = self.value(name, &element.expr, scope);
+            replaced.insert(name.to_lowercase(), given);
+        }
+        let path: Vec<String> = of.map(parts).unwrap_or_default();
+        if of.is_some() && scope.item(&path).is_none() {
+            // `address.*`, the fields of a struct.
+            let made = self.column(&path, scope);
+            output.rest.extend(made.of);
+            output.rest.extend(made.by);
+            return;
+        }
+        let items: Vec<Item> = match of {
+            Some(_) => scope.item(&path).cloned().into_iter().collect(),
+            None => scope.items.iter().filter(|item| item.is_given).cloned().collect(),
+        };
+        let mut merged_given: FxHashSet<String> = FxHashSet::default();
+        for item in items {
+            for given in &item.relation.columns {
+                let name = given.name.to_lowercase();
+                let merged = scope.merged.get(&name).filter(|_| of.is_none());
+                if but.contains(&name) || (merged.is_some() && !merged_given.insert(name.clone())) {
+                    continue;
+                }
+                let mut given = replaced.get(&name).or(merged).unwrap_or(given).clone();
+                if let Some(new) = renames.get(&name) {
+                    given.name = (*new).into();
+                }
+                self.push(output, given);
+            }
+            for passed in &item.relation.passed {
+                let mut all: FxHashSet<String> = (*passed.but).clone();
+                all.extend(but.iter().cloned().chain(renames.keys().cloned()).chain(replaced.keys().cloned()));
+                // What is unknown and said here is known now.
+                for (name, new) in &renames {
+                    if item.relation.column(name).is_none() {
+                        let of = self.leaf(Leaf { table: passed.table, column: Some(name.as_str().into()) });
+                        self.values.name(of);
+                        self.push(output, Given { name: (*new).into(), of, by: None });
+                    }
+                }
+                output.passed.push(Passed { table: passed.table, but: Rc::new(all) });
+            }
+            if !item.relation.is_complete() {
+                let mut of_unknown: Vec<&Given> =
+                    replaced.iter().filter(|(name, _)| item.relation.column(name).is_none()).map(|(_, g)| g).collect();
+                of_unknown.sort_unstable_by_key(|given| Rc::clone(&given.name));
+                of_unknown.into_iter().for_each(|given| self.push(output, given.clone()));
+            }
+            output.rest.extend(&item.relation.rest);
+        }
+        if let Some(alias) = &options.opt_alias {
+            self.gap(format!("`* as {}` is taken for its columns", alias.value));
+        }
+    }
+}
+
+/// The parts of a name in small letters.
+pub(super) fn parts(name: &ObjectName) -> Vec<String> {
+    let idents = name.0.iter().filter_map(|part| part.as_ident());
+    // BigQuery quotes several parts at once.
+    let split = idents.flat_map(|ident| match ident.quote_style {
+        Some('`') => ident.value.split('.').map(str::to_lowercase).collect(),
+        _ => vec![ident.value.to_lowercase()],
+    });
+    split.collect()
+}
+
+fn last(name: &ObjectName) -> Option<String> {
+    parts(name).pop()
+}
+
+/// What a column without an alias is called, as far as engines agree.
+fn unnamed(expr: &Expr) -> String {
+    match expr {
+        Expr::Identifier(ident) => ident.value.clone(),
+        Expr::CompoundIdentifier(parts) => parts.last().map(|part| part.value.clone()).unwrap_or_default(),
+        Expr::Function(function) => function.name.to_string(),
+        Expr::Cast { expr, .. } | Expr::Nested(expr) if !matches!(**expr, Expr::Cast { .. } | Expr::Nested(_)) => {
+            unnamed(expr)
+        }
+        other => other.to_string(),
+    }
+}

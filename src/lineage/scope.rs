@@ -1,0 +1,193 @@
+//! Names of columns, and the relations that they are looked for in.
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use super::query::Reader;
+use super::relation::{Given, Relation};
+use super::values::{At, Leaf};
+
+/// A relation of a `from`.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// The parts of its name in small letters, or its alias alone.
+    pub path: Vec<String>,
+    pub relation: Rc<Relation>,
+    /// Whether its columns stand unqualified in a `*`: not those that a semi-join looks at.
+    pub is_given: bool,
+}
+
+/// What names mean in a select.
+#[derive(Debug, Default)]
+pub(super) struct Scope<'s> {
+    pub items: Vec<Item>,
+    /// Places in `items`, by the last part of their names.
+    index: FxHashMap<String, Vec<usize>>,
+    /// Columns that `using` made one of.
+    pub merged: FxHashMap<String, Given>,
+    /// What the select calls its columns so far, for those dialects and clauses that may say so.
+    pub aliases: FxHashMap<String, Given>,
+    /// Named windows: what parts and orders them.
+    pub windows: FxHashMap<String, Vec<At>>,
+    pub outer: Option<&'s Scope<'s>>,
+}
+
+impl<'s> Scope<'s> {
+    /// What names mean in what is around.
+    pub fn within(outer: Option<&'s Scope<'s>>) -> Self {
+        Self { outer, ..Self::default() }
+    }
+
+    pub fn push(&mut self, item: Item) {
+        if let Some(last) = item.path.last() {
+            self.index.entry(last.clone()).or_default().push(self.items.len());
+        }
+        self.items.push(item);
+    }
+
+    pub fn pop(&mut self) -> Option<Item> {
+        let item = self.items.pop()?;
+        if let Some(places) = item.path.last().and_then(|last| self.index.get_mut(last)) {
+            places.pop();
+        }
+        Some(item)
+    }
+
+    fn own(&self, parts: &[String]) -> Option<&Item> {
+        let places = self.index.get(parts.last()?)?;
+        places.iter().filter_map(|at| self.items.get(*at)).find(|item| item.path.ends_with(parts))
+    }
+
+    /// The relation that the first parts of a name are of, and the number of these parts.
+    fn qualified(&self, parts: &[String]) -> Option<(&Item, usize)> {
+        let most = parts.len().saturating_sub(1);
+        (1..=most).find_map(|count| {
+            let qualifier = parts.get(..count)?;
+            Some((self.own(qualifier)?, count))
+        })
+    }
+
+    /// The relation that is called so.
+    pub fn item(&self, parts: &[String]) -> Option<&Item> {
+        self.own(parts).or_else(|| self.outer?.item(parts))
+    }
+
+    /// A column that is known to be there, in this scope or one around it.
+    fn exact(&self, name: &str) -> Vec<&Given> {
+        if let Some(merged) = self.merged.get(name) {
+            return vec![merged];
+        }
+        let own: Vec<&Given> = self.items.iter().filter_map(|item| item.relation.column(name)).collect();
+        if own.is_empty() { self.outer.map(|outer| outer.exact(name)).unwrap_or_default() } else { own }
+    }
+}
+
+/// What a name or an expression is made of.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Made {
+    pub of: Vec<At>,
+    pub by: Vec<At>,
+}
+
+impl Made {
+    pub fn given(&mut self, given: &Given) {
+        self.of.push(given.of);
+        self.by.extend(given.by);
+    }
+}
+
+impl Reader<'_> {
+    /// What a name is made of: `amount`, `orders.amount`, `shop.orders.amount`, `orders.address.street`. Nothing for a
+    /// word that is no column, such as `month`.
+    pub(super) fn column(&mut self, parts: &[String], scope: &Scope<'_>) -> Made {
+        let mut made = Made::default();
+        let [first, ..] = parts else { return made };
+        let mut around = Some(scope);
+        while let Some(here) = around {
+            if let Some((item, count)) = here.qualified(parts)
+                && let Some(name) = parts.get(count)
+            {
+                self.of_item(item, name, &mut made);
+                return made;
+            }
+            around = here.outer;
+        }
+        // The first part is a column, perhaps with fields in it.
+        self.unqualified(first, scope, &mut made);
+        if made.of.is_empty()
+            && let Some(item) = scope.item(std::slice::from_ref(first))
+        {
+            // A relation as a value is all of its row.
+            item.relation.columns.iter().for_each(|given| made.given(given));
+            made.of.extend(&item.relation.rest);
+            made.of.extend(&item.relation.rows);
+        }
+        made
+    }
+
+    fn of_item(&mut self, item: &Item, name: &str, made: &mut Made) {
+        match item.relation.column(name) {
+            Some(given) => self.name(given, made),
+            None => {
+                self.unknown_column(&item.relation, name, made);
+                if item.relation.is_complete() {
+                    self.gap(format!("`{}` has no column `{name}` that is known", item.path.join(".")));
+                }
+            }
+        }
+    }
+
+    /// A column of a relation whose columns are not all known.
+    fn unknown_column(&mut self, relation: &Relation, name: &str, made: &mut Made) {
+        for table in relation.may_pass(name) {
+            let at = self.leaf(Leaf { table, column: Some(name.into()) });
+            self.values.name(at);
+            made.of.push(at);
+        }
+        made.of.extend(&relation.rest);
+    }
+
+    fn unqualified(&mut self, name: &str, scope: &Scope<'_>, made: &mut Made) {
+        let own = scope.exact(name);
+        let alias = scope.aliases.get(name);
+        let open: Vec<&Item> = scope.items.iter().filter(|item| !item.relation.is_complete()).collect();
+        let is_own = scope.merged.contains_key(name) || scope.items.iter().any(|i| i.relation.column(name).is_some());
+        for given in &own {
+            self.name(given, made);
+        }
+        if is_own {
+            return;
+        }
+        // Where the columns of a relation are not known, the name may be of it, or of what is around or called so here.
+        let before = made.of.len();
+        for item in &open {
+            self.unknown_column(&item.relation, name, made);
+        }
+        // What is called as the column that it is is that column.
+        let alias = alias.filter(|alias| !made.of.contains(&alias.of));
+        let may_be = open.len() + usize::from(!own.is_empty()) + usize::from(alias.is_some());
+        if may_be > 1 && made.of.len() > before {
+            let names: Vec<String> = open.iter().filter_map(|item| item.path.last().cloned()).collect();
+            self.gap(format!("`{name}` may be of {}, whose columns are not known", names.join(" or ")));
+        }
+        if let Some(alias) = alias {
+            made.given(alias);
+        }
+        if open.is_empty() && own.is_empty() && alias.is_none() {
+            let mut around = scope.outer;
+            while let Some(outer) = around {
+                let open: Vec<Rc<Relation>> = outer.items.iter().map(|item| Rc::clone(&item.relation)).collect();
+                for relation in open.iter().filter(|relation| !relation.is_complete()) {
+                    self.unknown_column(relation, name, made);
+                }
+                around = if made.of.is_empty() { outer.outer } else { None };
+            }
+        }
+    }
+
+    fn name(&mut self, given: &Given, made: &mut Made) {
+        self.values.name(given.of);
+        made.given(given);
+    }
+}

@@ -1,0 +1,120 @@
+//! Values of a query and what each is made of, those that others are made of first.
+
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::{FxHashMap, FxHasher};
+
+/// The place of a value.
+pub(super) type At = u32;
+
+/// Where values begin: a column of a relation, or its rows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Leaf {
+    pub table: u32,
+    /// In small letters; none for the rows.
+    pub column: Option<Box<str>>,
+}
+
+/// All values of a query.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Values {
+    /// The values that each is made of: a range of `parts`.
+    made: Vec<(u32, u32)>,
+    parts: Vec<At>,
+    /// What each says, its parts included: equal for what is computed alike.
+    prints: Vec<u64>,
+    pub leaves: FxHashMap<At, Leaf>,
+    known: FxHashMap<Leaf, At>,
+    /// Columns that the SQL names, and does not only pass on with a `*`.
+    pub named: Vec<bool>,
+}
+
+impl Values {
+    /// A value; `print` is what is said of it beside its parts.
+    pub fn add(&mut self, of: &[At], print: u64) -> At {
+        let start = self.parts.len() as u32;
+        let mut hasher = FxHasher::default();
+        print.hash(&mut hasher);
+        for at in of {
+            self.print(*at).hash(&mut hasher);
+        }
+        self.parts.extend_from_slice(of);
+        self.push((start, self.parts.len() as u32), hasher.finish())
+    }
+
+    /// A value that is the same in whatever order its parts are said.
+    pub fn any(&mut self, mut of: Vec<At>) -> At {
+        of.sort_unstable();
+        of.dedup();
+        if let [at] = of.as_slice() {
+            return *at;
+        }
+        let sum = of.iter().fold(0u64, |sum, at| sum.wrapping_add(self.print(*at)));
+        let start = self.parts.len() as u32;
+        self.parts.extend(of);
+        let mut hasher = FxHasher::default();
+        sum.hash(&mut hasher);
+        self.push((start, self.parts.len() as u32), hasher.finish())
+    }
+
+    fn push(&mut self, range: (u32, u32), print: u64) -> At {
+        self.made.push(range);
+        self.prints.push(print);
+        self.named.push(false);
+        self.made.len() as At - 1
+    }
+
+    pub fn leaf(&mut self, leaf: Leaf, table: &str) -> At {
+        if let Some(at) = self.known.get(&leaf) {
+            return *at;
+        }
+        let mut hasher = FxHasher::default();
+        (table, &leaf.column).hash(&mut hasher);
+        let at = self.push((0, 0), hasher.finish());
+        self.known.insert(leaf.clone(), at);
+        self.leaves.insert(at, leaf);
+        at
+    }
+
+    pub fn print(&self, at: At) -> u64 {
+        self.prints.get(at as usize).copied().unwrap_or_default()
+    }
+
+    pub fn name(&mut self, at: At) {
+        if let Some(named) = self.named.get_mut(at as usize) {
+            *named = true;
+        }
+    }
+
+    pub fn parts(&self, at: At) -> &[At] {
+        let (start, end) = self.made.get(at as usize).copied().unwrap_or_default();
+        self.parts.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.made.len()
+    }
+
+    /// The leaves that values are made of, each once, in the order of their places.
+    pub fn reached(&self, from: &[At]) -> Vec<&Leaf> {
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut stack = from.to_vec();
+        let mut found = Vec::new();
+        while let Some(at) = stack.pop() {
+            if seen.insert(at) {
+                found.extend(self.leaves.get(&at).map(|leaf| (at, leaf)));
+                stack.extend_from_slice(self.parts(at));
+            }
+        }
+        found.sort_unstable_by_key(|(at, _)| *at);
+        found.into_iter().map(|(_, leaf)| leaf).collect()
+    }
+}
+
+/// The print of a text.
+pub(super) fn print_of(text: impl Hash) -> u64 {
+    let mut hasher = FxHasher::default();
+    text.hash(&mut hasher);
+    hasher.finish()
+}

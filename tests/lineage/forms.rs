@@ -1,0 +1,86 @@
+//! Each form of SQL with what it is made of: `cases/*.txt`.
+//!
+//! A case begins with `-- ` and what it shows, with `[dialects]` where it is not for all. `-- known relation: columns`
+//! says what is known of a relation. Then comes the SQL, and behind a line `=>` what is expected: `column <- columns`,
+//! with `over` what its windows are parted and ordered by, `rows <- columns`, `gap text`, `open`, or `not followed: why`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use formulac::Dialect;
+use formulac::lineage::{ColumnOf, Known, of_sql};
+
+/// What is found, in the words of the cases.
+pub fn found(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)]) -> String {
+    let of_relation = |parts: &[String]| {
+        let name = parts.join(".");
+        let columns = known.iter().find(|(known, _)| *known == name).map(|(_, columns)| columns.clone());
+        Known { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
+    };
+    let lineage = match of_sql(sql, dialect, &of_relation) {
+        Ok(lineage) => lineage,
+        Err(fault) => return format!("not followed: {fault}\n"),
+    };
+    let list = |columns: &[ColumnOf]| columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let mut out = String::new();
+    for column in lineage.columns() {
+        let _ = write!(out, "{} <- {}", column.name, list(&column.made_of));
+        if !column.windowed_by.is_empty() {
+            let _ = write!(out, " over {}", list(&column.windowed_by));
+        }
+        out.push('\n');
+    }
+    if !lineage.rows().is_empty() {
+        let _ = writeln!(out, "rows <- {}", list(&lineage.rows()));
+    }
+    if !lineage.is_complete() {
+        out.push_str("open\n");
+    }
+    for gap in lineage.gaps() {
+        let _ = writeln!(out, "gap {gap}");
+    }
+    out.lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n"
+}
+
+#[test]
+fn every_form_of_sql() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lineage/cases");
+    let write = std::env::var_os("FORMULAC_WRITE").is_some();
+    let mut wrong = String::new();
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut renewed = String::new();
+        for case in text.split("\n\n\n") {
+            count += 1;
+            let (head, expected) = case.split_once("\n=>\n").unwrap_or((case, ""));
+            let (head, expected) = (head.trim(), expected.trim());
+            let title = head.lines().next().unwrap_or_default();
+            let dialects: Vec<Option<Dialect>> = match title.split_once('[') {
+                Some((_, list)) => list.trim_end_matches(']').split_whitespace().map(|d| d.parse().ok()).collect(),
+                None => Dialect::all().map(Some).chain([None]).collect(),
+            };
+            let known = head.lines().filter_map(|line| line.strip_prefix("-- known ")?.split_once(": "));
+            let known: Vec<(String, Vec<String>)> = known
+                .map(|(name, columns)| (name.to_owned(), columns.split(", ").map(str::to_owned).collect()))
+                .collect();
+            for dialect in dialects.iter().copied() {
+                let found = found(head, dialect, &known);
+                if found.trim() != expected {
+                    let name = dialect.map_or("any", Dialect::name);
+                    let _ = writeln!(wrong, "{head}\n=> in {name}\n{found}\nexpected\n{expected}\n");
+                }
+            }
+            if write {
+                let first = dialects.first().copied().flatten();
+                let _ = write!(renewed, "{head}\n=>\n{}\n\n", found(head, first, &known));
+            }
+        }
+        if write {
+            std::fs::write(&path, renewed.trim_end().to_owned() + "\n").unwrap();
+        }
+    }
+    assert!(count > 30, "{count} cases");
+    assert!(write || wrong.is_empty(), "{wrong}");
+}

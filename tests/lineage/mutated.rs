@@ -1,0 +1,80 @@
+//! SQL with words taken out, doubled and swapped: nothing panics, and what is said both ways agrees.
+
+use std::fs;
+use std::path::Path;
+
+use formulac::Dialect;
+use formulac::lineage::{Change, Known, SqlLineage, of_sql};
+use proptest::prelude::*;
+
+/// The SQL of all cases, without comments.
+fn corpus() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lineage/cases/forms.txt");
+    let text = fs::read_to_string(path).unwrap();
+    let sql = text.split("\n\n\n").filter_map(|case| case.split("\n=>").next());
+    sql.map(|sql| sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join(" ")).collect()
+}
+
+fn words(sql: &str) -> Vec<String> {
+    let mut words: Vec<String> = vec![String::new()];
+    let mut last = ' ';
+    for c in sql.chars() {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        if !(is_word(c) && is_word(last)) {
+            words.push(String::new());
+        }
+        words.last_mut().unwrap().push(c);
+        last = c;
+    }
+    words
+}
+
+/// A column changes in what `affected` says exactly when it is made of the changed one.
+fn agrees(lineage: &SqlLineage) {
+    let columns = lineage.columns();
+    let mut all: Vec<_> = columns.iter().flat_map(|c| c.made_of.iter().chain(&c.windowed_by)).cloned().collect();
+    all.extend(lineage.rows());
+    all.sort();
+    all.dedup();
+    for of in all {
+        let change = |parts: &[String], column: Option<&str>| {
+            (parts == of.relation && column == Some(of.column.as_str())).then_some(Change::Values)
+        };
+        let affected = lineage.affected(change);
+        assert_eq!(affected.rows.is_some(), lineage.rows().contains(&of), "{of}");
+        let mut found: Vec<String> = affected.columns.into_iter().map(|(name, ..)| name).collect();
+        let made = columns.iter().filter(|c| c.made_of.contains(&of) || c.windowed_by.contains(&of));
+        let mut expected: Vec<String> = made.map(|column| column.name.to_lowercase()).collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "{of}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_panics(at in any::<prop::sample::Index>(), edits in prop::collection::vec((0u8..4, any::<prop::sample::Index>(), any::<prop::sample::Index>()), 0..4), dialect in 0usize..5) {
+        let corpus = corpus();
+        let mut words = words(&corpus[at.index(corpus.len())]);
+        for (kind, one, other) in edits {
+            let (one, other) = (one.index(words.len()), other.index(words.len()));
+            match kind {
+                0 if words.len() > 1 => {
+                    words.remove(one);
+                }
+                1 => {
+                    let word = words[one].clone();
+                    words.insert(other, word);
+                }
+                2 => words.swap(one, other),
+                _ => words[one] = words[other].clone(),
+            }
+        }
+        let dialect = Dialect::all().nth(dialect);
+        if let Ok(lineage) = of_sql(&words.concat(), dialect, &|_| Known::default()) {
+            agrees(&lineage);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The example projects: what each column of each model is made of, as people checked it: `projects/*.txt`, a line
+//! `model.column <- columns | rows and windows` each.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use formulac::artifacts::{Catalog, Keep, Manifest, ResourceType};
+use formulac::impact::relation_parts;
+use formulac::lineage::{ColumnOf, Known, SqlLineage, of_sql};
+use formulac::{CompiledSpec, Compiler, Dialect, Schema, SpecText};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn check(name: &str, found: &str) {
+    let path = root().join("tests/lineage/projects").join(name);
+    if std::env::var_os("FORMULAC_WRITE").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, found).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap();
+    assert_eq!(found, expected, "{}", path.display());
+}
+
+fn lines(model: &str, lineage: &SqlLineage, shown: &dyn Fn(&ColumnOf) -> String) -> String {
+    let list = |columns: &[ColumnOf]| columns.iter().map(shown).collect::<Vec<_>>().join(" ");
+    let mut out = String::new();
+    for column in lineage.columns() {
+        let line = format!("{model}.{} <- {}", column.name, list(&column.made_of));
+        let by = list(&column.windowed_by);
+        let by = if by.is_empty() { String::new() } else { format!(" over {by}") };
+        let _ = writeln!(out, "{}{by}", line.trim_end());
+    }
+    let _ = writeln!(out, "{}", format!("{model} rows <- {}", list(&lineage.rows())).trim_end());
+    assert!(lineage.is_complete(), "{model}");
+    for gap in lineage.gaps() {
+        let _ = writeln!(out, "{model} gap {gap}");
+    }
+    out
+}
+
+/// The compiled SQL of the fixture, by two versions of dbt.
+#[test]
+fn the_fixture_project() {
+    for version in ["dbt_1_12", "dbt_1_10"] {
+        let read = |file: &str| fs::read_to_string(root().join("tests/artifacts").join(version).join(file)).unwrap();
+        let manifest = Manifest::from_text(&read("manifest.json"), Keep::default().compiled_code()).unwrap();
+        let catalog = Catalog::from_text(&read("catalog.json")).unwrap();
+        let by_relation: BTreeMap<Vec<String>, &str> = manifest
+            .nodes
+            .iter()
+            .filter_map(|node| Some((relation_parts(node.relation_name.as_deref()?), &*node.unique_id)))
+            .collect();
+        let known = |parts: &[String]| {
+            let table = by_relation.get(parts).and_then(|id| catalog.table(id));
+            let columns = table.map(|table| table.columns.iter().map(|column| column.name.to_string()).collect());
+            Known { is_complete: columns.is_some(), columns: columns.unwrap_or_default() }
+        };
+        let mut found = String::new();
+        for node in manifest.of_type(ResourceType::Model) {
+            let sql = node.compiled_code.as_deref().unwrap();
+            let lineage = of_sql(sql, "duckdb".parse().ok(), &known).unwrap();
+            let shown = |of: &ColumnOf| format!("{}.{}", of.relation.last().unwrap(), of.column);
+            found += &lines(&node.name, &lineage, &shown);
+            // What it says of columns is what the warehouse has.
+            let names: Vec<&str> = lineage.names().collect();
+            let real: Vec<&str> =
+                catalog.table(&node.unique_id).unwrap().columns.iter().map(|column| &*column.name).collect();
+            assert_eq!(names, real, "{}", node.name);
+        }
+        check("fixture.txt", &found);
+    }
+}
+
+fn specs(dialect: Dialect) -> Vec<(String, CompiledSpec)> {
+    let project = root().join("examples/subscription_business");
+    let schema = fs::read_to_string(project.join("schema.yml")).unwrap();
+    let (schema, faults) = Schema::from_texts(&[("schema.yml", &schema)], dialect);
+    assert_eq!(faults, []);
+    let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(project.join("metrics")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let texts: Vec<String> = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let texts: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();
+    let compiled = compiler.compile_specs(&texts);
+    compiled.into_iter().map(|spec| (spec.name().unwrap().to_owned(), spec)).collect()
+}
+
+/// All models of the example, in four dialects alike, and as the specs themselves say.
+#[test]
+fn the_example_project() {
+    let nothing = |_: &[String]| Known::default();
+    let of_dialect = |dialect: Dialect| {
+        let mut found = String::new();
+        for (name, spec) in specs(dialect) {
+            let columns: BTreeMap<String, Vec<String>> = specs(dialect)
+                .into_iter()
+                .map(|(name, spec)| (name, spec.columns().iter().map(|column| column.name().to_owned()).collect()))
+                .collect();
+            let known = |parts: &[String]| match parts.last().and_then(|last| columns.get(last)) {
+                Some(columns) => Known { columns: columns.clone(), is_complete: true },
+                None => nothing(parts),
+            };
+            let lineage = of_sql(spec.query().unwrap(), Some(dialect), &known).unwrap();
+            let shown = |of: &ColumnOf| of.to_string();
+            found += &lines(&name, &lineage, &shown);
+            same_as_spec(dialect, &name, &spec, &lineage);
+        }
+        found
+    };
+    let found: Vec<String> = Dialect::all().map(of_dialect).collect();
+    for (dialect, other) in Dialect::all().zip(&found) {
+        for (line, first) in other.lines().zip(found[0].lines()) {
+            assert_eq!(line, first, "{}", dialect.name());
+        }
+    }
+    check("subscription_business.txt", &found[0]);
+}
+
+/// A lookup is a join: its keys are part of what the spec says a column is made of, and decide about rows in SQL.
+fn same_as_spec(dialect: Dialect, name: &str, spec: &CompiledSpec, lineage: &SqlLineage) {
+    let rows: Vec<String> = lineage.rows().iter().map(ToString::to_string).collect();
+    for column in spec.lineage() {
+        let said: Vec<String> =
+            column.sources().iter().map(|of| format!("{}.{}", of.relation(), of.column()).to_lowercase()).collect();
+        let made = lineage.column(column.column()).unwrap_or_else(|| panic!("{name}.{}", column.column()));
+        let made_of: Vec<String> = made.made_of.iter().map(ToString::to_string).collect();
+        let by: Vec<String> = made.windowed_by.iter().map(ToString::to_string).collect();
+        let shown =
+            format!("{} {name}.{}: spec {said:?}, SQL {made_of:?} over {by:?}", dialect.name(), column.column());
+        let is_joined = |source: &&String| rows.contains(source) || by.contains(source);
+        assert!(said.iter().filter(|source| !made_of.contains(source)).all(|source| is_joined(&source)), "{shown}");
+        assert!(made_of.iter().all(|source| said.contains(source)), "{shown}");
+    }
+}
