@@ -157,6 +157,22 @@ impl Lineage {
     }
 }
 
+/// The name of the column that a definition or a key gives, where it gives one; `text` is that of the formulas.
+pub(super) fn column_given(plan: &StepPlan<'_>, index: usize, text: &str) -> Option<String> {
+    let program = plan.program;
+    let definition = program.definitions.get(index)?;
+    match (plan.roles.get(index)?, program.node(definition.root)) {
+        (Role::GroupBy, Ir::Column(column)) => program.columns.get(column as usize).map(|c| c.name.to_string()),
+        // The definition gives it.
+        (Role::GroupBy, Ir::Definition(_)) => None,
+        (Role::GroupBy, _) => Some(key_name(definition.span.text(text))),
+        (Role::Definitions, _) if plan.outputs.get(index) == Some(&true) => {
+            definition.name.as_deref().map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
 impl Run<'_> {
     /// Notes what the columns of a step are made of; `text` is that of its formulas.
     pub(super) fn note_lineage(
@@ -201,19 +217,9 @@ impl Run<'_> {
             let at = self.lineage.add(of);
             made.insert(*index, at);
         }
-        for (index, definition) in program.definitions.iter().enumerate() {
+        for index in 0..program.definitions.len() {
             let Some(at) = made.get(&(index as u32)) else { continue };
-            let name = match (plan.roles.get(index), program.node(definition.root)) {
-                (Some(Role::GroupBy), Ir::Column(column)) => {
-                    program.columns.get(column as usize).map(|column| column.name.to_string())
-                }
-                (Some(Role::GroupBy), Ir::Definition(_)) => None,
-                (Some(Role::GroupBy), _) => Some(key_name(definition.span.text(text))),
-                (Some(Role::Definitions), _) if plan.outputs.get(index) == Some(&true) => {
-                    definition.name.as_deref().map(str::to_owned)
-                }
-                _ => None,
-            };
+            let name = column_given(plan, index, text);
             given.extend(name.map(|name| (name.to_lowercase(), *at)));
         }
         // What is kept is what it was.

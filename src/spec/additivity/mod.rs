@@ -18,10 +18,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::classes::{Classes, Value, settled, unit};
 use super::compile::Run;
+use super::lineage::column_given;
 use super::load::Step;
 use crate::check::Role;
 use crate::ir::Ir;
-use crate::plan::{StepInput, StepPlan, key_name};
+use crate::plan::{StepInput, StepPlan};
 use crate::schema::Relation;
 use crate::sql::JoinKind;
 
@@ -205,17 +206,7 @@ impl Run<'_> {
         }
         for (index, definition) in plan.program.definitions.iter().enumerate() {
             let Some(value) = values.get(definition.root.index()).filter(|_| !definition.failed) else { continue };
-            let name = match (plan.roles.get(index), plan.program.node(definition.root)) {
-                (Some(Role::GroupBy), Ir::Column(column)) => {
-                    plan.program.columns.get(column as usize).map(|column| column.name.to_string())
-                }
-                (Some(Role::GroupBy), Ir::Definition(_)) => None,
-                (Some(Role::GroupBy), _) => Some(key_name(definition.span.text(text))),
-                (Some(Role::Definitions), _) if plan.outputs.get(index) == Some(&true) => {
-                    definition.name.as_deref().map(str::to_owned)
-                }
-                _ => None,
-            };
+            let Some(name) = column_given(plan, index, text) else { continue };
             let is_key = plan.roles.get(index) == Some(&Role::GroupBy) || plan.keys.get(index) == Some(&true);
             let additivity = match value {
                 _ if is_key => Additivity::Dimension { unit: unit(plan.program, definition.root) },
@@ -225,9 +216,7 @@ impl Run<'_> {
                     _ => settled(value, plan.program.meta(definition.root).ty),
                 },
             };
-            if let Some(name) = name {
-                columns.columns.entry(name.to_lowercase()).or_insert(additivity);
-            }
+            columns.columns.entry(name.to_lowercase()).or_insert(additivity);
         }
         // What is kept is what it was.
         for column in output.columns() {
