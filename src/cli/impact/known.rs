@@ -16,9 +16,6 @@ use crate::cli::session::Session;
 use crate::cli::settings;
 use crate::cli::source::Source;
 
-/// Where Omni's files are, where the project does not say it.
-
-
 /// All that is known.
 pub struct Known {
     /// The project's folder.
