@@ -228,6 +228,14 @@ fn of_model(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, st
         state.judge(Grade::Breaking, format!("`{name}`, which it reads, {why}"), Some((parent, None)));
         return;
     }
+    // Where the rows of what it reads are others, all of it changes, whatever its SQL says.
+    if let Some((parent, name)) =
+        other_rows(graph, place, states).filter(|_| graph.parts.get(place).is_some_and(|p| p.sql().is_some()))
+    {
+        state.rows = Some(Some((parent, None)));
+        state.judge(Grade::Changing, format!("the rows of `{name}`, which it reads, are others"), Some((parent, None)));
+        return;
+    }
     // What is ephemeral has no name in the SQL that reads it; what it reads itself is seen there.
     let ephemeral = parents.iter().find(|parent| {
         let is_start = starts.iter().any(|start| start.place == **parent);
@@ -283,6 +291,16 @@ fn of_model(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, st
         state.judge(Grade::Changing, reason, via);
     }
     of_columns(graph, place, state);
+}
+
+/// What a node reads of which other rows come, where nothing worse happens to what it reads.
+pub(super) fn other_rows(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>) -> Option<(usize, String)> {
+    let parents = graph.parents.get(place)?;
+    let is_plain = |parent: &usize| {
+        states.get(parent).is_none_or(|state| state.columns.values().all(|(change, _)| *change == Change::Values))
+    };
+    let parent = parents.iter().find(|parent| states.get(parent).is_some_and(|state| state.rows.is_some()))?;
+    parents.iter().all(is_plain).then(|| graph.parts.get(*parent).map(|part| (*parent, part.name()))).flatten()
 }
 
 /// What is said of a model by its columns that change.

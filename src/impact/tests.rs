@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::graph::Graph;
-use super::spread::{Grade, Start, State};
+use super::spread::{Grade, Start, State, other_rows};
 use crate::artifacts::{Check, DataTest, Detail};
 use crate::lineage::Change;
 
@@ -20,6 +20,10 @@ pub(super) fn of_data_test(
     if let Some(parent) = parents.iter().find(|parent| states.get(parent).is_some_and(|state| state.fails.is_some())) {
         let reason = format!("`{}`, which it tests, fails or is gone", name(*parent));
         return state.judge(Grade::Breaking, reason, Some((*parent, None)));
+    }
+    if let Some((parent, name)) = other_rows(graph, place, states) {
+        let reason = format!("the rows of `{name}`, which it looks at, are others");
+        return state.judge(Grade::Changing, reason, Some((parent, None)));
     }
     // Columns that the test names, and those of another table that it looks at.
     let mut columns: Vec<(usize, String)> = Vec::new();

@@ -1,8 +1,6 @@
 //! How deep SQL may be. The parser's trees are boxes in boxes, so that reading, walking and dropping them takes stack by
 //! their depth: that is bounded beforehand, by counting tokens, and the work done where the stack has room for it.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use sqlparser::dialect::Dialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
@@ -13,10 +11,8 @@ use super::NotFollowed;
 pub(super) const BRACKETS: usize = 200;
 /// Levels of a tree: a chain of one operator has one for each of its operands.
 const LEVELS: usize = 6_000;
-/// Work that is not worth threads.
-const FEW: usize = 16;
 /// Bytes of stack. They are only used as far as the tree is deep.
-const STACK: usize = 256 << 20;
+pub(super) const STACK: usize = 256 << 20;
 
 /// Does work in a thread whose stack has room for the deepest tree that is taken; none where there is no thread.
 pub(crate) fn with_room<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
@@ -101,38 +97,4 @@ fn close(open: &mut Vec<Open>, levels: &mut usize) {
         last.tokens += 1;
         *levels += 1;
     }
-}
-
-#[cfg(feature = "cli")]
-/// Does work for each number in threads whose stacks have room, in their order; with few, in this one, which has room.
-pub(crate) fn each_with_room<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if count < FEW || threads < 2 {
-        return (0..count).map(work).collect();
-    }
-    let next = AtomicUsize::new(0);
-    let some = || {
-        let mut done = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= count {
-                return done;
-            }
-            done.push((number, work(number)));
-        }
-    };
-    let mut all = Vec::with_capacity(count);
-    std::thread::scope(|scope| {
-        let named = |_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, some).ok();
-        let others: Vec<_> = (1..threads).filter_map(named).collect();
-        all.extend(some());
-        for other in others {
-            match other.join() {
-                Ok(done) => all.extend(done),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-    });
-    all.sort_unstable_by_key(|(number, _)| *number);
-    all.into_iter().map(|(_, result)| result).collect()
 }

@@ -122,7 +122,7 @@ impl Reader<'_> {
                         AccessExpr::Dot(field) => field.to_string().hash(print),
                         AccessExpr::Subscript(Subscript::Index { index }) => below(index),
                         AccessExpr::Subscript(Subscript::Slice { lower_bound, upper_bound, stride }) => {
-                            [lower_bound, upper_bound, stride].into_iter().flatten().for_each(|expr| below(expr));
+                            [lower_bound, upper_bound, stride].into_iter().flatten().for_each(&mut below);
                         }
                     }
                 }

@@ -19,6 +19,8 @@
 //! ```
 
 mod bounded;
+#[cfg(feature = "cli")]
+mod each;
 mod expression;
 mod from;
 mod query;
@@ -35,9 +37,9 @@ use sqlparser::dialect::{
 };
 use sqlparser::parser::Parser;
 
-#[cfg(feature = "cli")]
-pub(crate) use bounded::each_with_room;
 pub(crate) use bounded::with_room;
+#[cfg(feature = "cli")]
+pub(crate) use each::each_with_room;
 pub use result::{Affected, Change, ColumnOf, LineageColumn, SqlLineage};
 
 use crate::dialect::Dialect;

@@ -221,7 +221,7 @@ fn notes(impact: &Impact, out: &mut String) {
     if whole.is_empty() {
         let _ = writeln!(
             out,
-            "<p>The SQL of all {count} models was followed column by column. What exposures read is known per model only.</p>"
+            "<p>None of {count} models had to be taken as a whole for SQL that cannot be followed. What exposures read is known per model only.</p>"
         );
     } else {
         let _ = writeln!(

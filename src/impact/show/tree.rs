@@ -28,7 +28,7 @@ pub fn impact(impact: &Impact) -> String {
         if is_first {
             roots.push(&changed.id);
         }
-        let is_last = impact.changed.iter().filter(|other| other.id == changed.id).next_back() == Some(changed);
+        let is_last = impact.changed.iter().rfind(|other| other.id == changed.id) == Some(changed);
         if is_last {
             below(impact, &children, &changed.id, &mut out);
         }
@@ -125,7 +125,7 @@ pub fn lineage(name: &str, up: Option<&Picture>, down: Option<&Picture>, root: &
             let branch = if is_last { "└─ " } else { "├─ " };
             let label = labels.get(id.as_str()).map(String::as_str).unwrap_or_default();
             let is_new = seen.insert(id.clone());
-            let again = if is_new || next.get(id.as_str()).is_none() { "" } else { " (see above)" };
+            let again = if is_new || !next.contains_key(id.as_str()) { "" } else { " (see above)" };
             let _ = writeln!(out, "{before}{branch}{label}{again}");
             if is_new {
                 let deeper = if before.chars().count() > 60 {
