@@ -211,7 +211,7 @@ fn main() {
         .with("one by one", || thousand.iter().for_each(|text| drop(black_box(typed.compile_spec(text)))))
         .with("together", together)
         .run(rounds.min(5));
-    let memory = spent(together);
+    let (memory, ()) = spent(together);
     let milliseconds = |at: usize| of_specs[at].1.as_secs_f64() * 1e3;
     println!("1,000 different specs of two steps: {:.0} ms, together {:.0} ms", milliseconds(0), milliseconds(1));
 

@@ -36,9 +36,14 @@ struct Folders {
 
 pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
     let folders = Folders::find(session, args)?;
-    let mut exit = once(session, args, &folders)?;
+    let exit = once(session, args, &folders)?;
+    if args.watch { watch(session, args, &folders) } else { Ok(exit) }
+}
+
+/// Pulls whenever an artifact has changed, until it is interrupted.
+fn watch(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, Failure> {
     let mut seen = folders.times();
-    while args.watch {
+    loop {
         thread::sleep(WATCH);
         let now = folders.times();
         if now == seen {
@@ -46,16 +51,12 @@ pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
         }
         seen = now;
         // dbt may not be done with writing; what cannot be read now can be the next time.
-        exit = match once(session, args, &Folders::find(session, args)?) {
-            Ok(exit) => exit,
-            Err(Failure::Found(found)) => {
-                session.report(&found);
-                Exit::Failed
-            }
+        match once(session, args, folders) {
+            Ok(_) => {}
+            Err(Failure::Found(found)) => session.report(&found),
             Err(failure) => return Err(failure),
-        };
+        }
     }
-    Ok(exit)
 }
 
 fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, Failure> {

@@ -16,6 +16,7 @@ pub(crate) enum Value {
     /// A mapping in one line, where each of its values has one.
     Flow(Vec<(String, Value)>),
     /// A list of scalars in one line, where that is short.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "only files of Omni have such"))]
     Words(Vec<Value>),
 }
 
@@ -68,6 +69,7 @@ pub(crate) fn write_pairs(out: &mut String, pairs: &[(String, Value)], indent: u
 }
 
 /// A list or mapping as a text of its own.
+#[cfg(feature = "cli")]
 pub(crate) fn write_value(value: &Value) -> String {
     let mut out = String::new();
     match value {

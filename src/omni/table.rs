@@ -55,13 +55,14 @@ impl<'a> Table<'a> {
             let folder = plain(schema);
             let database = node.database.as_deref().map_or_else(String::new, |it| format!("{}__", plain(it)));
             let short = plain(name);
-            // The same table may be a source of one project and a model of another.
-            let file = taken.choose([
-                format!("{folder}/{short}"),
-                format!("{folder}/{database}{short}"),
-                format!("{folder}/{}__{short}", plain(&node.package)),
+            // The same table may be a source of one project and a model of another; and no two views have one name, in
+            // which the folder stands too.
+            let view = taken.choose([
+                format!("{folder}__{short}"),
+                format!("{folder}__{database}{short}"),
+                format!("{folder}__{}__{short}", plain(&node.package)),
             ]);
-            let file = file.split_once('/').map(|(_, file)| file.to_owned()).unwrap_or(file);
+            let file = view.get(folder.len() + 2..).unwrap_or_default().to_owned();
             let catalog = artifacts.catalog.and_then(|catalog| catalog.table(&node.unique_id));
             let of_node = tests.of_node(place);
             Self {

@@ -65,7 +65,7 @@ fn what_people_wrote_stays() {
     let unchanged = files(&place);
     place.show(&["pull"]).show(&["pull"]);
     assert_ne!(files(&place), unchanged);
-    insta::assert_snapshot!(without_ages(&place.transcript()));
+    insta::assert_snapshot!(without_ages(place.transcript()));
     insta::assert_snapshot!(place.read(CUSTOMERS));
     insta::assert_snapshot!(place.read(ORDERS).replace('\r', "␍"));
     assert!(!place.path("bi/omni/analytics_raw/sessions.view.yaml").exists());
@@ -98,7 +98,7 @@ fn a_table_that_is_gone_is_marked_until_it_is_pruned() {
     place.write("target/manifest.json", &gone).run(&["pull"]);
     place.show(&["pull", "--prune"]);
     assert!(!place.path(view).exists());
-    insta::assert_snapshot!(without_ages(&place.transcript()));
+    insta::assert_snapshot!(without_ages(place.transcript()));
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_file_that_cannot_be_edited_stops_everything() {
     place.show(&["pull"]);
     std::fs::remove_file(place.path("dbt_project.yml")).unwrap();
     place.show(&["pull"]);
-    insta::assert_snapshot!(without_ages(&place.transcript()));
+    insta::assert_snapshot!(without_ages(place.transcript()));
 }
 
 #[test]
