@@ -84,6 +84,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Bring what dbt knows into the Omni model: views, keys, joins, the state of the tests
     Pull(PullArgs),
+    /// Show on one screen what is out of step, stale or failing, and what mends it
+    Status(StatusArgs),
     /// Run a model spec and show its rows
     Preview(PreviewArgs),
     /// Find faults in formulas and specs, and mend them
@@ -261,6 +263,13 @@ pub struct GenerateArgs {
     #[command(flatten)]
     pub target: Target,
     /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }

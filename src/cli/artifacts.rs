@@ -114,6 +114,17 @@ impl Artifacts {
         }
     }
 
+    /// How old the manifest is, where it says when it was made.
+    pub fn age(&self) -> Option<String> {
+        let generated = Timestamp::try_from(self.manifest.metadata.generated()?).ok()?;
+        Some(age(Timestamp::now(), generated))
+    }
+
+    /// The files that dbt reads and that are newer than the manifest.
+    pub fn newer(&self, project: &DbtProject) -> Vec<PathBuf> {
+        self.manifest.metadata.generated().map(|time| newer(project, time)).unwrap_or_default()
+    }
+
     /// Tells how old the manifest is that a command was given, and of files that are newer where it is the project's.
     pub fn tell_as_given(&self, session: &Session) {
         let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();

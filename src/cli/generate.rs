@@ -125,6 +125,32 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// What generating everything would find and do; nothing is told, nothing written.
+pub fn compare(session: &Session) -> Result<(Vec<Found>, Delivery), Failure> {
+    let place = place(session)?;
+    let args = GenerateArgs {
+        select: Vec::new(),
+        exclude: Vec::new(),
+        keep_going: true,
+        check: true,
+        validate: false,
+        target: Target::default(),
+        json: false,
+    };
+    let compiler = place.compiler(session, &args.target, place.dialect(&args.target)?)?;
+    let nothing = Manifest::default();
+    let manifest = place.artifacts()?.map_or(&nothing, |artifacts| &artifacts.manifest);
+    let folder = place.root.join(place.project.specs().unwrap_or(project::SPECS));
+    let specs = if folder.is_dir() { project::specs(&folder)? } else { Vec::new() };
+    let (models, found) = models::compiled(&compiler, models::sources(&specs, Some(&place.root)), || {});
+    let nodes = formulac::dbt::graph(manifest);
+    let chosen = chosen::choose(&models, &found, manifest, &nodes, &place.folders().0, &[], &[])?;
+    let faulty: Vec<bool> = found.iter().map(|found| Exit::of(&found.diagnostics) != Exit::Done).collect();
+    let left_out = left_out(&models, &faulty);
+    let delivery = place.delivery(&models, &chosen, |at| left_out[at].is_none(), &args)?;
+    Ok((found, delivery))
+}
+
 /// The project, and that of dbt which it is in.
 fn place(session: &Session) -> Result<Place, Failure> {
     let given = session.global.project_dir.as_deref();

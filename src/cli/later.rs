@@ -16,7 +16,6 @@ const PLANNED: &[&str] = &[
     "release",
     "resolve",
     "rollback",
-    "status",
     "verify",
 ];
 

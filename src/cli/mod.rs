@@ -41,6 +41,7 @@ mod settings;
 mod snippet;
 mod source;
 mod spec;
+mod status;
 mod taken_names;
 mod time_spine;
 mod unit_tests;
@@ -74,6 +75,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Model(args) => model::run(session, args),
         Command::Generate(args) => generate::run(session, args),
         Command::Pull(args) => pull::run(session, args),
+        Command::Status(args) => status::run(session, args),
         Command::Preview(args) => preview::run(session, args),
         Command::Check(args) => check::run(session, args),
         Command::Explain(args) => explain::run(session, args),

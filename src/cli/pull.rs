@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use formulac::artifacts::Manifest;
 use formulac::diag::{Code, Diagnostic, render};
 use formulac::omni::{Artifacts, Files, OmniModel, Place, Pull, STATUS_FILE, Wanted, Ways};
 use formulac::span::Span;
@@ -35,7 +36,7 @@ struct Folders {
 }
 
 pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
-    let folders = Folders::find(session, args)?;
+    let folders = Folders::find(session, args.target_path.as_deref())?;
     let exit = once(session, args, &folders)?;
     if args.watch { watch(session, args, &folders) } else { Ok(exit) }
 }
@@ -68,14 +69,7 @@ fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, F
     };
     read.tell(session, Some(&folders.dbt));
     let beside = Beside::read(&folders.target)?;
-    let mut artifacts = Artifacts::of(&read.manifest);
-    artifacts.catalog = beside.catalog.as_ref();
-    artifacts.runs = &beside.runs;
-    artifacts.freshness = beside.freshness.as_ref();
-    let dialect = read.manifest.metadata.adapter_type.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default();
-    let wanted = Wanted::of(dialect).strip_status(args.strip_status);
-    let model = OmniModel::of(artifacts, &wanted, folders.omni(STATUS_FILE).as_deref());
-    let pull = Pull::plan(&model, folders, Ways::default().prune(args.prune));
+    let (model, pull) = planned(&read.manifest, &beside, folders, args.strip_status, args.prune);
     let found: Vec<Found> = pull.refused.iter().map(|(file, refusal)| refused(&folders.omni, file, refusal)).collect();
     let mut exit = Exit::of_all(&found);
     let writes_nothing = args.check || args.dry_run;
@@ -105,6 +99,52 @@ fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, F
     Ok(exit)
 }
 
+/// What a pull would do.
+fn planned(
+    manifest: &Manifest,
+    beside: &Beside,
+    folders: &Folders,
+    strip_status: bool,
+    prune: bool,
+) -> (OmniModel, Pull) {
+    let mut artifacts = Artifacts::of(manifest);
+    artifacts.catalog = beside.catalog.as_ref();
+    artifacts.runs = &beside.runs;
+    artifacts.freshness = beside.freshness.as_ref();
+    let dialect = manifest.metadata.adapter_type.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default();
+    let wanted = Wanted::of(dialect).strip_status(strip_status);
+    let model = OmniModel::of(artifacts, &wanted, folders.omni(STATUS_FILE).as_deref());
+    let pull = Pull::plan(&model, folders, Ways::default().prune(prune));
+    (model, pull)
+}
+
+/// How the Omni model stands to what dbt left.
+pub struct Standing {
+    /// The project of dbt.
+    pub dbt: DbtProject,
+    /// None where dbt left nothing.
+    pub known: Option<(artifacts::Artifacts, Beside, OmniModel, Pull)>,
+    /// Whether anything was ever pulled.
+    pub was_pulled: bool,
+}
+
+/// The same, and what a pull would do; nothing is told, nothing written.
+pub fn standing(session: &Session) -> Result<Standing, Failure> {
+    let folders = Folders::find(session, None)?;
+    let path = folders.target.join(ARTIFACTS[0]);
+    let read = artifacts::Artifacts::read(path).map_err(|found| Failure::Found(vec![found]))?;
+    let was_pulled = !folders.records().is_empty();
+    let known = match read {
+        Some(read) => {
+            let beside = Beside::read(&folders.target)?;
+            let (model, pull) = planned(&read.manifest, &beside, &folders, false, false);
+            Some((read, beside, model, pull))
+        }
+        None => None,
+    };
+    Ok(Standing { dbt: folders.dbt, known, was_pulled })
+}
+
 fn refused(omni: &Path, file: &str, refusal: &formulac::yaml_edit::Refusal) -> Found {
     let path = omni.join(file);
     let text = fs::read_to_string(&path).unwrap_or_default();
@@ -117,7 +157,7 @@ fn refused(omni: &Path, file: &str, refusal: &formulac::yaml_edit::Refusal) -> F
 }
 
 impl Folders {
-    fn find(session: &Session, args: &PullArgs) -> Result<Self, Failure> {
+    fn find(session: &Session, target: Option<&Path>) -> Result<Self, Failure> {
         let given = session.global.project_dir.as_deref();
         let (project, root) = match project::read_with_place(given)? {
             Some((project, root)) => (Some(project), root),
@@ -130,8 +170,8 @@ impl Folders {
         };
         let root = if project.is_some() { root } else { dbt.folder.clone() };
         let omni = project.as_ref().and_then(|project| project.omni()).unwrap_or(project::OMNI);
-        let target = match &args.target_path {
-            Some(target) => target.clone(),
+        let target = match target {
+            Some(target) => target.to_owned(),
             None => dbt.manifest_path().parent().map(Path::to_owned).unwrap_or_default(),
         };
         Ok(Self { omni: root.join(omni), records: root.join(RECORDS), target, dbt })

@@ -19,4 +19,5 @@ mod pull;
 mod run;
 mod schema;
 mod sources;
+mod status;
 mod usage;

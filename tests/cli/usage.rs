@@ -82,7 +82,6 @@ fn later_subcommands() {
         "release",
         "resolve",
         "rollback",
-        "status",
         "verify",
     ] {
         let run = place.run(&[name, "--any", "thing"]);

@@ -1,0 +1,194 @@
+//! `formulac status`: what is out of step, what is stale, what failed last, and the command that mends each.
+
+use std::path::PathBuf;
+
+use formulac::artifacts::{RunResults, Status, last_results};
+use formulac::omni::{Place, Pull};
+use serde_json::json;
+
+use super::args::StatusArgs;
+use super::exit::{Exit, Failure};
+use super::session::Session;
+use super::{generate, project, pull};
+
+/// Things that are named before the others are counted.
+const NAMED: usize = 3;
+
+/// How one part of the project stands.
+struct Part {
+    name: &'static str,
+    /// What is the matter; empty where nothing is.
+    found: Vec<String>,
+    /// What stands there where nothing is the matter.
+    well: String,
+    mend: &'static str,
+}
+
+pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
+    let standing = pull::standing(session)?;
+    let mut parts = Vec::new();
+    if project::read_with_place(session.global.project_dir.as_deref())?.is_some() {
+        parts.push(specs(session)?);
+    }
+    let Some((read, beside, _, pull)) = &standing.known else {
+        let found = vec![format!("there is no {}", standing.dbt.manifest_path().display())];
+        parts.push(Part {
+            name: "dbt artifacts",
+            found,
+            well: String::new(),
+            mend: "dbt build, then dbt docs generate",
+        });
+        return show(session, args, &parts);
+    };
+    let age = read.age().map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
+    let newer = read.newer(&standing.dbt);
+    let mut found = Vec::new();
+    if !newer.is_empty() {
+        found.push(format!("{age}; {} newer: {}", count(newer.len(), "file is", "files are"), named(&paths(&newer))));
+    }
+    parts.push(Part { name: "dbt artifacts", found, well: age, mend: "dbt parse" });
+    if beside.catalog.is_none() {
+        let found = vec!["catalog.json is missing, so types are not known".to_owned()];
+        parts.push(Part { name: "dbt catalog", found, well: String::new(), mend: "dbt docs generate" });
+    }
+    parts.push(omni(pull, standing.was_pulled));
+    parts.push(tests(&beside.runs));
+    if let Some(freshness) = &beside.freshness {
+        let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
+        let stale: Vec<String> =
+            stale.map(|it| format!("{} ({})", last_part(&it.unique_id), it.status.name())).collect();
+        let found = if stale.is_empty() {
+            Vec::new()
+        } else {
+            vec![format!("{}: {}", count(stale.len(), "is stale", "are stale"), named(&stale))]
+        };
+        let well = format!("{} when dbt looked", count(freshness.results.len(), "is fresh", "are fresh"));
+        parts.push(Part { name: "sources", found, well, mend: "load them, then dbt source freshness" });
+    }
+    show(session, args, &parts)
+}
+
+/// The specs beside the files of dbt that are made of them.
+fn specs(session: &Session) -> Result<Part, Failure> {
+    let (found, delivery) = generate::compare(session)?;
+    let faulty: Vec<String> = found
+        .iter()
+        .filter(|found| Exit::of(&found.diagnostics) != Exit::Done)
+        .map(|found| found.file.clone())
+        .collect();
+    let mut lines = Vec::new();
+    if !faulty.is_empty() {
+        lines.push(format!("{}: {}", count(faulty.len(), "spec has errors", "specs have errors"), named(&faulty)));
+    }
+    let of_files = |files: Vec<PathBuf>, one: &str, many: &str| {
+        (!files.is_empty()).then(|| format!("{}: {}", count(files.len(), one, many), named(&paths(&files))))
+    };
+    let planned = |files: &[super::write::Planned]| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
+    lines.extend(of_files(planned(&delivery.created), "file is missing", "files are missing"));
+    let updated = planned(&delivery.updated).into_iter().filter(|path| !delivery.by_hand.contains(path)).collect();
+    lines.extend(of_files(updated, "file differs from its spec", "files differ from their specs"));
+    lines.extend(of_files(delivery.by_hand.clone(), "file was edited by hand", "files were edited by hand"));
+    lines.extend(of_files(delivery.removed.clone(), "file is left over", "files are left over"));
+    let mend = match (faulty.is_empty(), delivery.by_hand.is_empty()) {
+        (false, _) => "formulac check, then formulac generate",
+        (true, false) => "put the edits into the specs and remove these files, then formulac generate",
+        (true, true) => "formulac generate",
+    };
+    let well = match delivery.unchanged.len() {
+        0 => "there are no specs".to_owned(),
+        files => format!("{} as the specs make them", count(files, "file is", "files are")),
+    };
+    Ok(Part { name: "specs and dbt", found: lines, well, mend })
+}
+
+/// The files of Omni beside what dbt left.
+fn omni(pull: &Pull, was_pulled: bool) -> Part {
+    let files = pull.writes.iter().map(|(place, _)| place).chain(&pull.removes).filter_map(|place| match place {
+        Place::Omni(path) => Some(path.clone()),
+        _ => None,
+    });
+    let files: Vec<String> = files.collect();
+    let mut found = Vec::new();
+    if !was_pulled {
+        found.push("nothing was pulled yet".to_owned());
+    } else if !files.is_empty() {
+        let what = count(files.len(), "file is", "files are");
+        found.push(format!("{what} not as dbt has it now: {}", named(&files)));
+    }
+    let refused: Vec<String> = pull.refused.iter().map(|(file, _)| file.clone()).collect();
+    if !refused.is_empty() {
+        found.push(format!(
+            "{} be changed in place: {}",
+            count(refused.len(), "file cannot", "files cannot"),
+            named(&refused)
+        ));
+    }
+    Part { name: "dbt and Omni", found, well: "in step".to_owned(), mend: "formulac pull" }
+}
+
+/// What failed when it ran last.
+fn tests(runs: &[RunResults]) -> Part {
+    let last = last_results(runs);
+    let failed = last.iter().filter(|(_, last)| matches!(last.result.status, Status::Fail | Status::Error));
+    let failed: Vec<String> = failed
+        .map(|(id, last)| match last.result.failures.filter(|rows| *rows > 0) {
+            Some(rows) => format!("{} ({})", last_part(id), count(rows as usize, "row", "rows")),
+            None => last_part(id).to_owned(),
+        })
+        .collect();
+    let found = match (failed.is_empty(), last.is_empty()) {
+        (true, true) => vec!["nothing is known of a run".to_owned()],
+        (true, false) => Vec::new(),
+        _ => vec![format!("{} last: {}", count(failed.len(), "node failed", "nodes failed"), named(&failed))],
+    };
+    let well = format!("{} nothing failed", count(last.len(), "node ran,", "nodes ran,"));
+    Part { name: "last run of dbt", found, well, mend: "dbt build" }
+}
+
+fn show(session: &Session, args: &StatusArgs, parts: &[Part]) -> Result<Exit, Failure> {
+    if args.json {
+        let part = |part: &Part| {
+            let mend = (!part.found.is_empty()).then_some(part.mend);
+            json!({"part": part.name, "in_step": part.found.is_empty(), "found": part.found, "mend": mend})
+        };
+        session.json(&json!({"parts": parts.iter().map(part).collect::<Vec<_>>()}))?;
+        return Ok(Exit::Done);
+    }
+    let width = parts.iter().map(|part| part.name.len()).max().unwrap_or_default();
+    let mut out = String::new();
+    for part in parts {
+        if part.found.is_empty() {
+            out.push_str(&format!("✓ {:width$}  {}\n", part.name, part.well));
+            continue;
+        }
+        for (number, line) in part.found.iter().enumerate() {
+            let name = if number == 0 { format!("✗ {:width$}", part.name) } else { " ".repeat(width + 2) };
+            out.push_str(&format!("{name}  {line}\n"));
+        }
+        out.push_str(&format!("{}  → {}\n", " ".repeat(width + 2), part.mend));
+    }
+    session.data(&out)?;
+    Ok(Exit::Done)
+}
+
+fn paths(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| path.strip_prefix("./").unwrap_or(path).display().to_string()).collect()
+}
+
+/// The last part of a node's id, of tests without its hash.
+fn last_part(id: &str) -> &str {
+    id.splitn(3, '.').nth(2).map_or(id, |rest| match rest.rsplit_once('.') {
+        Some((name, hash)) if id.starts_with("test.") && hash.len() == 10 => name,
+        _ => rest,
+    })
+}
+
+fn named(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let listed = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{listed} and {more} more") } else { listed }
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}

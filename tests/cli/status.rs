@@ -1,0 +1,44 @@
+//! `formulac status`.
+
+use std::path::Path;
+
+use crate::run::Place;
+
+fn artifact(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/artifacts/dbt_1_12");
+    std::fs::read_to_string(folder.join(name)).unwrap()
+}
+
+/// How old the artifacts are depends on when the test runs.
+fn without_age(transcript: &str) -> String {
+    transcript
+        .lines()
+        .map(|line| if line.contains(" old") { "✓ dbt artifacts  (age)\n".to_owned() } else { format!("{line}\n") })
+        .collect()
+}
+
+#[test]
+fn one_screen_of_what_is_out_of_step() {
+    let mut place = Place::new("status");
+    place.write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n").write("formulac.yml", "dialect: duckdb\n");
+    place.show(&["status"]);
+    place.write("target/manifest.json", artifact("manifest.json"));
+    let spec =
+        "model: revenue\nfrom: ref('fct_orders')\ngroup_by: customer_id\ndefinitions: revenue = SUM(order_total)\n";
+    place
+        .write("metrics/revenue.yml", spec)
+        .write("metrics/broken.yml", "model: broken\nfrom: x\ndefinitions: a = SUMM(b)\n");
+    place.show(&["status"]);
+    for name in ["catalog.json", "run_results.json", "sources.json"] {
+        place.write(&format!("target/{name}"), artifact(name));
+    }
+    std::fs::remove_file(place.path("metrics/broken.yml")).unwrap();
+    place.run(&["generate"]);
+    place.run(&["pull"]);
+    place.show(&["status"]);
+    let failing = artifact("run_results.json").replacen("\"status\": \"pass\"", "\"status\": \"fail\"", 2);
+    place.write("target/run_results.json", failing);
+    place.write("models/formulac/revenue.sql", "select 1\n").write("metrics/revenue.yml", spec.replace("SUM(", "MAX("));
+    place.show(&["status"]).show(&["status", "--json"]);
+    insta::assert_snapshot!(without_age(place.transcript()));
+}
