@@ -1,0 +1,124 @@
+//! All specs of the project compiled, and what that makes of the files in the work tree.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use formulac::Compiler;
+use formulac::artifacts::Manifest;
+use formulac::dbt::{GraphNode, spec_of};
+
+use super::chosen::{self, Chosen};
+use super::deliver::{self, Delivery};
+use super::exit::{Exit, Failure, Found};
+use super::models::{self, Model};
+use super::place::Place;
+use super::write::Planned;
+use super::{folder, taken_names, time_spine};
+
+/// What the specs make.
+pub struct Generation<'p> {
+    place: &'p Place,
+    manifest: Option<&'p Manifest>,
+    nodes: Vec<GraphNode>,
+    pub models: Vec<Model>,
+    /// What was found in each spec.
+    pub found: Vec<Found>,
+}
+
+impl<'p> Generation<'p> {
+    /// Compiles specs; `done` is called after each.
+    pub fn of(
+        place: &'p Place,
+        compiler: &Compiler,
+        specs: &[PathBuf],
+        done: impl Fn() + Sync,
+    ) -> Result<Self, Failure> {
+        let manifest = place.manifest()?;
+        let nothing = Manifest::default();
+        let known = manifest.unwrap_or(&nothing);
+        let nodes = formulac::dbt::graph(known);
+        let (models, mut found) = models::compiled(compiler, models::sources(specs, Some(&place.root)), done);
+        let folders = place.folders();
+        taken_names::check(&models, known, &nodes, &place.root, [&folders.0, &folders.1], &mut found);
+        if time_spine::is_missing(known) {
+            time_spine::warn(&models, &mut found);
+        }
+        Ok(Self { place, manifest, nodes, models, found })
+    }
+
+    /// The models that these selections choose.
+    pub fn choose(&self, select: &[String], exclude: &[String]) -> Result<Chosen, Failure> {
+        let nothing = Manifest::default();
+        let manifest = self.manifest.unwrap_or(&nothing);
+        chosen::choose(&self.models, &self.found, manifest, &self.nodes, &self.place.folders().0, select, exclude)
+    }
+
+    /// Why models cannot be made, of those that cannot: their specs have errors, or they read such a model.
+    pub fn left_out(&self) -> Vec<Option<String>> {
+        let faulty: Vec<bool> = self.found.iter().map(|found| Exit::of(&found.diagnostics) != Exit::Done).collect();
+        let has_errors =
+            |model: &Model| (faulty[model.spec] || model.built.is_none()).then(|| "it has errors".to_owned());
+        let mut out: Vec<Option<String>> = self.models.iter().map(has_errors).collect();
+        let with_out = self.models.iter().zip(&out).filter(|(_, out)| out.is_some());
+        let mut names: BTreeSet<String> = with_out.map(|(model, _)| model.name.to_lowercase()).collect();
+        loop {
+            let before = names.len();
+            for (model, out) in self.models.iter().zip(&mut out).filter(|(_, out)| out.is_none()) {
+                let is_out =
+                    |name: &&str| names.contains(&name.to_lowercase()) && !model.name.eq_ignore_ascii_case(name);
+                if let Some(read) = model.reads.iter().filter_map(|read| read.own_model()).find(is_out) {
+                    *out = Some(format!("it reads `{read}`"));
+                    names.insert(model.name.to_lowercase());
+                }
+            }
+            if names.len() == before {
+                return out;
+            }
+        }
+    }
+
+    /// What is to be written and removed. What no spec makes any more is left over only where `everything` was chosen.
+    pub fn delivery(&self, is_made: impl Fn(usize) -> bool, everything: bool) -> Result<Delivery, Failure> {
+        let root = &self.place.root;
+        let (models_folder, tests_folder) = self.place.folders();
+        let (models_folder, tests_folder) = (root.join(models_folder), root.join(tests_folder));
+        let made = self.models.iter().enumerate().filter(|(at, _)| is_made(*at));
+        let files: Vec<Planned> =
+            made.clone().flat_map(|(_, model)| model.files(&models_folder, &tests_folder)).collect();
+        let planned: BTreeSet<&Path> = files.iter().map(|file| &*file.path).collect();
+        // The files of a spec that is not chosen or cannot be made stay as they are.
+        let not_made = self.models.iter().enumerate().filter(|(at, _)| !is_made(*at));
+        let kept: BTreeSet<&str> = not_made.map(|(_, model)| model.path.as_str()).collect();
+        let specs = self.place.specs_folder();
+        let made: BTreeSet<&str> = made.map(|(_, model)| model.path.as_str()).collect();
+        let is_left = |path: &Path, spec: &str| {
+            let is_ours = spec.strip_prefix(specs.as_str()).is_some_and(|rest| rest.starts_with('/'));
+            let is_gone = everything && !root.join(spec).is_file();
+            !planned.contains(path) && !kept.contains(spec) && (made.contains(spec) || (is_ours && is_gone))
+        };
+        let mut left = Vec::new();
+        let mut by_hand = Vec::new();
+        for folder in BTreeSet::from([&models_folder, &tests_folder]) {
+            for path in folder::files(folder, is_generated) {
+                let Ok(text) = fs::read_to_string(&path) else { continue };
+                if !spec_of(&text).is_some_and(|spec| is_left(&path, spec)) {
+                    continue;
+                }
+                if formulac::dbt::is_as_written(&text) {
+                    left.push(path);
+                } else {
+                    by_hand.push(path);
+                }
+            }
+        }
+        let mut delivery = deliver::compare(files, left)?;
+        delivery.by_hand.extend(by_hand);
+        Ok(delivery)
+    }
+}
+
+/// Whether a file is of a kind that is generated.
+fn is_generated(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "sql" || end == "yml" || end == "md")
+}
