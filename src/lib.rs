@@ -58,6 +58,8 @@ mod schema;
 pub mod span;
 mod spec;
 mod sql;
+#[cfg(feature = "sync")]
+pub mod sync;
 mod types;
 mod yaml;
 #[cfg(feature = "sync")]

@@ -86,6 +86,14 @@ pub enum Command {
     Pull(PullArgs),
     /// Show on one screen what is out of step, stale or failing, and what mends it
     Status(StatusArgs),
+    /// Show what a push would do: what is created, updated, deleted, kept, and what conflicts
+    Plan(PlanArgs),
+    /// Bring specs to dbt's files: shown, asked about, written and committed, wholly or not at all
+    Push(PushArgs),
+    /// Show who pushed what, and when
+    Log(LogArgs),
+    /// Bring everything back to what it was after an entry of the log, as a new commit
+    Rollback(RollbackArgs),
     /// Run a model spec and show its rows
     Preview(PreviewArgs),
     /// Find faults in formulas and specs, and mend them
@@ -302,6 +310,62 @@ pub struct PullArgs {
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
     /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Keep the plan in this file, for `push FILE`
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub out: Option<PathBuf>,
+    /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A push is one commit, on the environment's branch; where that is protected, on a new branch that \
+                        people merge. What a push is killed in, the next finishes. FORMULAC_GIT names another path of git."
+)]
+pub struct PushArgs {
+    /// Do what this plan says, or nothing
+    #[arg(value_name = "PLAN", value_hint = ValueHint::FilePath)]
+    pub plan: Option<PathBuf>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// First line of the commit's message
+    #[arg(short, long, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LogArgs {
+    /// Model, `model.definition`, or number or hash of an entry [default: all]
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Entries to show, the last ones
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The entry to go back to: its number or the begin of its hash
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Print one JSON object
     #[arg(long)]
     pub json: bool,
 }

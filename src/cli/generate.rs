@@ -11,7 +11,7 @@ use super::chosen::Chosen;
 use super::deliver::Delivery;
 use super::exit::{Exit, Failure, Found};
 use super::generation::Generation;
-use super::models::Model;
+use super::models::{self, Model};
 use super::place::Place;
 use super::session::{Session, reports};
 use super::{progress, validate};
@@ -30,9 +30,9 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         session.note("nothing is known of the columns: types are taken from use; `dbt parse` or `--schema` tells them");
     }
     let compiler = place.compiler(session, &args.target, dialect)?;
-    let specs = place.specs()?;
-    let bar = progress::bar(session, specs.len(), "compiling");
-    let mut made = Generation::of(&place, &compiler, &specs, || bar.inc(1))?;
+    let sources = models::sources(&place.specs()?, Some(&place.root));
+    let bar = progress::bar(session, sources.len(), "compiling");
+    let mut made = Generation::of(&place, &compiler, sources, || bar.inc(1))?;
     bar.finish_and_clear();
     let chosen = made.choose(&args.select, &args.exclude)?;
     if !args.select.is_empty() && !chosen.models.contains(&true) {
@@ -109,8 +109,7 @@ pub fn compare(session: &Session) -> Result<(Vec<Found>, Delivery), Failure> {
     let place = Place::find(session)?;
     let target = Target::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
-    let specs = if place.has_specs() { place.specs()? } else { Vec::new() };
-    let made = Generation::of(&place, &compiler, &specs, || {})?;
+    let made = Generation::of(&place, &compiler, place.sources()?, || {})?;
     let left_out = made.left_out();
     let delivery = made.delivery(|at| left_out[at].is_none(), true)?;
     Ok((made.found, delivery))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use formulac::Compiler;
 use formulac::artifacts::Manifest;
@@ -13,6 +13,7 @@ use super::deliver::{self, Delivery};
 use super::exit::{Exit, Failure, Found};
 use super::models::{self, Model};
 use super::place::Place;
+use super::source::Source;
 use super::write::Planned;
 use super::{folder, taken_names, time_spine};
 
@@ -27,18 +28,18 @@ pub struct Generation<'p> {
 }
 
 impl<'p> Generation<'p> {
-    /// Compiles specs; `done` is called after each.
+    /// Compiles specs, each with its path as seen from the project; `done` is called after each.
     pub fn of(
         place: &'p Place,
         compiler: &Compiler,
-        specs: &[PathBuf],
+        sources: Vec<(Source, Option<String>)>,
         done: impl Fn() + Sync,
     ) -> Result<Self, Failure> {
         let manifest = place.manifest()?;
         let nothing = Manifest::default();
         let known = manifest.unwrap_or(&nothing);
         let nodes = formulac::dbt::graph(known);
-        let (models, mut found) = models::compiled(compiler, models::sources(specs, Some(&place.root)), done);
+        let (models, mut found) = models::compiled(compiler, sources, done);
         let folders = place.folders();
         taken_names::check(&models, known, &nodes, &place.root, [&folders.0, &folders.1], &mut found);
         if time_spine::is_missing(known) {

@@ -32,11 +32,11 @@ impl Revision {
                 .with_help("name a commit, a branch or a tag"));
         }
         let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
-        let output = git(&folder, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")])?;
+        let output = git(&folder, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")], "")?;
         if output.succeeded {
             return Ok(Self { folder, id: output.out.trim().to_owned() });
         }
-        if !git(&folder, &["rev-parse", "--git-dir"])?.succeeded {
+        if !git(&folder, &["rev-parse", "--git-dir"], "")?.succeeded {
             let text = format!("`{}` is in no git repository", folder.display());
             return Err(Failure::new(Exit::Failed, text).with_help("`--since` compares with what git knows"));
         }
@@ -65,7 +65,7 @@ impl Revision {
     }
 
     fn told(&self, args: &[&str]) -> Result<String, Failure> {
-        let output = git(&self.folder, args)?;
+        let output = git(&self.folder, args, "")?;
         if output.succeeded {
             return Ok(output.out);
         }
@@ -74,6 +74,7 @@ impl Revision {
     }
 }
 
-fn git(folder: &Path, args: &[&str]) -> Result<super::program::Output, Failure> {
-    GIT.run(GIT.command().args(["--literal-pathspecs", "--no-pager"]).args(args).current_dir(folder), "")
+/// A call of git in a folder, with a text on its standard input.
+pub fn git(folder: &Path, args: &[&str], input: &str) -> Result<super::program::Output, Failure> {
+    GIT.run(GIT.command().args(["--literal-pathspecs", "--no-pager"]).args(args).current_dir(folder), input)
 }

@@ -44,6 +44,7 @@ mod snippet;
 mod source;
 mod spec;
 mod status;
+mod sync;
 mod taken_names;
 mod time_spine;
 mod unit_tests;
@@ -78,6 +79,10 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Generate(args) => generate::run(session, args),
         Command::Pull(args) => pull::run(session, args),
         Command::Status(args) => status::run(session, args),
+        Command::Plan(args) => sync::plan(session, args),
+        Command::Push(args) => sync::push(session, args),
+        Command::Log(args) => sync::show_log(session, args),
+        Command::Rollback(args) => sync::rollback(session, args),
         Command::Preview(args) => preview::run(session, args),
         Command::Check(args) => check::run(session, args),
         Command::Explain(args) => explain::run(session, args),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use formulac::dbt::From as Read;
 use formulac::diag::Code;
 use formulac::span::Span;
-use formulac::{Compiler, Declared, SemanticModel, SemanticModels};
+use formulac::{CompiledSpec, Compiler, Declared, SemanticModel, SemanticModels};
 use serde_json::{Value, json};
 
 use super::exit::Found;
@@ -43,6 +43,7 @@ pub struct Built {
     pub path: String,
     /// Tests that are files of their own: name and text.
     pub tests: Vec<(String, String)>,
+    pub compiled: CompiledSpec,
 }
 
 /// The texts of specs, each with its path as seen from the project.
@@ -66,11 +67,11 @@ pub fn compiled(
         spec.found.diagnostics.extend(fault.into_iter().chain(std::mem::take(&mut spec.model_warnings)));
         // A model has a test for it.
         spec.found.diagnostics.retain(|d| d.kind() != Code::JoinMayMultiply);
-        let Spec { name, sql, yml, md, declared, semantic, .. } = spec;
-        let built = match (sql, yml) {
-            (Some(sql), Some(yml)) if is_model => {
+        let Spec { name, sql, yml, md, declared, semantic, compiled, .. } = spec;
+        let built = match (sql, yml, compiled) {
+            (Some(sql), Some(yml), Some(compiled)) if is_model => {
                 let path = formulac::dbt::spec_of(&sql).unwrap_or_default().to_owned();
-                Some(Built { sql, yml, md, declared, semantic, path, tests: spec.tests })
+                Some(Built { sql, yml, md, declared, semantic, path, tests: spec.tests, compiled })
             }
             _ => None,
         };

@@ -10,7 +10,8 @@ use super::artifacts::Artifacts;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure};
 use super::session::Session;
-use super::{project, settings};
+use super::source::Source;
+use super::{models, project, settings};
 
 /// A project with its folders.
 #[derive(Debug)]
@@ -83,9 +84,12 @@ impl Place {
         clean(self.project.specs().unwrap_or(project::SPECS))
     }
 
-    /// Whether there is a folder of specs.
-    pub fn has_specs(&self) -> bool {
-        self.root.join(self.specs_folder()).is_dir()
+    /// The texts of the specs, each with its path as seen from the project; none where there is no folder of them.
+    pub fn sources(&self) -> Result<Vec<(Source, Option<String>)>, Failure> {
+        if !self.root.join(self.specs_folder()).is_dir() {
+            return Ok(Vec::new());
+        }
+        Ok(models::sources(&self.specs()?, Some(&self.root)))
     }
 
     /// The specs; an error where there is no folder of them.

@@ -42,6 +42,8 @@ pub struct Spec {
     /// Its tests that are files of their own: name and text.
     pub tests: Vec<(String, String)>,
     pub found: Found,
+    /// All of it; none where there was no text.
+    pub compiled: Option<CompiledSpec>,
 }
 
 /// Compiles a spec, unless its source is none. `path` is what headers of generated files name.
@@ -91,5 +93,6 @@ fn of(compiled: CompiledSpec, source: Source) -> Spec {
         config: compiled.config().to_vec(),
         tests: compiled.model_tests().iter().map(|test| (test.name().to_owned(), test.sql().to_owned())).collect(),
         found: source.found(compiled.diagnostics().to_vec()),
+        compiled: Some(compiled),
     }
 }

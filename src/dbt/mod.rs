@@ -23,7 +23,7 @@ pub(crate) use jinja::{import, incremental, protect};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};
 pub(crate) use singular::{TestConfig, comment};
 pub(crate) use yaml::Value;
-#[cfg(feature = "cli")]
+#[cfg(feature = "sync")]
 pub(crate) use yaml::write_value;
 #[cfg(feature = "sync")]
 pub(crate) use yaml::{in_flow as yaml_flow_text, key_text as yaml_key, scalar as yaml_scalar};

@@ -69,7 +69,7 @@ pub(crate) fn write_pairs(out: &mut String, pairs: &[(String, Value)], indent: u
 }
 
 /// A list or mapping as a text of its own.
-#[cfg(feature = "cli")]
+#[cfg(feature = "sync")]
 pub(crate) fn write_value(value: &Value) -> String {
     let mut out = String::new();
     match value {

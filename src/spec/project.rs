@@ -50,6 +50,8 @@ pub struct Environment {
     pub dialect: Option<Dialect>,
     /// Variables for dbt, as YAML.
     pub vars: Option<String>,
+    /// The branch that a push commits to; `${user}` in it stands for who pushes.
+    pub branch: Option<String>,
 }
 
 impl Project {
@@ -246,6 +248,7 @@ fn environments(value: &Node, source: &str) -> Vec<Environment> {
             protected: value.get("protected").and_then(Node::boolean) == Some(true),
             dialect: text("dialect").and_then(|name| name.parse().ok()),
             vars: value.get("vars").filter(|vars| vars.pairs().is_some()).map(|vars| written(vars, source)),
+            branch: text("branch").map(str::to_owned),
         })
     };
     pairs.filter_map(environment).collect()

@@ -1,0 +1,89 @@
+//! The disk, as transactions use it.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use formulac::sync::Disk;
+
+/// The files below a project's folder.
+#[derive(Debug)]
+pub struct Files {
+    root: PathBuf,
+}
+
+impl Files {
+    pub fn of(root: &Path) -> Self {
+        Self { root: if root.as_os_str().is_empty() { PathBuf::from(".") } else { root.to_owned() } }
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+}
+
+impl Disk for Files {
+    fn read(&mut self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(self.at(path)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&mut self, path: &str, bytes: &[u8], like: Option<&str>) -> io::Result<()> {
+        let mut file = fs::File::options().write(true).create(true).truncate(true).open(self.at(path))?;
+        file.write_all(bytes)?;
+        if let Some(data) = like.and_then(|like| fs::metadata(self.at(like)).ok()) {
+            file.set_permissions(data.permissions())?;
+        }
+        file.sync_all()
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let (from, to) = (self.at(from), self.at(to));
+        match fs::rename(&from, &to) {
+            // A part of the project may be on another disk: there it is put beside its place first.
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                let name = to.file_name().unwrap_or_default().to_string_lossy();
+                let beside = to.with_file_name(format!(".formulac-{name}.tmp"));
+                fs::copy(&from, &beside)?;
+                fs::File::open(&beside)?.sync_all()?;
+                fs::rename(&beside, &to)?;
+                fs::remove_file(from)
+            }
+            done => done,
+        }
+    }
+
+    fn remove(&mut self, path: &str) -> io::Result<()> {
+        fs::remove_file(self.at(path))
+    }
+
+    fn has_folder(&mut self, path: &str) -> bool {
+        self.at(path).is_dir()
+    }
+
+    fn make_folder(&mut self, path: &str) -> io::Result<()> {
+        fs::create_dir(self.at(path))
+    }
+
+    fn remove_folder(&mut self, path: &str) -> io::Result<()> {
+        fs::remove_dir(self.at(path))
+    }
+
+    fn list(&mut self, path: &str) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(self.at(path)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        names.collect()
+    }
+
+    fn flush_folder(&mut self, path: &str) -> io::Result<()> {
+        // Windows has no such thing as a folder's own data on the disk.
+        if cfg!(unix) { fs::File::open(self.at(path))?.sync_all() } else { Ok(()) }
+    }
+}

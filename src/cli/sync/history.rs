@@ -1,0 +1,104 @@
+//! `formulac log`: who pushed what and when.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use formulac::sync::{LOG, Log, Logged, short};
+use serde_json::{Value, json};
+
+use crate::cli::args::LogArgs;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::folder;
+use crate::cli::place::Place;
+use crate::cli::session::Session;
+use formulac::diag::render::visible;
+
+pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
+    let place = Place::find(session)?;
+    let log = read(&place);
+    let shown: Vec<&Logged> = match &args.name {
+        Some(name) => {
+            let found: Vec<&Logged> = log.entries.iter().filter(|logged| is_of(logged, name)).collect();
+            if found.is_empty() { log.named(name) } else { found }
+        }
+        None => log.entries.iter().collect(),
+    };
+    let shown: Vec<&Logged> = shown.into_iter().rev().take(args.limit.unwrap_or(u32::MAX) as usize).collect();
+    if args.json {
+        let entry = |logged: &&Logged| {
+            let entry = &logged.entry;
+            json!({
+                "number": logged.number, "id": logged.hash, "did": entry.did, "at": entry.at, "by": entry.by,
+                "environment": entry.environment, "changes": entry.changes, "parents": entry.parents,
+                "files": entry.files.iter().map(|(path, hash)| (path.clone(), json!(hash))).collect::<serde_json::Map<_, _>>(),
+            })
+        };
+        let fault = |(file, what): &(String, String)| json!({"file": file, "fault": what});
+        let faults: Vec<Value> = log.faults.iter().map(fault).collect();
+        session.json(&json!({"entries": shown.iter().map(entry).collect::<Vec<_>>(), "faults": faults}))?;
+    } else {
+        session.styled(&text(&shown))?;
+        for (file, what) in &log.faults {
+            session.warn(&format!("{LOG}/{file}: {what}"));
+        }
+        if log.entries.is_empty() {
+            session.note("nothing was pushed yet");
+        }
+    }
+    Ok(if log.faults.is_empty() { Exit::Done } else { Exit::Faulty })
+}
+
+/// The log of the project.
+pub fn read(place: &Place) -> Log {
+    let files = folder::files(&place.root.join(LOG), |path| path.extension().is_some_and(|end| end == "yml"));
+    Log::read(files.into_iter().filter_map(|path| {
+        let name = path.file_name()?.to_str()?.to_owned();
+        Some((name, String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned()))
+    }))
+}
+
+/// Whether an entry changed a model or definition of this name.
+fn is_of(logged: &Logged, name: &str) -> bool {
+    let (model, definition) = match name.split_once('.') {
+        Some((model, definition)) => (model, Some(definition)),
+        None => (name, None),
+    };
+    let mut in_model = false;
+    for line in &logged.entry.changes {
+        match line.strip_prefix("  ") {
+            None => in_model = line.split(' ').nth(1) == Some(model),
+            Some(change) => {
+                let named = change.split([':', ',']).next().unwrap_or_default();
+                if named == definition.unwrap_or(model) && (in_model || definition.is_none()) {
+                    return true;
+                }
+            }
+        }
+        if in_model && definition.is_none() {
+            return true;
+        }
+    }
+    false
+}
+
+fn text(entries: &[&Logged]) -> String {
+    let mut out = String::new();
+    for logged in entries {
+        let entry = &logged.entry;
+        let environment =
+            if entry.environment.is_empty() { String::new() } else { format!(" to {}", entry.environment) };
+        let _ = writeln!(
+            out,
+            "{:4}  {}  {}{environment}  {}  {}",
+            logged.number,
+            short(&logged.hash),
+            entry.did,
+            entry.at,
+            entry.by
+        );
+        for line in &entry.changes {
+            let _ = writeln!(out, "        {line}");
+        }
+    }
+    visible(&out).into_owned()
+}

@@ -1,0 +1,71 @@
+//! Specs brought to dbt's files by plans, on git, with a log: `plan`, `push`, `log`, `rollback`.
+
+mod carried_out;
+mod conflict;
+mod disk;
+mod history;
+mod lock;
+mod planned;
+mod push;
+mod repository;
+mod rollback;
+mod show;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::args::{LogArgs, PlanArgs, PushArgs, RollbackArgs};
+use super::exit::{Exit, Failure};
+use super::place::Place;
+use super::session::{Session, reports};
+use super::write::{Planned, write_all};
+use formulac::diag::render;
+
+pub use history::run as log;
+
+/// `formulac plan`: what a push would do.
+pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
+    let place = Place::find(session)?;
+    lock::tell_what_waits(session, &place)?;
+    let made = planned::make(session, &place)?;
+    let exit = made.exit();
+    if args.json {
+        let mut data = made.plan.json();
+        if let Value::Object(fields) = &mut data {
+            fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(&made.found))));
+        }
+        session.json(&data)?;
+    } else {
+        session.report(&made.found);
+        if made.is_sound() {
+            session.styled(&show::plan(session, &place, &made.plan))?;
+        }
+    }
+    if let Some(path) = args.out.as_deref().filter(|_| made.is_sound() && made.plan.conflicts() == 0) {
+        write_all(&[Planned { path: path.to_owned(), text: render::json_text(&made.plan.json()) }])?;
+        session.note(&format!("kept in {0}; `formulac push {0}` does exactly that", path.display()));
+    }
+    Ok(exit)
+}
+
+/// `formulac push`: a plan carried out.
+pub fn push(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
+    push::run(session, args)
+}
+
+/// `formulac rollback`: everything as it was after an entry of the log.
+pub fn rollback(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
+    rollback::run(session, args)
+}
+
+/// What the log is asked for.
+pub fn show_log(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
+    log(session, args)
+}
+
+/// The text of a file below the project's folder; none where there is none.
+fn text_of(root: &Path, path: &str) -> Option<String> {
+    fs::read(root.join(path)).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,170 @@
+//! The plan of a push, made of what stands in the work tree.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use formulac::sync::{ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, reconcile};
+use formulac::{CompiledSpec, Compiler};
+
+use super::text_of;
+use crate::cli::args::Target;
+use crate::cli::environment::{self, Environment};
+use crate::cli::exit::{Exit, Failure, Found};
+use crate::cli::folder;
+use crate::cli::generation::Generation;
+use crate::cli::place::Place;
+use crate::cli::session::Session;
+use crate::cli::source::Source;
+
+/// A plan with what was found on the way.
+pub struct Made {
+    pub plan: Plan,
+    pub found: Vec<Found>,
+    pub environment: Option<Environment>,
+}
+
+impl Made {
+    /// Whether all specs are without errors, so that there is a plan.
+    pub fn is_sound(&self) -> bool {
+        Exit::of_all(&self.found) == Exit::Done
+    }
+
+    pub fn exit(&self) -> Exit {
+        let conflict = if self.plan.conflicts() > 0 { Exit::Conflict } else { Exit::Done };
+        Exit::of_all(&self.found).worse(conflict)
+    }
+}
+
+/// The states that were read, by model: the text of each with the bases in it.
+type States = BTreeMap<String, (String, Vec<State>)>;
+
+/// Compiles all specs and compares them with what was pushed last and with what stands in the files.
+pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
+    let environment = environment::chosen(&session.global, &place.project)?;
+    let target = Target::default();
+    let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
+    let generation = Generation::of(place, &compiler, place.sources()?, || {})?;
+    let mut made = Made { plan: Plan::default(), found: generation.found.clone(), environment };
+    if !made.is_sound() {
+        return Ok(made);
+    }
+    let states = states(place);
+    let mut ours = ours(place, &generation);
+    let knowing = OnceCell::new();
+    let mut reconciled: BTreeMap<String, Reconciled> = BTreeMap::new();
+    let files: BTreeMap<String, BTreeMap<String, String>> = names(&ours, &states)
+        .into_iter()
+        .map(|name| {
+            let files = found(place, ours.get(&name), states.get(&name));
+            (name, files)
+        })
+        .collect();
+    for (name, found) in &files {
+        let compile = |ours: &Ours, text: &str| {
+            let all = || compiler.knowing(&all_of(&generation));
+            compiled(place, knowing.get_or_init(all), &ours.spec, text)
+        };
+        let sides = sides(name, &ours, &states, found);
+        if let Some(own) = sides.ours {
+            reconciled.insert(name.clone(), reconcile(sides, &|text| compile(own, text)));
+        }
+    }
+    let replaced: BTreeMap<&str, &str> = reconciled
+        .iter()
+        .filter_map(|(name, done)| Some((ours.get(name)?.spec.as_str(), done.source.as_deref()?)))
+        .collect();
+    // What reads a model may be made in another way when that is.
+    let again = if replaced.is_empty() { None } else { Some(with_texts(place, &compiler, &replaced)?) };
+    let texts: BTreeMap<String, String> = ours.iter().map(|(name, ours)| (name.clone(), ours.source.clone())).collect();
+    if let Some(again) = again {
+        if Exit::of_all(&again.found) != Exit::Done {
+            made.found = again.found;
+            return Ok(made);
+        }
+        ours = self::ours(place, &again);
+    }
+    let plans = files.iter().map(|(name, found)| {
+        let sides = sides(name, &ours, &states, found);
+        let done = reconciled.remove(name).unwrap_or_default();
+        let state_text = states.get(name).map(|(text, _)| text.clone());
+        let base = sides.bases.first().filter(|base| {
+            sides.ours.is_none_or(|ours| ours.source.replace('\r', "") != base.source || ours.files != base.files)
+        });
+        let base = base.map(|base| compiler.compile_spec_at(&base.source, Some(&base.spec)));
+        ModelPlan::of(sides, done, base.as_ref(), [texts.get(name).cloned(), state_text])
+    });
+    let name = made.environment.as_ref().map(|environment| environment.name.clone());
+    made.plan = Plan::new(name, plans.collect::<Vec<_>>());
+    Ok(made)
+}
+
+fn names(ours: &BTreeMap<String, Ours>, states: &States) -> BTreeSet<String> {
+    ours.keys().chain(states.keys()).cloned().collect()
+}
+
+fn sides<'a>(
+    name: &'a str,
+    ours: &'a BTreeMap<String, Ours>,
+    states: &'a States,
+    found: &'a BTreeMap<String, String>,
+) -> Sides<'a> {
+    let bases = states.get(name).map(|(_, bases)| bases.as_slice()).unwrap_or_default();
+    Sides { model: name, bases, ours: ours.get(name), found }
+}
+
+/// What the specs make, by model.
+fn ours(place: &Place, generation: &Generation<'_>) -> BTreeMap<String, Ours> {
+    let (models, tests) = place.folders();
+    let one = |model: &crate::cli::models::Model| {
+        let built = model.built.as_ref()?;
+        let text = &generation.found.get(model.spec)?.text;
+        let ours = Ours::of(&model.path, text, built.compiled.clone(), &models, &tests)?;
+        Some((model.name.clone(), ours))
+    };
+    generation.models.iter().filter_map(one).collect()
+}
+
+fn all_of(generation: &Generation<'_>) -> Vec<CompiledSpec> {
+    generation.models.iter().filter_map(|model| Some(model.built.as_ref()?.compiled.clone())).collect()
+}
+
+fn compiled(place: &Place, compiler: &Compiler, spec: &str, text: &str) -> Option<Ours> {
+    let (models, tests) = place.folders();
+    Ours::of(spec, text, compiler.compile_spec_at(text, Some(spec)), &models, &tests)
+}
+
+/// All specs once more, some of them with other texts.
+fn with_texts<'p>(
+    place: &'p Place,
+    compiler: &Compiler,
+    replaced: &BTreeMap<&str, &str>,
+) -> Result<Generation<'p>, Failure> {
+    let mut sources = place.sources()?;
+    for (source, path) in &mut sources {
+        if let Some(text) = path.as_deref().and_then(|path| replaced.get(path)) {
+            source.text = (*text).to_owned();
+        }
+    }
+    Generation::of(place, compiler, sources, || {})
+}
+
+fn states(place: &Place) -> States {
+    let folder = place.root.join(STATES);
+    // What a pull keeps stands in a folder below.
+    let files = folder::files(&folder, |path| path.extension().is_some_and(|end| end == "yml"));
+    let own = files.into_iter().filter(|path| path.parent() == Some(folder.as_path()));
+    let read = own.filter_map(|path| {
+        let text = Source::large_file(&path, usize::MAX >> 1).text;
+        let name = path.file_stem()?.to_str()?.to_owned();
+        let bases = State::versions(&text);
+        Some((name, (text, bases)))
+    });
+    read.collect()
+}
+
+/// The files of a model as they stand in the work tree.
+fn found(place: &Place, ours: Option<&Ours>, state: Option<&(String, Vec<State>)>) -> BTreeMap<String, String> {
+    let of_bases = state.iter().flat_map(|(_, bases)| bases).flat_map(|base| base.files.keys());
+    let paths: BTreeSet<&String> = ours.iter().flat_map(|ours| ours.files.keys()).chain(of_bases).collect();
+    paths.into_iter().filter_map(|path| Some((path.clone(), text_of(&place.root, path)?))).collect()
+}

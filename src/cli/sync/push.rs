@@ -1,0 +1,300 @@
+//! `formulac push`: a plan shown, asked about, checked, written and committed.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+use formulac::diag::render;
+use formulac::sync::{Entry, LOG, Log, Plan, TextChange, content_hash, short};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::carried_out::{self, Commit, TRAILER};
+use super::lock::Lock;
+use super::planned::{self, Made};
+use super::repository::Repository;
+use super::{history, show, text_of};
+use crate::cli::args::PushArgs;
+use crate::cli::environment::Environment;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::place::Place;
+use crate::cli::session::{Session, reports};
+use crate::cli::source::Source;
+
+/// Lines of a commit's message that name what changed.
+const NAMED: usize = 100;
+
+pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
+    let place = Place::find(session)?;
+    let repository = Repository::find(&place.root)?;
+    let _lock = Lock::take(session, &place)?;
+    let made = planned::make(session, &place)?;
+    if let Some(path) = &args.plan {
+        same(path, &made.plan)?;
+    }
+    if !args.json {
+        session.report(&made.found);
+        if made.is_sound() {
+            session.styled(&show::plan(session, &place, &made.plan))?;
+        }
+    }
+    let exit = made.exit();
+    if exit != Exit::Done {
+        tell(session, args, &made, None)?;
+        session.note("nothing is written");
+        return Ok(exit);
+    }
+    if made.plan.is_empty() {
+        tell(session, args, &made, None)?;
+        return Ok(Exit::Done);
+    }
+    let branch = Branch::of(&repository, made.environment.as_ref(), &made.plan)?;
+    if !agreed(args.yes, &format!("Push this to {}?", branch.told()))? {
+        session.note("nothing is written");
+        return Ok(Exit::Done);
+    }
+    let pushed = write(&place, &repository, &made.plan, &branch, args.message.as_deref())?;
+    session.note(&format!("pushed to {}: {}, entry {}", branch.told(), pushed.commit, short(&pushed.entry)));
+    if branch.begins.is_some() {
+        session.note(&format!("merge it into {} when it is approved", branch.now));
+    }
+    tell(session, args, &made, Some(&pushed))?;
+    Ok(Exit::Done)
+}
+
+/// What a push left.
+struct Pushed {
+    commit: String,
+    entry: String,
+}
+
+fn tell(session: &Session, args: &PushArgs, made: &Made, pushed: Option<&Pushed>) -> Result<(), Failure> {
+    if !args.json {
+        return Ok(());
+    }
+    let mut data = made.plan.json();
+    if let Value::Object(fields) = &mut data {
+        let pushed = pushed.map(|pushed| json!({"commit": pushed.commit, "entry": pushed.entry}));
+        fields.insert("pushed".to_owned(), json!(pushed));
+        fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(&made.found))));
+    }
+    session.json(&data)
+}
+
+/// Refuses where the plan in a file is not the one that would be made now.
+fn same(path: &Path, plan: &Plan) -> Result<(), Failure> {
+    let source = Source::large_file(path, usize::MAX >> 1);
+    if source.fault.is_some() {
+        return Err(Failure::of(source));
+    }
+    let kept: Value = serde_json::from_str(&source.text).unwrap_or_default();
+    if kept.get("formulac_plan").is_none() {
+        return Err(Failure::new(Exit::Usage, format!("`{}` is no plan", path.display()))
+            .with_help("`formulac plan -o FILE` writes one"));
+    }
+    if kept == plan.json() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Conflict,
+        format!("`{}` is not what would be done now: something has changed since", path.display()),
+    )
+    .with_help("look at `formulac plan`, and keep it again"))
+}
+
+/// Where the commit goes.
+pub struct Branch {
+    /// The branch that is there now.
+    pub now: String,
+    /// The one that is begun for the commit.
+    pub begins: Option<String>,
+}
+
+impl Branch {
+    /// The environment's branch, a new one where that is protected, else the one that is there.
+    pub fn of(repository: &Repository, environment: Option<&Environment>, plan: &Plan) -> Result<Self, Failure> {
+        let now = repository.branch()?;
+        let Some(environment) = environment else { return Ok(Self { now, begins: None }) };
+        let wanted = environment.branch.as_deref().map(|branch| named(repository, branch)).transpose()?;
+        let elsewhere = wanted.as_deref().filter(|wanted| *wanted != now);
+        if environment.protected {
+            if let Some(wanted) = elsewhere {
+                return Err(Failure::new(
+                    Exit::Failed,
+                    format!("`{}` is pushed to from its branch `{wanted}`, and this is `{now}`", environment.name),
+                )
+                .with_help(format!("`git switch {wanted}`, or choose another environment with `--env`")));
+            }
+            let hash = content_hash(plan.json().to_string().as_bytes());
+            let name = format!("formulac/{}-{}", environment.name, hash.get(..8).unwrap_or_default());
+            let taken = repository.has_branch(&name)?;
+            let begins = if taken { format!("{name}-{}", Timestamp::now().as_second()) } else { name };
+            return Ok(Self { now, begins: Some(begins) });
+        }
+        match elsewhere {
+            None => Ok(Self { now, begins: None }),
+            Some(wanted) if !repository.has_branch(wanted)? => Ok(Self { now, begins: Some(wanted.to_owned()) }),
+            Some(wanted) => Err(Failure::new(
+                Exit::Failed,
+                format!("`{}` is pushed to on the branch `{wanted}`, and this is `{now}`", environment.name),
+            )
+            .with_help(format!("`git switch {wanted}`, or choose another environment with `--env`"))),
+        }
+    }
+
+    pub fn told(&self) -> &str {
+        self.begins.as_deref().unwrap_or(&self.now)
+    }
+}
+
+/// The name of a branch with `${user}` filled in.
+fn named(repository: &Repository, branch: &str) -> Result<String, Failure> {
+    let user = if branch.contains("${user}") { user(&repository.author()?) } else { String::new() };
+    let name = branch.replace("${user}", &user);
+    if repository.is_branch_name(&name)? && !name.starts_with('-') {
+        return Ok(name);
+    }
+    Err(Failure::new(Exit::Usage, format!("`{name}` can be no branch")).with_help("correct `branch:` in formulac.yml"))
+}
+
+/// The part of an address before `@`, as a name may hold it.
+fn user(author: &str) -> String {
+    let address = author.rsplit_once('<').map_or(author, |(_, address)| address);
+    let name = address.split('@').next().unwrap_or_default();
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+}
+
+/// Asks, where somebody is there to answer.
+pub fn agreed(yes: bool, question: &str) -> Result<bool, Failure> {
+    if yes {
+        return Ok(true);
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::new(Exit::Usage, "nobody is there to be asked, so nothing is written")
+            .with_help("say `--yes` where the answer is known"));
+    }
+    let _ = write!(io::stderr(), "{question} [y/N] ");
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    Ok(read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Writes and commits a plan.
+fn write(
+    place: &Place,
+    repository: &Repository,
+    plan: &Plan,
+    branch: &Branch,
+    message: Option<&str>,
+) -> Result<Pushed, Failure> {
+    let lines = lines(plan);
+    let changes = plan.models.iter().flat_map(|model| model.files.iter().cloned());
+    let paths: Vec<String> = plan.models.iter().flat_map(|model| model.paths.iter().cloned()).collect();
+    let title = message.map_or_else(|| title(plan), str::to_owned);
+    let what =
+        What { did: "push", title, lines, environment: plan.environment.clone(), changes: changes.collect(), paths };
+    commit(place, repository, branch, what)
+}
+
+/// Something that is to be written, committed and logged.
+pub struct What {
+    pub did: &'static str,
+    pub title: String,
+    pub lines: Vec<String>,
+    pub environment: Option<String>,
+    pub changes: Vec<TextChange>,
+    pub paths: Vec<String>,
+}
+
+/// What is shared by all that commits.
+pub fn commit_of(
+    place: &Place,
+    repository: &Repository,
+    branch: &Branch,
+    what: What,
+) -> Result<(String, String), Failure> {
+    let pushed = commit(place, repository, branch, what)?;
+    Ok((pushed.commit, pushed.entry))
+}
+
+fn commit(place: &Place, repository: &Repository, branch: &Branch, what: What) -> Result<Pushed, Failure> {
+    let log = history::read(place);
+    let entry = entry(repository, &log, &what)?;
+    let mut changes = what.changes;
+    let mut paths = what.paths;
+    let path = format!("{LOG}/{}", entry.file_name());
+    paths.push(path.clone());
+    changes.push(TextChange::new(&path, None, Some(entry.text())));
+    // What is kept for this work tree alone is no part of the repository.
+    let ignore = ".formulac/.gitignore";
+    if text_of(&place.root, ignore).is_none() {
+        changes.push(TextChange::new(ignore, None, Some("local/\n".to_owned())));
+        paths.push(ignore.to_owned());
+    }
+    let ignored = repository.ignored(&paths)?;
+    if let Some(path) = ignored.first() {
+        return Err(Failure::new(Exit::Failed, format!("git is told to ignore `{path}`, which belongs to the push"))
+            .with_help("take it out of .gitignore"));
+    }
+    let changes = carried_out::placed(&place.root, changes)?;
+    let hash = entry.hash();
+    let message = message(&what.title, &what.lines, &hash);
+    let commit =
+        Commit { message, paths, entry: hash.clone(), branch: branch.now.clone(), begins: branch.begins.clone() };
+    carried_out::carry_out(place, repository, &changes, &commit)?;
+    let made = repository.head()?.unwrap_or_default();
+    Ok(Pushed { commit: made.get(..7).unwrap_or_default().to_owned(), entry: hash })
+}
+
+fn entry(repository: &Repository, log: &Log, what: &What) -> Result<Entry, Failure> {
+    let mut entry = Entry::default();
+    entry.parents = log.heads();
+    entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    entry.by = repository.author()?;
+    entry.did = what.did.to_owned();
+    entry.environment = what.environment.clone().unwrap_or_default();
+    entry.changes.clone_from(&what.lines);
+    let hash = |change: &TextChange| {
+        let hash = change.after.as_deref().map(|text| content_hash(text.as_bytes()));
+        (change.path.clone(), hash)
+    };
+    entry.files = what.changes.iter().map(hash).collect();
+    Ok(entry)
+}
+
+/// What changes, a line each model and definition.
+fn lines(plan: &Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    for model in &plan.models {
+        lines.push(format!("{} {}", model.action.name(), model.model));
+        lines.extend(model.changes.iter().map(|change| {
+            let text = change.to_string();
+            format!("  {}", text.split_whitespace().collect::<Vec<_>>().join(" "))
+        }));
+    }
+    lines
+}
+
+/// `Update monthly_revenue`, or how many.
+fn title(plan: &Plan) -> String {
+    match plan.models.as_slice() {
+        [one] => format!("{}{} {}", one.action.name()[..1].to_uppercase(), &one.action.name()[1..], one.model),
+        _ => {
+            let counts: Vec<String> =
+                [formulac::sync::Action::Create, formulac::sync::Action::Update, formulac::sync::Action::Delete]
+                    .iter()
+                    .map(|action| (plan.count(*action), action.name()))
+                    .filter(|(count, _)| *count > 0)
+                    .map(|(count, name)| format!("{name} {count}"))
+                    .collect();
+            format!("Metrics: {}", counts.join(", "))
+        }
+    }
+}
+
+fn message(title: &str, lines: &[String], entry: &str) -> String {
+    let mut listed: Vec<String> = lines.iter().take(NAMED).cloned().collect();
+    if lines.len() > NAMED {
+        listed.push(format!("and {} more", lines.len() - NAMED));
+    }
+    format!("{title}\n\n{}\n\n{TRAILER}: {entry}\n", listed.join("\n"))
+}

@@ -1,0 +1,199 @@
+//! The git repository of a project, by the git program: it signs, runs hooks and follows the user's configuration, as no
+//! library does.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::git::git;
+use crate::cli::program::Output;
+
+/// The repository that a project is in.
+#[derive(Debug)]
+pub struct Repository {
+    folder: PathBuf,
+}
+
+/// Work of git's that a person began and has not ended.
+const BEGUN: [(&str, &str); 5] = [
+    ("MERGE_HEAD", "a merge"),
+    ("rebase-merge", "a rebase"),
+    ("rebase-apply", "a rebase"),
+    ("CHERRY_PICK_HEAD", "a cherry-pick"),
+    ("REVERT_HEAD", "a revert"),
+];
+
+impl Repository {
+    /// The repository that this folder is in.
+    pub fn find(folder: &Path) -> Result<Self, Failure> {
+        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() };
+        let inside = git(&folder, &["rev-parse", "--is-inside-work-tree"], "")?;
+        if !inside.succeeded || inside.out.trim() != "true" {
+            return Err(Failure::new(Exit::Failed, "the project is in no git repository").with_help(
+                "a push is a commit: `git init` begins a repository; `formulac generate` writes without one",
+            ));
+        }
+        let found = Self { folder };
+        for (name, what) in BEGUN {
+            let path = found.told(&["rev-parse", "--git-path", name])?;
+            if found.folder.join(path.trim()).exists() {
+                return Err(Failure::new(Exit::Failed, format!("{what} is not ended here"))
+                    .with_help("end it first: `git status` says how"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The branch.
+    pub fn branch(&self) -> Result<String, Failure> {
+        let output = self.run(&["symbolic-ref", "--quiet", "--short", "HEAD"])?;
+        if output.succeeded {
+            return Ok(output.out.trim().to_owned());
+        }
+        Err(Failure::new(Exit::Failed, "HEAD is detached: a commit would be on no branch")
+            .with_help("`git switch BRANCH` goes to one, `git switch -c NAME` begins one"))
+    }
+
+    /// Whether there is a branch of this name.
+    pub fn has_branch(&self, name: &str) -> Result<bool, Failure> {
+        Ok(self.run(&["rev-parse", "--verify", "--quiet", &format!("refs/heads/{name}")])?.succeeded)
+    }
+
+    /// Whether a branch may have this name.
+    pub fn is_branch_name(&self, name: &str) -> Result<bool, Failure> {
+        Ok(self.run(&["check-ref-format", "--branch", name])?.succeeded)
+    }
+
+    /// Who commits, as `Name <email>`.
+    pub fn author(&self) -> Result<String, Failure> {
+        let output = self.run(&["var", "GIT_AUTHOR_IDENT"])?;
+        let author = output.out.trim().rsplitn(3, ' ').nth(2).map(str::to_owned);
+        author.filter(|_| output.succeeded).ok_or_else(|| {
+            Failure::new(Exit::Failed, "git does not know who you are")
+                .with_help("`git config user.name NAME` and `git config user.email ADDRESS` tell it")
+        })
+    }
+
+    /// The commit of HEAD; none before the first.
+    pub fn head(&self) -> Result<Option<String>, Failure> {
+        let output = self.run(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])?;
+        Ok(Some(output.out.trim().to_owned()).filter(|_| output.succeeded))
+    }
+
+    /// The paths of these that git is told to ignore.
+    pub fn ignored(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
+        let output = git(&self.folder, &["check-ignore", "-z", "--stdin"], &listed(paths))?;
+        Ok(output.out.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// Begins a branch here and goes to it; the work tree stays as it is.
+    pub fn begin_branch(&self, name: &str) -> Result<(), Failure> {
+        self.told(&["switch", "--quiet", "-c", name]).map(|_| ())
+    }
+
+    /// Goes back to a branch and forgets the one that was begun.
+    pub fn leave_branch(&self, begun: &str, back: &str) -> Result<(), Failure> {
+        self.told(&["symbolic-ref", "HEAD", &format!("refs/heads/{back}")])?;
+        self.told(&["branch", "--quiet", "-D", "--", begun]).map(|_| ())
+    }
+
+    /// Commits these files as they stand, and nothing else that may be staged.
+    pub fn commit(&self, paths: &[String], message: &str) -> Result<(), Failure> {
+        let there: Vec<String> = paths.iter().filter(|path| self.folder.join(path).is_file()).cloned().collect();
+        self.told_with(&["add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"], &listed(&there))?;
+        // One that is gone and that git never knew is none of its business.
+        let mut args = vec!["ls-files", "-z", "--"];
+        args.extend(paths.iter().map(String::as_str));
+        let known = self.told(&args)?;
+        let known: Vec<String> = known.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
+        let message = format!("--message={message}");
+        let args = [
+            "commit",
+            "--quiet",
+            "--only",
+            "--cleanup=whitespace",
+            &message,
+            "--pathspec-from-file=-",
+            "--pathspec-file-nul",
+        ];
+        self.told_with(&args, &listed(&known)).map(|_| ())
+    }
+
+    /// Takes back that files are to be added, which a commit that failed left.
+    pub fn forget(&self, paths: &[String]) -> Result<(), Failure> {
+        let output =
+            git(&self.folder, &["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"], &listed(paths))?;
+        // Before the first commit there is nothing to go back to.
+        if !output.succeeded {
+            let args =
+                ["rm", "--quiet", "--cached", "--ignore-unmatch", "--pathspec-from-file=-", "--pathspec-file-nul"];
+            self.told_with(&args, &listed(paths))?;
+        }
+        Ok(())
+    }
+
+    /// The files of these that differ from the last commit or are not in it.
+    pub fn differing(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
+        let mut args = vec!["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--"];
+        args.extend(paths.iter().map(String::as_str));
+        let prefix = self.told(&["rev-parse", "--show-prefix"])?;
+        let output = self.told(&args)?;
+        let of = |line: &str| Some(line.get(3..)?.strip_prefix(prefix.trim())?.to_owned());
+        Ok(output.split('\0').filter_map(of).collect())
+    }
+
+    /// The message of the last commit.
+    pub fn last_message(&self) -> Result<String, Failure> {
+        Ok(self.run(&["log", "-1", "--format=%B"])?.out)
+    }
+
+    /// The commit that brought a file.
+    pub fn brought(&self, path: &str) -> Result<Option<String>, Failure> {
+        let output = self.told(&["log", "--diff-filter=A", "--format=%H", "--", path])?;
+        Ok(output.lines().last().map(str::to_owned))
+    }
+
+    /// The files of a commit below these folders, or among these files.
+    pub fn files(&self, commit: &str, paths: &[String]) -> Result<Vec<String>, Failure> {
+        let mut args = vec!["ls-tree", "-r", "-z", "--name-only", commit, "--"];
+        args.extend(paths.iter().map(String::as_str));
+        Ok(self.told(&args)?.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// The text of a file in a commit.
+    pub fn text(&self, commit: &str, path: &str) -> Result<String, Failure> {
+        self.told(&["cat-file", "blob", &format!("{commit}:./{path}")])
+    }
+
+    /// Who changed a line last, and why; none where that is not committed.
+    pub fn blame(&self, path: &str, line: usize) -> Option<String> {
+        let range = format!("-L{line},{line}");
+        let output = self.run(&["blame", "--porcelain", &range, "--", path]).ok().filter(|output| output.succeeded)?;
+        let commit = output.out.get(..7).filter(|commit| commit.bytes().any(|byte| byte != b'0'))?;
+        let value = |key: &str| output.out.lines().find_map(|line| line.strip_prefix(key));
+        Some(format!("{}, {commit}, \"{}\"", value("author ")?, value("summary ")?))
+    }
+
+    fn run(&self, args: &[&str]) -> Result<Output, Failure> {
+        git(&self.folder, args, "")
+    }
+
+    fn told(&self, args: &[&str]) -> Result<String, Failure> {
+        self.told_with(args, "")
+    }
+
+    fn told_with(&self, args: &[&str], input: &str) -> Result<String, Failure> {
+        let output = git(&self.folder, args, input)?;
+        if output.succeeded {
+            return Ok(output.out);
+        }
+        let said: Vec<&str> = output.err.lines().chain(output.out.lines()).filter(|line| !line.is_empty()).collect();
+        let said = if said.is_empty() { "it says nothing".to_owned() } else { said.join("\n  ") };
+        let what = args.first().copied().unwrap_or_default();
+        Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {said}")))
+    }
+}
+
+/// Paths as git reads them from its standard input.
+fn listed(paths: &[String]) -> String {
+    paths.iter().map(|path| format!("{path}\0")).collect()
+}

@@ -1,0 +1,81 @@
+//! A plan as people read it.
+
+use std::fmt::Write as _;
+
+use formulac::diag::render::visible;
+use formulac::sync::{Action, HandEdit, ModelPlan, Plan, STATES, TextChange, diff_lines};
+
+use super::conflict;
+use crate::cli::place::Place;
+use crate::cli::session::Session;
+
+/// Lines of a diff that are shown; `--json` has all.
+const LINES: usize = 40;
+
+/// The whole plan.
+pub fn plan(session: &Session, place: &Place, plan: &Plan) -> String {
+    let mut out = String::new();
+    for model in plan.models.iter().filter(|model| model.conflicts.is_empty()) {
+        of_model(&mut out, model, session.global.quiet);
+    }
+    let all = plan.conflicts();
+    let mut number = 0;
+    for model in &plan.models {
+        for one in &model.conflicts {
+            number += 1;
+            conflict::show(&mut out, place, model, one, number, all);
+        }
+    }
+    if plan.models.is_empty() {
+        out.push_str("Everything is in step.\n");
+    }
+    let _ = writeln!(out, "{}", plan.summary());
+    visible(&out).into_owned()
+}
+
+fn of_model(out: &mut String, model: &ModelPlan, brief: bool) {
+    let sign = match model.action {
+        Action::Create => '+',
+        Action::Update => '~',
+        Action::Delete => '-',
+        _ => '=',
+    };
+    let _ = writeln!(out, "{sign} {:6}  {}  ({})", model.action.name(), model.model, model.spec);
+    for change in &model.changes {
+        let text = change.to_string();
+        let _ = writeln!(out, "    {}", text.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    let edit = |out: &mut String, what: &str, edit: &HandEdit| {
+        let name = edit.definition.as_deref().unwrap_or(&model.model);
+        let _ = writeln!(out, "    {what}: {} of {name}, {}:{}", edit.property, edit.file, edit.line);
+    };
+    model.carried.iter().for_each(|one| edit(out, "taken into the spec", one));
+    model.kept.iter().for_each(|one| edit(out, "stays a hand edit, as no spec says it", one));
+    let files = model.files.iter().filter(|file| !file.path.starts_with(STATES));
+    for file in files {
+        of_file(out, file, brief);
+    }
+    out.push('\n');
+}
+
+fn of_file(out: &mut String, file: &TextChange, brief: bool) {
+    let lines = |text: &Option<String>| text.as_deref().map_or(0, |text| text.lines().count());
+    let what = match (&file.before, &file.after) {
+        (None, _) => format!("{} lines", lines(&file.after)),
+        (_, None) => "removed".to_owned(),
+        _ => "changed".to_owned(),
+    };
+    let _ = writeln!(out, "  {}  {what}", file.path);
+    let (Some(before), Some(after)) = (&file.before, &file.after) else { return };
+    if brief {
+        return;
+    }
+    let diff = diff_lines(&before.replace('\r', ""), &after.replace('\r', ""));
+    for line in diff.lines().take(LINES) {
+        let _ = writeln!(out, "    {line}");
+    }
+    let more = diff.lines().count().saturating_sub(LINES);
+    if more > 0 {
+        let _ = writeln!(out, "    … {more} more lines");
+    }
+}

@@ -1,0 +1,183 @@
+//! What people changed in files that formulac wrote, by definition and property.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::properties::{self, About, Said};
+use super::state::lines;
+use crate::yaml_edit::Value;
+
+/// What may be said of a definition or a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Property {
+    /// How it is computed.
+    Formula,
+    /// What people read of it.
+    Description,
+    /// What dbt tests of it.
+    Tests,
+    /// Tags, meta and the like.
+    Config,
+    /// Something else in a file, which no spec says.
+    Text,
+}
+
+impl Property {
+    /// Its name, as people write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Formula => "formula",
+            Self::Description => "description",
+            Self::Tests => "tests",
+            Self::Config => "config",
+            Self::Text => "text",
+        }
+    }
+}
+
+impl fmt::Display for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A change that somebody made by hand in a generated file.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct HandEdit {
+    /// The column or definition; none where it is of the model as a whole.
+    pub definition: Option<String>,
+    /// The CTE of the SQL in which it stands.
+    pub cte: Option<String>,
+    /// What it changes.
+    pub property: Property,
+    /// The key below the property, or the item.
+    pub detail: String,
+    /// The file, seen from the project's folder.
+    pub file: String,
+    /// The line in it, from 1.
+    pub line: usize,
+    /// What formulac wrote; none where it wrote nothing.
+    pub before: Option<String>,
+    /// What stands there now; none where it is gone.
+    pub after: Option<String>,
+    /// The values of properties, to be carried over.
+    pub(super) values: (Option<Value>, Option<Value>),
+}
+
+/// The kinds of a model's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Model,
+    Properties,
+    Docs,
+    Test,
+}
+
+impl Kind {
+    pub fn of(path: &str, model: &str) -> Self {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        match name.rsplit_once('.') {
+            Some((stem, "sql")) if stem == model => Self::Model,
+            Some((_, "yml")) => Self::Properties,
+            Some((_, "md")) => Self::Docs,
+            _ => Self::Test,
+        }
+    }
+}
+
+/// What differs between the files as formulac wrote them and as they stand there. Files that are gone do not count.
+pub(super) fn between(
+    model: &str,
+    written: &BTreeMap<String, String>,
+    found: &BTreeMap<String, String>,
+) -> Vec<HandEdit> {
+    let mut edits = Vec::new();
+    for (path, written) in written {
+        let Some(now) = found.get(path).map(|text| lines(text)).filter(|now| now != written) else { continue };
+        match Kind::of(path, model) {
+            Kind::Model => edits.push(whole(path, written, &now, Property::Text)),
+            // Properties and docs are one thing.
+            Kind::Properties | Kind::Docs => {}
+            Kind::Test => edits.push(whole(path, written, &now, Property::Tests)),
+        }
+    }
+    let of_kind = |files: &BTreeMap<String, String>, kind: Kind| {
+        files.iter().find(|(path, _)| Kind::of(path, model) == kind).map(|(path, text)| (path.clone(), lines(text)))
+    };
+    let Some((path, yml)) = of_kind(written, Kind::Properties) else { return edits };
+    let md = of_kind(written, Kind::Docs);
+    let now = found.get(&path).map_or_else(|| yml.clone(), |text| lines(text));
+    let md_path = md.as_ref().map(|(path, _)| path.clone());
+    let md_now = md_path.as_ref().and_then(|path| found.get(path)).map(|text| lines(text));
+    let md = md.map(|(_, text)| text);
+    let md_now = md_now.or_else(|| md.clone());
+    if now == yml && md_now == md {
+        return edits;
+    }
+    let both = (properties::read(&yml, md.as_deref()), properties::read(&now, md_now.as_deref()));
+    let before = edits.len();
+    match both {
+        (Some(before), Some(after)) => properties_between(&path, md_path.as_deref(), &before, &after, &mut edits),
+        _ => edits.push(whole(&path, &yml, &now, Property::Text)),
+    }
+    // Comments and the like are edits too, though nothing means anything else.
+    if edits.len() == before {
+        if now != yml {
+            edits.push(whole(&path, &yml, &now, Property::Text));
+        }
+        if let (Some(path), Some(md), Some(now)) = (md_path, md, md_now)
+            && md != now
+        {
+            edits.push(whole(&path, &md, &now, Property::Text));
+        }
+    }
+    edits
+}
+
+/// A file as one thing.
+fn whole(path: &str, before: &str, after: &str, property: Property) -> HandEdit {
+    let line = 1 + before.lines().zip(after.lines()).take_while(|(before, after)| before == after).count();
+    HandEdit {
+        definition: None,
+        cte: None,
+        property,
+        detail: String::new(),
+        file: path.to_owned(),
+        line,
+        before: Some(before.to_owned()),
+        after: Some(after.to_owned()),
+        values: (None, None),
+    }
+}
+
+fn properties_between(
+    path: &str,
+    md: Option<&str>,
+    before: &BTreeMap<About, Said>,
+    after: &BTreeMap<About, Said>,
+    edits: &mut Vec<HandEdit>,
+) {
+    let abouts: std::collections::BTreeSet<&About> = before.keys().chain(after.keys()).collect();
+    for about in abouts {
+        let (was, is) = (before.get(about), after.get(about));
+        if was.map(Said::text) == is.map(Said::text) {
+            continue;
+        }
+        let place = is.or(was);
+        let in_docs = place.is_some_and(|said| said.in_docs);
+        let file = md.filter(|_| in_docs).unwrap_or(path);
+        edits.push(HandEdit {
+            definition: about.column.clone(),
+            cte: None,
+            property: about.property,
+            detail: about.detail.clone(),
+            file: file.to_owned(),
+            line: place.map_or(1, |said| said.line),
+            before: was.map(Said::text),
+            after: is.map(Said::text),
+            values: (was.map(|said| said.value.clone()), is.map(|said| said.value.clone())),
+        });
+    }
+}

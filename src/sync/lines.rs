@@ -1,0 +1,26 @@
+//! Texts merged line by line.
+
+/// What two texts that came from one have in common and what each changed; none where both changed the same lines.
+///
+/// ```
+/// use formulac::sync::merge_lines;
+///
+/// assert_eq!(merge_lines("a\nb\nc\nd\n", "A\nb\nc\nd\n", "a\nb\nc\nD\n").as_deref(), Some("A\nb\nc\nD\n"));
+/// assert_eq!(merge_lines("a\n", "b\n", "c\n"), None);
+/// ```
+#[must_use]
+pub fn merge(base: &str, ours: &str, theirs: &str) -> Option<String> {
+    diffy::merge(base, ours, theirs).ok()
+}
+
+/// What differs between two texts, as a unified diff without a head.
+///
+/// ```
+/// assert_eq!(formulac::sync::diff_lines("a\nb\n", "a\nc\n"), "@@ -1,2 +1,2 @@\n a\n-b\n+c\n");
+/// ```
+#[must_use]
+pub fn diff(before: &str, after: &str) -> String {
+    let patch = diffy::create_patch(before, after).to_string();
+    let hunks = patch.find("@@ ").unwrap_or(patch.len());
+    patch.get(hunks..).unwrap_or_default().to_owned()
+}

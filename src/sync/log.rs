@@ -1,0 +1,283 @@
+//! Who changed what and when: an entry a file, each with the hashes of those before it, so that branches merge whole and
+//! a changed entry is noticed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::transaction::content_hash;
+use crate::dbt::{Value, write_value};
+use crate::yaml::{self, Node};
+
+/// The folder of the entries, seen from the project's.
+pub const LOG: &str = ".formulac/log";
+/// Letters of a hash that name an entry.
+const SHORT: usize = 12;
+
+/// What was done once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The hashes of the entries before it, sorted.
+    pub parents: Vec<String>,
+    /// When, as `2026-11-20T10:00:00Z`.
+    pub at: String,
+    /// Who.
+    pub by: String,
+    /// What: `push`, `rollback`.
+    pub did: String,
+    /// The environment.
+    pub environment: String,
+    /// What became of each model and definition, a line each.
+    pub changes: Vec<String>,
+    /// The files that were changed, with the hashes of what they hold since; none where they are gone.
+    pub files: Vec<(String, Option<String>)>,
+}
+
+impl Entry {
+    /// The text of its file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let word = |text: &String| Value::Dbt(text.clone());
+        let list = |items: &[String]| Value::List(items.iter().map(word).collect());
+        let files = self.files.iter().map(|(path, hash)| {
+            (
+                path.clone(),
+                hash.as_ref().map_or_else(|| Value::Bare("null".to_owned()), |hash| Value::Dbt(hash.clone())),
+            )
+        });
+        let pairs = [
+            ("did", word(&self.did)),
+            ("at", word(&self.at)),
+            ("by", word(&self.by)),
+            ("environment", word(&self.environment)),
+            ("changes", list(&self.changes)),
+            ("files", Value::Map(files.collect())),
+            ("parents", list(&self.parents)),
+        ];
+        write_value(&Value::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()))
+    }
+
+    /// Its hash.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        content_hash(self.text().as_bytes())
+    }
+
+    /// The name of its file: when, and the begin of its hash.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let time: String = self.at.chars().filter(char::is_ascii_alphanumeric).collect();
+        format!("{time}-{}.yml", short(&self.hash()))
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let root = yaml::read(text, &mut Vec::new()).ok()??;
+        let scalar = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
+        let list = |key: &str| root.get(key).map(Node::texts).unwrap_or_default();
+        let files = root.get("files").and_then(Node::pairs).unwrap_or_default();
+        Some(Self {
+            parents: list("parents"),
+            at: scalar("at")?,
+            by: scalar("by")?,
+            did: scalar("did")?,
+            environment: scalar("environment").unwrap_or_default(),
+            changes: list("changes"),
+            files: files
+                .iter()
+                .filter_map(|(path, hash)| Some((path.text()?.to_owned(), hash.text().map(str::to_owned))))
+                .collect(),
+        })
+    }
+}
+
+/// The begin of a hash, enough for people.
+#[must_use]
+pub fn short(hash: &str) -> &str {
+    hash.get(..SHORT).unwrap_or(hash)
+}
+
+/// An entry in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Logged {
+    /// Its number: one more than the greatest of those before it. Two branches may have the same.
+    pub number: usize,
+    /// Its hash.
+    pub hash: String,
+    /// The name of its file.
+    pub file: String,
+    /// What was done.
+    pub entry: Entry,
+}
+
+/// All entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Log {
+    /// By their numbers, then by time: no entry stands before one that it follows.
+    pub entries: Vec<Logged>,
+    /// What is wrong: the file, and what with it.
+    pub faults: Vec<(String, String)>,
+}
+
+impl Log {
+    /// Reads entries: names of files with their texts.
+    ///
+    /// ```
+    /// use formulac::sync::{Entry, Log};
+    ///
+    /// let mut first = Entry::default();
+    /// (first.did, first.at, first.by) = ("push".to_owned(), "2026-11-20T10:00:00Z".to_owned(), "Ann".to_owned());
+    /// let log = Log::read([(first.file_name(), first.text())]);
+    /// assert_eq!(log.entries[0].number, 1);
+    /// let changed = first.text().replace("Ann", "Bob");
+    /// assert!(Log::read([(first.file_name(), changed)]).faults[0].1.contains("changed"));
+    /// ```
+    #[must_use]
+    pub fn read(files: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut log = Self::default();
+        let mut found: BTreeMap<String, (String, Entry)> = BTreeMap::new();
+        for (name, text) in files {
+            // Line ends may have been changed on the way.
+            let text = text.replace('\r', "");
+            let hash = content_hash(text.as_bytes());
+            let Some(entry) = Entry::read(&text) else {
+                log.faults.push((name, "it is no entry".to_owned()));
+                continue;
+            };
+            if !name.strip_suffix(".yml").is_some_and(|stem| stem.ends_with(short(&hash))) {
+                log.faults.push((name.clone(), "it was changed after it was written".to_owned()));
+            }
+            found.insert(hash, (name, entry));
+        }
+        for (name, entry) in found.values() {
+            for parent in entry.parents.iter().filter(|parent| !found.contains_key(*parent)) {
+                log.faults
+                    .push((name.clone(), format!("the entry {} before it is gone or was changed", short(parent))));
+            }
+        }
+        let numbers = numbers(&found);
+        let logged = found.into_iter().map(|(hash, (file, entry))| {
+            let number = numbers.get(&hash).copied().unwrap_or(1);
+            Logged { number, hash, file, entry }
+        });
+        log.entries = logged.collect();
+        log.entries.sort_by(|one, other| {
+            (one.number, &one.entry.at, &one.hash).cmp(&(other.number, &other.entry.at, &other.hash))
+        });
+        log.faults.sort();
+        log
+    }
+
+    /// The hashes of the entries that no other follows: the parents of the next.
+    #[must_use]
+    pub fn heads(&self) -> Vec<String> {
+        let parents: BTreeSet<&String> = self.entries.iter().flat_map(|logged| &logged.entry.parents).collect();
+        let mut heads: Vec<String> =
+            self.entries.iter().map(|logged| &logged.hash).filter(|hash| !parents.contains(hash)).cloned().collect();
+        heads.sort();
+        heads
+    }
+
+    /// The entries that a person may mean: by number, or by the begin of the hash.
+    #[must_use]
+    pub fn named(&self, id: &str) -> Vec<&Logged> {
+        let is_meant = |logged: &&Logged| match id.parse::<usize>() {
+            Ok(number) if id.len() < SHORT => logged.number == number,
+            _ => id.len() >= 4 && logged.hash.starts_with(id),
+        };
+        self.entries.iter().filter(is_meant).collect()
+    }
+
+    /// The entries that follow one, directly or not, and that one not.
+    #[must_use]
+    pub fn since(&self, hash: &str) -> Vec<&Logged> {
+        // What the entry itself follows is not undone with it.
+        let mut before: BTreeSet<&str> = BTreeSet::from([hash]);
+        for logged in self.entries.iter().rev() {
+            if before.contains(logged.hash.as_str()) {
+                before.extend(logged.entry.parents.iter().map(String::as_str));
+            }
+        }
+        self.entries.iter().filter(|logged| !before.contains(logged.hash.as_str())).collect()
+    }
+}
+
+/// The number of each entry, by one pass from the first ones on.
+fn numbers(found: &BTreeMap<String, (String, Entry)>) -> BTreeMap<String, usize> {
+    let mut waits: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut follow: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (hash, (_, entry)) in found {
+        let known: BTreeSet<&String> = entry.parents.iter().filter(|parent| found.contains_key(*parent)).collect();
+        waits.insert(hash, known.len());
+        for parent in known {
+            follow.entry(parent).or_default().push(hash);
+        }
+    }
+    let mut numbers = BTreeMap::new();
+    let mut next: Vec<&str> = waits.iter().filter(|(_, count)| **count == 0).map(|(hash, _)| *hash).collect();
+    while let Some(hash) = next.pop() {
+        let parents = found.get(hash).map(|(_, entry)| entry.parents.as_slice()).unwrap_or_default();
+        let number = 1 + parents.iter().filter_map(|parent| numbers.get(parent)).max().copied().unwrap_or(0);
+        numbers.insert(hash.to_owned(), number);
+        for child in follow.get(hash).into_iter().flatten() {
+            if let Some(count) = waits.get_mut(child) {
+                *count -= 1;
+                if *count == 0 {
+                    next.push(child);
+                }
+            }
+        }
+    }
+    numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(at: &str, parents: &[&Entry]) -> Entry {
+        let mut parents: Vec<String> = parents.iter().map(|entry| entry.hash()).collect();
+        parents.sort();
+        Entry {
+            parents,
+            at: at.to_owned(),
+            by: "Ann <a@example.com>".to_owned(),
+            did: "push".to_owned(),
+            ..Entry::default()
+        }
+    }
+
+    fn log(entries: &[&Entry]) -> Log {
+        Log::read(entries.iter().map(|entry| (entry.file_name(), entry.text())))
+    }
+
+    #[test]
+    fn branches_merge_and_numbers_rise() {
+        let first = entry("2026-01-01T00:00:00Z", &[]);
+        let (left, right) = (entry("2026-01-02T00:00:00Z", &[&first]), entry("2026-01-03T00:00:00Z", &[&first]));
+        let both = log(&[&right, &first, &left]);
+        assert_eq!(both.faults, []);
+        assert_eq!(both.entries.iter().map(|logged| logged.number).collect::<Vec<_>>(), [1, 2, 2]);
+        let mut heads = vec![left.hash(), right.hash()];
+        heads.sort();
+        assert_eq!(both.heads(), heads);
+        assert_eq!(both.named("2").len(), 2);
+        assert_eq!(both.named(&left.hash()[..7])[0].entry, left);
+        let last = entry("2026-01-04T00:00:00Z", &[&left, &right]);
+        let all = log(&[&last, &right, &first, &left]);
+        assert_eq!((all.heads(), all.entries[3].number), (vec![last.hash()], 3));
+        let since: Vec<&Entry> = all.since(&left.hash()).into_iter().map(|logged| &logged.entry).collect();
+        assert_eq!(since, [&right, &last]);
+    }
+
+    #[test]
+    fn changed_and_missing_entries_are_told() {
+        let first = entry("2026-01-01T00:00:00Z", &[]);
+        let second = entry("2026-01-02T00:00:00Z", &[&first]);
+        let forged =
+            Log::read([(first.file_name(), first.text().replace("Ann", "Bob")), (second.file_name(), second.text())]);
+        assert_eq!(forged.faults.len(), 2, "{:?}", forged.faults);
+        assert_eq!(log(&[&second]).faults.len(), 1);
+        assert_eq!(Log::read([("x.yml".to_owned(), "nothing".to_owned())]).faults[0].1, "it is no entry");
+    }
+}

@@ -1,0 +1,24 @@
+//! Specs and dbt's files kept in step: the base that both came from, what each side changed, plans, the log, and changes
+//! to files that are made wholly or not at all.
+//!
+//! Pure but for [`Disk`], through which a transaction reads and writes.
+
+mod carry;
+mod disk;
+mod hand_edits;
+mod lines;
+mod log;
+mod plan;
+mod properties;
+mod reconcile;
+mod state;
+mod transaction;
+
+pub use disk::Disk;
+pub use hand_edits::{HandEdit, Property};
+pub use lines::{diff as diff_lines, merge as merge_lines};
+pub use log::{Entry, LOG, Log, Logged, short};
+pub use plan::{Action, Change, ModelPlan, Plan, STATES};
+pub use reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, files, reconcile};
+pub use state::State;
+pub use transaction::{Fault, FileChange, JOURNAL, Journal, Left, content_hash, left, prepare};

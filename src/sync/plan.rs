@@ -1,0 +1,308 @@
+//! What a push would do: a plan is data, made without touching anything.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::hand_edits::{HandEdit, Kind, Property};
+use super::properties::{self, Said};
+use super::reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, files};
+use super::state::State;
+use crate::CompiledSpec;
+
+/// The folder of the bases, seen from the project's.
+pub const STATES: &str = ".formulac/state";
+
+/// What becomes of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// Its files are new.
+    Create,
+    /// Its files or its spec change.
+    Update,
+    /// Its spec is gone, so its files go.
+    Delete,
+    /// Nothing but what somebody changed by hand, which stays.
+    Keep,
+    /// Nothing.
+    Nothing,
+}
+
+impl Action {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Keep => "keep",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+/// What changes in what a model says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// The definition or column; none for the model.
+    pub definition: Option<String>,
+    /// What of it.
+    pub property: Property,
+    /// What it was; none where it is new.
+    pub before: Option<String>,
+    /// What it is to be; none where it goes.
+    pub after: Option<String>,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.definition.as_deref().unwrap_or("the model");
+        write!(f, "{name}")?;
+        if self.property != Property::Formula {
+            write!(f, ", {}", self.property)?;
+        }
+        match (&self.before, &self.after) {
+            (None, Some(after)) => write!(f, ": {after}"),
+            (Some(before), None) => write!(f, ": {before} → gone"),
+            (Some(before), Some(after)) => write!(f, ": {before} → {after}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// What becomes of one model.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ModelPlan {
+    /// Its name.
+    pub model: String,
+    /// Its spec.
+    pub spec: String,
+    /// What is done.
+    pub action: Action,
+    /// What changes in what it says.
+    pub changes: Vec<Change>,
+    /// Hand edits that the spec says now.
+    pub carried: Vec<HandEdit>,
+    /// Hand edits that stay in the files alone.
+    pub kept: Vec<HandEdit>,
+    /// What is for a person to decide; nothing is written as long as there is such.
+    pub conflicts: Vec<Conflict>,
+    /// The files that change, specs and states among them.
+    pub files: Vec<TextChange>,
+    /// All its files, which belong into the commit.
+    pub paths: Vec<String>,
+}
+
+impl ModelPlan {
+    /// The plan for one model. `base` is the last push's spec as it compiles now, `before` the text of the spec's file and
+    /// of the state's, as they stand there.
+    #[must_use]
+    pub fn of(
+        sides: Sides<'_>,
+        reconciled: Reconciled,
+        base: Option<&CompiledSpec>,
+        before: [Option<String>; 2],
+    ) -> Self {
+        let Reconciled { source, carried, kept, mut conflicts } = reconciled;
+        let (mut changed, more) = files(sides, &kept);
+        // What is decided by definition need not be decided by file again.
+        if conflicts.is_empty() {
+            conflicts.extend(more);
+        }
+        let [spec_before, state_before] = before;
+        let spec = match (sides.ours, sides.bases.first()) {
+            (Some(ours), _) => ours.spec.clone(),
+            (None, Some(base)) => base.spec.clone(),
+            (None, None) => String::new(),
+        };
+        if let Some(source) = source {
+            changed.push(TextChange { path: spec.clone(), before: spec_before, after: Some(source) });
+        }
+        let state = sides.ours.map(|ours| state(sides.model, ours).text());
+        let states_differ = state != state_before;
+        let changes = changes(sides, base);
+        let action = match (sides.ours, sides.bases.is_empty()) {
+            (None, _) => Action::Delete,
+            (_, true) => Action::Create,
+            _ if !changed.is_empty() || states_differ => Action::Update,
+            _ if !kept.is_empty() => Action::Keep,
+            _ => Action::Nothing,
+        };
+        if states_differ {
+            let path = format!("{STATES}/{}.yml", sides.model);
+            changed.push(TextChange { path, before: state_before, after: state });
+        }
+        let mut paths: Vec<String> = changed.iter().map(|change| change.path.clone()).collect();
+        if let Some(ours) = sides.ours.filter(|_| action != Action::Nothing && action != Action::Keep) {
+            paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
+        }
+        // A spec that was removed is a part of the change too.
+        if action == Action::Delete {
+            paths.push(spec.clone());
+        }
+        paths.sort();
+        paths.dedup();
+        Self { model: sides.model.to_owned(), spec, action, changes, carried, kept, conflicts, files: changed, paths }
+    }
+
+    fn json(&self) -> Value {
+        let change = |change: &Change| {
+            json!({
+                "definition": change.definition, "property": change.property.name(),
+                "before": change.before, "after": change.after,
+            })
+        };
+        let edit = |edit: &HandEdit| {
+            json!({
+                "definition": edit.definition, "property": edit.property.name(), "file": edit.file, "line": edit.line,
+                "before": edit.before, "after": edit.after,
+            })
+        };
+        let conflict = |conflict: &Conflict| {
+            json!({
+                "definition": conflict.definition, "step": conflict.step, "property": conflict.property.name(),
+                "base": conflict.base,
+                "ours": {"text": conflict.ours, "file": conflict.spec, "line": conflict.spec_line},
+                "theirs": {
+                    "text": conflict.theirs, "file": conflict.file, "line": conflict.line,
+                    "formula": conflict.theirs_formula,
+                },
+            })
+        };
+        let file = |file: &TextChange| json!({"path": file.path, "before": file.before, "after": file.after});
+        json!({
+            "model": self.model,
+            "spec": self.spec,
+            "action": self.action.name(),
+            "changes": self.changes.iter().map(change).collect::<Vec<_>>(),
+            "carried": self.carried.iter().map(edit).collect::<Vec<_>>(),
+            "kept": self.kept.iter().map(edit).collect::<Vec<_>>(),
+            "conflicts": self.conflicts.iter().map(conflict).collect::<Vec<_>>(),
+            "files": self.files.iter().map(file).collect::<Vec<_>>(),
+            "paths": self.paths,
+        })
+    }
+}
+
+/// The base that a push of a spec leaves.
+fn state(model: &str, ours: &Ours) -> State {
+    let mut state = State::new(model, &ours.spec, &ours.source);
+    state.files.clone_from(&ours.files);
+    state
+}
+
+/// What differs in what the model says: formulas by the specs, all else by the properties.
+fn changes(sides: Sides<'_>, base: Option<&CompiledSpec>) -> Vec<Change> {
+    let formulas = |compiled: Option<&CompiledSpec>| -> Vec<((Option<String>, String), String)> {
+        let all = compiled.map(CompiledSpec::definitions).unwrap_or_default();
+        let one = |it: &crate::SpecDefinition| {
+            let formula = it.formula().split_whitespace().collect::<Vec<_>>().join(" ");
+            ((it.step().map(str::to_owned), it.name().to_owned()), formula)
+        };
+        all.iter().map(one).collect()
+    };
+    let (before, after) = (formulas(base), formulas(sides.ours.map(|ours| &ours.compiled)));
+    let find = |all: &[((Option<String>, String), String)], key: &(Option<String>, String)| {
+        all.iter().find(|(other, _)| other == key).map(|(_, formula)| formula.clone())
+    };
+    let mut changes: Vec<Change> = Vec::new();
+    let mut say = |name: &str, before: Option<String>, after: Option<String>| {
+        if before != after {
+            changes.push(Change { definition: Some(name.to_owned()), property: Property::Formula, before, after });
+        }
+    };
+    for (key, formula) in &after {
+        say(&key.1, find(&before, key), Some(formula.clone()));
+    }
+    for (key, formula) in before.iter().filter(|(key, _)| find(&after, key).is_none()) {
+        say(&key.1, Some(formula.clone()), None);
+    }
+    // What is new or gone altogether is told by its definitions.
+    let (Some(base), Some(ours)) = (sides.bases.first(), sides.ours) else { return changes };
+    let said = |files: &BTreeMap<String, String>| {
+        let of_kind = |kind: Kind| files.iter().find(|(path, _)| Kind::of(path, sides.model) == kind).map(|(_, it)| it);
+        let yml = of_kind(Kind::Properties);
+        yml.and_then(|yml| properties::read(yml, of_kind(Kind::Docs).map(String::as_str))).unwrap_or_default()
+    };
+    let (before, after) = (said(&base.files), said(&ours.files));
+    let abouts: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    for about in abouts.into_iter().filter(|about| about.property != Property::Text) {
+        let (was, is) = (before.get(about).map(Said::text), after.get(about).map(Said::text));
+        if was != is {
+            let (definition, property) = (about.column.clone(), about.property);
+            changes.push(Change { definition, property, before: was, after: is });
+        }
+    }
+    changes
+}
+
+/// What a push would do.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The environment that it is for; none where the project has none.
+    pub environment: Option<String>,
+    /// The models, by name; those of which nothing is to be said are left out.
+    pub models: Vec<ModelPlan>,
+}
+
+impl Plan {
+    /// A plan of these models.
+    #[must_use]
+    pub fn new(environment: Option<String>, models: impl IntoIterator<Item = ModelPlan>) -> Self {
+        let is_told = |plan: &ModelPlan| plan.action != Action::Nothing || !plan.conflicts.is_empty();
+        let mut models: Vec<ModelPlan> = models.into_iter().filter(is_told).collect();
+        models.sort_by(|one, other| one.model.cmp(&other.model));
+        Self { environment, models }
+    }
+
+    /// How many models there are of an action; those with conflicts are none of them.
+    #[must_use]
+    pub fn count(&self, action: Action) -> usize {
+        self.models.iter().filter(|plan| plan.action == action && plan.conflicts.is_empty()).count()
+    }
+
+    /// How many conflicts there are.
+    #[must_use]
+    pub fn conflicts(&self) -> usize {
+        self.models.iter().map(|plan| plan.conflicts.len()).sum()
+    }
+
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.models.iter().all(|plan| plan.files.is_empty())
+    }
+
+    /// `Plan: 2 to create, 1 to update, 0 to delete, 1 conflict`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let conflicts = self.conflicts();
+        let kept: usize = self.models.iter().map(|plan| plan.kept.len()).sum();
+        let (create, update, delete) =
+            (self.count(Action::Create), self.count(Action::Update), self.count(Action::Delete));
+        let mut out = format!("Plan: {create} to create, {update} to update, {delete} to delete, {conflicts} conflict");
+        if conflicts != 1 {
+            out.push('s');
+        }
+        if kept > 0 {
+            out.push_str(&format!("; {kept} hand edit{} kept", if kept == 1 { "" } else { "s" }));
+        }
+        out
+    }
+
+    /// All of it, as it is kept in a file.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        json!({
+            "formulac_plan": 1,
+            "summary": self.summary(),
+            "environment": self.environment,
+            "models": self.models.iter().map(ModelPlan::json).collect::<Vec<_>>(),
+        })
+    }
+}

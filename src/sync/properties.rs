@@ -1,0 +1,171 @@
+//! What the properties files of a model say, thing by thing.
+
+use std::collections::BTreeMap;
+
+use super::hand_edits::Property;
+use crate::yaml::{self, Kind, Node, Style};
+use crate::yaml_edit::Value;
+
+/// What is said of what.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct About {
+    /// The column; none for the model.
+    pub column: Option<String>,
+    pub property: Property,
+    /// The key below it, or the item; empty for what there is one of.
+    pub detail: String,
+}
+
+/// What is said, and where.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    pub value: Value,
+    /// The line in its file, from 1.
+    pub line: usize,
+    /// Whether it stands in the file of docs blocks.
+    pub in_docs: bool,
+}
+
+impl Said {
+    /// The text of a scalar, else the YAML in one line.
+    pub fn text(&self) -> String {
+        shown(&self.value)
+    }
+}
+
+/// All that the properties of a model say, docs blocks in the place of their calls. None where they are no properties.
+pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<About, Said>> {
+    let root = yaml::read(yml, &mut Vec::new()).ok()??;
+    let mut reader = Reader { text: yml, docs: md.map(blocks).unwrap_or_default(), said: BTreeMap::new() };
+    for (key, value) in root.pairs()? {
+        let key = key.text().unwrap_or_default();
+        match (key, value.items()) {
+            ("version", _) => {}
+            ("models", Some([model])) => reader.model(model),
+            _ => reader.say(None, Property::Text, key, value),
+        }
+    }
+    Some(reader.said)
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    docs: BTreeMap<String, (String, usize)>,
+    said: BTreeMap<About, Said>,
+}
+
+impl Reader<'_> {
+    fn model(&mut self, model: &Node) {
+        for (key, value) in model.pairs().unwrap_or_default() {
+            let key = key.text().unwrap_or_default();
+            match (key, value.items()) {
+                ("columns", Some(columns)) => columns.iter().for_each(|column| self.column(column)),
+                _ => self.of_one(None, key, value),
+            }
+        }
+    }
+
+    fn column(&mut self, column: &Node) {
+        let Some(name) = column.get("name").and_then(Node::text) else { return };
+        for (key, value) in column.pairs().unwrap_or_default() {
+            self.of_one(Some(name), key.text().unwrap_or_default(), value);
+        }
+    }
+
+    /// What is said of a model or a column under a key.
+    fn of_one(&mut self, column: Option<&str>, key: &str, value: &Node) {
+        match key {
+            "description" => self.description(column, value),
+            "data_tests" | "tests" => {
+                for item in value.items().unwrap_or_default() {
+                    let detail = shown(&value_of(item));
+                    self.say(column, Property::Tests, &detail, item);
+                }
+            }
+            "config" => {
+                for (key, value) in value.pairs().unwrap_or_default() {
+                    self.say(column, Property::Config, key.text().unwrap_or_default(), value);
+                }
+            }
+            "tags" | "meta" => self.say(column, Property::Config, key, value),
+            _ => self.say(column, Property::Text, key, value),
+        }
+    }
+
+    fn description(&mut self, column: Option<&str>, value: &Node) {
+        let called = value.text().and_then(doc_call).and_then(|name| self.docs.get(name)).cloned();
+        match called {
+            Some((text, line)) => {
+                let about =
+                    About { column: column.map(str::to_owned), property: Property::Description, detail: String::new() };
+                self.said.insert(about, Said { value: Value::Text(text), line, in_docs: true });
+            }
+            None => self.say(column, Property::Description, "", value),
+        }
+    }
+
+    fn say(&mut self, column: Option<&str>, property: Property, detail: &str, value: &Node) {
+        let about = About { column: column.map(str::to_owned), property, detail: detail.to_owned() };
+        let line = line_at(self.text, value.span.start as usize);
+        self.said.insert(about, Said { value: value_of(value), line, in_docs: false });
+    }
+}
+
+/// The name in `{{ doc('name') }}`, where that is all.
+fn doc_call(text: &str) -> Option<&str> {
+    let inside = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    let name = inside.strip_prefix("doc(")?.strip_suffix(')')?.trim();
+    Some(name.trim_matches(['\'', '"'])).filter(|name| !name.contains(['\'', '"', ',']))
+}
+
+/// The docs blocks of a file, by name, each with the line of its text. What `raw` keeps from Jinja stands bare.
+fn blocks(md: &str) -> BTreeMap<String, (String, usize)> {
+    let mut found = BTreeMap::new();
+    let mut rest = md;
+    while let Some((_, tail)) = rest.split_once("{% docs ") {
+        let Some((name, tail)) = tail.split_once("%}") else { break };
+        let Some((text, tail)) = tail.split_once("{% enddocs %}") else { break };
+        let at = md.len() - tail.len() - "{% enddocs %}".len() - text.len();
+        let line = line_at(md, at) + usize::from(text.starts_with('\n'));
+        let text = text.trim_matches('\n');
+        found.insert(name.trim().to_owned(), (bare(text).to_owned(), line));
+        rest = tail;
+    }
+    found
+}
+
+/// A text without the `raw` block around it.
+pub(super) fn bare(text: &str) -> &str {
+    text.strip_prefix("{% raw %}").and_then(|text| text.strip_suffix("{% endraw %}")).unwrap_or(text)
+}
+
+/// The line of a byte, from 1.
+pub(super) fn line_at(text: &str, at: usize) -> usize {
+    1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
+}
+
+/// A node as a value to be written. A file's depth is bounded where it is read, so is the recursion.
+fn value_of(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Scalar { value, style: Style::Plain } if yaml::other_reading(value).is_some() => {
+            Value::Bare(value.clone())
+        }
+        Kind::Scalar { value, .. } => Value::Text(bare(value).to_owned()),
+        Kind::Sequence(items) => Value::list(items.iter().map(value_of).collect()),
+        Kind::Mapping(pairs) => {
+            Value::map(pairs.iter().map(|(key, value)| (key.text().unwrap_or_default(), value_of(value))))
+        }
+    }
+}
+
+/// A value in one line, for people and for comparing: keys in their order.
+pub(super) fn shown(value: &Value) -> String {
+    match value {
+        Value::Text(text) | Value::Bare(text) | Value::Verbatim(text) => text.trim_end_matches('\n').to_owned(),
+        Value::List(items, _) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        Value::Map(pairs, _) => {
+            let pairs = pairs.iter().map(|(key, value)| format!("{key}: {}", shown(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+    }
+}

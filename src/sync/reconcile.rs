@@ -1,0 +1,338 @@
+//! A model's spec and its files, each changed since the base: what goes together, what one side brings to the other, and
+//! what is for a person to decide.
+
+use std::collections::BTreeMap;
+
+use super::carry;
+use super::hand_edits::{self, HandEdit, Kind, Property};
+use super::lines::{self as by_lines};
+use super::properties::{self, About, Said};
+use super::state::{State, lines};
+use crate::CompiledSpec;
+use crate::dbt::is_as_written;
+use crate::yaml_edit::{Rules, merge};
+
+/// A spec as it compiles now.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Ours {
+    /// The spec's path, seen from the project's folder.
+    pub spec: String,
+    /// Its text.
+    pub source: String,
+    /// What it says.
+    pub compiled: CompiledSpec,
+    /// The texts that it makes, by their paths as seen from the project's folder.
+    pub files: BTreeMap<String, String>,
+}
+
+impl Ours {
+    /// A spec with what it makes; the folders are those of models and of tests, seen from the project's. None where it
+    /// makes no model.
+    #[must_use]
+    pub fn of(spec: &str, source: &str, compiled: CompiledSpec, models: &str, tests: &str) -> Option<Self> {
+        let name = compiled.name()?;
+        let (sql, yml) = (compiled.model_sql()?, compiled.model_yml()?);
+        if compiled.has_errors() {
+            return None;
+        }
+        let own = [("sql", Some(sql)), ("yml", Some(yml)), ("md", compiled.model_md())];
+        let own = own.into_iter().filter_map(|(end, text)| Some((format!("{models}/{name}.{end}"), lines(text?))));
+        let tests =
+            compiled.model_tests().iter().map(|test| (format!("{tests}/{}.sql", test.name()), lines(test.sql())));
+        let files = own.chain(tests).collect();
+        Some(Self { spec: spec.to_owned(), source: source.to_owned(), compiled, files })
+    }
+
+    /// The place of a definition's formula in the spec, from line 1.
+    fn line(&self, name: &str) -> Option<usize> {
+        let found = self.compiled.definitions().iter().find(|definition| definition.name() == name)?;
+        Some(properties::line_at(&self.source, found.span().start as usize))
+    }
+}
+
+/// A model as it stands on all sides.
+#[derive(Clone, Copy, Debug)]
+pub struct Sides<'a> {
+    /// Its name.
+    pub model: &'a str,
+    /// The base: none before the first push, two where git could not merge them.
+    pub bases: &'a [State],
+    /// The spec; none where there is none any more.
+    pub ours: Option<&'a Ours>,
+    /// The files in the work tree, by their paths.
+    pub found: &'a BTreeMap<String, String>,
+}
+
+/// A change of both sides, different ones.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Conflict {
+    /// The definition or column; none where it is of the whole model or of a file.
+    pub definition: Option<String>,
+    /// The step that it stands in.
+    pub step: Option<String>,
+    /// What both changed.
+    pub property: Property,
+    /// The key below it, or the item.
+    pub detail: String,
+    /// What both had.
+    pub base: Option<String>,
+    /// What the spec says.
+    pub ours: Option<String>,
+    /// The spec.
+    pub spec: String,
+    /// The line in it, where that is known.
+    pub spec_line: Option<usize>,
+    /// What the file says.
+    pub theirs: Option<String>,
+    /// The same as a formula, where it is one.
+    pub theirs_formula: Option<String>,
+    /// The file.
+    pub file: String,
+    /// The line in it.
+    pub line: usize,
+}
+
+/// What becomes of the hand edits of a model's files.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Reconciled {
+    /// The spec with what was brought into it; none where nothing was.
+    pub source: Option<String>,
+    /// What was brought into the spec, or says what it says already.
+    pub carried: Vec<HandEdit>,
+    /// What stays in the files alone.
+    pub kept: Vec<HandEdit>,
+    /// What is for a person to decide.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// Brings together what people changed in the files and what the spec says now. `compile` makes the files of another text
+/// of the spec.
+#[must_use]
+pub fn reconcile(sides: Sides<'_>, compile: &dyn Fn(&str) -> Option<Ours>) -> Reconciled {
+    let mut done = Reconciled::default();
+    let (Some(base), Some(ours)) = (sides.bases.first(), sides.ours) else { return done };
+    let edits = hand_edits::between(sides.model, &base.files, &edited(sides, &base.files));
+    if edits.is_empty() {
+        return done;
+    }
+    let mut work = Work { sides, base, ours: ours.clone(), compile, base_said: said(sides.model, &base.files) };
+    for edit in edits {
+        work.one(edit, &mut done);
+    }
+    if work.ours.source != ours.source {
+        done.source = Some(work.ours.source);
+    }
+    done
+}
+
+/// The files that people edited; the others are as formulac wrote them, now or another time.
+fn edited(sides: Sides<'_>, written: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let is_ours = |path: &String, text: &str| {
+        let is_one_of = |files: &BTreeMap<String, String>| files.get(path).is_some_and(|known| *known == lines(text));
+        is_as_written(text)
+            || sides.bases.iter().any(|base| is_one_of(&base.files))
+            || sides.ours.is_some_and(|ours| is_one_of(&ours.files))
+    };
+    let found = written.iter().filter_map(|(path, written)| {
+        let now = sides.found.get(path)?;
+        Some((path.clone(), if is_ours(path, now) { written.clone() } else { lines(now) }))
+    });
+    found.collect()
+}
+
+fn said(model: &str, files: &BTreeMap<String, String>) -> BTreeMap<About, Said> {
+    let of_kind =
+        |kind: Kind| files.iter().find(|(path, _)| Kind::of(path, model) == kind).map(|(_, text)| text.as_str());
+    of_kind(Kind::Properties).and_then(|yml| properties::read(yml, of_kind(Kind::Docs))).unwrap_or_default()
+}
+
+struct Work<'a> {
+    sides: Sides<'a>,
+    base: &'a State,
+    /// The spec with what was brought into it so far.
+    ours: Ours,
+    compile: &'a dyn Fn(&str) -> Option<Ours>,
+    base_said: BTreeMap<About, Said>,
+}
+
+impl Work<'_> {
+    fn one(&mut self, edit: HandEdit, done: &mut Reconciled) {
+        let (base, ours) = self.values(&edit);
+        if ours == edit.after {
+            done.carried.push(edit);
+            return;
+        }
+        let one_sided = ours == base && self.sides.bases.len() == 1;
+        if !one_sided {
+            done.conflicts.push(self.conflict(&edit, base, ours));
+            return;
+        }
+        for source in carry::candidates(&self.ours.source, &edit) {
+            if let Some(carried) = (self.compile)(&source).filter(|carried| self.says(carried, &edit)) {
+                self.ours = carried;
+                done.carried.push(edit);
+                return;
+            }
+        }
+        done.kept.push(edit);
+    }
+
+    /// What the base and the spec say of what was edited, in the words of the file.
+    fn values(&self, edit: &HandEdit) -> (Option<String>, Option<String>) {
+        if edit.property == Property::Text || edit.definition.is_none() && edit.property == Property::Tests {
+            let of = |files: &BTreeMap<String, String>| files.get(&edit.file).cloned();
+            return (of(&self.base.files), of(&self.ours.files));
+        }
+        let about = about(edit);
+        let now = said(self.sides.model, &self.ours.files);
+        (self.base_said.get(&about).map(Said::text), now.get(&about).map(Said::text))
+    }
+
+    /// Whether a spec says what the edit says, and all else as before.
+    fn says(&self, carried: &Ours, edit: &HandEdit) -> bool {
+        let about = about(edit);
+        let (mut before, mut after) =
+            (said(self.sides.model, &self.ours.files), said(self.sides.model, &carried.files));
+        let says = after.remove(&about).map(|said| said.text()) == edit.after;
+        before.remove(&about);
+        let same = before.len() == after.len()
+            && before.iter().all(|(about, said)| after.get(about).is_some_and(|now| now.text() == said.text()));
+        let sql = |ours: &Ours| {
+            let files = ours.files.iter().filter(|(path, _)| path.ends_with(".sql"));
+            files.map(|(path, text)| (path.clone(), text.clone())).collect::<Vec<_>>()
+        };
+        says && same && sql(&self.ours) == sql(carried)
+    }
+
+    fn conflict(&self, edit: &HandEdit, base: Option<String>, ours: Option<String>) -> Conflict {
+        Conflict {
+            definition: edit.definition.clone(),
+            step: edit.cte.clone(),
+            property: edit.property,
+            detail: edit.detail.clone(),
+            base,
+            ours,
+            spec: self.ours.spec.clone(),
+            spec_line: edit.definition.as_deref().and_then(|name| self.ours.line(name)),
+            theirs: edit.after.clone(),
+            theirs_formula: None,
+            file: edit.file.clone(),
+            line: edit.line,
+        }
+    }
+}
+
+fn about(edit: &HandEdit) -> About {
+    About { column: edit.definition.clone(), property: edit.property, detail: edit.detail.clone() }
+}
+
+/// What becomes of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TextChange {
+    /// Its path, seen from the project's folder.
+    pub path: String,
+    /// What stands there; none where nothing does.
+    pub before: Option<String>,
+    /// What is to stand there; none where nothing is to.
+    pub after: Option<String>,
+}
+
+impl TextChange {
+    /// A file that becomes another.
+    #[must_use]
+    pub fn new(path: &str, before: Option<String>, after: Option<String>) -> Self {
+        Self { path: path.to_owned(), before, after }
+    }
+}
+
+/// The files of a model with what its spec makes now: what people changed and no spec can say stays in them.
+#[must_use]
+pub fn files(sides: Sides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<Conflict>) {
+    let nothing = BTreeMap::new();
+    let ours = sides.ours.map_or(&nothing, |ours| &ours.files);
+    let mut paths: Vec<&String> = ours.keys().chain(sides.bases.iter().flat_map(|base| base.files.keys())).collect();
+    paths.sort();
+    paths.dedup();
+    let (mut changes, mut conflicts) = (Vec::new(), Vec::new());
+    for path in paths {
+        let base = sides.bases.first().and_then(|base| base.files.get(path));
+        let found = sides.found.get(path);
+        match file(sides, path, base, ours.get(path), found, kept) {
+            Ok(after) if after.as_deref().map(lines) != found.map(|text| lines(text)) => {
+                changes.push(TextChange { path: path.clone(), before: found.cloned(), after: ended_as(after, found) });
+            }
+            Ok(_) => {}
+            Err(line) => conflicts.push(Conflict {
+                definition: None,
+                step: None,
+                property: Property::Text,
+                detail: String::new(),
+                base: base.cloned(),
+                ours: ours.get(path).cloned(),
+                spec: sides.ours.map(|ours| ours.spec.clone()).unwrap_or_default(),
+                spec_line: None,
+                theirs: found.cloned(),
+                theirs_formula: None,
+                file: path.clone(),
+                line,
+            }),
+        }
+    }
+    (changes, conflicts)
+}
+
+/// The text that a file is to have; the line of what is in the way where there is such.
+fn file(
+    sides: Sides<'_>,
+    path: &str,
+    base: Option<&String>,
+    ours: Option<&String>,
+    found: Option<&String>,
+    kept: &[HandEdit],
+) -> Result<Option<String>, usize> {
+    let Some(found) = found else { return Ok(ours.cloned()) };
+    let found = lines(found);
+    let is_known = is_as_written(&found)
+        || sides.bases.iter().any(|base| base.files.get(path) == Some(&found))
+        || ours == Some(&found);
+    let first = |other: &str| 1 + other.lines().zip(found.lines()).take_while(|(one, other)| one == other).count();
+    match (ours, base) {
+        _ if is_known => Ok(ours.cloned()),
+        // Nobody but a person can have written it.
+        (None, _) | (_, None) => Err(1),
+        (Some(ours), Some(base)) => {
+            let is_kept = kept.iter().any(|edit| edit.file == path || docs_and_properties(&edit.file, path));
+            if !is_kept {
+                return Ok(Some(ours.clone()));
+            }
+            if ours == base {
+                return Ok(Some(found));
+            }
+            if Kind::of(path, sides.model) == Kind::Properties {
+                let rules = Rules::new()
+                    .list("models", &["name"])
+                    .list("models.*.columns", &["name"])
+                    .list("unit_tests", &["name"]);
+                let merged = merge(Some(base), &found, ours, &rules).map_err(|refusal| refusal.line())?;
+                return if merged.kept.is_empty() { Ok(Some(merged.text)) } else { Err(first(base)) };
+            }
+            by_lines::merge(base, ours, &found).map(Some).ok_or_else(|| first(base))
+        }
+    }
+}
+
+/// Whether both are of one model: what its properties say may stand in its docs blocks.
+fn docs_and_properties(one: &str, other: &str) -> bool {
+    let stem = |path: &str| path.strip_suffix(".md").or_else(|| path.strip_suffix(".yml")).map(str::to_owned);
+    stem(one).is_some() && stem(one) == stem(other)
+}
+
+/// A text with the line ends of what stands there.
+fn ended_as(text: Option<String>, found: Option<&String>) -> Option<String> {
+    let crlf = found.is_some_and(|found| found.contains("\r\n"));
+    text.map(|text| if crlf { text.replace('\n', "\r\n") } else { text })
+}

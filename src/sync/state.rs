@@ -1,0 +1,151 @@
+//! What the last push made of a model: the base that both sides are compared with.
+
+use std::collections::BTreeMap;
+
+use crate::dbt::{Value, write_value};
+use crate::yaml::{self, Node};
+
+/// The first line of a state.
+const HEADER: &str = "# What the last `formulac push` made of this model; formulac keeps this file itself.\n";
+
+/// The base of a model.
+///
+/// ```
+/// use formulac::sync::State;
+///
+/// let mut state = State::new("revenue", "metrics/revenue.yml", "model: revenue\n");
+/// state.files.insert("models/formulac/revenue.sql".to_owned(), "select 1\n".to_owned());
+/// assert_eq!(State::versions(&state.text()), [state]);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct State {
+    /// The model's name.
+    pub model: String,
+    /// The path of its spec, seen from the project's folder.
+    pub spec: String,
+    /// The text of its spec.
+    pub source: String,
+    /// The texts that were generated, by their paths as seen from the project's folder.
+    pub files: BTreeMap<String, String>,
+}
+
+impl State {
+    /// A state without files.
+    #[must_use]
+    pub fn new(model: &str, spec: &str, source: &str) -> Self {
+        Self { model: model.to_owned(), spec: spec.to_owned(), source: lines(source), files: BTreeMap::new() }
+    }
+
+    /// The text of its file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        // A block of lines has no break at its end, so that git merges it line by line.
+        let block = |text: &str| Value::Dbt(lines(text).trim_end_matches('\n').to_owned());
+        let files = self.files.iter().map(|(path, text)| (path.clone(), block(text))).collect();
+        let pairs = [
+            ("model", Value::Dbt(self.model.clone())),
+            ("spec", Value::Dbt(self.spec.clone())),
+            ("source", block(&self.source)),
+            ("files", Value::Map(files)),
+        ];
+        let pairs = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        format!("{HEADER}{}", write_value(&Value::Map(pairs)))
+    }
+
+    /// Reads the text of its file: the state, or the two of both branches where git could not merge them. None where it
+    /// is something else.
+    #[must_use]
+    pub fn versions(text: &str) -> Vec<Self> {
+        match branches(text) {
+            None => read(text).into_iter().collect(),
+            Some(texts) => texts.iter().filter_map(|text| read(text)).collect(),
+        }
+    }
+}
+
+fn read(text: &str) -> Option<State> {
+    let root = yaml::read(text, &mut Vec::new()).ok()??;
+    let scalar = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
+    let files = root.get("files").and_then(Node::pairs).unwrap_or_default();
+    let files = files.iter().filter_map(|(path, text)| Some((path.text()?.to_owned(), lines(text.text()?))));
+    Some(State {
+        model: scalar("model")?,
+        spec: scalar("spec")?,
+        source: lines(&scalar("source")?),
+        files: files.collect(),
+    })
+}
+
+/// The two texts that git left in one, with its marks between them.
+fn branches(text: &str) -> Option<[String; 2]> {
+    if !text.lines().any(|line| line.starts_with("<<<<<<< ")) {
+        return None;
+    }
+    let (mut ours, mut theirs) = (String::new(), String::new());
+    // What both branches came from stands between `|||||||` and `=======`, where git is asked for it.
+    let (mut in_ours, mut in_theirs) = (true, true);
+    for line in text.lines() {
+        match line.get(..7) {
+            Some("<<<<<<<") => (in_ours, in_theirs) = (true, false),
+            Some("|||||||") => (in_ours, in_theirs) = (false, false),
+            Some("=======") if !(in_ours && in_theirs) => (in_ours, in_theirs) = (false, true),
+            Some(">>>>>>>") => (in_ours, in_theirs) = (true, true),
+            _ => {
+                for (text, is_in) in [(&mut ours, in_ours), (&mut theirs, in_theirs)] {
+                    if is_in {
+                        text.push_str(line);
+                        text.push('\n');
+                    }
+                }
+            }
+        }
+    }
+    Some([ours, theirs])
+}
+
+/// A text as it is compared: its line ends made alike, one at the end.
+pub(super) fn lines(text: &str) -> String {
+    let text = text.replace('\r', "");
+    format!("{}\n", text.trim_end_matches('\n'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_come_back() {
+        let mut state = State::new("m", "metrics/m.yml", "model: m\r\ndefinitions: |\r\n  a = 1\r\n\r\n\r\n");
+        for (path, text) in [
+            ("models/m.sql", "{# x #}\nselect\n    1 as a  \n"),
+            ("models/m.yml", "# y\nmodels:\n  - name: m\n    description: 'a: b'\n"),
+            ("tests/t.sql", "\tselect"),
+            ("tests/empty.sql", ""),
+        ] {
+            state.files.insert(path.to_owned(), lines(text));
+        }
+        assert_eq!(State::versions(&state.text()), [state]);
+    }
+
+    #[test]
+    fn what_git_could_not_merge_is_both() {
+        let of = |formula: &str| {
+            let mut state = State::new("m", "m.yml", &format!("model: m\ndefinitions: |\n  a = {formula}\n  b = 2"));
+            state.files.insert("m.sql".to_owned(), lines(&format!("select\n    {formula} as a,\n    2 as b")));
+            state
+        };
+        let (one, other) = (of("1"), of("3"));
+        let mut marked = String::new();
+        for (left, right) in one.text().lines().zip(other.text().lines()) {
+            if left == right {
+                marked.push_str(&format!("{left}\n"));
+            } else {
+                marked
+                    .push_str(&format!("<<<<<<< HEAD\n{left}\n||||||| 1234567\n0\n=======\n{right}\n>>>>>>> theirs\n"));
+            }
+        }
+        assert_eq!(State::versions(&marked), [one, other]);
+        assert_eq!(State::versions("no state"), []);
+    }
+}

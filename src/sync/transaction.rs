@@ -1,0 +1,296 @@
+//! Changes to many files, all or none of them, whatever happens meanwhile.
+//!
+//! All new texts are written to a folder of their own first, with a journal that is put in place by one move: from then
+//! on the change is sure to be finished, by the next run where this one is killed. Each file is moved to its place; a
+//! file that somebody else has changed since is never touched. What fails is undone: the journal is renamed first, so that
+//! the next run goes the same way.
+
+use std::fmt;
+use std::io;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::disk::Disk;
+
+/// Where a change waits, seen from the project's folder.
+pub const JOURNAL: &str = ".formulac/local/journal";
+
+/// What becomes of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    /// Its path, seen from the project's folder.
+    pub path: String,
+    /// What stands there; none where nothing does.
+    pub before: Option<Vec<u8>>,
+    /// What is to stand there; none where nothing is to.
+    pub after: Option<Vec<u8>>,
+}
+
+/// Why a change could not be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Fault {
+    /// An operation on this file or folder failed.
+    Io(String, io::Error),
+    /// Somebody has changed this file since the change was planned.
+    Foreign(String),
+    /// The journal of an earlier run is no journal.
+    Unreadable(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(path, error) => write!(f, "cannot change `{path}`: {error}"),
+            Self::Foreign(path) => write!(f, "`{path}` was changed meanwhile"),
+            Self::Unreadable(path) => write!(f, "`{path}` is damaged"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// A change that waits in its folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    /// What whoever began it wants to know when it is finished.
+    pub note: Value,
+    entries: Vec<Entry>,
+    /// Folders that it makes, outer ones first.
+    folders: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    path: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+/// What an earlier run left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing.
+    Nothing,
+    /// A change that is to be finished.
+    ToFinish(Journal),
+    /// A change that failed and is to be undone.
+    ToUndo(Journal),
+}
+
+/// The hash of a content.
+#[must_use]
+pub fn content_hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn file(name: &str) -> String {
+    format!("{JOURNAL}/{name}")
+}
+
+const FORWARD: &str = "journal.json";
+const BACKWARD: &str = "undo.json";
+const DRAFT: &str = "journal.json.tmp";
+
+/// Writes a change down, and changes nothing yet but in its own folder. Once this is done the change is sure to be
+/// finished or undone.
+///
+/// # Errors
+///
+/// What failed; nothing will be changed then.
+pub fn prepare(disk: &mut impl Disk, changes: &[FileChange], note: Value) -> Result<Journal, Fault> {
+    let mut folders: Vec<String> = Vec::new();
+    for change in changes.iter().filter(|change| change.after.is_some()) {
+        for folder in above(&change.path) {
+            if !folders.contains(&folder) && !disk.has_folder(&folder) {
+                folders.push(folder);
+            }
+        }
+    }
+    for folder in above(&file(DRAFT)) {
+        if !disk.has_folder(&folder) {
+            disk.make_folder(&folder).map_err(|error| Fault::Io(folder.clone(), error))?;
+        }
+    }
+    let hash = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(content_hash);
+    let mut entries = Vec::with_capacity(changes.len());
+    for (number, change) in changes.iter().enumerate() {
+        let like = change.before.as_ref().map(|_| change.path.as_str());
+        for (name, bytes) in [("before", &change.before), ("after", &change.after)] {
+            if let Some(bytes) = bytes {
+                let path = file(&format!("{name}-{number}"));
+                disk.write(&path, bytes, like).map_err(|error| Fault::Io(path.clone(), error))?;
+            }
+        }
+        entries.push(Entry { path: change.path.clone(), before: hash(&change.before), after: hash(&change.after) });
+    }
+    let journal = Journal { note, entries, folders };
+    let draft = file(DRAFT);
+    disk.write(&draft, journal.text().as_bytes(), None).map_err(|error| Fault::Io(draft.clone(), error))?;
+    disk.flush_folder(JOURNAL).map_err(|error| Fault::Io(JOURNAL.to_owned(), error))?;
+    disk.rename(&draft, &file(FORWARD)).map_err(|error| Fault::Io(draft, error))?;
+    // From here on the change is made; that its name may not be on the disk yet is no reason to stop.
+    let _ = disk.flush_folder(JOURNAL);
+    Ok(journal)
+}
+
+/// What an earlier run left. What it had only begun to prepare is thrown away.
+///
+/// # Errors
+///
+/// The journal cannot be read, or is none.
+pub fn left(disk: &mut impl Disk) -> Result<Left, Fault> {
+    for (name, to_undo) in [(FORWARD, false), (BACKWARD, true)] {
+        let path = file(name);
+        let Some(bytes) = disk.read(&path).map_err(|error| Fault::Io(path.clone(), error))? else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        let journal = Journal::read(&text).ok_or(Fault::Unreadable(path))?;
+        return Ok(if to_undo { Left::ToUndo(journal) } else { Left::ToFinish(journal) });
+    }
+    clear(disk)?;
+    Ok(Left::Nothing)
+}
+
+impl Journal {
+    /// The files that it changes.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.path.as_str())
+    }
+
+    /// Brings every file to what it is to be; those that are already stay.
+    ///
+    /// # Errors
+    ///
+    /// An operation failed, or somebody has changed a file since. The change can be undone, or tried again.
+    pub fn apply(&self, disk: &mut impl Disk) -> Result<(), Fault> {
+        // All are looked at before the first is touched.
+        for entry in &self.entries {
+            let now = entry.now(disk)?;
+            if now != entry.before && now != entry.after {
+                return Err(Fault::Foreign(entry.path.clone()));
+            }
+        }
+        for folder in &self.folders {
+            if !disk.has_folder(folder) {
+                disk.make_folder(folder).map_err(|error| Fault::Io(folder.clone(), error))?;
+            }
+        }
+        self.bring(disk, "after", |entry| (&entry.before, &entry.after))
+    }
+
+    /// Brings every file back to what it was. What somebody has changed since stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// An operation failed; the next run tries again, or, where it was the first, goes on to finish the change.
+    pub fn undo(&self, disk: &mut impl Disk) -> Result<(), Fault> {
+        let (forward, backward) = (file(FORWARD), file(BACKWARD));
+        if disk.read(&backward).map_err(|error| Fault::Io(backward.clone(), error))?.is_none() {
+            disk.rename(&forward, &backward).map_err(|error| Fault::Io(forward, error))?;
+        }
+        self.bring(disk, "before", |entry| (&entry.after, &entry.before))?;
+        for folder in self.folders.iter().rev() {
+            // One that somebody has put something into since stays.
+            let _ = disk.remove_folder(folder);
+        }
+        disk.remove(&backward).map_err(|error| Fault::Io(backward, error))?;
+        clear(disk)
+    }
+
+    /// Forgets the change, once all is done that belongs to it.
+    ///
+    /// # Errors
+    ///
+    /// The journal is still there; the next run finishes it again, which changes nothing.
+    pub fn finish(&self, disk: &mut impl Disk) -> Result<(), Fault> {
+        let forward = file(FORWARD);
+        disk.remove(&forward).map_err(|error| Fault::Io(forward, error))?;
+        // What is left over is thrown away by the next run.
+        let _ = clear(disk);
+        Ok(())
+    }
+
+    fn bring<'e>(
+        &'e self,
+        disk: &mut impl Disk,
+        kept: &str,
+        way: impl Fn(&'e Entry) -> (&'e Option<String>, &'e Option<String>),
+    ) -> Result<(), Fault> {
+        let mut touched: Vec<&str> = Vec::new();
+        for (number, entry) in self.entries.iter().enumerate() {
+            let (from, to) = way(entry);
+            // Looked at once more: between two runs somebody may have been here.
+            if entry.now(disk)? != *from {
+                continue;
+            }
+            let failed = |error| Fault::Io(entry.path.clone(), error);
+            match to {
+                Some(_) => disk.rename(&file(&format!("{kept}-{number}")), &entry.path).map_err(failed)?,
+                None => disk.remove(&entry.path).map_err(failed)?,
+            }
+            touched.push(entry.path.rsplit_once('/').map_or("", |(folder, _)| folder));
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        for folder in touched {
+            disk.flush_folder(folder).map_err(|error| Fault::Io(folder.to_owned(), error))?;
+        }
+        Ok(())
+    }
+
+    fn text(&self) -> String {
+        let entry = |entry: &Entry| json!({"path": entry.path, "before": entry.before, "after": entry.after});
+        let entries: Vec<Value> = self.entries.iter().map(entry).collect();
+        format!("{:#}\n", json!({"note": self.note, "folders": self.folders, "files": entries}))
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let root: Value = serde_json::from_str(text).ok()?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let entry = |value: &Value| {
+            Some(Entry {
+                path: text(value.get("path")?)?,
+                before: value.get("before").and_then(&text),
+                after: value.get("after").and_then(&text),
+            })
+        };
+        Some(Self {
+            note: root.get("note")?.clone(),
+            entries: root.get("files")?.as_array()?.iter().map(entry).collect::<Option<_>>()?,
+            folders: root.get("folders")?.as_array()?.iter().map(text).collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl Entry {
+    fn now(&self, disk: &mut impl Disk) -> Result<Option<String>, Fault> {
+        let bytes = disk.read(&self.path).map_err(|error| Fault::Io(self.path.clone(), error))?;
+        Ok(bytes.as_deref().map(content_hash))
+    }
+}
+
+/// Removes what stands in the folder of changes.
+fn clear(disk: &mut impl Disk) -> Result<(), Fault> {
+    let failed = |path: &str| {
+        let path = path.to_owned();
+        move |error| Fault::Io(path, error)
+    };
+    for name in disk.list(JOURNAL).map_err(failed(JOURNAL))? {
+        let path = file(&name);
+        disk.remove(&path).map_err(failed(&path))?;
+    }
+    if disk.has_folder(JOURNAL) {
+        disk.remove_folder(JOURNAL).map_err(failed(JOURNAL))?;
+    }
+    Ok(())
+}
+
+/// The folders above a path, outer ones first.
+fn above(path: &str) -> Vec<String> {
+    path.match_indices('/')
+        .filter_map(|(at, _)| path.get(..at))
+        .filter(|it| !it.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
