@@ -22,6 +22,11 @@ pub struct Ran {
     err: String,
 }
 
+/// Whether there is a dbt to be called.
+pub fn is_there() -> bool {
+    PROGRAM.is_there()
+}
+
 /// Begins a call in the project's folder, where dbt looks for profiles.yml.
 pub fn command(folder: &Path) -> Command {
     let mut command = PROGRAM.command();

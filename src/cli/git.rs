@@ -76,5 +76,11 @@ impl Revision {
 
 /// A call of git in a folder, with a text on its standard input.
 pub fn git(folder: &Path, args: &[&str], input: &str) -> Result<super::program::Output, Failure> {
-    GIT.run(GIT.command().args(["--literal-pathspecs", "--no-pager"]).args(args).current_dir(folder), input)
+    let mut command = GIT.command();
+    command.arg("--no-pager");
+    // It reads paths, no patterns, and says so.
+    if args.first() != Some(&"check-ignore") {
+        command.arg("--literal-pathspecs");
+    }
+    GIT.run(command.args(args).current_dir(folder), input)
 }

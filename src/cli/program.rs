@@ -27,6 +27,20 @@ pub struct Output {
 }
 
 impl Program {
+    /// Whether it can be found, by its variable or in `PATH`.
+    pub fn is_there(&self) -> bool {
+        let named = std::env::var_os(self.variable).filter(|path| !path.is_empty());
+        let name = PathBuf::from(named.unwrap_or_else(|| OsString::from(self.name)));
+        if name.components().count() > 1 {
+            return name.is_file();
+        }
+        let folders = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&folders).any(|folder| {
+            let path = folder.join(&name);
+            path.is_file() || path.with_extension("exe").is_file()
+        })
+    }
+
     /// Begins a call. It stays in the process group of this command, so that Ctrl-C ends both.
     pub fn command(&self) -> Command {
         let named = std::env::var_os(self.variable).filter(|path| !path.is_empty());

@@ -6,6 +6,7 @@ use formulac::Project;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
+use super::environment::Environment;
 use super::exit::{Failure, Found};
 use super::models::Model;
 use super::session::Session;
@@ -20,12 +21,22 @@ pub fn run(
     found: &[Found],
 ) -> Result<Vec<Found>, Failure> {
     let environment = environment::chosen(&session.global, project)?;
+    parsed(environment.as_ref(), root, models, found)
+}
+
+/// The same in an environment that is chosen.
+pub fn parsed(
+    environment: Option<&Environment>,
+    root: &Path,
+    models: &[Model],
+    found: &[Found],
+) -> Result<Vec<Found>, Failure> {
     let mut command = dbt_run::command(root);
     command.arg("parse");
-    if let Some(target) = environment.as_ref().and_then(|environment| environment.connection.as_deref()) {
+    if let Some(target) = environment.and_then(|environment| environment.connection.as_deref()) {
         command.args(["--target", target]);
     }
-    if let Some(vars) = environment.as_ref().and_then(|environment| environment.vars.as_deref()) {
+    if let Some(vars) = environment.and_then(|environment| environment.vars.as_deref()) {
         command.args(["--vars", vars]);
     }
     let ran = dbt_run::run(&mut command)?;

@@ -165,8 +165,14 @@ impl Work<'_> {
             done.carried.push(edit);
             return;
         }
-        let one_sided = ours == base && self.sides.bases.len() == 1;
-        if !one_sided {
+        // What no spec says goes beside what the spec makes now, as long as they are not the same lines.
+        let goes_beside = || match (&base, &ours, self.sides.found.get(&edit.file)) {
+            (Some(base), Some(ours), Some(found)) if is_whole(&edit) => {
+                by_lines::merge(base, ours, &lines(found)).is_some()
+            }
+            _ => false,
+        };
+        if self.sides.bases.len() != 1 || (ours != base && !goes_beside()) {
             done.conflicts.push(self.conflict(&edit, base, ours));
             return;
         }
@@ -182,7 +188,7 @@ impl Work<'_> {
 
     /// What the base and the spec say of what was edited, in the words of the file.
     fn values(&self, edit: &HandEdit) -> (Option<String>, Option<String>) {
-        if edit.property == Property::Text || edit.definition.is_none() && edit.property == Property::Tests {
+        if is_whole(edit) {
             let of = |files: &BTreeMap<String, String>| files.get(&edit.file).cloned();
             return (of(&self.base.files), of(&self.ours.files));
         }
@@ -223,6 +229,11 @@ impl Work<'_> {
             line: edit.line,
         }
     }
+}
+
+/// Whether it is of a file, and of nothing in it that has a name.
+fn is_whole(edit: &HandEdit) -> bool {
+    edit.definition.is_none() && edit.detail.is_empty() && matches!(edit.property, Property::Text | Property::Tests)
 }
 
 fn about(edit: &HandEdit) -> About {

@@ -16,6 +16,7 @@ mod model;
 mod preview;
 mod project;
 mod pull;
+mod push;
 mod run;
 mod schema;
 mod sources;

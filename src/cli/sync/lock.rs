@@ -24,6 +24,11 @@ impl Lock {
     pub fn take(session: &Session, place: &Place) -> Result<Self, Failure> {
         let failed = |path: &str, error: &std::io::Error| Failure::io("write", path, error);
         fs::create_dir_all(place.root.join(LOCAL)).map_err(|error| failed(LOCAL, &error))?;
+        // What is for this work tree alone is no part of the repository, whatever that is told to ignore.
+        let ignore = place.root.join(LOCAL).join(".gitignore");
+        if !ignore.is_file() {
+            fs::write(&ignore, "*\n").map_err(|error| failed(LOCAL, &error))?;
+        }
         let file = File::options().write(true).create(true).truncate(false).open(place.root.join(LOCK));
         let file = file.map_err(|error| failed(LOCK, &error))?;
         match file.try_lock() {

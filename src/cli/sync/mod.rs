@@ -5,6 +5,7 @@ mod conflict;
 mod disk;
 mod history;
 mod lock;
+mod parsed;
 mod planned;
 mod push;
 mod repository;

@@ -12,6 +12,7 @@ use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, Found};
 use crate::cli::folder;
 use crate::cli::generation::Generation;
+use crate::cli::models::Model;
 use crate::cli::place::Place;
 use crate::cli::session::Session;
 use crate::cli::source::Source;
@@ -20,6 +21,7 @@ use crate::cli::source::Source;
 pub struct Made {
     pub plan: Plan,
     pub found: Vec<Found>,
+    pub models: Vec<Model>,
     pub environment: Option<Environment>,
 }
 
@@ -44,7 +46,8 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
     let target = Target::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
     let generation = Generation::of(place, &compiler, place.sources()?, || {})?;
-    let mut made = Made { plan: Plan::default(), found: generation.found.clone(), environment };
+    let of_specs = generation.found.clone();
+    let mut made = Made { plan: Plan::default(), found: of_specs, models: Vec::new(), environment };
     if !made.is_sound() {
         return Ok(made);
     }
@@ -82,6 +85,9 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
             return Ok(made);
         }
         ours = self::ours(place, &again);
+        made.models = again.models;
+    } else {
+        made.models = generation.models;
     }
     let plans = files.iter().map(|(name, found)| {
         let sides = sides(name, &ours, &states, found);
@@ -115,7 +121,7 @@ fn sides<'a>(
 /// What the specs make, by model.
 fn ours(place: &Place, generation: &Generation<'_>) -> BTreeMap<String, Ours> {
     let (models, tests) = place.folders();
-    let one = |model: &crate::cli::models::Model| {
+    let one = |model: &Model| {
         let built = model.built.as_ref()?;
         let text = &generation.found.get(model.spec)?.text;
         let ours = Ours::of(&model.path, text, built.compiled.clone(), &models, &tests)?;

@@ -12,7 +12,7 @@ use super::carried_out::{self, Commit, TRAILER};
 use super::lock::Lock;
 use super::planned::{self, Made};
 use super::repository::Repository;
-use super::{history, show, text_of};
+use super::{history, parsed, show};
 use crate::cli::args::PushArgs;
 use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
@@ -51,6 +51,13 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     if !agreed(args.yes, &format!("Push this to {}?", branch.told()))? {
         session.note("nothing is written");
         return Ok(Exit::Done);
+    }
+    let refused = parsed::check(session, &place, &made)?;
+    if !refused.is_empty() {
+        let exit = Exit::of_all(&refused);
+        session.report(&refused);
+        session.note("nothing is written: dbt refuses it");
+        return Ok(exit);
     }
     let pushed = write(&place, &repository, &made.plan, &branch, args.message.as_deref())?;
     session.note(&format!("pushed to {}: {}, entry {}", branch.told(), pushed.commit, short(&pushed.entry)));
@@ -224,12 +231,6 @@ fn commit(place: &Place, repository: &Repository, branch: &Branch, what: What) -
     let path = format!("{LOG}/{}", entry.file_name());
     paths.push(path.clone());
     changes.push(TextChange::new(&path, None, Some(entry.text())));
-    // What is kept for this work tree alone is no part of the repository.
-    let ignore = ".formulac/.gitignore";
-    if text_of(&place.root, ignore).is_none() {
-        changes.push(TextChange::new(ignore, None, Some("local/\n".to_owned())));
-        paths.push(ignore.to_owned());
-    }
     let ignored = repository.ignored(&paths)?;
     if let Some(path) = ignored.first() {
         return Err(Failure::new(Exit::Failed, format!("git is told to ignore `{path}`, which belongs to the push"))

@@ -1,6 +1,7 @@
 //! The git repository of a project, by the git program: it signs, runs hooks and follows the user's configuration, as no
 //! library does.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::cli::exit::{Exit, Failure};
@@ -82,6 +83,10 @@ impl Repository {
     /// The paths of these that git is told to ignore.
     pub fn ignored(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
         let output = git(&self.folder, &["check-ignore", "-z", "--stdin"], &listed(paths))?;
+        // 1 says that there are none.
+        if !output.succeeded && !output.err.is_empty() {
+            return Err(Failure::new(Exit::Failed, format!("`git check-ignore` failed: {}", output.err.trim())));
+        }
         Ok(output.out.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
     }
 
@@ -100,11 +105,15 @@ impl Repository {
     pub fn commit(&self, paths: &[String], message: &str) -> Result<(), Failure> {
         let there: Vec<String> = paths.iter().filter(|path| self.folder.join(path).is_file()).cloned().collect();
         self.told_with(&["add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"], &listed(&there))?;
-        // One that is gone and that git never knew is none of its business.
+        // One that is gone and that git never knew is none of its business; one that was removed from what is staged is.
         let mut args = vec!["ls-files", "-z", "--"];
+        if self.head()?.is_some() {
+            args.splice(2..2, ["--with-tree=HEAD"]);
+        }
         args.extend(paths.iter().map(String::as_str));
         let known = self.told(&args)?;
-        let known: Vec<String> = known.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
+        let known: BTreeSet<&str> = known.split('\0').filter(|path| !path.is_empty()).collect();
+        let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
         let message = format!("--message={message}");
         let args = [
             "commit",

@@ -1,0 +1,274 @@
+//! `formulac plan`, `push`, `log` and `rollback`, on real git repositories.
+
+use std::fs;
+use std::process::Command;
+
+use crate::run::{Place, finish};
+
+const PROJECT: &str = "dialect: duckdb\nspecs: metrics/\nenvironments:\n  dev: {connection: dev}\n  prod: {connection: prod, branch: main, protected: true}\n";
+const REVENUE: &str = "\
+model: revenue
+description: Revenue by country.
+from: orders
+group_by: country
+definitions: |
+  /// Before tax.
+  revenue = SUM(amount)
+  // counted once
+  customers = COUNT(DISTINCT(customer_id))
+columns:
+  country: {data_tests: [not_null]}
+";
+const SHARE: &str = "model: share\nfrom: ref('revenue')\nkeep: all\ndefinitions: share = revenue / SUM(revenue:revenue)\ncolumns:\n  country: {data_tests: [not_null]}\n";
+
+/// A project in a repository of its own, its specs committed.
+fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("formulac.yml", PROJECT).write("metrics/revenue.yml", REVENUE).write("metrics/share.yml", SHARE);
+    git(&place, &["init", "--quiet", "--initial-branch=main"]);
+    git(&place, &["config", "user.name", "Ann"]);
+    git(&place, &["config", "user.email", "ann@example.com"]);
+    git(&place, &["config", "commit.gpgsign", "false"]);
+    commit(&place, "specs");
+    place
+}
+
+fn git(place: &Place, args: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.args(args).current_dir(place.path(""));
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    let run = finish(command);
+    assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
+    run.out
+}
+
+fn commit(place: &Place, message: &str) {
+    git(place, &["add", "--all"]);
+    git(place, &["commit", "--quiet", "--message", message]);
+}
+
+fn edit(place: &Place, file: &str, from: &str, to: &str) {
+    let text = place.read(file);
+    assert!(text.contains(from), "{file} has no {from:?}:\n{text}");
+    place.write(file, text.replace(from, to));
+}
+
+/// What is another each time does not count.
+fn snapshot(place: &Place, name: &str) {
+    let filters = [
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[time]"),
+        (r"\d{8}T\d{6}Z", "[time]"),
+        (r"\b[0-9a-f]{64}\b", "[hash]"),
+        (r"\b[0-9a-f]{12}\b", "[hash]"),
+        (r": [0-9a-f]{7}, entry", ": [commit], entry"),
+        (r", [0-9a-f]{7}, ", ", [commit], "),
+        (r"hash [0-9a-f]{16}", "hash [hash]"),
+        (r"formulac/prod-[0-9a-f]{8}", "formulac/prod-[plan]"),
+    ];
+    insta::with_settings!({filters => filters}, { insta::assert_snapshot!(format!("push__{name}"), place.transcript()); });
+}
+
+#[test]
+fn specs_become_a_commit() {
+    let mut place = place("push");
+    place.write("notes.txt", "mine").write("staged.txt", "mine too");
+    git(&place, &["add", "staged.txt"]);
+    place.show(&["plan"]).show(&["push"]).show(&["push", "--yes"]).show(&["plan"]).show(&["push", "--yes"]);
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    place.show(&["push", "--yes", "--message", "Revenue after tax"]).show(&["log"]).show(&["log", "share", "--json"]);
+    snapshot(&place, "specs_become_a_commit");
+    // Nothing of others is in the commits, and what was staged still is.
+    assert_eq!(git(&place, &["status", "--porcelain"]), "A  staged.txt\n?? notes.txt\n");
+    let names = git(&place, &["show", "--name-only", "--format=%an <%ae>%n%B", "HEAD~1"]);
+    insta::with_settings!({filters => [(r"\b[0-9a-f]{64}\b", "[hash]"), (r"\d{8}T\d{6}Z-[0-9a-f]{12}", "[entry]")]}, {
+        insta::assert_snapshot!(names);
+    });
+}
+
+#[test]
+fn one_sided_edits_go_together_and_two_sided_ones_are_told() {
+    let mut place = place("push_merge");
+    place.run(&["push", "--yes"]);
+    // A colleague describes and tests in dbt's file, an analyst works on the spec.
+    edit(&place, "models/formulac/revenue.yml", "Before tax.", "Before tax, in euros.");
+    edit(
+        &place,
+        "models/formulac/revenue.yml",
+        "      - name: customers\n",
+        "      - name: customers\n        data_tests:\n          - not_null\n",
+    );
+    edit(&place, "models/formulac/revenue.yml", "models:", "# looked through by Bob\nmodels:");
+    commit(&place, "Say what the revenue is in");
+    edit(&place, "metrics/revenue.yml", "COUNT(DISTINCT(customer_id))", "COUNT(customer_id)");
+    place.show(&["plan"]).show(&["push", "--yes"]).show(&["plan"]);
+    let spec = place.read("metrics/revenue.yml");
+    assert!(spec.contains("/// Before tax, in euros.\n") && spec.contains("// counted once"), "{spec}");
+    // Now both say something else of the same.
+    edit(&place, "models/formulac/revenue.yml", "in euros", "in dollars");
+    commit(&place, "Dollars, I think");
+    edit(&place, "metrics/revenue.yml", "in euros", "in pounds");
+    place.show(&["push", "--yes"]).show(&["plan", "--json"]);
+    snapshot(&place, "one_sided_edits_go_together_and_two_sided_ones_are_told");
+    assert!(place.read("metrics/revenue.yml").contains("in pounds"));
+    assert!(place.read("models/formulac/revenue.yml").contains("in dollars"));
+}
+
+#[test]
+fn what_no_spec_says_stays_in_the_file() {
+    let mut place = place("push_keep");
+    place.run(&["push", "--yes"]);
+    edit(&place, "models/formulac/revenue.sql", "group by country", "group by country\nhaving count(*) > 1");
+    commit(&place, "Large countries only");
+    place.show(&["plan"]).show(&["push", "--yes"]);
+    // A change elsewhere in the model goes beside it, and one that makes the same lines anew does not.
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
+    place.show(&["push", "--yes"]);
+    assert!(place.read("models/formulac/revenue.sql").contains("having count(*) > 1"));
+    assert!(place.read("models/formulac/revenue.sql").contains("sum(amount - tax)"));
+    fs::remove_file(place.path("metrics/revenue.yml")).unwrap();
+    fs::remove_file(place.path("metrics/share.yml")).unwrap();
+    place.show(&["push", "--yes"]);
+    snapshot(&place, "what_no_spec_says_stays_in_the_file");
+    assert!(place.path("models/formulac/revenue.sql").is_file());
+}
+
+#[test]
+fn specs_that_are_gone_take_their_files_along() {
+    let mut place = place("push_delete");
+    place.run(&["push", "--yes"]);
+    git(&place, &["rm", "--quiet", "metrics/share.yml"]);
+    place
+        .show(&["plan"])
+        .show(&["push", "--yes"])
+        .show(&["rollback", "1", "--yes"])
+        .show(&["plan"])
+        .show(&["log", "--limit", "2"]);
+    snapshot(&place, "specs_that_are_gone_take_their_files_along");
+    assert!(place.path("metrics/share.yml").is_file() && place.path("models/formulac/share.sql").is_file());
+    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn a_kept_plan_is_done_exactly_or_not_at_all() {
+    let mut place = place("push_plan");
+    place.show(&["plan", "-o", "kept.json"]).run(&["push", "--yes", "kept.json"]);
+    assert_eq!(
+        place.run(&["plan"]).out.lines().last(),
+        Some("Plan: 0 to create, 0 to update, 0 to delete, 0 conflicts")
+    );
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
+    place.show(&["plan", "-o", "kept.json", "--json"]);
+    edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
+    place.show(&["push", "--yes", "kept.json"]).show(&["push", "--yes", "formulac.yml"]).show(&[
+        "push",
+        "--yes",
+        "none.json",
+    ]);
+    snapshot(&place, "a_kept_plan_is_done_exactly_or_not_at_all");
+}
+
+#[test]
+fn protected_environments_get_a_branch() {
+    let mut place = place("push_protected");
+    place.show(&["--env", "prod", "push", "--yes"]);
+    assert!(git(&place, &["branch", "--show-current"]).starts_with("formulac/prod-"));
+    assert_eq!(git(&place, &["log", "--format=%s", "main"]), "specs\n");
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
+    place.show(&["--env", "prod", "push", "--yes"]);
+    snapshot(&place, "protected_environments_get_a_branch");
+}
+
+#[test]
+fn where_a_commit_cannot_be_nothing_is_written() {
+    let mut place = place("push_refused");
+    place.show(&["rollback", "7", "--yes"]);
+    git(&place, &["checkout", "--quiet", "--detach"]);
+    place.show(&["push", "--yes"]);
+    git(&place, &["switch", "--quiet", "main"]);
+    place.write(".git/MERGE_HEAD", git(&place, &["rev-parse", "HEAD"]));
+    place.show(&["push", "--yes"]);
+    fs::remove_file(place.path(".git/MERGE_HEAD")).unwrap();
+    place.write(".gitignore", "models/formulac/\n");
+    place.show(&["push", "--yes"]);
+    fs::remove_file(place.path(".gitignore")).unwrap();
+    place.write(".git/hooks/pre-commit", "#!/bin/sh\necho the hook says no >&2\nexit 1\n");
+    fs::set_permissions(place.path(".git/hooks/pre-commit"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    place.show(&["push", "--yes"]);
+    fs::remove_file(place.path(".git/hooks/pre-commit")).unwrap();
+    fs::create_dir_all(place.path("models")).unwrap();
+    std::os::unix::fs::symlink("/tmp", place.path("models/formulac")).unwrap();
+    place.show(&["push", "--yes"]);
+    fs::remove_file(place.path("models/formulac")).unwrap();
+    place.write("models/formulac/Revenue.sql", "select 1");
+    place.show(&["push", "--yes"]);
+    fs::remove_file(place.path("models/formulac/Revenue.sql")).unwrap();
+    snapshot(&place, "where_a_commit_cannot_be_nothing_is_written");
+    assert_eq!(place.files("models/formulac"), Vec::<String>::new());
+    assert_eq!(git(&place, &["log", "--format=%s"]), "specs\n");
+    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    let none = Place::new("push_without_git");
+    none.write("formulac.yml", PROJECT).write("metrics/revenue.yml", REVENUE);
+    // The tests' folder is in a repository itself, which knows nothing of what is in `target`.
+    let run = finish({
+        let mut command = none.command(&["push", "--yes"]);
+        command.env("GIT_CEILING_DIRECTORIES", none.path("").parent().unwrap());
+        command
+    });
+    assert_eq!((run.exit, run.err.lines().next()), (5, Some("error: the project is in no git repository")));
+}
+
+#[test]
+fn line_ends_and_other_branches_entries_stay() {
+    let mut place = place("push_crlf");
+    place.run(&["push", "--yes"]);
+    for file in ["metrics/revenue.yml", "models/formulac/revenue.sql", "models/formulac/revenue.yml"] {
+        place.write(file, place.read(file).replace('\n', "\r\n"));
+    }
+    commit(&place, "line ends");
+    assert_eq!(place.run(&["plan"]).exit, 0);
+    edit(&place, "models/formulac/revenue.yml", "Before tax.", "Before tax, in euros.");
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount + fee)");
+    place.run(&["push", "--yes"]);
+    for file in ["metrics/revenue.yml", "models/formulac/revenue.sql", "models/formulac/revenue.yml"] {
+        let text = place.read(file);
+        assert_eq!(text.matches('\n').count(), text.matches("\r\n").count(), "{file}: {text:?}");
+    }
+    assert!(place.read("metrics/revenue.yml").contains("/// Before tax, in euros.\r\n"));
+    assert!(place.read("models/formulac/revenue.sql").contains("sum(amount + fee)"));
+    // Two branches push, and are merged: the log has both, and the next push follows both.
+    git(&place, &["switch", "--quiet", "-c", "other"]);
+    edit(&place, "metrics/share.yml", "SUM(revenue:revenue)", "SUM(revenue:revenue) * 100");
+    place.run(&["push", "--yes"]);
+    git(&place, &["switch", "--quiet", "main"]);
+    edit(&place, "metrics/revenue.yml", "amount + fee", "amount - fee");
+    place.run(&["push", "--yes"]);
+    git(&place, &["merge", "--quiet", "--no-edit", "other"]);
+    place.show(&["plan"]).show(&["log", "--limit", "2"]).show(&["rollback", "3", "--yes"]);
+    edit(&place, "metrics/share.yml", "* 100", "* 1000");
+    place.show(&["push", "--yes"]).show(&["log", "--limit", "1", "--json"]);
+    snapshot(&place, "line_ends_and_other_branches_entries_stay");
+}
+
+#[test]
+fn a_changed_entry_of_the_log_is_noticed() {
+    let place = place("push_forged");
+    place.run(&["push", "--yes"]);
+    let entry = format!(".formulac/log/{}", place.files(".formulac/log")[0]);
+    edit(&place, &entry, "Ann", "Bob");
+    let run = place.run(&["log"]);
+    assert_eq!(run.exit, 1);
+    assert!(run.err.ends_with("it was changed after it was written\n"), "{}", run.err);
+}
+
+#[test]
+fn one_push_at_a_time() {
+    let place = place("push_lock");
+    fs::create_dir_all(place.path(".formulac/local")).unwrap();
+    let held = fs::File::create(place.path(".formulac/local/lock")).unwrap();
+    held.lock().unwrap();
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!((run.exit, run.err.lines().next()), (5, Some("error: another formulac is writing in this project")));
+    drop(held);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+}
