@@ -21,7 +21,7 @@ use super::write::{Planned, change_all};
 use super::{folder, project, pull_report};
 
 /// Where what the last pull made is recorded, seen from the project.
-const RECORDS: &str = ".formulac/state/omni";
+pub const RECORDS: &str = ".formulac/state/omni";
 /// How often `--watch` looks.
 const WATCH: Duration = Duration::from_millis(500);
 /// The artifacts, by whose times `--watch` sees that something changed.

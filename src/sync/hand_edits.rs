@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::properties::{self, About, Said};
 use super::state::lines;
-use crate::yaml_edit::Value;
+use crate::yaml_edit::{self, Value};
 
 /// What may be said of a definition or a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,6 +123,10 @@ pub(super) fn between(
         _ => edits.push(whole(&path, &yml, &now, Property::Text)),
     }
     // Comments and the like are edits too, though nothing means anything else.
+    let is_commented = yaml_edit::comments(&now).iter().any(|comment| !yaml_edit::comments(&yml).contains(comment));
+    if is_commented {
+        edits.push(whole(&path, &yml, &now, Property::Text));
+    }
     if edits.len() == before {
         if now != yml {
             edits.push(whole(&path, &yml, &now, Property::Text));

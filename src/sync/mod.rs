@@ -4,6 +4,8 @@
 //! Pure but for [`Disk`], through which a transaction reads and writes.
 
 mod carry;
+#[cfg(feature = "cli")]
+mod described;
 mod disk;
 mod hand_edits;
 mod lines;
@@ -14,6 +16,8 @@ mod reconcile;
 mod state;
 mod transaction;
 
+#[cfg(feature = "cli")]
+pub use described::{Described, PulledView, described};
 pub use disk::Disk;
 pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};

@@ -98,7 +98,23 @@ pub struct ModelPlan {
 }
 
 impl ModelPlan {
-    /// The plan for one model. `base` is the last push's spec as it compiles now, `before` the text of the spec's file and
+    /// A plan in which nothing is yet.
+    #[cfg(feature = "cli")]
+    pub(super) fn empty(model: &str, spec: &str, action: Action) -> Self {
+        Self {
+            model: model.to_owned(),
+            spec: spec.to_owned(),
+            action,
+            changes: Vec::new(),
+            carried: Vec::new(),
+            kept: Vec::new(),
+            conflicts: Vec::new(),
+            files: Vec::new(),
+            paths: Vec::new(),
+        }
+    }
+
+    /// The plan for one model. `base` is the last push's spec as it compiles now, none where nothing is new since; `before` the text of the spec's file and
     /// of the state's, as they stand there.
     #[must_use]
     pub fn of(
@@ -197,6 +213,9 @@ fn state(model: &str, ours: &Ours) -> State {
 
 /// What differs in what the model says: formulas by the specs, all else by the properties.
 fn changes(sides: Sides<'_>, base: Option<&CompiledSpec>) -> Vec<Change> {
+    if base.is_none() && !sides.bases.is_empty() {
+        return Vec::new();
+    }
     let formulas = |compiled: Option<&CompiledSpec>| -> Vec<((Option<String>, String), String)> {
         let all = compiled.map(CompiledSpec::definitions).unwrap_or_default();
         let one = |it: &crate::SpecDefinition| {
@@ -232,7 +251,10 @@ fn changes(sides: Sides<'_>, base: Option<&CompiledSpec>) -> Vec<Change> {
     let abouts: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     for about in abouts.into_iter().filter(|about| about.property != Property::Text) {
         let (was, is) = (before.get(about).map(Said::text), after.get(about).map(Said::text));
-        if was != is {
+        // What nobody describes is described by its formula.
+        let is_told =
+            changes.iter().any(|told| told.definition == about.column && told.before == was && told.after == is);
+        if was != is && !is_told {
             let (definition, property) = (about.column.clone(), about.property);
             changes.push(Change { definition, property, before: was, after: is });
         }

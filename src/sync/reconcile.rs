@@ -108,13 +108,14 @@ pub struct Reconciled {
     pub conflicts: Vec<Conflict>,
 }
 
-/// Brings together what people changed in the files and what the spec says now. `compile` makes the files of another text
-/// of the spec.
+/// Brings together what people changed in the files, and elsewhere (`more`), and what the spec says now. `compile` makes
+/// the files of another text of the spec.
 #[must_use]
-pub fn reconcile(sides: Sides<'_>, compile: &dyn Fn(&str) -> Option<Ours>) -> Reconciled {
+pub fn reconcile(sides: Sides<'_>, more: Vec<HandEdit>, compile: &dyn Fn(&str) -> Option<Ours>) -> Reconciled {
     let mut done = Reconciled::default();
     let (Some(base), Some(ours)) = (sides.bases.first(), sides.ours) else { return done };
-    let edits = hand_edits::between(sides.model, &base.files, &edited(sides, &base.files));
+    let mut edits = hand_edits::between(sides.model, &base.files, &edited(sides, &base.files));
+    edits.extend(more);
     if edits.is_empty() {
         return done;
     }
@@ -168,7 +169,7 @@ impl Work<'_> {
         // What no spec says goes beside what the spec makes now, as long as they are not the same lines.
         let goes_beside = || match (&base, &ours, self.sides.found.get(&edit.file)) {
             (Some(base), Some(ours), Some(found)) if is_whole(&edit) => {
-                by_lines::merge(base, ours, &lines(found)).is_some()
+                beside(&edit.file, self.sides.model, base, ours, &lines(found)).is_some()
             }
             _ => false,
         };
@@ -323,17 +324,20 @@ fn file(
             if ours == base {
                 return Ok(Some(found));
             }
-            if Kind::of(path, sides.model) == Kind::Properties {
-                let rules = Rules::new()
-                    .list("models", &["name"])
-                    .list("models.*.columns", &["name"])
-                    .list("unit_tests", &["name"]);
-                let merged = merge(Some(base), &found, ours, &rules).map_err(|refusal| refusal.line())?;
-                return if merged.kept.is_empty() { Ok(Some(merged.text)) } else { Err(first(base)) };
-            }
-            by_lines::merge(base, ours, &found).map(Some).ok_or_else(|| first(base))
+            beside(path, sides.model, base, ours, &found).map(Some).ok_or_else(|| first(base))
         }
     }
+}
+
+/// What a spec makes now with what people changed in the file; none where they are in each other's way.
+fn beside(path: &str, model: &str, base: &str, ours: &str, found: &str) -> Option<String> {
+    if Kind::of(path, model) != Kind::Properties {
+        return by_lines::merge(base, ours, found);
+    }
+    let rules =
+        Rules::new().list("models", &["name"]).list("models.*.columns", &["name"]).list("unit_tests", &["name"]);
+    let merged = merge(Some(base), found, ours, &rules).ok()?;
+    merged.kept.is_empty().then_some(merged.text)
 }
 
 /// Whether both are of one model: what its properties say may stand in its docs blocks.

@@ -79,6 +79,13 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// The comments of a text, in their order; none where it is no YAML.
+pub(crate) fn comments(text: &str) -> Vec<&str> {
+    let (_, source) = without_mark(text);
+    let Ok(tree) = tree::read(source) else { return Vec::new() };
+    tree.comments.iter().filter_map(|place| source.get(place.clone())).map(str::trim).collect()
+}
+
 /// A text without its byte order mark, and that mark.
 fn without_mark(text: &str) -> (&'static str, &str) {
     match text.strip_prefix('\u{feff}') {

@@ -5,6 +5,7 @@ mod conflict;
 mod disk;
 mod history;
 mod lock;
+mod omni;
 mod parsed;
 mod planned;
 mod push;
@@ -42,6 +43,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         session.report(&made.found);
         if made.is_sound() {
             session.styled(&show::plan(session, &place, &made.plan))?;
+            show::refused(session, &made.refused);
         }
     }
     if let Some(path) = args.out.as_deref().filter(|_| made.is_sound() && made.plan.conflicts() == 0) {

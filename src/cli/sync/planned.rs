@@ -3,10 +3,10 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use formulac::sync::{ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, reconcile};
+use formulac::sync::{HandEdit, ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, reconcile};
 use formulac::{CompiledSpec, Compiler};
 
-use super::text_of;
+use super::{omni, text_of};
 use crate::cli::args::Target;
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, Found};
@@ -22,6 +22,8 @@ pub struct Made {
     pub plan: Plan,
     pub found: Vec<Found>,
     pub models: Vec<Model>,
+    /// Descriptions in Omni's files that cannot be brought to dbt: where they stand, and why.
+    pub refused: Vec<(String, String)>,
     pub environment: Option<Environment>,
 }
 
@@ -46,49 +48,42 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
     let target = Target::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
     let generation = Generation::of(place, &compiler, place.sources()?, || {})?;
-    let of_specs = generation.found.clone();
-    let mut made = Made { plan: Plan::default(), found: of_specs, models: Vec::new(), environment };
+    let name = environment.as_ref().map(|environment| environment.name.clone());
+    let mut made = Made {
+        plan: Plan::new(name.clone(), []),
+        found: generation.found.clone(),
+        models: Vec::new(),
+        refused: Vec::new(),
+        environment,
+    };
     if !made.is_sound() {
         return Ok(made);
     }
     let states = states(place);
     let mut ours = ours(place, &generation);
-    let knowing = OnceCell::new();
-    let mut reconciled: BTreeMap<String, Reconciled> = BTreeMap::new();
-    let files: BTreeMap<String, BTreeMap<String, String>> = names(&ours, &states)
+    let all = names(&ours, &states);
+    let files: BTreeMap<String, BTreeMap<String, String>> = all
         .into_iter()
         .map(|name| {
             let files = found(place, ours.get(&name), states.get(&name));
             (name, files)
         })
         .collect();
-    for (name, found) in &files {
-        let compile = |ours: &Ours, text: &str| {
-            let all = || compiler.knowing(&all_of(&generation));
-            compiled(place, knowing.get_or_init(all), &ours.spec, text)
-        };
-        let sides = sides(name, &ours, &states, found);
-        if let Some(own) = sides.ours {
-            reconciled.insert(name.clone(), reconcile(sides, &|text| compile(own, text)));
-        }
-    }
+    let described = omni::described(place, |model| ours.contains_key(model))?;
+    let mut reconciled = reconciled(place, &compiler, &generation, &ours, &states, &files, described.of_specs);
+    let texts: BTreeMap<String, String> = ours.iter().map(|(name, ours)| (name.clone(), ours.source.clone())).collect();
     let replaced: BTreeMap<&str, &str> = reconciled
         .iter()
         .filter_map(|(name, done)| Some((ours.get(name)?.spec.as_str(), done.source.as_deref()?)))
         .collect();
     // What reads a model may be made in another way when that is.
-    let again = if replaced.is_empty() { None } else { Some(with_texts(place, &compiler, &replaced)?) };
-    let texts: BTreeMap<String, String> = ours.iter().map(|(name, ours)| (name.clone(), ours.source.clone())).collect();
-    if let Some(again) = again {
-        if Exit::of_all(&again.found) != Exit::Done {
-            made.found = again.found;
-            return Ok(made);
-        }
-        ours = self::ours(place, &again);
-        made.models = again.models;
-    } else {
-        made.models = generation.models;
+    let generation = if replaced.is_empty() { generation } else { with_texts(place, &compiler, &replaced)? };
+    if Exit::of_all(&generation.found) != Exit::Done {
+        made.found = generation.found;
+        return Ok(made);
     }
+    ours = self::ours(place, &generation);
+    made.models = generation.models;
     let plans = files.iter().map(|(name, found)| {
         let sides = sides(name, &ours, &states, found);
         let done = reconciled.remove(name).unwrap_or_default();
@@ -99,9 +94,36 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
         let base = base.map(|base| compiler.compile_spec_at(&base.source, Some(&base.spec)));
         ModelPlan::of(sides, done, base.as_ref(), [texts.get(name).cloned(), state_text])
     });
-    let name = made.environment.as_ref().map(|environment| environment.name.clone());
-    made.plan = Plan::new(name, plans.collect::<Vec<_>>());
+    made.plan = Plan::new(name, plans.chain(described.plans).collect::<Vec<_>>());
+    made.refused = described.refused;
     Ok(made)
+}
+
+/// What people changed in files, and in Omni, brought together with the specs.
+fn reconciled(
+    place: &Place,
+    compiler: &Compiler,
+    generation: &Generation<'_>,
+    ours: &BTreeMap<String, Ours>,
+    states: &States,
+    files: &BTreeMap<String, BTreeMap<String, String>>,
+    described: Vec<(String, HandEdit)>,
+) -> BTreeMap<String, Reconciled> {
+    // Only where something was edited a compiler has to know all models before it compiles one again.
+    let knowing = OnceCell::new();
+    let all = || compiler.knowing(&all_of(generation));
+    let mut more: BTreeMap<String, Vec<HandEdit>> = BTreeMap::new();
+    for (model, edit) in described {
+        more.entry(model).or_default().push(edit);
+    }
+    let one = |(name, found): (&String, &BTreeMap<String, String>)| {
+        let sides = sides(name, ours, states, found);
+        let own = sides.ours?;
+        let more = more.get(name).cloned().unwrap_or_default();
+        let compile = |text: &str| compiled(place, knowing.get_or_init(all), &own.spec, text);
+        Some((name.clone(), reconcile(sides, more, &compile)))
+    };
+    files.iter().filter_map(one).collect()
 }
 
 fn names(ours: &BTreeMap<String, Ours>, states: &States) -> BTreeSet<String> {

@@ -35,6 +35,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         session.report(&made.found);
         if made.is_sound() {
             session.styled(&show::plan(session, &place, &made.plan))?;
+            show::refused(session, &made.refused);
         }
     }
     let exit = made.exit();

@@ -33,6 +33,13 @@ pub fn plan(session: &Session, place: &Place, plan: &Plan) -> String {
     visible(&out).into_owned()
 }
 
+/// What is described in Omni and cannot go to dbt.
+pub fn refused(session: &Session, refused: &[(String, String)]) {
+    for (place, reason) in refused {
+        session.warn(&format!("warning: {place}: this description stays in Omni alone: {reason}"));
+    }
+}
+
 fn of_model(out: &mut String, model: &ModelPlan, brief: bool) {
     let sign = match model.action {
         Action::Create => '+',

@@ -1,0 +1,29 @@
+//! Descriptions that people changed in the Omni model since the last pull.
+
+use formulac::omni::Record;
+use formulac::sync::{Described, PulledView, described as of_views};
+
+use super::text_of;
+use crate::cli::exit::Failure;
+use crate::cli::folder;
+use crate::cli::place::Place;
+use crate::cli::project;
+use crate::cli::pull::RECORDS;
+
+/// What is to become of them; nothing where nothing was pulled, or dbt left no manifest.
+pub fn described(place: &Place, is_spec: impl Fn(&str) -> bool) -> Result<Described, Failure> {
+    let omni = place.project.omni().unwrap_or(project::OMNI).trim_start_matches("./").trim_end_matches('/');
+    let records = folder::files(&place.root.join(RECORDS), |path| path.extension().is_some_and(|end| end == "yml"));
+    let views = records.iter().filter_map(|path| {
+        let record = Record::read(&std::fs::read_to_string(path).ok()?)?;
+        let file = format!("{omni}/{}", record.path);
+        let text = text_of(&place.root, &file)?;
+        // Most are as they were pulled.
+        (text != record.view).then(|| PulledView::new(record, &file, &text))
+    });
+    let views: Vec<PulledView> = views.collect();
+    match place.manifest()?.filter(|_| !views.is_empty()) {
+        Some(manifest) => Ok(of_views(manifest, &views, is_spec, |path| text_of(&place.root, path))),
+        None => Ok(Described::default()),
+    }
+}

@@ -1,0 +1,280 @@
+//! Descriptions that people wrote in Omni, on their way to where dbt has them: the spec, or the file of properties that
+//! describes the node.
+
+use std::collections::BTreeMap;
+
+use crate::artifacts::{Manifest, Node as DbtNode, ResourceType};
+use crate::omni::Record;
+use crate::yaml::{self, Node};
+use crate::yaml_edit::{Edit, Path, Value, edit};
+
+use super::hand_edits::{HandEdit, Property};
+use super::plan::{Action, Change, ModelPlan};
+use super::properties::line_at;
+use super::reconcile::{Conflict, TextChange};
+
+/// A description that is another in Omni than the last pull wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Said {
+    /// None for that of the table.
+    column: Option<String>,
+    before: Option<String>,
+    after: String,
+    /// The line in Omni's file.
+    line: usize,
+}
+
+/// What is to be done with descriptions from Omni.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Described {
+    /// Changes of the files that describe nodes.
+    pub plans: Vec<ModelPlan>,
+    /// Edits of models that specs make, each with the model.
+    pub of_specs: Vec<(String, HandEdit)>,
+    /// What cannot be brought to dbt: where it stands, and why.
+    pub refused: Vec<(String, String)>,
+}
+
+/// A view that was pulled, as it stands in Omni's folder now.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PulledView {
+    /// What the last pull knew of it.
+    pub record: Record,
+    /// Its file, seen from the project's folder.
+    pub file: String,
+    /// The text that the file has.
+    pub text: String,
+}
+
+impl PulledView {
+    /// A view with the file that it stands in.
+    #[must_use]
+    pub fn new(record: Record, file: &str, text: &str) -> Self {
+        Self { record, file: file.to_owned(), text: text.to_owned() }
+    }
+}
+
+/// Finds what people described in Omni since the last pull. `is_spec` tells the models that specs make, `read` gives the
+/// text of a file of the project.
+#[must_use]
+pub fn described(
+    manifest: &Manifest,
+    views: &[PulledView],
+    is_spec: impl Fn(&str) -> bool,
+    read: impl Fn(&str) -> Option<String>,
+) -> Described {
+    let mut done = Described::default();
+    let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
+    // A file may describe many nodes: all that is said of them goes into it together.
+    let mut files: BTreeMap<String, File> = BTreeMap::new();
+    for view in views.iter().filter(|view| !view.record.gone) {
+        let said = said(view);
+        if said.is_empty() {
+            continue;
+        }
+        let node = manifest.nodes.iter().find(|node| *node.unique_id == *view.record.node);
+        let mut refuse =
+            |reason: String| done.refused.extend(said.iter().map(|one| (place(view, one), reason.clone())));
+        let Some(node) = node else {
+            refuse("dbt has it no more".to_owned());
+            continue;
+        };
+        if node.resource_type == ResourceType::Model && &*node.package == project && is_spec(&node.name) {
+            done.of_specs.extend(said.into_iter().map(|one| (node.name.to_string(), of_spec(view, one))));
+            continue;
+        }
+        if &*node.package != project {
+            refuse(format!("it is of the package `{}`, whose files are not the project's", node.package));
+            continue;
+        }
+        let Some(path) = node.patch_path.as_deref() else {
+            let file = &node.original_file_path;
+            refuse(format!("no file of properties describes `{}`; begin one beside {file}", node.name));
+            continue;
+        };
+        if !files.contains_key(path) {
+            let Some(text) = read(path) else {
+                refuse(format!("`{path}`, which describes it, is not there"));
+                continue;
+            };
+            files.insert(path.to_owned(), File::new(path, text));
+        }
+        if let Some(file) = files.get_mut(path) {
+            file.describe(view, node, said, &mut done.refused);
+        }
+    }
+    for file in files.into_values() {
+        file.end(&mut done);
+    }
+    done
+}
+
+fn place(view: &PulledView, said: &Said) -> String {
+    format!("{}:{}", view.file, said.line)
+}
+
+/// What is described in another way than it was pulled.
+fn said(view: &PulledView) -> Vec<Said> {
+    let root = |text: &str| yaml::read(text, &mut Vec::new()).ok().flatten();
+    let (Some(base), Some(now)) = (root(&view.record.view), root(&view.text)) else { return Vec::new() };
+    let text = |node: Option<&Node>| node.and_then(Node::text).map(|text| text.trim_end().to_owned());
+    let mut all = Vec::new();
+    let mut one = |column: Option<&str>, before: Option<&Node>, after: Option<&Node>| {
+        let (was, is) = (text(before), text(after));
+        let (Some(is), Some(node)) = (is, after) else { return };
+        if was.as_ref() != Some(&is) {
+            let line = line_at(&view.text, node.span.start as usize);
+            all.push(Said { column: column.map(str::to_owned), before: was, after: is, line });
+        }
+    };
+    one(None, base.get("description"), now.get("description"));
+    // The dimensions of columns come first, in the order of the columns.
+    let dimensions = base.get("dimensions").and_then(Node::pairs).unwrap_or_default();
+    for ((column, _), (name, was)) in view.record.columns.iter().zip(dimensions) {
+        let is = name.text().and_then(|name| now.get("dimensions")?.get(name));
+        one(Some(column), was.get("description"), is.and_then(|is| is.get("description")));
+    }
+    all
+}
+
+fn of_spec(view: &PulledView, said: Said) -> HandEdit {
+    HandEdit {
+        // A spec's columns are named as it names them.
+        definition: said.column,
+        cte: None,
+        property: Property::Description,
+        detail: String::new(),
+        file: view.file.clone(),
+        line: said.line,
+        before: said.before.clone(),
+        after: Some(said.after.clone()),
+        values: (said.before.map(Value::Text), Some(Value::Text(said.after))),
+    }
+}
+
+/// A file of properties with what is to be said in it.
+struct File {
+    text: String,
+    edits: Vec<Edit>,
+    plan: ModelPlan,
+}
+
+impl File {
+    fn new(path: &str, text: String) -> Self {
+        Self { text, edits: Vec::new(), plan: ModelPlan::empty(path, path, Action::Update) }
+    }
+
+    fn describe(&mut self, view: &PulledView, node: &DbtNode, said: Vec<Said>, refused: &mut Vec<(String, String)>) {
+        let path = self.plan.model.clone();
+        let Some((at, found)) = find(node, &self.text) else {
+            let reason = format!("`{path}` does not describe `{}`", node.name);
+            refused.extend(said.iter().map(|one| (place(view, one), reason.clone())));
+            return;
+        };
+        for one in said {
+            let column = one.column.as_deref().map(|name| column_of(&found, name));
+            let now = match &column {
+                None => found.get("description"),
+                Some(column) => column.and_then(|column| column.get("description")),
+            };
+            let theirs = now.and_then(Node::text).map(|text| text.trim_end().to_owned());
+            if theirs.as_ref() == Some(&one.after) {
+                continue;
+            }
+            if theirs.as_deref().is_some_and(|text| text.contains("{{")) {
+                refused.push((place(view, &one), format!("`{path}` describes it by Jinja: change it there")));
+                continue;
+            }
+            let name = match &one.column {
+                Some(column) => format!("{}.{column}", node.name),
+                None => node.name.to_string(),
+            };
+            if theirs != one.before {
+                self.plan.conflicts.push(Conflict {
+                    definition: Some(name),
+                    step: None,
+                    property: Property::Description,
+                    detail: String::new(),
+                    base: one.before,
+                    ours: Some(one.after),
+                    spec: view.file.clone(),
+                    spec_line: Some(one.line),
+                    theirs,
+                    theirs_formula: None,
+                    file: path.clone(),
+                    line: now.map_or(1, |node| line_at(&self.text, node.span.start as usize)),
+                });
+                continue;
+            }
+            self.edits.push(described_by(&at, &found, &one));
+            self.plan.changes.push(Change {
+                definition: Some(name),
+                property: Property::Description,
+                before: one.before,
+                after: Some(one.after),
+            });
+            self.plan.paths.push(view.file.clone());
+        }
+    }
+
+    fn end(mut self, done: &mut Described) {
+        if self.edits.is_empty() && self.plan.conflicts.is_empty() {
+            return;
+        }
+        let path = self.plan.model.clone();
+        match edit(&self.text, &self.edits) {
+            Ok(after) => {
+                self.plan.files.push(TextChange::new(&path, Some(self.text), Some(after)));
+                self.plan.paths.push(path);
+                self.plan.paths.sort();
+                self.plan.paths.dedup();
+                done.plans.push(self.plan);
+            }
+            Err(refusal) => done.refused.push((format!("{path}:{}", refusal.line()), refusal.reason().to_owned())),
+        }
+    }
+}
+
+/// Where the node stands in its file, and what stands there.
+fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
+    let root = yaml::read(text, &mut Vec::new()).ok()??;
+    let named = |list: &Node, name: &str| {
+        list.items()?.iter().find(|item| item.get("name").and_then(Node::text) == Some(name)).cloned()
+    };
+    let key = match node.resource_type {
+        ResourceType::Seed => "seeds",
+        ResourceType::Snapshot => "snapshots",
+        ResourceType::Source => {
+            let source = node.fqn.iter().rev().nth(1)?;
+            let found = named(root.get("sources")?, source)?;
+            let at = Path::root().key("sources").item("name", &**source).key("tables").item("name", &*node.name);
+            return Some((at, named(found.get("tables")?, &node.name)?));
+        }
+        _ => "models",
+    };
+    let at = Path::root().key(key).item("name", &*node.name);
+    Some((at, named(root.get(key)?, &node.name)?))
+}
+
+fn column_of<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
+    let bare = |text: &str| text.trim_matches(['"', '`']).to_lowercase();
+    let columns = found.get("columns")?.items()?;
+    columns.iter().find(|column| column.get("name").and_then(Node::text).is_some_and(|it| bare(it) == bare(name)))
+}
+
+/// The edit that describes a column or the node itself.
+fn described_by(at: &Path, found: &Node, said: &Said) -> Edit {
+    let value = Value::text(&said.after);
+    let after = vec!["name".to_owned()];
+    let Some(name) = &said.column else { return Edit::Set { at: at.clone().key("description"), value, after } };
+    let item = Value::map([("name", Value::text(name)), ("description", value.clone())]);
+    match (column_of(found, name).and_then(|column| column.get("name")).and_then(Node::text), found.get("columns")) {
+        (Some(spelled), _) => {
+            Edit::Set { at: at.clone().key("columns").item("name", spelled).key("description"), value, after }
+        }
+        (None, Some(_)) => Edit::Add { to: at.clone().key("columns"), value: item },
+        (None, None) => Edit::Set { at: at.clone().key("columns"), value: Value::list(vec![item]), after: Vec::new() },
+    }
+}

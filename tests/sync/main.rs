@@ -1,0 +1,5 @@
+//! Specs and dbt's files that people changed on both sides, brought together.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test that cannot go on has failed.
+
+mod random;
+mod world;

@@ -1,0 +1,294 @@
+//! Random edits of a spec by one person and of its files by another.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use formulac::Compiler;
+use formulac::sync::{Property, merge_lines};
+use formulac::yaml_edit::{Edit, Path, Value, edit};
+use proptest::prelude::*;
+
+use crate::world::{SPEC, SQL, World, YML, compiler, ours};
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+const FORMULAS: [&str; 5] = ["SUM(x)", "MAX(x)", "MIN(y)", "COUNT(x)", "COUNT(DISTINCT(y)) / COUNT()"];
+const TEXTS: [&str; 6] = ["First.", "Second: with a colon", "it's # no comment", "\"quoted\"", "yes", "Größe in €"];
+
+/// What may be said of the model, each by a small number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Said {
+    formulas: [usize; 3],
+    descriptions: [usize; 3],
+    tests: [bool; 3],
+    about: usize,
+    /// Whether the definitions are a mapping, not a text block.
+    is_mapping: bool,
+}
+
+type Thing = (Option<usize>, Property);
+
+impl Said {
+    fn spec(&self) -> String {
+        let mut out =
+            format!("# a spec\nmodel: m\ndescription: {}\nfrom: t # rows\ngroup_by: g\n", yaml(TEXTS[self.about]));
+        if self.is_mapping {
+            out.push_str("definitions:\n");
+            for (number, name) in NAMES.iter().enumerate() {
+                let (formula, text) = (FORMULAS[self.formulas[number]], yaml(TEXTS[self.descriptions[number]]));
+                out.push_str(&format!("  {name}: # about {name}\n    formula: {formula}\n    description: {text}\n"));
+            }
+        } else {
+            out.push_str("definitions: |\n");
+            for (number, name) in NAMES.iter().enumerate() {
+                let (formula, text) = (FORMULAS[self.formulas[number]], TEXTS[self.descriptions[number]]);
+                out.push_str(&format!("  // about {name}\n  /// {text}\n  {name} = {formula}\n"));
+            }
+        }
+        out.push_str("columns:\n  g: {data_tests: [not_null]}\n");
+        for (name, tested) in NAMES.iter().zip(self.tests) {
+            if tested {
+                out.push_str(&format!("  {name}:\n    data_tests: [not_null]\n"));
+            }
+        }
+        out
+    }
+
+    fn things(&self) -> BTreeMap<Thing, usize> {
+        let mut all = BTreeMap::from([((None, Property::Description), self.about)]);
+        for number in 0..3 {
+            all.insert((Some(number), Property::Formula), self.formulas[number]);
+            all.insert((Some(number), Property::Description), self.descriptions[number]);
+            all.insert((Some(number), Property::Tests), usize::from(self.tests[number]));
+        }
+        all
+    }
+
+    fn set(&mut self, (number, property): Thing, value: usize) {
+        match (number, property) {
+            (None, _) => self.about = value % TEXTS.len(),
+            (Some(number), Property::Formula) => self.formulas[number] = value % FORMULAS.len(),
+            (Some(number), Property::Description) => self.descriptions[number] = value % TEXTS.len(),
+            (Some(number), _) => self.tests[number] = value % 2 == 1,
+        }
+    }
+}
+
+fn yaml(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// What a person does to the files.
+#[derive(Clone, Debug)]
+struct ByHand {
+    edits: Vec<(Thing, usize)>,
+    yml_comment: Option<u8>,
+    sql_comment: bool,
+}
+
+fn column(number: usize) -> Path {
+    Path::root().key("models").item("name", "m").key("columns").item("name", NAMES[number])
+}
+
+/// The files with those edits, and what they say now.
+fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -> Said {
+    let mut now = said.clone();
+    let mut edits = Vec::new();
+    for (thing, value) in &hand.edits {
+        if now.things()[thing] != said.things()[thing] {
+            continue;
+        }
+        now.set(*thing, *value);
+        let value = now.things()[thing];
+        if said.things()[thing] == value {
+            continue;
+        }
+        match thing {
+            (None, _) => edits.push(Edit::Set {
+                at: Path::root().key("models").item("name", "m").key("description"),
+                value: Value::text(TEXTS[value]),
+                after: Vec::new(),
+            }),
+            (Some(number), Property::Formula) => {
+                // As another formula would have been written.
+                let mut other = said.clone();
+                other.formulas[*number] = value;
+                let made = ours(compiler, &other.spec()).unwrap().files[SQL].clone();
+                let ends = [format!(" as {},", NAMES[*number]), format!(" as {}", NAMES[*number])];
+                let line = |text: &str| {
+                    text.lines().find(|line| ends.iter().any(|end| line.ends_with(end))).unwrap().to_owned()
+                };
+                let (from, to) = (line(world.text(SQL)), line(&made));
+                let text = world.text(SQL).replace(&from, &to);
+                world.set(SQL, text);
+            }
+            (Some(number), Property::Description) => {
+                edits.push(Edit::Set {
+                    at: column(*number).key("description"),
+                    value: Value::text(TEXTS[value]),
+                    after: Vec::new(),
+                });
+            }
+            (Some(number), _) if value == 1 => edits.push(Edit::Set {
+                at: column(*number).key("data_tests"),
+                value: Value::list(vec![Value::text("not_null")]),
+                after: Vec::new(),
+            }),
+            (Some(number), _) => edits.push(Edit::Remove { at: column(*number).key("data_tests") }),
+        }
+    }
+    if !edits.is_empty() {
+        world.set(YML, edit(world.text(YML), &edits).unwrap());
+    }
+    if let Some(at) = hand.yml_comment {
+        let lines: Vec<&str> = world.text(YML).lines().collect();
+        let at = 2 + usize::from(at) % (lines.len() - 2);
+        let text = [&lines[..at], &["# somebody was here"], &lines[at..]].concat().join("\n") + "\n";
+        world.set(YML, text);
+    }
+    if hand.sql_comment {
+        world.set(SQL, format!("{}-- and here\n", world.text(SQL)));
+    }
+    now
+}
+
+fn thing() -> impl Strategy<Value = Thing> {
+    prop_oneof![
+        Just((None, Property::Description)),
+        (0..3_usize).prop_map(|number| (Some(number), Property::Formula)),
+        (0..3_usize).prop_map(|number| (Some(number), Property::Description)),
+        (0..3_usize).prop_map(|number| (Some(number), Property::Tests)),
+    ]
+}
+
+fn edits() -> impl Strategy<Value = Vec<(Thing, usize)>> {
+    prop::collection::vec((thing(), 0..12_usize), 0..4)
+}
+
+fn hand() -> impl Strategy<Value = ByHand> {
+    (
+        edits().prop_map(|mut edits| {
+            edits.retain(|((_, property), _)| *property != Property::Formula);
+            edits
+        }),
+        prop::option::weighted(0.3, any::<u8>()),
+        prop::bool::weighted(0.2),
+    )
+        .prop_map(|(edits, yml_comment, sql_comment)| ByHand { edits, yml_comment, sql_comment })
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    let indices = |most: usize| [0..most, 0..most, 0..most];
+    (
+        indices(FORMULAS.len()),
+        indices(TEXTS.len()),
+        [any::<bool>(), any::<bool>(), any::<bool>()],
+        0..TEXTS.len(),
+        any::<bool>(),
+    )
+        .prop_map(|(formulas, descriptions, tests, about, is_mapping)| Said {
+            formulas,
+            descriptions,
+            tests,
+            about,
+            is_mapping,
+        })
+}
+
+fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig { cases: count, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// What a spec says, read from what it makes.
+fn meaning(compiler: &Compiler, spec: &str) -> BTreeMap<String, String> {
+    let made = ours(compiler, spec).unwrap_or_else(|| panic!("{spec}"));
+    made.files.into_iter().map(|(path, text)| (path, without_hash(&text))).collect()
+}
+
+fn without_hash(text: &str) -> String {
+    text.lines().filter(|line| !line.contains("hash ")).collect::<Vec<_>>().join("\n")
+}
+
+proptest! {
+    #![proptest_config(cases(3_000))]
+
+    /// Edits of one side are on both afterwards, equal ones are no conflict, different ones are told and nothing else is.
+    #[test]
+    fn no_edit_is_lost(base in said(), spec_edits in edits(), hand in hand()) {
+        let compiler = compiler();
+        let mut world = World::of(&base.spec()).pushed(&compiler);
+        let theirs = by_hand(&mut world, &compiler, &base, &hand);
+        let mut mine = base.clone();
+        spec_edits.iter().for_each(|(thing, value)| mine.set(*thing, *value));
+        world.set(SPEC, mine.spec());
+        let (was, spec, files) = (base.things(), mine.things(), theirs.things());
+        let mut expected = mine.clone();
+        let mut conflicts: BTreeSet<Thing> = BTreeSet::new();
+        for (thing, before) in &was {
+            let (here, there) = (spec[thing], files[thing]);
+            if here == *before {
+                expected.set(*thing, there);
+            } else if there != *before && there != here {
+                conflicts.insert(*thing);
+            }
+        }
+        let plan = world.plan(&compiler);
+        let told: BTreeSet<Thing> = plan.models.iter().flat_map(|model| &model.conflicts).map(|conflict| {
+            let number = conflict.definition.as_deref().and_then(|name| NAMES.iter().position(|other| *other == name));
+            (number, conflict.property)
+        }).collect();
+        prop_assert_eq!(&told, &conflicts, "{:#}", plan.json());
+        if !conflicts.is_empty() {
+            return Ok(());
+        }
+        let after = world.after(&plan);
+        // The spec says it all, and so do the files.
+        prop_assert_eq!(meaning(&compiler, after.spec()), meaning(&compiler, &expected.spec()), "{}", after.spec());
+        for name in NAMES {
+            prop_assert!(after.spec().contains(&format!("about {name}")), "{}", after.spec());
+        }
+        if hand.yml_comment.is_some() {
+            prop_assert!(after.text(YML).contains("# somebody was here"), "{}", after.text(YML));
+        }
+        if hand.sql_comment {
+            prop_assert!(after.text(SQL).contains("-- and here"), "{}", after.text(SQL));
+        }
+        // A second push has nothing to do.
+        let again = after.plan(&compiler);
+        prop_assert!(again.is_empty() && again.conflicts() == 0, "{:#}", again.json());
+    }
+
+    /// Two branches that both push, merged by git one way or the other, come to the same.
+    #[test]
+    fn the_order_of_branches_does_not_matter(base in said(), left in (edits(), hand()), right in (edits(), hand())) {
+        let compiler = compiler();
+        let start = World::of(&base.spec()).pushed(&compiler);
+        let branch = |(spec_edits, hand): &(Vec<(Thing, usize)>, ByHand)| {
+            let mut world = start.clone();
+            by_hand(&mut world, &compiler, &base, hand);
+            let mut mine = base.clone();
+            spec_edits.iter().for_each(|(thing, value)| mine.set(*thing, *value));
+            world.set(SPEC, mine.spec());
+            let plan = world.plan(&compiler);
+            (plan.conflicts() == 0).then(|| world.after(&plan))
+        };
+        let (Some(left), Some(right)) = (branch(&left), branch(&right)) else { return Ok(()) };
+        let merged = |one: &World, other: &World| {
+            let mut files = BTreeMap::new();
+            for (path, base) in &start.files {
+                files.insert(path.clone(), merge_lines(base, &one.files[path], &other.files[path])?);
+            }
+            Some(World { files })
+        };
+        // What git cannot merge a person does.
+        let (Some(one), Some(other)) = (merged(&left, &right), merged(&right, &left)) else { return Ok(()) };
+        if ours(&compiler, one.spec()).is_none() {
+            return Ok(());
+        }
+        let (one_plan, other_plan) = (one.plan(&compiler), other.plan(&compiler));
+        prop_assert_eq!(one_plan.json(), other_plan.json());
+        if one_plan.conflicts() == 0 {
+            let after = one.after(&one_plan);
+            let again = after.plan(&compiler);
+            prop_assert!(again.is_empty() && again.conflicts() == 0, "{:#}", again.json());
+        }
+    }
+}

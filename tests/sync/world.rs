@@ -1,0 +1,83 @@
+//! A model with its spec, its files and the base of both, all in memory, and what a push does to them.
+
+use std::collections::BTreeMap;
+
+use formulac::sync::{ModelPlan, Ours, Plan, STATES, Sides, State, TextChange, reconcile};
+use formulac::{CompiledSpec, Compiler};
+
+pub const SPEC: &str = "metrics/m.yml";
+pub const SQL: &str = "models/m.sql";
+pub const YML: &str = "models/m.yml";
+
+/// Everything that stands somewhere.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct World {
+    pub files: BTreeMap<String, String>,
+}
+
+pub fn compiler() -> Compiler {
+    Compiler::builder().dialect("duckdb".parse().unwrap()).build()
+}
+
+pub fn compiled(compiler: &Compiler, spec: &str) -> CompiledSpec {
+    compiler.compile_spec_at(spec, Some(SPEC))
+}
+
+pub fn ours(compiler: &Compiler, spec: &str) -> Option<Ours> {
+    Ours::of(SPEC, spec, compiled(compiler, spec), "models", "tests")
+}
+
+fn state_path() -> String {
+    format!("{STATES}/m.yml")
+}
+
+impl World {
+    /// A spec of which nothing was pushed yet.
+    pub fn of(spec: &str) -> Self {
+        Self { files: BTreeMap::from([(SPEC.to_owned(), spec.to_owned())]) }
+    }
+
+    pub fn spec(&self) -> &str {
+        &self.files[SPEC]
+    }
+
+    pub fn text(&self, path: &str) -> &str {
+        &self.files[path]
+    }
+
+    pub fn set(&mut self, path: &str, text: String) {
+        self.files.insert(path.to_owned(), text);
+    }
+
+    /// What a push would do.
+    pub fn plan(&self, compiler: &Compiler) -> Plan {
+        let now = ours(compiler, self.spec()).unwrap_or_else(|| panic!("{}", self.spec()));
+        let state = self.files.get(&state_path()).cloned();
+        let bases = state.as_deref().map(State::versions).unwrap_or_default();
+        let sides = Sides { model: "m", bases: &bases, ours: Some(&now), found: &self.files };
+        let done = reconcile(sides, Vec::new(), &|text| ours(compiler, text));
+        let again = done.source.as_deref().map(|text| ours(compiler, text).unwrap());
+        let sides = Sides { ours: again.as_ref().or(Some(&now)), ..sides };
+        let base = bases.first().map(|base| compiled(compiler, &base.source));
+        Plan::new(None, [ModelPlan::of(sides, done, base.as_ref(), [Some(self.spec().to_owned()), state])])
+    }
+
+    /// The same world once that is done.
+    pub fn after(&self, plan: &Plan) -> Self {
+        let mut files = self.files.clone();
+        for TextChange { path, before, after, .. } in plan.models.iter().flat_map(|model| &model.files) {
+            assert_eq!(files.get(path), before.as_ref(), "{path}");
+            match after {
+                Some(text) => files.insert(path.clone(), text.clone()),
+                None => files.remove(path),
+            };
+        }
+        Self { files }
+    }
+
+    pub fn pushed(&self, compiler: &Compiler) -> Self {
+        let plan = self.plan(compiler);
+        assert_eq!(plan.conflicts(), 0, "{:#?}", plan.json());
+        self.after(&plan)
+    }
+}
