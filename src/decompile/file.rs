@@ -50,6 +50,8 @@ pub(super) struct File<'s> {
     /// The names of the CTEs, in order.
     pub ctes: Vec<String>,
     lines: Vec<usize>,
+    /// The columns of the first select of each CTE, in small letters, by part.
+    columns: std::collections::HashMap<(Option<String>, String), usize>,
 }
 
 const CLAUSES: [&str; 13] = [
@@ -62,7 +64,7 @@ impl<'s> File<'s> {
         let lines = std::iter::once(0).chain(source.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let tokens = tokens(source, dialect);
         let mut file =
-            Self { source, dialect, tokens, parts: Vec::new(), between: Vec::new(), ctes: Vec::new(), lines };
+            Self { source, dialect, tokens, parts: Vec::new(), between: Vec::new(), ctes: Vec::new(), lines, columns: Default::default() };
         Splitter { counts: std::collections::HashMap::new(), file: &mut file }.split();
         file
     }
@@ -103,8 +105,8 @@ impl<'s> File<'s> {
 
     /// The tokens of a column.
     pub fn column(&self, cte: Option<&str>, name: &str) -> Option<Range<usize>> {
-        let is_it = |part: &&Part| matches!(&part.place.what, What::Column(column) if same_name(column, name));
-        self.of(cte).find(is_it).map(|part| part.tokens.clone())
+        let at = self.columns.get(&(cte.map(str::to_owned), name.to_lowercase()))?;
+        self.parts.get(*at).map(|part| part.tokens.clone())
     }
 
     /// The tokens of a clause.
@@ -132,6 +134,10 @@ impl Splitter<'_, '_> {
 
     fn put(&mut self, cte: Option<&str>, branch: usize, what: What, tokens: Range<usize>) {
         let cte = cte.map(str::to_owned);
+        if let (What::Column(name), 0) = (&what, branch) {
+            let at = self.file.parts.len();
+            self.file.columns.entry((cte.clone(), name.to_lowercase())).or_insert(at);
+        }
         let count = self.counts.entry((cte.clone(), branch, what.clone())).or_default();
         let place = Place { cte, branch, what, nth: *count };
         *count += 1;

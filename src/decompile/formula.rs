@@ -90,7 +90,8 @@ impl Decompiler {
             return Ok(formula);
         }
         // Numbers and texts of this expression may have become others.
-        let words = words(&trees, expression);
+        let mut words = words(&trees, expression);
+        words.functions = patterns.functions_like(&trees, expression);
         if !words.numbers.is_empty() || !words.texts.is_empty() {
             more = self.patterns(compiler, &read, &words);
             all.push(&more);
@@ -149,8 +150,8 @@ impl Case<'_, '_> {
         if std::env::var("DECOMPILE_TRACE").is_ok() {
             eprintln!("{} forms: {:?}", forms.len(), forms.iter().take(12).map(|f| &f.text).collect::<Vec<_>>());
         }
-        let proven = |text: &String| self.is_proven(text, trees, expression);
-        forms.into_iter().take(TRIED).map(|form| form.text).find(proven)
+        let mut trees = trees.clone();
+        forms.into_iter().take(TRIED).map(|form| form.text).find(|text| self.is_proven(text, &mut trees, expression))
     }
 
     /// The SQL of the spec with another formula there.
@@ -161,11 +162,10 @@ impl Case<'_, '_> {
     }
 
     /// Whether a formula gives the expression, and the file that was found but for what others changed in it.
-    fn is_proven(&self, formula: &str, trees: &Trees, expression: Id) -> bool {
+    fn is_proven(&self, formula: &str, trees: &mut Trees, expression: Id) -> bool {
         let Some(sql) = self.compiled(formula) else { return false };
         let file = File::read(&sql, self.found.dialect);
-        let mut trees = trees.clone();
-        if self.read.expression(&file, self.cte, self.place, &self.placed.name, &mut trees) != Ok(expression) {
+        if self.read.expression(&file, self.cte, self.place, &self.placed.name, trees) != Ok(expression) {
             return false;
         }
         let mut left = between(&file, self.found);
@@ -175,7 +175,7 @@ impl Case<'_, '_> {
         left.items.retain(|item| {
             let cte = item.cte.as_deref();
             let mut read = |columns: &Columns<'_, '_>, file: &File<'_>| {
-                columns.parsed(cte, file.column(cte, &item.column)?, &mut trees).ok()
+                columns.parsed(cte, file.column(cte, &item.column)?, trees).ok()
             };
             let both = (read(&mine, &file), read(&theirs, self.found));
             both.0.is_none() || both.0 != both.1
@@ -190,11 +190,16 @@ impl Case<'_, '_> {
     fn windows(&self, trees: &mut Trees, expression: Id) -> Patterns {
         let mut patterns = Patterns::default();
         let parts = trees.below(expression);
-        if !parts.iter().any(|part| *trees.label(*part) == Label::Behind("over")) {
-            return patterns;
+        let mut probes = Vec::new();
+        if parts.iter().any(|part| *trees.label(*part) == Label::Behind("over")) {
+            let numbers = words(trees, expression).numbers;
+            probes = window_probes(&self.names(trees, &parts), &numbers);
         }
-        let names = self.names(trees, &parts);
-        for probe in window_probes(&names) {
+        // What the spec says that today is, no other knows.
+        if self.read.outline.today {
+            probes.push(Probe { shape: Shape::Words("TODAY()"), args: Vec::new() });
+        }
+        for probe in probes {
             let Some(sql) = probe.formula().and_then(|formula| self.compiled(&formula)) else { continue };
             let file = File::read(&sql, self.found.dialect);
             let Ok(root) = self.read.expression(&file, self.cte, self.place, &self.placed.name, trees) else { continue };
@@ -293,7 +298,7 @@ fn words(trees: &Trees, expression: Id) -> Words {
 }
 
 /// Functions that look at other rows, of each of these names.
-fn window_probes(names: &[String]) -> Vec<Probe> {
+fn window_probes(names: &[String], numbers: &[String]) -> Vec<Probe> {
     const TOTALS: [&str; 9] = ["SUM", "AVERAGE", "MIN", "MAX", "COUNT", "MEDIAN", "STDEV", "VAR", "COUNTUNIQUE"];
     let mut all = Vec::new();
     for name in names {
@@ -319,6 +324,16 @@ fn window_probes(names: &[String]) -> Vec<Probe> {
                 put(Shape::Range(call, range), vec![column(), Arg::Number("7919")]);
             }
             put(Shape::Range(call, "OFFSET({}, -#):OFFSET({}, #)"), vec![column(), Arg::Number("7919")]);
+        }
+        // Aggregates that a dialect computes by windows.
+        for call in ["MEDIAN", "MODE", "STDEV", "VAR", "STDEV.P", "VAR.P", "COUNTUNIQUE"] {
+            put(Shape::Call(call), vec![column()]);
+        }
+        for call in ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"] {
+            put(Shape::Call(call), vec![column(), Arg::Number("7919")]);
+            for number in numbers {
+                put(Shape::Call(call), vec![column(), fixed(number)]);
+            }
         }
         for direction in ["0", "1"] {
             put(Shape::Range("RANK", if direction == "0" { "{}, {}:{}, 0" } else { "{}, {}:{}, 1" }), vec![column()]);

@@ -76,12 +76,37 @@ impl Patterns {
                 let at = definition.name().and_then(|name| name.get(1..)?.parse::<usize>().ok());
                 let Some(probe) = at.and_then(|at| chunk.get(at)) else { continue };
                 let Some(pattern) = learned(compiler, probe, definition.sql()) else { continue };
-                if seen.insert(pattern.clone()) {
-                    patterns.put(pattern);
+                for pattern in pattern.bare().into_iter().chain([pattern]) {
+                    if seen.insert(pattern.clone()) {
+                        patterns.put(pattern);
+                    }
                 }
             }
         }
         patterns
+    }
+
+    /// The functions of formulas whose SQL calls no others than the expression does.
+    pub fn functions_like(&self, trees: &Trees, id: Id) -> Vec<&'static str> {
+        let mut names = FxHashSet::default();
+        for part in trees.below(id) {
+            if let (Label::Call, Some(name)) = (trees.label(part), trees.kids(part).first())
+                && let Label::Word(name) = trees.label(*name)
+            {
+                names.insert(name.as_str());
+            }
+        }
+        let mut found: Vec<&'static str> = Vec::new();
+        for pattern in self.values.values().flatten() {
+            if let Shape::Call(name) = pattern.shape
+                && !found.contains(&name)
+                && pattern.calls_only(&names)
+            {
+                found.push(name);
+            }
+        }
+        found.sort_unstable();
+        found
     }
 
     /// One more pattern.
@@ -111,10 +136,6 @@ impl Patterns {
     /// What may be a condition's range and criterion.
     pub fn criteria(&self, trees: &Trees, id: Id) -> &[Pattern] {
         Self::at(&self.criteria, trees, id)
-    }
-
-    pub fn count(&self) -> usize {
-        self.values.values().chain(self.criteria.values()).map(Vec::len).sum()
     }
 }
 
@@ -208,6 +229,31 @@ impl Learner<'_> {
 }
 
 impl Pattern {
+    /// The aggregate in `coalesce(sum(x), 0)`, as it stands where a NULL does not matter.
+    fn bare(&self) -> Option<Self> {
+        let Part::Node(Label::Call, parts) = &self.root else { return None };
+        let [Part::Node(Label::Word(name), _), inner @ Part::Node(..), Part::Node(Label::Number(_), _)] = parts.as_slice()
+        else {
+            return None;
+        };
+        (name == "coalesce").then(|| Self { root: inner.clone(), ..self.clone() })
+    }
+
+    /// Whether all functions of SQL in it are among these.
+    fn calls_only(&self, names: &FxHashSet<&str>) -> bool {
+        let mut left = vec![&self.root];
+        while let Some(part) = left.pop() {
+            let Part::Node(label, parts) = part else { continue };
+            if let (Label::Call, Some(Part::Node(Label::Word(name), _))) = (label, parts.first())
+                && !names.contains(name.as_str())
+            {
+                return false;
+            }
+            left.extend(parts);
+        }
+        true
+    }
+
     /// What stands at the places of the arguments; none where the node is another.
     pub fn matched(&self, trees: &Trees, id: Id) -> Option<Vec<Option<Bound>>> {
         let mut bound = vec![None; self.args.len()];

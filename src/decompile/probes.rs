@@ -51,6 +51,8 @@ const TYPES: [(Type, char); 8] = [
     (Type::Timestamptz, 'z'),
 ];
 
+/// So many literals of a parameter are tried beside those of another.
+const PAIRED: usize = 3;
 /// More arguments than this are not tried with columns of each type.
 const PLACES: usize = 16;
 
@@ -96,6 +98,8 @@ fn types(ty: ParamType) -> &'static [Type] {
 pub(super) struct Words {
     pub numbers: Vec<String>,
     pub texts: Vec<String>,
+    /// The functions that may have them.
+    pub functions: Vec<&'static str>,
     /// How many arguments a call may have at most.
     pub widest: usize,
 }
@@ -110,7 +114,7 @@ impl Words {
 pub(super) fn probes(words: &Words) -> Vec<Probe> {
     let mut all = Vec::new();
     if !words.is_empty() {
-        for function in functions() {
+        for function in functions().filter(|function| words.functions.contains(&function.name)) {
             for overload in function.overloads {
                 with_words(function.name, overload, words, &mut all);
             }
@@ -119,6 +123,10 @@ pub(super) fn probes(words: &Words) -> Vec<Probe> {
     }
     operators(&mut all);
     for function in functions() {
+        // Criteria are put in for themselves.
+        if function.lower.is_some_and(|lower| lower.is_conditional()) {
+            continue;
+        }
         for overload in function.overloads {
             of_overload(function.name, overload, words, &mut all);
         }
@@ -136,6 +144,7 @@ pub(super) fn probes(words: &Words) -> Vec<Probe> {
     }
     criteria(&mut all);
     with_criteria(&mut all);
+    formats(&mut all);
     let mut seen = rustc_hash::FxHashSet::default();
     all.retain(|probe| seen.insert(probe.clone()));
     all
@@ -202,6 +211,41 @@ fn literals(place: usize) -> Vec<Arg> {
 const WORDS: [&str; 16] = [
     "D", "M", "Y", "MD", "YM", "YD", "day", "week", "month", "quarter", "year", "hour", "minute", "second", ", ", "",
 ];
+
+/// Formats of numbers and dates that people write.
+fn masks() -> Vec<String> {
+    const DATES: [&str; 34] = [
+        "yyyy-mm-dd", "yyyy-mm", "yyyy", "yy", "mmm", "mmmm", "mm", "m", "dd", "d", "ddd", "dddd", "mm/dd/yyyy", "m/d/yyyy",
+        "m/d/yy", "dd/mm/yyyy", "d/m/yyyy", "dd.mm.yyyy", "d.m.yyyy", "mmm yyyy", "mmmm yyyy", "mmm yy", "mmm d", "mmm d, yyyy",
+        "mmmm d, yyyy", "d mmm yyyy", "d mmmm yyyy", "dd mmm yyyy", "dd-mmm-yyyy", "yyyy-mm-dd hh:mm", "yyyy-mm-dd hh:mm:ss",
+        "hh:mm", "hh:mm:ss", "h:mm AM/PM",
+    ];
+    let mut masks: Vec<String> = DATES.iter().flat_map(|mask| [(*mask).to_owned(), mask.to_ascii_uppercase()]).collect();
+    for before in ["", "$", "€"] {
+        for whole in ["0", "#,##0", "#", "00", "000"] {
+            for digits in ["", ".0", ".00", ".000", ".##"] {
+                for after in ["", "%", " %"] {
+                    masks.push(format!("{before}{whole}{digits}{after}"));
+                }
+            }
+        }
+    }
+    masks.push("@".to_owned());
+    masks
+}
+
+/// `TEXT` with formats.
+fn formats(all: &mut Vec<Probe>) {
+    let masks = masks();
+    for (ty, _) in TYPES {
+        for nullable in [true, false] {
+            for mask in &masks {
+                let args = vec![Arg::Column(column(ty, nullable, 0)), Arg::Fixed(format!("\"{mask}\""))];
+                all.push(Probe { shape: Shape::Call("TEXT"), args });
+            }
+        }
+    }
+}
 
 /// What stands for a parameter beside columns.
 fn written(param: &Param, place: usize) -> Vec<Arg> {
@@ -312,8 +356,8 @@ fn of_overload(name: &'static str, overload: &Overload, words: &Words, all: &mut
                 let general = |place: usize| params.get(place).map(|p| written(p, place)).unwrap_or_default();
                 for first in 0..count.min(5) {
                     for second in first + 1..count.min(5) {
-                        for a in general(first).into_iter().take(9) {
-                            for b in general(second).into_iter().take(9) {
+                        for a in general(first).into_iter().take(PAIRED) {
+                            for b in general(second).into_iter().take(PAIRED) {
                                 let mut args = base.clone();
                                 (args[first], args[second]) = (a.clone(), b);
                                 put(args);

@@ -57,7 +57,7 @@ impl<'s> Search<'s> {
         for pattern in self.patterns.iter().flat_map(|patterns| patterns.values(self.trees, id)) {
             self.of_pattern(pattern, id, &mut found);
         }
-        for inner in self.left_out(id) {
+        if let Some(inner) = self.left_out(id) {
             let forms = self.forms.get(&inner).into_iter().flat_map(|forms| forms.iter().cloned());
             found.extend(forms.map(|form| Form { cost: form.cost + LEFT_OUT, ..form }));
         }

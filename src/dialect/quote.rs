@@ -34,12 +34,6 @@ const ESCAPED: [bool; 256] = {
 };
 
 impl Dialect {
-    /// What stands around a name that is not bare.
-    #[cfg(feature = "sync")]
-    pub(crate) fn name_quote(self) -> char {
-        self.0.quote
-    }
-
     /// Whether texts may stand in double quotes too, a quote in them behind a backslash.
     #[cfg(feature = "sync")]
     pub(crate) fn texts_in_both_quotes(self) -> bool {

@@ -23,8 +23,8 @@ pub(crate) struct Outline {
     blank_zero: bool,
     week_start: Option<crate::calendar::Weekday>,
     fiscal_month_offset: Option<u8>,
-    /// `today:` as it is written, where that is one line.
-    pub today: Option<String>,
+    /// The spec says which day is today.
+    pub today: bool,
 }
 
 #[derive(Debug, Default)]
@@ -33,8 +33,6 @@ pub(crate) struct StepOutline {
     pub definitions: Vec<Placed>,
     /// The columns that it is grouped by.
     pub keys: Vec<String>,
-    pub is_ordered: bool,
-    pub is_sheet: bool,
 }
 
 /// A definition in the file.
@@ -57,14 +55,13 @@ pub(crate) struct Placed {
 /// The outline of a spec; none where the text is none.
 pub(crate) fn outline(root: &Node, source: &str, compiler: &Compiler) -> Option<Outline> {
     let spec = load::load(root, source, &mut Vec::new())?;
-    let today = root.get("today").map(|node| node.span.text(source)).filter(|text| !text.contains('\n'));
     let mut outline = Outline {
         steps: Vec::new(),
         timezone: spec.timezone.clone(),
         blank_zero: spec.blank_zero,
         week_start: spec.week_start,
         fiscal_month_offset: spec.fiscal_month_offset,
-        today: today.map(str::to_owned),
+        today: spec.today.is_some(),
     };
     outline.steps = steps(&spec, source, compiler);
     Some(outline)
@@ -132,8 +129,6 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
             name: step.name.map(|name| name.text.to_owned()),
             definitions,
             keys: step.group_by.iter().map(|key| key_name(key.text)).collect(),
-            is_ordered: !step.order_by.is_empty(),
-            is_sheet: step.sheet.is_some(),
         });
     }
     steps

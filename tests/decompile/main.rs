@@ -5,4 +5,6 @@
 mod yaml;
 
 mod corpus;
+mod edits;
+mod random;
 mod round_trip;

@@ -57,7 +57,10 @@ fn check(cells: &[Cell], name: &str) {
             counts.1 += 1;
             match outcome {
                 Outcome::Back => counts.0 += 1,
-                Outcome::Lost(reason) => lost.push(format!("{}\t{dialect}\t{}\t{reason}", cell.group, cell.formula)),
+                Outcome::Lost(reason) => {
+                    eprintln!("{dialect} {} {}: {reason}", cell.group, cell.formula);
+                    lost.push(format!("{}\t{dialect}\t{}\t{reason}", cell.group, cell.formula));
+                }
             }
         }
         eprintln!("{dialect}: {:?}", start.elapsed());
