@@ -37,10 +37,12 @@ pub(super) enum Shape {
     Minus,
     /// `0[frame]`
     Frame(&'static str),
-    /// `COUNT(DISTINCT(0))`
-    Unique,
+    /// `NAME(DISTINCT(0))`
+    Unique(&'static str),
     /// Several arguments in one place, `range, criterion`.
     Pair,
+    /// `NAME(0:0, 1:1)`
+    Columns(&'static str),
     /// `NAME(range)`, each `{}` of the range the first argument and each `#` the second.
     Range(&'static str, &'static str),
     /// The text itself.
@@ -82,8 +84,12 @@ impl Shape {
                 Form { text, strength: SIGN, cost: cost - 1, is_name: false }
             }
             (Self::Frame(frame), [x]) if x.is_name => Form::whole(format!("{}[{frame}]", x.text), cost),
-            (Self::Unique, [x]) => Form::whole(format!("COUNT(DISTINCT({}))", x.text), cost),
+            (Self::Unique(name), [x]) => Form::whole(format!("{name}(DISTINCT({}))", x.text), cost),
             (Self::Pair, _) => Form::whole(texts(), cost - 2),
+            (Self::Columns(name), args) if args.iter().all(|arg| arg.is_name) => {
+                let ranges: Vec<String> = args.iter().map(|arg| format!("{0}:{0}", arg.text)).collect();
+                Form::whole(format!("{name}({})", ranges.join(", ")), cost)
+            }
             (Self::Range(name, range), [x, rest @ ..]) if x.is_name => {
                 let number = rest.first().map_or("", |number| number.text.as_str());
                 Form::whole(format!("{name}({})", range.replace("{}", &x.text).replace('#', number)), cost + 1)

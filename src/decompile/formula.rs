@@ -299,8 +299,23 @@ fn words(trees: &Trees, expression: Id) -> Words {
 
 /// Functions that look at other rows, of each of these names.
 fn window_probes(names: &[String], numbers: &[String]) -> Vec<Probe> {
-    const TOTALS: [&str; 9] = ["SUM", "AVERAGE", "MIN", "MAX", "COUNT", "MEDIAN", "STDEV", "VAR", "COUNTUNIQUE"];
+    const TOTALS: [&str; 16] = [
+        "SUM", "AVERAGE", "MIN", "MAX", "COUNT", "MEDIAN", "STDEV", "VAR", "COUNTUNIQUE", "STDEV.P", "VAR.P", "COUNTA",
+        "COUNTBLANK", "MODE", "PRODUCT", "SUMPRODUCT",
+    ];
+    const PAIRS: [&str; 7] =
+        ["CORREL", "COVAR", "COVARIANCE.P", "COVARIANCE.S", "SLOPE", "INTERCEPT", "SUMPRODUCT"];
     let mut all = Vec::new();
+    for (at, first) in names.iter().enumerate().take(6) {
+        for second in names.iter().take(6).skip(at + 1) {
+            for (first, second) in [(first, second), (second, first)] {
+                for call in PAIRS {
+                    let args = vec![Arg::Column(first.clone()), Arg::Column(second.clone())];
+                    all.push(Probe { shape: Shape::Columns(call), args });
+                }
+            }
+        }
+    }
     for name in names {
         let column = || Arg::Column(name.clone());
         let fixed = |text: &str| Arg::Fixed(text.to_owned());
@@ -331,8 +346,10 @@ fn window_probes(names: &[String], numbers: &[String]) -> Vec<Probe> {
         }
         for call in ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"] {
             put(Shape::Call(call), vec![column(), Arg::Number("7919")]);
+            put(Shape::Range(call, "{}:{}, #"), vec![column(), Arg::Number("7919")]);
             for number in numbers {
                 put(Shape::Call(call), vec![column(), fixed(number)]);
+                put(Shape::Range(call, "{}:{}, #"), vec![column(), fixed(number)]);
             }
         }
         for direction in ["0", "1"] {

@@ -20,6 +20,8 @@ const ADD: u8 = 6;
 const MULTIPLY: u8 = 7;
 const NEGATIVE: u8 = 8;
 const ATOM: u8 = 10;
+/// A word from which no expression goes on.
+const WORD: u8 = 255;
 
 /// Words that are never a name, so that what stands behind them begins anew.
 const KEYWORDS: [&str; 23] = [
@@ -120,6 +122,10 @@ impl<'p> Parser<'p> {
             return Err(format!("it is nested more than {DEEPEST} levels deep"));
         }
         let mut left = self.operand()?;
+        if left.1 == WORD {
+            self.depth -= 1;
+            return Ok((left.0, 0, None));
+        }
         while let Some(next) = self.infix(&left, least)? {
             left = next;
         }
@@ -162,7 +168,12 @@ impl<'p> Parser<'p> {
             _ => {
                 let right = self.expression(strength + 1)?;
                 self.clear(&word, strength, &right)?;
-                self.chain(&word, left.0, right.0)
+                if word.ends_with("like") && self.take("escape") {
+                    let escape = self.expression(OTHER)?;
+                    self.trees.add(Label::Op(word.clone()), vec![left.0, right.0, escape.0])
+                } else {
+                    self.chain(&word, left.0, right.0)
+                }
             }
         };
         let id = if negated { self.trees.add(Label::Not, vec![id]) } else { id };
@@ -248,7 +259,7 @@ impl<'p> Parser<'p> {
                     self.trees.add(Label::Bracket, items)
                 }
                 "," | ")" | "]" => return Err(format!("`{key}` stands where an expression begins")),
-                _ => return Ok((self.trees.word(&key), 0, None)),
+                _ => return Ok((self.trees.word(&key), WORD, None)),
             },
         };
         Ok((self.postfix(id)?, ATOM, None))
@@ -283,7 +294,7 @@ impl<'p> Parser<'p> {
         // A name may be `rows` or `range`; before `between` they begin a window's rows.
         let frames = matches!(key, "rows" | "range") && self.key_at(0) == "between";
         if KEYWORDS.contains(&key) || frames {
-            return Ok((name, 0, None));
+            return Ok((name, WORD, None));
         }
         if let Some(text) = next.filter(|t| t.kind == Kind::Text) {
             self.at += 1;

@@ -25,6 +25,8 @@ pub(super) enum Part {
     Criterion(usize),
     /// A number that is larger by so much, with this behind its digits.
     Number(usize, i64, &'static str),
+    /// A text in which `%` and `_` are wildcards.
+    Wild(usize, &'static str),
     /// A text with these around what the argument says.
     Text(usize, String, String, &'static str),
     Node(Label, Vec<Part>),
@@ -209,6 +211,12 @@ impl Learner<'_> {
                         return self.found(place, Part::Number(place, by, ""));
                     }
                 }
+                // Escaped or not, and perhaps in small letters.
+                (Arg::Wild(_, marker), Label::Text(text, prefix))
+                    if text.replace('\\', "") == marker.replace('*', "%") =>
+                {
+                    return self.found(place, Part::Wild(place, prefix));
+                }
                 (Arg::Text(_, marker, _), Label::Number(number)) if number == marker => {
                     return self.found(place, Part::Number(place, 0, ""));
                 }
@@ -292,6 +300,10 @@ fn fits(part: &Part, trees: &Trees, id: Id, bound: &mut [Option<Bound>]) -> bool
             };
             bind(bound, *place, Bound::Number(digits))
         }
+        Part::Wild(place, prefix) => match trees.label(id) {
+            Label::Text(text, with) if with == prefix => bind(bound, *place, Bound::Text(text.clone())),
+            _ => false,
+        },
         Part::Text(place, before, after, prefix) => {
             let Label::Text(text, with) = trees.label(id) else { return false };
             let inner = text.strip_prefix(before.as_str()).and_then(|rest| rest.strip_suffix(after.as_str()));

@@ -21,6 +21,8 @@ pub(super) enum Arg {
     Minus(&'static str),
     /// A text, which stands for any, between what a criterion has around it.
     Text(&'static str, &'static str, &'static str),
+    /// A text with wildcards, which stands for any, behind the operator of a criterion.
+    Wild(&'static str, &'static str),
     /// A range with a criterion, which stand for any such.
     Criterion(usize),
     /// This and nothing else.
@@ -38,6 +40,9 @@ pub(super) struct Probe {
 const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
 const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
 pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
+
+/// Texts with wildcards; the second has what must be escaped.
+const WILD: [&str; 2] = ["qzj*w", "qz%j*w"];
 
 /// Types with the letter that columns of that type begin with.
 const TYPES: [(Type, char); 8] = [
@@ -191,7 +196,9 @@ fn operators(all: &mut Vec<Probe>) {
         for nullable in [true, false] {
             let arg = || vec![Arg::Column(column(ty, nullable, 0))];
             all.push(Probe { shape: Shape::Minus, args: arg() });
-            all.push(Probe { shape: Shape::Unique, args: arg() });
+            for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
+                all.push(Probe { shape: Shape::Unique(name), args: arg() });
+            }
             for frame in crate::check::timeframes() {
                 all.push(Probe { shape: Shape::Frame(frame), args: arg() });
             }
@@ -258,11 +265,12 @@ fn written(param: &Param, place: usize) -> Vec<Arg> {
         }
         ParamType::Literal(low, high) => {
             args.push(Arg::Number(NUMBERS[place]));
+            args.extend((low..=high).contains(&1).then(|| fixed("1")));
             let near = (-3..=6).filter(|n| (low..=high).contains(n));
             args.extend(near.map(|n| fixed(&n.to_string())));
         }
         ParamType::Number | ParamType::Positive | ParamType::Is(Type::Integer | Type::Decimal | Type::Float) => {
-            args.extend([Arg::Number(NUMBERS[place]), Arg::Number(POINTS[place])]);
+            args.extend([Arg::Number(NUMBERS[place]), fixed("1"), Arg::Number(POINTS[place])]);
             args.extend((-3..=6).map(|n| fixed(&n.to_string())));
             args.extend(["0.1", "0.5", "0.25", "0.75", "0.9"].map(fixed));
         }
@@ -412,6 +420,11 @@ fn criteria(all: &mut Vec<Probe>) {
         for nullable in [true, false] {
             let range = || Arg::Column(column(ty, nullable, 0));
             let mut put = |criterion: Arg| all.push(Probe { shape: Shape::Pair, args: vec![range(), criterion] });
+            for before in ["", "<>"] {
+                for text in [WILD[0], WILD[1]] {
+                    put(Arg::Wild(before, text));
+                }
+            }
             for (before, after) in texts {
                 put(Arg::Text(before, TEXTS[1], after));
             }
@@ -466,6 +479,7 @@ impl Arg {
             Self::Column(name) | Self::Fixed(name) => name.clone(),
             Self::Number(digits) => (*digits).to_owned(),
             Self::Minus(digits) => format!("-{digits}"),
+            Self::Wild(before, text) => format!("\"{before}{text}\""),
             Self::Text(before, text, after) => format!("\"{before}{text}{after}\""),
             Self::Criterion(place) => format!("fx_in{}, \">{}\"", place + 8, NUMBERS[0]),
         }

@@ -86,6 +86,9 @@ impl<'s> Search<'s> {
                     vec![number(&digits.strip_prefix('-').map_or_else(|| format!("-{digits}"), str::to_owned))]
                 }
                 (Some(Bound::Number(digits)), _) => vec![number(&digits)],
+                (Some(Bound::Text(text)), Arg::Wild(before, _)) => {
+                    vec![text_literal(&format!("{before}{}", with_wildcards(&text)))]
+                }
                 (Some(Bound::Text(digits)), Arg::Number(_)) => vec![number(&digits)],
                 (Some(Bound::Text(text)), Arg::Text(before, _, after)) => {
                     vec![text_literal(&format!("{before}{text}{after}"))]
@@ -126,6 +129,9 @@ impl<'s> Search<'s> {
             if relation.is_none() && matches!(name, "true" | "false") {
                 forms.push(Form::whole(name.to_ascii_uppercase(), 1));
             }
+            if relation.is_none() && name == "null" {
+                forms.push(Form { text: "1 / 0".to_owned(), strength: 4, cost: 4, is_name: false });
+            }
             if relation.is_some() || !matches!(name, "null" | "current_date" | "current_timestamp") {
                 forms.push(Form::name(own.clone(), 1));
             }
@@ -164,6 +170,22 @@ impl<'s> Search<'s> {
             _ => None,
         }
     }
+}
+
+/// A text of `like` as criteria write it: `*` and `?` for `%` and `_`, and `~` before what is none.
+fn with_wildcards(like: &str) -> String {
+    let mut out = String::with_capacity(like.len());
+    let mut chars = like.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '%' => out.push('*'),
+            '_' => out.push('?'),
+            '\\' => out.extend(chars.next()),
+            '*' | '?' | '~' => out.extend(['~', c]),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// A number, as formulas write it.
