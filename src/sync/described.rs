@@ -150,6 +150,7 @@ fn of_spec(view: &PulledView, said: Said) -> HandEdit {
         line: said.line,
         before: said.before.clone(),
         after: Some(said.after.clone()),
+        why: None,
         values: (said.before.map(Value::Text), Some(Value::Text(said.after))),
     }
 }

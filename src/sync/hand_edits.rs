@@ -5,6 +5,8 @@ use std::fmt;
 
 use super::properties::{self, About, Said};
 use super::state::lines;
+use crate::decompile::{Edits, ItemEdit, RestEdit};
+use crate::dialect::Dialect;
 use crate::yaml_edit::{self, Value};
 
 /// What may be said of a definition or a model.
@@ -62,6 +64,8 @@ pub struct HandEdit {
     pub before: Option<String>,
     /// What stands there now; none where it is gone.
     pub after: Option<String>,
+    /// Why no spec says it, where it stays in the file alone.
+    pub why: Option<String>,
     /// The values of properties, to be carried over.
     pub(super) values: (Option<Value>, Option<Value>),
 }
@@ -92,12 +96,13 @@ pub(super) fn between(
     model: &str,
     written: &BTreeMap<String, String>,
     found: &BTreeMap<String, String>,
+    dialect: Dialect,
 ) -> Vec<HandEdit> {
     let mut edits = Vec::new();
     for (path, written) in written {
         let Some(now) = found.get(path).map(|text| lines(text)).filter(|now| now != written) else { continue };
         match Kind::of(path, model) {
-            Kind::Model => edits.push(whole(path, written, &now, Property::Text)),
+            Kind::Model => sql(path, written, &now, dialect, &mut edits),
             // Properties and docs are one thing.
             Kind::Properties | Kind::Docs => {}
             Kind::Test => edits.push(whole(path, written, &now, Property::Tests)),
@@ -152,8 +157,38 @@ fn whole(path: &str, before: &str, after: &str, property: Property) -> HandEdit 
         line,
         before: Some(before.to_owned()),
         after: Some(after.to_owned()),
+        why: None,
         values: (None, None),
     }
+}
+
+/// The edits of a model's SQL: of columns, of other parts, and comments and layout where nothing else differs.
+fn sql(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<HandEdit>) {
+    let found = Edits::between(written, now, dialect);
+    let begin = edits.len();
+    let item = |item: ItemEdit| HandEdit {
+        definition: Some(item.column),
+        cte: item.cte,
+        line: item.line,
+        ..whole(path, &item.before, &item.after, Property::Formula)
+    };
+    edits.extend(found.items.into_iter().map(item));
+    let rest = |rest: RestEdit| HandEdit {
+        detail: rest.what,
+        line: rest.line,
+        ..whole(path, &rest.before, &rest.after, Property::Text)
+    };
+    edits.extend(found.rest.into_iter().map(rest));
+    let is_commented = comments(now).any(|comment| !comments(written).any(|other| other == comment));
+    if edits.len() == begin || is_commented {
+        edits.push(whole(path, written, now, Property::Text));
+    }
+}
+
+/// Lines of SQL that hold a comment, without the head that formulac writes.
+fn comments(text: &str) -> impl Iterator<Item = &str> {
+    let body = text.split_once(" #}\n").map_or(text, |(_, body)| body);
+    body.lines().map(str::trim).filter(|line| ["--", "/*", "{#"].iter().any(|mark| line.contains(mark)))
 }
 
 fn properties_between(
@@ -181,6 +216,7 @@ fn properties_between(
             line: place.map_or(1, |said| said.line),
             before: was.map(Said::text),
             after: is.map(Said::text),
+            why: None,
             values: (was.map(|said| said.value.clone()), is.map(|said| said.value.clone())),
         });
     }

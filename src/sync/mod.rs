@@ -23,6 +23,6 @@ pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{Entry, LOG, Log, Logged, short};
 pub use plan::{Action, Change, ModelPlan, Plan, STATES};
-pub use reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, files, reconcile};
+pub use reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, Tools, files, reconcile};
 pub use state::State;
 pub use transaction::{Fault, FileChange, JOURNAL, Journal, Left, content_hash, left, prepare};

@@ -8,9 +8,10 @@ use super::hand_edits::{self, HandEdit, Kind, Property};
 use super::lines::{self as by_lines};
 use super::properties::{self, About, Said};
 use super::state::{State, lines};
-use crate::CompiledSpec;
 use crate::dbt::is_as_written;
+use crate::decompile::{Decompiler, Edits, with_formula};
 use crate::yaml_edit::{Rules, merge};
+use crate::{CompiledSpec, Compiler};
 
 /// A spec as it compiles now.
 #[derive(Clone, Debug)]
@@ -108,18 +109,42 @@ pub struct Reconciled {
     pub conflicts: Vec<Conflict>,
 }
 
-/// Brings together what people changed in the files, and elsewhere (`more`), and what the spec says now. `compile` makes
-/// the files of another text of the spec.
+/// What is needed to read SQL as formulas and to see what other texts of a spec make.
+#[derive(Clone, Copy, Debug)]
+pub struct Tools<'t> {
+    /// The compiler of the spec, which knows all that the spec reads.
+    pub compiler: &'t Compiler,
+    /// What is learned of SQL, for all models.
+    pub decompiler: &'t Decompiler,
+    /// The folders of models and of tests, seen from the project's.
+    pub folders: (&'t str, &'t str),
+}
+
+impl Tools<'_> {
+    /// What a text of a spec makes; none where it makes no model.
+    #[must_use]
+    pub fn compile(&self, spec: &str, text: &str) -> Option<Ours> {
+        Ours::of(spec, text, self.compiler.compile_spec_at(text, Some(spec)), self.folders.0, self.folders.1)
+    }
+}
+
+/// Brings together what people changed in the files, and elsewhere (`more`), and what the spec says now.
 #[must_use]
-pub fn reconcile(sides: Sides<'_>, more: Vec<HandEdit>, compile: &dyn Fn(&str) -> Option<Ours>) -> Reconciled {
+pub fn reconcile<'t>(sides: Sides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> Tools<'t>) -> Reconciled {
     let mut done = Reconciled::default();
     let (Some(base), Some(ours)) = (sides.bases.first(), sides.ours) else { return done };
-    let mut edits = hand_edits::between(sides.model, &base.files, &edited(sides, &base.files));
+    let dialect = ours.compiled.dialect();
+    let mut edits = hand_edits::between(sides.model, &base.files, &edited(sides, &base.files), dialect);
     edits.extend(more);
     if edits.is_empty() {
         return done;
     }
-    let mut work = Work { sides, base, ours: ours.clone(), compile, base_said: said(sides.model, &base.files) };
+    let tools = tools();
+    // Its definitions are compared with those of the spec where a formula was edited.
+    let is_formula = edits.iter().any(|edit| edit.property == Property::Formula);
+    let before = if is_formula { tools.compile(&base.spec, &base.source) } else { None };
+    let base_said = said(sides.model, &base.files);
+    let mut work = Work { sides, base, before, ours: ours.clone(), tools, base_said };
     for edit in edits {
         work.one(edit, &mut done);
     }
@@ -155,12 +180,17 @@ struct Work<'a> {
     base: &'a State,
     /// The spec with what was brought into it so far.
     ours: Ours,
-    compile: &'a dyn Fn(&str) -> Option<Ours>,
+    tools: Tools<'a>,
+    /// The base's spec as it compiles now, where that matters.
+    before: Option<Ours>,
     base_said: BTreeMap<About, Said>,
 }
 
 impl Work<'_> {
     fn one(&mut self, edit: HandEdit, done: &mut Reconciled) {
+        if edit.property == Property::Formula {
+            return self.formula(edit, done);
+        }
         let (base, ours) = self.values(&edit);
         if ours == edit.after {
             done.carried.push(edit);
@@ -178,12 +208,66 @@ impl Work<'_> {
             return;
         }
         for source in carry::candidates(&self.ours.source, &edit) {
-            if let Some(carried) = (self.compile)(&source).filter(|carried| self.says(carried, &edit)) {
+            let carried = self.tools.compile(&self.ours.spec, &source);
+            if let Some(carried) = carried.filter(|carried| self.says(carried, &edit)) {
                 self.ours = carried;
                 done.carried.push(edit);
                 return;
             }
         }
+        done.kept.push(edit);
+    }
+
+    /// A column of the SQL that was edited: the formula that gives it, where there is one.
+    fn formula(&mut self, mut edit: HandEdit, done: &mut Reconciled) {
+        let dialect = self.ours.compiled.dialect();
+        let Some(found) = self.sides.found.get(&edit.file).map(|text| lines(text)) else { return };
+        let is_same = |ours: &Ours| {
+            let items = ours.files.get(&edit.file).map(|text| Edits::between(text, &found, dialect).items);
+            items.is_some_and(|items| {
+                !items.iter().any(|item| item.cte == edit.cte && Some(&item.column) == edit.definition.as_ref())
+            })
+        };
+        if is_same(&self.ours) {
+            done.carried.push(edit);
+            return;
+        }
+        let name = edit.definition.clone().unwrap_or_default();
+        let ours = definition(&self.ours, &name, edit.cte.as_deref());
+        let base = self.before.as_ref().and_then(|before| definition(before, &name, edit.cte.as_deref()));
+        let (Some((step, ours)), Some((_, base))) = (ours, base) else {
+            // A column that no definition is: it may be a helper, or be passed on.
+            edit.why = Some("it is no definition of the spec".to_owned());
+            (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
+            edit.definition = None;
+            done.kept.push(edit);
+            return;
+        };
+        let one_sided = ours == base && self.sides.bases.len() == 1;
+        let source = if one_sided { &self.ours.source } else { &self.base.source };
+        let Tools { compiler, decompiler, .. } = self.tools;
+        let formula = decompiler.formula(compiler, source, Some(&self.ours.spec), &found, step.as_deref(), &name);
+        if !one_sided {
+            let mut conflict = self.conflict(&edit, Some(base), Some(ours));
+            conflict.theirs_formula = formula.ok();
+            done.conflicts.push(conflict);
+            return;
+        }
+        let why = match formula {
+            Err(why) => why.reason,
+            Ok(formula) => match with_formula(&self.ours.source, step.as_deref(), &name, &formula) {
+                Err(refusal) => refusal.to_string(),
+                Ok(text) => match self.tools.compile(&self.ours.spec, &text).filter(is_same) {
+                    None => "the spec with the formula does not make it".to_owned(),
+                    Some(carried) => {
+                        self.ours = carried;
+                        done.carried.push(edit);
+                        return;
+                    }
+                },
+            },
+        };
+        edit.why = Some(why);
         done.kept.push(edit);
     }
 
@@ -230,6 +314,15 @@ impl Work<'_> {
             line: edit.line,
         }
     }
+}
+
+/// The step and the formula of a definition, in one line.
+fn definition(ours: &Ours, name: &str, cte: Option<&str>) -> Option<(Option<String>, String)> {
+    let all = ours.compiled.definitions().iter().filter(|definition| definition.name() == name);
+    let all: Vec<_> = all.collect();
+    let found = all.iter().find(|definition| cte.is_some() && definition.step() == cte).or(all.last())?;
+    let formula = found.formula().split_whitespace().collect::<Vec<_>>().join(" ");
+    Some((found.step().map(str::to_owned), formula))
 }
 
 /// Whether it is of a file, and of nothing in it that has a name.
@@ -324,7 +417,16 @@ fn file(
             if ours == base {
                 return Ok(Some(found));
             }
-            beside(path, sides.model, base, ours, &found).map(Some).ok_or_else(|| first(base))
+            // Laid out by hand, and else as it would be made: only what is kept differs.
+            let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();
+            let is_made = || {
+                let differs = Edits::between(ours, &found, dialect);
+                differs.items.is_empty() && differs.rest.len() <= kept.iter().filter(|edit| edit.file == path).count()
+            };
+            let merged = beside(path, sides.model, base, ours, &found);
+            let merged =
+                merged.or_else(|| (Kind::of(path, sides.model) == Kind::Model && is_made()).then(|| found.clone()));
+            merged.map(Some).ok_or_else(|| first(base))
         }
     }
 }

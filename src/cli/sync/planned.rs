@@ -3,7 +3,8 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use formulac::sync::{HandEdit, ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, reconcile};
+use formulac::decompile::Decompiler;
+use formulac::sync::{HandEdit, ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, Tools, reconcile};
 use formulac::{CompiledSpec, Compiler};
 
 use super::{omni, text_of};
@@ -111,17 +112,21 @@ fn reconciled(
 ) -> BTreeMap<String, Reconciled> {
     // Only where something was edited a compiler has to know all models before it compiles one again.
     let knowing = OnceCell::new();
-    let all = || compiler.knowing(&all_of(generation));
+    let decompiler = Decompiler::default();
+    let (models, tests) = place.folders();
+    let tools = || Tools {
+        compiler: knowing.get_or_init(|| compiler.knowing(&all_of(generation))),
+        decompiler: &decompiler,
+        folders: (&models, &tests),
+    };
     let mut more: BTreeMap<String, Vec<HandEdit>> = BTreeMap::new();
     for (model, edit) in described {
         more.entry(model).or_default().push(edit);
     }
     let one = |(name, found): (&String, &BTreeMap<String, String>)| {
         let sides = sides(name, ours, states, found);
-        let own = sides.ours?;
         let more = more.get(name).cloned().unwrap_or_default();
-        let compile = |text: &str| compiled(place, knowing.get_or_init(all), &own.spec, text);
-        Some((name.clone(), reconcile(sides, more, &compile)))
+        sides.ours.map(|_| (name.clone(), reconcile(sides, more, tools)))
     };
     files.iter().filter_map(one).collect()
 }
@@ -154,11 +159,6 @@ fn ours(place: &Place, generation: &Generation<'_>) -> BTreeMap<String, Ours> {
 
 fn all_of(generation: &Generation<'_>) -> Vec<CompiledSpec> {
     generation.models.iter().filter_map(|model| Some(model.built.as_ref()?.compiled.clone())).collect()
-}
-
-fn compiled(place: &Place, compiler: &Compiler, spec: &str, text: &str) -> Option<Ours> {
-    let (models, tests) = place.folders();
-    Ours::of(spec, text, compiler.compile_spec_at(text, Some(spec)), &models, &tests)
 }
 
 /// All specs once more, some of them with other texts.

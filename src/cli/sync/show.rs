@@ -54,7 +54,8 @@ fn of_model(out: &mut String, model: &ModelPlan, brief: bool) {
     }
     let edit = |out: &mut String, what: &str, edit: &HandEdit| {
         let name = edit.definition.as_deref().unwrap_or(&model.model);
-        let _ = writeln!(out, "    {what}: {} of {name}, {}:{}", edit.property, edit.file, edit.line);
+        let why = edit.why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+        let _ = writeln!(out, "    {what}: {} of {name}, {}:{}{why}", edit.property, edit.file, edit.line);
     };
     model.carried.iter().for_each(|one| edit(out, "taken into the spec", one));
     model.kept.iter().for_each(|one| edit(out, "stays a hand edit, as no spec says it", one));
