@@ -90,6 +90,10 @@ pub enum Command {
     Plan(PlanArgs),
     /// Bring specs to dbt's files: shown, asked about, written and committed, wholly or not at all
     Push(PushArgs),
+    /// Decide a conflict that a plan shows, for the spec or for the file
+    Resolve(ResolveArgs),
+    /// Bring hand edits of generated files into the specs, as formulas where they are SQL
+    Adopt(AdoptArgs),
     /// Show who pushed what, and when
     Log(LogArgs),
     /// Bring everything back to what it was after an entry of the log, as a new commit
@@ -339,6 +343,60 @@ pub struct PushArgs {
     /// First line of the commit's message
     #[arg(short, long, value_name = "TEXT")]
     pub message: Option<String>,
+    /// Print one JSON object, errors included
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("side").required(true))]
+pub struct ResolveArgs {
+    /// The conflict: `model.definition`, `model.definition:property`, or a model with all of its conflicts
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Take what the spec says; the hand edit goes from the file
+    #[arg(long, visible_aliases = ["spec", "omni"], group = "side")]
+    pub ours: bool,
+    /// Take what the file says, as a formula where it is one; else the spec goes back to its base
+    #[arg(long, visible_alias = "dbt", group = "side")]
+    pub theirs: bool,
+    /// Write the formula yourself, in EDITOR
+    #[arg(long, group = "side")]
+    pub edit: bool,
+    /// Take neither: both go back to what was pushed last
+    #[arg(long, group = "side")]
+    pub base: bool,
+}
+
+/// Which side of a conflict is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Ours,
+    Theirs,
+    Edit,
+    Base,
+}
+
+impl ResolveArgs {
+    /// The side that was chosen; one of them has to be.
+    pub fn side(&self) -> Side {
+        match (self.theirs, self.edit, self.base) {
+            (true, ..) => Side::Theirs,
+            (_, true, _) => Side::Edit,
+            (.., true) => Side::Base,
+            _ => Side::Ours,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct AdoptArgs {
+    /// Models, specs or generated files [default: all that were edited by hand]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Show what would be written, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Print one JSON object, errors included
     #[arg(long)]
     pub json: bool,

@@ -81,6 +81,8 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(session, args),
         Command::Plan(args) => sync::plan(session, args),
         Command::Push(args) => sync::push(session, args),
+        Command::Resolve(args) => sync::resolve(session, args),
+        Command::Adopt(args) => sync::adopt(session, args),
         Command::Log(args) => sync::show_log(session, args),
         Command::Rollback(args) => sync::rollback(session, args),
         Command::Preview(args) => preview::run(session, args),

@@ -206,6 +206,7 @@ impl File {
                     theirs_formula: None,
                     file: path.clone(),
                     line: now.map_or(1, |node| line_at(&self.text, node.span.start as usize)),
+                    edit: None,
                 });
                 continue;
             }

@@ -70,6 +70,13 @@ pub struct HandEdit {
     pub(super) values: (Option<Value>, Option<Value>),
 }
 
+impl HandEdit {
+    /// Whether it is of a file, and of nothing in it that has a name.
+    pub(super) fn is_whole(&self) -> bool {
+        self.definition.is_none() && self.detail.is_empty() && matches!(self.property, Property::Text | Property::Tests)
+    }
+}
+
 /// The kinds of a model's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

@@ -13,6 +13,7 @@ mod log;
 mod plan;
 mod properties;
 mod reconcile;
+mod resolve;
 mod state;
 mod transaction;
 
@@ -24,5 +25,6 @@ pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{Entry, LOG, Log, Logged, short};
 pub use plan::{Action, Change, ModelPlan, Plan, STATES};
 pub use reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, Tools, files, reconcile};
+pub use resolve::{spoken, taken, without};
 pub use state::State;
 pub use transaction::{Fault, FileChange, JOURNAL, Journal, Left, content_hash, left, prepare};

@@ -93,6 +93,8 @@ pub struct Conflict {
     pub file: String,
     /// The line in it.
     pub line: usize,
+    /// The edit of the file; none where a file as a whole is in the way.
+    pub edit: Option<HandEdit>,
 }
 
 /// What becomes of the hand edits of a model's files.
@@ -198,7 +200,7 @@ impl Work<'_> {
         }
         // What no spec says goes beside what the spec makes now, as long as they are not the same lines.
         let goes_beside = || match (&base, &ours, self.sides.found.get(&edit.file)) {
-            (Some(base), Some(ours), Some(found)) if is_whole(&edit) => {
+            (Some(base), Some(ours), Some(found)) if edit.is_whole() => {
                 beside(&edit.file, self.sides.model, base, ours, &lines(found)).is_some()
             }
             _ => false,
@@ -273,7 +275,7 @@ impl Work<'_> {
 
     /// What the base and the spec say of what was edited, in the words of the file.
     fn values(&self, edit: &HandEdit) -> (Option<String>, Option<String>) {
-        if is_whole(edit) {
+        if edit.is_whole() {
             let of = |files: &BTreeMap<String, String>| files.get(&edit.file).cloned();
             return (of(&self.base.files), of(&self.ours.files));
         }
@@ -312,12 +314,13 @@ impl Work<'_> {
             theirs_formula: None,
             file: edit.file.clone(),
             line: edit.line,
+            edit: Some(edit.clone()),
         }
     }
 }
 
 /// The step and the formula of a definition, in one line.
-fn definition(ours: &Ours, name: &str, cte: Option<&str>) -> Option<(Option<String>, String)> {
+pub(super) fn definition(ours: &Ours, name: &str, cte: Option<&str>) -> Option<(Option<String>, String)> {
     let all = ours.compiled.definitions().iter().filter(|definition| definition.name() == name);
     let all: Vec<_> = all.collect();
     let found = all.iter().find(|definition| cte.is_some() && definition.step() == cte).or(all.last())?;
@@ -325,9 +328,9 @@ fn definition(ours: &Ours, name: &str, cte: Option<&str>) -> Option<(Option<Stri
     Some((found.step().map(str::to_owned), formula))
 }
 
-/// Whether it is of a file, and of nothing in it that has a name.
-fn is_whole(edit: &HandEdit) -> bool {
-    edit.definition.is_none() && edit.detail.is_empty() && matches!(edit.property, Property::Text | Property::Tests)
+/// Whether a spec says of a property what the edit says.
+pub(super) fn says(model: &str, made: &Ours, edit: &HandEdit) -> bool {
+    said(model, &made.files).get(&about(edit)).map(Said::text) == edit.after
 }
 
 fn about(edit: &HandEdit) -> About {
@@ -384,6 +387,7 @@ pub fn files(sides: Sides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<Confl
                 theirs_formula: None,
                 file: path.clone(),
                 line,
+                edit: None,
             }),
         }
     }

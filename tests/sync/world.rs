@@ -1,8 +1,10 @@
 //! A model with its spec, its files and the base of both, all in memory, and what a push does to them.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
-use formulac::sync::{ModelPlan, Ours, Plan, STATES, Sides, State, TextChange, reconcile};
+use formulac::decompile::Decompiler;
+use formulac::sync::{ModelPlan, Ours, Plan, STATES, Sides, State, TextChange, Tools, reconcile};
 use formulac::{CompiledSpec, Compiler};
 
 pub const SPEC: &str = "metrics/m.yml";
@@ -25,6 +27,12 @@ pub fn compiled(compiler: &Compiler, spec: &str) -> CompiledSpec {
 
 pub fn ours(compiler: &Compiler, spec: &str) -> Option<Ours> {
     Ours::of(SPEC, spec, compiled(compiler, spec), "models", "tests")
+}
+
+/// What is learned of SQL is learned once.
+fn decompiler() -> &'static Decompiler {
+    static LEARNED: OnceLock<Decompiler> = OnceLock::new();
+    LEARNED.get_or_init(Decompiler::default)
 }
 
 fn state_path() -> String {
@@ -55,7 +63,8 @@ impl World {
         let state = self.files.get(&state_path()).cloned();
         let bases = state.as_deref().map(State::versions).unwrap_or_default();
         let sides = Sides { model: "m", bases: &bases, ours: Some(&now), found: &self.files };
-        let done = reconcile(sides, Vec::new(), &|text| ours(compiler, text));
+        let tools = Tools { compiler, decompiler: decompiler(), folders: ("models", "tests") };
+        let done = reconcile(sides, Vec::new(), || tools);
         let again = done.source.as_deref().map(|text| ours(compiler, text).unwrap());
         let sides = Sides { ours: again.as_ref().or(Some(&now)), ..sides };
         let base = bases.first().map(|base| compiled(compiler, &base.source));

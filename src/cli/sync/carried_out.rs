@@ -89,6 +89,23 @@ pub fn carry_out(
     }
 }
 
+/// Changes files of the work tree and commits nothing: all of them, or none.
+pub fn without_commit(place: &Place, changes: Vec<TextChange>) -> Result<(), Failure> {
+    let changes = placed(&place.root, changes)?;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut disk = Files::of(&place.root);
+    let journal = prepare(&mut disk, &changes, Value::Null).map_err(|fault| failure(&fault))?;
+    let applied = journal.apply(&mut disk).map_err(|fault| failure(&fault));
+    if applied.is_err() {
+        let _ = journal.undo(&mut disk);
+    } else {
+        let _ = journal.finish(&mut disk);
+    }
+    applied
+}
+
 fn finish(disk: &mut Files, repository: &Repository, journal: &Journal, commit: &Commit) -> Result<(), Failure> {
     journal.apply(disk).map_err(|fault| failure(&fault))?;
     commit.make(repository)?;
@@ -118,7 +135,15 @@ pub fn recover(session: &Session, place: &Place) -> Result<(), Failure> {
         Left::ToFinish(journal) => (journal, false),
         Left::ToUndo(journal) => (journal, true),
     };
-    let commit = Commit::read(&journal.note).unwrap_or_default();
+    let Some(commit) = Commit::read(&journal.note) else {
+        // Nothing was to be committed.
+        let done = if to_undo {
+            journal.undo(&mut disk)
+        } else {
+            journal.apply(&mut disk).and_then(|()| journal.finish(&mut disk))
+        };
+        return done.map_err(|fault| failure(&fault));
+    };
     let repository = Repository::find(&place.root)?;
     if to_undo {
         commit.unmake(&repository)?;

@@ -1,5 +1,6 @@
 //! Specs brought to dbt's files by plans, on git, with a log: `plan`, `push`, `log`, `rollback`.
 
+mod adopt;
 mod carried_out;
 mod conflict;
 mod disk;
@@ -10,6 +11,7 @@ mod parsed;
 mod planned;
 mod push;
 mod repository;
+mod resolve;
 mod rollback;
 mod show;
 
@@ -18,7 +20,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::{LogArgs, PlanArgs, PushArgs, RollbackArgs};
+use super::args::{AdoptArgs, LogArgs, PlanArgs, PushArgs, ResolveArgs, RollbackArgs};
 use super::exit::{Exit, Failure};
 use super::place::Place;
 use super::session::{Session, reports};
@@ -61,6 +63,16 @@ pub fn push(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
 /// `formulac rollback`: everything as it was after an entry of the log.
 pub fn rollback(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     rollback::run(session, args)
+}
+
+/// `formulac resolve`: a conflict decided.
+pub fn resolve(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
+    resolve::run(session, args)
+}
+
+/// `formulac adopt`: hand edits of generated files brought into the specs.
+pub fn adopt(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
+    adopt::run(session, args)
 }
 
 /// What the log is asked for.

@@ -26,6 +26,41 @@ pub struct Made {
     /// Descriptions in Omni's files that cannot be brought to dbt: where they stand, and why.
     pub refused: Vec<(String, String)>,
     pub environment: Option<Environment>,
+    /// What the specs make, by model.
+    pub ours: BTreeMap<String, Ours>,
+    /// What reads SQL as formulas; none where there is no plan.
+    pub tools: Option<Toolbox>,
+}
+
+/// What is needed to read SQL as formulas, made when it is first asked for.
+pub struct Toolbox {
+    compiler: Compiler,
+    models: Vec<CompiledSpec>,
+    knowing: OnceCell<Compiler>,
+    decompiler: Decompiler,
+    folders: (String, String),
+}
+
+impl Toolbox {
+    fn new(place: &Place, compiler: &Compiler, generation: &Generation<'_>) -> Self {
+        Self {
+            compiler: compiler.clone(),
+            models: all_of(generation),
+            knowing: OnceCell::new(),
+            decompiler: Decompiler::default(),
+            folders: place.folders(),
+        }
+    }
+
+    /// The same, as the library takes it.
+    pub fn borrowed(&self) -> Tools<'_> {
+        Tools {
+            // Only where something was edited a compiler has to know all models before it compiles one again.
+            compiler: self.knowing.get_or_init(|| self.compiler.knowing(&self.models)),
+            decompiler: &self.decompiler,
+            folders: (&self.folders.0, &self.folders.1),
+        }
+    }
 }
 
 impl Made {
@@ -56,6 +91,8 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
         models: Vec::new(),
         refused: Vec::new(),
         environment,
+        ours: BTreeMap::new(),
+        tools: None,
     };
     if !made.is_sound() {
         return Ok(made);
@@ -71,7 +108,8 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
         })
         .collect();
     let described = omni::described(place, |model| ours.contains_key(model))?;
-    let mut reconciled = reconciled(place, &compiler, &generation, &ours, &states, &files, described.of_specs);
+    let tools = Toolbox::new(place, &compiler, &generation);
+    let mut reconciled = reconciled(&tools, &ours, &states, &files, described.of_specs);
     let texts: BTreeMap<String, String> = ours.iter().map(|(name, ours)| (name.clone(), ours.source.clone())).collect();
     let replaced: BTreeMap<&str, &str> = reconciled
         .iter()
@@ -97,28 +135,19 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
     });
     made.plan = Plan::new(name, plans.chain(described.plans).collect::<Vec<_>>());
     made.refused = described.refused;
+    made.ours = ours;
+    made.tools = Some(tools);
     Ok(made)
 }
 
 /// What people changed in files, and in Omni, brought together with the specs.
 fn reconciled(
-    place: &Place,
-    compiler: &Compiler,
-    generation: &Generation<'_>,
+    tools: &Toolbox,
     ours: &BTreeMap<String, Ours>,
     states: &States,
     files: &BTreeMap<String, BTreeMap<String, String>>,
     described: Vec<(String, HandEdit)>,
 ) -> BTreeMap<String, Reconciled> {
-    // Only where something was edited a compiler has to know all models before it compiles one again.
-    let knowing = OnceCell::new();
-    let decompiler = Decompiler::default();
-    let (models, tests) = place.folders();
-    let tools = || Tools {
-        compiler: knowing.get_or_init(|| compiler.knowing(&all_of(generation))),
-        decompiler: &decompiler,
-        folders: (&models, &tests),
-    };
     let mut more: BTreeMap<String, Vec<HandEdit>> = BTreeMap::new();
     for (model, edit) in described {
         more.entry(model).or_default().push(edit);
@@ -126,7 +155,7 @@ fn reconciled(
     let one = |(name, found): (&String, &BTreeMap<String, String>)| {
         let sides = sides(name, ours, states, found);
         let more = more.get(name).cloned().unwrap_or_default();
-        sides.ours.map(|_| (name.clone(), reconcile(sides, more, tools)))
+        sides.ours.map(|_| (name.clone(), reconcile(sides, more, || tools.borrowed())))
     };
     files.iter().filter_map(one).collect()
 }

@@ -1,0 +1,94 @@
+//! `formulac adopt`: what people edited by hand in generated files, brought into the specs, in the work tree.
+
+use formulac::sync::{HandEdit, ModelPlan, STATES, TextChange};
+use serde_json::{Value, json};
+
+use super::lock::Lock;
+use super::{carried_out, conflict, planned};
+use crate::cli::args::AdoptArgs;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::place::Place;
+use crate::cli::session::{Session, reports};
+use formulac::diag::render;
+
+pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
+    let place = Place::find(session)?;
+    let _lock = Lock::take(session, &place)?;
+    let made = planned::make(session, &place)?;
+    if !made.is_sound() {
+        session.report(&made.found);
+        return Ok(made.exit());
+    }
+    let is_meant = |model: &&ModelPlan| {
+        let files = || model.paths.iter().chain(model.kept.iter().map(|edit| &edit.file));
+        let is_one = |name: &String| *name == model.model || *name == model.spec || files().any(|file| file == name);
+        args.names.is_empty() || args.names.iter().any(is_one)
+    };
+    let models: Vec<&ModelPlan> = made.plan.models.iter().filter(is_meant).collect();
+    let conflicts: usize = models.iter().map(|model| model.conflicts.len()).sum();
+    let adopted = |model: &&ModelPlan| model.conflicts.is_empty() && !model.carried.is_empty();
+    let taken: Vec<&ModelPlan> = models.iter().copied().filter(adopted).collect();
+    let changes: Vec<TextChange> =
+        taken.iter().flat_map(|model| &model.files).filter(|file| !file.path.starts_with(STATES)).cloned().collect();
+    let written: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
+    if !args.dry_run {
+        carried_out::without_commit(&place, changes)?;
+    }
+    let edits = |of: &dyn Fn(&ModelPlan) -> &Vec<HandEdit>, models: &[&ModelPlan]| -> Vec<Value> {
+        let one = |model: &str, edit: &HandEdit| {
+            json!({
+                "model": model, "definition": edit.definition, "property": edit.property.name(), "file": edit.file,
+                "line": edit.line, "before": edit.before, "after": edit.after, "why": edit.why,
+            })
+        };
+        models.iter().flat_map(|model| of(model).iter().map(|edit| one(&model.model, edit))).collect()
+    };
+    if args.json {
+        session.json(&json!({
+            "adopted": edits(&|model| &model.carried, &taken),
+            "kept": edits(&|model| &model.kept, &models),
+            "conflicts": conflicts,
+            "files": written,
+            "diagnostics": render::filed_objects(&reports(&made.found)),
+        }))?;
+    } else {
+        tell(session, &place, &models, &taken);
+        let what = if args.dry_run { "would write" } else { "wrote" };
+        written.iter().for_each(|path| session.note(&format!("{what} {path}")));
+    }
+    Ok(if conflicts > 0 { Exit::Conflict } else { Exit::Done })
+}
+
+fn tell(session: &Session, place: &Place, models: &[&ModelPlan], taken: &[&ModelPlan]) {
+    let named = |model: &ModelPlan, edit: &HandEdit| match &edit.definition {
+        Some(name) => format!("{}.{name}", model.model),
+        None => model.model.clone(),
+    };
+    for model in taken {
+        for edit in &model.carried {
+            let change = model
+                .changes
+                .iter()
+                .find(|change| change.definition == edit.definition && change.property == edit.property);
+            let change =
+                change.map_or_else(String::new, |change| format!(": {}", change.after.as_deref().unwrap_or("gone")));
+            session.note(&format!("adopted the {} of {}{change}", edit.property, named(model, edit)));
+        }
+    }
+    for model in models {
+        for edit in &model.kept {
+            let why = edit.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            session.warn(&format!("{}:{} stays a hand edit{why}", edit.file, edit.line));
+        }
+        let mut out = String::new();
+        for (number, one) in model.conflicts.iter().enumerate() {
+            conflict::show(&mut out, place, model, one, number + 1, model.conflicts.len());
+        }
+        if !out.is_empty() {
+            session.warn(out.trim_end());
+        }
+    }
+    if models.iter().all(|model| model.carried.is_empty() && model.kept.is_empty() && model.conflicts.is_empty()) {
+        session.note("no generated file was edited by hand");
+    }
+}

@@ -1,0 +1,188 @@
+//! `formulac resolve`: a conflict decided by a person, in the work tree; the next push carries it on.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+use formulac::sync::{Conflict, ModelPlan, TextChange, content_hash, spoken, taken, without};
+
+use super::conflict::target;
+use super::lock::Lock;
+use super::planned::{self, Made};
+use super::{carried_out, text_of};
+use crate::cli::args::{ResolveArgs, Side};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::place::Place;
+use crate::cli::session::Session;
+
+/// Where hand edits are kept that a person decided against and that no commit has.
+const UNDONE: &str = ".formulac/local/undone";
+
+pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
+    let place = Place::find(session)?;
+    let _lock = Lock::take(session, &place)?;
+    let made = planned::make(session, &place)?;
+    if !made.is_sound() {
+        session.report(&made.found);
+        return Ok(made.exit());
+    }
+    let all: Vec<(&ModelPlan, &Conflict)> =
+        made.plan.models.iter().flat_map(|model| model.conflicts.iter().map(move |one| (model, one))).collect();
+    let meant: Vec<&(&ModelPlan, &Conflict)> =
+        all.iter().filter(|(model, one)| is_meant(&args.name, model, one)).collect();
+    if meant.is_empty() {
+        let mut names: Vec<String> = all.iter().map(|(model, one)| target(model, one)).collect();
+        names.dedup();
+        let help = match names.is_empty() {
+            true => "there are no conflicts: `formulac plan` shows them".to_owned(),
+            false => format!("there are {}", names.join(", ")),
+        };
+        return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
+    }
+    let mut work = Work { place: &place, made: &made, texts: BTreeMap::new() };
+    for (model, conflict) in meant {
+        work.decide(model, conflict, args.side())?;
+    }
+    work.write(session, args.side())?;
+    Ok(Exit::Done)
+}
+
+/// Whether a name is that of a conflict: of its model, its definition, or one property of that.
+fn is_meant(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
+    let target = target(model, conflict);
+    let property = format!("{target}:{}", conflict.property);
+    [target, property].iter().any(|other| other == name) || model.model == name
+}
+
+struct Work<'w> {
+    place: &'w Place,
+    made: &'w Made,
+    /// The files as they are to be, each with what it was.
+    texts: BTreeMap<String, (Option<String>, String)>,
+}
+
+impl Work<'_> {
+    fn decide(&mut self, model: &ModelPlan, conflict: &Conflict, side: Side) -> Result<(), Failure> {
+        let impossible = |what: &str| {
+            Failure::new(Exit::Failed, format!("{}: {what}", target(model, conflict)))
+                .with_help(format!("edit {} and {} so that they agree", conflict.spec, conflict.file))
+        };
+        let spec = self.text(&conflict.spec);
+        let file = self.text(&conflict.file).unwrap_or_default();
+        let ours = |made: &Made| made.ours.get(&model.model).cloned();
+        let mut current = ours(self.made);
+        if let (Some(ours), Some(spec)) = (&mut current, &spec) {
+            ours.source.clone_from(spec);
+        }
+        let edit = conflict.edit.as_ref();
+        let undone = || match edit {
+            Some(edit) => without(edit, &model.model, &file),
+            // All that people changed in the file goes.
+            None => conflict.ours.clone().or_else(|| conflict.base.clone()),
+        };
+        match side {
+            Side::Ours => {
+                let text =
+                    undone().ok_or_else(|| impossible("the edit cannot be told apart from the rest of the file"))?;
+                self.set(&conflict.file, text);
+            }
+            Side::Theirs => {
+                let tools = self.made.tools.as_ref().map(|tools| tools.borrowed());
+                let text = current.zip(tools).and_then(|(ours, tools)| taken(conflict, &model.model, &ours, tools));
+                let text = text.ok_or_else(|| impossible("the spec cannot say what the file says"))?;
+                self.set(&conflict.spec, text);
+            }
+            Side::Base => {
+                let base = conflict.base.as_deref().unwrap_or_default();
+                let text = current.and_then(|ours| spoken(conflict, &ours, base));
+                let both = text.zip(undone()).ok_or_else(|| impossible("only a formula can go back to its base"))?;
+                self.set(&conflict.spec, both.0);
+                self.set(&conflict.file, both.1);
+            }
+            Side::Edit => {
+                let formula = edited(conflict)?;
+                let text = current.and_then(|ours| spoken(conflict, &ours, &formula));
+                let both = text.zip(undone()).ok_or_else(|| impossible("only a formula can be edited here"))?;
+                self.set(&conflict.spec, both.0);
+                self.set(&conflict.file, both.1);
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        self.texts.get(path).map(|(_, text)| text.clone()).or_else(|| text_of(&self.place.root, path))
+    }
+
+    fn set(&mut self, path: &str, text: String) {
+        let before = self.texts.remove(path).map_or_else(|| text_of(&self.place.root, path), |(before, _)| before);
+        self.texts.insert(path.to_owned(), (before, text));
+    }
+
+    fn write(self, session: &Session, side: Side) -> Result<(), Failure> {
+        let mut changes = Vec::new();
+        for (path, (before, after)) in self.texts {
+            let crlf = before.as_ref().is_some_and(|before| before.contains("\r\n"));
+            let after = if crlf { after.replace('\r', "").replace('\n', "\r\n") } else { after };
+            if before.as_ref() == Some(&after) {
+                continue;
+            }
+            session.note(&format!("wrote {path}"));
+            // What a person wrote and decided against may be in no commit.
+            if let (Some(before), Side::Ours | Side::Base | Side::Edit) = (&before, side)
+                && path.starts_with(&self.place.folders().0)
+            {
+                let name = path.rsplit('/').next().unwrap_or(&path);
+                let hash = content_hash(before.as_bytes());
+                let kept = format!("{UNDONE}/{}-{name}", hash.get(..8).unwrap_or_default());
+                session.note(&format!("what it was is kept in {kept}"));
+                if text_of(&self.place.root, &kept).is_none() {
+                    changes.push(TextChange::new(&kept, None, Some(before.clone())));
+                }
+            }
+            changes.push(TextChange::new(&path, before, Some(after)));
+        }
+        carried_out::without_commit(self.place, changes)?;
+        session.note("`formulac push` carries it on");
+        Ok(())
+    }
+}
+
+/// The formula that a person writes with both before their eyes.
+fn edited(conflict: &Conflict) -> Result<String, Failure> {
+    let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|it| !it.is_empty()));
+    let Some(editor) = editor else {
+        return Err(Failure::new(Exit::Usage, "there is no editor").with_help("EDITOR names one, as in `EDITOR=nano`"));
+    };
+    let text = |text: &Option<String>| text.as_deref().unwrap_or("nothing").replace('\n', "\n//         ");
+    let name = conflict.definition.as_deref().unwrap_or_default();
+    let begin = format!(
+        "// base    {}\n// ours    {}\n// theirs  {}\n// The formula of {name}, below:\n{}\n",
+        text(&conflict.base),
+        text(&conflict.ours),
+        text(conflict.theirs_formula.as_ref().map_or(&conflict.theirs, |_| &conflict.theirs_formula)),
+        conflict.ours.as_deref().unwrap_or_default()
+    );
+    let path = std::env::temp_dir().join(format!(
+        "formulac-{}-{}.txt",
+        std::process::id(),
+        content_hash(begin.as_bytes()).get(..8).unwrap_or_default()
+    ));
+    let failed = |error: &std::io::Error| Failure::io("write", &path.to_string_lossy(), error);
+    fs::write(&path, &begin).map_err(|error| failed(&error))?;
+    // An editor may be named with its options.
+    let mut words = editor.split_whitespace();
+    let status = Command::new(words.next().unwrap_or_default()).args(words).arg(&path).status();
+    let written = fs::read_to_string(&path);
+    let _ = fs::remove_file(&path);
+    if !status.is_ok_and(|status| status.success()) {
+        return Err(Failure::new(Exit::Failed, format!("the editor `{editor}` failed")));
+    }
+    let written = written.map_err(|error| failed(&error))?;
+    let lines: Vec<&str> = written.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let formula = lines.join("\n").trim().to_owned();
+    if formula.is_empty() {
+        return Err(Failure::new(Exit::Usage, "the formula is empty, so nothing is written"));
+    }
+    Ok(formula)
+}
