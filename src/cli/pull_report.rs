@@ -1,8 +1,11 @@
 //! What a pull changed, for people, for merge requests and for programs.
 
+use formulac::impact::show::plain;
 use formulac::omni::{Change, ChangeKind, OmniModel, Place, Pull};
 use formulac::yaml_edit::Kept;
 use serde_json::{Value, json};
+
+use super::words::count;
 
 /// Places that are named before the others are counted.
 const NAMED: usize = 10;
@@ -63,27 +66,8 @@ pub fn markdown(pull: &Pull) -> String {
     }
     let mut out = "| change | view | what |\n|---|---|---|\n".to_owned();
     for change in &pull.changes {
-        let cells = row(change).map(|cell| escaped(&cell));
+        let cells = row(change).map(|cell| plain(&cell));
         out.push_str(&format!("| {} |\n", cells.join(" | ")));
-    }
-    out
-}
-
-/// A text as a cell: nothing in it is Markdown or HTML.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '#' | '~' | '!' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
     }
     out
 }
@@ -118,7 +102,11 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     );
     let (keys, joins) = model.unseen();
     if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
-        notes.push(format!("{} and {} that Omni cannot see by itself", count(keys, "key"), count(joins, "join")));
+        notes.push(format!(
+            "{} and {} that Omni cannot see by itself",
+            count(keys, "key", "keys"),
+            count(joins, "join", "joins")
+        ));
     }
     if !has_catalog {
         notes.push("there is no catalog.json, so types and columns that nobody described are not known; `dbt docs generate` writes it".to_owned());
@@ -140,10 +128,6 @@ fn shown(value: &Option<formulac::yaml_edit::Value>) -> String {
     }
 }
 
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 /// Whether files were written, or would be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
@@ -158,6 +142,6 @@ pub fn summary(pull: &Pull, done: Done) -> String {
     let removed = pull.removes.iter().filter(is_omni).count();
     let (wrote, took) = if done == Done::Already { ("wrote", "removed") } else { ("would write", "would remove") };
     let parts = [(wrote, written), (took, removed)].into_iter().filter(|(_, number)| *number > 0);
-    let parts: Vec<String> = parts.map(|(done, number)| format!("{done} {}", count(number, "file"))).collect();
+    let parts: Vec<String> = parts.map(|(done, number)| format!("{done} {}", count(number, "file", "files"))).collect();
     if parts.is_empty() { "everything is up to date".to_owned() } else { parts.join(", ") }
 }

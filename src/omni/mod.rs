@@ -14,6 +14,7 @@ mod names;
 mod pull;
 mod record;
 mod relationships;
+mod semantic;
 mod status;
 mod table;
 mod tests;
@@ -126,10 +127,12 @@ impl OmniModel {
         let before = status::Recorded::read(before);
         let tests = Tests::of(artifacts, &before);
         let tables = Table::all(artifacts, wanted, &tests);
-        let joins = joins::all(&tables, artifacts.manifest, &tests);
-        let (measures, gaps) = measures::all(&tables, artifacts.manifest);
-        let freshness = status::freshness(artifacts);
+        let places = semantic::places(&tables);
+        let semantic = semantic::all(artifacts.manifest, &places);
+        let joins = joins::all(&tables, &places, &semantic, artifacts.manifest, &tests);
+        let (measures, gaps) = measures::all(&tables, &semantic, artifacts.manifest);
         let children = artifacts.manifest.children();
+        let freshness = status::freshness(artifacts, &children);
         let views = tables.iter().zip(&measures).map(|(table, measures)| {
             let children = children.get(table.place).map_or(&[][..], Vec::as_slice);
             view::of(table, measures, artifacts.manifest, children, &tests, wanted)

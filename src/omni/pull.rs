@@ -151,10 +151,8 @@ impl Pull {
         }
         let file = files.omni(&record.path);
         if ways.prune {
-            let is_own =
-                |file: &str| merge(Some(&record.view), file, &record.view, rules).is_ok_and(|_| file == record.view);
             match file {
-                Some(file) if !is_own(&file) => self.left_out.push(record.path.clone()),
+                Some(file) if file != record.view => self.left_out.push(record.path.clone()),
                 Some(_) => self.removes.push(Place::Omni(record.path.clone())),
                 None => {}
             }

@@ -68,11 +68,10 @@ pub(super) struct Freshness {
 }
 
 /// By the place of the node, as dbt found them: sources carry it down to what reads them.
-pub(super) fn freshness(artifacts: Artifacts<'_>) -> Vec<Option<Freshness>> {
+pub(super) fn freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Vec<Option<Freshness>> {
     let manifest = artifacts.manifest;
     let mut all: Vec<Option<Freshness>> = vec![None; manifest.nodes.len()];
     let Some(found) = artifacts.freshness else { return all };
-    let children = manifest.children();
     let mut waiting = Vec::new();
     for source in manifest.of_type(ResourceType::Source) {
         let (Some(place), Some(result)) = (manifest.place(&source.unique_id), found.source(&source.unique_id)) else {

@@ -1,13 +1,6 @@
 //! `formulac pull`.
 
-use std::path::Path;
-
-use crate::run::Place;
-
-fn artifact(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/artifacts/dbt_1_12");
-    std::fs::read_to_string(folder.join(name)).unwrap()
-}
+use crate::run::{Place, artifact};
 
 /// A dbt project with what dbt left of it.
 fn place(name: &str) -> Place {
