@@ -9,6 +9,7 @@ use formulac::artifacts::Manifest;
 use formulac::diag::{Code, Diagnostic, render};
 use formulac::omni::{Artifacts, Files, OmniModel, Place, Pull, STATUS_FILE, Wanted, Ways};
 use formulac::span::Span;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::args::PullArgs;
@@ -33,6 +34,9 @@ struct Folders {
     target: PathBuf,
     omni: PathBuf,
     records: PathBuf,
+    /// Whether the project wants a topic, an access grant, for all that could have one.
+    topics: bool,
+    access_grants: bool,
 }
 
 pub fn run(session: &Session, args: &PullArgs) -> Result<Exit, Failure> {
@@ -80,14 +84,15 @@ fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, F
         exit = exit.worse(Exit::Faulty);
     }
     if args.json {
-        let mut data = pull_report::data(&model, &pull);
+        let mut data = pull_report::data(&model, &pull, Timestamp::now());
         if let Value::Object(fields) = &mut data {
             fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(&found))));
         }
         session.json(&data)?;
         return Ok(exit);
     }
-    session.data(&if args.markdown { pull_report::markdown(&pull) } else { pull_report::table(&pull) })?;
+    let report = if args.markdown { pull_report::markdown } else { pull_report::table };
+    session.data(&report(&model, &pull, Timestamp::now()))?;
     session.report(&found);
     for note in pull_report::notes(&model, &pull, beside.catalog.is_some()) {
         session.note(&note);
@@ -112,7 +117,8 @@ fn planned(
     artifacts.runs = &beside.runs;
     artifacts.freshness = beside.freshness.as_ref();
     let dialect = manifest.metadata.adapter_type.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default();
-    let wanted = Wanted::of(dialect).strip_status(strip_status);
+    let wanted =
+        Wanted::of(dialect).strip_status(strip_status).topics(folders.topics).access_grants(folders.access_grants);
     let model = OmniModel::of(artifacts, &wanted, folders.omni(STATUS_FILE).as_deref());
     let pull = Pull::plan(&model, folders, Ways::default().prune(prune));
     (model, pull)
@@ -174,7 +180,9 @@ impl Folders {
             Some(target) => target.to_owned(),
             None => dbt.manifest_path().parent().map(Path::to_owned).unwrap_or_default(),
         };
-        Ok(Self { omni: root.join(omni), records: root.join(RECORDS), target, dbt })
+        let (topics, access_grants) =
+            project.as_ref().map_or((false, false), |project| (project.topics(), project.access_grants()));
+        Ok(Self { omni: root.join(omni), records: root.join(RECORDS), target, dbt, topics, access_grants })
     }
 
     fn times(&self) -> [Option<SystemTime>; 4] {
