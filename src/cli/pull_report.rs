@@ -161,8 +161,12 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
         pull.left_out.iter().map(|file| format!("{file} was removed by somebody, and stays so")).collect(),
     );
     let marked = pull.marked.iter().map(|(file, place)| {
-        let what = if place.is_empty() { "the view".to_owned() } else { format!("`{place}`") };
-        format!("{file}: dbt has {what} no more; it is marked, and `--prune` removes it")
+        let what = match place.as_str() {
+            "" if file.ends_with(".topic.yaml") => "nobody asks for the topic any more".to_owned(),
+            "" => "dbt has the view no more".to_owned(),
+            place => format!("dbt has `{place}` no more"),
+        };
+        format!("{file}: {what}; it is marked, and `--prune` removes it")
     });
     listed("marks", marked.collect());
     listed(

@@ -108,6 +108,8 @@ impl Change {
 
 /// What is different in a view or a topic. None of both is there for one that is new, and for one that is gone.
 pub(super) fn of_view(view: &str, before: Option<&Record>, after: Option<&Record>) -> Vec<Change> {
+    // Of a topic it is the name of its record.
+    let view = view.strip_suffix(".topic").unwrap_or(view);
     let whole =
         if [before, after].into_iter().flatten().any(Record::is_topic) { ChangeOf::Topic } else { ChangeOf::Model };
     let new = |kind: ChangeKind| vec![Change::new(view, whole, kind)];

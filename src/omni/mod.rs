@@ -25,6 +25,7 @@ mod view;
 
 use crate::artifacts::{Catalog, Manifest, RunResults, SourceResults};
 use crate::dialect::Dialect;
+use crate::parallel;
 
 pub use changes::{Change, ChangeKind, ChangeOf};
 pub use health::{Health, RunTrend, StaleSource};
@@ -164,11 +165,12 @@ impl OmniModel {
         let freshness = status::freshness(artifacts, &children);
         let grants = access::Grants::of(&tables, wanted.access_grants, &mut gaps);
         let topics = topics::all(&tables, &joins, &grants, wanted.topics, &mut gaps);
-        let views = tables.iter().zip(&measures).map(|(table, measures)| {
+        let of_table = |place: usize| {
+            let (table, measures) = (tables.get(place)?, measures.get(place)?);
             let children = children.get(table.place).map_or(&[][..], Vec::as_slice);
-            view::of(table, measures, &grants, artifacts.manifest, children, &tests, wanted)
-        });
-        let mut views: Vec<View> = views.collect();
+            Some(view::of(table, measures, &grants, artifacts.manifest, children, &tests, wanted))
+        };
+        let mut views: Vec<View> = parallel::each(tables.len(), of_table).into_iter().flatten().collect();
         let status =
             (!wanted.strip_status).then(|| status::file(&tables, artifacts, &tests, &freshness, before)).flatten();
         let health = health::of(status.as_ref(), artifacts, &children, &freshness);

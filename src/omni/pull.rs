@@ -4,7 +4,10 @@ use super::access;
 use super::changes::{self, Change};
 use super::record::Record;
 use super::relationships::FILE as RELATIONSHIPS;
+use super::topics::Topic;
+use super::view::View;
 use super::{OmniModel, STATUS_FILE};
+use crate::parallel;
 use crate::yaml_edit::{Edit, Kept, Mark, Path, Refusal, Rules, Value, edit, merge};
 
 /// The tag of what dbt has no more.
@@ -72,21 +75,28 @@ pub struct Pull {
 impl Pull {
     /// What is to be done to bring the files of a project to what dbt knows now.
     #[must_use]
-    pub fn plan(model: &OmniModel, files: &impl Files, ways: Ways) -> Self {
+    pub fn plan(model: &OmniModel, files: &(impl Files + Sync), ways: Ways) -> Self {
         let mut pull = Self::default();
         let mark = Mark::new("formulac: dbt has no such column any more")
             .adds("tags", REMOVED)
             .sets("hidden", Value::Bare("true".to_owned()));
         let rules = Rules::new().mark("dimensions.*", mark).prune(ways.prune);
         let mut recorded: std::collections::BTreeSet<String> = files.records().into_iter().collect();
-        for view in &model.views {
-            recorded.remove(&view.name);
-            pull.own(&view.name, &Record::of(view), files, &rules, ways);
+        let views = model.views.iter().map(|view| (view.name.clone(), Generated::View(view)));
+        let topics = model.topics.iter().map(|topic| (format!("{}.topic", topic.name), Generated::Topic(topic)));
+        let own: Vec<(String, Generated<'_>)> = views.chain(topics).collect();
+        // Each has files of its own, and most did not change.
+        let of_one = |number: usize| {
+            let (name, generated) = own.get(number)?;
+            let mut one = Self::default();
+            one.own(name, &generated.record(), files, &rules, ways);
+            Some(one)
+        };
+        for one in parallel::each(own.len(), of_one).into_iter().flatten() {
+            pull.take(one);
         }
-        for topic in &model.topics {
-            let name = topic_record(&topic.name);
-            recorded.remove(&name);
-            pull.own(&name, &Record::of_topic(topic), files, &rules, ways);
+        for (name, _) in &own {
+            recorded.remove(name);
         }
         recorded.remove(RELATIONSHIPS);
         recorded.remove(access::FILE);
@@ -104,6 +114,18 @@ impl Pull {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty() && self.removes.is_empty()
+    }
+
+    /// Takes over what another does.
+    fn take(&mut self, other: Self) {
+        let Self { writes, removes, changes, kept, left_out, refused, marked } = other;
+        self.writes.extend(writes);
+        self.removes.extend(removes);
+        self.changes.extend(changes);
+        self.kept.extend(kept);
+        self.left_out.extend(left_out);
+        self.refused.extend(refused);
+        self.marked.extend(marked);
     }
 
     /// A file that has a record of its own: that of a view or of a topic.
@@ -236,7 +258,17 @@ impl Pull {
     }
 }
 
-/// What the record of a topic is called; no view has a `.` in its name.
-fn topic_record(name: &str) -> String {
-    format!("{name}.topic")
+/// What has a file and a record of its own. No view has a `.` in its name, so no topic's record is a view's.
+enum Generated<'m> {
+    View(&'m View),
+    Topic(&'m Topic),
+}
+
+impl Generated<'_> {
+    fn record(&self) -> Record {
+        match self {
+            Self::View(view) => Record::of(view),
+            Self::Topic(topic) => Record::of_topic(topic),
+        }
+    }
 }

@@ -38,10 +38,11 @@ fn without_ages(transcript: &str) -> String {
 
 /// Puts a word in place of what stands between these texts, in one line.
 fn masked(text: &str, before: &str, after: &str) -> String {
-    let line = |line: &str| match line.split_once(before).and_then(|(start, rest)| Some((start, rest.split_once(after)?))) {
-        Some((start, (_, rest))) => format!("{start}{before}(age){after}{rest}\n"),
-        None => format!("{line}\n"),
-    };
+    let line =
+        |line: &str| match line.split_once(before).and_then(|(start, rest)| Some((start, rest.split_once(after)?))) {
+            Some((start, (_, rest))) => format!("{start}{before}(age){after}{rest}\n"),
+            None => format!("{line}\n"),
+        };
     text.lines().map(line).collect()
 }
 
@@ -151,7 +152,13 @@ fn topics_and_grants_are_written_where_they_are_asked_for() {
     place.write("formulac.yml", "omni: bi/omni/\npull: {topics: true, access_grants: true}\n");
     let mut manifest: serde_json::Value = serde_json::from_str(&artifact("manifest.json")).unwrap();
     let orders = &mut manifest["nodes"]["model.acme_analytics.fct_orders"];
-    (orders["access"], orders["group"]) = ("private".into(), "finance".into());
+    let close = |node: &mut serde_json::Value, group: &str| {
+        for key in ["access", "group"] {
+            node[key] = if key == "access" { "private" } else { group }.into();
+            node["config"][key] = node[key].clone();
+        }
+    };
+    close(orders, "finance");
     orders["meta"] = serde_json::json!({"omni": {"topic": {"name": "Sales", "fields": ["all_views.*"]}}});
     orders["config"]["meta"] = orders["meta"].clone();
     place.write("target/manifest.json", manifest.to_string());
@@ -168,15 +175,20 @@ fn topics_and_grants_are_written_where_they_are_asked_for() {
     change(&place, "bi/omni/model.yaml", "[finance]", "[Finance Team]");
     place.write("bi/omni/model.yaml", format!("week_start_day: sunday\n{}", place.read("bi/omni/model.yaml")));
     assert_eq!(place.run(&["pull", "--check"]).exit, 0);
-    let group = &mut manifest["nodes"]["model.acme_analytics.dim_customers"];
-    (group["access"], group["group"]) = ("private".into(), "board".into());
+    close(&mut manifest["nodes"]["model.acme_analytics.dim_customers"], "board");
     manifest["nodes"]["model.acme_analytics.fct_orders"]["description"] = "Orders, one row each.".into();
     place.write("target/manifest.json", manifest.to_string());
     place.show(&["pull"]).show(&["pull"]);
     insta::assert_snapshot!(read(&place, &["sales.topic.yaml", "model.yaml"]));
     // Nobody asks any more.
-    place.write("formulac.yml", "omni: bi/omni/\n").show(&["pull"]).show(&["pull", "--prune"]);
-    assert_eq!(place.files("bi/omni").iter().filter(|name| name.ends_with(".topic.yaml")).count(), 3, "{:?}", place.files("bi/omni"));
+    place.write("formulac.yml", "omni: bi/omni/\n");
+    place.show(&["pull"]).show(&["pull", "--prune"]);
+    assert_eq!(
+        place.files("bi/omni").iter().filter(|name| name.ends_with(".topic.yaml")).count(),
+        3,
+        "{:?}",
+        place.files("bi/omni")
+    );
     insta::assert_snapshot!(without_ages(place.transcript()));
     assert_eq!(place.read("bi/omni/model.yaml").lines().next(), Some("week_start_day: sunday"));
 }
