@@ -230,7 +230,7 @@ fn person(folder: &Folder, dice: &mut Dice<'_>, number: usize, left: &mut Vec<Le
     };
     let word = format!("mine {number}");
     match (dice.below(8), field) {
-        (0, _) if !is_crlf => {
+        (0, _) if !is_crlf && text.contains('\n') => {
             left.push(Left::Crlf(path.clone()));
             new = Some(text.replace('\n', "\r\n"));
         }
