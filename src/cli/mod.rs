@@ -50,6 +50,7 @@ mod time_spine;
 mod unit_tests;
 mod usage;
 mod validate;
+mod words;
 mod write;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use formulac::artifacts::Manifest;
 use formulac::diag::{Code, Diagnostic, render};
 use formulac::omni::{Artifacts, Files, OmniModel, Place, Pull, STATUS_FILE, Wanted, Ways};
 use formulac::span::Span;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::args::PullArgs;
@@ -31,6 +32,14 @@ const ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json
 struct Folders {
     dbt: DbtProject,
     target: PathBuf,
+    places: Places,
+    /// Whether the project wants a topic, an access grant, for all that could have one.
+    topics: bool,
+    access_grants: bool,
+}
+
+/// Where the files are that a pull brings up to date.
+struct Places {
     omni: PathBuf,
     records: PathBuf,
 }
@@ -61,6 +70,18 @@ fn watch(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, 
 }
 
 fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, Failure> {
+    let (exit, read) = pull(session, args, folders)?;
+    if !args.watch {
+        // The process ends here, and hands all back at once.
+        std::mem::forget(read);
+    }
+    Ok(exit)
+}
+
+/// All that was read and made of it.
+type Read = (artifacts::Artifacts, Beside, OmniModel, Pull);
+
+fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, Read), Failure> {
     let path = folders.target.join(ARTIFACTS[0]);
     let read = artifacts::Artifacts::read(path.clone()).map_err(|found| Failure::Found(vec![found]))?;
     let Some(read) = read else {
@@ -70,24 +91,26 @@ fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, F
     read.tell(session, Some(&folders.dbt));
     let beside = Beside::read(&folders.target)?;
     let (model, pull) = planned(&read.manifest, &beside, folders, args.strip_status, args.prune);
-    let found: Vec<Found> = pull.refused.iter().map(|(file, refusal)| refused(&folders.omni, file, refusal)).collect();
+    let found: Vec<Found> =
+        pull.refused.iter().map(|(file, refusal)| refused(&folders.places.omni, file, refusal)).collect();
     let mut exit = Exit::of_all(&found);
     let writes_nothing = args.check || args.dry_run;
     if exit == Exit::Done && !writes_nothing {
-        folders.write(&pull)?;
+        folders.places.write(&pull)?;
     }
     if args.check && !pull.is_empty() {
         exit = exit.worse(Exit::Faulty);
     }
     if args.json {
-        let mut data = pull_report::data(&model, &pull);
+        let mut data = pull_report::data(&model, &pull, Timestamp::now());
         if let Value::Object(fields) = &mut data {
             fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(&found))));
         }
         session.json(&data)?;
-        return Ok(exit);
+        return Ok((exit, (read, beside, model, pull)));
     }
-    session.data(&if args.markdown { pull_report::markdown(&pull) } else { pull_report::table(&pull) })?;
+    let report = if args.markdown { pull_report::markdown } else { pull_report::table };
+    session.data(&report(&model, &pull, Timestamp::now()))?;
     session.report(&found);
     for note in pull_report::notes(&model, &pull, beside.catalog.is_some()) {
         session.note(&note);
@@ -96,7 +119,7 @@ fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, F
         let done = if writes_nothing { Done::NotYet } else { Done::Already };
         session.note(&pull_report::summary(&pull, done));
     }
-    Ok(exit)
+    Ok((exit, (read, beside, model, pull)))
 }
 
 /// What a pull would do.
@@ -112,9 +135,10 @@ fn planned(
     artifacts.runs = &beside.runs;
     artifacts.freshness = beside.freshness.as_ref();
     let dialect = manifest.metadata.adapter_type.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default();
-    let wanted = Wanted::of(dialect).strip_status(strip_status);
-    let model = OmniModel::of(artifacts, &wanted, folders.omni(STATUS_FILE).as_deref());
-    let pull = Pull::plan(&model, folders, Ways::default().prune(prune));
+    let wanted =
+        Wanted::of(dialect).strip_status(strip_status).topics(folders.topics).access_grants(folders.access_grants);
+    let model = OmniModel::of(artifacts, &wanted, folders.places.omni(STATUS_FILE).as_deref());
+    let pull = Pull::plan(&model, &folders.places, Ways::default().prune(prune));
     (model, pull)
 }
 
@@ -133,7 +157,7 @@ pub fn standing(session: &Session) -> Result<Standing, Failure> {
     let folders = Folders::find(session, None)?;
     let path = folders.target.join(ARTIFACTS[0]);
     let read = artifacts::Artifacts::read(path).map_err(|found| Failure::Found(vec![found]))?;
-    let was_pulled = !folders.records().is_empty();
+    let was_pulled = !folders.places.records().is_empty();
     let known = match read {
         Some(read) => {
             let beside = Beside::read(&folders.target)?;
@@ -174,13 +198,18 @@ impl Folders {
             Some(target) => target.to_owned(),
             None => dbt.manifest_path().parent().map(Path::to_owned).unwrap_or_default(),
         };
-        Ok(Self { omni: root.join(omni), records: root.join(RECORDS), target, dbt })
+        let (topics, access_grants) =
+            project.as_ref().map_or((false, false), |project| (project.topics(), project.access_grants()));
+        let places = Places { omni: root.join(omni), records: root.join(RECORDS) };
+        Ok(Self { places, target, dbt, topics, access_grants })
     }
 
     fn times(&self) -> [Option<SystemTime>; 4] {
         ARTIFACTS.map(|name| fs::metadata(self.target.join(name)).and_then(|data| data.modified()).ok())
     }
+}
 
+impl Places {
     fn path(&self, place: &Place) -> Option<PathBuf> {
         match place {
             Place::Omni(path) => Some(self.omni.join(path)),
@@ -201,7 +230,7 @@ impl Folders {
     }
 }
 
-impl Files for Folders {
+impl Files for Places {
     fn omni(&self, path: &str) -> Option<String> {
         fs::read_to_string(self.omni.join(path)).ok()
     }

@@ -1,14 +1,22 @@
-//! What a pull changed, for people, for merge requests and for programs.
+//! What a pull changed and how the tables stand, for people, for merge requests and for programs.
 
-use formulac::omni::{Change, ChangeKind, OmniModel, Place, Pull};
+use std::time::SystemTime;
+
+use formulac::artifacts::Status;
+use formulac::impact::show::plain;
+use formulac::omni::{Change, ChangeKind, OmniModel, Place, Pull, RunTrend, StaleSource};
 use formulac::yaml_edit::Kept;
+use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use super::artifacts::age;
+use super::words::count;
 
 /// Places that are named before the others are counted.
 const NAMED: usize = 10;
 
 /// One JSON object.
-pub fn data(model: &OmniModel, pull: &Pull) -> Value {
+pub fn data(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
     let (keys, joins) = model.unseen();
     let written = |places: &mut dyn Iterator<Item = &Place>| -> Vec<String> {
         places.filter_map(|place| if let Place::Omni(path) = place { Some(path.clone()) } else { None }).collect()
@@ -25,18 +33,86 @@ pub fn data(model: &OmniModel, pull: &Pull) -> Value {
         "left_out": pull.left_out,
         "marked": pull.marked.iter().map(|(file, place)| json!({"file": file, "place": place})).collect::<Vec<_>>(),
         "unseen_by_omni": {"keys": keys, "joins": joins},
+        "runs": model.health.runs.iter().map(run_object).collect::<Vec<_>>(),
+        "stale": model.health.stale.iter().map(|source| stale_object(source, now)).collect::<Vec<_>>(),
         "gaps": model.gaps.iter().map(|gap| json!({"name": gap.name, "reason": gap.reason})).collect::<Vec<_>>(),
     })
 }
 
-/// The changes as lines of columns; nothing where there are none.
-pub fn table(pull: &Pull) -> String {
-    let rows: Vec<[String; 3]> = pull.changes.iter().map(row).collect();
+fn run_object(run: &RunTrend) -> Value {
+    let trend = if run.is_slower() { "slower" } else { "faster" };
+    let ratio = (run.ratio() * 100.0).round() / 100.0;
+    json!({"view": run.view, "trend": trend, "seconds": run.seconds, "median": run.median, "runs": run.runs, "ratio": ratio})
+}
+
+fn stale_object(source: &StaleSource, now: Timestamp) -> Value {
+    let time = |time: Option<SystemTime>| Timestamp::try_from(time?).ok();
+    let loaded = time(source.loaded_at);
+    let age = loaded.map(|at| now.as_second().saturating_sub(at.as_second()).max(0));
+    json!({
+        "source": source.source,
+        "status": source.status,
+        "loaded_at": loaded.map(|at| at.to_string()),
+        "checked_at": time(source.checked_at).map(|at| at.to_string()),
+        "age_in_seconds": age,
+        "readers": source.readers,
+        "reached": source.reached,
+    })
+}
+
+/// The changes and how the tables stand, as lines of columns; nothing where there is nothing to tell.
+pub fn table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
+    let rows = rows(model, pull, now);
     let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default();
     let (first, second) = (width(0), width(1));
     rows.iter()
         .map(|[kind, view, what]| format!("{kind:first$}  {view:second$}  {what}").trim_end().to_owned() + "\n")
         .collect()
+}
+
+/// What is told of a pull: a kind, what it is of, and more of it.
+fn rows(model: &OmniModel, pull: &Pull, now: Timestamp) -> Vec<[String; 3]> {
+    let changes = pull.changes.iter().map(row);
+    let runs = model.health.runs.iter().filter(|run| run.is_slower()).map(slower);
+    changes.chain(runs).chain(model.health.stale.iter().map(|source| stale(source, now))).collect()
+}
+
+fn slower(run: &RunTrend) -> [String; 3] {
+    let what = format!(
+        "took {:.1}x its median of the last {}: {} s, {} s before",
+        run.ratio(),
+        count(run.runs, "run", "runs"),
+        rounded(run.seconds),
+        rounded(run.median)
+    );
+    ["slower run".to_owned(), run.view.clone(), what]
+}
+
+/// Seconds with what people mind of them.
+fn rounded(seconds: f64) -> f64 {
+    if seconds < 10.0 { (seconds * 100.0).round() / 100.0 } else { seconds.round() }
+}
+
+fn stale(source: &StaleSource, now: Timestamp) -> [String; 3] {
+    let loaded = source.loaded_at.and_then(|time| Timestamp::try_from(time).ok());
+    let loaded = loaded.map_or_else(|| "its age is not known".to_owned(), |at| format!("loaded {} ago", age(now, at)));
+    let read_by = match source.readers.as_slice() {
+        [] => "no model reads it".to_owned(),
+        readers => format!("read by {}", listed(readers)),
+    };
+    let reached = source.reached.saturating_sub(source.readers.len());
+    let further = match reached {
+        0 => String::new(),
+        more => format!(", and {} made of these", count(more, "table", "tables")),
+    };
+    let kind = if source.status == Status::Warn.name() { "late source" } else { "stale source" };
+    [kind.to_owned(), source.source.clone(), format!("{}, {loaded}; {read_by}{further}", source.status)]
+}
+
+fn listed(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", "))
 }
 
 fn row(change: &Change) -> [String; 3] {
@@ -56,34 +132,15 @@ fn detail(change: &Change) -> String {
     if name.is_empty() { arrow } else { format!("{name}: {arrow}") }
 }
 
-/// The changes as a table of Markdown.
-pub fn markdown(pull: &Pull) -> String {
-    if pull.changes.is_empty() {
+/// The same as a table of Markdown.
+pub fn markdown(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
+    let rows = rows(model, pull, now);
+    if rows.is_empty() {
         return "Nothing changed in dbt since the last pull.\n".to_owned();
     }
-    let mut out = "| change | view | what |\n|---|---|---|\n".to_owned();
-    for change in &pull.changes {
-        let cells = row(change).map(|cell| escaped(&cell));
-        out.push_str(&format!("| {} |\n", cells.join(" | ")));
-    }
-    out
-}
-
-/// A text as a cell: nothing in it is Markdown or HTML.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '#' | '~' | '!' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
+    let mut out = "| change | of | what |\n|---|---|---|\n".to_owned();
+    for row in rows {
+        out.push_str(&format!("| {} |\n", row.map(|cell| plain(&cell)).join(" | ")));
     }
     out
 }
@@ -104,8 +161,12 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
         pull.left_out.iter().map(|file| format!("{file} was removed by somebody, and stays so")).collect(),
     );
     let marked = pull.marked.iter().map(|(file, place)| {
-        let what = if place.is_empty() { "the view".to_owned() } else { format!("`{place}`") };
-        format!("{file}: dbt has {what} no more; it is marked, and `--prune` removes it")
+        let what = match place.as_str() {
+            "" if file.ends_with(".topic.yaml") => "nobody asks for the topic any more".to_owned(),
+            "" => "dbt has the view no more".to_owned(),
+            place => format!("dbt has `{place}` no more"),
+        };
+        format!("{file}: {what}; it is marked, and `--prune` removes it")
     });
     listed("marks", marked.collect());
     listed(
@@ -118,7 +179,11 @@ pub fn notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<String> {
     );
     let (keys, joins) = model.unseen();
     if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
-        notes.push(format!("{} and {} that Omni cannot see by itself", count(keys, "key"), count(joins, "join")));
+        notes.push(format!(
+            "{} and {} that Omni cannot see by itself",
+            count(keys, "key", "keys"),
+            count(joins, "join", "joins")
+        ));
     }
     if !has_catalog {
         notes.push("there is no catalog.json, so types and columns that nobody described are not known; `dbt docs generate` writes it".to_owned());
@@ -140,10 +205,6 @@ fn shown(value: &Option<formulac::yaml_edit::Value>) -> String {
     }
 }
 
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 /// Whether files were written, or would be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
@@ -158,6 +219,6 @@ pub fn summary(pull: &Pull, done: Done) -> String {
     let removed = pull.removes.iter().filter(is_omni).count();
     let (wrote, took) = if done == Done::Already { ("wrote", "removed") } else { ("would write", "would remove") };
     let parts = [(wrote, written), (took, removed)].into_iter().filter(|(_, number)| *number > 0);
-    let parts: Vec<String> = parts.map(|(done, number)| format!("{done} {}", count(number, "file"))).collect();
+    let parts: Vec<String> = parts.map(|(done, number)| format!("{done} {}", count(number, "file", "files"))).collect();
     if parts.is_empty() { "everything is up to date".to_owned() } else { parts.join(", ") }
 }

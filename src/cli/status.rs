@@ -9,6 +9,7 @@ use serde_json::json;
 use super::args::StatusArgs;
 use super::exit::{Exit, Failure};
 use super::session::Session;
+use super::words::count;
 use super::{generate, project, pull};
 
 /// Things that are named before the others are counted.
@@ -187,8 +188,4 @@ fn named(names: &[String]) -> String {
     let more = names.len().saturating_sub(NAMED);
     let listed = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     if more > 0 { format!("{listed} and {more} more") } else { listed }
-}
-
-fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -1,10 +1,16 @@
 //! Files written all or none: each beside its place first, then all moved there.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use super::exit::Failure;
+
+/// Files that are written at once: they wait for the disk, not for the processor.
+const AT_ONCE: usize = 32;
 
 /// A file that is to hold a text.
 #[derive(Debug)]
@@ -103,22 +109,50 @@ impl Staged {
 
 fn stage_and_move(files: &[&Planned], changed: &mut Changed) -> Result<(), Failure> {
     let Changed { staged, folders, .. } = changed;
+    let mut known: HashSet<PathBuf> = HashSet::new();
     for (number, file) in files.iter().enumerate() {
         // A link stays a link: its goal is written.
         let place = fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
-        if let Some(folder) = place.parent().filter(|f| !f.as_os_str().is_empty()) {
+        if let Some(folder) = place.parent().filter(|folder| !folder.as_os_str().is_empty() && !known.contains(*folder))
+        {
             make_folder(folder, folders).map_err(|error| failed("write", folder, &error))?;
+            known.insert(folder.to_owned());
         }
         let beside = place.with_file_name(format!(".formulac-{}-{number}.tmp", std::process::id()));
-        staged.push(Staged { place: place.clone(), beside: beside.clone(), before: None });
-        write_new(&beside, &place, &file.text).map_err(|error| failed("write", &file.path, &error))?;
+        staged.push(Staged { place, beside, before: None });
     }
+    write_beside(files, staged)?;
     for (file, staged) in files.iter().zip(staged) {
         let before = fs::read(&staged.place).ok();
         fs::rename(&staged.beside, &staged.place).map_err(|error| failed("write", &file.path, &error))?;
         staged.before = Some(before);
     }
     Ok(())
+}
+
+/// Writes all files beside their places. Each waits for the disk, so many are written at once.
+fn write_beside(files: &[&Planned], staged: &[Staged]) -> Result<(), Failure> {
+    let next = AtomicUsize::new(0);
+    let some = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(file), Some(staged)) = (files.get(number), staged.get(number)) else { return Ok(()) };
+            write_new(&staged.beside, &staged.place, &file.text).map_err(|error| (number, error))?;
+        }
+    };
+    let failures: Vec<(usize, io::Error)> = thread::scope(|scope| {
+        let others: Vec<_> = (1..AT_ONCE.min(files.len())).map(|_| scope.spawn(some)).collect();
+        let own: Result<(), (usize, io::Error)> = some();
+        let others = others.into_iter().filter_map(|other| other.join().ok());
+        std::iter::once(own).chain(others).filter_map(Result::err).collect()
+    });
+    // The first of the files, whichever thread met its fault first.
+    match failures.into_iter().min_by_key(|(number, _)| *number) {
+        Some((number, error)) => Err(files
+            .get(number)
+            .map_or_else(|| failed("write", Path::new(""), &error), |file| failed("write", &file.path, &error))),
+        None => Ok(()),
+    }
 }
 
 /// Makes a folder and those above it that are missing, and notes which were.

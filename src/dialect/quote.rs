@@ -122,13 +122,24 @@ impl Dialect {
     #[inline]
     fn is_plain(self, name: &str, kinds: u8, unquoted_in_source: bool) -> bool {
         let begins = name.as_bytes().first().is_some_and(|b| !b.is_ascii_digit());
-        let other_case = match self.0.fold {
+        let other_case = if unquoted_in_source { 0 } else { self.other_case() };
+        begins && kinds & (QUOTES | other_case) == 0 && !self.is_reserved(name)
+    }
+
+    /// The letters that a bare name cannot hold: the dialect would take others for them.
+    #[inline]
+    fn other_case(self) -> u8 {
+        match self.0.fold {
             Fold::Keep => 0,
-            _ if unquoted_in_source => 0,
             Fold::Lower => CAPITAL,
             Fold::Upper => SMALL,
-        };
-        begins && kinds & (QUOTES | other_case) == 0 && !self.is_reserved(name)
+        }
+    }
+
+    /// Whether the name, written without quotes, would mean another one because of its case.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "columns of Omni's views are told apart by it"))]
+    pub(crate) fn folds(self, name: &str) -> bool {
+        name.bytes().any(|b| NAME[b as usize] & self.other_case() != 0)
     }
 
     /// The dialects, as bits, in which the name is written as it is, unless its case matters and the dialect folds it.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::record::Record;
+use crate::yaml::{self, Node};
 
 /// How something is different.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -38,6 +39,10 @@ impl ChangeKind {
 pub enum ChangeOf {
     /// A model, seed, snapshot or source.
     Model,
+    /// A topic.
+    Topic,
+    /// An access grant.
+    Grant,
     /// A column.
     Column,
     /// A column's type.
@@ -58,6 +63,8 @@ impl ChangeOf {
     pub fn name(self) -> &'static str {
         match self {
             Self::Model => "model",
+            Self::Topic => "topic",
+            Self::Grant => "access grant",
             Self::Column => "column",
             Self::Type => "type",
             Self::Key => "key",
@@ -99,9 +106,13 @@ impl Change {
     }
 }
 
-/// What is different in a view. None of both is there for a view that is new, and for one that is gone.
+/// What is different in a view or a topic. None of both is there for one that is new, and for one that is gone.
 pub(super) fn of_view(view: &str, before: Option<&Record>, after: Option<&Record>) -> Vec<Change> {
-    let new = |kind: ChangeKind| vec![Change::new(view, ChangeOf::Model, kind)];
+    // Of a topic it is the name of its record.
+    let view = view.strip_suffix(".topic").unwrap_or(view);
+    let whole =
+        if [before, after].into_iter().flatten().any(Record::is_topic) { ChangeOf::Topic } else { ChangeOf::Model };
+    let new = |kind: ChangeKind| vec![Change::new(view, whole, kind)];
     let (before, after) = match (before.filter(|it| !it.gone), after.filter(|it| !it.gone)) {
         (None, None) => return Vec::new(),
         (None, Some(_)) => return new(ChangeKind::New),
@@ -134,7 +145,8 @@ pub(super) fn of_view(view: &str, before: Option<&Record>, after: Option<&Record
         changes.push(Change { before: was, after: is, ..Change::new(view, ChangeOf::Key, kind) });
     }
     if changes.is_empty() && before.view != after.view {
-        changes.push(Change::new(view, ChangeOf::Text, ChangeKind::Changed));
+        let of = if whole == ChangeOf::Topic { whole } else { ChangeOf::Text };
+        changes.push(Change::new(view, of, ChangeKind::Changed));
     }
     changes
 }
@@ -159,6 +171,26 @@ pub(super) fn of_joins(before: Option<&str>, after: Option<&str>) -> Vec<Change>
     let change = |(on, kind): (&String, ChangeKind)| {
         let view = old.get(on).or_else(|| now.get(on)).map(String::as_str).unwrap_or_default();
         Change::new(view, ChangeOf::Join, kind).named(on)
+    };
+    sides(old.keys(), now.keys()).into_iter().map(change).collect()
+}
+
+/// The access grants that are different.
+pub(super) fn of_grants(before: Option<&str>, after: Option<&str>) -> Vec<Change> {
+    let grants = |text: Option<&str>| -> BTreeMap<String, String> {
+        let root = text.and_then(|text| yaml::read(text, &mut Vec::new()).ok().flatten());
+        let pairs = root.as_ref().and_then(|root| root.get("access_grants")?.pairs()).unwrap_or_default();
+        let named = pairs.iter().filter_map(|(name, grant)| {
+            let values = grant.get("allowed_values").map(Node::texts).unwrap_or_default();
+            Some((name.text()?.to_owned(), values.join(", ")))
+        });
+        named.collect()
+    };
+    let (old, now) = (grants(before), grants(after));
+    let change = |(name, kind): (&String, ChangeKind)| Change {
+        before: old.get(name).cloned(),
+        after: now.get(name).cloned(),
+        ..Change::new(super::access::FILE, ChangeOf::Grant, kind).named(name)
     };
     sides(old.keys(), now.keys()).into_iter().map(change).collect()
 }

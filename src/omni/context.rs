@@ -96,7 +96,8 @@ fn constraints(node: &Node) -> Vec<String> {
     });
     let text = of_columns.chain(of_table).map(|(constraint, columns)| {
         let expression = constraint.expression.as_deref().map_or_else(String::new, |it| format!(" ({it})"));
-        format!("{} {columns}{expression}", word(constraint.kind)).trim_end().to_owned()
+        let columns = if columns.is_empty() { columns } else { format!(" {columns}") };
+        format!("{}{columns}{expression}", word(constraint.kind))
     });
     text.collect()
 }

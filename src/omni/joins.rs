@@ -3,9 +3,10 @@
 use rustc_hash::FxHashMap;
 
 use super::keys::is_unique;
+use super::semantic::Semantic;
 use super::table::Table;
 use super::tests::{RunTest, Tests};
-use crate::artifacts::{Check, ConstraintKind, Detail, Manifest, Node, ResourceType, SemanticModel};
+use crate::artifacts::{Check, ConstraintKind, Manifest, Node};
 
 /// Where a join is known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,17 +64,21 @@ struct Found<'a> {
 }
 
 /// The joins of all tables, in the order of their ids, each pair of columns once, as the surest of its sources has it.
-pub(super) fn all<'a>(tables: &'a [Table<'a>], manifest: &'a Manifest, tests: &'a Tests<'a>) -> Vec<Join> {
-    let places: FxHashMap<&str, usize> =
-        tables.iter().enumerate().map(|(place, table)| (&*table.node.unique_id, place)).collect();
+pub(super) fn all<'a>(
+    tables: &'a [Table<'a>],
+    places: &FxHashMap<&str, usize>,
+    semantic: &[Semantic<'a>],
+    manifest: &'a Manifest,
+    tests: &'a Tests<'a>,
+) -> Vec<Join> {
     let mut found = Vec::new();
     for (place, table) in tables.iter().enumerate() {
-        of_constraints(place, table.node, manifest, &places, &mut found);
+        of_constraints(place, table.node, manifest, places, &mut found);
         for test in tests.of_node(table.place) {
-            of_test(place, test, &places, &mut found);
+            of_test(place, test, places, &mut found);
         }
     }
-    of_entities(manifest, &places, &mut found);
+    of_entities(semantic, &mut found);
     let mut joins: Vec<(usize, Join)> = Vec::new();
     let mut known: FxHashMap<([usize; 2], [String; 2]), usize> = FxHashMap::default();
     for found in found {
@@ -171,24 +176,19 @@ fn of_test<'a>(place: usize, test: &'a RunTest<'a>, places: &FxHashMap<&str, usi
 }
 
 /// Entities of one name: a foreign one refers to the primary or unique one.
-fn of_entities<'a>(manifest: &'a Manifest, places: &FxHashMap<&str, usize>, found: &mut Vec<Found<'a>>) {
-    let models = manifest.of_type(ResourceType::SemanticModel).filter_map(|node| {
-        let Detail::SemanticModel(model) = &node.detail else { return None };
-        Some((&**model, place_of(node, places)?))
-    });
-    let models: Vec<(&SemanticModel, usize)> = models.collect();
+fn of_entities<'a>(semantic: &[Semantic<'a>], found: &mut Vec<Found<'a>>) {
     let column = |entity: &'a crate::artifacts::Entity| entity.expr.as_deref().unwrap_or(&entity.name);
     let mut keys: FxHashMap<&str, Vec<(usize, &'a str)>> = FxHashMap::default();
-    for (model, place) in &models {
+    for Semantic { model, table, .. } in semantic {
         for entity in model.entities.iter().filter(|entity| matches!(&*entity.kind, "primary" | "unique")) {
-            keys.entry(&*entity.name).or_default().push((*place, column(entity)));
+            keys.entry(&*entity.name).or_default().push((*table, column(entity)));
         }
     }
-    for (model, place) in &models {
+    for Semantic { model, table, .. } in semantic {
         for entity in model.entities.iter().filter(|entity| &*entity.kind == "foreign") {
-            for (other, field) in keys.get(&*entity.name).into_iter().flatten().filter(|(other, _)| other != place) {
+            for (other, field) in keys.get(&*entity.name).into_iter().flatten().filter(|(other, _)| other != table) {
                 found.push(Found {
-                    ends: [*place, *other],
+                    ends: [*table, *other],
                     columns: [column(entity), field],
                     source: JoinSource::Entity,
                     doubt: None,
@@ -196,11 +196,6 @@ fn of_entities<'a>(manifest: &'a Manifest, places: &FxHashMap<&str, usize>, foun
             }
         }
     }
-}
-
-/// The table that a semantic model describes: the one that it depends on.
-pub(super) fn place_of(semantic: &Node, places: &FxHashMap<&str, usize>) -> Option<usize> {
-    semantic.depends_on.iter().find_map(|id| places.get(&**id).copied())
 }
 
 /// The join with its fields; none where a table lacks the column.

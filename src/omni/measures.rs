@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::expression;
-use super::joins::place_of;
 use super::meta::plain_text;
 use super::names::{Taken, plain};
+use super::semantic::Semantic;
 use super::table::Table;
-use crate::artifacts::{Detail, Fields, Manifest, Metric, Node, ResourceType, SemanticModel, Value as Said};
+use crate::artifacts::{Detail, Fields, Manifest, Metric, Node, ResourceType, Value as Said};
 use crate::dbt::Value;
 
 /// Something of the semantic layer that has no like in Omni.
@@ -46,7 +46,7 @@ struct Aggregate<'a> {
 
 struct Pass<'a> {
     tables: &'a [Table<'a>],
-    semantic: Vec<(&'a SemanticModel, usize)>,
+    semantic: &'a [Semantic<'a>],
     taken: Vec<Taken>,
     made: Vec<Measures>,
     /// Where a metric or measure is, by its name in dbt.
@@ -58,13 +58,11 @@ struct Pass<'a> {
 const DEPTH: usize = 16;
 
 /// What is added to each table, and what could not be.
-pub(super) fn all<'a>(tables: &'a [Table<'a>], manifest: &'a Manifest) -> (Vec<Measures>, Vec<Gap>) {
-    let places: FxHashMap<&str, usize> =
-        tables.iter().enumerate().map(|(place, table)| (&*table.node.unique_id, place)).collect();
-    let semantic = manifest.of_type(ResourceType::SemanticModel).filter_map(|node| match &node.detail {
-        Detail::SemanticModel(model) => Some((&**model, place_of(node, &places)?)),
-        _ => None,
-    });
+pub(super) fn all<'a>(
+    tables: &'a [Table<'a>],
+    semantic: &'a [Semantic<'a>],
+    manifest: &'a Manifest,
+) -> (Vec<Measures>, Vec<Gap>) {
     let taken = tables.iter().map(|table| {
         let mut taken = Taken::default();
         table.fields.iter().for_each(|field| drop(taken.choose([field.name.clone()])));
@@ -72,7 +70,7 @@ pub(super) fn all<'a>(tables: &'a [Table<'a>], manifest: &'a Manifest) -> (Vec<M
     });
     let mut pass = Pass {
         tables,
-        semantic: semantic.collect(),
+        semantic,
         taken: taken.collect(),
         made: tables.iter().map(|_| Measures::default()).collect(),
         known: FxHashMap::default(),
@@ -122,7 +120,7 @@ impl<'a> Pass<'a> {
     }
 
     fn dimensions(&mut self) {
-        for (model, place) in self.semantic.clone() {
+        for &Semantic { model, table: place, .. } in self.semantic {
             let Some(table) = self.tables.get(place) else { continue };
             for dimension in &model.dimensions {
                 let expr = dimension.expr.as_deref().unwrap_or(&dimension.name);
@@ -146,8 +144,7 @@ impl<'a> Pass<'a> {
     }
 
     fn aggregates(&self) -> Vec<Aggregate<'a>> {
-        let of_model = |(model, table): &(&'a SemanticModel, usize)| {
-            let table = *table;
+        let of_model = |&Semantic { model, table, .. }: &Semantic<'a>| {
             model.measures.iter().map(move |measure| Aggregate {
                 table,
                 name: &measure.name,
@@ -171,11 +168,8 @@ impl<'a> Pass<'a> {
             (None, Some(params)) => {
                 let text = |key: &str| params.get(key).and_then(Said::as_str);
                 let model = text("semantic_model").unwrap_or_default();
-                let named = self
-                    .semantic
-                    .iter()
-                    .find(|(it, _)| node_name(it, self.tables) == Some(model) || &*it.model == model);
-                let Some(table) = named.map(|(_, table)| *table).or_else(|| self.only_table(node)) else {
+                let named = self.semantic.iter().find(|it| [&*it.node.name, &*it.node.unique_id].contains(&model));
+                let Some(table) = named.or_else(|| self.read_by(node)).map(|it| it.table) else {
                     return self.gap(&node.name, "its semantic model has no table");
                 };
                 Aggregate {
@@ -217,16 +211,12 @@ impl<'a> Pass<'a> {
         self.add(&node.name, aggregate.table, keys);
     }
 
-    /// The table of the only semantic model that a metric depends on.
-    fn only_table(&self, node: &Node) -> Option<usize> {
-        let ids: Vec<&str> = node.depends_on.iter().map(|id| &**id).collect();
-        let is_read = |name: &str| ids.iter().any(|id| id.rsplit('.').next() == Some(name));
-        self.semantic
-            .iter()
-            .find(|(model, table)| {
-                is_read(&model.model) || self.tables.get(*table).is_some_and(|it| is_read(&it.node.name))
-            })
-            .map(|(_, table)| *table)
+    /// The semantic model that a metric depends on, or whose table it does.
+    fn read_by(&self, node: &Node) -> Option<&'a Semantic<'a>> {
+        let is_table =
+            |id: &str, it: &Semantic<'_>| self.tables.get(it.table).is_some_and(|at| *at.node.unique_id == *id);
+        let reads = |id: &str| self.semantic.iter().find(|it| *it.node.unique_id == *id || is_table(id, it));
+        node.depends_on.iter().find_map(|id| reads(id))
     }
 
     /// The keys of a measure.
@@ -260,7 +250,7 @@ impl<'a> Pass<'a> {
     /// A filter on one dimension of the table itself.
     fn filter(&self, template: &str, table: usize) -> Option<(String, Value)> {
         let (dimension, rest) = expression::of_dimension(template)?;
-        let model = self.semantic.iter().find(|(_, of)| *of == table).map(|(model, _)| *model);
+        let model = self.semantic.iter().find(|it| it.table == table).map(|it| it.model);
         let column = match model.and_then(|model| model.dimensions.iter().find(|it| &*it.name == dimension)) {
             Some(found) => found.expr.as_deref().unwrap_or(&found.name),
             None => dimension,
@@ -338,11 +328,6 @@ impl<'a> Pass<'a> {
         self.add(&node.name, home, keys);
         true
     }
-}
-
-/// The semantic model's name, where it is that of its table.
-fn node_name<'a>(model: &SemanticModel, tables: &'a [Table<'a>]) -> Option<&'a str> {
-    tables.iter().map(|table| &*table.node.name).find(|name| model.model.contains(*name))
 }
 
 fn about(description: &str) -> Option<(String, Value)> {

@@ -3,9 +3,11 @@
 //! Pure: artifacts in, texts out. What people wrote into the files since stays; that is the business of whoever writes
 //! them. Facts after Omni's documentation of view files and of its dbt integration.
 
+mod access;
 mod changes;
 mod context;
 mod expression;
+mod health;
 mod joins;
 mod keys;
 mod measures;
@@ -14,21 +16,26 @@ mod names;
 mod pull;
 mod record;
 mod relationships;
+mod semantic;
 mod status;
 mod table;
 mod tests;
+mod topics;
 mod view;
 
 use crate::artifacts::{Catalog, Manifest, RunResults, SourceResults};
 use crate::dialect::Dialect;
+use crate::parallel;
 
 pub use changes::{Change, ChangeKind, ChangeOf};
+pub use health::{Health, RunTrend, StaleSource};
 pub use joins::{Cardinality, Join, JoinSource};
 pub use keys::{Key, KeySource};
 pub use measures::Gap;
 pub use pull::{Files, Place, Pull, Ways};
 pub use record::Record;
 pub use status::TestState;
+pub use topics::Topic;
 pub use view::View;
 
 use table::Table;
@@ -67,19 +74,37 @@ pub struct Wanted {
     pub dialect: Dialect,
     /// Without the state of the tests.
     pub strip_status: bool,
+    /// A topic for every model that is seen and joins others, and not only where `meta.omni.topic` asks for one.
+    pub topics: bool,
+    /// Private models need the access grant of their group, and not only where `meta.omni.access_grant` asks for one.
+    pub access_grants: bool,
 }
 
 impl Wanted {
     /// For a dialect.
     #[must_use]
     pub fn of(dialect: Dialect) -> Self {
-        Self { dialect, strip_status: false }
+        Self { dialect, ..Self::default() }
     }
 
     /// Without the state of the tests, or with it.
     #[must_use]
     pub fn strip_status(mut self, strip: bool) -> Self {
         self.strip_status = strip;
+        self
+    }
+
+    /// With a topic for every model that is seen and joins others, or only for those that ask for one.
+    #[must_use]
+    pub fn topics(mut self, all: bool) -> Self {
+        self.topics = all;
+        self
+    }
+
+    /// With an access grant for the group of every private model, or only for those that ask for one.
+    #[must_use]
+    pub fn access_grants(mut self, all: bool) -> Self {
+        self.access_grants = all;
         self
     }
 }
@@ -90,6 +115,10 @@ impl Wanted {
 pub struct OmniModel {
     /// The views, by their files.
     pub views: Vec<View>,
+    /// The topics that are asked for, by their files.
+    pub topics: Vec<Topic>,
+    /// What the model file says of access grants; none where nothing needs one.
+    pub model: Option<String>,
     /// The text of the relationships file; none where nothing is joined.
     pub relationships: Option<String>,
     /// The joins, those that are not certain too.
@@ -98,6 +127,8 @@ pub struct OmniModel {
     pub gaps: Vec<Gap>,
     /// What changes by the run, as JSON; none where nothing ran.
     pub status: Option<String>,
+    /// How the tables stand by that.
+    pub health: Health,
 }
 
 impl OmniModel {
@@ -126,18 +157,34 @@ impl OmniModel {
         let before = status::Recorded::read(before);
         let tests = Tests::of(artifacts, &before);
         let tables = Table::all(artifacts, wanted, &tests);
-        let joins = joins::all(&tables, artifacts.manifest, &tests);
-        let (measures, gaps) = measures::all(&tables, artifacts.manifest);
-        let freshness = status::freshness(artifacts);
+        let places = semantic::places(&tables);
+        let semantic = semantic::all(artifacts.manifest, &places);
+        let joins = joins::all(&tables, &places, &semantic, artifacts.manifest, &tests);
+        let (measures, mut gaps) = measures::all(&tables, &semantic, artifacts.manifest);
         let children = artifacts.manifest.children();
-        let views = tables.iter().zip(&measures).map(|(table, measures)| {
+        let freshness = status::freshness(artifacts, &children);
+        let grants = access::Grants::of(&tables, wanted.access_grants, &mut gaps);
+        let topics = topics::all(&tables, &joins, &grants, wanted.topics, &mut gaps);
+        let of_table = |place: usize| {
+            let (table, measures) = (tables.get(place)?, measures.get(place)?);
             let children = children.get(table.place).map_or(&[][..], Vec::as_slice);
-            view::of(table, measures, artifacts.manifest, children, &tests, wanted)
-        });
-        let mut views: Vec<View> = views.collect();
+            Some(view::of(table, measures, &grants, artifacts.manifest, children, &tests, wanted))
+        };
+        let mut views: Vec<View> = parallel::each(tables.len(), of_table).into_iter().flatten().collect();
         let status =
-            (!wanted.strip_status).then(|| status::text(&tables, artifacts, &tests, &freshness, before)).flatten();
+            (!wanted.strip_status).then(|| status::file(&tables, artifacts, &tests, &freshness, before)).flatten();
+        let health = health::of(status.as_ref(), artifacts, &children, &freshness);
+        let status = status.and_then(|file| file.text());
         views.sort_by(|one, other| one.path.cmp(&other.path));
-        Self { views, relationships: relationships::text(&joins), joins, gaps, status }
+        Self {
+            views,
+            topics,
+            model: grants.text(),
+            relationships: relationships::text(&joins),
+            joins,
+            gaps,
+            status,
+            health,
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! What a pull writes: what changed in dbt, brought into the files that people have edited since.
 
+use super::access;
 use super::changes::{self, Change};
 use super::record::Record;
 use super::relationships::FILE as RELATIONSHIPS;
+use super::topics::Topic;
 use super::view::View;
 use super::{OmniModel, STATUS_FILE};
+use crate::parallel;
 use crate::yaml_edit::{Edit, Kept, Mark, Path, Refusal, Rules, Value, edit, merge};
 
 /// The tag of what dbt has no more.
@@ -72,22 +75,36 @@ pub struct Pull {
 impl Pull {
     /// What is to be done to bring the files of a project to what dbt knows now.
     #[must_use]
-    pub fn plan(model: &OmniModel, files: &impl Files, ways: Ways) -> Self {
+    pub fn plan(model: &OmniModel, files: &(impl Files + Sync), ways: Ways) -> Self {
         let mut pull = Self::default();
         let mark = Mark::new("formulac: dbt has no such column any more")
             .adds("tags", REMOVED)
             .sets("hidden", Value::Bare("true".to_owned()));
         let rules = Rules::new().mark("dimensions.*", mark).prune(ways.prune);
         let mut recorded: std::collections::BTreeSet<String> = files.records().into_iter().collect();
-        for view in &model.views {
-            recorded.remove(&view.name);
-            pull.view(view, files, &rules, ways);
+        let views = model.views.iter().map(|view| (view.name.clone(), Generated::View(view)));
+        let topics = model.topics.iter().map(|topic| (format!("{}.topic", topic.name), Generated::Topic(topic)));
+        let own: Vec<(String, Generated<'_>)> = views.chain(topics).collect();
+        // Each has files of its own, and most did not change.
+        let of_one = |number: usize| {
+            let (name, generated) = own.get(number)?;
+            let mut one = Self::default();
+            one.own(name, &generated.record(), files, &rules, ways);
+            Some(one)
+        };
+        for one in parallel::each(own.len(), of_one).into_iter().flatten() {
+            pull.take(one);
+        }
+        for (name, _) in &own {
+            recorded.remove(name);
         }
         recorded.remove(RELATIONSHIPS);
+        recorded.remove(access::FILE);
         for name in recorded {
             pull.gone(&name, files, &rules, ways);
         }
         pull.relationships(model.relationships.as_deref(), files);
+        pull.grants(model.model.as_deref(), files);
         pull.status(model.status.as_deref(), files);
         pull.changes.sort();
         pull
@@ -99,23 +116,35 @@ impl Pull {
         self.writes.is_empty() && self.removes.is_empty()
     }
 
-    fn view(&mut self, view: &View, files: &impl Files, rules: &Rules, ways: Ways) {
-        let record = Record::of(view);
+    /// Takes over what another does.
+    fn take(&mut self, other: Self) {
+        let Self { writes, removes, changes, kept, left_out, refused, marked } = other;
+        self.writes.extend(writes);
+        self.removes.extend(removes);
+        self.changes.extend(changes);
+        self.kept.extend(kept);
+        self.left_out.extend(left_out);
+        self.refused.extend(refused);
+        self.marked.extend(marked);
+    }
+
+    /// A file that has a record of its own: that of a view or of a topic.
+    fn own(&mut self, name: &str, record: &Record, files: &impl Files, rules: &Rules, ways: Ways) {
         let text = record.text();
-        let before = files.record(&view.name);
+        let before = files.record(name);
         if before.as_deref() == Some(text.as_str()) {
             // What an earlier pull marked is removed by the first one that is told to.
             if ways.prune
-                && let Some(file) = files.omni(&view.path).filter(|file| file.contains(REMOVED))
+                && let Some(file) = files.omni(&record.path).filter(|file| file.contains(REMOVED))
             {
-                self.merge(&view.path, Some(&view.text), &file, &view.text, rules);
+                self.merge(&record.path, Some(&record.view), &file, &record.view, rules);
             }
             return;
         }
         let before = before.as_deref().and_then(Record::read);
-        self.changes.extend(changes::of_view(&view.name, before.as_ref(), Some(&record)));
-        self.bring(&view.path, before.as_ref(), &view.text, files, rules);
-        self.writes.push((Place::Record(view.name.clone()), text));
+        self.changes.extend(changes::of_view(name, before.as_ref(), Some(record)));
+        self.bring(&record.path, before.as_ref(), &record.view, files, rules);
+        self.writes.push((Place::Record(name.to_owned()), text));
     }
 
     /// Brings a generated text to its file.
@@ -143,7 +172,7 @@ impl Pull {
         }
     }
 
-    /// A view of a table that dbt has no more.
+    /// A view or a topic that dbt has no more.
     fn gone(&mut self, name: &str, files: &impl Files, rules: &Rules, ways: Ways) {
         let Some(record) = files.record(name).as_deref().and_then(Record::read) else { return };
         if !record.gone {
@@ -151,10 +180,8 @@ impl Pull {
         }
         let file = files.omni(&record.path);
         if ways.prune {
-            let is_own =
-                |file: &str| merge(Some(&record.view), file, &record.view, rules).is_ok_and(|_| file == record.view);
             match file {
-                Some(file) if !is_own(&file) => self.left_out.push(record.path.clone()),
+                Some(file) if file != record.view => self.left_out.push(record.path.clone()),
                 Some(_) => self.removes.push(Place::Omni(record.path.clone())),
                 None => {}
             }
@@ -165,10 +192,12 @@ impl Pull {
             return;
         }
         let after = vec!["description".to_owned(), "label".to_owned(), "table_name".to_owned()];
-        let edits = [
-            Edit::Set { at: Path::root().key("hidden"), value: Value::Bare("true".to_owned()), after },
-            Edit::Add { to: Path::root().key("tags"), value: Value::text(REMOVED) },
-        ];
+        let mut edits =
+            vec![Edit::Set { at: Path::root().key("hidden"), value: Value::Bare("true".to_owned()), after }];
+        // Topics have no tags.
+        if !record.is_topic() {
+            edits.push(Edit::Add { to: Path::root().key("tags"), value: Value::text(REMOVED) });
+        }
         let Ok(marked) = edit(&record.view, &edits) else { return };
         self.bring(&record.path, Some(&record), &marked, files, rules);
         self.marked.push((record.path.clone(), String::new()));
@@ -177,24 +206,44 @@ impl Pull {
     }
 
     fn relationships(&mut self, new: Option<&str>, files: &impl Files) {
-        let before = files.record(RELATIONSHIPS);
-        if before.as_deref() == new {
-            return;
-        }
-        self.changes.extend(changes::of_joins(before.as_deref(), new));
-        let names = ["relationships.yaml", "relationships.yml", "relationships"];
-        let found = names.iter().find_map(|name| Some((*name, files.omni(name)?)));
         let rules = Rules::new().list("", &["join_from_view", "join_to_view", "on_sql"]);
-        let text = new.unwrap_or("[]\n");
+        if let Some(before) = self.shared(RELATIONSHIPS, new, "[]\n", files, &rules) {
+            self.changes.extend(changes::of_joins(before.as_deref(), new));
+        }
+    }
+
+    fn grants(&mut self, new: Option<&str>, files: &impl Files) {
+        if let Some(before) = self.shared(access::FILE, new, "{}\n", files, &Rules::new()) {
+            self.changes.extend(changes::of_grants(before.as_deref(), new));
+        }
+    }
+
+    /// A file that there is one of; its record is what was generated last, which is given back where that was another.
+    fn shared(
+        &mut self,
+        name: &str,
+        new: Option<&str>,
+        nothing: &str,
+        files: &impl Files,
+        rules: &Rules,
+    ) -> Option<Option<String>> {
+        let before = files.record(name);
+        if before.as_deref() == new {
+            return None;
+        }
+        let names = [format!("{name}.yaml"), format!("{name}.yml"), name.to_owned()];
+        let found = names.iter().find_map(|name| Some((name, files.omni(name)?)));
+        let text = new.unwrap_or(nothing);
         match (found, &before) {
-            (Some((path, file)), before) => self.merge(path, before.as_deref(), &file, text, &rules),
-            (None, Some(_)) => self.left_out.push(names[0].to_owned()),
-            (None, None) => self.writes.push((Place::Omni(names[0].to_owned()), text.to_owned())),
+            (Some((path, file)), before) => self.merge(path, before.as_deref(), &file, text, rules),
+            (None, Some(_)) => self.left_out.push(names[0].clone()),
+            (None, None) => self.writes.push((Place::Omni(names[0].clone()), text.to_owned())),
         }
         match new {
-            Some(new) => self.writes.push((Place::Record(RELATIONSHIPS.to_owned()), new.to_owned())),
-            None => self.removes.push(Place::Record(RELATIONSHIPS.to_owned())),
+            Some(new) => self.writes.push((Place::Record(name.to_owned()), new.to_owned())),
+            None => self.removes.push(Place::Record(name.to_owned())),
         }
+        Some(before)
     }
 
     fn status(&mut self, new: Option<&str>, files: &impl Files) {
@@ -205,6 +254,21 @@ impl Pull {
             }
             None if before.is_some() => self.removes.push(Place::Omni(STATUS_FILE.to_owned())),
             _ => {}
+        }
+    }
+}
+
+/// What has a file and a record of its own. No view has a `.` in its name, so no topic's record is a view's.
+enum Generated<'m> {
+    View(&'m View),
+    Topic(&'m Topic),
+}
+
+impl Generated<'_> {
+    fn record(&self) -> Record {
+        match self {
+            Self::View(view) => Record::of(view),
+            Self::Topic(topic) => Record::of_topic(topic),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! What the last pull wrote of a view, and what it knew then: by it a person's edits are told from what is generated.
+//! What the last pull wrote of a view or a topic, and what it knew then: by it a person's edits are told from what is generated.
 
+use super::topics::Topic;
 use super::view::View;
 use crate::dbt::{Value, write_value};
 use crate::yaml::{self, Node};
@@ -7,13 +8,13 @@ use crate::yaml::{self, Node};
 /// The first line of a record.
 const HEADER: &str = "# What the last `formulac pull` made of this; it keeps this file itself.\n";
 
-/// What the last pull knew of a view.
+/// What the last pull knew of a view or a topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Record {
-    /// The id of the node that the view shows.
+    /// The id of the node that it shows.
     pub node: String,
-    /// The view's file, seen from the folder of the Omni model.
+    /// The file, seen from the folder of the Omni model.
     pub path: String,
     /// Whether dbt has no such table any more.
     pub gone: bool,
@@ -40,6 +41,18 @@ impl Record {
             key: view.key.as_ref().map(|key| key.columns.clone()).unwrap_or_default(),
             view: view.text.clone(),
         }
+    }
+
+    /// What is known of a topic now.
+    #[must_use]
+    pub fn of_topic(topic: &Topic) -> Self {
+        let Topic { path, node, text, .. } = topic.clone();
+        Self { node, path, view: text, ..Self::default() }
+    }
+
+    /// Whether it is of a topic.
+    pub(super) fn is_topic(&self) -> bool {
+        self.path.ends_with(".topic.yaml")
     }
 
     /// The text of its file.

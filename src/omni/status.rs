@@ -7,9 +7,10 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::Artifacts;
+use super::health;
 use super::table::Table;
 use super::tests::{RunTest, Tests};
-use crate::artifacts::{ResourceType, Status, instant_text};
+use crate::artifacts::{Node, ResourceType, Status, instant_text};
 
 /// What the tests of a table say of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,7 +59,7 @@ pub(super) fn state(tests: &[RunTest<'_>]) -> TestState {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Freshness {
     status: String,
-    source: String,
+    pub source: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     loaded_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,11 +69,10 @@ pub(super) struct Freshness {
 }
 
 /// By the place of the node, as dbt found them: sources carry it down to what reads them.
-pub(super) fn freshness(artifacts: Artifacts<'_>) -> Vec<Option<Freshness>> {
+pub(super) fn freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) -> Vec<Option<Freshness>> {
     let manifest = artifacts.manifest;
     let mut all: Vec<Option<Freshness>> = vec![None; manifest.nodes.len()];
     let Some(found) = artifacts.freshness else { return all };
-    let children = manifest.children();
     let mut waiting = Vec::new();
     for source in manifest.of_type(ResourceType::Source) {
         let (Some(place), Some(result)) = (manifest.place(&source.unique_id), found.source(&source.unique_id)) else {
@@ -83,12 +83,11 @@ pub(super) fn freshness(artifacts: Artifacts<'_>) -> Vec<Option<Freshness>> {
             Status::Warn => 1,
             _ => 2,
         };
-        let of = source.source().map(|of| &*of.source_name).unwrap_or_default();
         waiting.push((
             place,
             Freshness {
                 status: result.status.name().to_owned(),
-                source: format!("{of}.{}", source.name),
+                source: source_name(source),
                 loaded_at: result.max_loaded_at.map(instant_text),
                 checked_at: result.snapshotted_at.map(instant_text),
                 rank: (rank, result.max_loaded_at.map(std::cmp::Reverse)),
@@ -108,14 +107,20 @@ pub(super) fn freshness(artifacts: Artifacts<'_>) -> Vec<Option<Freshness>> {
     all
 }
 
+/// `raw.orders`.
+pub(super) fn source_name(node: &Node) -> String {
+    let of = node.source().map(|of| &*of.source_name).unwrap_or_default();
+    format!("{of}.{}", node.name)
+}
+
 /// How many run times are carried on.
 const TIMES: usize = 20;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct File {
+pub(super) struct File {
     version: u32,
-    views: BTreeMap<String, OfView>,
+    pub views: BTreeMap<String, OfView>,
 }
 
 /// What the status file says that was written last.
@@ -143,13 +148,13 @@ impl Recorded {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct OfView {
+pub(super) struct OfView {
     node: String,
     tests_state: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tests: Vec<OfTest>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    run: Option<OfRun>,
+    pub run: Option<OfRun>,
     #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
     freshness: Option<Freshness>,
 }
@@ -169,29 +174,29 @@ struct OfTest {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct OfRun {
+pub(super) struct OfRun {
     status: String,
     /// The last is the newest.
-    times: Vec<RunTime>,
+    pub times: Vec<RunTime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trend: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-struct RunTime {
-    at: String,
-    seconds: f64,
+pub(super) struct RunTime {
+    pub at: String,
+    pub seconds: f64,
 }
 
-/// The status file; what was recorded is carried on.
-pub(super) fn text(
+/// What the status file says; what was recorded is carried on.
+pub(super) fn file(
     tables: &[Table<'_>],
     artifacts: Artifacts<'_>,
     tests: &Tests<'_>,
     freshness: &[Option<Freshness>],
     before: Recorded,
-) -> Option<String> {
+) -> Option<File> {
     let mut before = before.file;
     if artifacts.runs.is_empty() && artifacts.freshness.is_none() && before.views.is_empty() {
         return None;
@@ -228,9 +233,16 @@ pub(super) fn text(
             OfView { node, tests_state: table.state.tag().to_owned(), tests: of_tests, run, freshness },
         );
     }
-    let mut text = serde_json::to_string_pretty(&File { version: 1, views }).ok()?;
-    text.push('\n');
-    Some(text)
+    Some(File { version: 1, views })
+}
+
+impl File {
+    /// Its text.
+    pub fn text(&self) -> Option<String> {
+        let mut text = serde_json::to_string_pretty(self).ok()?;
+        text.push('\n');
+        Some(text)
+    }
 }
 
 fn of_test(test: &RunTest<'_>) -> OfTest {
@@ -256,20 +268,6 @@ fn of_run(before: Option<OfRun>, now: Option<(String, Option<String>, Option<f64
         let surplus = times.len().saturating_sub(TIMES);
         times.drain(..surplus);
     }
-    let trend = trend(&times);
+    let trend = health::trend("", &times).map(|trend| health::word(&trend).to_owned());
     Some(OfRun { status, times, trend })
-}
-
-/// The last run beside the middle one of those before; none where there are fewer than three of these.
-fn trend(times: &[RunTime]) -> Option<String> {
-    let (last, before) = times.split_last().filter(|(_, before)| before.len() >= 3)?;
-    let mut seconds: Vec<f64> = before.iter().map(|time| time.seconds).collect();
-    seconds.sort_by(f64::total_cmp);
-    let usual = seconds.get(seconds.len() / 2).copied().filter(|usual| *usual > 0.0)?;
-    let word = match last.seconds / usual {
-        ratio if ratio >= 1.5 => "slower",
-        ratio if ratio <= 1.0 / 1.5 => "faster",
-        _ => "steady",
-    };
-    Some(word.to_owned())
 }

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use rustc_hash::FxHashMap;
+
 use super::keys::{self, Key};
 use super::names::{Taken, plain};
 use super::status::{self, TestState};
@@ -107,22 +109,53 @@ fn is_table(node: &Node) -> bool {
 /// The columns that the warehouse has; those that are documented, where it was not asked.
 fn fields<'a>(node: &'a Node, catalog: Option<&'a CatalogTable>, wanted: &Wanted) -> Vec<Field<'a>> {
     let mut taken = Taken::default();
-    let mut field =
-        |column: &'a str, documented: Option<&'a Column>, comment: Option<&'a str>, data_type: Option<&'a str>| {
-            let name = taken.choose([plain(column)]);
-            // Omni finds a column whatever its case.
-            let sql = (!name.eq_ignore_ascii_case(column)).then(|| wanted.dialect.name_text(column, false));
-            Field { name, column, documented, comment, data_type, sql }
-        };
+    let mut field = |column: &'a str, known: Known<'a>| {
+        let Known { documented, comment, data_type, is_exact } = known;
+        let name = taken.choose([plain(column)]);
+        // Omni finds a column by the field's name; where its case is its own, or another's too, it is told.
+        let is_other = !name.eq_ignore_ascii_case(column) || is_exact && wanted.dialect.folds(column);
+        let sql = is_other.then(|| wanted.dialect.name_text(column, false));
+        Field { name, column, documented, comment, data_type, sql }
+    };
     match catalog.filter(|table| !table.columns.is_empty()) {
         Some(table) => {
             let of_warehouse = table.columns.iter().map(|column| {
                 let documented = node.column(&column.name);
                 let data_type = column.data_type.as_deref().or_else(|| documented?.data_type.as_deref());
-                field(&column.name, documented, column.comment.as_deref(), data_type)
+                let comment = column.comment.as_deref();
+                field(&column.name, Known { documented, comment, data_type, is_exact: true })
             });
-            of_warehouse.collect()
+            told_apart(of_warehouse.collect(), wanted)
         }
-        None => node.columns.iter().map(|it| field(&it.name, Some(it), None, it.data_type.as_deref())).collect(),
+        None => {
+            let of_node = node.columns.iter().map(|it| {
+                // What somebody wrote without quotes says nothing of the case.
+                let is_exact = it.quote == Some(true);
+                let data_type = it.data_type.as_deref();
+                field(&it.name, Known { documented: Some(it), comment: None, data_type, is_exact })
+            });
+            of_node.collect()
+        }
     }
+}
+
+/// What is known of a column.
+struct Known<'a> {
+    documented: Option<&'a Column>,
+    comment: Option<&'a str>,
+    data_type: Option<&'a str>,
+    /// Whether the case of its name is the warehouse's.
+    is_exact: bool,
+}
+
+/// Of columns that differ in their case only each says which it is.
+fn told_apart<'a>(mut fields: Vec<Field<'a>>, wanted: &Wanted) -> Vec<Field<'a>> {
+    let mut counts: FxHashMap<String, usize> = FxHashMap::default();
+    for field in &fields {
+        *counts.entry(field.column.to_ascii_lowercase()).or_default() += 1;
+    }
+    for field in fields.iter_mut().filter(|field| counts.get(&field.column.to_ascii_lowercase()) != Some(&1)) {
+        field.sql = Some(wanted.dialect.name_text(field.column, false));
+    }
+    fields
 }

@@ -1,5 +1,6 @@
 //! The view file of a table.
 
+use super::access::Grants;
 use super::keys::Key;
 use super::measures::Measures;
 use super::meta::{self, plain_text};
@@ -33,9 +34,10 @@ pub struct View {
     pub tests: Vec<String>,
 }
 
-pub(super) fn of(
-    table: &Table<'_>,
+pub(super) fn of<'a>(
+    table: &Table<'a>,
     measures: &Measures,
+    grants: &Grants<'a>,
     manifest: &Manifest,
     children: &[usize],
     tests: &Tests<'_>,
@@ -52,9 +54,7 @@ pub(super) fn of(
     let comment = table.catalog.and_then(|catalog| catalog.comment.as_deref());
     let description = Some(&*node.description).filter(|text| !text.trim().is_empty()).or(comment);
     description.into_iter().for_each(|text| add("description", plain_text(text)));
-    if node.access.as_deref() == Some("private") && !said.iter().any(|(key, _)| key == "hidden") {
-        add("hidden", Value::Bare("true".to_owned()));
-    }
+    grants.keys(node).into_iter().for_each(|(key, value)| add(&key, value));
     said.into_iter().for_each(|(key, value)| add(&key, value));
     let mut tags: Vec<&str> = node.tags.iter().map(|tag| &**tag).collect();
     if !wanted.strip_status {

@@ -25,6 +25,8 @@ pub struct Project {
     specs: Option<String>,
     models: Option<String>,
     omni: Option<String>,
+    topics: bool,
+    access_grants: bool,
     tests: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
@@ -96,6 +98,18 @@ impl Project {
     #[must_use]
     pub fn omni(&self) -> Option<&str> {
         self.omni.as_deref()
+    }
+
+    /// Whether `pull` writes topics for models that do not ask for one.
+    #[must_use]
+    pub fn topics(&self) -> bool {
+        self.topics
+    }
+
+    /// Whether `pull` writes access grants for private models that do not ask for one.
+    #[must_use]
+    pub fn access_grants(&self) -> bool {
+        self.access_grants
     }
 
     /// The folder of generated models, seen from the project's own.
@@ -179,11 +193,14 @@ impl Reader<'_> {
         if let Some((node, (message, help))) = months.and_then(|node| Some((node, too_many_months(node)?))) {
             self.report(Code::WrongShape, node.span, message, help);
         }
+        let pulls = |key: &str| root.get("pull").and_then(|pull| pull.get(key)?.boolean()) == Some(true);
         Project {
             dialect: text("dialect").and_then(|name| name.parse().ok()),
             specs: text("specs").map(str::to_owned),
             models: text("models").map(str::to_owned),
             omni: text("omni").map(str::to_owned),
+            topics: pulls("topics"),
+            access_grants: pulls("access_grants"),
             tests: text("tests").map(str::to_owned),
             timezone: text("timezone").map(str::to_owned),
             blank_zero: text("blanks") == Some("zero"),
@@ -280,6 +297,7 @@ dialect: snowflake              # of all committed SQL
 specs: metrics/
 models: models/formulac/
 omni: omni/
+pull: {topics: true}
 environments:
   production:  {connection: prod_warehouse, schema: analytics, branch: main, protected: true}
   development: {connection: dev_warehouse, schema: \"analytics_dev_${user}\", branch: feature/new-metrics}
@@ -295,6 +313,7 @@ lint: {W0412: off, W0210: on}
 ";
         let (project, faults) = Project::from_text(text);
         assert_eq!(faults, []);
+        assert_eq!((project.topics(), project.access_grants()), (true, false));
         assert_eq!((project.dialect().map(Dialect::name), project.specs()), (Some("snowflake"), Some("metrics/")));
         assert_eq!(project.inherit(), ["pii"]);
         assert_eq!((project.blanks_as_zero(), project.silenced()), (true, &[Code::CountOfCondition][..]));

@@ -65,7 +65,12 @@ fn blocks<'s>(tree: &Tree<'s>) -> Result<Vec<Block<'s>>, Refusal> {
 }
 
 /// Brings the blocks of `new` into the file: one that is as it was generated is replaced, a new one is put at the end.
-pub(super) fn merge(base: Option<&Tree<'_>>, file: &str, new: &Tree<'_>) -> Result<(String, Vec<Differing>), Refusal> {
+pub(super) fn merge(
+    base: Option<&Tree<'_>>,
+    file: &str,
+    new: &Tree<'_>,
+    line_break: &str,
+) -> Result<(String, Vec<Differing>), Refusal> {
     let sources = [file, new.source].into_iter().chain(base.map(|tree| tree.source));
     if !sources.into_iter().any(|text| text.contains(OPENING) || text.contains(CLOSING)) {
         return Ok((file.to_owned(), Vec::new()));
@@ -74,7 +79,6 @@ pub(super) fn merge(base: Option<&Tree<'_>>, file: &str, new: &Tree<'_>) -> Resu
     let ours = blocks(&tree)?;
     let old = base.map_or_else(|| Ok(Vec::new()), blocks)?;
     let fresh = blocks(new)?;
-    let line_break = lines::line_break(file);
     let mut differing = Vec::new();
     let mut out = String::with_capacity(file.len());
     let mut at = 0;

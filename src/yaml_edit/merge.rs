@@ -84,7 +84,7 @@ pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result
     merger.whole();
     let Merger { changes, mut merged, .. } = merger;
     let text = splice::apply(&tree, &changes)?;
-    let (text, differing) = blocks::merge(base.as_ref(), &text, &new)?;
+    let (text, differing) = blocks::merge(base.as_ref(), &text, &new, lines::line_break(source))?;
     let value = |text: Option<String>| text.map(Value::Text);
     merged.kept.extend(differing.into_iter().map(|block| Kept {
         path: Path::root().key(block.name),

@@ -1,12 +1,11 @@
 //! `formulac impact` and `formulac lineage`.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::run::Place;
+use crate::run::{Place, artifact};
 
 const VIEW: &str = "schema: analytics\ntable_name: fct_orders\ndimensions:\n  order_id: {primary_key: true}\n  order_total: {}\n  is_large: {sql: '${order_total} > 1000'}\nmeasures:\n  revenue: {sql: '${order_total}', aggregate_type: sum}\n";
 const SPEC: &str = "model: daily_revenue\nfrom: ref('fct_orders')\nsteps:\n  - name: days\n    where: order_total > 0\n    group_by: order_date\n    definitions: |\n      half = SUM(order_total) / 2\n      orders = COUNT()\n  - name: shares\n    keep: [order_date, orders]\n    definitions: |\n      /// Twice the half.\n      revenue = half * 2\n";
@@ -14,9 +13,8 @@ const SPEC: &str = "model: daily_revenue\nfrom: ref('fct_orders')\nsteps:\n  - n
 /// The fixture project with an Omni view, a topic and a spec that dbt does not know yet.
 fn place(name: &str) -> Place {
     let place = Place::new(name);
-    let artifacts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/artifacts/dbt_1_12");
     for file in ["manifest.json", "catalog.json", "run_results.json"] {
-        place.write(&format!("target/{file}"), fs::read(artifacts.join(file)).unwrap());
+        place.write(&format!("target/{file}"), artifact(file));
     }
     place.write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n").write("formulac.yml", "dialect: duckdb\n");
     place.write("omni/analytics/fct_orders.view.yaml", VIEW).write("omni/orders.topic.yaml", "base_view: fct_orders\n");

@@ -1,13 +1,6 @@
 //! `formulac pull`.
 
-use std::path::Path;
-
-use crate::run::Place;
-
-fn artifact(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/artifacts/dbt_1_12");
-    std::fs::read_to_string(folder.join(name)).unwrap()
-}
+use crate::run::{Place, artifact};
 
 /// A dbt project with what dbt left of it.
 fn place(name: &str) -> Place {
@@ -36,10 +29,21 @@ fn files(place: &Place) -> Vec<(String, String)> {
     folders.iter().flat_map(in_folder).map(|file| (file.clone(), place.read(&file))).collect()
 }
 
-/// The age of the artifacts depends on when the test runs.
+/// The age of the artifacts and of the sources depends on when the test runs.
 fn without_ages(transcript: &str) -> String {
     let is_age = |line: &&str| !(line.starts_with("! target/manifest.json is ") || line.contains("manifest.json is "));
-    transcript.lines().filter(is_age).map(|line| format!("{line}\n")).collect()
+    let lines: String = transcript.lines().filter(is_age).map(|line| format!("{line}\n")).collect();
+    masked(&masked(&lines, "loaded ", " ago"), "\"age_in_seconds\":", ",")
+}
+
+/// Puts a word in place of what stands between these texts, in one line.
+fn masked(text: &str, before: &str, after: &str) -> String {
+    let line =
+        |line: &str| match line.split_once(before).and_then(|(start, rest)| Some((start, rest.split_once(after)?))) {
+            Some((start, (_, rest))) => format!("{start}{before}(age){after}{rest}\n"),
+            None => format!("{line}\n"),
+        };
+    text.lines().map(line).collect()
 }
 
 const CUSTOMERS: &str = "bi/omni/analytics/dim_customers.view.yaml";
@@ -140,4 +144,72 @@ fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
     place.run(&["pull", "--strip-status"]);
     assert_eq!(tag(&place), None);
     assert!(!place.path("bi/omni/dbt_status.json").exists());
+}
+
+#[test]
+fn topics_and_grants_are_written_where_they_are_asked_for() {
+    let mut place = place("pull_topics");
+    place.write("formulac.yml", "omni: bi/omni/\npull: {topics: true, access_grants: true}\n");
+    let mut manifest: serde_json::Value = serde_json::from_str(&artifact("manifest.json")).unwrap();
+    let orders = &mut manifest["nodes"]["model.acme_analytics.fct_orders"];
+    let close = |node: &mut serde_json::Value, group: &str| {
+        for key in ["access", "group"] {
+            node[key] = if key == "access" { "private" } else { group }.into();
+            node["config"][key] = node[key].clone();
+        }
+    };
+    close(orders, "finance");
+    orders["meta"] = serde_json::json!({"omni": {"topic": {"name": "Sales", "fields": ["all_views.*"]}}});
+    orders["config"]["meta"] = orders["meta"].clone();
+    place.write("target/manifest.json", manifest.to_string());
+    place.run(&["pull"]);
+    let read = |place: &Place, names: &[&str]| -> String {
+        names.iter().map(|name| format!("==> {name}\n{}\n", place.read(&format!("bi/omni/{name}")))).collect()
+    };
+    let topics: Vec<String> = place.files("bi/omni").into_iter().filter(|name| name.ends_with(".topic.yaml")).collect();
+    let mut names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    names.push("model.yaml");
+    insta::assert_snapshot!(read(&place, &names));
+    // What people make of them stays.
+    change(&place, "bi/omni/sales.topic.yaml", "label: Sales", "label: Our sales  # agreed");
+    change(&place, "bi/omni/model.yaml", "[finance]", "[Finance Team]");
+    place.write("bi/omni/model.yaml", format!("week_start_day: sunday\n{}", place.read("bi/omni/model.yaml")));
+    assert_eq!(place.run(&["pull", "--check"]).exit, 0);
+    close(&mut manifest["nodes"]["model.acme_analytics.dim_customers"], "board");
+    manifest["nodes"]["model.acme_analytics.fct_orders"]["description"] = "Orders, one row each.".into();
+    place.write("target/manifest.json", manifest.to_string());
+    place.show(&["pull"]).show(&["pull"]);
+    insta::assert_snapshot!(read(&place, &["sales.topic.yaml", "model.yaml"]));
+    // Nobody asks any more.
+    place.write("formulac.yml", "omni: bi/omni/\n");
+    place.show(&["pull"]).show(&["pull", "--prune"]);
+    assert_eq!(
+        place.files("bi/omni").iter().filter(|name| name.ends_with(".topic.yaml")).count(),
+        3,
+        "{:?}",
+        place.files("bi/omni")
+    );
+    insta::assert_snapshot!(without_ages(place.transcript()));
+    assert_eq!(place.read("bi/omni/model.yaml").lines().next(), Some("week_start_day: sunday"));
+}
+
+#[test]
+fn slower_runs_and_stale_sources_are_told() {
+    let mut place = place("pull_health");
+    place.run(&["pull"]);
+    let mut run: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
+    for (day, seconds) in [(21, 4.0), (22, 4.2), (23, 12.6)] {
+        run["metadata"]["generated_at"] = format!("2026-11-{day}T06:30:00Z").into();
+        for result in run["results"].as_array_mut().unwrap() {
+            let seconds = if result["unique_id"] == "model.acme_analytics.fct_orders" { seconds } else { 0.5 };
+            result["execution_time"] = seconds.into();
+            result["timing"] = serde_json::json!([
+                {"name": "execute", "started_at": format!("2026-11-{day}T06:00:00Z"), "completed_at": format!("2026-11-{day}T06:00:{:06.3}Z", seconds)}
+            ]);
+        }
+        place.write("target/run_results.json", run.to_string());
+        place.run(&["pull"]);
+    }
+    place.show(&["pull"]).show(&["pull", "--markdown"]).show(&["pull", "--json"]);
+    insta::assert_snapshot!(without_ages(place.transcript()));
 }

@@ -12,6 +12,12 @@ pub struct Place {
     transcript: String,
 }
 
+/// The text of an artifact that dbt 1.12 left.
+pub fn artifact(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/artifacts/dbt_1_12");
+    fs::read_to_string(folder.join(name)).unwrap()
+}
+
 /// What came of a run.
 pub struct Run {
     pub exit: i32,

@@ -1,13 +1,6 @@
 //! `formulac status`.
 
-use std::path::Path;
-
-use crate::run::Place;
-
-fn artifact(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/artifacts/dbt_1_12");
-    std::fs::read_to_string(folder.join(name)).unwrap()
-}
+use crate::run::{Place, artifact};
 
 /// How old the artifacts are depends on when the test runs.
 fn without_age(transcript: &str) -> String {

@@ -1,5 +1,8 @@
 //! The Omni model that `pull` makes of dbt's artifacts.
 
+mod edits;
+mod mapping;
+
 use std::fmt::Write as _;
 
 use formulac::artifacts::{Catalog, Keep, Manifest, RunResults, SourceResults};
@@ -13,14 +16,22 @@ struct Left {
     freshness: Option<SourceResults>,
 }
 
+fn text(folder: &str, name: &str) -> String {
+    file(folder, name).unwrap()
+}
+
+fn file(folder: &str, name: &str) -> Option<String> {
+    let artifacts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/artifacts");
+    std::fs::read_to_string(artifacts.join(folder).join(name)).ok()
+}
+
 fn left(folder: &str) -> Left {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/artifacts").join(folder);
-    let text = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+    let file = |name: &str| file(folder, name);
     Left {
-        manifest: Manifest::from_text(&text("manifest.json").unwrap(), Keep::default()).unwrap(),
-        catalog: text("catalog.json").map(|text| Catalog::from_text(&text).unwrap()),
-        runs: text("run_results.json").map(|text| RunResults::from_text(&text).unwrap()).into_iter().collect(),
-        freshness: text("sources.json").map(|text| SourceResults::from_text(&text).unwrap()),
+        manifest: Manifest::from_text(&text(folder, "manifest.json"), Keep::default()).unwrap(),
+        catalog: file("catalog.json").map(|text| Catalog::from_text(&text).unwrap()),
+        runs: file("run_results.json").map(|text| RunResults::from_text(&text).unwrap()).into_iter().collect(),
+        freshness: file("sources.json").map(|text| SourceResults::from_text(&text).unwrap()),
     }
 }
 
@@ -40,6 +51,12 @@ fn shown(model: &OmniModel) -> String {
         let _ = write!(out, "==> {}\n{}\n", view.path, view.text);
     }
     let _ = write!(out, "==> relationships.yaml\n{}", model.relationships.as_deref().unwrap_or("none\n"));
+    for topic in &model.topics {
+        let _ = write!(out, "\n==> {}\n{}", topic.path, topic.text);
+    }
+    if let Some(text) = &model.model {
+        let _ = write!(out, "\n==> model.yaml\n{text}");
+    }
     for gap in &model.gaps {
         let _ = write!(out, "\nno like in Omni: {}: {}", gap.name, gap.reason);
     }
@@ -61,4 +78,34 @@ fn two_versions_of_dbt_give_the_same() {
 #[test]
 fn nodes_of_every_kind() {
     insta::assert_snapshot!(shown(&left("kinds").model(None)));
+}
+
+/// A warehouse that writes names in capitals, of which dbt knows the small letters.
+#[test]
+fn an_upper_casing_warehouse_gives_the_same() {
+    let lower = left("dbt_1_12");
+    let mut catalog: serde_json::Value = serde_json::from_str(&text("dbt_1_12", "catalog.json")).unwrap();
+    for section in ["nodes", "sources"] {
+        for table in catalog[section].as_object_mut().unwrap().values_mut() {
+            let columns = std::mem::take(table["columns"].as_object_mut().unwrap());
+            let upper = |(name, mut column): (String, serde_json::Value)| {
+                column["name"] = name.to_uppercase().into();
+                (name.to_uppercase(), column)
+            };
+            table["columns"] = serde_json::Value::Object(columns.into_iter().map(upper).collect());
+        }
+    }
+    let mut upper = left("dbt_1_12");
+    upper.catalog = Some(Catalog::from_text(&catalog.to_string()).unwrap());
+    let shown_in = |left: &Left, dialect: &str| {
+        let mut artifacts = Artifacts::of(&left.manifest);
+        artifacts.catalog = left.catalog.as_ref();
+        artifacts.runs = &left.runs;
+        let model = OmniModel::of(artifacts, &Wanted::of(dialect.parse().unwrap()), None);
+        shown(&model)
+    };
+    assert!(catalog.to_string().contains("ORDER_ID") && !catalog.to_string().contains("order_id"));
+    let (small, capital) = (shown_in(&lower, "duckdb"), shown_in(&upper, "snowflake"));
+    assert_eq!(capital, small);
+    assert!(!small.contains("\n    sql: "), "{small}");
 }

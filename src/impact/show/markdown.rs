@@ -60,19 +60,31 @@ fn text(sentence: &str) -> String {
         if number % 2 == 1 && number + 1 < parts.len() && !part.trim().is_empty() {
             out.push_str(&code(part));
         } else {
-            for c in part.chars() {
-                match c {
-                    '\\' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => {
-                        out.push('\\');
-                        out.push(c);
-                    }
-                    '<' => out.push_str("&lt;"),
-                    '>' => out.push_str("&gt;"),
-                    '&' => out.push_str("&amp;"),
-                    c if c.is_control() => out.push(' '),
-                    c => out.push(c),
-                }
+            out.push_str(&plain(part));
+        }
+    }
+    out
+}
+
+/// A text in which nothing is Markdown or HTML, as for the cell of a table.
+///
+/// ```
+/// assert_eq!(formulac::impact::show::plain("a_b | <i>"), r"a\_b \| &lt;i&gt;");
+/// ```
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => {
+                out.push('\\');
+                out.push(c);
             }
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
         }
     }
     out

@@ -9,6 +9,6 @@ mod tree;
 
 pub use html::{Detail, details, page};
 pub use json::{impact as json, lineage as lineage_json};
-pub use markdown::markdown;
+pub use markdown::{markdown, plain};
 pub use picture::{Dot, Picture, of_impact};
 pub use tree::{impact as tree, lineage as lineage_tree};

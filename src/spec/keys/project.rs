@@ -27,6 +27,7 @@ pub(crate) static PROJECT: Keys = Keys {
         Key::new("tests", Shape::Text, "The folder of the generated tests, such as `tests/formulac/`."),
         Key::new("semantic_model", SEMANTIC_MODEL, SEMANTIC_MODEL_DOC),
         Key::new("omni", Shape::Text, "The folder of Omni's model files."),
+        Key::new("pull", Shape::Keys(&PULL), "What `pull` writes beside views and joins."),
         Key::new("environments", Shape::Each(&Shape::Keys(&ENVIRONMENT)), "The environments, by name."),
         Key::new("inherit", Shape::Texts, "Tags that every column made from a tagged column keeps."),
         Key::new("groups", Shape::Each(&Shape::Texts), "Who belongs to which group."),
@@ -42,6 +43,24 @@ pub(crate) static PROJECT: Keys = Keys {
 
 const ROLE: Shape = Shape::Choice(&["analyst", "engineer", "business", "admin"]);
 const APPROVALS: Shape = Shape::Count("engineer: 1");
+
+static PULL: Keys = Keys {
+    title: "pull",
+    doc: "What `pull` writes beside views and joins.",
+    open: false,
+    keys: &[
+        Key::new(
+            "topics",
+            Shape::Boolean,
+            "A topic for every model that is not private and from which certain joins lead to others; without it only where `meta.omni.topic` of a model asks for one.",
+        ),
+        Key::new(
+            "access_grants",
+            Shape::Boolean,
+            "An access grant for the group of every private model; without it only where `meta.omni.access_grant` of a model asks for one.",
+        ),
+    ],
+};
 
 static ENVIRONMENT: Keys = Keys {
     title: "environment",

@@ -1,0 +1,104 @@
+//! Who may see a table: what dbt says of access and groups, in Omni's words.
+//!
+//! dbt's access is about models that read models, Omni's about people, so nothing is opened that dbt has closed: a private
+//! model is hidden, and where access grants are asked for, people outside its group cannot query it either.
+
+use std::collections::BTreeMap;
+
+use super::measures::Gap;
+use super::meta::{self, plain_text};
+use super::names::{Taken, plain};
+use super::table::Table;
+use crate::artifacts::{Node, Value as Said};
+use crate::dbt::{Value, write_value};
+
+/// What the record of the model file is called.
+pub(super) const FILE: &str = "model";
+
+/// The attribute of Omni's users that a grant asks for: the groups that somebody is in.
+const ATTRIBUTE: &str = "omni_user_groups";
+
+/// The access grants of a project: for a group of Omni's users the name of its grant.
+#[derive(Debug, Default)]
+pub(super) struct Grants<'a> {
+    names: BTreeMap<&'a str, String>,
+    of_projects: bool,
+}
+
+impl<'a> Grants<'a> {
+    /// Those that the tables need. `of_projects`: private models need their group's without saying so.
+    pub fn of(tables: &[Table<'a>], of_projects: bool, gaps: &mut Vec<Gap>) -> Self {
+        let mut grants = Self { names: BTreeMap::new(), of_projects };
+        for table in tables {
+            match grants.group(table.node) {
+                Ok(Some(group)) => drop(grants.names.entry(group).or_default()),
+                Ok(None) => {}
+                Err(reason) => gaps.push(Gap { name: table.node.name.to_string(), reason }),
+            }
+        }
+        let mut taken = Taken::default();
+        for (group, name) in &mut grants.names {
+            *name = taken.choose([format!("group_{}", plain(group))]);
+        }
+        grants
+    }
+
+    /// The group of people that a table is for.
+    fn group(&self, node: &'a Node) -> Result<Option<&'a str>, String> {
+        let omni = meta::omni(&node.meta);
+        let says = |key: &str| omni.and_then(|omni| omni.get(key));
+        if says("required_access_grants").is_some() {
+            // People name grants of their own.
+            return Ok(None);
+        }
+        match says("access_grant") {
+            None | Some(Said::Null) => {
+                let is_private = node.access.as_deref() == Some("private");
+                Ok(node.group.as_deref().filter(|_| is_private && self.of_projects))
+            }
+            Some(Said::Bool(false)) => Ok(None),
+            Some(Said::Bool(true)) => match node.group.as_deref() {
+                Some(group) => Ok(Some(group)),
+                None => Err("it asks for its group's access grant and is in no group".to_owned()),
+            },
+            Some(Said::Text(group)) if !group.trim().is_empty() => Ok(Some(group.trim())),
+            Some(_) => Err("`access_grant` is `true`, or the name of a group of Omni's users".to_owned()),
+        }
+    }
+
+    /// The name of the grant that a table needs.
+    fn name(&self, node: &'a Node) -> Option<&str> {
+        self.names.get(self.group(node).ok()??).map(String::as_str)
+    }
+
+    /// The keys of a view or a topic that say who may see a table, where people did not say so themselves.
+    pub fn keys(&self, node: &'a Node) -> Vec<(String, Value)> {
+        let mut pairs = Vec::new();
+        if is_hidden(node) {
+            pairs.push(("hidden".to_owned(), Value::Bare("true".to_owned())));
+        }
+        if let Some(name) = self.name(node) {
+            pairs.push(("required_access_grants".to_owned(), Value::Words(vec![plain_text(name)])));
+        }
+        pairs
+    }
+
+    /// The text of the model file; none where there are no grants.
+    pub fn text(&self) -> Option<String> {
+        let grant = |(group, name): (&&str, &String)| {
+            let keys = vec![
+                ("user_attribute".to_owned(), plain_text(ATTRIBUTE)),
+                ("allowed_values".to_owned(), Value::Words(vec![plain_text(group)])),
+            ];
+            (name.clone(), Value::Map(keys))
+        };
+        let grants: Vec<(String, Value)> = self.names.iter().map(grant).collect();
+        (!grants.is_empty()).then(|| write_value(&Value::Map(vec![("access_grants".to_owned(), Value::Map(grants))])))
+    }
+}
+
+/// Whether a table is hidden though nobody said so to Omni.
+pub(super) fn is_hidden(node: &Node) -> bool {
+    let says = meta::omni(&node.meta).is_some_and(|omni| omni.get("hidden").is_some());
+    node.access.as_deref() == Some("private") && !says
+}

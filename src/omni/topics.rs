@@ -1,0 +1,226 @@
+//! Topics: a table with all that can be joined to it without repeating its rows.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::access::{self, Grants};
+use super::joins::Join;
+use super::measures::Gap;
+use super::meta::{self, plain_text};
+use super::names::{Taken, plain};
+use super::table::Table;
+use crate::artifacts::{Fields, ResourceType, Value as Said};
+use crate::dbt::{Value, write_value};
+
+/// Joins in a row that a topic follows; they nest in its file.
+const DEPTH: usize = 8;
+/// Views that a topic joins.
+const MOST: usize = 100;
+
+/// Keys of a topic that are taken over from `meta.omni.topic`.
+const KEYS: &[&str] = &[
+    "fields",
+    "hidden",
+    "group_label",
+    "default_filters",
+    "default_row_limit",
+    "always_where_sql",
+    "always_where_filters",
+    "required_access_grants",
+    "ai_context",
+];
+
+/// A topic of Omni.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Topic {
+    /// Its file, seen from the folder of the Omni model.
+    pub path: String,
+    /// Its name.
+    pub name: String,
+    /// The id of the node that its rows are.
+    pub node: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// A topic that is asked for, with the place of the table whose rows it has.
+struct Asked<'a> {
+    base: usize,
+    /// What people call it; none for one that the project asks for.
+    name: Option<&'a str>,
+    said: Option<&'a Fields>,
+}
+
+/// What is joined, and to which of those before it; none for the base.
+struct Joined<'j> {
+    name: &'j str,
+    to: Option<usize>,
+}
+
+/// The topics of a project. `of_projects`: every model that is seen and joins others has one without saying so.
+pub(super) fn all(
+    tables: &[Table<'_>],
+    joins: &[Join],
+    grants: &Grants<'_>,
+    of_projects: bool,
+    gaps: &mut Vec<Gap>,
+) -> Vec<Topic> {
+    let mut live: FxHashMap<&str, Vec<&Join>> = FxHashMap::default();
+    for join in joins.iter().filter(|join| join.doubt.is_none()) {
+        live.entry(&join.from).or_default().push(join);
+    }
+    let mut named: BTreeMap<&str, Vec<Asked<'_>>> = BTreeMap::new();
+    let mut unnamed = Vec::new();
+    for (base, table) in tables.iter().enumerate() {
+        let Some(asked) = asked(base, table, of_projects && live.contains_key(table.view().as_str())) else { continue };
+        match asked.name {
+            Some(name) => named.entry(name).or_default().push(asked),
+            None => unnamed.push(asked),
+        }
+    }
+    let mut taken = Taken::default();
+    let mut topics = Vec::new();
+    for (name, several) in named {
+        let asked = widest(several, name, tables, &live, gaps);
+        topics.extend(asked.and_then(|asked| topic(&asked, tables, &live, grants, &mut taken, gaps)));
+    }
+    topics.extend(unnamed.iter().filter_map(|asked| topic(asked, tables, &live, grants, &mut taken, gaps)));
+    topics.sort_by(|one, other| one.path.cmp(&other.path));
+    topics
+}
+
+/// What a table's node asks for: `true`, a name, or a mapping with more; `false` is none.
+fn asked<'a>(base: usize, table: &Table<'a>, of_projects: bool) -> Option<Asked<'a>> {
+    let asked = |name: Option<&'a str>, said| {
+        Some(Asked { base, name: name.map(str::trim).filter(|name| !name.is_empty()), said })
+    };
+    match meta::omni(&table.node.meta).and_then(|omni| omni.get("topic")) {
+        Some(Said::Bool(false)) => None,
+        Some(Said::Bool(true)) => asked(None, None),
+        Some(Said::Text(name)) => asked(Some(name), None),
+        Some(Said::Map(said)) => asked(said.get("name").and_then(Said::as_str), Some(said)),
+        _ => {
+            let is_seen = table.node.resource_type == ResourceType::Model && !access::is_hidden(table.node);
+            (is_seen && of_projects).then_some(Asked { base, name: None, said: None })
+        }
+    }
+}
+
+/// Of several that name one topic the one from which most of the others are joined.
+fn widest<'a>(
+    several: Vec<Asked<'a>>,
+    name: &str,
+    tables: &[Table<'_>],
+    live: &FxHashMap<&str, Vec<&Join>>,
+    gaps: &mut Vec<Gap>,
+) -> Option<Asked<'a>> {
+    let views: Vec<String> = several.iter().filter_map(|asked| Some(tables.get(asked.base)?.view())).collect();
+    let members: FxHashSet<&str> = views.iter().map(String::as_str).collect();
+    let reached = |view: &str| -> FxHashSet<String> {
+        let (joined, _) = joined(view, live);
+        joined.iter().map(|it| it.name).filter(|name| members.contains(name)).map(str::to_owned).collect()
+    };
+    let (mut best, mut of_best) = (0, FxHashSet::default());
+    for (number, view) in views.iter().enumerate() {
+        let reached = reached(view);
+        if reached.len() > of_best.len() {
+            (best, of_best) = (number, reached);
+        }
+    }
+    let base = views.get(best).cloned().unwrap_or_default();
+    let left = views.iter().zip(&several).filter(|(view, _)| !of_best.contains(view.as_str()));
+    for (_, asked) in left {
+        if let Some(table) = tables.get(asked.base) {
+            let reason = format!(
+                "it asks for the topic `{name}`, whose rows are those of {base}; no join that is certain leads from there to it"
+            );
+            gaps.push(Gap { name: table.node.name.to_string(), reason });
+        }
+    }
+    several.into_iter().nth(best)
+}
+
+fn topic(
+    asked: &Asked<'_>,
+    tables: &[Table<'_>],
+    live: &FxHashMap<&str, Vec<&Join>>,
+    grants: &Grants<'_>,
+    taken: &mut Taken,
+    gaps: &mut Vec<Gap>,
+) -> Option<Topic> {
+    let table = tables.get(asked.base)?;
+    let view = table.view();
+    let (joined, is_all) = joined(&view, live);
+    let short = asked.name.map_or_else(|| plain(table.name), plain);
+    let name = taken.choose([short.clone(), view.clone()]);
+    if !is_all {
+        let reason =
+            format!("more is joined to it than {MOST} views or {DEPTH} joins in a row; the nearest stand in it");
+        gaps.push(Gap { name: name.clone(), reason });
+    }
+    let mut pairs = vec![("base_view".to_owned(), plain_text(&view))];
+    let said = |key: &str| asked.said.and_then(|said| said.get(key)).filter(|it| !it.is_nothing());
+    let of_view = meta::omni(&table.node.meta).and_then(|omni| omni.get("label")).and_then(Said::as_str);
+    let label = said("label").and_then(Said::as_str).or(asked.name.filter(|name| *name != short)).or(of_view);
+    pairs.extend(label.map(|label| ("label".to_owned(), plain_text(label))));
+    let own = Some(&*table.node.description).filter(|text| !text.trim().is_empty());
+    let description = said("description").and_then(Said::as_str).or(own);
+    pairs.extend(description.map(|text| ("description".to_owned(), plain_text(text))));
+    let keys: Vec<(String, Value)> =
+        KEYS.iter().filter_map(|key| Some(((*key).to_owned(), meta::value(said(key)?)))).collect();
+    // A topic is not seen further than the view whose rows it has.
+    let of_view = meta::said(&table.node.meta, &["hidden", "required_access_grants"]).into_iter();
+    let of_view = of_view.filter(|(_, value)| *value != Value::Bare("false".to_owned()));
+    let closing = grants.keys(table.node).into_iter().chain(of_view);
+    pairs.extend(closing.filter(|(key, _)| !keys.iter().any(|(said, _)| said == key)));
+    pairs.extend(keys);
+    pairs.push(("joins".to_owned(), nested(&joined)));
+    let path = format!("{name}.topic.yaml");
+    Some(Topic { path, name, node: table.node.unique_id.to_string(), text: write_value(&Value::Map(pairs)) })
+}
+
+/// All that joins lead to from a view, the nearest first, each view once; the view itself leads. False where there is more.
+fn joined<'j>(view: &'j str, live: &FxHashMap<&str, Vec<&'j Join>>) -> (Vec<Joined<'j>>, bool) {
+    let mut all = vec![Joined { name: view, to: None }];
+    let mut known = FxHashSet::from_iter([view]);
+    let mut waiting = VecDeque::from([(0, 0)]);
+    let mut is_all = true;
+    while let Some((place, depth)) = waiting.pop_front() {
+        let Some(from) = all.get(place).map(|it| it.name) else { break };
+        for join in live.get(from).into_iter().flatten() {
+            let name = join.alias.as_deref().unwrap_or(&join.to);
+            if known.contains(name) {
+                continue;
+            }
+            if depth == DEPTH || all.len() > MOST {
+                is_all = false;
+                break;
+            }
+            known.insert(name);
+            // Joins begin at views: what a view is called in one join has none.
+            if join.alias.is_none() {
+                waiting.push_back((all.len(), depth + 1));
+            }
+            all.push(Joined { name, to: Some(place) });
+        }
+    }
+    (all, is_all)
+}
+
+/// The map of joins below the base; children stand behind their parents.
+fn nested(joined: &[Joined<'_>]) -> Value {
+    let mut below: Vec<Vec<(String, Value)>> = joined.iter().map(|_| Vec::new()).collect();
+    for (place, it) in joined.iter().enumerate().rev() {
+        let mut own = below.get_mut(place).map(std::mem::take).unwrap_or_default();
+        own.reverse();
+        match it.to {
+            Some(to) => below.get_mut(to).into_iter().for_each(|pairs| {
+                pairs.push((it.name.to_owned(), Value::Map(std::mem::take(&mut own))));
+            }),
+            None => return Value::Map(own),
+        }
+    }
+    Value::Map(Vec::new())
+}
