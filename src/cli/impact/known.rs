@@ -7,7 +7,7 @@ use formulac::artifacts::{Catalog, Keep, Manifest, last_results};
 use formulac::impact::{OmniModel, Sources, SpecModel};
 use formulac::{Compiler, Dialect, Project, Schema, SpecText};
 
-use crate::cli::artifacts::{Artifacts, age};
+use crate::cli::artifacts::Artifacts;
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
@@ -74,7 +74,7 @@ impl Known {
         };
         let of_specs = project.dialect().or(dialect).unwrap_or_default();
         let schema = match &artifacts {
-            Some(artifacts) => artifacts.schema(of_specs)?,
+            Some(artifacts) => Schema::from_dbt(&artifacts.manifest, catalog.as_ref(), of_specs),
             None => Schema::new(),
         };
         let builder = settings::with_schema(&project, of_specs, schema);
@@ -122,9 +122,8 @@ impl Known {
         if let Some(revision) = since {
             said.push(format!("Changes since `{revision}`."));
         }
-        let generated = self.artifacts.as_ref().and_then(|artifacts| artifacts.manifest.metadata.generated());
-        if let Some(then) = generated.and_then(|time| jiff::Timestamp::try_from(time).ok()) {
-            said.push(format!("dbt's manifest was {} old when this was written.", age(jiff::Timestamp::now(), then)));
+        if let Some(age) = self.artifacts.as_ref().and_then(Artifacts::age) {
+            said.push(format!("dbt's manifest was {age} old when this was written."));
         }
         said
     }
