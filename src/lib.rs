@@ -58,6 +58,8 @@ mod schema;
 pub mod span;
 mod spec;
 mod sql;
+#[cfg(feature = "cli")]
+mod stored;
 mod types;
 mod yaml;
 #[cfg(feature = "sync")]

@@ -11,11 +11,7 @@ pub(crate) fn each<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> V
 
 /// The same in threads whose stacks have so many bytes. The calling thread works too, with the stack that it has; where
 /// no other can be started it does all.
-pub(crate) fn each_with_stack<R: Send>(
-    count: usize,
-    stack: Option<usize>,
-    work: impl Fn(usize) -> R + Sync,
-) -> Vec<R> {
+pub(crate) fn each_with_stack<R: Send>(count: usize, stack: Option<usize>, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(count);
     if threads <= 1 {
         return (0..count).map(work).collect();
