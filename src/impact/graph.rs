@@ -121,7 +121,7 @@ pub struct Graph<'a> {
 /// Where what a node's columns are made of stands.
 #[derive(Debug)]
 enum Of {
-    Read(Result<SqlLineage, NotFollowed>),
+    Read(Box<Result<SqlLineage, NotFollowed>>),
     Kept(usize),
 }
 
@@ -205,7 +205,7 @@ impl<'a> Graph<'a> {
     /// What is known of queries by now, for [`Lineages::from_stored`]; none where fewer than so many were read.
     #[must_use]
     pub fn lineages_to_store(&self, many: usize) -> Option<Vec<u8>> {
-        let is_read = |of: &&OnceLock<Of>| matches!(of.get(), Some(Of::Read(Ok(_))));
+        let is_read = |of: &&OnceLock<Of>| matches!(of.get(), Some(Of::Read(read)) if read.is_ok());
         if self.lineages.iter().filter(is_read).count() < many {
             return None;
         }
@@ -215,9 +215,8 @@ impl<'a> Graph<'a> {
             let known = |parts: &[String]| self.print_of(place, parts);
             // Of what was not asked for this time, what is still so.
             let lineage = match self.lineages.get(place)?.get() {
-                Some(Of::Read(Ok(lineage))) => lineage,
+                Some(Of::Read(read)) => (**read).as_ref().ok()?,
                 Some(Of::Kept(at)) => self.kept.get(*at)?,
-                Some(Of::Read(Err(_))) => return None,
                 None => self.kept.get(self.kept.find(print, known)?)?,
             };
             Some((print, lineage.relations().iter().map(|parts| known(parts)).collect(), lineage))
@@ -244,14 +243,15 @@ impl<'a> Graph<'a> {
     pub(crate) fn lineage(&self, place: usize) -> Option<Result<&SqlLineage, &NotFollowed>> {
         let of = self.lineages.get(place)?.get_or_init(|| self.find_lineage(place));
         Some(match of {
-            Of::Read(lineage) => lineage.as_ref(),
+            Of::Read(lineage) => (**lineage).as_ref(),
             Of::Kept(at) => Ok(self.kept.get(*at)?),
         })
     }
 
     fn find_lineage(&self, place: usize) -> Of {
-        let Some(part) = self.parts.get(place) else { return Of::Read(Err(NotFollowed::new("it is not there"))) };
-        let Some(sql) = part.sql() else { return Of::Read(Err(NotFollowed::new(without_sql(part)))) };
+        let none = |why: &str| Of::Read(Box::new(Err(NotFollowed::new(why))));
+        let Some(part) = self.parts.get(place) else { return none("it is not there") };
+        let Some(sql) = part.sql() else { return none(without_sql(part)) };
         let dialect = self.sources.dialect;
         if !self.kept.is_empty() {
             let known = |parts: &[String]| self.print_of(place, parts);
@@ -259,7 +259,7 @@ impl<'a> Graph<'a> {
                 return Of::Kept(kept);
             }
         }
-        Of::Read(lineage::read(sql, dialect, &|parts: &[String]| self.columns_of(place, parts)))
+        Of::Read(Box::new(lineage::read(sql, dialect, &|parts: &[String]| self.columns_of(place, parts))))
     }
 
     /// The node that a relation of a node's SQL is.

@@ -66,9 +66,12 @@ fn touched(model: &OmniFields, column: Option<&str>) -> Vec<String> {
     shown
 }
 
+/// What it is about, files, the column that changes, and what that reaches; `?` where it is known as a whole.
+type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Option<&'c str>, &'c [&'c str]);
+
 #[test]
 fn what_is_reached_through_other_files() {
-    let cases: &[(&str, &[(&str, &str)], Option<&str>, &[&str])] = &[
+    let cases: &[Case<'_>] = &[
         (
             "a child has its parent's table and fields, and its own values win",
             &[
@@ -143,7 +146,7 @@ fn what_is_reached_through_other_files() {
                 ),
             ],
             Some("a"),
-            &["p.k", "q.b", "q.c", "q.k", "t.a"],
+            &["p.cell?", "p.k", "q.b", "q.c", "q.k", "t.a"],
         ),
         (
             "topics: filters, access, samples, overrides, extends",

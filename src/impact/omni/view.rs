@@ -35,30 +35,36 @@ pub(super) fn read_view(name: &str, file: &str, of: &Extended, tables: &Tables, 
             .filter_map(|(key, _)| key.text())
             .map(|name| without_timeframe(name).to_lowercase())
             .collect();
-        let mut column = |name: &str, mut fields: BTreeSet<String>| {
+        let mut column = |name: &str, mut fields: BTreeSet<String>, whole: Option<String>| {
             fields.extend(filters.iter().cloned());
-            view.fields.push(Field { name: name.to_owned(), kind: "column", fields, ..Field::default() });
+            view.fields.push(Field { name: name.to_owned(), kind: "column", fields, whole, ..Field::default() });
         };
         for (of, name) in query.get("fields").and_then(Node::pairs).unwrap_or_default() {
             if let (Some(of), Some(name)) = (of.text(), name.text()) {
-                column(name, BTreeSet::from([without_timeframe(of).to_lowercase()]));
+                column(name, BTreeSet::from([without_timeframe(of).to_lowercase()]), None);
             }
         }
         for (name, calculation) in query.get("calculations").and_then(Node::pairs).unwrap_or_default() {
             let sql = calculation.text().or_else(|| calculation.get("sql")?.text());
-            // A formula of a sheet says cells, which may be any of its fields.
-            let fields = sql.filter(|sql| sql.contains("${")).map(|sql| references(sql).collect());
-            column(name.text().unwrap_or_default(), fields.unwrap_or_else(|| rows.clone()));
+            let name = name.text().unwrap_or_default();
+            match sql.filter(|sql| sql.contains("${")) {
+                Some(sql) => column(name, references(sql).collect(), None),
+                None => {
+                    let why = "its formula names cells, which may be any column of its query".to_owned();
+                    column(name, rows.clone(), Some(why));
+                }
+            }
         }
     }
+    let mut places: FxHashMap<String, usize> =
+        view.fields.iter().enumerate().map(|(place, field)| (field.name.to_lowercase(), place)).collect();
     for (key, kind) in [("dimensions", "dimension"), ("measures", "measure"), ("filters", "filter")] {
         for (name, field) in root.get(key).and_then(Node::pairs).unwrap_or_default() {
             let Some(name) = name.text() else { continue };
             if field.get("ignored").and_then(Node::boolean) == Some(true) {
                 continue;
             }
-            let (read, columns) = read_field(&view.name, name, kind, field, dialect);
-            let mut read = read;
+            let (mut read, columns) = read_field(&view.name, name, kind, field, dialect);
             match &own {
                 Some(table) => {
                     read.columns.extend(columns.into_iter().map(|column| (table.clone(), Some(column))));
@@ -70,9 +76,12 @@ pub(super) fn read_view(name: &str, file: &str, of: &Extended, tables: &Tables, 
                     read.fields.extend(columns.map(|column| format!("{}.{column}", view.name.to_lowercase())));
                 }
             }
-            match view.fields.iter_mut().find(|known| known.name.eq_ignore_ascii_case(name)) {
+            match places.get(&name.to_lowercase()).and_then(|place| view.fields.get_mut(*place)) {
                 Some(known) => known.fields.extend(read.fields),
-                None => view.fields.push(read),
+                None => {
+                    places.insert(name.to_lowercase(), view.fields.len());
+                    view.fields.push(read);
+                }
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use rustc_hash::FxHashMap;
+
 use super::field_sql::{replaced, words};
 use super::view::Tables;
 use super::{Field, Table, View};
@@ -77,15 +79,16 @@ fn columns(view: &mut View, lineage: &SqlLineage, tables: &Tables, named: BTreeS
     lineage.rows().iter().for_each(|of| read(of, tables, &mut rows));
     rows.columns.extend(lineage.relations().iter().filter_map(|parts| Some((table(parts, tables)?, None))));
     let gap = lineage.gaps().first();
+    let places: FxHashMap<String, usize> =
+        view.fields.iter().enumerate().map(|(place, field)| (field.name.to_lowercase(), place)).collect();
     for name in names {
         let Some(column) = lineage.column(&name) else { continue };
         let mut made = Read::default();
         for of in column.made_of.iter().chain(&column.windowed_by) {
             read(of, tables, &mut made);
         }
-        let known = view.fields.iter().position(|field| field.name.eq_ignore_ascii_case(&name));
         // A field of SQL that has the name of a column may be made of others.
-        let place = known.unwrap_or_else(|| {
+        let place = places.get(&name).copied().unwrap_or_else(|| {
             view.fields.push(Field { name, kind: "column", has_sql: true, ..Field::default() });
             view.fields.len() - 1
         });
