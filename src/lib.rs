@@ -60,6 +60,8 @@ mod schema;
 pub mod span;
 mod spec;
 mod sql;
+#[cfg(feature = "cli")]
+mod stored;
 #[cfg(feature = "sync")]
 pub mod sync;
 mod types;

@@ -6,6 +6,12 @@ use std::thread;
 
 /// What `work` gives for each of so many numbers, in their order.
 pub(crate) fn each<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    each_with_stack(count, None, work)
+}
+
+/// The same in threads whose stacks have so many bytes. The calling thread works too, with the stack that it has; where
+/// no other can be started it does all.
+pub(crate) fn each_with_stack<R: Send>(count: usize, stack: Option<usize>, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(count);
     if threads <= 1 {
         return (0..count).map(work).collect();
@@ -23,7 +29,11 @@ pub(crate) fn each<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> V
     };
     let mut all = Vec::with_capacity(count);
     thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(some)).collect();
+        let started = |_| {
+            let builder = stack.map_or_else(thread::Builder::new, |bytes| thread::Builder::new().stack_size(bytes));
+            builder.spawn_scoped(scope, some).ok()
+        };
+        let others: Vec<_> = (1..threads).filter_map(started).collect();
         all.extend(some());
         for other in others {
             match other.join() {

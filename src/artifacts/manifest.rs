@@ -1,24 +1,25 @@
 //! `manifest.json`: all that a project holds.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::error::ArtifactError;
 use super::intern::Interner;
 use super::lenient::{Entries, Part, Text};
 use super::metadata::{self, Kind, Metadata, Sections};
 use super::node::{DocBlock, Group, Node, ResourceType};
-use super::raw_node::{RawDoc, RawGroup, RawNode};
+use super::raw_node::{RawDoc, RawGroup, RawMacro, RawNode};
 
 /// What is kept of a manifest beside what always is: code is most of its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
-    raw_code: bool,
-    compiled_code: bool,
+    pub(super) raw_code: bool,
+    pub(super) compiled_code: bool,
+    pub(super) only_names: bool,
 }
 
 impl Keep {
@@ -36,8 +37,11 @@ impl Keep {
         self
     }
 
-    pub(super) fn keeps(self) -> (bool, bool) {
-        (self.raw_code, self.compiled_code)
+    /// Of columns only their names.
+    #[must_use]
+    pub fn only_names_of_columns(mut self) -> Self {
+        self.only_names = true;
+        self
     }
 }
 
@@ -57,7 +61,9 @@ pub struct Manifest {
     pub docs: Vec<DocBlock>,
     /// The ids of all macros, in order.
     pub macros: Vec<Arc<str>>,
-    places: FxHashMap<Arc<str>, usize>,
+    /// For each of them the ids of the macros that it uses itself.
+    pub macro_uses: Vec<Vec<Arc<str>>>,
+    pub(super) places: FxHashMap<Arc<str>, usize>,
 }
 
 impl Manifest {
@@ -75,10 +81,13 @@ impl Manifest {
         manifest.disabled.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
         manifest.groups.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
         manifest.docs.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
-        manifest.macros.sort();
-        let places = manifest.nodes.iter().enumerate();
-        manifest.places = places.map(|(place, node)| (Arc::clone(&node.unique_id), place)).collect();
+        manifest.find_places();
         Ok(manifest)
+    }
+
+    pub(super) fn find_places(&mut self) {
+        let places = self.nodes.iter().enumerate();
+        self.places = places.map(|(place, node)| (Arc::clone(&node.unique_id), place)).collect();
     }
 
     /// The place in `nodes` of what has this id, where it is there and enabled.
@@ -122,6 +131,25 @@ impl Manifest {
             }
         }
         children
+    }
+
+    /// The ids of all macros that use some of these, directly or through others, and of these themselves.
+    #[must_use]
+    pub fn macros_using(&self, changed: &[&str]) -> BTreeSet<&str> {
+        let mut users: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (id, uses) in self.macros.iter().zip(&self.macro_uses) {
+            for used in uses {
+                users.entry(used).or_default().push(id);
+            }
+        }
+        let mut found = BTreeSet::new();
+        let mut stack: Vec<&str> = self.macros.iter().map(|id| &**id).filter(|id| changed.contains(id)).collect();
+        while let Some(id) = stack.pop() {
+            if found.insert(id) {
+                stack.extend(users.get(id).into_iter().flatten());
+            }
+        }
+        found
     }
 
     /// The generic data tests that macros make: `dbt_utils.accepted_range`.
@@ -191,8 +219,11 @@ impl<'de> Sections<'de> for Reader {
                 return Ok(true);
             }
             "macros" => {
-                let raw: Entries<'de, IgnoredAny> = map.next_value()?;
-                manifest.macros = raw.0.iter().map(|(id, _)| Arc::from(&**id)).collect();
+                let raw: Entries<'de, Part<RawMacro<'de>>> = map.next_value()?;
+                let mut macros: Vec<_> = raw.0.into_iter().map(|(id, raw)| (interner.text(&id), raw.0)).collect();
+                macros.sort_by(|(one, _), (other, _)| one.cmp(other));
+                manifest.macro_uses = macros.iter().map(|(_, raw)| raw.uses(interner)).collect();
+                manifest.macros = macros.into_iter().map(|(id, _)| id).collect();
                 return Ok(true);
             }
             _ => return Ok(false),

@@ -87,7 +87,7 @@ pub struct Metadata {
     pub project_name: Option<String>,
     /// The adapter that a manifest was made for.
     pub adapter_type: Option<String>,
-    newer: Option<String>,
+    pub(super) newer: Option<String>,
 }
 
 impl Metadata {

@@ -26,6 +26,7 @@ mod references;
 mod run_results;
 mod semantic;
 mod sources;
+mod stored;
 mod time;
 mod value;
 

@@ -197,6 +197,19 @@ pub(super) struct RawDoc<'a> {
     block_contents: Text<'a>,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "'de: 'a"))]
+pub(super) struct RawMacro<'a> {
+    depends_on: Part<RawDependsOn<'a>>,
+}
+
+impl RawMacro<'_> {
+    /// The ids of the macros that it uses.
+    pub fn uses(&self, interner: &mut Interner) -> Vec<Arc<str>> {
+        interner.words(&self.depends_on.0.macros)
+    }
+}
+
 /// Code, where it is kept and there is some.
 fn code(raw: Option<&RawValue>, keep: bool) -> Option<Arc<str>> {
     let text: Text<'_> = raw.filter(|_| keep).and_then(|raw| serde_json::from_str(raw.get()).ok())?;
@@ -219,7 +232,6 @@ impl<'a> RawNode<'a> {
             ResourceType::Other => section,
             said => said,
         };
-        let (keep_raw, keep_compiled) = keep.keeps();
         let meta = meta(&mut self.config, std::mem::take(&mut self.meta), interner);
         let of_config = |key: &str, config: &mut Json<'a>| config.take(key).into_text();
         let access = either(of_config("access", &mut self.config), &self.access);
@@ -238,7 +250,9 @@ impl<'a> RawNode<'a> {
         let config = interner.fields(std::mem::take(&mut self.config).pruned());
         // Not collected: that would keep the room of what is larger.
         let mut columns = Vec::with_capacity(self.columns.0.len());
-        columns.extend(self.columns.0.into_iter().map(|(key, column)| column.0.column(&key, interner)));
+        columns.extend(self.columns.0.into_iter().map(|(key, column)| {
+            if keep.only_names { column.0.named(&key, interner) } else { column.0.column(&key, interner) }
+        }));
         let alias = if self.alias.as_str().is_some() { &self.alias } else { &self.identifier };
         let checksum = match &mut self.checksum {
             named @ Json::Map(_) => named.take("checksum").into_text(),
@@ -274,8 +288,8 @@ impl<'a> RawNode<'a> {
             primary_key: interner.words(&self.primary_key),
             contract_enforced: contract == Some(true),
             checksum: checksum.as_str().map(Arc::from),
-            raw_code: code(self.raw_code, keep_raw),
-            compiled_code: code(self.compiled_code, keep_compiled),
+            raw_code: code(self.raw_code, keep.raw_code),
+            compiled_code: code(self.compiled_code, keep.compiled_code),
             depends_on: interner.words(&self.depends_on.0.nodes),
             macros: interner.words(&self.depends_on.0.macros),
             refs: refs(&self.refs, &self.sources, interner),
@@ -380,6 +394,10 @@ impl<'a> RawNode<'a> {
 }
 
 impl RawColumn<'_> {
+    fn named(self, key: &str, interner: &mut Interner) -> Column {
+        Column { name: interner.text(self.name.as_str().unwrap_or(key)), ..Column::default() }
+    }
+
     fn column(mut self, key: &str, interner: &mut Interner) -> Column {
         Column {
             name: interner.text(self.name.as_str().unwrap_or(key)),

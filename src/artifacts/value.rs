@@ -125,7 +125,7 @@ impl Serialize for Value {
 /// assert_eq!(label, Some("Orders"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fields(Vec<(Arc<str>, Value)>);
+pub struct Fields(pub(super) Vec<(Arc<str>, Value)>);
 
 impl Fields {
     pub(super) fn new(fields: Vec<(Arc<str>, Value)>) -> Self {

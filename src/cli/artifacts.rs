@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, Found};
 use super::folder;
+use super::kept_manifest;
 use super::session::Session;
 use super::source::Source;
 
@@ -76,13 +77,14 @@ impl Beside {
 impl Artifacts {
     /// The manifest of this path; none where dbt has left none.
     pub fn read(path: PathBuf) -> Result<Option<Self>, Found> {
-        Self::read_keeping(path, Keep::default())
+        let manifest = read(&path, |text| Manifest::from_text(text, Keep::default()))?;
+        Ok(manifest.map(|manifest| Self { path, manifest }))
     }
 
-    /// The same with the code of models.
-    pub fn read_keeping(path: PathBuf, keep: Keep) -> Result<Option<Self>, Found> {
-        let manifest = read(&path, |text| Manifest::from_text(text, keep))?;
-        Ok(manifest.map(|manifest| Self { path, manifest }))
+    /// The same with code, from what is kept of a large manifest for the project in `folder`.
+    pub fn read_kept(path: PathBuf, keep: Keep, folder: &Path) -> Result<Option<Self>, Found> {
+        let manifest = kept_manifest::read(&path, keep, folder, || read(&path, |text| Manifest::from_text(text, keep)));
+        Ok(manifest?.map(|manifest| Self { path, manifest }))
     }
 
     /// The catalog beside the manifest.

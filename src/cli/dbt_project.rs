@@ -24,6 +24,10 @@ pub struct DbtProject {
     /// Folders of models and of seeds, seen from the project's.
     pub model_paths: Vec<String>,
     pub seed_paths: Vec<String>,
+    /// The same of snapshots, macros and tests.
+    pub snapshot_paths: Vec<String>,
+    pub macro_paths: Vec<String>,
+    pub test_paths: Vec<String>,
     target_path: String,
     name: String,
     text: String,
@@ -64,6 +68,9 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
     Ok(DbtProject {
         model_paths: paths(["model-paths", "source-paths"], "models"),
         seed_paths: paths(["seed-paths", "data-paths"], "seeds"),
+        snapshot_paths: paths(["snapshot-paths", "snapshot-paths"], "snapshots"),
+        macro_paths: paths(["macro-paths", "macro-paths"], "macros"),
+        test_paths: paths(["test-paths", "test-paths"], "tests"),
         profile: text("profile"),
         target_path: text("target-path").unwrap_or_else(|| "target".to_owned()),
         name: text("name").unwrap_or_default(),

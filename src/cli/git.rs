@@ -61,6 +61,12 @@ impl Revision {
             };
             found.push(Differing { path: PathBuf::from(path), before });
         }
+        // What git was not told of yet is new, too.
+        let mut args = vec!["ls-files", "--others", "--exclude-standard", "-z", "--"];
+        args.extend(folders.iter().map(String::as_str));
+        let output = self.told(&args)?;
+        let new = output.split('\0').filter(|path| !path.is_empty());
+        found.extend(new.map(|path| Differing { path: PathBuf::from(path), before: None }));
         Ok(found)
     }
 

@@ -1,6 +1,8 @@
 //! `formulac lineage`: what a model or a column is made of, and what is made of it.
 
-use formulac::impact::{Graph, show};
+use std::mem::ManuallyDrop;
+
+use formulac::impact::show;
 
 use super::args::LineageArgs;
 use super::exit::{Exit, Failure};
@@ -8,11 +10,13 @@ use super::impact::{Known, unknown};
 use super::session::Session;
 
 pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
-    let known = Known::read(session)?;
-    let graph = Graph::new(known.sources());
+    // As `impact` does: the process ends with the command.
+    let known = ManuallyDrop::new(Known::read(session, false)?);
+    let graph = ManuallyDrop::new(known.graph());
     let target = graph.target(&args.name).map_err(unknown)?;
     let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);
     let (root, up, down, notes) = graph.around(&target, depth, !args.down, !args.up);
+    known.keep(&graph);
     let name = graph.shown(&target);
     let format = if args.json { "json" } else { args.format.as_str() };
     let text = match format {

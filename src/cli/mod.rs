@@ -22,6 +22,7 @@ mod human;
 mod impact;
 mod init;
 mod json_schema;
+mod kept_manifest;
 mod later;
 mod left_over;
 mod lineage;

@@ -135,7 +135,7 @@ impl Graph<'_> {
     fn note(
         &self,
         place: usize,
-        lineage: Option<&Result<lineage::SqlLineage, lineage::NotFollowed>>,
+        lineage: Option<Result<&lineage::SqlLineage, &lineage::NotFollowed>>,
         notes: &mut BTreeSet<String>,
     ) {
         if let (Some(part), Some(Err(why))) = (self.parts.get(place), lineage) {

@@ -4,11 +4,11 @@ use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
-use super::omni::OmniModel;
+use super::omni::OmniFields;
 use crate::artifacts::{Catalog, Manifest, Node, ResourceType};
 use crate::dbt::From;
 use crate::dialect::Dialect;
-use crate::lineage::{self, Known, NotFollowed, SqlLineage};
+use crate::lineage::{self, Known, Lineages, NotFollowed, SqlLineage};
 use crate::spec::CompiledSpec;
 
 /// A spec with the model that it makes.
@@ -32,7 +32,7 @@ pub struct Sources<'a> {
     /// The specs of the project.
     pub specs: &'a [SpecModel],
     /// The Omni model.
-    pub omni: &'a OmniModel,
+    pub omni: &'a OmniFields,
     /// The dialect of the SQL; none where it is one that formulac does not write.
     pub dialect: Option<Dialect>,
 }
@@ -111,7 +111,18 @@ pub struct Graph<'a> {
     /// What reads each.
     pub children: Vec<Vec<usize>>,
     relations: FxHashMap<Vec<String>, usize>,
-    lineages: Vec<OnceLock<Result<SqlLineage, NotFollowed>>>,
+    lineages: Vec<OnceLock<Of>>,
+    /// What is known of queries from before.
+    kept: Lineages,
+    /// What tells the known columns of each node apart.
+    prints: Vec<OnceLock<u64>>,
+}
+
+/// Where what a node's columns are made of stands.
+#[derive(Debug)]
+enum Of {
+    Read(Box<Result<SqlLineage, NotFollowed>>),
+    Kept(usize),
 }
 
 impl<'a> Graph<'a> {
@@ -181,7 +192,44 @@ impl<'a> Graph<'a> {
         });
         let relations = relations.collect();
         let lineages = (0..parts.len()).map(|_| OnceLock::new()).collect();
-        Self { sources, parts, parents, children, relations, lineages }
+        let prints = (0..parts.len()).map(|_| OnceLock::new()).collect();
+        Self { sources, parts, parents, children, relations, lineages, kept: Lineages::default(), prints }
+    }
+
+    /// With what is known of queries from before: SQL that is the same is not read again.
+    #[must_use]
+    pub fn with_lineages(self, kept: Lineages) -> Self {
+        Self { kept, ..self }
+    }
+
+    /// What is known of queries by now, for [`Lineages::from_stored`]; none where fewer than so many were read.
+    #[must_use]
+    pub fn lineages_to_store(&self, many: usize) -> Option<Vec<u8>> {
+        let is_read = |of: &&OnceLock<Of>| matches!(of.get(), Some(Of::Read(read)) if read.is_ok());
+        if self.lineages.iter().filter(is_read).count() < many {
+            return None;
+        }
+        let queries = (0..self.parts.len()).filter_map(|place| {
+            let sql = self.parts.get(place)?.sql()?;
+            let print = lineage::print_of_sql(sql, self.sources.dialect);
+            let known = |parts: &[String]| self.print_of(place, parts);
+            // Of what was not asked for this time, what is still so.
+            let lineage = match self.lineages.get(place)?.get() {
+                Some(Of::Read(read)) => (**read).as_ref().ok()?,
+                Some(Of::Kept(at)) => self.kept.get(*at)?,
+                None => self.kept.get(self.kept.find(print, known)?)?,
+            };
+            Some((print, lineage.relations().iter().map(|parts| known(parts)).collect(), lineage))
+        });
+        Some(Lineages::to_stored(queries))
+    }
+
+    fn print_of(&self, reader: usize, parts: &[String]) -> u64 {
+        let print = |place: usize| {
+            let known = || self.known_columns(place).print();
+            self.prints.get(place).map_or_else(known, |print| *print.get_or_init(known))
+        };
+        self.relation(reader, parts).map_or_else(|| Known::default().print(), print)
     }
 
     /// The node of an id.
@@ -192,19 +240,26 @@ impl<'a> Graph<'a> {
     }
 
     /// What the columns of a node are made of. Read once; the stack is to have [room](lineage::with_room).
-    pub(crate) fn lineage(&self, place: usize) -> Option<&Result<SqlLineage, NotFollowed>> {
-        let part = self.parts.get(place)?;
-        let lineage = self.lineages.get(place)?;
-        Some(lineage.get_or_init(|| match part.sql() {
-            Some(sql) => {
-                let known = |parts: &[String]| self.columns_of(place, parts);
-                lineage::read(sql, self.sources.dialect, &known)
+    pub(crate) fn lineage(&self, place: usize) -> Option<Result<&SqlLineage, &NotFollowed>> {
+        let of = self.lineages.get(place)?.get_or_init(|| self.find_lineage(place));
+        Some(match of {
+            Of::Read(lineage) => (**lineage).as_ref(),
+            Of::Kept(at) => Ok(self.kept.get(*at)?),
+        })
+    }
+
+    fn find_lineage(&self, place: usize) -> Of {
+        let none = |why: &str| Of::Read(Box::new(Err(NotFollowed::new(why))));
+        let Some(part) = self.parts.get(place) else { return none("it is not there") };
+        let Some(sql) = part.sql() else { return none(without_sql(part)) };
+        let dialect = self.sources.dialect;
+        if !self.kept.is_empty() {
+            let known = |parts: &[String]| self.print_of(place, parts);
+            if let Some(kept) = self.kept.find(lineage::print_of_sql(sql, dialect), known) {
+                return Of::Kept(kept);
             }
-            None if part.spec.is_some() => Err(NotFollowed::new("its spec has errors")),
-            None if part.kind() == ResourceType::Seed => Err(NotFollowed::new("it is a seed")),
-            None if part.node.is_some_and(is_python) => Err(NotFollowed::new("it is Python")),
-            None => Err(NotFollowed::new("dbt has not compiled it (`dbt compile`)")),
-        }))
+        }
+        Of::Read(Box::new(lineage::read(sql, dialect, &|parts: &[String]| self.columns_of(place, parts))))
     }
 
     /// The node that a relation of a node's SQL is.
@@ -268,8 +323,8 @@ impl<'a> Graph<'a> {
         known
     }
 
-    /// What is downstream of nodes, those not included, each behind all that it reads of them. What stands in a circle
-    /// comes last.
+    /// What is downstream of nodes, each behind all that it reads of them; the nodes themselves where they are downstream
+    /// of each other. What stands in a circle comes last.
     #[must_use]
     pub fn downstream(&self, from: &[usize]) -> Vec<usize> {
         order(from, &self.children)
@@ -279,6 +334,16 @@ impl<'a> Graph<'a> {
     #[must_use]
     pub fn upstream(&self, from: &[usize]) -> Vec<usize> {
         order(from, &self.parents)
+    }
+}
+
+/// Why there is none.
+fn without_sql(part: &Part<'_>) -> &'static str {
+    match part.kind() {
+        _ if part.spec.is_some() => "its spec has errors",
+        ResourceType::Seed => "it is a seed",
+        _ if part.node.is_some_and(is_python) => "it is Python",
+        _ => "dbt has not compiled it (`dbt compile`)",
     }
 }
 
@@ -302,6 +367,8 @@ fn order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
         }
     }
     let mut ready: Vec<usize> = (0..edges.len()).filter(|at| reached[*at] && waiting[*at] == 0).collect();
+    // Nothing leads to these, so that they are of those that it begins with.
+    let first = ready.len();
     let mut order = Vec::new();
     let mut next = 0;
     while let Some(at) = ready.get(next).copied() {
@@ -315,8 +382,8 @@ fn order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
             }
         }
     }
-    order.extend((0..edges.len()).filter(|at| reached[*at]));
-    order.retain(|at| !from.contains(at));
+    order.drain(..first);
+    order.extend((0..edges.len()).filter(|at| reached[*at] && !from.contains(at)));
     order
 }
 
@@ -368,5 +435,6 @@ mod tests {
         assert_eq!(order(&[0], &edges), [1, 2, 3, 4, 5, 6]);
         assert_eq!(order(&[2], &edges), [3, 4, 5, 6]);
         assert_eq!(order(&[5], &edges), [6]);
+        assert_eq!(order(&[3, 0], &edges), [1, 2, 3, 4, 5, 6]);
     }
 }

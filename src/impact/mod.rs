@@ -9,8 +9,10 @@ mod definitions;
 mod graph;
 mod names;
 mod omni;
+mod omni_effects;
 mod report;
 mod semantic;
+mod sentence;
 pub mod show;
 mod since;
 mod spread;
@@ -18,9 +20,9 @@ mod tests;
 
 pub use graph::{Graph, Part, Sources, SpecModel, relation_parts};
 pub use names::{NameFault, Target};
-pub use omni::OmniModel;
+pub use omni::OmniFields;
 pub use report::{Changed, Edge, Effect, Impact, impact};
-pub use since::{Before, Difference, ModelText, since};
-pub use spread::{Grade, Start};
+pub use since::{Before, Difference, FileKind, FileText, since};
+pub use spread::{Grade, Note, Start};
 
-pub use crate::lineage::Change;
+pub use crate::lineage::{Change, Lineages};

@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashSet;
+
 use super::definitions;
 use super::graph::{Graph, Part};
 use super::names::Target;
+use super::omni_effects;
+use super::sentence::ORDER;
 use super::spread::{Grade, Spread, Start, State, Via, spread};
 use crate::artifacts::{Detail, Node, Owner, ResourceType, Value};
 use crate::lineage::{self, Change};
@@ -88,84 +92,7 @@ impl Impact {
         let changed = self.changed.iter().map(|changed| changed.grade);
         changed.chain(self.effects.iter().map(|effect| effect.grade)).max().unwrap_or_default()
     }
-
-    /// One sentence: `1 change alters values in 2 models, 1 exposure; nothing breaks`.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        let count = self.changed.len();
-        if count == 0 {
-            return "nothing changes".to_owned();
-        }
-        let changes = format!("{count} change{}", if count == 1 { "" } else { "s" });
-        let breaking = kinds(self.effects.iter().filter(|effect| effect.grade == Grade::Breaking));
-        let changing = kinds(self.effects.iter().filter(|effect| effect.grade == Grade::Changing));
-        let own = self.changed.iter().any(|changed| changed.grade == Grade::Breaking);
-        let plural = count == 1;
-        match (breaking.as_str(), changing.as_str()) {
-            ("", "") if own => {
-                format!("{changes} break{} what changes itself, and reach{} nothing else", s(plural), es(plural))
-            }
-            ("", "") => format!("{changes} reach{} nothing", es(plural)),
-            ("", changing) if own => {
-                format!("{changes} alter{} values in {changing}; what changes breaks itself", s(plural))
-            }
-            ("", changing) => format!("{changes} alter{} values in {changing}; nothing breaks", s(plural)),
-            (breaking, "") => format!("{changes} break{} {breaking}", s(plural)),
-            (breaking, changing) => {
-                format!("{changes} break{} {breaking}, and alter{} values in {changing}", s(plural), s(plural))
-            }
-        }
-    }
 }
-
-fn s(one: bool) -> &'static str {
-    if one { "s" } else { "" }
-}
-
-fn es(one: bool) -> &'static str {
-    if one { "es" } else { "" }
-}
-
-/// `2 models, 1 exposure, 3 Omni fields`.
-fn kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for effect in effects {
-        let kind = match effect.kind.as_str() {
-            "omni dimension" | "omni measure" | "omni filter" | "omni column" => "Omni field",
-            "omni topic" => "Omni topic",
-            "omni join" => "Omni join",
-            "saved_query" => "saved query",
-            "semantic_model" => "semantic model",
-            "unit_test" => "unit test",
-            other => other,
-        };
-        match counts.iter_mut().find(|(known, _)| *known == kind) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((kind, 1)),
-        }
-    }
-    counts.sort_by_key(|(kind, _)| ORDER.iter().position(|known| known == kind).unwrap_or(ORDER.len()));
-    let many = |kind: &str| kind.strip_suffix("ry").map_or(format!("{kind}s"), |stem| format!("{stem}ries"));
-    let shown = counts.iter().map(|(kind, count)| match count {
-        1 => format!("1 {kind}"),
-        count => format!("{count} {}", many(kind)),
-    });
-    shown.collect::<Vec<_>>().join(", ")
-}
-
-const ORDER: &[&str] = &[
-    "model",
-    "snapshot",
-    "exposure",
-    "metric",
-    "semantic model",
-    "saved query",
-    "Omni field",
-    "Omni join",
-    "Omni topic",
-    "test",
-    "unit test",
-];
 
 /// What changes touch. `status` says how a node ended last.
 #[must_use]
@@ -219,22 +146,21 @@ fn report(graph: &Graph<'_>, starts: &[Start], status: &BTreeMap<String, String>
     for start in starts {
         impact.changed.extend(changed(graph, start, spread.states.get(&start.place)));
     }
+    let own: BTreeSet<usize> = starts.iter().map(|start| start.place).collect();
     let of_tests = test_status(graph, status);
     for place in &spread.order {
         let Some(part) = graph.parts.get(*place) else { continue };
         match spread.states.get(place) {
-            Some(state) if starts.iter().all(|start| start.place != *place) => {
-                impact.effects.push(effect(graph, &spread, part, state, *place, status, &of_tests));
-            }
-            Some(_) => {}
+            Some(_) if own.contains(place) => {}
+            Some(state) => impact.effects.push(effect(graph, &spread, part, state, *place, status, &of_tests)),
             None if part.kind() != ResourceType::Test => impact.unaffected.push((part.id(), part.name())),
             None => {}
         }
     }
-    let shown: BTreeSet<usize> = spread.order.iter().copied().chain(starts.iter().map(|start| start.place)).collect();
+    let shown: FxHashSet<usize> = spread.order.iter().copied().chain(own).collect();
     for place in &spread.order {
         let Some(part) = graph.parts.get(*place) else { continue };
-        if part.kind() == ResourceType::Test && !spread.states.contains_key(place) {
+        if part.kind() == ResourceType::Test && spread.states.get(place).is_none() {
             continue;
         }
         for parent in graph.parents.get(*place).into_iter().flatten().filter(|parent| shown.contains(parent)) {
@@ -243,7 +169,7 @@ fn report(graph: &Graph<'_>, starts: &[Start], status: &BTreeMap<String, String>
             }
         }
     }
-    of_omni(graph, &spread, &mut impact);
+    omni_effects::add(graph, &spread, &mut impact);
     let kind = |effect: &Effect| ORDER.iter().position(|known| *known == effect.kind).unwrap_or(ORDER.len());
     impact.effects.sort_by(|one, other| {
         (other.grade.cmp(&one.grade))
@@ -259,7 +185,9 @@ fn report(graph: &Graph<'_>, starts: &[Start], status: &BTreeMap<String, String>
 fn changed(graph: &Graph<'_>, start: &Start, state: Option<&State>) -> Vec<Changed> {
     let Some(part) = graph.parts.get(start.place) else { return Vec::new() };
     let grade = state.map(|state| state.grade).unwrap_or_default();
-    let reason = state.map(|state| state.reason.clone()).filter(|reason| !reason.is_empty());
+    // What may change by something that nobody sees in its own file is worth a look.
+    let grade = if start.why.is_some() { grade.max(Grade::Changing) } else { grade };
+    let reason = state.map(|state| state.reason.clone()).filter(|reason| !reason.is_empty()).or(start.why.clone());
     let one = |name: String, what: &str| Changed {
         name,
         id: part.id(),
@@ -271,7 +199,8 @@ fn changed(graph: &Graph<'_>, start: &Start, state: Option<&State>) -> Vec<Chang
     if start.gone {
         found.push(one(part.name(), "it is removed"));
     } else if start.rows {
-        found.push(one(part.name(), "its rows and values change"));
+        let what = if start.why.is_some() { "its rows and values may change" } else { "its rows and values change" };
+        found.push(one(part.name(), what));
     }
     for (column, change) in &start.columns {
         let what = match change {
@@ -282,9 +211,13 @@ fn changed(graph: &Graph<'_>, start: &Start, state: Option<&State>) -> Vec<Chang
         };
         found.push(one(format!("{}.{column}", part.name()), what));
     }
-    if found.is_empty() {
-        found.push(one(part.name(), "what is said of it changes"));
-    }
+    found.extend(start.notes.iter().map(|note| Changed {
+        name: note.name.clone(),
+        id: part.id(),
+        what: note.what.clone(),
+        grade: note.grade,
+        reason: Some(note.reason.clone()),
+    }));
     found
 }
 
@@ -318,7 +251,7 @@ fn effect(
 }
 
 /// The way from the change to a node, each step with its column where one is known.
-fn path(graph: &Graph<'_>, spread: &Spread, place: usize, state: &State) -> Vec<String> {
+pub(super) fn path(graph: &Graph<'_>, spread: &Spread, place: usize, state: &State) -> Vec<String> {
     let shown = |place: usize, column: &Option<String>| {
         let name = graph.parts.get(place).map(Part::name).unwrap_or_default();
         column.as_ref().map_or_else(|| name.clone(), |column| format!("{name}.{column}"))
@@ -382,99 +315,4 @@ fn test_status(graph: &Graph<'_>, status: &BTreeMap<String, String>) -> BTreeMap
         }
     };
     all.into_iter().map(|(place, of)| (place, shown(&of))).collect()
-}
-
-/// Omni's fields, topics and joins behind the tables that change.
-fn of_omni(graph: &Graph<'_>, spread: &Spread, impact: &mut Impact) {
-    if graph.sources.omni.is_empty() {
-        return;
-    }
-    for (place, state) in &spread.states {
-        let Some(part) = graph.parts.get(*place).filter(|part| part.is_relation()) else { continue };
-        let table = part.node.and_then(|node| node.alias.as_deref()).map_or_else(|| part.name(), str::to_owned);
-        let schema = part.node.and_then(|node| node.schema.as_deref());
-        let columns: BTreeSet<String> = state.columns.keys().cloned().collect();
-        let whole = state.rows.is_some() || state.fails.is_some();
-        let reached = graph.sources.omni.reached(schema, &table, &columns, whole);
-        let ids: BTreeMap<String, String> = reached
-            .iter()
-            .map(|field| (format!("{}.{}", field.view, field.field), format!("omni.{}.{}", field.view, field.field)))
-            .collect();
-        let before = path(graph, spread, *place, state);
-        for field in &reached {
-            let name = format!("{}.{}", field.view, field.field);
-            let change = field.column.as_ref().and_then(|column| state.columns.get(column)).map(|(change, _)| *change);
-            let (grade, reason) = match change {
-                _ if state.fails.is_some() => {
-                    (Grade::Breaking, format!("`{}`, which its view shows, fails or is gone", part.name()))
-                }
-                Some(Change::Gone) => (Grade::Breaking, format!("it reads `{}`, and its column is gone", field.by)),
-                Some(Change::Type) if field.in_sql => {
-                    (Grade::Breaking, format!("it reads `{}` in SQL, and the column is of another type", field.by))
-                }
-                Some(Change::Type) => (Grade::Changing, format!("`{}` is of another type", field.by)),
-                Some(Change::Values) | None => (Grade::Changing, format!("it reads `{}`", field.by)),
-            };
-            let mut path = before.clone();
-            if let (Some(last), Some(column)) = (path.last_mut(), &field.column) {
-                *last = format!("{last}.{column}");
-            }
-            if field.by_field {
-                path.push(format!("Omni {}", field.by));
-            }
-            path.push(format!("Omni {name}"));
-            let whole = field
-                .is_guessed
-                .then(|| "its SQL cannot be followed: every word in it is taken for a column".to_owned());
-            let from = ids.get(&field.by).filter(|_| field.by_field).cloned().unwrap_or_else(|| part.id());
-            impact.edges.push(Edge { from: from.clone(), to: format!("omni.{name}") });
-            impact.effects.push(Effect {
-                id: format!("omni.{name}"),
-                name,
-                kind: format!("omni {}", field.kind),
-                columns: Vec::new(),
-                path,
-                via: Some(from),
-                grade,
-                reason,
-                whole,
-                gaps: Vec::new(),
-                owner: None,
-                status: None,
-                file: Some(field.file.clone()),
-            });
-        }
-        for (kind, name, file, field) in graph.sources.omni.users(&reached) {
-            let Some(of) = impact.effects.iter().find(|effect| effect.id == format!("omni.{field}")) else { continue };
-            let mut path = of.path.clone();
-            path.push(format!("Omni {kind} {name}"));
-            let via = Some(of.id.clone());
-            let (verb, grade) =
-                if kind == "join" { ("joins by", of.grade) } else { ("shows", Grade::Changing.min(of.grade)) };
-            impact.edges.push(Edge { from: of.id.clone(), to: format!("omni {kind} {name}") });
-            impact.effects.push(Effect {
-                id: format!("omni {kind} {name}"),
-                name,
-                kind: format!("omni {kind}"),
-                columns: Vec::new(),
-                path,
-                via,
-                grade,
-                reason: format!("it {verb} `{field}`"),
-                whole: None,
-                gaps: Vec::new(),
-                owner: None,
-                status: None,
-                file: Some(file),
-            });
-        }
-    }
-    // A field that two tables reach is told once, the worse first.
-    let mut seen: BTreeMap<String, Grade> = BTreeMap::new();
-    for effect in &impact.effects {
-        let known = seen.entry(effect.id.clone()).or_default();
-        *known = (*known).max(effect.grade);
-    }
-    let mut told = BTreeSet::new();
-    impact.effects.retain(|effect| seen.get(&effect.id) == Some(&effect.grade) && told.insert(effect.id.clone()));
 }

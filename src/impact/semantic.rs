@@ -1,9 +1,7 @@
 //! What becomes of semantic models and metrics.
 
-use std::collections::BTreeMap;
-
 use super::graph::Graph;
-use super::spread::{Grade, State};
+use super::spread::{Grade, State, States};
 use crate::artifacts::{Detail, Metric, SemanticModel, Value};
 use crate::dialect::Dialect;
 use crate::lineage::{self, Change};
@@ -31,7 +29,7 @@ fn elements(model: &SemanticModel, dialect: Option<Dialect>) -> Vec<(String, Opt
 }
 
 /// A semantic model: those of its elements that read a changed column.
-pub(super) fn of_semantic_model(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, state: &mut State) {
+pub(super) fn of_semantic_model(graph: &Graph<'_>, place: usize, states: &States, state: &mut State) {
     let Some(Detail::SemanticModel(model)) = graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
     else {
         return;
@@ -73,7 +71,7 @@ pub(super) fn of_semantic_model(graph: &Graph<'_>, place: usize, states: &BTreeM
 }
 
 /// A metric: its measures, and the metrics that it is made of.
-pub(super) fn of_metric(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, state: &mut State) {
+pub(super) fn of_metric(graph: &Graph<'_>, place: usize, states: &States, state: &mut State) {
     let Some(Detail::Metric(metric)) = graph.parts.get(place).and_then(|part| part.node).map(|node| &node.detail)
     else {
         return;

@@ -21,6 +21,23 @@ pub struct Start {
     pub gone: bool,
     /// Whether what computes it is another, so that its unit tests may expect the old values.
     pub redefined: bool,
+    /// Why its rows or values change, where that is worth saying.
+    pub why: Option<String>,
+    /// What else becomes of it, and reaches nothing else.
+    pub notes: Vec<Note>,
+}
+
+/// What becomes of a node without other values: a test that is gone, a contract.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Note {
+    /// What it is about: the node, or a column of it.
+    pub name: String,
+    /// What happens.
+    pub what: String,
+    /// How bad that is.
+    pub grade: Grade,
+    /// Why.
+    pub reason: String,
 }
 
 /// How bad it is.
@@ -93,19 +110,51 @@ impl State {
     }
 }
 
+/// What happens to each node, by its place; none where nothing does.
+#[derive(Debug, Default)]
+pub(super) struct States(Vec<Option<Box<State>>>);
+
+impl States {
+    fn new(count: usize) -> Self {
+        Self(std::iter::repeat_with(|| None).take(count).collect())
+    }
+
+    pub fn get(&self, place: &usize) -> Option<&State> {
+        self.0.get(*place)?.as_deref()
+    }
+
+    /// Those that something happens to, in the order of their places.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &State)> {
+        self.0.iter().enumerate().filter_map(|(place, state)| Some((place, state.as_deref()?)))
+    }
+
+    fn add(&mut self, place: usize, state: State) {
+        match self.0.get_mut(place) {
+            // It changes itself, too.
+            Some(Some(own)) => merge(own, state),
+            Some(none) => *none = Some(Box::new(state)),
+            None => {}
+        }
+    }
+
+    fn of(&mut self, place: usize) -> Option<&mut State> {
+        self.0.get_mut(place).map(|state| &mut **state.get_or_insert_default())
+    }
+}
+
 /// All nodes that are affected, and those downstream that are not.
 #[derive(Debug, Default)]
 pub(super) struct Spread {
-    pub states: BTreeMap<usize, State>,
+    pub states: States,
     /// Nodes downstream, each behind all that it reads.
     pub order: Vec<usize>,
 }
 
 /// Spreads changes downstream.
 pub(super) fn spread(graph: &Graph<'_>, starts: &[Start]) -> Spread {
-    let mut spread = Spread::default();
+    let mut spread = Spread { states: States::new(graph.parts.len()), order: Vec::new() };
     for start in starts {
-        let state = spread.states.entry(start.place).or_default();
+        let Some(state) = spread.states.of(start.place) else { continue };
         for (column, change) in &start.columns {
             let known = state.columns.entry(column.clone()).or_insert((*change, None));
             known.0 = known.0.max(*change);
@@ -136,13 +185,7 @@ pub(super) fn spread(graph: &Graph<'_>, starts: &[Start]) -> Spread {
         });
         for (place, state) in places.iter().zip(found) {
             if let Some(state) = state.filter(State::is_affected) {
-                match spread.states.get_mut(place) {
-                    // It changes itself, too.
-                    Some(own) => merge(own, state),
-                    None => {
-                        spread.states.insert(*place, state);
-                    }
-                }
+                spread.states.add(*place, state);
             }
         }
         next = wave;
@@ -195,7 +238,7 @@ fn of_start(graph: &Graph<'_>, start: &Start, state: &mut State) {
 fn of_node(
     graph: &Graph<'_>,
     place: usize,
-    states: &BTreeMap<usize, State>,
+    states: &States,
     starts: &[Start],
     tests: &BTreeMap<&str, DataTest<'_>>,
 ) -> State {
@@ -216,7 +259,7 @@ fn of_node(
 }
 
 /// A model, a snapshot, or whatever else has SQL.
-fn of_model(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, starts: &[Start], state: &mut State) {
+fn of_model(graph: &Graph<'_>, place: usize, states: &States, starts: &[Start], state: &mut State) {
     let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
     if let Some((parent, name)) = parents.iter().find_map(|parent| {
         states.get(parent)?.fails.as_ref()?;
@@ -294,7 +337,7 @@ fn of_model(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, st
 }
 
 /// What a node reads of which other rows come, where nothing worse happens to what it reads.
-pub(super) fn other_rows(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>) -> Option<(usize, String)> {
+pub(super) fn other_rows(graph: &Graph<'_>, place: usize, states: &States) -> Option<(usize, String)> {
     let parents = graph.parents.get(place)?;
     let is_plain = |parent: &usize| {
         states.get(parent).is_none_or(|state| state.columns.values().all(|(change, _)| *change == Change::Values))
@@ -332,7 +375,7 @@ fn of_columns(graph: &Graph<'_>, place: usize, state: &mut State) {
 }
 
 /// What cannot be followed changes as a whole.
-fn of_whole(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, why: &str, state: &mut State) {
+fn of_whole(graph: &Graph<'_>, place: usize, states: &States, why: &str, state: &mut State) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
         let name = graph.parts.get(*parent).map(super::Part::name).unwrap_or_default();
@@ -357,7 +400,7 @@ fn of_whole(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, wh
 }
 
 /// An exposure, a saved query: what they read of a node nobody says.
-fn of_reader(graph: &Graph<'_>, place: usize, states: &BTreeMap<usize, State>, state: &mut State) {
+fn of_reader(graph: &Graph<'_>, place: usize, states: &States, state: &mut State) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else { continue };
         let name = graph.parts.get(*parent).map(super::Part::name).unwrap_or_default();

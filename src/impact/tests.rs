@@ -1,9 +1,7 @@
 //! What becomes of tests.
 
-use std::collections::BTreeMap;
-
 use super::graph::Graph;
-use super::spread::{Grade, Start, State, other_rows};
+use super::spread::{Grade, Start, State, States, other_rows};
 use crate::artifacts::{Check, DataTest, Detail};
 use crate::lineage::Change;
 
@@ -12,7 +10,7 @@ pub(super) fn of_data_test(
     graph: &Graph<'_>,
     place: usize,
     test: Option<&DataTest<'_>>,
-    states: &BTreeMap<usize, State>,
+    states: &States,
     state: &mut State,
 ) {
     let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
@@ -41,7 +39,11 @@ pub(super) fn of_data_test(
             _ => {}
         }
     }
-    let lineage = graph.lineage(place);
+    // What a test of dbt's own reads is known without its SQL.
+    let is_known = test.is_some_and(|test| {
+        !matches!(test.check, Check::Other(_) | Check::Singular) && test.node.config_text("where").is_none()
+    });
+    let lineage = if is_known { None } else { graph.lineage(place) };
     if let Some(Ok(lineage)) = lineage {
         let relation = |parts: &[String]| graph.relation(place, parts);
         let affected = lineage.affected(|parts, column| states.get(&relation(parts)?)?.change(column));
@@ -77,13 +79,7 @@ pub(super) fn of_data_test(
 }
 
 /// A unit test brings its own rows: it only notices what computes its model, and columns that are no longer there.
-pub(super) fn of_unit_test(
-    graph: &Graph<'_>,
-    place: usize,
-    states: &BTreeMap<usize, State>,
-    starts: &[Start],
-    state: &mut State,
-) {
+pub(super) fn of_unit_test(graph: &Graph<'_>, place: usize, states: &States, starts: &[Start], state: &mut State) {
     let model = graph.parts.get(place).and_then(|part| match &part.node?.detail {
         Detail::UnitTest(test) => Some(&*test.model),
         _ => None,

@@ -27,6 +27,8 @@ mod query;
 mod relation;
 mod result;
 mod scope;
+#[cfg(feature = "cli")]
+mod stored;
 mod values;
 
 use std::fmt;
@@ -41,6 +43,10 @@ pub(crate) use bounded::with_room;
 #[cfg(feature = "cli")]
 pub(crate) use each::each_with_room;
 pub use result::{Affected, Change, ColumnOf, LineageColumn, SqlLineage};
+#[cfg(feature = "cli")]
+pub use stored::Lineages;
+#[cfg(feature = "cli")]
+pub(crate) use stored::print_of_sql;
 
 use crate::dialect::Dialect;
 

@@ -39,15 +39,15 @@ pub struct LineageColumn {
 /// What the columns of a query are made of.
 #[derive(Clone, Debug)]
 pub struct SqlLineage {
-    values: Values,
-    tables: Vec<Vec<String>>,
-    output: Vec<(String, At, Option<At>)>,
-    index: FxHashMap<String, usize>,
+    pub(super) values: Values,
+    pub(super) tables: Vec<Vec<String>>,
+    pub(super) output: Vec<(String, At, Option<At>)>,
+    pub(super) index: FxHashMap<String, usize>,
     /// Tables of which it gives columns that are not known, and the names of those that it does not give.
-    passed: Vec<(u32, Vec<String>)>,
-    rest: Vec<At>,
-    rows: Vec<At>,
-    gaps: Vec<String>,
+    pub(super) passed: Vec<(u32, Vec<String>)>,
+    pub(super) rest: Vec<At>,
+    pub(super) rows: Vec<At>,
+    pub(super) gaps: Vec<String>,
 }
 
 /// What happens to a column that a query reads.

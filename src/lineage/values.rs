@@ -19,10 +19,10 @@ pub(super) struct Leaf {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Values {
     /// The values that each is made of: a range of `parts`.
-    made: Vec<(u32, u32)>,
-    parts: Vec<At>,
+    pub(super) made: Vec<(u32, u32)>,
+    pub(super) parts: Vec<At>,
     /// What each says, its parts included: equal for what is computed alike.
-    prints: Vec<u64>,
+    pub(super) prints: Vec<u64>,
     pub leaves: FxHashMap<At, Leaf>,
     known: FxHashMap<Leaf, At>,
     /// Columns that the SQL names, and does not only pass on with a `*`.
@@ -89,6 +89,47 @@ impl Values {
     pub fn parts(&self, at: At) -> &[At] {
         let (start, end) = self.made.get(at as usize).copied().unwrap_or_default();
         self.parts.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// These values with the leaves that each is made of and nothing between, in the order in which they are met; none
+    /// where that would be more than there is. The second are the places of the values then.
+    pub fn flattened(&self, of: &[At]) -> Option<(Self, Vec<At>)> {
+        let mut flat = Self::default();
+        let mut places: FxHashMap<At, At> = FxHashMap::default();
+        let mut room = 4 * (self.parts.len() + self.made.len()) + 64;
+        // Leaves stand before what is made of them.
+        let mut leaves: Vec<(&At, &Leaf)> = self.leaves.iter().collect();
+        leaves.sort_unstable_by_key(|(at, _)| **at);
+        for (at, leaf) in leaves {
+            let new = flat.push((0, 0), self.print(*at));
+            if self.named.get(*at as usize) == Some(&true) {
+                flat.name(new);
+            }
+            flat.leaves.insert(new, leaf.clone());
+            places.insert(*at, new);
+        }
+        for root in of {
+            if places.contains_key(root) {
+                continue;
+            }
+            let mut seen = rustc_hash::FxHashSet::default();
+            let mut stack = vec![*root];
+            let start = flat.parts.len() as u32;
+            while let Some(at) = stack.pop() {
+                room = room.checked_sub(1)?;
+                if !seen.insert(at) {
+                    continue;
+                }
+                match places.get(&at).filter(|_| self.leaves.contains_key(&at)) {
+                    Some(leaf) => flat.parts.push(*leaf),
+                    None => stack.extend(self.parts(at).iter().rev()),
+                }
+            }
+            let new = flat.push((start, flat.parts.len() as u32), self.print(*root));
+            places.insert(*root, new);
+        }
+        let at = of.iter().map(|root| places.get(root).copied()).collect::<Option<_>>()?;
+        Some((flat, at))
     }
 
     /// How many there are.

@@ -166,6 +166,128 @@ fn since_a_revision() {
     insta::assert_snapshot!(out);
 }
 
+/// A project of dbt of which every kind of file is changed, one after the other.
+fn project_with_macros(name: &str) -> Place {
+    let place = Place::new(name);
+    let model = |name: &str, read: Value, macros: Value, raw: &str| {
+        json!({"name": name, "resource_type": "model", "package_name": "x", "relation_name": format!("\"d\".\"{name}\""),
+            "columns": {"a": {"name": "a"}}, "raw_code": raw, "compiled_code": format!("select a from \"d\".\"{}\"", if name == "plain" { "codes" } else { "raw_t" }),
+            "depends_on": {"nodes": read, "macros": macros}})
+    };
+    let nodes = json!({
+        "seed.x.codes": {"name": "codes", "resource_type": "seed", "package_name": "x", "relation_name": "\"d\".\"codes\""},
+        "model.x.direct": model("direct", json!(["source.x.raw.t"]), json!(["macro.x.cents"]), "select a from t"),
+        "model.x.through": model("through", json!(["source.x.raw.t"]), json!(["macro.x.outer"]), "select {{ var('days') }} as a"),
+        "model.x.plain": model("plain", json!(["seed.x.codes"]), json!([]), "select a from codes"),
+        "snapshot.x.snap": {"name": "snap", "resource_type": "snapshot", "package_name": "x", "depends_on": {"nodes": ["model.x.plain"]}},
+        "test.x.odd": {"name": "odd_plain_a", "resource_type": "test", "package_name": "x", "test_metadata": {"name": "odd", "kwargs": {"column_name": "a"}},
+            "attached_node": "model.x.plain", "column_name": "a", "depends_on": {"nodes": ["model.x.plain"], "macros": ["macro.x.test_odd"]}},
+    });
+    let manifest = json!({
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": "duckdb", "project_name": "x"},
+        "nodes": nodes,
+        "sources": {"source.x.raw.t": {"name": "t", "source_name": "raw", "resource_type": "source", "package_name": "x", "relation_name": "\"d\".\"raw_t\""}},
+        "macros": {"macro.x.cents": {"depends_on": {"macros": []}}, "macro.x.outer": {"depends_on": {"macros": ["macro.x.cents"]}}, "macro.x.test_odd": {}},
+        "exposures": {"exposure.x.e": {"name": "board", "depends_on": {"nodes": ["model.x.plain"]}}},
+    });
+    place.write("target/manifest.json", manifest.to_string()).write(".gitignore", "target/\n");
+    place
+}
+
+const MACROS: &str =
+    "{% macro cents(a) %}{{ a }} / 100{% endmacro %}\n{% macro outer(a) %}{{ cents(a) }}{% endmacro %}\n";
+const SHAPES: &str = "version: 2\nmodels:\n  - name: plain\n    config: {contract: {enforced: true}, tags: [x]}\n    constraints: [{type: primary_key, columns: [a]}]\n    columns:\n      - name: a\n        data_type: integer\n        data_tests:\n          - not_null\n          - accepted_values: {values: [1, 2]}\nsources:\n  - name: raw\n    schema: landing\n    freshness: {warn_after: {count: 1, period: day}}\n    tables:\n      - name: t\n        columns: [{name: a}, {name: b, data_tests: [unique]}]\nexposures:\n  - {name: board, label: Board}\n";
+const DBT: &str = "name: x\nprofile: x\nvars:\n  days: 7\n  unused: 1\n";
+const SNAP: &str = "{% snapshot snap %}{{ config(unique_key='a', strategy='check', check_cols=['a']) }}select a from {{ ref('plain') }}{% endsnapshot %}\n";
+
+#[test]
+fn since_a_revision_of_dbt_files() {
+    let place = project_with_macros("impact_since_dbt");
+    let singular = "select * from {{ ref('plain') }} where a < 0\n";
+    let generic = "{% test odd(model, column_name) %}select 1{% endtest %}\n";
+    let files = [
+        ("dbt_project.yml", DBT),
+        ("macros/money.sql", MACROS),
+        ("models/shapes.yml", SHAPES),
+        ("models/plain.sql", "{{ config(materialized='table', tags=['x']) }}select a from {{ ref('codes') }}\n"),
+        ("tests/no_minus.sql", singular),
+        ("tests/generic/odd.sql", generic),
+        ("seeds/codes.csv", "a,b\n1,2\n"),
+        ("snapshots/snap.sql", SNAP),
+        ("packages.yml", "packages: []\n"),
+    ];
+    for (file, text) in files {
+        place.write(file, text);
+    }
+    git(&place, &["init", "-q"]);
+    git(&place, &["add", "-A"]);
+    git(&place, &["commit", "-qm", "first"]);
+    let cases = [
+        ("a macro, and what uses it through another", "macros/money.sql", "/ 100", "/ 1000"),
+        ("blanks of a macro", "macros/money.sql", "{{ a }} / 100", "{{  a  }}\n / 100"),
+        (
+            "a macro that dbt calls",
+            "macros/money.sql",
+            "{% macro cents",
+            "{% macro generate_schema_name(n) %}x{% endmacro %}{% macro cents",
+        ),
+        ("a macro gone", "macros/money.sql", "{% macro cents(a) %}{{ a }} / 100{% endmacro %}", ""),
+        ("a generic test", "tests/generic/odd.sql", "select 1", "select 2"),
+        ("a singular test", "tests/no_minus.sql", "< 0", "< -1"),
+        ("a test removed", "models/shapes.yml", "          - not_null\n", ""),
+        ("a test that warns only", "models/shapes.yml", "- not_null", "- not_null: {config: {severity: warn}}"),
+        ("a test with more values", "models/shapes.yml", "[1, 2]", "[1, 2, 3]"),
+        ("a test with fewer values", "models/shapes.yml", "[1, 2]", "[1]"),
+        ("a test added", "models/shapes.yml", "- not_null", "- not_null\n          - unique"),
+        ("a test of a source", "models/shapes.yml", "data_tests: [unique]", "description: B"),
+        ("a contract given up", "models/shapes.yml", "enforced: true", "enforced: false"),
+        ("a constraint gone", "models/shapes.yml", "    constraints: [{type: primary_key, columns: [a]}]\n", ""),
+        ("a tag", "models/shapes.yml", "tags: [x]", "tags: [y]"),
+        ("layout of YAML", "models/shapes.yml", "version: 2\n", "version: 2\n# a comment\n"),
+        ("broken YAML", "models/shapes.yml", "version: 2\n", "version: {2\n"),
+        ("an exposure", "models/shapes.yml", "label: Board", "label: Boards"),
+        ("another table of a source", "models/shapes.yml", "schema: landing", "schema: raw"),
+        ("a column of a source", "models/shapes.yml", "{name: a}, ", ""),
+        ("freshness", "models/shapes.yml", "    freshness: {warn_after: {count: 1, period: day}}\n", ""),
+        (
+            "a source gone",
+            "models/shapes.yml",
+            "      - name: t\n        columns: [{name: a}, {name: b, data_tests: [unique]}]\n",
+            "      - name: u\n",
+        ),
+        ("configuration", "models/plain.sql", "materialized='table'", "materialized='incremental'"),
+        ("a view for a table", "models/plain.sql", "materialized='table'", "materialized='view'"),
+        ("a tag in SQL", "models/plain.sql", "tags=['x']", "tags=['y']"),
+        ("rows of a seed", "seeds/codes.csv", "1,2", "1,3"),
+        ("a column of a seed", "seeds/codes.csv", "a,b\n1,2", "b\n2"),
+        ("a snapshot's key", "snapshots/snap.sql", "unique_key='a'", "unique_key='b'"),
+        ("a variable", "dbt_project.yml", "days: 7", "days: 8"),
+        ("a variable that nobody asks for", "dbt_project.yml", "unused: 1", "unused: 2"),
+        (
+            "another key of the project",
+            "dbt_project.yml",
+            "profile: x\n",
+            "profile: x\nmodels: {x: {+enabled: false}}\n",
+        ),
+        ("packages", "packages.yml", "[]", "[{local: ../y}]"),
+    ];
+    let mut out = String::new();
+    for (title, file, from, to) in cases {
+        let text = files.iter().find(|(known, _)| *known == file).unwrap().1;
+        let changed = text.replace(from, to);
+        assert_ne!(changed, text, "{title}");
+        place.write(file, changed);
+        out.push_str(&format!(
+            "=== {title}\n{}",
+            shown(&place, &["impact", "--since", "HEAD", "--fail-on", "changing"])
+        ));
+        place.write(file, text);
+    }
+    place.write("models/new.sql", "select 1");
+    out.push_str(&format!("=== a file that git does not know\n{}", shown(&place, &["impact", "--since", "HEAD"])));
+    insta::assert_snapshot!(out);
+}
+
 /// Names that try to be something else in each form.
 #[test]
 fn hostile_names_stay_names() {

@@ -1,16 +1,18 @@
 //! What is known of the project that a command looks at: dbt's artifacts, specs, Omni's files.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::{Catalog, Keep, Manifest, last_results};
-use formulac::impact::{OmniModel, Sources, SpecModel};
+use formulac::impact::{Graph, OmniFields, Sources, SpecModel};
 use formulac::{Compiler, Dialect, Project, Schema, SpecText};
 
-use crate::cli::artifacts::{Artifacts, age};
+use crate::cli::artifacts::Artifacts;
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
+use crate::cli::kept_manifest;
 use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::settings;
@@ -28,15 +30,18 @@ pub struct Known {
     pub specs: Vec<SpecModel>,
     /// The texts of the specs, by path.
     pub texts: Vec<(PathBuf, String)>,
-    pub compiler: Compiler,
-    omni: OmniModel,
+    /// Made where there are specs: what it knows of tables is as large as the manifest.
+    compiler: OnceCell<Compiler>,
+    omni: OmniFields,
     dialect: Option<Dialect>,
     /// How nodes ended last, by id.
     pub status: BTreeMap<String, String>,
 }
 
 impl Known {
-    pub fn read(session: &Session) -> Result<Self, Failure> {
+    /// Reads it. `is_whole` says whether the code of models as it is written and what is said of columns is asked for,
+    /// which specs need, too.
+    pub fn read(session: &Session, is_whole: bool) -> Result<Self, Failure> {
         let given = session.global.project_dir.as_deref();
         let found = project::read_with_place(given)?;
         let dbt = dbt_project::find(found.as_ref().map(|(_, root)| root.as_path()).or(given))?;
@@ -51,8 +56,11 @@ impl Known {
                 .with_help("name the project's folder with `--project-dir`"));
             }
         };
+        let texts = spec_texts(&project, &root)?;
+        let whole = Keep::default().raw_code().compiled_code();
+        let keep = if is_whole || !texts.is_empty() { whole } else { kept_manifest::with_names() };
         let path = dbt.as_ref().map(DbtProject::manifest_path);
-        let artifacts = path.map(|path| Artifacts::read_keeping(path, Keep::default().raw_code().compiled_code()));
+        let artifacts = path.map(|path| Artifacts::read_kept(path, keep, &root));
         let artifacts = artifacts.transpose().map_err(|found| Failure::Found(vec![found]))?.flatten();
         match &artifacts {
             Some(artifacts) => artifacts.tell(session, dbt.as_ref()),
@@ -72,19 +80,9 @@ impl Known {
             Some(adapter) => adapter.parse().ok(),
             None => project.dialect(),
         };
-        let of_specs = project.dialect().or(dialect).unwrap_or_default();
-        let schema = match &artifacts {
-            Some(artifacts) => artifacts.schema(of_specs)?,
-            None => Schema::new(),
-        };
-        let builder = settings::with_schema(&project, of_specs, schema);
-        let compiler = match &artifacts {
-            Some(artifacts) => artifacts.with_dbt(builder),
-            None => builder,
-        }
-        .build();
-        let texts = spec_texts(&project, &root)?;
-        let specs = compiled(&compiler, &texts, &root);
+        let compiler = OnceCell::new();
+        let facts = (&project, artifacts.as_ref(), catalog.as_ref(), dialect);
+        let specs = compiled(|| compiler.get_or_init(|| make(facts)), &texts, &root);
         for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
             session
                 .warn(&format!("warning: {} has errors (`formulac check`), so that it is known per model", spec.path));
@@ -106,7 +104,17 @@ impl Known {
         })
     }
 
-    pub fn sources(&self) -> Sources<'_> {
+    /// The graph of it all, with what is known of SQL from before.
+    pub fn graph(&self) -> Graph<'_> {
+        Graph::new(self.sources()).with_lineages(kept_manifest::lineages(&self.root))
+    }
+
+    /// Keeps what is known of SQL by now.
+    pub fn keep(&self, graph: &Graph<'_>) {
+        kept_manifest::keep_lineages(&self.root, graph);
+    }
+
+    fn sources(&self) -> Sources<'_> {
         Sources {
             manifest: self.artifacts.as_ref().map_or(&self.nothing, |artifacts| &artifacts.manifest),
             catalog: self.catalog.as_ref(),
@@ -116,18 +124,37 @@ impl Known {
         }
     }
 
+    /// The models of other states of the specs.
+    pub fn compiled(&self, texts: &[(PathBuf, String)]) -> Vec<SpecModel> {
+        let facts = (&self.project, self.artifacts.as_ref(), self.catalog.as_ref(), self.dialect);
+        compiled(|| self.compiler.get_or_init(|| make(facts)), texts, &self.root)
+    }
+
     /// What a page says of where this comes from.
     pub fn said(&self, since: Option<&str>) -> Vec<String> {
         let mut said = Vec::new();
         if let Some(revision) = since {
             said.push(format!("Changes since `{revision}`."));
         }
-        let generated = self.artifacts.as_ref().and_then(|artifacts| artifacts.manifest.metadata.generated());
-        if let Some(then) = generated.and_then(|time| jiff::Timestamp::try_from(time).ok()) {
-            said.push(format!("dbt's manifest was {} old when this was written.", age(jiff::Timestamp::now(), then)));
+        if let Some(age) = self.artifacts.as_ref().and_then(Artifacts::age) {
+            said.push(format!("dbt's manifest was {age} old when this was written."));
         }
         said
     }
+}
+
+/// What a compiler of specs is made of.
+type Facts<'f> = (&'f Project, Option<&'f Artifacts>, Option<&'f Catalog>, Option<Dialect>);
+
+fn make((project, artifacts, catalog, dialect): Facts<'_>) -> Compiler {
+    let dialect = project.dialect().or(dialect).unwrap_or_default();
+    let schema = artifacts.map_or_else(Schema::new, |it| Schema::from_dbt(&it.manifest, catalog, dialect));
+    let builder = settings::with_schema(project, dialect, schema);
+    match artifacts {
+        Some(artifacts) => artifacts.with_dbt(builder),
+        None => builder,
+    }
+    .build()
 }
 
 /// The texts of the project's specs; none where there is no folder of them.
@@ -147,8 +174,11 @@ fn spec_texts(project: &Project, root: &Path) -> Result<Vec<(PathBuf, String)>, 
     Ok(texts)
 }
 
-/// The models of specs.
-pub fn compiled(compiler: &Compiler, texts: &[(PathBuf, String)], root: &Path) -> Vec<SpecModel> {
+/// The models of specs. Without any no compiler is asked for.
+fn compiled<'c>(compiler: impl FnOnce() -> &'c Compiler, texts: &[(PathBuf, String)], root: &Path) -> Vec<SpecModel> {
+    if texts.is_empty() {
+        return Vec::new();
+    }
     let paths: Vec<String> = texts
         .iter()
         .map(|(path, _)| path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/"))
@@ -156,13 +186,13 @@ pub fn compiled(compiler: &Compiler, texts: &[(PathBuf, String)], root: &Path) -
         .collect();
     let specs: Vec<SpecText<'_>> =
         texts.iter().zip(&paths).map(|((_, text), path)| SpecText { text, path: Some(path) }).collect();
-    let compiled = compiler.compile_specs(&specs).into_iter().zip(paths);
+    let compiled = compiler().compile_specs(&specs).into_iter().zip(paths);
     compiled
         .filter_map(|(compiled, path)| Some(SpecModel { name: compiled.name()?.to_owned(), path, compiled }))
         .collect()
 }
 
-fn omni(session: &Session, project: &Project, root: &Path, dialect: Option<Dialect>) -> OmniModel {
+fn omni(session: &Session, project: &Project, root: &Path, dialect: Option<Dialect>) -> OmniFields {
     let folder = root.join(project.omni().unwrap_or(project::OMNI));
     let is_omni = |path: &Path| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -179,7 +209,7 @@ fn omni(session: &Session, project: &Project, root: &Path, dialect: Option<Diale
             }
         }
     }
-    let (model, faults) = OmniModel::from_texts(&files, dialect);
+    let (model, faults) = OmniFields::from_texts(&files, dialect);
     for (number, fault) in faults {
         let name = files.get(number).map(|(name, _)| name.as_str()).unwrap_or_default();
         session.warn(&format!("warning: {name} is left out: {}", fault.message()));

@@ -4,6 +4,7 @@ mod known;
 mod since;
 
 use std::fs;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use formulac::impact::{Change, Difference, Grade, Graph, Impact, NameFault, Start, show};
@@ -15,8 +16,12 @@ use super::session::Session;
 pub use known::Known;
 
 pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
-    let known = Known::read(session)?;
-    let graph = Graph::new(known.sources());
+    let format = format(args);
+    // Code is compared and shown there.
+    let is_whole = args.since.is_some() || format == GraphFormat::Html;
+    // The process ends with the command, and giving back each text of a large manifest would take its time.
+    let known = ManuallyDrop::new(Known::read(session, is_whole)?);
+    let graph = ManuallyDrop::new(known.graph());
     let change = match (args.removed, args.type_changed) {
         (true, _) => Change::Gone,
         (_, true) => Change::Type,
@@ -26,8 +31,8 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         Some(revision) => since::compare(&known, &graph, revision)?,
         None => (starts(&graph, &args.names, change)?, Vec::new()),
     };
-    let impact = formulac::impact::impact(&graph, &starts, &known.status);
-    let format = format(args);
+    let impact = ManuallyDrop::new(formulac::impact::impact(&graph, &starts, &known.status));
+    known.keep(&graph);
     let text = match format {
         GraphFormat::Tree => {
             let mut text = show::tree(&impact);
@@ -85,7 +90,8 @@ fn told(difference: &Difference) -> String {
         (before, "") => format!(": was {}", line(before)),
         (before, now) => format!(": {} → {}", line(before), line(now)),
     };
-    let whole = whole.as_ref().map(|why| format!(" [known per model: {why}]")).unwrap_or_default();
+    let label = if *what == "sql" { "known per model" } else { "not followed" };
+    let whole = whole.as_ref().map(|why| format!(" [{label}: {why}]")).unwrap_or_default();
     format!("differs: {name} {what}{change}{whole}\n")
 }
 

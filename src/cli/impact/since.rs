@@ -4,47 +4,83 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::spec_of;
-use formulac::impact::{Before, Difference, Graph, ModelText, Start, since};
+use formulac::impact::{Before, Difference, FileKind, FileText, Graph, Start, since};
 
-use super::known::{Known, compiled};
+use super::known::Known;
+use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
+use crate::cli::folder;
 use crate::cli::git::Revision;
 use crate::cli::project;
+
+/// Files beside `dbt_project.yml` that say which packages there are.
+const PACKAGES: [&str; 3] = ["packages.yml", "dependencies.yml", "package-lock.yml"];
 
 /// What changed, and what is said of it.
 pub fn compare(known: &Known, graph: &Graph<'_>, revision: &str) -> Result<(Vec<Start>, Vec<Difference>), Failure> {
     let revision = Revision::find(&known.root, revision)?;
-    let specs = PathBuf::from(known.project.specs().unwrap_or(project::SPECS));
-    let mut folders = vec![specs.clone()];
-    if let Some(dbt) = &known.dbt {
-        let own = |path: &String| dbt.folder.join(path).strip_prefix(&known.root).map(Path::to_owned).ok();
-        folders.extend(dbt.model_paths.iter().chain(&dbt.seed_paths).filter_map(own));
-    }
+    let specs = clean(Path::new(known.project.specs().unwrap_or(project::SPECS)));
+    let kinds = known.dbt.as_ref().map(|dbt| kinds(dbt, &known.root)).unwrap_or_default();
+    let mut paths = vec![specs.clone()];
+    paths.extend(kinds.iter().map(|(path, _)| path.clone()));
     let mut before = Before::default();
     let mut texts = known.texts.clone();
-    for file in revision.differing(&folders)? {
+    for file in revision.differing(&paths)? {
         let path = known.root.join(&file.path);
-        let now = || fs::read_to_string(&path).ok();
-        if file.path.starts_with(clean(&specs)) {
+        if file.path.starts_with(&specs) {
             texts.retain(|(known, _)| *known != path);
             texts.extend(file.before.map(|text| (path, text)).filter(|(path, _)| project::is_yaml(path)));
             continue;
         }
-        let (was, now) = (file.before, now());
+        let (was, now) = (file.before, fs::read_to_string(&path).ok());
         // What is generated changes with its spec.
         if [&was, &now].into_iter().flatten().any(|text| spec_of(text).is_some()) {
             continue;
         }
-        let name = file.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        if file.path.extension().is_some_and(|end| end == "sql" || end == "py" || end == "csv") {
-            before.models.push(ModelText { name, before: was, now });
-        } else if project::is_yaml(&file.path) {
-            before.properties.push((file.path.to_string_lossy().into_owned(), was, now));
-        }
+        let Some(kind) = kind(&file.path, &kinds) else { continue };
+        before.files.push(FileText { kind, path: file.path.to_string_lossy().replace('\\', "/"), before: was, now });
     }
     texts.sort();
-    before.specs = compiled(&known.compiler, &texts, &known.root);
+    before.specs = known.compiled(&texts);
+    let is_macro = |path: &Path| path.extension().is_some_and(|end| end == "sql");
+    let of_macros = kinds.iter().filter(|(_, kind)| *kind == FileKind::Macro);
+    let macros = of_macros.flat_map(|(path, _)| folder::files(&known.root.join(path), is_macro));
+    before.macros = macros.filter_map(|path| fs::read_to_string(path).ok()).collect();
     Ok(since(graph, &before))
+}
+
+/// The files and folders that dbt reads, as seen from the root, with what they hold.
+fn kinds(dbt: &DbtProject, root: &Path) -> Vec<(PathBuf, FileKind)> {
+    let own = |path: &str| Some(clean(dbt.folder.join(path).strip_prefix(root).ok()?));
+    let folders = [
+        (&dbt.model_paths, FileKind::Model),
+        (&dbt.seed_paths, FileKind::Seed),
+        (&dbt.snapshot_paths, FileKind::Snapshot),
+        (&dbt.macro_paths, FileKind::Macro),
+        (&dbt.test_paths, FileKind::Test),
+    ];
+    let mut found: Vec<(PathBuf, FileKind)> = Vec::new();
+    for (paths, kind) in folders {
+        found.extend(paths.iter().filter_map(|path| Some((own(path)?, kind))));
+    }
+    found.extend(own("dbt_project.yml").map(|path| (path, FileKind::Project)));
+    found.extend(PACKAGES.iter().filter_map(|path| Some((own(path)?, FileKind::Other))));
+    found
+}
+
+/// What a file holds; none of one that dbt does not read.
+fn kind(path: &Path, kinds: &[(PathBuf, FileKind)]) -> Option<FileKind> {
+    // The folder that is nearest: generic tests may stand in one below that of tests.
+    let of_folder = kinds.iter().filter(|(folder, _)| path.starts_with(folder));
+    let (_, kind) = of_folder.max_by_key(|(folder, _)| folder.components().count())?;
+    let end = path.extension().map(|end| end.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match (kind, end.as_str()) {
+        (FileKind::Project | FileKind::Other, _) => Some(*kind),
+        (_, "yml" | "yaml") => Some(FileKind::Properties),
+        (FileKind::Seed, "csv") | (FileKind::Model, "sql" | "py") => Some(*kind),
+        (FileKind::Snapshot | FileKind::Macro | FileKind::Test, "sql") => Some(*kind),
+        _ => None,
+    }
 }
 
 /// Without `./` in front and `/` behind.

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use super::picture::{Dot, Picture, class, of_impact};
-use crate::impact::{Grade, Graph, Impact};
+use crate::impact::{Effect, Grade, Graph, Impact};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -261,9 +261,10 @@ fn data(
     let details = details(graph, &ids, status);
     let numbers: BTreeMap<&str, usize> =
         picture.dots.iter().take(drawn).enumerate().map(|(number, dot)| (dot.id.as_str(), number)).collect();
+    let effects: BTreeMap<&str, &Effect> = impact.effects.iter().map(|effect| (effect.id.as_str(), effect)).collect();
     let nodes = picture.dots.iter().take(drawn).map(|dot| {
         let detail = details.get(&dot.id).cloned().unwrap_or_default();
-        let effect = impact.effects.iter().find(|effect| effect.id == dot.id);
+        let effect = effects.get(dot.id.as_str());
         let grade = effect.map(|effect| effect.grade);
         json!({
             "label": dot.label,

@@ -73,8 +73,11 @@
   // Arrows go through the list as through a menu.
   document.getElementById("list").addEventListener("keydown", (event) => {
     const at = listed.indexOf(document.activeElement);
-    const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: listed.length - 1 }[event.key];
-    if (at >= 0 && next !== undefined && listed[next]) {
+    const step = { ArrowDown: 1, ArrowUp: -1, Home: 1, End: -1 }[event.key];
+    if (at < 0 || !step) return;
+    let next = { Home: 0, End: listed.length - 1 }[event.key] ?? at + step;
+    while (listed[next]?.parentElement.hidden) next += step;
+    if (listed[next]) {
       event.preventDefault();
       listed[next].focus();
     }
@@ -117,4 +120,26 @@
     if (node.file) element("p", node.file, detail).className = "said";
   }
   if (nodes.length) select(0);
+
+  // Rows and nodes that hold all words; only where there are so many that one would look for some.
+  const rows = [...document.querySelectorAll("tbody tr")];
+  if (rows.length > 5) {
+    const label = document.createElement("label");
+    label.className = "filter";
+    label.append("Filter");
+    const input = element("input", undefined, label);
+    input.type = "search";
+    input.placeholder = "name, grade, reason or owner";
+    const count = element("span", undefined, label);
+    count.className = "said";
+    count.setAttribute("role", "status");
+    input.addEventListener("input", () => {
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const holds = (text) => words.every((word) => text.toLowerCase().includes(word));
+      rows.forEach((row) => (row.hidden = !holds(row.textContent)));
+      listed.forEach((button) => (button.parentElement.hidden = !holds(button.textContent)));
+      count.textContent = words.length ? `${rows.filter((row) => !row.hidden).length} of ${rows.length}` : "";
+    });
+    document.querySelector("table").closest(".wide").before(label);
+  }
 })();

@@ -1,0 +1,82 @@
+//! Views and topics that extend others: their keys are merged one by one, and the child's values win.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+
+use crate::span::Span;
+use crate::yaml::{Kind, Node, Style};
+
+/// A view or a topic with all that it has of those that it extends.
+pub(super) struct Extended {
+    pub root: Node,
+    /// What it extends and is not there.
+    pub missing: Option<String>,
+}
+
+/// Keys whose items are fields, which are merged key by key, too.
+const FIELDS: [&str; 4] = ["dimensions", "measures", "filters", "views"];
+/// Keys that say of themselves only.
+const OWN: [&str; 2] = ["extends", "template"];
+
+/// Merges a file with what it extends, the nearest last. `all` are the files of its kind by name.
+pub(super) fn extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) -> Extended {
+    // Each before what it extends; of two that a file names the later goes before the earlier.
+    let mut order: Vec<(String, &Node)> = Vec::new();
+    let mut seen = BTreeSet::from([name.to_lowercase()]);
+    let mut missing = None;
+    let mut stack = vec![(name.to_owned(), root)];
+    while let Some((name, node)) = stack.pop() {
+        order.push((name, node));
+        for parent in node.get("extends").map(Node::texts).unwrap_or_default() {
+            let parent = parent.trim_matches(['$', '{', '}']).to_lowercase();
+            match all.get(&parent) {
+                Some(found) if seen.insert(parent.clone()) => stack.push((parent, found)),
+                Some(_) => {}
+                None => missing = missing.or(Some(parent)),
+            }
+        }
+    }
+    let mut pairs: Vec<(Node, Node)> = Vec::new();
+    for (number, (name, node)) in order.iter().enumerate().rev() {
+        let own = node.pairs().unwrap_or_default().iter();
+        let own = own.filter(|(key, _)| number == 0 || !key.text().is_some_and(|key| OWN.contains(&key)));
+        merge(&mut pairs, own, 0);
+        // A table's name is that of the view where it says none, which a child's is not.
+        let is_table = ["table_name", "sql", "query", "base_view"].iter().all(|key| node.get(key).is_none());
+        if is_table && number > 0 && !is_template(node) {
+            merge(&mut pairs, [&(scalar("table_name"), scalar(name))].into_iter(), 0);
+        }
+    }
+    Extended { root: Node { kind: Kind::Mapping(pairs), span: root.span }, missing }
+}
+
+/// Whether it is only there to be extended.
+pub(super) fn is_template(node: &Node) -> bool {
+    node.get("template").and_then(Node::boolean) == Some(true)
+}
+
+fn scalar(text: &str) -> Node {
+    Node { kind: Kind::Scalar { value: text.to_owned(), style: Style::Plain }, span: Span::new(0, 0) }
+}
+
+/// Puts values at their keys; fields are merged by name, and each by its keys, which is two levels and no more.
+fn merge<'n>(known: &mut Vec<(Node, Node)>, new: impl Iterator<Item = &'n (Node, Node)>, level: usize) {
+    let mut places: FxHashMap<String, usize> = FxHashMap::default();
+    for (place, (key, _)) in known.iter().enumerate() {
+        places.insert(key.text().unwrap_or_default().to_owned(), place);
+    }
+    for (key, value) in new {
+        let name = key.text().unwrap_or_default();
+        let Some((_, before)) = places.get(name).and_then(|place| known.get_mut(*place)) else {
+            places.insert(name.to_owned(), known.len());
+            known.push((key.clone(), value.clone()));
+            continue;
+        };
+        let is_merged = if level == 0 { FIELDS.contains(&name) } else { level == 1 };
+        match (&mut before.kind, value.pairs()) {
+            (Kind::Mapping(before), Some(new)) if is_merged => merge(before, new.iter(), level + 1),
+            _ => *before = value.clone(),
+        }
+    }
+}

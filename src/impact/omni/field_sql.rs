@@ -1,0 +1,71 @@
+//! SQL in Omni's files: `${…}` stands for fields and views, the rest is the warehouse's.
+
+use std::collections::BTreeSet;
+
+use crate::dialect::Dialect;
+use crate::lineage;
+
+/// What a text of SQL with `${…}` reads.
+pub(super) struct FieldSql {
+    pub columns: BTreeSet<String>,
+    pub fields: BTreeSet<String>,
+    /// Whether it could not be followed, so that every word in it is taken for a column.
+    pub is_guessed: bool,
+}
+
+impl FieldSql {
+    pub fn read(sql: &str, dialect: Option<Dialect>) -> Self {
+        let fields: BTreeSet<String> = references(sql).collect();
+        let plain = replaced(sql, |_| "1".to_owned());
+        let (columns, is_guessed) = match lineage::columns_of_expression(&plain, dialect) {
+            Some(columns) => (columns.into_iter().collect(), false),
+            None => (words(&plain), true),
+        };
+        Self { columns, fields, is_guessed }
+    }
+}
+
+/// The fields in `${…}`, in small letters and without timeframes.
+pub(super) fn references(sql: &str) -> impl Iterator<Item = String> + '_ {
+    sql.split("${")
+        .skip(1)
+        .filter_map(|rest| rest.split_once('}'))
+        .map(|(name, _)| without_timeframe(name).to_lowercase())
+}
+
+/// The same, and `view.field` where it is written without `${…}`, as conditions of joins may be.
+pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
+    let plain = replaced(sql, |_| " ".to_owned());
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    let bare =
+        plain.split(|c| !is_part(c)).filter(|word| word.contains('.') && !word.starts_with(|c: char| c.is_numeric()));
+    references(sql).chain(bare.map(str::to_lowercase)).collect()
+}
+
+/// The SQL with something else in place of each `${…}`.
+pub(super) fn replaced(sql: &str, mut with: impl FnMut(&str) -> String) -> String {
+    let mut parts = sql.split("${");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once('}') {
+            Some((name, rest)) => {
+                out.push(' ');
+                out.push_str(&with(without_timeframe(name)));
+                out.push(' ');
+                out.push_str(rest);
+            }
+            None => out.push_str(part),
+        }
+    }
+    out
+}
+
+pub(super) fn words(sql: &str) -> BTreeSet<String> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    sql.split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+}
+
+/// `created_at[month]` is the field `created_at`.
+pub(super) fn without_timeframe(name: &str) -> &str {
+    name.split_once('[').map_or(name, |(name, _)| name).trim()
+}

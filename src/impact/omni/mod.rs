@@ -1,0 +1,295 @@
+//! The Omni model: which fields of views read which columns, and what uses those fields.
+
+mod extends;
+mod field_sql;
+#[cfg(test)]
+mod tests;
+mod users;
+mod view;
+mod view_sql;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
+
+use self::extends::{Extended, extended, is_template};
+use self::users::User;
+use self::view::{read_view, table};
+use crate::diag::Diagnostic;
+use crate::dialect::Dialect;
+use crate::schema::omni_view_name;
+use crate::yaml::{self, Node};
+
+/// What the fields of a folder of Omni files read, and what uses them.
+#[derive(Clone, Debug, Default)]
+pub struct OmniFields {
+    views: Vec<View>,
+    users: Vec<User>,
+    /// Fields by the tables that they read, as places of views and of their fields.
+    by_table: FxHashMap<String, Vec<(usize, usize)>>,
+    /// The same by the fields that they read.
+    by_field: FxHashMap<String, Vec<(usize, usize)>>,
+    /// Topics and joins by the views and fields that they use.
+    by_used: FxHashMap<String, Vec<usize>>,
+}
+
+/// A table of the warehouse, in small letters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Table {
+    schema: Option<String>,
+    name: String,
+}
+
+/// A view.
+#[derive(Clone, Debug, Default)]
+struct View {
+    name: String,
+    file: String,
+    fields: Vec<Field>,
+}
+
+/// A field, and what it reads.
+#[derive(Clone, Debug, Default)]
+struct Field {
+    name: String,
+    kind: &'static str,
+    /// Columns of tables, in small letters; without a column all of the table, of which its rows are.
+    columns: BTreeSet<(Table, Option<String>)>,
+    /// Fields, each with its view's name in front.
+    fields: BTreeSet<String>,
+    /// Whether it says more than a column's name.
+    has_sql: bool,
+    /// Why more may be said of it than is so.
+    whole: Option<String>,
+}
+
+/// A field that a change reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reached {
+    pub view: String,
+    pub field: String,
+    pub kind: &'static str,
+    pub file: String,
+    /// The column or field that it is reached by.
+    pub by: String,
+    /// Whether that is a field.
+    pub by_field: bool,
+    /// The column at the beginning; none where other rows come.
+    pub column: Option<String>,
+    /// Whether it reads the column itself, and in SQL.
+    pub in_sql: bool,
+    /// Why more may be said of it than is so.
+    pub whole: Option<String>,
+}
+
+/// What kind of file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    View,
+    Topic,
+}
+
+impl OmniFields {
+    /// Reads Omni files: their names and texts. What is no Omni YAML is left out and told.
+    #[must_use]
+    pub fn from_texts(files: &[(String, String)], dialect: Option<Dialect>) -> (Self, Vec<(usize, Diagnostic)>) {
+        let mut model = Self::default();
+        let mut faults = Vec::new();
+        let mut roots = Vec::new();
+        for (number, (file, text)) in files.iter().enumerate() {
+            let mut found = Vec::new();
+            match yaml::read(text, &mut found) {
+                Ok(Some(root)) => roots.push((file.as_str(), root)),
+                Ok(None) => {}
+                Err(fault) => found.push(fault),
+            }
+            faults.extend(found.into_iter().filter(Diagnostic::is_error).map(|fault| (number, fault)));
+        }
+        model.read(&roots, dialect);
+        model.index();
+        model.index_users();
+        (model, faults)
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.views.is_empty() && self.users.is_empty()
+    }
+
+    fn read(&mut self, roots: &[(&str, Node)], dialect: Option<Dialect>) {
+        let (mut views, mut topics) = (FxHashMap::default(), FxHashMap::default());
+        for (file, root) in roots {
+            match kind(file, root) {
+                Some(Kind::View) => drop(views.insert(omni_view_name(file).to_lowercase(), root)),
+                Some(Kind::Topic) => drop(topics.insert(topic_name(file).to_lowercase(), root)),
+                None => {}
+            }
+        }
+        let whole = |name: &str, root: &Node, all: &FxHashMap<String, &Node>| {
+            if root.get("extends").is_some() {
+                extended(name, root, all)
+            } else {
+                Extended { root: root.clone(), missing: None }
+            }
+        };
+        let mut read = Vec::new();
+        for (file, root) in roots {
+            match kind(file, root) {
+                Some(Kind::View) if !is_template(root) => {
+                    let name = omni_view_name(file);
+                    let view = whole(&name, root, &views);
+                    read.push((name, *file, view));
+                }
+                Some(Kind::Topic) if !is_template(root) => {
+                    let name = topic_name(file);
+                    let topic = whole(name, root, &topics);
+                    self.users.push(users::topic(name, file, &topic.root));
+                    self.joins(file, &topic.root);
+                }
+                Some(_) => {}
+                None => self.joins(file, root),
+            }
+        }
+        let tables = read.iter().map(|(name, _, view)| (name.to_lowercase(), table(name, &view.root))).collect();
+        for (name, file, view) in &read {
+            self.views.push(read_view(name, file, view, &tables, dialect));
+            self.joins(file, &view.root);
+        }
+    }
+
+    fn joins(&mut self, file: &str, root: &Node) {
+        let joins = root.items().or_else(|| root.get("relationships")?.items());
+        self.users.extend(joins.unwrap_or_default().iter().filter_map(|join| users::join(file, join)));
+    }
+
+    fn index(&mut self) {
+        for (at, view) in self.views.iter().enumerate() {
+            for (number, field) in view.fields.iter().enumerate() {
+                let tables: BTreeSet<&String> = field.columns.iter().map(|(table, _)| &table.name).collect();
+                for table in tables {
+                    self.by_table.entry(table.clone()).or_default().push((at, number));
+                }
+                for read in &field.fields {
+                    self.by_field.entry(read.clone()).or_default().push((at, number));
+                }
+            }
+        }
+    }
+
+    fn index_users(&mut self) {
+        for (at, user) in self.users.iter().enumerate() {
+            for used in user.views.iter().chain(&user.fields) {
+                self.by_used.entry(used.clone()).or_default().push(at);
+            }
+        }
+    }
+
+    fn field(&self, (view, field): (usize, usize)) -> Option<(&View, &Field)> {
+        let view = self.views.get(view)?;
+        Some((view, view.fields.get(field)?))
+    }
+
+    /// The fields that changes of a table reach, each once, with what they are reached by. `columns` are those that
+    /// change, in small letters; `rows` says whether all do.
+    pub(super) fn reached(
+        &self,
+        schema: Option<&str>,
+        table: &str,
+        columns: &BTreeSet<String>,
+        rows: bool,
+    ) -> Vec<Reached> {
+        let is_it = |own: &Table| match (own.schema.as_deref(), schema) {
+            (Some(own), Some(schema)) => own.eq_ignore_ascii_case(schema),
+            _ => true,
+        };
+        let name = table.to_lowercase();
+        let mut found: Vec<Reached> = Vec::new();
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        for at in self.by_table.get(&name).into_iter().flatten() {
+            let Some((view, field)) = self.field(*at) else { continue };
+            let of =
+                || field.columns.iter().filter(|(own, _)| own.name == name && is_it(own)).map(|(_, column)| column);
+            let column = of().flatten().find(|column| columns.contains(*column));
+            // What is known of a whole table is touched by any of its columns.
+            let is_whole = field.whole.is_some() && !columns.is_empty() && of().any(Option::is_none);
+            if column.is_none() && !is_whole && !(rows && of().next().is_some()) {
+                continue;
+            }
+            if seen.insert(full(view, field)) {
+                let by = column.map_or_else(|| name.clone(), |column| format!("{name}.{column}"));
+                found.push(reached(view, field, by, column.cloned(), false));
+            }
+        }
+        // Fields of any view that are made of those.
+        let mut next = 0;
+        while let Some((name, column)) =
+            found.get(next).map(|at| (format!("{}.{}", at.view, at.field), at.column.clone()))
+        {
+            next += 1;
+            for at in self.by_field.get(&name.to_lowercase()).into_iter().flatten() {
+                let Some((view, field)) = self.field(*at) else { continue };
+                if seen.insert(full(view, field)) {
+                    found.push(reached(view, field, name.clone(), column.clone(), true));
+                }
+            }
+        }
+        found
+    }
+
+    /// Topics and joins that use fields, each once: kind, name, file, and the field.
+    pub(super) fn users(&self, fields: &[Reached]) -> Vec<(&'static str, String, String, String)> {
+        // Each with the first field that it uses.
+        let mut found: BTreeMap<usize, usize> = BTreeMap::new();
+        for (at, field) in fields.iter().enumerate() {
+            let view = field.view.to_lowercase();
+            let full = format!("{view}.{}", field.field.to_lowercase());
+            for user in [view, full].iter().filter_map(|used| self.by_used.get(used)).flatten() {
+                found.entry(*user).or_insert(at);
+            }
+        }
+        let user = |(user, field): (usize, usize)| {
+            let (user, field) = (self.users.get(user)?, fields.get(field)?);
+            Some((user.kind, user.name.clone(), user.file.clone(), format!("{}.{}", field.view, field.field)))
+        };
+        found.into_iter().filter_map(user).collect()
+    }
+}
+
+fn topic_name(file: &str) -> &str {
+    let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name = [".yaml", ".yml"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    name.strip_suffix(".topic").unwrap_or(name)
+}
+
+fn kind(file: &str, root: &Node) -> Option<Kind> {
+    let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
+    let has = |key: &str| root.get(key).is_some();
+    if root.items().is_some() {
+        None
+    } else if name.contains(".topic") || has("base_view") && !has("dimensions") && !has("query") {
+        Some(Kind::Topic)
+    } else if name.contains(".view") || name.contains(".query") || has("dimensions") || has("measures") {
+        Some(Kind::View)
+    } else {
+        None
+    }
+}
+
+fn full(view: &View, field: &Field) -> String {
+    format!("{}.{}", view.name, field.name).to_lowercase()
+}
+
+fn reached(view: &View, field: &Field, by: String, column: Option<String>, by_field: bool) -> Reached {
+    Reached {
+        by_field,
+        in_sql: by_field || field.has_sql,
+        view: view.name.clone(),
+        field: field.name.clone(),
+        kind: field.kind,
+        file: view.file.clone(),
+        by,
+        column,
+        whole: field.whole.clone(),
+    }
+}

@@ -1,0 +1,203 @@
+//! Which fields a change reaches.
+
+use super::*;
+
+#[test]
+fn fields_that_read_a_column() {
+    let files = [
+        (
+            "omni/analytics/orders.view.yaml",
+            "schema: analytics\ntable_name: fct_orders\ndimensions:\n  amount: {}\n  is_large: {sql: '${amount} > 1000'}\n  raw: {sql: 'upper(status)'}\n  other: {}\nmeasures:\n  count: {aggregate_type: count}\n  revenue: {sql: '${amount}', aggregate_type: sum, filters: {region: {is: West}}}\n  odd: {sql: 'sum(amount'}\n",
+        ),
+        ("omni/customers.view", "dimensions: {ltv: {sql: '${orders.revenue} / 2'}}\n"),
+        (
+            "omni/top.query.view",
+            "query: {base_view: orders, fields: {orders.revenue: total}}\ndimensions: {total: {}}\n",
+        ),
+        ("omni/orders.topic.yaml", "base_view: orders\njoins: {customers: {}}\n"),
+        ("omni/small.topic.yaml", "base_view: orders\nfields: [orders.other]\n"),
+        (
+            "omni/relationships.yaml",
+            "- {join_from_view: orders, join_to_view: customers, on_sql: '${orders.amount} = ${customers.id}'}\n",
+        ),
+    ];
+    let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let (model, faults) = OmniFields::from_texts(&files, None);
+    assert_eq!(faults, []);
+    let columns = BTreeSet::from(["amount".to_owned()]);
+    let reached = model.reached(Some("ANALYTICS"), "FCT_ORDERS", &columns, false);
+    let shown: Vec<String> = reached.iter().map(|r| format!("{}.{} {} by {}", r.view, r.field, r.kind, r.by)).collect();
+    assert_eq!(
+        shown,
+        [
+            "orders.amount dimension by fct_orders.amount",
+            "orders.odd measure by fct_orders.amount",
+            "orders.is_large dimension by orders.amount",
+            "orders.revenue measure by orders.amount",
+            "customers.ltv dimension by orders.revenue",
+            "top.total column by orders.revenue",
+        ]
+    );
+    assert!(reached[1].whole.is_some());
+    let users: Vec<String> =
+        model.users(&reached).into_iter().map(|(kind, name, ..)| format!("{kind} {name}")).collect();
+    assert_eq!(users, ["topic orders", "join orders → customers"]);
+    assert!(model.reached(Some("raw"), "fct_orders", &columns, false).is_empty());
+    assert_eq!(model.reached(None, "fct_orders", &BTreeSet::new(), true).len(), 9);
+}
+
+fn model(files: &[(&str, &str)]) -> OmniFields {
+    let files: Vec<_> = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let (model, faults) = OmniFields::from_texts(&files, None);
+    assert_eq!(faults, []);
+    model
+}
+
+/// What a change of one column of the table `t` reaches, or of its rows where no column is named.
+fn touched(model: &OmniFields, column: Option<&str>) -> Vec<String> {
+    let columns = column.map(str::to_owned).into_iter().collect();
+    let reached = model.reached(Some("s"), "t", &columns, column.is_none());
+    let mut shown: Vec<String> = reached
+        .iter()
+        .map(|it| format!("{}.{}{}", it.view, it.field, if it.whole.is_some() { "?" } else { "" }))
+        .collect();
+    shown.extend(model.users(&reached).into_iter().map(|(kind, name, ..)| format!("{kind} {name}")));
+    shown.sort();
+    shown
+}
+
+/// What it is about, files, the column that changes, and what that reaches; `?` where it is known as a whole.
+type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Option<&'c str>, &'c [&'c str]);
+
+#[test]
+fn what_is_reached_through_other_files() {
+    let cases: &[Case<'_>] = &[
+        (
+            "a child has its parent's table and fields, and its own values win",
+            &[
+                ("t.view", "schema: s\ndimensions: {a: {}, b: {sql: '${a} + 1'}, c: {}}\n"),
+                ("child.view", "extends: [t]\ndimensions: {b: {sql: '${c}'}, c: {ignored: true}, d: {}}\n"),
+            ],
+            Some("a"),
+            &["child.a", "t.a", "t.b"],
+        ),
+        (
+            "a template is no view, and what is not there is told",
+            &[
+                ("base.view", "template: true\nmeasures: {n: {sql: '${a}'}}\n"),
+                ("t.view", "extends: [base, nowhere]\nschema: s\ndimensions: {a: {}}\n"),
+            ],
+            Some("a"),
+            &["t.a?", "t.n?"],
+        ),
+        (
+            "circles end",
+            &[("t.view", "extends: [u]\nschema: s\ndimensions: {a: {}}\n"), ("u.view", "extends: [t]\n")],
+            Some("a"),
+            &["u.a"],
+        ),
+        (
+            "SQL of a view is followed to columns",
+            &[
+                ("t.view", "schema: s\ndimensions: {a: {}, b: {}}\n"),
+                (
+                    "sums.view",
+                    "sql: select b, sum(a) as total, count(*) as n from ${t} group by 1\ndimensions: {b: {}, total: {}, n: {}, twice: {sql: '${total} * 2'}}\n",
+                ),
+            ],
+            Some("a"),
+            &["sums.total", "sums.twice", "t.a"],
+        ),
+        (
+            "what decides about its rows reaches all of it, through a view of views too",
+            &[
+                ("v.view", "sql: select x, y from s.t where a > 1\ndimensions: {x: {}, up: {sql: 'upper(y)'}}\n"),
+                ("w.view", "sql: 'select x as z from ${v}'\ndimensions: {z: {}}\n"),
+            ],
+            Some("a"),
+            &["v.up", "v.x", "v.y", "w.z"],
+        ),
+        (
+            "one column only",
+            &[("v.view", "sql: select x, y from s.t where a > 1\ndimensions: {x: {}, up: {sql: 'upper(y)'}}\n")],
+            Some("y"),
+            &["v.up", "v.y"],
+        ),
+        (
+            "what cannot be followed is known as a whole",
+            &[
+                ("v.view", "sql: 'selec x frm s.t'\ndimensions: {x: {}}\n"),
+                ("u.view", "sql: 'selec x frm s.other'\ndimensions: {x: {}}\n"),
+            ],
+            Some("q"),
+            &["v.x?"],
+        ),
+        (
+            "query views: fields, filters, calculations",
+            &[
+                ("t.view", "schema: s\ndimensions: {a: {}, b: {}, c: {}}\n"),
+                (
+                    "q.query.view",
+                    "query: {base_view: t, fields: {t.b: b, t.c: c}, filters: {t.a: {is: 1}}, calculations: {k: {sql: '${t.c} * 2'}}}\ndimensions: {b: {}, c: {}}\n",
+                ),
+                (
+                    "p.query.view",
+                    "query: {base_view: t, fields: {t.b: b}, calculations: {k: {sql: '${t.a} * 2'}, cell: {sql: '=SUM(A1:A1)'}}}\n",
+                ),
+            ],
+            Some("a"),
+            &["p.cell?", "p.k", "q.b", "q.c", "q.k", "t.a"],
+        ),
+        (
+            "topics: filters, access, samples, overrides, extends",
+            &[
+                ("t.view", "schema: s\ndimensions: {a: {}, b: {}}\n"),
+                ("u.view", "schema: s\ndimensions: {a: {}}\n"),
+                ("plain.topic", "base_view: u\nfields: [u.a]\n"),
+                ("filter.topic", "base_view: u\ndefault_filters: {t.a: {is: 1}}\n"),
+                ("access.topic", "base_view: u\naccess_filters: [{field: t.a, user_attribute: x}]\n"),
+                ("where.topic", "base_view: u\nalways_where_sql: '${t.a} > 1'\n"),
+                ("sample.topic", "base_view: u\nsample_queries: {one: {query: {fields: [t.a]}}}\n"),
+                ("calc.topic", "base_view: u\nsample_queries: [{query: {calculations: {c: {sql: '${t.a}'}}}}]\n"),
+                ("own.topic", "base_view: u\nviews: {t: {dimensions: {x: {sql: '${a}'}}}}\n"),
+                ("child.topic", "extends: [filter]\nlabel: Child\n"),
+                ("other.topic", "base_view: u\ndefault_filters: {t.b: {is: 1}}\n"),
+            ],
+            Some("a"),
+            &[
+                "t.a",
+                "topic access",
+                "topic calc",
+                "topic child",
+                "topic filter",
+                "topic own",
+                "topic sample",
+                "topic where",
+            ],
+        ),
+        (
+            "relationships, with and without marks, and by aliases",
+            &[
+                ("t.view", "schema: s\ndimensions: {a: {}}\n"),
+                (
+                    "relationships.yaml",
+                    "- {join_from_view: u, join_to_view: t, on_sql: 'u.id = t.a'}\n- {join_from_view: v, join_to_view: t, join_to_view_as: other, on_sql: '${v.id} = ${other.a}'}\n- {join_from_view: w, join_to_view: t, on_sql: '${w.id} = ${t.b}'}\n",
+                ),
+            ],
+            Some("a"),
+            &["join u → t", "join v → t", "t.a"],
+        ),
+        (
+            "other rows reach what counts them",
+            &[
+                ("t.view", "schema: s\nmeasures: {n: {aggregate_type: count}}\n"),
+                ("u.view", "schema: s\nmeasures: {n: {aggregate_type: count}}\n"),
+            ],
+            None,
+            &["t.n"],
+        ),
+    ];
+    for (what, files, column, expected) in cases {
+        assert_eq!(touched(&model(files), *column), *expected, "{what}");
+    }
+}

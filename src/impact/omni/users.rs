@@ -1,0 +1,109 @@
+//! Topics and joins: which views and fields they use.
+
+use std::collections::BTreeSet;
+
+use super::field_sql::{named_fields, references, without_timeframe};
+use crate::yaml::Node;
+
+/// What uses views and fields.
+#[derive(Clone, Debug, Default)]
+pub(super) struct User {
+    pub name: String,
+    pub kind: &'static str,
+    pub file: String,
+    /// Views as a whole.
+    pub views: BTreeSet<String>,
+    /// Fields, each with its view's name in front.
+    pub fields: BTreeSet<String>,
+}
+
+/// A relationship; none where it does not say what it joins.
+pub(super) fn join(file: &str, join: &Node) -> Option<User> {
+    let text = |key: &str| join.get(key).and_then(Node::text);
+    let (from, to) = (text("join_from_view")?, text("join_to_view")?);
+    let said = ["on_sql", "where_sql"].into_iter().filter_map(text);
+    // An alias is another name of the view.
+    let real = |field: String| {
+        let aliases = [(text("join_from_view_as"), from), (text("join_to_view_as"), to)];
+        let of =
+            aliases.into_iter().find_map(|(alias, view)| Some((field.strip_prefix(alias?)?.strip_prefix('.')?, view)));
+        of.map_or(field.clone(), |(rest, view)| format!("{}.{rest}", view.to_lowercase()))
+    };
+    let fields = said.flat_map(named_fields).map(real).collect();
+    let name = format!("{from} → {to}");
+    Some(User { name, kind: "join", file: file.to_owned(), views: BTreeSet::new(), fields })
+}
+
+pub(super) fn topic(name: &str, file: &str, root: &Node) -> User {
+    let base = root.get("base_view").and_then(Node::text).unwrap_or(name).to_lowercase();
+    let mut views = BTreeSet::from([base.clone()]);
+    let mut stack: Vec<&Node> = root.get("joins").into_iter().collect();
+    while let Some(node) = stack.pop() {
+        for (view, below) in node.pairs().unwrap_or_default() {
+            views.extend(view.text().map(str::to_lowercase));
+            stack.push(below);
+        }
+    }
+    let mut fields = BTreeSet::new();
+    for key in ["always_where_sql", "always_having_sql"] {
+        fields.extend(root.get(key).and_then(Node::text).map(named_fields).into_iter().flatten());
+    }
+    for key in ["default_filters", "always_where_filters", "always_having_filters", "access_filters"] {
+        fields.extend(root.get(key).map(keys).unwrap_or_default());
+    }
+    // Its own overrides of views' fields.
+    for (view, own) in root.get("views").and_then(Node::pairs).unwrap_or_default() {
+        let view = view.text().unwrap_or_default().to_lowercase();
+        for (_, field) in ["dimensions", "measures"]
+            .into_iter()
+            .flat_map(|key| own.get(key).and_then(Node::pairs).unwrap_or_default())
+        {
+            let sql = field.get("sql").and_then(Node::text).unwrap_or_default();
+            fields.extend(references(sql).map(|field| of_view(&view, field)));
+        }
+    }
+    for (_, sample) in root.get("sample_queries").and_then(Node::pairs).unwrap_or_default() {
+        fields.extend(query(sample.get("query").unwrap_or(sample)));
+    }
+    for sample in root.get("sample_queries").and_then(Node::items).unwrap_or_default() {
+        fields.extend(query(sample.get("query").unwrap_or(sample)));
+    }
+    // A list of fields says which of the views are shown.
+    let listed = root.get("fields").map(Node::texts).unwrap_or_default();
+    let is_whole = listed.is_empty() || listed.iter().any(|field| field.contains('*') || field.contains(':'));
+    if !is_whole {
+        views.clear();
+        let named = listed.iter().filter(|field| !field.starts_with('-'));
+        fields.extend(named.map(|field| without_timeframe(field).to_lowercase()));
+    }
+    let fields = fields.into_iter().map(|field| of_view(&base, field)).collect();
+    User { name: name.to_owned(), kind: "topic", file: file.to_owned(), views, fields }
+}
+
+fn of_view(view: &str, field: String) -> String {
+    if field.contains('.') { field } else { format!("{view}.{field}") }
+}
+
+/// The fields that a query names: what it shows, filters and sorts by, and what its calculations read.
+pub(super) fn query(query: &Node) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for key in ["fields", "filters", "sorts", "pivots"] {
+        found.extend(query.get(key).map(keys).unwrap_or_default());
+    }
+    for (_, calculation) in query.get("calculations").and_then(Node::pairs).unwrap_or_default() {
+        let sql = calculation.text().or_else(|| calculation.get("sql")?.text());
+        found.extend(sql.map(references).into_iter().flatten());
+    }
+    found
+}
+
+/// The names of fields in a mapping by fields, or in a list of them or of mappings that say their `field`.
+fn keys(node: &Node) -> BTreeSet<String> {
+    let of_map = node.pairs().unwrap_or_default().iter().filter_map(|(key, _)| key.text());
+    let of_item = |item| {
+        Node::text(item).or_else(|| ["field", "column_name", "name"].into_iter().find_map(|key| item.get(key)?.text()))
+    };
+    let of_list = node.items().unwrap_or_default().iter().filter_map(of_item);
+    let all = of_map.chain(of_list).chain(node.text());
+    all.map(|name| without_timeframe(name.trim_start_matches('-')).to_lowercase()).collect()
+}

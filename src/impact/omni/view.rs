@@ -1,0 +1,138 @@
+//! Views: their fields, and what each reads.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+
+use super::extends::Extended;
+use super::field_sql::{FieldSql, references, without_timeframe};
+use super::{Field, Table, View, users, view_sql};
+use crate::dialect::Dialect;
+use crate::yaml::Node;
+
+/// The table of a view; none where it is of SQL or of a saved query.
+pub(super) fn table(name: &str, root: &Node) -> Option<Table> {
+    if root.get("sql").is_some() || root.get("query").is_some() {
+        return None;
+    }
+    let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_lowercase);
+    Some(Table { schema: text("schema"), name: text("table_name").unwrap_or_else(|| name.to_lowercase()) })
+}
+
+/// The tables of views by their names; none of those of SQL or of a saved query.
+pub(super) type Tables = FxHashMap<String, Option<Table>>;
+
+pub(super) fn read_view(name: &str, file: &str, of: &Extended, tables: &Tables, dialect: Option<Dialect>) -> View {
+    let root = &of.root;
+    let mut view = View { name: name.to_owned(), file: file.to_owned(), fields: Vec::new() };
+    let own = table(name, root);
+    // Columns of a query view are made of fields of others; what it filters by decides about its rows.
+    if let Some(query) = root.get("query") {
+        let rows: BTreeSet<String> = users::query(query).into_iter().filter(|field| field.contains('.')).collect();
+        let filters = query.get("filters").map(|filters| filters.pairs().unwrap_or_default()).unwrap_or_default();
+        let filters: BTreeSet<String> = filters
+            .iter()
+            .filter_map(|(key, _)| key.text())
+            .map(|name| without_timeframe(name).to_lowercase())
+            .collect();
+        let mut column = |name: &str, mut fields: BTreeSet<String>, whole: Option<String>| {
+            fields.extend(filters.iter().cloned());
+            view.fields.push(Field { name: name.to_owned(), kind: "column", fields, whole, ..Field::default() });
+        };
+        for (of, name) in query.get("fields").and_then(Node::pairs).unwrap_or_default() {
+            if let (Some(of), Some(name)) = (of.text(), name.text()) {
+                column(name, BTreeSet::from([without_timeframe(of).to_lowercase()]), None);
+            }
+        }
+        for (name, calculation) in query.get("calculations").and_then(Node::pairs).unwrap_or_default() {
+            let sql = calculation.text().or_else(|| calculation.get("sql")?.text());
+            let name = name.text().unwrap_or_default();
+            match sql.filter(|sql| sql.contains("${")) {
+                Some(sql) => column(name, references(sql).collect(), None),
+                None => {
+                    let why = "its formula names cells, which may be any column of its query".to_owned();
+                    column(name, rows.clone(), Some(why));
+                }
+            }
+        }
+    }
+    let mut places: FxHashMap<String, usize> =
+        view.fields.iter().enumerate().map(|(place, field)| (field.name.to_lowercase(), place)).collect();
+    for (key, kind) in [("dimensions", "dimension"), ("measures", "measure"), ("filters", "filter")] {
+        for (name, field) in root.get(key).and_then(Node::pairs).unwrap_or_default() {
+            let Some(name) = name.text() else { continue };
+            if field.get("ignored").and_then(Node::boolean) == Some(true) {
+                continue;
+            }
+            let (mut read, columns) = read_field(&view.name, name, kind, field, dialect);
+            match &own {
+                Some(table) => {
+                    read.columns.extend(columns.into_iter().map(|column| (table.clone(), Some(column))));
+                    // What counts rows reads no column.
+                    read.columns.insert((table.clone(), None));
+                }
+                None => {
+                    let columns = columns.into_iter().filter(|column| !column.eq_ignore_ascii_case(name));
+                    read.fields.extend(columns.map(|column| format!("{}.{column}", view.name.to_lowercase())));
+                }
+            }
+            match places.get(&name.to_lowercase()).and_then(|place| view.fields.get_mut(*place)) {
+                Some(known) => known.fields.extend(read.fields),
+                None => {
+                    places.insert(name.to_lowercase(), view.fields.len());
+                    view.fields.push(read);
+                }
+            }
+        }
+    }
+    if let Some(sql) = root.get("sql").and_then(Node::text) {
+        view_sql::follow(&mut view, sql, tables, dialect);
+    }
+    if let Some(missing) = &of.missing {
+        let why = format!("`{missing}`, which it extends, is not among the files");
+        for field in &mut view.fields {
+            field.whole.get_or_insert_with(|| why.clone());
+        }
+    }
+    view
+}
+
+/// A field, and the columns that it names.
+fn read_field(
+    view: &str,
+    name: &str,
+    kind: &'static str,
+    field: &Node,
+    dialect: Option<Dialect>,
+) -> (Field, BTreeSet<String>) {
+    let mut read = Field { name: name.to_owned(), kind, ..Field::default() };
+    let mut columns = BTreeSet::new();
+    let text = |key: &str| field.get(key).and_then(Node::text);
+    let duration = field.get("duration");
+    let of_duration = ["sql_start", "sql_end"].into_iter().filter_map(|key| duration?.get(key)?.text());
+    let sqls: Vec<&str> = text("sql").into_iter().chain(text("custom_primary_key_sql")).chain(of_duration).collect();
+    if sqls.is_empty() && kind == "dimension" {
+        columns.insert(name.to_lowercase());
+    }
+    let mut fields = BTreeSet::new();
+    for sql in &sqls {
+        let sql = FieldSql::read(sql, dialect);
+        fields.extend(sql.fields);
+        columns.extend(sql.columns);
+        if sql.is_guessed {
+            read.whole = Some("its SQL cannot be followed: every word in it is taken for a column".to_owned());
+        }
+    }
+    read.has_sql = !sqls.is_empty();
+    let filters = field.get("filters").and_then(Node::pairs).unwrap_or_default();
+    fields
+        .extend(filters.iter().filter_map(|(name, _)| name.text()).map(|name| without_timeframe(name).to_lowercase()));
+    // A field that names itself means the column.
+    if fields.remove(&name.to_lowercase()) {
+        columns.insert(name.to_lowercase());
+    }
+    let view = view.to_lowercase();
+    let full = |field: String| if field.contains('.') { field } else { format!("{view}.{field}") };
+    read.fields = fields.into_iter().map(full).collect();
+    (read, columns)
+}

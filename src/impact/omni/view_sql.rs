@@ -1,0 +1,120 @@
+//! Views of SQL of their own.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+
+use super::field_sql::{replaced, words};
+use super::view::Tables;
+use super::{Field, Table, View};
+use crate::dialect::Dialect;
+use crate::lineage::{self, ColumnOf, Known, SqlLineage};
+
+/// What fields read: columns of tables, and fields of views.
+#[derive(Clone, Debug, Default)]
+struct Read {
+    columns: BTreeSet<(Table, Option<String>)>,
+    fields: BTreeSet<String>,
+}
+
+/// The columns of a view's SQL are followed to those of tables and views, where that can be.
+pub(super) fn follow(view: &mut View, sql: &str, tables: &Tables, dialect: Option<Dialect>) {
+    // `${other}` stands for its table; `${other.field}` for what that field is.
+    let mut named = BTreeSet::new();
+    let plain = replaced(sql, |name| match name.rsplit_once('.') {
+        Some((_, field)) => {
+            named.insert(name.to_lowercase());
+            field.to_owned()
+        }
+        None => stand_in(name),
+    });
+    match lineage::of_sql(&plain, dialect, &|_| Known::default()) {
+        Ok(lineage) => columns(view, &lineage, tables, named),
+        Err(why) => {
+            // All of every table that it may name.
+            let why = format!("its view's SQL is known as a whole: {why}");
+            let tables = words(&plain).into_iter().filter_map(|word| table(&[word], tables));
+            let read = Read { columns: tables.map(|table| (table, None)).collect(), fields: named };
+            for field in &mut view.fields {
+                add(field, &read);
+                field.whole.get_or_insert_with(|| why.clone());
+            }
+        }
+    }
+}
+
+/// The table of a relation's name; none of a view that has none.
+fn table(parts: &[String], tables: &Tables) -> Option<Table> {
+    let last = parts.last()?;
+    match view_of(last) {
+        Some(view) => tables.get(view).cloned().flatten(),
+        None => {
+            let schema = parts.len().checked_sub(2).and_then(|at| parts.get(at)).cloned();
+            Some(Table { schema, name: last.clone() })
+        }
+    }
+}
+
+fn read(of: &ColumnOf, tables: &Tables, into: &mut Read) {
+    let view = of.relation.last().and_then(|last| view_of(last));
+    match (table(&of.relation, tables), view) {
+        (Some(table), _) => drop(into.columns.insert((table, Some(of.column.clone())))),
+        // The column of another view of SQL, which is a field there.
+        (None, Some(view)) => drop(into.fields.insert(format!("{view}.{}", of.column))),
+        (None, None) => {}
+    }
+}
+
+fn columns(view: &mut View, lineage: &SqlLineage, tables: &Tables, named: BTreeSet<String>) {
+    let own = view.name.to_lowercase();
+    // Columns that it gives, and those that fields ask it for.
+    let mut names: BTreeSet<String> = lineage.names().map(str::to_lowercase).collect();
+    let before = format!("{own}.");
+    let asked = view.fields.iter().flat_map(|field| &field.fields).filter_map(|name| name.strip_prefix(&before));
+    names.extend(asked.map(str::to_owned));
+    let plain = view.fields.iter().filter(|field| field.kind == "dimension" && !field.has_sql);
+    names.extend(plain.map(|field| field.name.to_lowercase()));
+    // Which rows there are decides about every field.
+    let mut rows = Read { columns: BTreeSet::new(), fields: named };
+    lineage.rows().iter().for_each(|of| read(of, tables, &mut rows));
+    rows.columns.extend(lineage.relations().iter().filter_map(|parts| Some((table(parts, tables)?, None))));
+    let gap = lineage.gaps().first();
+    let places: FxHashMap<String, usize> =
+        view.fields.iter().enumerate().map(|(place, field)| (field.name.to_lowercase(), place)).collect();
+    for name in names {
+        let Some(column) = lineage.column(&name) else { continue };
+        let mut made = Read::default();
+        for of in column.made_of.iter().chain(&column.windowed_by) {
+            read(of, tables, &mut made);
+        }
+        // A field of SQL that has the name of a column may be made of others.
+        let place = places.get(&name).copied().unwrap_or_else(|| {
+            view.fields.push(Field { name, kind: "column", has_sql: true, ..Field::default() });
+            view.fields.len() - 1
+        });
+        if let Some(field) = view.fields.get_mut(place) {
+            add(field, &made);
+            field.whole = field.whole.take().or_else(|| gap.cloned());
+        }
+    }
+    for field in &mut view.fields {
+        add(field, &rows);
+        field.fields.remove(&format!("{own}.{}", field.name.to_lowercase()));
+    }
+}
+
+fn add(field: &mut Field, read: &Read) {
+    field.columns.extend(read.columns.iter().cloned());
+    field.fields.extend(read.fields.iter().cloned());
+}
+
+const STAND_IN: &str = "omni_view__";
+
+/// The name of a view in SQL that is read.
+fn stand_in(view: &str) -> String {
+    format!("{STAND_IN}{}", view.to_lowercase())
+}
+
+fn view_of(table: &str) -> Option<&str> {
+    table.strip_prefix(STAND_IN)
+}

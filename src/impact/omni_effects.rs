@@ -1,0 +1,107 @@
+//! What changes of tables reach in Omni, as part of the report.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
+
+use super::graph::Graph;
+use super::report::{Edge, Effect, Impact, path};
+use super::spread::{Grade, Spread};
+use crate::lineage::Change;
+
+/// Omni's fields, topics and joins behind the tables that change.
+pub(super) fn add(graph: &Graph<'_>, spread: &Spread, impact: &mut Impact) {
+    if graph.sources.omni.is_empty() {
+        return;
+    }
+    // The first effect of each field.
+    let mut places: FxHashMap<String, usize> = FxHashMap::default();
+    for (place, state) in spread.states.iter() {
+        let Some(part) = graph.parts.get(place).filter(|part| part.is_relation()) else { continue };
+        let table = part.node.and_then(|node| node.alias.as_deref()).map_or_else(|| part.name(), str::to_owned);
+        let schema = part.node.and_then(|node| node.schema.as_deref());
+        let columns: BTreeSet<String> = state.columns.keys().cloned().collect();
+        let whole = state.rows.is_some() || state.fails.is_some();
+        let reached = graph.sources.omni.reached(schema, &table, &columns, whole);
+        let ids: BTreeMap<String, String> = reached
+            .iter()
+            .map(|field| (format!("{}.{}", field.view, field.field), format!("omni.{}.{}", field.view, field.field)))
+            .collect();
+        let before = path(graph, spread, place, state);
+        for field in &reached {
+            let name = format!("{}.{}", field.view, field.field);
+            let change = field.column.as_ref().and_then(|column| state.columns.get(column)).map(|(change, _)| *change);
+            let (grade, reason) = match change {
+                _ if state.fails.is_some() => {
+                    (Grade::Breaking, format!("`{}`, which its view shows, fails or is gone", part.name()))
+                }
+                Some(Change::Gone) => (Grade::Breaking, format!("it reads `{}`, and its column is gone", field.by)),
+                Some(Change::Type) if field.in_sql => {
+                    (Grade::Breaking, format!("it reads `{}` in SQL, and the column is of another type", field.by))
+                }
+                Some(Change::Type) => (Grade::Changing, format!("`{}` is of another type", field.by)),
+                Some(Change::Values) | None => (Grade::Changing, format!("it reads `{}`", field.by)),
+            };
+            let mut path = before.clone();
+            if let (Some(last), Some(column)) = (path.last_mut(), &field.column) {
+                *last = format!("{last}.{column}");
+            }
+            if field.by_field {
+                path.push(format!("Omni {}", field.by));
+            }
+            path.push(format!("Omni {name}"));
+            let whole = field.whole.clone();
+            let from = ids.get(&field.by).filter(|_| field.by_field).cloned().unwrap_or_else(|| part.id());
+            impact.edges.push(Edge { from: from.clone(), to: format!("omni.{name}") });
+            places.entry(format!("omni.{name}")).or_insert(impact.effects.len());
+            impact.effects.push(Effect {
+                id: format!("omni.{name}"),
+                name,
+                kind: format!("omni {}", field.kind),
+                columns: Vec::new(),
+                path,
+                via: Some(from),
+                grade,
+                reason,
+                whole,
+                gaps: Vec::new(),
+                owner: None,
+                status: None,
+                file: Some(field.file.clone()),
+            });
+        }
+        for (kind, name, file, field) in graph.sources.omni.users(&reached) {
+            let of = places.get(&format!("omni.{field}")).and_then(|at| impact.effects.get(*at));
+            let Some(of) = of else { continue };
+            let mut path = of.path.clone();
+            path.push(format!("Omni {kind} {name}"));
+            let via = Some(of.id.clone());
+            let (verb, grade) =
+                if kind == "join" { ("joins by", of.grade) } else { ("shows", Grade::Changing.min(of.grade)) };
+            impact.edges.push(Edge { from: of.id.clone(), to: format!("omni {kind} {name}") });
+            impact.effects.push(Effect {
+                id: format!("omni {kind} {name}"),
+                name,
+                kind: format!("omni {kind}"),
+                columns: Vec::new(),
+                path,
+                via,
+                grade,
+                reason: format!("it {verb} `{field}`"),
+                whole: None,
+                gaps: Vec::new(),
+                owner: None,
+                status: None,
+                file: Some(file),
+            });
+        }
+    }
+    // A field that two tables reach is told once, the worse first.
+    let mut seen: BTreeMap<String, Grade> = BTreeMap::new();
+    for effect in &impact.effects {
+        let known = seen.entry(effect.id.clone()).or_default();
+        *known = (*known).max(effect.grade);
+    }
+    let mut told = BTreeSet::new();
+    impact.effects.retain(|effect| seen.get(&effect.id) == Some(&effect.grade) && told.insert(effect.id.clone()));
+}

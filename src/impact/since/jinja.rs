@@ -1,0 +1,181 @@
+//! What Jinja in files of dbt says, as far as it is told without running it: blocks and calls of `config`.
+
+/// `{% macro name(…) %}…{% endmacro %}`, and the same of tests and snapshots: what it is, its name, its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Block<'t> {
+    pub kind: &'t str,
+    pub name: &'t str,
+    /// What stands in it, with the tag that begins it.
+    pub text: &'t str,
+    /// What stands in it.
+    pub inside: &'t str,
+}
+
+const KINDS: [&str; 4] = ["macro", "test", "snapshot", "materialization"];
+
+/// The blocks of a file, in their order.
+pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut found = Vec::new();
+    let mut open: Option<(&str, &str, usize, usize)> = None;
+    let mut at = 0;
+    while let Some(begin) = text.get(at..).and_then(|rest| rest.find("{%")).map(|found| at + found) {
+        let Some(length) = text.get(begin..).and_then(|rest| rest.find("%}")) else { break };
+        let end = begin + length + 2;
+        let tag = text.get(begin + 2..end - 2).unwrap_or_default().trim_matches('-').trim();
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        let (word, rest) = tag.split_at(tag.find(|c| !is_name(c)).unwrap_or(tag.len()));
+        match open {
+            Some((kind, name, from, inside)) if word.strip_prefix("end") == Some(kind) => {
+                let (text, inside) = (text.get(from..begin), text.get(inside..begin));
+                found.extend(text.zip(inside).map(|(text, inside)| Block { kind, name, text, inside }));
+                open = None;
+            }
+            None if KINDS.contains(&word) => {
+                let name = rest.trim_start();
+                let name = name.split_at(name.find(|c| !is_name(c)).unwrap_or(name.len())).0;
+                open = Some((word, name, begin, end));
+            }
+            _ => {}
+        }
+        at = end;
+    }
+    found
+}
+
+/// The blocks that differ in more than blanks: the name, what stood in it and what stands in it.
+pub(super) fn changed<'t>(before: &[Block<'t>], now: &[Block<'t>]) -> Vec<(String, Option<&'t str>, Option<&'t str>)> {
+    let of = |blocks: &[Block<'t>], like: &Block<'t>| {
+        blocks.iter().find(|block| (block.kind, block.name) == (like.kind, like.name)).cloned()
+    };
+    let same = |one: &str, other: &str| one.split_whitespace().eq(other.split_whitespace());
+    let mut found = Vec::new();
+    for old in before {
+        match of(now, old) {
+            Some(new) if same(old.text, new.text) => {}
+            new => found.push((old.name.to_owned(), Some(old.inside), new.map(|new| new.inside))),
+        }
+    }
+    let added = now.iter().filter(|new| of(before, new).is_none());
+    found.extend(added.map(|new| (new.name.to_owned(), None, Some(new.inside))));
+    found
+}
+
+/// A key of `config(…)` whose value changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ConfigChange {
+    pub key: String,
+    pub before: String,
+    pub now: String,
+}
+
+/// Keys that are only said of a model and change nothing that it holds.
+const DESCRIBING: [&str; 12] = [
+    "tags",
+    "meta",
+    "docs",
+    "description",
+    "group",
+    "access",
+    "grants",
+    "persist_docs",
+    "contract",
+    "schema",
+    "database",
+    "alias",
+];
+
+impl ConfigChange {
+    /// Whether other rows may come of it. A key that is not known may do anything; tables, views and what is ephemeral
+    /// have the same rows.
+    pub fn shapes_rows(&self) -> bool {
+        let is_plain = |value: &str| matches!(value.trim_matches(['\'', '"']), "" | "table" | "view" | "ephemeral");
+        let is_kept = self.key == "materialized" && is_plain(&self.before) && is_plain(&self.now);
+        !is_kept && !DESCRIBING.contains(&self.key.as_str())
+    }
+}
+
+pub(super) fn config_changes(before: &str, now: &str) -> Vec<ConfigChange> {
+    changes(&config(before), &config(now))
+}
+
+/// The keys whose values differ, in the order of their names.
+pub(super) fn changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<ConfigChange> {
+    let of = |config: &[(String, String)], key: &str| {
+        config.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let mut keys: Vec<&String> = old.iter().chain(new).map(|(key, _)| key).collect();
+    keys.sort();
+    keys.dedup();
+    let changes =
+        keys.into_iter().map(|key| ConfigChange { key: key.clone(), before: of(old, key), now: of(new, key) });
+    changes.filter(|change| change.before != change.now).collect()
+}
+
+/// The arguments of `{{ config(…) }}`, blanks outside of texts left out.
+fn config(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for part in text.split("{{").skip(1) {
+        let inside = part.trim_start_matches('-').trim_start();
+        let Some(arguments) =
+            inside.strip_prefix("config").map(str::trim_start).and_then(|rest| rest.strip_prefix('('))
+        else {
+            continue;
+        };
+        let mut argument = String::new();
+        let (mut depth, mut quote) = (0usize, None);
+        for c in arguments.chars() {
+            match (quote, c) {
+                (None, '\'' | '"') => quote = Some(c),
+                (Some(open), c) if open == c => quote = None,
+                (None, '(' | '[' | '{') => depth += 1,
+                (None, ')') if depth == 0 => break,
+                (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+                (None, ',') if depth == 0 => {
+                    found.extend(named(&std::mem::take(&mut argument)));
+                    continue;
+                }
+                (None, c) if c.is_whitespace() => continue,
+                _ => {}
+            }
+            argument.push(c);
+        }
+        found.extend(named(&argument));
+    }
+    found
+}
+
+fn named(argument: &str) -> Option<(String, String)> {
+    argument.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_and_what_differs_in_them() {
+        let old = "{# c #}{% macro cents(a) %}{{ a }}{% if x %}1{% endif %}{% endmacro %}\n{%- test odd(m) -%}select 1{%- endtest -%}";
+        let names: Vec<_> = blocks(old).iter().map(|block| (block.kind, block.name)).collect();
+        assert_eq!(names, [("macro", "cents"), ("test", "odd")]);
+        let new = "{% macro cents(a, b) %}{{ a }}{% if x %}1{% endif %}{% endmacro %}{% macro more() %}{% endmacro %}";
+        let (before, now) = (blocks(old), blocks(new));
+        let names: Vec<_> = changed(&before, &now).into_iter().map(|(name, ..)| name).collect();
+        assert_eq!(names, ["cents", "odd", "more"]);
+        for broken in ["{% macro", "{% macro a %}", "{%", "{% endmacro %}", "{%%}"] {
+            assert_eq!(blocks(broken), []);
+        }
+    }
+
+    #[test]
+    fn keys_of_config() {
+        let old = "{{ config(materialized='table', unique_key=['a, b', 'c'], tags = ['x']) }}select 1";
+        let new = "{{ config(materialized = 'table', unique_key=['a', 'c'], tags=['y']) }}select 1";
+        let found = config_changes(old, new);
+        let shown: Vec<_> = found.iter().map(|it| (it.key.as_str(), it.before.as_str(), it.shapes_rows())).collect();
+        assert_eq!(shown, [("tags", "['x']", false), ("unique_key", "['a, b','c']", true)]);
+        assert_eq!(
+            config_changes("{{ config(", "{{ config(a=1"),
+            [ConfigChange { key: "a".into(), before: String::new(), now: "1".into() }]
+        );
+    }
+}

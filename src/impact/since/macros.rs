@@ -1,0 +1,79 @@
+//! Macros at two revisions, and what uses them.
+
+use super::{FileText, Found, jinja};
+use crate::artifacts::ResourceType;
+use crate::impact::spread::Grade;
+
+/// Macros that dbt calls by itself, so that no node says that it uses them.
+const CALLED_BY_DBT: [&str; 6] =
+    ["generate_schema_name", "generate_alias_name", "generate_database_name", "ref", "source", "config"];
+
+impl Found<'_, '_> {
+    /// A file of macros: what uses one that changes, whatever lies between, may have other SQL.
+    pub(super) fn macros(&mut self, file: &FileText) {
+        let (before, now) = file.texts();
+        let (old, new) = (jinja::blocks(before), jinja::blocks(now));
+        let changed = jinja::changed(&old, &new);
+        if changed.is_empty() && before != now {
+            // Only comments, or what no macro holds.
+            self.tell(&file.path, "layout", "", "");
+        }
+        for (name, was, is) in changed {
+            let what = match (was, is) {
+                (None, _) => "added",
+                (_, None) => "removed",
+                _ => "macro",
+            };
+            let kind = old.iter().chain(&new).find(|block| block.name == name).map(|block| block.kind);
+            if kind == Some("materialization") {
+                self.tell_whole(&name, "macro", "which models a materialization builds is not followed");
+                continue;
+            }
+            if CALLED_BY_DBT.iter().any(|known| name == *known || name.ends_with(&format!("__{known}"))) {
+                self.tell_whole(
+                    &name,
+                    "macro",
+                    "dbt calls it by itself, for any model: which ones change is not followed",
+                );
+                continue;
+            }
+            let name = if kind == Some("test") { format!("test_{name}") } else { name };
+            let count = self.users_of(&name);
+            match count {
+                0 if what != "added" => self.tell_whole(&name, what, "dbt's manifest knows nothing that uses it"),
+                _ => self.tell(&name, what, "", ""),
+            }
+        }
+    }
+
+    /// Begins at all that uses a macro of the project; how many there are.
+    pub(super) fn users_of(&mut self, name: &str) -> usize {
+        let manifest = self.graph.sources.manifest;
+        let project = manifest.metadata.project_name.as_deref().unwrap_or_default();
+        let id = format!("macro.{project}.{name}");
+        let using = manifest.macros_using(&[&id]);
+        let own = name.strip_prefix("test_").unwrap_or(name);
+        let mut count = 0;
+        for (place, node) in manifest.nodes.iter().enumerate() {
+            if !node.macros.iter().any(|used| using.contains(&**used) || **used == *id) {
+                continue;
+            }
+            count += 1;
+            if node.resource_type == ResourceType::Test {
+                let what = format!("its macro `{own}` changes");
+                self.note(place, &node.name, what, Grade::Changing, "what it looks for may be something else");
+            } else {
+                self.may_differ(place, format!("it uses the macro `{own}`, which changes"));
+            }
+        }
+        count
+    }
+
+    /// A node whose code may give something else.
+    pub(super) fn may_differ(&mut self, place: usize, why: String) {
+        let start = self.start(place);
+        start.rows = true;
+        start.redefined = true;
+        start.why.get_or_insert(why);
+    }
+}

@@ -1,0 +1,226 @@
+//! What differs between two revisions: specs and models by what their SQL computes, properties and macros by what they
+//! say. What cannot be followed is told, and never left out.
+
+mod code;
+mod jinja;
+mod macros;
+mod project;
+mod properties;
+mod seeds;
+mod sources;
+mod tested;
+mod yaml_text;
+
+use std::collections::BTreeMap;
+
+use super::graph::{Graph, SpecModel};
+use super::spread::{Grade, Note, Start};
+use crate::lineage;
+
+/// What kind of file of a dbt project it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileKind {
+    /// A model's code.
+    Model,
+    /// A seed's rows.
+    Seed,
+    /// A snapshot's code.
+    Snapshot,
+    /// Macros.
+    Macro,
+    /// A singular test, or generic ones.
+    Test,
+    /// YAML that describes.
+    Properties,
+    /// `dbt_project.yml`.
+    Project,
+    /// One that dbt reads and that is not followed.
+    #[default]
+    Other,
+}
+
+/// A file at the other revision and now.
+#[derive(Clone, Debug, Default)]
+pub struct FileText {
+    /// What it is.
+    pub kind: FileKind,
+    /// Its path, as seen from the project.
+    pub path: String,
+    /// Its text at the other revision; none where it is new.
+    pub before: Option<String>,
+    /// Its text now; none where it is gone.
+    pub now: Option<String>,
+}
+
+impl FileText {
+    /// The name of what it holds, by the file's.
+    fn name(&self) -> &str {
+        let name = self.path.rsplit(['/', '\\']).next().unwrap_or_default();
+        name.split_once('.').map_or(name, |(name, _)| name)
+    }
+
+    fn texts(&self) -> (&str, &str) {
+        (self.before.as_deref().unwrap_or_default(), self.now.as_deref().unwrap_or_default())
+    }
+}
+
+/// What stood at the other revision.
+#[derive(Clone, Debug, Default)]
+pub struct Before {
+    /// The specs.
+    pub specs: Vec<SpecModel>,
+    /// The files that differ, but for specs and what is generated of them.
+    pub files: Vec<FileText>,
+    /// The texts of all files of macros as they are now.
+    pub macros: Vec<String>,
+}
+
+/// What differs, in words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// `mrr.growth`, `orders`.
+    pub name: String,
+    /// What: `formula`, `removed`, `added`, `description`, `contract`, `type`, `rows`, `sql`, `layout`, `macro`, `test`, … .
+    pub what: &'static str,
+    /// What it was.
+    pub before: String,
+    /// What it is.
+    pub now: String,
+    /// Why it is not known more exactly, where that is so.
+    pub whole: Option<String>,
+}
+
+/// What changed since a revision, and what is said of it.
+#[must_use]
+pub fn since(graph: &Graph<'_>, before: &Before) -> (Vec<Start>, Vec<Difference>) {
+    lineage::with_room(|| {
+        let mut found = Found { graph, starts: BTreeMap::new(), differences: Vec::new() };
+        found.specs(&before.specs);
+        before.files.iter().for_each(|file| found.file(file, &before.macros));
+        let is_something =
+            |start: &Start| start.rows || start.gone || !start.columns.is_empty() || !start.notes.is_empty();
+        (found.starts.into_values().filter(is_something).collect(), found.differences)
+    })
+    .unwrap_or_default()
+}
+
+/// What was found so far.
+struct Found<'g, 'a> {
+    graph: &'g Graph<'a>,
+    starts: BTreeMap<usize, Start>,
+    differences: Vec<Difference>,
+}
+
+impl Found<'_, '_> {
+    fn specs(&mut self, before: &[SpecModel]) {
+        let now = self.graph.sources.specs;
+        for spec in now {
+            let Some(place) = self.place(&spec.name) else { continue };
+            let start = self.starts.entry(place).or_insert_with(|| Start { place, ..Start::default() });
+            match before.iter().find(|old| old.name.eq_ignore_ascii_case(&spec.name)) {
+                Some(old) => code::of_specs(self.graph, old, spec, start, &mut self.differences),
+                None => self.differences.push(difference(&spec.name, "added", "", &spec.path)),
+            }
+        }
+        for old in before.iter().filter(|old| !now.iter().any(|spec| spec.name.eq_ignore_ascii_case(&old.name))) {
+            self.tell(&old.name, "removed", &old.path, "");
+            if let Some(place) = self.place(&old.name) {
+                self.start(place).gone = true;
+            }
+        }
+    }
+
+    fn file(&mut self, file: &FileText, macros: &[String]) {
+        match file.kind {
+            FileKind::Model => self.code(file.name(), file.before.as_deref(), file.now.as_deref()),
+            FileKind::Snapshot => self.snapshots(file),
+            FileKind::Seed => self.seed(file),
+            FileKind::Macro => self.macros(file),
+            FileKind::Test => self.singular_test(file),
+            FileKind::Properties => self.properties(file),
+            FileKind::Project => self.project(file, macros),
+            FileKind::Other => {
+                let why = "what it changes is not followed: `dbt compile` with both states tells it";
+                self.tell_whole(&file.path, "file", why);
+            }
+        }
+    }
+
+    /// A model or a snapshot.
+    fn code(&mut self, name: &str, before: Option<&str>, now: Option<&str>) {
+        let place = self.place(name);
+        let mut start = Start::default();
+        match (before, now) {
+            (Some(old), Some(new)) => {
+                code::of_models(self.graph, name, old, new, &mut start, &mut self.differences);
+                let config = jinja::config_changes(old, new);
+                for change in &config {
+                    self.tell(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
+                    if change.shapes_rows() {
+                        start.rows = true;
+                        start.why = Some(format!("its configuration `{}` changes", change.key));
+                    }
+                }
+            }
+            (None, _) => self.tell(name, "added", "", ""),
+            (Some(_), None) => {
+                self.tell(name, "removed", "", "");
+                start.gone = true;
+            }
+        }
+        let Some(place) = place else { return };
+        let own = self.start(place);
+        own.rows |= start.rows;
+        own.gone |= start.gone;
+        own.redefined |= start.redefined;
+        own.why = own.why.take().or(start.why);
+        for (column, change) in start.columns {
+            let known = own.columns.entry(column).or_insert(change);
+            *known = (*known).max(change);
+        }
+    }
+
+    /// Files of snapshots hold several, each in a block; in others the file has its name.
+    fn snapshots(&mut self, file: &FileText) {
+        let (before, now) = file.texts();
+        let (old, new) = (jinja::blocks(before), jinja::blocks(now));
+        if old.is_empty() && new.is_empty() {
+            return self.code(file.name(), file.before.as_deref(), file.now.as_deref());
+        }
+        for (name, before, now) in jinja::changed(&old, &new) {
+            self.code(&name, before, now);
+        }
+    }
+
+    fn start(&mut self, place: usize) -> &mut Start {
+        self.starts.entry(place).or_insert_with(|| Start { place, ..Start::default() })
+    }
+
+    /// Says something of a node that changes no values.
+    fn note(&mut self, place: usize, name: &str, what: String, grade: Grade, reason: &str) {
+        let note = Note { name: name.to_owned(), what, grade, reason: reason.to_owned() };
+        self.start(place).notes.push(note);
+    }
+
+    fn tell(&mut self, name: &str, what: &'static str, before: &str, now: &str) {
+        self.differences.push(difference(name, what, before, now));
+    }
+
+    fn tell_whole(&mut self, name: &str, what: &'static str, why: &str) {
+        self.differences.push(Difference { whole: Some(why.to_owned()), ..difference(name, what, "", "") });
+    }
+
+    /// The model, seed or snapshot of a name.
+    fn place(&self, name: &str) -> Option<usize> {
+        self.graph.parts.iter().position(|part| {
+            part.kind().is_referred()
+                && (part.name().eq_ignore_ascii_case(name) || part.spec.is_some_and(|spec| spec.name == name))
+        })
+    }
+}
+
+fn difference(name: &str, what: &'static str, before: &str, now: &str) -> Difference {
+    Difference { name: name.to_owned(), what, before: before.to_owned(), now: now.to_owned(), whole: None }
+}

@@ -1,0 +1,118 @@
+//! `dbt_project.yml` at two revisions: variables are followed to the code that asks for them, all else is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{FileText, Found, jinja, yaml_text};
+use crate::yaml::Node;
+
+impl Found<'_, '_> {
+    pub(super) fn project(&mut self, file: &FileText, macros: &[String]) {
+        let (old, new) = (yaml_text::root(file.before.as_deref()), yaml_text::root(file.now.as_deref()));
+        let keys: BTreeSet<&str> = [&old, &new]
+            .into_iter()
+            .flatten()
+            .flat_map(|root| root.pairs().unwrap_or_default())
+            .filter_map(|(key, _)| key.text())
+            .collect();
+        for key in keys {
+            let (was, is) = (yaml_text::of(old.as_ref(), key), yaml_text::of(new.as_ref(), key));
+            if was == is {
+                continue;
+            }
+            if key == "vars" {
+                self.variables(old.as_ref(), new.as_ref(), macros);
+                continue;
+            }
+            let why = "what it sets is only known once dbt has read it: `dbt compile` with both states tells it";
+            self.tell_whole(&format!("{}: {key}", file.path), "project", why);
+        }
+    }
+
+    fn variables(&mut self, old: Option<&Node>, new: Option<&Node>, macros: &[String]) {
+        let project = self.graph.sources.manifest.metadata.project_name.clone().unwrap_or_default();
+        let (was, is) = (variables(old, &project), variables(new, &project));
+        let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+        for name in names {
+            let (before, now) = (was.get(name), is.get(name));
+            if before == now {
+                continue;
+            }
+            let shown = |value: Option<&String>| value.cloned().unwrap_or_default();
+            self.tell(&format!("var {name}"), "variable", &shown(before), &shown(now));
+            let mut count = 0;
+            for (place, part) in self.graph.parts.iter().enumerate() {
+                if part.node.and_then(|node| node.raw_code.as_deref()).is_some_and(|code| asks(code, name)) {
+                    count += 1;
+                    self.may_differ(place, format!("it asks for the variable `{name}`, which changes"));
+                }
+            }
+            let blocks = macros.iter().flat_map(|text| jinja::blocks(text)).filter(|block| asks(block.text, name));
+            let blocks: BTreeSet<String> = blocks
+                .map(|block| if block.kind == "test" { format!("test_{}", block.name) } else { block.name.to_owned() })
+                .collect();
+            for of_macro in blocks {
+                count += self.users_of(&of_macro);
+            }
+            if count == 0 {
+                let why = "no code of this project asks for it; packages and YAML files are not looked through";
+                self.tell_whole(&format!("var {name}"), "variable", why);
+            }
+        }
+    }
+}
+
+/// The variables of a project: its own go before those of all.
+fn variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
+    let vars = root.and_then(|root| root.get("vars")).and_then(Node::pairs).unwrap_or_default();
+    let mut found = BTreeMap::new();
+    for (key, value) in vars.iter().filter_map(|(key, value)| Some((key.text()?, value))) {
+        match value.pairs() {
+            Some(own) if key == project => {
+                let own = own.iter().filter_map(|(key, value)| Some((key.text()?.to_owned(), yaml_text::shown(value))));
+                own.for_each(|(name, value)| drop(found.insert(name, value)));
+            }
+            _ => {
+                found.entry(key.to_owned()).or_insert_with(|| yaml_text::shown(value));
+            }
+        }
+    }
+    found
+}
+
+/// Whether code asks for a variable: `var('name')`.
+fn asks(code: &str, name: &str) -> bool {
+    code.match_indices("var").any(|(at, _)| {
+        let rest = code.get(at + 3..).unwrap_or_default().trim_start();
+        let argument = rest.strip_prefix('(').map(str::trim_start).unwrap_or_default();
+        ['\'', '"'].iter().any(|quote| {
+            argument
+                .strip_prefix(*quote)
+                .and_then(|rest| rest.strip_prefix(name))
+                .is_some_and(|rest| rest.starts_with(*quote))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_a_variable() {
+        for (code, expected) in [
+            ("{{ var('days') }}", true),
+            ("{{ var( \"days\", 30) }}", true),
+            ("{{ var('days_back') }} variant days", false),
+            ("var(days)", false),
+        ] {
+            assert_eq!(asks(code, "days"), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn own_variables_go_first() {
+        let root = yaml_text::root(Some("vars:\n  days: 1\n  shop:\n    days: 2\n  other:\n    days: 3\n"));
+        let found = variables(root.as_ref(), "shop");
+        assert_eq!(found.get("days").map(String::as_str), Some("2"));
+    }
+}

@@ -1,0 +1,168 @@
+//! Files of properties at two revisions: descriptions do no harm, contracts and types may break, tests are promises.
+
+use super::{FileText, Found, jinja, yaml_text};
+use crate::artifacts::ResourceType;
+use crate::impact::spread::Grade;
+use crate::lineage::Change;
+use crate::yaml::Node;
+
+/// Lists whose items are described tables.
+const TABLES: [&str; 3] = ["models", "seeds", "snapshots"];
+/// Lists whose items are told, and followed where they compute something.
+const OTHERS: [(&str, &str, bool); 9] = [
+    ("metrics", "metric", true),
+    ("semantic_models", "semantic model", true),
+    ("saved_queries", "saved query", false),
+    ("exposures", "exposure", false),
+    ("unit_tests", "unit test", false),
+    ("groups", "group", false),
+    ("functions", "function", false),
+    ("macros", "description", false),
+    ("analyses", "description", false),
+];
+
+impl Found<'_, '_> {
+    pub(super) fn properties(&mut self, file: &FileText) {
+        let (old, new) = (yaml_text::root(file.before.as_deref()), yaml_text::root(file.now.as_deref()));
+        for (text, root) in [(&file.before, &old), (&file.now, &new)] {
+            if text.as_ref().is_some_and(|text| !text.trim().is_empty()) && root.is_none() {
+                return self.tell_whole(&file.path, "description", "one of its states is no YAML");
+            }
+        }
+        let (old, new) = (old.as_ref(), new.as_ref());
+        let before = self.differences.len();
+        for list in TABLES {
+            let (was, is) = (yaml_text::named(old, list), yaml_text::named(new, list));
+            for (name, now) in &is {
+                let before = was.iter().find(|(other, _)| other == name).map(|(_, node)| *node);
+                self.table(name, before, Some(now));
+            }
+            // Where it is described elsewhere now, that file tells what it says.
+            for (name, before) in was.iter().filter(|(name, _)| !is.iter().any(|(other, _)| other == name)) {
+                self.table(name, Some(before), None);
+            }
+        }
+        self.sources(old, new);
+        for (list, what, is_computed) in OTHERS {
+            self.others(list, what, is_computed, old, new);
+        }
+        if self.differences.len() == before && file.before.as_deref() != file.now.as_deref() {
+            self.tell(&file.path, "layout", "", "");
+        }
+    }
+
+    fn table(&mut self, name: &str, old: Option<&Node>, new: Option<&Node>) {
+        let place = self.place(name);
+        self.described(name, old, new);
+        let (was, is) = (contract(old), contract(new));
+        if was != is {
+            let word = |enforced: bool| if enforced { "enforced" } else { "none" };
+            self.tell(name, "contract", word(was), word(is));
+            if let Some(place) = place {
+                let (what, grade, reason) = if is {
+                    ("a contract is enforced", Grade::Harmless, "it fails where its SQL gives something else")
+                } else {
+                    ("its contract is given up", Grade::Changing, "names and types are no longer promised to readers")
+                };
+                self.note(place, name, what.to_owned(), grade, reason);
+            }
+        }
+        self.configuration(place, name, old, new);
+        self.constraints(place, name, old, new);
+        let (was, is) = (yaml_text::named(old, "columns"), yaml_text::named(new, "columns"));
+        for (column, now) in &is {
+            let before = was.iter().find(|(other, _)| other == column).map(|(_, node)| *node);
+            let shown = format!("{name}.{column}");
+            self.described(&shown, before, Some(now));
+            self.constraints(place, &shown, before, Some(now));
+            let (old_type, new_type) = (yaml_text::of(before, "data_type"), yaml_text::of(Some(now), "data_type"));
+            if before.is_some() && old_type != new_type {
+                self.tell(&shown, "type", &old_type, &new_type);
+                // A type that is only written down changes nothing; under a contract it is the column's.
+                if let Some(place) = place.filter(|_| contract(new) && !old_type.is_empty() && !new_type.is_empty()) {
+                    self.start(place).columns.insert(column.to_lowercase(), Change::Type);
+                }
+            }
+        }
+        for (column, before) in was.iter().filter(|(name, _)| !is.iter().any(|(other, _)| other == name)) {
+            let shown = format!("{name}.{column}");
+            self.tell(&shown, "description", "described", "");
+            self.constraints(place, &shown, Some(before), None);
+        }
+        self.tests_of(place, name, old, new);
+    }
+
+    fn described(&mut self, name: &str, old: Option<&Node>, new: Option<&Node>) {
+        let (was, is) = (yaml_text::of(old, "description"), yaml_text::of(new, "description"));
+        if was != is {
+            self.tell(name, "description", &was, &is);
+        }
+    }
+
+    /// Settings in YAML, those of the contract apart.
+    fn configuration(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
+        let config = |node: Option<&Node>| {
+            let pairs = node.and_then(|node| node.get("config")).and_then(Node::pairs).unwrap_or_default();
+            let shown = |(key, value): &(Node, Node)| Some((key.text()?.to_owned(), yaml_text::shown(value)));
+            pairs.iter().filter_map(shown).filter(|(key, _)| key != "contract").collect::<Vec<_>>()
+        };
+        for change in jinja::changes(&config(old), &config(new)) {
+            self.tell(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
+            if let Some(place) = place.filter(|_| change.shapes_rows()) {
+                self.may_differ(place, format!("its configuration `{}` changes", change.key));
+            }
+        }
+    }
+
+    /// Constraints of a table or a column: one that goes is a promise less.
+    fn constraints(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
+        let listed = |node: Option<&Node>| {
+            let items = node.and_then(|node| node.get("constraints")).and_then(Node::items).unwrap_or_default();
+            items.iter().map(yaml_text::shown).collect::<Vec<String>>()
+        };
+        let (was, is) = (listed(old), listed(new));
+        for gone in was.iter().filter(|one| !is.contains(one)) {
+            self.tell(name, "constraint", gone, "");
+            if let Some(place) = place {
+                let reason = "what it refused comes in from now on";
+                self.note(place, name, "a constraint is removed".to_owned(), Grade::Changing, reason);
+            }
+        }
+        for added in is.iter().filter(|one| !was.contains(one)) {
+            self.tell(name, "constraint", "", added);
+            if let Some(place) = place {
+                let reason = "its build fails where rows break it";
+                self.note(place, name, "a constraint is added".to_owned(), Grade::Harmless, reason);
+            }
+        }
+    }
+
+    fn others(&mut self, list: &str, what: &'static str, is_computed: bool, old: Option<&Node>, new: Option<&Node>) {
+        let (was, is) = (yaml_text::named(old, list), yaml_text::named(new, list));
+        let of = |all: &[(&str, &Node)], name: &str| {
+            all.iter().find(|(other, _)| *other == name).map(|(_, node)| yaml_text::shown(node))
+        };
+        let names: std::collections::BTreeSet<&str> = was.iter().chain(&is).map(|(name, _)| *name).collect();
+        for name in names {
+            let (before, now) = (of(&was, name), of(&is, name));
+            if before == now {
+                continue;
+            }
+            self.tell(name, what, before.as_deref().unwrap_or_default(), now.as_deref().unwrap_or_default());
+            let kinds = [ResourceType::Metric, ResourceType::SemanticModel];
+            let is_it = |part: &crate::impact::Part<'_>| kinds.contains(&part.kind()) && part.name() == name;
+            if let Some(place) = self.graph.parts.iter().position(is_it).filter(|_| is_computed && before.is_some()) {
+                match now {
+                    Some(_) => self.may_differ(place, "what it computes may be something else".to_owned()),
+                    None => self.start(place).gone = true,
+                }
+            }
+        }
+    }
+}
+
+fn contract(node: Option<&Node>) -> bool {
+    let config =
+        node.and_then(|node| node.get("config").and_then(|config| config.get("contract")).or(node.get("contract")));
+    config.and_then(|contract| contract.get("enforced")).and_then(Node::boolean).unwrap_or_default()
+}

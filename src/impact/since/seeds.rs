@@ -1,0 +1,46 @@
+//! Seeds at two revisions: columns by the first line, rows by the others.
+
+use super::{FileText, Found};
+use crate::lineage::Change;
+
+impl Found<'_, '_> {
+    pub(super) fn seed(&mut self, file: &FileText) {
+        let name = file.name();
+        let place = self.place(name);
+        let (Some(before), Some(now)) = (&file.before, &file.now) else {
+            let what = if file.now.is_some() { "added" } else { "removed" };
+            self.tell(name, what, "", "");
+            if let Some(place) = place.filter(|_| file.now.is_none()) {
+                self.start(place).gone = true;
+            }
+            return;
+        };
+        let lines = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+        let (old, new) = (lines(before), lines(now));
+        if old == new {
+            return self.tell(name, "layout", "", "");
+        }
+        let (was, is) = (columns(before), columns(now));
+        let gone: Vec<&String> = was.iter().filter(|column| !is.contains(column)).collect();
+        self.tell(name, "seed", &rows(old.len()), &rows(new.len()));
+        let Some(place) = place else { return };
+        for column in gone {
+            self.start(place).columns.insert(column.clone(), Change::Gone);
+        }
+        // Where only columns come or go, the rows may still be others: their lines do not tell.
+        self.may_differ(place, "the rows of its file change".to_owned());
+    }
+}
+
+fn rows(lines: usize) -> String {
+    match lines.saturating_sub(1) {
+        1 => "1 row".to_owned(),
+        count => format!("{count} rows"),
+    }
+}
+
+/// The names in the first line, in small letters.
+fn columns(text: &str) -> Vec<String> {
+    let first = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();
+    first.split([',', ';', '\t', '|']).map(|name| name.trim().trim_matches('"').to_lowercase()).collect()
+}

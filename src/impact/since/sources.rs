@@ -1,0 +1,126 @@
+//! Sources in YAML at two revisions: other tables, columns that are no longer described, freshness.
+
+use super::{Found, yaml_text};
+use crate::artifacts::ResourceType;
+use crate::impact::spread::Grade;
+use crate::lineage::Change;
+use crate::yaml::Node;
+
+/// Keys that say which table of the warehouse it is.
+const TABLE: [&str; 4] = ["database", "schema", "identifier", "quoting"];
+/// Keys that say when it is stale.
+const FRESHNESS: [&str; 3] = ["freshness", "loaded_at_field", "loaded_at_query"];
+
+impl Found<'_, '_> {
+    pub(super) fn sources(&mut self, old: Option<&Node>, new: Option<&Node>) {
+        let (was, is) = (yaml_text::named(old, "sources"), yaml_text::named(new, "sources"));
+        for (source, before) in &was {
+            let now = is.iter().find(|(name, _)| name == source).map(|(_, now)| *now);
+            let (old_tables, new_tables) = (yaml_text::named(Some(before), "tables"), yaml_text::named(now, "tables"));
+            for (table, old_table) in old_tables {
+                let name = format!("{source}.{table}");
+                let Some(new_table) = new_tables.iter().find(|(other, _)| *other == table).map(|(_, now)| *now) else {
+                    self.source_gone(&name);
+                    continue;
+                };
+                // What a table does not say itself its source says for it.
+                let said = |table: &Node, source: Option<&Node>, key: &str| {
+                    let of = |node: &Node| {
+                        let own = yaml_text::of(Some(node), key);
+                        if own.is_empty() { yaml_text::of(node.get("config"), key) } else { own }
+                    };
+                    let own = of(table);
+                    if own.is_empty() { source.map(of).unwrap_or_default() } else { own }
+                };
+                let both = |key: &str| (said(old_table, Some(before), key), said(new_table, now, key));
+                for key in TABLE {
+                    let (was, is) = both(key);
+                    if was != is {
+                        self.tell(&name, "table", &format!("{key}: {was}"), &format!("{key}: {is}"));
+                        self.source_differs(&name, key);
+                    }
+                }
+                for key in FRESHNESS {
+                    let (was, is) = both(key);
+                    if was != is {
+                        self.freshness(&name, key, &was, &is);
+                    }
+                }
+                self.source_columns(&name, old_table, new_table);
+                self.tests_of(self.source(&name), &name, Some(old_table), Some(new_table));
+            }
+        }
+        let is_new = |source: &str, table: &str| {
+            let old = was.iter().find(|(name, _)| *name == source).map(|(_, node)| *node);
+            !yaml_text::named(old, "tables").iter().any(|(name, _)| *name == table)
+        };
+        for (source, node) in &is {
+            for (table, _) in yaml_text::named(Some(node), "tables") {
+                if is_new(source, table) {
+                    self.tell(&format!("{source}.{table}"), "added", "", "");
+                }
+            }
+        }
+    }
+
+    fn source(&self, name: &str) -> Option<usize> {
+        let is_it = |part: &crate::impact::Part<'_>| {
+            part.kind() == ResourceType::Source && part.name().eq_ignore_ascii_case(name)
+        };
+        self.graph.parts.iter().position(is_it)
+    }
+
+    fn source_gone(&mut self, name: &str) {
+        self.tell(name, "removed", "", "");
+        match self.source(name) {
+            Some(place) => self.start(place).gone = true,
+            None => self.tell_whole(name, "removed", "dbt's manifest no longer has it: what read it is not known"),
+        }
+    }
+
+    fn source_differs(&mut self, name: &str, key: &str) {
+        if let Some(place) = self.source(name) {
+            self.may_differ(place, format!("it is another table: its `{key}` changes"));
+        }
+    }
+
+    fn freshness(&mut self, name: &str, key: &str, was: &str, is: &str) {
+        self.tell(name, "freshness", &format!("{key}: {was}"), &format!("{key}: {is}"));
+        let Some(place) = self.source(name) else { return };
+        let (grade, reason) = match (was, is) {
+            ("", _) => (Grade::Harmless, "old data is noticed that was not before"),
+            (_, "" | "null") => (Grade::Changing, "old data is no longer noticed"),
+            _ => (Grade::Changing, "old data is noticed at another age"),
+        };
+        self.note(place, name, format!("its `{key}` changes"), grade, reason);
+    }
+
+    /// A column that is no longer described may be gone; the catalogue knows it better.
+    fn source_columns(&mut self, name: &str, old: &Node, new: &Node) {
+        let now = yaml_text::named(Some(new), "columns");
+        let place = self.source(name);
+        let table = place.and_then(|place| {
+            let id = &self.graph.parts.get(place)?.node?.unique_id;
+            self.graph.sources.catalog?.table(id)
+        });
+        for (column, _) in yaml_text::named(Some(old), "columns") {
+            if now.iter().any(|(other, _)| other.eq_ignore_ascii_case(column)) {
+                continue;
+            }
+            let shown = format!("{name}.{column}");
+            let is_there = table.map(|table| table.columns.iter().any(|known| known.name.eq_ignore_ascii_case(column)));
+            match is_there {
+                Some(true) => self.tell(&shown, "description", "described", "the table still has it"),
+                Some(false) => self.tell(&shown, "removed", "", ""),
+                None => self.tell_whole(
+                    &shown,
+                    "removed",
+                    "no catalogue says whether the table still has it: it is taken to be gone",
+                ),
+            }
+            if let (Some(place), false) = (place, is_there == Some(true)) {
+                self.start(place).columns.insert(column.to_lowercase(), Change::Gone);
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A YAML value as one line of text: equal for values that are equal, whatever their layout.
+
+use crate::diag::Diagnostic;
+use crate::yaml::{self, Kind, Node};
+
+/// The root of a file; none where there is nothing, or no YAML.
+pub(super) fn root(text: Option<&str>) -> Option<Node> {
+    let mut faults: Vec<Diagnostic> = Vec::new();
+    yaml::read(text?, &mut faults).ok().flatten()
+}
+
+enum Step<'n> {
+    Node(&'n Node),
+    Text(String),
+}
+
+pub(super) fn shown(node: &Node) -> String {
+    let mut out = String::new();
+    let mut stack = vec![Step::Node(node)];
+    while let Some(step) = stack.pop() {
+        let node = match step {
+            Step::Text(text) => {
+                out.push_str(&text);
+                continue;
+            }
+            Step::Node(node) => node,
+        };
+        let before = stack.len();
+        match &node.kind {
+            Kind::Scalar { .. } => out.push_str(node.text().unwrap_or("null")),
+            Kind::Sequence(items) => {
+                out.push('[');
+                for (number, item) in items.iter().enumerate() {
+                    stack.extend((number > 0).then(|| Step::Text(", ".to_owned())));
+                    stack.push(Step::Node(item));
+                }
+                stack.push(Step::Text("]".to_owned()));
+            }
+            Kind::Mapping(pairs) => {
+                out.push('{');
+                let mut pairs: Vec<(&str, &Node)> =
+                    pairs.iter().map(|(key, value)| (key.text().unwrap_or("null"), value)).collect();
+                pairs.sort_by_key(|(key, _)| *key);
+                for (number, (key, value)) in pairs.into_iter().enumerate() {
+                    let comma = if number > 0 { ", " } else { "" };
+                    stack.push(Step::Text(format!("{comma}{key}: ")));
+                    stack.push(Step::Node(value));
+                }
+                stack.push(Step::Text("}".to_owned()));
+            }
+        }
+        if let Some(new) = stack.get_mut(before..) {
+            new.reverse();
+        }
+    }
+    out
+}
+
+/// The same of a key's value; nothing where it is not there.
+pub(super) fn of(node: Option<&Node>, key: &str) -> String {
+    node.and_then(|node| node.get(key)).map(shown).unwrap_or_default()
+}
+
+/// The items of a list below a key that have a name.
+pub(super) fn named<'n>(node: Option<&'n Node>, key: &str) -> Vec<(&'n str, &'n Node)> {
+    let items = node.and_then(|node| node.get(key)).and_then(Node::items).unwrap_or_default();
+    items.iter().filter_map(|item| Some((item.get("name")?.text()?, item))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_are_equal_texts() {
+        let of = |text: &str| shown(&root(Some(text)).unwrap());
+        assert_eq!(of("a: [1, 'x']\nb: {d: null, c: 2}"), "{a: [1, x], b: {c: 2, d: null}}");
+        assert_eq!(of("b:\n  c: 2\n  d:\na:\n- 1\n- \"x\"\n"), of("a: [1, 'x']\nb: {d: null, c: 2}"));
+    }
+}

@@ -1,0 +1,15 @@
+#!/bin/sh
+# The impact page in Debian's Chromium: read, used with mouse and keyboard, and pictured. Some 15 s once it is built; not
+# part of tests/run.sh, since it wants a browser (apt-get install chromium nodejs npm).
+#
+#     tests/page/run.sh            pictures are left in target/page/
+set -eu
+cd "$(dirname "$0")/../.."
+: "${FORMULAC:=target/debug/formulac}"
+[ -x "$FORMULAC" ] || cargo build --all-features --bin formulac
+work=target/page
+mkdir -p "$work"
+cp tests/page/package.json tests/page/package-lock.json "$work"
+[ -d "$work/node_modules/playwright-core" ] || npm ci --silent --no-audit --no-fund --prefix "$work"
+cp tests/page/page.mjs "$work"
+FORMULAC="$(realpath "$FORMULAC")" node "$work/page.mjs" "$(pwd)" "$(realpath "$work")"
