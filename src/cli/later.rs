@@ -11,7 +11,6 @@ const PLANNED: &[&str] = &[
     "log",
     "lsp",
     "plan",
-    "promote",
     "push",
     "release",
     "resolve",

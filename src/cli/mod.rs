@@ -32,6 +32,7 @@ mod preview;
 mod program;
 mod progress;
 mod project;
+mod promote;
 mod pull;
 mod pull_report;
 mod query;
@@ -75,6 +76,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Model(args) => model::run(session, args),
         Command::Generate(args) => generate::run(session, args),
         Command::Pull(args) => pull::run(session, args),
+        Command::Promote(args) => promote::run(session, args),
         Command::Status(args) => status::run(session, args),
         Command::Preview(args) => preview::run(session, args),
         Command::Check(args) => check::run(session, args),
