@@ -18,7 +18,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug)]
 pub(super) struct Definition {
     pub name: String,
-    pub formula: String,
+    pub term: Term,
     /// What it is, as Omni says it.
     pub description: Option<String>,
     /// What Omni shows of it.
@@ -31,7 +31,6 @@ pub(super) struct Definition {
     pub file: usize,
     pub line: usize,
     pub original: String,
-    pub aggregates: bool,
 }
 
 /// A value that is kept.
@@ -55,9 +54,9 @@ pub(super) type Key = (String, String);
 
 /// Keys of a dimension that no formula says, and why.
 const NO_DIMENSION: &[(&str, &str)] = &[
-    ("level_of_detail", "a level of detail is an aggregate at a grain of its own"),
-    ("dynamic_top_n", "which values are the top ones depends on the query"),
-    ("duration", "a duration has a unit that the query chooses"),
+    ("level_of_detail", "`level_of_detail` is an aggregate at a grain of its own, for which a step groups first"),
+    ("dynamic_top_n", "which values `dynamic_top_n` means depends on the query"),
+    ("duration", "a `duration` has a unit that the query chooses"),
 ];
 
 /// The measure that Omni gives to every view.
@@ -259,7 +258,7 @@ impl<'m, 't> Fields<'m, 't> {
         let file = self.view(&key.0).and_then(|view| self.model.views.get(view)).map_or(0, |view| view.file);
         self.definitions.push(Definition {
             name: name.clone(),
-            formula: converted.term.text,
+            term: converted.term,
             description: None,
             shown: Vec::new(),
             tags: Vec::new(),
@@ -268,7 +267,6 @@ impl<'m, 't> Fields<'m, 't> {
             file,
             line: 1,
             original: "the count that every view has".to_owned(),
-            aggregates: true,
         });
         let term = Term::atom(name).of_type(Some(Type::Integer)).there(true).aggregating();
         Ok(Resolved { term, is_temporal: false, definition: Some(self.definitions.len() - 1) })
@@ -277,9 +275,9 @@ impl<'m, 't> Fields<'m, 't> {
     fn definition(&self, key: &Key, field: &Field, name: String, term: &Term) -> Definition {
         let file = self.model.files.get(field.file);
         Definition {
-            omni_name: (field.name != name).then(|| field.name.clone()),
+            omni_name: (field.name != name && snake(&field.name) == name).then(|| field.name.clone()),
             name,
-            formula: term.text.clone(),
+            term: term.clone(),
             description: field.text("description").map(str::to_owned),
             shown: what_is_shown(&field.node),
             tags: field.node.get("tags").map(Node::texts).unwrap_or_default(),
@@ -287,7 +285,6 @@ impl<'m, 't> Fields<'m, 't> {
             file: field.file,
             line: file.map_or(1, |file| file.line(&field.at)),
             original: original(field),
-            aggregates: term.aggregates,
         }
     }
 
@@ -300,7 +297,7 @@ impl<'m, 't> Fields<'m, 't> {
         }
         Definition {
             name,
-            formula: term.text.clone(),
+            term: term.clone(),
             description: None,
             shown: Vec::new(),
             tags: Vec::new(),
@@ -309,7 +306,6 @@ impl<'m, 't> Fields<'m, 't> {
             file: 0,
             line: 1,
             original: String::new(),
-            aggregates: term.aggregates,
         }
     }
 
@@ -332,7 +328,7 @@ impl<'m, 't> Fields<'m, 't> {
     fn dimension(&mut self, key: &Key, field: &Field) -> Result<(Converted, bool), String> {
         for (name, why) in NO_DIMENSION {
             if field.node.get(name).is_some() {
-                return Err(format!("`{name}` is not carried: {why}"));
+                return Err((*why).to_owned());
             }
         }
         let has_timeframes = field.node.get("timeframes").is_some();
@@ -378,8 +374,7 @@ impl<'m, 't> Fields<'m, 't> {
     pub fn spelled_out(&self, resolved: &Resolved) -> Term {
         match resolved.definition.and_then(|place| self.definitions.get(place)) {
             Some(definition) if self.is_column_name(&definition.name) => {
-                let term = Term::compound(definition.formula.clone());
-                term.of_type(resolved.term.ty).there(resolved.term.is_there)
+                definition.term.clone()
             }
             _ => resolved.term.clone(),
         }

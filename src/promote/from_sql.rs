@@ -62,7 +62,12 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn Names) -> Result<
     let expr = parse(&infix_operators(&text), dialect)?;
     let mut reader =
         Reader { dialect: dialect.name(), names, references, doubts: Vec::new(), computes: false, depth: 0 };
-    let term = reader.term(&expr)?;
+    let term = reader.term(&expr);
+    let references = &reader.references;
+    let term = term.map_err(|reason| {
+        let named = references.iter().enumerate().rev();
+        named.fold(reason, |reason, (at, name)| reason.replace(&format!("{MARK}{at}"), &format!("${{{name}}}")))
+    })?;
     reader.doubts.dedup();
     Ok(Converted { term, doubts: reader.doubts, computes: reader.computes })
 }

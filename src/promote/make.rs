@@ -48,6 +48,8 @@ struct Plan<'m> {
     /// Conditions in SQL: the text and the key's node, and whether they are of groups.
     conditions: Vec<(&'m str, &'m Node, bool)>,
     sorts: Vec<(String, bool)>,
+    /// Where they stand.
+    sorts_at: Option<&'m Node>,
     limit: Option<u64>,
     calculations: Vec<Calculation<'m>>,
     /// Whether the columns stand before all calculations, as in the spec.
@@ -132,6 +134,7 @@ fn of_view<'m>(
         filters: Vec::new(),
         conditions: Vec::new(),
         sorts: Vec::new(),
+        sorts_at: None,
         limit: None,
         calculations: Vec::new(),
         letters_fit: true,
@@ -311,6 +314,7 @@ fn of_query<'m>(
         filters,
         conditions,
         sorts,
+        sorts_at: node.get("sorts"),
         limit,
         calculations,
         letters_fit,
@@ -506,6 +510,12 @@ impl<'m, 't> Maker<'m, 't> {
         wanted.extend(self.plan.filters.iter().map(|(reference, ..)| key_of(self.model, &base, reference)));
         let sqls = self.plan.conditions.iter().flat_map(|(sql, ..)| references(sql)).map(Reference::read);
         wanted.extend(sqls.map(|reference| key_of(self.model, &base, &reference)));
+        for join in &self.fields.joins.all {
+            let Some(relationship) = self.model.relationships.get(join.relationship) else { continue };
+            let sqls = [&relationship.on, &relationship.condition].into_iter().flatten();
+            let read = sqls.flat_map(|sql| references(sql)).map(Reference::read);
+            wanted.extend(read.map(|reference| key_of(self.model, &base, &reference)));
+        }
         let order = self.fields.closure(&wanted).map_err(|reason| {
             (0, Diagnostic::new(Code::NothingToPromote, Span::default(), reason).with_help("mend it in Omni first"))
         })?;
@@ -684,10 +694,8 @@ impl<'m, 't> Maker<'m, 't> {
     /// What Omni says of a column that is passed on.
     fn said_of_column(&mut self, key: &Key, name: &str) {
         let Some(field) = self.fields.field(key) else { return };
-        let mut meta = Vec::new();
-        if !field.name.eq_ignore_ascii_case(name) && !name.starts_with(&format!("{}_", snake(&field.name))) {
-            meta.push(("omni_name", field.name.clone()));
-        }
+        let is_cleaned = field.name != name && snake(&field.name) == name;
+        let meta = is_cleaned.then(|| ("omni_name", field.name.clone())).into_iter().collect();
         self.spec.columns.push(Column {
             name: name.to_owned(),
             description: field.text("description").map(str::to_owned),
@@ -749,14 +757,14 @@ impl<'m, 't> Maker<'m, 't> {
             self.carried.push(Carried {
                 field: definition.field.clone(),
                 column: definition.name.clone(),
-                formula: definition.formula.clone(),
+                formula: definition.term.text.clone(),
             });
             step.definitions.push(Line {
                 name: definition.name.clone(),
-                formula: definition.formula,
+                formula: definition.term.text.clone(),
                 description: definition.description,
             });
-            let is_output = definition.aggregates || self.plan.of_rows || step.group_by.contains(&definition.name);
+            let is_output = definition.term.aggregates || self.plan.of_rows || step.group_by.contains(&definition.name);
             let mut meta = Vec::new();
             if self.plan.takes_over && is_output && !definition.original.is_empty() {
                 meta.push(("promoted_from", definition.field));
@@ -780,7 +788,7 @@ impl<'m, 't> Maker<'m, 't> {
             return vec![step];
         };
         let measures: FxHashSet<&str> =
-            self.fields.definitions.iter().filter(|it| it.aggregates).map(|it| it.name.as_str()).collect();
+            self.fields.definitions.iter().filter(|it| it.term.aggregates).map(|it| it.name.as_str()).collect();
         let (later, first): (Vec<Line>, Vec<Line>) =
             std::mem::take(&mut step.definitions).into_iter().partition(|line| measures.contains(line.name.as_str()));
         let key_name = term_name(&per_key.key.text).unwrap_or_else(|| "key".to_owned());
@@ -865,11 +873,10 @@ impl<'m, 't> Maker<'m, 't> {
                 }
             }
         }
-        let query = self.model.files.get(self.plan.file).map(|file| file.root.clone());
         let mut comments = Vec::new();
         for (what, reason, is_carried) in gaps {
-            let Some(root) = &query else { break };
-            let gap = self.gap_at(self.plan.file, root, &what, what.clone(), reason, is_carried);
+            let Some(at) = self.plan.sorts_at else { break };
+            let gap = self.gap_at(self.plan.file, at, &what, in_line(at), reason, is_carried);
             comments.push(gap.comment());
             self.gaps.push(gap);
         }

@@ -27,7 +27,8 @@ const DISTINCT_ON: [(&str, &str); 4] = [
 /// What a measure is, and that it is no time.
 pub(super) fn measure(fields: &mut Fields<'_, '_>, key: &Key, field: &Field) -> Result<(Converted, bool), String> {
     if field.node.get("level_of_detail").is_some() {
-        return Err("`level_of_detail` is not carried: a level of detail is an aggregate at a grain of its own".to_owned());
+        let why = "`level_of_detail` is an aggregate at a grain of its own, for which a step groups first";
+        return Err(why.to_owned());
     }
     let view = &key.0;
     let mut converted = match field.text("sql") {
@@ -204,16 +205,18 @@ fn one_for_each_key(
         ));
     };
     let x = x.ok_or("it needs `sql`")?;
-    let of_one = match condition {
-        Some(condition) => {
-            Term::call("IF", &[Term::joined("AND", vec![per_key.key.clone().is_blank().negated(), condition]), x.clone()])
-        }
-        None => Term::call("IF", &[per_key.key.clone().is_blank().negated(), x.clone()]),
-    };
-    let name = fields.taken.choose(&[&format!("{}_of_one", super::names::snake(&field.name))]);
+    let mut conditions = vec![per_key.key.clone().is_blank().negated()];
+    conditions.extend(condition.clone());
+    let of_one = Term::call("IF", &[Term::joined("AND", conditions), x.clone()]);
+    let formula = Term::call("MAX", &[of_one]).text;
     let ty = x.ty;
+    if let Some((name, _)) = per_key.values.iter().find(|(_, known)| *known == formula) {
+        return Ok((Some(Term::atom(name).of_type(ty)), None));
+    }
+    let begin = if condition.is_some() { field.name.as_str() } else { x.text.as_str() };
+    let name = fields.taken.choose(&[&format!("{}_once", super::names::snake(begin))]);
     if let Some(per_key) = &mut fields.per_key {
-        per_key.values.push((name.clone(), Term::call("MAX", &[of_one]).text));
+        per_key.values.push((name.clone(), formula));
     }
     Ok((Some(Term::atom(name).of_type(ty)), None))
 }

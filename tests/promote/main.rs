@@ -115,20 +115,28 @@ fn specs_and_their_rows() {
     assert!(paths.len() >= 12);
     let compiler = compiler();
     let mut compared = 0;
+    let mut differ = Vec::new();
     for path in paths {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let case = Case::read(&fs::read_to_string(&path).unwrap());
         let promotion = promote(&case.files, &case.request, &compiler).unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
         insta::assert_snapshot!(name.clone(), shown(&promotion));
-        assert!(!promotion.diagnostics.iter().any(formulac::Diagnostic::is_error), "{name}");
+        if promotion.diagnostics.iter().any(formulac::Diagnostic::is_error) {
+            differ.push(format!("{name} has errors"));
+            continue;
+        }
         let Some(sql) = case.sql else { continue };
         let compiled = compiler.compile_spec(&promotion.spec);
         let columns: Vec<String> = compiled.columns().iter().map(|column| column.name().to_owned()).collect();
         let Some(made) = rows(compiled.query().unwrap(), &columns) else { return };
         let expected = rows(&sql, &columns).unwrap();
-        assert_eq!(made, expected, "{name}: {}\n{}", columns.join(", "), compiled.query().unwrap());
         assert!(!made.is_empty(), "{name}: no rows compare nothing");
+        if made != expected {
+            let query = compiled.query().unwrap();
+            differ.push(format!("{name}: {}\nspec {made:?}\nomni {expected:?}\n{query}", columns.join(", ")));
+        }
         compared += 1;
     }
+    assert!(differ.is_empty(), "{}", differ.join("\n\n"));
     assert!(compared >= 12, "{compared}");
 }
