@@ -32,7 +32,9 @@ pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
     let fields: Vec<String> = fields.into_iter().chain(args.fields.iter().cloned()).collect();
     let files = place.omni_files(&file)?;
     let path = shown(&file);
-    if args.repoint { back(session, args, &place, &files, &path, &fields) } else {
+    if args.repoint {
+        back(session, args, &place, &files, &path, &fields)
+    } else {
         forth(session, args, &place, &files, &path, fields)
     }
 }
@@ -67,7 +69,8 @@ fn forth(
     };
     let target = folder.map(|folder| folder.join(format!("{}.yml", promotion.name)));
     let named = target.as_deref().map_or_else(|| format!("{}.yml", promotion.name), shown);
-    let mut found = vec![Found { file: named, text: promotion.spec.clone(), diagnostics: promotion.diagnostics.clone() }];
+    let mut found =
+        vec![Found { file: named, text: promotion.spec.clone(), diagnostics: promotion.diagnostics.clone() }];
     found.extend(gaps(files, &promotion.gaps));
     let mut notes = promotion.notes.clone();
     let mut exit = Exit::of_all(&found);
@@ -196,8 +199,11 @@ fn back(
         return Err(Failure::new(Exit::Usage, "one field is repointed at a time").with_help("call it once for each"));
     };
     let Some(root) = &place.root else {
-        return Err(Failure::new(Exit::Usage, "`--repoint` looks at the project's specs, and there is no formulac.yml")
-            .with_help("begin with `formulac init` in the dbt project"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "`--repoint` looks at the project's specs, and there is no formulac.yml",
+        )
+        .with_help("begin with `formulac init` in the dbt project"));
     };
     let specs = read_specs(&root.join(place.project.specs().unwrap_or(project::SPECS)))?;
     let what = Repoint::of(path, fields.first().map(String::as_str));
@@ -223,7 +229,8 @@ fn back(
         Err(reason) => {
             let text = files.iter().find(|(file, _)| file == path).map(|(_, text)| text.clone()).unwrap_or_default();
             let named = what.field.as_deref().map_or_else(|| path.to_owned(), |field| format!("{path}:{field}"));
-            let fault = Diagnostic::new(Code::NotRepointed, Span::default(), format!("`{named}` stays as it is: {reason}"));
+            let fault =
+                Diagnostic::new(Code::NotRepointed, Span::default(), format!("`{named}` stays as it is: {reason}"));
             (None, vec![Found { file: path.to_owned(), text, diagnostics: vec![fault] }])
         }
     };
@@ -237,9 +244,7 @@ fn back(
         }
     }
     if args.json {
-        let of = |repointed: &formulac::promote::Repointed| {
-            json!({"file": repointed.file, "text": repointed.text, "what": repointed.what, "written": !args.dry_run})
-        };
+        let of = |repointed: &formulac::promote::Repointed| json!({"file": repointed.file, "text": repointed.text, "what": repointed.what, "written": !args.dry_run});
         session.json(&json!({
             "repointed": repointed.as_ref().map(of),
             "diagnostics": render::filed_objects(&reports(&found)),
@@ -382,7 +387,6 @@ pub fn twice(project: &Project, root: &Path, specs: &[(String, String)]) -> Vec<
     let omni = root.join(project.omni().unwrap_or(project::OMNI));
     // What cannot be read there is no fault of the specs.
     let files = omni_paths(&omni).into_iter().map(|path| Source::file(&path)).filter(|source| source.fault.is_none());
-    let files: Vec<(String, String)> =
-        files.map(|source| (shown(Path::new(&source.name)), source.text)).collect();
+    let files: Vec<(String, String)> = files.map(|source| (shown(Path::new(&source.name)), source.text)).collect();
     formulac::promote::twice(specs, &files)
 }

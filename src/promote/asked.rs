@@ -9,10 +9,20 @@ use crate::yaml::Node;
 /// What a spec is made of.
 pub(super) enum Asked<'m> {
     /// Measures in groups.
-    Measures { view: usize, grain: Vec<Reference>, measures: Vec<String> },
+    Measures {
+        view: usize,
+        grain: Vec<Reference>,
+        measures: Vec<String>,
+    },
     /// Dimensions of the rows as they are.
-    Rows { view: usize, dimensions: Vec<Reference> },
-    Query { query: SavedQuery<'m>, calculations: Option<Vec<String>> },
+    Rows {
+        view: usize,
+        dimensions: Vec<Reference>,
+    },
+    Query {
+        query: SavedQuery<'m>,
+        calculations: Option<Vec<String>>,
+    },
 }
 
 /// What was chosen where the request leaves it open.
@@ -45,7 +55,10 @@ pub(super) fn read<'m>(
     let wanted = match (request.fields.as_slice(), names.as_slice()) {
         (_, []) => {
             let text = format!("`{}` holds no view and no saved query", request.file);
-            return Err(nothing(text, "name the file of a view, a query view, or a topic with `sample_queries`".to_owned()));
+            return Err(nothing(
+                text,
+                "name the file of a view, a query view, or a topic with `sample_queries`".to_owned(),
+            ));
         }
         ([], [one]) => *one,
         ([], _) => {
@@ -131,7 +144,10 @@ fn of_view_file<'m>(
             dimensions = computed.map(|field| Reference::read(&field.name)).collect();
             if dimensions.is_empty() {
                 let text = format!("the view `{}` has no measure and no dimension that is computed", view.name);
-                return Err(nothing(text, "its columns are those of the table; there is nothing to bring to dbt".to_owned()));
+                return Err(nothing(
+                    text,
+                    "its columns are those of the table; there is nothing to bring to dbt".to_owned(),
+                ));
             }
             notes.push(format!("all {} computed dimensions of {}", dimensions.len(), view.name));
         } else {

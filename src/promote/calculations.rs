@@ -136,7 +136,8 @@ fn has_cells(text: &str) -> bool {
         Expr::Name => {
             let word = span.text(parsed.source());
             let letters = word.bytes().take_while(u8::is_ascii_alphabetic).count();
-            (1..=2).contains(&letters) && word.get(letters..).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
+            (1..=2).contains(&letters)
+                && word.get(letters..).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
         }
         _ => false,
     })

@@ -363,7 +363,12 @@ impl<'m, 't> Fields<'m, 't> {
 
     /// The same where columns win over definitions, as they do in `where`: a definition that has a column's name is
     /// written out.
-    pub fn condition_of_rows(&self, key: &Key, frame: Option<&str>, filter: &Node) -> Result<filters::Condition, String> {
+    pub fn condition_of_rows(
+        &self,
+        key: &Key,
+        frame: Option<&str>,
+        filter: &Node,
+    ) -> Result<filters::Condition, String> {
         let resolved = self.resolved(key)?;
         let term = self.spelled_out(&resolved);
         let (term, is_temporal) = framed(term, resolved.is_temporal, frame);
@@ -373,16 +378,15 @@ impl<'m, 't> Fields<'m, 't> {
     /// The term as `where` and joins read it.
     pub fn spelled_out(&self, resolved: &Resolved) -> Term {
         match resolved.definition.and_then(|place| self.definitions.get(place)) {
-            Some(definition) if self.is_column_name(&definition.name) => {
-                definition.term.clone()
-            }
+            Some(definition) if self.is_column_name(&definition.name) => definition.term.clone(),
             _ => resolved.term.clone(),
         }
     }
 
     fn is_column_name(&self, name: &str) -> bool {
         let name = name.to_lowercase();
-        let of_schema = || self.relations.values().filter_map(|it| self.schema.relation(it)).any(|it| it.column(&name).is_some());
+        let of_schema =
+            || self.relations.values().filter_map(|it| self.schema.relation(it)).any(|it| it.column(&name).is_some());
         self.columns.borrow().contains(&name) || of_schema()
     }
 
@@ -425,8 +429,7 @@ impl Names for Scope<'_, '_, '_> {
         let reference = Reference::read(reference);
         let key = self.fields.key(self.view, &reference);
         let is_own = key.0 == self.view.to_lowercase() && self.own == Some(key.1.as_str());
-        let resolved =
-            if is_own { self.fields.column_of(&key.0, &key.1) } else { self.fields.resolved(&key)? };
+        let resolved = if is_own { self.fields.column_of(&key.0, &key.1) } else { self.fields.resolved(&key)? };
         Ok(framed(resolved.term, false, reference.frame.as_deref()).0)
     }
 
@@ -463,8 +466,10 @@ fn shown(key: &Key) -> String {
 
 /// Whether a dimension is a column and nothing more.
 pub(super) fn is_column(field: &Field) -> bool {
-    let has_more =
-        ["groups", "bin_boundaries"].iter().chain(NO_DIMENSION.iter().map(|(name, _)| name)).any(|key| field.node.get(key).is_some());
+    let has_more = ["groups", "bin_boundaries"]
+        .iter()
+        .chain(NO_DIMENSION.iter().map(|(name, _)| name))
+        .any(|key| field.node.get(key).is_some());
     let is_plain = match field.text("sql") {
         None => true,
         Some(sql) => plain_column(sql).is_some() || is_own_reference(field, sql),
@@ -474,7 +479,9 @@ pub(super) fn is_column(field: &Field) -> bool {
 
 fn is_own_reference(field: &Field, sql: &str) -> bool {
     let inner = sql.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    inner.is_some_and(|inner| Reference::read(inner).field.eq_ignore_ascii_case(&field.name) && !inner.contains(['.', '[']))
+    inner.is_some_and(|inner| {
+        Reference::read(inner).field.eq_ignore_ascii_case(&field.name) && !inner.contains(['.', '['])
+    })
 }
 
 /// The references of a field, those of its filters among them.
@@ -488,7 +495,16 @@ fn made_of(field: &Field) -> Vec<Reference> {
 
 /// What Omni says of a field, in one line.
 pub(super) fn original(field: &Field) -> String {
-    let keys = ["sql", "aggregate_type", "filters", "groups", "bin_boundaries", "level_of_detail", "dynamic_top_n", "duration"];
+    let keys = [
+        "sql",
+        "aggregate_type",
+        "filters",
+        "groups",
+        "bin_boundaries",
+        "level_of_detail",
+        "dynamic_top_n",
+        "duration",
+    ];
     let said = keys.iter().filter_map(|key| Some(format!("{key}: {}", in_line(field.node.get(key)?))));
     let said: Vec<String> = said.collect();
     if said.is_empty() { field.name.clone() } else { said.join(", ") }
@@ -535,7 +551,9 @@ fn grouped(converted: Converted, groups: &Node, field: &Field) -> Result<Convert
     }
     match field.text("else") {
         Some(otherwise) => args.extend([Term::truth(true), Term::quoted(otherwise)]),
-        None => doubts.push("what Omni shows where no group fits, without `else`, is not known; here it is NULL".to_owned()),
+        None => {
+            doubts.push("what Omni shows where no group fits, without `else`, is not known; here it is NULL".to_owned())
+        }
     }
     let term = Term::call("IFS", &args).of_type(Some(Type::Text)).there(field.text("else").is_some());
     Ok(Converted { term, doubts, computes })

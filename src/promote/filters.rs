@@ -123,10 +123,8 @@ impl Reader<'_> {
             "less_than_or_equal_to" => compared("<="),
             "between" => {
                 let [low, high] = self.two(value)?;
-                let parts = vec![
-                    self.x().compared(">=", &self.literal(low)?),
-                    self.x().compared("<=", &self.literal(high)?),
-                ];
+                let parts =
+                    vec![self.x().compared(">=", &self.literal(low)?), self.x().compared("<=", &self.literal(high)?)];
                 Ok(Term::joined("AND", parts))
             }
             "contains" => self.text(value, patterns::contains),
@@ -160,9 +158,7 @@ impl Reader<'_> {
                 let length = length.text().ok_or("it takes a beginning and a length")?;
                 Ok(self.from_to(from, from.and(length)?))
             }
-            "day_of_week" => self.part(value, Some((&WEEKDAYS, 0)), 1, |x| {
-                Term::call("WEEKDAY", &[x, Term::whole(1)])
-            }),
+            "day_of_week" => self.part(value, Some((&WEEKDAYS, 0)), 1, |x| Term::call("WEEKDAY", &[x, Term::whole(1)])),
             "month_of_year" => self.part(value, Some((&MONTHS, 1)), 0, |x| Term::call("MONTH", &[x])),
             "day_of_month" => self.part(value, None, 0, |x| Term::call("DAY", &[x])),
             "day_of_quarter" | "day_of_year" => self.part(value, None, 0, |x| x.timeframe(operator)),
@@ -302,7 +298,8 @@ impl Reader<'_> {
         let number = |text: &str| -> Result<i64, String> {
             let lower = text.to_lowercase();
             let named = names.and_then(|(names, first)| {
-                let at = names.iter().position(|name| *name == lower || lower.len() == 3 && name.starts_with(&lower))?;
+                let at =
+                    names.iter().position(|name| *name == lower || lower.len() == 3 && name.starts_with(&lower))?;
                 Some(at as i64 + first)
             });
             named.or_else(|| lower.parse().ok()).ok_or_else(|| format!("`{text}` is no such part of a date"))

@@ -227,7 +227,8 @@ impl Reader<'_> {
                 self.like(expr, pattern, escape_char.as_deref(), *negated, true)
             }
             Expr::Case { operand, conditions, else_result, .. } => {
-                let whens: Vec<(&Expr, &Expr)> = conditions.iter().map(|when| (&when.condition, &when.result)).collect();
+                let whens: Vec<(&Expr, &Expr)> =
+                    conditions.iter().map(|when| (&when.condition, &when.result)).collect();
                 self.case(operand.as_deref(), &whens, else_result.as_deref())
             }
             Expr::Cast { kind, expr: inner, data_type, format: None } => self.cast(kind, inner, data_type, expr),
@@ -447,9 +448,7 @@ impl Reader<'_> {
         let is_number = matches!(x.ty, Some(Type::Integer | Type::Decimal | Type::Float));
         match data_type {
             DataType::Date if matches!(kind, CastKind::Cast | CastKind::DoubleColon) => match (x.ty, inner) {
-                (Some(Type::Text), Expr::Value(value)) => {
-                    date(&value.value.clone().into_string().unwrap_or_default())
-                }
+                (Some(Type::Text), Expr::Value(value)) => date(&value.value.clone().into_string().unwrap_or_default()),
                 (Some(Type::Text), _) => Err(not_carried(whole)),
                 _ => Ok(x.timeframe("date")),
             },
@@ -749,7 +748,9 @@ fn without_widening(expr: &Expr) -> (&Expr, bool) {
     };
     match expr {
         Expr::Nested(inner) => without_widening(inner),
-        Expr::Cast { expr: inner, data_type, kind: CastKind::Cast | CastKind::DoubleColon, .. } if is_real(data_type) => {
+        Expr::Cast { expr: inner, data_type, kind: CastKind::Cast | CastKind::DoubleColon, .. }
+            if is_real(data_type) =>
+        {
             (inner, true)
         }
         Expr::BinaryOp { left, op: BinaryOperator::Multiply, right } if is_one(left) => (right, true),
@@ -893,3 +894,98 @@ pub(super) fn plain_column(sql: &str) -> Option<(Option<String>, String)> {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Columns whose names say their types.
+    struct Columns;
+
+    impl Names for Columns {
+        fn field(&self, reference: &str) -> Result<Term, String> {
+            self.column(None, reference)
+        }
+
+        fn column(&self, _: Option<&str>, column: &str) -> Result<Term, String> {
+            let ty = match column.chars().next() {
+                Some('i') => Some(Type::Integer),
+                Some('d') => Some(Type::Date),
+                Some('t') => Some(Type::Text),
+                Some('n') => Some(Type::Decimal),
+                _ => None,
+            };
+            Ok(Term::atom(column).of_type(ty))
+        }
+    }
+
+    #[test]
+    fn sql_as_formulas() {
+        for (dialect, sql, expected) in [
+            ("postgres", "${i} / NULLIF(${i2}, 0)", "QUOTIENT(i, i2)"),
+            ("postgres", "1.0 * ${i} / i2", "i / i2"),
+            ("postgres", "i::float / (i2)", "i / i2"),
+            ("duckdb", "i / i2", "i / i2"),
+            ("postgres", "(i + 1) * -n - (n - i)", "(i + 1) * -n - (n - i)"),
+            ("postgres", "t || '-' || t2", "IF(OR(ISBLANK(t), ISBLANK(t2)), 1/0, t & \"-\" & t2)"),
+            ("postgres", "concat(t, '\"')", "CONCAT(t, \"\"\"\")"),
+            ("postgres", "NOT (i = 1 OR i2 IN (2, 3)) AND t IS NOT NULL", "AND(NOT(OR(i = 1, OR(i2 = 2, i2 = 3))), NOT(ISBLANK(t)))"),
+            ("snowflake", "iff(i > 1, 'a', NULL)", "IF(i > 1, \"a\", 1/0)"),
+            ("snowflake", "datediff('month', d, d2)", "(YEAR(d2) - YEAR(d)) * 12 + MONTH(d2) - MONTH(d)"),
+            ("snowflake", "nvl(i, 0)", "COALESCE(i, 0)"),
+            ("bigquery", "safe_divide(sum(n), count(*))", "SUM(n) / COUNT()"),
+            ("bigquery", "date_trunc(d, month)", "d[month]"),
+            ("bigquery", "countif(i > 1)", "COUNTIF(i > 1)"),
+            ("postgres", "date_trunc('quarter', d)", "d[quarter]"),
+            ("postgres", "d + interval '7 days'", "d + 7"),
+            ("postgres", "d - INTERVAL '2' WEEK", "d - 14"),
+            ("postgres", "d >= DATE '2024-02-29'", "d >= DATE(2024, 2, 29)"),
+            ("postgres", "extract(year from d)", "YEAR(d)"),
+            ("postgres", "case t when 'a' then 1 else 2 end", "SWITCH(t, \"a\", 1, 2)"),
+            ("postgres", "i between 1 and 5", "AND(i >= 1, i <= 5)"),
+            ("postgres", "t not like 'a%'", "NOT(LEFT(t, 1) = \"a\")"),
+            ("postgres", "t ilike '%A%'", "CONTAINS(LOWER(t), \"a\")"),
+            ("postgres", "count(distinct t)", "COUNT(DISTINCT(t))"),
+            ("postgres", "sum(n) filter (where i > 1)", "SUM(IF(i > 1, n))"),
+            ("postgres", "count(case when i > 1 then 1 end)", "COUNTIF(i > 1)"),
+            ("postgres", "substring(t from 2 for 3)", "MID(t, 2, 3)"),
+            ("postgres", "OMNI_MONTH(d)", "d[month]"),
+            ("postgres", "OMNI_FX_IF(${i} OMNI_FX_GREATER_THAN 1, 'a', 'b')", "IF(i > 1, \"a\", \"b\")"),
+            ("postgres", "${i} OMNI_FX_PLUS 2", "i + 2"),
+        ] {
+            let made = convert(sql, dialect.parse().unwrap_or_default(), &Columns);
+            assert_eq!(made.map(|it| it.term.text).as_deref(), Ok(expected), "{dialect}: {sql}");
+        }
+        for (dialect, sql) in [
+            ("postgres", "trim(t)"),
+            ("postgres", "i % 2"),
+            ("postgres", "sum(n) over ()"),
+            ("postgres", "(select 1)"),
+            ("postgres", "t::int"),
+            ("snowflake", "concat(t, t2)"),
+            ("snowflake", "greatest(i, i2)"),
+            ("postgres", "d + interval '1 month'"),
+            ("postgres", "'${t}'"),
+            ("postgres", "{{ x }}"),
+            ("postgres", "${t"),
+            ("postgres", "1; drop table x"),
+            ("postgres", "a.b.c"),
+            ("postgres", ""),
+        ] {
+            assert!(convert(sql, dialect.parse().unwrap_or_default(), &Columns).is_err(), "{sql}");
+        }
+        let doubts = |sql: &str| convert(sql, Dialect::default(), &Columns).map(|it| it.doubts.len());
+        assert_eq!(doubts("x / y"), Ok(1));
+        assert_eq!(doubts("sum(n)"), Ok(1));
+        assert_eq!(doubts("n / i"), Ok(0));
+    }
+
+    #[test]
+    fn what_is_deep_or_long_is_refused() {
+        let work = || {
+            for sql in ["(".repeat(5_000), "1 + ".repeat(4_000), format!("{}1", "1 + ".repeat(4_000)), "a".repeat(20_000)] {
+                assert!(convert(&sql, Dialect::default(), &Columns).is_err());
+            }
+        };
+        assert!(crate::lineage::with_room(work).is_some());
+    }
+}

@@ -55,7 +55,8 @@ impl Joins {
         }
         // The shortest way to each.
         let base = base.to_lowercase();
-        let mut reached: FxHashMap<String, Option<(usize, bool, String)>> = FxHashMap::from_iter([(base.clone(), None)]);
+        let mut reached: FxHashMap<String, Option<(usize, bool, String)>> =
+            FxHashMap::from_iter([(base.clone(), None)]);
         let mut next = VecDeque::from([base.clone()]);
         while let Some(name) = next.pop_front() {
             for (place, is_back) in edges.get(&name).into_iter().flatten() {
@@ -113,9 +114,9 @@ impl Joins {
         repeats || self.all.iter().any(|join| join.is_many && !on_the_way.contains(join.name.as_str()))
     }
 
-    /// Whether each row of the base may lack one of this view.
+    /// Whether a joined row may lack one of this view.
     pub fn may_be_missing(&self, name: &str) -> bool {
-        !name.eq_ignore_ascii_case(&self.base)
+        !name.eq_ignore_ascii_case(&self.base) || self.all.iter().any(|join| join.kind == "full")
     }
 }
 

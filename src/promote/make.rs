@@ -65,11 +65,7 @@ struct Plan<'m> {
     notes: Vec<String>,
 }
 
-pub(super) fn promote(
-    files: &[(String, String)],
-    request: &Request,
-    compiler: &Compiler,
-) -> Result<Promotion, Fault> {
+pub(super) fn promote(files: &[(String, String)], request: &Request, compiler: &Compiler) -> Result<Promotion, Fault> {
     let (model, faults) = OmniModel::read(files);
     let Some(number) = files.iter().position(|(path, _)| *path == request.file) else {
         let text = format!("there is no file `{}` among those of the Omni model", request.file);
@@ -98,8 +94,7 @@ fn plan<'m>(
     match asked {
         Asked::Measures { view, grain, measures } => {
             let of_grain = grain.into_iter();
-            let of_measures =
-                measures.into_iter().map(|field| Reference { view: None, field, frame: None });
+            let of_measures = measures.into_iter().map(|field| Reference { view: None, field, frame: None });
             let references: Vec<Reference> = of_grain.chain(of_measures).collect();
             Ok(of_view(model, view, file, references, false))
         }
@@ -116,15 +111,15 @@ fn of_view<'m>(
     of_rows: bool,
 ) -> Plan<'m> {
     let own = model.views.get(view).map(|view| view.name.to_lowercase()).unwrap_or_default();
-    let output = |reference: Reference| Output {
-        key: key_of(model, &own, &reference),
-        reference,
-        asked: None,
-    };
+    let output = |reference: Reference| Output { key: key_of(model, &own, &reference), reference, asked: None };
     let outputs: Vec<Output> = references.into_iter().map(output).collect();
     let root = model.files.get(file).map(|file| &file.root);
     let gaps = ["required_access_grants", "access_filters"].into_iter().filter_map(|key| root?.get(key)).map(|node| {
-        (node, own.clone(), "who may see it is Omni's to say; dbt has `access`, `group` and grants of the warehouse".to_owned())
+        (
+            node,
+            own.clone(),
+            "who may see it is Omni's to say; dbt has `access`, `group` and grants of the warehouse".to_owned(),
+        )
     });
     Plan {
         base: view,
@@ -205,9 +200,9 @@ fn of_query<'m>(
             None => "nothing says which view the query begins with".to_owned(),
         };
         let fault = Diagnostic::new(Code::NothingToPromote, span, text);
-        let near = base_name.as_deref().and_then(|name| {
-            suggest::nearest(name, model.views.iter().map(|view| view.name.as_str()))
-        });
+        let near = base_name
+            .as_deref()
+            .and_then(|name| suggest::nearest(name, model.views.iter().map(|view| view.name.as_str())));
         let help = near.map_or_else(|| "add `base_view`, and the view's file".to_owned(), suggest::similar);
         return Err((number, fault.with_help(help)));
     };
@@ -269,7 +264,12 @@ fn of_query<'m>(
         }
         for key in ["access_filters", "required_access_grants"] {
             gaps.extend(topic.get(key).map(|node| {
-                (node, key.to_owned(), "who may see which rows is Omni's to say; dbt has `access`, `group` and grants of the warehouse".to_owned())
+                (
+                    node,
+                    key.to_owned(),
+                    "who may see which rows is Omni's to say; dbt has `access`, `group` and grants of the warehouse"
+                        .to_owned(),
+                )
             }));
         }
     }
@@ -418,15 +418,7 @@ impl<'m, 't> Maker<'m, 't> {
         Ok(self.compiled(grain))
     }
 
-    fn gap_at(
-        &self,
-        file: usize,
-        node: &Node,
-        what: &str,
-        original: String,
-        reason: String,
-        is_carried: bool,
-    ) -> Gap {
+    fn gap_at(&self, file: usize, node: &Node, what: &str, original: String, reason: String, is_carried: bool) -> Gap {
         let file = self.model.files.get(file);
         Gap {
             file: file.map(|file| file.path.to_owned()).unwrap_or_default(),
@@ -528,9 +520,10 @@ impl<'m, 't> Maker<'m, 't> {
         }
         // Columns that are passed on have the first right to their names.
         for output in &self.plan.outputs {
-            let is_plain = self.fields.field(&output.key).is_none_or(|field| {
-                field.kind != super::omni_model::FieldKind::Measure && is_column(field)
-            });
+            let is_plain = self
+                .fields
+                .field(&output.key)
+                .is_none_or(|field| field.kind != super::omni_model::FieldKind::Measure && is_column(field));
             if is_plain && output.reference.frame.is_none() && output.key.1 != "count" {
                 let own = output.asked.clone().unwrap_or_else(|| snake(&output.reference.field));
                 self.fields.taken.choose(&[&own]);
@@ -626,13 +619,16 @@ impl<'m, 't> Maker<'m, 't> {
             let resolved = match self.fields.resolved(&key) {
                 Ok(resolved) => resolved,
                 Err(reason) => {
-                    let is_told = self.fields.gaps.iter().any(|gap| {
-                        gap.what.eq_ignore_ascii_case(&format!("{}.{}", key.0, key.1))
-                    });
+                    let is_told = self
+                        .fields
+                        .gaps
+                        .iter()
+                        .any(|gap| gap.what.eq_ignore_ascii_case(&format!("{}.{}", key.0, key.1)));
                     if !is_told {
                         let root = self.model.files.get(self.plan.file).map(|file| file.root.clone());
                         let what = format!("{}.{}", key.0, key.1);
-                        let gap = root.map(|root| self.gap_at(self.plan.file, &root, &what, what.clone(), reason, false));
+                        let gap =
+                            root.map(|root| self.gap_at(self.plan.file, &root, &what, what.clone(), reason, false));
                         self.gaps.extend(gap.clone());
                         step.gaps.extend(gap.map(|gap| gap.comment()));
                     }
@@ -683,7 +679,13 @@ impl<'m, 't> Maker<'m, 't> {
             } else if self.plan.of_rows && resolved.definition.is_none() && frame.is_none() {
                 step.keep.push(term.text.clone());
             }
-            made.push(Made { entry: if is_measure { name.clone() } else { term.text }, name, is_there: term.is_there, is_measure, known_as });
+            made.push(Made {
+                entry: if is_measure { name.clone() } else { term.text },
+                name,
+                is_there: term.is_there,
+                is_measure,
+                known_as,
+            });
         }
         if self.plan.of_rows && !self.fields.definitions.is_empty() {
             step.keep = vec!["all".to_owned()];
@@ -746,14 +748,17 @@ impl<'m, 't> Maker<'m, 't> {
         step.gaps.extend(self.fields.gaps.iter().map(Gap::comment));
         for definition in self.fields.definitions.clone() {
             let file = self.model.files.get(definition.file).map(|file| file.path.to_owned()).unwrap_or_default();
-            self.sources.insert(definition.name.clone(), Gap {
-                file,
-                line: definition.line,
-                what: definition.field.clone(),
-                original: definition.original.clone(),
-                reason: String::new(),
-                is_carried: false,
-            });
+            self.sources.insert(
+                definition.name.clone(),
+                Gap {
+                    file,
+                    line: definition.line,
+                    what: definition.field.clone(),
+                    original: definition.original.clone(),
+                    reason: String::new(),
+                    is_carried: false,
+                },
+            );
             self.carried.push(Carried {
                 field: definition.field.clone(),
                 column: definition.name.clone(),
@@ -803,7 +808,11 @@ impl<'m, 't> Maker<'m, 't> {
         let key = if term_name(&per_key.key.text).is_some() {
             per_key.key.text.clone()
         } else {
-            first_step.definitions.push(Line { name: key_name.clone(), formula: per_key.key.text.clone(), description: None });
+            first_step.definitions.push(Line {
+                name: key_name.clone(),
+                formula: per_key.key.text.clone(),
+                description: None,
+            });
             key_name
         };
         if !first_step.group_by.contains(&key) {
@@ -856,10 +865,8 @@ impl<'m, 't> Maker<'m, 't> {
                     entries.push(format!("{}{direction}", column.entry));
                     let matters = self.plan.limit.is_some() || !lines.is_empty();
                     if !column.is_there && !is_descending && matters {
-                        let reason = format!(
-                            "Omni puts rows first in which `{}` is NULL, here they come last",
-                            column.name
-                        );
+                        let reason =
+                            format!("Omni puts rows first in which `{}` is NULL, here they come last", column.name);
                         gaps.push((format!("sort by {field}"), reason, true));
                     }
                 }
@@ -868,7 +875,8 @@ impl<'m, 't> Maker<'m, 't> {
                     names.push(format!("{}{direction}", line.name));
                 }
                 (None, None) => {
-                    let reason = "the field is no column of the result, so its rows cannot be put in its order".to_owned();
+                    let reason =
+                        "the field is no column of the result, so its rows cannot be put in its order".to_owned();
                     gaps.push((format!("sort by {field}"), reason, false));
                 }
             }
@@ -1051,4 +1059,3 @@ fn step_name(grain: &[String], model: &str, otherwise: &str) -> String {
     let name = if grain.is_empty() { otherwise.to_owned() } else { format!("by_{}", grain.join("_and_")) };
     if name == model { format!("{name}_rows") } else { name }
 }
-

@@ -98,8 +98,10 @@ pub(super) fn measure(fields: &mut Fields<'_, '_>, key: &Key, field: &Field) -> 
         }
         "percentile" => {
             let share = field.text("percentile").and_then(|text| text.parse::<f64>().ok());
-            let share = share.filter(|share| (0.0..=100.0).contains(share)).ok_or("`percentile` is no number from 0 to 100")?;
-            let share = super::filters::number(format!("{:.12}", share / 100.0).trim_end_matches('0').trim_end_matches('.'));
+            let share =
+                share.filter(|share| (0.0..=100.0).contains(share)).ok_or("`percentile` is no number from 0 to 100")?;
+            let share =
+                super::filters::number(format!("{:.12}", share / 100.0).trim_end_matches('0').trim_end_matches('.'));
             Term::call("PERCENTILE", &[when(need()?), share]).of_type(Some(Type::Float))
         }
         "list" => {
@@ -161,7 +163,8 @@ pub(super) fn counted_rows(
         let field = fields.field(&place);
         // The key is a column, or none that can be counted here.
         let column = field.filter(|field| super::fields::is_column(field)).map(|field| {
-            let column = field.text("sql").and_then(super::from_sql::plain_column).map_or(field.name.clone(), |it| it.1);
+            let column =
+                field.text("sql").and_then(super::from_sql::plain_column).map_or(field.name.clone(), |it| it.1);
             fields.column_of(view, &column).term
         });
         let key = column.ok_or_else(|| format!("the primary key of `{view}` is no column"))?;

@@ -66,8 +66,9 @@ mod tests {
         {
             assert_eq!(snake(text), expected);
         }
-        assert_eq!(["q1", "a", "revenue", "Net Revenue", "true", "b_total", "abcd1"].map(is_plain), [
-            false, true, true, false, false, false, true
-        ]);
+        assert_eq!(
+            ["q1", "a", "revenue", "Net Revenue", "true", "b_total", "abcd1"].map(is_plain),
+            [false, true, true, false, false, false, true]
+        );
     }
 }

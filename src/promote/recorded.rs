@@ -82,7 +82,8 @@ pub fn twice(specs: &[(String, String)], omni: &[(String, String)]) -> Vec<(usiz
         for record in records(&root) {
             found.extend(taken_over(&model, made, &record).map(|fault| (number, fault)));
         }
-        for view in model.views.iter().filter(|view| view.table.eq_ignore_ascii_case(made) && view.rows == Rows::Table) {
+        for view in model.views.iter().filter(|view| view.table.eq_ignore_ascii_case(made) && view.rows == Rows::Table)
+        {
             let place = model.view(&view.name).unwrap_or_default();
             for column in outputs(&root) {
                 let Some(field) = model.field(place, &column) else { continue };
@@ -102,7 +103,8 @@ fn taken_over(model: &OmniModel<'_>, made: &str, record: &Record<'_>) -> Option<
         let view = model.views.get(place).filter(|view| view.rows == Rows::Query)?;
         let file = model.files.get(view.file)?;
         let text = format!("the query view `{from}` and this model both compute the same rows");
-        let help = format!("once the model is built, `formulac promote {} --repoint` makes the view read it", file.path);
+        let help =
+            format!("once the model is built, `formulac promote {} --repoint` makes the view read it", file.path);
         let line = file.root.get("query").map_or(1, |query| file.line(query));
         let text = format!("{text}: it is in {}:{line}", file.path);
         return Some(Diagnostic::new(Code::DefinedTwice, record.from.span, text).with_help(help));

@@ -99,9 +99,8 @@ pub fn repoint(
     let (model, _) = OmniModel::read(omni);
     let place = place(&model, &what.file)?;
     let view = model.views.get(place).ok_or("the view is not there")?;
-    let made = model.views.iter().position(|view| {
-        view.rows == Rows::Table && view.table.eq_ignore_ascii_case(&taken_by.name)
-    });
+    let made =
+        model.views.iter().position(|view| view.rows == Rows::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
     let Some(made) = made else {
         return Err(format!(
             "no view of Omni reads `{}` yet: `formulac pull` writes one once dbt knows the model",
@@ -235,7 +234,11 @@ fn of_field(field: &Field, path: &Path, reference: &str) -> Result<Vec<Edit>, St
             Some(kind) => {
                 return Err(format!("`{kind}` of what was taken together already is another number; the field stays"));
             }
-            None => return Err("its SQL aggregates itself, and once more would be another number; the field stays".to_owned()),
+            None => {
+                return Err(
+                    "its SQL aggregates itself, and once more would be another number; the field stays".to_owned()
+                );
+            }
         }
     }
     let gone = ["filters", "groups", "else", "bin_boundaries", "custom_primary_key_sql"];

@@ -101,8 +101,7 @@ pub fn rows(sql: &str, columns: &[String]) -> Option<Vec<Vec<String>>> {
         Ok(number) => format!("{:.9}", number + 0.0),
         Err(_) => value.to_owned(),
     };
-    let mut rows: Vec<Vec<String>> =
-        out.lines().skip(1).map(|line| line.split(',').map(value).collect()).collect();
+    let mut rows: Vec<Vec<String>> = out.lines().skip(1).map(|line| line.split(',').map(value).collect()).collect();
     rows.sort();
     Some(rows)
 }
@@ -119,7 +118,8 @@ fn specs_and_their_rows() {
     for path in paths {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let case = Case::read(&fs::read_to_string(&path).unwrap());
-        let promotion = promote(&case.files, &case.request, &compiler).unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
+        let promotion =
+            promote(&case.files, &case.request, &compiler).unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
         insta::assert_snapshot!(name.clone(), shown(&promotion));
         if promotion.diagnostics.iter().any(formulac::Diagnostic::is_error) {
             differ.push(format!("{name} has errors"));

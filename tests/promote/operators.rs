@@ -54,9 +54,21 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     ("time", "before: 3 complete months ago", "time < EDATE((TODAY())[month], -3)"),
     ("time", "between_dates: [2024-01-01, 2024-01-31]", "AND(time >= DATE(2024, 1, 1), time < DATE(2024, 1, 31) + 1)"),
     ("time", "time_for_duration: [7 complete days ago, 7 days]", "AND(time >= TODAY() - 7, time < TODAY())"),
-    ("time", "time_for_duration: [2 quarters ago, 1 quarter]", "AND(time >= EDATE((TODAY())[quarter], -3), time < (TODAY())[quarter])"),
-    ("time", "not_time_for_duration: [2024-06-01, 30 days]", "OR(NOT(AND(time >= DATE(2024, 6, 1), time < DATE(2024, 6, 1) + 30)), ISBLANK(time))"),
-    ("time", "time_for_duration: [5 hours ago, 5 hours]", "!the operator `time_for_duration`: `5 hours ago` counts in a unit"),
+    (
+        "time",
+        "time_for_duration: [2 quarters ago, 1 quarter]",
+        "AND(time >= EDATE((TODAY())[quarter], -3), time < (TODAY())[quarter])",
+    ),
+    (
+        "time",
+        "not_time_for_duration: [2024-06-01, 30 days]",
+        "OR(NOT(AND(time >= DATE(2024, 6, 1), time < DATE(2024, 6, 1) + 30)), ISBLANK(time))",
+    ),
+    (
+        "time",
+        "time_for_duration: [5 hours ago, 5 hours]",
+        "!the operator `time_for_duration`: `5 hours ago` counts in a unit",
+    ),
     ("time", "is: 2024-02-29", "AND(time >= DATE(2024, 2, 29), time < DATE(2024, 2, 29) + 1)"),
     ("time", "not: 2024-02-29", "OR(OR(time < DATE(2024, 2, 29), time >= DATE(2024, 2, 29) + 1), ISBLANK(time))"),
     ("time", "is: last month", "AND(time >= EDATE((TODAY())[month], -1), time < (TODAY())[month])"),
@@ -73,7 +85,11 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     ("time", "day_of_week: someday", "!the operator `day_of_week`: `someday` is no such part"),
     ("text", "cancel_query_filter: true", "!the operator `cancel_query_filter` cannot be carried: it takes back"),
     ("text", "field_name_in_query: q", "!the operator `field_name_in_query` cannot be carried: it looks rows up"),
-    ("text", "field_name_not_in_query: q", "!the operator `field_name_not_in_query` cannot be carried: it looks rows up"),
+    (
+        "text",
+        "field_name_not_in_query: q",
+        "!the operator `field_name_not_in_query` cannot be carried: it looks rows up",
+    ),
     ("text", "resembles: q", "!the operator `resembles`: it is not known"),
     ("text", "not_is: q", "!`not_is` is no operator"),
 ];
