@@ -157,7 +157,7 @@ pub(super) fn with_blanks_as_zero(formula: &str, sheet: &Sheet) -> String {
     }
     // From the end, so that places before stay; of two at one place the inner one is put in first.
     let mut out = formula.to_owned();
-    places.sort_by(|a, b| b.0.cmp(&a.0));
+    places.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
     for (at, text) in places {
         if out.is_char_boundary(at) {
             out.insert_str(at, text);

@@ -150,13 +150,13 @@ impl Reader<'_> {
                 self.doubts.push(
                     "`between_dates` is documented with and without its last day; here the last day is in".to_owned(),
                 );
-                Ok(self.from_to(self.moment(from)?, self.period(to)?.to))
+                Ok(self.within(self.moment(from)?, self.period(to)?.to))
             }
             "time_for_duration" => {
                 let [from, length] = self.two(value)?;
                 let from = self.moment(from)?;
                 let length = length.text().ok_or("it takes a beginning and a length")?;
-                Ok(self.from_to(from, from.and(length)?))
+                Ok(self.within(from, from.and(length)?))
             }
             "day_of_week" => self.part(value, Some((&WEEKDAYS, 0)), 1, |x| Term::call("WEEKDAY", &[x, Term::whole(1)])),
             "month_of_year" => self.part(value, Some((&MONTHS, 1)), 0, |x| Term::call("MONTH", &[x])),
@@ -174,7 +174,7 @@ impl Reader<'_> {
 
     /// What is negated keeps the rows in which nothing stands, as Omni's filters do.
     fn or_blank(&self, condition: Term) -> Term {
-        if self.x().is_there { condition } else { Term::joined("OR", vec![condition, self.x().is_blank()]) }
+        if self.x().is_there { condition } else { Term::joined("OR", vec![condition, self.x().blank()]) }
     }
 
     /// `is: a`, `is: [a, b]`, `is: null`, `is: falsey`.
@@ -186,17 +186,17 @@ impl Reader<'_> {
 
     fn equals(&self, value: &Node) -> Result<Term, String> {
         if value.is_null() {
-            return Ok(self.x().is_blank());
+            return Ok(self.x().blank());
         }
         if let Some(truth) = self.truth(value) {
             return Ok(if truth { self.x() } else { self.x().negated() });
         }
         if self.is_falsey(value) {
-            return Ok(Term::joined("OR", vec![self.x().negated(), self.x().is_blank()]));
+            return Ok(Term::joined("OR", vec![self.x().negated(), self.x().blank()]));
         }
         if self.is_date_beside(value) {
             let period = self.period(value)?;
-            return Ok(self.from_to(period.from, period.to));
+            return Ok(self.within(period.from, period.to));
         }
         let literal = self.literal(value)?;
         if self.ignore_case && literal.ty == Some(Type::Text) {
@@ -232,7 +232,7 @@ impl Reader<'_> {
         }
         match (terms.is_empty(), keeps_blanks) {
             (true, true) => Err("the list is empty".to_owned()),
-            (true, false) => Ok(self.x().is_blank().negated()),
+            (true, false) => Ok(self.x().blank().negated()),
             (false, true) => Ok(self.or_blank(Term::joined("AND", terms))),
             (false, false) => Ok(Term::joined("AND", terms)),
         }
@@ -254,7 +254,7 @@ impl Reader<'_> {
         }
     }
 
-    fn from_to(&self, from: Moment, to: Moment) -> Term {
+    fn within(&self, from: Moment, to: Moment) -> Term {
         let parts = vec![self.x().compared(">=", &from.term()), self.x().compared("<", &to.term())];
         Term::joined("AND", parts)
     }

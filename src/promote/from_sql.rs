@@ -197,8 +197,8 @@ impl Reader<'_> {
             Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Ok(self.term(expr)?.minus()),
             Expr::UnaryOp { op: UnaryOperator::Plus, expr } => self.term(expr),
             Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
-            Expr::IsNull(inner) => Ok(self.term(inner)?.is_blank()),
-            Expr::IsNotNull(inner) => Ok(self.term(inner)?.is_blank().negated()),
+            Expr::IsNull(inner) => Ok(self.term(inner)?.blank()),
+            Expr::IsNotNull(inner) => Ok(self.term(inner)?.blank().negated()),
             Expr::IsTrue(inner) => Ok(Term::call("COALESCE", &[self.term(inner)?, Term::truth(false)])),
             Expr::IsFalse(inner) => {
                 let no = self.term(inner)?.negated();
@@ -350,7 +350,7 @@ impl Reader<'_> {
         let parts = self.terms(&parts)?;
         let is_formula = self.names.letter("").is_some();
         let blanks: Vec<Term> =
-            parts.iter().filter(|part| !part.is_there && !is_formula).map(|part| part.clone().is_blank()).collect();
+            parts.iter().filter(|part| !part.is_there && !is_formula).map(|part| part.clone().blank()).collect();
         let joined = parts.into_iter().reduce(|a, b| Term::binary(a, "&", 2, &b)).unwrap_or_else(Term::null);
         let joined = joined.of_type(Some(Type::Text));
         if blanks.is_empty() {
@@ -802,7 +802,7 @@ fn date_part(unit: &str, x: Term) -> Option<Term> {
 
 /// The limits of days, months or years that lie between, which is what warehouses count.
 fn days_between(unit: &str, from: Term, to: Term) -> Option<Term> {
-    let part = |name: &str, x: &Term| Term::call(name, &[x.clone()]).of_type(Some(Type::Integer));
+    let part = |name: &str, x: &Term| Term::call(name, std::slice::from_ref(x)).of_type(Some(Type::Integer));
     let years = |from: &Term, to: &Term| Term::binary(part("YEAR", to), "-", 3, &part("YEAR", from));
     Some(match unit {
         "day" => {
@@ -928,7 +928,11 @@ mod tests {
             ("postgres", "(i + 1) * -n - (n - i)", "(i + 1) * -n - (n - i)"),
             ("postgres", "t || '-' || t2", "IF(OR(ISBLANK(t), ISBLANK(t2)), 1/0, t & \"-\" & t2)"),
             ("postgres", "concat(t, '\"')", "CONCAT(t, \"\"\"\")"),
-            ("postgres", "NOT (i = 1 OR i2 IN (2, 3)) AND t IS NOT NULL", "AND(NOT(OR(i = 1, OR(i2 = 2, i2 = 3))), NOT(ISBLANK(t)))"),
+            (
+                "postgres",
+                "NOT (i = 1 OR i2 IN (2, 3)) AND t IS NOT NULL",
+                "AND(NOT(OR(i = 1, OR(i2 = 2, i2 = 3))), NOT(ISBLANK(t)))",
+            ),
             ("snowflake", "iff(i > 1, 'a', NULL)", "IF(i > 1, \"a\", 1/0)"),
             ("snowflake", "datediff('month', d, d2)", "(YEAR(d2) - YEAR(d)) * 12 + MONTH(d2) - MONTH(d)"),
             ("snowflake", "nvl(i, 0)", "COALESCE(i, 0)"),
@@ -982,7 +986,9 @@ mod tests {
     #[test]
     fn what_is_deep_or_long_is_refused() {
         let work = || {
-            for sql in ["(".repeat(5_000), "1 + ".repeat(4_000), format!("{}1", "1 + ".repeat(4_000)), "a".repeat(20_000)] {
+            for sql in
+                ["(".repeat(5_000), "1 + ".repeat(4_000), format!("{}1", "1 + ".repeat(4_000)), "a".repeat(20_000)]
+            {
                 assert!(convert(&sql, Dialect::default(), &Columns).is_err());
             }
         };

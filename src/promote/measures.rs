@@ -208,7 +208,7 @@ fn one_for_each_key(
         ));
     };
     let x = x.ok_or("it needs `sql`")?;
-    let mut conditions = vec![per_key.key.clone().is_blank().negated()];
+    let mut conditions = vec![per_key.key.clone().blank().negated()];
     conditions.extend(condition.clone());
     let of_one = Term::call("IF", &[Term::joined("AND", conditions), x.clone()]);
     let formula = Term::call("MAX", &[of_one]).text;

@@ -17,7 +17,7 @@ pub(super) fn like(x: Term, pattern: &str, escape: Option<char>, ignore_case: bo
     match pieces.as_slice() {
         [] => length(x).compared("=", &Term::whole(0)),
         [Piece::Text(text)] => x.compared("=", &Term::quoted(text)),
-        [Piece::Any] => x.is_blank().negated(),
+        [Piece::Any] => x.blank().negated(),
         [Piece::Text(text), Piece::Any] => starts_with(x, text),
         [Piece::Any, Piece::Text(text)] => ends_with(x, text),
         [Piece::Any, Piece::Text(text), Piece::Any] => contains(x, text),
@@ -54,7 +54,7 @@ fn pieces(pattern: &str, escape: Option<char>) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
-        let c = if Some(c) == escape { chars.next() } else { None }.map_or(Err(c), Ok);
+        let c = if Some(c) == escape { chars.next() } else { None }.ok_or(c);
         match (c, pieces.last_mut()) {
             (Err('%'), Some(Piece::Any)) => {}
             (Err('%'), _) => pieces.push(Piece::Any),

@@ -123,7 +123,7 @@ impl Term {
         Self::call("NOT", &[self]).of_type(Some(Type::Boolean))
     }
 
-    pub fn is_blank(self) -> Self {
+    pub fn blank(self) -> Self {
         Self::call("ISBLANK", &[self]).of_type(Some(Type::Boolean)).there(true)
     }
 

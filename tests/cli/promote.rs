@@ -119,7 +119,7 @@ fn a_field_reads_the_column_where_that_is_exact() {
     place.show(&["promote", "orders.view.yaml:mean", "--repoint"]);
     assert_eq!(place.read("omni/orders.view.yaml"), text);
     place.show(&["promote", "by_month.query.view.yaml", "--repoint"]);
-    assert_eq!(place.read("omni/by_month.query.view.yaml"), "# kept\nschema: analytics\ntable_name: monthly\n");
+    assert_eq!(place.read("omni/by_month.query.view.yaml"), "schema: analytics\ntable_name: monthly\n# kept\n");
     place.show(&["check"]);
     assert_snapshot!(place.transcript());
 }
