@@ -56,6 +56,8 @@ pub mod omni;
 mod parallel;
 pub mod parse;
 mod plan;
+#[cfg(feature = "cli")]
+pub mod promote;
 mod schema;
 pub mod span;
 mod spec;

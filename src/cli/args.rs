@@ -84,6 +84,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Bring what dbt knows into the Omni model: views, keys, joins, the state of the tests
     Pull(PullArgs),
+    /// Make a model spec of measures, dimensions and saved queries of Omni
+    Promote(PromoteArgs),
     /// Show on one screen what is out of step, stale or failing, and what mends it
     Status(StatusArgs),
     /// Show what a push would do: what is created, updated, deleted, kept, and what conflicts
@@ -424,6 +426,40 @@ pub struct RollbackArgs {
     #[arg(short, long)]
     pub yes: bool,
     /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The spec goes to the folder `specs:` of formulac.yml, and never over another file. What no formula says stands \
+                        in it as `# gap:`, with Omni's file and line. Joins are found in the relationships of the folder `omni:`."
+)]
+pub struct PromoteArgs {
+    /// View, query view or topic of Omni, and fields of it: `omni/orders.view.yaml:revenue,count`
+    #[arg(value_name = "OMNI_FILE[:FIELD…]")]
+    pub file: String,
+    /// More fields: measures, dimensions, calculations, or a saved query
+    #[arg(value_name = "FIELD")]
+    pub fields: Vec<String>,
+    /// What rows are grouped by: dimensions, with timeframes such as `created_at[month]`
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    pub grain: Vec<String>,
+    /// The model's name [default: made of what it holds]
+    #[arg(long, value_name = "MODEL")]
+    pub name: Option<String>,
+    /// Folder to write the spec to [default: the project's specs]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub out: Option<PathBuf>,
+    /// Show the spec, or the changed Omni file, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Once the model is in dbt's manifest: make the Omni field read the column, where that is exact
+    #[arg(long, conflicts_with_all = ["grain", "name", "out"])]
+    pub repoint: bool,
+    #[command(flatten)]
+    pub target: Target,
+    /// Print one JSON object, errors included
     #[arg(long)]
     pub json: bool,
 }

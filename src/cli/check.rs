@@ -9,7 +9,7 @@ use super::exit::{Exit, Failure, Found};
 use super::session::{Session, Stream, reports};
 use super::source::Source;
 use super::write::{Planned, write_all};
-use super::{compile, fix, project, spec};
+use super::{compile, fix, project, promote, spec};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 
@@ -21,7 +21,13 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, "`--fix` changes files, and standard input is none"));
     }
     let (found, mended) = match setup(session, args) {
-        Ok((compiler, files)) => check(&compiler, args.fix, &files),
+        Ok((compiler, files, place)) => {
+            let (mut found, mended) = check(&compiler, args.fix, &files);
+            if let Some((project, root)) = &place {
+                beside_omni(project, root, &files, &mut found);
+            }
+            (found, mended)
+        }
         Err(Failure::Found(found)) => (found, Vec::new()),
         Err(failure) => return Err(failure),
     };
@@ -40,21 +46,38 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
 }
 
 /// The compiler, and the files to check: those that are named, else the project's specs.
-fn setup(session: &Session, args: &CheckArgs) -> Result<(Compiler, Vec<PathBuf>), Failure> {
-    let (project, folder) = match project::read_with_place(session.global.project_dir.as_deref())? {
-        Some((project, folder)) => (project, Some(folder)),
-        None => (Project::default(), None),
-    };
-    let files = match folder {
+fn setup(session: &Session, args: &CheckArgs) -> Result<(Compiler, Vec<PathBuf>, Option<(Project, PathBuf)>), Failure> {
+    let place = project::read_with_place(session.global.project_dir.as_deref())?;
+    let project = place.as_ref().map(|(project, _)| project.clone()).unwrap_or_default();
+    let files = match &place {
         _ if !args.files.is_empty() => args.files.clone(),
-        Some(folder) => project::specs(&folder.join(project.specs().unwrap_or(project::SPECS)))?,
+        Some((_, folder)) => project::specs(&folder.join(project.specs().unwrap_or(project::SPECS)))?,
         None => {
             return Err(Failure::new(Exit::Usage, "no file is given, and there is no project whose specs to check")
                 .with_help("name files, or `-` for standard input"));
         }
     };
     let known = args.settings.target.known(session)?;
-    Ok((args.settings.compiler(&project, args.settings.target.dialect(&project), known.as_ref())?, files))
+    let compiler = args.settings.compiler(&project, args.settings.target.dialect(&project), known.as_ref())?;
+    Ok((compiler, files, place))
+}
+
+/// Warns of what a spec and the Omni model of the project both define.
+fn beside_omni(project: &Project, root: &Path, files: &[PathBuf], found: &mut [Found]) {
+    let texts: Vec<(String, String)> = found
+        .iter()
+        .zip(files)
+        .map(|(found, path)| {
+            let is_spec = project::is_yaml(path) && !project::is_project_file(path);
+            (found.file.clone(), if is_spec { found.text.clone() } else { String::new() })
+        })
+        .collect();
+    for (number, fault) in promote::twice(project, root, &texts) {
+        if let Some(found) = found.get_mut(number).filter(|_| !project.silenced().contains(&fault.kind())) {
+            found.diagnostics.push(fault);
+            found.diagnostics.sort_by_key(|fault| (fault.span().start, fault.span().end));
+        }
+    }
 }
 
 fn check(compiler: &Compiler, fix: bool, files: &[PathBuf]) -> (Vec<Found>, Vec<Planned>) {

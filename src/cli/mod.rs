@@ -35,6 +35,7 @@ mod preview;
 mod program;
 mod progress;
 mod project;
+mod promote;
 mod pull;
 mod pull_report;
 mod query;
@@ -80,6 +81,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Model(args) => model::run(session, args),
         Command::Generate(args) => generate::run(session, args),
         Command::Pull(args) => pull::run(session, args),
+        Command::Promote(args) => promote::run(session, args),
         Command::Status(args) => status::run(session, args),
         Command::Plan(args) => sync::plan(session, args),
         Command::Push(args) => sync::push(session, args),

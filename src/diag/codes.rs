@@ -481,6 +481,18 @@ codes! {
     EditedByHand "F0701" "edited-by-hand" Error
         "A file that is to be written was changed since formulac wrote it, or is not from formulac. Nothing is written, so that nobody's work is lost; the exit status is 3."
         Shown("models/revenue.sql with a line added by hand") => Shown("the change made in metrics/revenue.yml");
+    NothingToPromote "F0710" "nothing-to-promote" Error
+        "`promote` takes measures and dimensions of a view, a query view, or a saved query of a topic or model file. The file that is named holds none of that, or not the field."
+        Shown("formulac promote omni/orders.view.yaml:revenu") => Shown("formulac promote omni/orders.view.yaml:revenue");
+    NotCarried "W0711" "not-carried" Warning
+        "Something of Omni's files has no formula, or one of which something is to be looked at. It stands as `# gap:` in the spec, with Omni's file, line and text, so that a person can bring it over or leave it where it is."
+        Shown("a measure with `level_of_detail`") => Shown("the same as two steps of a spec");
+    DefinedTwice "W0712" "defined-twice" Warning
+        "A column and a field of Omni that it was promoted from both compute the same. As long as both do, one can be changed without the other; and where Omni's view of the model has an expression of its own under the column's name, it is applied once more. `promote … --repoint` makes the field read the column where that is exact. Without `promoted_from` in the spec the two are taken for different things."
+        Shown("`promoted_from: orders.revenue` beside a measure `revenue` of the view `orders`") => Shown("the measure with `sql: ${revenue_by_order.revenue}`");
+    NotRepointed "F0713" "not-repointed" Error
+        "The field would not be the same if it read the column. A field of a view can be cut by everything that the view has, and a model knows its column for each row of its own grain: only at the grain of the view's primary key is there a value for each row, and only sums, counts, the least and the greatest can be taken together once more."
+        Shown("`--repoint` of a measure whose model has a row for each month") => Shown("the same of a model with a row for each order");
     InvalidYaml "F0801" "invalid-yaml" Error
         "The file is not YAML, or says a thing twice. A formula with `: `, ` #` or a leading `{`, `[`, `&`, `*`, `!`, `%`, `@` goes into a block text (`|`) or quotes."
         Spec("model: m\nfrom: [t\n") => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");

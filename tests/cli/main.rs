@@ -15,6 +15,7 @@ mod json_schema;
 mod model;
 mod preview;
 mod project;
+mod promote;
 mod pull;
 mod push;
 mod run;

@@ -77,7 +77,6 @@ fn later_subcommands() {
         "log",
         "lsp",
         "plan",
-        "promote",
         "push",
         "release",
         "resolve",

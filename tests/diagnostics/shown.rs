@@ -59,7 +59,32 @@ fn doubling(count: usize) -> String {
     text
 }
 
+/// What Omni's view gives for a measure.
+#[cfg(feature = "cli")]
+fn promoted(field: &str) -> Vec<Diagnostic> {
+    use formulac::promote::{Request, promote};
+    let view = "measures:\n  revenue: {sql: '${amount}', aggregate_type: sum}\n";
+    let mut request = Request::of("orders.view");
+    request.fields = vec![field.to_owned()];
+    let files = [("orders.view".to_owned(), view.to_owned())];
+    promote(&files, &request, &Compiler::default()).map_or_else(|fault| vec![fault.1], |it| it.diagnostics)
+}
+
+/// What a spec and Omni's view define.
+#[cfg(feature = "cli")]
+fn beside_omni(sql: &str) -> Vec<Diagnostic> {
+    let spec = "model: m\nfrom: orders\ncolumns: {revenue: {meta: {promoted_from: orders.revenue}}}\n";
+    let view = format!("measures:\n  revenue: {{sql: '{sql}', aggregate_type: sum}}\n");
+    let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+    let omni = [file("orders.view", &view), file("m.view", "dimensions: {revenue: {}}\n")];
+    formulac::promote::twice(&[file("m.yml", spec)], &omni).into_iter().map(|(_, fault)| fault).collect()
+}
+
 const TRIGGERS: &[Trigger] = &[
+    #[cfg(feature = "cli")]
+    ("F0710", || promoted("revenu"), || promoted("revenue")),
+    #[cfg(feature = "cli")]
+    ("W0712", || beside_omni("${amount}"), || beside_omni("${m.revenue}")),
     ("F0640", || compile_private("access: public"), || compile_private("access: private\ngroup: finance")),
     ("F0641", || compile_private("config: {group: sales}"), || compile_private("group: finance")),
     (
@@ -106,6 +131,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("F0675", "several specs are compiled by the command only: tests/cli"),
     ("W0681", "what dbt knows is read by the command only: tests/cli"),
     ("F0701", "files are written by the command only: tests/cli"),
+    ("F0710", "Omni's files are promoted with the feature `cli`: above, and tests/cli"),
+    ("W0711", "gaps become warnings in the command only: tests/cli"),
+    ("W0712", "Omni's files are promoted with the feature `cli`: above, and tests/cli"),
+    ("F0713", "Omni's files are changed by the command only: tests/cli"),
     ("F0813", "several specs are compiled by the command only: tests/cli"),
     ("F0822", "files are read by the command only: tests/cli"),
     ("F0823", "engines are run by the command only: tests/cli"),

@@ -1,0 +1,392 @@
+//! `formulac promote`: fields of Omni to a model spec, and back to the column that took their place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use formulac::diag::{Code, Diagnostic, render};
+use formulac::promote::{Gap, Model, Promotion, Repoint, Request, promote, repoint};
+use formulac::span::Span;
+use formulac::{Compiler, Project, Schema, SpecText};
+use serde_json::{Value, json};
+
+use super::args::PromoteArgs;
+use super::artifacts::Artifacts;
+use super::dbt_project::{self, DbtProject};
+use super::exit::{Exit, Failure, Found};
+use super::session::{Session, reports};
+use super::source::Source;
+use super::write::{Planned, write_all};
+use super::{folder, project, settings};
+
+/// The project as far as it is there.
+struct Place {
+    project: Project,
+    /// Where it stands; none outside of one.
+    root: Option<PathBuf>,
+    dbt: Option<DbtProject>,
+}
+
+pub fn run(session: &Session, args: &PromoteArgs) -> Result<Exit, Failure> {
+    let place = Place::find(session)?;
+    let (file, fields) = place.file(&args.file)?;
+    let fields: Vec<String> = fields.into_iter().chain(args.fields.iter().cloned()).collect();
+    let files = place.omni_files(&file)?;
+    let path = shown(&file);
+    if args.repoint {
+        back(session, args, &place, &files, &path, &fields)
+    } else {
+        forth(session, args, &place, &files, &path, fields)
+    }
+}
+
+/// Omni's fields to a spec.
+fn forth(
+    session: &Session,
+    args: &PromoteArgs,
+    place: &Place,
+    files: &[(String, String)],
+    path: &str,
+    fields: Vec<String>,
+) -> Result<Exit, Failure> {
+    let compiler = place.compiler(session, args)?;
+    let mut request = Request::of(path);
+    request.fields = fields;
+    request.grain = args.grain.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    request.name.clone_from(&args.name);
+    request.sources = place.sources()?;
+    let promotion = match promote(files, &request, &compiler) {
+        Ok(promotion) => promotion,
+        Err((number, fault)) => {
+            let (file, text) = files.get(number).cloned().unwrap_or_default();
+            let found = vec![Found { file, text, diagnostics: vec![fault] }];
+            return told(session, args, None, None, &found, &[]);
+        }
+    };
+    let folder = match (&args.out, &place.root) {
+        (Some(out), _) => Some(out.clone()),
+        (None, Some(root)) => Some(root.join(place.project.specs().unwrap_or(project::SPECS))),
+        (None, None) => None,
+    };
+    let target = folder.map(|folder| folder.join(format!("{}.yml", promotion.name)));
+    let named = target.as_deref().map_or_else(|| format!("{}.yml", promotion.name), shown);
+    let mut found =
+        vec![Found { file: named, text: promotion.spec.clone(), diagnostics: promotion.diagnostics.clone() }];
+    found.extend(gaps(files, &promotion.gaps));
+    let mut notes = promotion.notes.clone();
+    let mut exit = Exit::of_all(&found);
+    match &target {
+        _ if args.dry_run => {}
+        Some(target) if exit == Exit::Done => {
+            if target.exists() {
+                found.push(in_the_way(target));
+                exit = Exit::of_all(&found);
+            } else {
+                write_all(&[Planned { path: target.clone(), text: promotion.spec.clone() }])?;
+                notes.push(format!("wrote {}", shown(target)));
+            }
+        }
+        Some(_) => notes.push("nothing is written: the spec has errors; `--dry-run` shows it".to_owned()),
+        None => {}
+    }
+    let is_shown = args.dry_run || target.is_none();
+    told(session, args, Some((&promotion, is_shown)), target.as_deref().filter(|_| !is_shown), &found, &notes)?;
+    Ok(exit)
+}
+
+/// Says what came of it.
+fn told(
+    session: &Session,
+    args: &PromoteArgs,
+    made: Option<(&Promotion, bool)>,
+    target: Option<&Path>,
+    found: &[Found],
+    notes: &[String],
+) -> Result<Exit, Failure> {
+    if args.json {
+        let mut data = made.map_or_else(|| json!({"model": null}), |(promotion, _)| data(promotion));
+        if let Value::Object(fields) = &mut data {
+            fields.insert("path".to_owned(), json!(target.map(shown)));
+            fields.insert("notes".to_owned(), json!(notes));
+            fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(found))));
+        }
+        session.json(&data)?;
+    } else {
+        if let Some((promotion, true)) = made {
+            session.data(&promotion.spec)?;
+        }
+        session.report(found);
+        notes.iter().for_each(|note| session.note(note));
+        if let Some((promotion, _)) = made {
+            session.note(&summary(promotion));
+        }
+    }
+    Ok(Exit::of_all(found))
+}
+
+fn data(promotion: &Promotion) -> Value {
+    let carried = promotion.carried.iter();
+    let carried: Vec<Value> = carried
+        .map(|carried| json!({"field": carried.field, "column": carried.column, "formula": carried.formula}))
+        .collect();
+    let gaps: Vec<Value> = promotion
+        .gaps
+        .iter()
+        .map(|gap| {
+            json!({
+                "file": gap.file, "line": gap.line, "what": gap.what, "original": gap.original,
+                "reason": gap.reason, "carried": gap.is_carried,
+            })
+        })
+        .collect();
+    json!({
+        "model": promotion.name, "grain": promotion.grain, "spec": promotion.spec, "carried": carried, "gaps": gaps,
+    })
+}
+
+fn summary(promotion: &Promotion) -> String {
+    let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let open = promotion.gaps.iter().filter(|gap| !gap.is_carried).count();
+    let mut parts = vec![count(promotion.carried.len(), "definition", "definitions")];
+    if open > 0 {
+        parts.push(count(open, "gap that is not carried", "gaps that are not carried"));
+    }
+    if promotion.gaps.len() > open {
+        parts.push(format!("{} to look at", promotion.gaps.len() - open));
+    }
+    format!("{}: {}", promotion.name, parts.join(", "))
+}
+
+/// Gaps as warnings in Omni's files.
+fn gaps(files: &[(String, String)], gaps: &[Gap]) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    for gap in gaps {
+        let text = files.iter().find(|(path, _)| *path == gap.file).map(|(_, text)| text.clone()).unwrap_or_default();
+        let begin: usize = text.split_inclusive('\n').take(gap.line.saturating_sub(1)).map(str::len).sum();
+        let line = text.get(begin..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let start = begin + (line.len() - line.trim_start().len());
+        let span = Span::new(start.min(text.len()) as u32, (begin + line.trim_end().len()).max(start) as u32);
+        let how = if gap.is_carried { "is to be looked at" } else { "is not carried" };
+        let fault = Diagnostic::new(Code::NotCarried, span, format!("`{}` {how}: {}", gap.what, gap.reason));
+        match found.iter_mut().find(|found| found.file == gap.file) {
+            Some(found) => found.diagnostics.push(fault),
+            None => found.push(Found { file: gap.file.clone(), text, diagnostics: vec![fault] }),
+        }
+    }
+    for found in &mut found {
+        found.diagnostics.sort_by_key(|fault| fault.span().start);
+    }
+    found
+}
+
+fn in_the_way(path: &Path) -> Found {
+    let file = shown(path);
+    let message = format!("there is `{file}` already");
+    let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message)
+        .with_help("`--name` gives the model another name, `--dry-run` shows the spec; nothing is written over a file");
+    Found { file, text: String::new(), diagnostics: vec![fault] }
+}
+
+/// A field of Omni to the column that took its place.
+fn back(
+    session: &Session,
+    args: &PromoteArgs,
+    place: &Place,
+    files: &[(String, String)],
+    path: &str,
+    fields: &[String],
+) -> Result<Exit, Failure> {
+    let ([] | [_]) = fields else {
+        return Err(Failure::new(Exit::Usage, "one field is repointed at a time").with_help("call it once for each"));
+    };
+    let Some(root) = &place.root else {
+        return Err(Failure::new(
+            Exit::Usage,
+            "`--repoint` looks at the project's specs, and there is no formulac.yml",
+        )
+        .with_help("begin with `formulac init` in the dbt project"));
+    };
+    let specs = read_specs(&root.join(place.project.specs().unwrap_or(project::SPECS)))?;
+    let what = Repoint::of(path, fields.first().map(String::as_str));
+    let changed = (|| {
+        let model = Model::find(&specs, files, &what)?;
+        let known = place.artifacts().map_err(|_| "dbt's manifest cannot be read".to_owned())?;
+        let is_built = known.is_some_and(|it| it.manifest.nodes.iter().any(|node| *node.name == *model.name));
+        if !is_built {
+            return Err(format!(
+                "dbt's manifest has no model `{}` yet: `formulac generate` or a push brings it there, then `dbt build`",
+                model.name
+            ));
+        }
+        let compiler = place.compiler(session, args).map_err(|_| "what dbt knows cannot be read".to_owned())?;
+        let texts: Vec<SpecText<'_>> = specs.iter().map(|(_, text)| SpecText { text, path: None }).collect();
+        let compiled = compiler.compile_specs(&texts);
+        let compiled = compiled.get(model.spec).filter(|compiled| !compiled.has_errors());
+        let compiled = compiled.ok_or_else(|| format!("the spec of `{}` has errors", model.name))?;
+        repoint(files, &what, &model, compiled)
+    })();
+    let (repointed, found) = match changed {
+        Ok(repointed) => (Some(repointed), Vec::new()),
+        Err(reason) => {
+            let text = files.iter().find(|(file, _)| file == path).map(|(_, text)| text.clone()).unwrap_or_default();
+            let named = what.field.as_deref().map_or_else(|| path.to_owned(), |field| format!("{path}:{field}"));
+            let fault =
+                Diagnostic::new(Code::NotRepointed, Span::default(), format!("`{named}` stays as it is: {reason}"));
+            (None, vec![Found { file: path.to_owned(), text, diagnostics: vec![fault] }])
+        }
+    };
+    let mut notes = Vec::new();
+    if let Some(repointed) = &repointed {
+        if !args.dry_run {
+            write_all(&[Planned { path: PathBuf::from(&repointed.file), text: repointed.text.clone() }])?;
+            notes.push(format!("changed {}: {}", repointed.file, repointed.what));
+        } else if !args.json {
+            session.data(&repointed.text)?;
+        }
+    }
+    if args.json {
+        let of = |repointed: &formulac::promote::Repointed| json!({"file": repointed.file, "text": repointed.text, "what": repointed.what, "written": !args.dry_run});
+        session.json(&json!({
+            "repointed": repointed.as_ref().map(of),
+            "diagnostics": render::filed_objects(&reports(&found)),
+        }))?;
+    } else {
+        session.report(&found);
+        notes.iter().for_each(|note| session.note(note));
+    }
+    Ok(Exit::of_all(&found))
+}
+
+/// The texts of the project's specs, each with its path.
+fn read_specs(folder: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let paths = if folder.is_dir() { project::specs(folder)? } else { Vec::new() };
+    read_all(&paths)
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let source = Source::file(path);
+        if source.fault.is_some() {
+            return Err(Failure::of(source));
+        }
+        files.push((shown(path), source.text));
+    }
+    Ok(files)
+}
+
+fn shown(path: &Path) -> String {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    path.to_string_lossy().into_owned()
+}
+
+impl Place {
+    fn find(session: &Session) -> Result<Self, Failure> {
+        let given = session.global.project_dir.as_deref();
+        let (project, root) = match project::read_with_place(given)? {
+            Some((project, root)) => (project, Some(root)),
+            None => (Project::default(), None),
+        };
+        let folder = root.as_deref().or(given).filter(|root| !root.as_os_str().is_empty());
+        let dbt = dbt_project::find(folder)?;
+        Ok(Self { project, root, dbt })
+    }
+
+    fn omni(&self) -> Option<PathBuf> {
+        Some(self.root.as_ref()?.join(self.project.omni().unwrap_or(project::OMNI)))
+    }
+
+    /// The file of an argument, and the fields behind it: seen from here, else from the folder of the Omni model.
+    fn file(&self, argument: &str) -> Result<(PathBuf, Vec<String>), Failure> {
+        let find = |name: &str| {
+            let here = PathBuf::from(name);
+            let there = self.omni().map(|omni| omni.join(name));
+            [Some(here), there].into_iter().flatten().find(|path| path.is_file())
+        };
+        if let Some(path) = find(argument) {
+            return Ok((path, Vec::new()));
+        }
+        let colons = argument.char_indices().filter(|(_, c)| *c == ':').map(|(at, _)| at);
+        for at in colons {
+            let (file, rest) = argument.split_at_checked(at).unwrap_or((argument, ""));
+            if let Some(path) = find(file) {
+                let names = rest.split([':', ',']).map(str::trim).filter(|name| !name.is_empty());
+                return Ok((path, names.map(str::to_owned).collect()));
+            }
+        }
+        let file = argument.split_once(':').map_or(argument, |(file, _)| file);
+        Err(Failure::of(Source::file(Path::new(file))))
+    }
+
+    /// Every file of the Omni model: those of the project's folder, or of the one that the file is in.
+    fn omni_files(&self, file: &Path) -> Result<Vec<(String, String)>, Failure> {
+        let own = fs::canonicalize(file).ok();
+        let of_project = self.omni().filter(|omni| {
+            let omni = fs::canonicalize(omni).ok();
+            matches!((&own, &omni), (Some(own), Some(omni)) if own.starts_with(omni))
+        });
+        let folder = of_project.unwrap_or_else(|| file.parent().map(Path::to_owned).unwrap_or_default());
+        let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
+        let mut paths = omni_paths(&folder);
+        // The one that is named is read by the name that it was given.
+        paths.retain(|path| fs::canonicalize(path).ok() != own);
+        paths.insert(0, file.to_owned());
+        read_all(&paths)
+    }
+
+    fn artifacts(&self) -> Result<Option<&Artifacts>, Failure> {
+        Ok(self.dbt.as_ref().map(DbtProject::artifacts).transpose()?.flatten())
+    }
+
+    /// A compiler that knows what dbt knows.
+    fn compiler(&self, session: &Session, args: &PromoteArgs) -> Result<Compiler, Failure> {
+        let artifacts = self.artifacts()?;
+        let dialect = match args.target.dialect.or(self.project.dialect()) {
+            Some(dialect) => dialect,
+            None => self.dbt.as_ref().and_then(|dbt| dbt.dialect(None).ok()).unwrap_or_default(),
+        };
+        let schema = match (args.target.known(session)?, artifacts) {
+            (Some(known), _) => known.schema(dialect)?,
+            (None, Some(artifacts)) => artifacts.schema(dialect)?,
+            (None, None) => Schema::new(),
+        };
+        let builder = settings::with_schema(&self.project, dialect, schema);
+        Ok(match artifacts {
+            Some(artifacts) => artifacts.with_dbt(builder),
+            None => builder,
+        }
+        .build())
+    }
+
+    /// The tables that are sources of dbt and no models.
+    fn sources(&self) -> Result<Vec<(String, String, String)>, Failure> {
+        let Some(artifacts) = self.artifacts()? else { return Ok(Vec::new()) };
+        let manifest = &artifacts.manifest;
+        let is_model = |name: &str| {
+            manifest.nodes.iter().any(|node| node.resource_type.is_referred() && node.name.eq_ignore_ascii_case(name))
+        };
+        let sources = manifest.of_type(formulac::artifacts::ResourceType::Source);
+        let sources = sources.filter(|node| !is_model(&node.name)).filter_map(|node| {
+            let group = node.source()?.source_name.to_string();
+            Some((node.schema.as_deref().unwrap_or_default().to_owned(), node.name.to_string(), group))
+        });
+        Ok(sources.collect())
+    }
+}
+
+/// The files of a folder that an Omni model is made of.
+pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
+    let is_omni = |path: &Path| {
+        let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+        !name.starts_with('.') && [".yaml", ".yml", ".view", ".topic"].iter().any(|end| name.ends_with(end))
+    };
+    folder::files(folder, is_omni)
+}
+
+/// What specs and the Omni model of the project both define, by the number of the spec.
+pub fn twice(project: &Project, root: &Path, specs: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
+    let omni = root.join(project.omni().unwrap_or(project::OMNI));
+    // What cannot be read there is no fault of the specs.
+    let files = omni_paths(&omni).into_iter().map(|path| Source::file(&path)).filter(|source| source.fault.is_none());
+    let files: Vec<(String, String)> = files.map(|source| (shown(Path::new(&source.name)), source.text)).collect();
+    formulac::promote::twice(specs, &files)
+}

@@ -1,0 +1,195 @@
+//! What is asked for: measures at a grain, dimensions of rows, a saved query.
+
+use super::omni_model::{FieldKind, OmniModel, Reference, Rows, SavedQuery, View};
+use super::{Fault, Request};
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::span::Span;
+use crate::yaml::Node;
+
+/// What a spec is made of.
+pub(super) enum Asked<'m> {
+    /// Measures in groups.
+    Measures {
+        view: usize,
+        grain: Vec<Reference>,
+        measures: Vec<String>,
+    },
+    /// Dimensions of the rows as they are.
+    Rows {
+        view: usize,
+        dimensions: Vec<Reference>,
+    },
+    Query {
+        query: SavedQuery<'m>,
+        calculations: Option<Vec<String>>,
+    },
+}
+
+/// What was chosen where the request leaves it open.
+pub(super) type Notes = Vec<String>;
+
+pub(super) fn read<'m>(
+    model: &'m OmniModel<'_>,
+    file: usize,
+    request: &Request,
+    number: usize,
+) -> Result<(Asked<'m>, Notes), Fault> {
+    let nothing = |text: String, help: String| {
+        (number, Diagnostic::new(Code::NothingToPromote, Span::default(), text).with_help(help))
+    };
+    let queries = model.queries(file);
+    let view = model.view_of_file(file).and_then(|place| Some((place, model.views.get(place)?)));
+    if let Some((_, of_view)) = view
+        && of_view.rows == Rows::Query
+    {
+        let Some(query) = queries.into_iter().next() else {
+            return Err(nothing("the query view has no query".to_owned(), "look at its `query:`".to_owned()));
+        };
+        return of_query_view(query, request, &nothing);
+    }
+    if let Some((place, of_view)) = view {
+        return of_view_file(model, place, of_view, request, &nothing);
+    }
+    let names: Vec<&str> = queries.iter().map(|query| query.name.as_str()).collect();
+    let listed = names.iter().map(|name| format!("`{}:{name}`", request.file)).collect::<Vec<_>>().join(", ");
+    let wanted = match (request.fields.as_slice(), names.as_slice()) {
+        (_, []) => {
+            let text = format!("`{}` holds no view and no saved query", request.file);
+            return Err(nothing(
+                text,
+                "name the file of a view, a query view, or a topic with `sample_queries`".to_owned(),
+            ));
+        }
+        ([], [one]) => *one,
+        ([], _) => {
+            let text = format!("`{}` holds {} saved queries, and a spec is made of one", request.file, names.len());
+            return Err(nothing(text, format!("name one: {listed}")));
+        }
+        ([one], _) => one,
+        _ => {
+            let text = "a spec is made of one saved query".to_owned();
+            return Err(nothing(text, "call it once for each".to_owned()));
+        }
+    };
+    let Some(query) = queries.iter().position(|query| query.name.eq_ignore_ascii_case(wanted)) else {
+        let near = suggest::nearest(wanted, names.iter().copied());
+        let help = near.map_or_else(|| format!("there are {listed}"), suggest::similar);
+        return Err(nothing(format!("there is no saved query `{wanted}` in `{}`", request.file), help));
+    };
+    let query = queries.into_iter().nth(query);
+    let query = query.ok_or_else(|| nothing("no query".to_owned(), String::new()))?;
+    Ok((Asked::Query { query, calculations: None }, Vec::new()))
+}
+
+fn of_query_view<'m>(
+    query: SavedQuery<'m>,
+    request: &Request,
+    nothing: &dyn Fn(String, String) -> Fault,
+) -> Result<(Asked<'m>, Notes), Fault> {
+    if request.fields.is_empty() {
+        return Ok((Asked::Query { query, calculations: None }, Vec::new()));
+    }
+    let calculations: Vec<&str> = query
+        .query
+        .get("calculations")
+        .and_then(Node::pairs)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|(name, _)| name.text())
+        .collect();
+    let columns: Vec<&str> = fields_of(query.query).into_iter().filter_map(|(_, column)| column).collect();
+    for name in &request.fields {
+        if !calculations.iter().chain(&columns).any(|known| known.eq_ignore_ascii_case(name)) {
+            let near = suggest::nearest(name, calculations.iter().chain(&columns).copied());
+            let help = near.map_or_else(|| format!("there are {}", calculations.join(", ")), suggest::similar);
+            return Err(nothing(format!("the query has no column `{name}`"), help));
+        }
+    }
+    let note = "all columns of the query are kept, since they are what its rows are made of".to_owned();
+    Ok((Asked::Query { query, calculations: Some(request.fields.clone()) }, vec![note]))
+}
+
+fn of_view_file<'m>(
+    model: &OmniModel<'_>,
+    place: usize,
+    view: &View,
+    request: &Request,
+    nothing: &dyn Fn(String, String) -> Fault,
+) -> Result<(Asked<'m>, Notes), Fault> {
+    let mut notes = Vec::new();
+    let grain: Vec<Reference> = request.grain.iter().map(|name| Reference::read(name)).collect();
+    let kind = |name: &str| model.field(place, name).map(|field| field.kind);
+    let mut measures = Vec::new();
+    let mut dimensions = Vec::new();
+    for name in &request.fields {
+        let reference = Reference::read(name);
+        match kind(&reference.field) {
+            Some(FieldKind::Measure) => measures.push(reference.field),
+            Some(FieldKind::Dimension) => dimensions.push(reference),
+            _ => {
+                let near = suggest::nearest(&reference.field, view.order.iter().map(String::as_str));
+                let help = near.map_or_else(|| format!("it has {}", view.order.join(", ")), suggest::similar);
+                return Err(nothing(format!("the view `{}` has no field `{}`", view.name, reference.field), help));
+            }
+        }
+    }
+    if request.fields.is_empty() {
+        let of_kind = |wanted: FieldKind| {
+            let fields = view.order.iter().filter_map(|name| model.field(place, name));
+            fields.filter(move |field| field.kind == wanted)
+        };
+        measures = of_kind(FieldKind::Measure).map(|field| field.name.clone()).collect();
+        if measures.is_empty() {
+            let computed = of_kind(FieldKind::Dimension).filter(|field| !super::fields::is_column(field));
+            dimensions = computed.map(|field| Reference::read(&field.name)).collect();
+            if dimensions.is_empty() {
+                let text = format!("the view `{}` has no measure and no dimension that is computed", view.name);
+                return Err(nothing(
+                    text,
+                    "its columns are those of the table; there is nothing to bring to dbt".to_owned(),
+                ));
+            }
+            notes.push(format!("all {} computed dimensions of {}", dimensions.len(), view.name));
+        } else {
+            notes.push(format!("all {} measures of {}", measures.len(), view.name));
+        }
+    }
+    if measures.is_empty() && grain.is_empty() {
+        return Ok((Asked::Rows { view: place, dimensions }, notes));
+    }
+    let grain: Vec<Reference> = grain.into_iter().chain(dimensions).collect();
+    if grain.is_empty() {
+        let text = format!(
+            "one row over all rows of {}; `--grain` says what they are grouped by, such as `--grain 'created_at[month]'`",
+            view.name
+        );
+        notes.push(text);
+    }
+    Ok((Asked::Measures { view: place, grain, measures }, notes))
+}
+
+/// The fields of a query in order, each with the name of its column where the query gives one.
+pub(super) fn fields_of(query: &Node) -> Vec<(&str, Option<&str>)> {
+    let Some(fields) = query.get("fields") else { return Vec::new() };
+    match (fields.pairs(), fields.items()) {
+        (Some(pairs), _) => pairs.iter().filter_map(|(name, column)| Some((name.text()?, column.text()))).collect(),
+        (None, Some(items)) => items.iter().filter_map(|item| Some((item.text()?, None))).collect(),
+        (None, None) => Vec::new(),
+    }
+}
+
+/// The sorts of a query: fields, and whether the largest is first.
+pub(super) fn sorts_of(query: &Node) -> Vec<(&str, bool)> {
+    let sorts = query.get("sorts").and_then(Node::items).unwrap_or_default();
+    sorts
+        .iter()
+        .filter_map(|node| {
+            let name = node.get("field").or_else(|| node.get("column_name")).unwrap_or(node);
+            Some((name.text()?, is_descending(node)))
+        })
+        .collect()
+}
+
+fn is_descending(sort: &Node) -> bool {
+    ["desc", "sort_descending"].iter().any(|key| sort.get(key).and_then(Node::boolean) == Some(true))
+}

@@ -1,0 +1,202 @@
+//! Calculations of a saved query: formulas over the rows of its result.
+
+use rustc_hash::FxHashMap;
+
+use super::from_sql::{self, Names};
+use super::omni_model::Reference;
+use super::term::Term;
+use crate::ast::{BinaryOp, Expr};
+use crate::dialect::Dialect;
+use crate::parse;
+
+/// The columns of a worksheet by what Omni calls them.
+#[derive(Debug, Default)]
+pub(super) struct Sheet {
+    /// `orders.revenue`, `orders.created_at[month]`, `calc_1`: the column's name, and its place.
+    columns: FxHashMap<String, (String, usize)>,
+    /// Columns by name that are never NULL.
+    there: Vec<String>,
+}
+
+impl Sheet {
+    pub fn add(&mut self, known_as: &str, column: &str, place: usize, is_there: bool) {
+        self.columns.insert(known_as.to_lowercase(), (column.to_owned(), place));
+        if is_there {
+            self.there.push(column.to_owned());
+        }
+    }
+
+    fn find(&self, reference: &str) -> Result<&(String, usize), String> {
+        let lower = reference.trim().to_lowercase();
+        self.columns.get(&lower).ok_or_else(|| format!("`{reference}` is no column of the query"))
+    }
+}
+
+impl Names for Sheet {
+    fn field(&self, reference: &str) -> Result<Term, String> {
+        let (name, total) = reference.split_once(':').map_or((reference, None), |(name, total)| (name, Some(total)));
+        let (column, place) = self.find(name)?;
+        match total {
+            Some(total) => Ok(Term::atom(of_total(*place, total)?)),
+            None => Ok(Term::atom(column).there(self.there.contains(column))),
+        }
+    }
+
+    fn column(&self, _: Option<&str>, column: &str) -> Result<Term, String> {
+        self.field(column)
+    }
+
+    fn letter(&self, reference: &str) -> Option<String> {
+        if reference.is_empty() { Some(String::new()) } else { self.find(reference).ok().map(|(_, at)| letters(*at)) }
+    }
+}
+
+fn of_total(place: usize, total: &str) -> Result<String, String> {
+    let end = match total.trim() {
+        "column_total" => "TOTAL",
+        "row_total" => "ROW_TOTAL",
+        "grand_total" => "GRAND_TOTAL",
+        other => return Err(format!("`:{other}` is no total")),
+    };
+    Ok(format!("{}_{end}", letters(place)))
+}
+
+/// The letters of a column of a sheet, from 0.
+pub(super) fn letters(place: usize) -> String {
+    let mut rest = place + 1;
+    let mut out = Vec::new();
+    while rest > 0 {
+        out.push(char::from(b'A' + ((rest - 1) % 26) as u8));
+        rest = (rest - 1) / 26;
+    }
+    out.iter().rev().collect()
+}
+
+/// The formula of a calculation. `letters_fit` says whether the columns stand as they do in Omni.
+///
+/// # Errors
+///
+/// What of it is no formula.
+pub(super) fn formula(sql: &str, sheet: &Sheet, letters_fit: bool, dialect: Dialect) -> Result<String, String> {
+    let Some(text) = sql.trim().strip_prefix('=') else {
+        return from_sql::convert(sql, dialect, sheet).map(|converted| converted.term.text);
+    };
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if !letters_fit && has_cells(&text) {
+        return Err("it names columns by letter, and a calculation stands between the columns".to_owned());
+    }
+    with_columns(&text, sheet)
+}
+
+/// The text with columns in place of Omni's references; texts and names of tabs stay.
+fn with_columns(text: &str, sheet: &Sheet) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '"' | '\'' => rest.get(1..).and_then(|inside| inside.find(first)).map_or(rest.len(), |end| end + 2),
+            '$' if rest.starts_with("${") => {
+                let end = rest.find('}').ok_or("a reference is not closed")?;
+                let name = rest.get(2..end).unwrap_or_default();
+                out.push_str(&sheet.field(name)?.text);
+                rest = rest.get(end + 1..).unwrap_or_default();
+                continue;
+            }
+            c if c.is_alphabetic() || c == '_' => {
+                let is_in = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+                rest.find(|c| !is_in(c)).unwrap_or(rest.len())
+            }
+            c => c.len_utf8(),
+        };
+        let (word, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        // `orders.created_at[month]` without the braces.
+        let frame = after.strip_prefix('[').and_then(|inside| inside.split_once(']'));
+        let framed = frame.map(|(frame, _)| format!("{word}[{frame}]"));
+        match framed.as_deref().and_then(|name| sheet.find(name).ok()) {
+            Some((column, _)) => {
+                out.push_str(column);
+                rest = frame.map_or(after, |(_, after)| after);
+            }
+            None => {
+                let column = if word.contains('.') { sheet.find(word).ok() } else { None };
+                out.push_str(column.map_or(word, |(column, _)| column));
+                rest = after;
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn has_cells(text: &str) -> bool {
+    let (parsed, _) = parse::parse(&format!("={text}"));
+    let ast = parsed.ast();
+    let nodes = ast.definitions.first().map(|definition| ast.nodes_of(definition)).unwrap_or_default();
+    nodes.iter().any(|(expr, span)| match expr {
+        Expr::Cell | Expr::Range { .. } => true,
+        Expr::Name => {
+            let word = span.text(parsed.source());
+            let letters = word.bytes().take_while(u8::is_ascii_alphabetic).count();
+            (1..=2).contains(&letters)
+                && word.get(letters..).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
+        }
+        _ => false,
+    })
+}
+
+/// Whether a formula computes with what may be NULL: there a blank counts as 0, as Omni's engine has it.
+pub(super) fn counts_blanks(formula: &str, sheet: &Sheet) -> bool {
+    !blank_operands(formula, sheet).is_empty()
+}
+
+/// The formula with blanks as 0 where only this formula is to have them so.
+pub(super) fn with_blanks_as_zero(formula: &str, sheet: &Sheet) -> String {
+    let mut places: Vec<(usize, &str)> = Vec::new();
+    for (begin, end) in blank_operands(formula, sheet) {
+        places.push((begin, "COALESCE("));
+        places.push((end, ", 0)"));
+    }
+    // From the end, so that places before stay; of two at one place the inner one is put in first.
+    let mut out = formula.to_owned();
+    places.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    for (at, text) in places {
+        if out.is_char_boundary(at) {
+            out.insert_str(at, text);
+        }
+    }
+    out
+}
+
+fn blank_operands(formula: &str, sheet: &Sheet) -> Vec<(usize, usize)> {
+    let text = format!("={formula}");
+    let (parsed, _) = parse::parse(&text);
+    let ast = parsed.ast();
+    let mut found = Vec::new();
+    let nodes = ast.definitions.first().map(|definition| ast.nodes_of(definition)).unwrap_or_default();
+    for (expr, _) in nodes {
+        let Expr::Binary { op, left, right } = *expr else { continue };
+        let operands: &[_] = match op {
+            BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => &[left, right],
+            BinaryOp::Divide => &[left],
+            _ => &[],
+        };
+        for operand in operands {
+            let span = ast.span(*operand);
+            let word = span.text(parsed.source());
+            let is_there = match ast.expr(*operand) {
+                Expr::Number => true,
+                Expr::Name | Expr::Field => sheet.there.iter().any(|name| name.eq_ignore_ascii_case(word)),
+                _ => false,
+            };
+            if !is_there {
+                found.push(((span.start as usize).saturating_sub(1), (span.end as usize).saturating_sub(1)));
+            }
+        }
+    }
+    found
+}
+
+/// How a query's list names a field: with its view, in small letters.
+pub(super) fn known_as(view: &str, reference: &Reference) -> String {
+    let frame = reference.frame.as_ref().map(|frame| format!("[{frame}]")).unwrap_or_default();
+    format!("{view}.{}{frame}", reference.field).to_lowercase()
+}

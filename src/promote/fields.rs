@@ -1,0 +1,581 @@
+//! Omni's fields to definitions: each that is followed becomes one of its own name, so that nothing is computed twice.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::filters::{self, Tested};
+use super::from_sql::{self, Converted, Names, plain_column};
+use super::joins::Joins;
+use super::names::{Taken, is_plain, snake};
+use super::omni_model::{Field, FieldKind, OmniModel, Reference, references};
+use super::term::Term;
+use super::{Gap, measures};
+use crate::dialect::Dialect;
+use crate::schema::{Relation, Schema};
+use crate::types::Type;
+use crate::yaml::Node;
+
+/// A definition of the spec that is made.
+#[derive(Clone, Debug)]
+pub(super) struct Definition {
+    pub name: String,
+    pub term: Term,
+    /// What it is, as Omni says it.
+    pub description: Option<String>,
+    /// What Omni shows of it.
+    pub shown: Vec<(String, Shown)>,
+    pub tags: Vec<String>,
+    /// `orders.revenue`.
+    pub field: String,
+    /// Its name in Omni, where that is another one.
+    pub omni_name: Option<String>,
+    pub file: usize,
+    pub line: usize,
+    pub original: String,
+}
+
+/// A value that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    Text(String),
+    Texts(Vec<String>),
+}
+
+/// What a field has become.
+#[derive(Clone, Debug)]
+pub(super) struct Resolved {
+    pub term: Term,
+    pub is_temporal: bool,
+    /// The definition that it is, where it is more than a column.
+    pub definition: Option<usize>,
+}
+
+/// A field, by the name of its view among the joins and its own, in small letters.
+pub(super) type Key = (String, String);
+
+/// Keys of a dimension that no formula says, and why.
+const NO_DIMENSION: &[(&str, &str)] = &[
+    ("level_of_detail", "`level_of_detail` is an aggregate at a grain of its own, for which a step groups first"),
+    ("dynamic_top_n", "which values `dynamic_top_n` means depends on the query"),
+    ("duration", "a `duration` has a unit that the query chooses"),
+];
+
+/// The measure that Omni gives to every view.
+const COUNT: &str = "count";
+
+/// What Omni shows of a field, and a column keeps below `omni`.
+const SHOWN: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
+
+pub(super) struct Fields<'m, 't> {
+    pub model: &'m OmniModel<'t>,
+    pub dialect: Dialect,
+    schema: &'m Schema,
+    pub base: usize,
+    pub base_name: String,
+    pub joins: Joins,
+    /// The names by which formulas read the views.
+    pub relations: FxHashMap<String, String>,
+    pub definitions: Vec<Definition>,
+    resolved: FxHashMap<Key, Result<Resolved, String>>,
+    /// Names of the definitions that fields become.
+    names: FxHashMap<Key, String>,
+    pub taken: Taken,
+    /// Names of definitions, in small letters: a column of such a name is written with its relation.
+    pub defined: FxHashSet<String>,
+    /// Columns of the warehouse that something reads, in small letters.
+    columns: std::cell::RefCell<FxHashSet<String>>,
+    pub gaps: Vec<Gap>,
+    /// Whether something computes in SQL's way with what may be NULL.
+    pub computes: bool,
+    /// The key for each of whose values one row counts, where all measures are of that kind.
+    pub per_key: Option<measures::PerKey>,
+}
+
+impl<'m, 't> Fields<'m, 't> {
+    pub fn new(model: &'m OmniModel<'t>, schema: &'m Schema, dialect: Dialect, base: usize) -> Self {
+        let base_name = model.views.get(base).map(|view| view.name.to_lowercase()).unwrap_or_default();
+        Self {
+            model,
+            dialect,
+            schema,
+            base,
+            base_name,
+            joins: Joins::default(),
+            relations: FxHashMap::default(),
+            definitions: Vec::new(),
+            resolved: FxHashMap::default(),
+            names: FxHashMap::default(),
+            taken: Taken::default(),
+            defined: FxHashSet::default(),
+            columns: std::cell::RefCell::default(),
+            gaps: Vec::new(),
+            computes: false,
+            per_key: None,
+        }
+    }
+
+    /// The view of a name among the joins.
+    pub fn view(&self, name: &str) -> Option<usize> {
+        if name.eq_ignore_ascii_case(&self.base_name) { Some(self.base) } else { self.joins.view(name) }
+    }
+
+    /// The field of a key.
+    pub fn field(&self, key: &Key) -> Option<&'m Field> {
+        self.model.field(self.model.instance(&key.0)?, &key.1)
+    }
+
+    /// The key that a reference in a view means.
+    pub fn key(&self, inside: &str, reference: &Reference) -> Key {
+        let inside = inside.to_lowercase();
+        let field = reference.field.to_lowercase();
+        let Some(view) = &reference.view else { return (inside, field) };
+        let named = self.model.canonical(view);
+        // A view that is joined by another name means itself by its own.
+        let is_own = self.model.view(&named).is_some() && self.model.view(&named) == self.model.instance(&inside);
+        if is_own { (inside, field) } else { (named, field) }
+    }
+
+    /// Every field that these are made of, with those that others need before them; a circle is told as a fault.
+    pub fn closure(&self, wanted: &[Key]) -> Result<Vec<Key>, String> {
+        enum Step {
+            Enter(Key),
+            Leave(Key),
+        }
+        let mut order = Vec::new();
+        let mut done: FxHashSet<Key> = FxHashSet::default();
+        let mut open: FxHashSet<Key> = FxHashSet::default();
+        let mut stack: Vec<Step> = wanted.iter().rev().cloned().map(Step::Enter).collect();
+        while let Some(step) = stack.pop() {
+            match step {
+                Step::Leave(key) => {
+                    open.remove(&key);
+                    if done.insert(key.clone()) {
+                        order.push(key);
+                    }
+                }
+                Step::Enter(key) if done.contains(&key) => {}
+                Step::Enter(key) => {
+                    if !open.insert(key.clone()) {
+                        return Err(format!("`{}.{}` is made of itself", key.0, key.1));
+                    }
+                    stack.push(Step::Leave(key.clone()));
+                    let Some(field) = self.field(&key) else { continue };
+                    let made_of = made_of(field).into_iter().map(|reference| self.key(&key.0, &reference));
+                    // A field that names itself means the column.
+                    let made_of: Vec<Key> = made_of.filter(|of| *of != key).collect();
+                    stack.extend(made_of.into_iter().rev().map(Step::Enter));
+                }
+            }
+        }
+        Ok(order)
+    }
+
+    /// Gives names to those that become definitions. `asked` are names that outputs are to have.
+    pub fn name_all(&mut self, order: &[Key], asked: &FxHashMap<Key, String>) {
+        let asked_first = order.iter().filter(|key| asked.contains_key(*key));
+        let others = order.iter().filter(|key| !asked.contains_key(*key));
+        let all: Vec<Key> = asked_first.chain(others).cloned().collect();
+        for key in all {
+            let field = self.field(&key);
+            let is_column = match field {
+                Some(field) => field.kind != FieldKind::Measure && is_column(field),
+                None => key.1 != COUNT,
+            };
+            if is_column {
+                continue;
+            }
+            let own = field.map_or(key.1.as_str(), |field| &field.name);
+            let own = asked.get(&key).cloned().unwrap_or_else(|| snake(own));
+            let name = self.taken.choose(&[&own, &format!("{}_{own}", snake(&key.0))]);
+            self.defined.insert(name.to_lowercase());
+            self.names.insert(key, name);
+        }
+    }
+
+    /// Makes definitions of fields, in this order.
+    pub fn resolve_all(&mut self, order: &[Key]) {
+        for key in order {
+            let resolved = self.resolve(key);
+            self.resolved.insert(key.clone(), resolved);
+        }
+    }
+
+    /// What a field has become, or why it could not.
+    pub fn resolved(&self, key: &Key) -> Result<Resolved, String> {
+        match self.resolved.get(key) {
+            Some(resolved) => resolved.clone(),
+            None => Err(format!("there is no field `{}.{}`", key.0, key.1)),
+        }
+    }
+
+    fn resolve(&mut self, key: &Key) -> Result<Resolved, String> {
+        let Some(field) = self.field(key) else {
+            if self.view(&key.0).is_none() {
+                return Err(format!("there is no view `{}` that is joined", key.0));
+            }
+            // A column that Omni has no more to say of than its name, or the count that every view has.
+            return if key.1 == COUNT { self.count(key) } else { Ok(self.column_of(&key.0, &key.1)) };
+        };
+        let made = match field.kind {
+            FieldKind::Filter => Err("a filter-only field has no values of its own".to_owned()),
+            FieldKind::Dimension => self.dimension(key, field),
+            FieldKind::Measure => measures::measure(self, key, field),
+        };
+        let (converted, is_temporal) = match made {
+            Ok(made) => made,
+            Err(reason) => {
+                self.gap(field, &field.name, reason.clone(), false);
+                return Err(format!("`{}` could not be carried", shown(key)));
+            }
+        };
+        let Converted { term, doubts, computes } = converted;
+        if field.kind == FieldKind::Measure && !term.aggregates && !term.is_there {
+            let reason = "it does not aggregate, so it has a value for each row only".to_owned();
+            self.gap(field, &field.name, reason, false);
+            return Err(format!("`{}` could not be carried", shown(key)));
+        }
+        self.computes |= computes;
+        for doubt in doubts {
+            self.gap(field, &field.name, doubt, true);
+        }
+        let Some(name) = self.names.get(key).cloned() else {
+            return Ok(Resolved { term, is_temporal, definition: None });
+        };
+        if term.text.contains(['\n', '\r']) {
+            self.gap(field, &field.name, "a text in it goes over several lines".to_owned(), false);
+            return Err(format!("`{}` could not be carried", shown(key)));
+        }
+        let definition = self.definition(key, field, name.clone(), &term);
+        self.definitions.push(definition);
+        let own = Term::atom(name).of_type(term.ty).there(term.is_there);
+        let own = if term.aggregates { own.aggregating() } else { own };
+        Ok(Resolved { term: own, is_temporal, definition: Some(self.definitions.len() - 1) })
+    }
+
+    /// The rows of a view whose file says nothing of it.
+    fn count(&mut self, key: &Key) -> Result<Resolved, String> {
+        let (converted, _) = measures::counted_rows(self, &key.0, None, Vec::new())?;
+        let name = self.names.get(key).cloned().unwrap_or_else(|| COUNT.to_owned());
+        let file = self.view(&key.0).and_then(|view| self.model.views.get(view)).map_or(0, |view| view.file);
+        self.definitions.push(Definition {
+            name: name.clone(),
+            term: converted.term,
+            description: None,
+            shown: Vec::new(),
+            tags: Vec::new(),
+            field: shown(key),
+            omni_name: None,
+            file,
+            line: 1,
+            original: "the count that every view has".to_owned(),
+        });
+        let term = Term::atom(name).of_type(Some(Type::Integer)).there(true).aggregating();
+        Ok(Resolved { term, is_temporal: false, definition: Some(self.definitions.len() - 1) })
+    }
+
+    fn definition(&self, key: &Key, field: &Field, name: String, term: &Term) -> Definition {
+        let file = self.model.files.get(field.file);
+        Definition {
+            omni_name: (field.name != name && snake(&field.name) == name).then(|| field.name.clone()),
+            name,
+            term: term.clone(),
+            description: field.text("description").map(str::to_owned),
+            shown: what_is_shown(&field.node),
+            tags: field.node.get("tags").map(Node::texts).unwrap_or_default(),
+            field: format!("{}.{}", key.0, field.name),
+            file: field.file,
+            line: file.map_or(1, |file| file.line(&field.at)),
+            original: original(field),
+        }
+    }
+
+    /// A column of its own name for one that is only passed on.
+    pub fn definition_of_column(&mut self, key: &Key, name: String, term: &Term) -> Definition {
+        self.defined.insert(name.to_lowercase());
+        if let Some(field) = self.field(key) {
+            let definition = self.definition(key, field, name, term);
+            return Definition { original: String::new(), ..definition };
+        }
+        Definition {
+            name,
+            term: term.clone(),
+            description: None,
+            shown: Vec::new(),
+            tags: Vec::new(),
+            field: shown(key),
+            omni_name: None,
+            file: 0,
+            line: 1,
+            original: String::new(),
+        }
+    }
+
+    /// Marks what could not be carried, or not for certain.
+    pub fn gap(&mut self, field: &Field, what: &str, reason: String, is_carried: bool) {
+        let file = self.model.files.get(field.file);
+        let view = self.model.view_of_file(field.file).and_then(|view| self.model.views.get(view));
+        let what = view.map_or_else(|| what.to_owned(), |view| format!("{}.{what}", view.name));
+        self.gaps.push(Gap {
+            file: file.map(|file| file.path.to_owned()).unwrap_or_default(),
+            line: file.map_or(1, |file| file.line(&field.at)),
+            what,
+            original: original(field),
+            reason,
+            is_carried,
+        });
+    }
+
+    /// A dimension's values.
+    fn dimension(&mut self, key: &Key, field: &Field) -> Result<(Converted, bool), String> {
+        for (name, why) in NO_DIMENSION {
+            if field.node.get(name).is_some() {
+                return Err((*why).to_owned());
+            }
+        }
+        let has_timeframes = field.node.get("timeframes").is_some();
+        let mut converted = match field.text("sql") {
+            None => self.of_column(&key.0, &field.name),
+            Some(sql) => self.sql(&key.0, Some(&key.1), sql)?,
+        };
+        if let Some(groups) = field.node.get("groups") {
+            converted = grouped(converted, groups, field)?;
+        } else if let Some(bounds) = field.node.get("bin_boundaries") {
+            converted.term = binned(converted.term, bounds)?;
+        }
+        let is_temporal = has_timeframes || converted.term.ty.is_some_and(Type::is_temporal);
+        Ok((converted, is_temporal))
+    }
+
+    fn of_column(&self, view: &str, column: &str) -> Converted {
+        Converted { term: self.column_of(view, column).term, doubts: Vec::new(), computes: false }
+    }
+
+    /// SQL of a field in a view; `own` is the field itself.
+    pub fn sql(&self, view: &str, own: Option<&str>, sql: &str) -> Result<Converted, String> {
+        from_sql::convert(sql, self.dialect, &Scope { fields: self, view, own })
+    }
+
+    /// A condition that a filter of Omni asks of a field.
+    pub fn condition(&self, key: &Key, frame: Option<&str>, filter: &Node) -> Result<filters::Condition, String> {
+        let resolved = self.resolved(key)?;
+        let (term, is_temporal) = framed(resolved.term, resolved.is_temporal, frame);
+        filters::condition(&Tested { term, is_temporal }, filter)
+    }
+
+    /// The same where columns win over definitions, as they do in `where`: a definition that has a column's name is
+    /// written out.
+    pub fn condition_of_rows(
+        &self,
+        key: &Key,
+        frame: Option<&str>,
+        filter: &Node,
+    ) -> Result<filters::Condition, String> {
+        let resolved = self.resolved(key)?;
+        let term = self.spelled_out(&resolved);
+        let (term, is_temporal) = framed(term, resolved.is_temporal, frame);
+        filters::condition(&Tested { term, is_temporal }, filter)
+    }
+
+    /// The term as `where` and joins read it.
+    pub fn spelled_out(&self, resolved: &Resolved) -> Term {
+        match resolved.definition.and_then(|place| self.definitions.get(place)) {
+            Some(definition) if self.is_column_name(&definition.name) => definition.term.clone(),
+            _ => resolved.term.clone(),
+        }
+    }
+
+    fn is_column_name(&self, name: &str) -> bool {
+        let name = name.to_lowercase();
+        let of_schema =
+            || self.relations.values().filter_map(|it| self.schema.relation(it)).any(|it| it.column(&name).is_some());
+        self.columns.borrow().contains(&name) || of_schema()
+    }
+
+    fn relation(&self, view: &str) -> Option<&'m Relation> {
+        self.schema.relation(self.relations.get(view)?)
+    }
+
+    /// A column of the view's table, as formulas read it.
+    pub fn column_of(&self, view: &str, column: &str) -> Resolved {
+        let known = self.relation(view).and_then(|relation| relation.column(column));
+        let name = known.map_or_else(|| column.to_lowercase(), |known| known.name().to_owned());
+        let name = if known.is_none() && !is_plain(&column.to_lowercase()) { column.to_owned() } else { name };
+        let relation = self.relations.get(view).map_or(view, String::as_str);
+        self.columns.borrow_mut().insert(column.to_lowercase());
+        let is_clear = self.joins.all.is_empty() && !self.defined.contains(&name.to_lowercase());
+        let text = match is_plain(&name) {
+            true if is_clear => name,
+            true => format!("{relation}.{name}"),
+            false => format!("${{{relation}.{name}}}"),
+        };
+        let ty = known.map(|known| known.ty()).filter(|ty| *ty != Type::Unknown);
+        let is_there = known.is_some_and(|known| !known.is_nullable()) && !self.joins.may_be_missing(view);
+        Resolved {
+            term: Term::atom(text).of_type(ty).there(is_there),
+            is_temporal: ty.is_some_and(Type::is_temporal),
+            definition: None,
+        }
+    }
+}
+
+/// What names in the SQL of a view's field mean.
+struct Scope<'f, 'm, 't> {
+    fields: &'f Fields<'m, 't>,
+    view: &'f str,
+    own: Option<&'f str>,
+}
+
+impl Names for Scope<'_, '_, '_> {
+    fn field(&self, reference: &str) -> Result<Term, String> {
+        let reference = Reference::read(reference);
+        let key = self.fields.key(self.view, &reference);
+        let is_own = key.0 == self.view.to_lowercase() && self.own == Some(key.1.as_str());
+        let resolved = if is_own { self.fields.column_of(&key.0, &key.1) } else { self.fields.resolved(&key)? };
+        Ok(framed(resolved.term, false, reference.frame.as_deref()).0)
+    }
+
+    fn column(&self, relation: Option<&str>, column: &str) -> Result<Term, String> {
+        let view = match relation {
+            None => self.view.to_lowercase(),
+            Some(relation) => {
+                let of_table = self.fields.relations.iter().find(|(_, table)| table.eq_ignore_ascii_case(relation));
+                of_table.map_or_else(|| relation.to_lowercase(), |(view, _)| view.clone())
+            }
+        };
+        if self.fields.view(&view).is_none() {
+            return Err(format!("`{view}` is no view that is joined"));
+        }
+        Ok(self.fields.column_of(&view, column).term)
+    }
+}
+
+/// A term in a timeframe, and whether that is a time.
+pub(super) fn framed(term: Term, is_temporal: bool, frame: Option<&str>) -> (Term, bool) {
+    match frame {
+        None | Some("raw") => (term, is_temporal),
+        Some(frame) => {
+            let term = term.timeframe(frame);
+            let is_temporal = term.ty.is_some_and(Type::is_temporal);
+            (term, is_temporal)
+        }
+    }
+}
+
+fn shown(key: &Key) -> String {
+    format!("{}.{}", key.0, key.1)
+}
+
+/// Whether a dimension is a column and nothing more.
+pub(super) fn is_column(field: &Field) -> bool {
+    let has_more = ["groups", "bin_boundaries"]
+        .iter()
+        .chain(NO_DIMENSION.iter().map(|(name, _)| name))
+        .any(|key| field.node.get(key).is_some());
+    let is_plain = match field.text("sql") {
+        None => true,
+        Some(sql) => plain_column(sql).is_some() || is_own_reference(field, sql),
+    };
+    is_plain && !has_more
+}
+
+fn is_own_reference(field: &Field, sql: &str) -> bool {
+    let inner = sql.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    inner.is_some_and(|inner| {
+        Reference::read(inner).field.eq_ignore_ascii_case(&field.name) && !inner.contains(['.', '['])
+    })
+}
+
+/// The references of a field, those of its filters among them.
+fn made_of(field: &Field) -> Vec<Reference> {
+    let sqls = ["sql", "custom_primary_key_sql"].into_iter().filter_map(|key| field.text(key));
+    let mut all: Vec<Reference> = sqls.flat_map(references).map(Reference::read).collect();
+    let filters = field.node.get("filters").and_then(Node::pairs).unwrap_or_default();
+    all.extend(filters.iter().filter_map(|(name, _)| name.text()).map(Reference::read));
+    all
+}
+
+/// What Omni says of a field, in one line.
+pub(super) fn original(field: &Field) -> String {
+    let keys = [
+        "sql",
+        "aggregate_type",
+        "filters",
+        "groups",
+        "bin_boundaries",
+        "level_of_detail",
+        "dynamic_top_n",
+        "duration",
+    ];
+    let said = keys.iter().filter_map(|key| Some(format!("{key}: {}", in_line(field.node.get(key)?))));
+    let said: Vec<String> = said.collect();
+    if said.is_empty() { field.name.clone() } else { said.join(", ") }
+}
+
+/// A value of YAML in one line. YAML bounds the depth.
+pub(super) fn in_line(node: &Node) -> String {
+    if let Some(items) = node.items() {
+        return format!("[{}]", items.iter().map(in_line).collect::<Vec<_>>().join(", "));
+    }
+    if let Some(pairs) = node.pairs() {
+        let pairs = pairs.iter().map(|(key, value)| format!("{}: {}", in_line(key), in_line(value)));
+        return format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "));
+    }
+    node.text().unwrap_or("null").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What Omni shows of a field.
+pub(super) fn what_is_shown(node: &Node) -> Vec<(String, Shown)> {
+    let value = |key: &str| {
+        let value = node.get(key)?;
+        Some(match value.items() {
+            Some(_) => Shown::Texts(value.texts()),
+            None => Shown::Text(value.text()?.to_owned()),
+        })
+    };
+    SHOWN.iter().filter_map(|key| Some(((*key).to_owned(), value(key)?))).collect()
+}
+
+/// Texts put into groups by filters.
+fn grouped(converted: Converted, groups: &Node, field: &Field) -> Result<Converted, String> {
+    let Converted { term, mut doubts, computes } = converted;
+    let tested = Tested { term, is_temporal: false };
+    let mut args = Vec::new();
+    for group in groups.items().unwrap_or_default() {
+        let filter = group.get("filter").ok_or("a group without `filter` is not carried")?;
+        let name = group.get("name").and_then(Node::text).ok_or("a group without `name` is not carried")?;
+        let condition = filters::condition(&tested, filter)?;
+        doubts.extend(condition.doubts);
+        args.extend([condition.term, Term::quoted(name)]);
+    }
+    if args.is_empty() {
+        return Err("`groups` holds no group".to_owned());
+    }
+    match field.text("else") {
+        Some(otherwise) => args.extend([Term::truth(true), Term::quoted(otherwise)]),
+        None => {
+            doubts.push("what Omni shows where no group fits, without `else`, is not known; here it is NULL".to_owned())
+        }
+    }
+    let term = Term::call("IFS", &args).of_type(Some(Type::Text)).there(field.text("else").is_some());
+    Ok(Converted { term, doubts, computes })
+}
+
+/// Numbers in bins, whose texts are Omni's: `< 21`, `>= 21 and < 65`, `65 and above`.
+fn binned(x: Term, bounds: &Node) -> Result<Term, String> {
+    let bounds = bounds.texts();
+    if bounds.is_empty() || !bounds.iter().all(|bound| filters::is_number(bound)) {
+        return Err("`bin_boundaries` is no list of numbers".to_owned());
+    }
+    let mut args = Vec::new();
+    for (place, bound) in bounds.iter().enumerate() {
+        let name = match place.checked_sub(1).and_then(|before| bounds.get(before)) {
+            None => format!("< {bound}"),
+            Some(before) => format!(">= {before} and < {bound}"),
+        };
+        args.extend([x.clone().compared("<", &filters::number(bound)), Term::quoted(&name)]);
+    }
+    if let Some(last) = bounds.last() {
+        args.push(x.compared(">=", &filters::number(last)));
+        args.push(Term::quoted(&format!("{last} and above")));
+    }
+    Ok(Term::call("IFS", &args).of_type(Some(Type::Text)))
+}

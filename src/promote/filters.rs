@@ -1,0 +1,340 @@
+//! Omni's filter operators as conditions of formulas.
+
+use super::moments::{Moment, Period, is_date};
+use super::patterns;
+use super::term::Term;
+use crate::types::Type;
+use crate::yaml::Node;
+
+/// What a filter looks at.
+#[derive(Clone, Debug)]
+pub(super) struct Tested {
+    pub term: Term,
+    /// Whether its values are dates or times, as far as known.
+    pub is_temporal: bool,
+}
+
+/// A condition, and what is not certain of it.
+#[derive(Clone, Debug)]
+pub(super) struct Condition {
+    pub term: Term,
+    pub doubts: Vec<String>,
+}
+
+/// Operators that look beyond the rows, each with the reason why none of them can be carried.
+const REFUSED: &[(&str, &str)] = &[
+    ("date_offset_from_query", "it moves the dates that the query asks for, and a model is no answer to a query"),
+    ("cancel_query_filter", "it takes back a filter of the query, and a model knows none"),
+    ("field_name_in_query", "it looks rows up in another query"),
+    ("field_name_not_in_query", "it looks rows up in another query"),
+];
+
+const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
+/// What all operators of a filter ask for together.
+///
+/// # Errors
+///
+/// The operator that cannot be carried, and why.
+pub(super) fn condition(tested: &Tested, filter: &Node) -> Result<Condition, String> {
+    let mut reader = Reader { tested, ignore_case: false, doubts: Vec::new() };
+    let term = reader.all(filter, "AND")?;
+    Ok(Condition { term, doubts: reader.doubts })
+}
+
+struct Reader<'t> {
+    tested: &'t Tested,
+    ignore_case: bool,
+    doubts: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// The operators of a mapping, a list of such, or a value that stands without one. YAML bounds the depth.
+    fn all(&mut self, filter: &Node, joined_by: &str) -> Result<Term, String> {
+        if let Some(items) = filter.items().filter(|items| items.iter().any(|item| item.pairs().is_some())) {
+            let terms = items.iter().map(|item| self.all(item, "AND")).collect::<Result<Vec<_>, _>>()?;
+            return Ok(Term::joined(joined_by, terms));
+        }
+        let Some(pairs) = filter.pairs() else { return self.is(filter) };
+        let insensitive = filter.get("case_insensitive").and_then(Node::boolean) == Some(true);
+        let before = self.ignore_case;
+        self.ignore_case |= insensitive;
+        let mut terms = Vec::new();
+        for (operator, value) in pairs {
+            let operator = operator.text().unwrap_or_default();
+            if operator != "case_insensitive" {
+                terms.push(self.operator(operator, value)?);
+            }
+        }
+        self.ignore_case = before;
+        if terms.is_empty() {
+            return Err("the filter has no operator".to_owned());
+        }
+        Ok(Term::joined(joined_by, terms))
+    }
+
+    fn operator(&mut self, operator: &str, value: &Node) -> Result<Term, String> {
+        let plain = operator.strip_prefix("not_").filter(|plain| !plain.is_empty());
+        let base = plain.unwrap_or(operator);
+        if let Some((_, why)) = REFUSED.iter().find(|(name, _)| *name == base || *name == operator) {
+            return Err(format!("the operator `{operator}` cannot be carried: {why}"));
+        }
+        let is_negated = plain.is_some() || operator == "not";
+        let at_operator = |reason: String| format!("the operator `{operator}`: {reason}");
+        match (operator, base) {
+            ("is", _) => self.is(value).map_err(at_operator),
+            ("not", _) => self.is_not(value).map_err(at_operator),
+            ("and", _) => self.all(value, "AND"),
+            ("or", _) => self.all(value, "OR"),
+            (_, "is" | "and" | "or" | "not") => Err(format!("`{operator}` is no operator; `not` negates")),
+            _ => {
+                let condition = self.plain(base, value).map_err(at_operator)?;
+                Ok(if is_negated { self.or_blank(condition.negated()) } else { condition })
+            }
+        }
+    }
+
+    /// What an operator asks for that `not_` may stand before.
+    fn plain(&mut self, operator: &str, value: &Node) -> Result<Term, String> {
+        let compared = |op: &str| -> Result<Term, String> {
+            if self.is_date_beside(value) {
+                return Ok(self.x().compared(op, &self.moment(value)?.term()));
+            }
+            Ok(self.x().compared(op, &self.literal(value)?))
+        };
+        match operator {
+            "greater_than" => compared(">"),
+            "greater_than_or_equal_to" => compared(">="),
+            "less_than" => compared("<"),
+            "less_than_or_equal_to" => compared("<="),
+            "between" => {
+                let [low, high] = self.two(value)?;
+                let parts =
+                    vec![self.x().compared(">=", &self.literal(low)?), self.x().compared("<=", &self.literal(high)?)];
+                Ok(Term::joined("AND", parts))
+            }
+            "contains" => self.text(value, patterns::contains),
+            "starts_with" => self.text(value, patterns::starts_with),
+            "ends_with" => self.text(value, patterns::ends_with),
+            "sql_like" => {
+                let ignore_case = self.ignore_case;
+                let patterns = self.texts(value)?;
+                let like = |pattern: String| patterns::like(self.x(), &pattern, Some('\\'), ignore_case);
+                Ok(Term::joined("OR", patterns.into_iter().map(like).collect()))
+            }
+            "is_empty" => {
+                let is_empty = patterns::length(self.x()).compared("=", &Term::whole(0));
+                match value.boolean() {
+                    Some(false) => Ok(self.or_blank(is_empty.negated())),
+                    _ => Ok(is_empty),
+                }
+            }
+            "before" => Ok(self.x().compared("<", &self.moment(value)?.term())),
+            "on_or_after" => Ok(self.x().compared(">=", &self.moment(value)?.term())),
+            "between_dates" => {
+                let [from, to] = self.two(value)?;
+                self.doubts.push(
+                    "`between_dates` is documented with and without its last day; here the last day is in".to_owned(),
+                );
+                Ok(self.within(self.moment(from)?, self.period(to)?.to))
+            }
+            "time_for_duration" => {
+                let [from, length] = self.two(value)?;
+                let from = self.moment(from)?;
+                let length = length.text().ok_or("it takes a beginning and a length")?;
+                Ok(self.within(from, from.and(length)?))
+            }
+            "day_of_week" => self.part(value, Some((&WEEKDAYS, 0)), 1, |x| Term::call("WEEKDAY", &[x, Term::whole(1)])),
+            "month_of_year" => self.part(value, Some((&MONTHS, 1)), 0, |x| Term::call("MONTH", &[x])),
+            "day_of_month" => self.part(value, None, 0, |x| Term::call("DAY", &[x])),
+            "day_of_quarter" | "day_of_year" => self.part(value, None, 0, |x| x.timeframe(operator)),
+            "hour_of_day" => self.part(value, None, 0, |x| Term::call("HOUR", &[x])),
+            "quarter_of_year" => self.part(value, None, 0, |x| Term::call("QUARTER", &[x])),
+            _ => Err("it is not known".to_owned()),
+        }
+    }
+
+    fn x(&self) -> Term {
+        self.tested.term.clone()
+    }
+
+    /// What is negated keeps the rows in which nothing stands, as Omni's filters do.
+    fn or_blank(&self, condition: Term) -> Term {
+        if self.x().is_there { condition } else { Term::joined("OR", vec![condition, self.x().blank()]) }
+    }
+
+    /// `is: a`, `is: [a, b]`, `is: null`, `is: falsey`.
+    fn is(&self, value: &Node) -> Result<Term, String> {
+        let values = value.items().unwrap_or(std::slice::from_ref(value));
+        let terms = values.iter().map(|value| self.equals(value)).collect::<Result<Vec<_>, _>>()?;
+        if terms.is_empty() { Err("the list is empty".to_owned()) } else { Ok(Term::joined("OR", terms)) }
+    }
+
+    fn equals(&self, value: &Node) -> Result<Term, String> {
+        if value.is_null() {
+            return Ok(self.x().blank());
+        }
+        if let Some(truth) = self.truth(value) {
+            return Ok(if truth { self.x() } else { self.x().negated() });
+        }
+        if self.is_falsey(value) {
+            return Ok(Term::joined("OR", vec![self.x().negated(), self.x().blank()]));
+        }
+        if self.is_date_beside(value) {
+            let period = self.period(value)?;
+            return Ok(self.within(period.from, period.to));
+        }
+        let literal = self.literal(value)?;
+        if self.ignore_case && literal.ty == Some(Type::Text) {
+            let text = value.text().unwrap_or_default().to_lowercase();
+            return Ok(patterns::lower(self.x()).compared("=", &Term::quoted(&text)));
+        }
+        Ok(self.x().compared("=", &literal))
+    }
+
+    fn is_not(&self, value: &Node) -> Result<Term, String> {
+        let values = value.items().unwrap_or(std::slice::from_ref(value));
+        let mut terms = Vec::new();
+        let mut keeps_blanks = true;
+        for value in values {
+            if value.is_null() {
+                keeps_blanks = false;
+            } else if self.is_falsey(value) {
+                keeps_blanks = false;
+                terms.push(self.x());
+            } else if let Some(truth) = self.truth(value) {
+                terms.push(if truth { self.x().negated() } else { self.x() });
+            } else if self.is_date_beside(value) {
+                let period = self.period(value)?;
+                let before = self.x().compared("<", &period.from.term());
+                let after = self.x().compared(">=", &period.to.term());
+                terms.push(Term::joined("OR", vec![before, after]));
+            } else if self.ignore_case && value.text().is_some() {
+                let text = value.text().unwrap_or_default().to_lowercase();
+                terms.push(patterns::lower(self.x()).compared("<>", &Term::quoted(&text)));
+            } else {
+                terms.push(self.x().compared("<>", &self.literal(value)?));
+            }
+        }
+        match (terms.is_empty(), keeps_blanks) {
+            (true, true) => Err("the list is empty".to_owned()),
+            (true, false) => Ok(self.x().blank().negated()),
+            (false, true) => Ok(self.or_blank(Term::joined("AND", terms))),
+            (false, false) => Ok(Term::joined("AND", terms)),
+        }
+    }
+
+    fn truth(&self, value: &Node) -> Option<bool> {
+        if matches!(self.x().ty, None | Some(Type::Boolean)) { value.boolean() } else { None }
+    }
+
+    fn is_falsey(&self, value: &Node) -> bool {
+        value.text() == Some("falsey") && !value.is_quoted() && matches!(self.x().ty, None | Some(Type::Boolean))
+    }
+
+    /// Whether a value beside the field is a date: the field is one, or all that is known is that the value looks so.
+    fn is_date_beside(&self, value: &Node) -> bool {
+        match value.text() {
+            Some(text) => self.tested.is_temporal || self.x().ty.is_none() && !value.is_quoted() && is_date(text),
+            None => false,
+        }
+    }
+
+    fn within(&self, from: Moment, to: Moment) -> Term {
+        let parts = vec![self.x().compared(">=", &from.term()), self.x().compared("<", &to.term())];
+        Term::joined("AND", parts)
+    }
+
+    fn moment(&self, value: &Node) -> Result<Moment, String> {
+        Moment::read(value.text().ok_or("a date is missing")?)
+    }
+
+    fn period(&self, value: &Node) -> Result<Period, String> {
+        Period::read(value.text().ok_or("a date is missing")?)
+    }
+
+    fn two<'n>(&self, value: &'n Node) -> Result<[&'n Node; 2], String> {
+        match value.items() {
+            Some([first, second]) => Ok([first, second]),
+            _ => Err("it takes a list of two".to_owned()),
+        }
+    }
+
+    fn texts(&self, value: &Node) -> Result<Vec<String>, String> {
+        let texts = value.texts();
+        if texts.is_empty() { Err("it takes a text".to_owned()) } else { Ok(texts) }
+    }
+
+    fn text(&self, value: &Node, test: fn(Term, &str) -> Term) -> Result<Term, String> {
+        let of = |text: String| match self.ignore_case {
+            true => test(patterns::lower(self.x()), &text.to_lowercase()),
+            false => test(self.x(), &text),
+        };
+        Ok(Term::joined("OR", self.texts(value)?.into_iter().map(of).collect()))
+    }
+
+    /// A part of a date, by number or by a name.
+    fn part(
+        &self,
+        value: &Node,
+        names: Option<(&[&str], i64)>,
+        shift: i64,
+        of: impl Fn(Term) -> Term,
+    ) -> Result<Term, String> {
+        let number = |text: &str| -> Result<i64, String> {
+            let lower = text.to_lowercase();
+            let named = names.and_then(|(names, first)| {
+                let at =
+                    names.iter().position(|name| *name == lower || lower.len() == 3 && name.starts_with(&lower))?;
+                Some(at as i64 + first)
+            });
+            named.or_else(|| lower.parse().ok()).ok_or_else(|| format!("`{text}` is no such part of a date"))
+        };
+        let mut terms = Vec::new();
+        for text in self.texts(value)? {
+            terms.push(of(self.x()).compared("=", &Term::whole(number(&text)? + shift)));
+        }
+        Ok(Term::joined("OR", terms))
+    }
+
+    /// A value as a formula has it: as the field's type says, else as YAML reads it.
+    fn literal(&self, value: &Node) -> Result<Term, String> {
+        let text = value.text().ok_or("a value is missing")?;
+        let is_number = is_number(text);
+        match self.x().ty {
+            Some(Type::Integer | Type::Decimal | Type::Float) if is_number => Ok(number(text)),
+            Some(Type::Integer | Type::Decimal | Type::Float) => Err(format!("`{text}` is no number")),
+            None if is_number && !value.is_quoted() => Ok(number(text)),
+            _ => Ok(Term::quoted(text)),
+        }
+    }
+}
+
+/// Whether formulas write it as a number.
+pub(super) fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    [whole, fraction].iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+}
+
+pub(super) fn number(text: &str) -> Term {
+    let ty = if text.contains('.') { Type::Decimal } else { Type::Integer };
+    match text.strip_prefix('-') {
+        Some(digits) => Term::atom(digits).of_type(Some(ty)).there(true).minus(),
+        None => Term::atom(text).of_type(Some(ty)).there(true),
+    }
+}

@@ -1,0 +1,997 @@
+//! The way back from a warehouse's SQL, with Omni's references in it, to a formula.
+
+use sqlparser::ast::{
+    BinaryOperator, CastKind, CeilFloorKind, DataType, DuplicateTreatment, Expr, Function, FunctionArg,
+    FunctionArgExpr, FunctionArguments, Interval, SelectItem, SetExpr, Statement, UnaryOperator, Value,
+};
+use sqlparser::dialect::{
+    BigQueryDialect, Dialect as SqlDialect, DuckDbDialect, GenericDialect, PostgreSqlDialect, SnowflakeDialect,
+};
+use sqlparser::parser::Parser;
+
+use super::filters::{is_number, number};
+use super::patterns;
+use super::sql_functions::{self, CONCAT_SKIPS_NULL, DIVIDES_WHOLE, Gives};
+use super::term::Term;
+use crate::catalog;
+use crate::dialect::Dialect;
+use crate::types::Type;
+
+/// Bytes of one text. A longer one is no expression that a person would want as a formula.
+const LONGEST: usize = 16 << 10;
+/// Brackets in brackets.
+const BRACKETS: usize = 100;
+/// What stands for a reference while SQL is parsed.
+const MARK: &str = "omni_ref_";
+
+/// What names in SQL mean.
+pub(super) trait Names {
+    /// A reference of Omni, without its `${}`.
+    fn field(&self, reference: &str) -> Result<Term, String>;
+    /// A column, with the name before the point.
+    fn column(&self, relation: Option<&str>, column: &str) -> Result<Term, String>;
+    /// The column's letter of the worksheet, for what looks at its rows; none outside of one.
+    fn letter(&self, _reference: &str) -> Option<String> {
+        None
+    }
+}
+
+/// A formula that an SQL text means.
+#[derive(Debug)]
+pub(super) struct Converted {
+    pub term: Term,
+    /// What is not certain to be the same.
+    pub doubts: Vec<String>,
+    /// Whether it computes with numbers that may be NULL, in SQL's own way.
+    pub computes: bool,
+}
+
+/// Reads an SQL expression. The caller sees to a stack with room.
+///
+/// # Errors
+///
+/// What of it no formula says.
+pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn Names) -> Result<Converted, String> {
+    if sql.len() > LONGEST {
+        return Err("the SQL is too long for a formula".to_owned());
+    }
+    if ["{{", "{%", "{#"].iter().any(|mark| sql.contains(mark)) {
+        return Err("it is a template".to_owned());
+    }
+    let (text, references) = with_marks(sql)?;
+    let expr = parse(&infix_operators(&text), dialect)?;
+    let mut reader =
+        Reader { dialect: dialect.name(), names, references, doubts: Vec::new(), computes: false, depth: 0 };
+    let term = reader.term(&expr);
+    let references = &reader.references;
+    let term = term.map_err(|reason| {
+        let named = references.iter().enumerate().rev();
+        named.fold(reason, |reason, (at, name)| reason.replace(&format!("{MARK}{at}"), &format!("${{{name}}}")))
+    })?;
+    reader.doubts.dedup();
+    Ok(Converted { term, doubts: reader.doubts, computes: reader.computes })
+}
+
+/// The text with a name in place of each reference.
+fn with_marks(sql: &str) -> Result<(String, Vec<String>), String> {
+    if sql.contains(MARK) {
+        return Err(format!("it has a name that begins with `{MARK}`"));
+    }
+    let mut parts = sql.split("${");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    let mut references = Vec::new();
+    for part in parts {
+        let (name, rest) = part.split_once('}').ok_or("a reference is not closed")?;
+        if name.trim().eq_ignore_ascii_case("table") {
+            return Err("`${TABLE}` is Looker's, and Omni knows it not".to_owned());
+        }
+        out.push_str(&format!("{MARK}{}", references.len()));
+        references.push(name.trim().to_owned());
+        out.push_str(rest);
+    }
+    Ok((out, references))
+}
+
+/// `a OMNI_FX_PLUS b` as `a + b`: operators of formulas that stand between their operands.
+fn infix_operators(sql: &str) -> String {
+    const OPERATORS: &[(&str, &str)] = &[
+        ("PLUS", "+"),
+        ("MINUS", "-"),
+        ("MULTIPLY", "*"),
+        ("SAFE_DIVIDE", "/"),
+        ("DIVIDE", "/"),
+        ("EQUALS", "="),
+        ("NOT_EQUALS", "<>"),
+        ("GREATER_THAN", ">"),
+        ("GREATER_THAN_OR_EQUAL", ">="),
+        ("GREATER_THAN_OR_EQUAL_TO", ">="),
+        ("LESS_THAN", "<"),
+        ("LESS_THAN_OR_EQUAL", "<="),
+        ("LESS_THAN_OR_EQUAL_TO", "<="),
+        ("AMPERSAND", "||"),
+    ];
+    let mut out = String::with_capacity(sql.len());
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '\'' => rest.get(1..).and_then(|inside| inside.find('\'')).map_or(rest.len(), |end| end + 2),
+            c if c.is_alphanumeric() || c == '_' => {
+                rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())
+            }
+            c => c.len_utf8(),
+        };
+        let (word, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
+        let operator = word.strip_prefix("OMNI_FX_").filter(|_| !after.trim_start().starts_with('('));
+        let operator = operator.and_then(|name| OPERATORS.iter().find(|(known, _)| *known == name));
+        out.push_str(operator.map_or(word, |(_, sign)| sign));
+        rest = after;
+    }
+    out
+}
+
+fn parser_dialect(dialect: Dialect) -> Box<dyn SqlDialect> {
+    match dialect.name() {
+        "bigquery" => Box::new(BigQueryDialect {}),
+        "snowflake" => Box::new(SnowflakeDialect),
+        "postgres" => Box::new(PostgreSqlDialect {}),
+        "duckdb" => Box::new(DuckDbDialect {}),
+        _ => Box::new(GenericDialect {}),
+    }
+}
+
+fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
+    let no = || "its SQL is no expression that can be read".to_owned();
+    let dialect = parser_dialect(dialect);
+    let text = format!("select {sql}\n");
+    let parser = Parser::new(&*dialect).with_recursion_limit(BRACKETS).try_with_sql(&text);
+    let statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(|_| no())?;
+    let [Statement::Query(query)] = statements.as_slice() else { return Err(no()) };
+    let SetExpr::Select(select) = &*query.body else { return Err(no()) };
+    match select.projection.as_slice() {
+        [SelectItem::UnnamedExpr(expr)] if select.from.is_empty() && select.selection.is_none() => Ok(expr.clone()),
+        _ => Err(no()),
+    }
+}
+
+struct Reader<'n> {
+    dialect: &'static str,
+    names: &'n dyn Names,
+    references: Vec<String>,
+    doubts: Vec<String>,
+    computes: bool,
+    depth: usize,
+}
+
+/// Levels of a tree; a chain of one operator has one for each of its operands.
+const LEVELS: usize = 2_000;
+
+impl Reader<'_> {
+    fn term(&mut self, expr: &Expr) -> Result<Term, String> {
+        self.depth += 1;
+        let term = if self.depth > LEVELS { Err("its SQL is too deep".to_owned()) } else { self.part(expr) };
+        self.depth -= 1;
+        term
+    }
+
+    fn terms(&mut self, exprs: &[&Expr]) -> Result<Vec<Term>, String> {
+        exprs.iter().map(|expr| self.term(expr)).collect()
+    }
+
+    fn part(&mut self, expr: &Expr) -> Result<Term, String> {
+        match expr {
+            Expr::Nested(inner) => self.term(inner),
+            Expr::Identifier(ident) => match self.reference(&ident.value) {
+                Some(reference) => self.names.field(&reference),
+                None => self.names.column(None, &ident.value),
+            },
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [relation, column] => self.names.column(Some(&relation.value), &column.value),
+                _ => Err(format!("`{expr}` is a name in more than two parts")),
+            },
+            Expr::Value(value) => self.literal(&value.value),
+            Expr::TypedString(typed) => match (&typed.data_type, typed.value.clone().into_string()) {
+                (DataType::Date, Some(text)) => date(&text),
+                _ => Err(not_carried(expr)),
+            },
+            Expr::UnaryOp { op: UnaryOperator::Not, expr } => Ok(self.term(expr)?.negated()),
+            Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Ok(self.term(expr)?.minus()),
+            Expr::UnaryOp { op: UnaryOperator::Plus, expr } => self.term(expr),
+            Expr::BinaryOp { left, op, right } => self.binary(left, op, right),
+            Expr::IsNull(inner) => Ok(self.term(inner)?.blank()),
+            Expr::IsNotNull(inner) => Ok(self.term(inner)?.blank().negated()),
+            Expr::IsTrue(inner) => Ok(Term::call("COALESCE", &[self.term(inner)?, Term::truth(false)])),
+            Expr::IsFalse(inner) => {
+                let no = self.term(inner)?.negated();
+                Ok(Term::call("COALESCE", &[no, Term::truth(false)]))
+            }
+            Expr::InList { expr, list, negated } => {
+                let x = self.term(expr)?;
+                let (op, joined) = if *negated { ("<>", "AND") } else { ("=", "OR") };
+                let mut parts = Vec::with_capacity(list.len());
+                for value in list {
+                    parts.push(x.clone().compared(op, &self.term(value)?));
+                }
+                Ok(Term::joined(joined, parts))
+            }
+            Expr::Between { expr, negated, low, high } => {
+                let (x, low, high) = (self.term(expr)?, self.term(low)?, self.term(high)?);
+                Ok(match negated {
+                    false => Term::joined("AND", vec![x.clone().compared(">=", &low), x.compared("<=", &high)]),
+                    true => Term::joined("OR", vec![x.clone().compared("<", &low), x.compared(">", &high)]),
+                })
+            }
+            Expr::Like { negated, any: false, expr, pattern, escape_char } => {
+                self.like(expr, pattern, escape_char.as_deref(), *negated, false)
+            }
+            Expr::ILike { negated, any: false, expr, pattern, escape_char } => {
+                self.like(expr, pattern, escape_char.as_deref(), *negated, true)
+            }
+            Expr::Case { operand, conditions, else_result, .. } => {
+                let whens: Vec<(&Expr, &Expr)> =
+                    conditions.iter().map(|when| (&when.condition, &when.result)).collect();
+                self.case(operand.as_deref(), &whens, else_result.as_deref())
+            }
+            Expr::Cast { kind, expr: inner, data_type, format: None } => self.cast(kind, inner, data_type, expr),
+            Expr::Extract { field, expr: inner, .. } => {
+                let unit = field.to_string().to_lowercase();
+                let x = self.term(inner)?;
+                date_part(&unit, x).ok_or_else(|| not_carried(expr))
+            }
+            Expr::Ceil { expr: inner, field } if is_plain(field) => {
+                Ok(Term::call("CEILING", &[self.term(inner)?]).of_type(Some(Type::Integer)))
+            }
+            Expr::Floor { expr: inner, field } if is_plain(field) => {
+                Ok(Term::call("FLOOR", &[self.term(inner)?]).of_type(Some(Type::Integer)))
+            }
+            Expr::Substring { expr: inner, substring_from: Some(from), substring_for: Some(length), .. } => {
+                match (whole(from), whole(length)) {
+                    (Some(from), Some(length)) if from >= 1 && length >= 0 => {
+                        let args = [self.term(inner)?, Term::whole(from), Term::whole(length)];
+                        Ok(Term::call("MID", &args).of_type(Some(Type::Text)))
+                    }
+                    _ => Err(not_carried(expr)),
+                }
+            }
+            Expr::Function(function) => self.function(function, expr),
+            _ => Err(not_carried(expr)),
+        }
+    }
+
+    fn reference(&self, name: &str) -> Option<String> {
+        let number: usize = name.strip_prefix(MARK)?.parse().ok()?;
+        self.references.get(number).cloned()
+    }
+
+    fn literal(&self, value: &Value) -> Result<Term, String> {
+        match value {
+            Value::Number(text, _) if is_number(text) => Ok(number(text)),
+            Value::SingleQuotedString(text) if text.contains(MARK) => {
+                Err("a reference stands inside of a text".to_owned())
+            }
+            Value::SingleQuotedString(text) => Ok(Term::quoted(text)),
+            // BigQuery has texts in these quotes.
+            Value::DoubleQuotedString(text) if !text.contains(MARK) => Ok(Term::quoted(text)),
+            Value::Boolean(value) => Ok(Term::truth(*value)),
+            Value::Null => Ok(Term::null()),
+            other => Err(format!("no formula has the value `{other}`")),
+        }
+    }
+
+    fn binary(&mut self, left: &Expr, op: &BinaryOperator, right: &Expr) -> Result<Term, String> {
+        let joined = match op {
+            BinaryOperator::And => Some("AND"),
+            BinaryOperator::Or => Some("OR"),
+            _ => None,
+        };
+        if let Some(joined) = joined {
+            let mut parts = Vec::new();
+            chain(left, op, &mut parts);
+            chain(right, op, &mut parts);
+            return Ok(Term::joined(joined, self.terms(&parts)?));
+        }
+        match op {
+            BinaryOperator::Divide => return self.division(left, right),
+            BinaryOperator::StringConcat => return self.concatenated(left, right),
+            BinaryOperator::Plus | BinaryOperator::Minus => {
+                if let Expr::Interval(interval) = right {
+                    return self.moved(left, interval, matches!(op, BinaryOperator::Minus));
+                }
+            }
+            _ => {}
+        }
+        let sign = match op {
+            BinaryOperator::Plus => ("+", 3),
+            BinaryOperator::Minus => ("-", 3),
+            BinaryOperator::Multiply => ("*", 4),
+            BinaryOperator::Eq => ("=", 1),
+            BinaryOperator::NotEq => ("<>", 1),
+            BinaryOperator::Lt => ("<", 1),
+            BinaryOperator::LtEq => ("<=", 1),
+            BinaryOperator::Gt => (">", 1),
+            BinaryOperator::GtEq => (">=", 1),
+            other => return Err(format!("the operator `{other}` is not carried")),
+        };
+        let (left, right) = (self.term(left)?, self.term(right)?);
+        if sign.1 == 1 {
+            return Ok(left.compared(sign.0, &right));
+        }
+        self.computes |= !left.is_there || !right.is_there;
+        let ty = arithmetic(left.ty, right.ty);
+        Ok(Term::binary(left, sign.0, sign.1, &right).of_type(ty))
+    }
+
+    /// A division is never by 0 and never whole in formulas.
+    fn division(&mut self, left: &Expr, right: &Expr) -> Result<Term, String> {
+        let (left, left_is_real) = without_widening(left);
+        let (right, right_is_real) = without_widening(unless_zero(right));
+        let (left, right) = (self.term(left)?, self.term(right)?);
+        let is_real = |term: &Term| matches!(term.ty, Some(Type::Decimal | Type::Float));
+        let is_whole = |term: &Term| term.ty == Some(Type::Integer);
+        if DIVIDES_WHOLE.contains(&self.dialect)
+            && !(left_is_real || right_is_real || is_real(&left) || is_real(&right))
+        {
+            if is_whole(&left) && is_whole(&right) {
+                return Ok(Term::call("QUOTIENT", &[left, right]).of_type(Some(Type::Integer)));
+            }
+            self.doubts.push(
+                "the warehouse drops the fraction where it divides whole numbers, and `/` in a formula never does"
+                    .to_owned(),
+            );
+        }
+        self.computes |= !left.is_there;
+        Ok(Term::binary(left, "/", 4, &right).of_type(Some(Type::Float)).there(false))
+    }
+
+    /// `a || b` is NULL where one of them is; `&` is not.
+    fn concatenated(&mut self, left: &Expr, right: &Expr) -> Result<Term, String> {
+        let mut parts = Vec::new();
+        chain(left, &BinaryOperator::StringConcat, &mut parts);
+        chain(right, &BinaryOperator::StringConcat, &mut parts);
+        let parts = self.terms(&parts)?;
+        let is_formula = self.names.letter("").is_some();
+        let blanks: Vec<Term> =
+            parts.iter().filter(|part| !part.is_there && !is_formula).map(|part| part.clone().blank()).collect();
+        let joined = parts.into_iter().reduce(|a, b| Term::binary(a, "&", 2, &b)).unwrap_or_else(Term::null);
+        let joined = joined.of_type(Some(Type::Text));
+        if blanks.is_empty() {
+            return Ok(joined.there(true));
+        }
+        Ok(Term::call("IF", &[Term::joined("OR", blanks), Term::null(), joined]).of_type(Some(Type::Text)))
+    }
+
+    /// `x + interval '7 days'`.
+    fn moved(&mut self, left: &Expr, interval: &Interval, back: bool) -> Result<Term, String> {
+        let text = match &*interval.value {
+            Expr::Value(value) => value.value.to_string().trim_matches('\'').to_owned(),
+            _ => String::new(),
+        };
+        let unit = interval.leading_field.as_ref().map(|field| format!(" {field}")).unwrap_or_default();
+        let text = format!("{text}{unit}").to_lowercase();
+        let mut words = text.split_whitespace();
+        let (count, unit) = (words.next().and_then(|count| count.parse::<i64>().ok()), words.next());
+        let days = match (count, unit.map(|unit| unit.trim_end_matches('s'))) {
+            (Some(count), Some("day")) => count.checked_abs().map(|_| count),
+            (Some(count), Some("week")) => count.checked_mul(7),
+            _ => None,
+        };
+        let days = days.filter(|_| words.next().is_none() && interval.last_field.is_none());
+        let days = days.ok_or_else(|| format!("an interval of `{text}` is not carried, only days and weeks are"))?;
+        let x = self.term(left)?;
+        let days = if back { -days } else { days };
+        let (op, count) = if days < 0 { ("-", -days) } else { ("+", days) };
+        let ty = x.ty;
+        Ok(Term::binary(x, op, 3, &Term::whole(count)).of_type(ty))
+    }
+
+    fn like(
+        &mut self,
+        x: &Expr,
+        pattern: &Expr,
+        escape: Option<&Expr>,
+        negated: bool,
+        ignore_case: bool,
+    ) -> Result<Term, String> {
+        let text = |expr: &Expr| match expr {
+            Expr::Value(value) => match &value.value {
+                Value::SingleQuotedString(text) if !text.contains(MARK) => Some(text.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        let pattern = text(pattern).ok_or("a pattern that is no literal is not carried")?;
+        let escape = match escape {
+            None if self.dialect == "duckdb" => None,
+            None => Some('\\'),
+            Some(escape) => text(escape).and_then(|text| text.chars().next()),
+        };
+        let condition = patterns::like(self.term(x)?, &pattern, escape, ignore_case);
+        Ok(if negated { condition.negated() } else { condition })
+    }
+
+    fn case(
+        &mut self,
+        operand: Option<&Expr>,
+        whens: &[(&Expr, &Expr)],
+        otherwise: Option<&Expr>,
+    ) -> Result<Term, String> {
+        let mut args = Vec::with_capacity(whens.len() * 2 + 2);
+        let operand = operand.map(|operand| self.term(operand)).transpose()?;
+        for (condition, result) in whens {
+            args.push(self.term(condition)?);
+            args.push(self.term(result)?);
+        }
+        let otherwise = match otherwise {
+            Some(Expr::Value(value)) if matches!(value.value, Value::Null) => None,
+            Some(otherwise) => Some(self.term(otherwise)?),
+            None => None,
+        };
+        let results: Vec<&Term> = args.iter().skip(1).step_by(2).chain(&otherwise).collect();
+        let is_there = otherwise.is_some() && results.iter().all(|term| term.is_there);
+        let ty = results.first().and_then(|first| first.ty).filter(|ty| results.iter().all(|it| it.ty == Some(*ty)));
+        let name = match (&operand, whens.len()) {
+            (Some(_), _) => "SWITCH",
+            (None, 1) => "IF",
+            (None, _) => "IFS",
+        };
+        if let Some(otherwise) = otherwise {
+            if name == "IFS" {
+                args.push(Term::truth(true));
+            }
+            args.push(otherwise);
+        }
+        let args: Vec<Term> = operand.into_iter().chain(args).collect();
+        Ok(Term::call(name, &args).of_type(ty).there(is_there))
+    }
+
+    fn cast(&mut self, kind: &CastKind, inner: &Expr, data_type: &DataType, whole: &Expr) -> Result<Term, String> {
+        let x = self.term(inner)?;
+        let is_number = matches!(x.ty, Some(Type::Integer | Type::Decimal | Type::Float));
+        match data_type {
+            DataType::Date if matches!(kind, CastKind::Cast | CastKind::DoubleColon) => match (x.ty, inner) {
+                (Some(Type::Text), Expr::Value(value)) => date(&value.value.clone().into_string().unwrap_or_default()),
+                (Some(Type::Text), _) => Err(not_carried(whole)),
+                _ => Ok(x.timeframe("date")),
+            },
+            _ if is_real(data_type) && (is_number || x.aggregates) => Ok(x.of_type(Some(Type::Float))),
+            _ => Err(not_carried(whole)),
+        }
+    }
+
+    fn function(&mut self, function: &Function, whole: &Expr) -> Result<Term, String> {
+        let name = function.name.to_string().to_lowercase();
+        if function.over.is_some() {
+            return Err(format!("`{name} … over` looks at other rows, which a calculation of a query does"));
+        }
+        if function.null_treatment.is_some() || !matches!(function.parameters, FunctionArguments::None) {
+            return Err(not_carried(whole));
+        }
+        let (args, is_distinct) = arguments(&function.args).ok_or_else(|| not_carried(whole))?;
+        if let Some(term) = self.aggregate(&name, function, &args, is_distinct, whole)? {
+            return Ok(term);
+        }
+        if is_distinct || function.filter.is_some() || !function.within_group.is_empty() {
+            return Err(not_carried(whole));
+        }
+        if let Some(formula) = name.strip_prefix("omni_fx_") {
+            return self.of_formula(&formula.to_uppercase(), &args);
+        }
+        if name.starts_with("omni_") {
+            return self.of_omni(&name, &args, whole);
+        }
+        let texts: Vec<Option<String>> = args.iter().map(|arg| literal_text(arg)).collect();
+        match (name.as_str(), args.as_slice()) {
+            ("nullif", [x, y]) => {
+                let (x, y) = (self.term(x)?, self.term(y)?);
+                let ty = x.ty;
+                Ok(Term::call("IF", &[x.clone().compared("=", &y), Term::null(), x]).of_type(ty))
+            }
+            ("round", [x]) => Ok(Term::call("ROUND", &[self.term(x)?, Term::whole(0)])),
+            ("round", [x, digits]) => {
+                let x = self.term(x)?;
+                let ty = x.ty;
+                Ok(Term::call("ROUND", &[x, self.term(digits)?]).of_type(ty))
+            }
+            ("left" | "right", [x, count]) if self::whole(count).is_some_and(|count| count >= 0) => {
+                let args = [self.term(x)?, self.term(count)?];
+                Ok(Term::call(&name.to_uppercase(), &args).of_type(Some(Type::Text)))
+            }
+            ("starts_with" | "startswith", [x, _]) => match texts.get(1).cloned().flatten() {
+                Some(text) => Ok(patterns::starts_with(self.term(x)?, &text)),
+                None => Err(not_carried(whole)),
+            },
+            ("concat", _) if CONCAT_SKIPS_NULL.contains(&self.dialect) => {
+                let args = self.terms(&args)?;
+                Ok(Term::call("CONCAT", &args).of_type(Some(Type::Text)).there(true))
+            }
+            ("safe_divide", [x, y]) if self.dialect == "bigquery" => self.division(x, y),
+            ("zeroifnull", [x]) => Ok(Term::call("COALESCE", &[self.term(x)?, Term::whole(0)]).there(true)),
+            ("now" | "current_timestamp", []) => Ok(Term::call("NOW", &[])),
+            ("date", [x]) => Ok(self.term(x)?.timeframe("date")),
+            ("date_trunc", [first, second]) => {
+                // BigQuery names the unit last, and without quotes.
+                let (unit, x) = match texts.first().cloned().flatten() {
+                    Some(unit) => (unit, second),
+                    None => (second.to_string(), first),
+                };
+                let frame = sql_functions::timeframe_of_unit(&unit.to_lowercase());
+                let frame = frame.ok_or_else(|| format!("`date_trunc` to `{unit}` is not carried"))?;
+                Ok(self.term(x)?.timeframe(frame))
+            }
+            ("date_part", [_, x]) => {
+                let unit = texts.first().cloned().flatten().unwrap_or_default().to_lowercase();
+                let x = self.term(x)?;
+                date_part(&unit, x).ok_or_else(|| not_carried(whole))
+            }
+            ("datediff" | "date_diff", [unit, from, to]) => {
+                let unit = literal_text(unit).unwrap_or_else(|| unit.to_string()).to_lowercase();
+                let (from, to) = (self.term(from)?, self.term(to)?);
+                days_between(&unit, from, to).ok_or_else(|| not_carried(whole))
+            }
+            _ => self.known(&name, &args, whole),
+        }
+    }
+
+    fn known(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<Term, String> {
+        let known = sql_functions::find(name, self.dialect, args.len());
+        let known = known.ok_or_else(|| not_carried(whole))?;
+        let args = self.terms(args)?;
+        let ty = match known.gives {
+            Gives::First => args.first().and_then(|arg| arg.ty),
+            Gives::Of(ty) => Some(ty),
+            Gives::Unknown => None,
+        };
+        let is_there = known.formula == "COALESCE" && args.iter().any(|arg| arg.is_there);
+        let term = Term::call(known.formula, &args).of_type(ty).there(is_there);
+        Ok(if known.aggregates { term.aggregating() } else { term })
+    }
+
+    /// Aggregates, with what SQL says of their rows; none where it is no aggregate that needs more than its name.
+    fn aggregate(
+        &mut self,
+        name: &str,
+        function: &Function,
+        args: &[&Expr],
+        is_distinct: bool,
+        whole: &Expr,
+    ) -> Result<Option<Term>, String> {
+        let kept = function.filter.as_deref().map(|filter| self.term(filter)).transpose()?;
+        let keep = |x: Term| match &kept {
+            Some(kept) => Term::call("IF", &[kept.clone(), x]),
+            None => x,
+        };
+        let term = match (name, args) {
+            ("percentile_cont", [share]) if function.within_group.len() == 1 && !is_distinct => {
+                let Some(by) = function.within_group.first() else { return Ok(None) };
+                if !matches!(by.options.sort, None | Some(sqlparser::ast::OrderBySort::Asc)) {
+                    return Err(not_carried(whole));
+                }
+                let (x, share) = (self.term(&by.expr)?, self.term(share)?);
+                Term::call("PERCENTILE", &[keep(x), share]).of_type(Some(Type::Float))
+            }
+            _ if !function.within_group.is_empty() => return Ok(None),
+            ("count", []) => match kept {
+                Some(kept) => Term::call("COUNTIF", &[kept]).of_type(Some(Type::Integer)).there(true),
+                None => Term::call("COUNT", &[]).of_type(Some(Type::Integer)).there(true),
+            },
+            ("count", [x]) => {
+                let counted = match (self.conditional(x)?, is_distinct, &kept) {
+                    (Some((condition, x, _)), false, None) if x.is_there => Term::call("COUNTIF", &[condition]),
+                    (Some((condition, x, _)), ..) => self.counted(keep(Term::call("IF", &[condition, x])), is_distinct),
+                    (None, ..) => {
+                        let x = self.term(x)?;
+                        self.counted(keep(x), is_distinct)
+                    }
+                };
+                counted.of_type(Some(Type::Integer)).there(true)
+            }
+            ("sum", [x]) if !is_distinct => {
+                let (term, ty, is_there) = match (self.conditional(x)?, &kept) {
+                    (Some((condition, x, otherwise_zero)), None) => {
+                        (Term::call("SUMIF", &[condition, x.clone()]), x.ty, x.is_there && otherwise_zero)
+                    }
+                    (Some((condition, x, _)), Some(_)) => {
+                        let ty = x.ty;
+                        (Term::call("SUM", &[keep(Term::call("IF", &[condition, x]))]), ty, false)
+                    }
+                    (None, _) => {
+                        let x = self.term(x)?;
+                        let (ty, is_there) = (x.ty, x.is_there && kept.is_none());
+                        (Term::call("SUM", &[keep(x)]), ty, is_there)
+                    }
+                };
+                if !is_there {
+                    self.doubts.push("SQL's sum of nothing is NULL, a formula's is 0".to_owned());
+                }
+                term.of_type(ty).there(true)
+            }
+            _ => {
+                let known = sql_functions::find(name, self.dialect, args.len()).filter(|known| known.aggregates);
+                let Some((known, Some(_))) = known.map(|known| (known, kept.as_ref())) else { return Ok(None) };
+                if is_distinct {
+                    return Err(not_carried(whole));
+                }
+                let args = self.terms(args)?.into_iter().map(keep).collect::<Vec<_>>();
+                Term::call(known.formula, &args)
+            }
+        };
+        Ok(Some(term.aggregating()))
+    }
+
+    fn counted(&self, x: Term, is_distinct: bool) -> Term {
+        let x = if is_distinct { Term::call("DISTINCT", &[x]) } else { x };
+        Term::call("COUNT", &[x])
+    }
+
+    /// `case when c then x end`, with whether `else 0` follows.
+    fn conditional(&mut self, x: &Expr) -> Result<Option<(Term, Term, bool)>, String> {
+        let Expr::Case { operand: None, conditions, else_result, .. } = x else { return Ok(None) };
+        let [when] = conditions.as_slice() else { return Ok(None) };
+        let is_zero = match else_result.as_deref() {
+            None => false,
+            Some(Expr::Value(value)) => match &value.value {
+                Value::Null => false,
+                Value::Number(text, _) if text == "0" => true,
+                _ => return Ok(None),
+            },
+            Some(_) => return Ok(None),
+        };
+        Ok(Some((self.term(&when.condition)?, self.term(&when.result)?, is_zero)))
+    }
+
+    /// `OMNI_FX_SUM_IF(…)`: functions of formulas by the names that the engine has for them.
+    fn of_formula(&mut self, name: &str, args: &[&Expr]) -> Result<Term, String> {
+        let operator = match name {
+            "PLUS" => Some(("+", 3)),
+            "MINUS" => Some(("-", 3)),
+            "MULTIPLY" => Some(("*", 4)),
+            "SAFE_DIVIDE" | "DIVIDE" => Some(("/", 4)),
+            "EQUALS" => Some(("=", 1)),
+            "NOT_EQUALS" => Some(("<>", 1)),
+            "AMPERSAND" => Some(("&", 2)),
+            "POWER" => Some(("^", 5)),
+            _ => None,
+        };
+        let plain = |expr: &&Expr| matches!(expr, Expr::Identifier(ident) if ident.value.starts_with(MARK));
+        if let (Some((sign, strength)), [left, right]) = (operator, args) {
+            let (left, right) = (self.term(left)?, self.term(right)?);
+            return Ok(Term::binary(left, sign, strength, &right).there(false));
+        }
+        let written = match name {
+            name if name.ends_with("_IF") || name.ends_with("_IFS") => name.replace('_', ""),
+            "COUNT_BLANK" | "COUNT_UNIQUE" => name.replace('_', ""),
+            "PIVOT_INDEX" | "PIVOT_OFFSET" | "PIVOT_ROW" => name.replace('_', ""),
+            _ => name.to_owned(),
+        };
+        let function = catalog::lookup(&written).or_else(|| catalog::lookup(&written.replace('_', ".")));
+        let function = function.ok_or_else(|| format!("there is no function of formulas `OMNI_FX_{name}`"))?;
+        if function.level_in_words().contains("aggregate") && args.iter().any(plain) {
+            return Err(format!("`OMNI_FX_{name}` of a field may mean its cell or its column; write a range, `B:B`"));
+        }
+        let args = self.terms(args)?;
+        Ok(Term::call(function.name, &args))
+    }
+
+    /// Omni's own operators, those of times and of the rows of a result.
+    fn of_omni(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<Term, String> {
+        let [x] = args else { return Err(not_carried(whole)) };
+        if let Some(frame) = sql_functions::timeframe_of_operator(name) {
+            return Ok(self.term(x)?.timeframe(frame));
+        }
+        let reference = match x {
+            Expr::Identifier(ident) => self.reference(&ident.value),
+            _ => None,
+        };
+        let letter = reference.and_then(|reference| self.names.letter(&reference));
+        let letter = letter.ok_or_else(|| not_carried(whole))?;
+        let text = match name {
+            "omni_running_total" => format!("SUM({letter}$1:{letter}1)"),
+            "omni_percent_of_total" => format!("{letter}1 / SUM({letter}:{letter})"),
+            "omni_percent_of_previous" => format!("{letter}1 / {letter}0"),
+            "omni_percent_change_from_previous" => format!("({letter}1 - {letter}0) / {letter}0"),
+            "omni_rank" => format!("RANK({letter}1, {letter}:{letter}, 0)"),
+            _ => return Err(not_carried(whole)),
+        };
+        let is_call = text.ends_with(')');
+        Ok(if is_call { Term::atom(text) } else { Term::compound(text) })
+    }
+}
+
+fn not_carried(expr: &Expr) -> String {
+    let text = expr.to_string();
+    let short: String = text.chars().take(60).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    format!("no formula says `{short}{more}`")
+}
+
+/// The operands of a chain of one operator, in order.
+fn chain<'e>(expr: &'e Expr, op: &BinaryOperator, parts: &mut Vec<&'e Expr>) {
+    let mut open = vec![expr];
+    while let Some(expr) = open.pop() {
+        match expr {
+            Expr::BinaryOp { left, op: inner, right } if inner == op => open.extend([&**right, &**left]),
+            Expr::Nested(inner) if matches!(&**inner, Expr::BinaryOp { op: of, .. } if of == op) => open.push(inner),
+            _ => parts.push(expr),
+        }
+    }
+}
+
+/// `nullif(x, 0)` is how SQL keeps from dividing by 0.
+fn unless_zero(expr: &Expr) -> &Expr {
+    let mut inner = expr;
+    while let Expr::Nested(nested) = inner {
+        inner = nested;
+    }
+    let Expr::Function(function) = inner else { return expr };
+    if !function.name.to_string().eq_ignore_ascii_case("nullif") {
+        return expr;
+    }
+    let FunctionArguments::List(list) = &function.args else { return expr };
+    match list.args.as_slice() {
+        [FunctionArg::Unnamed(FunctionArgExpr::Expr(x)), FunctionArg::Unnamed(FunctionArgExpr::Expr(zero))]
+            if is_zero(zero) =>
+        {
+            x
+        }
+        _ => expr,
+    }
+}
+
+fn is_zero(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(value) if matches!(&value.value, Value::Number(text, _) if text.parse() == Ok(0.0)))
+}
+
+/// `1.0 * x`, `x::float`: what stands there so that a division keeps its fraction; whether it does.
+fn without_widening(expr: &Expr) -> (&Expr, bool) {
+    let is_one = |expr: &Expr| {
+        matches!(expr, Expr::Value(value)
+            if matches!(&value.value, Value::Number(text, _) if text.contains('.') && text.parse() == Ok(1.0)))
+    };
+    match expr {
+        Expr::Nested(inner) => without_widening(inner),
+        Expr::Cast { expr: inner, data_type, kind: CastKind::Cast | CastKind::DoubleColon, .. }
+            if is_real(data_type) =>
+        {
+            (inner, true)
+        }
+        Expr::BinaryOp { left, op: BinaryOperator::Multiply, right } if is_one(left) => (right, true),
+        Expr::BinaryOp { left, op: BinaryOperator::Multiply, right } if is_one(right) => (left, true),
+        _ => (expr, false),
+    }
+}
+
+fn is_real(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Float(..)
+        | DataType::Float4
+        | DataType::Float8
+        | DataType::Float64
+        | DataType::Real
+        | DataType::Double(..)
+        | DataType::DoublePrecision => true,
+        // Of a number without digits; one with digits rounds.
+        DataType::Numeric(info) | DataType::Decimal(info) => info.to_string().is_empty(),
+        _ => false,
+    }
+}
+
+fn is_plain(field: &CeilFloorKind) -> bool {
+    matches!(field, CeilFloorKind::DateTimeField(sqlparser::ast::DateTimeField::NoDateTime))
+}
+
+fn date(text: &str) -> Result<Term, String> {
+    super::moments::Moment::read(text)
+        .ok()
+        .filter(|_| super::moments::is_date(text))
+        .map(super::moments::Moment::term)
+        .ok_or_else(|| format!("`{text}` is no date"))
+}
+
+fn date_part(unit: &str, x: Term) -> Option<Term> {
+    let function = match unit {
+        "year" => "YEAR",
+        "quarter" => "QUARTER",
+        "month" => "MONTH",
+        "day" => "DAY",
+        "hour" => "HOUR",
+        "minute" => "MINUTE",
+        "doy" | "dayofyear" => return Some(x.timeframe("day_of_year")),
+        _ => return None,
+    };
+    Some(Term::call(function, &[x]).of_type(Some(Type::Integer)))
+}
+
+/// The limits of days, months or years that lie between, which is what warehouses count.
+fn days_between(unit: &str, from: Term, to: Term) -> Option<Term> {
+    let part = |name: &str, x: &Term| Term::call(name, std::slice::from_ref(x)).of_type(Some(Type::Integer));
+    let years = |from: &Term, to: &Term| Term::binary(part("YEAR", to), "-", 3, &part("YEAR", from));
+    Some(match unit {
+        "day" => {
+            let day = |x: Term| if x.ty == Some(Type::Date) { x } else { x.timeframe("date") };
+            Term::call("DAYS", &[day(to), day(from)]).of_type(Some(Type::Integer))
+        }
+        "month" => {
+            let months = Term::binary(years(&from, &to), "*", 4, &Term::whole(12));
+            let sum = Term::binary(months, "+", 3, &part("MONTH", &to));
+            Term::binary(sum, "-", 3, &part("MONTH", &from)).of_type(Some(Type::Integer))
+        }
+        "year" => years(&from, &to).of_type(Some(Type::Integer)),
+        _ => return None,
+    })
+}
+
+fn arithmetic(left: Option<Type>, right: Option<Type>) -> Option<Type> {
+    match (left?, right?) {
+        (Type::Integer, Type::Integer) => Some(Type::Integer),
+        (Type::Float, Type::Integer | Type::Decimal | Type::Float) | (Type::Integer | Type::Decimal, Type::Float) => {
+            Some(Type::Float)
+        }
+        (Type::Decimal, Type::Integer | Type::Decimal) | (Type::Integer, Type::Decimal) => Some(Type::Decimal),
+        _ => None,
+    }
+}
+
+fn whole(expr: &Expr) -> Option<i64> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) => text.parse().ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn literal_text(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) if !text.contains(MARK) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Arguments without names, and whether `distinct` stands before them; `*` is none.
+fn arguments(args: &FunctionArguments) -> Option<(Vec<&Expr>, bool)> {
+    let list = match args {
+        FunctionArguments::None => return Some((Vec::new(), false)),
+        FunctionArguments::Subquery(_) => return None,
+        FunctionArguments::List(list) => list,
+    };
+    if !list.clauses.is_empty() {
+        return None;
+    }
+    let mut exprs = Vec::with_capacity(list.args.len());
+    for arg in &list.args {
+        match arg {
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => exprs.push(expr),
+            FunctionArg::Unnamed(FunctionArgExpr::Wildcard) => {}
+            _ => return None,
+        }
+    }
+    Some((exprs, matches!(list.duplicate_treatment, Some(DuplicateTreatment::Distinct))))
+}
+
+/// The column that an SQL text is, and nothing else: `amount`, `"AMOUNT"`, `orders.amount`.
+pub(super) fn plain_column(sql: &str) -> Option<(Option<String>, String)> {
+    let part = |text: &str| {
+        let text = text.trim();
+        let quoted = ['"', '`'].iter().find_map(|q| text.strip_prefix(*q)?.strip_suffix(*q));
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        match quoted {
+            Some(inside) if !inside.is_empty() && !inside.contains(['"', '`', '.']) => Some(inside.to_owned()),
+            Some(_) => None,
+            None => {
+                let begins = text.starts_with(|c: char| c.is_alphabetic() || c == '_');
+                let is_known = ["true", "false", "null", "current_date", "current_timestamp"];
+                (begins && text.chars().all(is_word) && !is_known.contains(&text.to_lowercase().as_str()))
+                    .then(|| text.to_owned())
+            }
+        }
+    };
+    match sql.trim().split_once('.') {
+        Some((relation, column)) => Some((Some(part(relation)?), part(column)?)),
+        None => Some((None, part(sql)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Columns whose names say their types.
+    struct Columns;
+
+    impl Names for Columns {
+        fn field(&self, reference: &str) -> Result<Term, String> {
+            self.column(None, reference)
+        }
+
+        fn column(&self, _: Option<&str>, column: &str) -> Result<Term, String> {
+            let ty = match column.chars().next() {
+                Some('i') => Some(Type::Integer),
+                Some('d') => Some(Type::Date),
+                Some('t') => Some(Type::Text),
+                Some('n') => Some(Type::Decimal),
+                _ => None,
+            };
+            Ok(Term::atom(column).of_type(ty))
+        }
+    }
+
+    #[test]
+    fn sql_as_formulas() {
+        for (dialect, sql, expected) in [
+            ("postgres", "${i} / NULLIF(${i2}, 0)", "QUOTIENT(i, i2)"),
+            ("postgres", "1.0 * ${i} / i2", "i / i2"),
+            ("postgres", "i::float / (i2)", "i / i2"),
+            ("duckdb", "i / i2", "i / i2"),
+            ("postgres", "(i + 1) * -n - (n - i)", "(i + 1) * -n - (n - i)"),
+            ("postgres", "t || '-' || t2", "IF(OR(ISBLANK(t), ISBLANK(t2)), 1/0, t & \"-\" & t2)"),
+            ("postgres", "concat(t, '\"')", "CONCAT(t, \"\"\"\")"),
+            (
+                "postgres",
+                "NOT (i = 1 OR i2 IN (2, 3)) AND t IS NOT NULL",
+                "AND(NOT(OR(i = 1, OR(i2 = 2, i2 = 3))), NOT(ISBLANK(t)))",
+            ),
+            ("snowflake", "iff(i > 1, 'a', NULL)", "IF(i > 1, \"a\", 1/0)"),
+            ("snowflake", "datediff('month', d, d2)", "(YEAR(d2) - YEAR(d)) * 12 + MONTH(d2) - MONTH(d)"),
+            ("snowflake", "nvl(i, 0)", "COALESCE(i, 0)"),
+            ("bigquery", "safe_divide(sum(n), count(*))", "SUM(n) / COUNT()"),
+            ("bigquery", "date_trunc(d, month)", "d[month]"),
+            ("bigquery", "countif(i > 1)", "COUNTIF(i > 1)"),
+            ("postgres", "date_trunc('quarter', d)", "d[quarter]"),
+            ("postgres", "d + interval '7 days'", "d + 7"),
+            ("postgres", "d - INTERVAL '2' WEEK", "d - 14"),
+            ("postgres", "d >= DATE '2024-02-29'", "d >= DATE(2024, 2, 29)"),
+            ("postgres", "extract(year from d)", "YEAR(d)"),
+            ("postgres", "case t when 'a' then 1 else 2 end", "SWITCH(t, \"a\", 1, 2)"),
+            ("postgres", "i between 1 and 5", "AND(i >= 1, i <= 5)"),
+            ("postgres", "t not like 'a%'", "NOT(LEFT(t, 1) = \"a\")"),
+            ("postgres", "t ilike '%A%'", "CONTAINS(LOWER(t), \"a\")"),
+            ("postgres", "count(distinct t)", "COUNT(DISTINCT(t))"),
+            ("postgres", "sum(n) filter (where i > 1)", "SUM(IF(i > 1, n))"),
+            ("postgres", "count(case when i > 1 then 1 end)", "COUNTIF(i > 1)"),
+            ("postgres", "substring(t from 2 for 3)", "MID(t, 2, 3)"),
+            ("postgres", "OMNI_MONTH(d)", "d[month]"),
+            ("postgres", "OMNI_FX_IF(${i} OMNI_FX_GREATER_THAN 1, 'a', 'b')", "IF(i > 1, \"a\", \"b\")"),
+            ("postgres", "${i} OMNI_FX_PLUS 2", "i + 2"),
+        ] {
+            let made = convert(sql, dialect.parse().unwrap_or_default(), &Columns);
+            assert_eq!(made.map(|it| it.term.text).as_deref(), Ok(expected), "{dialect}: {sql}");
+        }
+        for (dialect, sql) in [
+            ("postgres", "trim(t)"),
+            ("postgres", "i % 2"),
+            ("postgres", "sum(n) over ()"),
+            ("postgres", "(select 1)"),
+            ("postgres", "t::int"),
+            ("snowflake", "concat(t, t2)"),
+            ("snowflake", "greatest(i, i2)"),
+            ("postgres", "d + interval '1 month'"),
+            ("postgres", "'${t}'"),
+            ("postgres", "{{ x }}"),
+            ("postgres", "${t"),
+            ("postgres", "1; drop table x"),
+            ("postgres", "a.b.c"),
+            ("postgres", ""),
+        ] {
+            assert!(convert(sql, dialect.parse().unwrap_or_default(), &Columns).is_err(), "{sql}");
+        }
+        let doubts = |sql: &str| convert(sql, Dialect::default(), &Columns).map(|it| it.doubts.len());
+        assert_eq!(doubts("x / y"), Ok(1));
+        assert_eq!(doubts("sum(n)"), Ok(1));
+        assert_eq!(doubts("n / i"), Ok(0));
+    }
+
+    #[test]
+    fn what_is_deep_or_long_is_refused() {
+        let work = || {
+            for sql in
+                ["(".repeat(5_000), "1 + ".repeat(4_000), format!("{}1", "1 + ".repeat(4_000)), "a".repeat(20_000)]
+            {
+                assert!(convert(&sql, Dialect::default(), &Columns).is_err());
+            }
+        };
+        assert!(crate::lineage::with_room(work).is_some());
+    }
+}

@@ -1,0 +1,168 @@
+//! How views are joined to the one that a query begins with, and whether that repeats rows.
+
+use std::collections::VecDeque;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::omni_model::{OmniModel, Relationship};
+use crate::yaml::Node;
+
+/// One join of the model that is made.
+#[derive(Clone, Debug)]
+pub(super) struct Join {
+    /// The name by which the joined view is read, and the view.
+    pub name: String,
+    pub view: usize,
+    /// Its place in the list of relationships.
+    pub relationship: usize,
+    /// `left`, `inner`, `full`, `cross`.
+    pub kind: &'static str,
+    /// Several rows of it belong to one.
+    pub is_many: bool,
+    /// Several rows of what it is joined to may belong to one of it.
+    repeats: bool,
+    /// What it is joined to.
+    parent: String,
+}
+
+/// The views that are read, by the names that references have for them.
+#[derive(Debug, Default)]
+pub(super) struct Joins {
+    base: String,
+    pub all: Vec<Join>,
+}
+
+impl Joins {
+    /// The joins by which these names are reached from the base; names that cannot be are told with the reason.
+    pub fn find(
+        model: &OmniModel<'_>,
+        base: &str,
+        wanted: &[String],
+        topic: Option<&Node>,
+    ) -> (Self, Vec<(String, String)>) {
+        let allowed = topic.and_then(|topic| topic.get("joins")).map(|joins| tree_of(model, base, joins));
+        let mut edges: FxHashMap<String, Vec<(usize, bool)>> = FxHashMap::default();
+        for (place, join) in model.relationships.iter().enumerate() {
+            let (from, to) = (model.canonical(&join.from_as), model.canonical(&join.to_as));
+            if let Some(allowed) = &allowed
+                && !allowed.contains(&(from.clone(), to.clone()))
+                && !allowed.contains(&(to.clone(), from.clone()))
+            {
+                continue;
+            }
+            edges.entry(from).or_default().push((place, false));
+            edges.entry(to).or_default().push((place, true));
+        }
+        // The shortest way to each.
+        let base = base.to_lowercase();
+        let mut reached: FxHashMap<String, Option<(usize, bool, String)>> =
+            FxHashMap::from_iter([(base.clone(), None)]);
+        let mut next = VecDeque::from([base.clone()]);
+        while let Some(name) = next.pop_front() {
+            for (place, is_back) in edges.get(&name).into_iter().flatten() {
+                let Some(join) = model.relationships.get(*place) else { continue };
+                let other = model.canonical(if *is_back { &join.from_as } else { &join.to_as });
+                if !reached.contains_key(&other) && usable(join, *is_back).is_ok() {
+                    reached.insert(other.clone(), Some((*place, *is_back, name.clone())));
+                    next.push_back(other);
+                }
+            }
+        }
+        let mut joins = Self { base: base.clone(), all: Vec::new() };
+        let mut missing = Vec::new();
+        for name in wanted {
+            let mut path = Vec::new();
+            let mut at = name.to_lowercase();
+            while at != base && !joins.all.iter().any(|join| join.name == at) {
+                let Some(Some((place, is_back, parent))) = reached.get(&at) else {
+                    path.clear();
+                    missing.push((name.clone(), unreached(model, &base, &at)));
+                    break;
+                };
+                path.push((at.clone(), *place, *is_back, parent.clone()));
+                at.clone_from(parent);
+            }
+            for (name, place, is_back, parent) in path.into_iter().rev() {
+                let Some(join) = model.relationships.get(place) else { continue };
+                let view = model.view(if is_back { &join.from } else { &join.to });
+                let (Some(view), Ok((kind, is_many, repeats))) = (view, usable(join, is_back)) else {
+                    missing.push((name, "there is no file of that view".to_owned()));
+                    break;
+                };
+                joins.all.push(Join { name, view, relationship: place, kind, is_many, repeats, parent });
+            }
+        }
+        (joins, missing)
+    }
+
+    /// The view that a name stands for.
+    pub fn view(&self, name: &str) -> Option<usize> {
+        self.all.iter().find(|join| join.name.eq_ignore_ascii_case(name)).map(|join| join.view)
+    }
+
+    /// Whether rows of this view stand several times among the joined rows.
+    pub fn repeats(&self, name: &str) -> bool {
+        let mut on_the_way: FxHashSet<&str> = FxHashSet::default();
+        let mut at = name.to_lowercase();
+        let mut repeats = false;
+        while at != self.base {
+            let Some(join) = self.all.iter().find(|join| join.name == at) else { break };
+            repeats |= join.repeats;
+            on_the_way.insert(&join.name);
+            at.clone_from(&join.parent);
+        }
+        repeats || self.all.iter().any(|join| join.is_many && !on_the_way.contains(join.name.as_str()))
+    }
+
+    /// Whether a joined row may lack one of this view.
+    pub fn may_be_missing(&self, name: &str) -> bool {
+        !name.eq_ignore_ascii_case(&self.base) || self.all.iter().any(|join| join.kind == "full")
+    }
+}
+
+/// The kind of join, whether it finds many, and whether one row of it is found by several.
+fn usable(join: &Relationship, is_back: bool) -> Result<(&'static str, bool, bool), String> {
+    let (from_many, to_many) = match join.cardinality.as_str() {
+        "one_to_one" => (false, false),
+        "many_to_one" | "assumed_many_to_one" => (true, false),
+        "one_to_many" => (false, true),
+        "many_to_many" => (true, true),
+        other => return Err(format!("the relationship type `{other}` is not known")),
+    };
+    let (is_many, repeats) = if is_back { (from_many, to_many) } else { (to_many, from_many) };
+    let kind = match join.join_type.as_str() {
+        "always_left" => "left",
+        "inner" => "inner",
+        "full_outer" => "full",
+        "cross" => "cross",
+        other => return Err(format!("joins of the type `{other}` are not carried")),
+    };
+    if is_back && is_many && !join.reversible {
+        return Err("the join repeats rows in this direction, and is not `reversible`".to_owned());
+    }
+    Ok((kind, is_many, repeats))
+}
+
+fn unreached(model: &OmniModel<'_>, base: &str, name: &str) -> String {
+    let between = model.relationships.iter().find_map(|join| {
+        let is = |one: &str, other: &str| model.canonical(one) == base && model.canonical(other) == name;
+        let is_back = is(&join.to_as, &join.from_as);
+        (is_back || is(&join.from_as, &join.to_as)).then(|| usable(join, is_back).err())?
+    });
+    between.unwrap_or_else(|| format!("no relationship leads from `{base}` to `{name}`"))
+}
+
+/// The pairs of a topic's tree of joins. YAML bounds its depth.
+fn tree_of(model: &OmniModel<'_>, base: &str, joins: &Node) -> FxHashSet<(String, String)> {
+    let mut pairs = FxHashSet::default();
+    let mut open = vec![(base.to_lowercase(), joins)];
+    while let Some((parent, node)) = open.pop() {
+        for (name, below) in node.pairs().unwrap_or_default() {
+            let Some(name) = name.text() else { continue };
+            let name = model.canonical(name);
+            pairs.insert((parent.clone(), name.clone()));
+            open.push((name, below));
+        }
+    }
+    pairs
+}

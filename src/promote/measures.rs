@@ -1,0 +1,225 @@
+//! Measures: each aggregate of Omni as a formula, its filters as conditions.
+
+use super::fields::{Fields, Key};
+use super::from_sql::Converted;
+use super::omni_model::{Field, Reference};
+use super::term::Term;
+use crate::types::Type;
+use crate::yaml::Node;
+
+/// Aggregates that count one row for each value of a key. All measures are of that kind and of one key.
+#[derive(Clone, Debug)]
+pub(super) struct PerKey {
+    /// The key's SQL as Omni has it.
+    pub sql: String,
+    pub key: Term,
+    /// What is taken of the one row: names and formulas.
+    pub values: Vec<(String, String)>,
+}
+
+const DISTINCT_ON: [(&str, &str); 4] = [
+    ("sum_distinct_on", "sum"),
+    ("average_distinct_on", "average"),
+    ("median_distinct_on", "median"),
+    ("percentile_distinct_on", "percentile"),
+];
+
+/// What a measure is, and that it is no time.
+pub(super) fn measure(fields: &mut Fields<'_, '_>, key: &Key, field: &Field) -> Result<(Converted, bool), String> {
+    if field.node.get("level_of_detail").is_some() {
+        let why = "`level_of_detail` is an aggregate at a grain of its own, for which a step groups first";
+        return Err(why.to_owned());
+    }
+    let view = &key.0;
+    let mut converted = match field.text("sql") {
+        Some(sql) => Some(fields.sql(view, Some(&key.1), sql)?),
+        None => None,
+    };
+    let mut doubts = Vec::new();
+    let mut computes = false;
+    let x = converted.take().map(|converted| {
+        doubts = converted.doubts;
+        computes = converted.computes;
+        converted.term
+    });
+    let condition = filters(fields, view, field, &mut doubts)?;
+    let kind = field.text("aggregate_type");
+    let Some(kind) = kind else {
+        let term = x.ok_or("it has neither `sql` nor `aggregate_type`")?;
+        if condition.is_some() {
+            return Err("`filters` beside SQL that aggregates itself are not carried".to_owned());
+        }
+        let is_temporal = term.ty.is_some_and(Type::is_temporal);
+        return Ok((Converted { term, doubts, computes }, is_temporal));
+    };
+    if x.as_ref().is_some_and(|x| x.aggregates) {
+        return Err("both `sql` and `aggregate_type` aggregate, which would aggregate twice".to_owned());
+    }
+    let distinct_on = DISTINCT_ON.iter().find(|(name, _)| *name == kind);
+    let plain = distinct_on.map_or(kind, |(_, plain)| plain);
+    let (x, condition) = match distinct_on {
+        Some(_) => one_for_each_key(fields, key, field, x, condition)?,
+        None => (x, condition),
+    };
+    let repeats = distinct_on.is_none() && fields.joins.repeats(view);
+    if repeats && !matches!(plain, "count" | "count_distinct" | "min" | "max") {
+        return Err(format!(
+            "joins repeat the rows of `{view}`, which Omni takes back by its key; promote `{plain}` from a query that \
+             begins with `{view}`"
+        ));
+    }
+    let need = || x.clone().ok_or(format!("`{plain}` needs `sql`"));
+    let when = |x: Term| match &condition {
+        Some(condition) => Term::call("IF", &[condition.clone(), x]),
+        None => x,
+    };
+    let term = match plain {
+        "count" if x.is_none() => return counted_rows(fields, view, condition, doubts),
+        "count" if repeats => return Err(format!("joins repeat the rows of `{view}`, so that its values count twice")),
+        "count" => Term::call("COUNT", &[when(need()?)]).of_type(Some(Type::Integer)).there(true),
+        "count_distinct" => {
+            let x = Term::call("DISTINCT", &[when(need()?)]);
+            Term::call("COUNT", &[x]).of_type(Some(Type::Integer)).there(true)
+        }
+        "sum" | "average" => {
+            let x = need()?;
+            let ty = if plain == "sum" { x.ty } else { Some(Type::Float) };
+            let name = if plain == "sum" { "SUM" } else { "AVERAGE" };
+            let term = match &condition {
+                Some(condition) => Term::call(&format!("{name}IF"), &[condition.clone(), x]),
+                None => Term::call(name, &[x]),
+            };
+            term.of_type(ty).there(plain == "sum")
+        }
+        "min" | "max" | "median" => {
+            let x = need()?;
+            let ty = if plain == "median" { Some(Type::Float) } else { x.ty };
+            Term::call(&plain.to_uppercase(), &[when(x)]).of_type(ty)
+        }
+        "percentile" => {
+            let share = field.text("percentile").and_then(|text| text.parse::<f64>().ok());
+            let share =
+                share.filter(|share| (0.0..=100.0).contains(share)).ok_or("`percentile` is no number from 0 to 100")?;
+            let share =
+                super::filters::number(format!("{:.12}", share / 100.0).trim_end_matches('0').trim_end_matches('.'));
+            Term::call("PERCENTILE", &[when(need()?), share]).of_type(Some(Type::Float))
+        }
+        "list" => {
+            doubts.push("the order of Omni's list, and what stands between its texts, are not documented; here they are in their own order, with `, ` between".to_owned());
+            let x = when(need()?);
+            let list = Term::call("TEXTJOIN", &[Term::quoted(", "), Term::truth(true), x.clone()]);
+            let nothing = Term::call("COUNT", &[x]).compared("=", &Term::whole(0));
+            Term::call("IF", &[nothing, Term::null(), list]).of_type(Some(Type::Text))
+        }
+        other => return Err(format!("the aggregate type `{other}` is not known")),
+    };
+    let is_temporal = term.ty.is_some_and(Type::is_temporal);
+    Ok((Converted { term: term.aggregating(), doubts, computes }, is_temporal))
+}
+
+/// What all filters of a measure ask for.
+fn filters(
+    fields: &Fields<'_, '_>,
+    view: &str,
+    field: &Field,
+    doubts: &mut Vec<String>,
+) -> Result<Option<Term>, String> {
+    let Some(filters) = field.node.get("filters").and_then(Node::pairs) else { return Ok(None) };
+    let mut parts = Vec::new();
+    for (name, filter) in filters {
+        let reference = Reference::read(name.text().unwrap_or_default());
+        let key = fields.key(view, &reference);
+        let condition = fields.condition(&key, reference.frame.as_deref(), filter);
+        let condition = condition.map_err(|reason| format!("the filter of `{}`: {reason}", reference.field))?;
+        if condition.term.aggregates {
+            return Err(format!("the filter of `{}` is of a measure", reference.field));
+        }
+        doubts.extend(condition.doubts);
+        parts.push(condition.term);
+    }
+    Ok((!parts.is_empty()).then(|| Term::joined("AND", parts)))
+}
+
+/// Rows of the view: all, or where joins repeat them or may lack one, those with another key.
+pub(super) fn counted_rows(
+    fields: &Fields<'_, '_>,
+    view: &str,
+    condition: Option<Term>,
+    doubts: Vec<String>,
+) -> Result<(Converted, bool), String> {
+    let repeats = fields.joins.repeats(view);
+    let is_base = !fields.joins.may_be_missing(view);
+    let term = if is_base && !repeats {
+        match condition {
+            Some(condition) => Term::call("COUNTIF", &[condition]),
+            None => Term::call("COUNT", &[]),
+        }
+    } else {
+        let of_view = fields.view(view).and_then(|place| fields.model.views.get(place));
+        let [key] = of_view.map(|view| view.key.as_slice()).unwrap_or_default() else {
+            return Err(format!("to count rows of `{view}` among joined ones takes its primary key, one dimension"));
+        };
+        let place = (view.to_owned(), key.to_lowercase());
+        let field = fields.field(&place);
+        // The key is a column, or none that can be counted here.
+        let column = field.filter(|field| super::fields::is_column(field)).map(|field| {
+            let column =
+                field.text("sql").and_then(super::from_sql::plain_column).map_or(field.name.clone(), |it| it.1);
+            fields.column_of(view, &column).term
+        });
+        let key = column.ok_or_else(|| format!("the primary key of `{view}` is no column"))?;
+        let key = match condition {
+            Some(condition) => Term::call("IF", &[condition, key]),
+            None => key,
+        };
+        let key = if repeats { Term::call("DISTINCT", &[key]) } else { key };
+        Term::call("COUNT", &[key])
+    };
+    let term = term.of_type(Some(Type::Integer)).there(true).aggregating();
+    Ok((Converted { term, doubts, computes: false }, false))
+}
+
+/// One row for each value of a key: nothing is to be done where that is the base's own key; else a step takes them.
+fn one_for_each_key(
+    fields: &mut Fields<'_, '_>,
+    key: &Key,
+    field: &Field,
+    x: Option<Term>,
+    condition: Option<Term>,
+) -> Result<(Option<Term>, Option<Term>), String> {
+    let view = fields.view(&key.0).and_then(|place| fields.model.views.get(place));
+    let own = view.map(|view| view.key.as_slice()).unwrap_or_default();
+    let sql = field.text("custom_primary_key_sql");
+    let reference = sql.map(Reference::read);
+    let is_own = match (&reference, own) {
+        (None, [_, ..]) => true,
+        (Some(reference), [one]) => {
+            reference.field.eq_ignore_ascii_case(one) && fields.key(&key.0, reference).0 == key.0
+        }
+        _ => false,
+    };
+    if is_own && !fields.joins.repeats(&key.0) {
+        return Ok((x, condition));
+    }
+    let sql = sql.ok_or("it needs `custom_primary_key_sql`, or a primary key of its view")?;
+    let Some(per_key) = fields.per_key.clone().filter(|per_key| per_key.sql == sql) else {
+        return Err(format!(
+            "it counts one row for each `{sql}`, which takes a step of its own: promote it without measures of other kinds"
+        ));
+    };
+    let x = x.ok_or("it needs `sql`")?;
+    let mut conditions = vec![per_key.key.clone().blank().negated()];
+    conditions.extend(condition.clone());
+    let of_one = Term::call("IF", &[Term::joined("AND", conditions), x.clone()]);
+    let formula = Term::call("MAX", &[of_one]).text;
+    let ty = x.ty;
+    if let Some((name, _)) = per_key.values.iter().find(|(_, known)| *known == formula) {
+        return Ok((Some(Term::atom(name).of_type(ty)), None));
+    }
+    let begin = if condition.is_some() { field.name.as_str() } else { x.text.as_str() };
+    let name = fields.taken.choose(&[&format!("{}_once", super::names::snake(begin))]);
+    if let Some(per_key) = &mut fields.per_key {
+        per_key.values.push((name.clone(), formula));
+    }
+    Ok((Some(Term::atom(name).of_type(ty)), None))
+}

@@ -1,0 +1,227 @@
+//! Dates as Omni's filters say them: days, and times seen from today.
+//!
+//! `7 complete days ago` is the beginning of the day seven days back, so that a week from there ends with yesterday.
+//! `7 days ago` counts the day that has begun: it is six days back. Longer units begin with their first day.
+
+use super::term::Term;
+use crate::types::Type;
+
+/// A unit of time that a filter counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Day,
+    Week,
+    Month,
+    Quarter,
+    Year,
+}
+
+impl Unit {
+    fn read(word: &str) -> Option<Self> {
+        Some(match word.strip_suffix('s').unwrap_or(word) {
+            "day" => Self::Day,
+            "week" => Self::Week,
+            "month" => Self::Month,
+            "quarter" => Self::Quarter,
+            "year" => Self::Year,
+            _ => return None,
+        })
+    }
+
+    /// So many of it as months and days.
+    fn times(self, count: i64) -> (i64, i64) {
+        match self {
+            Self::Day => (0, count),
+            Self::Week => (0, count * 7),
+            Self::Month => (count, 0),
+            Self::Quarter => (count * 3, 0),
+            Self::Year => (count * 12, 0),
+        }
+    }
+
+    fn timeframe(self) -> Option<&'static str> {
+        match self {
+            Self::Day => None,
+            Self::Week => Some("week"),
+            Self::Month => Some("month"),
+            Self::Quarter => Some("quarter"),
+            Self::Year => Some("year"),
+        }
+    }
+}
+
+/// Where a moment is counted from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Base {
+    /// The first day of the unit that today is in.
+    Today(Unit),
+    Day(i64, i64, i64),
+}
+
+/// The beginning of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    base: Base,
+    months: i64,
+    days: i64,
+}
+
+/// The days that a text means: from the first on, to before the second.
+pub(super) struct Period {
+    pub from: Moment,
+    pub to: Moment,
+}
+
+/// Counts that no calendar reaches are refused, so that sums stay numbers.
+const FAR: i64 = 1_000_000;
+
+impl Moment {
+    /// `2024-06-01`, `today`, `7 complete days ago`, `last month`.
+    ///
+    /// # Errors
+    ///
+    /// What it is that is not understood.
+    pub fn read(text: &str) -> Result<Self, String> {
+        Ok(Period::read(text)?.from)
+    }
+
+    /// With `30 days`, `1 year` more.
+    pub fn and(self, length: &str) -> Result<Self, String> {
+        let words: Vec<String> = words(length);
+        let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "complete").collect();
+        let [count, unit] = words.as_slice() else { return Err(format!("`{length}` is no length of time")) };
+        let (count, unit) = counted(count, unit).ok_or_else(|| no_unit(length))?;
+        let (months, days) = unit.times(count);
+        Ok(Self { months: self.months + months, days: self.days + days, ..self })
+    }
+
+    /// The formula.
+    pub fn term(self) -> Term {
+        let (base, months) = match self.base {
+            Base::Day(year, month, day) => {
+                let args = [year, month, day].map(Term::whole);
+                (Term::call("DATE", &args), self.months)
+            }
+            Base::Today(unit) => {
+                let today = Term::call("TODAY", &[]);
+                (unit.timeframe().map_or(today.clone(), |frame| today.timeframe(frame)), self.months)
+            }
+        };
+        let base = if months == 0 { base } else { Term::call("EDATE", &[base, Term::whole(months)]) };
+        let moved = match self.days {
+            0 => base,
+            days if days < 0 => Term::binary(base, "-", 3, &Term::whole(-days)),
+            days => Term::binary(base, "+", 3, &Term::whole(days)),
+        };
+        moved.of_type(Some(Type::Date)).there(true)
+    }
+}
+
+impl Period {
+    /// The day, month or other unit that a text names.
+    pub fn read(text: &str) -> Result<Self, String> {
+        if let Some((base, unit)) = written(text) {
+            return Ok(Self::of(Moment { base, months: 0, days: 0 }, unit));
+        }
+        let words = words(text);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let (unit, back) = match words.as_slice() {
+            ["today"] => (Unit::Day, 0),
+            ["yesterday"] => (Unit::Day, 1),
+            ["tomorrow"] => (Unit::Day, -1),
+            ["this" | "current", unit] => (Unit::read(unit).ok_or_else(|| no_unit(text))?, 0),
+            ["last", unit] => (Unit::read(unit).ok_or_else(|| no_unit(text))?, 1),
+            ["next", unit] => (Unit::read(unit).ok_or_else(|| no_unit(text))?, -1),
+            [count, "complete", unit, "ago"] => {
+                let (count, unit) = counted(count, unit).ok_or_else(|| no_unit(text))?;
+                (unit, count)
+            }
+            [count, unit, "ago"] => {
+                let (count, unit) = counted(count, unit).ok_or_else(|| no_unit(text))?;
+                // The unit that has begun is one of them.
+                (unit, count - 1)
+            }
+            _ => return Err(format!("`{text}` is no date that can be carried")),
+        };
+        let (months, days) = unit.times(-back);
+        Ok(Self::of(Moment { base: Base::Today(unit), months, days }, unit))
+    }
+
+    fn of(from: Moment, unit: Unit) -> Self {
+        let (months, days) = unit.times(1);
+        Self { from, to: Moment { months: from.months + months, days: from.days + days, ..from } }
+    }
+}
+
+/// Whether a text is written as a date: `2024-06-01`.
+pub(super) fn is_date(text: &str) -> bool {
+    matches!(written(text), Some((_, Unit::Day)))
+}
+
+/// `2024-06-01`, `2024-06`, and a midnight behind it.
+fn written(text: &str) -> Option<(Base, Unit)> {
+    let text = text.trim();
+    let day = text.split_once(['T', ' ']).map_or(Some(text), |(day, time)| {
+        let time = time.trim().trim_end_matches('Z');
+        (!time.is_empty() && time.chars().all(|c| matches!(c, '0' | ':' | '.'))).then_some(day)
+    })?;
+    let number = |part: &str, digits: usize| {
+        (part.len() == digits && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse::<i64>().ok())?
+    };
+    let parts: Vec<&str> = day.split('-').collect();
+    let (year, month, day, unit) = match parts.as_slice() {
+        [year, month, day] => (number(year, 4)?, number(month, 2)?, number(day, 2)?, Unit::Day),
+        [year, month] => (number(year, 4)?, number(month, 2)?, 1, Unit::Month),
+        _ => return None,
+    };
+    ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some((Base::Day(year, month, day), unit))
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_lowercase).collect()
+}
+
+fn counted(count: &str, unit: &str) -> Option<(i64, Unit)> {
+    let count = count.parse::<i64>().ok().filter(|count| (0..FAR).contains(count))?;
+    Some((count, Unit::read(unit)?))
+}
+
+fn no_unit(text: &str) -> String {
+    format!("`{text}` counts in a unit that is no day, week, month, quarter or year")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_as_formulas() {
+        for (text, expected) in [
+            ("2024-06-01", "DATE(2024, 6, 1)"),
+            ("2024-06-01 00:00:00", "DATE(2024, 6, 1)"),
+            ("today", "TODAY()"),
+            ("yesterday", "TODAY() - 1"),
+            ("tomorrow", "TODAY() + 1"),
+            ("7 complete days ago", "TODAY() - 7"),
+            ("7 days ago", "TODAY() - 6"),
+            ("1 day ago", "TODAY()"),
+            ("3 complete months ago", "EDATE((TODAY())[month], -3)"),
+            ("12 months ago", "EDATE((TODAY())[month], -11)"),
+            ("2 complete weeks ago", "(TODAY())[week] - 14"),
+            ("1 complete quarter ago", "EDATE((TODAY())[quarter], -3)"),
+            ("this year", "(TODAY())[year]"),
+            ("last month", "EDATE((TODAY())[month], -1)"),
+        ] {
+            assert_eq!(Moment::read(text).map(|moment| moment.term().text).as_deref(), Ok(expected), "{text}");
+        }
+        let end = |from: &str, length: &str| Moment::read(from).and_then(|it| it.and(length)).map(|it| it.term().text);
+        assert_eq!(end("7 complete days ago", "7 days").as_deref(), Ok("TODAY()"));
+        assert_eq!(end("7 days ago", "7 days").as_deref(), Ok("TODAY() + 1"));
+        assert_eq!(end("3 complete months ago", "3 months").as_deref(), Ok("(TODAY())[month]"));
+        assert_eq!(end("2024-01-31", "1 month").as_deref(), Ok("EDATE(DATE(2024, 1, 31), 1)"));
+        for text in ["3 hours ago", "soon", "2024-13-01", "2024-06-01 12:30", "99999999999999999999 days ago", ""] {
+            assert!(Moment::read(text).is_err(), "{text}");
+        }
+        assert!(end("today", "3 hours").is_err());
+    }
+}

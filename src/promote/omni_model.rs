@@ -1,0 +1,319 @@
+//! Omni's model files as promoting reads them: views with their fields, joins, topics, queries.
+
+use rustc_hash::FxHashMap;
+
+use crate::diag::Diagnostic;
+use crate::schema::omni_view_name;
+use crate::yaml::{self, Node};
+
+/// A file of the model.
+pub(super) struct File<'t> {
+    pub path: &'t str,
+    pub text: &'t str,
+    pub root: Node,
+}
+
+impl File<'_> {
+    /// The line of a place, from 1.
+    pub fn line(&self, node: &Node) -> usize {
+        let before = self.text.get(..node.span.start as usize).unwrap_or_default();
+        before.matches('\n').count() + 1
+    }
+}
+
+/// Where a view's rows come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    Table,
+    Sql,
+    Query,
+}
+
+pub(super) struct View {
+    pub file: usize,
+    /// How other views name it: the file's name.
+    pub name: String,
+    pub schema: Option<String>,
+    pub table: String,
+    pub rows: Rows,
+    /// What its fields inherit from.
+    extends: Vec<String>,
+    /// Names of fields in small letters.
+    fields: FxHashMap<String, Field>,
+    /// The same in the order written.
+    pub order: Vec<String>,
+    /// The fields of the primary key.
+    pub key: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FieldKind {
+    Dimension,
+    Measure,
+    /// A filter that is no column.
+    Filter,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    pub name: String,
+    pub kind: FieldKind,
+    /// Where its name stands.
+    pub at: Node,
+    /// Its keys.
+    pub node: Node,
+    pub file: usize,
+}
+
+impl Field {
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.node.get(key).and_then(Node::text)
+    }
+}
+
+/// A join of two views, as a relationships file or a topic says it.
+#[derive(Clone, Debug)]
+pub(super) struct Relationship {
+    pub from: String,
+    pub to: String,
+    /// The names that conditions have for them.
+    pub from_as: String,
+    pub to_as: String,
+    pub join_type: String,
+    pub on: Option<String>,
+    pub condition: Option<String>,
+    pub cardinality: String,
+    pub reversible: bool,
+    pub file: usize,
+    pub node: Node,
+}
+
+/// A query that is saved in the model.
+pub(super) struct SavedQuery<'m> {
+    pub name: String,
+    pub file: usize,
+    /// `fields`, `sorts`, `filters` and so on.
+    pub query: &'m Node,
+    /// What is said of it: a description, a label.
+    pub about: &'m Node,
+    /// The topic that it asks in.
+    pub topic: Option<String>,
+    pub is_view: bool,
+}
+
+/// All files of an Omni model.
+pub(super) struct OmniModel<'t> {
+    pub files: Vec<File<'t>>,
+    pub views: Vec<View>,
+    by_name: FxHashMap<String, usize>,
+    pub relationships: Vec<Relationship>,
+    /// Topics by name, and their files.
+    topics: FxHashMap<String, usize>,
+}
+
+impl<'t> OmniModel<'t> {
+    /// Reads files, each with its path. What is no YAML is left out, and told.
+    pub fn read(texts: &'t [(String, String)]) -> (Self, Vec<(usize, Diagnostic)>) {
+        let mut model = Self {
+            files: Vec::new(),
+            views: Vec::new(),
+            by_name: FxHashMap::default(),
+            relationships: Vec::new(),
+            topics: FxHashMap::default(),
+        };
+        let mut faults = Vec::new();
+        for (number, (path, text)) in texts.iter().enumerate() {
+            match yaml::read(text, &mut Vec::new()) {
+                Ok(Some(root)) => model.add(path, text, root),
+                Ok(None) => {}
+                Err(fault) => faults.push((number, fault)),
+            }
+        }
+        (model, faults)
+    }
+
+    fn add(&mut self, path: &'t str, text: &'t str, root: Node) {
+        let number = self.files.len();
+        let last = path.rsplit(['/', '\\']).next().unwrap_or_default();
+        let listed = root.items().or_else(|| root.get("relationships").and_then(Node::items)).unwrap_or_default();
+        self.relationships.extend(listed.iter().filter_map(|join| relationship(join, number)));
+        let is_topic = last.contains(".topic") || root.get("base_view").is_some() && root.get("dimensions").is_none();
+        let is_view = last.contains(".view") || root.get("dimensions").is_some() || root.get("measures").is_some();
+        if is_topic {
+            self.topics.insert(topic_name(last).to_lowercase(), number);
+        } else if is_view && root.pairs().is_some() {
+            let view = view(path, &root, number);
+            let place = self.views.len();
+            let longer = view.schema.as_ref().map(|schema| format!("{schema}__{}", view.name));
+            for name in [Some(view.name.clone()), longer].into_iter().flatten() {
+                self.by_name.entry(name.to_lowercase()).or_insert(place);
+            }
+            self.views.push(view);
+        }
+        self.files.push(File { path, text, root });
+    }
+
+    pub fn view(&self, name: &str) -> Option<usize> {
+        self.by_name.get(&name.trim().to_lowercase()).copied()
+    }
+
+    /// The name by which a view is known here, whichever of its names is given; that of a join stays.
+    pub fn canonical(&self, name: &str) -> String {
+        let view = self.view(name).and_then(|place| self.views.get(place));
+        view.map_or_else(|| name.trim().to_lowercase(), |view| view.name.to_lowercase())
+    }
+
+    /// The view of a name, which may be one that a join gives.
+    pub fn instance(&self, name: &str) -> Option<usize> {
+        let of_join = || {
+            let named = self.relationships.iter().find_map(|join| {
+                let of = [(&join.to_as, &join.to), (&join.from_as, &join.from)];
+                of.into_iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, view)| view)
+            });
+            self.view(named?)
+        };
+        self.view(name).or_else(of_join)
+    }
+
+    pub fn view_of_file(&self, file: usize) -> Option<usize> {
+        self.views.iter().position(|view| view.file == file)
+    }
+
+    /// A field of a view, or of those that it extends; one that is ignored is none.
+    pub fn field(&self, view: usize, name: &str) -> Option<&Field> {
+        let name = name.trim().to_lowercase();
+        let mut next = vec![view];
+        let mut seen = Vec::new();
+        while let Some(place) = next.pop() {
+            if seen.contains(&place) {
+                continue;
+            }
+            seen.push(place);
+            let view = self.views.get(place)?;
+            if let Some(field) = view.fields.get(&name) {
+                let ignored = field.node.get("ignored").and_then(Node::boolean) == Some(true);
+                return (!ignored).then_some(field);
+            }
+            next.extend(view.extends.iter().rev().filter_map(|name| self.view(name)));
+        }
+        None
+    }
+
+    pub fn topic(&self, name: &str) -> Option<&File<'t>> {
+        self.topics.get(&name.to_lowercase()).and_then(|file| self.files.get(*file))
+    }
+
+    pub fn topic_of_file(&self, file: usize) -> Option<&str> {
+        self.topics.iter().find(|(_, place)| **place == file).map(|(name, _)| name.as_str())
+    }
+
+    /// The queries of a file: that of a query view, or the samples of a topic or the model.
+    pub fn queries(&self, file: usize) -> Vec<SavedQuery<'_>> {
+        let Some(root) = self.files.get(file).map(|file| &file.root) else { return Vec::new() };
+        let topic = self.topic_of_file(file);
+        if let (Some(view), Some(query)) = (self.view_of_file(file), root.get("query")) {
+            let name = self.views.get(view).map(|view| view.name.clone()).unwrap_or_default();
+            let topic = query.get("topic").and_then(Node::text).map(str::to_owned);
+            return vec![SavedQuery { name, file, query, about: root, topic, is_view: true }];
+        }
+        let samples = root.get("sample_queries").and_then(Node::pairs).unwrap_or_default();
+        let samples = samples.iter().filter(|(name, sample)| name.text().is_some() && sample.pairs().is_some());
+        let samples = samples.map(|(name, sample)| {
+            let query = sample.get("query").unwrap_or(sample);
+            let own = query.get("topic").and_then(Node::text).or(topic).map(str::to_owned);
+            let name = name.text().unwrap_or_default().to_owned();
+            SavedQuery { name, file, query, about: sample, topic: own, is_view: false }
+        });
+        samples.collect()
+    }
+}
+
+fn topic_name(file: &str) -> &str {
+    let name = [".yaml", ".yml"].iter().find_map(|end| file.strip_suffix(end)).unwrap_or(file);
+    name.strip_suffix(".topic").unwrap_or(name)
+}
+
+fn view(path: &str, root: &Node, file: usize) -> View {
+    let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
+    let name = omni_view_name(path);
+    let rows = match (root.get("query"), root.get("sql")) {
+        (Some(_), _) => Rows::Query,
+        (None, Some(_)) => Rows::Sql,
+        (None, None) => Rows::Table,
+    };
+    let mut view = View {
+        file,
+        schema: text("schema"),
+        table: text("table_name").unwrap_or_else(|| name.clone()),
+        name,
+        rows,
+        extends: root.get("extends").map(Node::texts).unwrap_or_default(),
+        fields: FxHashMap::default(),
+        order: Vec::new(),
+        key: root.get("custom_compound_primary_key_sql").map(Node::texts).unwrap_or_default(),
+    };
+    let kinds =
+        [("dimensions", FieldKind::Dimension), ("measures", FieldKind::Measure), ("filters", FieldKind::Filter)];
+    for (key, kind) in kinds {
+        for (at, node) in root.get(key).and_then(Node::pairs).unwrap_or_default() {
+            let Some(name) = at.text() else { continue };
+            if view.key.is_empty() && node.get("primary_key").and_then(Node::boolean) == Some(true) {
+                view.key.push(name.to_owned());
+            }
+            let lower = name.to_lowercase();
+            if !view.fields.contains_key(&lower) {
+                view.order.push(name.to_owned());
+                let field = Field { name: name.to_owned(), kind, at: at.clone(), node: node.clone(), file };
+                view.fields.insert(lower, field);
+            }
+        }
+    }
+    view
+}
+
+fn relationship(join: &Node, file: usize) -> Option<Relationship> {
+    let text = |key: &str| join.get(key).and_then(Node::text).map(str::to_owned);
+    let (from, to) = (text("join_from_view")?, text("join_to_view")?);
+    Some(Relationship {
+        from_as: text("join_from_view_as").unwrap_or_else(|| from.clone()),
+        to_as: text("join_to_view_as").unwrap_or_else(|| to.clone()),
+        from,
+        to,
+        join_type: text("join_type").unwrap_or_else(|| "always_left".to_owned()),
+        on: text("on_sql"),
+        condition: text("where_sql"),
+        cardinality: text("relationship_type").unwrap_or_else(|| "assumed_many_to_one".to_owned()),
+        reversible: join.get("reversible").and_then(Node::boolean) == Some(true),
+        file,
+        node: join.clone(),
+    })
+}
+
+/// A reference: `orders.created_at[month]`, `created_at`, in `${…}` or without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reference {
+    pub view: Option<String>,
+    pub field: String,
+    pub frame: Option<String>,
+}
+
+impl Reference {
+    pub fn read(text: &str) -> Self {
+        let text = text.trim();
+        let text = text.strip_prefix("${").and_then(|inner| inner.strip_suffix('}')).unwrap_or(text).trim();
+        let (name, frame) = match text.split_once('[') {
+            Some((name, frame)) => (name, Some(frame.trim_end_matches(']').trim().to_lowercase())),
+            None => (text, None),
+        };
+        let (view, field) = match name.rsplit_once('.') {
+            Some((view, field)) => (Some(view.trim().to_owned()), field),
+            None => (None, name),
+        };
+        Self { view, field: field.trim().to_owned(), frame }
+    }
+}
+
+/// The references in a text of SQL.
+pub(super) fn references(sql: &str) -> impl Iterator<Item = &str> {
+    sql.split("${").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+}

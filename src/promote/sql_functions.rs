@@ -1,0 +1,137 @@
+//! Functions of warehouses, and what formulas have in their place. Only what means the same for all arguments stands
+//! here: `trim` does not, since TRIM makes inner blanks one, nor does `mod`, whose sign is another one's.
+
+use crate::types::Type;
+
+/// The type of a result.
+#[derive(Clone, Copy)]
+pub(super) enum Gives {
+    /// That of the first argument.
+    First,
+    Of(Type),
+    Unknown,
+}
+
+pub(super) struct SqlFunction {
+    pub name: &'static str,
+    /// The dialects in which it means that; none named is all.
+    pub dialects: &'static [&'static str],
+    pub arguments: std::ops::RangeInclusive<usize>,
+    pub formula: &'static str,
+    pub gives: Gives,
+    /// Whether it takes the rows of a group together.
+    pub aggregates: bool,
+}
+
+const ALL: &[&str] = &[];
+const MANY: usize = 255;
+
+/// Dialects in which a whole number divided by a whole number is one.
+pub(super) const DIVIDES_WHOLE: &[&str] = &["postgres"];
+/// Dialects in which `concat` reads NULL as no text.
+pub(super) const CONCAT_SKIPS_NULL: &[&str] = &["postgres", "duckdb"];
+
+macro_rules! functions {
+    ($($name:literal $dialects:expr, $least:literal..$most:expr => $formula:literal $gives:expr, $aggregates:literal;)*) => {
+        &[$(SqlFunction {
+            name: $name,
+            dialects: $dialects,
+            arguments: $least..=$most,
+            formula: $formula,
+            gives: $gives,
+            aggregates: $aggregates,
+        }),*]
+    };
+}
+
+const INTEGER: Gives = Gives::Of(Type::Integer);
+const FLOAT: Gives = Gives::Of(Type::Float);
+const TEXT: Gives = Gives::Of(Type::Text);
+const BOOLEAN: Gives = Gives::Of(Type::Boolean);
+const DATE: Gives = Gives::Of(Type::Date);
+
+const FUNCTIONS: &[SqlFunction] = functions! {
+    "coalesce" ALL, 2..MANY => "COALESCE" Gives::First, false;
+    "ifnull" ALL, 2..2 => "COALESCE" Gives::First, false;
+    "nvl" &["snowflake"], 2..2 => "COALESCE" Gives::First, false;
+    "iff" &["snowflake"], 3..3 => "IF" Gives::Unknown, false;
+    "if" &["bigquery", "duckdb"], 3..3 => "IF" Gives::Unknown, false;
+    "upper" ALL, 1..1 => "UPPER" TEXT, false;
+    "lower" ALL, 1..1 => "LOWER" TEXT, false;
+    "length" ALL, 1..1 => "LEN" INTEGER, false;
+    "char_length" ALL, 1..1 => "LEN" INTEGER, false;
+    "character_length" ALL, 1..1 => "LEN" INTEGER, false;
+    "replace" ALL, 3..3 => "SUBSTITUTE" TEXT, false;
+    "contains" &["snowflake", "duckdb"], 2..2 => "CONTAINS" BOOLEAN, false;
+    "abs" ALL, 1..1 => "ABS" Gives::First, false;
+    "sign" ALL, 1..1 => "SIGN" INTEGER, false;
+    "sqrt" ALL, 1..1 => "SQRT" FLOAT, false;
+    "exp" ALL, 1..1 => "EXP" FLOAT, false;
+    "ln" ALL, 1..1 => "LN" FLOAT, false;
+    "power" ALL, 2..2 => "POWER" FLOAT, false;
+    "pow" ALL, 2..2 => "POWER" FLOAT, false;
+    "greatest" &["postgres", "duckdb"], 2..MANY => "MAX" Gives::First, false;
+    "least" &["postgres", "duckdb"], 2..MANY => "MIN" Gives::First, false;
+    "year" &["snowflake", "duckdb"], 1..1 => "YEAR" INTEGER, false;
+    "quarter" &["snowflake", "duckdb"], 1..1 => "QUARTER" INTEGER, false;
+    "month" &["snowflake", "duckdb"], 1..1 => "MONTH" INTEGER, false;
+    "day" &["snowflake", "duckdb"], 1..1 => "DAY" INTEGER, false;
+    "hour" &["snowflake", "duckdb"], 1..1 => "HOUR" INTEGER, false;
+    "current_date" ALL, 0..0 => "TODAY" DATE, false;
+    "avg" ALL, 1..1 => "AVERAGE" FLOAT, true;
+    "min" ALL, 1..1 => "MIN" Gives::First, true;
+    "max" ALL, 1..1 => "MAX" Gives::First, true;
+    "median" &["snowflake", "duckdb"], 1..1 => "MEDIAN" FLOAT, true;
+    "stddev" ALL, 1..1 => "STDEV" FLOAT, true;
+    "stddev_samp" ALL, 1..1 => "STDEV" FLOAT, true;
+    "stddev_pop" ALL, 1..1 => "STDEV.P" FLOAT, true;
+    "variance" ALL, 1..1 => "VAR" FLOAT, true;
+    "var_samp" ALL, 1..1 => "VAR" FLOAT, true;
+    "var_pop" ALL, 1..1 => "VAR.P" FLOAT, true;
+    "corr" ALL, 2..2 => "CORREL" FLOAT, true;
+    "countif" &["bigquery"], 1..1 => "COUNTIF" INTEGER, true;
+    "count_if" &["snowflake", "duckdb"], 1..1 => "COUNTIF" INTEGER, true;
+};
+
+/// What a function is in formulas; none where that is not known, or not for so many arguments.
+pub(super) fn find(name: &str, dialect: &str, arguments: usize) -> Option<&'static SqlFunction> {
+    let of_dialect = |it: &&SqlFunction| it.dialects.is_empty() || it.dialects.contains(&dialect);
+    FUNCTIONS.iter().filter(of_dialect).find(|it| it.name == name && it.arguments.contains(&arguments))
+}
+
+/// Omni's own operators that truncate a time or take a part of it, and their timeframes.
+pub(super) fn timeframe_of_operator(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "omni_date" => "date",
+        "omni_week" => "week",
+        "omni_month" => "month",
+        "omni_quarter" => "quarter",
+        "omni_year" => "year",
+        "omni_hour" => "hour",
+        "omni_minute" => "minute",
+        "omni_second" => "second",
+        "omni_millisecond" => "millisecond",
+        "omni_day_of_month" => "day_of_month",
+        "omni_day_of_quarter" => "day_of_quarter",
+        "omni_day_of_year" => "day_of_year",
+        "omni_hour_of_day" => "hour_of_day",
+        "omni_month_name" => "month_name",
+        "omni_month_num" => "month_num",
+        "omni_quarter_of_year" => "quarter_of_year",
+        _ => return None,
+    })
+}
+
+/// The unit of `date_trunc`, as a timeframe.
+pub(super) fn timeframe_of_unit(unit: &str) -> Option<&'static str> {
+    Some(match unit {
+        "day" => "date",
+        "month" => "month",
+        "quarter" => "quarter",
+        "year" => "year",
+        "hour" => "hour",
+        "minute" => "minute",
+        "second" => "second",
+        _ => return None,
+    })
+}

@@ -1,0 +1,144 @@
+//! Parts of formulas, with the brackets that they need when they become parts of others.
+
+use crate::parse;
+use crate::types::Type;
+
+/// How tightly a part is bound, as [`crate::ast::BinaryOp::strength`] has it.
+const COMPARED: u8 = 1;
+const ATOM: u8 = 9;
+
+/// A part of a formula, and what is known of its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Term {
+    pub text: String,
+    strength: u8,
+    /// Its type, where that is known.
+    pub ty: Option<Type>,
+    /// Whether it aggregates.
+    pub aggregates: bool,
+    /// Whether it is never NULL.
+    pub is_there: bool,
+}
+
+impl Term {
+    /// A name, a literal: what nothing can part.
+    pub fn atom(text: impl Into<String>) -> Self {
+        Self { text: text.into(), strength: ATOM, ty: None, aggregates: false, is_there: false }
+    }
+
+    pub fn of_type(mut self, ty: Option<Type>) -> Self {
+        self.ty = ty;
+        self
+    }
+
+    pub fn there(mut self, is_there: bool) -> Self {
+        self.is_there = is_there;
+        self
+    }
+
+    pub fn aggregating(mut self) -> Self {
+        self.aggregates = true;
+        self
+    }
+
+    /// A text in quotes.
+    pub fn quoted(text: &str) -> Self {
+        Self::atom(parse::quote(text)).of_type(Some(Type::Text)).there(true)
+    }
+
+    pub fn whole(number: i64) -> Self {
+        let term = Self::atom(number.to_string()).of_type(Some(Type::Integer)).there(true);
+        if number < 0 { Self { strength: 7, ..term } } else { term }
+    }
+
+    pub fn truth(value: bool) -> Self {
+        Self::atom(if value { "TRUE" } else { "FALSE" }).of_type(Some(Type::Boolean)).there(true)
+    }
+
+    /// The way to write NULL.
+    pub fn null() -> Self {
+        Self::atom("1/0").bound(4)
+    }
+
+    /// A text that ends in an operator's operand: it is put in brackets wherever it becomes a part.
+    pub fn compound(text: impl Into<String>) -> Self {
+        Self::atom(text).bound(0)
+    }
+
+    fn bound(mut self, strength: u8) -> Self {
+        self.strength = strength;
+        self
+    }
+
+    /// `NAME(a, b)`.
+    pub fn call(name: &str, args: &[Self]) -> Self {
+        let texts: Vec<&str> = args.iter().map(|arg| arg.text.as_str()).collect();
+        let term = Self::atom(format!("{name}({})", texts.join(", ")));
+        Self { aggregates: args.iter().any(|arg| arg.aggregates), ..term }
+    }
+
+    /// `left op right`; the strength is that of the operator.
+    pub fn binary(left: Self, op: &str, strength: u8, right: &Self) -> Self {
+        let aggregates = left.aggregates || right.aggregates;
+        let is_there = left.is_there && right.is_there;
+        let mut text = left.at_least(strength);
+        text.push(' ');
+        text.push_str(op);
+        text.push(' ');
+        text.push_str(&right.clone().at_least(strength + 1));
+        Self { text, strength, ty: None, aggregates, is_there }
+    }
+
+    pub fn compared(self, op: &str, right: &Self) -> Self {
+        Self::binary(self, op, COMPARED, right).of_type(Some(Type::Boolean))
+    }
+
+    pub fn minus(self) -> Self {
+        let (ty, aggregates, is_there) = (self.ty, self.aggregates, self.is_there);
+        Self { text: format!("-{}", self.at_least(8)), strength: 7, ty, aggregates, is_there }
+    }
+
+    /// `x[month]`.
+    pub fn timeframe(self, frame: &str) -> Self {
+        let (aggregates, is_there) = (self.aggregates, self.is_there);
+        let is_name = self.strength == ATOM && !self.text.ends_with([')', '"', ']']);
+        let base = if is_name { self.text } else { format!("({})", self.text) };
+        Self { text: format!("{base}[{frame}]"), strength: ATOM, ty: type_of_timeframe(frame), aggregates, is_there }
+    }
+
+    /// All of these, which `AND` or `OR` joins; parts that are such themselves are taken apart.
+    pub fn joined(name: &str, parts: Vec<Self>) -> Self {
+        let mut parts = parts;
+        match (parts.len(), parts.pop()) {
+            (0 | 1, Some(one)) => one,
+            (_, Some(last)) => {
+                parts.push(last);
+                Self::call(name, &parts).of_type(Some(Type::Boolean))
+            }
+            (_, None) => Self::truth(name == "AND"),
+        }
+    }
+
+    pub fn negated(self) -> Self {
+        Self::call("NOT", &[self]).of_type(Some(Type::Boolean))
+    }
+
+    pub fn blank(self) -> Self {
+        Self::call("ISBLANK", &[self]).of_type(Some(Type::Boolean)).there(true)
+    }
+
+    fn at_least(self, strength: u8) -> String {
+        if self.strength < strength { format!("({})", self.text) } else { self.text }
+    }
+}
+
+/// The type of a timeframe's values.
+pub(super) fn type_of_timeframe(frame: &str) -> Option<Type> {
+    match frame {
+        "date" | "day" | "week" | "month" | "quarter" | "year" | "fiscal_quarter" => Some(Type::Date),
+        "hour" | "minute" | "second" | "millisecond" => Some(Type::Timestamp),
+        "day_of_week_name" | "month_name" => Some(Type::Text),
+        "raw" => None,
+        _ => Some(Type::Integer),
+    }
+}

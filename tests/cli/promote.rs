@@ -1,0 +1,125 @@
+//! `formulac promote`, and what `check` says of fields that are defined twice.
+
+use insta::assert_snapshot;
+
+use crate::run::Place;
+
+const ORDERS: &str = "\
+# the orders of the shop
+schema: analytics
+dimensions:
+  order_id: {primary_key: true}
+  ordered_at: {timeframes: [raw, month]}
+measures:
+  revenue:  # agreed with finance
+    sql: ${amount}
+    aggregate_type: sum
+    filters: {status: {is: paid}}
+    label: Revenue
+  mean: {sql: '${amount}', aggregate_type: average}
+  hidden_from_all: {sql: '${amount}', aggregate_type: sum, level_of_detail: {fixed: [orders.status]}}
+";
+
+fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    place
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("formulac.yml", "dialect: duckdb\nlint: [W0610]\n")
+        .write("omni/orders.view.yaml", ORDERS);
+    place
+}
+
+/// What dbt knows: the orders, and models that were made of specs.
+fn manifest(models: &[&str]) -> String {
+    let node = |name: &str, columns: &str| {
+        format!(
+            "\"model.shop.{name}\": {{\"unique_id\": \"model.shop.{name}\", \"name\": \"{name}\", \"resource_type\": \"model\", \
+             \"package_name\": \"shop\", \"schema\": \"analytics\", \"alias\": \"{name}\", \"columns\": {{{columns}}}}}"
+        )
+    };
+    let column = |name: &str, ty: &str| format!("\"{name}\": {{\"name\": \"{name}\", \"data_type\": \"{ty}\"}}");
+    let columns = [("order_id", "integer"), ("amount", "decimal"), ("status", "varchar"), ("ordered_at", "timestamp")];
+    let columns: Vec<String> = columns.map(|(name, ty)| column(name, ty)).to_vec();
+    let mut nodes = vec![node("orders", &columns.join(", "))];
+    nodes.extend(models.iter().map(|name| node(name, "")));
+    format!(
+        "{{\"metadata\": {{\"dbt_schema_version\": \"https://schemas.getdbt.com/dbt/manifest/v12.json\", \
+         \"adapter_type\": \"duckdb\"}}, \"nodes\": {{{}}}}}\n",
+        nodes.join(", ")
+    )
+}
+
+#[test]
+fn a_measure_becomes_a_spec_and_is_never_written_over() {
+    let mut place = place("promote");
+    place.show(&["promote", "-h"]);
+    place.show(&["promote", "omni/orders.view.yaml:revenue", "--grain", "ordered_at[month]", "--dry-run"]);
+    assert!(place.files("metrics").is_empty());
+    place.show(&["promote", "orders.view.yaml:revenue,mean", "hidden_from_all", "--grain", "ordered_at[month]"]);
+    place.show(&["check"]);
+    place.write("metrics/orders_by_month.yml", "model: mine\n");
+    place.show(&["promote", "orders.view.yaml:revenue,mean", "--grain", "ordered_at[month]"]);
+    assert_eq!(place.read("metrics/orders_by_month.yml"), "model: mine\n");
+    let json =
+        ["promote", "orders.view.yaml:revenue", "hidden_from_all", "--name", "Net Revenue", "--out", "specs", "--json"];
+    place.show(&json);
+    assert_eq!(place.files("specs"), ["net_revenue.yml"]);
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn what_is_not_there() {
+    let mut place = place("promote_nothing");
+    place.write("omni/broken.view.yaml", "measures: {x: [}\n").write("omni/empty.view.yaml", "# nothing\n");
+    place.write("omni/orders.topic.yaml", "base_view: orders\n");
+    for argument in
+        ["orders.view.yaml:revenu", "nowhere.view.yaml", "broken.view.yaml", "empty.view.yaml", "orders.topic.yaml"]
+    {
+        place.show(&["promote", argument]);
+        assert_ne!(place.run(&["promote", argument]).exit, 0, "{argument}");
+    }
+    assert!(place.files("metrics").is_empty());
+    assert_snapshot!(place.transcript());
+}
+
+#[test]
+fn a_field_reads_the_column_where_that_is_exact() {
+    let mut place = place("promote_repoint");
+    place.write(
+        "omni/by_month.query.view.yaml",
+        "# kept\nquery:\n  base_view: orders\n  fields: {\"orders.ordered_at[month]\": month, orders.revenue: revenue}\n",
+    );
+    assert_eq!(
+        place.run(&["promote", "orders.view.yaml:revenue", "--grain", "order_id", "--name", "paid_orders"]).exit,
+        0
+    );
+    assert_eq!(place.run(&["promote", "orders.view.yaml:mean", "--grain", "ordered_at[month]"]).exit, 0);
+    assert_eq!(place.run(&["promote", "by_month.query.view.yaml", "--name", "monthly"]).exit, 0);
+    place.show(&["check"]);
+    let repoint = ["promote", "orders.view.yaml:revenue", "--repoint"];
+    place.show(&repoint);
+    place.write("target/manifest.json", manifest(&["paid_orders", "mean_by_month", "monthly"]));
+    place.show(&repoint);
+    for (name, columns) in [
+        ("paid_orders", "order_id: {primary_key: true}, revenue: {}"),
+        ("mean_by_month", "mean: {}"),
+        ("monthly", "month: {}, revenue: {}"),
+    ] {
+        place.write(&format!("omni/{name}.view.yaml"), format!("schema: analytics\ndimensions: {{{columns}}}\n"));
+    }
+    place.show(&repoint);
+    place.write(
+        "omni/relationships.yaml",
+        "- join_from_view: orders\n  join_to_view: paid_orders\n  on_sql: ${orders.order_id} = ${paid_orders.order_id}\n  relationship_type: one_to_one\n",
+    );
+    place.show(&repoint);
+    let text = place.read("omni/orders.view.yaml");
+    assert!(text.contains("  revenue:  # agreed with finance\n    sql: \"${paid_orders.revenue}\"\n    aggregate_type: sum\n    label: Revenue\n"), "{text}");
+    assert!(text.starts_with("# the orders of the shop\n"));
+    place.show(&["promote", "orders.view.yaml:mean", "--repoint"]);
+    assert_eq!(place.read("omni/orders.view.yaml"), text);
+    place.show(&["promote", "by_month.query.view.yaml", "--repoint"]);
+    assert_eq!(place.read("omni/by_month.query.view.yaml"), "schema: analytics\ntable_name: monthly\n# kept\n");
+    place.show(&["check"]);
+    assert_snapshot!(place.transcript());
+}

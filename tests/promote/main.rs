@@ -1,0 +1,142 @@
+//! What `promote` makes of Omni's files, and that its rows are those that Omni's own SQL gives.
+//!
+//! A case is a text: Omni's files, each below `==> path`, one call below `==> promote`, and below `==> sql` what Omni
+//! would run, written by hand. Both run on DuckDB, the program that `FORMULAC_DUCKDB` names. Without it a test says that
+//! it is skipped, and with `FORMULAC_REQUIRE_ENGINES` set it fails instead.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test that cannot go on has failed.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use formulac::promote::{Promotion, Request, promote};
+use formulac::{Compiler, Schema};
+
+mod operators;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/promote")
+}
+
+fn compiler() -> Compiler {
+    let dialect = "duckdb".parse().unwrap();
+    let (schema, faults) = Schema::from_text(&fs::read_to_string(folder().join("schema.yml")).unwrap(), dialect);
+    assert_eq!(faults, []);
+    Compiler::builder().dialect(dialect).schema(schema).build()
+}
+
+/// A case: files, the call's words, and SQL.
+struct Case {
+    files: Vec<(String, String)>,
+    request: Request,
+    sql: Option<String>,
+}
+
+impl Case {
+    fn read(text: &str) -> Self {
+        let mut case = Self { files: Vec::new(), request: Request::default(), sql: None };
+        for part in text.split("==> ").skip(1) {
+            let (title, body) = part.split_once('\n').unwrap();
+            match title.split_once(' ').map_or((title, ""), |(first, rest)| (first, rest)) {
+                ("promote", call) => {
+                    let (file, rest) = call.split_once(" --grain ").map_or((call, ""), |(file, grain)| (file, grain));
+                    let (file, fields) = file.split_once(':').map_or((file, ""), |(file, fields)| (file, fields));
+                    let list = |text: &str| {
+                        text.split(',').filter(|name| !name.is_empty()).map(|name| name.trim().to_owned()).collect()
+                    };
+                    case.request = Request::of(file.trim());
+                    case.request.fields = list(fields);
+                    case.request.grain = list(rest);
+                }
+                ("sql", _) => case.sql = Some(body.trim().to_owned()),
+                (path, _) => case.files.push((path.to_owned(), body.to_owned())),
+            }
+        }
+        case
+    }
+}
+
+fn shown(promotion: &Promotion) -> String {
+    let mut out = promotion.spec.clone();
+    let mut line = |title: &str, text: &str| {
+        let _ = write!(out, "\n-- {title}: {text}");
+    };
+    promotion.notes.iter().for_each(|note| line("note", note));
+    for gap in &promotion.gaps {
+        let how = if gap.is_carried { "to look at" } else { "not carried" };
+        line(how, &format!("{}:{} {}: {}", gap.file, gap.line, gap.what, gap.reason));
+    }
+    for diagnostic in &promotion.diagnostics {
+        line(diagnostic.code(), diagnostic.message());
+    }
+    out
+}
+
+/// The rows of a query, each as its values, in no order; none where there is no engine.
+pub fn rows(sql: &str, columns: &[String]) -> Option<Vec<Vec<String>>> {
+    let Some(program) = std::env::var_os("FORMULAC_DUCKDB").filter(|path| !path.is_empty()) else {
+        assert!(std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_none(), "FORMULAC_DUCKDB is not set");
+        let _ = writeln!(std::io::stderr(), "SKIPPED promote: FORMULAC_DUCKDB is not set");
+        return None;
+    };
+    let data = fs::read_to_string(folder().join("data.sql")).unwrap();
+    let columns: Vec<String> = columns.iter().map(|name| format!("\"{name}\"")).collect();
+    let text = format!(".mode csv\n.nullvalue NULL\n{data}\nselect {} from (\n{sql}\n);\n", columns.join(", "));
+    let mut child = Command::new(program)
+        .args([":memory:", "-bail"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{errors}\n{sql}");
+    let out = String::from_utf8(output.stdout).unwrap();
+    let value = |value: &str| match value.parse::<f64>() {
+        // Decimals and floats are written differently.
+        Ok(number) => format!("{:.9}", number + 0.0),
+        Err(_) => value.to_owned(),
+    };
+    let mut rows: Vec<Vec<String>> = out.lines().skip(1).map(|line| line.split(',').map(value).collect()).collect();
+    rows.sort();
+    Some(rows)
+}
+
+#[test]
+fn specs_and_their_rows() {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder().join("cases")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() >= 12);
+    let compiler = compiler();
+    let mut compared = 0;
+    let mut differ = Vec::new();
+    for path in paths {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let case = Case::read(&fs::read_to_string(&path).unwrap());
+        let promotion =
+            promote(&case.files, &case.request, &compiler).unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
+        insta::assert_snapshot!(name.clone(), shown(&promotion));
+        if promotion.diagnostics.iter().any(formulac::Diagnostic::is_error) {
+            differ.push(format!("{name} has errors"));
+            continue;
+        }
+        let Some(sql) = case.sql else { continue };
+        let compiled = compiler.compile_spec(&promotion.spec);
+        let columns: Vec<String> = compiled.columns().iter().map(|column| column.name().to_owned()).collect();
+        let Some(made) = rows(compiled.query().unwrap(), &columns) else { return };
+        let expected = rows(&sql, &columns).unwrap();
+        assert!(!made.is_empty(), "{name}: no rows compare nothing");
+        if made != expected {
+            let query = compiled.query().unwrap();
+            differ.push(format!("{name}: {}\nspec {made:?}\nomni {expected:?}\n{query}", columns.join(", ")));
+        }
+        compared += 1;
+    }
+    assert!(differ.is_empty(), "{}", differ.join("\n\n"));
+    assert!(compared >= 12, "{compared}");
+}
