@@ -116,7 +116,8 @@ pub(super) fn between(written: &File<'_>, found: &File<'_>) -> Edits {
     if is_moved {
         edits.rest.push(whole(written, found, "the order of its parts"));
     }
-    let has_same_parts = !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
+    let has_same_parts =
+        !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
     // With the same parts, what holds them together is the same; else something is written that this does not know.
     if has_same_parts && written.frame() != found.frame() {
         edits.rest.push(whole(written, found, "how its parts are put together"));

@@ -55,16 +55,35 @@ pub(super) struct File<'s> {
 }
 
 const CLAUSES: [&str; 13] = [
-    "from", "where", "group by", "having", "window", "qualify", "order by", "limit", "offset", "fetch", "union",
-    "intersect", "except",
+    "from",
+    "where",
+    "group by",
+    "having",
+    "window",
+    "qualify",
+    "order by",
+    "limit",
+    "offset",
+    "fetch",
+    "union",
+    "intersect",
+    "except",
 ];
 
 impl<'s> File<'s> {
     pub fn read(source: &'s str, dialect: Dialect) -> Self {
         let lines = std::iter::once(0).chain(source.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let tokens = tokens(source, dialect);
-        let mut file =
-            Self { source, dialect, tokens, parts: Vec::new(), between: Vec::new(), ctes: Vec::new(), lines, columns: Default::default() };
+        let mut file = Self {
+            source,
+            dialect,
+            tokens,
+            parts: Vec::new(),
+            between: Vec::new(),
+            ctes: Vec::new(),
+            lines,
+            columns: Default::default(),
+        };
         Splitter { counts: std::collections::HashMap::new(), file: &mut file }.split();
         file
     }
@@ -209,7 +228,10 @@ impl Splitter<'_, '_> {
             None => self.is(at, clause).then_some((clause, 1)),
         })?;
         // `a is distinct from b`
-        let compares = found.0 == "from" && at > 1 && self.is(at - 1, "distinct") && (self.is(at - 2, "is") || self.is(at - 2, "not"));
+        let compares = found.0 == "from"
+            && at > 1
+            && self.is(at - 1, "distinct")
+            && (self.is(at - 2, "is") || self.is(at - 2, "not"));
         // Words that may be names: a clause goes on with a word or a number.
         let may_be_name = matches!(found.0, "window" | "qualify" | "limit" | "offset" | "fetch");
         let next = self.file.tokens.get(at + found.1);

@@ -73,9 +73,8 @@ fn without_blanks(jinja: &str) -> String {
 }
 
 /// Signs of several characters, longer ones first.
-const SIGNS: [&str; 17] = [
-    "!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>",
-];
+const SIGNS: [&str; 17] =
+    ["!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>"];
 
 /// The tokens of a text.
 pub(super) fn tokens(source: &str, dialect: Dialect) -> Vec<Token> {

@@ -25,8 +25,29 @@ const WORD: u8 = 255;
 
 /// Words that are never a name, so that what stands behind them begins anew.
 const KEYWORDS: [&str; 23] = [
-    "and", "as", "between", "by", "case", "desc", "distinct", "else", "end", "from", "group", "in", "is", "like", "not",
-    "on", "or", "order", "partition", "select", "then", "when", "where",
+    "and",
+    "as",
+    "between",
+    "by",
+    "case",
+    "desc",
+    "distinct",
+    "else",
+    "end",
+    "from",
+    "group",
+    "in",
+    "is",
+    "like",
+    "not",
+    "on",
+    "or",
+    "order",
+    "partition",
+    "select",
+    "then",
+    "when",
+    "where",
 ];
 
 /// Words behind the number of an interval.
@@ -184,7 +205,8 @@ impl<'p> Parser<'p> {
     /// Dialects disagree how `||` and bits bind beside arithmetic and beside each other.
     fn clear(&self, word: &str, strength: u8, operand: &Part) -> Result<(), String> {
         let arithmetic = |s: u8| s == ADD || s == MULTIPLY;
-        let is_mixed = (strength == OTHER && (arithmetic(operand.1) || operand.1 == OTHER && operand.2.as_deref() != Some(word)))
+        let is_mixed = (strength == OTHER
+            && (arithmetic(operand.1) || operand.1 == OTHER && operand.2.as_deref() != Some(word)))
             || (arithmetic(strength) && operand.1 == OTHER);
         if is_mixed { Err(format!("`{word}` stands beside another operator without brackets")) } else { Ok(()) }
     }
@@ -336,9 +358,10 @@ impl<'p> Parser<'p> {
                 let kids = std::iter::once(subject).chain(arms).chain([other]).collect();
                 self.trees.add(Label::Switch, kids)
             }
-            None => arms.into_iter().rev().fold(other, |other, (when, then)| {
-                self.trees.add(Label::Case, vec![when, then, other])
-            }),
+            None => arms
+                .into_iter()
+                .rev()
+                .fold(other, |other, (when, then)| self.trees.add(Label::Case, vec![when, then, other])),
         })
     }
 

@@ -163,7 +163,13 @@ pub(super) fn pattern(trees: &Trees, root: Id, probe: &Probe, criteria: Vec<Opti
     let mut learner = Learner { trees, probe, criteria, found: vec![false; probe.args.len()] };
     let part = learner.part(root);
     let says_all = probe.args.iter().zip(&learner.found).all(|(arg, found)| *found || matches!(arg, Arg::Fixed(_)));
-    says_all.then(|| Pattern { root: part, shape: probe.shape.clone(), args: probe.args.clone() })
+    // Columns of other types that become the same SQL are one pattern.
+    let plain = |arg: &Arg| match arg {
+        Arg::Column(_) => Arg::Column(String::new()),
+        other => other.clone(),
+    };
+    let args = probe.args.iter().map(plain).collect();
+    says_all.then(|| Pattern { root: part, shape: probe.shape.clone(), args })
 }
 
 /// The condition of `count(case when … then 1 end)`.
@@ -240,7 +246,8 @@ impl Pattern {
     /// The aggregate in `coalesce(sum(x), 0)`, as it stands where a NULL does not matter.
     fn bare(&self) -> Option<Self> {
         let Part::Node(Label::Call, parts) = &self.root else { return None };
-        let [Part::Node(Label::Word(name), _), inner @ Part::Node(..), Part::Node(Label::Number(_), _)] = parts.as_slice()
+        let [Part::Node(Label::Word(name), _), inner @ Part::Node(..), Part::Node(Label::Number(_), _)] =
+            parts.as_slice()
         else {
             return None;
         };

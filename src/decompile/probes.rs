@@ -159,9 +159,8 @@ fn operators(all: &mut Vec<Probe>) {
     use BinaryOp::{
         Add, Concat, Divide, Equal, Greater, GreaterEqual, Less, LessEqual, Multiply, NotEqual, Power, Subtract,
     };
-    let every = [
-        Add, Subtract, Multiply, Divide, Power, Concat, Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual,
-    ];
+    let every =
+        [Add, Subtract, Multiply, Divide, Power, Concat, Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual];
     for op in every {
         let shape = Shape::infix(op);
         let mut put = |left: Arg, right: Arg| all.push(Probe { shape: shape.clone(), args: vec![left, right] });
@@ -215,19 +214,49 @@ fn literals(place: usize) -> Vec<Arg> {
 }
 
 /// The units and other words that functions know.
-const WORDS: [&str; 16] = [
-    "D", "M", "Y", "MD", "YM", "YD", "day", "week", "month", "quarter", "year", "hour", "minute", "second", ", ", "",
-];
+const WORDS: [&str; 16] =
+    ["D", "M", "Y", "MD", "YM", "YD", "day", "week", "month", "quarter", "year", "hour", "minute", "second", ", ", ""];
 
 /// Formats of numbers and dates that people write.
 fn masks() -> Vec<String> {
     const DATES: [&str; 34] = [
-        "yyyy-mm-dd", "yyyy-mm", "yyyy", "yy", "mmm", "mmmm", "mm", "m", "dd", "d", "ddd", "dddd", "mm/dd/yyyy", "m/d/yyyy",
-        "m/d/yy", "dd/mm/yyyy", "d/m/yyyy", "dd.mm.yyyy", "d.m.yyyy", "mmm yyyy", "mmmm yyyy", "mmm yy", "mmm d", "mmm d, yyyy",
-        "mmmm d, yyyy", "d mmm yyyy", "d mmmm yyyy", "dd mmm yyyy", "dd-mmm-yyyy", "yyyy-mm-dd hh:mm", "yyyy-mm-dd hh:mm:ss",
-        "hh:mm", "hh:mm:ss", "h:mm AM/PM",
+        "yyyy-mm-dd",
+        "yyyy-mm",
+        "yyyy",
+        "yy",
+        "mmm",
+        "mmmm",
+        "mm",
+        "m",
+        "dd",
+        "d",
+        "ddd",
+        "dddd",
+        "mm/dd/yyyy",
+        "m/d/yyyy",
+        "m/d/yy",
+        "dd/mm/yyyy",
+        "d/m/yyyy",
+        "dd.mm.yyyy",
+        "d.m.yyyy",
+        "mmm yyyy",
+        "mmmm yyyy",
+        "mmm yy",
+        "mmm d",
+        "mmm d, yyyy",
+        "mmmm d, yyyy",
+        "d mmm yyyy",
+        "d mmmm yyyy",
+        "dd mmm yyyy",
+        "dd-mmm-yyyy",
+        "yyyy-mm-dd hh:mm",
+        "yyyy-mm-dd hh:mm:ss",
+        "hh:mm",
+        "hh:mm:ss",
+        "h:mm AM/PM",
     ];
-    let mut masks: Vec<String> = DATES.iter().flat_map(|mask| [(*mask).to_owned(), mask.to_ascii_uppercase()]).collect();
+    let mut masks: Vec<String> =
+        DATES.iter().flat_map(|mask| [(*mask).to_owned(), mask.to_ascii_uppercase()]).collect();
     for before in ["", "$", "€"] {
         for whole in ["0", "#,##0", "#", "00", "000"] {
             for digits in ["", ".0", ".00", ".000", ".##"] {
@@ -328,7 +357,8 @@ fn with_words(name: &'static str, overload: &Overload, words: &Words, all: &mut 
 }
 
 fn of_overload(name: &'static str, overload: &Overload, words: &Words, all: &mut Vec<Probe>) {
-    let most = if overload.repeated { words.widest.clamp(overload.params.len() + 2, PLACES) } else { overload.params.len() };
+    let most =
+        if overload.repeated { words.widest.clamp(overload.params.len() + 2, PLACES) } else { overload.params.len() };
     for count in overload.needed..=most {
         let param = |place: usize| overload.params.get(place).or(overload.params.last());
         let params: Vec<&Param> = (0..count).filter_map(param).collect();
@@ -413,8 +443,21 @@ fn diagonals(params: &[&Param]) -> Vec<Vec<Type>> {
 /// A condition of the SUMIF family: what each criterion means for values of each type.
 fn criteria(all: &mut Vec<Probe>) {
     let texts = [
-        ("", ""), ("<>", ""), ("=", ""), (">", ""), (">=", ""), ("<", ""), ("<=", ""), ("", "*"), ("*", ""), ("*", "*"),
-        ("<>", "*"), ("<>*", ""), ("<>*", "*"), ("?", ""), ("", "?"),
+        ("", ""),
+        ("<>", ""),
+        ("=", ""),
+        (">", ""),
+        (">=", ""),
+        ("<", ""),
+        ("<=", ""),
+        ("", "*"),
+        ("*", ""),
+        ("*", "*"),
+        ("<>", "*"),
+        ("<>*", ""),
+        ("<>*", "*"),
+        ("?", ""),
+        ("", "?"),
     ];
     for (ty, _) in TYPES {
         for nullable in [true, false] {

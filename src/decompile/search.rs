@@ -141,7 +141,9 @@ impl<'s> Search<'s> {
             }
             for frame in crate::check::timeframes() {
                 let base = name.strip_suffix(frame).and_then(|base| base.strip_suffix('_'));
-                forms.extend(base.filter(|base| plain && !base.is_empty()).map(|b| Form::whole(format!("{b}[{frame}]"), 3)));
+                forms.extend(
+                    base.filter(|base| plain && !base.is_empty()).map(|b| Form::whole(format!("{b}[{frame}]"), 3)),
+                );
             }
             return forms;
         }

@@ -88,7 +88,14 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
         let mut ast = Ast::default();
         let limits = &compiler.options.limits;
         let mut faults = Vec::new();
-        parse::parse_parts(&formulas.text, &formulas.parts, limits, &mut parse::Buffers::default(), &mut ast, &mut faults);
+        parse::parse_parts(
+            &formulas.text,
+            &formulas.parts,
+            limits,
+            &mut parse::Buffers::default(),
+            &mut ast,
+            &mut faults,
+        );
         // Parts of definitions come first, in the order of the scalars that they stand in; a sheet's timeframes before.
         let sheet_frames = formulas.roles.iter().take_while(|role| **role == Role::Definitions).count();
         let before = sheet_frames.saturating_sub(step.definitions.len());

@@ -112,8 +112,10 @@ pub fn specs() -> Vec<Cell> {
             definitions(&format!("spec {topic}"), spec, &schema, &mut cells);
         }
     }
-    let (shop, _) =
-        Schema::from_text(&std::fs::read_to_string(root().join("examples/subscription_business/schema.yml")).unwrap(), Dialect::default());
+    let (shop, _) = Schema::from_text(
+        &std::fs::read_to_string(root().join("examples/subscription_business/schema.yml")).unwrap(),
+        Dialect::default(),
+    );
     for path in files("examples/subscription_business/metrics") {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         definitions(&format!("example {name}"), std::fs::read_to_string(&path).unwrap(), &shop, &mut cells);

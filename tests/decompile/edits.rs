@@ -98,7 +98,13 @@ fn an_edit_becomes_a_formula() {
     let sql = written(dialect);
     for (from, to, step, definition, formula) in [
         ("lag(revenue, 3)", "LAG(revenue, 12)", "growth_calculations", "prior", "OFFSET(revenue, -12)"),
-        ("revenue > 100", "(revenue >= 250)", "growth_calculations", "label", "IF(revenue >= 250, \"large -- {{ x }}\", \"small\")"),
+        (
+            "revenue > 100",
+            "(revenue >= 250)",
+            "growth_calculations",
+            "label",
+            "IF(revenue >= 250, \"large -- {{ x }}\", \"small\")",
+        ),
         ("distinct customer_id", "distinct account_id", "monthly", "customers", "COUNT(DISTINCT(account_id))"),
         ("'active'", "'paid'", "monthly", "revenue", "SUMIF(status, \"paid\", amount)"),
     ] {
@@ -123,7 +129,10 @@ fn formulas_are_put_into_any_form_of_yaml() {
         ("definitions: |\r\n  a = 1\r\n  b = 2\r\n", "definitions: |\r\n  a = x & \"'\"\r\n  b = 2\r\n"),
         ("definitions:\n  a: 1 # one\n  b: 2\n", "definitions:\n  a: x & \"'\" # one\n  b: 2\n"),
         ("definitions:\n  a: '1'\n  b: 2\n", "definitions:\n  a: 'x & \"''\"'\n  b: 2\n"),
-        ("definitions:\n  a: {formula: \"1\", description: c}\n", "definitions:\n  a: {formula: \"x & \\\"'\\\"\", description: c}\n"),
+        (
+            "definitions:\n  a: {formula: \"1\", description: c}\n",
+            "definitions:\n  a: {formula: \"x & \\\"'\\\"\", description: c}\n",
+        ),
         ("definitions:\n  a:\n    formula: |\n      1\n", "definitions:\n  a:\n    formula: |\n      x & \"'\"\n"),
         ("definitions: a = 1\n", "definitions: a = x & \"'\"\n"),
         ("definitions: |\n  a =\n    1 +\n    2\n  b = 2\n", "definitions: |\n  a =\n    x & \"'\"\n  b = 2\n"),

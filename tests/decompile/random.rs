@@ -24,30 +24,68 @@ fn schema() -> Schema {
 /// Formulas of numbers, texts, conditions and dates out of one another.
 fn formulas() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
-        prop_oneof![Just("i"), Just("d"), Just("f"), Just("k"), Just("2"), Just("0.5"), Just("-3")].prop_map(|x| ('n', x.to_owned())),
+        prop_oneof![Just("i"), Just("d"), Just("f"), Just("k"), Just("2"), Just("0.5"), Just("-3")]
+            .prop_map(|x| ('n', x.to_owned())),
         prop_oneof![Just("s"), Just("u"), Just("\"it's\""), Just("\"\"")].prop_map(|x| ('s', x.to_owned())),
         Just(('b', "b".to_owned())),
         prop_oneof![Just("a"), Just("t"), Just("TODAY()"), Just("a[month]")].prop_map(|x| ('a', x.to_owned())),
     ];
     // What does not fit in type is refused by the compiler and passed over, so parts are put together freely.
     let shapes = [
-        ('n', "# + #"), ('n', "(#) - (#)"), ('n', "(#) * (#)"), ('n', "(#) / (#)"), ('n', "ROUND(#, 2)"), ('n', "ABS(#)"),
-        ('n', "MAX(#, #)"), ('n', "LEN(@)"), ('n', "YEAR(~)"), ('n', "DATEDIF(~, ~, \"M\")"), ('n', "IF(?, #, #)"),
-        ('n', "COALESCE(#, #)"), ('n', "MOD(#, 3)"), ('s', "(@) & (#)"), ('s', "LEFT(@, 3)"), ('s', "UPPER(@)"),
-        ('s', "IF(?, @, @)"), ('s', "CONCAT(@, @, #)"), ('s', "SUBSTITUTE(@, \"x\", @)"), ('b', "(#) > (#)"), ('b', "(@) = (@)"),
-        ('b', "AND(?, ?)"), ('b', "OR(?, ?, ?)"), ('b', "NOT(?)"), ('b', "ISBLANK(@)"), ('b', "(~) < (~)"), ('a', "EDATE(~, 2)"),
-        ('a', "(~) + 7"), ('a', "IF(?, ~, ~)"), ('a', "EOMONTH(~, 1)"),
+        ('n', "# + #"),
+        ('n', "(#) - (#)"),
+        ('n', "(#) * (#)"),
+        ('n', "(#) / (#)"),
+        ('n', "ROUND(#, 2)"),
+        ('n', "ABS(#)"),
+        ('n', "MAX(#, #)"),
+        ('n', "LEN(@)"),
+        ('n', "YEAR(~)"),
+        ('n', "DATEDIF(~, ~, \"M\")"),
+        ('n', "IF(?, #, #)"),
+        ('n', "COALESCE(#, #)"),
+        ('n', "MOD(#, 3)"),
+        ('s', "(@) & (#)"),
+        ('s', "LEFT(@, 3)"),
+        ('s', "UPPER(@)"),
+        ('s', "IF(?, @, @)"),
+        ('s', "CONCAT(@, @, #)"),
+        ('s', "SUBSTITUTE(@, \"x\", @)"),
+        ('b', "(#) > (#)"),
+        ('b', "(@) = (@)"),
+        ('b', "AND(?, ?)"),
+        ('b', "OR(?, ?, ?)"),
+        ('b', "NOT(?)"),
+        ('b', "ISBLANK(@)"),
+        ('b', "(~) < (~)"),
+        ('a', "EDATE(~, 2)"),
+        ('a', "(~) + 7"),
+        ('a', "IF(?, ~, ~)"),
+        ('a', "EOMONTH(~, 1)"),
     ];
     let value = leaf.prop_recursive(3, 12, 3, move |inner| {
-        (proptest::sample::select(shapes.to_vec()), proptest::collection::vec(inner, 9)).prop_map(|((kind, shape), parts)| {
-            let mut parts = parts.into_iter();
-            let text = shape.chars().map(|c| {
-                let wanted = match c { '#' => 'n', '@' => 's', '?' => 'b', '~' => 'a', other => return other.to_string() };
-                let fallback = match wanted { 'n' => "i", 's' => "s", 'b' => "b", _ => "a" };
-                parts.next().filter(|(kind, _)| *kind == wanted).map_or(fallback.to_owned(), |(_, text)| text)
-            });
-            (kind, text.collect())
-        })
+        (proptest::sample::select(shapes.to_vec()), proptest::collection::vec(inner, 9)).prop_map(
+            |((kind, shape), parts)| {
+                let mut parts = parts.into_iter();
+                let text = shape.chars().map(|c| {
+                    let wanted = match c {
+                        '#' => 'n',
+                        '@' => 's',
+                        '?' => 'b',
+                        '~' => 'a',
+                        other => return other.to_string(),
+                    };
+                    let fallback = match wanted {
+                        'n' => "i",
+                        's' => "s",
+                        'b' => "b",
+                        _ => "a",
+                    };
+                    parts.next().filter(|(kind, _)| *kind == wanted).map_or(fallback.to_owned(), |(_, text)| text)
+                });
+                (kind, text.collect())
+            },
+        )
     });
     let level = prop_oneof![
         3 => Just("{}"), 1 => Just("SUM({})"), 1 => Just("COUNT({})"), 1 => Just("SUM(IF(b, {}))"), 1 => Just("AVERAGE({})"),
