@@ -84,7 +84,7 @@ impl<'f, 's> Columns<'f, 's> {
                 continue;
             }
             let relation = Some(read.relation.as_str());
-            if !self.file.ctes.iter().any(|cte| *cte == read.relation) || relation == cte {
+            if !self.file.ctes.contains(&read.relation) || relation == cte {
                 continue;
             }
             if let Some(tokens) = self.file.column(relation, name) {

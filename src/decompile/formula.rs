@@ -16,6 +16,13 @@ use crate::spec::outline::Placed;
 /// So many formulas are compiled before it is said that there is none.
 const TRIED: usize = 40;
 
+/// What a function costs that the formula in the spec does not call.
+const LIKENESS: u32 = 3;
+/// So many sets of patterns are kept, for as many dialects and settings.
+const KEPT: usize = 12;
+/// By how much keys are moved, where no number of the expression says it.
+const MOVES: [&str; 8] = ["1", "2", "3", "4", "6", "7", "12", "52"];
+
 /// Why SQL is not shown as a formula.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -42,7 +49,7 @@ fn because(reason: impl Into<String>) -> NotAFormula {
 /// let written = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
 /// let found = written.replace("coalesce(sum(amount), 0)", "count(distinct customer_id)");
 /// let formula = Decompiler::default().formula(&compiler, spec, None, &found, None, "revenue")?;
-/// assert_eq!(formula, "COUNT(DISTINCT(customer_id))");
+/// assert_eq!(formula, "COUNTUNIQUE(customer_id)");
 /// # Ok::<(), formulac::decompile::NotAFormula>(())
 /// ```
 #[derive(Debug, Default)]
@@ -81,7 +88,7 @@ impl Decompiler {
         let cte = read.cte(place);
         let expression = read.expression(&found, cte, place, definition, &mut trees).map_err(because)?;
         let case = Case { compiler, read: &read, placed, place, path, found: &found, edits: &edits, cte };
-        let more;
+        let (more, periods);
         let patterns =
             self.patterns(compiler, &read, &Words { widest: widest(&trees, expression), ..Words::default() });
         let mut all = vec![&*patterns];
@@ -99,6 +106,11 @@ impl Decompiler {
             if let Some(formula) = case.first(&all, &trees, expression) {
                 return Ok(formula);
             }
+        }
+        periods = case.periods(&mut trees, expression);
+        all.push(&periods);
+        if let Some(formula) = case.first(&all, &trees, expression) {
+            return Ok(formula);
         }
         let mut search = Search::new(&all, &trees);
         let forms = search.whole(expression);
@@ -124,8 +136,11 @@ impl Decompiler {
         options.from = Some(RELATION.to_owned());
         let compiler = Compiler { options: std::sync::Arc::new(options), pool: std::sync::Arc::default() };
         let patterns = std::sync::Arc::new(Patterns::learn(&compiler, words));
-        if let Ok(mut learned) = self.learned.lock() {
-            learned.truncate(16);
+        // What is learned for the words of one expression serves no other.
+        if words.is_empty()
+            && let Ok(mut learned) = self.learned.lock()
+        {
+            learned.truncate(KEPT);
             learned.push((key, std::sync::Arc::clone(&patterns)));
         }
         patterns
@@ -147,10 +162,13 @@ struct Case<'a, 's> {
 impl Case<'_, '_> {
     /// The first formula that is proven.
     fn first(&self, patterns: &[&Patterns], trees: &Trees, expression: Id) -> Option<String> {
-        let forms = Search::new(patterns, trees).whole(expression);
-        if std::env::var("DECOMPILE_TRACE").is_ok() {
-            eprintln!("{} forms: {:?}", forms.len(), forms.iter().take(12).map(|f| &f.text).collect::<Vec<_>>());
-        }
+        let mut forms = Search::new(patterns, trees).whole(expression);
+        // Of several the one that is most like what stands in the spec.
+        let known = words_of(&self.placed.formula);
+        forms.sort_by_cached_key(|form| {
+            let new = words_of(&form.text).iter().filter(|word| !known.contains(*word)).count();
+            form.cost + LIKENESS * new as u32
+        });
         let mut trees = trees.clone();
         forms.into_iter().take(TRIED).map(|form| form.text).find(|text| self.is_proven(text, &mut trees, expression))
     }
@@ -198,8 +216,47 @@ impl Case<'_, '_> {
         }
         // What the spec says that today is, no other knows.
         if self.read.outline.today {
-            probes.push(Probe { shape: Shape::Words("TODAY()"), args: Vec::new() });
+            for call in ["TODAY()", "NOW()"] {
+                probes.push(Probe { shape: Shape::Words(call), args: Vec::new() });
+            }
         }
+        self.learn(probes, trees, &mut patterns);
+        patterns
+    }
+
+    /// What PERIODOFFSET becomes in this step, where that is a column of rows that are joined.
+    fn periods(&self, trees: &mut Trees, expression: Id) -> Patterns {
+        let mut patterns = Patterns::default();
+        let mut probes = Vec::new();
+        let mut names: Vec<String> = Vec::new();
+        for part in trees.below(expression) {
+            if let Some((Some(_), name)) = trees.column(part)
+                && !names.iter().any(|other| other == name)
+            {
+                names.push(name.to_owned());
+            }
+        }
+        for name in names.into_iter().take(2) {
+            for unit in ["month", "year", "quarter", "week", "day"] {
+                for number in MOVES {
+                    for sign in ["-", ""] {
+                        let fixed = |text: String| Arg::Fixed(text);
+                        let args = vec![
+                            Arg::Column(name.clone()),
+                            fixed(format!("{sign}{number}")),
+                            fixed(format!("\"{unit}\"")),
+                        ];
+                        probes.push(Probe { shape: Shape::Call("PERIODOFFSET"), args });
+                    }
+                }
+            }
+        }
+        self.learn(probes, trees, &mut patterns);
+        patterns
+    }
+
+    /// Compiles probes in this definition's place.
+    fn learn(&self, probes: Vec<Probe>, trees: &mut Trees, patterns: &mut Patterns) {
         for probe in probes {
             let Some(sql) = probe.formula().and_then(|formula| self.compiled(&formula)) else { continue };
             let file = File::read(&sql, self.found.dialect);
@@ -211,7 +268,6 @@ impl Case<'_, '_> {
                 patterns.put(pattern);
             }
         }
-        patterns
     }
 
     /// Names that stand in an expression, and other definitions of its step.
@@ -264,11 +320,18 @@ impl Read<'_> {
     }
 }
 
+/// The functions that a formula calls.
+fn words_of(formula: &str) -> Vec<&str> {
+    let words = formula.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.'));
+    words.filter(|word| crate::catalog::lookup(word).is_some()).collect()
+}
+
 /// The largest number of arguments of a call, and of operands of a chain.
 fn widest(trees: &Trees, expression: Id) -> usize {
     let parts = trees.below(expression);
     let kids = parts.iter().map(|part| trees.kids(*part).len()).max().unwrap_or(0);
-    kids.clamp(4, 10)
+    // Few steps, so that what is learned serves many expressions.
+    if kids <= 5 { 5 } else { 12 }
 }
 
 /// The numbers and texts of an expression, and those that may have become these.

@@ -163,7 +163,13 @@ pub(super) fn pattern(trees: &Trees, root: Id, probe: &Probe, criteria: Vec<Opti
     let mut learner = Learner { trees, probe, criteria, found: vec![false; probe.args.len()] };
     let part = learner.part(root);
     let says_all = probe.args.iter().zip(&learner.found).all(|(arg, found)| *found || matches!(arg, Arg::Fixed(_)));
-    says_all.then(|| Pattern { root: part, shape: probe.shape.clone(), args: probe.args.clone() })
+    // Columns of other types that become the same SQL are one pattern.
+    let plain = |arg: &Arg| match arg {
+        Arg::Column(_) => Arg::Column(String::new()),
+        other => other.clone(),
+    };
+    let args = probe.args.iter().map(plain).collect();
+    says_all.then(|| Pattern { root: part, shape: probe.shape.clone(), args })
 }
 
 /// The condition of `count(case when … then 1 end)`.

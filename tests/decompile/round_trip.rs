@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use formulac::decompile::{Decompiler, Edits, with_formula};
 use formulac::{Compiler, Dialect};
 
 use crate::corpus::{Cell, functions, root, specs};
+
+/// What was learned serves all suites.
+static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
 
 /// What came of a cell in a dialect.
 enum Outcome {
@@ -51,13 +55,13 @@ fn check(suite: &str, cells: &[Cell], dialect: Dialect) {
     let path = root().join(format!("tests/decompile/back/{suite}_{dialect}.tsv"));
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
     let listed = |line: &str| kept.lines().any(|kept| kept.starts_with(line));
-    let decompiler = Decompiler::default();
+    let decompiler = DECOMPILER.get_or_init(Decompiler::default);
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     let (mut lost, mut untrue) = (Vec::new(), Vec::new());
     for (at, cell) in cells.iter().enumerate() {
         let name = format!("{}\t{}\t", cell.group, cell.formula.replace(['\t', '\n'], " "));
         let is_picked = filter.as_ref().map_or(all || at % 4 == 0, |filter| name.contains(filter.as_str()));
-        let Some(outcome) = is_picked.then(|| outcome(cell, dialect, &decompiler)).flatten() else { continue };
+        let Some(outcome) = is_picked.then(|| outcome(cell, dialect, decompiler)).flatten() else { continue };
         let counts = counts.entry(&cell.group).or_default();
         counts.1 += 1;
         match outcome {
