@@ -21,7 +21,7 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, "`--fix` changes files, and standard input is none"));
     }
     let (found, mended) = match setup(session, args) {
-        Ok((compiler, files, place)) => {
+        Ok(Setup { compiler, files, place }) => {
             let (mut found, mended) = check(&compiler, args.fix, &files);
             if let Some((project, root)) = &place {
                 beside_omni(project, root, &files, &mut found);
@@ -45,8 +45,16 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     Ok(Exit::of_all(&found))
 }
 
+/// What is checked, and with what.
+struct Setup {
+    compiler: Compiler,
+    files: Vec<PathBuf>,
+    /// The project with its folder.
+    place: Option<(Project, PathBuf)>,
+}
+
 /// The compiler, and the files to check: those that are named, else the project's specs.
-fn setup(session: &Session, args: &CheckArgs) -> Result<(Compiler, Vec<PathBuf>, Option<(Project, PathBuf)>), Failure> {
+fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
     let place = project::read_with_place(session.global.project_dir.as_deref())?;
     let project = place.as_ref().map(|(project, _)| project.clone()).unwrap_or_default();
     let files = match &place {
@@ -59,7 +67,7 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<(Compiler, Vec<PathBuf>,
     };
     let known = args.settings.target.known(session)?;
     let compiler = args.settings.compiler(&project, args.settings.target.dialect(&project), known.as_ref())?;
-    Ok((compiler, files, place))
+    Ok(Setup { compiler, files, place })
 }
 
 /// Warns of what a spec and the Omni model of the project both define.

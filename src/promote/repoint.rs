@@ -42,6 +42,8 @@ pub struct Model {
     /// Omni's name of what it was promoted from.
     pub from: String,
     has_gaps: bool,
+    /// Some of the rows are left out.
+    is_filtered: bool,
 }
 
 /// A file as it is to be.
@@ -74,7 +76,8 @@ impl Model {
         let of_model = |(spec, root, column): (usize, Node, Option<String>)| {
             let name = root.get("model").and_then(Node::text)?.to_owned();
             let has_gaps = specs.get(spec).is_some_and(|(_, text)| text.contains(", not carried: "));
-            Some(Self { spec, name, column, from: from.clone(), has_gaps })
+            let is_filtered = leaves_out(&root);
+            Some(Self { spec, name, column, from: from.clone(), has_gaps, is_filtered })
         };
         let mut found: Vec<Self> = found.into_iter().filter_map(of_model).collect();
         match (found.len(), found.pop()) {
@@ -117,6 +120,12 @@ pub fn repoint(
             let field = what.field.as_deref().and_then(|name| model.field(place, name));
             let field = field.ok_or("the view has no such field")?;
             model.field(made, column).ok_or_else(|| format!("the view `{}` has no `{column}`", made_view.name))?;
+            if taken_by.is_filtered {
+                return Err(format!(
+                    "`{}` leaves rows out, by `where`, `having` or `limit`, which the field does not",
+                    taken_by.name
+                ));
+            }
             let path = if field.kind == FieldKind::Measure { "measures" } else { "dimensions" };
             let path = Path::root().key(path).key(&field.name);
             let reference = format!("${{{}.{column}}}", reference_name(&model, made));
@@ -129,6 +138,13 @@ pub fn repoint(
     let text = edit(text, &edits).map_err(|refusal| format!("the file cannot be changed in place: {refusal}"))?;
     let file = model.files.get(view.file).map(|file| file.path.to_owned()).unwrap_or_default();
     Ok(Repointed { file, text, what: done })
+}
+
+/// Whether a spec says which rows or groups it keeps.
+fn leaves_out(root: &Node) -> bool {
+    let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
+    let mut parts = steps.iter().chain([root]);
+    parts.any(|part| ["where", "having", "limit"].iter().any(|key| part.get(key).is_some()))
 }
 
 fn place(model: &OmniModel<'_>, file: &str) -> Result<usize, String> {

@@ -61,8 +61,8 @@ fn color() {
     // What is asked for by name is stronger than what the environment wishes.
     assert!(colored(&call("always"), Some("1")));
     assert!(!colored(&call("auto"), Some("1")));
-    assert!(colored(&["compile", "--nope", "--nope", "--color=always"], None));
-    assert!(!colored(&["compile", "--nope", "--nope", "--color", "never"], None));
+    assert!(colored(&["compile", "--xyzzy", "--xyzzy", "--color=always"], None));
+    assert!(!colored(&["compile", "--xyzzy", "--xyzzy", "--color", "never"], None));
 }
 
 /// Control characters of sources and file names are shown and not obeyed.

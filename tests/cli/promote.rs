@@ -112,6 +112,10 @@ fn a_field_reads_the_column_where_that_is_exact() {
         "omni/relationships.yaml",
         "- join_from_view: orders\n  join_to_view: paid_orders\n  on_sql: ${orders.order_id} = ${paid_orders.order_id}\n  relationship_type: one_to_one\n",
     );
+    let spec = place.read("metrics/paid_orders.yml");
+    place.write("metrics/paid_orders.yml", format!("{spec}where: amount > 0\n"));
+    place.show(&repoint);
+    place.write("metrics/paid_orders.yml", spec);
     place.show(&repoint);
     let text = place.read("omni/orders.view.yaml");
     assert!(text.contains("  revenue:  # agreed with finance\n    sql: \"${paid_orders.revenue}\"\n    aggregate_type: sum\n    label: Revenue\n"), "{text}");
