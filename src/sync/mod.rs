@@ -3,6 +3,7 @@
 //!
 //! Pure but for [`Disk`], through which a transaction reads and writes.
 
+mod beside;
 mod carry;
 #[cfg(feature = "cli")]
 mod described;

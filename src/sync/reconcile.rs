@@ -3,14 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::carry;
 use super::hand_edits::{self, HandEdit, Kind, Property};
-use super::lines::{self as by_lines};
 use super::properties::{self, About, Said};
 use super::state::{State, lines};
+use super::{beside, carry};
 use crate::dbt::is_as_written;
 use crate::decompile::{Decompiler, Edits, with_formula};
-use crate::yaml_edit::{Rules, merge};
 use crate::{CompiledSpec, Compiler};
 
 /// A spec as it compiles now.
@@ -199,9 +197,10 @@ impl Work<'_> {
             return;
         }
         // What no spec says goes beside what the spec makes now, as long as they are not the same lines.
+        let dialect = self.ours.compiled.dialect();
         let goes_beside = || match (&base, &ours, self.sides.found.get(&edit.file)) {
             (Some(base), Some(ours), Some(found)) if edit.is_whole() => {
-                beside(&edit.file, self.sides.model, base, ours, &lines(found)).is_some()
+                beside::merged(&edit.file, self.sides.model, dialect, [base, ours, &lines(found)]).is_some()
             }
             _ => false,
         };
@@ -421,29 +420,11 @@ fn file(
             if ours == base {
                 return Ok(Some(found));
             }
-            // Laid out by hand, and else as it would be made: only what is kept differs.
             let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();
-            let is_made = || {
-                let differs = Edits::between(ours, &found, dialect);
-                differs.items.is_empty() && differs.rest.len() <= kept.iter().filter(|edit| edit.file == path).count()
-            };
-            let merged = beside(path, sides.model, base, ours, &found);
-            let merged =
-                merged.or_else(|| (Kind::of(path, sides.model) == Kind::Model && is_made()).then(|| found.clone()));
+            let merged = beside::merged(path, sides.model, dialect, [base, ours, &found]);
             merged.map(Some).ok_or_else(|| first(base))
         }
     }
-}
-
-/// What a spec makes now with what people changed in the file; none where they are in each other's way.
-fn beside(path: &str, model: &str, base: &str, ours: &str, found: &str) -> Option<String> {
-    if Kind::of(path, model) != Kind::Properties {
-        return by_lines::merge(base, ours, found);
-    }
-    let rules =
-        Rules::new().list("models", &["name"]).list("models.*.columns", &["name"]).list("unit_tests", &["name"]);
-    let merged = merge(Some(base), found, ours, &rules).ok()?;
-    merged.kept.is_empty().then_some(merged.text)
 }
 
 /// Whether both are of one model: what its properties say may stand in its docs blocks.

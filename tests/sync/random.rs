@@ -190,6 +190,11 @@ fn cases(count: u32) -> ProptestConfig {
     ProptestConfig { cases: count, failure_persistence: None, ..ProptestConfig::default() }
 }
 
+/// Some for every run; `FORMULAC_SYNC_CASES` asks for more.
+fn count() -> u32 {
+    std::env::var("FORMULAC_SYNC_CASES").ok().and_then(|count| count.parse().ok()).unwrap_or(400)
+}
+
 /// What a spec says, read from what it makes.
 fn meaning(compiler: &Compiler, spec: &str) -> BTreeMap<String, String> {
     let made = ours(compiler, spec).unwrap_or_else(|| panic!("{spec}"));
@@ -203,7 +208,7 @@ fn without_hash(text: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(cases(3_000))]
+    #![proptest_config(cases(count()))]
 
     /// Edits of one side are on both afterwards, equal ones are no conflict, different ones are told and nothing else is.
     #[test]
