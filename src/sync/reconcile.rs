@@ -204,6 +204,12 @@ impl Work<'_> {
             }
             _ => false,
         };
+        // Where something in the file is to be decided, the rest of it waits for that.
+        let waits = edit.is_whole() && done.conflicts.iter().any(|conflict| conflict.file == edit.file);
+        if waits {
+            done.kept.push(edit);
+            return;
+        }
         if self.sides.bases.len() != 1 || (ours != base && !goes_beside()) {
             done.conflicts.push(self.conflict(&edit, base, ours));
             return;
@@ -221,22 +227,11 @@ impl Work<'_> {
 
     /// A column of the SQL that was edited: the formula that gives it, where there is one.
     fn formula(&mut self, mut edit: HandEdit, done: &mut Reconciled) {
-        let dialect = self.ours.compiled.dialect();
         let Some(found) = self.sides.found.get(&edit.file).map(|text| lines(text)) else { return };
-        let is_same = |ours: &Ours| {
-            let items = ours.files.get(&edit.file).map(|text| Edits::between(text, &found, dialect).items);
-            items.is_some_and(|items| {
-                !items.iter().any(|item| item.cte == edit.cte && Some(&item.column) == edit.definition.as_ref())
-            })
-        };
-        if is_same(&self.ours) {
-            done.carried.push(edit);
-            return;
-        }
         let name = edit.definition.clone().unwrap_or_default();
         let ours = definition(&self.ours, &name, edit.cte.as_deref());
         let base = self.before.as_ref().and_then(|before| definition(before, &name, edit.cte.as_deref()));
-        let (Some((step, ours)), Some((_, base))) = (ours, base) else {
+        let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // A column that no definition is: it may be a helper, or be passed on.
             edit.why = Some("it is no definition of the spec".to_owned());
             (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
@@ -244,32 +239,34 @@ impl Work<'_> {
             done.kept.push(edit);
             return;
         };
-        let one_sided = ours == base && self.sides.bases.len() == 1;
-        let source = if one_sided { &self.ours.source } else { &self.base.source };
+        // The file was made of the base: there its SQL is read as a formula, and not where the spec may make all of it in
+        // another way by now.
         let Tools { compiler, decompiler, .. } = self.tools;
-        let formula = decompiler.formula(compiler, source, Some(&self.ours.spec), &found, step.as_deref(), &name);
-        if !one_sided {
+        let spec = Some(self.base.spec.as_str());
+        let formula = decompiler.formula(compiler, &self.base.source, spec, &found, base_step.as_deref(), &name);
+        let carried = formula.as_ref().map_err(ToString::to_string).and_then(|formula| {
+            let text = with_formula(&self.ours.source, step.as_deref(), &name, formula);
+            let text = text.map_err(|refusal| refusal.to_string())?;
+            self.tools.compile(&self.ours.spec, &text).ok_or_else(|| "the spec with the formula has errors".to_owned())
+        });
+        if carried.as_ref().is_ok_and(|carried| bodies(carried) == bodies(&self.ours)) {
+            done.carried.push(edit);
+        } else if ours != base || self.sides.bases.len() != 1 {
             let mut conflict = self.conflict(&edit, Some(base), Some(ours));
             conflict.theirs_formula = formula.ok();
             done.conflicts.push(conflict);
-            return;
+        } else {
+            match carried {
+                Ok(carried) => {
+                    self.ours = carried;
+                    done.carried.push(edit);
+                }
+                Err(why) => {
+                    edit.why = Some(why);
+                    done.kept.push(edit);
+                }
+            }
         }
-        let why = match formula {
-            Err(why) => why.reason,
-            Ok(formula) => match with_formula(&self.ours.source, step.as_deref(), &name, &formula) {
-                Err(refusal) => refusal.to_string(),
-                Ok(text) => match self.tools.compile(&self.ours.spec, &text).filter(is_same) {
-                    None => "the spec with the formula does not make it".to_owned(),
-                    Some(carried) => {
-                        self.ours = carried;
-                        done.carried.push(edit);
-                        return;
-                    }
-                },
-            },
-        };
-        edit.why = Some(why);
-        done.kept.push(edit);
     }
 
     /// What the base and the spec say of what was edited, in the words of the file.
@@ -316,6 +313,12 @@ impl Work<'_> {
             edit: Some(edit.clone()),
         }
     }
+}
+
+/// The SQL that a spec makes, without the heads, which say how formulas are spelled.
+fn bodies(ours: &Ours) -> Vec<&str> {
+    let sql = ours.files.iter().filter(|(path, _)| path.ends_with(".sql"));
+    sql.map(|(_, text)| text.split_once(" #}\n").map_or(text.as_str(), |(_, body)| body)).collect()
 }
 
 /// The step and the formula of a definition, in one line.

@@ -244,10 +244,69 @@ fn line_ends_and_other_branches_entries_stay() {
     edit(&place, "metrics/revenue.yml", "amount + fee", "amount - fee");
     place.run(&["push", "--yes"]);
     git(&place, &["merge", "--quiet", "--no-edit", "other"]);
-    place.show(&["plan"]).show(&["log", "--limit", "2"]).show(&["rollback", "3", "--yes"]);
+    assert_eq!(place.run(&["log", "--json"]).json()["entries"].as_array().unwrap().len(), 3 + 1);
+    place.show(&["plan"]).show(&["rollback", "3", "--yes"]);
     edit(&place, "metrics/share.yml", "* 100", "* 1000");
     place.show(&["push", "--yes"]).show(&["log", "--limit", "1", "--json"]);
     snapshot(&place, "line_ends_and_other_branches_entries_stay");
+}
+
+#[test]
+fn edited_sql_comes_back_as_a_formula() {
+    let mut place = place("push_adopt");
+    place.run(&["push", "--yes"]);
+    edit(&place, "models/formulac/revenue.sql", "coalesce(sum(amount), 0) as", "coalesce(sum(amount - tax), 0) as");
+    edit(&place, "models/formulac/revenue.sql", "count(distinct customer_id)", "approx_distinct_of(customer_id)");
+    commit(&place, "After tax");
+    place.show(&["adopt", "--dry-run"]).show(&["adopt"]);
+    assert!(
+        place.read("metrics/revenue.yml").contains("revenue = SUM(amount - tax)"),
+        "{}",
+        place.read("metrics/revenue.yml")
+    );
+    let sql = place.read("models/formulac/revenue.sql");
+    assert!(sql.contains("sum(amount - tax)") && sql.contains("approx_distinct_of(customer_id)"), "{sql}");
+    place.show(&["push", "--yes"]).show(&["adopt", "share"]).show(&["adopt", "--json"]);
+    snapshot(&place, "edited_sql_comes_back_as_a_formula");
+}
+
+#[test]
+fn conflicts_are_decided() {
+    let mut place = place("push_resolve");
+    place.run(&["push", "--yes"]);
+    let both = |place: &Place| {
+        git(place, &["checkout", "--quiet", "--force", "main"]);
+        edit(place, "models/formulac/revenue.sql", "coalesce(sum(amount), 0)", "max(amount)");
+        edit(place, "models/formulac/revenue.yml", "Before tax.", "Before any tax.");
+        edit(place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
+        edit(place, "metrics/revenue.yml", "Before tax.", "After tax.");
+    };
+    both(&place);
+    place.show(&["push", "--yes"]).show(&["resolve", "revenue.x", "--ours"]).show(&["resolve", "revenue"]);
+    let revenue = |place: &Place| place.read("metrics/revenue.yml");
+    place.show(&["resolve", "revenue.revenue:description", "--ours"]).show(&["resolve", "revenue.revenue", "--theirs"]);
+    assert!(revenue(&place).contains("/// After tax.\n  revenue = MAX(amount)"), "{}", revenue(&place));
+    place.show(&["push", "--yes"]);
+    assert!(place.read("models/formulac/revenue.yml").contains("After tax."));
+    git(&place, &["reset", "--quiet", "--hard", "HEAD~1"]);
+    both(&place);
+    place.run(&["resolve", "revenue", "--ours"]);
+    place.show(&["plan"]);
+    assert!(place.files(".formulac/local/undone").len() >= 2);
+    both(&place);
+    place.run(&["resolve", "revenue.revenue:description", "--theirs"]);
+    place.show(&["resolve", "revenue.revenue:formula", "--base"]).show(&["plan"]);
+    both(&place);
+    place.run(&["resolve", "revenue.revenue:description", "--theirs"]);
+    place.write("editor.sh", "#!/bin/sh\nsed -i 's/SUM(amount - tax)/MIN(amount)/' \"$1\"\n");
+    fs::set_permissions(place.path("editor.sh"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = place.command(&["resolve", "revenue.revenue", "--edit"]);
+    command.env("EDITOR", place.path("editor.sh")).env_remove("VISUAL");
+    let run = finish(command);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(revenue(&place).contains("revenue = MIN(amount)"), "{}", revenue(&place));
+    assert_eq!(place.run(&["plan"]).exit, 0);
+    snapshot(&place, "conflicts_are_decided");
 }
 
 #[test]

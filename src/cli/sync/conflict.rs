@@ -37,7 +37,10 @@ pub fn show(out: &mut String, place: &Place, model: &ModelPlan, conflict: &Confl
     if let Some(formula) = &conflict.theirs_formula {
         line("theirs", "as a formula", formula, "");
     }
-    let target = target(model, conflict);
+    let mut target = target(model, conflict);
+    if model.conflicts.iter().filter(|other| other.definition == conflict.definition).count() > 1 {
+        target.push_str(&format!(":{}", conflict.property));
+    }
     let _ = writeln!(out, "  next    formulac resolve {target} --ours | --theirs | --edit\n");
 }
 
