@@ -32,6 +32,8 @@ pub mod catalog;
 mod check;
 mod compiler;
 pub mod dbt;
+#[cfg(feature = "sync")]
+pub mod decompile;
 pub mod diag;
 mod dialect;
 #[cfg(feature = "drafts")]

@@ -55,6 +55,8 @@ pub(crate) use dates::is_iso_date;
 pub(crate) use period::moved_key;
 pub(crate) use sheet::{Pivot, Sheet};
 pub(crate) use tabs::Tab;
+#[cfg(feature = "sync")]
+pub(crate) use timeframe::names as timeframes;
 pub(crate) use today::Today;
 pub(crate) use totals::{Total, TotalKind, TotalUse, totals_in};
 pub(crate) use traps::values_of;

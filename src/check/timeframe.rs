@@ -34,6 +34,12 @@ const TIMEFRAMES: &[(&str, Option<FunctionId>)] = &[
     ("fiscal_year", Some(internal::YEAR)),
 ];
 
+/// The names of all timeframes.
+#[cfg(feature = "sync")]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TIMEFRAMES.iter().map(|(name, _)| *name)
+}
+
 /// What computes a timeframe: the entry, and what it takes behind the date.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Timeframe {

@@ -31,6 +31,8 @@ mod lineage;
 mod load;
 mod long_names;
 mod lookback;
+#[cfg(feature = "sync")]
+pub(crate) mod outline;
 mod partitions;
 mod pivot;
 mod project;

@@ -209,7 +209,7 @@ impl Run<'_> {
 }
 
 /// A formula without its comments, for a header in one line.
-fn uncommented(formula: &str) -> String {
+pub(super) fn uncommented(formula: &str) -> String {
     formula
         .lines()
         .map(|l| if l.contains('"') { l } else { l.split("//").next().unwrap_or(l) })

@@ -1,0 +1,144 @@
+//! What differs between generated SQL and what a person made of it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::file::{File, Place, What};
+use crate::dialect::Dialect;
+
+/// A column of a select whose expression differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemEdit {
+    /// The CTE; none for the last select.
+    pub cte: Option<String>,
+    /// The column.
+    pub column: String,
+    /// Its expression as it was.
+    pub before: String,
+    /// Its expression now.
+    pub after: String,
+    /// The line in the file that was found, from 1.
+    pub line: usize,
+}
+
+/// Anything else that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestEdit {
+    /// What it is, in words: `where of active_customers`, `column discount of orders`.
+    pub what: String,
+    /// Its text as it was; empty for what is new.
+    pub before: String,
+    /// Its text now; empty for what is gone.
+    pub after: String,
+    /// The line in the file that was found, from 1; of what is gone, the line of what comes behind it.
+    pub line: usize,
+}
+
+/// All differences between two texts of a model; blanks, line breaks, comments and the case of words are none.
+///
+/// ```
+/// use formulac::Dialect;
+/// use formulac::decompile::Edits;
+///
+/// let written = "select\n    country,\n    sum(amount) as revenue\nfrom orders\ngroup by country\n";
+/// let found = "SELECT country, sum(amount) - sum(refund) AS revenue -- net\nFROM orders\nWHERE paid\nGROUP BY country";
+/// let edits = Edits::between(written, found, Dialect::default());
+/// assert_eq!(edits.items.len(), 1);
+/// assert_eq!((edits.items[0].column.as_str(), edits.items[0].line), ("revenue", 1));
+/// assert_eq!(edits.items[0].after, "sum(amount) - sum(refund)");
+/// assert_eq!((edits.rest[0].what.as_str(), edits.rest[0].after.as_str()), ("`where`", "paid"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edits {
+    /// Columns that stand in both and have another expression.
+    pub items: Vec<ItemEdit>,
+    /// All else.
+    pub rest: Vec<RestEdit>,
+}
+
+impl Edits {
+    /// Compares the tokens of both texts, which may be anything.
+    #[must_use]
+    pub fn between(written: &str, found: &str, dialect: Dialect) -> Self {
+        between(&File::read(written, dialect), &File::read(found, dialect))
+    }
+
+    /// Whether both say the same.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.rest.is_empty()
+    }
+}
+
+pub(super) fn between(written: &File<'_>, found: &File<'_>) -> Edits {
+    let mut edits = Edits::default();
+    let before: HashMap<&Place, usize> = written.parts.iter().enumerate().map(|(at, part)| (&part.place, at)).collect();
+    let after: HashSet<&Place> = found.parts.iter().map(|part| &part.place).collect();
+    let mut last = None;
+    let mut is_moved = false;
+    for part in &found.parts {
+        let line = found.line(part.tokens.start);
+        let now = found.text(&part.tokens).to_owned();
+        let Some(at) = before.get(&part.place) else {
+            edits.rest.push(RestEdit { what: described(&part.place), before: String::new(), after: now, line });
+            continue;
+        };
+        is_moved |= last.is_some_and(|last| last > *at);
+        last = Some(*at);
+        let Some(old) = written.parts.get(*at) else { continue };
+        if written.same(&old.tokens, found, &part.tokens) {
+            continue;
+        }
+        let was = written.text(&old.tokens).to_owned();
+        match &part.place.what {
+            What::Column(column) if part.place.branch == 0 && part.place.nth == 0 => edits.items.push(ItemEdit {
+                cte: part.place.cte.clone(),
+                column: column.clone(),
+                before: was,
+                after: now,
+                line,
+            }),
+            _ => edits.rest.push(RestEdit { what: described(&part.place), before: was, after: now, line }),
+        }
+    }
+    // What is gone stood behind a part that may still be there.
+    let lines: HashMap<&Place, usize> =
+        found.parts.iter().map(|part| (&part.place, found.line(part.tokens.end))).collect();
+    let mut line = 1;
+    for part in &written.parts {
+        if let Some(behind) = lines.get(&part.place) {
+            line = *behind;
+        }
+        if !after.contains(&part.place) {
+            let before = written.text(&part.tokens).to_owned();
+            edits.rest.push(RestEdit { what: described(&part.place), before, after: String::new(), line });
+        }
+    }
+    if is_moved {
+        edits.rest.push(whole(written, found, "the order of its parts"));
+    }
+    let has_same_parts =
+        !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
+    // With the same parts, what holds them together is the same; else something is written that this does not know.
+    if has_same_parts && written.frame() != found.frame() {
+        edits.rest.push(whole(written, found, "how its parts are put together"));
+    }
+    edits
+}
+
+fn whole(written: &File<'_>, found: &File<'_>, what: &str) -> RestEdit {
+    RestEdit { what: what.to_owned(), before: written.source.to_owned(), after: found.source.to_owned(), line: 1 }
+}
+
+fn described(place: &Place) -> String {
+    let what = match &place.what {
+        What::Column(name) => format!("the column `{name}`"),
+        What::Unnamed => "a column without a name".to_owned(),
+        What::Clause(clause) => format!("`{clause}`"),
+        What::Config => "what stands before the query".to_owned(),
+        What::Other => "text that is no part of a query".to_owned(),
+    };
+    match &place.cte {
+        Some(cte) => format!("{what} of `{cte}`"),
+        None => what,
+    }
+}

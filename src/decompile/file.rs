@@ -1,0 +1,334 @@
+//! A model's SQL in parts: the columns and the clauses of each CTE and of the last select.
+
+use std::ops::Range;
+
+use super::lexer::{Kind, Token, tokens};
+use crate::dialect::Dialect;
+
+/// What a part is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum What {
+    /// The expression of a column.
+    Column(String),
+    /// `*`, `relation.*`, or what is no column that has a name.
+    Unnamed,
+    /// `from`, `where`, `group by` and so on, without that word; the words are the name.
+    Clause(String),
+    /// What stands before `with` or `select`: the configuration.
+    Config,
+    /// Text that is no part of a query.
+    Other,
+}
+
+/// Where a part stands: in which CTE, in which of the selects that `union` puts together there, what it is, and how many of
+/// the same name stand before it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    /// None is the last select.
+    pub cte: Option<String>,
+    pub branch: usize,
+    pub what: What,
+    pub nth: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub place: Place,
+    /// Of the file's tokens.
+    pub tokens: Range<usize>,
+}
+
+/// A model's SQL, or any text.
+#[derive(Debug)]
+pub(super) struct File<'s> {
+    pub source: &'s str,
+    pub dialect: Dialect,
+    pub tokens: Vec<Token>,
+    pub parts: Vec<Part>,
+    /// The tokens that are in no part: what holds the parts together.
+    pub between: Vec<usize>,
+    /// The names of the CTEs, in order.
+    pub ctes: Vec<String>,
+    lines: Vec<usize>,
+    /// The columns of the first select of each CTE, in small letters, by part.
+    columns: std::collections::HashMap<(Option<String>, String), usize>,
+}
+
+const CLAUSES: [&str; 13] = [
+    "from",
+    "where",
+    "group by",
+    "having",
+    "window",
+    "qualify",
+    "order by",
+    "limit",
+    "offset",
+    "fetch",
+    "union",
+    "intersect",
+    "except",
+];
+
+impl<'s> File<'s> {
+    pub fn read(source: &'s str, dialect: Dialect) -> Self {
+        let lines = std::iter::once(0).chain(source.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let tokens = tokens(source, dialect);
+        let mut file = Self {
+            source,
+            dialect,
+            tokens,
+            parts: Vec::new(),
+            between: Vec::new(),
+            ctes: Vec::new(),
+            lines,
+            columns: Default::default(),
+        };
+        Splitter { counts: std::collections::HashMap::new(), file: &mut file }.split();
+        file
+    }
+
+    pub fn key(&self, token: usize) -> String {
+        self.tokens.get(token).map_or_else(String::new, |token| token.key(self.source).into_owned())
+    }
+
+    /// The text of tokens, with what stands between them.
+    pub fn text(&self, tokens: &Range<usize>) -> &'s str {
+        let Some(tokens) = self.tokens.get(tokens.clone()) else { return "" };
+        let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else { return "" };
+        self.source.get(first.start..last.end).unwrap_or_default()
+    }
+
+    /// The line of a token, from 1; behind the last token the last line.
+    pub fn line(&self, token: usize) -> usize {
+        let at = self.tokens.get(token).map_or(self.source.len(), |token| token.start);
+        self.lines.partition_point(|line| *line <= at)
+    }
+
+    pub fn same(&self, tokens: &Range<usize>, other: &File<'_>, others: &Range<usize>) -> bool {
+        let mine = self.tokens.get(tokens.clone()).unwrap_or_default();
+        let theirs = other.tokens.get(others.clone()).unwrap_or_default();
+        let same = |(a, b): (&Token, &Token)| a.kind == b.kind && a.key(self.source) == b.key(other.source);
+        mine.len() == theirs.len() && mine.iter().zip(theirs).all(same)
+    }
+
+    /// What holds the parts together, as one text of tokens.
+    pub fn frame(&self) -> Vec<String> {
+        self.between.iter().map(|token| self.key(*token)).collect()
+    }
+
+    /// The parts of a select, the first where `union` puts several together.
+    pub fn of<'a>(&'a self, cte: Option<&'a str>) -> impl Iterator<Item = &'a Part> {
+        self.parts.iter().filter(move |part| part.place.branch == 0 && part.place.cte.as_deref() == cte)
+    }
+
+    /// The tokens of a column.
+    pub fn column(&self, cte: Option<&str>, name: &str) -> Option<Range<usize>> {
+        let at = self.columns.get(&(cte.map(str::to_owned), name.to_ascii_lowercase()))?;
+        self.parts.get(*at).map(|part| part.tokens.clone())
+    }
+
+    /// The tokens of a clause.
+    pub fn clause(&self, cte: Option<&str>, name: &str) -> Option<Range<usize>> {
+        let is_it = |part: &&Part| matches!(&part.place.what, What::Clause(clause) if clause == name);
+        self.of(cte).find(is_it).map(|part| part.tokens.clone())
+    }
+}
+
+/// Names of columns, whatever their case.
+pub(super) fn same_name(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b)
+}
+
+struct Splitter<'f, 's> {
+    counts: std::collections::HashMap<(Option<String>, usize, What), usize>,
+    file: &'f mut File<'s>,
+}
+
+impl Splitter<'_, '_> {
+    fn is(&self, token: usize, word: &str) -> bool {
+        let Some(t) = self.file.tokens.get(token) else { return false };
+        matches!(t.kind, Kind::Word | Kind::Sign) && t.text(self.file.source).eq_ignore_ascii_case(word)
+    }
+
+    fn put(&mut self, cte: Option<&str>, branch: usize, what: What, tokens: Range<usize>) {
+        let cte = cte.map(str::to_owned);
+        if let (What::Column(name), 0) = (&what, branch) {
+            let at = self.file.parts.len();
+            self.file.columns.entry((cte.clone(), name.to_ascii_lowercase())).or_insert(at);
+        }
+        let count = self.counts.entry((cte.clone(), branch, what.clone())).or_default();
+        let place = Place { cte, branch, what, nth: *count };
+        *count += 1;
+        self.file.parts.push(Part { place, tokens });
+    }
+
+    fn split(mut self) {
+        let count = self.file.tokens.len();
+        let mut at = 0;
+        while at < count && !self.is(at, "with") && !self.is(at, "select") {
+            at += 1;
+        }
+        if at > 0 {
+            let what = if at == count { What::Other } else { What::Config };
+            self.put(None, 0, what, 0..at);
+        }
+        if at == count {
+            return;
+        }
+        if self.is(at, "with") {
+            at = self.ctes(at);
+        }
+        self.select(None, at..count);
+    }
+
+    /// The CTEs behind `with`; gives where the last select begins.
+    fn ctes(&mut self, with: usize) -> usize {
+        self.file.between.push(with);
+        let mut at = with + 1;
+        loop {
+            let Some(token) = self.file.tokens.get(at).copied() else { return at };
+            let name = name_of(token, self.file);
+            let open = at + 2;
+            let (Some(name), true, true) = (name, self.is(at + 1, "as"), self.is(open, "(")) else { return at };
+            let Some(close) = self.close(open) else { return at };
+            self.file.between.extend(at..=open);
+            self.file.ctes.push(name.clone());
+            self.select(Some(&name), open + 1..close);
+            self.file.between.push(close);
+            at = close + 1;
+            if !self.is(at, ",") {
+                return at;
+            }
+            self.file.between.push(at);
+            at += 1;
+        }
+    }
+
+    /// Where the bracket that opens here is closed.
+    fn close(&self, open: usize) -> Option<usize> {
+        let mut depth = 0usize;
+        for at in open..self.file.tokens.len() {
+            if self.is(at, "(") {
+                depth += 1;
+            } else if self.is(at, ")") {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at);
+                }
+            }
+        }
+        None
+    }
+
+    /// A clause that begins here, and how many words it is.
+    fn clause(&self, at: usize) -> Option<(&'static str, usize)> {
+        let found = CLAUSES.into_iter().find_map(|clause| match clause.split_once(' ') {
+            Some((a, b)) => (self.is(at, a) && self.is(at + 1, b)).then_some((clause, 2)),
+            None => self.is(at, clause).then_some((clause, 1)),
+        })?;
+        // `a is distinct from b`
+        let compares = found.0 == "from"
+            && at > 1
+            && self.is(at - 1, "distinct")
+            && (self.is(at - 2, "is") || self.is(at - 2, "not"));
+        // Words that may be names: a clause goes on with a word or a number.
+        let may_be_name = matches!(found.0, "window" | "qualify" | "limit" | "offset" | "fetch");
+        let next = self.file.tokens.get(at + found.1);
+        let goes_on = next.is_some_and(|t| matches!(t.kind, Kind::Word | Kind::Quoted | Kind::Number | Kind::Jinja));
+        (!compares && (!may_be_name || goes_on && !self.is(at + 1, "as"))).then_some(found)
+    }
+
+    fn select(&mut self, cte: Option<&str>, tokens: Range<usize>) {
+        let (mut at, mut branch) = (tokens.start, 0);
+        loop {
+            if !self.is(at, "select") {
+                if at < tokens.end {
+                    self.put(cte, branch, What::Other, at..tokens.end);
+                }
+                return;
+            }
+            self.file.between.push(at);
+            at += 1;
+            if self.is(at, "distinct") {
+                self.put(cte, branch, What::Clause("distinct".to_owned()), at..at + 1);
+                at += 1;
+            }
+            at = self.columns(cte, branch, at..tokens.end);
+            loop {
+                let Some((clause, words)) = (at < tokens.end).then(|| self.clause(at)).flatten() else {
+                    if at < tokens.end {
+                        self.put(cte, branch, What::Other, at..tokens.end);
+                    }
+                    return;
+                };
+                self.file.between.extend(at..at + words);
+                at += words;
+                if matches!(clause, "union" | "intersect" | "except") {
+                    while matches!(self.file.key(at).as_str(), "all" | "distinct") {
+                        self.file.between.push(at);
+                        at += 1;
+                    }
+                    branch += 1;
+                    break;
+                }
+                let end = self.end(at, tokens.end, |splitter, at| splitter.clause(at).is_some());
+                self.put(cte, branch, What::Clause(clause.to_owned()), at..end);
+                at = end;
+            }
+        }
+    }
+
+    /// The first token outside of brackets that is what is looked for.
+    fn end(&self, from: usize, until: usize, stops: impl Fn(&Self, usize) -> bool) -> usize {
+        let mut depth = 0usize;
+        for at in from..until {
+            if self.is(at, "(") || self.is(at, "[") {
+                depth += 1;
+            } else if self.is(at, ")") || self.is(at, "]") {
+                depth = depth.saturating_sub(1);
+            } else if depth == 0 && stops(self, at) {
+                return at;
+            }
+        }
+        until
+    }
+
+    fn columns(&mut self, cte: Option<&str>, branch: usize, tokens: Range<usize>) -> usize {
+        let mut at = tokens.start;
+        while at < tokens.end {
+            let end = self.end(at, tokens.end, |s, at| s.is(at, ",") || s.clause(at).is_some());
+            self.column(cte, branch, at..end);
+            if !self.is(end, ",") || end >= tokens.end {
+                return end;
+            }
+            self.file.between.push(end);
+            at = end + 1;
+        }
+        at
+    }
+
+    fn column(&mut self, cte: Option<&str>, branch: usize, tokens: Range<usize>) {
+        let named = tokens.end.checked_sub(1).filter(|last| *last >= tokens.start);
+        let named = named.and_then(|last| Some((last, self.file.tokens.get(last).copied()?)));
+        let name = named.and_then(|(last, token)| Some((last, name_of(token, self.file)?)));
+        let Some((last, name)) = name else { return self.put(cte, branch, What::Unnamed, tokens) };
+        if last >= tokens.start + 2 && self.is(last - 1, "as") {
+            self.put(cte, branch, What::Column(name), tokens.start..last - 1);
+            self.file.between.extend(last - 1..=last);
+        } else if last == tokens.start || (last == tokens.start + 2 && self.is(last - 1, ".")) {
+            self.put(cte, branch, What::Column(name), tokens);
+        } else {
+            self.put(cte, branch, What::Unnamed, tokens);
+        }
+    }
+}
+
+/// The name that a token is, as it is compared.
+pub(super) fn name_of(token: Token, file: &File<'_>) -> Option<String> {
+    match token.kind {
+        Kind::Word => Some(token.key(file.source).into_owned()),
+        Kind::Quoted => super::lexer::value(token.text(file.source), file.dialect),
+        _ => None,
+    }
+}

@@ -1,0 +1,304 @@
+//! SQL with Jinja in it as tokens: any text has some, and all bytes but blanks and comments are in one.
+
+use std::borrow::Cow;
+
+use crate::dialect::Dialect;
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A keyword or a bare name.
+    Word,
+    /// A name in quotes.
+    Quoted,
+    /// A text, with what stands before its quote.
+    Text,
+    Number,
+    Sign,
+    /// `{{ … }}` or `{% … %}`.
+    Jinja,
+}
+
+/// A token and its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    pub kind: Kind,
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Token {
+    pub fn text(self, source: &str) -> &str {
+        source.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// What counts of it: of words not the case, of Jinja not the blanks around words.
+    pub fn key(self, source: &str) -> Cow<'_, str> {
+        let text = self.text(source);
+        match self.kind {
+            Kind::Word if text.bytes().any(|b| b.is_ascii_uppercase()) => Cow::Owned(text.to_ascii_lowercase()),
+            Kind::Jinja => Cow::Owned(without_blanks(text)),
+            Kind::Sign if text == "!=" => Cow::Borrowed("<>"),
+            Kind::Number if text.bytes().any(|b| b == b'E') => Cow::Owned(text.to_ascii_lowercase()),
+            _ => Cow::Borrowed(text),
+        }
+    }
+}
+
+/// Jinja without the blanks outside of its texts, but for one between two words.
+fn without_blanks(jinja: &str) -> String {
+    let mut out = String::with_capacity(jinja.len());
+    let (mut quote, mut gap) = (None, false);
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut escaped = false;
+    for c in jinja.chars() {
+        if quote.is_none() && c.is_whitespace() {
+            gap = true;
+            continue;
+        }
+        if gap && is_word(c) && out.chars().next_back().is_some_and(is_word) {
+            out.push(' ');
+        }
+        gap = false;
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(open) if c == open => quote = None,
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            _ => {}
+        }
+        out.push(if c == '"' { '\'' } else { c });
+    }
+    out
+}
+
+/// Signs of several characters, longer ones first.
+const SIGNS: [&str; 17] =
+    ["!~*", "#>>", "->>", "<=>", "<>", "!=", "<=", ">=", "||", "::", "->", "#>", "~*", "!~", "<<", ">>", "=>"];
+
+/// The tokens of a text.
+pub(super) fn tokens(source: &str, dialect: Dialect) -> Vec<Token> {
+    let mut lexer = Lexer { source, at: 0, dialect };
+    let mut tokens = Vec::with_capacity(source.len() / 5);
+    while let Some(token) = lexer.next() {
+        tokens.push(token);
+    }
+    tokens
+}
+
+struct Lexer<'s> {
+    source: &'s str,
+    at: usize,
+    dialect: Dialect,
+}
+
+impl<'s> Lexer<'s> {
+    fn rest(&self) -> &'s str {
+        self.source.get(self.at..).unwrap_or_default()
+    }
+
+    fn next(&mut self) -> Option<Token> {
+        loop {
+            let rest = self.rest();
+            self.at += rest.len() - rest.trim_start().len();
+            if !self.skip_comment() {
+                break;
+            }
+        }
+        let rest = self.rest();
+        let first = rest.chars().next()?;
+        let start = self.at;
+        let kind = if rest.starts_with("{{") || rest.starts_with("{%") {
+            self.jinja();
+            Kind::Jinja
+        } else if first.is_ascii_digit() || (first == '.' && rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit)) {
+            self.at += number_length(rest);
+            Kind::Number
+        } else if first.is_alphabetic() || first == '_' {
+            self.word()
+        } else if first == '\'' || (first == '"' && self.dialect.texts_in_both_quotes()) {
+            self.quoted(first, self.dialect.escapes_in_texts());
+            Kind::Text
+        } else if first == '"' || first == '`' {
+            self.quoted(first, first == '`' && self.dialect.texts_in_both_quotes());
+            Kind::Quoted
+        } else if rest.starts_with("$$") {
+            let end = rest.get(2..).and_then(|inner| inner.find("$$")).map_or(rest.len(), |at| at + 4);
+            self.at += end;
+            Kind::Text
+        } else {
+            let sign = SIGNS.iter().find(|sign| rest.starts_with(**sign));
+            self.at += sign.map_or(first.len_utf8(), |sign| sign.len());
+            Kind::Sign
+        };
+        Some(Token { kind, start, end: self.at })
+    }
+
+    /// Over a comment of SQL or Jinja, if one stands here.
+    fn skip_comment(&mut self) -> bool {
+        let rest = self.rest();
+        let to = |end: &str| rest.get(2..).and_then(|r| r.find(end)).map_or(rest.len(), |at| at + 2 + end.len());
+        let length = if rest.starts_with("--") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("{#") {
+            to("#}")
+        } else if rest.starts_with("/*") {
+            to("*/")
+        } else {
+            return false;
+        };
+        self.at += length;
+        true
+    }
+
+    /// A word, and the text that may stand right behind it, `r'\d'`.
+    fn word(&mut self) -> Kind {
+        let rest = self.rest();
+        let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+        let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+        let word = rest.get(..length).unwrap_or_default().to_ascii_lowercase();
+        self.at += length;
+        let quote = self.rest().chars().next().filter(|c| *c == '\'' || *c == '"');
+        let (Some(quote), "r" | "b" | "rb" | "br" | "e" | "n" | "x") = (quote, word.as_str()) else {
+            return Kind::Word;
+        };
+        if quote == '"' && !self.dialect.texts_in_both_quotes() {
+            return Kind::Word;
+        }
+        let escapes = word == "e" || (self.dialect.escapes_in_texts() && !word.contains('r'));
+        self.quoted(quote, escapes);
+        Kind::Text
+    }
+
+    /// A text or a name in quotes; in one that dbt renders, Jinja is no part of it.
+    fn quoted(&mut self, quote: char, escapes: bool) {
+        self.at += quote.len_utf8();
+        while let Some(c) = self.rest().chars().next() {
+            if self.rest().starts_with("{{") {
+                self.jinja();
+                continue;
+            }
+            self.at += c.len_utf8();
+            if escapes && c == '\\' {
+                self.at += self.rest().chars().next().map_or(0, char::len_utf8);
+            } else if c == quote {
+                if !self.rest().starts_with(quote) {
+                    return;
+                }
+                self.at += quote.len_utf8();
+            }
+        }
+    }
+
+    fn jinja(&mut self) {
+        let end = if self.rest().starts_with("{{") { "}}" } else { "%}" };
+        self.at += 2;
+        let mut quote = None;
+        while let Some(c) = self.rest().chars().next() {
+            if quote.is_none() && self.rest().starts_with(end) {
+                self.at += 2;
+                return;
+            }
+            match quote {
+                Some(open) if c == open => quote = None,
+                None if matches!(c, '\'' | '"') => quote = Some(c),
+                _ => {}
+            }
+            self.at += c.len_utf8();
+        }
+    }
+}
+
+fn number_length(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let digits = |from: usize| bytes.iter().skip(from).take_while(|b| b.is_ascii_digit()).count();
+    let mut length = digits(0);
+    if bytes.get(length) == Some(&b'.') {
+        length += 1 + digits(length + 1);
+    }
+    if matches!(bytes.get(length), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(bytes.get(length + 1), Some(b'+' | b'-')));
+        let exponent = digits(length + 1 + sign);
+        if exponent > 0 {
+            length += 1 + sign + exponent;
+        }
+    }
+    length
+}
+
+/// The value of a text's or a name's token, without its quotes; `None` for one that does not end.
+pub(super) fn value(token: &str, dialect: Dialect) -> Option<String> {
+    let open = token.find(['\'', '"', '`'])?;
+    let prefix = token.get(..open)?.to_ascii_lowercase();
+    let quote = token.get(open..)?.chars().next()?;
+    let inner = token.get(open + 1..)?.strip_suffix(quote)?;
+    let is_name = quote == '`' || (quote == '"' && !dialect.texts_in_both_quotes());
+    let escapes = !prefix.contains('r')
+        && (prefix == "e" || if is_name { dialect.texts_in_both_quotes() } else { dialect.escapes_in_texts() });
+    let mut out = String::with_capacity(inner.len());
+    let mut rest = inner;
+    while let Some(c) = rest.chars().next() {
+        // What stands for a marker of Jinja, as `dbt::jinja` writes it.
+        if let Some((marker, behind)) = rest.strip_prefix("{{ '").and_then(|r| r.split_once("' }}")) {
+            out.push_str(marker);
+            rest = behind;
+            continue;
+        }
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
+        let next = rest.chars().next();
+        match (c, next) {
+            ('\\', Some(n)) if escapes => {
+                out.push(match n {
+                    'n' => '\n',
+                    'r' => '\r',
+                    't' => '\t',
+                    other => other,
+                });
+                rest = rest.get(n.len_utf8()..).unwrap_or_default();
+            }
+            (c, Some(n)) if c == quote && n == quote => {
+                out.push(c);
+                rest = rest.get(n.len_utf8()..).unwrap_or_default();
+            }
+            _ => out.push(c),
+        }
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{tokens, value};
+    use crate::dialect::Dialect;
+
+    fn keys(sql: &str, dialect: &str) -> Vec<String> {
+        let dialect = dialect.parse::<Dialect>().unwrap_or_default();
+        tokens(sql, dialect).into_iter().map(|t| t.key(sql).into_owned()).collect()
+    }
+
+    #[test]
+    fn blanks_case_and_comments_do_not_count() {
+        let one = keys("select a, -- why\n 'X' || \"B\" from {{ ref('t') }}", "postgres");
+        let other = keys("SELECT A,'X'||\"B\" /* no */ FROM {{ref( \"t\" )}}{# end #}", "postgres");
+        assert_eq!(one, other);
+        assert_eq!(one, ["select", "a", ",", "'X'", "||", "\"B\"", "from", "{{ref('t')}}"]);
+    }
+
+    #[test]
+    fn texts_hold_what_looks_like_sql() {
+        assert_eq!(keys("'it''s -- {# x'", "postgres"), ["'it''s -- {# x'"]);
+        assert_eq!(keys(r"'it\'s' r'\' x", "bigquery"), [r"'it\'s'", r"r'\'", "x"]);
+        assert_eq!(keys("'{{ '{{' }} a'", "duckdb"), ["'{{ '{{' }} a'"]);
+        assert_eq!(keys("1.5e-3 .5 1e a1", "duckdb"), ["1.5e-3", ".5", "1", "e", "a1"]);
+        assert_eq!(keys("a!=b::text", "duckdb"), ["a", "<>", "b", "::", "text"]);
+    }
+
+    #[test]
+    fn values_of_texts() {
+        let of = |text: &str, dialect: &str| value(text, dialect.parse().unwrap_or_default()).unwrap_or_default();
+        assert_eq!(of("'it''s'", "postgres"), "it's");
+        assert_eq!(of(r"'it\'s\n'", "bigquery"), "it's\n");
+        assert_eq!(of(r"r'\d'", "bigquery"), r"\d");
+        assert_eq!(of("'a {{ '{{' }} b'", "duckdb"), "a {{ b");
+    }
+}

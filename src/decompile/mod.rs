@@ -1,0 +1,27 @@
+//! The way back: from generated SQL that somebody edited by hand to formulas.
+//!
+//! [`Edits`] says what differs between a model's SQL as it was written and as it was found, column by column.
+//! [`Decompiler`] shows an edited column as a formula. What SQL a formula becomes is never guessed: all functions and
+//! operators are compiled with columns and literals that stand for anything, the expression is compared with what came out,
+//! and each formula that is put together so is compiled in its spec. It is given only if that makes the SQL that was
+//! found, so an answer may be missing, and is never wrong. [`with_formula`] puts a formula into the text of a spec.
+
+mod columns;
+mod criteria;
+mod edits;
+mod file;
+mod form;
+mod formula;
+mod lexer;
+mod masks;
+mod parse;
+mod patterns;
+mod place;
+mod probes;
+mod search;
+mod tree;
+mod windows;
+
+pub use edits::{Edits, ItemEdit, RestEdit};
+pub use formula::{Decompiler, NotAFormula};
+pub use place::{Refusal, with_formula};

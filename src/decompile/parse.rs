@@ -1,0 +1,443 @@
+//! Expressions of SQL from tokens. It knows operators, and what stands side by side; it does not know functions, types or
+//! clauses, so that the same words give the same tree in what is generated and in what people write.
+//!
+//! Brackets that change nothing are dropped. Where dialects disagree on what binds tighter, an expression without brackets
+//! is refused.
+
+use super::lexer::{self, Kind, Token};
+use super::tree::{Id, Label, Trees};
+use crate::dialect::Dialect;
+
+/// Deeper than this, an expression is not read.
+const DEEPEST: usize = 120;
+
+const OR: u8 = 1;
+const AND: u8 = 2;
+const NOT: u8 = 3;
+const COMPARE: u8 = 4;
+const OTHER: u8 = 5;
+const ADD: u8 = 6;
+const MULTIPLY: u8 = 7;
+const NEGATIVE: u8 = 8;
+const ATOM: u8 = 10;
+/// A word from which no expression goes on.
+const WORD: u8 = 255;
+
+/// Words that are never a name, so that what stands behind them begins anew.
+const KEYWORDS: [&str; 23] = [
+    "and",
+    "as",
+    "between",
+    "by",
+    "case",
+    "desc",
+    "distinct",
+    "else",
+    "end",
+    "from",
+    "group",
+    "in",
+    "is",
+    "like",
+    "not",
+    "on",
+    "or",
+    "order",
+    "partition",
+    "select",
+    "then",
+    "when",
+    "where",
+];
+
+/// Words behind the number of an interval.
+const UNITS: [&str; 9] = ["year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond"];
+
+/// Reads tokens as one expression, or as words side by side.
+pub(super) fn parse(source: &str, tokens: &[Token], dialect: Dialect, trees: &mut Trees) -> Result<Id, String> {
+    let mut parser = Parser { source, tokens, at: 0, depth: 0, dialect, trees };
+    let id = parser.row()?;
+    match parser.peek() {
+        None => Ok(id),
+        Some(token) => Err(format!("`{}` stands where no expression goes on", token.text(source))),
+    }
+}
+
+struct Parser<'p> {
+    source: &'p str,
+    tokens: &'p [Token],
+    at: usize,
+    depth: usize,
+    dialect: Dialect,
+    trees: &'p mut Trees,
+}
+
+/// A part with how tight it binds; what stood in brackets binds as an atom.
+type Part = (Id, u8, Option<String>);
+
+fn is_operator(word: &str) -> Option<u8> {
+    Some(match word {
+        "or" => OR,
+        "and" => AND,
+        "=" | "<>" | "<" | ">" | "<=" | ">=" | "<=>" | "like" | "ilike" | "rlike" | "in" | "between" | "is" => COMPARE,
+        "||" | "~" | "~*" | "!~" | "!~*" | "&" | "|" | "#" | "^" | "<<" | ">>" | "#>>" | "#>" | "->>" => OTHER,
+        "+" | "-" => ADD,
+        "*" | "/" | "%" => MULTIPLY,
+        _ => return None,
+    })
+}
+
+impl<'p> Parser<'p> {
+    fn peek(&self) -> Option<Token> {
+        self.tokens.get(self.at).copied()
+    }
+
+    fn key_at(&self, ahead: usize) -> String {
+        match self.tokens.get(self.at + ahead) {
+            Some(token) if matches!(token.kind, Kind::Word | Kind::Sign) => token.key(self.source).into_owned(),
+            _ => String::new(),
+        }
+    }
+
+    fn take(&mut self, word: &str) -> bool {
+        let is_it = self.key_at(0) == word;
+        self.at += usize::from(is_it);
+        is_it
+    }
+
+    fn need(&mut self, word: &str) -> Result<(), String> {
+        if self.take(word) { Ok(()) } else { Err(format!("`{word}` is missing")) }
+    }
+
+    /// Expressions side by side, up to a comma or a closing bracket.
+    fn row(&mut self) -> Result<Id, String> {
+        let mut parts = Vec::new();
+        while !matches!(self.key_at(0).as_str(), "," | ")" | "]") && self.peek().is_some() {
+            parts.push(self.expression(0)?.0);
+        }
+        Ok(match parts.as_slice() {
+            [] => self.trees.leaf(Label::Nothing),
+            [one] => *one,
+            _ => self.trees.add(Label::Row, parts),
+        })
+    }
+
+    /// What stands between an open bracket, which was taken, and the one that closes it.
+    fn list(&mut self, close: &str) -> Result<Vec<Id>, String> {
+        let mut items = Vec::new();
+        if self.take(close) {
+            return Ok(items);
+        }
+        loop {
+            items.push(self.row()?);
+            if !self.take(",") {
+                self.need(close)?;
+                return Ok(items);
+            }
+        }
+    }
+
+    fn expression(&mut self, least: u8) -> Result<Part, String> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(format!("it is nested more than {DEEPEST} levels deep"));
+        }
+        let mut left = self.operand()?;
+        if left.1 == WORD {
+            self.depth -= 1;
+            return Ok((left.0, 0, None));
+        }
+        while let Some(next) = self.infix(&left, least)? {
+            left = next;
+        }
+        self.depth -= 1;
+        Ok(left)
+    }
+
+    /// The left operand with one operator behind it and its other operand.
+    fn infix(&mut self, left: &Part, least: u8) -> Result<Option<Part>, String> {
+        let mut word = self.key_at(0);
+        let negated = word == "not" && matches!(self.key_at(1).as_str(), "like" | "ilike" | "in" | "between" | "rlike");
+        if negated {
+            word = self.key_at(1);
+        }
+        if word == "->" && least == 0 {
+            self.at += 1;
+            let body = self.expression(0)?;
+            return Ok(Some((self.trees.add(Label::Op(word), vec![left.0, body.0]), 0, None)));
+        }
+        let Some(strength) = is_operator(&word).filter(|strength| *strength >= least) else { return Ok(None) };
+        if strength == COMPARE && left.1 == COMPARE {
+            return Err("a comparison of a comparison stands without brackets".to_owned());
+        }
+        self.clear(&word, strength, left)?;
+        self.at += 1 + usize::from(negated);
+        let id = match word.as_str() {
+            "is" => self.is(left.0)?,
+            "in" => {
+                self.need("(")?;
+                let list = self.list(")")?;
+                let group = self.trees.add(Label::Group, list);
+                self.trees.add(Label::In, vec![left.0, group])
+            }
+            "between" => {
+                let low = self.expression(OTHER)?;
+                self.need("and")?;
+                let high = self.expression(OTHER)?;
+                self.trees.add(Label::Between, vec![left.0, low.0, high.0])
+            }
+            _ => {
+                let right = self.expression(strength + 1)?;
+                self.clear(&word, strength, &right)?;
+                if word.ends_with("like") && self.take("escape") {
+                    let escape = self.expression(OTHER)?;
+                    self.trees.add(Label::Op(word.clone()), vec![left.0, right.0, escape.0])
+                } else {
+                    self.chain(&word, left.0, right.0)
+                }
+            }
+        };
+        let id = if negated { self.trees.add(Label::Not, vec![id]) } else { id };
+        // `not like` compares, as `like` does.
+        Ok(Some((id, strength, Some(word))))
+    }
+
+    /// Dialects disagree how `||` and bits bind beside arithmetic and beside each other.
+    fn clear(&self, word: &str, strength: u8, operand: &Part) -> Result<(), String> {
+        let arithmetic = |s: u8| s == ADD || s == MULTIPLY;
+        let is_mixed = (strength == OTHER
+            && (arithmetic(operand.1) || operand.1 == OTHER && operand.2.as_deref() != Some(word)))
+            || (arithmetic(strength) && operand.1 == OTHER);
+        if is_mixed { Err(format!("`{word}` stands beside another operator without brackets")) } else { Ok(()) }
+    }
+
+    /// `a and (b and c)` is `a and b and c`.
+    fn chain(&mut self, word: &str, left: Id, right: Id) -> Id {
+        let op = Label::Op(word.to_owned());
+        if !matches!(word, "and" | "or") || self.trees.label(right) != &op {
+            return self.trees.add(op, vec![left, right]);
+        }
+        let mut operands = Vec::new();
+        let mut rest = right;
+        while self.trees.label(rest) == &op {
+            let [a, b] = self.trees.kids(rest) else { break };
+            operands.push(*b);
+            rest = *a;
+        }
+        operands.push(rest);
+        operands.into_iter().rev().fold(left, |all, next| self.trees.add(op.clone(), vec![all, next]))
+    }
+
+    fn is(&mut self, left: Id) -> Result<Id, String> {
+        let mut op = String::from("is");
+        if self.take("not") {
+            op.push_str(" not");
+        }
+        if self.take("distinct") {
+            self.need("from")?;
+            op.push_str(" distinct from");
+            let right = self.expression(OTHER)?;
+            return Ok(self.trees.add(Label::Op(op), vec![left, right.0]));
+        }
+        let word = self.key_at(0);
+        if !matches!(word.as_str(), "null" | "true" | "false" | "unknown") {
+            return Err(format!("`is` stands before `{word}`"));
+        }
+        self.at += 1;
+        op.push(' ');
+        op.push_str(&word);
+        Ok(self.trees.add(Label::Op(op), vec![left]))
+    }
+
+    fn operand(&mut self) -> Result<Part, String> {
+        let Some(token) = self.peek() else { return Err("something is missing at its end".to_owned()) };
+        let text = token.text(self.source);
+        let key = token.key(self.source).into_owned();
+        self.at += 1;
+        let id = match token.kind {
+            Kind::Number => self.trees.leaf(Label::Number(key)),
+            Kind::Jinja => self.trees.leaf(Label::Jinja(key)),
+            Kind::Text => self.text(text)?,
+            Kind::Quoted => {
+                let name = lexer::value(text, self.dialect).ok_or("a name in quotes does not end")?;
+                self.trees.leaf(Label::Quoted(name))
+            }
+            Kind::Word => return self.word(&key),
+            Kind::Sign => match key.as_str() {
+                "-" => {
+                    let x = self.expression(NEGATIVE)?;
+                    return Ok((self.trees.add(Label::Negative, vec![x.0]), NEGATIVE, None));
+                }
+                "(" => {
+                    let items = self.list(")")?;
+                    let plain = items.iter().all(|id| !matches!(self.trees.label(*id), Label::Row | Label::Nothing));
+                    match items.as_slice() {
+                        [one] if plain => *one,
+                        _ => self.trees.add(Label::Group, items),
+                    }
+                }
+                "[" => {
+                    let items = self.list("]")?;
+                    self.trees.add(Label::Bracket, items)
+                }
+                "," | ")" | "]" => return Err(format!("`{key}` stands where an expression begins")),
+                _ => return Ok((self.trees.word(&key), WORD, None)),
+            },
+        };
+        Ok((self.postfix(id)?, ATOM, None))
+    }
+
+    fn text(&mut self, text: &str) -> Result<Id, String> {
+        let prefix = match text.get(..text.find(['\'', '"']).unwrap_or(0)).unwrap_or_default() {
+            "" => "",
+            "r" | "R" => "r",
+            "e" | "E" => "e",
+            _ => return Err("a text has letters before its quote".to_owned()),
+        };
+        let value = lexer::value(text, self.dialect).ok_or("a text does not end")?;
+        Ok(self.trees.leaf(Label::Text(value, prefix)))
+    }
+
+    fn word(&mut self, key: &str) -> Result<Part, String> {
+        match key {
+            "case" => {
+                let id = self.case()?;
+                return Ok((self.postfix(id)?, ATOM, None));
+            }
+            "not" => {
+                let x = self.expression(NOT)?;
+                return Ok((self.trees.add(Label::Not, vec![x.0]), NOT, None));
+            }
+            "interval" => return self.interval(),
+            _ => {}
+        }
+        let name = self.trees.word(key);
+        let next = self.peek();
+        // A name may be `rows` or `range`; before `between` they begin a window's rows.
+        let frames = matches!(key, "rows" | "range") && self.key_at(0) == "between";
+        if KEYWORDS.contains(&key) || frames {
+            return Ok((name, WORD, None));
+        }
+        if let Some(text) = next.filter(|t| t.kind == Kind::Text) {
+            self.at += 1;
+            let text = self.text(text.text(self.source))?;
+            let id = self.trees.add(Label::Typed, vec![name, text]);
+            return Ok((self.postfix(id)?, ATOM, None));
+        }
+        Ok((self.postfix(name)?, ATOM, None))
+    }
+
+    fn interval(&mut self) -> Result<Part, String> {
+        let word = self.trees.word("interval");
+        let x = self.expression(NEGATIVE)?;
+        let mut parts = vec![word, x.0];
+        let unit = self.key_at(0);
+        if UNITS.contains(&unit.as_str()) {
+            self.at += 1;
+            parts.push(self.trees.word(&unit));
+        }
+        Ok((self.trees.add(Label::Typed, parts), ATOM, None))
+    }
+
+    fn case(&mut self) -> Result<Id, String> {
+        let subject = if self.key_at(0) == "when" { None } else { Some(self.expression(0)?.0) };
+        let mut arms = Vec::new();
+        while self.take("when") {
+            let condition = self.expression(0)?;
+            self.need("then")?;
+            arms.push((condition.0, self.expression(0)?.0));
+        }
+        let other = if self.take("else") { self.expression(0)?.0 } else { self.trees.leaf(Label::Nothing) };
+        self.need("end")?;
+        if arms.is_empty() {
+            return Err("`when` is missing".to_owned());
+        }
+        Ok(match subject {
+            Some(subject) => {
+                let arms = arms.into_iter().flat_map(|(when, then)| [when, then]);
+                let kids = std::iter::once(subject).chain(arms).chain([other]).collect();
+                self.trees.add(Label::Switch, kids)
+            }
+            None => arms
+                .into_iter()
+                .rev()
+                .fold(other, |other, (when, then)| self.trees.add(Label::Case, vec![when, then, other])),
+        })
+    }
+
+    /// What stands behind an operand and binds to it.
+    fn postfix(&mut self, mut id: Id) -> Result<Id, String> {
+        loop {
+            let word = self.key_at(0);
+            let opens = self.key_at(1) == "(";
+            id = match word.as_str() {
+                "(" if matches!(self.trees.label(id), Label::Word(_) | Label::Field) => {
+                    self.at += 1;
+                    let kids = std::iter::once(id).chain(self.list(")")?).collect();
+                    self.trees.add(Label::Call, kids)
+                }
+                "[" => {
+                    self.at += 1;
+                    let kids = std::iter::once(id).chain(self.list("]")?).collect();
+                    self.trees.add(Label::Subscript, kids)
+                }
+                "." => {
+                    self.at += 1;
+                    let Some(token) = self.peek() else { return Err("a name is missing behind a point".to_owned()) };
+                    self.at += 1;
+                    let name = match token.kind {
+                        Kind::Quoted => {
+                            let name = lexer::value(token.text(self.source), self.dialect);
+                            self.trees.leaf(Label::Quoted(name.ok_or("a name in quotes does not end")?))
+                        }
+                        _ => self.trees.word(&token.key(self.source)),
+                    };
+                    self.trees.add(Label::Field, vec![id, name])
+                }
+                "::" => {
+                    self.at += 1;
+                    self.cast(id)?
+                }
+                "over" if opens => self.behind("over", id, 2)?,
+                "filter" if opens => self.behind("filter", id, 2)?,
+                "within" if self.key_at(1) == "group" && self.key_at(2) == "(" => self.behind("within group", id, 3)?,
+                "at" if self.key_at(1) == "time" && self.key_at(2) == "zone" => {
+                    self.at += 3;
+                    let zone = self.expression(NEGATIVE)?;
+                    self.trees.add(Label::Behind("at time zone"), vec![id, zone.0])
+                }
+                _ => return Ok(id),
+            };
+        }
+    }
+
+    fn behind(&mut self, what: &'static str, id: Id, words: usize) -> Result<Id, String> {
+        self.at += words;
+        let list = self.list(")")?;
+        let group = self.trees.add(Label::Group, list);
+        Ok(self.trees.add(Label::Behind(what), vec![id, group]))
+    }
+
+    /// `x::type` is `cast(x as type)`.
+    fn cast(&mut self, id: Id) -> Result<Id, String> {
+        let name = self.key_at(0);
+        if name.is_empty() {
+            return Err("a type is missing behind `::`".to_owned());
+        }
+        self.at += 1;
+        let ty = self.trees.word(&name);
+        let mut parts = vec![id, self.trees.word("as")];
+        if self.take("(") {
+            let kids = std::iter::once(ty).chain(self.list(")")?).collect();
+            parts.push(self.trees.add(Label::Call, kids));
+        } else {
+            parts.push(ty);
+            if name == "double" && self.take("precision") {
+                parts.push(self.trees.word("precision"));
+            }
+        }
+        let row = self.trees.add(Label::Row, parts);
+        let cast = self.trees.word("cast");
+        Ok(self.trees.add(Label::Call, vec![cast, row]))
+    }
+}

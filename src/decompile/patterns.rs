@@ -1,0 +1,328 @@
+//! What SQL a formula becomes, with places for its arguments: learned by compiling probes.
+
+use std::collections::HashMap;
+
+use rustc_hash::FxHashSet;
+
+use super::form::Shape;
+use super::lexer::tokens;
+use super::parse::parse;
+use super::probes::{Arg, Probe, Words, probes};
+use super::tree::{Id, Label, Trees};
+use crate::compiler::Compiler;
+
+/// Probes that are compiled as one text.
+const TOGETHER: usize = 2000;
+/// Patterns of more levels are not kept; none of the catalogue has so many.
+const DEEPEST: u32 = 100;
+
+/// A part of a pattern.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Part {
+    /// Any expression: the argument of this place.
+    Any(usize),
+    /// A range with a criterion.
+    Criterion(usize),
+    /// A number that is larger by so much, with this behind its digits.
+    Number(usize, i64, &'static str),
+    /// A text in which `%` and `_` are wildcards.
+    Wild(usize, &'static str),
+    /// A text with these around what the argument says.
+    Text(usize, String, String, &'static str),
+    Node(Label, Vec<Part>),
+}
+
+/// SQL with the formula that it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Pattern {
+    pub root: Part,
+    pub shape: Shape,
+    pub args: Vec<Arg>,
+}
+
+/// What stands at an argument's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Bound {
+    Node(Id),
+    Criterion(Id),
+    Number(String),
+    Text(String),
+}
+
+/// The root of a pattern, or of what it is compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Root(Label, Option<Label>, usize);
+
+/// All patterns of a dialect with the settings of a spec.
+#[derive(Debug, Default)]
+pub(super) struct Patterns {
+    values: HashMap<Root, Vec<Pattern>>,
+    criteria: HashMap<Root, Vec<Pattern>>,
+}
+
+impl Patterns {
+    /// Compiles the probes. The compiler is one that knows their relation.
+    pub fn learn(compiler: &Compiler, words: &Words) -> Self {
+        let mut patterns = Self::default();
+        let mut seen = FxHashSet::default();
+        let probes = probes(words);
+        for chunk in probes.chunks(TOGETHER) {
+            let mut text = String::new();
+            for (at, probe) in chunk.iter().enumerate() {
+                if let Some(formula) = probe.formula() {
+                    text.push_str(&format!("p{at} = {formula}\n"));
+                }
+            }
+            let compiled = compiler.compile(&text);
+            for definition in compiled.definitions() {
+                let at = definition.name().and_then(|name| name.get(1..)?.parse::<usize>().ok());
+                let Some(probe) = at.and_then(|at| chunk.get(at)) else { continue };
+                let Some(pattern) = learned(compiler, probe, definition.sql()) else { continue };
+                for pattern in pattern.bare().into_iter().chain([pattern]) {
+                    if seen.insert(pattern.clone()) {
+                        patterns.put(pattern);
+                    }
+                }
+            }
+        }
+        patterns
+    }
+
+    /// The functions of formulas whose SQL calls no others than the expression does.
+    pub fn functions_like(&self, trees: &Trees, id: Id) -> Vec<&'static str> {
+        let mut names = FxHashSet::default();
+        for part in trees.below(id) {
+            if let (Label::Call, Some(name)) = (trees.label(part), trees.kids(part).first())
+                && let Label::Word(name) = trees.label(*name)
+            {
+                names.insert(name.as_str());
+            }
+        }
+        let mut found: Vec<&'static str> = Vec::new();
+        for pattern in self.values.values().flatten() {
+            if let Shape::Call(name) = pattern.shape
+                && !found.contains(&name)
+                && pattern.calls_only(&names)
+            {
+                found.push(name);
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// One more pattern.
+    pub fn put(&mut self, pattern: Pattern) {
+        let Part::Node(label, parts) = &pattern.root else { return };
+        let first = match parts.first() {
+            Some(Part::Node(label, _)) => Some(label.clone()),
+            _ => None,
+        };
+        let root = Root(label.clone(), first.filter(|_| *label == Label::Call), parts.len());
+        let map = if pattern.shape == Shape::Pair { &mut self.criteria } else { &mut self.values };
+        map.entry(root).or_default().push(pattern);
+    }
+
+    fn at<'a>(map: &'a HashMap<Root, Vec<Pattern>>, trees: &Trees, id: Id) -> &'a [Pattern] {
+        let label = trees.label(id).clone();
+        let kids = trees.kids(id);
+        let first = kids.first().filter(|_| label == Label::Call).map(|name| trees.label(*name).clone());
+        map.get(&Root(label, first, kids.len())).map_or(&[], Vec::as_slice)
+    }
+
+    /// What may be a node's formula.
+    pub fn values(&self, trees: &Trees, id: Id) -> &[Pattern] {
+        Self::at(&self.values, trees, id)
+    }
+
+    /// What may be a condition's range and criterion.
+    pub fn criteria(&self, trees: &Trees, id: Id) -> &[Pattern] {
+        Self::at(&self.criteria, trees, id)
+    }
+}
+
+/// The pattern of a probe's SQL; none where that does not say all arguments.
+fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<Pattern> {
+    let mut trees = Trees::default();
+    let dialect = compiler.options.dialect;
+    let read = |sql: &str, trees: &mut Trees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
+    let mut root = read(sql, &mut trees)?;
+    let criteria: Vec<Option<Id>> =
+        probe.args.iter().map(|arg| arg.condition().and_then(|sql| read(&sql, &mut trees))).collect();
+    if probe.shape == Shape::Pair {
+        root = counted(&trees, root)?;
+    }
+    pattern(&trees, root, probe, criteria)
+}
+
+/// The pattern of the tree that a probe became.
+pub(super) fn pattern(trees: &Trees, root: Id, probe: &Probe, criteria: Vec<Option<Id>>) -> Option<Pattern> {
+    if trees.height(root) > DEEPEST {
+        return None;
+    }
+    let mut learner = Learner { trees, probe, criteria, found: vec![false; probe.args.len()] };
+    let part = learner.part(root);
+    let says_all = probe.args.iter().zip(&learner.found).all(|(arg, found)| *found || matches!(arg, Arg::Fixed(_)));
+    // Columns of other types that become the same SQL are one pattern.
+    let plain = |arg: &Arg| match arg {
+        Arg::Column(_) => Arg::Column(String::new()),
+        other => other.clone(),
+    };
+    let args = probe.args.iter().map(plain).collect();
+    says_all.then(|| Pattern { root: part, shape: probe.shape.clone(), args })
+}
+
+/// The condition of `count(case when … then 1 end)`.
+fn counted(trees: &Trees, id: Id) -> Option<Id> {
+    let [_, inner] = trees.kids(id) else { return None };
+    match (trees.label(*inner), trees.kids(*inner)) {
+        (Label::Case, [condition, one, _]) if *trees.label(*one) == Label::Number("1".to_owned()) => Some(*condition),
+        (Label::Case, _) => None,
+        _ => Some(*inner),
+    }
+}
+
+struct Learner<'l> {
+    trees: &'l Trees,
+    probe: &'l Probe,
+    criteria: Vec<Option<Id>>,
+    found: Vec<bool>,
+}
+
+impl Learner<'_> {
+    fn found(&mut self, place: usize, part: Part) -> Part {
+        if let Some(found) = self.found.get_mut(place) {
+            *found = true;
+        }
+        part
+    }
+
+    fn part(&mut self, id: Id) -> Part {
+        if let Some(place) = self.criteria.iter().position(|criterion| *criterion == Some(id)) {
+            return self.found(place, Part::Criterion(place));
+        }
+        let label = self.trees.label(id).clone();
+        for (place, arg) in self.probe.args.iter().enumerate() {
+            match (arg, &label) {
+                (Arg::Column(name), Label::Word(word)) if name == word => return self.found(place, Part::Any(place)),
+                (Arg::Number(digits) | Arg::Minus(digits), Label::Number(number)) => {
+                    if number == digits {
+                        return self.found(place, Part::Number(place, 0, ""));
+                    }
+                    if number.strip_suffix(".0") == Some(digits) {
+                        return self.found(place, Part::Number(place, 0, ".0"));
+                    }
+                    let by = number.parse::<i64>().ok().zip(digits.parse::<i64>().ok()).map(|(a, b)| a - b);
+                    if let Some(by @ (-1 | 1)) = by {
+                        return self.found(place, Part::Number(place, by, ""));
+                    }
+                }
+                // Escaped or not, and perhaps in small letters.
+                (Arg::Wild(_, marker), Label::Text(text, prefix))
+                    if text.replace('\\', "") == marker.replace('*', "%") =>
+                {
+                    return self.found(place, Part::Wild(place, prefix));
+                }
+                (Arg::Text(_, marker, _), Label::Number(number)) if number == marker => {
+                    return self.found(place, Part::Number(place, 0, ""));
+                }
+                (Arg::Text(_, marker, _) | Arg::Number(marker) | Arg::Minus(marker), Label::Text(text, prefix))
+                    if text.matches(marker).count() == 1 =>
+                {
+                    if let Some((before, after)) = text.split_once(marker) {
+                        let part = Part::Text(place, before.to_owned(), after.to_owned(), prefix);
+                        return self.found(place, part);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let kids = self.trees.kids(id).to_vec();
+        Part::Node(label, kids.into_iter().map(|kid| self.part(kid)).collect())
+    }
+}
+
+impl Pattern {
+    /// The aggregate in `coalesce(sum(x), 0)`, as it stands where a NULL does not matter.
+    fn bare(&self) -> Option<Self> {
+        let Part::Node(Label::Call, parts) = &self.root else { return None };
+        let [Part::Node(Label::Word(name), _), inner @ Part::Node(..), Part::Node(Label::Number(_), _)] =
+            parts.as_slice()
+        else {
+            return None;
+        };
+        (name == "coalesce").then(|| Self { root: inner.clone(), ..self.clone() })
+    }
+
+    /// Whether all functions of SQL in it are among these.
+    fn calls_only(&self, names: &FxHashSet<&str>) -> bool {
+        let mut left = vec![&self.root];
+        while let Some(part) = left.pop() {
+            let Part::Node(label, parts) = part else { continue };
+            if let (Label::Call, Some(Part::Node(Label::Word(name), _))) = (label, parts.first())
+                && !names.contains(name.as_str())
+            {
+                return false;
+            }
+            left.extend(parts);
+        }
+        true
+    }
+
+    /// What stands at the places of the arguments; none where the node is another.
+    pub fn matched(&self, trees: &Trees, id: Id) -> Option<Vec<Option<Bound>>> {
+        let mut bound = vec![None; self.args.len()];
+        fits(&self.root, trees, id, &mut bound).then_some(bound)
+    }
+}
+
+fn bind(bound: &mut [Option<Bound>], place: usize, what: Bound) -> bool {
+    let Some(slot) = bound.get_mut(place) else { return false };
+    match slot {
+        Some(before) => *before == what,
+        None => {
+            *slot = Some(what);
+            true
+        }
+    }
+}
+
+fn fits(part: &Part, trees: &Trees, id: Id, bound: &mut [Option<Bound>]) -> bool {
+    match part {
+        Part::Any(place) => bind(bound, *place, Bound::Node(id)),
+        Part::Criterion(place) => bind(bound, *place, Bound::Criterion(id)),
+        Part::Number(place, by, suffix) => {
+            let (sign, id) = match (trees.label(id), trees.kids(id)) {
+                (Label::Negative, [inner]) => ("-", *inner),
+                _ => ("", id),
+            };
+            let Label::Number(number) = trees.label(id) else { return false };
+            let Some(digits) = number.strip_suffix(suffix) else { return false };
+            let digits = match by {
+                0 => format!("{sign}{digits}"),
+                _ => match format!("{sign}{digits}").parse::<i64>() {
+                    Ok(number) => number.saturating_sub(*by).to_string(),
+                    Err(_) => return false,
+                },
+            };
+            bind(bound, *place, Bound::Number(digits))
+        }
+        Part::Wild(place, prefix) => match trees.label(id) {
+            Label::Text(text, with) if with == prefix => bind(bound, *place, Bound::Text(text.clone())),
+            _ => false,
+        },
+        Part::Text(place, before, after, prefix) => {
+            let Label::Text(text, with) = trees.label(id) else { return false };
+            let inner = text.strip_prefix(before.as_str()).and_then(|rest| rest.strip_suffix(after.as_str()));
+            // A text with backslashes may be written raw, and one without need not be.
+            let same_kind = with == prefix || (prefix.is_empty() && *with == "r");
+            inner.is_some_and(|inner| same_kind && bind(bound, *place, Bound::Text(inner.to_owned())))
+        }
+        Part::Node(label, parts) => {
+            let kids = trees.kids(id);
+            trees.label(id) == label
+                && kids.len() == parts.len()
+                && parts.iter().zip(kids).all(|(part, kid)| fits(part, trees, *kid, bound))
+        }
+    }
+}

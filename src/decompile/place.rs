@@ -1,0 +1,144 @@
+//! A definition's formula put into the text of its spec, all else as it is.
+
+use crate::compiler::Compiler;
+use crate::spec::outline::{Outline, Placed, outline};
+use crate::yaml::{self, Node, Style};
+
+/// Why a spec is left as it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {reason}")]
+pub struct Refusal {
+    /// The line of the spec, from 1.
+    pub line: usize,
+    /// What is the matter there.
+    pub reason: String,
+}
+
+impl Refusal {
+    fn at(source: &str, at: usize, reason: impl Into<String>) -> Self {
+        let before = source.get(..at).unwrap_or(source);
+        Self { line: before.bytes().filter(|b| *b == b'\n').count() + 1, reason: reason.into() }
+    }
+}
+
+/// The text of a spec in which a definition has another formula.
+///
+/// All bytes but those of the formula stay. The result is read again: exactly that formula has changed.
+///
+/// ```
+/// use formulac::decompile::with_formula;
+///
+/// let spec = "model: m\nfrom: t\ndefinitions: |\n  a = SUM(x) // all\n  b = COUNT()\n";
+/// let changed = with_formula(spec, None, "a", "SUM(x) - SUM(y)")?;
+/// assert_eq!(changed, "model: m\nfrom: t\ndefinitions: |\n  a = SUM(x) - SUM(y) // all\n  b = COUNT()\n");
+/// # Ok::<(), formulac::decompile::Refusal>(())
+/// ```
+///
+/// # Errors
+///
+/// The spec cannot be read; there is no such definition, or several; a comment stands inside the formula; the formula
+/// cannot be written there.
+pub fn with_formula(spec: &str, step: Option<&str>, definition: &str, formula: &str) -> Result<String, Refusal> {
+    let read = Read::new(spec)?;
+    let (_, placed) = read.definition(step, definition)?;
+    read.with(placed, formula)
+}
+
+/// A spec that was read.
+pub(super) struct Read<'s> {
+    pub source: &'s str,
+    root: Node,
+    pub outline: Outline,
+}
+
+impl<'s> Read<'s> {
+    pub fn new(source: &'s str) -> Result<Self, Refusal> {
+        let root = yaml::read(source, &mut Vec::new());
+        let root = root.map_err(|fault| Refusal::at(source, fault.span().start as usize, fault.message()))?;
+        let root = root.ok_or_else(|| Refusal::at(source, 0, "the spec is empty"))?;
+        let outline = outline(&root, source, &Compiler::default());
+        let outline = outline.ok_or_else(|| Refusal::at(source, 0, "this is no spec"))?;
+        Ok(Self { source, root, outline })
+    }
+
+    /// A definition, with the place of its step.
+    pub fn definition(&self, step: Option<&str>, name: &str) -> Result<(usize, &Placed), Refusal> {
+        let steps = self.outline.steps.iter().enumerate();
+        let is_step = |own: &Option<String>| {
+            step.is_none_or(|step| own.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(step)))
+        };
+        let mut found = steps.filter(|(_, s)| is_step(&s.name)).flat_map(|(at, s)| {
+            s.definitions.iter().filter(|d| d.name.eq_ignore_ascii_case(name)).map(move |d| (at, d))
+        });
+        match (found.next(), found.next()) {
+            (Some(one), None) => Ok(one),
+            (Some((_, one)), Some(_)) => {
+                Err(Refusal::at(self.source, one.at.start as usize, format!("`{name}` is defined more than once")))
+            }
+            (None, _) => Err(Refusal::at(self.source, 0, format!("`{name}` is not defined"))),
+        }
+    }
+
+    /// The spec with another formula there.
+    pub fn with(&self, placed: &Placed, formula: &str) -> Result<String, Refusal> {
+        let refuse = |reason: &str| Refusal::at(self.source, placed.at.start as usize, reason);
+        if placed.has_comment {
+            return Err(refuse("a comment stands inside of the formula, which would be lost"));
+        }
+        if formula.trim().is_empty() || formula.chars().any(char::is_control) {
+            return Err(refuse("the new formula is not one line"));
+        }
+        let (at, scalar) = (placed.at, placed.scalar);
+        let inside = |text: String| self.spliced(at.start, at.end, &text);
+        let whole = |text: String| self.spliced(scalar.start, scalar.end, &text);
+        let double = format!("\"{}\"", formula.replace('\\', "\\\\").replace('"', "\\\""));
+        let candidates = match (placed.style, placed.alone) {
+            (Style::Block, _) => vec![inside(formula.to_owned())],
+            (Style::Plain, true) => {
+                vec![whole(formula.to_owned()), whole(format!("'{}'", formula.replace('\'', "''"))), whole(double)]
+            }
+            (Style::Plain, false) => vec![inside(formula.to_owned())],
+            (Style::Single, _) => vec![inside(formula.replace('\'', "''"))],
+            (Style::Double, _) => vec![inside(formula.replace('\\', "\\\\").replace('"', "\\\""))],
+        };
+        let found = candidates.into_iter().flatten().find(|text| self.is_meant(text, placed, formula));
+        found.ok_or_else(|| refuse("the new formula cannot be written there; write it by hand"))
+    }
+
+    fn spliced(&self, start: u32, end: u32, text: &str) -> Option<String> {
+        let (before, after) = (self.source.get(..start as usize)?, self.source.get(end as usize..)?);
+        Some([before, text, after].concat())
+    }
+
+    /// Whether a text says what this one does, but for that formula.
+    fn is_meant(&self, text: &str, placed: &Placed, formula: &str) -> bool {
+        let Ok(other) = Read::new(text) else { return false };
+        let (mine, theirs) = (&self.outline.steps, &other.outline.steps);
+        let same_steps = mine.len() == theirs.len()
+            && mine.iter().zip(theirs).all(|(a, b)| {
+                a.definitions.len() == b.definitions.len()
+                    && a.definitions.iter().zip(&b.definitions).all(|(a, b)| {
+                        let expected = if a == placed { formula.trim() } else { a.formula.as_str() };
+                        a.name == b.name && b.formula == expected
+                    })
+            });
+        same_steps && differ(&self.root, &other.root) <= 1
+    }
+}
+
+/// In how many scalars two documents differ; many where they have another shape.
+fn differ(one: &Node, other: &Node) -> usize {
+    let mut count = 0;
+    let mut pairs = vec![(one, other)];
+    while let Some((a, b)) = pairs.pop() {
+        match (&a.kind, &b.kind) {
+            (yaml::Kind::Scalar { value: x, .. }, yaml::Kind::Scalar { value: y, .. }) => count += usize::from(x != y),
+            (yaml::Kind::Sequence(x), yaml::Kind::Sequence(y)) if x.len() == y.len() => pairs.extend(x.iter().zip(y)),
+            (yaml::Kind::Mapping(x), yaml::Kind::Mapping(y)) if x.len() == y.len() => {
+                pairs.extend(x.iter().zip(y).flat_map(|((k, v), (l, w))| [(k, l), (v, w)]));
+            }
+            _ => return usize::MAX,
+        }
+    }
+    count
+}

@@ -1,0 +1,418 @@
+//! Formulas that are compiled to see what SQL they become: every function and operator of the catalogue, its arguments
+//! columns and literals of the types that it takes.
+
+use super::criteria::{criteria, with_criteria};
+use super::form::{Form, Shape};
+use super::masks::formats;
+use crate::ast::BinaryOp;
+use crate::catalog::{Overload, Param, ParamType, functions};
+use crate::schema::{Column, Relation};
+use crate::types::Type;
+
+/// The relation that holds the columns of probes.
+pub(super) const RELATION: &str = "fx_probe";
+
+/// An argument of a probe.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Arg {
+    /// A column, which stands for any expression.
+    Column(String),
+    /// A number, which stands for any.
+    Number(&'static str),
+    /// A number below zero, which stands for any.
+    Minus(&'static str),
+    /// A text, which stands for any, between what a criterion has around it.
+    Text(&'static str, &'static str, &'static str),
+    /// A text with wildcards, which stands for any, behind the operator of a criterion.
+    Wild(&'static str, &'static str),
+    /// A range with a criterion, which stand for any such.
+    Criterion(usize),
+    /// This and nothing else.
+    Fixed(String),
+}
+
+/// A formula to be compiled.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Probe {
+    pub shape: Shape,
+    pub args: Vec<Arg>,
+}
+
+/// Numbers that nobody writes, by the place of the argument.
+pub(super) const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
+pub(super) const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
+pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
+
+/// Texts with wildcards; the second has what must be escaped.
+pub(super) const WILD: [&str; 2] = ["qzj*w", "qz%j*w"];
+
+/// Types with the letter that columns of that type begin with.
+pub(super) const TYPES: [(Type, char); 8] = [
+    (Type::Boolean, 'b'),
+    (Type::Integer, 'i'),
+    (Type::Decimal, 'd'),
+    (Type::Float, 'f'),
+    (Type::Text, 's'),
+    (Type::Date, 'a'),
+    (Type::Timestamp, 't'),
+    (Type::Timestamptz, 'z'),
+];
+
+/// So many probes are made of the words of one expression.
+const WITH_WORDS: usize = 6000;
+/// So many literals of a parameter are tried beside those of another.
+const PAIRED: usize = 3;
+/// More arguments than this are not tried with columns of each type.
+const PLACES: usize = 16;
+
+/// The relation, with columns of every type for each place of an argument, with NULLs and without.
+pub(super) fn relation() -> Relation {
+    let mut relation = Relation::new(RELATION);
+    for (ty, _) in TYPES {
+        for place in 0..PLACES {
+            for nullable in [true, false] {
+                relation = relation.with(Column::new(column(ty, nullable, place), ty).nullable(nullable));
+            }
+        }
+    }
+    relation
+}
+
+pub(super) fn column(ty: Type, nullable: bool, place: usize) -> String {
+    let letter = TYPES.iter().find(|(t, _)| *t == ty).map_or('s', |(_, letter)| *letter);
+    format!("fx_{letter}{}{place}", if nullable { 'n' } else { 'v' })
+}
+
+/// What a parameter may be given.
+fn types(ty: ParamType) -> &'static [Type] {
+    match ty {
+        ParamType::Is(Type::Boolean) => &[Type::Boolean],
+        ParamType::Is(Type::Integer) | ParamType::Literal(..) => &[Type::Integer],
+        ParamType::Is(Type::Decimal) => &[Type::Decimal, Type::Integer],
+        ParamType::Is(Type::Float) | ParamType::Positive => &[Type::Float, Type::Decimal, Type::Integer],
+        ParamType::Is(Type::Date) => &[Type::Date],
+        ParamType::Is(Type::Timestamp) => &[Type::Timestamp, Type::Date],
+        ParamType::Is(Type::Timestamptz) => &[Type::Timestamptz],
+        ParamType::Is(_) => &[Type::Text],
+        ParamType::Number => &[Type::Decimal, Type::Integer, Type::Float],
+        ParamType::Temporal => &[Type::Date, Type::Timestamp, Type::Timestamptz],
+        ParamType::Any | ParamType::Same => {
+            &[Type::Text, Type::Integer, Type::Decimal, Type::Float, Type::Date, Type::Timestamp, Type::Boolean]
+        }
+    }
+}
+
+/// What formulas write that no pattern can stand for: the numbers and texts of one expression.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
+    pub numbers: Vec<String>,
+    pub texts: Vec<String>,
+    /// The functions that may have them.
+    pub functions: Vec<&'static str>,
+    /// How many arguments a call may have at most.
+    pub widest: usize,
+}
+
+impl Words {
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty() && self.texts.is_empty()
+    }
+}
+
+/// All probes; with words only those that have one.
+pub(super) fn probes(words: &Words) -> Vec<Probe> {
+    let mut all = Vec::new();
+    if !words.is_empty() {
+        for function in functions().filter(|function| words.functions.contains(&function.name)) {
+            for overload in function.overloads {
+                with_words(function.name, overload, words, &mut all);
+            }
+        }
+        all.truncate(WITH_WORDS);
+        return all;
+    }
+    operators(&mut all);
+    for function in functions() {
+        // Criteria are put in for themselves.
+        if function.lower.is_some_and(|lower| lower.is_conditional()) {
+            continue;
+        }
+        for overload in function.overloads {
+            of_overload(function.name, overload, words, &mut all);
+        }
+        // Of an aggregate with several arguments, which are then of one row.
+        if function.goes_across(2) {
+            for ty in [Type::Integer, Type::Decimal, Type::Float, Type::Date, Type::Text] {
+                for count in 2..=words.widest.clamp(3, PLACES) {
+                    for nullable in [true, false] {
+                        let args = (0..count).map(|place| Arg::Column(column(ty, nullable, place))).collect();
+                        all.push(Probe { shape: Shape::Call(function.name), args });
+                    }
+                }
+            }
+        }
+    }
+    criteria(&mut all);
+    with_criteria(&mut all);
+    formats(&mut all);
+    let mut seen = rustc_hash::FxHashSet::default();
+    all.retain(|probe| seen.insert(probe.clone()));
+    all
+}
+
+fn operators(all: &mut Vec<Probe>) {
+    use BinaryOp::{
+        Add, Concat, Divide, Equal, Greater, GreaterEqual, Less, LessEqual, Multiply, NotEqual, Power, Subtract,
+    };
+    let every =
+        [Add, Subtract, Multiply, Divide, Power, Concat, Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual];
+    for op in every {
+        let shape = Shape::infix(op);
+        let mut put = |left: Arg, right: Arg| all.push(Probe { shape: shape.clone(), args: vec![left, right] });
+        for (left, _) in TYPES {
+            for (right, _) in TYPES {
+                for (n, m) in [(true, true), (false, true), (true, false), (false, false)] {
+                    put(Arg::Column(column(left, n, 0)), Arg::Column(column(right, m, 1)));
+                }
+            }
+            for nullable in [true, false] {
+                for literal in literals(1) {
+                    put(Arg::Column(column(left, nullable, 0)), literal);
+                }
+                for literal in literals(0) {
+                    put(literal, Arg::Column(column(left, nullable, 1)));
+                }
+                for text in ["TRUE", "FALSE", "\"2019-07-23\""] {
+                    put(Arg::Column(column(left, nullable, 0)), Arg::Fixed(text.to_owned()));
+                }
+                for number in ["-3", "-2", "-1", "0", "0.5", "1", "2", "3", "4", "5", "6", "7", "8", "10"] {
+                    put(Arg::Column(column(left, nullable, 0)), Arg::Fixed(number.to_owned()));
+                }
+            }
+        }
+        for left in literals(0) {
+            for right in literals(1) {
+                put(left.clone(), right);
+            }
+        }
+    }
+    for (ty, _) in TYPES {
+        for nullable in [true, false] {
+            let arg = || vec![Arg::Column(column(ty, nullable, 0))];
+            all.push(Probe { shape: Shape::Minus, args: arg() });
+            for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
+                all.push(Probe { shape: Shape::Unique(name), args: arg() });
+            }
+            for frame in crate::check::timeframes() {
+                all.push(Probe { shape: Shape::Frame(frame), args: arg() });
+            }
+        }
+    }
+    for words in ["TRUE", "FALSE", "COUNT()", "TODAY()", "NOW()", "PI()"] {
+        all.push(Probe { shape: Shape::Words(words), args: Vec::new() });
+    }
+}
+
+fn literals(place: usize) -> Vec<Arg> {
+    let of = |list: &[&'static str; 5]| list.get(place).copied().unwrap_or(list[0]);
+    vec![Arg::Number(of(&NUMBERS)), Arg::Number(of(&POINTS)), Arg::Text("", of(&TEXTS), "")]
+}
+
+/// The units and other words that functions know.
+const WORDS: [&str; 16] =
+    ["D", "M", "Y", "MD", "YM", "YD", "day", "week", "month", "quarter", "year", "hour", "minute", "second", ", ", ""];
+
+/// What stands for a parameter beside columns.
+fn written(param: &Param, place: usize) -> Vec<Arg> {
+    let fixed = |text: &str| Arg::Fixed(text.to_owned());
+    let mut args = Vec::new();
+    let place = place.min(4);
+    match param.ty {
+        ParamType::Literal(low, high) if high.saturating_sub(low) <= 40 => {
+            args.extend((low..=high).map(|n| fixed(&n.to_string())));
+        }
+        ParamType::Literal(low, high) => {
+            args.push(Arg::Number(NUMBERS[place]));
+            args.extend((low..=high).contains(&1).then(|| fixed("1")));
+            let near = (-3..=6).filter(|n| (low..=high).contains(n));
+            args.extend(near.map(|n| fixed(&n.to_string())));
+        }
+        ParamType::Number | ParamType::Positive | ParamType::Is(Type::Integer | Type::Decimal | Type::Float) => {
+            args.extend([Arg::Number(NUMBERS[place]), fixed("1"), Arg::Number(POINTS[place])]);
+            args.extend((-3..=6).map(|n| fixed(&n.to_string())));
+            args.extend(["0.1", "0.5", "0.25", "0.75", "0.9"].map(fixed));
+        }
+        ParamType::Is(Type::Text) => {
+            args.push(Arg::Text("", TEXTS[place], ""));
+            args.extend(WORDS.iter().map(|word| fixed(&format!("\"{word}\""))));
+        }
+        ParamType::Is(Type::Boolean) => args.extend(["TRUE", "FALSE"].map(fixed)),
+        ParamType::Is(_) | ParamType::Temporal => args.push(fixed("\"2019-07-23\"")),
+        ParamType::Any | ParamType::Same => {
+            args.extend(literals(place));
+            args.extend(["TRUE", "FALSE", "0", "1", "\"\""].map(fixed));
+        }
+    }
+    args
+}
+
+/// The words that may stand for a parameter.
+fn of_words(param: &Param, words: &Words) -> Vec<Arg> {
+    let mut args = Vec::new();
+    if !matches!(param.ty, ParamType::Is(Type::Text | Type::Boolean | Type::Date) | ParamType::Temporal) {
+        args.extend(words.numbers.iter().map(|n| Arg::Fixed(n.clone())));
+    }
+    if matches!(param.ty, ParamType::Is(Type::Text) | ParamType::Any | ParamType::Same) {
+        args.extend(words.texts.iter().map(|text| Arg::Fixed(super::form::text_literal(text).text)));
+    }
+    args
+}
+
+/// Calls in which one or two arguments are words.
+fn with_words(name: &'static str, overload: &Overload, words: &Words, all: &mut Vec<Probe>) {
+    for count in overload.needed.max(1)..=overload.params.len() {
+        let params: Vec<&Param> = overload.params.iter().take(count).collect();
+        for types in diagonals(&params) {
+            for nullable in [true, false] {
+                let base: Vec<Arg> =
+                    types.iter().enumerate().map(|(place, ty)| Arg::Column(column(*ty, nullable, place))).collect();
+                for (first, param) in params.iter().enumerate() {
+                    for a in of_words(param, words) {
+                        let mut args = base.clone();
+                        args[first] = a;
+                        all.push(Probe { shape: Shape::Call(name), args: args.clone() });
+                        for (second, param) in params.iter().enumerate().skip(first + 1) {
+                            for b in of_words(param, words) {
+                                let mut args = args.clone();
+                                args[second] = b;
+                                all.push(Probe { shape: Shape::Call(name), args });
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn of_overload(name: &'static str, overload: &Overload, words: &Words, all: &mut Vec<Probe>) {
+    let most =
+        if overload.repeated { words.widest.clamp(overload.params.len() + 2, PLACES) } else { overload.params.len() };
+    for count in overload.needed..=most {
+        let param = |place: usize| overload.params.get(place).or(overload.params.last());
+        let params: Vec<&Param> = (0..count).filter_map(param).collect();
+        let is_long = count > overload.params.len() + 2;
+        let mut put = |args: Vec<Arg>| all.push(Probe { shape: Shape::Call(name), args });
+        for types in assignments(&params) {
+            let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<Arg> {
+                let of = |(place, ty): (usize, &Type)| Arg::Column(column(*ty, nulls(place), place));
+                types.iter().enumerate().map(of).collect()
+            };
+            put(columns(&|_| true));
+            put(columns(&|_| false));
+            // Of many arguments, all alike are enough.
+            for one in 0..if is_long { 0 } else { count.min(6) } {
+                put(columns(&|place| place != one));
+                if count > 2 {
+                    put(columns(&|place| place == one));
+                }
+            }
+        }
+        if is_long {
+            continue;
+        }
+        // Literals: one of them, or all but the first, or two.
+        let simple: Vec<Vec<Type>> = diagonals(&params);
+        for types in &simple {
+            for nullable in [true, false] {
+                let base: Vec<Arg> =
+                    types.iter().enumerate().map(|(place, ty)| Arg::Column(column(*ty, nullable, place))).collect();
+                for place in 0..count.min(6) {
+                    let Some(param) = params.get(place) else { continue };
+                    for literal in written(param, place) {
+                        let mut args = base.clone();
+                        args[place] = literal;
+                        put(args);
+                    }
+                }
+                let general = |place: usize| params.get(place).map(|p| written(p, place)).unwrap_or_default();
+                for first in 0..count.min(5) {
+                    for second in first + 1..count.min(5) {
+                        for a in general(first).into_iter().take(PAIRED) {
+                            for b in general(second).into_iter().take(PAIRED) {
+                                let mut args = base.clone();
+                                (args[first], args[second]) = (a.clone(), b);
+                                put(args);
+                            }
+                        }
+                    }
+                }
+                if count > 3 {
+                    for step in [1, 2] {
+                        let mut args = base.clone();
+                        for place in (1..count).step_by(step) {
+                            args[place] = general(place).into_iter().next().unwrap_or(args[place].clone());
+                        }
+                        put(args);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One type for each parameter: all ways where these are few.
+fn assignments(params: &[&Param]) -> Vec<Vec<Type>> {
+    let ways: usize = params.iter().map(|p| types(p.ty).len()).product();
+    if ways > 50 || params.len() > 4 {
+        return diagonals(params);
+    }
+    params.iter().fold(vec![Vec::new()], |all, param| {
+        let with = |before: &Vec<Type>| {
+            types(param.ty).iter().map(|ty| [before.as_slice(), &[*ty]].concat()).collect::<Vec<_>>()
+        };
+        all.iter().flat_map(with).collect()
+    })
+}
+
+/// The first type of each parameter, the second of each, and so on.
+fn diagonals(params: &[&Param]) -> Vec<Vec<Type>> {
+    let most = params.iter().map(|p| types(p.ty).len()).max().unwrap_or(1);
+    let of = |n: usize| -> Vec<Type> {
+        params.iter().map(|p| types(p.ty).get(n % types(p.ty).len()).copied().unwrap_or(Type::Text)).collect()
+    };
+    (0..most).map(of).collect()
+}
+
+impl Arg {
+    /// As the formula of the probe writes it.
+    fn text(&self) -> String {
+        match self {
+            Self::Column(name) | Self::Fixed(name) => name.clone(),
+            Self::Number(digits) => (*digits).to_owned(),
+            Self::Minus(digits) => format!("-{digits}"),
+            Self::Wild(before, text) => format!("\"{before}{text}\""),
+            Self::Text(before, text, after) => format!("\"{before}{text}{after}\""),
+            Self::Criterion(place) => format!("fx_in{}, \">{}\"", place + 8, NUMBERS[0]),
+        }
+    }
+
+    /// The SQL of a criterion's condition, which is the same everywhere.
+    pub fn condition(&self) -> Option<String> {
+        match self {
+            Self::Criterion(place) => Some(format!("fx_in{} > {}", place + 8, NUMBERS[0])),
+            _ => None,
+        }
+    }
+}
+
+impl Probe {
+    /// Its formula; of a criterion that of the rows which meet it.
+    pub fn formula(&self) -> Option<String> {
+        let args: Vec<Form> = self.args.iter().map(|arg| Form::name(arg.text(), 1)).collect();
+        match self.shape {
+            Shape::Pair => Some(format!("COUNTIF({})", self.shape.with(&args)?.text)),
+            _ => Some(self.shape.with(&args)?.text),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Formulas that may be what an expression comes from, the simplest first.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::form::{Form, text_literal};
+use super::patterns::{Bound, Pattern, Patterns};
+use super::probes::Arg;
+use super::tree::{Id, Label, Trees};
+
+/// So many formulas are kept of a part, and of the whole.
+const KEPT: usize = 8;
+const KEPT_OF_WHOLE: usize = 100;
+/// So many ways are tried to put the formulas of its arguments into one pattern.
+const WAYS: usize = 12;
+/// A formula longer than this is not put together.
+const LONGEST: usize = 16 * 1024;
+/// What it costs to leave out what only the compiler may have put around an expression.
+const LEFT_OUT: u32 = 6;
+
+pub(super) struct Search<'s> {
+    pub patterns: &'s [&'s Patterns],
+    pub trees: &'s Trees,
+    forms: HashMap<Id, Rc<[Form]>>,
+    pairs: HashMap<Id, Rc<[Form]>>,
+}
+
+impl<'s> Search<'s> {
+    pub fn new(patterns: &'s [&'s Patterns], trees: &'s Trees) -> Self {
+        Self { patterns, trees, forms: HashMap::new(), pairs: HashMap::new() }
+    }
+
+    /// Formulas of an expression. All parts are looked at in the order in which they were made, so nothing recurses.
+    pub fn whole(&mut self, id: Id) -> Vec<Form> {
+        let parts = self.trees.below(id);
+        for part in &parts {
+            let pairs = self.pairs_of(*part);
+            self.pairs.insert(*part, pairs.into());
+            let kept = if *part == id { KEPT_OF_WHOLE } else { KEPT };
+            let forms = best(self.forms_of(*part), kept);
+            self.forms.insert(*part, forms.into());
+        }
+        self.forms.get(&id).map(|forms| forms.to_vec()).unwrap_or_default()
+    }
+
+    /// The smallest parts of an expression that have no formula.
+    pub fn unknown(&self, id: Id) -> Option<Id> {
+        let empty = |id: &Id| self.forms.get(id).is_none_or(|forms| forms.is_empty());
+        let is_word = |id: Id| self.trees.kids(id).is_empty();
+        self.trees.below(id).into_iter().find(|part| {
+            empty(part) && !is_word(*part) && self.trees.kids(*part).iter().all(|kid| !empty(kid) || is_word(*kid))
+        })
+    }
+
+    fn forms_of(&self, id: Id) -> Vec<Form> {
+        let mut found = self.leaf(id);
+        for pattern in self.patterns.iter().flat_map(|patterns| patterns.values(self.trees, id)) {
+            self.of_pattern(pattern, id, &mut found);
+        }
+        if let Some(inner) = self.left_out(id) {
+            let forms = self.forms.get(&inner).into_iter().flat_map(|forms| forms.iter().cloned());
+            found.extend(forms.map(|form| Form { cost: form.cost + LEFT_OUT, ..form }));
+        }
+        found
+    }
+
+    fn pairs_of(&self, id: Id) -> Vec<Form> {
+        let mut found = Vec::new();
+        for pattern in self.patterns.iter().flat_map(|patterns| patterns.criteria(self.trees, id)) {
+            self.of_pattern(pattern, id, &mut found);
+        }
+        best(found, KEPT)
+    }
+
+    fn of_pattern(&self, pattern: &Pattern, id: Id, found: &mut Vec<Form>) {
+        let Some(bound) = pattern.matched(self.trees, id) else { return };
+        let mut choices: Vec<Vec<Form>> = Vec::with_capacity(bound.len());
+        for (bound, arg) in bound.into_iter().zip(&pattern.args) {
+            let forms = match (bound, arg) {
+                (Some(Bound::Node(id)), _) => self.forms.get(&id).map(|forms| forms.to_vec()).unwrap_or_default(),
+                (Some(Bound::Criterion(id)), _) => self.pairs.get(&id).map(|forms| forms.to_vec()).unwrap_or_default(),
+                (Some(Bound::Number(digits)), Arg::Text(before, _, after)) => {
+                    vec![text_literal(&format!("{before}{digits}{after}"))]
+                }
+                (Some(Bound::Number(digits) | Bound::Text(digits)), Arg::Minus(_)) => {
+                    vec![number(&digits.strip_prefix('-').map_or_else(|| format!("-{digits}"), str::to_owned))]
+                }
+                (Some(Bound::Number(digits)), _) => vec![number(&digits)],
+                (Some(Bound::Text(text)), Arg::Wild(before, _)) => {
+                    vec![text_literal(&format!("{before}{}", with_wildcards(&text)))]
+                }
+                (Some(Bound::Text(digits)), Arg::Number(_)) => vec![number(&digits)],
+                (Some(Bound::Text(text)), Arg::Text(before, _, after)) => {
+                    vec![text_literal(&format!("{before}{text}{after}"))]
+                }
+                (None, Arg::Fixed(text)) => vec![Form::whole(text.clone(), 1)],
+                _ => Vec::new(),
+            };
+            if forms.is_empty() {
+                return;
+            }
+            choices.push(forms);
+        }
+        // The best of each, then another of one of them.
+        let mut ways: Vec<Vec<usize>> = vec![vec![0; choices.len()]];
+        for (place, choice) in choices.iter().enumerate() {
+            for other in 1..choice.len() {
+                let mut way = vec![0; choices.len()];
+                if let Some(at) = way.get_mut(place) {
+                    *at = other;
+                }
+                ways.push(way);
+            }
+        }
+        for way in ways.into_iter().take(WAYS) {
+            let args: Vec<Form> =
+                way.iter().zip(&choices).filter_map(|(at, choice)| choice.get(*at).cloned()).collect();
+            let length: usize = args.iter().map(|arg| arg.text.len()).sum();
+            found.extend(Some(()).filter(|()| length < LONGEST).and_then(|()| pattern.shape.with(&args)));
+        }
+    }
+
+    /// Names and literals.
+    fn leaf(&self, id: Id) -> Vec<Form> {
+        if let Some((relation, name)) = self.trees.column(id) {
+            let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty();
+            let own = if plain { name.to_owned() } else { format!("${{{name}}}") };
+            let mut forms = Vec::new();
+            if relation.is_none() && matches!(name, "true" | "false") {
+                forms.push(Form::whole(name.to_ascii_uppercase(), 1));
+            }
+            if relation.is_none() && name == "null" {
+                forms.push(Form { text: "1 / 0".to_owned(), strength: 4, cost: 4, is_name: false });
+            }
+            if relation.is_some() || !matches!(name, "null" | "current_date" | "current_timestamp") {
+                forms.push(Form::name(own.clone(), 1));
+            }
+            if let Some(relation) = relation {
+                let path = if plain { format!("{relation}.{name}") } else { format!("${{{relation}.{name}}}") };
+                forms.push(Form::name(path, 2));
+            }
+            for frame in crate::check::timeframes() {
+                let base = name.strip_suffix(frame).and_then(|base| base.strip_suffix('_'));
+                forms.extend(
+                    base.filter(|base| plain && !base.is_empty()).map(|b| Form::whole(format!("{b}[{frame}]"), 3)),
+                );
+            }
+            return forms;
+        }
+        match (self.trees.label(id), self.trees.kids(id)) {
+            (Label::Number(number), _) => vec![self::number(number)],
+            (Label::Text(text, _), _) => vec![text_literal(text)],
+            (Label::Negative, [inner]) => match self.trees.label(*inner) {
+                Label::Number(number) => vec![self::number(&format!("-{number}"))],
+                _ => Vec::new(),
+            },
+            (Label::Typed, [_, text]) => match self.trees.label(*text) {
+                Label::Text(text, _) => date(text),
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the compiler may have put a conversion or a default around.
+    fn left_out(&self, id: Id) -> Option<Id> {
+        let [name, first, ..] = self.trees.kids(id) else { return None };
+        let Label::Word(name) = self.trees.label(*name) else { return None };
+        match (self.trees.label(id), name.as_str()) {
+            (Label::Call, "cast" | "try_cast" | "safe_cast") => self.trees.kids(*first).first().copied(),
+            (Label::Call, "coalesce" | "nullif" | "lower") => Some(*first),
+            _ => None,
+        }
+    }
+}
+
+/// A text of `like` as criteria write it: `*` and `?` for `%` and `_`, and `~` before what is none.
+fn with_wildcards(like: &str) -> String {
+    let mut out = String::with_capacity(like.len());
+    let mut chars = like.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '%' => out.push('*'),
+            '_' => out.push('?'),
+            '\\' => out.extend(chars.next()),
+            '*' | '?' | '~' => out.extend(['~', c]),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A number, as formulas write it.
+fn number(digits: &str) -> Form {
+    let strength = if digits.starts_with('-') { 6 } else { super::form::WHOLE };
+    Form { text: digits.to_owned(), strength, cost: 1, is_name: false }
+}
+
+fn date(text: &str) -> Vec<Form> {
+    let mut forms = vec![text_literal(text)];
+    let parts: Vec<Option<u32>> = text.split('-').map(|part| part.parse().ok()).collect();
+    if let [Some(year), Some(month), Some(day)] = parts[..] {
+        forms.push(Form::whole(format!("DATE({year}, {month}, {day})"), 3));
+    }
+    forms
+}
+
+/// The simplest, each once.
+fn best(mut found: Vec<Form>, most: usize) -> Vec<Form> {
+    found.sort_by(|a, b| (a.cost, a.text.len(), &a.text).cmp(&(b.cost, b.text.len(), &b.text)));
+    found.dedup_by(|a, b| a.text == b.text);
+    let mut seen = rustc_hash::FxHashSet::default();
+    found.retain(|form| seen.insert(form.text.clone()));
+    found.truncate(most);
+    found
+}

@@ -1,0 +1,212 @@
+//! Hand edits of generated files: `Edits` names exactly the column, and nothing for what means the same.
+
+use formulac::decompile::{Decompiler, Edits, with_formula};
+use formulac::{Compiler, Dialect};
+use proptest::prelude::*;
+
+const SPEC: &str = "\
+model: growth
+from: subscriptions
+steps:
+  - name: monthly
+    group_by: billing_date[month]
+    where: status <> \"trial\"
+    definitions: |
+      revenue = SUMIF(status, \"active\", amount)
+      customers = COUNT(DISTINCT(customer_id))
+  - name: growth_calculations
+    keep: all
+    order_by: billing_date_month
+    definitions: |
+      prior = OFFSET(revenue, -3)
+      growth = (revenue - prior) / prior
+      label = IF(revenue > 100, \"large -- {{ x }}\", \"small\")
+";
+
+fn written(dialect: Dialect) -> String {
+    let compiler = Compiler::builder().dialect(dialect).build();
+    let compiled = compiler.compile_spec(SPEC);
+    let sql = compiled.model_sql().unwrap_or_else(|| panic!("{:?}", compiled.diagnostics()));
+    // The header repeats formulas.
+    sql.split_once("#}").unwrap().1.to_owned()
+}
+
+/// The only difference, as CTE, column and new SQL.
+fn only(written: &str, found: &str, dialect: Dialect) -> (Option<String>, String, String) {
+    let edits = Edits::between(written, found, dialect);
+    assert!(edits.rest.is_empty() && edits.items.len() == 1, "{edits:?}");
+    let item = edits.items.into_iter().next().unwrap();
+    assert!(found.lines().nth(item.line - 1).is_some_and(|line| line.contains(item.after.lines().next().unwrap())));
+    (item.cte, item.column, item.after)
+}
+
+#[test]
+fn edits_are_named_by_column() {
+    for dialect in Dialect::all() {
+        let sql = written(dialect);
+        for (from, to, column) in [
+            ("count(distinct customer_id)", "count(distinct account_id)", "customers"),
+            ("lag(revenue, 3)", "lag(revenue, 12)", "prior"),
+            ("'small'", "'tiny'", "label"),
+            ("revenue > 100", "revenue >= 100", "label"),
+        ] {
+            assert!(sql.contains(from), "{sql}");
+            assert_eq!(only(&sql, &sql.replacen(from, to, 1), dialect).1, column, "{dialect}: {from}");
+        }
+    }
+}
+
+#[test]
+fn what_means_the_same_is_no_edit() {
+    for dialect in Dialect::all() {
+        let sql = written(dialect);
+        let body = sql.as_str();
+        let spread = body.replace(", ", " ,\n\t").replace("\nfrom ", "\r\n\r\nfrom  ");
+        let commented = body.replace("\nselect\n", "\nselect -- the months\n    /* all */\n");
+        for found in [body, &spread, &commented, &format!("{{# edited #}}{body}"), &body.replace(" as ", " AS ")] {
+            let edits = Edits::between(&sql, found, dialect);
+            assert!(edits.is_empty(), "{dialect}: {edits:?}");
+        }
+    }
+}
+
+#[test]
+fn all_else_is_told() {
+    let dialect = Dialect::default();
+    let sql = written(dialect);
+    let told = |found: &str| -> Vec<String> {
+        let edits = Edits::between(&sql, found, dialect);
+        assert!(edits.items.is_empty(), "{edits:?}");
+        edits.rest.into_iter().map(|rest| rest.what).collect()
+    };
+    assert_eq!(told(&sql.replace("<> 'trial'", "<> 'test'")), ["`where` of `monthly`"]);
+    assert_eq!(told(&sql.replace("ref('subscriptions')", "ref('orders')")), ["`from` of `subscriptions`"]);
+    assert_eq!(told(&format!("{{{{ config(materialized='table') }}}}\n{sql}")), ["what stands before the query"]);
+    assert_eq!(told(&sql.replace("group by", "order by")), ["`order by` of `monthly`", "`group by` of `monthly`"]);
+    assert_eq!(told(&format!("{sql}limit 3\n")), ["`limit`"]);
+    assert_eq!(told(&format!("{sql}union all select 1 as x\n")), ["the column `x`"]);
+    assert!(!told(&sql.replacen("with ", "with recursive ", 1)).is_empty());
+    assert!(!told("no sql at all").is_empty());
+    assert!(!told("").is_empty());
+}
+
+#[test]
+fn an_edit_becomes_a_formula() {
+    let decompiler = Decompiler::default();
+    let dialect = Dialect::default();
+    let compiler = Compiler::builder().dialect(dialect).build();
+    let sql = written(dialect);
+    for (from, to, step, definition, formula) in [
+        ("lag(revenue, 3)", "LAG(revenue, 12)", "growth_calculations", "prior", "OFFSET(revenue, -12)"),
+        (
+            "revenue > 100",
+            "(revenue >= 250)",
+            "growth_calculations",
+            "label",
+            "IF(revenue >= 250, \"large -- {{ x }}\", \"small\")",
+        ),
+        ("distinct customer_id", "distinct account_id", "monthly", "customers", "COUNT(DISTINCT(account_id))"),
+        ("'active'", "'paid'", "monthly", "revenue", "SUMIF(status, \"paid\", amount)"),
+    ] {
+        let found = sql.replacen(from, to, 1);
+        assert_ne!(found, sql, "{from}");
+        let shown = decompiler.formula(&compiler, SPEC, None, &found, Some(step), definition);
+        assert_eq!(shown.as_deref(), Ok(formula));
+        // And another edit elsewhere is not taken in.
+        let other = found.replacen("'trial'", "'test'", 1);
+        let shown = decompiler.formula(&compiler, SPEC, None, &other, Some(step), definition);
+        assert_eq!(shown.as_deref(), Ok(formula));
+    }
+    let found = sql.replacen("lag(revenue, 3)", "nth_value(revenue, 3)", 1);
+    let why = decompiler.formula(&compiler, SPEC, None, &found, Some("growth_calculations"), "prior").unwrap_err();
+    assert!(why.reason.contains("nth_value"), "{why}");
+}
+
+#[test]
+fn formulas_are_put_into_any_form_of_yaml() {
+    for (spec, expected) in [
+        ("definitions: |\n  a = 1 // one\n  b = 2\n", "definitions: |\n  a = x & \"'\" // one\n  b = 2\n"),
+        ("definitions: |\r\n  a = 1\r\n  b = 2\r\n", "definitions: |\r\n  a = x & \"'\"\r\n  b = 2\r\n"),
+        ("definitions:\n  a: 1 # one\n  b: 2\n", "definitions:\n  a: x & \"'\" # one\n  b: 2\n"),
+        ("definitions:\n  a: '1'\n  b: 2\n", "definitions:\n  a: 'x & \"''\"'\n  b: 2\n"),
+        (
+            "definitions:\n  a: {formula: \"1\", description: c}\n",
+            "definitions:\n  a: {formula: \"x & \\\"'\\\"\", description: c}\n",
+        ),
+        ("definitions:\n  a:\n    formula: |\n      1\n", "definitions:\n  a:\n    formula: |\n      x & \"'\"\n"),
+        ("definitions: a = 1\n", "definitions: a = x & \"'\"\n"),
+        ("definitions: |\n  a =\n    1 +\n    2\n  b = 2\n", "definitions: |\n  a =\n    x & \"'\"\n  b = 2\n"),
+    ] {
+        let head = "model: m\nfrom: t\n";
+        let changed = with_formula(&format!("{head}{spec}"), None, "a", "x & \"'\"");
+        assert_eq!(changed.as_deref(), Ok(format!("{head}{expected}").as_str()), "{spec}");
+    }
+    let refused = |spec: &str, formula: &str| with_formula(spec, None, "a", formula).unwrap_err().reason;
+    let spec = "model: m\nfrom: t\ndefinitions: |\n  a = 1 + // why\n    2\n";
+    assert!(refused(spec, "3").contains("comment"));
+    assert!(refused("model: m\nfrom: t\ndefinitions: |\n  a = 1\n", "1\nb = 2").contains("one line"));
+    assert!(refused("model: m\nfrom: t\ndefinitions: |\n  b = 1\n", "1").contains("not defined"));
+    assert!(refused("[", "1").len() > 3);
+    // What YAML would cut is quoted.
+    let cut = with_formula("model: m\nfrom: t\ndefinitions:\n  a: 1\n", None, "a", "IF(x, \"a # b: c\", 1)").unwrap();
+    assert!(cut.ends_with("  a: 'IF(x, \"a # b: c\", 1)'\n"), "{cut}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_text_is_taken(one in ".{0,80}", other in "(select|with|a|as|\\(|\\)|,|from|case|when|end|'|\"|\\{\\{|\\}\\}| |\n|[0-9]|union|--|/\\*){0,60}") {
+        for dialect in Dialect::all() {
+            for (written, found) in [(&one, &other), (&other, &one), (&other, &other)] {
+                let edits = Edits::between(written, found, dialect);
+                prop_assert_eq!(edits.is_empty(), Edits::between(found, written, dialect).is_empty());
+            }
+            prop_assert!(Edits::between(&other, &other, dialect).is_empty());
+        }
+    }
+
+    /// A token that is changed, dropped or doubled somewhere is never missed.
+    #[test]
+    fn no_change_is_missed(place in 0usize..400, what in 0usize..4, which in 0usize..4) {
+        let dialect = Dialect::all().nth(which).unwrap_or_default();
+        let body = written(dialect);
+        let words: Vec<(usize, usize)> = body
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .filter(|word| !word.is_empty())
+            .map(|word| (word.as_ptr() as usize - body.as_ptr() as usize, word.len()))
+            .collect();
+        let (at, length) = words[place % words.len()];
+        let (before, word, after) = (&body[..at], &body[at..at + length], &body[at + length..]);
+        let found = match what {
+            0 => format!("{before}{word}x{after}"),
+            1 => format!("{before}{after}"),
+            2 => format!("{before}{word} {word}{after}"),
+            _ => format!("{before}({word}){after}"),
+        };
+        prop_assert!(!Edits::between(&body, &found, dialect).is_empty(), "{}", found);
+    }
+}
+
+#[test]
+fn deep_and_long_texts_are_taken() {
+    let decompiler = Decompiler::default();
+    let dialect = Dialect::default();
+    let compiler = Compiler::builder().dialect(dialect).build();
+    let sql = written(dialect);
+    let many = 20_000;
+    for edit in [
+        format!("{}1{}", "(".repeat(many), ")".repeat(many)),
+        format!("1{}", " + 1".repeat(many)),
+        format!("{}1{}", "case when a then 1 else ".repeat(many), " end".repeat(many)),
+        "(".repeat(many),
+        format!("x{}", ".y".repeat(many)),
+        "- ".repeat(many),
+        "not ".repeat(many),
+    ] {
+        let found = sql.replacen("lag(revenue, 3)", &edit, 1);
+        let _ = Edits::between(&sql, &found, dialect);
+        let shown = decompiler.formula(&compiler, SPEC, None, &found, Some("growth_calculations"), "prior");
+        assert!(shown.is_err());
+    }
+}

@@ -1,0 +1,10 @@
+//! From SQL back to formulas: what a person changed in a generated file, and which formula it is.
+
+#[path = "../conformance/yaml.rs"]
+#[allow(dead_code)]
+mod yaml;
+
+mod corpus;
+mod edits;
+mod random;
+mod round_trip;
