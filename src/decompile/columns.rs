@@ -27,6 +27,8 @@ pub(super) struct Columns<'f, 's> {
     pub kept: FxHashSet<String>,
     /// CTEs, in small letters, whose columns formulas may use.
     pub bounds: FxHashSet<String>,
+    /// The definition whose formula is looked for: behind its own name stands what it is computed from.
+    pub own: String,
     reads: HashMap<Option<String>, Vec<Read>>,
     done: HashMap<(Option<String>, Id), Id>,
 }
@@ -45,7 +47,14 @@ impl<'f, 's> Columns<'f, 's> {
                 reads.insert(part.place.cte.clone(), read(file, part.tokens.clone()));
             }
         }
-        Self { file, kept: FxHashSet::default(), bounds: FxHashSet::default(), reads, done: HashMap::new() }
+        Self {
+            file,
+            kept: FxHashSet::default(),
+            bounds: FxHashSet::default(),
+            own: String::new(),
+            reads,
+            done: HashMap::new(),
+        }
     }
 
     /// Where a column of a CTE is computed, which CTEs behind it only pass on.
@@ -162,12 +171,15 @@ impl<'f, 's> Columns<'f, 's> {
         let column = trees.column(id).map(|(relation, name)| (relation.map(str::to_owned), name.to_owned()));
         if let Some((relation, name)) = column {
             let Some(site) = self.source(cte, relation.as_deref(), &name, 0) else { return Ok(id) };
-            if self.kept.contains(&name.to_ascii_lowercase()) {
-                let label = match trees.kids(id) {
-                    [_, last] => trees.label(*last).clone(),
-                    _ => return Ok(id),
+            let is_own = same_name(&name, &self.own);
+            if !is_own && self.kept.contains(&name.to_ascii_lowercase()) {
+                // Of the rows that the select is about, the relation need not be said.
+                let main = self.reads.get(&cte.map(str::to_owned)).and_then(|reads| reads.first());
+                let is_main = relation.is_none_or(|q| main.is_some_and(|main| same_name(&main.alias, &q)));
+                return match trees.kids(id) {
+                    [_, last] if is_main => Ok(*last),
+                    _ => Ok(id),
                 };
-                return Ok(trees.leaf(label));
             }
             let inner = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
             return self.inlined(site.cte.as_deref(), inner, trees, depth + 1);

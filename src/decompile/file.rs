@@ -124,7 +124,7 @@ impl<'s> File<'s> {
 
     /// The tokens of a column.
     pub fn column(&self, cte: Option<&str>, name: &str) -> Option<Range<usize>> {
-        let at = self.columns.get(&(cte.map(str::to_owned), name.to_lowercase()))?;
+        let at = self.columns.get(&(cte.map(str::to_owned), name.to_ascii_lowercase()))?;
         self.parts.get(*at).map(|part| part.tokens.clone())
     }
 
@@ -155,7 +155,7 @@ impl Splitter<'_, '_> {
         let cte = cte.map(str::to_owned);
         if let (What::Column(name), 0) = (&what, branch) {
             let at = self.file.parts.len();
-            self.file.columns.entry((cte.clone(), name.to_lowercase())).or_insert(at);
+            self.file.columns.entry((cte.clone(), name.to_ascii_lowercase())).or_insert(at);
         }
         let count = self.counts.entry((cte.clone(), branch, what.clone())).or_default();
         let place = Place { cte, branch, what, nth: *count };

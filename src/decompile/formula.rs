@@ -1,20 +1,23 @@
 //! The formula that hand-edited SQL of a column comes from, proven by compiling it.
 
 use super::columns::{Columns, Site};
-use super::edits::{Edits, between};
+use super::edits::{Edits, ItemEdit, between};
 use super::file::File;
 use super::form::Shape;
+use super::lexer::tokens;
+use super::parse::parse;
 use super::patterns::{Patterns, pattern};
 use super::place::Read;
 use super::probes::{Arg, Probe, RELATION, Words, relation};
 use super::search::Search;
 use super::tree::{Id, Label, Trees};
+use super::windows::window_probes;
 use crate::compiler::Compiler;
 use crate::schema::Schema;
 use crate::spec::outline::Placed;
 
 /// So many formulas are compiled before it is said that there is none.
-const TRIED: usize = 40;
+const TRIED: usize = 100;
 
 /// What a function costs that the formula in the spec does not call.
 const LIKENESS: u32 = 3;
@@ -188,17 +191,20 @@ impl Case<'_, '_> {
             return false;
         }
         let mut left = between(&file, self.found);
-        let mine = Columns::new(&file);
-        let theirs = Columns::new(self.found);
         // Brackets and spellings that change nothing are no difference.
         left.items.retain(|item| {
-            let cte = item.cte.as_deref();
-            let mut read = |columns: &Columns<'_, '_>, file: &File<'_>| {
-                columns.parsed(cte, file.column(cte, &item.column)?, trees).ok()
-            };
-            let both = (read(&mine, &file), read(&theirs, self.found));
+            let mut read = |sql: &str| parse(sql, &tokens(sql, file.dialect), file.dialect, trees).ok();
+            let both = (read(&item.before), read(&item.after));
             both.0.is_none() || both.0 != both.1
         });
+        let own = |item: &ItemEdit| {
+            let same =
+                |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
+            item.column.eq_ignore_ascii_case(&self.placed.name) && same(item.cte.as_deref(), self.cte)
+        };
+        if left.items.iter().any(own) {
+            return false;
+        }
         let fewer = left.items.len() + left.rest.len() < self.edits.items.len() + self.edits.rest.len();
         (fewer || self.edits.is_empty())
             && left.items.iter().all(|item| self.edits.items.contains(item))
@@ -228,15 +234,14 @@ impl Case<'_, '_> {
     fn periods(&self, trees: &mut Trees, expression: Id) -> Patterns {
         let mut patterns = Patterns::default();
         let mut probes = Vec::new();
-        let mut names: Vec<String> = Vec::new();
-        for part in trees.below(expression) {
-            if let Some((Some(_), name)) = trees.column(part)
-                && !names.iter().any(|other| other == name)
-            {
-                names.push(name.to_owned());
-            }
+        let parts = trees.below(expression);
+        let looks = |part: &Id| {
+            *trees.label(*part) == Label::Behind("over") || matches!(trees.column(*part), Some((Some(_), _)))
+        };
+        if !parts.iter().any(looks) {
+            return patterns;
         }
-        for name in names.into_iter().take(2) {
+        for name in self.names(trees, &parts).into_iter().take(2) {
             for unit in ["month", "year", "quarter", "week", "day"] {
                 for number in MOVES {
                     for sign in ["-", ""] {
@@ -270,20 +275,22 @@ impl Case<'_, '_> {
         }
     }
 
-    /// Names that stand in an expression, and other definitions of its step.
+    /// Names that stand in an expression, then other definitions of its step: a few, since each stands for any.
     fn names(&self, trees: &Trees, parts: &[Id]) -> Vec<String> {
         let step = self.read.outline.steps.get(self.place);
-        let definitions = step.into_iter().flat_map(|s| &s.definitions).map(|d| d.name.clone());
-        let written = parts.iter().filter_map(|part| trees.column(*part)).map(|(_, name)| name.to_owned());
-        let is_name = |name: &String| name.chars().all(|c| c.is_alphanumeric() || c == '_');
-        let mut names: Vec<String> = Vec::new();
-        for name in definitions.filter(|d| *d != self.placed.name).take(3).chain(written).filter(is_name) {
-            if !names.contains(&name) {
-                names.push(name);
+        let definitions = step.into_iter().flat_map(|s| &s.definitions).map(|d| d.name.as_str());
+        let definitions = definitions.filter(|name| *name != self.placed.name);
+        let mut written: Vec<&str> = Vec::new();
+        for (_, name) in parts.iter().filter_map(|part| trees.column(*part)) {
+            if !written.contains(&name) && name.chars().all(|c| c.is_alphanumeric() || c == '_') {
+                written.push(name);
             }
         }
-        names.truncate(12);
-        names
+        // Keywords are words too; what compiles is a name.
+        let is_name = |name: &&str| self.compiled(name).is_some();
+        let written: Vec<&str> = written.into_iter().take(24).filter(is_name).take(3).collect();
+        let others = definitions.filter(|name| !written.contains(name)).take(4 - written.len().min(3));
+        written.iter().copied().chain(others).map(str::to_owned).collect()
     }
 }
 
@@ -304,6 +311,7 @@ impl Read<'_> {
         trees: &mut Trees,
     ) -> Result<Id, String> {
         let mut columns = Columns::new(file);
+        columns.own = name.to_owned();
         for (at, outline) in self.outline.steps.iter().enumerate().take(step + 1) {
             let definitions = outline.definitions.iter().map(|d| &d.name);
             columns.kept.extend(definitions.chain(&outline.keys).map(|name| name.to_ascii_lowercase()));
@@ -356,90 +364,9 @@ fn words(trees: &Trees, expression: Id) -> Words {
     }
     words.numbers.sort();
     words.numbers.dedup();
-    words.numbers.truncate(12);
+    words.numbers.truncate(6);
     words.texts.sort();
     words.texts.dedup();
-    words.texts.truncate(8);
+    words.texts.truncate(4);
     words
-}
-
-/// Functions that look at other rows, of each of these names.
-fn window_probes(names: &[String], numbers: &[String]) -> Vec<Probe> {
-    const TOTALS: [&str; 16] = [
-        "SUM",
-        "AVERAGE",
-        "MIN",
-        "MAX",
-        "COUNT",
-        "MEDIAN",
-        "STDEV",
-        "VAR",
-        "COUNTUNIQUE",
-        "STDEV.P",
-        "VAR.P",
-        "COUNTA",
-        "COUNTBLANK",
-        "MODE",
-        "PRODUCT",
-        "SUMPRODUCT",
-    ];
-    const PAIRS: [&str; 7] = ["CORREL", "COVAR", "COVARIANCE.P", "COVARIANCE.S", "SLOPE", "INTERCEPT", "SUMPRODUCT"];
-    let mut all = Vec::new();
-    for (at, first) in names.iter().enumerate().take(6) {
-        for second in names.iter().take(6).skip(at + 1) {
-            for (first, second) in [(first, second), (second, first)] {
-                for call in PAIRS {
-                    let args = vec![Arg::Column(first.clone()), Arg::Column(second.clone())];
-                    all.push(Probe { shape: Shape::Columns(call), args });
-                }
-            }
-        }
-    }
-    for name in names {
-        let column = || Arg::Column(name.clone());
-        let fixed = |text: &str| Arg::Fixed(text.to_owned());
-        let mut put = |shape: Shape, args: Vec<Arg>| all.push(Probe { shape, args });
-        for (sign, number) in [("", "7919"), ("-", "7919")] {
-            let number = || if sign.is_empty() { Arg::Number(number) } else { Arg::Minus(number) };
-            put(Shape::Call("OFFSET"), vec![column(), number()]);
-            for unit in ["day", "week", "month", "quarter", "year"] {
-                put(Shape::Call("PERIODOFFSET"), vec![column(), number(), fixed(&format!("\"{unit}\""))]);
-            }
-        }
-        put(Shape::Call("OFFSET"), vec![column(), fixed("0")]);
-        for call in ["FIRST", "LAST", "RANK", "PERCENTRANK", "OMNI_RANK"] {
-            put(Shape::Call(call), vec![column()]);
-        }
-        for call in TOTALS {
-            for range in ["{}:{}", "FIRST({}):{}", "{}:LAST({})"] {
-                put(Shape::Range(call, range), vec![column()]);
-            }
-            for range in [
-                "OFFSET({}, -#):{}",
-                "{}:OFFSET({}, #)",
-                "OFFSET({}, -#):OFFSET({}, -1)",
-                "OFFSET({}, 1):OFFSET({}, #)",
-            ] {
-                put(Shape::Range(call, range), vec![column(), Arg::Number("7919")]);
-            }
-            put(Shape::Range(call, "OFFSET({}, -#):OFFSET({}, #)"), vec![column(), Arg::Number("7919")]);
-        }
-        // Aggregates that a dialect computes by windows.
-        for call in ["MEDIAN", "MODE", "STDEV", "VAR", "STDEV.P", "VAR.P", "COUNTUNIQUE"] {
-            put(Shape::Call(call), vec![column()]);
-        }
-        for call in ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"] {
-            put(Shape::Call(call), vec![column(), Arg::Number("7919")]);
-            put(Shape::Range(call, "{}:{}, #"), vec![column(), Arg::Number("7919")]);
-            for number in numbers {
-                put(Shape::Call(call), vec![column(), fixed(number)]);
-                put(Shape::Range(call, "{}:{}, #"), vec![column(), fixed(number)]);
-            }
-        }
-        for direction in ["0", "1"] {
-            put(Shape::Range("RANK", if direction == "0" { "{}, {}:{}, 0" } else { "{}, {}:{}, 1" }), vec![column()]);
-        }
-    }
-    all.push(Probe { shape: Shape::Words("ROW()"), args: Vec::new() });
-    all
 }

@@ -7,17 +7,20 @@
 //! found, so an answer may be missing, and is never wrong. [`with_formula`] puts a formula into the text of a spec.
 
 mod columns;
+mod criteria;
 mod edits;
 mod file;
 mod form;
 mod formula;
 mod lexer;
+mod masks;
 mod parse;
 mod patterns;
 mod place;
 mod probes;
 mod search;
 mod tree;
+mod windows;
 
 pub use edits::{Edits, ItemEdit, RestEdit};
 pub use formula::{Decompiler, NotAFormula};

@@ -1,7 +1,9 @@
 //! Formulas that are compiled to see what SQL they become: every function and operator of the catalogue, its arguments
 //! columns and literals of the types that it takes.
 
+use super::criteria::{criteria, with_criteria};
 use super::form::{Form, Shape};
+use super::masks::formats;
 use crate::ast::BinaryOp;
 use crate::catalog::{Overload, Param, ParamType, functions};
 use crate::schema::{Column, Relation};
@@ -37,15 +39,15 @@ pub(super) struct Probe {
 }
 
 /// Numbers that nobody writes, by the place of the argument.
-const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
-const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
+pub(super) const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
+pub(super) const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
 pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
 
 /// Texts with wildcards; the second has what must be escaped.
-const WILD: [&str; 2] = ["qzj*w", "qz%j*w"];
+pub(super) const WILD: [&str; 2] = ["qzj*w", "qz%j*w"];
 
 /// Types with the letter that columns of that type begin with.
-const TYPES: [(Type, char); 8] = [
+pub(super) const TYPES: [(Type, char); 8] = [
     (Type::Boolean, 'b'),
     (Type::Integer, 'i'),
     (Type::Decimal, 'd'),
@@ -56,6 +58,8 @@ const TYPES: [(Type, char); 8] = [
     (Type::Timestamptz, 'z'),
 ];
 
+/// So many probes are made of the words of one expression.
+const WITH_WORDS: usize = 6000;
 /// So many literals of a parameter are tried beside those of another.
 const PAIRED: usize = 3;
 /// More arguments than this are not tried with columns of each type.
@@ -74,7 +78,7 @@ pub(super) fn relation() -> Relation {
     relation
 }
 
-fn column(ty: Type, nullable: bool, place: usize) -> String {
+pub(super) fn column(ty: Type, nullable: bool, place: usize) -> String {
     let letter = TYPES.iter().find(|(t, _)| *t == ty).map_or('s', |(_, letter)| *letter);
     format!("fx_{letter}{}{place}", if nullable { 'n' } else { 'v' })
 }
@@ -124,6 +128,7 @@ pub(super) fn probes(words: &Words) -> Vec<Probe> {
                 with_words(function.name, overload, words, &mut all);
             }
         }
+        all.truncate(WITH_WORDS);
         return all;
     }
     operators(&mut all);
@@ -217,72 +222,6 @@ fn literals(place: usize) -> Vec<Arg> {
 const WORDS: [&str; 16] =
     ["D", "M", "Y", "MD", "YM", "YD", "day", "week", "month", "quarter", "year", "hour", "minute", "second", ", ", ""];
 
-/// Formats of numbers and dates that people write.
-fn masks() -> Vec<String> {
-    const DATES: [&str; 34] = [
-        "yyyy-mm-dd",
-        "yyyy-mm",
-        "yyyy",
-        "yy",
-        "mmm",
-        "mmmm",
-        "mm",
-        "m",
-        "dd",
-        "d",
-        "ddd",
-        "dddd",
-        "mm/dd/yyyy",
-        "m/d/yyyy",
-        "m/d/yy",
-        "dd/mm/yyyy",
-        "d/m/yyyy",
-        "dd.mm.yyyy",
-        "d.m.yyyy",
-        "mmm yyyy",
-        "mmmm yyyy",
-        "mmm yy",
-        "mmm d",
-        "mmm d, yyyy",
-        "mmmm d, yyyy",
-        "d mmm yyyy",
-        "d mmmm yyyy",
-        "dd mmm yyyy",
-        "dd-mmm-yyyy",
-        "yyyy-mm-dd hh:mm",
-        "yyyy-mm-dd hh:mm:ss",
-        "hh:mm",
-        "hh:mm:ss",
-        "h:mm AM/PM",
-    ];
-    let mut masks: Vec<String> =
-        DATES.iter().flat_map(|mask| [(*mask).to_owned(), mask.to_ascii_uppercase()]).collect();
-    for before in ["", "$", "€"] {
-        for whole in ["0", "#,##0", "#", "00", "000"] {
-            for digits in ["", ".0", ".00", ".000", ".##"] {
-                for after in ["", "%", " %"] {
-                    masks.push(format!("{before}{whole}{digits}{after}"));
-                }
-            }
-        }
-    }
-    masks.push("@".to_owned());
-    masks
-}
-
-/// `TEXT` with formats.
-fn formats(all: &mut Vec<Probe>) {
-    let masks = masks();
-    for (ty, _) in TYPES {
-        for nullable in [true, false] {
-            for mask in &masks {
-                let args = vec![Arg::Column(column(ty, nullable, 0)), Arg::Fixed(format!("\"{mask}\""))];
-                all.push(Probe { shape: Shape::Call("TEXT"), args });
-            }
-        }
-    }
-}
-
 /// What stands for a parameter beside columns.
 fn written(param: &Param, place: usize) -> Vec<Arg> {
     let fixed = |text: &str| Arg::Fixed(text.to_owned());
@@ -362,6 +301,7 @@ fn of_overload(name: &'static str, overload: &Overload, words: &Words, all: &mut
     for count in overload.needed..=most {
         let param = |place: usize| overload.params.get(place).or(overload.params.last());
         let params: Vec<&Param> = (0..count).filter_map(param).collect();
+        let is_long = count > overload.params.len() + 2;
         let mut put = |args: Vec<Arg>| all.push(Probe { shape: Shape::Call(name), args });
         for types in assignments(&params) {
             let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<Arg> {
@@ -370,12 +310,16 @@ fn of_overload(name: &'static str, overload: &Overload, words: &Words, all: &mut
             };
             put(columns(&|_| true));
             put(columns(&|_| false));
-            for one in 0..count.min(6) {
+            // Of many arguments, all alike are enough.
+            for one in 0..if is_long { 0 } else { count.min(6) } {
                 put(columns(&|place| place != one));
                 if count > 2 {
                     put(columns(&|place| place == one));
                 }
             }
+        }
+        if is_long {
+            continue;
         }
         // Literals: one of them, or all but the first, or two.
         let simple: Vec<Vec<Type>> = diagonals(&params);
@@ -438,81 +382,6 @@ fn diagonals(params: &[&Param]) -> Vec<Vec<Type>> {
         params.iter().map(|p| types(p.ty).get(n % types(p.ty).len()).copied().unwrap_or(Type::Text)).collect()
     };
     (0..most).map(of).collect()
-}
-
-/// A condition of the SUMIF family: what each criterion means for values of each type.
-fn criteria(all: &mut Vec<Probe>) {
-    let texts = [
-        ("", ""),
-        ("<>", ""),
-        ("=", ""),
-        (">", ""),
-        (">=", ""),
-        ("<", ""),
-        ("<=", ""),
-        ("", "*"),
-        ("*", ""),
-        ("*", "*"),
-        ("<>", "*"),
-        ("<>*", ""),
-        ("<>*", "*"),
-        ("?", ""),
-        ("", "?"),
-    ];
-    for (ty, _) in TYPES {
-        for nullable in [true, false] {
-            let range = || Arg::Column(column(ty, nullable, 0));
-            let mut put = |criterion: Arg| all.push(Probe { shape: Shape::Pair, args: vec![range(), criterion] });
-            for before in ["", "<>"] {
-                for text in [WILD[0], WILD[1]] {
-                    put(Arg::Wild(before, text));
-                }
-            }
-            for (before, after) in texts {
-                put(Arg::Text(before, TEXTS[1], after));
-            }
-            for op in ["", "<>", "=", ">", ">=", "<", "<="] {
-                for number in [NUMBERS[1], POINTS[1]] {
-                    put(Arg::Text(op, number, ""));
-                }
-                put(Arg::Text(op, "2019-07-23", ""));
-            }
-            for fixed in ["\"\"", "\"=\"", "\"<>\"", "TRUE", "FALSE", "\"*\"", "\"?*\""] {
-                put(Arg::Fixed(fixed.to_owned()));
-            }
-            put(Arg::Number(NUMBERS[1]));
-            put(Arg::Number(POINTS[1]));
-            for (other, _) in TYPES {
-                put(Arg::Column(column(other, true, 1)));
-                put(Arg::Column(column(other, false, 1)));
-            }
-        }
-    }
-}
-
-/// The SUMIF family, its conditions any criteria.
-fn with_criteria(all: &mut Vec<Probe>) {
-    let criteria = |count: usize| (0..count).map(Arg::Criterion).collect::<Vec<_>>();
-    for count in 1..=4 {
-        all.push(Probe { shape: Shape::Call("COUNTIFS"), args: criteria(count) });
-        for (ty, _) in TYPES {
-            for nullable in [true, false] {
-                let value = Arg::Column(column(ty, nullable, 6));
-                for name in ["SUMIFS", "AVERAGEIFS", "MINIFS", "MAXIFS"] {
-                    let args = std::iter::once(value.clone()).chain(criteria(count)).collect();
-                    all.push(Probe { shape: Shape::Call(name), args });
-                }
-                for name in ["SUMIF", "AVERAGEIF"].into_iter().filter(|_| count == 1) {
-                    let args = vec![Arg::Criterion(0), value.clone()];
-                    all.push(Probe { shape: Shape::Call(name), args });
-                }
-            }
-        }
-    }
-    all.push(Probe { shape: Shape::Call("COUNTIF"), args: criteria(1) });
-    for name in ["SUMIF", "AVERAGEIF"] {
-        all.push(Probe { shape: Shape::Call(name), args: criteria(1) });
-    }
 }
 
 impl Arg {

@@ -10,7 +10,7 @@ use super::tree::{Id, Label, Trees};
 
 /// So many formulas are kept of a part, and of the whole.
 const KEPT: usize = 8;
-const KEPT_OF_WHOLE: usize = 40;
+const KEPT_OF_WHOLE: usize = 100;
 /// So many ways are tried to put the formulas of its arguments into one pattern.
 const WAYS: usize = 12;
 /// A formula longer than this is not put together.

@@ -1,0 +1,84 @@
+//! Probes of criteria, and of the functions that take them.
+
+use super::form::Shape;
+use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS, TYPES, WILD, column};
+use crate::types::Type;
+
+/// A condition of the SUMIF family: what each criterion means for values of each type.
+pub(super) fn criteria(all: &mut Vec<Probe>) {
+    let texts = [
+        ("", ""),
+        ("<>", ""),
+        ("=", ""),
+        (">", ""),
+        (">=", ""),
+        ("<", ""),
+        ("<=", ""),
+        ("", "*"),
+        ("*", ""),
+        ("*", "*"),
+        ("<>", "*"),
+        ("<>*", ""),
+        ("<>*", "*"),
+        ("?", ""),
+        ("", "?"),
+    ];
+    for (ty, _) in TYPES {
+        for nullable in [true, false] {
+            let range = || Arg::Column(column(ty, nullable, 0));
+            let mut put = |criterion: Arg| all.push(Probe { shape: Shape::Pair, args: vec![range(), criterion] });
+            for before in ["", "<>"] {
+                for text in [WILD[0], WILD[1]] {
+                    put(Arg::Wild(before, text));
+                }
+            }
+            for (before, after) in texts {
+                put(Arg::Text(before, TEXTS[1], after));
+            }
+            for op in ["", "<>", "=", ">", ">=", "<", "<="] {
+                for number in [NUMBERS[1], POINTS[1]] {
+                    put(Arg::Text(op, number, ""));
+                }
+                put(Arg::Text(op, "2019-07-23", ""));
+            }
+            for fixed in ["\"\"", "\"=\"", "\"<>\"", "TRUE", "FALSE", "\"*\"", "\"?*\""] {
+                put(Arg::Fixed(fixed.to_owned()));
+            }
+            put(Arg::Number(NUMBERS[1]));
+            put(Arg::Number(POINTS[1]));
+            for (other, _) in TYPES {
+                put(Arg::Column(column(other, true, 1)));
+                put(Arg::Column(column(other, false, 1)));
+            }
+        }
+    }
+}
+
+/// The SUMIF family, its conditions any criteria.
+pub(super) fn with_criteria(all: &mut Vec<Probe>) {
+    let criteria = |count: usize| (0..count).map(Arg::Criterion).collect::<Vec<_>>();
+    for count in 1..=4 {
+        all.push(Probe { shape: Shape::Call("COUNTIFS"), args: criteria(count) });
+        for (ty, _) in TYPES {
+            for nullable in [true, false] {
+                let value = Arg::Column(column(ty, nullable, 6));
+                for name in ["SUMIFS", "AVERAGEIFS", "MINIFS", "MAXIFS"] {
+                    let args = std::iter::once(value.clone()).chain(criteria(count)).collect();
+                    all.push(Probe { shape: Shape::Call(name), args });
+                }
+                for name in ["SUMIF", "AVERAGEIF"].into_iter().filter(|_| count == 1) {
+                    let args = vec![Arg::Criterion(0), value.clone()];
+                    all.push(Probe { shape: Shape::Call(name), args });
+                }
+            }
+        }
+    }
+    all.push(Probe { shape: Shape::Call("COUNTIF"), args: criteria(1) });
+    for nullable in [true, false] {
+        let args = vec![Arg::Column(column(Type::Boolean, nullable, 0))];
+        all.push(Probe { shape: Shape::Call("COUNTIF"), args });
+    }
+    for name in ["SUMIF", "AVERAGEIF"] {
+        all.push(Probe { shape: Shape::Call(name), args: criteria(1) });
+    }
+}

@@ -1,0 +1,70 @@
+//! Probes of formats, which `TEXT` writes in words of each dialect.
+
+use super::form::Shape;
+use super::probes::{Arg, Probe, TYPES, column};
+
+/// Formats of numbers and dates that people write.
+fn masks() -> Vec<String> {
+    const DATES: [&str; 34] = [
+        "yyyy-mm-dd",
+        "yyyy-mm",
+        "yyyy",
+        "yy",
+        "mmm",
+        "mmmm",
+        "mm",
+        "m",
+        "dd",
+        "d",
+        "ddd",
+        "dddd",
+        "mm/dd/yyyy",
+        "m/d/yyyy",
+        "m/d/yy",
+        "dd/mm/yyyy",
+        "d/m/yyyy",
+        "dd.mm.yyyy",
+        "d.m.yyyy",
+        "mmm yyyy",
+        "mmmm yyyy",
+        "mmm yy",
+        "mmm d",
+        "mmm d, yyyy",
+        "mmmm d, yyyy",
+        "d mmm yyyy",
+        "d mmmm yyyy",
+        "dd mmm yyyy",
+        "dd-mmm-yyyy",
+        "yyyy-mm-dd hh:mm",
+        "yyyy-mm-dd hh:mm:ss",
+        "hh:mm",
+        "hh:mm:ss",
+        "h:mm AM/PM",
+    ];
+    let mut masks: Vec<String> =
+        DATES.iter().flat_map(|mask| [(*mask).to_owned(), mask.to_ascii_uppercase()]).collect();
+    for before in ["", "$", "€"] {
+        for whole in ["0", "#,##0", "#", "00", "000"] {
+            for digits in ["", ".0", ".00", ".000", ".##"] {
+                for after in ["", "%", " %"] {
+                    masks.push(format!("{before}{whole}{digits}{after}"));
+                }
+            }
+        }
+    }
+    masks.push("@".to_owned());
+    masks
+}
+
+/// `TEXT` with formats.
+pub(super) fn formats(all: &mut Vec<Probe>) {
+    let masks = masks();
+    for (ty, _) in TYPES {
+        for nullable in [true, false] {
+            for mask in &masks {
+                let args = vec![Arg::Column(column(ty, nullable, 0)), Arg::Fixed(format!("\"{mask}\""))];
+                all.push(Probe { shape: Shape::Call("TEXT"), args });
+            }
+        }
+    }
+}
