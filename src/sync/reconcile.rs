@@ -8,7 +8,7 @@ use super::properties::{self, About, Said};
 use super::state::{State, lines};
 use super::{beside, carry};
 use crate::dbt::is_as_written;
-use crate::decompile::{Decompiler, Edits, with_formula};
+use crate::decompile::{Decompiler, with_formula};
 use crate::{CompiledSpec, Compiler};
 
 /// A spec as it compiles now.
