@@ -93,6 +93,7 @@ impl Values {
 
     /// These values with the leaves that each is made of and nothing between, in the order in which they are met; none
     /// where that would be more than there is. The second are the places of the values then.
+    #[cfg(feature = "cli")]
     pub fn flattened(&self, of: &[At]) -> Option<(Self, Vec<At>)> {
         let mut flat = Self::default();
         let mut places: FxHashMap<At, At> = FxHashMap::default();
