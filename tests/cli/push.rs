@@ -310,6 +310,71 @@ fn conflicts_are_decided() {
 }
 
 #[test]
+fn descriptions_in_omni_go_to_where_dbt_has_them() {
+    let mut place = place("push_described");
+    let node = |name: &str, package: &str, patch: &str| {
+        serde_json::json!({
+            "unique_id": format!("model.{package}.{name}"), "name": name, "resource_type": "model",
+            "package_name": package, "path": format!("{name}.sql"), "original_file_path": format!("models/{name}.sql"),
+            "patch_path": patch, "fqn": [package, name], "database": "db", "schema": "main", "alias": name,
+            "relation_name": format!("db.main.{name}"), "description": format!("About {name}."),
+            "columns": {"amount": {"name": "amount", "description": "What was paid."}},
+            "config": {"materialized": "table"},
+        })
+    };
+    let nodes = [
+        ("orders", "shop", "shop://models/shop.yml"),
+        ("refunds", "shop", "shop://models/shop.yml"),
+        ("lib", "other", "other://models/lib.yml"),
+    ];
+    let nodes: serde_json::Map<String, serde_json::Value> = nodes
+        .iter()
+        .map(|(name, package, patch)| (format!("model.{package}.{name}"), node(name, package, patch)))
+        .collect();
+    let manifest = serde_json::json!({
+        "metadata": {
+            "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
+            "adapter_type": "duckdb",
+        },
+        "nodes": nodes, "sources": {},
+    });
+    place.write("dbt_project.yml", "name: shop\n").write("target/manifest.json", manifest.to_string());
+    place.write(".gitignore", "target/\n");
+    fs::remove_dir_all(place.path("metrics")).unwrap();
+    place.write(
+        "models/shop.yml",
+        "models:\n  - name: orders # ours\n    description: About orders.\n    columns:\n      - name: AMOUNT\n        description: 'What was paid.'\n  - name: refunds\n    description: \"{{ doc('refunds') }}\"\n    columns:\n      - name: amount\n        description: What was paid.\n",
+    );
+    place.run(&["pull"]);
+    commit(&place, "pulled");
+    for (view, text) in [
+        ("orders", "About orders."),
+        ("orders", "What was paid."),
+        ("refunds", "About refunds."),
+        ("refunds", "What was paid."),
+        ("lib", "About lib."),
+    ] {
+        edit(&place, &format!("omni/main/{view}.view.yaml"), text, &format!("{text} In euros."));
+    }
+    // Somebody described the amount of a refund in dbt meanwhile.
+    edit(&place, "models/shop.yml", ": What was paid.", ": What went back.");
+    place.show(&["plan"]);
+    place.show(&["resolve", "models/shop.yml", "--ours"]);
+    edit(&place, "models/shop.yml", "What went back.", "What was paid. In euros.");
+    let mut command = place.command(&["push", "--yes"]);
+    command.env("FORMULAC_DBT", "no-such-dbt");
+    let run = finish(command);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(run.err.contains("not parsed by dbt: there is no program `dbt`"), "{}", run.err);
+    let text = place.read("models/shop.yml");
+    assert!(text.contains("- name: orders # ours\n    description: About orders. In euros.\n"), "{text}");
+    assert!(text.contains("      - name: AMOUNT\n        description: 'What was paid. In euros.'\n"), "{text}");
+    assert!(text.contains("description: \"{{ doc('refunds') }}\""), "{text}");
+    place.show(&["plan"]);
+    snapshot(&place, "descriptions_in_omni_go_to_where_dbt_has_them");
+}
+
+#[test]
 fn a_changed_entry_of_the_log_is_noticed() {
     let place = place("push_forged");
     place.run(&["push", "--yes"]);

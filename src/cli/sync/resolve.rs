@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use formulac::sync::{Conflict, ModelPlan, TextChange, content_hash, spoken, taken, without};
+use formulac::sync::{Conflict, ModelPlan, Property, TextChange, content_hash, spoken, taken, without};
 
 use super::conflict::target;
 use super::lock::Lock;
@@ -78,7 +78,9 @@ impl Work<'_> {
         let undone = || match edit {
             Some(edit) => without(edit, &model.model, &file),
             // All that people changed in the file goes.
-            None => conflict.ours.clone().or_else(|| conflict.base.clone()),
+            None if conflict.property == Property::Text => conflict.ours.clone().or_else(|| conflict.base.clone()),
+            // A description in Omni and one that people wrote for dbt: both files are theirs.
+            None => None,
         };
         match side {
             Side::Ours => {
