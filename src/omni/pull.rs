@@ -130,8 +130,13 @@ impl Pull {
 
     /// A file that has a record of its own: that of a view or of a topic.
     fn own(&mut self, name: &str, record: &Record, files: &impl Files, rules: &Rules, ways: Ways) {
-        let text = record.text();
         let before = files.record(name);
+        let mut text = record.text();
+        if let Some(before) = before.as_deref().filter(|before| *before != text).and_then(Record::read) {
+            let mut record = record.clone();
+            record.keep_vanished(&before, REMOVED);
+            text = record.text();
+        }
         if before.as_deref() == Some(text.as_str()) {
             // What an earlier pull marked is removed by the first one that is told to.
             if ways.prune
@@ -156,7 +161,7 @@ impl Pull {
             }
             return;
         };
-        self.merge(path, before.map(|it| it.view.as_str()), &file, new, rules);
+        self.merge(path, before.map(|it| it.base(new, &file)).as_deref(), &file, new, rules);
     }
 
     fn merge(&mut self, path: &str, base: Option<&str>, file: &str, new: &str, rules: &Rules) {

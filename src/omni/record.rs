@@ -4,6 +4,7 @@ use super::topics::Topic;
 use super::view::View;
 use crate::dbt::{Value, write_value};
 use crate::yaml::{self, Node};
+use crate::yaml_edit::{self, Edit, Path, Value as Fields};
 
 /// The first line of a record.
 const HEADER: &str = "# What the last `formulac pull` made of this; it keeps this file itself.\n";
@@ -26,6 +27,8 @@ pub struct Record {
     pub key: Vec<String>,
     /// The text that was generated.
     pub view: String,
+    /// Columns that earlier texts had and that are marked in the file, as they were generated last, with their mark.
+    pub vanished: Vec<(String, Fields)>,
 }
 
 impl Record {
@@ -40,6 +43,7 @@ impl Record {
             tests: view.tests.clone(),
             key: view.key.as_ref().map(|key| key.columns.clone()).unwrap_or_default(),
             view: view.text.clone(),
+            vanished: Vec::new(),
         }
     }
 
@@ -53,6 +57,34 @@ impl Record {
     /// Whether it is of a topic.
     pub(super) fn is_topic(&self) -> bool {
         self.path.ends_with(".topic.yaml")
+    }
+
+    /// Keeps how columns were generated last that this text has no more: they may come back.
+    pub(super) fn keep_vanished(&mut self, before: &Self, mark: &str) {
+        let now = columns(&self.view);
+        let is_gone = |name: &str| now.iter().all(|(it, _)| it != name);
+        let marked = columns(&before.view).into_iter().map(|(name, fields)| (name, with_tag(fields, mark)));
+        let all = marked.chain(before.vanished.iter().cloned());
+        self.vanished = all.filter(|(name, _)| is_gone(name)).collect();
+    }
+
+    /// What was generated last, with the vanished columns that a newer text has again and that people left in the file.
+    pub(super) fn base(&self, new: &str, file: &str) -> String {
+        if self.vanished.is_empty() {
+            return self.view.clone();
+        }
+        let (had, all) = (columns(&self.view), [columns(new), columns(file)]);
+        let back =
+            self.vanished.iter().filter(|(name, _)| all.iter().all(|in_it| in_it.iter().any(|(it, _)| it == name)));
+        let back: Vec<(String, Fields)> = back.cloned().collect();
+        let dimensions = Path::root().key("dimensions");
+        let set = |at: Path, value: Fields| Edit::Set { at, value, after: Vec::new() };
+        let edits: Vec<Edit> = if had.is_empty() {
+            if back.is_empty() { Vec::new() } else { vec![set(dimensions, Fields::map(back))] }
+        } else {
+            back.into_iter().map(|(name, fields)| set(dimensions.clone().key(name), fields)).collect()
+        };
+        yaml_edit::edit(&self.view, &edits).unwrap_or_else(|_| self.view.clone())
     }
 
     /// The text of its file.
@@ -70,6 +102,16 @@ impl Record {
             ("key", words(&self.key)),
             ("view", Value::Dbt(self.view.trim_end().to_owned())),
         ]);
+        if !self.vanished.is_empty() {
+            let set = |(name, value): &(String, Fields)| {
+                let at = Path::root().key(name.clone());
+                Edit::Set { at, value: value.clone(), after: Vec::new() }
+            };
+            let edits: Vec<Edit> = self.vanished.iter().map(set).collect();
+            if let Ok(text) = yaml_edit::edit("", &edits) {
+                pairs.push(("vanished", Value::Dbt(text.trim_end().to_owned())));
+            }
+        }
         let pairs = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         format!("{HEADER}{}", write_value(&Value::Map(pairs)))
     }
@@ -95,6 +137,33 @@ impl Record {
             tests: list("tests"),
             key: list("key"),
             view: format!("{}\n", scalar("view")?),
+            vanished: scalar("vanished").as_deref().map(fields).unwrap_or_default(),
         })
     }
+}
+
+/// The columns of a view's text.
+fn columns(view: &str) -> Vec<(String, Fields)> {
+    match yaml_edit::value(view).as_ref().and_then(|root| root.get("dimensions")) {
+        Some(Fields::Map(pairs, _)) => pairs.clone(),
+        _ => Vec::new(),
+    }
+}
+
+fn fields(text: &str) -> Vec<(String, Fields)> {
+    match yaml_edit::value(text) {
+        Some(Fields::Map(pairs, _)) => pairs,
+        _ => Vec::new(),
+    }
+}
+
+/// A column with one more tag.
+fn with_tag(fields: Fields, tag: &str) -> Fields {
+    let Fields::Map(mut pairs, form) = fields else { return fields };
+    match pairs.iter_mut().find(|(key, _)| key == "tags") {
+        Some((_, Fields::List(tags, _))) => tags.push(Fields::text(tag)),
+        Some(_) => {}
+        None => pairs.push(("tags".to_owned(), Fields::list(vec![Fields::text(tag)]))),
+    }
+    Fields::Map(pairs, form)
 }

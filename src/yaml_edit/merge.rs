@@ -323,8 +323,9 @@ impl<'t> Merger<'t, '_> {
             match (theirs.get(step), was) {
                 (Some((place, found)), was) => {
                     before = Some(place);
-                    if was.is_none() {
-                        self.unmark(found.value, child.value);
+                    let was_marked = was.is_some_and(|was| self.was_marked(was));
+                    if was.is_none() || was_marked {
+                        self.unmark(found.value, child.value, was_marked);
                     }
                     self.value(was, found.value, child.value);
                 }
@@ -460,6 +461,16 @@ impl<'t> Merger<'t, '_> {
         !mark.items.is_empty() && mark.items.iter().all(|(key, item)| self.marked_item(file, key, item).is_some())
     }
 
+    /// Whether what was generated stands as marked.
+    fn was_marked(&self, base: Id) -> bool {
+        let (Some(mark), Some(base)) = (self.rules.mark_of(&self.path), self.old(Some(base))) else { return false };
+        let has = |(key, item): &(String, Value)| match base.get(key) {
+            Some(Value::List(items, _)) => items.iter().any(|it| it.same(item)),
+            _ => false,
+        };
+        !mark.items.is_empty() && mark.items.iter().all(has)
+    }
+
     /// Marks a mapping that is generated no longer.
     fn mark(&mut self, mark: &Mark, base: Id, file: Id) {
         if self.is_marked(mark, file) {
@@ -496,12 +507,12 @@ impl<'t> Merger<'t, '_> {
         self.merged.marked.push(self.path.clone());
     }
 
-    /// What was marked is generated again.
-    fn unmark(&mut self, file: Id, new: Id) {
+    /// What was marked is generated again. Items that the base has as well go as all does that is generated no longer.
+    fn unmark(&mut self, file: Id, new: Id, is_in_base: bool) {
         let Some(mark) = self.rules.mark_of(&self.path).filter(|mark| self.is_marked(mark, file)) else { return };
         let is_new = |key: &str| self.new.value(new).get(key).is_some();
         let mut removed = Vec::new();
-        for (key, item) in &mark.items {
+        for (key, item) in mark.items.iter().filter(|_| !is_in_base) {
             let Some((place, list, number)) = self.marked_item(file, key, item) else { continue };
             let is_last = self.file.node(list).children().len() == 1 && !is_new(key);
             removed.push(if is_last { (file, place) } else { (list, number) });

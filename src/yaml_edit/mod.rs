@@ -86,6 +86,12 @@ pub(crate) fn comments(text: &str) -> Vec<&str> {
     tree.comments.iter().filter_map(|place| source.get(place.clone())).map(str::trim).collect()
 }
 
+/// The value of a whole text; none where it is no YAML, or nothing.
+pub(crate) fn value(text: &str) -> Option<Value> {
+    let tree = tree::read(without_mark(text).1).ok()?;
+    tree.root.map(|root| tree.value(root))
+}
+
 /// A text without its byte order mark, and that mark.
 fn without_mark(text: &str) -> (&'static str, &str) {
     match text.strip_prefix('\u{feff}') {
