@@ -4,6 +4,7 @@
 #   tests/run.sh                                          everything
 #   tests/run.sh --test conformance                       arguments go to `cargo test`
 #   FORMULAC_CASES=round tests/run.sh --test conformance  only cases whose name holds this text
+#   PROPTEST_RNG_SEED=$RANDOM tests/run.sh                other random cases than every run has
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -11,5 +12,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck disable=SC1091
 . "${FORMULAC_TEST_HOME:-$root/target/test-tools}/env.sh"
 export FORMULAC_REQUIRE_ENGINES=1
+# A run can be repeated: random cases are the same ones, until somebody asks for others.
+export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-20261121}
 cd "$root"
 exec cargo test --all-features "$@"
