@@ -49,6 +49,8 @@ pub mod lex;
 pub mod limits;
 #[cfg(feature = "lineage")]
 pub mod lineage;
+#[cfg(any(feature = "sync", feature = "cli"))]
+pub mod markdown;
 mod memory;
 mod name_index;
 #[cfg(feature = "cli")]

@@ -325,6 +325,9 @@ pub struct PlanArgs {
     /// Keep the plan in this file, for `push FILE`
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub out: Option<PathBuf>,
+    /// Print the text of a merge request instead, as Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
     /// Print one JSON object, errors included
     #[arg(long)]
     pub json: bool,

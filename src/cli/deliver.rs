@@ -83,6 +83,6 @@ fn by_hand(path: &Path) -> Found {
     let file = path.to_string_lossy().into_owned();
     let message = format!("`{file}` is not as formulac wrote it");
     let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message)
-        .with_help("put the change into the spec and remove the file, or write to another folder");
+        .with_help("`formulac adopt` takes the change into the spec; else remove the file, or write to another folder");
     Found { file, text: String::new(), diagnostics: vec![fault] }
 }

@@ -6,7 +6,7 @@ use formulac::Dialect;
 use formulac::diag::{Code, render};
 use serde_json::{Value, json};
 
-use super::args::{GenerateArgs, Target};
+use super::args::GenerateArgs;
 use super::chosen::Chosen;
 use super::deliver::Delivery;
 use super::exit::{Exit, Failure, Found};
@@ -102,17 +102,6 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     }
     notes.iter().for_each(|note| session.note(note));
     Ok(exit)
-}
-
-/// What generating everything would find and do; nothing is told, nothing written.
-pub fn compare(session: &Session) -> Result<(Vec<Found>, Delivery), Failure> {
-    let place = Place::find(session)?;
-    let target = Target::default();
-    let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
-    let made = Generation::of(&place, &compiler, place.sources()?, || {})?;
-    let left_out = made.left_out();
-    let delivery = made.delivery(|at| left_out[at].is_none(), true)?;
-    Ok((made.found, delivery))
 }
 
 /// Whether it is a manifest without the catalogue beside it, which has the columns that the warehouse has.

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use formulac::artifacts::Status;
-use formulac::impact::show::plain;
+use formulac::markdown::plain;
 use formulac::omni::{Change, ChangeKind, OmniModel, Place, Pull, RunTrend, StaleSource};
 use formulac::yaml_edit::Kept;
 use jiff::Timestamp;

@@ -85,17 +85,25 @@ pub fn spec_of(text: &str) -> Option<&str> {
 #[must_use]
 pub fn is_as_written(text: &str) -> bool {
     let text = text.replace("\r\n", "\n");
+    parts(&text).is_some_and(|(noted, body)| noted == hash(body))
+}
+
+/// Whether both files, each generated and perhaps edited since, were written with the same text.
+pub(crate) fn are_of_one_text(one: &str, other: &str) -> bool {
+    let [one, other] = [one, other].map(|text| text.replace("\r\n", "\n"));
+    let noted = |text: &str| parts(text).map(|(noted, _)| noted.to_owned());
+    noted(&one).is_some() && noted(&one) == noted(&other)
+}
+
+/// The hash that a header notes, and what stands below it.
+fn parts(text: &str) -> Option<(&str, &str)> {
     let (head, body) = if text.starts_with("{# ") {
-        let Some((head, body)) = text.split_once(" #}\n") else { return false };
-        (head, body)
-    } else if text.starts_with("# ") {
-        let Some((head, body)) = text.split_once('\n') else { return false };
-        (head, body)
+        text.split_once(" #}\n")?
     } else {
-        return false;
+        text.split_once('\n').filter(|_| text.starts_with("# "))?
     };
     let noted = head.rsplit("hash ").next().unwrap_or_default().trim();
-    head.contains(EDIT) && noted == hash(body)
+    head.contains(EDIT).then_some((noted, body))
 }
 
 #[cfg(test)]

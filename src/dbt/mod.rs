@@ -17,6 +17,8 @@ pub(crate) use docs::{DocsBlocks, is_long};
 pub use from::From;
 #[cfg(feature = "cli")]
 pub use graph::{GraphNode, graph};
+#[cfg(feature = "sync")]
+pub(crate) use header::are_of_one_text;
 pub use header::{is_as_written, spec_of};
 pub(crate) use header::{sealed_md, sealed_sql, sealed_yml, test_name};
 pub(crate) use jinja::{import, incremental, protect};

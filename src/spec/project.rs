@@ -54,6 +54,8 @@ pub struct Environment {
     pub vars: Option<String>,
     /// The branch that a push commits to; `${user}` in it stands for who pushes.
     pub branch: Option<String>,
+    /// How many of each role approve a push to it.
+    pub approvals: Vec<(String, usize)>,
 }
 
 impl Project {
@@ -209,7 +211,7 @@ impl Reader<'_> {
             week_start: root.get("week_start").and_then(weekday).unwrap_or_default(),
             fiscal_month_offset: months.and_then(fiscal_months).unwrap_or_default(),
             silenced: self.silenced,
-            environments: root.get("environments").map(|node| environments(node, source)).unwrap_or_default(),
+            environments: environments(root, source),
         }
     }
 
@@ -255,8 +257,13 @@ impl Reader<'_> {
 }
 
 /// What else an environment says is read by the commands that it is for.
-fn environments(value: &Node, source: &str) -> Vec<Environment> {
-    let pairs = value.pairs().unwrap_or_default().iter();
+fn environments(root: &Node, source: &str) -> Vec<Environment> {
+    let pairs = root.get("environments").and_then(Node::pairs).unwrap_or_default().iter();
+    let approvals = |name: &str| -> Vec<(String, usize)> {
+        let pairs = root.get("approvals").and_then(|all| all.get(name)?.pairs()).unwrap_or_default();
+        let one = |(role, count): &(Node, Node)| Some((role.text()?.to_owned(), count.text()?.parse().ok()?));
+        pairs.iter().filter_map(one).collect()
+    };
     let environment = |(key, value): &(Node, Node)| {
         let text = |key: &str| value.get(key).and_then(Node::text);
         Some(Environment {
@@ -266,6 +273,7 @@ fn environments(value: &Node, source: &str) -> Vec<Environment> {
             dialect: text("dialect").and_then(|name| name.parse().ok()),
             vars: value.get("vars").filter(|vars| vars.pairs().is_some()).map(|vars| written(vars, source)),
             branch: text("branch").map(str::to_owned),
+            approvals: approvals(key.text()?),
         })
     };
     pairs.filter_map(environment).collect()
@@ -319,6 +327,7 @@ lint: {W0412: off, W0210: on}
         assert_eq!((project.blanks_as_zero(), project.silenced()), (true, &[Code::CountOfCondition][..]));
         let [production, development] = project.environments() else { panic!("two environments") };
         assert_eq!((production.name.as_str(), production.protected), ("production", true));
+        assert_eq!(production.approvals, [("engineer".to_owned(), 1), ("business".to_owned(), 1)]);
         assert_eq!((development.connection.as_deref(), development.protected), (Some("dev_warehouse"), false));
         let vars = |text: &str| Project::from_text(text).0.environments().first().and_then(|e| e.vars.clone());
         let block = "environments:\n  dev:\n    vars:\n      a: 1\n      b: [x,\n        y]  # c\n    schema: s\n";

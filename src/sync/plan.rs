@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::hand_edits::{HandEdit, Kind, Property};
 use super::properties::{self, Said};
 use super::reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, files};
-use super::state::State;
+use super::state::{State, lines};
 use crate::CompiledSpec;
+use crate::dbt::are_of_one_text;
 
 /// The folder of the bases, seen from the project's.
 pub const STATES: &str = ".formulac/state";
@@ -116,6 +117,8 @@ impl ModelPlan {
 
     /// The plan for one model. `base` is the last push's spec as it compiles now, none where nothing is new since; `before` the text of the spec's file and
     /// of the state's, as they stand there.
+    ///
+    /// A model without a state was never pushed.
     #[must_use]
     pub fn of(
         sides: Sides<'_>,
@@ -130,6 +133,7 @@ impl ModelPlan {
             conflicts.extend(more);
         }
         let [spec_before, state_before] = before;
+        let is_new = state_before.is_none();
         let spec = match (sides.ours, sides.bases.first()) {
             (Some(ours), _) => ours.spec.clone(),
             (None, Some(base)) => base.spec.clone(),
@@ -140,8 +144,8 @@ impl ModelPlan {
         }
         let state = sides.ours.map(|ours| state(sides.model, ours).text());
         let states_differ = state != state_before;
-        let changes = changes(sides, base);
-        let action = match (sides.ours, sides.bases.is_empty()) {
+        let changes = changes(sides, base, is_new);
+        let action = match (sides.ours, is_new) {
             (None, _) => Action::Delete,
             (_, true) => Action::Create,
             _ if !changed.is_empty() || states_differ => Action::Update,
@@ -204,6 +208,20 @@ impl ModelPlan {
     }
 }
 
+impl State {
+    /// The base of a model that was never pushed, of which somebody edited files that its spec still makes as it did when
+    /// they were written. None where that is not so.
+    #[must_use]
+    pub fn of_written(model: &str, ours: &Ours, found: &BTreeMap<String, String>) -> Option<Self> {
+        let both = || found.iter().filter_map(|(path, text)| Some((path, text, ours.files.get(path)?)));
+        let is_edited = both().any(|(_, text, ours)| lines(text) != lines(ours));
+        if !is_edited || !both().all(|(_, text, ours)| are_of_one_text(text, ours)) {
+            return None;
+        }
+        Some(state(model, ours))
+    }
+}
+
 /// The base that a push of a spec leaves.
 fn state(model: &str, ours: &Ours) -> State {
     let mut state = State::new(model, &ours.spec, &ours.source);
@@ -212,8 +230,8 @@ fn state(model: &str, ours: &Ours) -> State {
 }
 
 /// What differs in what the model says: formulas by the specs, all else by the properties.
-fn changes(sides: Sides<'_>, base: Option<&CompiledSpec>) -> Vec<Change> {
-    if base.is_none() && !sides.bases.is_empty() {
+fn changes(sides: Sides<'_>, base: Option<&CompiledSpec>, is_new: bool) -> Vec<Change> {
+    if base.is_none() && !is_new {
         return Vec::new();
     }
     let formulas = |compiled: Option<&CompiledSpec>| -> Vec<((Option<String>, String), String)> {
@@ -241,7 +259,7 @@ fn changes(sides: Sides<'_>, base: Option<&CompiledSpec>) -> Vec<Change> {
         say(&key.1, Some(formula.clone()), None);
     }
     // What is new or gone altogether is told by its definitions.
-    let (Some(base), Some(ours)) = (sides.bases.first(), sides.ours) else { return changes };
+    let (Some(base), Some(ours), false) = (sides.bases.first(), sides.ours, is_new) else { return changes };
     let said = |files: &BTreeMap<String, String>| {
         let of_kind = |kind: Kind| files.iter().find(|(path, _)| Kind::of(path, sides.model) == kind).map(|(_, it)| it);
         let yml = of_kind(Kind::Properties);

@@ -11,6 +11,7 @@ mod parsed;
 mod planned;
 mod push;
 mod repository;
+mod request;
 mod resolve;
 mod rollback;
 mod show;
@@ -20,6 +21,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use self::parsed::Parsed;
 use super::args::{AdoptArgs, LogArgs, PlanArgs, PushArgs, ResolveArgs, RollbackArgs};
 use super::exit::{Exit, Failure};
 use super::place::Place;
@@ -35,7 +37,11 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     lock::tell_what_waits(session, &place)?;
     let made = planned::make(session, &place)?;
     let exit = made.exit();
-    if args.json {
+    if args.markdown && made.is_sound() && made.plan.conflicts() == 0 {
+        let parsed = Parsed::No("a push runs it");
+        let request = request::of(session, &place, &made, &parsed, &history::read(&place), None)?;
+        session.data(&request.text(&made.plan))?;
+    } else if args.json {
         let mut data = made.plan.json();
         if let Value::Object(fields) = &mut data {
             fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(&made.found))));
@@ -53,6 +59,11 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         session.note(&format!("kept in {0}; `formulac push {0}` does exactly that", path.display()));
     }
     Ok(exit)
+}
+
+/// What a push would do, for those who tell of it.
+pub fn planned(session: &Session, place: &Place) -> Result<planned::Made, Failure> {
+    planned::make(session, place)
 }
 
 /// `formulac push`: a plan carried out.

@@ -16,18 +16,28 @@ use crate::cli::{dbt_run, validate};
 /// What dbt and git leave, which a project is not made of.
 const LEFT: [&str; 4] = ["target", "logs", ".git", ".formulac"];
 
-/// Lets dbt parse the project as the plan would leave it; what it refuses comes back. Where there is no dbt it is said.
-pub fn check(session: &Session, place: &Place, made: &Made) -> Result<Vec<Found>, Failure> {
+/// Whether dbt has parsed a plan.
+pub enum Parsed {
+    Yes,
+    /// What it says against it.
+    Refused(Vec<Found>),
+    /// Why it was not asked.
+    No(&'static str),
+}
+
+/// Lets dbt parse the project as the plan would leave it. Where there is no dbt it is said.
+pub fn check(session: &Session, place: &Place, made: &Made) -> Result<Parsed, Failure> {
     if place.dbt.is_none() {
-        return Ok(Vec::new());
+        return Ok(Parsed::No("no dbt project"));
     }
     if !dbt_run::is_there() {
         session.warn("not parsed by dbt: there is no program `dbt` (FORMULAC_DBT says where it is instead)");
-        return Ok(Vec::new());
+        return Ok(Parsed::No("no program `dbt`"));
     }
     let copy = Copy::of(&place.root, &made.plan)
         .map_err(|error| Failure::io("write", &std::env::temp_dir().to_string_lossy(), &error))?;
-    validate::parsed(made.environment.as_ref(), &copy.folder, &made.models, &made.found)
+    let refused = validate::parsed(made.environment.as_ref(), &copy.folder, &made.models, &made.found)?;
+    Ok(if refused.is_empty() { Parsed::Yes } else { Parsed::Refused(refused) })
 }
 
 /// A copy of a project that goes when it is dropped.

@@ -75,8 +75,8 @@ impl Made {
     }
 }
 
-/// The states that were read, by model: the text of each with the bases in it.
-type States = BTreeMap<String, (String, Vec<State>)>;
+/// The bases, by model, each with the text of the file that it was read from.
+type States = BTreeMap<String, (Option<String>, Vec<State>)>;
 
 /// Compiles all specs and compares them with what was pushed last and with what stands in the files.
 pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
@@ -97,7 +97,7 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
     if !made.is_sound() {
         return Ok(made);
     }
-    let states = states(place);
+    let mut states = states(place);
     let mut ours = ours(place, &generation);
     let all = names(&ours, &states);
     let files: BTreeMap<String, BTreeMap<String, String>> = all
@@ -107,6 +107,12 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
             (name, files)
         })
         .collect();
+    for (name, found) in &files {
+        let never_pushed = ours.get(name).filter(|_| !states.contains_key(name));
+        if let Some(base) = never_pushed.and_then(|ours| State::of_written(name, ours, found)) {
+            states.insert(name.clone(), (None, vec![base]));
+        }
+    }
     let described = omni::described(place, |model| ours.contains_key(model))?;
     let tools = Toolbox::new(place, &compiler, &generation);
     let mut reconciled = reconciled(&tools, &ours, &states, &files, described.of_specs);
@@ -126,11 +132,12 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
     let plans = files.iter().map(|(name, found)| {
         let sides = sides(name, &ours, &states, found);
         let done = reconciled.remove(name).unwrap_or_default();
-        let state_text = states.get(name).map(|(text, _)| text.clone());
+        let state_text = states.get(name).and_then(|(text, _)| text.clone());
         let base = sides.bases.first().filter(|base| {
             sides.ours.is_none_or(|ours| ours.source.replace('\r', "") != base.source || ours.files != base.files)
         });
-        let base = base.map(|base| compiler.compile_spec_at(&base.source, Some(&base.spec)));
+        // What it reads may be another model.
+        let base = base.map(|base| tools.borrowed().compiler.compile_spec_at(&base.source, Some(&base.spec)));
         ModelPlan::of(sides, done, base.as_ref(), [texts.get(name).cloned(), state_text])
     });
     made.plan = Plan::new(name, plans.chain(described.plans).collect::<Vec<_>>());
@@ -214,13 +221,13 @@ fn states(place: &Place) -> States {
         let text = Source::large_file(&path, usize::MAX >> 1).text;
         let name = path.file_stem()?.to_str()?.to_owned();
         let bases = State::versions(&text);
-        Some((name, (text, bases)))
+        Some((name, (Some(text), bases)))
     });
     read.collect()
 }
 
 /// The files of a model as they stand in the work tree.
-fn found(place: &Place, ours: Option<&Ours>, state: Option<&(String, Vec<State>)>) -> BTreeMap<String, String> {
+fn found(place: &Place, ours: Option<&Ours>, state: Option<&(Option<String>, Vec<State>)>) -> BTreeMap<String, String> {
     let of_bases = state.iter().flat_map(|(_, bases)| bases).flat_map(|base| base.files.keys());
     let paths: BTreeSet<&String> = ours.iter().flat_map(|ours| ours.files.keys()).chain(of_bases).collect();
     paths.into_iter().filter_map(|path| Some((path.clone(), text_of(&place.root, path)?))).collect()

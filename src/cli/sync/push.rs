@@ -10,15 +10,17 @@ use serde_json::{Value, json};
 
 use super::carried_out::{self, Commit, TRAILER};
 use super::lock::Lock;
+use super::parsed::{self, Parsed};
 use super::planned::{self, Made};
 use super::repository::Repository;
-use super::{history, parsed, show};
+use super::{history, request, show};
 use crate::cli::args::PushArgs;
 use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::Place;
 use crate::cli::session::{Session, reports};
 use crate::cli::source::Source;
+use crate::cli::write::{Planned, write_all};
 
 /// Lines of a commit's message that name what changed.
 const NAMED: usize = 100;
@@ -53,17 +55,21 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         session.note("nothing is written");
         return Ok(Exit::Done);
     }
-    let refused = parsed::check(session, &place, &made)?;
-    if !refused.is_empty() {
-        let exit = Exit::of_all(&refused);
-        session.report(&refused);
+    let parsed = parsed::check(session, &place, &made)?;
+    if let Parsed::Refused(refused) = &parsed {
+        let exit = Exit::of_all(refused);
+        session.report(refused);
         session.note("nothing is written: dbt refuses it");
         return Ok(exit);
     }
-    let pushed = write(&place, &repository, &made.plan, &branch, args.message.as_deref())?;
+    let log = history::read(&place);
+    let mut pushed = write(&place, &repository, &made.plan, &branch, args.message.as_deref())?;
     session.note(&format!("pushed to {}: {}, entry {}", branch.told(), pushed.commit, short(&pushed.entry)));
     if branch.begins.is_some() {
-        session.note(&format!("merge it into {} when it is approved", branch.now));
+        let title = args.message.as_deref();
+        let request = request::of(session, &place, &made, &parsed, &log, title)?;
+        pushed.request = Some(request.text(&made.plan));
+        offer(session, args, &place, &branch, pushed.request.as_deref().unwrap_or_default())?;
     }
     tell(session, args, &made, Some(&pushed))?;
     Ok(Exit::Done)
@@ -73,6 +79,19 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
 struct Pushed {
     commit: String,
     entry: String,
+    /// The text of the merge request, where the branch is one to be merged.
+    request: Option<String>,
+}
+
+/// Shows the text of the merge request, and leaves it where a forge's program finds it.
+fn offer(session: &Session, args: &PushArgs, place: &Place, branch: &Branch, text: &str) -> Result<(), Failure> {
+    write_all(&[Planned { path: place.root.join(request::FILE), text: text.to_owned() }])?;
+    if !args.json {
+        session.data(&format!("\n{text}"))?;
+    }
+    session.note(&format!("merge it into {} when it is approved", branch.now));
+    session.note(&request::told(branch.told(), &branch.now));
+    Ok(())
 }
 
 fn tell(session: &Session, args: &PushArgs, made: &Made, pushed: Option<&Pushed>) -> Result<(), Failure> {
@@ -81,7 +100,8 @@ fn tell(session: &Session, args: &PushArgs, made: &Made, pushed: Option<&Pushed>
     }
     let mut data = made.plan.json();
     if let Value::Object(fields) = &mut data {
-        let pushed = pushed.map(|pushed| json!({"commit": pushed.commit, "entry": pushed.entry}));
+        let pushed = pushed
+            .map(|pushed| json!({"commit": pushed.commit, "entry": pushed.entry, "merge_request": pushed.request}));
         fields.insert("pushed".to_owned(), json!(pushed));
         fields.insert("diagnostics".to_owned(), json!(render::filed_objects(&reports(&made.found))));
     }
@@ -244,7 +264,7 @@ fn commit(place: &Place, repository: &Repository, branch: &Branch, what: What) -
         Commit { message, paths, entry: hash.clone(), branch: branch.now.clone(), begins: branch.begins.clone() };
     carried_out::carry_out(place, repository, &changes, &commit)?;
     let made = repository.head()?.unwrap_or_default();
-    Ok(Pushed { commit: made.get(..7).unwrap_or_default().to_owned(), entry: hash })
+    Ok(Pushed { commit: made.get(..7).unwrap_or_default().to_owned(), entry: hash, request: None })
 }
 
 fn entry(repository: &Repository, log: &Log, what: &What) -> Result<Entry, Failure> {
@@ -277,7 +297,7 @@ fn lines(plan: &Plan) -> Vec<String> {
 }
 
 /// `Update monthly_revenue`, or how many.
-fn title(plan: &Plan) -> String {
+pub fn title(plan: &Plan) -> String {
     match plan.models.as_slice() {
         [one] => format!("{}{} {}", one.action.name()[..1].to_uppercase(), &one.action.name()[1..], one.model),
         _ => {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::picture::of_impact;
 use crate::impact::Impact;
+use crate::markdown::{code, sentence as text};
 
 /// Nodes of a graph that people still read.
 const DRAWN: usize = 40;
@@ -42,50 +43,6 @@ pub fn markdown(impact: &Impact) -> String {
     let picture = of_impact(impact);
     if !picture.edges.is_empty() && picture.dots.len() <= DRAWN {
         let _ = write!(out, "\n```mermaid\n{}```\n", picture.mermaid());
-    }
-    out
-}
-
-/// A name, as code. Backticks would end it, a bar the cell.
-fn code(name: &str) -> String {
-    let name: String = name.split_whitespace().collect::<Vec<_>>().join(" ").replace('`', "'").replace('|', "\\|");
-    format!("`{}`", if name.is_empty() { " " } else { &name })
-}
-
-/// A sentence; what stands between backticks in it is a name.
-fn text(sentence: &str) -> String {
-    let mut out = String::new();
-    let parts: Vec<&str> = sentence.split('`').collect();
-    for (number, part) in parts.iter().enumerate() {
-        if number % 2 == 1 && number + 1 < parts.len() && !part.trim().is_empty() {
-            out.push_str(&code(part));
-        } else {
-            out.push_str(&plain(part));
-        }
-    }
-    out
-}
-
-/// A text in which nothing is Markdown or HTML, as for the cell of a table.
-///
-/// ```
-/// assert_eq!(formulac::impact::show::plain("a_b | <i>"), r"a\_b \| &lt;i&gt;");
-/// ```
-#[must_use]
-pub fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
     }
     out
 }

@@ -1,5 +1,7 @@
 //! `formulac status`: what is out of step, what is stale, what failed last, and the command that mends each.
 
+mod specs;
+
 use std::path::PathBuf;
 
 use formulac::artifacts::{RunResults, Status, last_results};
@@ -10,7 +12,7 @@ use super::args::StatusArgs;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::words::count;
-use super::{generate, project, pull};
+use super::{project, pull};
 
 /// Things that are named before the others are counted.
 const NAMED: usize = 3;
@@ -22,14 +24,14 @@ struct Part {
     found: Vec<String>,
     /// What stands there where nothing is the matter.
     well: String,
-    mend: &'static str,
+    mend: String,
 }
 
 pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let standing = pull::standing(session)?;
     let mut parts = Vec::new();
     if project::read_with_place(session.global.project_dir.as_deref())?.is_some() {
-        parts.push(specs(session)?);
+        parts.extend(specs::parts(session)?);
     }
     let Some((read, beside, _, pull)) = &standing.known else {
         let found = vec![format!("there is no {}", standing.dbt.manifest_path().display())];
@@ -37,7 +39,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             name: "dbt artifacts",
             found,
             well: String::new(),
-            mend: "dbt build, then dbt docs generate",
+            mend: "dbt build, then dbt docs generate".to_owned(),
         });
         return show(session, args, &parts);
     };
@@ -47,10 +49,10 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     if !newer.is_empty() {
         found.push(format!("{age}; {} newer: {}", count(newer.len(), "file is", "files are"), named(&paths(&newer))));
     }
-    parts.push(Part { name: "dbt artifacts", found, well: age, mend: "dbt parse" });
+    parts.push(Part { name: "dbt artifacts", found, well: age, mend: "dbt parse".to_owned() });
     if beside.catalog.is_none() {
         let found = vec!["catalog.json is missing, so types are not known".to_owned()];
-        parts.push(Part { name: "dbt catalog", found, well: String::new(), mend: "dbt docs generate" });
+        parts.push(Part { name: "dbt catalog", found, well: String::new(), mend: "dbt docs generate".to_owned() });
     }
     parts.push(omni(pull, standing.was_pulled));
     parts.push(tests(&beside.runs));
@@ -64,42 +66,9 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             vec![format!("{}: {}", count(stale.len(), "is stale", "are stale"), named(&stale))]
         };
         let well = format!("{} when dbt looked", count(freshness.results.len(), "is fresh", "are fresh"));
-        parts.push(Part { name: "sources", found, well, mend: "load them, then dbt source freshness" });
+        parts.push(Part { name: "sources", found, well, mend: "load them, then dbt source freshness".to_owned() });
     }
     show(session, args, &parts)
-}
-
-/// The specs beside the files of dbt that are made of them.
-fn specs(session: &Session) -> Result<Part, Failure> {
-    let (found, delivery) = generate::compare(session)?;
-    let faulty: Vec<String> = found
-        .iter()
-        .filter(|found| Exit::of(&found.diagnostics) != Exit::Done)
-        .map(|found| found.file.clone())
-        .collect();
-    let mut lines = Vec::new();
-    if !faulty.is_empty() {
-        lines.push(format!("{}: {}", count(faulty.len(), "spec has errors", "specs have errors"), named(&faulty)));
-    }
-    let of_files = |files: Vec<PathBuf>, one: &str, many: &str| {
-        (!files.is_empty()).then(|| format!("{}: {}", count(files.len(), one, many), named(&paths(&files))))
-    };
-    let planned = |files: &[super::write::Planned]| files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
-    lines.extend(of_files(planned(&delivery.created), "file is missing", "files are missing"));
-    let updated = planned(&delivery.updated).into_iter().filter(|path| !delivery.by_hand.contains(path)).collect();
-    lines.extend(of_files(updated, "file differs from its spec", "files differ from their specs"));
-    lines.extend(of_files(delivery.by_hand.clone(), "file was edited by hand", "files were edited by hand"));
-    lines.extend(of_files(delivery.removed.clone(), "file is left over", "files are left over"));
-    let mend = match (faulty.is_empty(), delivery.by_hand.is_empty()) {
-        (false, _) => "formulac check, then formulac generate",
-        (true, false) => "put the edits into the specs and remove these files, then formulac generate",
-        (true, true) => "formulac generate",
-    };
-    let well = match delivery.unchanged.len() {
-        0 => "there are no specs".to_owned(),
-        files => format!("{} as the specs make them", count(files, "file is", "files are")),
-    };
-    Ok(Part { name: "specs and dbt", found: lines, well, mend })
 }
 
 /// The files of Omni beside what dbt left.
@@ -124,7 +93,7 @@ fn omni(pull: &Pull, was_pulled: bool) -> Part {
             named(&refused)
         ));
     }
-    Part { name: "dbt and Omni", found, well: "in step".to_owned(), mend: "formulac pull" }
+    Part { name: "dbt and Omni", found, well: "in step".to_owned(), mend: "formulac pull".to_owned() }
 }
 
 /// What failed when it ran last.
@@ -143,13 +112,13 @@ fn tests(runs: &[RunResults]) -> Part {
         _ => vec![format!("{} last: {}", count(failed.len(), "node failed", "nodes failed"), named(&failed))],
     };
     let well = format!("{} nothing failed", count(last.len(), "node ran,", "nodes ran,"));
-    Part { name: "last run of dbt", found, well, mend: "dbt build" }
+    Part { name: "last run of dbt", found, well, mend: "dbt build".to_owned() }
 }
 
 fn show(session: &Session, args: &StatusArgs, parts: &[Part]) -> Result<Exit, Failure> {
     if args.json {
         let part = |part: &Part| {
-            let mend = (!part.found.is_empty()).then_some(part.mend);
+            let mend = (!part.found.is_empty()).then_some(&part.mend);
             json!({"part": part.name, "in_step": part.found.is_empty(), "found": part.found, "mend": mend})
         };
         session.json(&json!({"parts": parts.iter().map(part).collect::<Vec<_>>()}))?;

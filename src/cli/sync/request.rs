@@ -1,0 +1,113 @@
+//! The merge request's text of a plan: what was looked at, what it reaches, who approves it.
+
+use std::path::Path;
+
+use formulac::impact::{self, Change, Start, show};
+use formulac::sync::{Action, Log, MergeRequest, ModelPlan, Plan, Promised, Property};
+
+use super::parsed::Parsed;
+use super::planned::Made;
+use super::push;
+use crate::cli::exit::{Failure, Found};
+use crate::cli::impact::Known;
+use crate::cli::place::Place;
+use crate::cli::session::Session;
+
+/// Where a push leaves it, seen from the project's folder.
+pub const FILE: &str = ".formulac/local/merge_request.md";
+
+/// The text as it is before a push or after it. `log` is the one before.
+pub fn of(
+    session: &Session,
+    place: &Place,
+    made: &Made,
+    parsed: &Parsed,
+    log: &Log,
+    title: Option<&str>,
+) -> Result<MergeRequest, Failure> {
+    let mut request = MergeRequest::default();
+    let is_one = made.plan.models.len() == 1;
+    request.title = title.map(str::to_owned).or_else(|| (!is_one).then(|| push::title(&made.plan))).unwrap_or_default();
+    request.checks.push(format!("compiles{}", warnings(&made.found)));
+    match parsed {
+        Parsed::Yes => request.checks.push("dbt parses it".to_owned()),
+        Parsed::No(why) => request.not_run.push(format!("`dbt parse` ({why})")),
+        Parsed::Refused(_) => {}
+    }
+    let written = made.plan.models.iter().filter_map(|model| Some((model, made.ours.get(&model.model)?)));
+    let promised = written.map(|(model, ours)| Promised::of(&model.model, &ours.files));
+    if let Some(tests) = promised.fold(Promised::default(), Promised::and).told() {
+        let built = made.plan.models.iter().filter(|model| model.action != Action::Delete);
+        let names: Vec<&str> = built.map(|model| model.model.as_str()).collect();
+        request.not_run.push(format!("{tests} (`dbt build --select {}`)", names.join(" ")));
+    }
+    request.not_run.push("values before and after".to_owned());
+    request.reaches = reaches(session, place, &made.plan)?;
+    request.needs = made.environment.as_ref().map(|it| it.approvals.clone()).unwrap_or_default();
+    request.undo = match log.heads().as_slice() {
+        [head] => log.entries.iter().find(|it| it.hash == *head).map(|it| format!("formulac rollback {}", it.number)),
+        _ => None,
+    };
+    Ok(request)
+}
+
+fn warnings(found: &[Found]) -> String {
+    let all: Vec<&str> =
+        found.iter().flat_map(|found| &found.diagnostics).filter(|it| !it.is_error()).map(|it| it.code()).collect();
+    let mut codes = all.clone();
+    codes.sort_unstable();
+    codes.dedup();
+    match all.len() {
+        0 => String::new(),
+        count => {
+            format!(" with {count} warning{} ({})", if count == 1 { "" } else { "s" }, codes.join(", "))
+        }
+    }
+}
+
+/// What changed definitions reach, as Markdown; none where dbt left no manifest to tell it by.
+fn reaches(session: &Session, place: &Place, plan: &Plan) -> Result<Option<String>, Failure> {
+    if place.artifacts()?.is_none() {
+        return Ok(None);
+    }
+    let known = Known::read(session, false)?;
+    let graph = known.graph();
+    let start = |(name, change): (String, Change)| Some(graph.start(&graph.target(&name).ok()?, change));
+    let starts: Vec<Start> = plan.models.iter().flat_map(changed).filter_map(start).collect();
+    let impact = impact::impact(&graph, &starts, &known.status);
+    known.keep(&graph);
+    Ok(Some(show::brief(&impact)))
+}
+
+/// The names that a plan changes for those who read them.
+fn changed(model: &ModelPlan) -> Vec<(String, Change)> {
+    let whole = |change: Change| vec![(model.model.clone(), change)];
+    match model.action {
+        Action::Delete => return whole(Change::Gone),
+        Action::Update => {}
+        _ => return Vec::new(),
+    }
+    let formulas = model.changes.iter().filter(|change| change.property == Property::Formula);
+    // Nobody reads what is new.
+    let old = formulas.filter(|change| change.before.is_some());
+    let names: Vec<(String, Change)> = old
+        .filter_map(|change| {
+            let kind = if change.after.is_some() { Change::Values } else { Change::Gone };
+            Some((format!("{}.{}", model.model, change.definition.as_deref()?), kind))
+        })
+        .collect();
+    let own = format!("{}.sql", model.model);
+    let is_made_otherwise =
+        model.files.iter().any(|file| Path::new(&file.path).file_name().is_some_and(|name| name == own.as_str()));
+    if names.is_empty() && is_made_otherwise && model.changes.iter().all(|change| change.before.is_some()) {
+        return whole(Change::Values);
+    }
+    names
+}
+
+/// How the text is brought to the forge.
+pub fn told(branch: &str, into: &str) -> String {
+    format!(
+        "the merge request's text is in {FILE}: `gh pr create --base {into} --head {branch} --body-file {FILE}`, or `glab mr create`"
+    )
+}

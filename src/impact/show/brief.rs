@@ -1,0 +1,56 @@
+//! In one paragraph of Markdown, for the text of a merge request.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::impact::{Effect, Grade, Impact};
+use crate::markdown::{code, plain};
+
+/// Names of a kind that are listed.
+const NAMED: usize = 8;
+
+/// What is reached, the worst grade first: exposures and Omni's fields with their owners, models, then the tests by number.
+#[must_use]
+pub fn brief(impact: &Impact) -> String {
+    let mut by_grade: BTreeMap<Grade, Vec<&Effect>> = BTreeMap::new();
+    for effect in &impact.effects {
+        by_grade.entry(effect.grade).or_default().push(effect);
+    }
+    let said: Vec<String> =
+        by_grade.iter().rev().map(|(grade, effects)| format!("{}: {}", grade.name(), kinds(effects))).collect();
+    if said.is_empty() { "nothing that is known here".to_owned() } else { said.join("; ") }
+}
+
+/// What people look at comes first.
+fn rank(kind: &str) -> usize {
+    match kind {
+        "exposure" => 0,
+        kind if kind.starts_with("omni ") => 1,
+        "test" | "unit_test" | "unit test" => 3,
+        _ => 2,
+    }
+}
+
+fn kinds(effects: &[&Effect]) -> String {
+    let mut by_kind: BTreeMap<(usize, &str), Vec<&Effect>> = BTreeMap::new();
+    for effect in effects {
+        by_kind.entry((rank(&effect.kind), &effect.kind)).or_default().push(effect);
+    }
+    let said = by_kind.into_iter().map(|((rank, kind), effects)| {
+        let kind = kind.replace("omni ", "Omni ");
+        let many = if effects.len() == 1 { "" } else { "s" };
+        if rank == 3 {
+            return format!("{} {}{many}", effects.len(), plain(&kind));
+        }
+        let mut out = format!("{}{many} ", plain(&kind));
+        for (number, effect) in effects.iter().take(NAMED).enumerate() {
+            let owner = effect.owner.as_ref().map(|owner| format!(" ({})", plain(owner))).unwrap_or_default();
+            let _ = write!(out, "{}{}{owner}", if number == 0 { "" } else { ", " }, code(&effect.name));
+        }
+        if effects.len() > NAMED {
+            let _ = write!(out, " and {} more", effects.len() - NAMED);
+        }
+        out
+    });
+    said.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,91 @@
+//! Texts that stand in Markdown: of any name and any sentence nothing becomes markup.
+
+use std::borrow::Cow;
+
+/// A text in one line as code. In a cell of a table bars end it, so they are escaped as GitHub and GitLab read it there.
+///
+/// ```
+/// use formulac::markdown::code;
+///
+/// assert_eq!(code("a | b"), r"`a \| b`");
+/// assert_eq!(code("it's `this`"), "`` it's `this` ``");
+/// ```
+#[must_use]
+pub fn code(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+    match longest_run(&text, '`') {
+        0 if text.is_empty() => "` `".to_owned(),
+        0 => format!("`{text}`"),
+        run => {
+            let fence = "`".repeat(run + 1);
+            format!("{fence} {text} {fence}")
+        }
+    }
+}
+
+/// A block of code, whatever stands in it.
+///
+/// ```
+/// assert_eq!(formulac::markdown::block("sql", "select 1\n"), "```sql\nselect 1\n```\n");
+/// ```
+#[must_use]
+pub fn block(language: &str, text: &str) -> String {
+    let fence = "`".repeat(longest_run(text, '`').max(2) + 1);
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    format!("{fence}{language}\n{text}{end}{fence}\n")
+}
+
+fn longest_run(text: &str, of: char) -> usize {
+    text.split(|c| c != of).map(str::len).max().unwrap_or_default()
+}
+
+/// A sentence of a message; what stands between backticks in it is a name.
+///
+/// ```
+/// assert_eq!(formulac::markdown::sentence("`a_b` reads a_b"), r"`a_b` reads a\_b");
+/// ```
+#[must_use]
+pub fn sentence(sentence: &str) -> String {
+    let mut out = String::new();
+    let parts: Vec<&str> = sentence.split('`').collect();
+    for (number, part) in parts.iter().enumerate() {
+        if number % 2 == 1 && number + 1 < parts.len() && !part.trim().is_empty() {
+            out.push_str(&code(part));
+        } else {
+            out.push_str(&plain(part));
+        }
+    }
+    out
+}
+
+/// A text in which nothing is Markdown or HTML, as for the cell of a table.
+///
+/// ```
+/// use formulac::markdown::plain;
+///
+/// assert_eq!(plain("a_b | <i>"), r"a\_b \| &lt;i&gt;");
+/// assert_eq!(plain("me@example.com, @all"), "me@example.com, &#64;all");
+/// ```
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
+    for c in text.chars() {
+        let is_inside = std::mem::replace(&mut before, c).is_alphanumeric();
+        let escaped: Cow<'static, str> = match c {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => format!("\\{c}").into(),
+            '<' => "&lt;".into(),
+            '>' => "&gt;".into(),
+            '&' => "&amp;".into(),
+            // A mention would call somebody; an address does not.
+            '@' if !is_inside => "&#64;".into(),
+            c if c.is_control() => " ".into(),
+            c => {
+                out.push(c);
+                continue;
+            }
+        };
+        out.push_str(&escaped);
+    }
+    out
+}

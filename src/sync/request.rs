@@ -1,0 +1,191 @@
+//! The text of a merge request: what a plan changes, what was looked at, whom it reaches and how it is undone.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::hand_edits::{Kind, Property};
+use super::lines::diff;
+use super::plan::{Action, Change, ModelPlan, Plan, STATES};
+use super::properties;
+use crate::markdown::{block, code, plain, sentence};
+use crate::yaml_edit::Value;
+
+/// Changes of a model that are listed.
+const LISTED: usize = 100;
+
+/// What a merge request says beside its plan.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct MergeRequest {
+    /// What it is about, in a line; empty where nobody said.
+    pub title: String,
+    /// What was looked at and found right: `dbt parses it`.
+    pub checks: Vec<String>,
+    /// What was not, with the reason: `values (no connection)`.
+    pub not_run: Vec<String>,
+    /// What it reaches, as Markdown; none where that is not known.
+    pub reaches: Option<String>,
+    /// Roles and how many of each approve it.
+    pub needs: Vec<(String, usize)>,
+    /// The command that takes it back.
+    pub undo: Option<String>,
+}
+
+/// The tests that a push promises for its models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Promised {
+    /// Tests of data, those in files of their own among them.
+    pub data: usize,
+    /// Unit tests.
+    pub unit: usize,
+}
+
+impl Promised {
+    /// Counts them in the files of a model, by path.
+    #[must_use]
+    pub fn of(model: &str, files: &BTreeMap<String, String>) -> Self {
+        let mut promised = Self::default();
+        for (path, text) in files {
+            match Kind::of(path, model) {
+                Kind::Properties => {
+                    for (about, said) in properties::read(text, None).unwrap_or_default() {
+                        match (about.property, about.detail.as_str(), &said.value) {
+                            (Property::Tests, ..) => promised.data += 1,
+                            (Property::Text, "unit_tests", Value::List(items, _)) => promised.unit += items.len(),
+                            _ => {}
+                        }
+                    }
+                }
+                Kind::Test => promised.data += 1,
+                _ => {}
+            }
+        }
+        promised
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { data: self.data + other.data, unit: self.unit + other.unit }
+    }
+
+    /// `5 data tests and 1 unit test`; none where there is none.
+    #[must_use]
+    pub fn told(self) -> Option<String> {
+        let said = |count: usize, what: &str| format!("{count} {what} test{}", if count == 1 { "" } else { "s" });
+        match (self.data, self.unit) {
+            (0, 0) => None,
+            (data, 0) => Some(said(data, "data")),
+            (0, unit) => Some(said(unit, "unit")),
+            (data, unit) => Some(format!("{} and {}", said(data, "data"), said(unit, "unit"))),
+        }
+    }
+}
+
+impl MergeRequest {
+    /// The whole text, as Markdown. Names, formulas and SQL come from files of many hands, so nothing of them becomes
+    /// markup.
+    #[must_use]
+    pub fn text(&self, plan: &Plan) -> String {
+        let mut out = String::new();
+        let models: Vec<&ModelPlan> =
+            plan.models.iter().filter(|model| !matches!(model.action, Action::Nothing | Action::Keep)).collect();
+        let title = Some(plain(self.title.trim())).filter(|title| !title.is_empty());
+        match (models.as_slice(), title) {
+            ([one], Some(title)) => of_model(&mut out, one, &title),
+            (_, title) => {
+                if let Some(title) = title {
+                    let _ = writeln!(out, "## {title}\n");
+                }
+                models.iter().for_each(|model| of_model(&mut out, model, model.action.name()));
+            }
+        }
+        if !self.checks.is_empty() || !self.not_run.is_empty() {
+            let not_run = (!self.not_run.is_empty()).then(|| format!("not run: {}", self.not_run.join(", ")));
+            let all: Vec<String> = self.checks.iter().cloned().chain(not_run).map(|it| sentence(&it)).collect();
+            let _ = writeln!(out, "**Checks**: {}", all.join(" · "));
+        }
+        let reaches = self.reaches.clone().unwrap_or_else(|| "not known: dbt has no manifest here".to_owned());
+        let _ = write!(out, "**Reaches**: {reaches}.");
+        if !self.needs.is_empty() {
+            let need = |(role, count): &(String, usize)| {
+                format!("{count} {} approval{}", plain(role), if *count == 1 { "" } else { "s" })
+            };
+            let needs: Vec<String> = self.needs.iter().map(need).collect();
+            let _ = write!(out, " **Needs**: {}.", needs.join(", "));
+        }
+        out.push_str("\n\n");
+        details(&mut out, plan);
+        if let Some(undo) = &self.undo {
+            let _ = writeln!(out, "undo: {}", code(undo));
+        }
+        out
+    }
+}
+
+fn of_model(out: &mut String, model: &ModelPlan, about: &str) {
+    let _ = writeln!(out, "### {}: {about}\n", plain(&model.model));
+    let cell = |text: &Option<String>| text.as_deref().map(code).unwrap_or_default();
+    let name = |change: &Change| {
+        let name = change.definition.as_deref().unwrap_or("the model");
+        let of = if change.property == Property::Formula { String::new() } else { format!(", {}", change.property) };
+        format!("{}{of}", plain(name))
+    };
+    let is_new = model.changes.iter().all(|change| change.before.is_none());
+    let shown = model.changes.iter().take(LISTED);
+    match (model.changes.is_empty(), is_new) {
+        (true, _) => {}
+        (_, true) => {
+            out.push_str("| definition | formula |\n|---|---|\n");
+            shown.for_each(|change| {
+                let _ = writeln!(out, "| {} | {} |", name(change), cell(&change.after));
+            });
+        }
+        (_, false) => {
+            out.push_str("| definition | before | after |\n|---|---|---|\n");
+            shown.for_each(|change| {
+                let _ = writeln!(out, "| {} | {} | {} |", name(change), cell(&change.before), cell(&change.after));
+            });
+        }
+    }
+    if model.changes.len() > LISTED {
+        let _ = writeln!(out, "\nand {} more", model.changes.len() - LISTED);
+    }
+    if !model.changes.is_empty() {
+        out.push('\n');
+    }
+    for edit in &model.carried {
+        let _ = writeln!(out, "Taken into the spec from {}: {}.\n", code(&edit.file), edit.property);
+    }
+    for edit in &model.kept {
+        let name = edit.definition.as_deref().unwrap_or(&model.model);
+        let at = code(&format!("{}:{}", edit.file, edit.line));
+        let _ = writeln!(out, "Stays a hand edit, as no spec says it: {} of {} ({at}).\n", edit.property, code(name));
+    }
+}
+
+/// What changes in SQL, folded.
+fn details(out: &mut String, plan: &Plan) {
+    let files = plan.models.iter().flat_map(|model| &model.files);
+    let changed = files.filter(|file| !file.path.starts_with(STATES));
+    for (what, is_sql) in [("SQL", true), ("Other files", false)] {
+        let mut body = String::new();
+        let mut lines = 0;
+        let of_kind = changed.clone().filter(|file| file.path.ends_with(".sql") == is_sql);
+        for file in of_kind {
+            let side = |text: &Option<String>| text.as_deref().unwrap_or_default().replace('\r', "");
+            let diff = diff(&side(&file.before), &side(&file.after));
+            lines += diff.lines().filter(|line| line.starts_with(['+', '-'])).count();
+            let _ = writeln!(body, "{}\n\n{}", code(&file.path), block("diff", &diff));
+        }
+        if !body.is_empty() {
+            let many = if lines == 1 { "" } else { "s" };
+            let _ = writeln!(
+                out,
+                "<details><summary>{what} diff, {lines} line{many}</summary>\n\n{}\n\n</details>\n",
+                body.trim_end()
+            );
+        }
+    }
+}
