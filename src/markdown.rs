@@ -2,25 +2,21 @@
 
 use std::borrow::Cow;
 
-/// A text in one line as code. In a cell of a table bars end it, so they are escaped as GitHub and GitLab read it there.
+/// A text in one line as code. Where backticks would end it, or a bar the cell of a table, it is HTML.
 ///
 /// ```
 /// use formulac::markdown::code;
 ///
-/// assert_eq!(code("a | b"), r"`a \| b`");
-/// assert_eq!(code("it's `this`"), "`` it's `this` ``");
+/// assert_eq!(code("SUM(a)"), "`SUM(a)`");
+/// assert_eq!(code("a | b_c"), r"<code>a \| b\_c</code>");
 /// ```
 #[must_use]
 pub fn code(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
-    match longest_run(&text, '`') {
-        0 if text.is_empty() => "` `".to_owned(),
-        0 => format!("`{text}`"),
-        run => {
-            let fence = "`".repeat(run + 1);
-            format!("{fence} {text} {fence}")
-        }
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.contains(['`', '|']) {
+        return format!("<code>{}</code>", plain(&text));
     }
+    format!("`{}`", if text.is_empty() { " " } else { &text })
 }
 
 /// A block of code, whatever stands in it.

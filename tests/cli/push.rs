@@ -278,9 +278,7 @@ fn a_merge_request_says_what_it_changes_and_reaches() {
         (&["--env", "prod", "push", "--yes", "--message", "revenue after tax, @all"][..], "quiet"),
         (&["--env", "prod", "push", "--yes", "--json"][..], "json"),
     ] {
-        let mut command = place.command(args);
-        command.env("FORMULAC_DBT", "no-such-dbt");
-        let run = finish(command);
+        let run = place.run(args);
         assert_eq!(run.exit, 0, "{}", run.err);
         let text = place.read(".formulac/local/merge_request.md");
         if name == "json" {
@@ -484,9 +482,7 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
     place.show(&["plan"]);
     place.show(&["resolve", "models/shop.yml", "--ours"]);
     edit(&place, "models/shop.yml", "What went back.", "What was paid. In euros.");
-    let mut command = place.command(&["push", "--yes"]);
-    command.env("FORMULAC_DBT", "no-such-dbt");
-    let run = finish(command);
+    let run = place.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     assert!(run.err.contains("not parsed by dbt: there is no program `dbt`"), "{}", run.err);
     let text = place.read("models/shop.yml");

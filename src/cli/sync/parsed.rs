@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use formulac::sync::{Plan, TextChange};
+use tempfile::TempDir;
 
 use super::planned::Made;
 use crate::cli::exit::{Failure, Found};
@@ -36,26 +37,26 @@ pub fn check(session: &Session, place: &Place, made: &Made) -> Result<Parsed, Fa
     }
     let copy = Copy::of(&place.root, &made.plan)
         .map_err(|error| Failure::io("write", &std::env::temp_dir().to_string_lossy(), &error))?;
-    let refused = validate::parsed(made.environment.as_ref(), &copy.folder, &made.models, &made.found)?;
+    let refused = validate::parsed(made.environment.as_ref(), copy.folder.path(), &made.models, &made.found)?;
     Ok(if refused.is_empty() { Parsed::Yes } else { Parsed::Refused(refused) })
 }
 
-/// A copy of a project that goes when it is dropped.
+/// A copy of a project that goes when it is dropped. Links in it are removed, not what they lead to.
 struct Copy {
-    folder: PathBuf,
+    folder: TempDir,
 }
 
 impl Copy {
     fn of(root: &Path, plan: &Plan) -> io::Result<Self> {
         let root = fs::canonicalize(if root.as_os_str().is_empty() { Path::new(".") } else { root })?;
-        let copy = Self { folder: std::env::temp_dir().join(format!("formulac-parse-{}", std::process::id())) };
-        let _ = fs::remove_dir_all(&copy.folder);
+        let copy = Self { folder: tempfile::Builder::new().prefix("formulac-").tempdir()? };
+        let goal = copy.folder.path();
         let changes: Vec<&TextChange> = plan.models.iter().flat_map(|model| &model.files).collect();
         let changed: BTreeSet<&Path> = changes.iter().map(|change| Path::new(&change.path)).collect();
         let own: BTreeSet<&Path> = changed.iter().flat_map(|path| path.ancestors().skip(1)).collect();
         let mut folders = vec![PathBuf::new()];
         while let Some(folder) = folders.pop() {
-            fs::create_dir_all(copy.folder.join(&folder))?;
+            fs::create_dir_all(goal.join(&folder))?;
             let Ok(entries) = fs::read_dir(root.join(&folder)) else { continue };
             for entry in entries {
                 let name = entry?.file_name();
@@ -68,12 +69,12 @@ impl Copy {
                 if own.contains(path.as_path()) {
                     folders.push(path);
                 } else {
-                    link(&root.join(&path), &copy.folder.join(&path))?;
+                    link(&root.join(&path), &goal.join(&path))?;
                 }
             }
         }
         for change in changes.iter().filter(|change| !change.path.starts_with(".formulac/")) {
-            let path = copy.folder.join(&change.path);
+            let path = goal.join(&change.path);
             let Some(text) = &change.after else { continue };
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
@@ -81,13 +82,6 @@ impl Copy {
             fs::write(path, text)?;
         }
         Ok(copy)
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        // Links in it are removed, not what they lead to.
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -165,18 +165,16 @@ fn edited(conflict: &Conflict) -> Result<String, Failure> {
         text(conflict.theirs_formula.as_ref().map_or(&conflict.theirs, |_| &conflict.theirs_formula)),
         conflict.ours.as_deref().unwrap_or_default()
     );
-    let path = std::env::temp_dir().join(format!(
-        "formulac-{}-{}.txt",
-        std::process::id(),
-        content_hash(begin.as_bytes()).get(..8).unwrap_or_default()
-    ));
-    let failed = |error: &std::io::Error| Failure::io("write", &path.to_string_lossy(), error);
+    let failed = |error: &std::io::Error| Failure::io("write", &std::env::temp_dir().to_string_lossy(), error);
+    let file =
+        tempfile::Builder::new().prefix("formulac-").suffix(".txt").tempfile().map_err(|error| failed(&error))?;
+    // An editor may put another file in its place, so that it is not kept open.
+    let path = file.into_temp_path();
     fs::write(&path, &begin).map_err(|error| failed(&error))?;
     // An editor may be named with its options.
     let mut words = editor.split_whitespace();
     let status = Command::new(words.next().unwrap_or_default()).args(words).arg(&path).status();
     let written = fs::read_to_string(&path);
-    let _ = fs::remove_file(&path);
     if !status.is_ok_and(|status| status.success()) {
         return Err(Failure::new(Exit::Failed, format!("the editor `{editor}` failed")));
     }
