@@ -8,7 +8,7 @@ use std::borrow::Cow;
 /// use formulac::markdown::code;
 ///
 /// assert_eq!(code("SUM(a)"), "`SUM(a)`");
-/// assert_eq!(code("a | b_c"), r"<code>a \| b\_c</code>");
+/// assert_eq!(code("a | b_c"), r"<code>a \| b_c</code>");
 /// ```
 #[must_use]
 pub fn code(text: &str) -> String {
@@ -38,7 +38,7 @@ fn longest_run(text: &str, of: char) -> usize {
 /// A sentence of a message; what stands between backticks in it is a name.
 ///
 /// ```
-/// assert_eq!(formulac::markdown::sentence("`a_b` reads a_b"), r"`a_b` reads a\_b");
+/// assert_eq!(formulac::markdown::sentence("`a_b` reads a_b"), "`a_b` reads a_b");
 /// ```
 #[must_use]
 pub fn sentence(sentence: &str) -> String {
@@ -59,16 +59,19 @@ pub fn sentence(sentence: &str) -> String {
 /// ```
 /// use formulac::markdown::plain;
 ///
-/// assert_eq!(plain("a_b | <i>"), r"a\_b \| &lt;i&gt;");
+/// assert_eq!(plain("a_b _c_ | <i>"), r"a_b \_c\_ \| &lt;i&gt;");
 /// assert_eq!(plain("me@example.com, @all"), "me@example.com, &#64;all");
 /// ```
 #[must_use]
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = ' ';
-    for c in text.chars() {
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
         let is_inside = std::mem::replace(&mut before, c).is_alphanumeric();
         let escaped: Cow<'static, str> = match c {
+            // Inside of a word it is no emphasis.
+            '_' if is_inside && rest.peek().is_some_and(|next| next.is_alphanumeric()) => "_".into(),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => format!("\\{c}").into(),
             '<' => "&lt;".into(),
             '>' => "&gt;".into(),

@@ -359,6 +359,8 @@ struct Maker<'m, 't> {
     request: &'m Request,
     plan: Plan<'m>,
     fields: Fields<'m, 't>,
+    /// The fields that filters leave no NULL of.
+    filled: Vec<(String, String)>,
     spec: SpecText,
     gaps: Vec<Gap>,
     notes: Vec<String>,
@@ -377,6 +379,7 @@ impl<'m, 't> Maker<'m, 't> {
             request,
             plan,
             fields,
+            filled: Vec::new(),
             spec: SpecText::default(),
             gaps: Vec::new(),
             notes: Vec::new(),
@@ -727,8 +730,13 @@ impl<'m, 't> Maker<'m, 't> {
                         step.gaps.push(gap.comment());
                         self.gaps.push(gap);
                     }
+                    let text = condition.term.text;
+                    // No comparison holds of NULL.
+                    if !text.replacen("NOT(ISBLANK(", "", 1).contains("ISBLANK(") {
+                        self.filled.push(key);
+                    }
                     let into = if of_groups { &mut step.havings } else { &mut step.wheres };
-                    into.push(condition.term.text);
+                    into.push(text);
                 }
                 Err(reason) => {
                     let reason = format!("{reason}; the model has rows that the query has not");
@@ -864,7 +872,7 @@ impl<'m, 't> Maker<'m, 't> {
                     names.push(format!("{}{direction}", column.name));
                     entries.push(format!("{}{direction}", column.entry));
                     let matters = self.plan.limit.is_some() || !lines.is_empty();
-                    if !column.is_there && !is_descending && matters {
+                    if !column.is_there && !self.filled.contains(&key) && !is_descending && matters {
                         let reason =
                             format!("Omni puts rows first in which `{}` is NULL, here they come last", column.name);
                         gaps.push((format!("sort by {field}"), reason, true));

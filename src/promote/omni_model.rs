@@ -105,7 +105,8 @@ pub(super) struct SavedQuery<'m> {
 pub(super) struct OmniModel<'t> {
     pub files: Vec<File<'t>>,
     pub views: Vec<View>,
-    by_name: FxHashMap<String, usize>,
+    /// Views by their names, and whether that is only the last part of one.
+    by_name: FxHashMap<String, (usize, bool)>,
     pub relationships: Vec<Relationship>,
     /// Topics by name, and their files.
     topics: FxHashMap<String, usize>,
@@ -144,9 +145,13 @@ impl<'t> OmniModel<'t> {
         } else if is_view && root.pairs().is_some() {
             let view = view(path, &root, number);
             let place = self.views.len();
-            let longer = view.schema.as_ref().map(|schema| format!("{schema}__{}", view.name));
-            for name in [Some(view.name.clone()), longer].into_iter().flatten() {
-                self.by_name.entry(name.to_lowercase()).or_insert(place);
+            let longer = view.schema.as_ref().map(|schema| (format!("{schema}__{}", view.name), false));
+            for (name, is_part) in [Some((view.name.clone(), longer.is_some())), longer].into_iter().flatten() {
+                let known = self.by_name.entry(name.to_lowercase()).or_insert((place, is_part));
+                // A query view has no schema, and may read a table of its name.
+                if known.1 && !is_part {
+                    *known = (place, false);
+                }
             }
             self.views.push(view);
         }
@@ -154,13 +159,16 @@ impl<'t> OmniModel<'t> {
     }
 
     pub fn view(&self, name: &str) -> Option<usize> {
-        self.by_name.get(&name.trim().to_lowercase()).copied()
+        self.by_name.get(&name.trim().to_lowercase()).map(|(place, _)| *place)
     }
 
     /// The name by which a view is known here, whichever of its names is given; that of a join stays.
     pub fn canonical(&self, name: &str) -> String {
-        let view = self.view(name).and_then(|place| self.views.get(place));
-        view.map_or_else(|| name.trim().to_lowercase(), |view| view.name.to_lowercase())
+        let name = name.trim().to_lowercase();
+        let Some((place, view)) = self.view(&name).and_then(|place| Some((place, self.views.get(place)?))) else {
+            return name;
+        };
+        if self.view(&view.name) == Some(place) { view.name.to_lowercase() } else { name }
     }
 
     /// The view of a name, which may be one that a join gives.

@@ -100,14 +100,16 @@ fn a_field_reads_the_column_where_that_is_exact() {
     place.show(&repoint);
     place.write("target/manifest.json", manifest(&["paid_orders", "mean_by_month", "monthly"]));
     place.show(&repoint);
+    // The view of the table has the query view's name, and does not hide it.
     for (name, columns) in [
+        ("by_month", "revenue: {}"),
         ("paid_orders", "order_id: {primary_key: true}, revenue: {}"),
         ("mean_by_month", "mean: {}"),
         ("monthly", "month: {}, revenue: {}"),
     ] {
         place.write(&format!("omni/{name}.view.yaml"), format!("schema: analytics\ndimensions: {{{columns}}}\n"));
     }
-    place.show(&repoint);
+    place.show(&["check"]).show(&repoint);
     place.write(
         "omni/relationships.yaml",
         "- join_from_view: orders\n  join_to_view: paid_orders\n  on_sql: ${orders.order_id} = ${paid_orders.order_id}\n  relationship_type: one_to_one\n",

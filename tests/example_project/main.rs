@@ -16,6 +16,7 @@ mod project;
 mod proofs;
 mod semantic;
 mod shop;
+mod story;
 mod style;
 mod tools;
 
