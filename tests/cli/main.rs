@@ -18,6 +18,7 @@ mod project;
 mod promote;
 mod pull;
 mod push;
+mod push_faults;
 mod run;
 mod schema;
 mod sources;

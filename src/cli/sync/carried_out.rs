@@ -85,6 +85,11 @@ pub fn carry_out(
     let journal = prepare(&mut disk, changes, commit.note()).map_err(|fault| failure(&fault))?;
     match finish(&mut disk, repository, &journal, commit) {
         Ok(()) => Ok(()),
+        // What git failed in behind the commit is no reason to take it back.
+        Err(_) if commit.is_made(repository).unwrap_or(false) => {
+            let _ = journal.finish(&mut disk);
+            Ok(())
+        }
         Err(failure) => Err(undone(&mut disk, repository, &journal, commit, failure)),
     }
 }

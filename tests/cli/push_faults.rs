@@ -1,0 +1,166 @@
+//! A push in which git fails, or in which everything is killed, at each call of git there is: the next push finishes or
+//! undoes it, and what is left is what an unharmed push leaves.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::run::{Place, Run, finish};
+
+/// Stands in for git: at one of its calls it does something else.
+const FAULTY: &str = r#"#!/bin/sh
+count=$(($(cat "$FAULTY_COUNT" 2>/dev/null || echo 0) + 1))
+echo $count > "$FAULTY_COUNT"
+if [ $count = "$FAULTY_AT" ]; then
+    case $FAULTY_HOW in
+    fails) echo "fatal: the disk is full" >&2; exit 128;;
+    does_it_and_fails) git "$@" > /dev/null; echo "fatal: the disk is full" >&2; exit 128;;
+    is_killed) kill -9 $PPID; exit 1;;
+    does_it_and_is_killed) git "$@" > /dev/null; kill -9 $PPID; exit 1;;
+    esac
+fi
+exec git "$@"
+"#;
+const SPEC: &str = "model: revenue\nfrom: orders\nkeep: all\ndefinitions: |\n  /// Before tax.\n  net = amount - tax\n";
+
+fn git(folder: &Path, args: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.args(args).current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    let run = finish(command);
+    assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
+    run.out
+}
+
+/// A project that was pushed once; its spec has changed since, somebody has described a column by hand, and there is a file
+/// that is nobody's business.
+fn template() -> Place {
+    let place = Place::new("push_faults/template");
+    place.write(
+        "formulac.yml",
+        "dialect: duckdb\nspecs: metrics/\nenvironments:\n  dev: {}\n  prod: {branch: main, protected: true}\n",
+    );
+    place.write("metrics/revenue.yml", SPEC).write(".gitignore", ".formulac/local/\n");
+    let folder = place.path("");
+    git(&folder, &["init", "--quiet", "--initial-branch=main"]);
+    for (key, value) in [("user.name", "Ann"), ("user.email", "ann@example.com"), ("commit.gpgsign", "false")] {
+        git(&folder, &["config", key, value]);
+    }
+    git(&folder, &["add", "--all"]);
+    git(&folder, &["commit", "--quiet", "--message", "specs"]);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    git(&folder, &["add", "--all"]);
+    place.write("metrics/revenue.yml", SPEC.replace("amount - tax", "amount - tax - fees"));
+    place.write("metrics/lines.yml", "model: lines\nfrom: ref('revenue')\nkeep: all\ndefinitions: double = net * 2\n");
+    let yml = place.read("models/formulac/revenue.yml");
+    place.write("models/formulac/revenue.yml", yml.replace("Before tax.", "Before all tax."));
+    place.write("notes.txt", "mine").write("staged.txt", "mine too");
+    git(&folder, &["add", "staged.txt"]);
+    place
+}
+
+fn copied(template: &Place, name: &str) -> Place {
+    let place = Place::new(&format!("push_faults/{name}"));
+    let mut command = Command::new("cp");
+    command.arg("-R").arg(template.path(".")).arg(place.path(""));
+    assert_eq!(finish(command).exit, 0);
+    place
+}
+
+/// What is committed and what is not, but for the hashes and times in the log and the messages.
+fn left(place: &Place) -> (String, String, String) {
+    let folder = place.path("");
+    let tree = git(&folder, &["ls-tree", "-r", "--format=%(objectname) %(path)", "HEAD"]);
+    let tree: Vec<&str> = tree.lines().filter(|line| !line.contains(".formulac/log/")).collect();
+    let titles = git(&folder, &["log", "--format=%s"]);
+    let log = fs::read_dir(place.path(".formulac/log")).unwrap().count();
+    (tree.join("\n"), format!("{titles}{log} entries"), git(&folder, &["status", "--porcelain"]))
+}
+
+/// The work tree, as people see it.
+fn work_tree(place: &Place) -> String {
+    let folder = place.path("");
+    let status = git(&folder, &["status", "--porcelain"]);
+    let files = ["metrics/revenue.yml", "models/formulac/revenue.yml", "models/formulac/revenue.sql"];
+    let texts: Vec<String> = files.iter().map(|file| place.read(file)).collect();
+    format!("{}{status}{}", git(&folder, &["rev-parse", "--abbrev-ref", "HEAD"]), texts.concat())
+}
+
+fn push(place: &Place, env: &str, at: Option<(usize, &str)>) -> Run {
+    let mut command = place.command(&["--env", env, "push", "--yes"]);
+    if let Some((at, how)) = at {
+        command.env("FORMULAC_GIT", place.path("../faulty_git")).env("FAULTY_AT", at.to_string());
+        command.env("FAULTY_HOW", how).env("FAULTY_COUNT", place.path("../count"));
+    }
+    finish(command)
+}
+
+fn each_call(env: &str, how: &str) {
+    let name = format!("{env}_{how}");
+    let template = template_once();
+    let unharmed = copied(template, &format!("{name}_unharmed"));
+    assert_eq!(push(&unharmed, env, None).exit, 0);
+    let expected = left(&unharmed);
+    let tool = unharmed.path(&format!("../{name}/faulty_git"));
+    fs::create_dir_all(tool.parent().unwrap()).unwrap();
+    fs::write(&tool, FAULTY).unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    for at in 1.. {
+        let place = copied(template, &format!("{name}/{at}"));
+        let before = work_tree(&place);
+        let _ = fs::remove_file(place.path("../count"));
+        let run = push(&place, env, Some((at, how)));
+        let calls: usize = fs::read_to_string(place.path("../count")).unwrap().trim().parse().unwrap();
+        if calls < at {
+            // There is no such call: that was a push like any other.
+            assert_eq!(left(&place), expected, "{how} at {at}");
+            assert!(at > 5, "{at} calls of git");
+            return;
+        }
+        let is_killed = how.ends_with("is_killed");
+        assert!(!is_killed || run.exit != 0, "{how} at {at}: {}", run.out);
+        if run.exit != 0 && !is_killed {
+            assert_eq!(work_tree(&place), before, "{how} at {at}: {}", run.err);
+        }
+        let again = push(&place, env, None);
+        assert_eq!(again.exit, 0, "{how} at {at}: {}\nthen {}", run.err, again.err);
+        if env == "dev" {
+            assert_eq!(left(&place), expected, "{how} at {at}: {}\nthen {}", run.err, again.err);
+        } else {
+            // The branch has one commit of all, and nothing else was touched.
+            let (tree, titles, status) = left(&place);
+            assert_eq!((tree, status), (expected.0.clone(), expected.2.clone()), "{how} at {at}: {}", run.err);
+            assert_eq!(titles, expected.1, "{how} at {at}: {}", run.err);
+        }
+    }
+}
+
+fn template_once() -> &'static Place {
+    static PLACE: std::sync::OnceLock<Place> = std::sync::OnceLock::new();
+    PLACE.get_or_init(template)
+}
+
+#[test]
+fn git_fails() {
+    each_call("dev", "fails");
+}
+
+#[test]
+fn git_does_it_and_fails() {
+    each_call("dev", "does_it_and_fails");
+}
+
+#[test]
+fn all_is_killed() {
+    each_call("dev", "is_killed");
+    each_call("dev", "does_it_and_is_killed");
+}
+
+#[test]
+fn a_new_branch_fails_or_is_killed() {
+    each_call("prod", "fails");
+    each_call("prod", "is_killed");
+    each_call("prod", "does_it_and_is_killed");
+}
