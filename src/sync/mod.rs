@@ -26,7 +26,7 @@ pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{Entry, LOG, Log, Logged, short};
 pub use plan::{Action, Change, ModelPlan, Plan, STATES};
-pub use reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, Tools, files, reconcile};
+pub use reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, Tools, files, reconcile, reconcile_all};
 pub use request::{MergeRequest, Promised};
 pub use resolve::{spoken, taken, without};
 pub use state::State;

@@ -9,6 +9,7 @@ use super::state::{State, lines};
 use super::{beside, carry};
 use crate::dbt::is_as_written;
 use crate::decompile::{Decompiler, with_formula};
+use crate::parallel;
 use crate::{CompiledSpec, Compiler};
 
 /// A spec as it compiles now.
@@ -357,6 +358,19 @@ impl TextChange {
     pub fn new(path: &str, before: Option<String>, after: Option<String>) -> Self {
         Self { path: path.to_owned(), before, after }
     }
+}
+
+/// The same for many models, in their order: one does not touch the other.
+#[must_use]
+pub fn reconcile_all<'t>(
+    models: &[(Sides<'_>, Vec<HandEdit>)],
+    tools: impl Fn() -> Tools<'t> + Sync,
+) -> Vec<Reconciled> {
+    let one = |number: usize| {
+        let (sides, more) = models.get(number)?;
+        Some(reconcile(*sides, more.clone(), &tools))
+    };
+    parallel::each(models.len(), one).into_iter().flatten().collect()
 }
 
 /// The files of a model with what its spec makes now: what people changed and no spec can say stays in them.

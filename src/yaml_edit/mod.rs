@@ -87,6 +87,7 @@ pub(crate) fn comments(text: &str) -> Vec<&str> {
 }
 
 /// The value of a whole text; none where it is no YAML, or nothing.
+#[cfg(feature = "cli")]
 pub(crate) fn value(text: &str) -> Option<Value> {
     let tree = tree::read(without_mark(text).1).ok()?;
     tree.root.map(|root| tree.value(root))

@@ -1,10 +1,10 @@
 //! The plan of a push, made of what stands in the work tree.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use formulac::decompile::Decompiler;
-use formulac::sync::{HandEdit, ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, Tools, reconcile};
+use formulac::sync::{HandEdit, ModelPlan, Ours, Plan, Reconciled, STATES, Sides, State, Tools, reconcile_all};
 use formulac::{CompiledSpec, Compiler};
 
 use super::{omni, text_of};
@@ -36,7 +36,7 @@ pub struct Made {
 pub struct Toolbox {
     compiler: Compiler,
     models: Vec<CompiledSpec>,
-    knowing: OnceCell<Compiler>,
+    knowing: OnceLock<Compiler>,
     decompiler: Decompiler,
     folders: (String, String),
 }
@@ -46,7 +46,7 @@ impl Toolbox {
         Self {
             compiler: compiler.clone(),
             models: all_of(generation),
-            knowing: OnceCell::new(),
+            knowing: OnceLock::new(),
             decompiler: Decompiler::default(),
             folders: place.folders(),
         }
@@ -159,12 +159,15 @@ fn reconciled(
     for (model, edit) in described {
         more.entry(model).or_default().push(edit);
     }
-    let one = |(name, found): (&String, &BTreeMap<String, String>)| {
+    let mut models: Vec<(Sides<'_>, Vec<HandEdit>)> = Vec::new();
+    for (name, found) in files {
         let sides = sides(name, ours, states, found);
-        let more = more.get(name).cloned().unwrap_or_default();
-        sides.ours.map(|_| (name.clone(), reconcile(sides, more, || tools.borrowed())))
-    };
-    files.iter().filter_map(one).collect()
+        if sides.ours.is_some() {
+            models.push((sides, more.remove(name).unwrap_or_default()));
+        }
+    }
+    let done = reconcile_all(&models, || tools.borrowed());
+    models.iter().map(|(sides, _)| sides.model.to_owned()).zip(done).collect()
 }
 
 fn names(ours: &BTreeMap<String, Ours>, states: &States) -> BTreeSet<String> {
