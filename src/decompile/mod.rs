@@ -4,7 +4,8 @@
 //! [`Decompiler`] shows an edited column as a formula. What SQL a formula becomes is never guessed: all functions and
 //! operators are compiled with columns and literals that stand for anything, the expression is compared with what came out,
 //! and each formula that is put together so is compiled in its spec. It is given only if that makes the SQL that was
-//! found, so an answer may be missing, and is never wrong. [`with_formula`] puts a formula into the text of a spec.
+//! found, so an answer may be missing, and is never wrong. [`with_formula`] puts a formula into the text of a spec;
+//! [`respelled`] puts there what a person wrote in the place of a word, a number or a sign.
 
 mod columns;
 mod criteria;
@@ -18,6 +19,7 @@ mod parse;
 mod patterns;
 mod place;
 mod probes;
+mod respell;
 mod search;
 mod tree;
 mod windows;
@@ -25,3 +27,4 @@ mod windows;
 pub use edits::{Edits, ItemEdit, RestEdit};
 pub use formula::{Decompiler, NotAFormula};
 pub use place::{Refusal, with_formula};
+pub use respell::respelled;

@@ -1,5 +1,8 @@
 //! A definition's formula put into the text of its spec, all else as it is.
 
+use std::collections::HashSet;
+use std::ops::Range;
+
 use crate::compiler::Compiler;
 use crate::spec::outline::{Outline, Placed, outline};
 use crate::yaml::{self, Node, Style};
@@ -59,6 +62,27 @@ impl<'s> Read<'s> {
         let outline = outline(&root, source, &Compiler::default());
         let outline = outline.ok_or_else(|| Refusal::at(source, 0, "this is no spec"))?;
         Ok(Self { source, root, outline })
+    }
+
+    /// Where formulas stand in the text, and the keys beside them that say what SQL says in its clauses.
+    pub fn formulas(&self) -> Vec<Range<usize>> {
+        let definitions = self.outline.steps.iter().flat_map(|step| &step.definitions).map(|placed| placed.at);
+        let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default();
+        let of_step = |step: &Node| {
+            let keys = ["where", "having", "order_by", "limit"].into_iter();
+            keys.filter_map(|key| step.get(key).map(|node| node.span)).collect::<Vec<_>>()
+        };
+        let clauses = [&self.root].into_iter().chain(steps).flat_map(of_step);
+        definitions.chain(clauses).map(|at| at.start as usize..at.end as usize).collect()
+    }
+
+    /// The names that people gave: definitions and keys, lower case.
+    pub fn named(&self) -> HashSet<String> {
+        let of_step = |step: &crate::spec::outline::StepOutline| {
+            let names = step.definitions.iter().map(|placed| &placed.name).chain(&step.keys).chain(&step.name);
+            names.map(|name| name.to_ascii_lowercase()).collect::<Vec<_>>()
+        };
+        self.outline.steps.iter().flat_map(of_step).collect()
     }
 
     /// A definition, with the place of its step.

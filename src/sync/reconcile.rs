@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::{self, HandEdit, Kind, Property};
+use super::lines::merge as merge_lines;
 use super::properties::{self, About, Said};
 use super::state::{State, lines};
 use super::{beside, carry};
 use crate::dbt::is_as_written;
-use crate::decompile::{Decompiler, with_formula};
+use crate::decompile::{Decompiler, respelled, with_formula};
 use crate::parallel;
 use crate::{CompiledSpec, Compiler};
 
@@ -142,10 +143,11 @@ pub fn reconcile<'t>(sides: Sides<'_>, more: Vec<HandEdit>, tools: impl Fn() -> 
     }
     let tools = tools();
     // Its definitions are compared with those of the spec where a formula was edited.
-    let is_formula = edits.iter().any(|edit| edit.property == Property::Formula);
+    let is_formula = edits.iter().any(|edit| edit.property == Property::Formula || of_model_file(sides.model)(edit));
     let before = if is_formula { tools.compile(&base.spec, &base.source) } else { None };
     let base_said = said(sides.model, &base.files);
     let mut work = Work { sides, base, before, ours: ours.clone(), tools, base_said };
+    work.respelled(&mut edits, &mut done);
     for edit in edits {
         work.one(edit, &mut done);
     }
@@ -224,6 +226,49 @@ impl Work<'_> {
             }
         }
         done.kept.push(edit);
+    }
+
+    /// Edits of the SQL that only put words, numbers or signs in the place of others: the spec says them as well as they do.
+    /// Where something else was edited too, or the spec has changed in these places, each is looked at by itself.
+    fn respelled(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
+        let of_model = of_model_file(self.sides.model);
+        let Some(file) = edits.iter().find(|edit| of_model(edit)).map(|edit| edit.file.clone()) else { return };
+        if self.sides.bases.len() != 1 {
+            return;
+        }
+        let Some(found) = self.sides.found.get(&file).map(|text| lines(text)) else { return };
+        let base = self.base;
+        let Some(theirs) = respelled(self.tools.compiler, &base.source, Some(&base.spec), &found) else { return };
+        let ours = &self.ours.source;
+        let is_ours = lines(ours) == base.source;
+        let text = if is_ours { Some(theirs) } else { merge_lines(&base.source, &lines(ours), &theirs) };
+        let Some(text) = text else { return };
+        let text = if ours.contains("\r\n") { text.replace('\n', "\r\n") } else { text };
+        let Some(carried) = self.tools.compile(&self.ours.spec, &text) else { return };
+        // Lines that merge may be of one formula.
+        if !is_ours && !self.changes_apart(&carried) {
+            return;
+        }
+        self.ours = carried;
+        let (of_sql, rest) = edits.drain(..).partition(&of_model);
+        *edits = rest;
+        done.carried.extend::<Vec<HandEdit>>(of_sql);
+    }
+
+    /// Whether no definition is another one than in the base, in the spec and in what it becomes.
+    fn changes_apart(&self, carried: &Ours) -> bool {
+        let formulas = |made: &Ours| -> BTreeMap<(Option<String>, String), String> {
+            let one = |it: &crate::SpecDefinition| {
+                ((it.step().map(str::to_owned), it.name().to_owned()), it.formula().to_owned())
+            };
+            made.compiled.definitions().iter().map(one).collect()
+        };
+        let Some(before) = &self.before else { return false };
+        let (base, ours, now) = (formulas(before), formulas(&self.ours), formulas(carried));
+        now.iter().all(|(key, formula)| {
+            let (base, ours) = (base.get(key), ours.get(key));
+            ours == Some(formula) || ours == base
+        })
     }
 
     /// A column of the SQL that was edited: the formula that gives it, where there is one.
@@ -314,6 +359,11 @@ impl Work<'_> {
             edit: Some(edit.clone()),
         }
     }
+}
+
+/// Whether an edit is of something in a model's SQL that has a name or a place.
+fn of_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
+    move |edit| Kind::of(&edit.file, model) == Kind::Model && !edit.is_whole()
 }
 
 /// The SQL that a spec makes, without the heads, which say how formulas are spelled.

@@ -392,6 +392,29 @@ fn edited_sql_comes_back_as_a_formula() {
 }
 
 #[test]
+fn what_was_put_in_the_place_of_a_word_goes_into_the_spec() {
+    let mut place = place("push_respelled");
+    let spec = REVENUE.replace("group_by:", "where: amount > 5  # not the small ones\ngroup_by:");
+    place.write("metrics/revenue.yml", spec);
+    place.run(&["push", "--yes"]);
+    // A bound of the rows, and what is counted; the analyst changes a formula meanwhile.
+    edit(&place, "models/formulac/revenue.sql", "amount > 5", "amount >= 7");
+    edit(&place, "models/formulac/revenue.sql", "distinct customer_id", "distinct order_id");
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
+    place.show(&["push", "--yes"]);
+    let spec = place.read("metrics/revenue.yml");
+    assert!(spec.contains("where: amount >= 7  # not the small ones\n"), "{spec}");
+    assert!(spec.contains("customers = COUNT(DISTINCT(order_id))") && spec.contains("revenue = SUM(tax)"), "{spec}");
+    assert!(place.run(&["plan"]).out.contains("Everything is in step"));
+    // Both change the bound: it is not guessed which.
+    edit(&place, "models/formulac/revenue.sql", "amount >= 7", "amount >= 8");
+    edit(&place, "metrics/revenue.yml", "amount >= 7", "amount >= 9");
+    place.show(&["plan"]);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 3);
+    snapshot(&place, "what_was_put_in_the_place_of_a_word_goes_into_the_spec");
+}
+
+#[test]
 fn conflicts_are_decided() {
     let mut place = place("push_resolve");
     place.run(&["push", "--yes"]);

@@ -7,4 +7,5 @@ mod yaml;
 mod corpus;
 mod edits;
 mod random;
+mod respell;
 mod round_trip;
