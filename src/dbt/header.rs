@@ -89,6 +89,7 @@ pub fn is_as_written(text: &str) -> bool {
 }
 
 /// Whether both files, each generated and perhaps edited since, were written with the same text.
+#[cfg(feature = "sync")]
 pub(crate) fn are_of_one_text(one: &str, other: &str) -> bool {
     let [one, other] = [one, other].map(|text| text.replace("\r\n", "\n"));
     let noted = |text: &str| parts(text).map(|(noted, _)| noted.to_owned());
