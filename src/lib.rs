@@ -61,6 +61,8 @@ mod plan;
 #[cfg(feature = "cli")]
 pub mod promote;
 mod schema;
+#[cfg(feature = "cli")]
+pub mod secrets;
 pub mod span;
 mod spec;
 mod sql;
@@ -68,6 +70,7 @@ mod sql;
 mod stored;
 #[cfg(feature = "sync")]
 pub mod sync;
+pub mod team;
 mod types;
 mod yaml;
 #[cfg(feature = "sync")]
@@ -89,7 +92,7 @@ pub use spec::interpreted::{Interpreted, interpreted};
 pub use spec::json_schema;
 pub use spec::{
     Additivity, ColumnFormula, ColumnLineage, CompiledSpec, Declared, Environment, Lost, ModelTest, Project,
-    SemanticModel, SemanticModels, SourceColumn, SpecDefinition, SpecText,
+    SemanticModel, SemanticModels, SourceColumn, SpecDefinition, SpecText, USER,
 };
 pub use types::{Level, Type, UnknownType};
 

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::diag::render::visible;
+
 /// A text in one line as code. Where backticks would end it, or a bar the cell of a table, it is HTML.
 ///
 /// ```
@@ -12,7 +14,7 @@ use std::borrow::Cow;
 /// ```
 #[must_use]
 pub fn code(text: &str) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = visible(&text.split_whitespace().collect::<Vec<_>>().join(" ")).into_owned();
     if text.contains(['`', '|']) {
         return format!("<code>{}</code>", plain(&text));
     }
@@ -26,7 +28,8 @@ pub fn code(text: &str) -> String {
 /// ```
 #[must_use]
 pub fn block(language: &str, text: &str) -> String {
-    let fence = "`".repeat(longest_run(text, '`').max(2) + 1);
+    let text = visible(text);
+    let fence = "`".repeat(longest_run(&text, '`').max(2) + 1);
     let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     format!("{fence}{language}\n{text}{end}{fence}\n")
 }
@@ -66,6 +69,8 @@ pub fn sentence(sentence: &str) -> String {
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = ' ';
+    let text: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+    let text = visible(&text);
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
         let is_inside = std::mem::replace(&mut before, c).is_alphanumeric();
@@ -78,7 +83,6 @@ pub fn plain(text: &str) -> String {
             '&' => "&amp;".into(),
             // A mention would call somebody; an address does not.
             '@' if !is_inside => "&#64;".into(),
-            c if c.is_control() => " ".into(),
             c => {
                 out.push(c);
                 continue;

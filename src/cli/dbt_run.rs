@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::environment::Environment;
 use super::exit::Failure;
 use super::program::Program;
 
@@ -33,6 +34,21 @@ pub fn command(folder: &Path) -> Command {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     command.current_dir(folder).args(["--no-use-colors", "--log-format", "json"]);
     command
+}
+
+/// Says in which environment it is run. dbt takes the schema from its profile, which may ask for
+/// `{{ env_var('FORMULAC_SCHEMA') }}`.
+pub fn in_environment(command: &mut Command, environment: Option<&Environment>) {
+    let Some(environment) = environment else { return };
+    if let Some(target) = &environment.connection {
+        command.args(["--target", target]);
+    }
+    if let Some(vars) = &environment.vars {
+        command.args(["--vars", vars]);
+    }
+    if let Some(schema) = &environment.schema {
+        command.env("FORMULAC_SCHEMA", schema);
+    }
 }
 
 /// Runs it to its end.

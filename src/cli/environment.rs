@@ -1,25 +1,105 @@
 //! The environment of the project in which something is run.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 pub use formulac::Environment;
-use formulac::Project;
 use formulac::diag::suggest;
+use formulac::{Project, USER};
 
 use super::args::Global;
 use super::exit::{Exit, Failure};
+use super::{identity, project};
 
-/// `--env`, else `FORMULAC_ENV`, else the first that is not protected.
+const VARIABLE: &str = "FORMULAC_ENV";
+/// What `env use` chose, in the project's folder.
+pub const USED: &str = ".formulac/local/environment";
+
+/// Why an environment is the one that is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    Option,
+    Variable,
+    Used,
+    First,
+}
+
+impl Reason {
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Option => "--env",
+            Self::Variable => VARIABLE,
+            Self::Used => "env use",
+            Self::First => "the first that is not protected",
+        }
+    }
+}
+
+/// The environment that is used, with `${user}` filled in: `--env`, else `FORMULAC_ENV`, else what `env use` chose, else
+/// the first that is not protected.
 pub fn chosen(global: &Global, project: &Project) -> Result<Option<Environment>, Failure> {
-    let told = global.env.clone().or_else(|| std::env::var("FORMULAC_ENV").ok().filter(|name| !name.is_empty()));
-    let Some(name) = told else {
-        return Ok(project.environments().iter().find(|environment| !environment.protected).cloned());
+    Ok(chosen_for(global, project)?.map(|(environment, _)| environment))
+}
+
+/// The same, and why it is the one.
+pub fn chosen_for(global: &Global, project: &Project) -> Result<Option<(Environment, Reason)>, Failure> {
+    let root = project::folder(global.project_dir.as_deref())?.unwrap_or_default();
+    let Some((name, reason)) = told(global, &root) else {
+        let first = project.environments().iter().find(|environment| !environment.protected);
+        return Ok(first.map(|first| (filled(project, &root, first), Reason::First)));
     };
-    let found = project.environments().iter().find(|environment| environment.name == name);
-    found.cloned().map(Some).ok_or_else(|| {
-        let names = project.environments().iter().map(|environment| environment.name.as_str());
-        let help = match suggest::nearest(&name, names) {
-            Some(near) => suggest::similar(near),
-            None => "add it to `environments:` in formulac.yml".to_owned(),
-        };
-        Failure::new(Exit::Usage, format!("there is no environment `{name}`")).with_help(help)
-    })
+    Ok(Some((named(project, &root, &name, reason)?, reason)))
+}
+
+/// The environment of this name, with `${user}` filled in.
+pub fn named(project: &Project, root: &Path, name: &str, reason: Reason) -> Result<Environment, Failure> {
+    if let Some(found) = project.environments().iter().find(|environment| environment.name == name) {
+        return Ok(filled(project, root, found));
+    }
+    let names = project.environments().iter().map(|environment| environment.name.as_str());
+    let help = match (suggest::nearest(name, names), reason) {
+        (Some(near), _) => suggest::similar(near),
+        (None, Reason::Used) => "`formulac env use NAME` chooses another".to_owned(),
+        (None, _) => "add it to `environments:` in formulac.yml".to_owned(),
+    };
+    Err(Failure::new(Exit::Usage, format!("there is no environment `{name}`")).with_help(help))
+}
+
+fn told(global: &Global, root: &Path) -> Option<(String, Reason)> {
+    if let Some(name) = &global.env {
+        return Some((name.clone(), Reason::Option));
+    }
+    if let Some(name) = std::env::var(VARIABLE).ok().filter(|name| !name.is_empty()) {
+        return Some((name, Reason::Variable));
+    }
+    let used = fs::read_to_string(root.join(USED)).ok()?.trim().to_owned();
+    Some((used, Reason::Used)).filter(|(used, _)| !used.is_empty())
+}
+
+/// An environment as it is for whoever runs the command. Branches are filled in when something is committed to them.
+fn filled(project: &Project, root: &Path, environment: &Environment) -> Environment {
+    let mut filled = environment.clone();
+    let has_user = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains(USER));
+    if has_user(&filled.schema) || has_user(&filled.vars) {
+        let user = user(project, root);
+        for text in [&mut filled.schema, &mut filled.vars].into_iter().flatten() {
+            *text = text.replace(USER, &user);
+        }
+    }
+    filled
+}
+
+/// What stands for `${user}`: letters, digits and `_`.
+pub fn user(project: &Project, root: &Path) -> String {
+    let told = project.user().map(str::to_owned).or_else(|| identity::of(root));
+    told.map_or_else(|| "nobody".to_owned(), |who| identity::plain(&who))
+}
+
+/// The folder of what dbt left when it was run in an environment, seen from here: the one that is said, else
+/// `<target>/<name>`.
+pub fn artifacts(root: &Path, target: &Path, environment: &Environment) -> PathBuf {
+    match &environment.artifacts {
+        Some(folder) => root.join(folder),
+        None => target.join(&environment.name),
+    }
 }

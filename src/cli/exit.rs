@@ -18,7 +18,9 @@ pub enum Exit {
     Usage = 2,
     /// Somebody else's change is in the way.
     Conflict = 3,
-    /// A file, an engine or dbt failed. (4, not allowed, comes with roles.)
+    /// The role of whoever runs it does not let it.
+    NotAllowed = 4,
+    /// A file, an engine or dbt failed.
     Failed = 5,
 }
 

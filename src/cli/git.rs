@@ -1,6 +1,7 @@
 //! What git knows of other revisions.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::exit::{Exit, Failure};
 use super::program::Program;
@@ -82,11 +83,21 @@ impl Revision {
 
 /// A call of git in a folder, with a text on its standard input.
 pub fn git(folder: &Path, args: &[&str], input: &str) -> Result<super::program::Output, Failure> {
+    GIT.run(&mut call(folder, args), input)
+}
+
+/// The same where what it prints is no text.
+pub fn git_bytes(folder: &Path, args: &[&str], input: &str) -> Result<std::process::Output, Failure> {
+    GIT.run_for_bytes(&mut call(folder, args), input)
+}
+
+fn call(folder: &Path, args: &[&str]) -> Command {
     let mut command = GIT.command();
     command.arg("--no-pager");
     // It reads paths, no patterns, and says so.
     if args.first() != Some(&"check-ignore") {
         command.arg("--literal-pathspecs");
     }
-    GIT.run(command.args(args).current_dir(folder), input)
+    command.args(args).current_dir(folder);
+    command
 }

@@ -1,7 +1,10 @@
 //! Arguments in, text out: everything of the command that touches files, the terminal and the exit status.
 
+mod allowed;
 mod args;
 mod artifacts;
+mod authorize;
+mod change;
 mod check;
 mod chosen;
 mod compile;
@@ -9,6 +12,7 @@ mod dbt_defaults;
 mod dbt_project;
 mod dbt_run;
 mod deliver;
+mod env;
 mod environment;
 mod exit;
 mod explain;
@@ -19,6 +23,7 @@ mod generate;
 mod generation;
 mod git;
 mod human;
+mod identity;
 mod impact;
 mod init;
 mod json_schema;
@@ -39,6 +44,7 @@ mod promote;
 mod pull;
 mod pull_report;
 mod query;
+mod release;
 mod schema;
 mod session;
 mod settings;
@@ -74,6 +80,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
+    allowed::check(session, command)?;
     match command {
         Command::Init(args) => init::run(session, args),
         Command::Compile(args) => compile::run(session, args),
@@ -89,6 +96,10 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Adopt(args) => sync::adopt(session, args),
         Command::Log(args) => sync::show_log(session, args),
         Command::Rollback(args) => sync::rollback(session, args),
+        Command::Env(args) => env::run(session, args),
+        Command::Change(args) => change::run(session, args),
+        Command::Authorize(args) => authorize::run(session, args),
+        Command::Release(args) => release::run(session, args),
         Command::Preview(args) => preview::run(session, args),
         Command::Check(args) => check::run(session, args),
         Command::Explain(args) => explain::run(session, args),

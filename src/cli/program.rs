@@ -59,6 +59,13 @@ impl Program {
 
     /// Runs it to its end with a text on its standard input.
     pub fn run(&self, command: &mut Command, input: &str) -> Result<Output, Failure> {
+        let output = self.run_for_bytes(command, input)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Output { succeeded: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) })
+    }
+
+    /// The same where what it prints is no text.
+    pub fn run_for_bytes(&self, command: &mut Command, input: &str) -> Result<std::process::Output, Failure> {
         finish(command, input).map_err(|error| self.not_started(&error))
     }
 
@@ -76,19 +83,17 @@ impl Program {
     }
 }
 
-fn finish(command: &mut Command, input: &str) -> io::Result<Output> {
+fn finish(command: &mut Command, input: &str) -> io::Result<std::process::Output> {
     if !input.is_empty() {
         command.stdin(Stdio::piped());
     }
     let mut child = command.spawn()?;
     let pipe = child.stdin.take();
-    let output = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         if let Some(mut pipe) = pipe {
             // It may stop reading at its first error, which it then tells itself.
             scope.spawn(move || pipe.write_all(input.as_bytes()));
         }
         child.wait_with_output()
-    })?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok(Output { succeeded: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) })
+    })
 }

@@ -12,6 +12,8 @@ use formulac::diag::Diagnostic;
 
 /// Its name.
 pub const FILE: &str = "formulac.yml";
+/// Values of one person, beside it.
+pub const LOCAL: &str = "formulac.local.yml";
 /// Folders, seen from the project's, where it does not say others.
 pub const SPECS: &str = "metrics";
 pub const MODELS: &str = "models/formulac";
@@ -34,7 +36,31 @@ pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf
     if faults.iter().any(Diagnostic::is_error) {
         return Err(Failure::Found(vec![Found { file: source.name, text: source.text, diagnostics: faults }]));
     }
-    Ok(Some((project, path.parent().map(Path::to_owned).unwrap_or_default())))
+    let root = path.parent().map(Path::to_owned).unwrap_or_default();
+    let project = with_personal(project, &root)?;
+    Ok(Some((project, root)))
+}
+
+/// The project with the values of the person who runs the command, where there are some.
+fn with_personal(mut project: Project, root: &Path) -> Result<Project, Failure> {
+    let path = root.join(LOCAL);
+    if !path.is_file() {
+        return Ok(project);
+    }
+    let source = Source::file(&path);
+    if source.fault.is_some() {
+        return Err(Failure::of(source));
+    }
+    let faults = project.add_personal(&source.text);
+    if faults.iter().any(Diagnostic::is_error) {
+        return Err(Failure::Found(vec![Found { file: source.name, text: source.text, diagnostics: faults }]));
+    }
+    Ok(project)
+}
+
+/// The project's folder, as seen from here; none where there is no project.
+pub fn folder(given: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    Ok(find(given)?.map(|path| path.parent().map(Path::to_owned).unwrap_or_default()))
 }
 
 fn find(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {

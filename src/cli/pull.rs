@@ -110,7 +110,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, 
         return Ok((exit, (read, beside, model, pull)));
     }
     let report = if args.markdown { pull_report::markdown } else { pull_report::table };
-    session.data(&report(&model, &pull, Timestamp::now()))?;
+    session.shown(&report(&model, &pull, Timestamp::now()))?;
     session.report(&found);
     for note in pull_report::notes(&model, &pull, beside.catalog.is_some()) {
         session.note(&note);

@@ -65,6 +65,11 @@ impl Session {
         self.styled(text)
     }
 
+    /// Prints a text for people: whatever shows it, no character of it is obeyed.
+    pub fn shown(&self, text: &str) -> Result<(), Failure> {
+        self.styled(&render::visible(text))
+    }
+
     /// Prints data in which the escape sequences are our own.
     pub fn styled(&self, text: &str) -> Result<(), Failure> {
         match Stream::Data.write(text) {

@@ -33,12 +33,7 @@ pub fn parsed(
 ) -> Result<Vec<Found>, Failure> {
     let mut command = dbt_run::command(root);
     command.arg("parse");
-    if let Some(target) = environment.and_then(|environment| environment.connection.as_deref()) {
-        command.args(["--target", target]);
-    }
-    if let Some(vars) = environment.and_then(|environment| environment.vars.as_deref()) {
-        command.args(["--vars", vars]);
-    }
+    dbt_run::in_environment(&mut command, environment);
     let ran = dbt_run::run(&mut command)?;
     if ran.succeeded {
         return Ok(Vec::new());

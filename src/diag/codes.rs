@@ -544,9 +544,9 @@ codes! {
         Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(a)\n")
         => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(net)\n");
     KeyWithoutEffect "W0816" "key-without-effect" Warning
-        "The key is read and its formulas are checked, and what is to come of it is not built yet, so it changes nothing."
-        Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\napprovers: [finance@example.com]\n")
-        => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n");
+        "The key is read, and says nothing where it stands: what it is about is not there, or dbt has no such thing in this version."
+        Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: {formula: SUM(x), data_tests: [not_null]}\n  - name: e\n    definitions: f = b + 1\n")
+        => Spec("model: m\nfrom: t\nsteps:\n  - name: a\n    definitions:\n      b: SUM(x)\n  - name: e\n    definitions: f = b + 1\n");
     NotATextToYaml "F0817" "not-a-text-to-yaml" Error
         "A name or a formula that is a number, a date, a truth value or nothing to YAML when it stands there without quotes. Readers of YAML differ in what they make of it."
         Spec("model: m\nfrom: t\ndefinitions:\n  2024: SUM(x)\n")

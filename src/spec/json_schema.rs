@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{DEFINITION, JOIN, Key, Keys, MODEL, PROJECT, RULE, STEP, Shape, Status, WEEKDAYS};
+use super::keys::{DEFINITION, JOIN, Key, Keys, MODEL, PROJECT, RULE, STEP, Shape, WEEKDAYS};
 use super::load::{NOT_IN_SHEETS, SHEET_KEYS};
 use crate::diag::{Code, Severity};
 use crate::dialect::Dialect;
@@ -98,11 +98,7 @@ impl Schema {
             schema = or_nothing(schema);
         }
         let Value::Object(schema) = &mut schema else { return schema };
-        let doc = match key.status {
-            Status::WithoutEffect(missing) => format!("{} It is read, and {missing}.", key.doc),
-            _ => key.doc.to_owned(),
-        };
-        schema.insert("description".to_owned(), json!(doc));
+        schema.insert("description".to_owned(), json!(key.doc));
         if key.same_as.is_some() {
             schema.insert("deprecated".to_owned(), Value::Bool(true));
         }

@@ -9,6 +9,7 @@ mod compile;
 mod config;
 mod contract;
 mod declared;
+mod environments;
 mod exposures;
 mod fan_out;
 mod file;
@@ -29,6 +30,7 @@ mod known;
 mod late_rows;
 mod lineage;
 mod load;
+mod local;
 mod long_names;
 mod lookback;
 #[cfg(feature = "sync")]
@@ -43,6 +45,7 @@ mod said;
 mod semantic;
 mod sources;
 mod tabs;
+mod team;
 mod time_steps;
 mod together;
 mod totals;
@@ -53,8 +56,9 @@ mod written;
 
 pub use additivity::{Additivity, ColumnFormula, Lost};
 pub use declared::Declared;
+pub use environments::{Environment, USER};
 pub use lineage::{ColumnLineage, SourceColumn};
-pub use project::{Environment, Project};
+pub use project::Project;
 pub use semantic::{SemanticModel, SemanticModels};
 pub use together::SpecText;
 

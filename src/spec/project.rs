@@ -1,13 +1,16 @@
 //! The project file, `formulac.yml`: what it says of compiling.
 
 use super::calendar::{fiscal_months, too_many_months, weekday};
+use super::environments::{self, Environment};
 use super::keys::PROJECT;
 use super::load::Loader;
 use super::semantic::SemanticModels;
+use super::team;
 use crate::calendar::Weekday;
 use crate::diag::{Code, Diagnostic, Severity, suggest};
 use crate::dialect::Dialect;
 use crate::span::Span;
+use crate::team::People;
 use crate::yaml::{self, Node};
 
 /// What a project file says of compiling, for all its specs and formulas.
@@ -35,27 +38,9 @@ pub struct Project {
     week_start: Weekday,
     fiscal_month_offset: u8,
     silenced: Vec<Code>,
-    environments: Vec<Environment>,
-}
-
-/// An environment of a project, as far as it says where something is run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Environment {
-    /// Its name.
-    pub name: String,
-    /// The output of the dbt profile.
-    pub connection: Option<String>,
-    /// Whether nothing is to be run in it by chance.
-    pub protected: bool,
-    /// The dialect of its warehouse, where that is not the project's.
-    pub dialect: Option<Dialect>,
-    /// Variables for dbt, as YAML.
-    pub vars: Option<String>,
-    /// The branch that a push commits to; `${user}` in it stands for who pushes.
-    pub branch: Option<String>,
-    /// How many of each role approve a push to it.
-    pub approvals: Vec<(String, usize)>,
+    pub(super) environments: Vec<Environment>,
+    people: People,
+    pub(super) user: Option<String>,
 }
 
 impl Project {
@@ -156,6 +141,18 @@ impl Project {
         &self.environments
     }
 
+    /// Who has which role.
+    #[must_use]
+    pub fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// What stands for `${user}`, where the person said so.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
     /// The day that weeks begin on.
     #[must_use]
     pub fn week_start(&self) -> Weekday {
@@ -211,7 +208,9 @@ impl Reader<'_> {
             week_start: root.get("week_start").and_then(weekday).unwrap_or_default(),
             fiscal_month_offset: months.and_then(fiscal_months).unwrap_or_default(),
             silenced: self.silenced,
-            environments: environments(root, source),
+            environments: environments::read(root, source, self.diagnostics),
+            people: team::read(root, self.diagnostics),
+            user: None,
         }
     }
 
@@ -256,36 +255,6 @@ impl Reader<'_> {
     }
 }
 
-/// What else an environment says is read by the commands that it is for.
-fn environments(root: &Node, source: &str) -> Vec<Environment> {
-    let pairs = root.get("environments").and_then(Node::pairs).unwrap_or_default().iter();
-    let approvals = |name: &str| -> Vec<(String, usize)> {
-        let pairs = root.get("approvals").and_then(|all| all.get(name)?.pairs()).unwrap_or_default();
-        let one = |(role, count): &(Node, Node)| Some((role.text()?.to_owned(), count.text()?.parse().ok()?));
-        pairs.iter().filter_map(one).collect()
-    };
-    let environment = |(key, value): &(Node, Node)| {
-        let text = |key: &str| value.get(key).and_then(Node::text);
-        Some(Environment {
-            name: key.text()?.to_owned(),
-            connection: text("connection").map(str::to_owned),
-            protected: value.get("protected").and_then(Node::boolean) == Some(true),
-            dialect: text("dialect").and_then(|name| name.parse().ok()),
-            vars: value.get("vars").filter(|vars| vars.pairs().is_some()).map(|vars| written(vars, source)),
-            branch: text("branch").map(str::to_owned),
-            approvals: approvals(key.text()?),
-        })
-    };
-    pairs.filter_map(environment).collect()
-}
-
-/// The YAML of a node as it is written, its first line indented like the others.
-fn written(node: &Node, source: &str) -> String {
-    let before = source.get(..node.span.start as usize).unwrap_or_default();
-    let indent = before.chars().rev().take_while(|c| *c != '\n').count();
-    format!("{}{}", " ".repeat(indent), node.span.text(source).trim_end())
-}
-
 fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
@@ -293,6 +262,7 @@ fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::team::Role;
 
     fn faults(text: &str) -> Vec<(&'static str, u32)> {
         Project::from_text(text).1.iter().map(|d| (d.code(), d.span().start)).collect()
@@ -327,7 +297,7 @@ lint: {W0412: off, W0210: on}
         assert_eq!((project.blanks_as_zero(), project.silenced()), (true, &[Code::CountOfCondition][..]));
         let [production, development] = project.environments() else { panic!("two environments") };
         assert_eq!((production.name.as_str(), production.protected), ("production", true));
-        assert_eq!(production.approvals, [("engineer".to_owned(), 1), ("business".to_owned(), 1)]);
+        assert_eq!(production.approvals, [(Role::Engineer, 1), (Role::Business, 1)]);
         assert_eq!((development.connection.as_deref(), development.protected), (Some("dev_warehouse"), false));
         let vars = |text: &str| Project::from_text(text).0.environments().first().and_then(|e| e.vars.clone());
         let block = "environments:\n  dev:\n    vars:\n      a: 1\n      b: [x,\n        y]  # c\n    schema: s\n";

@@ -9,6 +9,9 @@ use crate::yaml::{self, Node};
 
 /// The folder of the entries, seen from the project's.
 pub const LOG: &str = ".formulac/log";
+/// What an entry did that tells of a command which somebody's role did not let them call. It changed nothing, so no other
+/// entry follows it and it has no number of its own.
+pub const REFUSED: &str = "refused";
 /// Letters of a hash that name an entry.
 const SHORT: usize = 12;
 
@@ -22,7 +25,7 @@ pub struct Entry {
     pub at: String,
     /// Who.
     pub by: String,
-    /// What: `push`, `rollback`.
+    /// What: `push`, `rollback`, `release`, or [`REFUSED`].
     pub did: String,
     /// The environment.
     pub environment: String,
@@ -69,6 +72,13 @@ impl Entry {
         format!("{time}-{}.yml", short(&self.hash()))
     }
 
+    /// Reads the text of its file; none where it is none, or where its name shows that it was changed.
+    #[must_use]
+    pub fn read_as(name: &str, text: &str) -> Option<Self> {
+        let text = text.replace('\r', "");
+        is_named_after(name, &content_hash(text.as_bytes())).then(|| Self::read(&text)).flatten()
+    }
+
     fn read(text: &str) -> Option<Self> {
         let root = yaml::read(text, &mut Vec::new()).ok()??;
         let scalar = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
@@ -87,6 +97,10 @@ impl Entry {
                 .collect(),
         })
     }
+}
+
+fn is_named_after(name: &str, hash: &str) -> bool {
+    name.strip_suffix(".yml").is_some_and(|stem| stem.ends_with(short(hash)))
 }
 
 /// The begin of a hash, enough for people.
@@ -144,7 +158,7 @@ impl Log {
                 log.faults.push((name, "it is no entry".to_owned()));
                 continue;
             };
-            if !name.strip_suffix(".yml").is_some_and(|stem| stem.ends_with(short(&hash))) {
+            if !is_named_after(&name, &hash) {
                 log.faults.push((name.clone(), "it was changed after it was written".to_owned()));
             }
             found.insert(hash, (name, entry));
@@ -171,9 +185,10 @@ impl Log {
     /// The hashes of the entries that no other follows: the parents of the next.
     #[must_use]
     pub fn heads(&self) -> Vec<String> {
-        let parents: BTreeSet<&String> = self.entries.iter().flat_map(|logged| &logged.entry.parents).collect();
-        let mut heads: Vec<String> =
-            self.entries.iter().map(|logged| &logged.hash).filter(|hash| !parents.contains(hash)).cloned().collect();
+        let changed: Vec<&Logged> = self.entries.iter().filter(|logged| logged.entry.did != REFUSED).collect();
+        let parents: BTreeSet<&String> = changed.iter().flat_map(|logged| &logged.entry.parents).collect();
+        let hashes = changed.iter().map(|logged| &logged.hash);
+        let mut heads: Vec<String> = hashes.filter(|hash| !parents.contains(hash)).cloned().collect();
         heads.sort();
         heads
     }
@@ -182,23 +197,10 @@ impl Log {
     #[must_use]
     pub fn named(&self, id: &str) -> Vec<&Logged> {
         let is_meant = |logged: &&Logged| match id.parse::<usize>() {
-            Ok(number) if id.len() < SHORT => logged.number == number,
+            Ok(number) if id.len() < SHORT => logged.number == number && logged.entry.did != REFUSED,
             _ => id.len() >= 4 && logged.hash.starts_with(id),
         };
         self.entries.iter().filter(is_meant).collect()
-    }
-
-    /// The entries that follow one, directly or not, and that one not.
-    #[must_use]
-    pub fn since(&self, hash: &str) -> Vec<&Logged> {
-        // What the entry itself follows is not undone with it.
-        let mut before: BTreeSet<&str> = BTreeSet::from([hash]);
-        for logged in self.entries.iter().rev() {
-            if before.contains(logged.hash.as_str()) {
-                before.extend(logged.entry.parents.iter().map(String::as_str));
-            }
-        }
-        self.entries.iter().filter(|logged| !before.contains(logged.hash.as_str())).collect()
     }
 }
 
@@ -266,8 +268,18 @@ mod tests {
         let last = entry("2026-01-04T00:00:00Z", &[&left, &right]);
         let all = log(&[&last, &right, &first, &left]);
         assert_eq!((all.heads(), all.entries[3].number), (vec![last.hash()], 3));
-        let since: Vec<&Entry> = all.since(&left.hash()).into_iter().map(|logged| &logged.entry).collect();
-        assert_eq!(since, [&right, &last]);
+    }
+
+    #[test]
+    fn what_was_refused_is_followed_by_nothing() {
+        let first = entry("2026-01-01T00:00:00Z", &[]);
+        let refused = Entry { did: REFUSED.to_owned(), ..entry("2026-01-02T00:00:00Z", &[&first]) };
+        let second = entry("2026-01-03T00:00:00Z", &[&first]);
+        assert_eq!(log(&[&first, &refused]).heads(), [first.hash()]);
+        let all = log(&[&first, &refused, &second]);
+        assert_eq!((all.heads(), all.faults.len()), (vec![second.hash()], 0));
+        assert_eq!(all.named("2").iter().map(|logged| &logged.entry).collect::<Vec<_>>(), [&second]);
+        assert_eq!(all.named(&refused.hash()[..8]).len(), 1);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use described::{Described, PulledView, described};
 pub use disk::Disk;
 pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};
-pub use log::{Entry, LOG, Log, Logged, short};
+pub use log::{Entry, LOG, Log, Logged, REFUSED, short};
 pub use plan::{Action, Change, ModelPlan, Plan, STATES};
 pub use reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, Tools, files, reconcile, reconcile_all};
 pub use request::{MergeRequest, Promised};

@@ -1,8 +1,8 @@
 //! `formulac plan`, `push`, `log` and `rollback`, on real git repositories.
 
 use std::fs;
-use std::process::Command;
 
+use crate::repository::{self, begin, commit, edit, git};
 use crate::run::{Place, finish};
 
 const PROJECT: &str = "dialect: duckdb\nspecs: metrics/\nenvironments:\n  dev: {connection: dev}\n  prod: {connection: prod, branch: main, protected: true}\n";
@@ -25,47 +25,12 @@ const SHARE: &str = "model: share\nfrom: ref('revenue')\nkeep: all\ndefinitions:
 fn place(name: &str) -> Place {
     let place = Place::new(name);
     place.write("formulac.yml", PROJECT).write("metrics/revenue.yml", REVENUE).write("metrics/share.yml", SHARE);
-    git(&place, &["init", "--quiet", "--initial-branch=main"]);
-    git(&place, &["config", "user.name", "Ann"]);
-    git(&place, &["config", "user.email", "ann@example.com"]);
-    git(&place, &["config", "commit.gpgsign", "false"]);
-    commit(&place, "specs");
+    begin(&place);
     place
 }
 
-fn git(place: &Place, args: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command.args(args).current_dir(place.path(""));
-    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
-    let run = finish(command);
-    assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
-    run.out
-}
-
-fn commit(place: &Place, message: &str) {
-    git(place, &["add", "--all"]);
-    git(place, &["commit", "--quiet", "--message", message]);
-}
-
-fn edit(place: &Place, file: &str, from: &str, to: &str) {
-    let text = place.read(file);
-    assert!(text.contains(from), "{file} has no {from:?}:\n{text}");
-    place.write(file, text.replace(from, to));
-}
-
-/// What is another each time does not count.
 fn snapshot(place: &Place, name: &str) {
-    let filters = [
-        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[time]"),
-        (r"\d{8}T\d{6}Z", "[time]"),
-        (r"\b[0-9a-f]{64}\b", "[hash]"),
-        (r"\b[0-9a-f]{12}\b", "[hash]"),
-        (r": [0-9a-f]{7}, entry", ": [commit], entry"),
-        (r", [0-9a-f]{7}, ", ", [commit], "),
-        (r"hash [0-9a-f]{16}", "hash [hash]"),
-        (r"formulac/prod-[0-9a-f]{8}", "formulac/prod-[plan]"),
-    ];
-    insta::with_settings!({filters => filters}, { insta::assert_snapshot!(format!("push__{name}"), place.transcript()); });
+    repository::snapshot(place, &format!("push__push__{name}"));
 }
 
 #[test]

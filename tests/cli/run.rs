@@ -63,6 +63,9 @@ impl Place {
         for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "COLUMNS", "TERM"] {
             command.env_remove(name);
         }
+        for name in ["FORMULAC_USER", "FORMULAC_ENV"] {
+            command.env_remove(name);
+        }
         // Projects of tests are none for dbt; who wants it says so.
         command.env("FORMULAC_DBT", "no-such-dbt");
         command

@@ -46,12 +46,7 @@ pub fn show(sql: &str, run: &DbtRun, spec: &Spec, limit: u32) -> Result<Answer, 
     let mut command = dbt_run::command(&run.project.folder);
     command.arg("show");
     command.args(["--output", "json", "--limit", &most.to_string()]);
-    if let Some(target) = run.target() {
-        command.args(["--target", target]);
-    }
-    if let Some(vars) = run.environment.as_ref().and_then(|environment| environment.vars.as_deref()) {
-        command.args(["--vars", vars]);
-    }
+    dbt_run::in_environment(&mut command, run.environment.as_ref());
     command.args(["--inline", sql]);
     let output = dbt_run::run(&mut command)?;
     let event = |name: &str| output.event(name);

@@ -137,7 +137,7 @@ fn show(session: &Session, args: &StatusArgs, parts: &[Part]) -> Result<Exit, Fa
         }
         out.push_str(&format!("{}  → {}\n", " ".repeat(width + 2), part.mend));
     }
-    session.data(&out)?;
+    session.shown(&out)?;
     Ok(Exit::Done)
 }
 

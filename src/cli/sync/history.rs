@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use formulac::sync::{LOG, Log, Logged, short};
+use formulac::sync::{LOG, Log, Logged, REFUSED, short};
 use serde_json::{Value, json};
 
 use crate::cli::args::LogArgs;
@@ -11,7 +11,6 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
 use crate::cli::place::Place;
 use crate::cli::session::Session;
-use formulac::diag::render::visible;
 
 pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
@@ -37,7 +36,7 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
         let faults: Vec<Value> = log.faults.iter().map(fault).collect();
         session.json(&json!({"entries": shown.iter().map(entry).collect::<Vec<_>>(), "faults": faults}))?;
     } else {
-        session.styled(&text(&shown))?;
+        session.shown(&text(&shown))?;
         for (file, what) in &log.faults {
             session.warn(&format!("{LOG}/{file}: {what}"));
         }
@@ -87,18 +86,12 @@ fn text(entries: &[&Logged]) -> String {
         let entry = &logged.entry;
         let environment =
             if entry.environment.is_empty() { String::new() } else { format!(" to {}", entry.environment) };
-        let _ = writeln!(
-            out,
-            "{:4}  {}  {}{environment}  {}  {}",
-            logged.number,
-            short(&logged.hash),
-            entry.did,
-            entry.at,
-            entry.by
-        );
+        let number = if entry.did == REFUSED { "-".to_owned() } else { logged.number.to_string() };
+        let hash = short(&logged.hash);
+        let _ = writeln!(out, "{number:>4}  {hash}  {}{environment}  {}  {}", entry.did, entry.at, entry.by);
         for line in &entry.changes {
             let _ = writeln!(out, "        {line}");
         }
     }
-    visible(&out).into_owned()
+    out
 }

@@ -13,6 +13,7 @@ mod push;
 mod repository;
 mod request;
 mod resolve;
+mod revisions;
 mod rollback;
 mod show;
 
@@ -29,7 +30,12 @@ use super::session::{Session, reports};
 use super::write::{Planned, write_all};
 use formulac::diag::render;
 
-pub use history::run as log;
+pub use carried_out::{Commit, TRAILER, carry_out, placed};
+pub use history::{read as logged, run as log};
+pub use lock::Lock;
+pub use planned::generated;
+pub use push::agreed;
+pub use repository::Repository;
 
 /// `formulac plan`: what a push would do.
 pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {

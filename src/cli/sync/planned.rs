@@ -147,6 +147,17 @@ pub fn make(session: &Session, place: &Place) -> Result<Made, Failure> {
     Ok(made)
 }
 
+/// What the specs make as they stand, whatever the files hold: texts by path.
+pub fn generated(session: &Session, place: &Place) -> Result<BTreeMap<String, String>, Failure> {
+    let target = Target::default();
+    let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
+    let generation = Generation::of(place, &compiler, place.sources()?, || {})?;
+    if Exit::of_all(&generation.found) != Exit::Done {
+        return Err(Failure::Found(generation.found));
+    }
+    Ok(ours(place, &generation).into_values().flat_map(|ours| ours.files).collect())
+}
+
 /// What people changed in files, and in Omni, brought together with the specs.
 fn reconciled(
     tools: &Toolbox,

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
+use formulac::USER;
 use formulac::diag::render;
 use formulac::sync::{Entry, LOG, Log, Plan, TextChange, content_hash, short};
 use jiff::Timestamp;
@@ -14,8 +15,9 @@ use super::parsed::{self, Parsed};
 use super::planned::{self, Made};
 use super::repository::Repository;
 use super::{history, request, show};
+use crate::cli::allowed;
 use crate::cli::args::PushArgs;
-use crate::cli::environment::Environment;
+use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::Place;
 use crate::cli::session::{Session, reports};
@@ -50,7 +52,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         tell(session, args, &made, None)?;
         return Ok(Exit::Done);
     }
-    let branch = Branch::of(&repository, made.environment.as_ref(), &made.plan)?;
+    let branch = Branch::of(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
     if !agreed(args.yes, &format!("Push this to {}?", branch.told()))? {
         session.note("nothing is written");
         return Ok(Exit::Done);
@@ -139,18 +141,22 @@ pub struct Branch {
 
 impl Branch {
     /// The environment's branch, a new one where that is protected, else the one that is there.
-    pub fn of(repository: &Repository, environment: Option<&Environment>, plan: &Plan) -> Result<Self, Failure> {
+    pub fn of(
+        session: &Session,
+        place: &Place,
+        repository: &Repository,
+        environment: Option<&Environment>,
+        plan: &Plan,
+    ) -> Result<Self, Failure> {
         let now = repository.branch()?;
         let Some(environment) = environment else { return Ok(Self { now, begins: None }) };
-        let wanted = environment.branch.as_deref().map(|branch| named(repository, branch)).transpose()?;
+        let wanted = environment.branch.as_deref().map(|branch| named(place, repository, branch)).transpose()?;
         let elsewhere = wanted.as_deref().filter(|wanted| *wanted != now);
-        if environment.protected {
+        if environment.is_merged_into() {
             if let Some(wanted) = elsewhere {
-                return Err(Failure::new(
-                    Exit::Failed,
-                    format!("`{}` is pushed to from its branch `{wanted}`, and this is `{now}`", environment.name),
-                )
-                .with_help(format!("`git switch {wanted}`, or choose another environment with `--env`")));
+                let what =
+                    format!("`{}` is pushed to from its branch `{wanted}`, and this is `{now}`", environment.name);
+                return Err(allowed::elsewhere(session, place, "push", environment, &what, wanted));
             }
             let hash = content_hash(plan.json().to_string().as_bytes());
             let name = format!("formulac/{}-{}", environment.name, hash.get(..8).unwrap_or_default());
@@ -175,20 +181,16 @@ impl Branch {
 }
 
 /// The name of a branch with `${user}` filled in.
-fn named(repository: &Repository, branch: &str) -> Result<String, Failure> {
-    let user = if branch.contains("${user}") { user(&repository.author()?) } else { String::new() };
-    let name = branch.replace("${user}", &user);
+fn named(place: &Place, repository: &Repository, branch: &str) -> Result<String, Failure> {
+    let name = if branch.contains(USER) {
+        branch.replace(USER, &environment::user(&place.project, &place.root))
+    } else {
+        branch.to_owned()
+    };
     if repository.is_branch_name(&name)? && !name.starts_with('-') {
         return Ok(name);
     }
     Err(Failure::new(Exit::Usage, format!("`{name}` can be no branch")).with_help("correct `branch:` in formulac.yml"))
-}
-
-/// The part of an address before `@`, as a name may hold it.
-fn user(author: &str) -> String {
-    let address = author.rsplit_once('<').map_or(author, |(_, address)| address);
-    let name = address.split('@').next().unwrap_or_default();
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }
 
 /// Asks, where somebody is there to answer.

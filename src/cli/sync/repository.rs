@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::git::git;
+use crate::cli::git::{git, git_bytes};
+use crate::cli::identity;
 use crate::cli::program::Output;
 
 /// The repository that a project is in.
@@ -44,6 +45,16 @@ impl Repository {
         Ok(found)
     }
 
+    /// The way from the repository's folder to the project's, with `/` at its end; empty where they are one.
+    pub fn prefix(&self) -> Result<String, Failure> {
+        Ok(self.told(&["rev-parse", "--show-prefix"])?.trim_end_matches('\n').to_owned())
+    }
+
+    /// The repository's folder.
+    pub fn top(&self) -> Result<PathBuf, Failure> {
+        Ok(PathBuf::from(self.told(&["rev-parse", "--show-toplevel"])?.trim_end_matches('\n')))
+    }
+
     /// The branch.
     pub fn branch(&self) -> Result<String, Failure> {
         let output = self.run(&["symbolic-ref", "--quiet", "--short", "HEAD"])?;
@@ -67,8 +78,7 @@ impl Repository {
     /// Who commits, as `Name <email>`.
     pub fn author(&self) -> Result<String, Failure> {
         let output = self.run(&["var", "GIT_AUTHOR_IDENT"])?;
-        let author = output.out.trim().rsplitn(3, ' ').nth(2).map(str::to_owned);
-        author.filter(|_| output.succeeded).ok_or_else(|| {
+        identity::author_of(&output.out).filter(|_| output.succeeded).ok_or_else(|| {
             Failure::new(Exit::Failed, "git does not know who you are")
                 .with_help("`git config user.name NAME` and `git config user.email ADDRESS` tell it")
         })
@@ -182,15 +192,26 @@ impl Repository {
         Some(format!("{}, {commit}, \"{}\"", value("author ")?, value("summary ")?))
     }
 
-    fn run(&self, args: &[&str]) -> Result<Output, Failure> {
+    pub fn run(&self, args: &[&str]) -> Result<Output, Failure> {
         git(&self.folder, args, "")
     }
 
-    fn told(&self, args: &[&str]) -> Result<String, Failure> {
+    /// What a call prints that is no text.
+    pub(super) fn bytes_told(&self, args: &[&str], input: &str) -> Result<Vec<u8>, Failure> {
+        let output = git_bytes(&self.folder, args, input)?;
+        if output.status.success() {
+            return Ok(output.stdout);
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let what = args.first().copied().unwrap_or_default();
+        Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {said}")))
+    }
+
+    pub fn told(&self, args: &[&str]) -> Result<String, Failure> {
         self.told_with(args, "")
     }
 
-    fn told_with(&self, args: &[&str], input: &str) -> Result<String, Failure> {
+    pub fn told_with(&self, args: &[&str], input: &str) -> Result<String, Failure> {
         let output = git(&self.folder, args, input)?;
         if output.succeeded {
             return Ok(output.out);

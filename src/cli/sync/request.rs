@@ -43,7 +43,8 @@ pub fn of(
     }
     request.not_run.push("values before and after".to_owned());
     request.reaches = reaches(session, place, &made.plan)?;
-    request.needs = made.environment.as_ref().map(|it| it.approvals.clone()).unwrap_or_default();
+    let approvals = made.environment.as_ref().map(|it| it.approvals.as_slice()).unwrap_or_default();
+    request.needs = approvals.iter().map(|(role, count)| (role.to_string(), *count)).collect();
     request.undo = match log.heads().as_slice() {
         [head] => log.entries.iter().find(|it| it.hash == *head).map(|it| format!("formulac rollback {}", it.number)),
         _ => None,

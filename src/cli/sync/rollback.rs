@@ -1,10 +1,10 @@
-//! `formulac rollback`: specs, dbt's files, Omni's files and states as they were after an entry of the log, as a new
-//! commit.
+//! `formulac rollback`: specs, dbt's files, Omni's files and states as they were after an entry of the log or at a
+//! release, as a new commit.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use formulac::sync::{LOG, Logged, TextChange, diff_lines, short};
+use formulac::sync::{LOG, Logged, REFUSED, TextChange, diff_lines, short};
 use serde_json::{Value, json};
 
 use super::lock::Lock;
@@ -17,8 +17,8 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
 use crate::cli::place::Place;
 use crate::cli::project;
+use crate::cli::release;
 use crate::cli::session::Session;
-use formulac::diag::render::visible;
 
 /// Lines of a diff that are shown.
 const LINES: usize = 40;
@@ -29,28 +29,10 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
     let repository = Repository::find(&place.root)?;
     let _lock = Lock::take(session, &place)?;
-    let log = history::read(&place);
-    let logged = match log.named(&args.id).as_slice() {
-        [one] => *one,
-        [] => {
-            return Err(Failure::new(Exit::Usage, format!("the log has no entry `{}`", args.id))
-                .with_help("`formulac log` lists them, with their numbers"));
-        }
-        several => {
-            let named: Vec<String> = several.iter().map(|logged| short(&logged.hash).to_owned()).collect();
-            return Err(Failure::new(Exit::Usage, format!("two branches have an entry {}", args.id))
-                .with_help(format!("name one by its hash: {}", named.join(", "))));
-        }
-    };
-    let path = format!("{LOG}/{}", logged.file);
-    let Some(commit) = repository.brought(&path)? else {
-        return Err(Failure::new(Exit::Failed, format!("no commit here has the entry {}", logged.number))
-            .with_help("`git fetch --unshallow` brings the whole history"));
-    };
-    let since = log.since(&logged.hash);
-    let changes = changes(&place, &repository, &commit, &since)?;
+    let point = Point::of(&place, &repository, &args.id)?;
+    let changes = changes(&place, &repository, &point.commit)?;
     if !args.json {
-        session.styled(&shown(&changes, logged))?;
+        session.shown(&shown(&changes, &point))?;
     }
     let mut done = None;
     if changes.is_empty() {
@@ -67,40 +49,105 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         }
         let environment = environment::chosen(&session.global, &place.project)?;
         let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
-        let branch = Branch::of(&repository, environment.as_ref(), &plan)?;
-        if !push::agreed(args.yes, &format!("Go back to entry {}?", logged.number))? {
+        let branch = Branch::of(session, &place, &repository, environment.as_ref(), &plan)?;
+        if !push::agreed(args.yes, &format!("Go back to {}?", point.name))? {
             session.note("nothing is written");
             return Ok(Exit::Done);
         }
-        let title = format!("Back to entry {} of {}", logged.number, logged.entry.at);
-        let lines = vec![format!("back to {}", logged.hash)];
+        let title = format!("Back to {} of {}", point.name, point.at);
+        let lines = vec![format!("back to {}", point.id)];
         let environment = environment.map(|environment| environment.name);
         let what = What { did: "rollback", title, lines, environment, paths, changes: changes.clone() };
         let (commit, entry) = push::commit_of(&place, &repository, &branch, what)?;
-        session.note(&format!("went back to entry {}: {commit}, entry {}", logged.number, short(&entry)));
+        session.note(&format!("went back to {}: {commit}, entry {}", point.name, short(&entry)));
         done = Some(json!({"commit": commit, "entry": entry}));
     }
     if args.json {
         let file = |change: &TextChange| json!({"path": change.path, "before": change.before, "after": change.after});
         let files: Vec<Value> = changes.iter().map(file).collect();
-        session.json(&json!({"to": {"number": logged.number, "id": logged.hash}, "files": files, "done": done}))?;
+        session.json(
+            &json!({"to": {"number": point.number, "id": point.id, "name": point.name}, "files": files, "done": done}),
+        )?;
     }
     Ok(Exit::Done)
 }
 
+/// What is gone back to: an entry of the log, or a release.
+struct Point {
+    /// `entry 3`, `v1.4`.
+    name: String,
+    /// The hash of the entry, else the release's name.
+    id: String,
+    number: Option<usize>,
+    commit: String,
+    at: String,
+    told: String,
+}
+
+impl Point {
+    fn of(place: &Place, repository: &Repository, id: &str) -> Result<Self, Failure> {
+        let log = history::read(place);
+        match log.named(id).as_slice() {
+            [one] => Self::entry(repository, one),
+            [] => match release::find(repository, id)? {
+                Some(release) => {
+                    let at = repository.time_of(&release.commit)?;
+                    let told = format!("release {}", release.name);
+                    Ok(Self {
+                        id: release.name.clone(),
+                        name: release.name,
+                        number: None,
+                        commit: release.commit,
+                        at,
+                        told,
+                    })
+                }
+                None => Err(Failure::new(
+                    Exit::Usage,
+                    format!("the log has no entry `{id}`, and there is no release of this name"),
+                )
+                .with_help("`formulac log` lists entries, with their numbers; `git tag` lists releases")),
+            },
+            several => {
+                let named: Vec<String> = several.iter().map(|logged| short(&logged.hash).to_owned()).collect();
+                Err(Failure::new(Exit::Usage, format!("two branches have an entry {id}"))
+                    .with_help(format!("name one by its hash: {}", named.join(", "))))
+            }
+        }
+    }
+
+    fn entry(repository: &Repository, logged: &Logged) -> Result<Self, Failure> {
+        if logged.entry.did == REFUSED {
+            return Err(Failure::new(Exit::Usage, "that command was refused and changed nothing")
+                .with_help("`formulac log` lists entries that did, with their numbers"));
+        }
+        let Some(commit) = repository.brought(&format!("{LOG}/{}", logged.file))? else {
+            return Err(Failure::new(Exit::Failed, format!("no commit here has the entry {}", logged.number))
+                .with_help("`git fetch --unshallow` brings the whole history"));
+        };
+        let entry = &logged.entry;
+        Ok(Self {
+            name: format!("entry {}", logged.number),
+            id: logged.hash.clone(),
+            number: Some(logged.number),
+            commit,
+            at: entry.at.clone(),
+            told: format!("entry {} ({}, {}, {})", logged.number, entry.did, entry.at, entry.by),
+        })
+    }
+}
+
 /// What differs between that commit and now, in all that a push may change.
-fn changes(
-    place: &Place,
-    repository: &Repository,
-    commit: &str,
-    since: &[&Logged],
-) -> Result<Vec<TextChange>, Failure> {
+fn changes(place: &Place, repository: &Repository, commit: &str) -> Result<Vec<TextChange>, Failure> {
     let (models, tests) = place.folders();
     let omni = place.project.omni().unwrap_or(project::OMNI);
     let omni = omni.trim_start_matches("./").trim_end_matches('/').to_owned();
     let folders = [place.specs_folder(), models, tests, omni, STATES.to_owned()];
-    // A push may have changed other files too, such as properties that people wrote.
-    let others = since.iter().flat_map(|logged| logged.entry.files.iter().map(|(path, _)| path.clone()));
+    // A push since then may have changed other files too, such as properties that people wrote.
+    let logged = repository.files(commit, &[LOG.to_owned()])?;
+    let log = history::read(place);
+    let since = log.entries.iter().filter(|it| !logged.contains(&format!("{LOG}/{}", it.file)));
+    let others = since.flat_map(|logged| logged.entry.files.iter().map(|(path, _)| path.clone()));
     let others: BTreeSet<String> =
         others.filter(|path| !path.starts_with(LOG) && !path.ends_with(".gitignore")).collect();
     let asked: Vec<String> = folders.iter().cloned().chain(others.iter().cloned()).collect();
@@ -125,9 +172,8 @@ fn changes(
     Ok(changes)
 }
 
-fn shown(changes: &[TextChange], logged: &Logged) -> String {
-    let mut out =
-        format!("Back to entry {} ({}, {}, {})\n", logged.number, logged.entry.did, logged.entry.at, logged.entry.by);
+fn shown(changes: &[TextChange], point: &Point) -> String {
+    let mut out = format!("Back to {}\n", point.told);
     for change in changes {
         let what = match (&change.before, &change.after) {
             (None, _) => "comes back",
@@ -144,5 +190,5 @@ fn shown(changes: &[TextChange], logged: &Logged) -> String {
             }
         }
     }
-    visible(&out).into_owned()
+    out
 }

@@ -10,7 +10,7 @@ mod step;
 
 pub(crate) use dbt::SHAPES_SQL;
 pub(crate) use model::MODEL;
-pub(crate) use project::PROJECT;
+pub(crate) use project::{LOCAL, PROJECT};
 pub(crate) use proofs::RULE;
 pub(crate) use step::{DEFINITION, JOIN, STEP};
 
@@ -63,14 +63,6 @@ pub(crate) enum Shape {
     Steps,
 }
 
-/// How far a key is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
-    Built,
-    /// It is read and checked; what would come of it is not built. The text says what that is.
-    WithoutEffect(&'static str),
-}
-
 /// A key that may stand in a mapping.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the JSON Schema is part of the command"))]
@@ -78,7 +70,6 @@ pub(crate) struct Key {
     pub name: &'static str,
     pub shape: Shape,
     pub doc: &'static str,
-    pub status: Status,
     /// It has to be there; the text says what it is, for whoever forgot it.
     pub required: Option<&'static str>,
     /// It is another spelling of this key.
@@ -87,7 +78,7 @@ pub(crate) struct Key {
 
 impl Key {
     const fn new(name: &'static str, shape: Shape, doc: &'static str) -> Self {
-        Self { name, shape, doc, status: Status::Built, required: None, same_as: None }
+        Self { name, shape, doc, required: None, same_as: None }
     }
 
     /// Whether nothing may stand behind it, which is as good as leaving it out. Nobody leaves a formula, a number or a
@@ -105,11 +96,6 @@ impl Key {
                 | Shape::Steps
         );
         self.required.is_none() && !must_say
-    }
-
-    const fn without_effect(mut self, missing: &'static str) -> Self {
-        self.status = Status::WithoutEffect(missing);
-        self
     }
 
     const fn required(mut self, what: &'static str) -> Self {

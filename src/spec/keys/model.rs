@@ -41,8 +41,7 @@ pub(crate) static MODEL: Keys = Keys {
         Key::new("tags", Shape::Texts, "dbt's tags of the model."),
         Key::new("meta", Shape::Mapping, "Facts about the model that dbt keeps beside it."),
         Key::new("owner", Shape::Text, "Who answers for the model; kept as `meta.owner`."),
-        Key::new("approvers", Shape::Texts, "Who approves changes of the model.")
-            .without_effect("nobody is asked yet"),
+        Key::new("approvers", Shape::Texts, "People and groups, one of whom approves each change of the spec."),
         Key::new("timezone", Shape::Text, "The time zone in which instants become dates, such as `Europe/Berlin`."),
         Key::new("blanks", Shape::Choice(&["zero"]), "`zero`: blank operands of `+ - *` and of numerators count as 0."),
         Key::new(

@@ -35,14 +35,25 @@ pub(crate) static PROJECT: Keys = Keys {
         Key::new("default_role", ROLE, "The role of those whom `roles` does not name."),
         Key::new(
             "approvals",
-            Shape::Each(&Shape::Each(&APPROVALS)),
+            Shape::Each(&Shape::Keys(&APPROVALS)),
             "How many of each role approve a push, by environment.",
         ),
     ],
 };
 
 const ROLE: Shape = Shape::Choice(&["analyst", "engineer", "business", "admin"]);
-const APPROVALS: Shape = Shape::Count("engineer: 1");
+
+static APPROVALS: Keys = Keys {
+    title: "approvals",
+    doc: "How many people of each role approve a change, never its authors.",
+    open: false,
+    keys: &[
+        Key::new("business", Shape::Count("business: 1"), "How many of the role `business`."),
+        Key::new("analyst", Shape::Count("analyst: 1"), "How many of the role `analyst`."),
+        Key::new("engineer", Shape::Count("engineer: 1"), "How many of the role `engineer`."),
+        Key::new("admin", Shape::Count("admin: 1"), "How many of the role `admin`."),
+    ],
+};
 
 static PULL: Keys = Keys {
     title: "pull",
@@ -62,16 +73,51 @@ static PULL: Keys = Keys {
     ],
 };
 
+/// What one person may have otherwise than the project says.
+const CONNECTION: Key = Key::new("connection", Shape::Text, "An output of the dbt profile.");
+const SCHEMA: Key =
+    Key::new("schema", Shape::Text, "The schema that models are built in; `${user}` stands for who uses it.");
+const VARS: Key = Key::new("vars", Shape::Mapping, "Variables for dbt; `${user}` in them stands for who uses them.");
+const PREVIEWS: Key = Key::new("dialect", Shape::Dialect, "The dialect of previews.");
+const ARTIFACTS: Key = Key::new(
+    "artifacts",
+    Shape::Text,
+    "The folder of what dbt left when it was run with this connection; `target/<name>/` when not said.",
+);
+
 static ENVIRONMENT: Keys = Keys {
     title: "environment",
     doc: "Where models are built; secrets stand in dbt's profile, never here.",
     open: false,
     keys: &[
-        Key::new("connection", Shape::Text, "An output of the dbt profile."),
-        Key::new("schema", Shape::Text, "The schema that models are built in."),
+        CONNECTION,
+        SCHEMA,
         Key::new("branch", Shape::Text, "The branch that a push commits to."),
         Key::new("protected", Shape::Boolean, "Whether a push makes a branch of its own, to be merged by people."),
-        Key::new("vars", Shape::Mapping, "Variables for dbt."),
-        Key::new("dialect", Shape::Dialect, "The dialect of previews."),
+        VARS,
+        PREVIEWS,
+        ARTIFACTS,
+        Key::new("signed", Shape::Boolean, "Whether commits that are merged into it must be signed by their authors."),
     ],
+};
+
+pub(crate) static LOCAL: Keys = Keys {
+    title: "local",
+    doc: "What holds for one person: `formulac.local.yml` beside `formulac.yml`, ignored by git.",
+    open: false,
+    keys: &[
+        Key::new("user", Shape::Text, "What stands for `${user}`; the begin of git's address when not said."),
+        Key::new(
+            "environments",
+            Shape::Each(&Shape::Keys(&LOCAL_ENVIRONMENT)),
+            "What environments of the project are for this person.",
+        ),
+    ],
+};
+
+static LOCAL_ENVIRONMENT: Keys = Keys {
+    title: "local environment",
+    doc: "What an environment of the project is for one person.",
+    open: false,
+    keys: &[CONNECTION, SCHEMA, VARS, PREVIEWS, ARTIFACTS],
 };

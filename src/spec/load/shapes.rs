@@ -3,7 +3,7 @@
 use super::Loader;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
-use crate::spec::keys::{Key, Keys, Shape, Status, WEEKDAYS};
+use crate::spec::keys::{Key, Keys, Shape, WEEKDAYS};
 use crate::yaml::Node;
 
 impl Loader<'_, '_> {
@@ -29,17 +29,6 @@ impl Loader<'_, '_> {
                 }
                 continue;
             };
-            match known.status {
-                Status::WithoutEffect(missing) => self.report(
-                    Diagnostic::new(
-                        Code::KeyWithoutEffect,
-                        key.span,
-                        format!("the key `{text}` is read, and {missing}"),
-                    )
-                    .with_help("keep it for a later version, or leave it out"),
-                ),
-                Status::Built => {}
-            }
             let same = known.same_as.unwrap_or(known.name);
             if let Some((first, at)) = seen.iter().find(|(first, _)| first.same_as.unwrap_or(first.name) == same) {
                 let message = format!("`{}` and `{text}` are the same key", first.name);

@@ -1,11 +1,18 @@
 //! The arguments of the command.
 
+mod team;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use formulac::{Context, Dialect};
+
+pub use team::{
+    AuthorizeArgs, ChangeArgs, ChangeCommand, EnvArgs, EnvCommand, EnvDiffArgs, EnvNameArgs, EnvUseArgs, ProposeArgs,
+    ReleaseArgs,
+};
 
 /// Compiles spreadsheet-style formulas to SQL and dbt models
 #[derive(Debug, Parser)]
@@ -100,6 +107,14 @@ pub enum Command {
     Log(LogArgs),
     /// Bring everything back to what it was after an entry of the log, as a new commit
     Rollback(RollbackArgs),
+    /// List, show, use, compare and check environments
+    Env(EnvArgs),
+    /// Propose a change, comment on it, approve or reject it
+    Change(ChangeArgs),
+    /// In CI: whether a branch's commits were allowed to their authors, and carry the approvals they need
+    Authorize(AuthorizeArgs),
+    /// Tag specs, dbt's files and Omni's together, with what changed since the last release
+    Release(ReleaseArgs),
     /// Run a model spec and show its rows
     Preview(PreviewArgs),
     /// Find faults in formulas and specs, and mend them
@@ -114,6 +129,46 @@ pub enum Command {
     Lineage(LineageArgs),
     /// Print the JSON Schema of specs or of formulac.yml, for editors
     Schema(SchemaArgs),
+}
+
+impl Command {
+    /// How it is called.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Init(_) => "init",
+            Self::Compile(_) => "compile",
+            Self::Query(_) => "query",
+            Self::Model(_) => "model",
+            Self::Generate(_) => "generate",
+            Self::Pull(_) => "pull",
+            Self::Promote(_) => "promote",
+            Self::Status(_) => "status",
+            Self::Plan(_) => "plan",
+            Self::Push(_) => "push",
+            Self::Resolve(_) => "resolve",
+            Self::Adopt(_) => "adopt",
+            Self::Log(_) => "log",
+            Self::Rollback(_) => "rollback",
+            Self::Env(_) => "env",
+            Self::Change(args) => match args.command {
+                ChangeCommand::Propose(_) => "change propose",
+                ChangeCommand::Comment(_) => "change comment",
+                ChangeCommand::Approve(_) => "change approve",
+                ChangeCommand::Reject(_) => "change reject",
+                ChangeCommand::List(_) => "change list",
+                ChangeCommand::Show(_) => "change show",
+            },
+            Self::Authorize(_) => "authorize",
+            Self::Release(_) => "release",
+            Self::Preview(_) => "preview",
+            Self::Check(_) => "check",
+            Self::Explain(_) => "explain",
+            Self::Functions(_) => "functions",
+            Self::Impact(_) => "impact",
+            Self::Lineage(_) => "lineage",
+            Self::Schema(_) => "schema",
+        }
+    }
 }
 
 /// The dialect and what is known of the data.

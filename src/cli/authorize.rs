@@ -1,0 +1,135 @@
+//! `formulac authorize`: in CI, whether a branch's commits were allowed to their authors and carry the approvals they need.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Component, Path};
+
+use formulac::team::{NotAllowed, approvers, codeowners, not_allowed};
+use serde_json::{Value, json};
+
+use super::args::AuthorizeArgs;
+use super::change::{self, UnderWay};
+use super::exit::{Exit, Failure};
+use super::place::Place;
+use super::project;
+use super::session::Session;
+use super::sync::{self, Repository};
+use super::words::count;
+use super::write::{Planned, write_all};
+
+pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
+    let place = Place::find(session)?;
+    let repository = Repository::find(&place.root)?;
+    if let Some(path) = &args.codeowners {
+        write_owners(session, &place, &repository, path)?;
+    }
+    let Some(base) = &args.base else { return Ok(Exit::Done) };
+    let under_way = UnderWay::of(&place, &repository, base, session.global.env.as_deref())?;
+    let (changes, faults) = change::read(&place);
+    let refused = not_allowed(&under_way.project, under_way.environment.as_ref(), &under_way.commits);
+    let standing = under_way.standing(&changes);
+    let by_hand = by_hand(session, &place, &repository, &under_way)?;
+    let lacks = if under_way.asks() { standing.lacks.clone() } else { Vec::new() };
+    let is_allowed = refused.is_empty() && lacks.is_empty() && standing.rejected.is_empty() && by_hand.is_empty();
+    if args.json {
+        let one = |it: &NotAllowed| json!({"commit": it.commit, "author": it.author, "path": it.path, "why": it.why});
+        let refused: Vec<Value> = refused.iter().map(one).collect();
+        session.json(&json!({
+            "allowed": is_allowed,
+            "environment": under_way.environment.as_ref().map(|it| it.name.as_str()),
+            "commits": under_way.commits.len(),
+            "not_allowed": refused,
+            "generated_by_hand": by_hand,
+            "approvals": change::show::standing_object(&standing),
+        }))?;
+    } else {
+        let mut text = String::new();
+        for it in &refused {
+            let path = it.path.as_ref().map(|path| format!(" {path}:")).unwrap_or_default();
+            let _ = writeln!(text, "not allowed: {}{path} {}", it.commit.get(..7).unwrap_or_default(), it.why);
+        }
+        for path in &by_hand {
+            let _ = writeln!(text, "not allowed: {path} says that formulac made it, and the specs make something else");
+        }
+        for by in &standing.rejected {
+            let _ = writeln!(text, "rejected by {by}");
+        }
+        for (by, why) in &standing.void {
+            let _ = writeln!(text, "not counted: the approval of {by}, {why}");
+        }
+        for (path, why) in &faults {
+            let _ = writeln!(text, "not counted: {path}, {why}");
+        }
+        for lack in &lacks {
+            let _ = writeln!(text, "lacks {lack}");
+        }
+        let into = under_way.environment.as_ref().map(|it| format!(" into {}", it.name)).unwrap_or_default();
+        let commits = count(under_way.commits.len(), "commit", "commits");
+        let verdict = if is_allowed { "may be merged" } else { "may not be merged" };
+        let approved = match standing.approved.as_slice() {
+            [] => String::new(),
+            by => format!(", approved by {}", by.join(", ")),
+        };
+        let _ = writeln!(text, "{commits} {verdict}{into}{approved}");
+        session.shown(&text)?;
+    }
+    Ok(if is_allowed { Exit::Done } else { Exit::NotAllowed })
+}
+
+/// Files that pass for generated, so that nobody looked at them, and that the specs do not make.
+fn by_hand(
+    session: &Session,
+    place: &Place,
+    repository: &Repository,
+    under_way: &UnderWay,
+) -> Result<Vec<String>, Failure> {
+    let passing = |it: &&formulac::team::Differing| {
+        it.now.is_some() && !it.is_written_by_people() && !it.path.starts_with(".formulac/")
+    };
+    let passing: Vec<String> = under_way.files.iter().filter(passing).map(|it| it.path.clone()).collect();
+    if passing.is_empty() {
+        return Ok(passing);
+    }
+    if let Some(path) = repository.differing(&passing)?.first() {
+        return Err(Failure::new(Exit::Failed, format!("`{path}` is not as it is committed, so nothing can be said"))
+            .with_help("look at a clean checkout of the branch"));
+    }
+    let made = sync::generated(session, place)?;
+    let is_made = |path: &String| made.get(path).is_some_and(|text| same(&place.root.join(path), text));
+    Ok(passing.into_iter().filter(|path| !is_made(path)).collect())
+}
+
+fn same(path: &Path, text: &str) -> bool {
+    let plain = |text: &str| text.replace('\r', "");
+    fs::read_to_string(path).is_ok_and(|there| plain(&there) == plain(text))
+}
+
+fn write_owners(session: &Session, place: &Place, repository: &Repository, path: &Path) -> Result<(), Failure> {
+    if path.is_absolute() || path.components().any(|part| matches!(part, Component::ParentDir)) {
+        return Err(Failure::new(Exit::Usage, format!("`{}` leads out of the repository", path.display()))
+            .with_help("forges read `.github/CODEOWNERS`, `.gitlab/CODEOWNERS` or `CODEOWNERS`"));
+    }
+    let prefix = repository.prefix()?;
+    let folder = place.specs_folder();
+    let specs = place.specs().unwrap_or_default();
+    let named = specs.iter().filter_map(|path| {
+        let inside = path.strip_prefix(&place.root).unwrap_or(path).to_string_lossy().replace('\\', "/");
+        let names = approvers(&fs::read_to_string(path).ok()?);
+        (!names.is_empty() && inside.trim_start_matches("./").starts_with(&folder))
+            .then(|| (inside.trim_start_matches("./").to_owned(), names))
+    });
+    let named: Vec<(String, Vec<String>)> = named.collect();
+    let whole = repository.top()?.join(path);
+    let before = fs::read_to_string(&whole).unwrap_or_default();
+    let (models, tests) = place.folders();
+    let omni = place.project.omni().unwrap_or(project::OMNI).trim_start_matches("./").trim_end_matches('/').to_owned();
+    let folders = [folder, models, tests, omni];
+    let after = codeowners(&before, place.project.people(), &format!("/{prefix}"), &folders, &named);
+    if before == after {
+        session.note(&format!("{} is as it should be", path.display()));
+        return Ok(());
+    }
+    write_all(&[Planned { path: whole, text: after }])?;
+    session.note(&format!("wrote {}", path.display()));
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! `formulac change`: what a branch changes is proposed, spoken about, approved and rejected, in files of that branch.
+
+pub mod show;
+mod under_way;
+
+use std::fs;
+
+use formulac::sync::{TextChange, content_hash};
+use formulac::team::{CHANGES, Change, Event, Right, Said, change_id, changes};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::args::{ChangeArgs, ChangeCommand, ProposeArgs};
+use super::exit::{Exit, Failure};
+use super::place::Place;
+use super::session::Session;
+use super::sync::{Commit, Lock, Repository, TRAILER, carry_out, placed};
+use super::{allowed, environment, folder};
+use formulac::diag::suggest;
+
+pub use under_way::{UnderWay, revision};
+
+pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
+    let place = Place::find(session)?;
+    let repository = Repository::find(&place.root)?;
+    let (all, faults) = read(&place);
+    for (path, fault) in &faults {
+        session.warn(&format!("warning: {CHANGES}/{path}: {fault}, so it does not count"));
+    }
+    let ground = Ground { session, place, repository, all };
+    match &args.command {
+        ChangeCommand::Propose(args) => ground.propose(args),
+        ChangeCommand::Comment(args) => ground.comment(&args.id, &args.text, args.json),
+        ChangeCommand::Approve(args) => {
+            ground.decide(Said::Approved, &args.id, args.message.as_deref().unwrap_or_default(), args.json)
+        }
+        ChangeCommand::Reject(args) => ground.decide(Said::Rejected, &args.id, &args.message, args.json),
+        ChangeCommand::List(args) => show::list(&ground, args.json),
+        ChangeCommand::Show(args) => show::one(&ground, &args.id, args.json),
+    }
+}
+
+/// The changes of the project, and the files that are none.
+pub fn read(place: &Place) -> (Vec<Change>, Vec<(String, &'static str)>) {
+    let root = place.root.join(CHANGES);
+    let files = folder::files(&root, |path| path.extension().is_some_and(|end| end == "yml"));
+    changes(files.into_iter().filter_map(|path| {
+        let inside = path.strip_prefix(&root).ok()?.to_string_lossy().replace('\\', "/");
+        Some((inside, String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned()))
+    }))
+}
+
+/// What all of these work on.
+struct Ground<'s> {
+    session: &'s Session,
+    place: Place,
+    repository: Repository,
+    all: Vec<Change>,
+}
+
+impl Ground<'_> {
+    fn propose(&self, args: &ProposeArgs) -> Result<Exit, Failure> {
+        let named = self.session.global.env.as_deref();
+        let environment = match named {
+            Some(name) => {
+                Some(environment::named(&self.place.project, &self.place.root, name, environment::Reason::Option)?)
+            }
+            None => self.place.project.environments().iter().find(|it| it.is_merged_into()).cloned(),
+        };
+        let base = match (&args.base, environment.as_ref().and_then(|it| it.branch.clone())) {
+            (Some(base), _) => base.clone(),
+            (None, Some(branch)) => branch,
+            (None, None) => {
+                return Err(Failure::new(Exit::Usage, "it is not known what the change is compared with")
+                    .with_help("name it with `--base`, or give an environment its `branch:` in formulac.yml"));
+            }
+        };
+        let under_way = UnderWay::of(&self.place, &self.repository, &base, named)?;
+        let content = self.content(&under_way, &base)?;
+        if let Some(same) = self.all.iter().find(|it| it.events.iter().any(|it| it.content == content)) {
+            return Err(Failure::new(Exit::Usage, format!("this is proposed as `{}` already", same.id))
+                .with_help(format!("`formulac change show {}` shows it", same.id)));
+        }
+        let title = args.title.trim();
+        if title.is_empty() {
+            return Err(Failure::new(Exit::Usage, "a change needs a title"));
+        }
+        let id = change_id(title, |id| self.all.iter().any(|change| change.id == id));
+        let event = self.event(Said::Proposed, title)?;
+        let mut event = event.with_more(args.message.as_deref().unwrap_or_default());
+        event.environment = under_way.environment.as_ref().map(|it| it.name.clone()).unwrap_or_default();
+        event.base = base.strip_prefix("origin/").unwrap_or(&base).to_owned();
+        event.content = content;
+        let commit = self.record(&id, &event)?;
+        self.session.note(&format!("proposed as `{id}`: {commit}"));
+        let standing = under_way.standing([]);
+        if !standing.lacks.is_empty() {
+            self.session.note(&format!("it needs {}", standing.lacks.join(", ")));
+        }
+        self.session.note("bring the branch to the others with `git push`");
+        self.told(args.json, &id, &event, &commit)
+    }
+
+    fn comment(&self, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
+        let change = self.change(id)?;
+        if text.trim().is_empty() {
+            return Err(Failure::new(Exit::Usage, "nothing is said"));
+        }
+        let event = self.event(Said::Commented, text)?;
+        let commit = self.record(&change.id, &event)?;
+        self.session.note(&format!("said of `{}`: {commit}", change.id));
+        self.told(as_json, &change.id, &event, &commit)
+    }
+
+    fn decide(&self, said: Said, id: &str, text: &str, as_json: bool) -> Result<Exit, Failure> {
+        let change = self.change(id)?;
+        let under_way = self.under_way(change)?;
+        let content = self.content(&under_way, &proposal(change)?.base)?;
+        let mut event = self.event(said, text)?;
+        event.content = content;
+        let people = under_way.project.people();
+        let command = if said == Said::Approved { "change approve" } else { "change reject" };
+        if !people.rights(&event.by).has(Right::Approve) && !under_way.names(&event.by) {
+            return Err(allowed::refused(self.session, &self.place, &event.by, command, Right::Approve, None));
+        }
+        let proposed = change.events.iter().filter(|it| it.said == Said::Proposed && it.content == event.content);
+        let is_own =
+            under_way.is_by(&event.by) || proposed.into_iter().any(|it| formulac::team::is_same(&it.by, &event.by));
+        if is_own && said == Said::Approved {
+            allowed::log(self.session, &self.place, &event.by, command, None);
+            return Err(Failure::new(Exit::NotAllowed, format!("nobody approves a change of their own: {}", event.by))
+                .with_help("somebody who wrote no part of it approves it. This is logged"));
+        }
+        let commit = self.record(&change.id, &event)?;
+        self.session.note(&format!("{said} `{}`: {commit}", change.id));
+        let mut after = change.clone();
+        after.events.push(event.clone());
+        let standing = under_way.standing([&after]);
+        match standing.lacks.as_slice() {
+            [] if standing.rejected.is_empty() => self.session.note("it has all approvals that it needs"),
+            [] => {}
+            lacks => self.session.note(&format!("it still needs {}", lacks.join(", "))),
+        }
+        self.told(as_json, &change.id, &event, &commit)
+    }
+
+    /// The change of this name, or of which this is the begin.
+    fn change(&self, id: &str) -> Result<&Change, Failure> {
+        let id = id.trim();
+        if let Some(exact) = self.all.iter().find(|change| change.id == id) {
+            return Ok(exact);
+        }
+        let begun: Vec<&Change> = self.all.iter().filter(|it| !id.is_empty() && it.id.starts_with(id)).collect();
+        if let [one] = begun.as_slice() {
+            return Ok(one);
+        }
+        let near = suggest::nearest(id, self.all.iter().map(|change| change.id.as_str()));
+        let help = near.map_or_else(
+            || {
+                "`formulac change list` lists those of this branch; `git fetch` and `git switch` bring others"
+                    .to_owned()
+            },
+            suggest::similar,
+        );
+        let text = if begun.is_empty() { "there is no change" } else { "there are several changes that begin with" };
+        Err(Failure::new(Exit::Usage, format!("{text} `{id}`")).with_help(help))
+    }
+
+    /// What is under way of a change, on this branch.
+    fn under_way(&self, change: &Change) -> Result<UnderWay, Failure> {
+        let proposal = proposal(change)?;
+        let environment = Some(proposal.environment.as_str()).filter(|name| !name.is_empty());
+        UnderWay::of(&self.place, &self.repository, &proposal.base, environment)
+    }
+
+    /// The hash of what is under way, which has to be committed.
+    fn content(&self, under_way: &UnderWay, base: &str) -> Result<String, Failure> {
+        let Some(content) = &under_way.content else {
+            return Err(Failure::new(Exit::Usage, format!("nothing differs here from `{base}`"))
+                .with_help("commit what is to change on a branch of its own, or name another `--base`"));
+        };
+        let paths: Vec<String> = under_way.written().map(str::to_owned).collect();
+        match self.repository.differing(&paths)?.first() {
+            None => Ok(content.clone()),
+            Some(path) => Err(Failure::new(Exit::Conflict, format!("`{path}` has changes that are not committed"))
+                .with_help("what is approved is what is committed: commit them, or put them away with `git stash`")),
+        }
+    }
+
+    fn event(&self, said: Said, text: &str) -> Result<Event, Failure> {
+        // What one person said last counts, so seconds are too long.
+        let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+        Ok(Event::new(said, &at, &self.repository.author()?, text))
+    }
+
+    /// Writes and commits what was said.
+    fn record(&self, id: &str, event: &Event) -> Result<String, Failure> {
+        let _lock = Lock::take(self.session, &self.place)?;
+        let path = format!("{CHANGES}/{id}/{}", event.file_name());
+        let hash = content_hash(event.text().as_bytes());
+        let first = event.text.lines().next().unwrap_or_default();
+        let title = match event.said {
+            Said::Proposed => format!("Propose: {first}"),
+            said if first.is_empty() => format!("{said} {id}"),
+            said => format!("{said} {id}: {first}"),
+        };
+        let message = format!("{title}\n\n{TRAILER}: {hash}\n");
+        let branch = self.repository.branch()?;
+        let commit = Commit { message, paths: vec![path.clone()], entry: hash, branch, begins: None };
+        let changes = placed(&self.place.root, [TextChange::new(&path, None, Some(event.text()))])?;
+        carry_out(&self.place, &self.repository, &changes, &commit)?;
+        let made = self.repository.head()?.unwrap_or_default();
+        Ok(made.get(..7).unwrap_or_default().to_owned())
+    }
+
+    fn told(&self, as_json: bool, id: &str, event: &Event, commit: &str) -> Result<Exit, Failure> {
+        if as_json {
+            self.session.json(&json!({"id": id, "commit": commit, "event": object(event)}))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn proposal(change: &Change) -> Result<&Event, Failure> {
+    change.proposal().ok_or_else(|| {
+        Failure::new(Exit::Failed, format!("the proposal of `{}` is not here", change.id))
+            .with_help("`git fetch` and merge the branch that it was made on")
+    })
+}
+
+fn object(event: &Event) -> Value {
+    json!({
+        "did": event.said.name(), "at": event.at, "by": event.by, "text": event.text, "more": event.more,
+        "environment": event.environment, "base": event.base, "content": event.content,
+    })
+}

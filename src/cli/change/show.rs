@@ -1,0 +1,99 @@
+//! Changes as people and programs read them.
+
+use std::fmt::Write as _;
+
+use formulac::team::{Change, Said, Standing};
+use serde_json::{Value, json};
+
+use super::{Ground, object};
+use crate::cli::exit::{Exit, Failure};
+
+/// How a change stands on this branch; none where nothing of it is under way here: it is merged, or of another branch.
+fn standing(ground: &Ground<'_>, change: &Change) -> Option<(Standing, Vec<String>)> {
+    let under_way = ground.under_way(change).ok()?;
+    let content = under_way.content.as_ref()?;
+    // What differs here may be another change: this one was proposed or judged as it is, or is changed since on its branch.
+    let is_here = change.events.iter().any(|event| event.content == *content)
+        || under_way.files.iter().any(|file| file.path.starts_with(&format!("{}/{}/", super::CHANGES, change.id)));
+    is_here.then(|| (under_way.standing([change]), under_way.written().map(str::to_owned).collect()))
+}
+
+fn told(standing: Option<&Standing>) -> String {
+    match standing {
+        None => "not under way on this branch".to_owned(),
+        Some(standing) if !standing.rejected.is_empty() => format!("rejected by {}", standing.rejected.join(", ")),
+        Some(standing) if standing.lacks.is_empty() => "approved".to_owned(),
+        Some(standing) => format!("needs {}", standing.lacks.join(", ")),
+    }
+}
+
+pub(super) fn list(ground: &Ground<'_>, as_json: bool) -> Result<Exit, Failure> {
+    let mut text = String::new();
+    let mut objects = Vec::new();
+    for change in &ground.all {
+        let standing = standing(ground, change);
+        let standing = standing.as_ref().map(|(standing, _)| standing);
+        let title = change.proposal().map(|event| event.text.as_str()).unwrap_or_default();
+        let _ = writeln!(text, "{}  {title}\n    {}", change.id, told(standing));
+        objects.push(json!({"id": change.id, "title": title, "standing": standing.map(standing_object)}));
+    }
+    if as_json {
+        ground.session.json(&json!({"changes": objects}))?;
+    } else {
+        ground.session.shown(&text)?;
+        if ground.all.is_empty() {
+            ground.session.note("nothing is proposed here; `formulac change propose TITLE` does");
+        }
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) fn one(ground: &Ground<'_>, id: &str, as_json: bool) -> Result<Exit, Failure> {
+    let change = ground.change(id)?;
+    let standing = standing(ground, change);
+    if as_json {
+        let events: Vec<Value> = change.events.iter().map(object).collect();
+        let title = change.proposal().map(|event| event.text.as_str());
+        let files = standing.as_ref().map(|(_, files)| files.clone());
+        let standing = standing.as_ref().map(|(standing, _)| standing_object(standing));
+        ground.session.json(&json!({
+            "id": change.id, "title": title, "files": files, "events": events, "standing": standing,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    let mut text = String::new();
+    for event in &change.events {
+        let what = match event.said {
+            Said::Proposed if event.environment.is_empty() => format!("to be merged into {}", event.base),
+            Said::Proposed => format!("for {}, to be merged into {}", event.environment, event.base),
+            _ => String::new(),
+        };
+        // Parts of seconds are for the order.
+        let at = event.at.split('.').next().unwrap_or_default().replace('T', " ");
+        let _ = writeln!(text, "{}  {} {}  {what}", at.trim_end_matches('Z'), event.by, event.said);
+        for line in event.text.lines().chain(event.more.lines()) {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+    if let Some((standing, files)) = &standing {
+        let _ = writeln!(text, "changes");
+        files.iter().for_each(|path| {
+            let _ = writeln!(text, "    {path}");
+        });
+        for (by, why) in &standing.void {
+            let _ = writeln!(text, "not counted: {by}, {why}");
+        }
+    }
+    let _ = writeln!(text, "{}", told(standing.as_ref().map(|(standing, _)| standing)));
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    ground.session.shown(&format!("{}\n", lines.join("\n")))?;
+    Ok(Exit::Done)
+}
+
+pub fn standing_object(standing: &Standing) -> Value {
+    let void: Vec<Value> = standing.void.iter().map(|(by, why)| json!({"by": by, "why": why})).collect();
+    json!({
+        "approved": standing.approved, "rejected": standing.rejected, "void": void, "lacks": standing.lacks,
+        "is_approved": standing.is_approved(),
+    })
+}

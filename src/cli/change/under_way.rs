@@ -1,0 +1,167 @@
+//! What a branch changes and what that needs, by the project as it is where the branch is merged into.
+
+use formulac::team::{Asked, Change, Commit, Differing, Standing, approvers, content};
+use formulac::{Environment, Project};
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::place::Place;
+use crate::cli::project;
+use crate::cli::sync::Repository;
+
+/// What a branch changes.
+pub struct UnderWay {
+    /// The project file where it is merged into.
+    pub project: Project,
+    /// The environment whose rules hold.
+    pub environment: Option<Environment>,
+    /// Its files that differ.
+    pub files: Vec<Differing>,
+    /// The hash of what people wrote; none where that is nothing.
+    pub content: Option<String>,
+    /// The commits.
+    pub commits: Vec<Commit>,
+    asked: Asked,
+}
+
+/// A revision, as it is or as the branch of `origin`.
+pub fn revision(repository: &Repository, name: &str) -> Result<String, Failure> {
+    for name in [name.to_owned(), format!("origin/{name}")] {
+        if let Some(commit) = repository.commit_of(&name)? {
+            return Ok(commit);
+        }
+    }
+    Err(Failure::new(Exit::Usage, format!("there is no revision `{name}`"))
+        .with_help("name a commit, a branch or a tag that is here: `git fetch` brings others"))
+}
+
+impl UnderWay {
+    /// What the last commit has and the base has not. The environment is the one that is named, else that of the base's
+    /// branch, else the first that is merged into.
+    pub fn of(place: &Place, repository: &Repository, base: &str, named: Option<&str>) -> Result<Self, Failure> {
+        let tip = revision(repository, base)?;
+        let Some(head) = repository.head()? else {
+            return Err(Failure::new(Exit::Failed, "nothing is committed yet").with_help("`git commit` what is there"));
+        };
+        let project = project_at(repository, &tip)?;
+        let environment = environment(&project, base, named)?;
+        let fork = repository.merge_base(&tip, &head)?;
+        Self::from(place, repository, project, environment, &fork, &head)
+    }
+
+    /// What a commit brought to the branch of an environment, by the rules that were in force before it.
+    pub fn between(
+        place: &Place,
+        repository: &Repository,
+        before: &str,
+        commit: &str,
+        named: Option<&str>,
+    ) -> Result<Self, Failure> {
+        let project = project_at(repository, before)?;
+        let all = project.environments();
+        let is_meant = |it: &&Environment| named.map_or_else(|| it.is_merged_into(), |named| it.name == named);
+        let environment = all.iter().find(is_meant).cloned();
+        Self::from(place, repository, project, environment, before, commit)
+    }
+
+    fn from(
+        place: &Place,
+        repository: &Repository,
+        project: Project,
+        environment: Option<Environment>,
+        fork: &str,
+        head: &str,
+    ) -> Result<Self, Failure> {
+        let files = repository.differing_between(fork, head)?;
+        let signed = environment.as_ref().is_some_and(|environment| environment.signed);
+        let commits = repository.commits(fork, head, signed)?;
+        let mut asked = Asked::default();
+        asked.roles = environment.as_ref().map(|environment| environment.approvals.clone()).unwrap_or_default();
+        asked.specs = named_approvers(place, repository, fork, &files)?;
+        let content = content(&files);
+        Ok(Self { project, environment, files, content, commits, asked })
+    }
+
+    /// Who wrote what it holds: authors of its commits, but for those that only record or generate.
+    fn authors(&self) -> Vec<String> {
+        let written: Vec<&str> = self.written().collect();
+        let is_of = |commit: &&Commit| commit.files.iter().any(|file| written.contains(&file.path.as_str()));
+        let mut authors: Vec<String> = self.commits.iter().filter(is_of).map(|commit| commit.author.clone()).collect();
+        authors.sort();
+        authors.dedup();
+        authors
+    }
+
+    /// The files that people wrote.
+    pub fn written(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().filter(|file| file.is_written_by_people()).map(|file| file.path.as_str())
+    }
+
+    /// How it stands with what was said of a change, or of all.
+    pub fn standing<'c>(&self, changes: impl IntoIterator<Item = &'c Change>) -> Standing {
+        let Some(content) = &self.content else { return Standing::default() };
+        let mut authors = self.authors();
+        let mut events = Vec::new();
+        for change in changes {
+            let proposed = change.events.iter().filter(|event| event.said == formulac::team::Said::Proposed);
+            authors.extend(proposed.filter(|event| event.content == *content).map(|event| event.by.clone()));
+            events.extend(change.events.iter().cloned());
+        }
+        self.asked.standing(self.project.people(), &events, &authors, content)
+    }
+
+    /// Whether somebody wrote a part of it.
+    pub fn is_by(&self, who: &str) -> bool {
+        self.authors().iter().any(|author| formulac::team::is_same(author, who))
+    }
+
+    /// Whether a spec that it changes names somebody to approve that.
+    pub fn names(&self, who: &str) -> bool {
+        self.asked.specs.iter().flat_map(|(_, names)| names).any(|name| self.project.people().is_among(who, name))
+    }
+
+    /// Whether anybody needs to approve it.
+    pub fn asks(&self) -> bool {
+        self.content.is_some() && !self.asked.is_nothing()
+    }
+}
+
+/// The project file as it is in a commit.
+fn project_at(repository: &Repository, commit: &str) -> Result<Project, Failure> {
+    let text = repository.texts_in(commit, &[project::FILE.to_owned()])?.pop().flatten();
+    Ok(text.map(|text| Project::from_text(&text).0).unwrap_or_default())
+}
+
+fn environment(project: &Project, base: &str, named: Option<&str>) -> Result<Option<Environment>, Failure> {
+    let all = project.environments();
+    if let Some(named) = named {
+        let found = all.iter().find(|environment| environment.name == named);
+        return found.cloned().map(Some).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("there is no environment `{named}` in formulac.yml of `{base}`"))
+        });
+    }
+    let branch = base.strip_prefix("origin/").unwrap_or(base);
+    let of_branch = all.iter().find(|environment| environment.branch.as_deref() == Some(branch));
+    Ok(of_branch.or_else(|| all.iter().find(|environment| environment.is_merged_into())).cloned())
+}
+
+/// Changed specs that name who approves them, as they do where the branch begins: a change does not choose who judges it.
+fn named_approvers(
+    place: &Place,
+    repository: &Repository,
+    fork: &str,
+    files: &[Differing],
+) -> Result<Vec<(String, Vec<String>)>, Failure> {
+    let folder = format!("{}/", place.specs_folder());
+    let is_spec = |file: &&Differing| file.path.starts_with(&folder) && project::is_yaml(file.path.as_ref());
+    let specs: Vec<&Differing> = files.iter().filter(is_spec).collect();
+    let paths: Vec<String> = specs.iter().map(|file| file.path.clone()).collect();
+    let before = repository.texts_in(fork, &paths)?;
+    let of = |(file, before): (&&Differing, Option<String>)| {
+        let mut names = before.as_deref().map(approvers).unwrap_or_default();
+        if names.is_empty() {
+            names = file.text.as_deref().map(approvers).unwrap_or_default();
+        }
+        (file.path.clone(), names)
+    };
+    Ok(specs.iter().zip(before).map(of).filter(|(_, names)| !names.is_empty()).collect())
+}

@@ -1,0 +1,41 @@
+//! `formulac env`: the environments of the project.
+
+mod check;
+mod diff;
+mod show;
+
+use super::args::{EnvArgs, EnvCommand, EnvUseArgs};
+use super::environment::{self, Reason, USED};
+use super::exit::{Exit, Failure};
+use super::place::Place;
+use super::session::Session;
+use super::sync::Lock;
+use super::write::{Planned, write_all};
+
+pub fn run(session: &Session, args: &EnvArgs) -> Result<Exit, Failure> {
+    let place = Place::find(session)?;
+    match &args.command {
+        EnvCommand::List(args) => show::list(session, &place, args.json),
+        EnvCommand::Show(args) => show::one(session, &place, args),
+        EnvCommand::Use(args) => choose(session, &place, args),
+        EnvCommand::Diff(args) => diff::run(session, &place, args),
+        EnvCommand::Check(args) => check::run(session, &place, args),
+    }
+}
+
+/// `env use`: a file of this work tree alone. Nothing of any environment is touched.
+fn choose(session: &Session, place: &Place, args: &EnvUseArgs) -> Result<Exit, Failure> {
+    let chosen = environment::named(&place.project, &place.root, &args.name, Reason::Option)?;
+    let _lock = Lock::take(session, place)?;
+    write_all(&[Planned { path: place.root.join(USED), text: format!("{}\n", chosen.name) }])?;
+    session.note(&format!("using {} in this work tree", chosen.name));
+    if let Some((now, reason)) = environment::chosen_for(&session.global, &place.project)?
+        && now.name != chosen.name
+    {
+        session.warn(&format!("warning: {} says `{}`, and goes first", reason.told(), now.name));
+    }
+    if chosen.protected {
+        session.note("it is protected: a push to it is a branch of its own, to be merged by people");
+    }
+    Ok(Exit::Done)
+}

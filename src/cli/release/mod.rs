@@ -1,0 +1,186 @@
+//! `formulac release`: specs, dbt's files and Omni's of one commit get one name, with what changed since the last.
+
+mod obstacles;
+mod tags;
+
+use std::fmt::Write as _;
+
+use formulac::Environment;
+use formulac::sync::{LOG, Logged, REFUSED};
+use serde_json::json;
+
+use super::allowed;
+use super::args::ReleaseArgs;
+use super::environment::{self, Reason};
+use super::exit::{Exit, Failure};
+use super::place::Place;
+use super::session::Session;
+use super::sync::{Lock, Repository, agreed, logged};
+use tags::Release;
+
+pub use tags::find;
+
+pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
+    let place = Place::find(session)?;
+    let repository = Repository::find(&place.root)?;
+    let _lock = Lock::take(session, &place)?;
+    let environment = of(session, &place)?;
+    let head = is_ready(session, &place, &repository, environment.as_ref())?;
+    let releases = tags::all(&repository)?;
+    let last = releases.first();
+    if let Some(same) = last.filter(|last| last.commit == head) {
+        session.note(&format!("all of this is in {} already", same.name));
+        return Ok(Exit::Done);
+    }
+    let name = name(&repository, args.version.as_deref(), last)?;
+    let found = obstacles::of(session, &place, &repository, environment.as_ref(), last)?;
+    let entries = since(&place, &repository, last)?;
+    let text = text(&name, environment.as_ref(), args.message.as_deref(), last, &entries);
+    if !args.json {
+        session.shown(&text)?;
+        for it in &found {
+            session.shown(&format!("error: {}\n  mend it with: {}\n", it.what, it.mend))?;
+        }
+    }
+    let is_wanted = found.is_empty() && !args.dry_run && agreed(args.yes, &format!("Release this as {name}?"))?;
+    if is_wanted {
+        tags::make(&repository, &name, &head, &text, environment.as_ref())?;
+        session.note(&format!("released {name}; `git push origin {name}` brings it to the others"));
+    } else {
+        session.note("nothing is released");
+    }
+    if args.json {
+        let obstacles: Vec<_> = found.iter().map(|it| json!({"what": it.what, "mend": it.mend})).collect();
+        session.json(&json!({
+            "version": name, "after": last.map(|last| last.name.as_str()), "commit": head, "text": text,
+            "environment": environment.as_ref().map(|it| it.name.as_str()), "obstacles": obstacles,
+            "released": is_wanted,
+        }))?;
+    }
+    Ok(found.iter().map(|it| it.exit).fold(Exit::Done, Exit::worse))
+}
+
+/// The environment that is released: the one that is asked for, else the first that is merged into.
+fn of(session: &Session, place: &Place) -> Result<Option<Environment>, Failure> {
+    match session.global.env.as_deref() {
+        Some(name) => environment::named(&place.project, &place.root, name, Reason::Option).map(Some),
+        None => Ok(place.project.environments().iter().find(|it| it.is_merged_into()).cloned()),
+    }
+}
+
+/// The commit that is to be released: that of the environment's branch, with nothing changed beside it.
+fn is_ready(
+    session: &Session,
+    place: &Place,
+    repository: &Repository,
+    environment: Option<&Environment>,
+) -> Result<String, Failure> {
+    let wanted = environment.and_then(|it| Some((it, it.branch.as_ref()?)));
+    if let Some((environment, branch)) = wanted {
+        let (now, name) = (repository.branch()?, &environment.name);
+        let branch = branch.replace(formulac::USER, &environment::user(&place.project, &place.root));
+        if now != branch {
+            let what = format!("`{name}` is released from its branch `{branch}`, and this is `{now}`");
+            return Err(allowed::elsewhere(session, place, "release", environment, &what, &branch));
+        }
+    }
+    let Some(head) = repository.head()? else {
+        return Err(Failure::new(Exit::Failed, "nothing is committed yet"));
+    };
+    if !repository.is_clean()? {
+        return Err(Failure::new(
+            Exit::Conflict,
+            "there are changes that are not committed, and would be in no release",
+        )
+        .with_help("commit them, or put them away with `git stash -u`; `git status` lists them"));
+    }
+    Ok(head)
+}
+
+/// The name that is asked for, else the last one with its last number one higher.
+fn name(repository: &Repository, asked: Option<&str>, last: Option<&Release>) -> Result<String, Failure> {
+    let name = match (asked, last) {
+        (Some(asked), _) => asked.to_owned(),
+        (None, None) => "v1".to_owned(),
+        (None, Some(last)) => next(&last.name).ok_or_else(|| {
+            Failure::new(Exit::Usage, format!("no name follows `{}`", last.name))
+                .with_help("say one: `formulac release v2`")
+        })?,
+    };
+    if name.starts_with('-') || !repository.is_tag_name(&name)? {
+        return Err(Failure::new(Exit::Usage, format!("`{name}` cannot be the name of a release"))
+            .with_help("take letters, digits, `.` and `-`, such as `v1.4`"));
+    }
+    // Numbers name entries of the log.
+    if name.chars().all(|c| c.is_ascii_hexdigit()) {
+        return Err(Failure::new(Exit::Usage, format!("`{name}` could be an entry of the log"))
+            .with_help(format!("put a letter before it: `v{name}`")));
+    }
+    if repository.has_tag(&name)? {
+        return Err(
+            Failure::new(Exit::Usage, format!("there is a tag `{name}` already")).with_help("take another name")
+        );
+    }
+    Ok(name)
+}
+
+fn next(last: &str) -> Option<String> {
+    let begin = last.trim_end_matches(|c: char| c.is_ascii_digit());
+    let number: u64 = last.get(begin.len()..)?.parse().ok()?;
+    Some(format!("{begin}{}", number.checked_add(1)?))
+}
+
+/// What was pushed since the last release.
+fn since(place: &Place, repository: &Repository, last: Option<&Release>) -> Result<Vec<Logged>, Failure> {
+    let before = match last {
+        Some(last) => repository.files(&last.commit, &[LOG.to_owned()])?,
+        None => Vec::new(),
+    };
+    let is_new = |entry: &Logged| entry.entry.did != REFUSED && !before.contains(&format!("{LOG}/{}", entry.file));
+    Ok(logged(place).entries.into_iter().filter(is_new).collect())
+}
+
+/// What the tag says.
+fn text(
+    name: &str,
+    environment: Option<&Environment>,
+    message: Option<&str>,
+    last: Option<&Release>,
+    entries: &[Logged],
+) -> String {
+    let of = environment.map(|it| format!(" of {}", it.name)).unwrap_or_default();
+    let mut text = format!("{name}{of}\n");
+    for line in message.iter().flat_map(|message| message.trim().lines()) {
+        let _ = write!(text, "\n{line}");
+    }
+    if message.is_some() {
+        text.push('\n');
+    }
+    let after = last.map(|last| format!("Since {}", last.name)).unwrap_or_else(|| "So far".to_owned());
+    let _ = writeln!(text, "\n{after}:");
+    if entries.is_empty() {
+        text.push_str("  no push: what changed was written by hand\n");
+    }
+    for Logged { number, entry, .. } in entries {
+        let day = entry.at.split('T').next().unwrap_or_default();
+        let _ = writeln!(text, "  {number} {} {day} {}", entry.did, entry.by);
+        for line in &entry.changes {
+            let _ = writeln!(text, "      {line}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next;
+
+    #[test]
+    fn the_last_number_counts() {
+        for (last, expected) in
+            [("v1", Some("v2")), ("v1.9", Some("v1.10")), ("2026.11.09", Some("2026.11.10")), ("final", None)]
+        {
+            assert_eq!(next(last).as_deref(), expected);
+        }
+    }
+}

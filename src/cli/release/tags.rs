@@ -1,0 +1,52 @@
+//! Releases are annotated tags with a trailer, so that they travel with git and need no commit of their own.
+
+use formulac::Environment;
+
+use super::super::exit::Failure;
+use super::super::sync::Repository;
+
+/// The trailer of a tag that is a release.
+const TRAILER: &str = "Formulac-Release";
+
+/// A release that was made.
+pub struct Release {
+    pub name: String,
+    pub commit: String,
+}
+
+/// The releases that this commit follows, the last first.
+pub fn all(repository: &Repository) -> Result<Vec<Release>, Failure> {
+    let format = format!("--format=%(refname:short)%00%(*objectname)%00%(contents:trailers:key={TRAILER})%00");
+    let args =
+        ["for-each-ref", "--merged=HEAD", "--sort=-version:refname", "--sort=-creatordate", &format, "refs/tags"];
+    let output = repository.told(&args)?;
+    let mut parts = output.split('\0').map(str::trim);
+    let mut found = Vec::new();
+    while let (Some(name), Some(commit), Some(trailer)) = (parts.next(), parts.next(), parts.next()) {
+        if !commit.is_empty() && trailer.starts_with(TRAILER) {
+            found.push(Release { name: name.to_owned(), commit: commit.to_owned() });
+        }
+    }
+    Ok(found)
+}
+
+/// A release by its name.
+pub fn find(repository: &Repository, name: &str) -> Result<Option<Release>, Failure> {
+    Ok(all(repository)?.into_iter().find(|release| release.name == name))
+}
+
+/// Tags a commit.
+pub fn make(
+    repository: &Repository,
+    name: &str,
+    commit: &str,
+    text: &str,
+    environment: Option<&Environment>,
+) -> Result<(), Failure> {
+    let of = environment.map_or("all", |it| it.name.as_str());
+    // What people said could pass for a trailer of its own, as the last lines do.
+    let text = format!("{}\n\n{TRAILER}: {of}\n", text.trim_end());
+    repository
+        .told_with(&["tag", "--annotate", "--cleanup=whitespace", "--file=-", "--", name, commit], &text)
+        .map(|_| ())
+}

@@ -1,0 +1,164 @@
+//! What git knows of revisions: where branches parted, what differs between two, which commits lie between.
+
+use std::collections::BTreeMap;
+
+use formulac::team::{CHANGES, Commit, Differing, Touched};
+
+use super::repository::Repository;
+use crate::cli::exit::{Exit, Failure};
+
+/// Where formulac keeps what was said and done, of which the texts matter.
+const RECORDS: [&str; 2] = [CHANGES, formulac::sync::LOG];
+
+impl Repository {
+    /// The commit of a revision; none where there is none.
+    pub fn commit_of(&self, revision: &str) -> Result<Option<String>, Failure> {
+        // It would be an option of git's.
+        if revision.starts_with('-') || revision.is_empty() {
+            return Ok(None);
+        }
+        let output = self.run(&["rev-parse", "--verify", "--quiet", &format!("{revision}^{{commit}}")])?;
+        Ok(Some(output.out.trim().to_owned()).filter(|_| output.succeeded))
+    }
+
+    /// The commit at which two parted.
+    pub fn merge_base(&self, one: &str, other: &str) -> Result<String, Failure> {
+        let output = self.run(&["merge-base", one, other])?;
+        if output.succeeded {
+            return Ok(output.out.trim().to_owned());
+        }
+        Err(Failure::new(Exit::Failed, "the branches have no commit in common here")
+            .with_help("`git fetch --unshallow` brings the whole history"))
+    }
+
+    /// The files of the project that differ between two commits, with the texts of those that formulac may have made.
+    pub fn differing_between(&self, base: &str, head: &str) -> Result<Vec<Differing>, Failure> {
+        let args =
+            ["diff", "--no-ext-diff", "--no-renames", "--raw", "--no-abbrev", "-z", "--relative", base, head, "--"];
+        let output = self.told(&args)?;
+        let mut parts = output.split('\0').filter(|part| !part.is_empty());
+        let mut found: Vec<(String, Option<String>, String)> = Vec::new();
+        // `:100644 100644 <blob> <blob> M`, then the path.
+        while let (Some(facts), Some(path)) = (parts.next(), parts.next()) {
+            let facts: Vec<&str> = facts.trim_start_matches(':').split(' ').collect();
+            let [_, mode, before, after, status] = facts.as_slice() else { continue };
+            let is_gone = *status == "D";
+            let now = (!is_gone).then(|| format!("{mode} {after}"));
+            found.push((path.to_owned(), now, (if is_gone { *before } else { *after }).to_owned()));
+        }
+        let blobs: Vec<String> = found.iter().map(|(_, _, blob)| blob.clone()).collect();
+        let texts = self.texts_of(&blobs)?;
+        Ok(found.into_iter().zip(texts).map(|((path, now, _), text)| Differing::new(&path, now, text)).collect())
+    }
+
+    /// The texts of these objects, in one call; none of what is no file, or none here.
+    fn texts_of(&self, objects: &[String]) -> Result<Vec<Option<String>>, Failure> {
+        if objects.is_empty() {
+            return Ok(Vec::new());
+        }
+        let input: String = objects.iter().map(|object| format!("{object}\n")).collect();
+        let output = self.bytes_told(&["cat-file", "--batch"], &input)?;
+        let mut rest = output.as_slice();
+        let mut texts = Vec::new();
+        for _ in objects {
+            let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+            let (header, after) = rest.split_at(end);
+            let header = String::from_utf8_lossy(header);
+            rest = after.get(1..).unwrap_or_default();
+            let size = header.split(' ').nth(2).and_then(|size| size.parse::<usize>().ok());
+            texts.push(size.and_then(|size| rest.get(..size)).map(|bytes| String::from_utf8_lossy(bytes).into_owned()));
+            // A line break follows what was found.
+            rest = size.map_or(rest, |size| rest.get(size + 1..).unwrap_or_default());
+        }
+        Ok(texts)
+    }
+
+    /// The texts of files in a commit, in one call; none of those that are not there.
+    pub fn texts_in(&self, commit: &str, paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
+        let names: Vec<String> = paths.iter().map(|path| format!("{commit}:./{path}")).collect();
+        self.texts_of(&names)
+    }
+
+    /// The commits that lead from one to another, the oldest first, each with the files of the project that it changed.
+    /// Signatures are looked at where they are asked for.
+    pub fn commits(&self, base: &str, head: &str, signed: bool) -> Result<Vec<Commit>, Failure> {
+        let signature = if signed { "%G?%x00%GS" } else { "%x00" };
+        let format = format!("--format=%H%x00%an <%ae>%x00{signature}%x00%P%x00");
+        let range = format!("{base}..{head}");
+        let output = self.told(&["log", "--reverse", "--no-mailmap", &format, &range])?;
+        let mut parts = output.split('\0').map(str::trim);
+        let mut commits = Vec::new();
+        while let (Some(id), Some(author), Some(valid), Some(signer), Some(parents)) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        {
+            // A merge is looked at for what it holds that neither side had.
+            let args = [
+                "diff-tree",
+                "-r",
+                "-c",
+                "--root",
+                "--no-commit-id",
+                "--no-renames",
+                "--name-only",
+                "-z",
+                "--relative",
+                id,
+            ];
+            let paths = self.told(&args)?;
+            let paths: Vec<String> = paths.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
+            let records: Vec<String> =
+                paths.iter().filter(|path| RECORDS.iter().any(|folder| path.starts_with(folder))).cloned().collect();
+            let texts = self.texts_in(id, &records)?;
+            let before = match parents.split(' ').next().filter(|parent| !parent.is_empty()) {
+                Some(parent) => self.texts_in(parent, &records)?,
+                None => vec![None; records.len()],
+            };
+            let known = records.iter().zip(texts.into_iter().zip(before));
+            let known: BTreeMap<&String, (Option<String>, Option<String>)> = known.collect();
+            let touched = |path: &String| match known.get(path) {
+                Some((text, before)) => Touched::new(path, before.is_some(), text.clone()),
+                None => Touched::new(path, true, None),
+            };
+            let files = paths.iter().map(touched);
+            let signer = (valid == "G").then(|| signer.to_owned());
+            commits.push(Commit::new(id, author, signer, files.collect()));
+        }
+        Ok(commits)
+    }
+
+    /// The commits of this branch itself since one, or all: each with the one before it and its title, the oldest first.
+    pub fn first_parents(&self, since: Option<&str>) -> Result<Vec<(String, Option<String>, String)>, Failure> {
+        let range = since.map_or_else(|| "HEAD".to_owned(), |since| format!("{since}..HEAD"));
+        let output = self.told(&["log", "--reverse", "--first-parent", "--format=%H%x00%P%x00%s%x00", &range])?;
+        let mut parts = output.split('\0').map(str::trim);
+        let mut found = Vec::new();
+        while let (Some(commit), Some(parents), Some(title)) = (parts.next(), parts.next(), parts.next()) {
+            let parent = parents.split(' ').next().filter(|parent| !parent.is_empty());
+            found.push((commit.to_owned(), parent.map(str::to_owned), title.to_owned()));
+        }
+        Ok(found)
+    }
+
+    /// When a commit was made, as `2026-11-20`.
+    pub fn time_of(&self, commit: &str) -> Result<String, Failure> {
+        Ok(self.told(&["show", "--no-patch", "--format=%cs", commit, "--"])?.trim().to_owned())
+    }
+
+    /// Whether a tag may have this name.
+    pub fn is_tag_name(&self, name: &str) -> Result<bool, Failure> {
+        Ok(self.run(&["check-ref-format", &format!("refs/tags/{name}")])?.succeeded)
+    }
+
+    /// Whether there is a tag of this name.
+    pub fn has_tag(&self, name: &str) -> Result<bool, Failure> {
+        Ok(self.run(&["rev-parse", "--verify", "--quiet", &format!("refs/tags/{name}")])?.succeeded)
+    }
+
+    /// Whether this work tree is as the last commit is, but for what was logged of refused commands.
+    pub fn is_clean(&self) -> Result<bool, Failure> {
+        let output =
+            self.told(&["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", "."])?;
+        let logged = format!("?? {}{}/", self.prefix()?, formulac::sync::LOG);
+        Ok(output.split('\0').all(|line| line.is_empty() || line.starts_with(&logged)))
+    }
+}

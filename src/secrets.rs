@@ -1,0 +1,111 @@
+//! Variables that look like secrets, so that none is shown.
+
+use crate::yaml::{self, Node};
+
+/// What stands in the place of a secret.
+pub const MASK: &str = "***";
+/// Parts of names that secrets have.
+const PARTS: [&str; 12] = [
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "private_key",
+    "credential",
+    "auth",
+    "access_key",
+];
+
+/// Whether a variable of this name is likely to hold a secret.
+///
+/// ```
+/// use formulac::secrets::looks_secret;
+///
+/// assert!(looks_secret("WAREHOUSE_PASSWORD") && looks_secret("apiKey"));
+/// assert!(!looks_secret("start_date") && !looks_secret("author"));
+/// ```
+#[must_use]
+pub fn looks_secret(name: &str) -> bool {
+    let name = name.to_lowercase().replace('-', "_");
+    let is_part = |part: &&str| name.contains(*part) && !(*part == "auth" && name.contains("author"));
+    PARTS.iter().any(is_part)
+}
+
+/// Variables as YAML with what looks secret masked: values of such names, and passwords in addresses.
+///
+/// ```
+/// use formulac::secrets::masked;
+///
+/// assert_eq!(masked("{start: 2024, db: {password: x y}}"), "{start: 2024, db: {password: ***}}");
+/// assert_eq!(masked("url: postgres://me:pw@host/db"), "url: ***");
+/// ```
+#[must_use]
+pub fn masked(vars: &str) -> String {
+    let mut out = vars.to_owned();
+    // From the last on, so that places stay what they are.
+    let mut places: Vec<(usize, usize)> = secrets(vars).into_iter().map(|(start, end, _)| (start, end)).collect();
+    places.sort_unstable();
+    for (start, end) in places.into_iter().rev() {
+        if out.is_char_boundary(start) && out.is_char_boundary(end) {
+            out.replace_range(start..end, MASK);
+        }
+    }
+    out
+}
+
+/// A text in which no value of these variables stands that looks secret, such as what a program says that was given them.
+#[must_use]
+pub fn without_secrets(text: &str, vars: &str) -> String {
+    secrets(vars).into_iter().fold(text.to_owned(), |text, (_, _, value)| {
+        // Shorter ones would be found in words.
+        if value.len() < 4 { text } else { text.replace(&value, MASK) }
+    })
+}
+
+/// Values that look secret: where they stand, and what they are.
+fn secrets(vars: &str) -> Vec<(usize, usize, String)> {
+    let Ok(Some(root)) = yaml::read(vars, &mut Vec::new()) else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut waits: Vec<(&Node, bool)> = vec![(&root, false)];
+    while let Some((node, is_secret)) = waits.pop() {
+        if let Some(pairs) = node.pairs() {
+            waits.extend(pairs.iter().map(|(key, value)| (value, is_secret || key.text().is_some_and(looks_secret))));
+        } else if let Some(items) = node.items() {
+            waits.extend(items.iter().map(|item| (item, is_secret)));
+        } else if let Some(text) = node.text().filter(|text| is_secret || has_password(text)) {
+            found.push((node.span.start as usize, node.span.end as usize, text.to_owned()));
+        }
+    }
+    found
+}
+
+/// Whether it is an address with a password: `scheme://name:password@host`.
+fn has_password(text: &str) -> bool {
+    let rest = text.split_once("://").map(|(_, rest)| rest);
+    let before = rest.and_then(|rest| rest.split('/').next()).and_then(|rest| rest.rsplit_once('@'));
+    before.is_some_and(|(before, _)| before.contains(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_secret_names_are_masked() {
+        for (vars, expected) in [
+            ("a: 1\nsecret_key: 'x: y'\nb: 2 # c\n", "a: 1\nsecret_key: ***\nb: 2 # c\n"),
+            ("tokens: [a1, b2]\n", "tokens: [***, ***]\n"),
+            ("\"API-Key\": \"x\\\"y\"\n", "\"API-Key\": ***\n"),
+            ("author: me\nkeys: [id]\n", "author: me\nkeys: [id]\n"),
+            ("- no\n- mapping\n", "- no\n- mapping\n"),
+            ("a: [", "a: ["),
+        ] {
+            assert_eq!(masked(vars), expected);
+        }
+        assert_eq!(without_secrets("no hunter2 here: a1", "{password: hunter2, token: a1}"), "no *** here: a1");
+    }
+}

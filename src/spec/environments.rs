@@ -1,0 +1,117 @@
+//! `environments:` and `approvals:` of the project file.
+
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::dialect::Dialect;
+use crate::team::Role;
+use crate::yaml::Node;
+
+/// What stands in `schema`, `branch` and `vars` for whoever uses them.
+pub const USER: &str = "${user}";
+
+/// An environment of a project: where something is built, and what a push to it asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// The output of the dbt profile.
+    pub connection: Option<String>,
+    /// The schema that models are built in; `${user}` in it stands for who uses it.
+    pub schema: Option<String>,
+    /// Whether a push to it is a branch to be merged by people.
+    pub protected: bool,
+    /// The dialect of its warehouse, where that is not the project's.
+    pub dialect: Option<Dialect>,
+    /// Variables for dbt, as YAML.
+    pub vars: Option<String>,
+    /// The branch that a push commits to; `${user}` in it stands for who pushes.
+    pub branch: Option<String>,
+    /// The folder of the artifacts that dbt made with its target, seen from the project's.
+    pub artifacts: Option<String>,
+    /// Whether commits that are merged into it must be signed by their authors.
+    pub signed: bool,
+    /// How many of each role approve a push to it.
+    pub approvals: Vec<(Role, usize)>,
+}
+
+impl Environment {
+    /// Whether a push to it is looked at by others before it is merged.
+    #[must_use]
+    pub fn is_merged_into(&self) -> bool {
+        self.protected || !self.approvals.is_empty()
+    }
+
+    /// Takes over what is said here of that which each person may have otherwise.
+    pub(super) fn take_over(&mut self, value: &Node, source: &str) {
+        let text = |key: &str| value.get(key).and_then(Node::text).map(str::to_owned);
+        let vars = value.get("vars").filter(|vars| vars.pairs().is_some()).map(|vars| written(vars, source));
+        for (own, said) in [
+            (&mut self.connection, text("connection")),
+            (&mut self.schema, text("schema")),
+            (&mut self.artifacts, text("artifacts")),
+            (&mut self.vars, vars),
+        ] {
+            if said.is_some() {
+                *own = said;
+            }
+        }
+        self.dialect = text("dialect").and_then(|name| name.parse().ok()).or(self.dialect);
+    }
+}
+
+/// The environments in the order written. What is wrong with them is reported.
+pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Environment> {
+    let pairs = root.get("environments").and_then(Node::pairs).unwrap_or_default();
+    let mut environments = Vec::new();
+    for (key, value) in pairs {
+        let Some(name) = key.text() else { continue };
+        if !is_name(name) {
+            let message = format!("`{name}` cannot be the name of an environment");
+            let help =
+                "take letters, digits, `-` and `_`, a letter or digit first: branches and folders are named after it";
+            diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
+            continue;
+        }
+        environments.push(environment(name, value, source));
+    }
+    for (key, value) in root.get("approvals").and_then(Node::pairs).unwrap_or_default() {
+        let Some(name) = key.text() else { continue };
+        if let Some(environment) = environments.iter_mut().find(|environment| environment.name == name) {
+            let one = |(role, count): &(Node, Node)| Some((role.text()?.parse().ok()?, count.text()?.parse().ok()?));
+            environment.approvals = value.pairs().unwrap_or_default().iter().filter_map(one).collect();
+            environment.approvals.retain(|(_, count)| *count > 0);
+        } else {
+            let near = suggest::nearest(name, environments.iter().map(|environment| environment.name.as_str()));
+            let help = near.map_or_else(|| "add it to `environments:`".to_owned(), suggest::similar);
+            let message = format!("there is no environment `{name}` to approve anything for");
+            diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
+        }
+    }
+    environments
+}
+
+/// Whether it names a folder and a part of a branch's name as it stands.
+fn is_name(name: &str) -> bool {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    name.chars().all(is_plain) && name.starts_with(char::is_alphanumeric) && name.len() <= 64
+}
+
+fn environment(name: &str, value: &Node, source: &str) -> Environment {
+    let is_said = |key: &str| value.get(key).and_then(Node::boolean) == Some(true);
+    let mut environment = Environment {
+        name: name.to_owned(),
+        protected: is_said("protected"),
+        branch: value.get("branch").and_then(Node::text).map(str::to_owned),
+        signed: is_said("signed"),
+        ..Environment::default()
+    };
+    environment.take_over(value, source);
+    environment
+}
+
+/// The YAML of a node as it is written, its first line indented like the others.
+fn written(node: &Node, source: &str) -> String {
+    let before = source.get(..node.span.start as usize).unwrap_or_default();
+    let indent = before.chars().rev().take_while(|c| *c != '\n').count();
+    format!("{}{}", " ".repeat(indent), node.span.text(source).trim_end())
+}

@@ -1,0 +1,56 @@
+//! `formulac.local.yml`: values of one person, beside the project file and ignored by git.
+
+use super::keys::LOCAL;
+use super::load::Loader;
+use super::project::Project;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::yaml::{self, Node};
+
+impl Project {
+    /// Takes over the values of one person. What is not understood is reported and left out. Branches, protection and
+    /// approvals are the same for all, so they cannot stand there.
+    ///
+    /// ```
+    /// use formulac::Project;
+    ///
+    /// let (mut project, _) = Project::from_text("environments: {dev: {schema: 'dev_${user}'}}\n");
+    /// assert!(project.add_personal("user: ann\nenvironments: {dev: {connection: my_duckdb}}\n").is_empty());
+    /// assert_eq!(project.user(), Some("ann"));
+    /// assert_eq!(project.environments()[0].connection.as_deref(), Some("my_duckdb"));
+    /// assert!(!project.add_personal("environments: {dev: {protected: false}}\n").is_empty());
+    /// ```
+    #[must_use]
+    pub fn add_personal(&mut self, text: &str) -> Vec<Diagnostic> {
+        let mut diagnostics = Vec::new();
+        match yaml::read(text, &mut diagnostics) {
+            Err(fault) => diagnostics.push(fault),
+            Ok(None) => {}
+            Ok(Some(root)) if root.pairs().is_none() => {
+                let message = format!("personal values are a mapping, found {}", root.described());
+                diagnostics
+                    .push(Diagnostic::new(Code::WrongShape, root.span, message).with_help("begin with `user: ann`"));
+            }
+            Ok(Some(root)) => {
+                Loader::new(text, &mut diagnostics).check_keys(&root, &[&LOCAL]);
+                self.user = root.get("user").and_then(Node::text).map(str::to_owned);
+                for (key, values) in root.get("environments").and_then(Node::pairs).unwrap_or_default() {
+                    self.override_environment(key, values, text, &mut diagnostics);
+                }
+            }
+        }
+        crate::diag::sort(&mut diagnostics);
+        diagnostics
+    }
+
+    fn override_environment(&mut self, key: &Node, values: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>) {
+        let Some(name) = key.text() else { return };
+        if let Some(environment) = self.environments.iter_mut().find(|environment| environment.name == name) {
+            environment.take_over(values, source);
+            return;
+        }
+        let near = suggest::nearest(name, self.environments.iter().map(|environment| environment.name.as_str()));
+        let help = near.map_or_else(|| "add it to `environments:` in formulac.yml".to_owned(), suggest::similar);
+        let message = format!("there is no environment `{name}`");
+        diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
+    }
+}

@@ -1,0 +1,26 @@
+//! `groups:`, `roles:` and `default_role:` of the project file.
+
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::team::{People, Role};
+use crate::yaml::Node;
+
+/// Who has which role. Words that name no role are reported by the table of keys; here, names that nobody has.
+pub(super) fn read(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> People {
+    let pairs = |key: &str| root.get(key).and_then(Node::pairs).unwrap_or_default();
+    let groups: Vec<(String, Vec<String>)> =
+        pairs("groups").iter().filter_map(|(name, members)| Some((name.text()?.to_owned(), members.texts()))).collect();
+    let mut roles: Vec<(String, Role)> = Vec::new();
+    for (key, value) in pairs("roles") {
+        let (Some(name), Some(role)) = (key.text(), value.text().and_then(|role| role.parse().ok())) else { continue };
+        let is_group = groups.iter().any(|(group, _)| group == name);
+        let near = if is_group { None } else { suggest::nearest(name, groups.iter().map(|(group, _)| group.as_str())) };
+        if let Some(near) = near.filter(|_| !name.contains('@')) {
+            let message = format!("there is no group `{name}`");
+            let help = suggest::similar(near);
+            diagnostics.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
+        }
+        roles.push((name.to_owned(), role));
+    }
+    let default = root.get("default_role").and_then(Node::text).and_then(|role| role.parse().ok());
+    People::new(groups, roles, default)
+}

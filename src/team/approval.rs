@@ -1,0 +1,214 @@
+//! Whether a change has the approvals that its environment and its specs ask for.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::change::{Event, Said, is_same};
+use super::people::People;
+use super::role::{Right, Role};
+use crate::yaml::{self, Node};
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Asked {
+    /// How many of each role.
+    pub roles: Vec<(Role, usize)>,
+    /// Specs that name who approves them: the path, and names of people and groups, one of whom is enough.
+    pub specs: Vec<(String, Vec<String>)>,
+}
+
+/// How a change stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Standing {
+    /// Who approved exactly this content, and may.
+    pub approved: Vec<String>,
+    /// Who rejected exactly this content, and may.
+    pub rejected: Vec<String>,
+    /// Who approved, and why that does not count.
+    pub void: Vec<(String, &'static str)>,
+    /// What is not there yet: `1 approval by business`.
+    pub lacks: Vec<String>,
+}
+
+impl Standing {
+    /// Whether nothing is in the way.
+    #[must_use]
+    pub fn is_approved(&self) -> bool {
+        self.lacks.is_empty() && self.rejected.is_empty()
+    }
+}
+
+impl Asked {
+    /// Whether nobody needs to approve anything.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.roles.is_empty() && self.specs.is_empty()
+    }
+
+    /// How a change stands: what was said of it, who wrote it, and the hash of what it holds now. Of what one person said
+    /// of this content the last counts; nobody approves what is theirs; one person counts for one role.
+    #[must_use]
+    pub fn standing(&self, people: &People, events: &[Event], authors: &[String], content: &str) -> Standing {
+        let mut last: BTreeMap<String, &Event> = BTreeMap::new();
+        for event in events.iter().filter(|event| matches!(event.said, Said::Approved | Said::Rejected)) {
+            last.insert(super::people::address(&event.by).to_lowercase(), event);
+        }
+        let mut standing = Standing::default();
+        for event in last.into_values() {
+            let is_author = authors.iter().any(|author| is_same(author, &event.by));
+            let is_named =
+                || self.specs.iter().flat_map(|(_, names)| names).any(|name| people.is_among(&event.by, name));
+            let by = event.by.clone();
+            if event.content != content {
+                if event.said == Said::Approved {
+                    standing.void.push((by, "it was changed since"));
+                }
+            } else if is_author {
+                standing.void.push((by, "it is their own"));
+            } else if !people.rights(&event.by).has(Right::Approve) && !is_named() {
+                standing.void.push((by, "their role does not approve"));
+            } else if event.said == Said::Approved {
+                standing.approved.push(by);
+            } else {
+                standing.rejected.push(by);
+            }
+        }
+        standing.lacks = self.lacks(people, &standing.approved);
+        standing
+    }
+
+    fn lacks(&self, people: &People, approved: &[String]) -> Vec<String> {
+        let given = given(people, approved, &self.roles);
+        let of_role = self.roles.iter().filter_map(|(role, count)| {
+            let missing = count.saturating_sub(given.get(role).copied().unwrap_or_default());
+            let noun = if missing == 1 { "approval" } else { "approvals" };
+            (missing > 0).then(|| format!("{missing} {noun} by {role}"))
+        });
+        let is_given = |names: &[String]| approved.iter().any(|by| names.iter().any(|name| people.is_among(by, name)));
+        let of_specs = self.specs.iter().filter(|(_, names)| !is_given(names));
+        let of_specs = of_specs.map(|(path, names)| format!("an approval of {path} by {}", names.join(" or ")));
+        of_role.chain(of_specs).collect()
+    }
+}
+
+/// How many count for each role, each person for one, so that as much as can be is given.
+fn given(people: &People, approved: &[String], asked: &[(Role, usize)]) -> BTreeMap<Role, usize> {
+    let room: BTreeMap<Role, usize> = asked.iter().copied().collect();
+    let roles: Vec<Vec<Role>> = approved.iter().map(|by| people.roles(by)).collect();
+    let mut counts_for: Vec<Option<Role>> = vec![None; approved.len()];
+    for start in 0..approved.len() {
+        // The shortest way to a role with room: through people who can count for another role instead.
+        let mut came: BTreeMap<Role, usize> = BTreeMap::new();
+        let mut waits = VecDeque::from([start]);
+        let mut end = None;
+        'search: while let Some(person) = waits.pop_front() {
+            for role in roles.get(person).into_iter().flatten().copied() {
+                if came.contains_key(&role) || !room.contains_key(&role) {
+                    continue;
+                }
+                came.insert(role, person);
+                let holders: Vec<usize> =
+                    (0..counts_for.len()).filter(|it| counts_for.get(*it) == Some(&Some(role))).collect();
+                if holders.len() < room.get(&role).copied().unwrap_or_default() {
+                    end = Some(role);
+                    break 'search;
+                }
+                waits.extend(holders);
+            }
+        }
+        while let Some(role) = end {
+            let Some(person) = came.get(&role).copied() else { break };
+            let Some(slot) = counts_for.get_mut(person) else { break };
+            end = slot.replace(role);
+        }
+    }
+    let mut given = BTreeMap::new();
+    for role in counts_for.into_iter().flatten() {
+        *given.entry(role).or_default() += 1;
+    }
+    given
+}
+
+/// Whom a spec names to approve changes of it.
+#[must_use]
+pub fn approvers(spec: &str) -> Vec<String> {
+    let root = yaml::read(spec, &mut Vec::new()).ok().flatten();
+    root.as_ref().and_then(|root| root.get("approvers")).map(Node::texts).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Project;
+
+    const PROJECT: &str = "
+groups: {data-team: [a@x, b@x]}
+roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n@x: analyst}
+";
+
+    fn said(said: Said, by: &str, content: &str) -> Event {
+        let mut event = Event::new(said, "2026-11-20T10:00:00Z", by, "");
+        content.clone_into(&mut event.content);
+        event
+    }
+
+    fn standing(events: &[Event]) -> Standing {
+        let people = Project::from_text(PROJECT).0.people().clone();
+        let asked = Asked { roles: vec![(Role::Engineer, 1), (Role::Business, 1)], specs: Vec::new() };
+        asked.standing(&people, events, &["O <own@x>".to_owned()], "c")
+    }
+
+    #[test]
+    fn approvals_count_for_exact_content_of_others() {
+        use Said::{Approved, Commented, Rejected};
+        let ok = [said(Approved, "Bo <b@x>", "c"), said(Approved, "f@x", "c")];
+        assert!(standing(&ok).is_approved());
+        for (more, lacks, voids, rejects) in [
+            (said(Approved, "a@x", "c"), 0, 0, 0),
+            (said(Approved, "f@x", "old"), 1, 1, 0),
+            (said(Approved, "own@x", "c"), 0, 1, 0),
+            (said(Approved, "n@x", "c"), 0, 1, 0),
+            (said(Rejected, "f@x", "c"), 1, 0, 1),
+            (said(Rejected, "f@x", "old"), 1, 0, 0),
+            (said(Commented, "f@x", "c"), 0, 0, 0),
+        ] {
+            let all = standing(&[ok.as_slice(), &[more.clone()]].concat());
+            assert_eq!((all.lacks.len(), all.void.len(), all.rejected.len()), (lacks, voids, rejects), "{more:?}");
+        }
+        assert_eq!(standing(&[]).lacks, ["1 approval by engineer", "1 approval by business"]);
+    }
+
+    #[test]
+    fn one_person_counts_for_one_role() {
+        let file = "groups: {g: [x@x, y@x]}\nroles: {g: engineer, x@x: business}\n";
+        let people = Project::from_text(file).0.people().clone();
+        let asked = |engineers, business| Asked {
+            roles: vec![(Role::Engineer, engineers), (Role::Business, business)],
+            specs: Vec::new(),
+        };
+        let lacks = |asked: Asked, by: &[&str]| {
+            let events: Vec<Event> = by.iter().map(|by| said(Said::Approved, by, "c")).collect();
+            asked.standing(&people, &events, &[], "c").lacks
+        };
+        // The one who is both makes room for the other, in whatever order they come.
+        assert_eq!(lacks(asked(1, 1), &["x@x", "y@x"]), Vec::<String>::new());
+        assert_eq!(lacks(asked(1, 1), &["y@x", "x@x"]), Vec::<String>::new());
+        assert_eq!(lacks(asked(2, 1), &["x@x", "y@x"]).len(), 1);
+        assert_eq!(lacks(asked(1, 1), &["x@x"]).len(), 1);
+        assert_eq!(lacks(asked(usize::MAX, 0), &["x@x"]), [format!("{} approvals by engineer", usize::MAX - 1)]);
+    }
+
+    #[test]
+    fn specs_name_who_approves_them() {
+        assert_eq!(approvers("model: m\napprovers: [f@x, finance]\n"), ["f@x", "finance"]);
+        assert_eq!(approvers("approvers: f@x"), ["f@x"]);
+        assert!(approvers("[").is_empty());
+        let people = Project::from_text(PROJECT).0.people().clone();
+        let asked = Asked { roles: Vec::new(), specs: vec![("m.yml".to_owned(), vec!["n@x".to_owned()])] };
+        let of = |by: &str| asked.standing(&people, &[said(Said::Approved, by, "c")], &[], "c");
+        // Whom it names may approve, whatever their role is.
+        assert!(of("n@x").is_approved());
+        assert_eq!(of("a@x").lacks, ["an approval of m.yml by n@x"]);
+    }
+}

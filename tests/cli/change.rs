@@ -1,0 +1,210 @@
+//! `formulac change` and `formulac authorize`.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::repository::{be, commit, edit, git, snapshot};
+use crate::roles::place;
+use crate::run::{Place, Run};
+
+/// A branch on which an analyst changed what revenue is.
+fn proposed(name: &str) -> Place {
+    let place = place(name);
+    git(&place, &["switch", "--quiet", "-c", "after-tax"]);
+    be(&place, "ann");
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    commit(&place, "after tax");
+    assert_eq!(place.run(&["change", "propose", "Revenue after tax"]).exit, 0);
+    place
+}
+
+fn by(place: &Place, name: &str, args: &[&str]) -> Run {
+    be(place, name);
+    place.run(args)
+}
+
+fn authorized(place: &Place) -> (i32, Value) {
+    let run = place.run(&["authorize", "--base", "main", "--json"]);
+    (run.exit, run.json())
+}
+
+#[test]
+fn a_change_is_proposed_judged_and_authorized() {
+    let mut place = place("change_story");
+    git(&place, &["switch", "--quiet", "-c", "after-tax"]);
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    edit(&place, "metrics/revenue.yml", "from: orders", "approvers: [fay@example.com]\nfrom: orders");
+    place.show(&["change", "propose", "Revenue after tax"]);
+    commit(&place, "after tax");
+    place
+        .show(&["change", "list"])
+        .show(&["change", "propose", "Revenue after tax", "--message", "Finance asked for it.\nSee the minutes."])
+        .show(&["change", "propose", "Once more"])
+        .show(&["change", "approve", "revenue"]);
+    be(&place, "fay");
+    place.show(&["change", "comment", "revenue-after-tax", "And shipping?"]).show(&["change", "aprove", "x"]);
+    place.show(&["change", "approve", "revenue-after-taxes"]).show(&[
+        "change",
+        "approve",
+        "revenue",
+        "-m",
+        "As agreed",
+    ]);
+    place.show(&["authorize", "--base", "main"]);
+    be(&place, "eve");
+    place.show(&["change", "approve", "rev"]).show(&["change", "list"]).show(&["change", "show", "rev"]);
+    place.show(&["authorize", "--base", "main"]);
+    // What is changed afterwards is another content.
+    be(&place, "ann");
+    edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(vat)");
+    commit(&place, "vat");
+    place.show(&["authorize", "--base", "main"]).show(&["change", "show", "rev", "--json"]);
+    snapshot(&place, "change__story");
+}
+
+#[test]
+fn approvals_are_of_others_and_of_exactly_this() {
+    let place = proposed("change_exact");
+    assert_eq!(authorized(&place).0, 4);
+    // Nobody approves what is theirs, whatever their role is.
+    be(&place, "eve");
+    edit(&place, "metrics/revenue.yml", "Revenue by country.", "Revenue after tax.");
+    commit(&place, "say so");
+    assert_eq!(by(&place, "eve", &["change", "approve", "rev"]).exit, 4);
+    assert_eq!(by(&place, "dan", &["change", "approve", "rev"]).exit, 0);
+    assert_eq!(by(&place, "fay", &["change", "reject", "rev", "-m", "not yet"]).exit, 0);
+    let (exit, told) = authorized(&place);
+    assert_eq!((exit, &told["approvals"]["rejected"][0]), (4, &Value::from("Fay <fay@example.com>")));
+    // Who rejected may change their mind.
+    assert_eq!(by(&place, "fay", &["change", "approve", "rev"]).exit, 0);
+    let (exit, told) = authorized(&place);
+    assert_eq!((exit, told["approvals"]["is_approved"].as_bool()), (0, Some(true)), "{told}");
+    // What formulac makes of the spec and records is no other content.
+    assert_eq!(by(&place, "ann", &["push", "--yes", "--quiet", "--env", "development"]).exit, 0);
+    assert_eq!(authorized(&place).0, 0);
+    // The base goes on, and is merged in.
+    git(&place, &["switch", "--quiet", "main"]);
+    place.write("notes.md", "later");
+    commit(&place, "notes");
+    git(&place, &["switch", "--quiet", "after-tax"]);
+    git(&place, &["merge", "--quiet", "--no-edit", "main"]);
+    assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
+}
+
+#[test]
+fn no_branch_allows_itself_anything() {
+    let place = proposed("change_forged");
+    for (name, command) in [("dan", "approve"), ("fay", "approve")] {
+        assert_eq!(by(&place, name, &["change", command, "rev"]).exit, 0);
+    }
+    assert_eq!(authorized(&place).0, 0);
+    let head = git(&place, &["rev-parse", "HEAD"]);
+    let folder = ".formulac/approvals/revenue-after-tax";
+    let paths = place.files(folder).into_iter().map(|name| format!("{folder}/{name}"));
+    let approval = paths.into_iter().find(|path| place.read(path).contains("Fay")).unwrap();
+    let text = place.read(&approval);
+    let reasons = |place: &Place, expected: &str| {
+        commit(place, "forged");
+        let (exit, told) = authorized(place);
+        assert!(exit == 4 && told.to_string().contains(expected), "{expected}: {told}");
+        git(place, &["reset", "--quiet", "--hard", head.trim()]);
+    };
+    be(&place, "ann");
+    // Roles and rules are those of the base.
+    edit(&place, "formulac.yml", "default_role: analyst", "default_role: admin");
+    reasons(&place, "may not change the project's settings");
+    edit(&place, "formulac.yml", "approvals: {production: {engineer: 1, business: 1}}\n", "");
+    reasons(&place, "may not change the project's settings");
+    // What others said is theirs.
+    place.write(&approval, text.replace("Fay", "Eve").replace("fay@", "eve@"));
+    reasons(&place, "what was said stays");
+    fs::remove_file(place.path(&approval)).unwrap();
+    reasons(&place, "what was said stays");
+    place.write(".formulac/approvals/other/x.yml", text);
+    reasons(&place, "changed after it was written");
+    // Who approved speaks for themselves.
+    be(&place, "dan");
+    assert_eq!(place.run(&["change", "approve", "rev", "-m", "again"]).exit, 0);
+    git(&place, &["commit", "--quiet", "--amend", "--no-edit", "--author", "Ann <ann@example.com>"]);
+    place.write("notes.md", "x");
+    reasons(&place, "speaks for Dan");
+    // What passes for generated is what the specs make.
+    be(&place, "ann");
+    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    edit(&place, "models/formulac/revenue.sql", "sum(tax)", "sum(fee)");
+    reasons(&place, "it was changed since");
+}
+
+#[test]
+fn a_hand_edit_that_passes_for_generated_is_found() {
+    let place = proposed("change_passing");
+    be(&place, "ann");
+    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    for name in ["dan", "fay"] {
+        assert_eq!(by(&place, name, &["change", "approve", "rev"]).exit, 0);
+    }
+    assert_eq!(authorized(&place).0, 0);
+    // Another spec's output, with a header that is right for it, in the place of this one's.
+    be(&place, "ann");
+    let own = place.read("metrics/revenue.yml");
+    edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
+    place.run(&["model", "metrics/revenue.yml", "--out", "out"]);
+    place.write("metrics/revenue.yml", own);
+    place.write("models/formulac/revenue.sql", place.read("out/revenue.sql"));
+    fs::remove_dir_all(place.path("out")).unwrap();
+    commit(&place, "as generated");
+    let (exit, told) = authorized(&place);
+    assert_eq!((exit, &told["generated_by_hand"]), (4, &serde_json::json!(["models/formulac/revenue.sql"])), "{told}");
+    let run = place.run(&["authorize", "--base", "main"]);
+    assert!(run.out.contains("the specs make something else"), "{}", run.out);
+}
+
+#[test]
+fn commits_may_have_to_be_signed() {
+    let place = place("change_signed");
+    edit(&place, "formulac.yml", "protected: true", "protected: true, signed: true");
+    commit(&place, "signatures");
+    git(&place, &["switch", "--quiet", "-c", "after-tax"]);
+    place.write("metrics/share.yml", "model: share\nfrom: orders\nkeep: [id]\ndefinitions: twice = amount * 2\n");
+    commit(&place, "unsigned");
+    let (_, told) = authorized(&place);
+    assert_eq!(told["not_allowed"][0]["why"], "it bears no valid signature");
+    // A key of somebody whom git is told to trust.
+    let key = place.path("key");
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .status()
+        .expect("ssh-keygen is installed");
+    assert!(made.success());
+    let public = fs::read_to_string(place.path("key.pub")).unwrap();
+    let words: Vec<&str> = public.split(' ').take(2).collect();
+    place.write("allowed", format!("ann@example.com {}\n", words.join(" ")));
+    let allowed = place.path("allowed");
+    for (name, value) in [
+        ("gpg.format", "ssh"),
+        ("user.signingkey", key.to_str().unwrap()),
+        ("gpg.ssh.allowedSignersFile", allowed.to_str().unwrap()),
+    ] {
+        git(&place, &["config", name, value]);
+    }
+    git(&place, &["commit", "--quiet", "--amend", "--no-edit", "-S"]);
+    assert_eq!(authorized(&place).1["not_allowed"], serde_json::json!([]));
+    // Signed by one, said to be of another.
+    git(&place, &["commit", "--quiet", "--amend", "--no-edit", "-S", "--author", "Eve <eve@example.com>"]);
+    let why = authorized(&place).1["not_allowed"][0]["why"].clone();
+    assert_eq!(why, "it is signed by ann@example.com, who is not its author");
+}
+
+#[test]
+fn code_owners_are_written_and_kept() {
+    let mut place = place("change_owners");
+    be(&place, "root");
+    edit(&place, "metrics/revenue.yml", "from: orders", "approvers: [fay@example.com]\nfrom: orders");
+    place.write(".github/CODEOWNERS", "docs/ @writers\n");
+    place.show(&["authorize", "--codeowners"]).show(&["authorize", "--codeowners"]);
+    place.show(&["authorize", "--codeowners=../x"]).show(&["authorize"]).show(&["authorize", "--base", "nothing"]);
+    snapshot(&place, "change__owners");
+    insta::assert_snapshot!("change__codeowners", place.read(".github/CODEOWNERS"));
+}

@@ -1,0 +1,97 @@
+//! `formulac env`.
+
+use crate::repository::{be, begin, commit, edit, git, snapshot};
+use crate::roles::place;
+use crate::run::{Place, finish};
+
+#[test]
+fn environments_are_listed_shown_and_used() {
+    let mut place = place("env_used");
+    place.show(&["env", "list"]).show(&["env", "show"]).show(&["env", "use", "production"]).show(&["env", "list"]);
+    place.show(&["env", "use", "nowhere"]).show(&["env", "show", "producton"]);
+    place.show(&["env", "list", "--env", "development", "--json"]);
+    // What one person says is theirs, and git does not see it.
+    place.write(
+        "formulac.local.yml",
+        "user: zoe\nenvironments: {development: {connection: my_duckdb, vars: {start: '${user}', api_token: abcd}}}\n",
+    );
+    place.show(&["env", "show", "development"]);
+    place.write("formulac.local.yml", "environments: {development: {protected: false}, producton: {schema: x}}\n");
+    place.show(&["env", "list"]);
+    snapshot(&place, "env__used");
+    place.write("formulac.local.yml", "user: zoe\n");
+    assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    let mut command = place.command(&["env", "show", "--json"]);
+    command.env("FORMULAC_ENV", "development");
+    let shown = finish(command).json();
+    assert_eq!((shown["name"].as_str(), shown["because"].as_str()), (Some("development"), Some("FORMULAC_ENV")));
+    assert_eq!(shown["schema"], "analytics_dev_zoe");
+}
+
+#[test]
+fn using_another_touches_nothing_else() {
+    let place = place("env_untouched");
+    be(&place, "eve");
+    place.run(&["push", "--yes"]);
+    let before = git(&place, &["rev-parse", "HEAD:"]);
+    for name in ["production", "development", "production"] {
+        assert_eq!(place.run(&["env", "use", name]).exit, 0);
+        assert_eq!(
+            (git(&place, &["status", "--porcelain"]), git(&place, &["rev-parse", "HEAD:"])),
+            (String::new(), before.clone())
+        );
+    }
+    // The plan is for the one that is used, and a push to it goes by its rules.
+    assert_eq!(place.run(&["plan", "--json"]).json()["environment"], "production");
+}
+
+#[test]
+fn a_push_to_production_from_elsewhere_is_refused() {
+    let mut place = place("env_elsewhere");
+    be(&place, "eve");
+    git(&place, &["switch", "--quiet", "-c", "feature"]);
+    place.show(&["push", "--env", "production", "--yes", "--quiet"]).show(&["release", "--env", "production"]);
+    snapshot(&place, "env__elsewhere");
+    assert!(!place.path("models").exists());
+}
+
+#[test]
+fn everything_wrong_is_told_at_once() {
+    let mut place = Place::new("env_check");
+    place.write(
+        "formulac.yml",
+        "dialect: duckdb\nenvironments:\n  production: {connection: prod, schema: analytics, protected: true}\n  staging: {connection: stagin, schema: s, branch: \"a b\"}\n  dev: {connection: dev, schema: dev, vars: {db_password: x}}\n  test: {connection: dev, schema: DEV, dialect: snowflake}\n  gone: {branch: gone}\nroles: {a@example.com: engineer}\napprovals: {production: {engineer: 2}, gone: {engineer: 1}}\n",
+    );
+    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    place.write("profiles.yml", "shop: {target: dev, outputs: {dev: {type: duckdb}, prod: {type: postgres}}}\n");
+    place.write("formulac.local.yml", "user: zoe\n");
+    begin(&place);
+    place.show(&["env", "check"]).show(&["env", "check", "dev", "--json"]);
+    snapshot(&place, "env__check");
+}
+
+#[test]
+fn names_and_approvals_are_checked_where_they_stand() {
+    let mut place = Place::new("env_file");
+    place.write(
+        "formulac.yml",
+        "environments:\n  ../x: {}\n  -x: {}\n  production: {protectd: true}\ngroups: {data-team: [a@example.com]}\nroles: {data-teem: engineer, x@example.com: boss}\napprovals: {produktion: {engineer: 1}, production: {enginer: 1, business: many}}\n",
+    );
+    place.show(&["env", "list"]);
+    snapshot(&place, "env__file");
+}
+
+#[test]
+fn models_are_compared_with_those_of_a_branch() {
+    let mut place = place("env_diff");
+    place.run(&["generate"]);
+    commit(&place, "generated");
+    git(&place, &["switch", "--quiet", "-c", "feature"]);
+    place.show(&["env", "diff", "production"]);
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
+    place.write("metrics/share.yml", "model: share\nfrom: orders\nkeep: [id]\ndefinitions: twice = amount * 2\n");
+    place.run(&["generate"]);
+    place.show(&["env", "diff", "production"]).show(&["env", "diff", "production", "share", "--json"]);
+    place.show(&["env", "diff", "production", "none"]).show(&["env", "diff", "development"]);
+    snapshot(&place, "env__diff");
+}

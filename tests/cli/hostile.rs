@@ -1,0 +1,278 @@
+//! Hostile texts in every field of dbt's artifacts, looked for in every output: none becomes markup, a command, a path or
+//! a sign that a terminal obeys.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use saphyr::{LoadableYamlNode, Yaml};
+use serde_json::Value;
+
+use crate::repository::{begin, git};
+use crate::run::{Place, Run, artifact};
+
+const ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json", "sources.json"];
+/// Texts that mean something to whoever reads an output. Each is told apart by its number.
+const PAYLOADS: [&str; 9] = [
+    "\"><script>alert(1)</script><img src=x onerror=alert(1)>",
+    "](javascript:alert(1)) **bold** | cell | `tick` @everyone",
+    "line\n# injected\n\n- injected: true\n<!-- injected -->",
+    "\u{1b}[31mred\u{1b}]0;title\u{7}\u{8}\r\u{9b}31m",
+    "\u{202e}desrever\u{2066}\u{200b}",
+    "x: y\n  injected: {a: b}\n\"'#",
+    "{{ 7 * 7 }}{% do injected() %}{# x #}",
+    "'; drop table injected; --\" */",
+    "../../pwned",
+];
+/// Fields that join parts of the artifacts, or that dbt's own program chooses from few words.
+const STRUCTURAL: [&str; 15] = [
+    "unique_id",
+    "resource_type",
+    "dbt_schema_version",
+    "dbt_version",
+    "generated_at",
+    "adapter_type",
+    "started_at",
+    "completed_at",
+    "execute",
+    "materialized",
+    "access",
+    "which",
+    "patch_path",
+    "max_loaded_at",
+    "snapshotted_at",
+];
+/// Names that several parts say; they are replaced wherever they stand, in SQL and ids, too.
+const NAMES: [&str; 8] = [
+    "dim_customers",
+    "fct_orders",
+    "lifetime_value",
+    "landing",
+    "web_events",
+    "weekly_revenue_dashboard",
+    "finance",
+    "acme_analytics",
+];
+
+/// Every text of a field that joins nothing, with the payload.
+fn poison(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
+    match value {
+        Value::String(text) if !STRUCTURAL.contains(&key) && !text.contains('.') => {
+            *count += 1;
+            *text = format!("{payload}{count}");
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| poison(item, key, payload, count)),
+        Value::Object(fields) => {
+            for (name, value) in fields.iter_mut() {
+                // Ids are keys of these, and stand in lists of them.
+                let joins =
+                    ["depends_on", "parent_map", "child_map", "group_map", "refs", "sources"].contains(&name.as_str());
+                if !joins || value.as_object().is_some() && name == "sources" {
+                    poison(value, name, payload, count);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The project of the artifacts, with its artifacts changed.
+fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
+    let place = Place::new(name);
+    for file in ARTIFACTS {
+        place.write(&format!("target/{file}"), change(&artifact(file)));
+    }
+    place.write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n");
+    place.write(
+        "formulac.yml",
+        "dialect: duckdb\nenvironments: {production: {branch: main, protected: true, schema: analytics}}\n",
+    );
+    place.write(".gitignore", "target/\n.formulac/local/\n");
+    place.write(
+        "metrics/own.yml",
+        "model: own\nfrom: ref('stg_orders')\nkeep: all\ndefinitions: twice = order_total * 2\n",
+    );
+    begin(&place);
+    git(&place, &["switch", "--quiet", "-c", "work"]);
+    place
+}
+
+/// Every command that reads artifacts, in every shape that it prints.
+fn calls(id: &str) -> Vec<Vec<String>> {
+    let call = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let mut calls: Vec<Vec<String>> = [
+        "status",
+        "status --json",
+        "pull --dry-run",
+        "pull --dry-run --markdown",
+        "pull --dry-run --json",
+        "check",
+        "check --json",
+        "plan",
+        "plan --json",
+        "plan --markdown",
+        "generate",
+        "env show production",
+        "env check",
+        "pull",
+        "status",
+        "check",
+        "log",
+    ]
+    .map(call)
+    .to_vec();
+    for (command, formats) in [
+        ("impact", &["tree", "json", "markdown", "mermaid", "dot", "html"][..]),
+        ("lineage", &["tree", "json", "mermaid", "dot"]),
+    ] {
+        for format in formats {
+            calls.push(vec![command.to_owned(), id.to_owned(), "--format".to_owned(), (*format).to_owned()]);
+        }
+    }
+    calls
+}
+
+fn is_obeyed(c: char) -> bool {
+    (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// What is wrong with an output.
+fn faults(call: &[String], run: &Run, found: &mut Vec<String>) {
+    let named = call.join(" ");
+    let has = |word: &str| call.iter().any(|it| it == word);
+    let mut tell = |what: &str, text: &str| {
+        found.push(format!(
+            "{named}: {what}: {}",
+            text.escape_debug().to_string().chars().take(300).collect::<String>()
+        ));
+    };
+    if run.exit == 101 || run.err.contains("panicked") {
+        tell("panic", &run.err);
+    }
+    if let Some(line) = run.err.lines().find(|line| line.contains(is_obeyed)) {
+        tell("a message that a terminal obeys", line);
+    }
+    let is_json = has("--json") || has("json");
+    if is_json {
+        if !run.out.is_empty() && serde_json::from_str::<Value>(&run.out).is_err() {
+            tell("no JSON", &run.out);
+        }
+        return;
+    }
+    if let Some(line) = run.out.lines().find(|line| line.contains(is_obeyed)) {
+        tell("what a terminal or page obeys", line);
+    }
+    if has("html") && (run.out.matches("<script").count() > 2 || run.out.contains("<img")) {
+        tell("markup in the page", "");
+    }
+    if has("--markdown") || has("markdown") {
+        for line in run.out.lines() {
+            let plain = line.replace("\\\\", "").replace("\\]", "");
+            let is_code = line.starts_with(['+', '-', ' ', '@']);
+            let bad = ["<script", "<img", "<!--", "](javascript"].iter().any(|it| plain.contains(it));
+            if (bad && !is_code && !in_ticks(&plain)) || plain.starts_with("# injected") {
+                tell("markup in Markdown", line);
+            }
+        }
+    }
+    if (has("mermaid") || has("dot")) && run.out.lines().any(|line| line.trim_start().starts_with("# injected")) {
+        tell("a line of its own", &run.out);
+    }
+}
+
+/// Whether what is dangerous stands between ticks only.
+fn in_ticks(line: &str) -> bool {
+    let outside: String = line.split('`').step_by(2).collect();
+    !["<script", "<img", "<!--", "](javascript"].iter().any(|it| outside.contains(it))
+}
+
+/// Keys of a YAML file, at any depth.
+fn keys(node: &Yaml<'_>, found: &mut BTreeSet<String>) {
+    if let Some(pairs) = node.as_mapping() {
+        for (key, value) in pairs {
+            found.extend(key.as_str().map(str::to_owned));
+            keys(value, found);
+        }
+    }
+    node.as_vec().into_iter().flatten().for_each(|item| keys(item, found));
+}
+
+/// What is wrong with the files that were written.
+fn files(place: &Place, found: &mut Vec<String>) {
+    let root = place.path("");
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let inside = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            if inside.contains("pwned") && !inside.starts_with("omni") && !inside.starts_with(".formulac") {
+                found.push(format!("{inside} was written"));
+            }
+            if inside.chars().any(is_obeyed) {
+                found.push(format!("{inside:?} is the name of a file"));
+            }
+            if path.is_dir() && !inside.starts_with(".git") && !inside.starts_with("target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "yaml" || end == "yml") && inside != "formulac.yml" {
+                let text = fs::read_to_string(&path).unwrap();
+                let Ok(documents) = Yaml::load_from_str(&text) else {
+                    found.push(format!("{inside} is no YAML"));
+                    continue;
+                };
+                let mut all = BTreeSet::new();
+                documents.iter().for_each(|it| keys(it, &mut all));
+                if documents.len() > 1 || all.contains("injected") {
+                    found.push(format!("{inside} has more than was meant"));
+                }
+            }
+        }
+    }
+    let beside = root.parent().unwrap();
+    for name in ["pwned", "pwned.view.yaml"] {
+        for folder in [beside, beside.parent().unwrap_or_else(|| Path::new("/"))] {
+            if folder.join(name).exists() {
+                found.push(format!("{name} was written outside of the project"));
+            }
+        }
+    }
+}
+
+fn check(name: &str, id: &str, change: impl Fn(&str) -> String) -> Vec<String> {
+    let place = place(name, change);
+    let mut found = Vec::new();
+    for call in calls(id) {
+        let args: Vec<&str> = call.iter().map(String::as_str).collect();
+        faults(&call, &place.run(&args), &mut found);
+    }
+    files(&place, &mut found);
+    found.into_iter().map(|it| format!("{name}: {it}")).collect()
+}
+
+#[test]
+fn texts_of_every_field() {
+    let mut found = Vec::new();
+    for (number, payload) in PAYLOADS.iter().enumerate() {
+        found.extend(check(&format!("hostile_text_{number}"), "model.acme_analytics.stg_orders", |text| {
+            let mut value: Value = serde_json::from_str(text).unwrap();
+            let mut count = 0;
+            poison(&mut value, "", payload, &mut count);
+            assert!(count > 10, "{count} texts were replaced");
+            value.to_string()
+        }));
+    }
+    assert!(found.is_empty(), "{} faults\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn names_that_everything_says() {
+    let mut found = Vec::new();
+    for (number, payload) in PAYLOADS.iter().enumerate() {
+        let quoted = Value::from(*payload).to_string();
+        let inside = quoted.trim_matches('"').to_owned();
+        let id = "model.acme_analytics.stg_orders".replace("acme_analytics", &format!("{payload}7"));
+        found.extend(check(&format!("hostile_name_{number}"), &id, |text| {
+            let names = NAMES.iter().enumerate();
+            names.fold(text.to_owned(), |text, (at, name)| text.replace(name, &format!("{inside}{at}")))
+        }));
+    }
+    assert!(found.is_empty(), "{} faults\n{}", found.len(), found.join("\n"));
+}

@@ -1,0 +1,67 @@
+//! A git repository around a project of a test, and who works in it.
+
+use std::process::Command;
+
+use crate::run::{Place, Run, finish};
+
+/// Begins a repository with everything that is there as its first commit.
+pub fn begin(place: &Place) {
+    git(place, &["init", "--quiet", "--initial-branch=main"]);
+    git(place, &["config", "commit.gpgsign", "false"]);
+    be(place, "ann");
+    commit(place, "specs");
+}
+
+/// From now on this one works here: `ann` is `Ann <ann@example.com>`.
+pub fn be(place: &Place, name: &str) {
+    let mut letters = name.chars();
+    let first = letters.next().unwrap().to_uppercase();
+    git(place, &["config", "user.name", &format!("{first}{}", letters.as_str())]);
+    git(place, &["config", "user.email", &format!("{name}@example.com")]);
+}
+
+pub fn git(place: &Place, args: &[&str]) -> String {
+    let run = git_may_fail(place, args);
+    assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
+    run.out
+}
+
+pub fn git_may_fail(place: &Place, args: &[&str]) -> Run {
+    let mut command = Command::new("git");
+    command.args(args).current_dir(place.path(""));
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    finish(command)
+}
+
+pub fn commit(place: &Place, message: &str) {
+    git(place, &["add", "--all"]);
+    git(place, &["commit", "--quiet", "--message", message]);
+}
+
+pub fn edit(place: &Place, file: &str, from: &str, to: &str) {
+    let text = place.read(file);
+    assert!(text.contains(from), "{file} has no {from:?}:\n{text}");
+    place.write(file, text.replace(from, to));
+}
+
+/// Compares what was shown with the snapshot; what is another each time does not count.
+pub fn snapshot(place: &Place, name: &str) {
+    let filters = [
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
+        (r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?", "[day]"),
+        (r"\d{8}T\d{6}Z", "[time]"),
+        (r"\b[0-9a-f]{64}\b", "[hash]"),
+        (r"\b[0-9a-f]{40}\b", "[commit]"),
+        (r"\b[0-9a-f]{12}\b", "[hash]"),
+        (r": [0-9a-f]{7}, entry", ": [commit], entry"),
+        (r", [0-9a-f]{7}, ", ", [commit], "),
+        (r"(`|: )[0-9a-f]{7}\b", "$1[commit]"),
+        (r"\([0-9a-f]{7}\)", "([commit])"),
+        (r#"\b[0-9a-f]{7} ""#, "[commit] \""),
+        (r"hash [0-9a-f]{16}", "hash [hash]"),
+        (r"formulac/(prod\w*)-[0-9a-f]{8}", "formulac/$1-[plan]"),
+    ];
+    insta::with_settings!({filters => filters, prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!(format!("cli__{name}"), place.transcript());
+    });
+}

@@ -1,0 +1,149 @@
+//! Who may call what: the table `fixtures/roles.tsv`, role by command by environment, and what becomes of the rest.
+
+use std::collections::BTreeMap;
+
+use crate::repository::{be, begin, commit, edit, git, snapshot};
+use crate::run::Place;
+
+pub const PROJECT: &str = "\
+dialect: duckdb
+specs: metrics/
+environments:
+  production:  {connection: prod, schema: analytics, branch: main, protected: true}
+  development: {connection: dev, schema: \"analytics_dev_${user}\"}
+groups: {data-team: [eve@example.com, dan@example.com]}
+roles: {data-team: engineer, fay@example.com: business, root@example.com: admin}
+default_role: analyst
+approvals: {production: {engineer: 1, business: 1}}
+";
+const REVENUE: &str = "\
+model: revenue
+description: Revenue by country.
+from: orders
+group_by: country
+definitions: revenue = SUM(amount)
+columns:
+  country: {data_tests: [not_null]}
+";
+
+/// A project with roles, in a repository.
+pub fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("formulac.yml", PROJECT).write("metrics/revenue.yml", REVENUE);
+    place.write(".gitignore", "formulac.local.yml\n.formulac/local/\ntarget/\n");
+    begin(&place);
+    place
+}
+
+/// The cells of the table: the command, the environment, and for each role whether it may.
+fn table() -> Vec<(Vec<String>, String, BTreeMap<String, bool>)> {
+    let text = include_str!("fixtures/roles.tsv");
+    let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+    let roles: Vec<&str> = lines.next().unwrap().split('\t').skip(2).collect();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split('\t').collect();
+        assert_eq!(cells.len(), roles.len() + 2, "{line}");
+        let may = roles.iter().zip(&cells[2..]).map(|(role, cell)| {
+            assert!(["yes", "no"].contains(cell), "{line}");
+            ((*role).to_owned(), *cell == "yes")
+        });
+        (cells[0].split(' ').map(str::to_owned).collect(), cells[1].to_owned(), may.collect())
+    };
+    lines.map(row).collect()
+}
+
+#[test]
+fn each_role_may_call_what_the_table_says() {
+    let people = [("business", "fay"), ("analyst", "ann"), ("engineer", "eve"), ("admin", "root"), ("none", "nobody")];
+    let mut wrong = Vec::new();
+    for (role, name) in people {
+        let place = place(&format!("roles_{role}"));
+        if role == "none" {
+            edit(&place, "formulac.yml", "default_role: analyst\n", "");
+            commit(&place, "no default");
+        }
+        be(&place, "root");
+        git(&place, &["switch", "--quiet", "-c", "work"]);
+        edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) * 2");
+        commit(&place, "twice");
+        assert_eq!(place.run(&["change", "propose", "Twice"]).exit, 0);
+        be(&place, name);
+        let mut refused = 0;
+        for (command, environment, may) in table() {
+            let mut args: Vec<&str> = command.iter().map(String::as_str).collect();
+            if environment != "-" {
+                args.extend(["--env", &environment]);
+            }
+            let run = place.run(&args);
+            let expected = may[role];
+            if (run.exit != 4) != expected {
+                wrong.push(format!("{role}: {args:?} ended with {}: {}", run.exit, run.err));
+            }
+            refused += usize::from(run.exit == 4);
+        }
+        let logged = place.run(&["log", "--json"]).json();
+        let of = logged["entries"].as_array().unwrap().iter().filter(|it| it["did"] == "refused");
+        let by: Vec<&str> = of.map(|it| it["by"].as_str().unwrap()).collect();
+        assert!(by.len() == refused && by.iter().all(|by| by.contains(name)), "{role}: {refused} refused, {logged}");
+        assert_eq!(logged["faults"].as_array().unwrap().len(), 0);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_command_stands_in_the_table() {
+    let place = Place::new("roles_commands");
+    let help = place.run(&["--help"]).out;
+    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let named = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let known: Vec<String> = table().into_iter().map(|(command, _, _)| command[0].clone()).collect();
+    for command in named.filter(|name| !name.is_empty() && *name != "help") {
+        assert!(known.iter().any(|known| known == command), "{command} is not in tests/cli/fixtures/roles.tsv");
+    }
+}
+
+#[test]
+fn a_refusal_says_what_it_takes_and_is_logged() {
+    let mut place = place("roles_refused");
+    place.show(&["push", "--env", "production", "--yes"]).show(&["log"]).show(&[
+        "rollback",
+        "1",
+        "--env",
+        "production",
+    ]);
+    // A commit on the branch of production changes production, whatever environment is used.
+    place.show(&["push", "--yes"]);
+    git(&place, &["switch", "--quiet", "-c", "work"]);
+    be(&place, "fay");
+    place.show(&["push", "--yes"]).show(&["generate"]);
+    // An entry of what was refused is followed by none, and is in nobody's way.
+    be(&place, "eve");
+    place.run(&["push", "--yes"]);
+    place.show(&["log"]);
+    snapshot(&place, "roles__refused");
+}
+
+#[test]
+fn who_one_is() {
+    let place = place("roles_who");
+    let as_user = |user: &str| {
+        let mut command = place.command(&["push", "--env", "production", "--yes", "--quiet"]);
+        command.env("FORMULAC_USER", user);
+        crate::run::finish(command).exit
+    };
+    // A group's name is nobody's.
+    for (user, exit) in [("data-team", 4), ("nobody@example.com", 4), ("fay@example.com", 4)] {
+        assert_eq!(as_user(user), exit, "{user}");
+    }
+    assert_ne!(as_user("EVE@example.com"), 4);
+    // Without roles everybody is an engineer.
+    let free = place_without_roles();
+    assert_eq!(free.run(&["push", "--yes", "--quiet"]).exit, 0);
+}
+
+fn place_without_roles() -> Place {
+    let place = Place::new("roles_free");
+    place.write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n").write("metrics/revenue.yml", REVENUE);
+    begin(&place);
+    place
+}
