@@ -134,7 +134,8 @@ pub fn elsewhere(
 pub fn log(session: &Session, place: &Place, who: &str, command: &str, environment: Option<&Environment>) {
     let mut entry = Entry::default();
     entry.parents = logged(place).heads();
-    entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    // Nothing follows it, so that only time says what came first.
+    entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     who.clone_into(&mut entry.by);
     entry.did = REFUSED.to_owned();
     entry.environment = environment.map(|environment| environment.name.clone()).unwrap_or_default();

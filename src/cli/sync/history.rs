@@ -88,7 +88,8 @@ fn text(entries: &[&Logged]) -> String {
             if entry.environment.is_empty() { String::new() } else { format!(" to {}", entry.environment) };
         let number = if entry.did == REFUSED { "-".to_owned() } else { logged.number.to_string() };
         let hash = short(&logged.hash);
-        let _ = writeln!(out, "{number:>4}  {hash}  {}{environment}  {}  {}", entry.did, entry.at, entry.by);
+        let at = entry.at.split('.').next().unwrap_or_default().trim_end_matches('Z');
+        let _ = writeln!(out, "{number:>4}  {hash}  {}{environment}  {at}Z  {}", entry.did, entry.by);
         for line in &entry.changes {
             let _ = writeln!(out, "        {line}");
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use crate::diag::render::is_hidden;
 use crate::impact::{Grade, Impact};
 
 /// A node that is drawn.
@@ -128,7 +129,7 @@ fn mermaid_text(text: &str) -> String {
     for c in text.chars() {
         if c.is_alphanumeric() || matches!(c, ' ' | '_' | '.' | ',' | '-' | '→') {
             out.push(c);
-        } else if c.is_control() {
+        } else if c.is_control() || is_hidden(c) {
             out.push(' ');
         } else {
             let _ = write!(out, "#{};", c as u32);
@@ -146,7 +147,7 @@ fn dot_text(text: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            c if c.is_control() => out.push(' '),
+            c if c.is_control() || is_hidden(c) => out.push(' '),
             c => out.push(c),
         }
     }
