@@ -69,6 +69,7 @@ mod stored;
 #[cfg(feature = "sync")]
 pub mod sync;
 mod types;
+pub mod verify;
 mod yaml;
 #[cfg(feature = "sync")]
 pub mod yaml_edit;

@@ -230,6 +230,7 @@ impl<'r> Run<'r> {
                 self.prove(&output, memory, &mut compiled.diagnostics);
                 body = output.body;
                 compiled.columns = self.with_tags(self.documented(&output.relation));
+                compiled.single = output.single;
                 compiled.additivity = self.additivity_of(&output.relation, &output.grain);
             } else {
                 let step_name = step.name.map_or_else(String::new, |n| n.text.to_owned());

@@ -67,6 +67,7 @@ use crate::ir::ColumnUse;
 use crate::schema::{Access, Column};
 use crate::span::Span;
 use crate::types::{Level, Type};
+use crate::verify::Named;
 
 /// A compiled spec: its query and its dbt files where there is no error, and all diagnostics.
 ///
@@ -101,6 +102,8 @@ pub struct CompiledSpec {
     pub(crate) tables: Vec<String>,
     /// The columns that tell its rows apart, as far as known.
     pub(crate) key: Vec<String>,
+    /// It has one row at most.
+    pub(crate) single: bool,
     /// Columns, in small letters, that a test or a constraint of the spec says are never NULL.
     pub(crate) never_null: FxHashSet<String>,
     /// Who may read it, and its group.
@@ -118,7 +121,15 @@ pub struct CompiledSpec {
 /// What a model's files are made of.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
+    /// As its own tests call it.
+    pub own: dbt::From,
     pub sql: String,
+    /// Where in it the query begins, behind header and configuration.
+    pub body_at: usize,
+    /// The plain query with every column cast to its type, where a contract is enforced.
+    pub under_contract: Option<String>,
+    /// What `compare:` names.
+    pub compared: Vec<Named>,
     /// The rows in the query's order, without the limit and without configuration; none where they are the model's as
     /// they are.
     pub ordered: Option<String>,
@@ -179,6 +190,7 @@ impl CompiledSpec {
             reads: Vec::new(),
             tables: Vec::new(),
             key: Vec::new(),
+            single: false,
             never_null: FxHashSet::default(),
             access: None,
             columns_read: Vec::new(),
