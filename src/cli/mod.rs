@@ -9,6 +9,7 @@ mod dbt_defaults;
 mod dbt_project;
 mod dbt_run;
 mod deliver;
+mod engine;
 mod environment;
 mod exit;
 mod explain;
@@ -52,6 +53,7 @@ mod time_spine;
 mod unit_tests;
 mod usage;
 mod validate;
+mod verify;
 mod words;
 mod write;
 
@@ -90,6 +92,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Log(args) => sync::show_log(session, args),
         Command::Rollback(args) => sync::rollback(session, args),
         Command::Preview(args) => preview::run(session, args),
+        Command::Verify(args) => verify::run(session, args),
         Command::Check(args) => check::run(session, args),
         Command::Explain(args) => explain::run(session, args),
         Command::Functions(args) => functions::run(session, args),

@@ -61,6 +61,7 @@ impl Compiler {
             compiled.name = Some(spec.model.text.to_owned());
             compiled.name_span = spec.model.node.span;
             (compiled.tags, compiled.config) = (said::tags(&spec.dbt), said::config(&spec.dbt));
+            compiled.budget = said::budget(&spec.dbt);
             let mut run = Run::new(self, &spec, file.source, file.path);
             self.pool.lend(|memory| run.run(&mut compiled, memory));
             compiled.definitions = run.definitions;
@@ -230,7 +231,7 @@ impl<'r> Run<'r> {
                 self.prove(&output, memory, &mut compiled.diagnostics);
                 body = output.body;
                 compiled.columns = self.with_tags(self.documented(&output.relation));
-                compiled.single = output.single;
+                (compiled.single, compiled.open) = (output.single, output.open);
                 compiled.additivity = self.additivity_of(&output.relation, &output.grain);
             } else {
                 let step_name = step.name.map_or_else(String::new, |n| n.text.to_owned());

@@ -104,6 +104,8 @@ pub struct CompiledSpec {
     pub(crate) key: Vec<String>,
     /// It has one row at most.
     pub(crate) single: bool,
+    /// It may have columns that nobody knows.
+    pub(crate) open: bool,
     /// Columns, in small letters, that a test or a constraint of the spec says are never NULL.
     pub(crate) never_null: FxHashSet<String>,
     /// Who may read it, and its group.
@@ -113,6 +115,7 @@ pub struct CompiledSpec {
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) tags: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
+    pub(crate) budget: Option<String>,
     pub(crate) lineage: lineage::Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -191,12 +194,14 @@ impl CompiledSpec {
             tables: Vec::new(),
             key: Vec::new(),
             single: false,
+            open: false,
             never_null: FxHashSet::default(),
             access: None,
             columns_read: Vec::new(),
             definitions: Vec::new(),
             tags: Vec::new(),
             config: Vec::new(),
+            budget: None,
             lineage: lineage::Lineage::default(),
             additivity: Vec::new(),
             diagnostics,
@@ -380,6 +385,17 @@ impl CompiledSpec {
     #[must_use]
     pub fn config(&self) -> &[(String, String)] {
         &self.config
+    }
+
+    /// The seconds that the model may take by `meta: {formulac: {budget: …}}`, as written there; `verify` holds it to them.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\nmeta: {formulac: {budget: 30}}\ndefinitions: a = SUM(x)\n";
+    /// assert_eq!(formulac::Compiler::default().compile_spec(spec).budget(), Some("30"));
+    /// ```
+    #[must_use]
+    pub fn budget(&self) -> Option<&str> {
+        self.budget.as_deref()
     }
 
     /// What each column of the result is made of, in order; of a spec with an error what is known.

@@ -17,3 +17,10 @@ pub(super) fn config(dbt: &DbtKeys<'_>) -> Vec<(String, String)> {
     let beside = beside.into_iter().filter_map(|(key, value)| Some((key, value?)));
     inside.chain(beside).filter_map(|(key, value)| Some((key.to_owned(), value.text()?.to_owned()))).collect()
 }
+
+/// The seconds that the model may take, `meta: {formulac: {budget: 30}}`, as they are written.
+pub(super) fn budget(dbt: &DbtKeys<'_>) -> Option<String> {
+    let said = [dbt.meta, dbt.config.and_then(|config| config.get("meta"))];
+    let budget = said.into_iter().flatten().find_map(|meta| meta.get("formulac")?.get("budget")?.text());
+    budget.map(str::to_owned)
+}

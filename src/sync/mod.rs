@@ -8,6 +8,7 @@ mod carry;
 #[cfg(feature = "cli")]
 mod described;
 mod disk;
+mod evidence;
 mod hand_edits;
 mod lines;
 mod log;
@@ -22,6 +23,7 @@ mod transaction;
 #[cfg(feature = "cli")]
 pub use described::{Described, PulledView, described};
 pub use disk::Disk;
+pub use evidence::{EVIDENCE, Evidence, Proof, Verdict};
 pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{Entry, LOG, Log, Logged, short};

@@ -279,7 +279,7 @@ impl CompiledSpec {
         let counts_rows = self.key.is_empty() && !self.single;
         let (keys, columns): (Vec<&Column>, Vec<&Column>) =
             self.columns.iter().partition(|column| counts_rows || is_key(column));
-        if keys.is_empty() && columns.is_empty() {
+        if self.open || (keys.is_empty() && columns.is_empty()) {
             return None;
         }
         let [keys, columns] = [keys, columns].map(|all| all.into_iter().map(both).collect());

@@ -1,15 +1,16 @@
 //! The project's own dbt: `dbt show` runs the model on its warehouse.
 
+use formulac::dbt::From as Read;
 use formulac::{Column as Known, Dialect, Project, Type};
 use serde_json::{Map, Value};
 
+use super::{Asked, Presence};
 use super::answer::{Answer, Column};
 use super::fault::{self, Sent};
 use crate::cli::dbt_project::DbtProject;
-use crate::cli::dbt_run;
+use crate::cli::dbt_run::{self, Ran};
 use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::spec::Spec;
 
 /// What helps where the warehouse has not what the model reads.
 const MISSING: &str = "build what it reads with `dbt build`, or show it over files with `--data DIR`";
@@ -39,13 +40,10 @@ impl DbtRun {
     }
 }
 
-/// Runs a model's SQL, to which dbt adds the limit. It tells no types; they are those of the compiled columns.
-pub fn show(sql: &str, run: &DbtRun, spec: &Spec, limit: u32) -> Result<Answer, Failure> {
-    let one_more = u64::from(limit) + 1;
-    let most = spec.limit.map_or(one_more, |own| own.min(one_more));
+/// A call of `dbt show` in this environment. It writes no artifacts: those that a build left tell of that build.
+fn call(run: &DbtRun, limit: u64, sql: &str) -> Result<Ran, Failure> {
     let mut command = dbt_run::command(&run.project.folder);
-    command.arg("show");
-    command.args(["--output", "json", "--limit", &most.to_string()]);
+    command.args(["--no-write-json", "show", "--output", "json", "--limit", &limit.to_string()]);
     if let Some(target) = run.target() {
         command.args(["--target", target]);
     }
@@ -53,12 +51,22 @@ pub fn show(sql: &str, run: &DbtRun, spec: &Spec, limit: u32) -> Result<Answer, 
         command.args(["--vars", vars]);
     }
     command.args(["--inline", sql]);
-    let output = dbt_run::run(&mut command)?;
+    dbt_run::run(&mut command)
+}
+
+/// Runs a query as dbt reads it, to which dbt adds the limit. It tells no types; they are those of the columns that are
+/// declared.
+pub fn show(asked: Asked<'_>, run: &DbtRun) -> Result<Answer, Failure> {
+    let one_more = u64::from(asked.limit) + 1;
+    let most = asked.own_limit.map_or(one_more, |own| own.min(one_more));
+    let timed = asked.timed.map(|timed| formulac::dbt::seconds_told(timed, asked.sql));
+    let output = call(run, most, timed.as_deref().unwrap_or(asked.sql))?;
     let event = |name: &str| output.event(name);
     let preview = event("ShowNode").and_then(|data| data["preview"].as_str());
     let rows = preview.and_then(|text| serde_json::from_str::<Vec<Map<String, Value>>>(text).ok());
     let Some(rows) = rows.filter(|_| output.succeeded) else {
-        return Err(fault::of_sql("dbt", &output.message(), Sent { sql, before: "", missing: MISSING }));
+        let sent = Sent { sql: asked.sql, before: "", missing: MISSING };
+        return Err(fault::of_sql("dbt", &output.message(), sent));
     };
     let text = |data: Option<&Value>, key: &str| {
         data.and_then(|data| data[key].as_str()).unwrap_or_default().trim_start_matches('=').to_owned()
@@ -68,11 +76,42 @@ pub fn show(sql: &str, run: &DbtRun, spec: &Spec, limit: u32) -> Result<Answer, 
     let answer = Answer {
         engine: format!("dbt {version} on {adapter}"),
         version,
-        columns: columns(&rows, &spec.columns),
+        columns: columns(&rows, asked.columns),
         rows: rows.iter().map(|row| row.values().map(value).collect()).collect(),
         more: false,
+        seconds: output.told().next().and_then(|told| told.as_f64()),
     };
-    Ok(answer.limited(limit))
+    Ok(answer.limited(asked.limit))
+}
+
+/// Whether each relation is there. Where dbt fails over all, each is asked for by itself.
+pub fn presences(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
+    let Some((first, others)) = relations.split_first() else { return Ok(Vec::new()) };
+    let output = call(run, 1, &formulac::dbt::relations_told(relations))?;
+    let told: Vec<Presence> = output.told().filter_map(|told| presence(&told)).collect();
+    if output.succeeded && told.len() == relations.len() {
+        return Ok(told);
+    }
+    if !others.is_empty() {
+        let each = relations.iter().map(|relation| Ok(presences(std::slice::from_ref(relation), run)?.pop()));
+        let each: Vec<Option<Presence>> = each.collect::<Result<_, Failure>>()?;
+        return Ok(each.into_iter().flatten().collect());
+    }
+    let message = output.message();
+    let is_missing = fault::names_no_table(&message) || message.contains("which was not found");
+    let first_line = message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("dbt says nothing of why");
+    Ok(vec![if is_missing { Presence::Missing } else { Presence::Unknown(format!("{}: {first_line}", first.name())) }])
+}
+
+fn presence(told: &Value) -> Option<Presence> {
+    if !told.get(0)?.as_bool()? {
+        return Some(Presence::Missing);
+    }
+    let column = |pair: &Value| {
+        let ty = pair.get(1)?.as_str().and_then(|ty| ty.parse().ok()).unwrap_or_default();
+        Some(Known::new(pair.get(0)?.as_str()?, ty))
+    };
+    Some(Presence::There(told.get(1)?.as_array()?.iter().map(column).collect::<Option<_>>()?))
 }
 
 fn columns(rows: &[Map<String, Value>], known: &[Known]) -> Vec<Column> {

@@ -1,18 +1,53 @@
-//! Which engine runs the SQL.
+//! What runs SQL: DuckDB over files, a Postgres server, the project's own dbt.
 
-use formulac::{Dialect, Project, Schema};
+mod answer;
+mod data;
+mod dbt;
+mod decimals;
+mod duckdb;
+mod fault;
+mod postgres;
 
-use super::answer::Answer;
-use super::data::{self, DataFile};
-use super::dbt::{self, DbtRun};
-use super::duckdb;
-use super::postgres::{self, Server};
-use crate::cli::args::{Global, PreviewArgs};
-use crate::cli::dbt_project;
-use crate::cli::environment;
-use crate::cli::exit::{Exit, Failure};
-use crate::cli::spec::Spec;
+use formulac::dbt::From as Read;
+use formulac::{Column as Known, Compiler, Dialect, Project, Schema};
+
+use super::args::{EngineArgs, Global};
+use super::exit::{Exit, Failure};
+use super::session::Session;
+use super::{dbt_project, environment, schema, settings};
+pub use answer::Answer;
+#[cfg(test)]
+pub use answer::Column;
+use data::DataFile;
+use dbt::DbtRun;
 use formulac::diag::suggest;
+use postgres::Server;
+
+/// A query that is to be run.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'q> {
+    pub sql: &'q str,
+    /// Its columns, for an engine that tells no types.
+    pub columns: &'q [Known],
+    /// The tables that it reads, as it spells them.
+    pub tables: &'q [String],
+    /// The rows that it has at most, where it leaves the limit to who runs it.
+    pub own_limit: Option<u64>,
+    /// Rows that are wanted.
+    pub limit: u32,
+    /// Another query, of which is told how long it takes.
+    pub timed: Option<&'q str>,
+}
+
+/// Whether a relation is there.
+#[derive(Debug)]
+pub enum Presence {
+    /// With these columns.
+    There(Vec<Known>),
+    Missing,
+    /// It cannot be asked for, and why.
+    Unknown(String),
+}
 
 /// What runs the SQL, and over what.
 #[derive(Debug)]
@@ -24,7 +59,7 @@ pub enum Engine {
 
 impl Engine {
     /// The engine that is asked for, else DuckDB over the data, else the project's own dbt.
-    pub fn chosen(global: &Global, args: &PreviewArgs, project: &Project) -> Result<Self, Failure> {
+    pub fn chosen(global: &Global, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
         let data = args.data.as_deref();
         match (args.engine.as_deref(), data) {
             (Some("duckdb"), Some(folder)) | (None, Some(folder)) => Ok(Self::Duckdb(data::files(folder)?)),
@@ -48,7 +83,7 @@ impl Engine {
         }
     }
 
-    fn postgres(server: Server, args: &PreviewArgs) -> Result<Self, Failure> {
+    fn postgres(server: Server, args: &EngineArgs) -> Result<Self, Failure> {
         let files = args.data.as_deref().map(data::files).transpose()?.unwrap_or_default();
         postgres::accept(&files, args.schema.is_some())?;
         Ok(Self::Postgres(server, files))
@@ -97,12 +132,63 @@ impl Engine {
         }
     }
 
-    /// Runs the SQL of a spec. `typed` is the schema that was given.
-    pub fn answer(&self, sql: &str, spec: &Spec, typed: Option<&Schema>, limit: u32) -> Result<Answer, Failure> {
+    /// The compiler with the schema that was given, which is given back too, else with the one that the data shows.
+    pub fn compiler(
+        &mut self,
+        session: &Session,
+        args: &EngineArgs,
+        project: &Project,
+        dialect: Dialect,
+    ) -> Result<(Compiler, Option<Schema>), Failure> {
+        let (schema, given) = self.schema(session, args, dialect)?;
+        Ok((settings::with_schema(project, dialect, schema).build(), given))
+    }
+
+    /// What is known of the data, and the schema that was given.
+    pub fn schema(
+        &mut self,
+        session: &Session,
+        args: &EngineArgs,
+        dialect: Dialect,
+    ) -> Result<(Schema, Option<Schema>), Failure> {
+        let read = |path| schema::read(session, path)?.schema(dialect);
+        let given = args.schema.as_deref().map(read).transpose()?;
+        let shown = if given.is_none() { self.schema_text()? } else { None };
+        let schema = match (&given, shown) {
+            (Some(given), _) => given.clone(),
+            (None, Some(text)) => Schema::from_text(&text, dialect).0,
+            (None, None) => Schema::new(),
+        };
+        Ok((schema, given))
+    }
+
+    /// Runs a query. `typed` is the schema that was given.
+    pub fn answer(&self, asked: Asked<'_>, typed: Option<&Schema>) -> Result<Answer, Failure> {
         match self {
-            Self::Duckdb(files) => duckdb::query(sql, files, typed, &spec.tables, limit),
-            Self::Postgres(server, files) => postgres::query(sql, server, files, typed, limit),
-            Self::Dbt(run) => dbt::show(sql, run, spec, limit),
+            Self::Duckdb(files) => duckdb::query(asked, files, typed),
+            Self::Postgres(server, files) => postgres::query(asked, server, files, typed),
+            Self::Dbt(run) => dbt::show(asked, run),
+        }
+    }
+
+    /// Whether each relation is there. `shown` is what the files are known to hold.
+    pub fn presences(
+        &self,
+        relations: &[Read],
+        shown: &Schema,
+        typed: Option<&Schema>,
+    ) -> Result<Vec<Presence>, Failure> {
+        let one = |read: &Read| match self {
+            Self::Duckdb(_) => match shown.relation(read.name()) {
+                Some(relation) => Ok(Presence::There(relation.columns().to_vec())),
+                None => Ok(Presence::Missing),
+            },
+            Self::Postgres(server, files) => postgres::presence(read, server, files, typed),
+            Self::Dbt(_) => Ok(Presence::Missing),
+        };
+        match self {
+            Self::Dbt(run) => dbt::presences(relations, run),
+            _ => relations.iter().map(one).collect(),
         }
     }
 }

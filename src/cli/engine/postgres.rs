@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::Path;
 use std::process::Command;
 
-use formulac::{Dialect, Schema, Type};
+use formulac::dbt::From as Read;
+use formulac::{Column as Known, Dialect, Schema, Type};
 
+use super::{Asked, Presence};
 use super::answer::{Answer, Column};
 use super::data::{self, DataFile, Kind};
 use super::fault::{self, Sent};
@@ -146,12 +148,12 @@ pub fn accept(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
 
 /// Runs a query, over the files where there are some.
 pub fn query(
-    sql: &str,
+    asked: Asked<'_>,
     server: &Server,
     files: &[DataFile],
     typed: Option<&Schema>,
-    limit: u32,
 ) -> Result<Answer, Failure> {
+    let sql = asked.sql;
     // All answers before the rows are pairs.
     let mut script =
         "set standard_conforming_strings = on;\nselect current_setting('server_version'), '';\n".to_owned();
@@ -161,8 +163,15 @@ pub fn query(
     }
     let rows = "select (select json_agg(value order by place) \
                 from json_each_text(row_to_json(formulac_answer.*)) with ordinality as pair (name, value, place)) from (\n";
-    let end = format!(") as formulac_answer limit {}", u64::from(limit) + 1);
+    let end = format!(") as formulac_answer limit {}", u64::from(asked.limit) + 1);
     script.push_str("begin transaction read only;\n");
+    if let Some(timed) = asked.timed {
+        // The one row becomes variables of psql, and no part of the answer.
+        script.push_str(&format!(
+            "select clock_timestamp() as formulac_began \\gset\n{timed}\\gset\n\
+             select 'seconds', extract(epoch from clock_timestamp() - :'formulac_began'::timestamptz);\n"
+        ));
+    }
     // The columns come as name and type; no type is empty.
     script.push_str(&format!("{sql}\\gdesc\nselect '', '';\n{rows}{sql}{end};\nrollback;\n"));
     let output = server.run(&script)?;
@@ -175,6 +184,13 @@ pub fn query(
         match (fields.next(), fields.next()) {
             (Some("loaded"), Some("")) => {}
             _ => return Err(fault::of_file(ENGINE, &output.err, &file.shown)),
+        }
+    }
+    let mut seconds = None;
+    if asked.timed.is_some() {
+        match (fields.next(), fields.next()) {
+            (Some("seconds"), Some(number)) => seconds = number.parse().ok(),
+            _ => return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before: "", missing: MISSING })),
         }
     }
     let mut columns = Vec::new();
@@ -191,9 +207,37 @@ pub fn query(
         return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before, missing: MISSING }));
     }
     let rows = fields.filter_map(|row| serde_json::from_str(row).ok()).collect();
-    let answer =
-        Answer { engine: format!("{ENGINE} {version}"), version: version.to_owned(), columns, rows, more: false };
-    Ok(answer.limited(limit))
+    let engine = format!("{ENGINE} {version}");
+    let answer = Answer { engine, version: version.to_owned(), columns, rows, more: false, seconds };
+    Ok(answer.limited(asked.limit))
+}
+
+/// Whether a relation is there, and its columns.
+pub fn presence(
+    read: &Read,
+    server: &Server,
+    files: &[DataFile],
+    typed: Option<&Schema>,
+) -> Result<Presence, Failure> {
+    let dialect = Dialect::default();
+    let name = match read {
+        Read::Table(table) => table.split('.').map(|part| dialect.name_text(part, true)).collect::<Vec<_>>().join("."),
+        other => dialect.name_text(other.name(), true),
+    };
+    let sql = format!("select * from {name}\n");
+    let asked = Asked { sql: &sql, columns: &[], tables: &[], own_limit: None, limit: 0, timed: None };
+    match query(asked, server, files, typed) {
+        Ok(answer) => {
+            let known = |column: Column| Known::new(column.name, column.ty);
+            Ok(Presence::There(answer.columns.into_iter().map(known).collect()))
+        }
+        Err(Failure::Found(found)) => {
+            let said = found.iter().flat_map(|found| &found.diagnostics).map(|it| it.message().to_owned()).next();
+            let said = said.unwrap_or_default();
+            Ok(if fault::names_no_table(&said) { Presence::Missing } else { Presence::Unknown(said) })
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// A temporary table that holds the file's rows.

@@ -3,7 +3,7 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table};
 
-use super::answer::Answer;
+use crate::cli::engine::Answer;
 use formulac::Type;
 use formulac::diag::render::visible;
 
@@ -81,7 +81,7 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::answer::Column;
+    use crate::cli::engine::Column;
     use super::*;
 
     fn answer(columns: usize, value: &str) -> Answer {

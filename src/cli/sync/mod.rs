@@ -30,6 +30,7 @@ use super::write::{Planned, write_all};
 use formulac::diag::render;
 
 pub use history::run as log;
+pub use repository::Repository;
 
 /// `formulac plan`: what a push would do.
 pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
