@@ -62,6 +62,7 @@ impl Compiler {
             compiled.name_span = spec.model.node.span;
             (compiled.tags, compiled.config) = (said::tags(&spec.dbt), said::config(&spec.dbt));
             compiled.budget = said::budget(&spec.dbt);
+            compiled.column_tags = said::column_tags(&spec.columns);
             let mut run = Run::new(self, &spec, file.source, file.path);
             self.pool.lend(|memory| run.run(&mut compiled, memory));
             compiled.definitions = run.definitions;

@@ -116,6 +116,8 @@ pub struct CompiledSpec {
     pub(crate) tags: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
     pub(crate) budget: Option<String>,
+    /// The tags that the spec says of its columns.
+    pub(crate) column_tags: Vec<(String, Vec<String>)>,
     pub(crate) lineage: lineage::Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -202,6 +204,7 @@ impl CompiledSpec {
             tags: Vec::new(),
             config: Vec::new(),
             budget: None,
+            column_tags: Vec::new(),
             lineage: lineage::Lineage::default(),
             additivity: Vec::new(),
             diagnostics,
@@ -396,6 +399,18 @@ impl CompiledSpec {
     #[must_use]
     pub fn budget(&self) -> Option<&str> {
         self.budget.as_deref()
+    }
+
+    /// The tags that the spec says of its columns, inherited by others or not.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ngroup_by: a\ncolumns: {a: {tags: [pii]}}\n";
+    /// let compiled = formulac::Compiler::default().compile_spec(spec);
+    /// assert_eq!(compiled.column_tags(), [("a".to_owned(), vec!["pii".to_owned()])]);
+    /// ```
+    #[must_use]
+    pub fn column_tags(&self) -> &[(String, Vec<String>)] {
+        &self.column_tags
     }
 
     /// What each column of the result is made of, in order; of a spec with an error what is known.

@@ -12,6 +12,8 @@ pub const EVIDENCE: &str = ".formulac/evidence";
 const HEADER: &str = "# What `formulac verify` found of this model last; formulac keeps this file itself.\n";
 /// What stands for the formula where other comparisons name a relation.
 const FORMULA: &str = "its formula";
+/// Rows that a merge request quotes.
+const QUOTED: usize = 3;
 
 /// What was found of a model.
 ///
@@ -175,6 +177,24 @@ impl Evidence {
         }
     }
 
+    /// What a reviewer is told of values: how many rows agree, or the worst of those that do not.
+    #[must_use]
+    pub fn values(&self) -> String {
+        let worst = self.proofs.iter().flat_map(|proof| proof.worst.iter().map(move |row| (proof.other(), row)));
+        let worst: Vec<String> = worst.map(|(other, row)| format!("{row}, beside {other}")).collect();
+        let more = worst.len().saturating_sub(QUOTED);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        match self.verdict() {
+            Verdict::Agrees => {
+                let rows = self.proofs.first().map_or(0, |proof| proof.counts.all());
+                format!("no value differs in {rows} {}", if rows == 1 { "row" } else { "rows" })
+            }
+            _ if !worst.is_empty() => format!("{}{more}", worst.iter().take(QUOTED).cloned().collect::<Vec<_>>().join("; ")),
+            Verdict::Differs => "they differ".to_owned(),
+            Verdict::NotCompared => "not all could be compared".to_owned(),
+        }
+    }
+
     /// The text of its file. What is another in each run stands last, so that the rest merges.
     #[must_use]
     pub fn text(&self) -> String {
@@ -240,9 +260,18 @@ impl Proof {
             let [ours, theirs] = both.map(count);
             Value::Flow(vec![("model".to_owned(), ours), ("other".to_owned(), theirs)])
         };
-        pairs.extend([("rows", both(counts.rows)), ("matched", count(counts.matched)), ("only", both(counts.only))]);
-        pairs.extend([("repeated", both(counts.repeated)), ("unmatched", count(counts.unmatched))]);
-        pairs.push(("differing", count(counts.differing)));
+        pairs.extend([("rows", both(counts.rows)), ("matched", count(counts.matched))]);
+        // What there is none of is not worth a line.
+        for (key, counted) in [("only", counts.only), ("repeated", counts.repeated)] {
+            if counted != [0, 0] {
+                pairs.push((key, both(counted)));
+            }
+        }
+        for (key, counted) in [("unmatched", counts.unmatched), ("differing", counts.differing)] {
+            if counted > 0 {
+                pairs.push((key, count(counted)));
+            }
+        }
         let column = |column: &ColumnCounts| {
             let mut said = vec![("rows".to_owned(), count(column.differing))];
             said.extend(column.greatest.iter().map(|it| ("greatest".to_owned(), word(it))));

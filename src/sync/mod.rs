@@ -29,7 +29,7 @@ pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{Entry, LOG, Log, Logged, short};
 pub use plan::{Action, Change, ModelPlan, Plan, STATES};
 pub use reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, Tools, files, reconcile, reconcile_all};
-pub use request::{MergeRequest, Promised};
+pub use request::{MergeRequest, Promised, ToldValues};
 pub use resolve::{spoken, taken, without};
 pub use state::State;
 pub use transaction::{Fault, FileChange, JOURNAL, Journal, Left, content_hash, left, prepare};

@@ -24,3 +24,4 @@ mod schema;
 mod sources;
 mod status;
 mod usage;
+mod verify;

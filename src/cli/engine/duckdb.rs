@@ -76,7 +76,7 @@ pub fn query(asked: Asked<'_>, files: &[DataFile], typed: Option<&Schema>) -> Re
     let (dialect, sql) = (dialect(), asked.sql);
     let mut script = String::new();
     for file in files {
-        let view = dialect.name_text(&file.relation, false);
+        let view = view(file);
         let rows = select(file, typed, dialect);
         // An answer for each file, so that the one is known which cannot be read.
         script.push_str(&format!("create view {view} as {rows};\nselect version() as version;\n"));
@@ -114,6 +114,11 @@ pub fn query(asked: Asked<'_>, files: &[DataFile], typed: Option<&Schema>) -> Re
         seconds: seconds(timed),
     };
     Ok(answer.limited(asked.limit))
+}
+
+/// The view of a file, as a query names it.
+pub fn view(file: &DataFile) -> String {
+    dialect().name_text(&file.relation, false)
 }
 
 /// How long it took from the first of three answers to the last.

@@ -15,9 +15,7 @@ use super::args::{EngineArgs, Global};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::{dbt_project, environment, schema, settings};
-pub use answer::Answer;
-#[cfg(test)]
-pub use answer::Column;
+pub use answer::{Answer, Column};
 use data::DataFile;
 use dbt::DbtRun;
 use formulac::diag::suggest;
@@ -171,24 +169,37 @@ impl Engine {
         }
     }
 
-    /// Whether each relation is there. `shown` is what the files are known to hold.
-    pub fn presences(
-        &self,
-        relations: &[Read],
-        shown: &Schema,
-        typed: Option<&Schema>,
-    ) -> Result<Vec<Presence>, Failure> {
-        let one = |read: &Read| match self {
-            Self::Duckdb(_) => match shown.relation(read.name()) {
-                Some(relation) => Ok(Presence::There(relation.columns().to_vec())),
-                None => Ok(Presence::Missing),
-            },
-            Self::Postgres(server, files) => postgres::presence(read, server, files, typed),
-            Self::Dbt(_) => Ok(Presence::Missing),
-        };
+    /// Whether each relation is there, and its columns.
+    pub fn presences(&self, relations: &[Read], typed: Option<&Schema>) -> Result<Vec<Presence>, Failure> {
         match self {
             Self::Dbt(run) => dbt::presences(relations, run),
-            _ => relations.iter().map(one).collect(),
+            Self::Duckdb(files) => {
+                let file = |read: &Read| files.iter().find(|file| file.relation.eq_ignore_ascii_case(read.name()));
+                let one = |read: &Read| match file(read) {
+                    None => Ok(Presence::Missing),
+                    Some(file) => self.presence(&duckdb::view(file), typed),
+                };
+                relations.iter().map(one).collect()
+            }
+            Self::Postgres(..) => relations.iter().map(|read| self.presence(&postgres::table(read), typed)).collect(),
+        }
+    }
+
+    /// The same of one, by asking for none of its rows: the columns come with the answer. `name` is as written.
+    fn presence(&self, name: &str, typed: Option<&Schema>) -> Result<Presence, Failure> {
+        let sql = format!("select * from {name}\n");
+        let asked = Asked { sql: &sql, columns: &[], tables: &[], own_limit: None, limit: 0, timed: None };
+        match self.answer(asked, typed) {
+            Ok(answer) => {
+                let known = |column: Column| Known::new(column.name, column.ty);
+                Ok(Presence::There(answer.columns.into_iter().map(known).collect()))
+            }
+            Err(Failure::Found(found)) => {
+                let mut said = found.iter().flat_map(|found| &found.diagnostics).map(|it| it.message().to_owned());
+                let said = said.next().unwrap_or_default();
+                Ok(if fault::names_no_table(&said) { Presence::Missing } else { Presence::Unknown(said) })
+            }
+            Err(failure) => Err(failure),
         }
     }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use formulac::dbt::From as Read;
-use formulac::{Column as Known, Dialect, Schema, Type};
+use formulac::{Dialect, Schema, Type};
 
-use super::{Asked, Presence};
+use super::Asked;
 use super::answer::{Answer, Column};
 use super::data::{self, DataFile, Kind};
 use super::fault::{self, Sent};
@@ -212,31 +212,13 @@ pub fn query(
     Ok(answer.limited(asked.limit))
 }
 
-/// Whether a relation is there, and its columns.
-pub fn presence(
-    read: &Read,
-    server: &Server,
-    files: &[DataFile],
-    typed: Option<&Schema>,
-) -> Result<Presence, Failure> {
+/// A relation as a query names it.
+pub fn table(read: &Read) -> String {
     let dialect = Dialect::default();
-    let name = match read {
-        Read::Table(table) => table.split('.').map(|part| dialect.name_text(part, true)).collect::<Vec<_>>().join("."),
-        other => dialect.name_text(other.name(), true),
-    };
-    let sql = format!("select * from {name}\n");
-    let asked = Asked { sql: &sql, columns: &[], tables: &[], own_limit: None, limit: 0, timed: None };
-    match query(asked, server, files, typed) {
-        Ok(answer) => {
-            let known = |column: Column| Known::new(column.name, column.ty);
-            Ok(Presence::There(answer.columns.into_iter().map(known).collect()))
-        }
-        Err(Failure::Found(found)) => {
-            let said = found.iter().flat_map(|found| &found.diagnostics).map(|it| it.message().to_owned()).next();
-            let said = said.unwrap_or_default();
-            Ok(if fault::names_no_table(&said) { Presence::Missing } else { Presence::Unknown(said) })
-        }
-        Err(failure) => Err(failure),
+    let written = |name: &str| dialect.name_text(name, true);
+    match read {
+        Read::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
+        other => written(other.name()),
     }
 }
 

@@ -24,8 +24,6 @@ pub struct Compared {
     pub rows: Vec<DifferingRow>,
     /// There are more rows than these.
     pub more: bool,
-    /// It could not be compared, though it should.
-    pub is_failure: bool,
 }
 
 /// What all comparisons share.
@@ -57,14 +55,23 @@ impl Comparer<'_> {
             last_seconds: None,
             over_budget: Vec::new(),
             standings: Vec::new(),
+            is_unbuilt: false,
         };
         let tables = super::tables(&[(0, compiled)]);
         let hidden = self.hidden(compiled);
         let mut model = Model { compiled, tables, hidden, timed: compiled.counted_sql(self.reader()) };
-        match compiled.beside_formula() {
+        // Over files there need be none of the model, where something else is to be compared.
+        let is_missing = |it: &Comparison| {
+            it.ours().is_some_and(|read| matches!(presence(&self.presences, read), Some(Presence::Missing)))
+        };
+        let beside_formula = compiled.beside_formula();
+        let is_over_files = self.args.engine.data.is_some() && !compiled.comparisons().is_empty();
+        verified.is_unbuilt = is_over_files && beside_formula.as_ref().is_some_and(is_missing);
+        match beside_formula {
+            _ if verified.is_unbuilt => {}
             Some(comparison) => self.compare(&mut model, comparison, &mut verified)?,
             None => {
-                verified.add_unproven(Proof::default(), "no schema says which columns it has".to_owned(), true);
+                verified.add_unproven(Proof::default(), "no schema says which columns it has".to_owned());
             }
         }
         for comparison in compiled.comparisons() {
@@ -81,8 +88,10 @@ impl Comparer<'_> {
     fn hidden(&self, compiled: &CompiledSpec) -> BTreeSet<String> {
         let inherited = self.place.project.inherit();
         let is_personal = |tag: &String| tag.eq_ignore_ascii_case(PERSONAL) || inherited.contains(tag);
-        let columns = compiled.columns().iter().filter(|column| column.tags().iter().any(is_personal));
-        columns.map(|column| column.name().to_lowercase()).collect()
+        let inherited = compiled.columns().iter().map(|column| (column.name(), column.tags()));
+        let said = compiled.column_tags().iter().map(|(name, tags)| (name.as_str(), tags.as_slice()));
+        let hidden = inherited.chain(said).filter(|(_, tags)| tags.iter().any(is_personal));
+        hidden.map(|(name, _)| name.to_lowercase()).collect()
     }
 
     fn compare(&self, model: &mut Model<'_>, comparison: Comparison, verified: &mut Verified) -> Result<(), Failure> {
@@ -91,8 +100,8 @@ impl Comparer<'_> {
         proof.with = comparison.with().map(spelled);
         let lacking = match self.bring_together(model, &mut comparison, &mut proof) {
             Ok(lacking) => lacking,
-            Err((why, is_failure)) => {
-                verified.add_unproven(proof, why, is_failure);
+            Err(why) => {
+                verified.add_unproven(proof, why);
                 return Ok(());
             }
         };
@@ -101,7 +110,7 @@ impl Comparer<'_> {
         let answer = match self.ask(&asked, model, 1, timed.as_deref())? {
             Ok(answer) => answer,
             Err(why) => {
-                verified.add_unproven(proof, why, true);
+                verified.add_unproven(proof, why);
                 return Ok(());
             }
         };
@@ -109,7 +118,7 @@ impl Comparer<'_> {
         verified.evidence.formula_seconds = verified.evidence.formula_seconds.or(answer.seconds);
         let counts = answer.rows.first().and_then(|row| comparison.counts(|name| answer.value(row, name)));
         let Some(counts) = counts else {
-            verified.add_unproven(proof, "the engine's answer is not what was asked for".to_owned(), true);
+            verified.add_unproven(proof, "the engine's answer is not what was asked for".to_owned());
             return Ok(());
         };
         let columns: Vec<String> = comparison.columns().into_iter().map(str::to_owned).collect();
@@ -137,20 +146,20 @@ impl Comparer<'_> {
     }
 
     /// Sees to it that both sides are there, and keeps to the columns that both have; what one lacks, as sentences. Else
-    /// why they cannot be compared, and whether that is a failure.
+    /// why they cannot be compared.
     fn bring_together(
         &self,
         model: &Model<'_>,
         comparison: &mut Comparison,
         proof: &mut Proof,
-    ) -> Result<Vec<String>, (String, bool)> {
+    ) -> Result<Vec<String>, String> {
         let of = |read: Option<&Read>| read.and_then(|read| presence(&self.presences, read));
         let name = model.compiled.name().unwrap_or_default();
         let mut told = Vec::new();
         let is_formula = comparison.with().is_none();
         match of(comparison.with()) {
-            Some(Presence::Missing) => return Err((format!("`{}` is not there", proof.other()), true)),
-            Some(Presence::Unknown(why)) => return Err((why.clone(), true)),
+            Some(Presence::Missing) => return Err(format!("`{}` is not there", proof.other())),
+            Some(Presence::Unknown(why)) => return Err(why.clone()),
             Some(Presence::There(columns)) => {
                 let lacking = comparison.keep_to(Side::Theirs, columns);
                 refuse_keys(&lacking, |key| format!("`{}` has no `{key}`, which tells the rows apart", proof.other()))?;
@@ -162,18 +171,13 @@ impl Comparer<'_> {
         let is_inlined = matches!(ours, Some(Presence::Missing)) && self.is_ephemeral(name);
         match ours {
             Some(Presence::Missing) if is_inlined => {}
-            Some(Presence::Missing) if is_formula => {
-                // Over files there need be none of a model that nothing has built.
-                let is_failure = self.args.engine.data.is_none();
-                return Err((format!("`{name}` is not built"), is_failure));
-            }
+            Some(Presence::Missing) if is_formula => return Err(format!("`{name}` is not built")),
             Some(Presence::Missing) => {
                 proof.of_formula = true;
-                *comparison = comparison.clone().of_formula(model.compiled).ok_or_else(|| {
-                    (format!("`{name}` is not built"), true)
-                })?;
+                let of_formula = comparison.clone().of_formula(model.compiled);
+                *comparison = of_formula.ok_or_else(|| format!("`{name}` is not built"))?;
             }
-            Some(Presence::Unknown(why)) => return Err((why.clone(), true)),
+            Some(Presence::Unknown(why)) => return Err(why.clone()),
             Some(Presence::There(columns)) => {
                 let lacking = comparison.keep_to(Side::Ours, columns);
                 refuse_keys(&lacking, |key| format!("`{key}`, which tells the rows apart, is not built"))?;
@@ -186,7 +190,7 @@ impl Comparer<'_> {
             None => {}
         }
         if comparison.is_empty() && comparison.counts_rows() {
-            return Err(("the two have no column in common".to_owned(), true));
+            return Err("the two have no column in common".to_owned());
         }
         Ok(told)
     }
@@ -223,7 +227,8 @@ impl Comparer<'_> {
                 let said = found.iter().flat_map(|found| &found.diagnostics).map(|it| it.message().to_owned()).next();
                 Ok(Err(said.unwrap_or_else(|| "the engine failed".to_owned())))
             }
-            Err(failure) => Err(failure),
+            // It could not be sent, since it is too long for one.
+            Err(Failure::Message(message)) => Ok(Err(message.text)),
         }
     }
 }
@@ -234,15 +239,15 @@ impl Verified {
         self.compared.push(compared);
     }
 
-    fn add_unproven(&mut self, mut proof: Proof, why: String, is_failure: bool) {
+    fn add_unproven(&mut self, mut proof: Proof, why: String) {
         proof.why = Some(why);
-        self.add(proof, Compared { is_failure, ..Compared::default() });
+        self.add(proof, Compared::default());
     }
 }
 
-fn refuse_keys(lacking: &Lacking, told: impl Fn(&str) -> String) -> Result<(), (String, bool)> {
+fn refuse_keys(lacking: &Lacking, told: impl Fn(&str) -> String) -> Result<(), String> {
     match lacking.keys.first() {
-        Some(key) => Err((told(key), true)),
+        Some(key) => Err(told(key)),
         None => Ok(()),
     }
 }

@@ -27,7 +27,7 @@ use super::source::Source;
 use super::spec::{self, Spec};
 use super::sync::Repository;
 use super::write::{Planned, write_all};
-use super::project;
+use super::{progress, project, settings};
 use comparing::{Compared, Comparer};
 use freshness::{Known, Standing};
 
@@ -42,6 +42,8 @@ pub struct Verified {
     pub over_budget: Vec<String>,
     /// How it stands in each environment, this one first.
     pub standings: Vec<Standing>,
+    /// No file holds the built model; what is named stands beside its formula alone.
+    pub is_unbuilt: bool,
 }
 
 impl Verified {
@@ -49,9 +51,7 @@ impl Verified {
         let has = |verdict: Verdict| self.evidence.proofs.iter().any(|proof| proof.verdict == verdict);
         let is_stale = self.standings.first().is_some_and(Standing::is_stale);
         let is_faulty = has(Verdict::Differs) || !self.over_budget.is_empty() || is_stale;
-        // What can only be left out, as files of no built model, does not matter beside what was compared.
-        let is_compared = has(Verdict::Agrees) || has(Verdict::Differs);
-        let is_unknown = !is_compared || self.compared.iter().any(|compared| compared.is_failure);
+        let is_unknown = self.evidence.proofs.is_empty() || has(Verdict::NotCompared);
         let faulty = if is_faulty { Exit::Faulty } else { Exit::Done };
         faulty.worse(if is_unknown { Exit::Failed } else { Exit::Done })
     }
@@ -68,7 +68,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let target = Target { dialect: Some(dialect), schema: args.engine.schema.clone() };
     let compiler = match shown.is_empty() {
         true => place.compiler(session, &target, dialect)?,
-        false => engine.compiler(session, &args.engine, &place.project, dialect)?.0,
+        false => settings::with_schema(&place.project, dialect, shown).build(),
     };
     let (sources, texts) = sources(&place, &args.specs)?;
     let specs = spec::compile_all(&compiler, sources, || {});
@@ -86,11 +86,12 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         _ => None,
     };
     let relations = relations(&models);
-    let presences = engine.presences(&relations, &shown, typed.as_ref())?;
+    let presences = engine.presences(&relations, typed.as_ref())?;
     let presences = relations.into_iter().zip(presences).collect();
     let known = Known::read(&place, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
     let comparer = Comparer { place: &place, engine: &engine, presences, typed: typed.as_ref(), args };
     let mut all = Vec::new();
+    let bar = progress::bar(session, models.len(), "comparing");
     for (at, compiled) in models {
         let Some((path, text)) = texts.get(at) else { continue };
         let mut verified = comparer.verify(compiled, path.as_deref().unwrap_or_default(), text)?;
@@ -100,7 +101,9 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         verified.last_seconds = last_seconds(&place, &verified.evidence);
         hold_to_budget(&mut verified, compiled, args)?;
         all.push(verified);
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     if !args.no_evidence {
         keep(session, &place, &mut all)?;
     }

@@ -31,7 +31,7 @@ pub fn told(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: im
         }
         [1, 0] => format!("only in {ours}"),
         [0, 1] => format!("only in {theirs}"),
-        [here, there] => format!("{here} in {ours}, {there} in {theirs}"),
+        [here, there] => format!("{here} rows in {ours}, {there} in {theirs}"),
     };
     format!("{key}: {what}")
 }

@@ -33,14 +33,24 @@ pub fn all(
     Ok(())
 }
 
+/// What is said where only the formula stands for the model.
+const UNBUILT: &str = "no file holds the built model";
+
 /// A line for each comparison, its rows below, then what else is known of the model.
 fn text(all: &[Verified]) -> String {
     let width = all.iter().map(|it| it.evidence.model.chars().count()).max().unwrap_or_default();
     let mut out = String::new();
     for verified in all {
         let name = visible(&verified.evidence.model);
+        let (own, others) = facts(verified);
+        let mut own = own.into_iter().map(|fact| format!(" · {fact}")).collect::<String>();
+        if verified.is_unbuilt {
+            out.push_str(&format!("- {name:width$}  its formula: {UNBUILT}\n"));
+        }
         for (proof, compared) in pairs(verified) {
-            out.push_str(&format!("{} {name:width$}  {}\n", sign(proof), line(proof)));
+            // What is known of times stands behind the first.
+            let own = std::mem::take(&mut own);
+            out.push_str(&format!("{} {name:width$}  {}{own}\n", sign(proof), line(proof)));
             let rows = compared.rows.iter().map(|row| row_line::told(row, proof, &compared.columns, |_| false));
             rows.for_each(|row| out.push_str(&format!("      {row}\n")));
             if compared.more {
@@ -50,7 +60,7 @@ fn text(all: &[Verified]) -> String {
         for fault in faults(verified) {
             out.push_str(&format!("✗ {name:width$}  {fault}\n"));
         }
-        for fact in facts(verified) {
+        for fact in others {
             out.push_str(&format!("      {fact}\n"));
         }
     }
@@ -72,9 +82,14 @@ fn sign(proof: &Proof) -> &'static str {
 /// What was compared with what, and what came of it.
 fn line(proof: &Proof) -> String {
     let ours = if proof.of_formula { "its formula, as nothing is built, and " } else { "" };
+    format!("{ours}{}", beside(proof))
+}
+
+/// What it was compared with, and what came of it.
+fn beside(proof: &Proof) -> String {
     let told = proof.told();
     // Of a failing engine's message one line is enough here.
-    format!("{ours}{}: {}", visible(proof.other()), visible(told.lines().next().unwrap_or_default()))
+    format!("{}: {}", visible(proof.other()), visible(told.lines().next().unwrap_or_default()))
 }
 
 /// What is wrong besides values.
@@ -84,17 +99,17 @@ fn faults(verified: &Verified) -> Vec<String> {
     verified.over_budget.iter().cloned().chain(stale).collect()
 }
 
-/// What is known of times.
-fn facts(verified: &Verified) -> Vec<String> {
+/// What is known of times, here and in other environments.
+fn facts(verified: &Verified) -> (Vec<String>, Vec<String>) {
     let mut facts = Vec::new();
     if let Some(seconds) = verified.evidence.formula_seconds {
         let last = verified.last_seconds.map(|last| format!(", {last:.2} s last time")).unwrap_or_default();
-        facts.push(format!("its formula takes {seconds:.2} s{last}"));
+        facts.push(format!("takes {seconds:.2} s{last}"));
     }
-    let standings = verified.standings.iter().enumerate();
-    facts.extend(standings.filter_map(|(number, standing)| standing.told(number == 0)));
-    facts.extend(older(&verified.standings));
-    facts
+    let mut standings = verified.standings.iter();
+    facts.extend(standings.next().and_then(|standing| standing.told(true)));
+    let others = standings.filter_map(|standing| standing.told(false)).chain(older(&verified.standings));
+    (facts, others.collect())
 }
 
 /// Which environments have an older build than another.
@@ -133,13 +148,16 @@ fn in_markdown(all: &[Verified]) -> String {
         let about: Vec<String> = place.chain([&evidence.engine]).map(|it| markdown::plain(it)).collect();
         let about = about.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(", ");
         out.push_str(&format!("### {}: {}\n\n", markdown::plain(&evidence.model), evidence.verdict().name()));
+        if verified.is_unbuilt {
+            out.push_str(&format!("- {UNBUILT}; its formula stands for it\n"));
+        }
         for (proof, compared) in pairs(verified) {
             let mark = match proof.verdict {
-                Verdict::Agrees => "",
-                Verdict::Differs => "**differs** ",
-                Verdict::NotCompared => "**not compared** ",
+                Verdict::Agrees => "agrees with ",
+                Verdict::Differs => "**differs** from ",
+                Verdict::NotCompared => "**not compared** with ",
             };
-            out.push_str(&format!("- {mark}{}\n", markdown::sentence(&line(proof))));
+            out.push_str(&format!("- {mark}{}\n", markdown::sentence(&beside(proof))));
             for row in &compared.rows {
                 let row = row_line::told(row, proof, &compared.columns, |_| false);
                 out.push_str(&format!("  - {}\n", markdown::plain(&row)));
@@ -151,7 +169,8 @@ fn in_markdown(all: &[Verified]) -> String {
         for fault in faults(verified) {
             out.push_str(&format!("- **{}**\n", markdown::plain(&fault)));
         }
-        let facts: Vec<String> = facts(verified).iter().map(|fact| markdown::plain(fact)).collect();
+        let (own, others) = facts(verified);
+        let facts: Vec<String> = own.iter().chain(&others).map(|fact| markdown::plain(fact)).collect();
         let about = Some(about).filter(|it| !it.is_empty()).into_iter();
         out.push_str(&format!("\n{}\n\n", about.chain(facts).collect::<Vec<_>>().join(" · ")));
     }
@@ -182,6 +201,7 @@ fn object(verified: &Verified) -> Value {
         "environment": Some(&evidence.environment).filter(|it| !it.is_empty()),
         "engine": evidence.engine,
         "verdict": evidence.verdict().name(),
+        "is_built": !verified.is_unbuilt,
         "comparisons": comparisons,
         "seconds": {
             "formula": evidence.formula_seconds,
