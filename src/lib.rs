@@ -72,6 +72,7 @@ mod stored;
 pub mod sync;
 pub mod team;
 mod types;
+pub mod verify;
 mod yaml;
 #[cfg(feature = "sync")]
 pub mod yaml_edit;

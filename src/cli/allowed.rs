@@ -46,6 +46,7 @@ fn takes(command: &Command) -> Takes {
         Command::Check(args) => unless(!args.fix, Right::Develop),
         Command::Resolve(_) | Command::Adopt(_) => Takes::One(Right::Develop),
         Command::Push(_) | Command::Rollback(_) => Takes::OfEnvironment,
+        Command::Verify(_) => Takes::One(Right::Test),
         Command::Release(_) => Takes::One(Right::Deploy),
         Command::Authorize(args) => unless(args.codeowners.is_none(), Right::Settings),
         Command::Change(args) => match &args.command {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use formulac::dbt::TOLD;
 use serde_json::Value;
 
 use super::environment::Environment;
@@ -62,6 +63,12 @@ impl Ran {
     /// The data of the first event of this name.
     pub fn event(&self, name: &str) -> Option<&Value> {
         self.events.iter().find(|event| event["info"]["name"] == name).map(|event| &event["data"])
+    }
+
+    /// What the query had dbt write into its log, in order.
+    pub fn told(&self) -> impl Iterator<Item = Value> {
+        let messages = self.events.iter().filter_map(|event| event["data"]["msg"].as_str());
+        messages.filter_map(|text| serde_json::from_str(text.strip_prefix(TOLD)?).ok())
     }
 
     /// What dbt says of a failure in its first error, without the lines that say only whose error it is.

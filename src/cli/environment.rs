@@ -103,3 +103,12 @@ pub fn artifacts(root: &Path, target: &Path, environment: &Environment) -> PathB
         None => target.join(&environment.name),
     }
 }
+
+/// The artifacts of a protected environment, to which one that is not defers for what it has not built.
+pub fn deferred(project: &Project, root: &Path, target: &Path, environment: &Environment) -> Option<PathBuf> {
+    if environment.protected {
+        return None;
+    }
+    let others = project.environments().iter().filter(|it| it.protected);
+    others.map(|it| artifacts(root, target, it)).find(|folder| folder.join("manifest.json").is_file())
+}

@@ -12,6 +12,7 @@ mod dbt_defaults;
 mod dbt_project;
 mod dbt_run;
 mod deliver;
+mod engine;
 mod env;
 mod environment;
 mod exit;
@@ -58,6 +59,7 @@ mod time_spine;
 mod unit_tests;
 mod usage;
 mod validate;
+mod verify;
 mod words;
 mod write;
 
@@ -101,6 +103,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Authorize(args) => authorize::run(session, args),
         Command::Release(args) => release::run(session, args),
         Command::Preview(args) => preview::run(session, args),
+        Command::Verify(args) => verify::run(session, args),
         Command::Check(args) => check::run(session, args),
         Command::Explain(args) => explain::run(session, args),
         Command::Functions(args) => functions::run(session, args),

@@ -56,6 +56,51 @@ pub(super) fn raw(text: &str) -> String {
     if text.contains("endraw") { protect(text) } else { format!("{{% raw %}}{text}{{% endraw %}}") }
 }
 
+/// What a line of dbt's log begins with that such a text has it write; JSON stands behind it.
+pub const TOLD: &str = "formulac ";
+
+/// A query for `dbt show` that has dbt say of each relation whether it is there, and its columns: `[true, [["id",
+/// "integer"]]]`, a line of the log each, in order. No query tells that in all warehouses.
+///
+/// ```
+/// use formulac::dbt::{From, relations_told};
+/// let orders = From::Table("orders".to_owned());
+/// assert!(relations_told(&[orders]).starts_with("{% set relations = [ref('orders')] %}"));
+/// ```
+#[must_use]
+pub fn relations_told(relations: &[From]) -> String {
+    let call = |from: &From| match (from.call(), from) {
+        (None, From::Table(table)) => {
+            let keys = ["identifier", "schema", "database"];
+            let parts = table.rsplit('.').zip(keys).map(|(part, key)| format!("{key}='{part}'"));
+            format!("api.Relation.create({})", parts.collect::<Vec<_>>().join(", "))
+        }
+        (call, _) => call.unwrap_or_default(),
+    };
+    let calls: Vec<String> = relations.iter().map(call).collect();
+    // The references stand outside of conditions, where dbt finds them.
+    format!(
+        "{{% set relations = [{}] %}}{{% if execute %}}{{% for relation in relations %}}\
+         {{% set there = load_relation(relation) %}}{{% set columns = [] %}}{{% if there is not none %}}\
+         {{% for column in adapter.get_columns_in_relation(there) %}}\
+         {{% do columns.append([column.name, column.data_type]) %}}{{% endfor %}}{{% endif %}}\
+         {{% do log('{TOLD}' ~ tojson([there is not none, columns]), info=true) %}}{{% endfor %}}{{% endif %}}\
+         select 1 as done\n",
+        calls.join(", ")
+    )
+}
+
+/// A query for `dbt show` before which another one is run, of which the log tells how many seconds it takes.
+#[must_use]
+pub fn seconds_told(timed: &str, query: &str) -> String {
+    let now = "modules.datetime.datetime.now()";
+    format!(
+        "{{% set formulac_timed %}}{timed}{{% endset %}}{{% if execute %}}{{% set formulac_began = {now} %}}\
+         {{% do run_query(formulac_timed) %}}\
+         {{% do log('{TOLD}' ~ tojson(({now} - formulac_began).total_seconds()), info=true) %}}{{% endif %}}{query}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::{protect, raw};

@@ -21,6 +21,7 @@ pub use graph::{GraphNode, graph};
 pub(crate) use header::are_of_one_text;
 pub use header::{is_as_written, spec_of};
 pub(crate) use header::{sealed_md, sealed_sql, sealed_yml, test_name};
+pub use jinja::{TOLD, relations_told, seconds_told};
 pub(crate) use jinja::{import, incremental, protect};
 pub(crate) use properties::{ColumnDoc, ModelDoc, properties};
 pub(crate) use singular::{TestConfig, comment};

@@ -61,6 +61,8 @@ impl Compiler {
             compiled.name = Some(spec.model.text.to_owned());
             compiled.name_span = spec.model.node.span;
             (compiled.tags, compiled.config) = (said::tags(&spec.dbt), said::config(&spec.dbt));
+            compiled.budget = said::budget(&spec.dbt);
+            compiled.column_tags = said::column_tags(&spec.columns);
             let mut run = Run::new(self, &spec, file.source, file.path);
             self.pool.lend(|memory| run.run(&mut compiled, memory));
             compiled.definitions = run.definitions;
@@ -230,6 +232,7 @@ impl<'r> Run<'r> {
                 self.prove(&output, memory, &mut compiled.diagnostics);
                 body = output.body;
                 compiled.columns = self.with_tags(self.documented(&output.relation));
+                (compiled.single, compiled.open) = (output.single, output.open);
                 compiled.additivity = self.additivity_of(&output.relation, &output.grain);
             } else {
                 let step_name = step.name.map_or_else(String::new, |n| n.text.to_owned());

@@ -71,6 +71,7 @@ use crate::ir::ColumnUse;
 use crate::schema::{Access, Column};
 use crate::span::Span;
 use crate::types::{Level, Type};
+use crate::verify::Named;
 
 /// A compiled spec: its query and its dbt files where there is no error, and all diagnostics.
 ///
@@ -105,6 +106,10 @@ pub struct CompiledSpec {
     pub(crate) tables: Vec<String>,
     /// The columns that tell its rows apart, as far as known.
     pub(crate) key: Vec<String>,
+    /// It has one row at most.
+    pub(crate) single: bool,
+    /// It may have columns that nobody knows.
+    pub(crate) open: bool,
     /// Columns, in small letters, that a test or a constraint of the spec says are never NULL.
     pub(crate) never_null: FxHashSet<String>,
     /// Who may read it, and its group.
@@ -114,6 +119,9 @@ pub struct CompiledSpec {
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) tags: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
+    pub(crate) budget: Option<String>,
+    /// The tags that the spec says of its columns.
+    pub(crate) column_tags: Vec<(String, Vec<String>)>,
     pub(crate) lineage: lineage::Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -122,7 +130,15 @@ pub struct CompiledSpec {
 /// What a model's files are made of.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
+    /// As its own tests call it.
+    pub own: dbt::From,
     pub sql: String,
+    /// Where in it the query begins, behind header and configuration.
+    pub body_at: usize,
+    /// The plain query with every column cast to its type, where a contract is enforced.
+    pub under_contract: Option<String>,
+    /// What `compare:` names.
+    pub compared: Vec<Named>,
     /// The rows in the query's order, without the limit and without configuration; none where they are the model's as
     /// they are.
     pub ordered: Option<String>,
@@ -183,12 +199,16 @@ impl CompiledSpec {
             reads: Vec::new(),
             tables: Vec::new(),
             key: Vec::new(),
+            single: false,
+            open: false,
             never_null: FxHashSet::default(),
             access: None,
             columns_read: Vec::new(),
             definitions: Vec::new(),
             tags: Vec::new(),
             config: Vec::new(),
+            budget: None,
+            column_tags: Vec::new(),
             lineage: lineage::Lineage::default(),
             additivity: Vec::new(),
             diagnostics,
@@ -372,6 +392,29 @@ impl CompiledSpec {
     #[must_use]
     pub fn config(&self) -> &[(String, String)] {
         &self.config
+    }
+
+    /// The seconds that the model may take by `meta: {formulac: {budget: …}}`, as written there; `verify` holds it to them.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\nmeta: {formulac: {budget: 30}}\ndefinitions: a = SUM(x)\n";
+    /// assert_eq!(formulac::Compiler::default().compile_spec(spec).budget(), Some("30"));
+    /// ```
+    #[must_use]
+    pub fn budget(&self) -> Option<&str> {
+        self.budget.as_deref()
+    }
+
+    /// The tags that the spec says of its columns, inherited by others or not.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ngroup_by: a\ncolumns: {a: {tags: [pii]}}\n";
+    /// let compiled = formulac::Compiler::default().compile_spec(spec);
+    /// assert_eq!(compiled.column_tags(), [("a".to_owned(), vec!["pii".to_owned()])]);
+    /// ```
+    #[must_use]
+    pub fn column_tags(&self) -> &[(String, Vec<String>)] {
+        &self.column_tags
     }
 
     /// What each column of the result is made of, in order; of a spec with an error what is known.

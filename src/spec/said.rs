@@ -1,6 +1,6 @@
 //! What a spec says of its model for those who select models: tags, and plain values of its configuration.
 
-use super::load::DbtKeys;
+use super::load::{ColumnKeys, DbtKeys};
 use crate::yaml::Node;
 
 /// The model's tags, those of `config` among them.
@@ -16,4 +16,16 @@ pub(super) fn config(dbt: &DbtKeys<'_>) -> Vec<(String, String)> {
     let beside = [("access", dbt.access), ("group", dbt.group)];
     let beside = beside.into_iter().filter_map(|(key, value)| Some((key, value?)));
     inside.chain(beside).filter_map(|(key, value)| Some((key.to_owned(), value.text()?.to_owned()))).collect()
+}
+
+/// The tags of columns, by their names.
+pub(super) fn column_tags(columns: &[ColumnKeys<'_>]) -> Vec<(String, Vec<String>)> {
+    columns.iter().filter_map(|column| Some((column.name.text.to_owned(), column.tags?.texts()))).collect()
+}
+
+/// The seconds that the model may take, `meta: {formulac: {budget: 30}}`, as they are written.
+pub(super) fn budget(dbt: &DbtKeys<'_>) -> Option<String> {
+    let said = [dbt.meta, dbt.config.and_then(|config| config.get("meta"))];
+    let budget = said.into_iter().flatten().find_map(|meta| meta.get("formulac")?.get("budget")?.text());
+    budget.map(str::to_owned)
 }

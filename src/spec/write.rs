@@ -106,6 +106,11 @@ impl Run<'_> {
         self.lineage.of_columns().into_iter().map(said).filter(|(_, text)| !text.is_empty()).collect()
     }
 
+    /// What a plain query reads.
+    fn tables(&self) -> Vec<Input<'_>> {
+        self.sources.all.iter().map(|source| Input { name: &source.table, import: None }).collect()
+    }
+
     /// A query as dbt is to read it.
     fn in_dbt(&self, tree: &Tree, query: &Query) -> String {
         let escapes = self.compiler.options.dialect.escapes_in_texts();
@@ -124,8 +129,7 @@ impl Run<'_> {
         let options = &self.compiler.options;
         let mut query = Query { ctes: self.ctes.clone(), body: body.clone() };
         let mut plain = String::new();
-        let tables = self.sources.all.iter().map(|source| Input { name: &source.table, import: None });
-        sql::write_query(&work.tree, &query, &tables.collect::<Vec<_>>(), &mut plain);
+        sql::write_query(&work.tree, &query, &self.tables(), &mut plain);
         let plain = self.query_on_its_day(plain);
         let limit = query.body.limit.take();
         let config = dbt::config_block(&self.config_atop(&compiled.columns, incremental.as_ref()));
@@ -138,8 +142,16 @@ impl Run<'_> {
         if let Some(incremental) = &incremental {
             query = self.with_late_rows(incremental, query, columns, work, &mut compiled.diagnostics);
         }
+        let has_late_rows = incremental.is_some();
         query = self.under_contract(query, columns, &mut work.tree);
-        let model = config + &self.in_dbt(&work.tree, &query);
+        let under_contract = (self.is_contract_enforced() && !has_late_rows).then(|| {
+            let mut plain = String::new();
+            sql::write_query(&work.tree, &query, &self.tables(), &mut plain);
+            self.query_on_its_day(plain)
+        });
+        let body = self.in_dbt(&work.tree, &query);
+        let body_length = body.len();
+        let model = config + &body;
         if model.len().max(plain.len()) > options.limits.output {
             compiled.diagnostics.push(
                 Diagnostic::new(
@@ -195,11 +207,16 @@ impl Run<'_> {
         tests.extend(
             self.proofs.files.iter().map(|test| ModelTest { name: test.name.clone(), sql: test.text(&spec_name) }),
         );
+        let sql = dbt::sealed_sql(&model, &spec_name, self.definitions.iter().map(|d| (d.name(), d.formula())));
         compiled.model = Some(Model {
+            own: self.own_ref(),
+            body_at: sql.len() - body_length,
+            under_contract,
+            compared: std::mem::take(&mut self.proofs.compared),
             tests,
             ordered,
             limit,
-            sql: dbt::sealed_sql(&model, &spec_name, self.definitions.iter().map(|d| (d.name(), d.formula()))),
+            sql,
             yml: dbt::sealed_yml(&yml, &spec_name),
             md: docs.text().map(|text| dbt::sealed_md(&text, &spec_name)),
             declared: self.declared(docs.names(), semantic.as_ref()),

@@ -8,6 +8,7 @@ mod carry;
 #[cfg(feature = "cli")]
 mod described;
 mod disk;
+mod evidence;
 mod hand_edits;
 mod lines;
 mod log;
@@ -22,12 +23,13 @@ mod transaction;
 #[cfg(feature = "cli")]
 pub use described::{Described, PulledView, described};
 pub use disk::Disk;
+pub use evidence::{EVIDENCE, Evidence, Proof, Verdict};
 pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{Entry, LOG, Log, Logged, REFUSED, short};
 pub use plan::{Action, Change, ModelPlan, Plan, STATES};
 pub use reconcile::{Conflict, Ours, Reconciled, Sides, TextChange, Tools, files, reconcile, reconcile_all};
-pub use request::{MergeRequest, Promised};
+pub use request::{MergeRequest, Promised, ToldValues};
 pub use resolve::{spoken, taken, without};
 pub use state::State;
 pub use transaction::{Fault, FileChange, JOURNAL, Journal, Left, content_hash, left, prepare};

@@ -23,12 +23,25 @@ pub struct MergeRequest {
     pub checks: Vec<String>,
     /// What was not, with the reason: `values (no connection)`.
     pub not_run: Vec<String>,
+    /// What is known of the values of each model that is made or changed.
+    pub values: Vec<ToldValues>,
     /// What it reaches, as Markdown; none where that is not known.
     pub reaches: Option<String>,
     /// Roles and how many of each approve it.
     pub needs: Vec<(String, usize)>,
     /// The command that takes it back.
     pub undo: Option<String>,
+}
+
+/// What is known of a model's values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ToldValues {
+    /// The model.
+    pub model: String,
+    /// Where they were verified: `development, dbt 1.12.6 on duckdb`; none where they were not.
+    pub place: Option<String>,
+    /// What was found, as a sentence in which names stand between backticks.
+    pub told: String,
 }
 
 /// The tests that a push promises for its models.
@@ -99,6 +112,18 @@ impl MergeRequest {
                     let _ = writeln!(out, "## {title}\n");
                 }
                 models.iter().for_each(|model| of_model(&mut out, model, model.action.name()));
+            }
+        }
+        let place =
+            |values: &ToldValues| values.place.as_ref().map(|it| format!(" ({})", plain(it))).unwrap_or_default();
+        match self.values.as_slice() {
+            [] => {}
+            [one] => {
+                let _ = writeln!(out, "**Values**{}: {}", place(one), sentence(&one.told));
+            }
+            all => {
+                let one = |it: &ToldValues| format!("{}{}: {}", code(&it.model), place(it), sentence(&it.told));
+                let _ = writeln!(out, "**Values**: {}", all.iter().map(one).collect::<Vec<_>>().join(" · "));
             }
         }
         if !self.checks.is_empty() || !self.not_run.is_empty() {

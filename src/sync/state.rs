@@ -78,7 +78,7 @@ fn read(text: &str) -> Option<State> {
 }
 
 /// The two texts that git left in one, with its marks between them.
-fn branches(text: &str) -> Option<[String; 2]> {
+pub(super) fn branches(text: &str) -> Option<[String; 2]> {
     if !text.lines().any(|line| line.starts_with("<<<<<<< ")) {
         return None;
     }

@@ -30,3 +30,4 @@ mod schema;
 mod sources;
 mod status;
 mod usage;
+mod verify;

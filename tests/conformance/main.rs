@@ -12,6 +12,7 @@ mod calls;
 mod case;
 mod codes_page;
 mod compare;
+mod comparisons;
 mod complete;
 mod described;
 mod engine;
@@ -104,4 +105,9 @@ fn tests_of_joins_tell_of_several_rows() {
 #[test]
 fn hostile_text_survives() {
     hostile_text::run();
+}
+
+#[test]
+fn comparisons_find_what_differs() {
+    comparisons::run();
 }

@@ -19,6 +19,7 @@ mod shop;
 mod story;
 mod style;
 mod tools;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -118,7 +118,8 @@ pub fn one(session: &Session, place: &Place, args: &EnvNameArgs) -> Result<Exit,
         }
     };
     let left = left(place, &environment)?;
-    let deferred = deferred(place, &environment);
+    let target = place.dbt.as_ref().and_then(|dbt| dbt.manifest_path().parent().map(Path::to_owned));
+    let deferred = target.and_then(|it| environment::deferred(&place.project, &place.root, &it, &environment));
     let command = dbt_command(&environment, deferred.as_deref());
     if args.json {
         let mut object = object(&environment, used.as_ref());
@@ -166,14 +167,6 @@ pub fn one(session: &Session, place: &Place, args: &EnvNameArgs) -> Result<Exit,
     line("dbt", Some(&command));
     session.shown(&text)?;
     Ok(Exit::Done)
-}
-
-/// The artifacts of a protected environment, to which one that is not defers for what it has not built.
-pub fn deferred(place: &Place, environment: &Environment) -> Option<PathBuf> {
-    let target = place.dbt.as_ref()?.manifest_path().parent()?.to_owned();
-    let others = place.project.environments().iter().filter(|it| it.protected && it.name != environment.name);
-    let mut folders = others.map(|it| environment::artifacts(&place.root, &target, it));
-    folders.find(|folder| !environment.protected && folder.join("manifest.json").is_file())
 }
 
 /// How people run dbt in an environment.

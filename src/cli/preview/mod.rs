@@ -1,25 +1,16 @@
 //! `formulac preview`: a spec is run, and its rows are shown.
 
-mod answer;
-mod data;
-mod dbt;
-mod decimals;
-mod duckdb;
-mod engine;
-mod fault;
-mod postgres;
 mod table;
 
-use formulac::{Compiler, Dialect, Project, Schema};
+use formulac::{Compiler, Project};
 use serde_json::json;
 
 use super::args::PreviewArgs;
+use super::engine::{Answer, Asked, Engine};
 use super::exit::{Exit, Failure, Found};
 use super::session::{Session, Stream, reports};
 use super::source::Source;
-use super::{project, schema, settings, spec};
-use answer::Answer;
-use engine::Engine;
+use super::{project, spec};
 use formulac::diag::{Code, Diagnostic, render};
 
 /// What helps where the folder of `--data` lacks a file that is read.
@@ -36,7 +27,7 @@ struct Outcome {
 
 pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
     let project = project::read(session.global.project_dir.as_deref())?;
-    let mut engine = Engine::chosen(&session.global, args, &project)?;
+    let mut engine = Engine::chosen(&session.global, &args.engine, &project)?;
     let source = Source::file(&args.spec);
     engine.read_only(Compiler::default().compile_spec(&source.text).tables());
     let outcome = match outcome(session, args, &project, &mut engine, source) {
@@ -97,10 +88,10 @@ fn outcome(
     if let Some(own) = project.dialect().filter(|own| *own != dialect) {
         session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
     }
-    let (compiler, typed) = compiler(session, args, project, engine, dialect)?;
+    let (compiler, typed) = engine.compiler(session, &args.engine, project, dialect)?;
     let path = project::path_in_project(&args.spec, session.global.project_dir.as_deref());
     let mut spec = spec::compile(&compiler, source, path.as_deref());
-    if args.schema.is_none() && args.data.is_some() {
+    if args.engine.schema.is_none() && args.engine.data.is_some() {
         // The schema is what the files show.
         let is_similar = |fault: &Diagnostic| fault.help().is_some_and(|help| help.ends_with("a similar name"));
         let of_data = |fault: Diagnostic| match fault.kind() {
@@ -118,7 +109,15 @@ fn outcome(
     let mut outcome = Outcome { name: spec.name.take(), sql, answer: None, found: Vec::new() };
     let compiles = Exit::of(&spec.found.diagnostics) == Exit::Done;
     if let Some(sql) = outcome.sql.as_deref().filter(|_| compiles) {
-        match engine.answer(sql, &spec, typed.as_ref(), args.limit) {
+        let asked = Asked {
+            sql,
+            columns: &spec.columns,
+            tables: &spec.tables,
+            own_limit: spec.limit,
+            limit: args.limit,
+            timed: None,
+        };
+        match engine.answer(asked, typed.as_ref()) {
             Ok(answer) => outcome.answer = Some(answer),
             Err(Failure::Found(found)) => outcome.found = found,
             Err(failure) => return Err(failure),
@@ -126,23 +125,4 @@ fn outcome(
     }
     outcome.found.insert(0, spec.found);
     Ok(outcome)
-}
-
-/// The compiler with the schema that was given, which is given back too, else with the one that the data shows.
-fn compiler(
-    session: &Session,
-    args: &PreviewArgs,
-    project: &Project,
-    engine: &mut Engine,
-    dialect: Dialect,
-) -> Result<(Compiler, Option<Schema>), Failure> {
-    let read = |path| schema::read(session, path)?.schema(dialect);
-    let given = args.schema.as_deref().map(read).transpose()?;
-    let shown = if given.is_none() { engine.schema_text()? } else { None };
-    let schema = match (&given, shown) {
-        (Some(given), _) => given.clone(),
-        (None, Some(text)) => Schema::from_text(&text, dialect).0,
-        (None, None) => Schema::new(),
-    };
-    Ok((settings::with_schema(project, dialect, schema).build(), given))
 }

@@ -3,7 +3,7 @@
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table};
 
-use super::answer::Answer;
+use crate::cli::engine::Answer;
 use formulac::Type;
 use formulac::diag::render::visible;
 
@@ -81,8 +81,8 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::answer::Column;
     use super::*;
+    use crate::cli::engine::Column;
 
     fn answer(columns: usize, value: &str) -> Answer {
         let column = |n: usize| Column { name: format!("column_{n}"), ty: Type::Text };

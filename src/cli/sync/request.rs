@@ -1,9 +1,10 @@
 //! The merge request's text of a plan: what was looked at, what it reaches, who approves it.
 
+use std::fs;
 use std::path::Path;
 
 use formulac::impact::{self, Change, Start, show};
-use formulac::sync::{Action, Log, MergeRequest, ModelPlan, Plan, Promised, Property};
+use formulac::sync::{Action, Evidence, Log, MergeRequest, ModelPlan, Plan, Promised, Property, ToldValues, Verdict};
 
 use super::parsed::Parsed;
 use super::planned::Made;
@@ -41,7 +42,7 @@ pub fn of(
         let names: Vec<&str> = built.map(|model| model.model.as_str()).collect();
         request.not_run.push(format!("{tests} (`dbt build --select {}`)", names.join(" ")));
     }
-    request.not_run.push("values before and after".to_owned());
+    quote_evidence(place, made, &mut request);
     request.reaches = reaches(session, place, &made.plan)?;
     let approvals = made.environment.as_ref().map(|it| it.approvals.as_slice()).unwrap_or_default();
     request.needs = approvals.iter().map(|(role, count)| (role.to_string(), *count)).collect();
@@ -50,6 +51,45 @@ pub fn of(
         _ => None,
     };
     Ok(request)
+}
+
+/// Quotes what `verify` found of exactly the specs that are pushed; of others it says that values were not verified.
+fn quote_evidence(place: &Place, made: &Made, request: &mut MergeRequest) {
+    let changed = |model: &&ModelPlan| matches!(model.action, Action::Create | Action::Update);
+    let models: Vec<&ModelPlan> = made.plan.models.iter().filter(changed).collect();
+    for model in &models {
+        let name = model.model.clone();
+        let found = made.ours.get(&name).and_then(|ours| evidence(place, &name, &ours.source));
+        let Some(found) = found else {
+            let told = format!("not verified (`formulac verify {name}`)");
+            request.values.push(ToldValues { model: name, place: None, told });
+            continue;
+        };
+        let about = [&found.environment, &found.engine].into_iter().filter(|it| !it.is_empty());
+        let about = about.map(String::as_str).collect::<Vec<_>>().join(", ");
+        let start = if models.len() > 1 { format!("`{name}` ") } else { String::new() };
+        request.values.push(ToldValues { model: name, place: Some(about), told: found.values() });
+        for proof in &found.proofs {
+            let other = match &proof.with {
+                Some(with) => format!("`{with}`"),
+                None => proof.other().to_owned(),
+            };
+            let told = proof.told();
+            let told = told.lines().next().unwrap_or_default();
+            match proof.verdict {
+                Verdict::Agrees => request.checks.push(format!("{start}agrees with {other}: {told}")),
+                Verdict::Differs => request.checks.push(format!("{start}differs from {other}: {told}")),
+                Verdict::NotCompared => request.not_run.push(format!("{start}beside {other} ({told})")),
+            }
+        }
+    }
+}
+
+/// What is kept of exactly this text of a spec.
+fn evidence(place: &Place, model: &str, source: &str) -> Option<Evidence> {
+    let text = fs::read_to_string(place.root.join(Evidence::path(model))).ok()?;
+    let versions = Evidence::versions(&text).into_iter().filter(|it| it.is_of(source) && it.model == model);
+    versions.max_by(|one, other| one.at.cmp(&other.at))
 }
 
 fn warnings(found: &[Found]) -> String {

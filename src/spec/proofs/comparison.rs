@@ -5,7 +5,7 @@ use super::super::load::{Comparison, Text};
 use super::super::sources::ReadSource;
 use super::{SingularTest, Tested, file_word};
 use crate::check::Role;
-use crate::dbt::TestConfig;
+use crate::dbt::{self, TestConfig};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
 use crate::dialect::op::Op;
@@ -14,8 +14,9 @@ use crate::memory::Memory;
 use crate::plan::CteNames;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Query, Select, Source, Sql, SqlId, Tree};
+use crate::sql::{self, Cte, Item, Join, JoinKind, Query, Select, Source, Sql, SqlId, Tree};
 use crate::types::Type;
+use crate::verify::{BothHave, Named, Texts, may_lie_apart};
 
 /// The column that tells a row that is there from one that is missing, where no key does.
 const PRESENT: &str = "is_present";
@@ -34,6 +35,7 @@ struct Pair<'c> {
     said: Text<'c>,
     /// As written, in the model and in the other relation.
     names: [String; 2],
+    types: [Type; 2],
     ty: Type,
     /// One of the two never has it NULL, so that NULLs of the other find nothing, as they should.
     never_null: bool,
@@ -48,6 +50,8 @@ impl Run<'_> {
     ) {
         for comparison in &self.spec.comparisons {
             let test = self.rows_that_differ(comparison, tested, memory, diagnostics);
+            let (test, named) = test.unzip();
+            self.proofs.compared.extend(named);
             self.add_test(test, comparison.with_span, diagnostics);
         }
     }
@@ -58,7 +62,7 @@ impl Run<'_> {
         tested: &Tested<'_>,
         memory: &mut Memory,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<SingularTest> {
+    ) -> Option<(SingularTest, Named)> {
         let dialect = self.compiler.options.dialect;
         let (mut sources, mut names) = self.read_model(tested);
         sources.add(&comparison.with, dialect, &mut names);
@@ -79,11 +83,13 @@ impl Run<'_> {
         let by_key = keys.iter().find(|key| key.never_null);
         let mut ctes = Vec::new();
         let mut sides = Vec::new();
+        let mut filters = Vec::new();
         for (place, source) in (0..).zip(&sources.all) {
             let filter = match comparison.filter {
                 Some(filter) => Some(self.filter_of(filter, source, tested, memory, diagnostics)?),
                 None => None,
             };
+            filters.extend(filter.map(|filter| self.texts(&memory.emit.tree, filter)));
             if filter.is_none() && by_key.is_some() {
                 sides.push(Side { name: source.import.clone(), source: Source::Input(place) });
                 continue;
@@ -133,13 +139,32 @@ impl Run<'_> {
         let join = Join { kind: JoinKind::Full, source: there.source, alias: None, on };
         let body = Select { items, from: Some(here.source), joins: vec![join], filter, ..Select::default() };
         let model = self.spec.model.text;
-        Some(SingularTest {
+        let both_have = |pairs: &[Pair<'_>]| -> Vec<BothHave> {
+            pairs.iter().map(|pair| pair.both_have(comparison.columns.is_some())).collect()
+        };
+        let named = Named {
+            with: comparison.with.clone(),
+            keys: both_have(&keys),
+            columns: both_have(&columns),
+            tolerance: comparison.tolerance.map(str::to_owned),
+            aliases: [sources.all.first()?.import.clone(), sources.all.last()?.import.clone()],
+            filters: filters.try_into().ok(),
+        };
+        let test = SingularTest {
             name: self.name_of_test(&format!("matches_{other}")),
             formulas: Vec::new(),
             config: TestConfig { group: self.group_of_test(other_known), ..TestConfig::default() },
             about: format!("Fails for each row in which {model} and {with} differ, or that one of them lacks."),
             sql: self.test_sql(&sources, tree, &Query { ctes, body }),
-        })
+        };
+        Some((test, named))
+    }
+
+    /// A condition as it is, and as dbt is to read it.
+    fn texts(&self, tree: &Tree, condition: SqlId) -> Texts {
+        let mut text = String::new();
+        sql::flat(tree, condition, &mut Vec::new(), &mut text);
+        Texts { dbt: self.model_on_its_day(&text, dbt::protect), plain: self.query_on_its_day(text) }
     }
 
     /// The keys and the columns that are compared; none where one of them is not there.
@@ -207,6 +232,7 @@ impl Run<'_> {
         Pair {
             said,
             names: [written(ours), written(theirs)],
+            types: [ours, theirs].map(|column| column.map(Column::ty).unwrap_or_default()),
             ty: ty.unwrap_or_default(),
             never_null: self.never_null(said.text, tested) || theirs.is_some_and(|column| !column.is_nullable()),
         }
@@ -239,11 +265,16 @@ impl Run<'_> {
 impl Comparison<'_> {
     /// Whether the tolerance is of this column. Who names a column beside a tolerance means a number.
     fn lets_differ(&self, column: &Pair<'_>) -> bool {
-        column.ty.is_number() || (column.ty == Type::Unknown && self.columns.is_some())
+        may_lie_apart(column.ty, self.columns.is_some())
     }
 }
 
 impl Pair<'_> {
+    fn both_have(&self, is_named: bool) -> BothHave {
+        let (name, written) = (self.said.text.to_owned(), self.names.clone());
+        BothHave { name, written, types: self.types, is_named }
+    }
+
     /// The column of each side.
     fn of(&self, tree: &mut Tree, sides: [&Side; 2]) -> [SqlId; 2] {
         let [here, there] = sides;

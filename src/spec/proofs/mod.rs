@@ -22,6 +22,7 @@ use crate::plan::{CteNames, StepOutput};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::sql::{Query, Tree};
+use crate::verify::Named;
 use crate::yaml::Node;
 
 /// What is made of rules, comparisons and examples.
@@ -33,6 +34,8 @@ pub(super) struct Proofs {
     /// Tests of the model that its properties have.
     pub of_model: Vec<dbt::Value>,
     pub unit_tests: Vec<dbt::Value>,
+    /// What `compare:` names, for whoever compares values.
+    pub compared: Vec<Named>,
     /// One column tells the rows apart, and is never NULL: dbt's `unique` tests it.
     pub unique_column: bool,
     /// Columns, in small letters, of which the spec says that they are never NULL.

@@ -6,6 +6,7 @@ use std::process::Command;
 use formulac::{Dialect, Schema, Type};
 use serde_json::{Map, Value, json};
 
+use super::Asked;
 use super::answer::{Answer, Column};
 use super::data::{self, DataFile, Kind};
 use super::decimals;
@@ -71,34 +72,32 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
 }
 
 /// Runs a query over the files. `typed` are the columns whose types are to be others than those in the data.
-/// `tables` are what the query reads as it spells them, perhaps with the names of schemas.
-pub fn query(
-    sql: &str,
-    files: &[DataFile],
-    typed: Option<&Schema>,
-    tables: &[String],
-    limit: u32,
-) -> Result<Answer, Failure> {
-    let dialect = dialect();
+pub fn query(asked: Asked<'_>, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
+    let (dialect, sql) = (dialect(), asked.sql);
     let mut script = String::new();
     for file in files {
-        let view = dialect.name_text(&file.relation, false);
+        let view = view(file);
         let rows = select(file, typed, dialect);
         // An answer for each file, so that the one is known which cannot be read.
         script.push_str(&format!("create view {view} as {rows};\nselect version() as version;\n"));
     }
-    script.push_str(&aliases(files, tables, dialect));
+    script.push_str(&aliases(files, asked.tables, dialect));
     // The rows keep their order, and each value is written in full.
     let [describe, rows] = ["describe ", "select columns(*)::varchar from (\n"];
-    let end = format!(") limit {}", u64::from(limit) + 1);
+    let end = format!(") limit {}", u64::from(asked.limit) + 1);
     script.push_str(&format!("{describe}{sql};\n{rows}{sql}{end};\n"));
+    // What is to be timed comes last: where it fails, there is the answer all the same.
+    if let Some(timed) = asked.timed {
+        let now = "select epoch_us(get_current_timestamp()) as microseconds;\n";
+        script.push_str(&format!("{now}{timed};\n{now}"));
+    }
     let output = run(&script)?;
     let answers = answers(&output);
     if let Some(file) = files.get(answers.len()) {
         return Err(unreadable(file, output, dialect));
     }
     let (versions, answers) = answers.split_at_checked(files.len()).unwrap_or_default();
-    let [columns, rows] = answers else {
+    let [columns, rows, timed @ ..] = answers else {
         let before = if answers.is_empty() { describe } else { rows };
         return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before, missing: MISSING }));
     };
@@ -112,8 +111,21 @@ pub fn query(
         columns: columns.collect(),
         rows: rows.iter().map(|row| row.values().map(|value| value.as_str().map(str::to_owned)).collect()).collect(),
         more: false,
+        seconds: seconds(timed),
     };
-    Ok(answer.limited(limit))
+    Ok(answer.limited(asked.limit))
+}
+
+/// The view of a file, as a query names it.
+pub fn view(file: &DataFile) -> String {
+    dialect().name_text(&file.relation, false)
+}
+
+/// How long it took from the first of three answers to the last.
+fn seconds(answers: &[Vec<Map<String, Value>>]) -> Option<f64> {
+    let [began, _, ended] = answers else { return None };
+    let at = |rows: &[Map<String, Value>]| rows.first()?.get("microseconds")?.as_i64();
+    Some((at(ended)? - at(began)?) as f64 / 1e6)
 }
 
 fn dialect() -> Dialect {

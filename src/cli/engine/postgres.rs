@@ -4,8 +4,10 @@ use std::fmt;
 use std::path::Path;
 use std::process::Command;
 
+use formulac::dbt::From as Read;
 use formulac::{Dialect, Schema, Type};
 
+use super::Asked;
 use super::answer::{Answer, Column};
 use super::data::{self, DataFile, Kind};
 use super::fault::{self, Sent};
@@ -145,13 +147,8 @@ pub fn accept(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
 }
 
 /// Runs a query, over the files where there are some.
-pub fn query(
-    sql: &str,
-    server: &Server,
-    files: &[DataFile],
-    typed: Option<&Schema>,
-    limit: u32,
-) -> Result<Answer, Failure> {
+pub fn query(asked: Asked<'_>, server: &Server, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
+    let sql = asked.sql;
     // All answers before the rows are pairs.
     let mut script =
         "set standard_conforming_strings = on;\nselect current_setting('server_version'), '';\n".to_owned();
@@ -161,8 +158,15 @@ pub fn query(
     }
     let rows = "select (select json_agg(value order by place) \
                 from json_each_text(row_to_json(formulac_answer.*)) with ordinality as pair (name, value, place)) from (\n";
-    let end = format!(") as formulac_answer limit {}", u64::from(limit) + 1);
+    let end = format!(") as formulac_answer limit {}", u64::from(asked.limit) + 1);
     script.push_str("begin transaction read only;\n");
+    if let Some(timed) = asked.timed {
+        // The one row becomes variables of psql, and no part of the answer.
+        script.push_str(&format!(
+            "select clock_timestamp() as formulac_began \\gset\n{timed}\\gset\n\
+             select 'seconds', extract(epoch from clock_timestamp() - :'formulac_began'::timestamptz);\n"
+        ));
+    }
     // The columns come as name and type; no type is empty.
     script.push_str(&format!("{sql}\\gdesc\nselect '', '';\n{rows}{sql}{end};\nrollback;\n"));
     let output = server.run(&script)?;
@@ -175,6 +179,13 @@ pub fn query(
         match (fields.next(), fields.next()) {
             (Some("loaded"), Some("")) => {}
             _ => return Err(fault::of_file(ENGINE, &output.err, &file.shown)),
+        }
+    }
+    let mut seconds = None;
+    if asked.timed.is_some() {
+        match (fields.next(), fields.next()) {
+            (Some("seconds"), Some(number)) => seconds = number.parse().ok(),
+            _ => return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before: "", missing: MISSING })),
         }
     }
     let mut columns = Vec::new();
@@ -191,9 +202,19 @@ pub fn query(
         return Err(fault::of_sql(ENGINE, &output.err, Sent { sql, before, missing: MISSING }));
     }
     let rows = fields.filter_map(|row| serde_json::from_str(row).ok()).collect();
-    let answer =
-        Answer { engine: format!("{ENGINE} {version}"), version: version.to_owned(), columns, rows, more: false };
-    Ok(answer.limited(limit))
+    let engine = format!("{ENGINE} {version}");
+    let answer = Answer { engine, version: version.to_owned(), columns, rows, more: false, seconds };
+    Ok(answer.limited(asked.limit))
+}
+
+/// A relation as a query names it.
+pub fn table(read: &Read) -> String {
+    let dialect = Dialect::default();
+    let written = |name: &str| dialect.name_text(name, true);
+    match read {
+        Read::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
+        other => written(other.name()),
+    }
 }
 
 /// A temporary table that holds the file's rows.

@@ -14,6 +14,8 @@ pub struct Answer {
     pub rows: Vec<Vec<Option<String>>>,
     /// Whether there are more rows than were asked for.
     pub more: bool,
+    /// How long the other query took, where one was to be timed.
+    pub seconds: Option<f64>,
 }
 
 /// A column of an answer.
@@ -36,6 +38,12 @@ impl Answer {
             }
         }
         self
+    }
+
+    /// The value of a column in a row, however the engine writes its name; none where it is NULL.
+    pub fn value(&self, row: &[Option<String>], name: &str) -> Option<String> {
+        let place = self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))?;
+        row.get(place)?.clone()
     }
 
     /// The columns as JSON.

@@ -74,7 +74,7 @@ fn hint(message: &str) -> Option<String> {
 }
 
 /// Whether a table is not there, in the words of the engines.
-fn names_no_table(message: &str) -> bool {
+pub fn names_no_table(message: &str) -> bool {
     let message = message.to_lowercase();
     message.contains("does not exist") && ["table", "relation", "schema"].iter().any(|what| message.contains(what))
 }

@@ -1,0 +1,145 @@
+//! The project's own dbt: `dbt show` runs the model on its warehouse.
+
+use std::path::{Path, PathBuf};
+
+use formulac::dbt::From as Read;
+use formulac::{Column as Known, Dialect, Project, Type};
+use serde_json::{Map, Value};
+
+use super::answer::{Answer, Column};
+use super::fault::{self, Sent};
+use super::{Asked, Presence};
+use crate::cli::dbt_project::DbtProject;
+use crate::cli::dbt_run::{self, Ran};
+use crate::cli::environment::Environment;
+use crate::cli::exit::{Exit, Failure};
+
+/// What helps where the warehouse has not what the model reads.
+const MISSING: &str = "build what it reads with `dbt build`, or show it over files with `--data DIR`";
+
+/// A dbt project, and the environment in which it is run.
+#[derive(Debug)]
+pub struct DbtRun {
+    pub project: DbtProject,
+    pub environment: Option<Environment>,
+    /// Artifacts of where is read what this environment has not built.
+    pub deferred: Option<PathBuf>,
+}
+
+impl DbtRun {
+    /// The environment's dialect, else the project's, else the one of dbt's adapter.
+    pub fn dialect(&self, project: &Project) -> Result<Dialect, Failure> {
+        let said = self.environment.as_ref().and_then(|environment| environment.dialect).or(project.dialect());
+        match said {
+            Some(dialect) => Ok(dialect),
+            None => self.project.dialect(self.target()).map_err(|why| {
+                Failure::new(Exit::Usage, format!("the dialect is not known: {why}"))
+                    .with_help("write `dialect:` in formulac.yml")
+            }),
+        }
+    }
+
+    fn target(&self) -> Option<&str> {
+        self.environment.as_ref()?.connection.as_deref()
+    }
+}
+
+/// A call of `dbt show` in this environment. It writes no artifacts: those that a build left tell of that build.
+fn call(run: &DbtRun, deferred: Option<&Path>, limit: u64, sql: &str) -> Result<Ran, Failure> {
+    let mut command = dbt_run::command(&run.project.folder);
+    command.args(["--no-write-json", "show", "--output", "json", "--limit", &limit.to_string()]);
+    dbt_run::in_environment(&mut command, run.environment.as_ref());
+    if let Some(folder) = deferred {
+        // dbt runs in its own folder.
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        command.arg("--defer").arg("--state").arg(folder);
+    }
+    command.args(["--inline", sql]);
+    dbt_run::run(&mut command)
+}
+
+/// Runs a query as dbt reads it, to which dbt adds the limit. It tells no types; they are those of the columns that are
+/// declared.
+pub fn show(asked: Asked<'_>, run: &DbtRun) -> Result<Answer, Failure> {
+    let one_more = u64::from(asked.limit) + 1;
+    let most = asked.own_limit.map_or(one_more, |own| own.min(one_more));
+    let timed = asked.timed.map(|timed| formulac::dbt::seconds_told(timed, asked.sql));
+    let output = call(run, run.deferred.as_deref(), most, timed.as_deref().unwrap_or(asked.sql))?;
+    let event = |name: &str| output.event(name);
+    let preview = event("ShowNode").and_then(|data| data["preview"].as_str());
+    let rows = preview.and_then(|text| serde_json::from_str::<Vec<Map<String, Value>>>(text).ok());
+    let Some(rows) = rows.filter(|_| output.succeeded) else {
+        let sent = Sent { sql: asked.sql, before: "", missing: MISSING };
+        return Err(fault::of_sql("dbt", &output.message(), sent));
+    };
+    let text = |data: Option<&Value>, key: &str| {
+        data.and_then(|data| data[key].as_str()).unwrap_or_default().trim_start_matches('=').to_owned()
+    };
+    let version = text(event("MainReportVersion"), "version");
+    let adapter = text(event("AdapterRegistered"), "adapter_name");
+    let answer = Answer {
+        engine: format!("dbt {version} on {adapter}"),
+        version,
+        columns: columns(&rows, asked.columns),
+        rows: rows.iter().map(|row| row.values().map(value).collect()).collect(),
+        more: false,
+        seconds: output.told().next().and_then(|told| told.as_f64()),
+    };
+    Ok(answer.limited(asked.limit))
+}
+
+/// Whether each relation is there.
+pub fn presences(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
+    looked_for(relations, run, run.deferred.as_deref())
+}
+
+/// Whether this environment has built each relation itself.
+pub fn built(relations: &[Read], run: &DbtRun) -> Result<Vec<Presence>, Failure> {
+    looked_for(relations, run, None)
+}
+
+/// Where dbt fails over all, each is asked for by itself.
+fn looked_for(relations: &[Read], run: &DbtRun, deferred: Option<&Path>) -> Result<Vec<Presence>, Failure> {
+    let Some((first, others)) = relations.split_first() else { return Ok(Vec::new()) };
+    let output = call(run, deferred, 1, &formulac::dbt::relations_told(relations))?;
+    let told: Vec<Presence> = output.told().filter_map(|told| presence(&told)).collect();
+    if output.succeeded && told.len() == relations.len() {
+        return Ok(told);
+    }
+    if !others.is_empty() {
+        let one = |relation| Ok(looked_for(std::slice::from_ref(relation), run, deferred)?.pop());
+        let each: Vec<Option<Presence>> = relations.iter().map(one).collect::<Result<_, Failure>>()?;
+        return Ok(each.into_iter().flatten().collect());
+    }
+    let message = output.message();
+    let is_missing = fault::names_no_table(&message) || message.contains("which was not found");
+    let first_line = message.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("dbt says nothing of why");
+    Ok(vec![if is_missing { Presence::Missing } else { Presence::Unknown(format!("{}: {first_line}", first.name())) }])
+}
+
+fn presence(told: &Value) -> Option<Presence> {
+    if !told.get(0)?.as_bool()? {
+        return Some(Presence::Missing);
+    }
+    let column = |pair: &Value| {
+        let ty = pair.get(1)?.as_str().and_then(|ty| ty.parse().ok()).unwrap_or_default();
+        Some(Known::new(pair.get(0)?.as_str()?, ty))
+    };
+    Some(Presence::There(told.get(1)?.as_array()?.iter().map(column).collect::<Option<_>>()?))
+}
+
+fn columns(rows: &[Map<String, Value>], known: &[Known]) -> Vec<Column> {
+    let Some(first) = rows.first() else {
+        return known.iter().map(|column| Column { name: column.name().to_owned(), ty: column.ty() }).collect();
+    };
+    let ty = |name: &str| known.iter().find(|column| column.name().eq_ignore_ascii_case(name)).map(Known::ty);
+    first.keys().map(|name| Column { name: name.clone(), ty: ty(name).unwrap_or(Type::Unknown) }).collect()
+}
+
+fn value(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}

@@ -1,0 +1,231 @@
+//! What runs SQL: DuckDB over files, a Postgres server, the project's own dbt.
+
+mod answer;
+mod data;
+mod dbt;
+mod decimals;
+mod duckdb;
+mod fault;
+mod postgres;
+
+use std::path::Path;
+
+use formulac::dbt::From as Read;
+use formulac::{Column as Known, Compiler, Dialect, Project, Schema};
+
+use super::args::{EngineArgs, Global};
+use super::environment::Environment;
+use super::exit::{Exit, Failure};
+use super::session::Session;
+use super::{dbt_project, environment, project as project_file, schema, settings};
+pub use answer::{Answer, Column};
+use data::DataFile;
+use dbt::DbtRun;
+use formulac::diag::suggest;
+use postgres::Server;
+
+/// A query that is to be run.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'q> {
+    pub sql: &'q str,
+    /// Its columns, for an engine that tells no types.
+    pub columns: &'q [Known],
+    /// The tables that it reads, as it spells them.
+    pub tables: &'q [String],
+    /// The rows that it has at most, where it leaves the limit to who runs it.
+    pub own_limit: Option<u64>,
+    /// Rows that are wanted.
+    pub limit: u32,
+    /// Another query, of which is told how long it takes.
+    pub timed: Option<&'q str>,
+}
+
+/// Whether a relation is there.
+#[derive(Debug)]
+pub enum Presence {
+    /// With these columns.
+    There(Vec<Known>),
+    Missing,
+    /// It cannot be asked for, and why.
+    Unknown(String),
+}
+
+/// What runs the SQL, and over what.
+#[derive(Debug)]
+pub enum Engine {
+    Duckdb(Vec<DataFile>),
+    Postgres(Server, Vec<DataFile>),
+    Dbt(Box<DbtRun>),
+}
+
+impl Engine {
+    /// The engine that is asked for, else DuckDB over the data, else the project's own dbt.
+    pub fn chosen(global: &Global, args: &EngineArgs, project: &Project) -> Result<Self, Failure> {
+        let data = args.data.as_deref();
+        match (args.engine.as_deref(), data) {
+            (Some("duckdb"), Some(folder)) | (None, Some(folder)) => Ok(Self::Duckdb(data::files(folder)?)),
+            (Some("duckdb"), None) => Err(no_data("DuckDB has no tables of its own here")),
+            (Some("postgres" | "postgresql"), _) => Self::postgres(Server::of_environment(), args),
+            (Some(url), _) if Server::is_url(url) => Self::postgres(Server::of_url(url), args),
+            (Some("dbt"), Some(_)) => {
+                let failure = Failure::new(Exit::Usage, "dbt runs on its warehouse and reads no `--data`");
+                Err(failure.with_help("leave out `--data`, or choose `--engine duckdb`"))
+            }
+            (Some("dbt") | None, None) => match dbt_project::find(global.project_dir.as_deref())? {
+                Some(found) => {
+                    let environment = environment::chosen(global, project)?;
+                    let target = found.manifest_path().parent().map(Path::to_owned).unwrap_or_default();
+                    let root = project_file::folder(global.project_dir.as_deref())?.unwrap_or_default();
+                    let of = |it: &Environment| environment::deferred(project, &root, &target, it);
+                    let deferred = environment.as_ref().and_then(of);
+                    Ok(Self::Dbt(Box::new(DbtRun { environment, project: found, deferred })))
+                }
+                None if args.engine.is_some() => Err(Failure::new(Exit::Usage, "there is no dbt project here")
+                    .with_help("run it in the folder of a `dbt_project.yml`, or name that with `--project-dir`")),
+                None => Err(no_data("there is neither data nor a dbt project")),
+            },
+            (Some(name), _) => Err(unknown(name)),
+        }
+    }
+
+    fn postgres(server: Server, args: &EngineArgs) -> Result<Self, Failure> {
+        let files = args.data.as_deref().map(data::files).transpose()?.unwrap_or_default();
+        postgres::accept(&files, args.schema.is_some())?;
+        Ok(Self::Postgres(server, files))
+    }
+
+    /// Keeps the files of these tables only. Where one has no file all are kept, for whoever looks for its name.
+    pub fn read_only(&mut self, tables: &[String]) {
+        let (Self::Duckdb(files) | Self::Postgres(_, files)) = self else { return };
+        let is_of = |file: &DataFile, table: &String| {
+            let last = table.rsplit('.').next().unwrap_or(table);
+            file.relation.eq_ignore_ascii_case(table) || file.relation.eq_ignore_ascii_case(last)
+        };
+        if !tables.is_empty() && tables.iter().all(|table| files.iter().any(|file| is_of(file, table))) {
+            files.retain(|file| tables.iter().any(|table| is_of(file, table)));
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Duckdb(_) => "duckdb",
+            Self::Postgres(..) => "postgres",
+            Self::Dbt(_) => "dbt",
+        }
+    }
+
+    /// The dialect that it reads.
+    pub fn dialect(&self, project: &Project) -> Result<Dialect, Failure> {
+        match self {
+            // Engine and dialect have one name.
+            Self::Duckdb(_) | Self::Postgres(..) => Ok(self.name().parse().unwrap_or_default()),
+            Self::Dbt(run) => run.dialect(project),
+        }
+    }
+
+    /// Whether it takes a model, with its `ref`s, and no plain query.
+    pub fn runs_models(&self) -> bool {
+        matches!(self, Self::Dbt(_))
+    }
+
+    /// A schema file's text with the columns that the data shows, where the engine can tell.
+    pub fn schema_text(&mut self) -> Result<Option<String>, Failure> {
+        match self {
+            Self::Duckdb(files) => duckdb::schema_text(files).map(Some),
+            Self::Postgres(..) | Self::Dbt(_) => Ok(None),
+        }
+    }
+
+    /// The compiler with the schema that was given, which is given back too, else with the one that the data shows.
+    pub fn compiler(
+        &mut self,
+        session: &Session,
+        args: &EngineArgs,
+        project: &Project,
+        dialect: Dialect,
+    ) -> Result<(Compiler, Option<Schema>), Failure> {
+        let (schema, given) = self.schema(session, args, dialect)?;
+        Ok((settings::with_schema(project, dialect, schema).build(), given))
+    }
+
+    /// What is known of the data, and the schema that was given.
+    pub fn schema(
+        &mut self,
+        session: &Session,
+        args: &EngineArgs,
+        dialect: Dialect,
+    ) -> Result<(Schema, Option<Schema>), Failure> {
+        let read = |path| schema::read(session, path)?.schema(dialect);
+        let given = args.schema.as_deref().map(read).transpose()?;
+        let shown = if given.is_none() { self.schema_text()? } else { None };
+        let schema = match (&given, shown) {
+            (Some(given), _) => given.clone(),
+            (None, Some(text)) => Schema::from_text(&text, dialect).0,
+            (None, None) => Schema::new(),
+        };
+        Ok((schema, given))
+    }
+
+    /// Runs a query. `typed` is the schema that was given.
+    pub fn answer(&self, asked: Asked<'_>, typed: Option<&Schema>) -> Result<Answer, Failure> {
+        match self {
+            Self::Duckdb(files) => duckdb::query(asked, files, typed),
+            Self::Postgres(server, files) => postgres::query(asked, server, files, typed),
+            Self::Dbt(run) => dbt::show(asked, run),
+        }
+    }
+
+    /// Whether each relation is there, and its columns.
+    pub fn presences(&self, relations: &[Read], typed: Option<&Schema>) -> Result<Vec<Presence>, Failure> {
+        match self {
+            Self::Dbt(run) => dbt::presences(relations, run),
+            Self::Duckdb(files) => {
+                let file = |read: &Read| files.iter().find(|file| file.relation.eq_ignore_ascii_case(read.name()));
+                let one = |read: &Read| match file(read) {
+                    None => Ok(Presence::Missing),
+                    Some(file) => self.presence(&duckdb::view(file), typed),
+                };
+                relations.iter().map(one).collect()
+            }
+            Self::Postgres(..) => relations.iter().map(|read| self.presence(&postgres::table(read), typed)).collect(),
+        }
+    }
+
+    /// Whether each relation is built here, whatever is read of another environment in its place; none where nothing is.
+    pub fn built(&self, relations: &[Read]) -> Result<Option<Vec<Presence>>, Failure> {
+        match self {
+            Self::Dbt(run) if run.deferred.is_some() => dbt::built(relations, run).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The same of one, by asking for none of its rows: the columns come with the answer. `name` is as written.
+    fn presence(&self, name: &str, typed: Option<&Schema>) -> Result<Presence, Failure> {
+        let sql = format!("select * from {name}\n");
+        let asked = Asked { sql: &sql, columns: &[], tables: &[], own_limit: None, limit: 0, timed: None };
+        match self.answer(asked, typed) {
+            Ok(answer) => {
+                let known = |column: Column| Known::new(column.name, column.ty);
+                Ok(Presence::There(answer.columns.into_iter().map(known).collect()))
+            }
+            Err(Failure::Found(found)) => {
+                let mut said = found.iter().flat_map(|found| &found.diagnostics).map(|it| it.message().to_owned());
+                let said = said.next().unwrap_or_default();
+                Ok(if fault::names_no_table(&said) { Presence::Missing } else { Presence::Unknown(said) })
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+fn no_data(text: &str) -> Failure {
+    Failure::new(Exit::Usage, text).with_help("name a folder of CSV, Parquet or JSON files with `--data`")
+}
+
+fn unknown(name: &str) -> Failure {
+    let name = postgres::hidden_password(name);
+    let near = suggest::nearest(&name, ["dbt", "duckdb", "postgres"]);
+    let help = near.map_or_else(|| "write dbt, duckdb, postgres or a `postgres://` URL".to_owned(), suggest::similar);
+    Failure::new(Exit::Usage, format!("there is no engine `{name}`")).with_help(help)
+}

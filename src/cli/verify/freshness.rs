@@ -1,0 +1,153 @@
+//! When a model was built, and how fresh its sources are, here and in the other environments whose artifacts are there:
+//! this one's stand in dbt's target folder, those of another in a folder of its name below it.
+
+use std::time::SystemTime;
+
+use formulac::artifacts::{LastResult, Manifest, ResourceType, SourceResult, Status, last_results};
+use jiff::Timestamp;
+
+use crate::cli::artifacts::{Beside, age};
+use crate::cli::engine::Engine;
+use crate::cli::exit::Failure;
+use crate::cli::place::Place;
+
+/// What dbt left of each environment.
+#[derive(Default)]
+pub struct Known<'k> {
+    manifest: Option<&'k Manifest>,
+    environments: Vec<(Option<String>, Beside)>,
+}
+
+/// How a model stands in an environment.
+#[derive(Debug, Default)]
+pub struct Standing {
+    /// Its name; none where the project has no environments.
+    pub environment: Option<String>,
+    /// When dbt built it last, and how that ended.
+    pub built: Option<(SystemTime, String)>,
+    /// How long that took.
+    pub seconds: Option<f64>,
+    /// The stalest of the sources that it is made of.
+    pub source: Option<Source>,
+}
+
+/// A source as dbt found it.
+#[derive(Debug)]
+pub struct Source {
+    pub name: String,
+    pub status: Status,
+    pub loaded: Option<SystemTime>,
+}
+
+impl<'k> Known<'k> {
+    /// Reads what dbt left, where dbt is what models are verified with.
+    pub fn read(place: &'k Place, engine: &Engine, environment: Option<&str>) -> Result<Self, Failure> {
+        let Some(dbt) = place.dbt.as_ref().filter(|_| engine.runs_models()) else { return Ok(Self::default()) };
+        let target = dbt.manifest_path().parent().map(ToOwned::to_owned).unwrap_or_default();
+        let mut environments = vec![(environment.map(str::to_owned), Beside::read(&target)?)];
+        for other in place.project.environments().iter().filter(|it| Some(it.name.as_str()) != environment) {
+            let folder = target.join(&other.name);
+            if folder.is_dir() {
+                environments.push((Some(other.name.clone()), Beside::read(&folder)?));
+            }
+        }
+        Ok(Self { manifest: place.manifest()?, environments })
+    }
+
+    /// How a model stands in each environment of which something is known, this one first.
+    pub fn standings(&self, model: &str) -> Vec<Standing> {
+        let standing = |(environment, beside): &(Option<String>, Beside)| {
+            let last = last_results(&beside.runs);
+            let built = last.iter().find(|(id, _)| is_of(id, model)).map(|(_, last)| last);
+            let seconds = |last: &LastResult<'_>| {
+                let result = last.result;
+                result.execute.map(|span| span.duration().as_secs_f64()).or(result.execution_time)
+            };
+            Standing {
+                environment: environment.clone(),
+                built: built.and_then(|last| Some((last.at?, last.result.status.name().to_owned()))),
+                seconds: built.filter(|last| last.result.status == Status::Success).and_then(seconds),
+                source: self.source(model, beside),
+            }
+        };
+        self.environments.iter().map(standing).collect()
+    }
+
+    /// The stalest of the sources that a model is made of, near or far.
+    fn source(&self, model: &str, beside: &Beside) -> Option<Source> {
+        let (manifest, found) = (self.manifest?, beside.freshness.as_ref()?);
+        let parents = manifest.parents();
+        let start = manifest.nodes.iter().position(|node| is_of(&node.unique_id, model))?;
+        let (mut seen, mut waiting) = (vec![false; manifest.nodes.len()], vec![start]);
+        let mut worst: Option<(u8, &SourceResult, String)> = None;
+        while let Some(place) = waiting.pop() {
+            match seen.get_mut(place) {
+                Some(seen) if !*seen => *seen = true,
+                _ => continue,
+            }
+            waiting.extend(parents.get(place).into_iter().flatten());
+            let Some(node) = manifest.nodes.get(place).filter(|it| it.resource_type == ResourceType::Source) else {
+                continue;
+            };
+            let Some(result) = found.source(&node.unique_id) else { continue };
+            let rank = match result.status {
+                Status::Pass => 0,
+                Status::Warn => 1,
+                _ => 2,
+            };
+            let group = node.source().map(|of| &*of.source_name).unwrap_or_default();
+            let name = format!("{group}.{}", node.name);
+            let is_worse = |(worst, other, known): &(u8, &SourceResult, String)| {
+                let key = |rank: u8, result: &SourceResult| (rank, result.max_loaded_at.map(std::cmp::Reverse));
+                (key(rank, result), &name) > (key(*worst, other), known)
+            };
+            if worst.as_ref().is_none_or(is_worse) {
+                worst = Some((rank, result, name));
+            }
+        }
+        let (_, result, name) = worst?;
+        Some(Source { name, status: result.status.clone(), loaded: result.max_loaded_at })
+    }
+}
+
+/// Whether a node is this model, in whichever version.
+fn is_of(id: &str, model: &str) -> bool {
+    let mut parts = id.splitn(4, '.');
+    parts.next() == Some("model") && parts.nth(1) == Some(model)
+}
+
+impl Standing {
+    /// Whether a source is past its own error limit, as dbt found it.
+    pub fn is_stale(&self) -> bool {
+        self.source.as_ref().is_some_and(|source| source.status == Status::Error)
+    }
+
+    /// What is known, in words; none where nothing is.
+    pub fn told(&self, is_here: bool) -> Option<String> {
+        let mut parts = Vec::new();
+        if let Some((at, status)) = &self.built {
+            let how =
+                if status == Status::Success.name() { String::new() } else { format!(", which ended in {status}") };
+            let took = self.seconds.map(|seconds| format!(" in {seconds:.2} s")).unwrap_or_default();
+            parts.push(format!("built{took} {} ago{how}", old(*at)));
+        }
+        if let Some(source) = &self.source {
+            let state =
+                if source.status == Status::Pass { String::new() } else { format!(" ({})", source.status.name()) };
+            parts.push(match source.loaded {
+                Some(at) => format!("its source {} loaded {} ago{state}", source.name, old(at)),
+                None => format!("its source {} of unknown age{state}", source.name),
+            });
+        }
+        if parts.is_empty() {
+            return None;
+        }
+        let place =
+            self.environment.as_ref().filter(|_| !is_here).map(|name| format!("in {name} ")).unwrap_or_default();
+        Some(format!("{place}{}", parts.join(", ")))
+    }
+}
+
+fn old(at: SystemTime) -> String {
+    Timestamp::try_from(at).map_or_else(|_| "an unknown time".to_owned(), |then| age(Timestamp::now(), then))
+}

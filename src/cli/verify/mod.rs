@@ -1,0 +1,263 @@
+//! `formulac verify`: built models beside their formulas and beside what `compare:` names, row by row; how long they take
+//! and how fresh they are; what was found is kept as evidence.
+
+mod comparing;
+mod freshness;
+mod row_line;
+mod show;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use formulac::CompiledSpec;
+use formulac::dbt::From as Read;
+use formulac::diag::{Code, suggest};
+use formulac::sync::{Evidence, Verdict};
+use jiff::Timestamp;
+
+use super::args::{Target, VerifyArgs};
+use super::engine::{Engine, Presence};
+use super::environment;
+use super::exit::{Exit, Failure, Found};
+use super::place::Place;
+use super::session::Session;
+use super::source::Source;
+use super::spec::{self, Spec};
+use super::sync::Repository;
+use super::write::{Planned, write_all};
+use super::{progress, project, settings};
+use comparing::{Compared, Comparer};
+use freshness::{Known, Standing};
+
+/// What was found of a model.
+pub struct Verified {
+    pub evidence: Evidence,
+    /// Each comparison with its rows, in the order of the evidence's proofs.
+    pub compared: Vec<Compared>,
+    /// How long the formula took when it was verified last.
+    pub last_seconds: Option<f64>,
+    /// What took longer than it may: sentences.
+    pub over_budget: Vec<String>,
+    /// How it stands in each environment, this one first.
+    pub standings: Vec<Standing>,
+    /// No file holds the built model; what is named stands beside its formula alone.
+    pub is_unbuilt: bool,
+}
+
+impl Verified {
+    fn exit(&self) -> Exit {
+        let has = |verdict: Verdict| self.evidence.proofs.iter().any(|proof| proof.verdict == verdict);
+        let is_stale = self.standings.first().is_some_and(Standing::is_stale);
+        let is_faulty = has(Verdict::Differs) || !self.over_budget.is_empty() || is_stale;
+        let is_unknown = self.evidence.proofs.is_empty() || has(Verdict::NotCompared);
+        let faulty = if is_faulty { Exit::Faulty } else { Exit::Done };
+        faulty.worse(if is_unknown { Exit::Failed } else { Exit::Done })
+    }
+}
+
+pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
+    let place = Place::find(session)?;
+    let mut engine = Engine::chosen(&session.global, &args.engine, &place.project)?;
+    let dialect = engine.dialect(&place.project)?;
+    if let Some(own) = place.project.dialect().filter(|own| *own != dialect) {
+        session.note(&format!("compiled for {dialect}, and not for the project's {own}"));
+    }
+    let (shown, typed) = engine.schema(session, &args.engine, dialect)?;
+    let target = Target { dialect: Some(dialect), schema: args.engine.schema.clone() };
+    let compiler = match shown.is_empty() {
+        true => place.compiler(session, &target, dialect)?,
+        false => settings::with_schema(&place.project, dialect, shown).build(),
+    };
+    let (sources, texts) = sources(&place, &args.specs)?;
+    let specs = spec::compile_all(&compiler, sources, || {});
+    let chosen = choose(&specs, &texts, &args.specs)?;
+    let faulty: Vec<Found> = chosen.iter().filter_map(|at| errors(specs.get(*at)?)).collect();
+    if !args.json {
+        session.report(&faulty);
+    }
+    let sound = || chosen.iter().filter_map(|at| Some((*at, specs.get(*at)?))).filter(|(_, it)| errors(it).is_none());
+    let models: Vec<(usize, &CompiledSpec)> =
+        sound().filter_map(|(at, spec)| Some((at, spec.compiled.as_ref()?))).collect();
+    engine.read_only(&tables(&models));
+    let environment = match &engine {
+        Engine::Dbt(_) => environment::chosen(&session.global, &place.project)?,
+        _ => None,
+    };
+    let relations = relations(&models);
+    let presences = engine.presences(&relations, typed.as_ref())?;
+    let built = engine.built(&relations)?;
+    let presences: Vec<(Read, Presence)> = relations.iter().cloned().zip(presences).collect();
+    let built = built.map(|built| relations.into_iter().zip(built).collect());
+    let known = Known::read(&place, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
+    let comparer = Comparer { place: &place, engine: &engine, presences, built, typed: typed.as_ref(), args };
+    let mut all = Vec::new();
+    let bar = progress::bar(session, models.len(), "comparing");
+    for (at, compiled) in models {
+        let Some((path, text)) = texts.get(at) else { continue };
+        let mut verified = comparer.verify(compiled, path.as_deref().unwrap_or_default(), text)?;
+        verified.standings = known.standings(compiled.name().unwrap_or_default());
+        verified.evidence.environment = environment.as_ref().map(|it| it.name.clone()).unwrap_or_default();
+        verified.evidence.build_seconds = verified.standings.first().and_then(|standing| standing.seconds);
+        verified.last_seconds = last_seconds(&place, &verified.evidence);
+        hold_to_budget(&mut verified, compiled, args)?;
+        all.push(verified);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if !args.no_evidence {
+        keep(session, &place, &mut all)?;
+    }
+    show::all(session, args, &engine, &all, &faulty)?;
+    Ok(exit(&all, &faulty))
+}
+
+/// How it ends; a verification that compares nothing proves nothing.
+fn exit(all: &[Verified], faulty: &[Found]) -> Exit {
+    let nothing = if all.is_empty() && faulty.is_empty() { Exit::Failed } else { Exit::Done };
+    all.iter().map(Verified::exit).fold(nothing.worse(Exit::of_all(faulty)), Exit::worse)
+}
+
+/// The text of a spec, and its path as seen from the project where it has one.
+type Text = (Option<String>, String);
+
+/// All specs of the project, and those that are named and stand elsewhere.
+fn sources(place: &Place, named: &[OsString]) -> Result<(Vec<(Source, Option<String>)>, Vec<Text>), Failure> {
+    let mut sources = place.sources()?;
+    let whole = |path: &Path| fs::canonicalize(path).ok();
+    let known: BTreeSet<PathBuf> = sources.iter().filter_map(|(source, _)| whole(Path::new(&source.name))).collect();
+    for path in named.iter().map(PathBuf::from).filter(|path| path.is_file()) {
+        if whole(&path).is_none_or(|path| !known.contains(&path)) {
+            let shown = project::path_in_project(&path, Some(&place.root));
+            sources.push((Source::file(&path), shown));
+        }
+    }
+    let texts = sources.iter().map(|(source, path)| (path.clone(), source.text.clone())).collect();
+    Ok((sources, texts))
+}
+
+/// The specs that are named, by file or by model; all of them where none is.
+fn choose(specs: &[Spec], texts: &[Text], named: &[OsString]) -> Result<Vec<usize>, Failure> {
+    if named.is_empty() {
+        if specs.is_empty() {
+            return Err(Failure::new(Exit::Usage, "there are no specs, so there is nothing to verify")
+                .with_help("write one, or name its file"));
+        }
+        return Ok((0..specs.len()).collect());
+    }
+    let mut chosen = Vec::new();
+    for name in named {
+        let text = name.to_string_lossy();
+        let path = Path::new(name);
+        let is_it = |(at, spec): &(usize, &Spec)| {
+            let is_file = path.is_file() && fs::canonicalize(path).ok() == fs::canonicalize(&spec.found.file).ok();
+            is_file || (!path.is_file() && spec.name.as_deref() == Some(&*text) && texts.get(*at).is_some())
+        };
+        match specs.iter().enumerate().find(is_it) {
+            Some((at, _)) if chosen.contains(&at) => {}
+            Some((at, _)) => chosen.push(at),
+            None => {
+                let names = specs.iter().filter_map(|spec| spec.name.as_deref());
+                let help = suggest::nearest(&text, names).map(suggest::similar);
+                return Err(Failure::new(Exit::Usage, format!("`{text}` is neither a file nor a model of a spec"))
+                    .with_help(help.unwrap_or_else(|| "name the file of a spec, or its `model`".to_owned())));
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// The errors of a spec, where it has some; what is only warned of `check` tells.
+fn errors(spec: &Spec) -> Option<Found> {
+    let fault = spec.model_fault.iter().cloned();
+    let all = spec.found.diagnostics.iter().cloned().chain(fault);
+    let diagnostics: Vec<_> = all.filter(|it| it.is_error() || it.kind() == Code::UnreadableFile).collect();
+    let found = Found { diagnostics, ..spec.found.clone() };
+    (!found.diagnostics.is_empty()).then_some(found)
+}
+
+/// What is read, as it is spelled.
+fn tables(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
+    let of = |compiled: &CompiledSpec| {
+        let own = relations(&[(0, compiled)]).iter().map(spelled).collect::<Vec<_>>();
+        compiled.tables().iter().cloned().chain(own).collect::<Vec<_>>()
+    };
+    models.iter().flat_map(|(_, compiled)| of(compiled)).collect()
+}
+
+/// A relation as a query names it.
+pub fn spelled(read: &Read) -> String {
+    match read {
+        Read::Table(table) => table.clone(),
+        other => other.name().to_owned(),
+    }
+}
+
+/// The relations that are compared, each once.
+fn relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
+    let mut all: Vec<Read> = Vec::new();
+    for (_, compiled) in models {
+        let comparisons = compiled.beside_formula().into_iter().chain(compiled.comparisons());
+        for comparison in comparisons {
+            for read in [comparison.ours(), comparison.with()].into_iter().flatten() {
+                if !all.contains(read) {
+                    all.push(read.clone());
+                }
+            }
+        }
+    }
+    all
+}
+
+/// How long the formula took last time, by the evidence that is kept.
+fn last_seconds(place: &Place, evidence: &Evidence) -> Option<f64> {
+    let text = fs::read_to_string(place.root.join(Evidence::path(&evidence.model))).ok()?;
+    let versions = Evidence::versions(&text).into_iter();
+    let same = versions.filter(|it| it.environment == evidence.environment && it.engine == evidence.engine);
+    same.max_by(|one, other| one.at.cmp(&other.at))?.formula_seconds
+}
+
+/// Tells what takes longer than it may: by `--budget`, else by what the spec says.
+fn hold_to_budget(verified: &mut Verified, compiled: &CompiledSpec, args: &VerifyArgs) -> Result<(), Failure> {
+    let Some(text) = args.budget.as_deref().or(compiled.budget()) else { return Ok(()) };
+    let evidence = &mut verified.evidence;
+    let budget = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    let Some(budget) = budget else {
+        let text = format!("the budget of `{}` is `{text}`, and no number of seconds", evidence.model);
+        return Err(Failure::new(Exit::Usage, text).with_help("write `meta: {formulac: {budget: 30}}` into the spec"));
+    };
+    evidence.budget_seconds = Some(budget);
+    for (what, seconds) in [("its formula takes", evidence.formula_seconds), ("its build took", evidence.build_seconds)]
+    {
+        if let Some(seconds) = seconds.filter(|seconds| *seconds > budget) {
+            verified.over_budget.push(format!("{what} {seconds:.1} s, and may take {budget} s"));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the evidence of models of which something was found.
+fn keep(session: &Session, place: &Place, all: &mut [Verified]) -> Result<(), Failure> {
+    let by = Repository::find(&place.root).and_then(|it| it.author()).unwrap_or_default();
+    let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let mut files = Vec::new();
+    for verified in all {
+        let evidence = &mut verified.evidence;
+        (evidence.by, evidence.at) = (by.clone(), at.clone());
+        let is_found = evidence.proofs.iter().any(|proof| proof.verdict != Verdict::NotCompared);
+        if is_found {
+            files.push(Planned { path: place.root.join(Evidence::path(&evidence.model)), text: evidence.text() });
+        }
+    }
+    write_all(&files)?;
+    if !files.is_empty() {
+        session.note(&format!("evidence in {}", formulac::sync::EVIDENCE));
+    }
+    Ok(())
+}
+
+/// What is known of a relation.
+fn presence<'p>(presences: &'p [(Read, Presence)], read: &Read) -> Option<&'p Presence> {
+    presences.iter().find(|(known, _)| known == read).map(|(_, presence)| presence)
+}

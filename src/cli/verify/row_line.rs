@@ -1,0 +1,55 @@
+//! A row that does not agree, in a line.
+
+use formulac::diag::render::visible;
+use formulac::sync::Proof;
+use formulac::verify::DifferingRow;
+
+/// Characters of a value that are shown.
+const LONGEST: usize = 60;
+/// What stands for a value that is not written down.
+const HIDDEN: &str = "(hidden)";
+
+/// `month 2024-01-01: revenue 12.5, not 10 (2.5 apart)`. `columns` are those that are compared.
+pub fn told(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: impl Fn(&str) -> bool) -> String {
+    let value = |column: &str, value: &Option<String>| {
+        if is_hidden(column) { HIDDEN.to_owned() } else { shown(value.as_deref()) }
+    };
+    let keys = proof.keys.iter().zip(&row.key).map(|(name, key)| format!("{} {}", visible(name), value(name, key)));
+    let keys: Vec<String> = keys.collect();
+    let key = if keys.is_empty() { "the row".to_owned() } else { keys.join(", ") };
+    let (ours, theirs) = (if proof.of_formula { "its formula" } else { "the model" }, proof.other());
+    let what = match row.rows {
+        [1, 1] => {
+            let one = |differing: &formulac::verify::DifferingValue| {
+                let name = columns.get(differing.column).map_or("", String::as_str);
+                let [here, there] = differing.values.each_ref().map(|it| value(name, it));
+                let apart = differing.difference.as_ref().filter(|_| !is_hidden(name));
+                let apart = apart.map(|it| format!(" ({} apart)", cut(it))).unwrap_or_default();
+                format!("{} {here}, not {there}{apart}", visible(name))
+            };
+            row.values.iter().map(one).collect::<Vec<_>>().join("; ")
+        }
+        [1, 0] => format!("only in {ours}"),
+        [0, 1] => format!("only in {theirs}"),
+        [here, there] => format!("{here} rows in {ours}, {there} in {theirs}"),
+    };
+    format!("{key}: {what}")
+}
+
+/// A value in one line, with nothing that a terminal would obey.
+fn shown(value: Option<&str>) -> String {
+    match value {
+        None => "NULL".to_owned(),
+        Some("") => "\"\"".to_owned(),
+        Some("NULL") => "\"NULL\"".to_owned(),
+        Some(text) => cut(text),
+    }
+}
+
+fn cut(text: &str) -> String {
+    let text = visible(text).replace('\n', "↵").replace('\t', " ");
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
+}

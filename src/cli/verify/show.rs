@@ -1,0 +1,255 @@
+//! What a verification found, as text, as Markdown and as JSON.
+
+use formulac::diag::render;
+use formulac::markdown;
+use formulac::sync::{Proof, Verdict};
+use formulac::verify::DifferingRow;
+use serde_json::{Map, Value, json};
+
+use super::comparing::Compared;
+use super::freshness::Standing;
+use super::{Verified, row_line};
+use crate::cli::args::VerifyArgs;
+use crate::cli::engine::Engine;
+use crate::cli::exit::{Failure, Found};
+use crate::cli::session::{Session, reports};
+use crate::cli::words::count;
+use formulac::diag::render::visible;
+
+pub fn all(
+    session: &Session,
+    args: &VerifyArgs,
+    engine: &Engine,
+    all: &[Verified],
+    faulty: &[Found],
+) -> Result<(), Failure> {
+    if args.json {
+        let models: Vec<Value> = all.iter().map(object).collect();
+        let diagnostics = render::filed_objects(&reports(faulty));
+        return session.json(&json!({"engine": engine.name(), "models": models, "diagnostics": diagnostics}));
+    }
+    session.data(&if args.markdown { in_markdown(all) } else { text(all) })?;
+    session.note(&summary(all, faulty));
+    Ok(())
+}
+
+/// What is said where only the formula stands for the model.
+const UNBUILT: &str = "no file holds the built model";
+
+/// A line for each comparison, its rows below, then what else is known of the model.
+fn text(all: &[Verified]) -> String {
+    let width = all.iter().map(|it| it.evidence.model.chars().count()).max().unwrap_or_default();
+    let mut out = String::new();
+    for verified in all {
+        let name = visible(&verified.evidence.model);
+        let (own, others) = facts(verified);
+        let mut own = own.into_iter().map(|fact| format!(" · {fact}")).collect::<String>();
+        if verified.is_unbuilt {
+            out.push_str(&format!("- {name:width$}  its formula: {UNBUILT}\n"));
+        }
+        for (proof, compared) in pairs(verified) {
+            // What is known of times stands behind the first.
+            let own = std::mem::take(&mut own);
+            out.push_str(&format!("{} {name:width$}  {}{own}\n", sign(proof), line(proof)));
+            let rows = compared.rows.iter().map(|row| row_line::told(row, proof, &compared.columns, |_| false));
+            rows.for_each(|row| out.push_str(&format!("      {row}\n")));
+            if compared.more {
+                out.push_str("      and more\n");
+            }
+        }
+        for fault in faults(verified) {
+            out.push_str(&format!("✗ {name:width$}  {fault}\n"));
+        }
+        for fact in others {
+            out.push_str(&format!("      {fact}\n"));
+        }
+    }
+    out
+}
+
+fn pairs(verified: &Verified) -> impl Iterator<Item = (&Proof, &Compared)> {
+    verified.evidence.proofs.iter().zip(&verified.compared)
+}
+
+fn sign(proof: &Proof) -> &'static str {
+    match proof.verdict {
+        Verdict::Agrees => "✓",
+        Verdict::Differs => "✗",
+        Verdict::NotCompared => "-",
+    }
+}
+
+/// What was compared with what, and what came of it.
+fn line(proof: &Proof) -> String {
+    let ours = if proof.of_formula { "its formula, as nothing is built, and " } else { "" };
+    format!("{ours}{}", beside(proof))
+}
+
+/// What it was compared with, and what came of it.
+fn beside(proof: &Proof) -> String {
+    let told = proof.told();
+    // Of a failing engine's message one line is enough here.
+    format!("{}: {}", visible(proof.other()), visible(told.lines().next().unwrap_or_default()))
+}
+
+/// What is wrong besides values.
+fn faults(verified: &Verified) -> Vec<String> {
+    let stale = verified.standings.first().filter(|it| it.is_stale()).and_then(|it| it.source.as_ref());
+    let stale = stale.map(|source| format!("its source {} is past its own limit", source.name));
+    verified.over_budget.iter().cloned().chain(stale).collect()
+}
+
+/// What is known of times, here and in other environments.
+fn facts(verified: &Verified) -> (Vec<String>, Vec<String>) {
+    let mut facts = Vec::new();
+    if let Some(seconds) = verified.evidence.formula_seconds {
+        let last = verified.last_seconds.map(|last| format!(", {last:.2} s last time")).unwrap_or_default();
+        facts.push(format!("takes {seconds:.2} s{last}"));
+    }
+    let mut standings = verified.standings.iter();
+    facts.extend(standings.next().and_then(|standing| standing.told(true)));
+    let others = standings.filter_map(|standing| standing.told(false)).chain(older(&verified.standings));
+    (facts, others.collect())
+}
+
+/// Which environments have an older build than another.
+fn older(standings: &[Standing]) -> Option<String> {
+    let built = standings.iter().filter_map(|it| Some((it.built.as_ref()?.0, it.environment.as_deref()?)));
+    let mut built: Vec<_> = built.collect();
+    built.sort();
+    match built.as_slice() {
+        [(first, oldest), .., (last, _)] if first < last => Some(format!("the build of {oldest} is the oldest")),
+        _ => None,
+    }
+}
+
+fn summary(all: &[Verified], faulty: &[Found]) -> String {
+    let with = |verdict: Verdict| all.iter().filter(|it| it.evidence.verdict() == verdict).count();
+    let proofs: usize = all.iter().map(|it| it.evidence.proofs.len()).sum();
+    let mut parts = vec![format!("{} agree", with(Verdict::Agrees))];
+    for (verdict, what) in [(Verdict::Differs, "differ"), (Verdict::NotCompared, "are not proven")] {
+        if with(verdict) > 0 {
+            parts.push(format!("{} {what}", with(verdict)));
+        }
+    }
+    if !faulty.is_empty() {
+        parts.push(format!("{} errors", count(faulty.len(), "spec has", "specs have")));
+    }
+    let of = format!("{}, {}", count(all.len(), "model", "models"), count(proofs, "comparison", "comparisons"));
+    format!("{of}: {}", parts.join(", "))
+}
+
+/// A section for each model: comparisons as a list, rows below, times.
+fn in_markdown(all: &[Verified]) -> String {
+    let mut out = String::new();
+    for verified in all {
+        let evidence = &verified.evidence;
+        let place = Some(&evidence.environment).filter(|it| !it.is_empty()).into_iter();
+        let about: Vec<String> = place.chain([&evidence.engine]).map(|it| markdown::plain(it)).collect();
+        let about = about.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(", ");
+        out.push_str(&format!("### {}: {}\n\n", markdown::plain(&evidence.model), evidence.verdict().name()));
+        if verified.is_unbuilt {
+            out.push_str(&format!("- {UNBUILT}; its formula stands for it\n"));
+        }
+        for (proof, compared) in pairs(verified) {
+            let mark = match proof.verdict {
+                Verdict::Agrees => "agrees with ",
+                Verdict::Differs => "**differs** from ",
+                Verdict::NotCompared => "**not compared** with ",
+            };
+            out.push_str(&format!("- {mark}{}\n", markdown::sentence(&beside(proof))));
+            for row in &compared.rows {
+                let row = row_line::told(row, proof, &compared.columns, |_| false);
+                out.push_str(&format!("  - {}\n", markdown::plain(&row)));
+            }
+            if compared.more {
+                out.push_str("  - and more\n");
+            }
+        }
+        for fault in faults(verified) {
+            out.push_str(&format!("- **{}**\n", markdown::plain(&fault)));
+        }
+        let (own, others) = facts(verified);
+        let facts: Vec<String> = own.iter().chain(&others).map(|fact| markdown::plain(fact)).collect();
+        let about = Some(about).filter(|it| !it.is_empty()).into_iter();
+        out.push_str(&format!("\n{}\n\n", about.chain(facts).collect::<Vec<_>>().join(" · ")));
+    }
+    out
+}
+
+fn object(verified: &Verified) -> Value {
+    let evidence = &verified.evidence;
+    let comparisons: Vec<Value> = pairs(verified).map(|(proof, compared)| comparison(proof, compared)).collect();
+    let standing = |standing: &Standing| {
+        let time = |at: std::time::SystemTime| {
+            jiff::Timestamp::try_from(at).map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).ok()
+        };
+        let source = standing.source.as_ref().map(|source| {
+            json!({"source": source.name, "status": source.status.name(), "loaded_at": source.loaded.and_then(time)})
+        });
+        json!({
+            "environment": standing.environment,
+            "built_at": standing.built.as_ref().and_then(|(at, _)| time(*at)),
+            "status": standing.built.as_ref().map(|(_, status)| status),
+            "source": source,
+        })
+    };
+    json!({
+        "model": evidence.model,
+        "spec": evidence.spec,
+        "content": evidence.content,
+        "environment": Some(&evidence.environment).filter(|it| !it.is_empty()),
+        "engine": evidence.engine,
+        "verdict": evidence.verdict().name(),
+        "is_built": !verified.is_unbuilt,
+        "comparisons": comparisons,
+        "seconds": {
+            "formula": evidence.formula_seconds,
+            "last": verified.last_seconds,
+            "build": evidence.build_seconds,
+            "budget": evidence.budget_seconds,
+        },
+        "faults": faults(verified),
+        "standings": verified.standings.iter().map(standing).collect::<Vec<_>>(),
+    })
+}
+
+fn comparison(proof: &Proof, compared: &Compared) -> Value {
+    let counts = &proof.counts;
+    let columns = counts
+        .columns
+        .iter()
+        .map(|column| json!({"column": column.column, "differing": column.differing, "greatest": column.greatest}));
+    let row = |row: &DifferingRow| {
+        let key: Map<String, Value> =
+            proof.keys.iter().zip(&row.key).map(|(name, value)| (name.clone(), json!(value))).collect();
+        let values = row.values.iter().map(|value| {
+            let [ours, theirs] = &value.values;
+            let column = compared.columns.get(value.column);
+            json!({"column": column, "model": ours, "other": theirs, "difference": value.difference})
+        });
+        json!({
+            "key": key,
+            "rows": {"model": row.rows[0], "other": row.rows[1]},
+            "values": values.collect::<Vec<_>>(),
+        })
+    };
+    let both = |both: [u64; 2]| json!({"model": both[0], "other": both[1]});
+    json!({
+        "with": proof.with,
+        "verdict": proof.verdict.name(),
+        "told": proof.told(),
+        "formula_for_model": proof.of_formula,
+        "keys": proof.keys,
+        "tolerance": proof.tolerance,
+        "rows": both(counts.rows),
+        "agreeing": counts.agreeing(),
+        "differing": counts.differing,
+        "only": both(counts.only),
+        "repeated": both(counts.repeated),
+        "columns": columns.collect::<Vec<_>>(),
+        "lacking": proof.lacking,
+        "worst": compared.rows.iter().map(row).collect::<Vec<_>>(),
+        "more": compared.more,
+    })
+}

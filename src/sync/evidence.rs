@@ -1,0 +1,431 @@
+//! What a verification found of a model, kept as a file beside the spec that it was of: a merge request quotes it.
+
+use super::state::{branches, lines};
+use super::transaction::content_hash;
+use crate::dbt::{Value, write_value};
+use crate::verify::{ColumnCounts, Counts};
+use crate::yaml::{self, Node};
+
+/// The folder of the evidence, seen from the project's.
+pub const EVIDENCE: &str = ".formulac/evidence";
+/// The first line of such a file.
+const HEADER: &str = "# What `formulac verify` found of this model last; formulac keeps this file itself.\n";
+/// What stands for the formula where other comparisons name a relation.
+const FORMULA: &str = "its formula";
+/// Rows that a merge request quotes.
+const QUOTED: usize = 3;
+
+/// What was found of a model.
+///
+/// ```
+/// use formulac::sync::{Evidence, Proof};
+///
+/// let mut evidence = Evidence::of("revenue", "metrics/revenue.yml", "model: revenue\n");
+/// evidence.proofs.push(Proof::default());
+/// assert_eq!(Evidence::versions(&evidence.text()), [evidence.clone()]);
+/// assert!(evidence.is_of("model: revenue\r\n") && !evidence.is_of("model: revenue # changed\n"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// The model.
+    pub model: String,
+    /// The path of its spec, seen from the project's folder.
+    pub spec: String,
+    /// The hash of the spec's text.
+    pub content: String,
+    /// The environment; empty where the project has none.
+    pub environment: String,
+    /// What compared, with its version.
+    pub engine: String,
+    /// What was compared, and what came of it: the formula first.
+    pub proofs: Vec<Proof>,
+    /// When, as `2026-11-20T10:00:00Z`.
+    pub at: String,
+    /// Who; empty where nobody told.
+    pub by: String,
+    /// How long the formula's query took.
+    pub formula_seconds: Option<f64>,
+    /// How long dbt took to build the model.
+    pub build_seconds: Option<f64>,
+    /// How long both may take.
+    pub budget_seconds: Option<f64>,
+}
+
+/// What came of a comparison.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verdict {
+    /// Both sides hold the same rows.
+    Agrees,
+    /// They do not.
+    Differs,
+    /// It is not known, since they could not be compared.
+    #[default]
+    NotCompared,
+}
+
+impl Verdict {
+    /// Its name in files.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Agrees => "agrees",
+            Self::Differs => "differs",
+            Self::NotCompared => "not compared",
+        }
+    }
+
+    fn of(name: &str) -> Self {
+        [Self::Agrees, Self::Differs].into_iter().find(|verdict| verdict.name() == name).unwrap_or_default()
+    }
+}
+
+/// What was compared with what, and what came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Proof {
+    /// The relation that the model was compared with; none for its formula.
+    pub with: Option<String>,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// Why it could not be compared.
+    pub why: Option<String>,
+    /// The rows of the formula stood for the model, which is not built.
+    pub of_formula: bool,
+    /// The columns that tell the rows apart.
+    pub keys: Vec<String>,
+    /// How far numbers may lie apart, where that was said.
+    pub tolerance: Option<String>,
+    /// What was counted.
+    pub counts: Counts,
+    /// Columns that one side lacks: sentences.
+    pub lacking: Vec<String>,
+    /// The worst rows, a line each.
+    pub worst: Vec<String>,
+}
+
+impl Proof {
+    /// What it was compared with, for people.
+    #[must_use]
+    pub fn other(&self) -> &str {
+        self.with.as_deref().unwrap_or(FORMULA)
+    }
+
+    /// What was found, in a line: `10 of 10 rows within 0.01`.
+    #[must_use]
+    pub fn told(&self) -> String {
+        if let (Verdict::NotCompared, why) = (self.verdict, &self.why) {
+            return why.clone().unwrap_or_else(|| "not compared".to_owned());
+        }
+        let counts = &self.counts;
+        let mut parts = vec![match (counts.all(), &self.tolerance) {
+            (0, _) => "no rows on either side".to_owned(),
+            (all, tolerance) => {
+                let rows = if all == 1 { "row" } else { "rows" };
+                let within = tolerance.as_ref().map(|it| format!(" within {it}")).unwrap_or_default();
+                format!("{} of {all} {rows}{within}", counts.agreeing())
+            }
+        }];
+        if counts.differing > 0 {
+            let differ = if counts.differing == 1 { "differs" } else { "differ" };
+            parts.push(format!("{} {differ}", counts.differing));
+        }
+        let ours = if self.of_formula { FORMULA } else { "the model" };
+        for (side, place) in [(ours, 0), (self.other(), 1)] {
+            let [only, repeated] = [counts.only, counts.repeated].map(|both| both[place]);
+            if only > 0 {
+                parts.push(format!("{only} only in {side}"));
+            }
+            if repeated > 0 {
+                let keys = if repeated == 1 { "key" } else { "keys" };
+                parts.push(format!("{repeated} {keys} several times in {side}"));
+            }
+        }
+        parts.extend(self.lacking.iter().cloned());
+        parts.join("; ")
+    }
+}
+
+impl Evidence {
+    /// Evidence of a spec's text, of which nothing is found yet.
+    #[must_use]
+    pub fn of(model: &str, spec: &str, source: &str) -> Self {
+        let content = content_hash(lines(source).as_bytes());
+        Self { model: model.to_owned(), spec: spec.to_owned(), content, ..Self::default() }
+    }
+
+    /// The path of its file, seen from the project's folder.
+    #[must_use]
+    pub fn path(model: &str) -> String {
+        format!("{EVIDENCE}/{model}.yml")
+    }
+
+    /// Whether it was found of exactly this text of the spec.
+    #[must_use]
+    pub fn is_of(&self, source: &str) -> bool {
+        self.content == content_hash(lines(source).as_bytes())
+    }
+
+    /// What came of all of it: what differs weighs most, then what is not known. Nothing compared is not known.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let has = |verdict: Verdict| self.proofs.iter().any(|proof| proof.verdict == verdict);
+        match (has(Verdict::Differs), has(Verdict::NotCompared), has(Verdict::Agrees)) {
+            (true, ..) => Verdict::Differs,
+            (_, false, true) => Verdict::Agrees,
+            _ => Verdict::NotCompared,
+        }
+    }
+
+    /// What a reviewer is told of values: how many rows agree, or the worst of those that do not.
+    #[must_use]
+    pub fn values(&self) -> String {
+        let worst = self.proofs.iter().flat_map(|proof| proof.worst.iter().map(move |row| (proof.other(), row)));
+        let worst: Vec<String> = worst.map(|(other, row)| format!("{row}, beside {other}")).collect();
+        let more = worst.len().saturating_sub(QUOTED);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        match self.verdict() {
+            Verdict::Agrees => {
+                let rows = self.proofs.first().map_or(0, |proof| proof.counts.all());
+                format!("no value differs in {rows} {}", if rows == 1 { "row" } else { "rows" })
+            }
+            _ if !worst.is_empty() => {
+                format!("{}{more}", worst.iter().take(QUOTED).cloned().collect::<Vec<_>>().join("; "))
+            }
+            Verdict::Differs => "they differ".to_owned(),
+            Verdict::NotCompared => "not all could be compared".to_owned(),
+        }
+    }
+
+    /// The text of its file. What is another in each run stands last, so that the rest merges.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let word = |text: &str| Value::Dbt(text.to_owned());
+        let mut pairs =
+            vec![("model", word(&self.model)), ("spec", word(&self.spec)), ("content", word(&self.content))];
+        if !self.environment.is_empty() {
+            pairs.push(("environment", word(&self.environment)));
+        }
+        pairs.push(("engine", word(&self.engine)));
+        pairs.push(("comparisons", Value::List(self.proofs.iter().map(Proof::value).collect())));
+        pairs.push(("at", word(&self.at)));
+        if !self.by.is_empty() {
+            pairs.push(("by", word(&self.by)));
+        }
+        let seconds = [
+            ("formula_seconds", self.formula_seconds),
+            ("build_seconds", self.build_seconds),
+            ("budget_seconds", self.budget_seconds),
+        ];
+        pairs.extend(seconds.into_iter().filter_map(|(key, seconds)| Some((key, Value::Bare(number(seconds?))))));
+        format!("{HEADER}{}", write_value(&map(pairs)))
+    }
+
+    /// Reads the text of its file: the evidence, or that of both branches where git could not merge them. None where it
+    /// is something else.
+    #[must_use]
+    pub fn versions(text: &str) -> Vec<Self> {
+        match branches(text) {
+            None => read(text).into_iter().collect(),
+            Some(texts) => texts.iter().filter_map(|text| read(text)).collect(),
+        }
+    }
+}
+
+/// Seconds as a number that reads well and comes back.
+fn number(seconds: f64) -> String {
+    format!("{}", (seconds * 1000.0).round() / 1000.0)
+}
+
+fn map(pairs: Vec<(&str, Value)>) -> Value {
+    Value::Map(pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+impl Proof {
+    fn value(&self) -> Value {
+        let word = |text: &str| Value::Dbt(text.to_owned());
+        let texts = |all: &[String]| Value::List(all.iter().map(|text| word(text)).collect());
+        let count = |count: u64| Value::Bare(count.to_string());
+        let mut pairs = vec![("with", word(self.other())), ("verdict", word(self.verdict.name()))];
+        if self.of_formula {
+            pairs.push(("of_formula", Value::Bare("true".to_owned())));
+        }
+        pairs.extend(self.why.iter().map(|why| ("why", word(why))));
+        if self.verdict == Verdict::NotCompared {
+            return map(pairs);
+        }
+        if !self.keys.is_empty() {
+            pairs.push(("keys", texts(&self.keys)));
+        }
+        pairs.extend(self.tolerance.iter().map(|tolerance| ("tolerance", Value::Bare(tolerance.clone()))));
+        let counts = &self.counts;
+        let both = |both: [u64; 2]| {
+            let [ours, theirs] = both.map(count);
+            Value::Flow(vec![("model".to_owned(), ours), ("other".to_owned(), theirs)])
+        };
+        pairs.extend([("rows", both(counts.rows)), ("matched", count(counts.matched))]);
+        // What there is none of is not worth a line.
+        for (key, counted) in [("only", counts.only), ("repeated", counts.repeated)] {
+            if counted != [0, 0] {
+                pairs.push((key, both(counted)));
+            }
+        }
+        for (key, counted) in [("unmatched", counts.unmatched), ("differing", counts.differing)] {
+            if counted > 0 {
+                pairs.push((key, count(counted)));
+            }
+        }
+        let column = |column: &ColumnCounts| {
+            let mut said = vec![("rows".to_owned(), count(column.differing))];
+            said.extend(column.greatest.iter().map(|it| ("greatest".to_owned(), word(it))));
+            (column.column.clone(), Value::Flow(said))
+        };
+        pairs.push(("columns", Value::Map(counts.columns.iter().map(column).collect())));
+        for (key, all) in [("lacking", &self.lacking), ("worst", &self.worst)] {
+            if !all.is_empty() {
+                pairs.push((key, texts(all)));
+            }
+        }
+        map(pairs)
+    }
+
+    fn read(node: &Node) -> Option<Self> {
+        let text = |key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
+        let texts = |key: &str| node.get(key).map(Node::texts).unwrap_or_default();
+        let count =
+            |node: Option<&Node>| node.and_then(Node::text).and_then(|text| text.parse().ok()).unwrap_or_default();
+        let both = |key: &str| ["model", "other"].map(|side| count(node.get(key).and_then(|of| of.get(side))));
+        let columns = node.get("columns").and_then(Node::pairs).unwrap_or_default().iter().filter_map(|(name, of)| {
+            let greatest = of.get("greatest").and_then(Node::text).map(str::to_owned);
+            Some(ColumnCounts { column: name.text()?.to_owned(), differing: count(of.get("rows")), greatest })
+        });
+        let counts = Counts {
+            rows: both("rows"),
+            only: both("only"),
+            repeated: both("repeated"),
+            unmatched: count(node.get("unmatched")),
+            matched: count(node.get("matched")),
+            differing: count(node.get("differing")),
+            columns: columns.collect(),
+        };
+        Some(Self {
+            with: text("with").filter(|with| with != FORMULA),
+            verdict: Verdict::of(&text("verdict")?),
+            why: text("why"),
+            of_formula: text("of_formula").is_some(),
+            keys: texts("keys"),
+            tolerance: text("tolerance"),
+            counts,
+            lacking: texts("lacking"),
+            worst: texts("worst"),
+        })
+    }
+}
+
+fn read(text: &str) -> Option<Evidence> {
+    let root = yaml::read(text, &mut Vec::new()).ok()??;
+    let said = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
+    let seconds = |key: &str| said(key).and_then(|text| text.parse().ok());
+    Some(Evidence {
+        model: said("model")?,
+        spec: said("spec")?,
+        content: said("content")?,
+        environment: said("environment").unwrap_or_default(),
+        engine: said("engine").unwrap_or_default(),
+        proofs: root
+            .get("comparisons")
+            .and_then(Node::items)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Proof::read)
+            .collect(),
+        at: said("at").unwrap_or_default(),
+        by: said("by").unwrap_or_default(),
+        formula_seconds: seconds("formula_seconds"),
+        build_seconds: seconds("build_seconds"),
+        budget_seconds: seconds("budget_seconds"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence() -> Evidence {
+        let mut evidence = Evidence::of("m", "metrics/m.yml", "model: m\n");
+        evidence.environment = "development".to_owned();
+        evidence.engine = "dbt 1.12.6 on duckdb".to_owned();
+        evidence.at = "2026-11-20T10:00:00Z".to_owned();
+        evidence.by = "Ann <ann@example.com>".to_owned();
+        (evidence.formula_seconds, evidence.budget_seconds) = (Some(0.123), Some(30.0));
+        let counts = Counts {
+            rows: [10, 11],
+            only: [1, 2],
+            repeated: [0, 1],
+            unmatched: 1,
+            matched: 8,
+            differing: 2,
+            columns: vec![
+                ColumnCounts { column: "a: b".to_owned(), differing: 2, greatest: Some("20.5".to_owned()) },
+                ColumnCounts { column: "note".to_owned(), differing: 0, greatest: None },
+            ],
+        };
+        evidence.proofs = vec![
+            Proof {
+                verdict: Verdict::Differs,
+                keys: vec!["month".to_owned()],
+                counts,
+                lacking: vec!["`x` is not built".to_owned()],
+                worst: vec!["2024-01-01: a: b 1, not 2".to_owned(), "{{ x }} #: null".to_owned()],
+                ..Proof::default()
+            },
+            Proof {
+                with: Some("finance".to_owned()),
+                verdict: Verdict::Agrees,
+                tolerance: Some("0.01".to_owned()),
+                of_formula: true,
+                counts: Counts { rows: [10, 10], matched: 10, ..Counts::default() },
+                ..Proof::default()
+            },
+            Proof { with: Some("old".to_owned()), why: Some("`old` is not there".to_owned()), ..Proof::default() },
+        ];
+        evidence
+    }
+
+    #[test]
+    fn evidence_comes_back() {
+        let evidence = evidence();
+        assert_eq!(Evidence::versions(&evidence.text()), [evidence.clone()], "{}", evidence.text());
+        assert_eq!(Evidence::versions("no evidence"), []);
+        let mut later = evidence.clone();
+        later.at = "2026-11-21T10:00:00Z".to_owned();
+        let differing = evidence.text().lines().zip(later.text().lines()).filter(|(one, other)| one != other).count();
+        assert_eq!(differing, 1, "only the time is another");
+    }
+
+    #[test]
+    fn what_was_found_is_told() {
+        let told: Vec<String> = evidence().proofs.iter().map(Proof::told).collect();
+        assert_eq!(
+            told,
+            [
+                "6 of 12 rows; 2 differ; 1 only in the model; 2 only in its formula; 1 key several times in its formula; `x` is not built",
+                "10 of 10 rows within 0.01",
+                "`old` is not there",
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_compared_is_no_agreement() {
+        let of = |verdicts: &[Verdict]| {
+            let proof = |verdict: &Verdict| Proof { verdict: *verdict, ..Proof::default() };
+            Evidence { proofs: verdicts.iter().map(proof).collect(), ..Evidence::default() }.verdict()
+        };
+        use Verdict::{Agrees, Differs, NotCompared};
+        assert_eq!(of(&[]), NotCompared);
+        assert_eq!(of(&[Agrees, Agrees]), Agrees);
+        assert_eq!(of(&[Agrees, NotCompared]), NotCompared);
+        assert_eq!(of(&[NotCompared, Differs, Agrees]), Differs);
+    }
+}

@@ -1,0 +1,386 @@
+//! `formulac verify` over files, by DuckDB; `tests/example_project/verify.rs` does it with dbt.
+
+use std::process::Command;
+
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::preview::has;
+use crate::run::{Place, Run, finish};
+
+const PROJECT: &str = "dialect: duckdb\nspecs: metrics/\ninherit: [secret]\n";
+const REVENUE: &str = "\
+model: revenue
+from: orders
+where: status <> \"open\"
+group_by: region
+definitions: |
+  revenue = SUM(amount)
+  mean = AVERAGE(amount)
+  last_note = MAX(note)
+compare:
+  - {with: finance, keys: region, columns: revenue, tolerance: 0.01}
+";
+const ORDERS: &str = "\
+id,region,status,amount,note
+1,north,paid,10.50,a
+2,north,paid,2.25,b
+3,south,paid,1.00,c
+4,,paid,7.00,d
+5,west,paid,3.00,e
+6,west,open,99.00,f
+";
+const BUILT: &str = "region,revenue,mean,last_note\nnorth,12.75,6.375,b\nsouth,1.00,1,c\n,7.00,7,d\nwest,3.00,3,e\n";
+const FINANCE: &str = "region,revenue\nnorth,12.76\nsouth,1.00\n,7.00\nwest,3.00\n";
+
+fn place(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("formulac.yml", PROJECT).write("metrics/revenue.yml", REVENUE);
+    place.write("data/orders.csv", ORDERS).write("data/revenue.csv", BUILT).write("data/finance.csv", FINANCE);
+    git(&place, &["init", "--quiet", "--initial-branch=main"]);
+    for (key, value) in [("user.name", "Ann"), ("user.email", "ann@example.com"), ("commit.gpgsign", "false")] {
+        git(&place, &["config", key, value]);
+    }
+    place
+}
+
+fn git(place: &Place, args: &[&str]) {
+    let mut command = Command::new("git");
+    command.args(args).current_dir(place.path(""));
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    let run = finish(command);
+    assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
+}
+
+fn verify(place: &Place, more: &[&str]) -> Run {
+    place.run(&[&["verify", "--data", "data"], more].concat())
+}
+
+/// Times and versions are others each time.
+fn alike() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    for (from, to) in [
+        (r"DuckDB [0-9.]+", "DuckDB [version]"),
+        (r"\d+\.\d\d s", "[seconds]"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[time]"),
+        (r#""formula": [0-9.e-]+"#, r#""formula": [seconds]"#),
+        (r#""last": [0-9.e-]+"#, r#""last": [seconds]"#),
+        (r"formula_seconds: [0-9.]+", "formula_seconds: [seconds]"),
+    ] {
+        settings.add_filter(from, to);
+    }
+    settings
+}
+
+#[test]
+fn what_agrees_is_told_and_kept() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let mut place = place("verify");
+    place.show(&["verify", "--data", "data"]).show(&["verify", "revenue", "--data", "data", "--quiet"]);
+    let evidence = place.read(".formulac/evidence/revenue.yml");
+    alike().bind(|| {
+        assert_snapshot!("verify_agrees", place.transcript());
+        assert_snapshot!("verify_evidence", evidence);
+    });
+    // The same facts are the same bytes, but for the times.
+    let facts = |text: &str| {
+        text.lines().filter(|line| !line.starts_with("at:") && !line.contains("_seconds:")).collect::<String>()
+    };
+    verify(&place, &[]);
+    assert_eq!(facts(&place.read(".formulac/evidence/revenue.yml")), facts(&evidence));
+}
+
+#[test]
+fn what_differs_is_told_with_the_worst_rows() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let mut place = place("verify_differs");
+    // A value by hand, a note by hand, a row twice, one that is missing, one too many.
+    place.write(
+        "data/revenue.csv",
+        "region,revenue,mean,last_note\nnorth,20.00,6.375,b\nsouth,1.00,1,\"it's\"\n,7.00,7,d\n,7.00,7,d\neast,1.00,1,z\n",
+    );
+    place.show(&["verify", "--data", "data"]).show(&["verify", "--data", "data", "--limit", "1", "--quiet"]);
+    place.show(&["verify", "--data", "data", "--markdown", "--quiet"]);
+    place.show(&["verify", "--data", "data", "--json"]);
+    alike().bind(|| assert_snapshot!(place.transcript()));
+}
+
+#[test]
+fn a_spec_that_was_edited_after_the_build_is_found() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let place = place("verify_edited");
+    assert_eq!(verify(&place, &[]).exit, 0);
+    // Another formula, a column that is not built, one that nobody has any more.
+    place.write(
+        "metrics/revenue.yml",
+        REVENUE.replace("SUM(amount)", "SUM(amount) * 2").replace("last_note = MAX(note)", "orders = COUNT()"),
+    );
+    let run = verify(&place, &[]);
+    assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
+    for part in [
+        "0 of 4 rows; 4 differ; `orders` is not built; `last_note` is built, and the spec has none",
+        "region north: revenue 12.75, not 25.50 (12.75 apart)",
+    ] {
+        assert!(run.out.contains(part), "{part}\n{}", run.out);
+    }
+    // Without the column that tells the rows apart nothing can be compared, and nothing is told to agree.
+    place.write("data/revenue.csv", "revenue\n12.75\n");
+    let run = verify(&place, &["--json"]);
+    assert_eq!(run.exit, 5, "{}", run.out);
+    let comparison = &run.json()["models"][0]["comparisons"][0];
+    assert_eq!(comparison["verdict"], "not compared");
+    assert_eq!(comparison["told"], "`region`, which tells the rows apart, is not built");
+}
+
+#[test]
+fn a_verification_that_compares_nothing_fails() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let mut place = place("verify_nothing");
+    place.write("metrics/lines.yml", "model: lines\nfrom: orders\ngroup_by: region\ndefinitions: n = COUNT()\n");
+    // Nothing has built it, and it names nothing to compare with.
+    place.show(&["verify", "lines", "--data", "data"]);
+    // What is named stands beside the formula's rows.
+    std::fs::remove_file(place.path("data/revenue.csv")).unwrap();
+    place.show(&["verify", "revenue", "--data", "data"]);
+    std::fs::remove_file(place.path("data/finance.csv")).unwrap();
+    place.show(&["verify", "revenue", "--data", "data"]);
+    place.show(&["verify", "revenues", "--data", "data"]);
+    std::fs::remove_dir_all(place.path("metrics")).unwrap();
+    place.show(&["verify", "--data", "data"]);
+    alike().bind(|| assert_snapshot!(place.transcript()));
+    assert!(!place.path(".formulac/evidence/lines.yml").exists(), "of nothing there is no evidence");
+}
+
+#[test]
+fn faulty_specs_are_told_and_others_go_on() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let place = place("verify_faulty");
+    place.write("metrics/broken.yml", "model: broken\nfrom: orders\ndefinitions: a = SUMM(amount)\n");
+    let run = verify(&place, &[]);
+    assert_eq!(run.exit, 1, "{}", run.out);
+    assert!(run.out.contains("its formula: 4 of 4 rows") && run.err.contains("F0301"), "{}{}", run.out, run.err);
+    let run = verify(&place, &["--json"]);
+    assert_eq!((run.json()["diagnostics"][0]["code"].clone(), run.err.contains("F0301")), (json!("F0301"), false));
+}
+
+#[test]
+fn tolerances_are_those_that_are_said() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let place = place("verify_tolerance");
+    place.write("data/revenue.csv", BUILT.replace("12.75,6.375", "12.76,6.375"));
+    assert_eq!(verify(&place, &[]).exit, 1);
+    let run = verify(&place, &["--tolerance", "0.01"]);
+    assert_eq!(run.exit, 0, "{}", run.out);
+    assert!(run.out.contains("its formula: 4 of 4 rows within 0.01"), "{}", run.out);
+    // The spec's own tolerance stands.
+    place.write("data/finance.csv", FINANCE.replace("12.76", "12.78"));
+    let run = verify(&place, &["--tolerance", "5"]);
+    assert_eq!(run.exit, 1, "{}", run.out);
+    assert!(run.out.contains("finance: 3 of 4 rows within 0.01; 1 differs"), "{}", run.out);
+    for wrong in ["-1", "x", "1e", "inf", "1; drop table orders", "", "."] {
+        assert_eq!(verify(&place, &["--tolerance", wrong]).exit, 2, "{wrong}");
+    }
+}
+
+#[test]
+fn budgets_are_held() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let place = place("verify_budget");
+    let run = verify(&place, &["--budget", "0"]);
+    assert_eq!(run.exit, 1, "{}", run.out);
+    assert!(run.out.contains("its formula takes") && run.out.contains("may take 0 s"), "{}", run.out);
+    assert_eq!(verify(&place, &["--budget", "600"]).exit, 0);
+    place.write("metrics/revenue.yml", format!("{REVENUE}meta: {{formulac: {{budget: 0}}}}\n"));
+    let run = verify(&place, &["--json"]);
+    assert_eq!((run.exit, &run.json()["models"][0]["seconds"]["budget"]), (1, &json!(0.0)), "{}", run.out);
+    assert_eq!(verify(&place, &["--budget", "600"]).exit, 0, "what is asked for goes before what the spec says");
+    place.write("metrics/revenue.yml", format!("{REVENUE}meta: {{formulac: {{budget: soon}}}}\n"));
+    let run = verify(&place, &[]);
+    assert_eq!(run.exit, 2, "{}", run.err);
+}
+
+#[test]
+fn personal_values_are_shown_and_not_written_down() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let place = place("verify_personal");
+    place.write(
+        "metrics/revenue.yml",
+        format!("{REVENUE}columns:\n  region: {{tags: [secret]}}\n  revenue: {{tags: [PII]}}\n"),
+    );
+    place.write("data/revenue.csv", BUILT.replace("12.75", "77.75"));
+    let run = verify(&place, &[]);
+    assert!(run.out.contains("region north: revenue 77.75, not 12.75 (65 apart)"), "{}", run.out);
+    let kept = place.read(".formulac/evidence/revenue.yml");
+    assert!(kept.contains("region (hidden): revenue (hidden), not (hidden)"), "{kept}");
+    for value in ["north", "77.75", "12.75", "65"] {
+        assert!(!kept.contains(value), "{value}\n{kept}");
+    }
+}
+
+#[test]
+fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let place = place("verify_request");
+    let values = || {
+        let request = place.run(&["plan", "--markdown"]);
+        let told =
+            |start: &str| request.out.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned();
+        format!("{}\n{}\n", told("**Values**"), told("**Checks**"))
+    };
+    let mut told = values();
+    verify(&place, &[]);
+    told.push_str(&values());
+    place.write("data/revenue.csv", BUILT.replace("12.75", "77.75"));
+    verify(&place, &[]);
+    told.push_str(&values());
+    // Another text is another spec, whatever it means.
+    place.write("metrics/revenue.yml", format!("# new\n{REVENUE}"));
+    told.push_str(&values());
+    alike().bind(|| assert_snapshot!(told));
+}
+
+#[test]
+fn hostile_names_and_values_stay_texts() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let place = place("verify_hostile");
+    let value = "\"{{ evil }} `x` | <b> \u{1b}[31m\nnext\"";
+    place.write("data/revenue.csv", BUILT.replace("b\n", &format!("{value}\n")));
+    for args in [&[][..], &["--markdown"][..]] {
+        let run = verify(&place, args);
+        assert_eq!(run.exit, 1, "{}", run.out);
+        assert!(!run.out.contains('\u{1b}') && run.out.contains("evil"), "{}", run.out);
+        assert!(args.is_empty() || !run.out.contains("<b>"), "{}", run.out);
+    }
+    let kept = place.read(".formulac/evidence/revenue.yml");
+    assert!(!kept.contains('\u{1b}'), "{kept}");
+    assert_eq!(formulac::sync::Evidence::versions(&kept).len(), 1, "{kept}");
+}
+
+/// A program that answers as dbt does: every relation is there, and as many rows agree.
+const DBT: &str = r#"#!/bin/sh
+echo "$*" >> asked.txt
+case "$*" in
+*load_relation*)
+    echo '{"info":{"name":"JinjaLogInfo","level":"info"},"data":{"msg":"formulac [true, [[\"KIND\",\"TEXT\"],[\"events\",\"INTEGER\"]]]"}}'
+    echo '{"info":{"name":"ShowNode","level":"info"},"data":{"preview":"[{\"done\": 1}]"}}' ;;
+*)
+    echo '{"info":{"name":"MainReportVersion","level":"info"},"data":{"version":"=1.12.6"}}'
+    echo '{"info":{"name":"AdapterRegistered","level":"info"},"data":{"adapter_name":"duckdb"}}'
+    echo '{"info":{"name":"JinjaLogInfo","level":"info"},"data":{"msg":"formulac 1.25"}}'
+    echo '{"info":{"name":"ShowNode","level":"info"},"data":{"preview":"[{\"COMPARED\":\"2\",\"ROWS_OURS\":\"2\",\"ROWS_THEIRS\":\"2\",\"ONLY_OURS\":\"0\",\"ONLY_THEIRS\":\"0\",\"MATCHED\":\"2\",\"REPEATED_OURS\":\"0\",\"REPEATED_THEIRS\":\"0\",\"UNMATCHED\":\"0\",\"DIFFERING\":\"0\",\"DIFFERING_0\":\"0\"}]"}}' ;;
+esac
+"#;
+const EVENTS: &str =
+    "model: stg_web_events\nfrom: source('landing', 'web_events')\ngroup_by: kind\ndefinitions: events = COUNT()\n";
+
+fn dbt_place(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write(
+        "formulac.yml",
+        "dialect: duckdb\nspecs: metrics/\nenvironments:\n  development: {connection: dev, vars: {day: 1}}\n  production: {connection: prod, protected: true}\n",
+    );
+    place.write("dbt_project.yml", "name: acme_analytics\nprofile: p\n").write("metrics/events.yml", EVENTS);
+    place.write("target/manifest.json", crate::run::artifact("manifest.json"));
+    place.write("dbt", DBT);
+    place
+}
+
+fn with_dbt(place: &Place, args: &[&str]) -> Run {
+    let mut command = place.command(args);
+    command.env("FORMULAC_DBT", place.path("dbt"));
+    finish(command)
+}
+
+#[cfg(unix)]
+#[test]
+fn builds_and_sources_of_environments_are_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = dbt_place("verify_freshness");
+    std::fs::set_permissions(place.path("dbt"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (runs, sources) = (crate::run::artifact("run_results.json"), crate::run::artifact("sources.json"));
+    place.write("target/run_results.json", &runs).write("target/sources.json", &sources);
+    place.write("target/production/run_results.json", runs.replace("2026-11-20T", "2026-10-20T"));
+    let run = with_dbt(&place, &["verify"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    for part in [
+        "✓ stg_web_events  its formula: 2 of 2 rows · takes 1.25 s · built in ",
+        "its source landing.web_events loaded ",
+        "in production built in ",
+        "the build of production is the oldest",
+    ] {
+        assert!(run.out.contains(part), "{part}\n{}", run.out);
+    }
+    // The environment's output and variables, and no artifacts over those of the build.
+    let asked = place.read("asked.txt");
+    for line in asked.lines().filter(|line| line.contains("--inline")) {
+        assert!(line.contains("--no-write-json show") && line.contains("--target dev --vars"), "{line}");
+    }
+    assert_eq!(place.read("target/run_results.json"), runs);
+    // A source that is past its own limit is a fault; one of another environment is none.
+    let stale = |text: &str| {
+        let mut all: serde_json::Value = serde_json::from_str(text).unwrap();
+        for result in all["results"].as_array_mut().unwrap() {
+            result["status"] = json!("error");
+        }
+        all.to_string()
+    };
+    place.write("target/production/sources.json", stale(&sources));
+    assert_eq!(with_dbt(&place, &["verify"]).exit, 0);
+    place.write("target/sources.json", stale(&sources));
+    let run = with_dbt(&place, &["verify"]);
+    assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
+    assert!(run.out.contains("✗ stg_web_events  its source landing.web_events is past its own limit"), "{}", run.out);
+    // Builds count against the budget, too.
+    place.write("target/sources.json", &sources);
+    let run = with_dbt(&place, &["verify", "--budget", "1"]);
+    assert_eq!(run.exit, 1, "{}", run.out);
+    assert!(run.out.contains("its formula takes 1.2 s, and may take 1 s"), "{}", run.out);
+    assert_eq!(with_dbt(&place, &["verify", "--env", "nowhere"]).exit, 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_answer_that_is_none_is_no_agreement() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = dbt_place("verify_no_answer");
+    for (says, told) in [
+        // No rows, rows of another shape, and nothing at all.
+        (
+            r#"echo '{"info":{"name":"ShowNode"},"data":{"preview":"[]"}}'"#,
+            "the engine's answer is not what was asked for",
+        ),
+        (
+            r#"echo '{"info":{"name":"ShowNode"},"data":{"preview":"[{\"x\": 1}]"}}'"#,
+            "the engine's answer is not what was asked for",
+        ),
+        ("exit 1", "dbt failed"),
+    ] {
+        let (head, _) = DBT.split_once("*)\n    echo '{\"info\":{\"name\":\"MainReport").unwrap();
+        place.write("dbt", format!("{head}*)\n    {says} ;;\nesac\n"));
+        std::fs::set_permissions(place.path("dbt"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let run = with_dbt(&place, &["verify"]);
+        assert_eq!(run.exit, 5, "{says}: {}{}", run.out, run.err);
+        assert!(run.out.contains(told) && run.out.starts_with('-'), "{says}: {}", run.out);
+        assert!(!place.path(".formulac/evidence").exists());
+    }
+}
