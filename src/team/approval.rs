@@ -50,21 +50,25 @@ impl Asked {
     /// of this content the last counts; nobody approves what is theirs; one person counts for one role.
     #[must_use]
     pub fn standing(&self, people: &People, events: &[Event], authors: &[String], content: &str) -> Standing {
-        let mut last: BTreeMap<String, &Event> = BTreeMap::new();
-        for event in events.iter().filter(|event| matches!(event.said, Said::Approved | Said::Rejected)) {
-            last.insert(super::people::address(&event.by).to_lowercase(), event);
-        }
+        let mut judged: Vec<&Event> =
+            events.iter().filter(|event| matches!(event.said, Said::Approved | Said::Rejected)).collect();
+        judged.sort_by(|one, other| one.at.cmp(&other.at));
+        let of = |event: &Event| super::people::address(&event.by).to_lowercase();
+        let last: BTreeMap<String, &Event> =
+            judged.iter().filter(|event| event.content == content).map(|event| (of(event), *event)).collect();
         let mut standing = Standing::default();
+        let earlier: BTreeMap<String, &Event> = judged
+            .iter()
+            .filter(|event| event.said == Said::Approved && !last.contains_key(&of(event)))
+            .map(|event| (of(event), *event))
+            .collect();
+        standing.void.extend(earlier.into_values().map(|event| (event.by.clone(), "it was changed since")));
         for event in last.into_values() {
             let is_author = authors.iter().any(|author| is_same(author, &event.by));
             let is_named =
                 || self.specs.iter().flat_map(|(_, names)| names).any(|name| people.is_among(&event.by, name));
             let by = event.by.clone();
-            if event.content != content {
-                if event.said == Said::Approved {
-                    standing.void.push((by, "it was changed since"));
-                }
-            } else if is_author {
+            if is_author {
                 standing.void.push((by, "it is their own"));
             } else if !people.rights(&event.by).has(Right::Approve) && !is_named() {
                 standing.void.push((by, "their role does not approve"));
@@ -166,11 +170,13 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
         assert!(standing(&ok).is_approved());
         for (more, lacks, voids, rejects) in [
             (said(Approved, "a@x", "c"), 0, 0, 0),
-            (said(Approved, "f@x", "old"), 1, 1, 0),
+            // What one said of other content is neither here nor there.
+            (said(Approved, "f@x", "old"), 0, 0, 0),
+            (said(Approved, "g@x", "old"), 0, 1, 0),
             (said(Approved, "own@x", "c"), 0, 1, 0),
             (said(Approved, "n@x", "c"), 0, 1, 0),
             (said(Rejected, "f@x", "c"), 1, 0, 1),
-            (said(Rejected, "f@x", "old"), 1, 0, 0),
+            (said(Rejected, "f@x", "old"), 0, 0, 0),
             (said(Commented, "f@x", "c"), 0, 0, 0),
         ] {
             let all = standing(&[ok.as_slice(), &[more.clone()]].concat());

@@ -11,10 +11,7 @@ use crate::cli::exit::{Exit, Failure};
 /// How a change stands on this branch; none where nothing of it is under way here: it is merged, or of another branch.
 fn standing(ground: &Ground<'_>, change: &Change) -> Option<(Standing, Vec<String>)> {
     let under_way = ground.under_way(change).ok()?;
-    let content = under_way.content.as_ref()?;
-    // What differs here may be another change: this one was proposed or judged as it is, or is changed since on its branch.
-    let is_here = change.events.iter().any(|event| event.content == *content)
-        || under_way.files.iter().any(|file| file.path.starts_with(&format!("{}/{}/", super::CHANGES, change.id)));
+    let is_here = under_way.content.is_some() && under_way.is_of(change);
     is_here.then(|| (under_way.standing([change]), under_way.written().map(str::to_owned).collect()))
 }
 

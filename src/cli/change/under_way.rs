@@ -1,6 +1,6 @@
 //! What a branch changes and what that needs, by the project as it is where the branch is merged into.
 
-use formulac::team::{Asked, Change, Commit, Differing, Standing, approvers, content};
+use formulac::team::{Asked, CHANGES, Change, Commit, Differing, Standing, approvers, content};
 use formulac::{Environment, Project};
 
 use crate::cli::exit::{Exit, Failure};
@@ -101,12 +101,20 @@ impl UnderWay {
         let Some(content) = &self.content else { return Standing::default() };
         let mut authors = self.authors();
         let mut events = Vec::new();
-        for change in changes {
+        // Others were merged before, or wait elsewhere.
+        for change in changes.into_iter().filter(|change| self.is_of(change)) {
             let proposed = change.events.iter().filter(|event| event.said == formulac::team::Said::Proposed);
             authors.extend(proposed.filter(|event| event.content == *content).map(|event| event.by.clone()));
             events.extend(change.events.iter().cloned());
         }
         self.asked.standing(self.project.people(), &events, &authors, content)
+    }
+
+    /// Whether something was said of a change on this branch, or of exactly what this branch holds.
+    pub fn is_of(&self, change: &Change) -> bool {
+        let folder = format!("{CHANGES}/{}/", change.id);
+        self.files.iter().any(|file| file.path.starts_with(&folder))
+            || change.events.iter().any(|event| Some(&event.content) == self.content.as_ref())
     }
 
     /// Whether somebody wrote a part of it.

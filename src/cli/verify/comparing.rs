@@ -62,13 +62,15 @@ impl Comparer<'_> {
         let tables = super::tables(&[(0, compiled)]);
         let hidden = self.hidden(compiled);
         let mut model = Model { compiled, tables, hidden, timed: compiled.counted_sql(self.reader()) };
-        // Over files there need be none of the model, where something else is to be compared.
+        // Over files, and where another environment stands in for what this one has not built, there need be none of the
+        // model as long as something else is to be compared.
         let is_missing = |it: &Comparison| {
             it.ours().is_some_and(|read| matches!(presence(self.built(), read), Some(Presence::Missing)))
         };
         let beside_formula = compiled.beside_formula();
-        let is_over_files = self.args.engine.data.is_some() && !compiled.comparisons().is_empty();
-        verified.is_unbuilt = is_over_files && beside_formula.as_ref().is_some_and(is_missing);
+        let need_not_be =
+            (self.args.engine.data.is_some() || self.built.is_some()) && !compiled.comparisons().is_empty();
+        verified.is_unbuilt = need_not_be && beside_formula.as_ref().is_some_and(is_missing);
         match beside_formula {
             _ if verified.is_unbuilt => {}
             Some(comparison) => self.compare(&mut model, comparison, &mut verified)?,
