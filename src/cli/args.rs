@@ -535,7 +535,9 @@ pub struct VerifyArgs {
 fn not_negative(text: &str) -> Result<String, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && text.len() <= 30;
     match text.parse::<f64>() {
-        Ok(number) if is_plain && number.is_finite() && text.starts_with(|c: char| c.is_ascii_digit()) => Ok(text.to_owned()),
+        Ok(number) if is_plain && number.is_finite() && text.starts_with(|c: char| c.is_ascii_digit()) => {
+            Ok(text.to_owned())
+        }
         _ => Err("a number such as 0.01 is expected".to_owned()),
     }
 }

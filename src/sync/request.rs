@@ -114,7 +114,8 @@ impl MergeRequest {
                 models.iter().for_each(|model| of_model(&mut out, model, model.action.name()));
             }
         }
-        let place = |values: &ToldValues| values.place.as_ref().map(|it| format!(" ({})", plain(it))).unwrap_or_default();
+        let place =
+            |values: &ToldValues| values.place.as_ref().map(|it| format!(" ({})", plain(it))).unwrap_or_default();
         match self.values.as_slice() {
             [] => {}
             [one] => {

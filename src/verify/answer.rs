@@ -130,7 +130,8 @@ impl Comparison {
 /// A count, which some warehouses write as a decimal.
 fn whole(text: &str) -> Option<u64> {
     let text = text.trim();
-    let digits = text.split_once('.').map_or(text, |(whole, rest)| if rest.trim_matches('0').is_empty() { whole } else { text });
+    let digits =
+        text.split_once('.').map_or(text, |(whole, rest)| if rest.trim_matches('0').is_empty() { whole } else { text });
     digits.parse().ok()
 }
 

@@ -221,7 +221,8 @@ impl Comparison {
             Some(())
         };
         let named = |name: &str, all: &[BothHave]| all.iter().any(|column| column.name.eq_ignore_ascii_case(name));
-        let more = there.iter().map(Column::name).filter(|name| !named(name, &self.keys) && !named(name, &self.columns));
+        let more =
+            there.iter().map(Column::name).filter(|name| !named(name, &self.keys) && !named(name, &self.columns));
         lacking.more = more.map(str::to_owned).collect();
         for (columns, lacks) in [(&mut self.keys, &mut lacking.keys), (&mut self.columns, &mut lacking.columns)] {
             columns.retain_mut(|column| {

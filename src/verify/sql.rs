@@ -70,7 +70,10 @@ impl Comparison {
             item("sum(case when in_ours = 1 and in_theirs = 1 then 1 else 0 end)", "matched");
             item("sum(case when in_ours > 1 then 1 else 0 end)", "repeated_ours");
             item("sum(case when in_theirs > 1 then 1 else 0 end)", "repeated_theirs");
-            item("sum(case when in_ours > 0 and in_theirs > 0 and in_ours + in_theirs > 2 then 1 else 0 end)", "unmatched");
+            item(
+                "sum(case when in_ours > 0 and in_theirs > 0 and in_ours + in_theirs > 2 then 1 else 0 end)",
+                "unmatched",
+            );
         }
         if !self.columns.is_empty() {
             item(&format!("sum(case when {} > 0 then 1 else 0 end)", self.differences()), "differing");
@@ -207,7 +210,11 @@ impl Comparison {
         let written = |column: &BothHave| {
             let name = said(&column.written[place], reader);
             // A boolean has no maximum everywhere.
-            if column.ty() == Type::Boolean { format!("case when {name} then 1 when not {name} then 0 end") } else { name }
+            if column.ty() == Type::Boolean {
+                format!("case when {name} then 1 when not {name} then 0 end")
+            } else {
+                name
+            }
         };
         if self.keys.is_empty() {
             items.push(format!("{ONE} as key_0"));

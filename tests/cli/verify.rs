@@ -85,7 +85,9 @@ fn what_agrees_is_told_and_kept() {
         assert_snapshot!("verify_evidence", evidence);
     });
     // The same facts are the same bytes, but for the times.
-    let facts = |text: &str| text.lines().filter(|line| !line.starts_with("at:") && !line.contains("_seconds:")).collect::<String>();
+    let facts = |text: &str| {
+        text.lines().filter(|line| !line.starts_with("at:") && !line.contains("_seconds:")).collect::<String>()
+    };
     verify(&place, &[]);
     assert_eq!(facts(&place.read(".formulac/evidence/revenue.yml")), facts(&evidence));
 }
@@ -239,7 +241,8 @@ fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
     let place = place("verify_request");
     let values = || {
         let request = place.run(&["plan", "--markdown"]);
-        let told = |start: &str| request.out.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned();
+        let told =
+            |start: &str| request.out.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned();
         format!("{}\n{}\n", told("**Values**"), told("**Checks**"))
     };
     let mut told = values();
@@ -278,7 +281,7 @@ const DBT: &str = r#"#!/bin/sh
 echo "$*" >> asked.txt
 case "$*" in
 *load_relation*)
-    echo '{"info":{"name":"JinjaLogInfo","level":"info"},"data":{"msg":"formulac [true, [[\"KIND\",\"TEXT\"],[\"events\",\"INTEGER\"]]]"}}'
+    echo '{"info":{"name":"JinjaLogInfo","level":"info"},"data":{"msg":"formulac [true, [[\"CUSTOMER_ID\",\"INTEGER\"],[\"events\",\"INTEGER\"]]]"}}'
     echo '{"info":{"name":"ShowNode","level":"info"},"data":{"preview":"[{\"done\": 1}]"}}' ;;
 *)
     echo '{"info":{"name":"MainReportVersion","level":"info"},"data":{"version":"=1.12.6"}}'
@@ -287,8 +290,7 @@ case "$*" in
     echo '{"info":{"name":"ShowNode","level":"info"},"data":{"preview":"[{\"COMPARED\":\"2\",\"ROWS_OURS\":\"2\",\"ROWS_THEIRS\":\"2\",\"ONLY_OURS\":\"0\",\"ONLY_THEIRS\":\"0\",\"MATCHED\":\"2\",\"REPEATED_OURS\":\"0\",\"REPEATED_THEIRS\":\"0\",\"UNMATCHED\":\"0\",\"DIFFERING\":\"0\",\"DIFFERING_0\":\"0\"}]"}}' ;;
 esac
 "#;
-const EVENTS: &str =
-    "model: stg_web_events\nfrom: source('landing', 'web_events')\ngroup_by: kind\ndefinitions: events = COUNT()\n";
+const EVENTS: &str = "model: stg_web_events\nfrom: source('landing', 'web_events')\ngroup_by: customer_id\ndefinitions: events = COUNT()\n";
 
 fn dbt_place(name: &str) -> Place {
     let place = Place::new(name);
@@ -362,8 +364,14 @@ fn an_answer_that_is_none_is_no_agreement() {
     let place = dbt_place("verify_no_answer");
     for (says, told) in [
         // No rows, rows of another shape, and nothing at all.
-        (r#"echo '{"info":{"name":"ShowNode"},"data":{"preview":"[]"}}'"#, "the engine's answer is not what was asked for"),
-        (r#"echo '{"info":{"name":"ShowNode"},"data":{"preview":"[{\"x\": 1}]"}}'"#, "the engine's answer is not what was asked for"),
+        (
+            r#"echo '{"info":{"name":"ShowNode"},"data":{"preview":"[]"}}'"#,
+            "the engine's answer is not what was asked for",
+        ),
+        (
+            r#"echo '{"info":{"name":"ShowNode"},"data":{"preview":"[{\"x\": 1}]"}}'"#,
+            "the engine's answer is not what was asked for",
+        ),
         ("exit 1", "dbt failed"),
     ] {
         let (head, _) = DBT.split_once("*)\n    echo '{\"info\":{\"name\":\"MainReport").unwrap();

@@ -78,7 +78,8 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
 
     // As they were built: by the formula, under a contract, and beside what the spec names.
     let (exit, found) = story.verify(&models);
-    let agree = ["null agrees: 19 of 19 rows", "market_share agrees: 19 of 19 rows within 0.01", "null agrees: 6 of 6 rows"];
+    let agree =
+        ["null agrees: 19 of 19 rows", "market_share agrees: 19 of 19 rows within 0.01", "null agrees: 6 of 6 rows"];
     assert_eq!((exit, told(&found)), (0, agree.map(str::to_owned).to_vec()), "{found:#}");
     let first = &found[0];
     let seconds = |key: &str| first["seconds"][key].as_f64();
@@ -121,7 +122,10 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
     assert_ne!(spec, edited);
     write(&project.join(LTV), &edited);
     let (exit, found) = story.verify(&[LTV]);
-    assert_eq!((exit, told(&found)), (1, vec!["null differs: 0 of 6 rows; 6 differ; `invoices` is not built".to_owned()]));
+    assert_eq!(
+        (exit, told(&found)),
+        (1, vec!["null differs: 0 of 6 rows; 6 differ; `invoices` is not built".to_owned()])
+    );
     write(&project.join(LTV), &spec);
 
     // What it is compared with is changed, or is not there; a model that nobody built.

@@ -4,9 +4,9 @@ use formulac::dbt::From as Read;
 use formulac::{Column as Known, Dialect, Project, Type};
 use serde_json::{Map, Value};
 
-use super::{Asked, Presence};
 use super::answer::{Answer, Column};
 use super::fault::{self, Sent};
+use super::{Asked, Presence};
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::dbt_run::{self, Ran};
 use crate::cli::environment::Environment;

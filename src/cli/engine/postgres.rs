@@ -147,12 +147,7 @@ pub fn accept(files: &[DataFile], has_schema: bool) -> Result<(), Failure> {
 }
 
 /// Runs a query, over the files where there are some.
-pub fn query(
-    asked: Asked<'_>,
-    server: &Server,
-    files: &[DataFile],
-    typed: Option<&Schema>,
-) -> Result<Answer, Failure> {
+pub fn query(asked: Asked<'_>, server: &Server, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
     let sql = asked.sql;
     // All answers before the rows are pairs.
     let mut script =

@@ -81,8 +81,8 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::engine::Column;
     use super::*;
+    use crate::cli::engine::Column;
 
     fn answer(columns: usize, value: &str) -> Answer {
         let column = |n: usize| Column { name: format!("column_{n}"), ty: Type::Text };

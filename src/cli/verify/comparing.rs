@@ -132,7 +132,8 @@ impl Comparer<'_> {
         proof.verdict = if counts.agrees() && proof.lacking.is_empty() { Verdict::Agrees } else { Verdict::Differs };
         proof.counts = self.without_hidden(counts, model);
         let is_hidden = |column: &str| model.hidden.contains(&column.to_lowercase());
-        proof.worst = compared.rows.iter().map(|row| row_line::told(row, &proof, &compared.columns, is_hidden)).collect();
+        proof.worst =
+            compared.rows.iter().map(|row| row_line::told(row, &proof, &compared.columns, is_hidden)).collect();
         verified.add(proof, compared);
         Ok(())
     }

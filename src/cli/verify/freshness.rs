@@ -126,12 +126,14 @@ impl Standing {
     pub fn told(&self, is_here: bool) -> Option<String> {
         let mut parts = Vec::new();
         if let Some((at, status)) = &self.built {
-            let how = if status == Status::Success.name() { String::new() } else { format!(", which ended in {status}") };
+            let how =
+                if status == Status::Success.name() { String::new() } else { format!(", which ended in {status}") };
             let took = self.seconds.map(|seconds| format!(" in {seconds:.2} s")).unwrap_or_default();
             parts.push(format!("built{took} {} ago{how}", old(*at)));
         }
         if let Some(source) = &self.source {
-            let state = if source.status == Status::Pass { String::new() } else { format!(" ({})", source.status.name()) };
+            let state =
+                if source.status == Status::Pass { String::new() } else { format!(" ({})", source.status.name()) };
             parts.push(match source.loaded {
                 Some(at) => format!("its source {} loaded {} ago{state}", source.name, old(at)),
                 None => format!("its source {} of unknown age{state}", source.name),
@@ -140,7 +142,8 @@ impl Standing {
         if parts.is_empty() {
             return None;
         }
-        let place = self.environment.as_ref().filter(|_| !is_here).map(|name| format!("in {name} ")).unwrap_or_default();
+        let place =
+            self.environment.as_ref().filter(|_| !is_here).map(|name| format!("in {name} ")).unwrap_or_default();
         Some(format!("{place}{}", parts.join(", ")))
     }
 }

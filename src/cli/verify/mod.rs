@@ -11,10 +11,10 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use formulac::CompiledSpec;
 use formulac::dbt::From as Read;
 use formulac::diag::{Code, suggest};
 use formulac::sync::{Evidence, Verdict};
-use formulac::CompiledSpec;
 use jiff::Timestamp;
 
 use super::args::{Target, VerifyArgs};
@@ -117,11 +117,13 @@ fn exit(all: &[Verified], faulty: &[Found]) -> Exit {
     all.iter().map(Verified::exit).fold(nothing.worse(Exit::of_all(faulty)), Exit::worse)
 }
 
-/// The text of a spec, and its path as seen from the project where it has one.
+/// A spec, and its path as seen from the project where it has one.
+type Given = (Source, Option<String>);
+/// The same path, and the spec's text.
 type Text = (Option<String>, String);
 
 /// All specs of the project, and those that are named and stand elsewhere.
-fn sources(place: &Place, named: &[OsString]) -> Result<(Vec<(Source, Option<String>)>, Vec<Text>), Failure> {
+fn sources(place: &Place, named: &[OsString]) -> Result<(Vec<Given>, Vec<Text>), Failure> {
     let mut sources = place.sources()?;
     let whole = |path: &Path| fs::canonicalize(path).ok();
     let known: BTreeSet<PathBuf> = sources.iter().filter_map(|(source, _)| whole(Path::new(&source.name))).collect();
@@ -226,8 +228,7 @@ fn hold_to_budget(verified: &mut Verified, compiled: &CompiledSpec, args: &Verif
         return Err(Failure::new(Exit::Usage, text).with_help("write `meta: {formulac: {budget: 30}}` into the spec"));
     };
     evidence.budget_seconds = Some(budget);
-    for (what, seconds) in
-        [("its formula takes", evidence.formula_seconds), ("its build took", evidence.build_seconds)]
+    for (what, seconds) in [("its formula takes", evidence.formula_seconds), ("its build took", evidence.build_seconds)]
     {
         if let Some(seconds) = seconds.filter(|seconds| *seconds > budget) {
             verified.over_budget.push(format!("{what} {seconds:.1} s, and may take {budget} s"));

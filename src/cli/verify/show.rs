@@ -126,11 +126,12 @@ fn older(standings: &[Standing]) -> Option<String> {
 fn summary(all: &[Verified], faulty: &[Found]) -> String {
     let with = |verdict: Verdict| all.iter().filter(|it| it.evidence.verdict() == verdict).count();
     let proofs: usize = all.iter().map(|it| it.evidence.proofs.len()).sum();
-    let mut parts = vec![format!("{} agree", with(Verdict::Agrees))];
-    for (verdict, what) in [(Verdict::Differs, "differ"), (Verdict::NotCompared, "are not proven")] {
-        if with(verdict) > 0 {
-            parts.push(format!("{} {what}", with(verdict)));
-        }
+    let mut parts = vec![count(with(Verdict::Agrees), "agrees", "agree")];
+    if with(Verdict::Differs) > 0 {
+        parts.push(count(with(Verdict::Differs), "differs", "differ"));
+    }
+    if with(Verdict::NotCompared) > 0 {
+        parts.push(format!("{} not proven", with(Verdict::NotCompared)));
     }
     if !faulty.is_empty() {
         parts.push(format!("{} errors", count(faulty.len(), "spec has", "specs have")));
@@ -216,9 +217,10 @@ fn object(verified: &Verified) -> Value {
 
 fn comparison(proof: &Proof, compared: &Compared) -> Value {
     let counts = &proof.counts;
-    let columns = counts.columns.iter().map(|column| {
-        json!({"column": column.column, "differing": column.differing, "greatest": column.greatest})
-    });
+    let columns = counts
+        .columns
+        .iter()
+        .map(|column| json!({"column": column.column, "differing": column.differing, "greatest": column.greatest}));
     let row = |row: &DifferingRow| {
         let key: Map<String, Value> =
             proof.keys.iter().zip(&row.key).map(|(name, value)| (name.clone(), json!(value))).collect();
