@@ -395,7 +395,7 @@ mod tests {
     #[test]
     fn evidence_comes_back() {
         let evidence = evidence();
-        assert_eq!(Evidence::versions(&evidence.text()), [evidence.clone()], "{}", evidence.text());
+        assert_eq!(Evidence::versions(&evidence.text()), std::slice::from_ref(&evidence), "{}", evidence.text());
         assert_eq!(Evidence::versions("no evidence"), []);
         let mut later = evidence.clone();
         later.at = "2026-11-21T10:00:00Z".to_owned();

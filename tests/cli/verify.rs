@@ -281,7 +281,7 @@ const DBT: &str = r#"#!/bin/sh
 echo "$*" >> asked.txt
 case "$*" in
 *load_relation*)
-    echo '{"info":{"name":"JinjaLogInfo","level":"info"},"data":{"msg":"formulac [true, [[\"KIND\",\"TEXT\"],[\"events\",\"INTEGER\"]]]"}}'
+    echo '{"info":{"name":"JinjaLogInfo","level":"info"},"data":{"msg":"formulac [true, [[\"CUSTOMER_ID\",\"INTEGER\"],[\"events\",\"INTEGER\"]]]"}}'
     echo '{"info":{"name":"ShowNode","level":"info"},"data":{"preview":"[{\"done\": 1}]"}}' ;;
 *)
     echo '{"info":{"name":"MainReportVersion","level":"info"},"data":{"version":"=1.12.6"}}'
@@ -290,8 +290,7 @@ case "$*" in
     echo '{"info":{"name":"ShowNode","level":"info"},"data":{"preview":"[{\"COMPARED\":\"2\",\"ROWS_OURS\":\"2\",\"ROWS_THEIRS\":\"2\",\"ONLY_OURS\":\"0\",\"ONLY_THEIRS\":\"0\",\"MATCHED\":\"2\",\"REPEATED_OURS\":\"0\",\"REPEATED_THEIRS\":\"0\",\"UNMATCHED\":\"0\",\"DIFFERING\":\"0\",\"DIFFERING_0\":\"0\"}]"}}' ;;
 esac
 "#;
-const EVENTS: &str =
-    "model: stg_web_events\nfrom: source('landing', 'web_events')\ngroup_by: kind\ndefinitions: events = COUNT()\n";
+const EVENTS: &str = "model: stg_web_events\nfrom: source('landing', 'web_events')\ngroup_by: customer_id\ndefinitions: events = COUNT()\n";
 
 fn dbt_place(name: &str) -> Place {
     let place = Place::new(name);

@@ -57,12 +57,12 @@ pub fn of(
 fn quote_evidence(place: &Place, made: &Made, request: &mut MergeRequest) {
     let changed = |model: &&ModelPlan| matches!(model.action, Action::Create | Action::Update);
     let models: Vec<&ModelPlan> = made.plan.models.iter().filter(changed).collect();
+    let mut unverified = Vec::new();
     for model in &models {
         let name = model.model.clone();
         let found = made.ours.get(&name).and_then(|ours| evidence(place, &name, &ours.source));
         let Some(found) = found else {
-            let told = format!("not verified (`formulac verify {name}`)");
-            request.values.push(ToldValues { model: name, place: None, told });
+            unverified.push(name);
             continue;
         };
         let about = [&found.environment, &found.engine].into_iter().filter(|it| !it.is_empty());
@@ -82,6 +82,10 @@ fn quote_evidence(place: &Place, made: &Made, request: &mut MergeRequest) {
                 Verdict::NotCompared => request.not_run.push(format!("{start}beside {other} ({told})")),
             }
         }
+    }
+    if !unverified.is_empty() {
+        let told = format!("not verified (`formulac verify {}`)", unverified.join(" "));
+        request.values.push(ToldValues { model: unverified.join(", "), place: None, told });
     }
 }
 

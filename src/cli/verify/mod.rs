@@ -119,11 +119,13 @@ fn exit(all: &[Verified], faulty: &[Found]) -> Exit {
     all.iter().map(Verified::exit).fold(nothing.worse(Exit::of_all(faulty)), Exit::worse)
 }
 
-/// The text of a spec, and its path as seen from the project where it has one.
+/// A spec, and its path as seen from the project where it has one.
+type Given = (Source, Option<String>);
+/// The same path, and the spec's text.
 type Text = (Option<String>, String);
 
 /// All specs of the project, and those that are named and stand elsewhere.
-fn sources(place: &Place, named: &[OsString]) -> Result<(Vec<(Source, Option<String>)>, Vec<Text>), Failure> {
+fn sources(place: &Place, named: &[OsString]) -> Result<(Vec<Given>, Vec<Text>), Failure> {
     let mut sources = place.sources()?;
     let whole = |path: &Path| fs::canonicalize(path).ok();
     let known: BTreeSet<PathBuf> = sources.iter().filter_map(|(source, _)| whole(Path::new(&source.name))).collect();

@@ -34,7 +34,7 @@ pub fn all(
 }
 
 /// What is said where only the formula stands for the model.
-const UNBUILT: &str = "no file holds the built model";
+const UNBUILT: &str = "not built here";
 
 /// A line for each comparison, its rows below, then what else is known of the model.
 fn text(all: &[Verified]) -> String {
@@ -126,11 +126,12 @@ fn older(standings: &[Standing]) -> Option<String> {
 fn summary(all: &[Verified], faulty: &[Found]) -> String {
     let with = |verdict: Verdict| all.iter().filter(|it| it.evidence.verdict() == verdict).count();
     let proofs: usize = all.iter().map(|it| it.evidence.proofs.len()).sum();
-    let mut parts = vec![format!("{} agree", with(Verdict::Agrees))];
-    for (verdict, what) in [(Verdict::Differs, "differ"), (Verdict::NotCompared, "are not proven")] {
-        if with(verdict) > 0 {
-            parts.push(format!("{} {what}", with(verdict)));
-        }
+    let mut parts = vec![count(with(Verdict::Agrees), "agrees", "agree")];
+    if with(Verdict::Differs) > 0 {
+        parts.push(count(with(Verdict::Differs), "differs", "differ"));
+    }
+    if with(Verdict::NotCompared) > 0 {
+        parts.push(format!("{} not proven", with(Verdict::NotCompared)));
     }
     if !faulty.is_empty() {
         parts.push(format!("{} errors", count(faulty.len(), "spec has", "specs have")));
