@@ -50,10 +50,7 @@ pub struct EnvUseArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Models of another environment are those of its branch. With --rows both are asked on the warehouse, through \
-                        dbt, by the names that its artifacts say."
-)]
+#[command(after_help = "Models of another environment are those of its branch.")]
 pub struct EnvDiffArgs {
     /// Environment to compare with
     #[arg(value_name = "NAME")]
@@ -61,9 +58,6 @@ pub struct EnvDiffArgs {
     /// Only these models
     #[arg(value_name = "MODEL")]
     pub models: Vec<String>,
-    /// Count rows, sum columns and show rows that differ, on the warehouse
-    #[arg(long)]
-    pub rows: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
