@@ -89,7 +89,7 @@ impl Comparison {
     }
 
     /// A query of the rows that do not agree, as texts, the worst first: those that differ most, those that differ in
-    /// what is no number, those of one side, those of keys that are found several times. [`Comparison::rows`] reads it.
+    /// what is no number, those of one side, those of keys that are found several times. [`Comparison::row`] reads each of them.
     /// It has no limit; whoever runs it adds one.
     #[must_use]
     pub fn rows_sql(&self, reader: Reader) -> String {
