@@ -179,7 +179,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             (said(Rejected, "f@x", "old"), 0, 0, 0),
             (said(Commented, "f@x", "c"), 0, 0, 0),
         ] {
-            let all = standing(&[ok.as_slice(), &[more.clone()]].concat());
+            let all = standing(&[ok.as_slice(), std::slice::from_ref(&more)].concat());
             assert_eq!((all.lacks.len(), all.void.len(), all.rejected.len()), (lacks, voids, rejects), "{more:?}");
         }
         assert_eq!(standing(&[]).lacks, ["1 approval by engineer", "1 approval by business"]);
