@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::diag::render::visible;
+use crate::diag::hidden::visible;
 
 /// A text in one line as code. Where backticks would end it, or a bar the cell of a table, it is HTML.
 ///

@@ -1,6 +1,8 @@
 //! Diagnostics: what is wrong, where exactly, and how to mend it.
 
 mod codes;
+#[cfg(any(feature = "cli", feature = "sync"))]
+pub(crate) mod hidden;
 #[cfg(feature = "cli")]
 pub mod render;
 pub mod suggest;

@@ -1,0 +1,37 @@
+//! Characters that a terminal or a page obeys instead of showing them.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Text with its control characters, and those that turn the direction of writing, shown as `\u{1b}`,
+/// so that none of them reaches a terminal. Line ends and tabs stay.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    escaped(text, |out, code| write!(out, "\\u{{{code:x}}}"))
+}
+
+/// Text with its hidden characters written as `escape` writes their codes.
+pub(super) fn escaped(text: &str, escape: fn(&mut String, u32) -> std::fmt::Result) -> Cow<'_, str> {
+    if !text.chars().any(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_hidden(c) {
+            let _ = escape(&mut out, c as u32);
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Whether a terminal would obey the character instead of showing it.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        c => c.is_control(),
+    }
+}
