@@ -7,6 +7,7 @@
 //! found, so an answer may be missing, and is never wrong. [`with_formula`] puts a formula into the text of a spec;
 //! [`respelled`] puts there what a person wrote in the place of a word, a number or a sign.
 
+mod case;
 mod columns;
 mod criteria;
 mod edits;
@@ -17,10 +18,14 @@ mod lexer;
 mod masks;
 mod parse;
 mod patterns;
+mod periods;
 mod place;
 mod probes;
+mod ranges;
+mod reads;
 mod respell;
 mod search;
+mod sheets;
 mod tree;
 mod windows;
 

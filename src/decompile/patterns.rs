@@ -165,7 +165,7 @@ pub(super) fn pattern(trees: &Trees, root: Id, probe: &Probe, criteria: Vec<Opti
     let says_all = probe.args.iter().zip(&learner.found).all(|(arg, found)| *found || matches!(arg, Arg::Fixed(_)));
     // Columns of other types that become the same SQL are one pattern.
     let plain = |arg: &Arg| match arg {
-        Arg::Column(_) => Arg::Column(String::new()),
+        Arg::Column(_) | Arg::Named(..) => Arg::Column(String::new()),
         other => other.clone(),
     };
     let args = probe.args.iter().map(plain).collect();
@@ -205,6 +205,7 @@ impl Learner<'_> {
         for (place, arg) in self.probe.args.iter().enumerate() {
             match (arg, &label) {
                 (Arg::Column(name), Label::Word(word)) if name == word => return self.found(place, Part::Any(place)),
+                (Arg::Named(_, tree), _) if *tree == id => return self.found(place, Part::Any(place)),
                 (Arg::Number(digits) | Arg::Minus(digits), Label::Number(number)) => {
                     if number == digits {
                         return self.found(place, Part::Number(place, 0, ""));

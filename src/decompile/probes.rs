@@ -4,6 +4,7 @@
 use super::criteria::{criteria, with_criteria};
 use super::form::{Form, Shape};
 use super::masks::formats;
+use super::tree::Id;
 use crate::ast::BinaryOp;
 use crate::catalog::{Overload, Param, ParamType, functions};
 use crate::schema::{Column, Relation};
@@ -17,6 +18,8 @@ pub(super) const RELATION: &str = "fx_probe";
 pub(super) enum Arg {
     /// A column, which stands for any expression.
     Column(String),
+    /// A formula with the tree that it becomes in its step, which stands for any expression.
+    Named(String, Id),
     /// A number, which stands for any.
     Number(&'static str),
     /// A number below zero, which stands for any.
@@ -209,7 +212,7 @@ fn operators(all: &mut Vec<Probe>) {
         }
     }
     for words in ["TRUE", "FALSE", "COUNT()", "TODAY()", "NOW()", "PI()"] {
-        all.push(Probe { shape: Shape::Words(words), args: Vec::new() });
+        all.push(Probe { shape: Shape::words(words), args: Vec::new() });
     }
 }
 
@@ -388,7 +391,7 @@ impl Arg {
     /// As the formula of the probe writes it.
     fn text(&self) -> String {
         match self {
-            Self::Column(name) | Self::Fixed(name) => name.clone(),
+            Self::Column(name) | Self::Fixed(name) | Self::Named(name, _) => name.clone(),
             Self::Number(digits) => (*digits).to_owned(),
             Self::Minus(digits) => format!("-{digits}"),
             Self::Wild(before, text) => format!("\"{before}{text}\""),
