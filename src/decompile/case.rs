@@ -1,30 +1,38 @@
 //! A definition of a file that was found: formulas compiled in its place, to learn what they become there and to prove them.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashSet;
 
+use super::columns::KEYWORDS;
 use super::edits::{Edits, ItemEdit, between};
 use super::file::File;
-use super::form::{Range, Shape, name_of};
+use super::form::{Form, Range, Shape, name_of};
 use super::lexer::tokens;
 use super::parse::parse;
-use super::patterns::{Patterns, pattern};
+use super::patterns::{Bound, Pattern, Patterns, pattern};
 use super::periods::{numbers, period_probes};
 use super::place::Read;
-use super::probes::{Arg, Probe};
+use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS};
 use super::ranges;
 use super::search::{Given, Search};
-use super::sheets::{self, Lookups};
+use super::sheets::{self, Looked};
 use super::tree::{Id, Label, Trees};
 use super::windows::{range_probes, window_probes};
 use crate::compiler::Compiler;
 use crate::spec::outline::Placed;
 
 /// So many formulas are compiled before it is said that there is none.
-const TRIED: usize = 100;
+const TRIED: usize = 150;
+/// So many more are compiled to find one that leaves no difference.
+const ALIKE: usize = 12;
 /// So many are compiled to learn what they become.
 const LEARNED: usize = 700;
 /// What a function costs that the formula in the spec does not call.
 const LIKENESS: u32 = 3;
+/// So many definitions of a step may stand in the formula of another.
+const DEFINITIONS: usize = 400;
+/// So many names of an expression are looked at.
+const WRITTEN: usize = 16;
 /// So many names stand for any in what is compiled.
 const NAMES: usize = 4;
 
@@ -38,8 +46,16 @@ pub(super) struct Case<'a, 's> {
     pub found: &'a File<'s>,
     pub edits: &'a Edits,
     pub cte: Option<&'a str>,
+    /// The definition whose column tells: this one, or one that is computed from it.
+    pub shown: &'a str,
+    /// No difference may be left, since what is left may come of this definition.
+    pub is_exact: bool,
     /// How much may still be compiled to learn from it.
-    pub left: Cell<usize>,
+    left: Cell<usize>,
+    /// Formulas that are not proven.
+    tried: RefCell<HashSet<String>>,
+    /// The windows of ranges, learned once.
+    windows: OnceCell<Vec<ranges::Learned>>,
 }
 
 impl<'a, 's> Case<'a, 's> {
@@ -50,12 +66,12 @@ impl<'a, 's> Case<'a, 's> {
         path: Option<&'a str>,
         (found, edits): (&'a File<'s>, &'a Edits),
     ) -> Self {
-        Self { compiler, read, placed, place, path, found, edits, cte: read.cte(place), left: Cell::new(LEARNED) }
+        let (left, tried) = (Cell::new(LEARNED), RefCell::default());
+        Self { compiler, read, placed, place, path, found, edits, cte: read.cte(place), shown: &placed.name, is_exact: false, left, tried, windows: OnceCell::new() }
     }
 
-    /// The first formula that is proven.
-    pub fn first(&self, patterns: &[&Patterns], given: &Given, trees: &Trees, expression: Id) -> Option<String> {
-        let mut forms = Search::new(patterns, trees).given(given).whole(expression);
+    /// The first of the formulas that is proven: with it the column that tells is as it was expected.
+    pub fn first(&self, mut forms: Vec<Form>, trees: &Trees, expected: Id) -> Option<String> {
         // Of several the one that is most like what stands in the spec.
         let known = words_of(&self.placed.formula);
         forms.retain(|form| form.range != Range::Whole);
@@ -64,7 +80,28 @@ impl<'a, 's> Case<'a, 's> {
             form.cost + LIKENESS * new as u32
         });
         let mut trees = trees.clone();
-        forms.into_iter().take(TRIED).map(|form| form.text).find(|text| self.is_proven(text, &mut trees, expression))
+        let mut tried = self.tried.borrow_mut();
+        forms.retain(|form| !tried.contains(&form.text));
+        // Of several that are proven the one that leaves the fewest differences to others.
+        let mut best: Option<(usize, String)> = None;
+        let mut more = TRIED.saturating_sub(tried.len());
+        for form in forms {
+            let Some(left) = more.checked_sub(1) else { break };
+            more = left;
+            match self.differences(&form.text, &mut trees, expected) {
+                Some(0) => return Some(form.text),
+                Some(count) => {
+                    more = if best.is_none() { more.min(ALIKE) } else { more };
+                    if best.as_ref().is_none_or(|(least, _)| count < *least) {
+                        best = Some((count, form.text));
+                    }
+                }
+                None => {
+                    tried.insert(form.text);
+                }
+            }
+        }
+        best.map(|(_, text)| text)
     }
 
     /// The SQL of the spec with another formula there.
@@ -82,12 +119,13 @@ impl<'a, 's> Case<'a, 's> {
         self.read.expression(&file, self.cte, self.place, &self.placed.name, trees).ok()
     }
 
-    /// Whether a formula gives the expression, and the file that was found but for what others changed in it.
-    fn is_proven(&self, formula: &str, trees: &mut Trees, expression: Id) -> bool {
-        let Some(sql) = self.compiled(formula) else { return false };
+    /// In how many places the file that a formula gives differs from the one that was found, all by what others changed
+    /// in it; none where it does not give the expression, or differs in more.
+    fn differences(&self, formula: &str, trees: &mut Trees, expected: Id) -> Option<usize> {
+        let sql = self.compiled(formula)?;
         let file = File::read(&sql, self.found.dialect);
-        if self.read.expression(&file, self.cte, self.place, &self.placed.name, trees) != Ok(expression) {
-            return false;
+        if self.read.expression(&file, self.cte, self.place, self.shown, trees) != Ok(expected) {
+            return None;
         }
         let mut left = between(&file, self.found);
         // Brackets and spellings that change nothing are no difference.
@@ -99,15 +137,17 @@ impl<'a, 's> Case<'a, 's> {
         let own = |item: &ItemEdit| {
             let same =
                 |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
-            item.column.eq_ignore_ascii_case(&self.placed.name) && same(item.cte.as_deref(), self.cte)
+            item.column.eq_ignore_ascii_case(self.shown) && same(item.cte.as_deref(), self.cte)
         };
         if left.items.iter().any(own) {
-            return false;
+            return None;
         }
-        let fewer = left.items.len() + left.rest.len() < self.edits.items.len() + self.edits.rest.len();
-        (fewer || self.edits.is_empty())
+        let count = left.items.len() + left.rest.len();
+        let fewer = count < self.edits.items.len() + self.edits.rest.len();
+        let is_proven = (fewer || self.edits.is_empty())
             && left.items.iter().all(|item| self.edits.items.contains(item))
-            && left.rest.iter().all(|rest| self.edits.rest.contains(rest))
+            && left.rest.iter().all(|rest| self.edits.rest.contains(rest));
+        (is_proven && (count == 0 || !self.is_exact)).then_some(count)
     }
 
     /// Compiles probes in this definition's place.
@@ -130,7 +170,7 @@ impl<'a, 's> Case<'a, 's> {
         let mut patterns = Patterns::default();
         let mut probes = Vec::new();
         if self.looks_at_rows(trees, expression) {
-            probes = window_probes(names);
+            probes = window_probes(names.get(..1).unwrap_or(names));
         }
         // What the spec says that today is, no other knows.
         if self.read.outline.today {
@@ -148,11 +188,13 @@ impl<'a, 's> Case<'a, 's> {
         let windows = ranges::windows(trees, expression);
         let Some(name) = names.first().filter(|_| !windows.is_empty()) else { return given };
         let is_pivoted = self.sheet().is_some_and(|sheet| sheet.is_pivoted);
-        let mut learned = Vec::new();
-        for probe in ranges::counts(name, is_pivoted) {
-            let counted = probe.formula().and_then(|formula| self.tree(&formula, trees));
-            learned.extend(counted.and_then(|counted| ranges::learned(trees, counted, &probe)));
-        }
+        let learned = self.windows.get_or_init(|| {
+            let learn = |probe: Probe| {
+                let counted = self.tree(&probe.formula()?, trees)?;
+                ranges::learned(trees, counted, &probe)
+            };
+            ranges::counts(name, is_pivoted).into_iter().filter_map(learn).collect()
+        });
         for window in windows {
             let Some(range) = learned.iter().find_map(|learned| learned.range(trees, window)) else { continue };
             let bare = ranges::without(trees, expression, window);
@@ -176,30 +218,25 @@ impl<'a, 's> Case<'a, 's> {
         let looks = self.looks_at_rows(trees, expression);
         let Some(sheet) = self.sheet() else {
             let probes = match wave {
-                0 if left || looks => period_probes(names, &numbers(trees, &parts)),
-                1 if left || cross || looks => range_probes(names, &super::formula::words(trees, expression).numbers),
-                0 | 1 => Vec::new(),
+                0 if left => {
+                    let marked = columns_of(trees, &parts).into_iter().take(2).flat_map(|name| sheets::marked(&name));
+                    let marked: Vec<Arg> = marked.collect::<Vec<_>>().iter().filter_map(|m| self.named(m, trees)).collect();
+                    let names: Vec<Arg> = names.iter().take(1).chain(marked.iter().take(1)).cloned().collect();
+                    period_probes(&names, &numbers(trees, &parts))
+                }
+                1 if looks => window_probes(names),
+                2 if left || cross || looks => range_probes(names, &super::formula::words(trees, expression).numbers),
+                0..=2 => Vec::new(),
                 _ => return None,
             };
             self.learn(probes, trees, &mut patterns);
             return Some(patterns);
         };
-        let columns: Vec<String> = columns_of(trees, &parts);
-        let mut keys: Vec<Arg> = Vec::new();
-        if left && wave >= 1 {
-            let marked = columns.iter().take(2).flat_map(|name| sheets::marked(name));
-            keys = marked.filter_map(|key| self.named(&key, trees)).collect();
-            keys.extend(names.iter().cloned());
-        }
-        let lookups = Lookups { sheet, columns: &columns, keys: &keys, names, has_literals: cross };
         let probes = match wave {
-            0 if looks => sheets::cells(sheet, names),
-            1 if left || cross || looks => lookups.plain(),
-            2 if left || cross => {
-                let wild = if cross { lookups.wild() } else { Vec::new() };
-                wild
-            }
-            3 if left || cross || looks => sheets::totals(sheet),
+            0 if looks => [sheets::cells(sheet, names), window_probes(names)].concat(),
+            1 if left || cross || looks => sheets::totals(sheet),
+            2 if left || cross || looks => self.looked(trees, &parts, names, left).iter().flat_map(Looked::plain).collect(),
+            3 if cross => self.looked(trees, &parts, names, left).iter().flat_map(Looked::wild).collect(),
             4 if looks => {
                 let numbers = super::formula::words(trees, expression).numbers;
                 [sheets::blocks(names), range_probes(names, &numbers)].concat()
@@ -207,23 +244,136 @@ impl<'a, 's> Case<'a, 's> {
             0..=4 => Vec::new(),
             _ => return None,
         };
-        let with_defaults = wave == 1 && (left || cross);
-        let learned = probes.clone();
+        let plain = if wave == 2 { probes.clone() } else { Vec::new() };
         self.learn(probes, trees, &mut patterns);
-        if with_defaults {
-            let mut found: Vec<(Shape, Arg)> = Vec::new();
-            for part in &parts {
-                for pattern in patterns.values(trees, *part) {
-                    let is_new = !found.iter().any(|(shape, _)| *shape == pattern.shape);
-                    if is_new && pattern.matched(trees, *part).is_some() {
-                        let of_shape = learned.iter().filter(|probe| probe.shape == pattern.shape);
-                        found.extend(of_shape.filter_map(|p| Some((p.shape.clone(), p.args.first()?.clone()))));
-                    }
+        let is_in = |pattern: &Pattern| parts.iter().any(|part| pattern.matched(trees, *part).is_some());
+        let fit: Vec<&Shape> = patterns.all().filter(|pattern| is_in(pattern)).map(|pattern| &pattern.shape).collect();
+        let found: Vec<Probe> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
+        self.learn(sheets::with_defaults(&found, names), trees, &mut patterns);
+        Some(patterns)
+    }
+
+    /// The columns of the sheet and of its tabs that stand in an expression, with what may be looked for in them.
+    fn looked(&self, trees: &mut Trees, parts: &[Id], names: &[Arg], left: bool) -> Vec<Looked> {
+        let Some(sheet) = self.sheet() else { return Vec::new() };
+        let literals = sheets::literal_keys(trees, parts);
+        let columns: Vec<(Option<String>, String)> = parts
+            .iter()
+            .filter_map(|part| trees.column(*part))
+            .filter(|(_, name)| !KEYWORDS.contains(name))
+            .map(|(relation, name)| (relation.map(str::to_owned), name.to_owned()))
+            .collect();
+        let is_of = |relation: Option<&str>| {
+            let of_it = columns.iter().filter(move |(other, _)| match (relation, other) {
+                (Some(relation), Some(other)) => other.eq_ignore_ascii_case(relation),
+                (None, None) => true,
+                _ => false,
+            });
+            of_it.map(|(_, name)| name.clone()).collect::<Vec<_>>()
+        };
+        let own = is_of(None);
+        let mut keys: Vec<Arg> = Vec::new();
+        if left {
+            let marked = own.iter().take(3).flat_map(|name| sheets::marked(name)).collect::<Vec<_>>();
+            keys = marked.iter().filter_map(|key| self.named(key, trees)).collect();
+        }
+        let own_keys = keys.iter().chain(names).chain(&literals).cloned().collect();
+        let tab_keys: Vec<Arg> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
+        let mut all: Vec<Looked> = Vec::new();
+        for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
+            let mut columns = is_of(Some(relation));
+            if columns.is_empty() {
+                columns.clone_from(&own);
+            }
+            all.push(Looked::of(format!("'{tab}'!"), columns, tab_keys.clone(), (trees, parts)));
+        }
+        all.push(Looked::of(String::new(), own, own_keys, (trees, parts)));
+        all
+    }
+
+    /// Where the definition stands in the expressions of others, since it has no column of its own: each such definition,
+    /// with its expression and the part of it.
+    pub fn through(&self, trees: &mut Trees) -> Vec<(&'a str, Id, Id)> {
+        let Some(step) = self.read.outline.steps.get(self.place) else { return Vec::new() };
+        let mut found = Vec::new();
+        let markers = [
+            (NUMBERS[0].to_owned(), Label::Number(NUMBERS[0].to_owned())),
+            (POINTS[0].to_owned(), Label::Number(POINTS[0].to_owned())),
+            (format!("\"{}\"", TEXTS[0]), Label::Text(TEXTS[0].to_owned(), "")),
+        ];
+        let uses = |other: &&Placed| {
+            let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
+            words.any(|word| word.eq_ignore_ascii_case(&self.placed.name))
+        };
+        for other in step.definitions.iter().filter(|other| other.name != self.placed.name).filter(uses) {
+            let Ok(whole) = self.read.expression(self.found, self.cte, self.place, &other.name, trees) else { continue };
+            let columns: Vec<(Id, String)> = columns_in(trees, whole).into_iter().take(3).collect();
+            let added = columns.into_iter().map(|(column, name)| {
+                let number = trees.leaf(Label::Number(NUMBERS[0].to_owned()));
+                let sum = trees.add(Label::Op("+".to_owned()), vec![column, number]);
+                (format!("{name} + {}", NUMBERS[0]), sum)
+            });
+            let added: Vec<(String, Id)> = added.collect();
+            let literals = markers.iter().map(|(marker, label)| (marker.clone(), trees.leaf(label.clone())));
+            let literals: Vec<(String, Id)> = literals.collect();
+            for (marker, tree) in added.into_iter().chain(literals) {
+                let marker = &marker;
+                let Some(sql) = self.compiled(marker) else { continue };
+                let file = File::read(&sql, self.found.dialect);
+                let Ok(root) = self.read.expression(&file, self.cte, self.place, &other.name, trees) else { continue };
+                let marker = Arg::Named(marker.clone(), tree);
+                let probe = Probe { shape: Shape::words(""), args: vec![marker] };
+                let bound = pattern(trees, root, &probe, vec![None]).and_then(|p| p.matched(trees, whole));
+                if let Some([Some(Bound::Node(part))]) = bound.as_deref() {
+                    found.push((other.name.as_str(), whole, *part));
+                    break;
                 }
             }
-            self.learn(lookups.with_defaults(&found), trees, &mut patterns);
         }
-        Some(patterns)
+        found
+    }
+
+    /// Definitions of this step, by what they are computed from and, by name, as they are written.
+    pub fn definitions(&self, trees: &mut Trees, given: &mut Given) {
+        let Some(step) = self.read.outline.steps.get(self.place) else { return };
+        let mut columns = self.read.columns(self.found, self.place, &self.placed.name);
+        let own = self.read.site(&columns, self.found, self.cte, self.shown);
+        let _ = own.map(|site| columns.expression(&site, trees));
+        for (joined, column) in std::mem::take(&mut columns.aliases) {
+            if let Some((Some(relation), name)) = trees.column(column) {
+                given.entry(joined).or_default().push(Form::name(format!("{relation}.{name}"), 2));
+            }
+        }
+        let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
+        for definition in others.take(DEFINITIONS) {
+            let name = trees.word(&definition.name.to_ascii_lowercase());
+            given.entry(name).or_default().push(Form { strength: 0, ..Form::whole(&*definition.formula, 9) });
+            let site = self.read.site(&columns, self.found, self.cte, &definition.name);
+            let Some(tree) = site.and_then(|site| columns.expression(&site, trees).ok()) else { continue };
+            let is_joined = matches!(trees.label(tree), Label::Joined(_));
+            if trees.column(tree).is_none() {
+                let cost = if is_joined { 1 } else { 6 };
+                given.entry(tree).or_default().push(Form::name(name_of(&definition.name), cost));
+            }
+        }
+    }
+
+    /// Names that are an expression by themselves, such as a column by which two relations are joined.
+    pub fn keys(&self, trees: &mut Trees, expression: Id, given: &mut Given) {
+        for name in self.names(trees, expression) {
+            if let Arg::Named(text, tree) = name
+                && trees.column(tree).is_none()
+            {
+                given.entry(tree).or_default().push(Form::name(text, 0));
+            }
+        }
+    }
+
+    /// The relation that the step reads.
+    pub fn base(&self) -> String {
+        let columns = self.read.columns(self.found, self.place, &self.placed.name);
+        let lower = self.cte.map(str::to_ascii_lowercase);
+        columns.base_of(lower.as_deref())
     }
 
     fn sheet(&self) -> Option<&crate::spec::outline::SheetOutline> {
@@ -242,16 +392,19 @@ impl<'a, 's> Case<'a, 's> {
         let definitions = step.into_iter().flat_map(|step| &step.definitions).map(|placed| &placed.name);
         let others = columns.chain(definitions).filter(|name| **name != self.placed.name).cloned();
         let others: Vec<String> = others.collect();
-        let parts = trees.below(expression);
-        // Keywords are words too; what compiles is a name.
-        let mut written = columns_of(trees, &parts);
-        written.sort_by_key(|name| !others.contains(name));
-        written.truncate(16);
         let mut found: Vec<Arg> = Vec::new();
-        for name in written.into_iter().chain(others) {
-            let known = |arg: &Arg| matches!(arg, Arg::Named(text, _) if *text == name_of(&name));
-            if found.len() < NAMES && !found.iter().any(known) {
-                found.extend(self.named(&name_of(&name), trees));
+        let is_known = |found: &[Arg], name: &str| found.iter().any(|arg| matches!(arg, Arg::Named(text, _) if text == name));
+        // Keywords are words too; what compiles is a name.
+        for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
+            if found.len() + 1 < NAMES && !is_known(&found, &name) {
+                // What stands in aggregates only has no column of its own.
+                let tree = self.tree(&name, trees).or_else(|| self.compiled(&name).map(|_| column));
+                found.extend(tree.map(|tree| Arg::Named(name, tree)));
+            }
+        }
+        for name in others.iter().map(|name| name_of(name)) {
+            if found.len() < NAMES && !is_known(&found, &name) {
+                found.extend(self.named(&name, trees));
             }
         }
         found
@@ -262,18 +415,21 @@ impl<'a, 's> Case<'a, 's> {
 fn columns_of(trees: &Trees, parts: &[Id]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for (_, name) in parts.iter().filter_map(|part| trees.column(*part)) {
-        if !found.iter().any(|known| known == name) && !NO_COLUMNS.contains(&name) {
+        if !found.iter().any(|known| known == name) && !KEYWORDS.contains(&name) {
             found.push(name.to_owned());
         }
     }
     found
 }
 
-/// Words that stand beside columns in what is looked at.
-const NO_COLUMNS: [&str; 24] = [
-    "order", "by", "partition", "desc", "asc", "nulls", "last", "first", "rows", "between", "and", "unbounded", "preceding",
-    "following", "current", "row", "over", "row_number", "max", "min", "count", "null", "distinct", "interval",
-];
+/// The columns in an expression, as formulas write them.
+fn columns_in(trees: &Trees, expression: Id) -> Vec<(Id, String)> {
+    let column = |part: Id| {
+        let (relation, name) = trees.column(part).filter(|(_, name)| !KEYWORDS.contains(name))?;
+        Some((part, relation.map_or_else(|| name_of(name), |relation| format!("{relation}.{}", name_of(name)))))
+    };
+    trees.below(expression).into_iter().filter_map(column).collect()
+}
 
 /// The functions that a formula calls.
 fn words_of(formula: &str) -> Vec<&str> {

@@ -12,6 +12,14 @@ use super::parse::{parse, parse_list};
 use super::reads::{Read, reads};
 use super::tree::{Id, Label, Trees};
 
+/// Words that stand beside columns in what is looked at.
+pub(super) const KEYWORDS: [&str; 40] = [
+    "order", "by", "partition", "desc", "asc", "nulls", "last", "first", "rows", "between", "and", "unbounded",
+    "preceding", "following", "current", "row", "over", "null", "distinct", "interval", "as", "true", "false", "date",
+    "timestamp", "text", "numeric", "bigint", "double", "precision", "integer", "int64", "float64", "string", "datetime",
+    "varchar", "*", "within", "group", "filter",
+];
+
 /// More levels than this are not looked into, over all CTEs together.
 pub(super) const HIGHEST: u32 = 400;
 /// So many CTEs may stand behind one another.
@@ -28,12 +36,14 @@ pub(super) struct Columns<'f, 's> {
     reads: HashMap<Option<String>, Vec<Read>>,
     /// The place of each CTE: it reads none behind it.
     places: FxHashMap<String, usize>,
-    /// CTEs that pass on all columns of what they read.
-    passing: FxHashSet<String>,
+    /// CTEs that pass on all columns of what they read, or of those that they read by these names.
+    passing: FxHashMap<String, Vec<Option<String>>>,
     /// The clauses of each CTE that say which rows it has.
     clauses: FxHashMap<String, Vec<(String, Range<usize>)>>,
     /// The relation whose rows the step is about.
     base: String,
+    /// Columns of the relation itself, joined by another name.
+    pub aliases: Vec<(Id, Id)>,
     done: HashMap<(Option<String>, Id, Within), Id>,
     rows: FxHashMap<String, Id>,
 }
@@ -64,9 +74,10 @@ impl<'f, 's> Columns<'f, 's> {
             own: String::new(),
             reads: HashMap::new(),
             places: file.ctes.iter().enumerate().map(|(at, cte)| (cte.clone(), at)).collect(),
-            passing: FxHashSet::default(),
+            passing: FxHashMap::default(),
             clauses: FxHashMap::default(),
             base: String::new(),
+            aliases: Vec::new(),
             done: HashMap::new(),
             rows: FxHashMap::default(),
         };
@@ -80,7 +91,10 @@ impl<'f, 's> Columns<'f, 's> {
                     clauses.push((clause.clone(), part.tokens.clone()));
                 }
                 (What::Unnamed, Some(cte)) => {
-                    columns.passing.insert(cte.clone());
+                    let tokens = file.tokens.get(part.tokens.clone()).unwrap_or_default();
+                    let alias = tokens.first().filter(|_| tokens.len() > 1);
+                    let alias = alias.and_then(|token| super::file::name_of(*token, file));
+                    columns.passing.entry(cte.clone()).or_default().push(alias);
                 }
                 _ => {}
             }
@@ -142,9 +156,11 @@ impl<'f, 's> Columns<'f, 's> {
                 if let Some(tokens) = self.file.column(Some(relation), name) {
                     return Some((at, Site { cte: Some(relation.to_owned()), tokens }));
                 }
-                if self.passing.contains(relation) {
-                    let below = self.reads(Some(relation)).iter().map(|read| read.relation.as_str());
-                    left.extend(below.rev().filter(|below| self.is_helper(below, Some(relation))));
+                for alias in self.passing.get(relation).into_iter().flatten().rev() {
+                    let is_it = |read: &&Read| alias.as_ref().is_none_or(|alias| same_name(alias, &read.alias));
+                    let below = self.reads(Some(relation)).iter().filter(is_it).map(|read| read.relation.as_str());
+                    let below = below.filter(|below| self.is_helper(below, Some(relation))).collect::<Vec<_>>();
+                    left.extend(below.into_iter().rev());
                 }
             }
         }
@@ -152,7 +168,7 @@ impl<'f, 's> Columns<'f, 's> {
     }
 
     /// The relation that a CTE's rows come from, behind helpers.
-    fn base_of(&self, cte: Option<&str>) -> String {
+    pub fn base_of(&self, cte: Option<&str>) -> String {
         let mut cte = cte.map(str::to_owned);
         for _ in 0..LONGEST {
             let Some(read) = self.reads(cte.as_deref()).first() else { break };
@@ -271,7 +287,11 @@ impl<'f, 's> Columns<'f, 's> {
         depth: u32,
     ) -> Result<Id, String> {
         let Some((at, site)) = self.source(cte, relation, name) else {
-            return Ok(self.leaf(cte, id, relation, within, trees));
+            let looked_up = relation.filter(|_| within == Within::Step).and_then(|alias| self.looked_up(cte, alias));
+            return Ok(match looked_up {
+                Some(at) => self.of_base(cte, at, id, trees, depth).unwrap_or(id),
+                None => self.leaf(cte, id, relation, within, trees),
+            });
         };
         let is_known = !same_name(name, &self.own) && self.kept.contains(&name.to_ascii_lowercase());
         let is_joined = match within {
@@ -292,6 +312,41 @@ impl<'f, 's> Columns<'f, 's> {
         self.inlined(site.cte.as_deref(), inner, below, trees, depth + 1)
     }
 
+    /// The place of a join by this name that looks up the rows which the step is about.
+    fn looked_up(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
+        let is_it = |read: &Read| {
+            same_name(alias, &read.alias)
+                && match self.is_helper(&read.relation, cte) {
+                    true => self.base_of(Some(&read.relation)) == self.base,
+                    false => read.relation == self.base && read.alias != read.relation,
+                }
+        };
+        self.reads(cte).iter().position(is_it).filter(|at| *at > 0)
+    }
+
+    /// A column of rows that the step is about, looked up in others of them.
+    fn of_base(
+        &mut self,
+        cte: Option<&str>,
+        at: usize,
+        id: Id,
+        trees: &mut Trees,
+        depth: u32,
+    ) -> Result<Id, String> {
+        let on = self.condition(cte, at, trees, depth)?;
+        let relation = self.reads(cte).get(at).map(|read| read.relation.clone()).unwrap_or_default();
+        let rows = match self.is_helper(&relation, cte) {
+            true => self.rows(&relation, trees, depth + 1)?,
+            false => trees.leaf(Label::Rows),
+        };
+        let how = self.reads(cte).get(at).map(|read| read.how.clone()).unwrap_or_default();
+        let value = bare(trees, id);
+        let joined = trees.add(Label::Joined(how), vec![value, on, rows]);
+        // A spec may join the relation to itself.
+        self.aliases.push((joined, id));
+        Ok(joined)
+    }
+
     /// A column that is computed nowhere in the file.
     fn leaf(&self, cte: Option<&str>, id: Id, relation: Option<&str>, within: Within, trees: &mut Trees) -> Id {
         let reads = self.reads(cte);
@@ -302,7 +357,8 @@ impl<'f, 's> Columns<'f, 's> {
         let Some((at, read)) = read.and_then(|at| Some((at, reads.get(at)?))) else { return id };
         if within == Within::Step {
             // Where only helpers are joined, no other relation has names.
-            let is_alone = reads.iter().skip(1).all(|read| self.is_helper(&read.relation, cte));
+            let is_of_step = |read: &Read| self.is_helper(&read.relation, cte) || read.relation == self.base;
+            let is_alone = reads.iter().skip(1).all(is_of_step);
             return if at == 0 && is_alone && reads.len() > 1 { bare(trees, id) } else { id };
         }
         let base = if self.is_helper(&read.relation, cte) {
@@ -311,7 +367,8 @@ impl<'f, 's> Columns<'f, 's> {
             read.relation.clone()
         };
         let name = bare(trees, id);
-        if base == self.base {
+        let is_keyword = matches!(trees.label(id), Label::Word(word) if KEYWORDS.contains(&word.as_str()));
+        if base == self.base || is_keyword {
             return name;
         }
         let base = trees.word(&base);

@@ -1,5 +1,7 @@
 //! The formula that hand-edited SQL of a column comes from, proven by compiling it.
 
+use std::sync::Arc;
+
 use super::case::Case;
 use super::columns::{Columns, Site};
 use super::edits::between;
@@ -7,13 +9,13 @@ use super::file::File;
 use super::patterns::Patterns;
 use super::place::Read;
 use super::probes::{RELATION, Words, relation};
-use super::search::Search;
+use super::search::{Given, Search};
 use super::tree::{Id, Label, Trees};
 use crate::compiler::Compiler;
 use crate::schema::Schema;
 
 /// So many sets of patterns are kept, for as many dialects and settings.
-const KEPT: usize = 12;
+const KEPT: usize = 24;
 
 /// Why SQL is not shown as a formula.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +49,7 @@ fn because(reason: impl Into<String>) -> NotAFormula {
 #[derive(Debug, Default)]
 pub struct Decompiler {
     /// What was learned, with the settings that it is right for.
-    learned: std::sync::Mutex<Vec<(String, std::sync::Arc<Patterns>)>>,
+    learned: std::sync::Mutex<Vec<(String, Arc<Patterns>)>>,
 }
 
 impl Decompiler {
@@ -78,76 +80,114 @@ impl Decompiler {
         let edits = between(&written, &found);
         let mut trees = Trees::default();
         let cte = read.cte(place);
-        let expression = read.expression(&found, cte, place, definition, &mut trees).map_err(because)?;
-        let case = Case::new(compiler, &read, (place, placed), path, (&found, &edits));
-        let learned = self.patterns(compiler, &read, &Words { widest: widest(&trees, expression), ..Words::default() });
+        let mut case = Case::new(compiler, &read, (place, placed), path, (&found, &edits));
+        let expression = match read.expression(&found, cte, place, definition, &mut trees) {
+            Ok(expression) => expression,
+            Err(reason) => {
+                for (shown, expected, part) in case.through(&mut trees) {
+                    case.shown = shown;
+                    case.is_exact = true;
+                    if let Ok(formula) = self.solved(&case, &mut trees, expected, part) {
+                        return Ok(formula);
+                    }
+                }
+                return Err(because(reason));
+            }
+        };
+        self.solved(&case, &mut trees, expression, expression)
+    }
+
+    /// The formula of a part, with which the column that tells is as expected.
+    fn solved(&self, case: &Case<'_, '_>, trees: &mut Trees, expected: Id, part: Id) -> Result<String, NotAFormula> {
+        let (compiler, read) = (case.compiler, case.read);
+        let learned = self.learned(compiler, read, widest(trees, part));
         let is_of_rows = |part: &Id| matches!(trees.label(*part), Label::Behind("over") | Label::Joined(_));
-        let looks_at_rows = trees.below(expression).iter().any(is_of_rows);
-        let names = if looks_at_rows { case.names(&mut trees, expression) } else { Vec::new() };
-        let mut more = vec![case.windows(&mut trees, expression, &names)];
-        let all = [&*learned, &more[0]];
-        let mut given = case.ranges(&all, &mut trees, expression, &names);
-        if let Some(formula) = case.first(&all, &given, &trees, expression) {
-            return Ok(formula);
-        }
-        // Numbers and texts of this expression may have become others.
-        let mut words = words(&trees, expression);
-        words.functions = learned.functions_like(&trees, expression);
-        let of_words = (!words.is_empty()).then(|| self.patterns(compiler, &read, &words));
-        let mut waves = 0..;
+        let looks_at_rows = trees.below(part).iter().any(is_of_rows);
+        let names = if looks_at_rows { case.names(trees, part) } else { Vec::new() };
+        let mut more = vec![case.windows(trees, part, &names)];
+        let mut given = Given::new();
+        case.definitions(trees, &mut given);
+        let mut of_words: Option<Patterns> = None;
+        let mut wave = 0;
         loop {
-            let mut all: Vec<&Patterns> = vec![&learned];
-            all.extend(of_words.as_deref());
+            let mut all: Vec<&Patterns> = learned.iter().map(Arc::as_ref).collect();
+            all.extend(&of_words);
             all.extend(&more);
-            if let Some(formula) = case.first(&all, &given, &trees, expression) {
+            for (part, forms) in case.ranges(&all, trees, part, &names) {
+                given.entry(part).or_default().extend(forms);
+            }
+            let mut search = Search::new(&all, trees).given(&given);
+            let forms = search.whole(part);
+            if let Some(formula) = case.first(forms, trees, expected) {
                 return Ok(formula);
             }
-            let wave = waves.next().filter(|_| looks_at_rows);
-            let Some(next) = wave.and_then(|wave| case.joined(&mut trees, expression, &names, wave)) else { break };
-            more.push(next);
-            if waves.start == 1 {
-                let mut all: Vec<&Patterns> = vec![&learned];
-                all.extend(of_words.as_deref());
-                all.extend(&more);
-                given = case.ranges(&all, &mut trees, expression, &names);
+            let next = if looks_at_rows { case.joined(trees, part, &names, wave) } else { None };
+            match next {
+                Some(next) => more.push(next),
+                None if of_words.is_none() => {
+                    // Numbers and texts of this expression may have become others.
+                    let mut words = words(trees, part);
+                    words.functions = learned.iter().flat_map(|learned| learned.functions_like(trees, part)).collect();
+                    if words.is_empty() {
+                        break;
+                    }
+                    of_words = Some(Patterns::learn(&of_probes(compiler, read), &words, None));
+                }
+                None => break,
             }
+            wave += 1;
         }
-        let mut all: Vec<&Patterns> = vec![&learned];
-        all.extend(of_words.as_deref());
+        let mut all: Vec<&Patterns> = learned.iter().map(Arc::as_ref).collect();
+        all.extend(&of_words);
         all.extend(&more);
-        let mut search = Search::new(&all, &trees).given(&given);
-        let forms = search.whole(expression);
-        Err(match search.unknown(expression).filter(|_| forms.is_empty()) {
+        // The same name may be a definition and a column of what the step reads.
+        let base = case.base();
+        case.keys(trees, part, &mut given);
+        let mut search = Search::new(&all, trees).given(&given).of_columns(&base);
+        let forms = search.whole(part);
+        if let Some(formula) = case.first(forms, trees, expected) {
+            return Ok(formula);
+        }
+        let mut search = Search::new(&all, trees).given(&given);
+        let forms = search.whole(part);
+        Err(match search.unknown(part).filter(|_| forms.is_empty()) {
             Some(part) => because(format!("no formula says {}", trees.construct(part))),
-            None => because(format!("no formula of {} gives exactly this SQL", trees.construct(expression))),
+            None => because(format!("no formula of {} gives exactly this SQL", trees.construct(part))),
         })
     }
 
-    fn patterns(&self, compiler: &Compiler, read: &Read<'_>, words: &Words) -> std::sync::Arc<Patterns> {
-        let compiler = read.outline.settings(compiler);
-        let mut options = (*compiler.options).clone();
-        let key = format!(
-            "{:?} {} {:?} {} {:?}",
-            options.timezone, options.blank_zero, options.calendar, options.dialect, words
-        );
-        if let Ok(learned) = self.learned.lock()
-            && let Some((_, patterns)) = learned.iter().find(|(other, _)| *other == key)
-        {
-            return std::sync::Arc::clone(patterns);
-        }
-        options.schema = std::sync::Arc::new(Schema::new().with(relation()));
-        options.from = Some(RELATION.to_owned());
-        let compiler = Compiler { options: std::sync::Arc::new(options), pool: std::sync::Arc::default() };
-        let patterns = std::sync::Arc::new(Patterns::learn(&compiler, words));
-        // What is learned for the words of one expression serves no other.
-        if words.is_empty()
-            && let Ok(mut learned) = self.learned.lock()
-        {
-            learned.truncate(KEPT);
-            learned.push((key, std::sync::Arc::clone(&patterns)));
-        }
-        patterns
+    /// What all functions become: those in which time plays a part in the zone and the calendar of the spec.
+    fn learned(&self, compiler: &Compiler, read: &Read<'_>, widest: usize) -> [Arc<Patterns>; 2] {
+        let words = Words { widest, ..Words::default() };
+        [false, true].map(|temporal| {
+            let compiler = of_probes(compiler, read);
+            let options = &compiler.options;
+            let mut key = format!("{} {} {widest} {temporal}", options.blank_zero, options.dialect);
+            if temporal {
+                key.push_str(&format!(" {:?} {:?}", options.timezone, options.calendar));
+            }
+            if let Ok(learned) = self.learned.lock()
+                && let Some((_, patterns)) = learned.iter().find(|(other, _)| *other == key)
+            {
+                return Arc::clone(patterns);
+            }
+            let patterns = Arc::new(Patterns::learn(&compiler, &words, Some(temporal)));
+            if let Ok(mut learned) = self.learned.lock() {
+                learned.truncate(KEPT);
+                learned.push((key, Arc::clone(&patterns)));
+            }
+            patterns
+        })
     }
+}
+
+/// A compiler with the settings of a spec that knows the columns of probes.
+fn of_probes(compiler: &Compiler, read: &Read<'_>) -> Compiler {
+    let compiler = read.outline.settings(compiler);
+    let mut options = (*compiler.options).clone();
+    options.schema = Arc::new(Schema::new().with(relation()));
+    options.from = Some(RELATION.to_owned());
+    Compiler { options: Arc::new(options), pool: Arc::default() }
 }
 
 impl Read<'_> {
@@ -166,6 +206,20 @@ impl Read<'_> {
         name: &str,
         trees: &mut Trees,
     ) -> Result<Id, String> {
+        let mut columns = self.columns(file, step, name);
+        let site = self.site(&columns, file, cte, name);
+        let site = site.ok_or_else(|| format!("there is no column `{name}` in the file"))?;
+        let id = columns.expression(&site, trees)?;
+        // Of the rows that a wide pivot makes one, each column is the largest of one value.
+        let is_wide = self.outline.steps.get(step).and_then(|step| step.sheet.as_ref()).is_some_and(|sheet| sheet.is_wide);
+        Ok(match (trees.label(id), trees.kids(id)) {
+            (Label::Call, [_, inner]) if is_wide => *inner,
+            _ => id,
+        })
+    }
+
+    /// What reads a file for the formula of a definition.
+    pub(super) fn columns<'f, 's>(&self, file: &'f File<'s>, step: usize, name: &str) -> Columns<'f, 's> {
         let mut columns = Columns::new(file);
         columns.own = name.to_owned();
         for (at, outline) in self.outline.steps.iter().enumerate().take(step + 1) {
@@ -175,14 +229,15 @@ impl Read<'_> {
             columns.kept.extend(names.map(|name| name.to_ascii_lowercase()));
             columns.bounds.extend(outline.name.iter().filter(|_| at < step).map(|name| name.to_ascii_lowercase()));
         }
+        columns
+    }
+
+    /// Where a definition is computed.
+    pub(super) fn site(&self, columns: &Columns<'_, '_>, file: &File<'_>, cte: Option<&str>, name: &str) -> Option<Site> {
         let lower = cte.map(str::to_ascii_lowercase);
-        let site = columns.site(lower.as_deref(), name).or_else(|| {
-            // What is no column of the result is computed in some CTE before.
-            let place = file.ctes.iter().rev().find_map(|cte| columns.site(Some(cte), name));
-            place as Option<Site>
-        });
-        let site = site.ok_or_else(|| format!("there is no column `{name}` in the file"))?;
-        columns.expression(&site, trees)
+        // What is no column of the result is computed in some CTE before.
+        let elsewhere = || file.ctes.iter().rev().find_map(|cte| columns.site(Some(cte), name));
+        columns.site(lower.as_deref(), name).or_else(elsewhere)
     }
 }
 

@@ -410,6 +410,29 @@ impl Arg {
 }
 
 impl Probe {
+    /// Whether what it becomes may depend on the zone or the calendar of a spec.
+    pub fn is_temporal(&self) -> bool {
+        let is_time = |ty: ParamType| {
+            matches!(ty, ParamType::Temporal | ParamType::Is(Type::Date | Type::Timestamp | Type::Timestamptz))
+        };
+        let of_call = |name: &str| {
+            let overloads = crate::catalog::lookup(name).map_or(&[][..], |function| function.overloads);
+            overloads.iter().any(|overload| overload.params.iter().any(|param| is_time(param.ty)))
+        };
+        let of_arg = |arg: &Arg| match arg {
+            Arg::Column(name) => name.starts_with("fx_a") || name.starts_with("fx_t") || name.starts_with("fx_z"),
+            Arg::Fixed(text) | Arg::Named(text, _) => text.contains("-07-"),
+            Arg::Text(_, text, _) => text.contains("-07-"),
+            Arg::Number(_) | Arg::Minus(_) | Arg::Wild(..) | Arg::Criterion(_) => false,
+        };
+        let of_shape = match &self.shape {
+            Shape::Frame(_) | Shape::Words(_) => true,
+            Shape::Call(name) => of_call(name),
+            Shape::Infix(..) | Shape::Minus | Shape::Unique(_) | Shape::Pair => false,
+        };
+        of_shape || self.args.iter().any(of_arg)
+    }
+
     /// Its formula; of a criterion that of the rows which meet it.
     pub fn formula(&self) -> Option<String> {
         let args: Vec<Form> = self.args.iter().map(|arg| Form::name(arg.text(), 1)).collect();

@@ -25,6 +25,8 @@ pub(super) struct Search<'s> {
     patterns: &'s [&'s Patterns],
     trees: &'s Trees,
     given: Option<&'s Given>,
+    /// The relation whose columns names are.
+    base: Option<&'s str>,
     /// The range of rows that names stand for, `{}` for the name.
     range: Option<&'s str>,
     forms: HashMap<Id, Rc<[Form]>>,
@@ -33,12 +35,17 @@ pub(super) struct Search<'s> {
 
 impl<'s> Search<'s> {
     pub fn new(patterns: &'s [&'s Patterns], trees: &'s Trees) -> Self {
-        Self { patterns, trees, given: None, range: None, forms: HashMap::new(), pairs: HashMap::new() }
+        Self { patterns, trees, given: None, base: None, range: None, forms: HashMap::new(), pairs: HashMap::new() }
     }
 
     /// With formulas of some parts.
     pub fn given(self, given: &'s Given) -> Self {
         Self { given: Some(given), ..self }
+    }
+
+    /// With names that are columns of this relation.
+    pub fn of_columns(self, base: &'s str) -> Self {
+        Self { base: Some(base), ..self }
     }
 
     /// With names that stand for ranges of rows, too.
@@ -159,12 +166,15 @@ impl<'s> Search<'s> {
             if relation.is_none() && name == "null" {
                 forms.push(Form { strength: 4, ..Form::whole("1 / 0", 4) });
             }
+            if let Some(base) = self.base.filter(|_| relation.is_none()) {
+                forms.push(Form::name(format!("${{{base}.{name}}}"), 0));
+            }
             if relation.is_some() || !matches!(name, "null" | "current_date" | "current_timestamp") {
                 forms.push(Form::name(own.clone(), 1));
             }
             if let Some(relation) = relation {
                 let path = if plain { format!("{relation}.{name}") } else { format!("${{{relation}.{name}}}") };
-                forms.push(Form::name(path, 2));
+                forms.push(Form::name(path, if self.base.is_some() { 0 } else { 2 }));
             }
             for frame in crate::check::timeframes() {
                 let base = name.strip_suffix(frame).and_then(|base| base.strip_suffix('_'));

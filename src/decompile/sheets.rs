@@ -2,6 +2,7 @@
 
 use super::form::{Shape, name_of};
 use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS, WILD};
+use super::tree::{Id, Label, Trees};
 use super::windows::either_way;
 use crate::spec::outline::SheetOutline;
 
@@ -77,103 +78,115 @@ fn letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
     ('A'..='Z').take(sheet.columns.len().min(TOTALS))
 }
 
-/// What lookups are made of.
-pub(super) struct Lookups<'l> {
-    pub sheet: &'l SheetOutline,
-    /// Columns that may be looked in, of the sheet and of its tabs.
-    pub columns: &'l [String],
-    /// What may be looked for in the sheet itself, and in tabs.
-    pub keys: &'l [Arg],
-    pub names: &'l [Arg],
-    /// Literals are looked for.
-    pub has_literals: bool,
+/// Columns that may be looked in, of the sheet itself or of a tab.
+#[derive(Default)]
+pub(super) struct Looked {
+    /// `'Targets'!`; nothing for the sheet itself.
+    tab: String,
+    columns: Vec<String>,
+    /// What stands for any key.
+    keys: Vec<Arg>,
+    /// The names that values are made of, and those that they are looked for by.
+    given: Vec<String>,
+    sought: Vec<String>,
+    /// How `MATCH` may look: for an equal one, the largest below, the smallest above.
+    ways: Vec<&'static str>,
 }
 
-impl Lookups<'_> {
-    /// Lookups without a default: keys are any expression or a literal.
-    pub fn plain(&self) -> Vec<Probe> {
-        let columns: Vec<String> = self.columns.iter().take(COLUMNS).map(|name| name_of(name)).collect();
-        let tabs = self.sheet.tabs.iter().filter(|tab| !tab.contains('\'')).map(|tab| format!("'{tab}'!"));
-        let literals = [
-            Arg::Text("", TEXTS[0], ""),
-            Arg::Number(NUMBERS[0]),
-            Arg::Minus(NUMBERS[0]),
-            Arg::Number(POINTS[0]),
-            Arg::Text("", "2019-07-23", ""),
-        ];
-        let mut all = Vec::new();
-        for tab in std::iter::once(String::new()).chain(tabs) {
-            let range = |name: &String| format!("{tab}{name}:{name}");
-            let keys: &[Arg] = if tab.is_empty() { self.keys } else { self.names };
-            let keys = keys.iter().take(COLUMNS).chain(if self.has_literals { &literals[..] } else { &[] });
-            let keys: Vec<&Arg> = keys.collect();
-            for sought in columns.iter().map(range) {
-                let mut forms = vec![format!("INDEX({sought}, {{0}})")];
-                for way in ["", ", 1", ", -1"] {
-                    let found = format!("MATCH({{0}}, {sought}{way})");
-                    forms.extend(columns.iter().map(range).map(|given| format!("INDEX({given}, {found})")));
-                    forms.push(found);
-                }
-                for words in forms {
-                    let probe = |key: &&Arg| Probe { shape: Shape::words(&*words), args: vec![(*key).clone()] };
-                    all.extend(keys.iter().map(probe));
-                }
-            }
+impl Looked {
+    /// What the joins of an expression may look up in these columns.
+    pub fn of(tab: String, columns: Vec<String>, keys: Vec<Arg>, (trees, parts): (&Trees, &[Id])) -> Self {
+        let mut looked = Self { tab, columns, keys, ..Self::default() };
+        for part in parts {
+            let (Label::Joined(_), [value, on, rows]) = (trees.label(*part), trees.kids(*part)) else { continue };
+            let names = |id: Id| trees.below(id).into_iter().filter_map(|part| Some(trees.column(part)?.1.to_owned()));
+            looked.given.extend(names(*value));
+            looked.sought.extend(names(*on).chain(names(*rows)));
         }
-        all
+        let has = |op: &str| parts.iter().any(|part| matches!(trees.label(*part), Label::Op(other) if other == op));
+        let ways = [(true, ""), (has("<="), ", 1"), (has(">="), ", -1")];
+        looked.ways = ways.into_iter().filter(|(is_there, _)| *is_there).map(|(_, way)| way).collect();
+        looked
     }
 
-    /// Lookups with wildcards, and those of these shapes with what stands there where nothing is found.
-    pub fn with_defaults(&self, found: &[(Shape, Arg)]) -> Vec<Probe> {
-        let others = [
-            Arg::Text("", TEXTS[1], ""),
-            Arg::Number(NUMBERS[1]),
-            Arg::Minus(NUMBERS[1]),
-            Arg::Fixed("TRUE".to_owned()),
-            Arg::Fixed("FALSE".to_owned()),
-        ];
-        let others = others.into_iter().chain(self.names.iter().take(3).cloned());
-        let others: Vec<Arg> = others.collect();
-        let mut all = Vec::new();
-        for (shape, key) in found {
-            let Shape::Words(words) = shape else { continue };
-            let parts = words.strip_prefix("INDEX(").and_then(|rest| rest.strip_suffix("))"));
-            let Some((given, found)) = parts.and_then(|parts| parts.split_once(", MATCH({0}, ")) else { continue };
-            let (sought, way) = match found.rsplit_once(", ") {
-                Some((sought, "1")) => (sought, ", -1"),
-                Some((sought, _)) => (sought, ", 1"),
-                None => (found, ""),
-            };
-            for other in &others {
-                let words = format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}{way})");
-                all.push(Probe { shape: Shape::Words(words), args: vec![key.clone(), other.clone()] });
+    /// Columns as ranges.
+    fn ranges(&self, among: &[String]) -> Vec<String> {
+        let names = self.columns.iter().filter(|name| among.contains(name)).take(COLUMNS).map(|name| name_of(name));
+        names.map(|name| format!("{}{name}:{name}", self.tab)).collect()
+    }
+
+    /// Lookups without a default: a column that is given, one that is looked in, and a key.
+    pub fn plain(&self) -> Vec<Probe> {
+        let given = self.ranges(&self.given);
+        let mut forms: Vec<String> = given.iter().map(|given| format!("INDEX({given}, {{0}})")).collect();
+        for sought in self.ranges(&self.sought) {
+            for way in &self.ways {
+                let found = format!("MATCH({{0}}, {sought}{way})");
+                forms.extend(given.iter().map(|given| format!("INDEX({given}, {found})")));
+                forms.push(found);
             }
         }
-        all
+        let probe = |words: &String, key: &Arg| Probe { shape: Shape::words(&**words), args: vec![key.clone()] };
+        forms.iter().flat_map(|words| self.keys.iter().map(move |key| probe(words, key))).collect()
     }
 
     /// Lookups of texts with wildcards.
     pub fn wild(&self) -> Vec<Probe> {
-        let columns: Vec<String> = self.columns.iter().take(COLUMNS).map(|name| name_of(name)).collect();
-        let tabs = self.sheet.tabs.iter().filter(|tab| !tab.contains('\'')).map(|tab| format!("'{tab}'!"));
         let others = [Arg::Text("", TEXTS[1], ""), Arg::Number(NUMBERS[1]), Arg::Fixed("TRUE".to_owned())];
         let mut all = Vec::new();
-        for tab in std::iter::once(String::new()).chain(tabs) {
-            for sought in &columns {
-                for given in columns.iter().filter(|given| *given != sought) {
-                    for (wild, other) in WILD.into_iter().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
-                        let words =
-                            format!("XLOOKUP({{0}}, {tab}{sought}:{sought}, {tab}{given}:{given}, {{1}}, 2)");
-                        all.push(Probe {
-                            shape: Shape::Words(words),
-                            args: vec![Arg::Wild("", wild), other.clone()],
-                        });
-                    }
+        for sought in self.ranges(&self.sought) {
+            for given in self.ranges(&self.given).iter().filter(|given| **given != sought) {
+                for (wild, other) in WILD.into_iter().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
+                    let words = Shape::Words(format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}, 2)"));
+                    all.push(Probe { shape: words, args: vec![Arg::Wild("", wild), other.clone()] });
                 }
             }
         }
         all
     }
+}
+
+/// These lookups with what stands there where nothing is found.
+pub(super) fn with_defaults(found: &[Probe], names: &[Arg]) -> Vec<Probe> {
+    let others = [
+        Arg::Text("", TEXTS[1], ""),
+        Arg::Number(NUMBERS[1]),
+        Arg::Minus(NUMBERS[1]),
+        Arg::Fixed("TRUE".to_owned()),
+        Arg::Fixed("FALSE".to_owned()),
+    ];
+    let others: Vec<Arg> = others.into_iter().chain(names.iter().take(3).cloned()).collect();
+    let mut all = Vec::new();
+    for Probe { shape, args } in found {
+        let (Shape::Words(words), [key, ..]) = (shape, args.as_slice()) else { continue };
+        let parts = words.strip_prefix("INDEX(").and_then(|rest| rest.strip_suffix("))"));
+        let Some((given, found)) = parts.and_then(|parts| parts.split_once(", MATCH({0}, ")) else { continue };
+        let (sought, way) = match found.rsplit_once(", ") {
+            Some((sought, "1")) => (sought, ", -1"),
+            Some((sought, _)) => (sought, ", 1"),
+            None => (found, ""),
+        };
+        for other in &others {
+            let words = format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}{way})");
+            all.push(Probe { shape: Shape::Words(words), args: vec![key.clone(), other.clone()] });
+        }
+    }
+    all
+}
+
+/// Literals that may be looked for, by what stands in an expression.
+pub(super) fn literal_keys(trees: &Trees, parts: &[Id]) -> Vec<Arg> {
+    let has = |is_it: &dyn Fn(&Label) -> bool| parts.iter().any(|part| is_it(trees.label(*part)));
+    let number = |label: &Label, point: bool| matches!(label, Label::Number(number) if number.contains('.') == point);
+    let negative = has(&|label| *label == Label::Negative);
+    let keys = [
+        (has(&|label| matches!(label, Label::Text(..))), Arg::Text("", TEXTS[0], "")),
+        (has(&|label| number(label, false)), Arg::Number(NUMBERS[0])),
+        (negative, Arg::Minus(NUMBERS[0])),
+        (has(&|label| number(label, true)), Arg::Number(POINTS[0])),
+        (has(&|label| *label == Label::Typed), Arg::Text("", "2019-07-23", "")),
+    ];
+    keys.into_iter().filter(|(is_there, _)| *is_there).map(|(_, key)| key).collect()
 }
 
 /// Keys that are no column of the sheet itself, so that what is looked for and what is looked in are told apart.

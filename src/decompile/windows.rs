@@ -26,6 +26,18 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
             all.push(Probe { shape: Shape::words(words), args: vec![name.clone()] });
         }
     }
+    // The rows that have what this one has.
+    for (at, name) in names.iter().enumerate().take(NAMES) {
+        for range in ["{0}:{0}", "FIRST({0}):{0}"] {
+            all.push(Probe { shape: Shape::Words(format!("COUNTIF({range}, {{0}})")), args: vec![name.clone()] });
+            for (_, value) in names.iter().enumerate().take(NAMES).filter(|(other, _)| *other != at) {
+                for call in ["SUMIF", "AVERAGEIF"] {
+                    let words = format!("{call}({range}, {{0}}, {})", range.replace("{0}", "{1}"));
+                    all.push(Probe { shape: Shape::Words(words), args: vec![name.clone(), value.clone()] });
+                }
+            }
+        }
+    }
     all.push(Probe { shape: Shape::words("ROW()"), args: Vec::new() });
     all
 }
@@ -69,13 +81,15 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String]) -> Vec<Probe> {
         ("OFFSET({0}, -{n}):OFFSET({0}, {n})", 1),
     ];
     let mut all = Vec::new();
+    for name in names.iter().take(NAMES) {
+        for call in TOTALS.into_iter().take(7) {
+            all.push(Probe { shape: Shape::Call(call), args: vec![name.clone()] });
+        }
+    }
     for name in names.iter().take(2) {
         let mut put = |words: String, args: Vec<Arg>| {
             all.push(Probe { shape: Shape::Words(words), args: [vec![name.clone()], args].concat() });
         };
-        for call in TOTALS.into_iter().take(7) {
-            put(format!("{call}({{0}})"), Vec::new());
-        }
         for call in TOTALS {
             for (range, count) in RANGES {
                 let args = if count == 0 { Vec::new() } else { vec![Arg::Number(NUMBERS[0])] };

@@ -44,8 +44,11 @@ pub(crate) struct SheetOutline {
     pub columns: Vec<String>,
     /// The row for which its formulas are written.
     pub row: i64,
-    pub tabs: Vec<String>,
+    /// Its tabs, each with the relation that it shows.
+    pub tabs: Vec<(String, String)>,
     pub is_pivoted: bool,
+    /// It has a column for each value of its pivot.
+    pub is_wide: bool,
 }
 
 /// A definition in the file.
@@ -152,8 +155,9 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
             sheet: step.sheet.as_ref().map(|sheet| SheetOutline {
                 columns: sheet.columns.iter().flatten().map(|column| key_name(column.text)).collect(),
                 row: sheet.row,
-                tabs: sheet.tabs.iter().map(|tab| tab.name.to_owned()).collect(),
+                tabs: sheet.tabs.iter().map(|tab| (tab.name.to_owned(), tab.model.name().to_owned())).collect(),
                 is_pivoted: sheet.pivot.is_some(),
+                is_wide: sheet.pivot.as_ref().is_some_and(|pivot| pivot.values.is_some()),
             }),
         });
     }
