@@ -14,10 +14,46 @@ use super::tree::{Id, Label, Trees};
 
 /// Words that stand beside columns in what is looked at.
 pub(super) const KEYWORDS: [&str; 40] = [
-    "order", "by", "partition", "desc", "asc", "nulls", "last", "first", "rows", "between", "and", "unbounded",
-    "preceding", "following", "current", "row", "over", "null", "distinct", "interval", "as", "true", "false", "date",
-    "timestamp", "text", "numeric", "bigint", "double", "precision", "integer", "int64", "float64", "string", "datetime",
-    "varchar", "*", "within", "group", "filter",
+    "order",
+    "by",
+    "partition",
+    "desc",
+    "asc",
+    "nulls",
+    "last",
+    "first",
+    "rows",
+    "between",
+    "and",
+    "unbounded",
+    "preceding",
+    "following",
+    "current",
+    "row",
+    "over",
+    "null",
+    "distinct",
+    "interval",
+    "as",
+    "true",
+    "false",
+    "date",
+    "timestamp",
+    "text",
+    "numeric",
+    "bigint",
+    "double",
+    "precision",
+    "integer",
+    "int64",
+    "float64",
+    "string",
+    "datetime",
+    "varchar",
+    "*",
+    "within",
+    "group",
+    "filter",
 ];
 
 /// More levels than this are not looked into, over all CTEs together.
@@ -54,7 +90,21 @@ pub(super) struct Site {
     pub tokens: Range<usize>,
 }
 
-/// From where a column is looked at.
+/// From where an expression is looked at.
+#[derive(Clone, Copy)]
+struct Look<'l> {
+    cte: Option<&'l str>,
+    within: Within,
+    depth: u32,
+}
+
+impl Look<'_> {
+    fn deeper(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+}
+
+/// What the rows of a CTE have to do with those that the step is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Within {
     /// The rows that the step is about.
@@ -184,7 +234,7 @@ impl<'f, 's> Columns<'f, 's> {
     pub fn expression(&mut self, site: &Site, trees: &mut Trees) -> Result<Id, String> {
         self.base = self.base_of(site.cte.as_deref());
         let id = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
-        self.inlined(site.cte.as_deref(), id, Within::Step, trees, 0)
+        self.inlined(Look { cte: site.cte.as_deref(), within: Within::Step, depth: 0 }, id, trees)
     }
 
     /// Tokens of a CTE as an expression, in the names of that CTE.
@@ -228,38 +278,21 @@ impl<'f, 's> Columns<'f, 's> {
         out
     }
 
-    fn inlined(
-        &mut self,
-        cte: Option<&str>,
-        id: Id,
-        within: Within,
-        trees: &mut Trees,
-        depth: u32,
-    ) -> Result<Id, String> {
-        if trees.height(id) + depth > HIGHEST {
-            return Err(format!("it is nested more than {HIGHEST} levels deep"));
+    fn inlined(&mut self, look: Look<'_>, id: Id, trees: &mut Trees) -> Result<Id, String> {
+        if trees.height(id) + look.depth > HIGHEST {
+            return Err(too_deep());
         }
-        let key = (cte.map(str::to_owned), id, within);
+        let key = (look.cte.map(str::to_owned), id, look.within);
         if let Some(done) = self.done.get(&key) {
             return Ok(*done);
         }
-        let done = self.inline(cte, id, within, trees, depth)?;
+        let done =
+            if trees.column(id).is_some() { self.column(look, id, trees)? } else { self.inline(look, id, trees)? };
         self.done.insert(key, done);
         Ok(done)
     }
 
-    fn inline(
-        &mut self,
-        cte: Option<&str>,
-        id: Id,
-        within: Within,
-        trees: &mut Trees,
-        depth: u32,
-    ) -> Result<Id, String> {
-        if let Some((relation, name)) = trees.column(id) {
-            let (relation, name) = (relation.map(str::to_owned), name.to_owned());
-            return self.column(cte, id, relation.as_deref(), &name, within, trees, depth);
-        }
+    fn inline(&mut self, look: Look<'_>, id: Id, trees: &mut Trees) -> Result<Id, String> {
         let is_call = *trees.label(id) == Label::Call;
         let kids = trees.kids(id).to_vec();
         if kids.is_empty() {
@@ -269,38 +302,33 @@ impl<'f, 's> Columns<'f, 's> {
         for (at, kid) in kids.iter().enumerate() {
             // The name of a function is no column.
             let is_name = is_call && at == 0;
-            new.push(if is_name { *kid } else { self.inlined(cte, *kid, within, trees, depth + 1)? });
+            new.push(if is_name { *kid } else { self.inlined(look.deeper(), *kid, trees)? });
         }
         let label = trees.label(id).clone();
         Ok(trees.add(label, new))
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn column(
-        &mut self,
-        cte: Option<&str>,
-        id: Id,
-        relation: Option<&str>,
-        name: &str,
-        within: Within,
-        trees: &mut Trees,
-        depth: u32,
-    ) -> Result<Id, String> {
-        let Some((at, site)) = self.source(cte, relation, name) else {
+    fn column(&mut self, look: Look<'_>, id: Id, trees: &mut Trees) -> Result<Id, String> {
+        let Look { cte, within, depth } = look;
+        let Some((relation, name)) = trees.column(id) else { return Ok(id) };
+        let (relation, name) = (relation.map(str::to_owned), name.to_owned());
+        let relation = relation.as_deref();
+        let Some((at, site)) = self.source(cte, relation, &name) else {
             let looked_up = relation.filter(|_| within == Within::Step).and_then(|alias| self.looked_up(cte, alias));
             return Ok(match looked_up {
-                Some(at) => self.of_base(cte, at, id, trees, depth).unwrap_or(id),
-                None => self.leaf(cte, id, relation, within, trees),
+                Some(at) => self.of_base(look, at, id, trees).unwrap_or(id),
+                None => self.leaf(look, id, relation, trees),
             });
         };
-        let is_known = !same_name(name, &self.own) && self.kept.contains(&name.to_ascii_lowercase());
+        let is_known = !same_name(&name, &self.own) && self.kept.contains(&name.to_ascii_lowercase());
         let is_joined = match within {
             Within::Condition(own) if at > own => return Ok(id),
             Within::Condition(own) => at != 0 && at != own,
             _ => at != 0,
         };
         if is_joined {
-            return Ok(self.joined(cte, at, name, &site, is_known, trees, depth + 1).unwrap_or(id));
+            let known = is_known.then_some(name.as_str());
+            return Ok(self.joined(look.deeper(), at, &site, known, trees).unwrap_or(id));
         }
         let is_of_step = within == Within::Step || self.base_of(site.cte.as_deref()) == self.base;
         if is_known && is_of_step {
@@ -308,8 +336,8 @@ impl<'f, 's> Columns<'f, 's> {
             return Ok(bare(trees, id));
         }
         let inner = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
-        let below = if within == Within::Step { Within::Step } else { Within::Joined };
-        self.inlined(site.cte.as_deref(), inner, below, trees, depth + 1)
+        let within = if within == Within::Step { Within::Step } else { Within::Joined };
+        self.inlined(Look { cte: site.cte.as_deref(), within, depth: depth + 1 }, inner, trees)
     }
 
     /// The place of a join by this name that looks up the rows which the step is about.
@@ -325,21 +353,14 @@ impl<'f, 's> Columns<'f, 's> {
     }
 
     /// A column of rows that the step is about, looked up in others of them.
-    fn of_base(
-        &mut self,
-        cte: Option<&str>,
-        at: usize,
-        id: Id,
-        trees: &mut Trees,
-        depth: u32,
-    ) -> Result<Id, String> {
-        let on = self.condition(cte, at, trees, depth)?;
-        let relation = self.reads(cte).get(at).map(|read| read.relation.clone()).unwrap_or_default();
-        let rows = match self.is_helper(&relation, cte) {
-            true => self.rows(&relation, trees, depth + 1)?,
+    fn of_base(&mut self, look: Look<'_>, at: usize, id: Id, trees: &mut Trees) -> Result<Id, String> {
+        let on = self.condition(look, at, trees)?;
+        let Some(read) = self.reads(look.cte).get(at) else { return Ok(id) };
+        let (relation, how) = (read.relation.clone(), read.how.clone());
+        let rows = match self.is_helper(&relation, look.cte) {
+            true => self.rows(&relation, look.depth + 1, trees)?,
             false => trees.leaf(Label::Rows),
         };
-        let how = self.reads(cte).get(at).map(|read| read.how.clone()).unwrap_or_default();
         let value = bare(trees, id);
         let joined = trees.add(Label::Joined(how), vec![value, on, rows]);
         // A spec may join the relation to itself.
@@ -348,23 +369,19 @@ impl<'f, 's> Columns<'f, 's> {
     }
 
     /// A column that is computed nowhere in the file.
-    fn leaf(&self, cte: Option<&str>, id: Id, relation: Option<&str>, within: Within, trees: &mut Trees) -> Id {
+    fn leaf(&self, Look { cte, within, .. }: Look<'_>, id: Id, relation: Option<&str>, trees: &mut Trees) -> Id {
         let reads = self.reads(cte);
-        let read = match relation {
-            Some(alias) => reads.iter().position(|read| same_name(alias, &read.alias)),
-            None => (!reads.is_empty()).then_some(0),
-        };
-        let Some((at, read)) = read.and_then(|at| Some((at, reads.get(at)?))) else { return id };
+        let at = relation.map_or(Some(0), |alias| reads.iter().position(|read| same_name(alias, &read.alias)));
+        let Some((at, read)) = at.and_then(|at| Some((at, reads.get(at)?))) else { return id };
         if within == Within::Step {
             // Where only helpers are joined, no other relation has names.
             let is_of_step = |read: &Read| self.is_helper(&read.relation, cte) || read.relation == self.base;
-            let is_alone = reads.iter().skip(1).all(is_of_step);
-            return if at == 0 && is_alone && reads.len() > 1 { bare(trees, id) } else { id };
+            let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
+            return if at == 0 && is_alone { bare(trees, id) } else { id };
         }
-        let base = if self.is_helper(&read.relation, cte) {
-            self.base_of(Some(&read.relation))
-        } else {
-            read.relation.clone()
+        let base = match self.is_helper(&read.relation, cte) {
+            true => self.base_of(Some(&read.relation)),
+            false => read.relation.clone(),
         };
         let name = bare(trees, id);
         let is_keyword = matches!(trees.label(id), Label::Word(word) if KEYWORDS.contains(&word.as_str()));
@@ -375,67 +392,66 @@ impl<'f, 's> Columns<'f, 's> {
         trees.add(Label::Field, vec![base, name])
     }
 
-    /// A value of what a select joins.
-    #[allow(clippy::too_many_arguments)]
+    /// A value of what a select joins, by its name where that is known.
     fn joined(
         &mut self,
-        cte: Option<&str>,
+        look: Look<'_>,
         at: usize,
-        name: &str,
         site: &Site,
-        is_known: bool,
+        known: Option<&str>,
         trees: &mut Trees,
-        depth: u32,
     ) -> Result<Id, String> {
-        let Some(read) = self.reads(cte).get(at) else { return Err(String::new()) };
+        let Some(read) = self.reads(look.cte).get(at) else { return Err("nothing is joined there".to_owned()) };
         let (relation, how) = (read.relation.clone(), read.how.clone());
-        let value = if is_known && self.base_of(Some(&relation)) == self.base {
-            trees.word(name)
-        } else {
-            let value = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
-            self.inlined(site.cte.as_deref(), value, Within::Joined, trees, depth + 1)?
+        let value = match known.filter(|_| self.base_of(Some(&relation)) == self.base) {
+            Some(name) => trees.word(name),
+            None => {
+                let value = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
+                let inside = Look { cte: site.cte.as_deref(), within: Within::Joined, depth: look.depth + 1 };
+                self.inlined(inside, value, trees)?
+            }
         };
-        let on = self.condition(cte, at, trees, depth)?;
-        let rows = self.rows(&relation, trees, depth + 1)?;
+        let on = self.condition(look, at, trees)?;
+        let rows = self.rows(&relation, look.depth + 1, trees)?;
         Ok(trees.add(Label::Joined(how), vec![value, on, rows]))
     }
 
     /// Where the rows meet that a select joins.
-    fn condition(&mut self, cte: Option<&str>, at: usize, trees: &mut Trees, depth: u32) -> Result<Id, String> {
-        let on = self.reads(cte).get(at).map_or(0..0, |read| read.on.clone());
+    fn condition(&mut self, look: Look<'_>, at: usize, trees: &mut Trees) -> Result<Id, String> {
+        let on = self.reads(look.cte).get(at).map_or(0..0, |read| read.on.clone());
         if on.is_empty() {
             return Ok(trees.leaf(Label::Nothing));
         }
-        let on = self.parsed(cte, on, trees)?;
-        self.inlined(cte, on, Within::Condition(at), trees, depth + 1)
+        let on = self.parsed(look.cte, on, trees)?;
+        self.inlined(Look { within: Within::Condition(at), ..look.deeper() }, on, trees)
     }
 
     /// Which rows a helper has: all that leaves out rows, or puts several into one.
-    fn rows(&mut self, relation: &str, trees: &mut Trees, depth: u32) -> Result<Id, String> {
+    fn rows(&mut self, relation: &str, depth: u32, trees: &mut Trees) -> Result<Id, String> {
         if depth > HIGHEST {
-            return Err(format!("it is nested more than {HIGHEST} levels deep"));
+            return Err(too_deep());
         }
         if let Some(done) = self.rows.get(relation) {
             return Ok(*done);
         }
-        let cte = Some(relation);
+        let look = Look { cte: Some(relation), within: Within::Joined, depth };
         let mut parts = Vec::new();
-        for at in 0..self.reads(cte).len() {
-            let Some(read) = self.reads(cte).get(at) else { break };
+        for at in 0..self.reads(look.cte).len() {
+            let Some(read) = self.reads(look.cte).get(at) else { break };
             let (below, how) = (read.relation.clone(), read.how.clone());
             // These leave out none.
             if matches!(how.as_str(), "left join" | "cross join") {
                 continue;
             }
-            let of_below = match self.is_helper(&below, cte) {
-                true => Some(self.rows(&below, trees, depth + 1)?),
+            let of_below = match self.is_helper(&below, look.cte) {
+                true => Some(self.rows(&below, depth + 1, trees)?),
                 false => None,
             };
             if at == 0 {
                 parts.extend(of_below.map(|rows| trees.kids(rows).to_vec()).unwrap_or_default());
                 continue;
             }
-            let on = self.condition(cte, at, trees, depth)?;
+            let on = self.condition(look, at, trees)?;
             let kids = [on].into_iter().chain(of_below).collect();
             parts.push(trees.add(Label::Joined(how), kids));
         }
@@ -445,10 +461,9 @@ impl<'f, 's> Columns<'f, 's> {
                 continue;
             }
             let tokens = self.file.tokens.get(tokens).unwrap_or_default();
-            let items = parse_list(self.file.source, tokens, self.file.dialect, trees)?;
-            let mut kids = Vec::with_capacity(items.len());
-            for item in items {
-                kids.push(self.inlined(cte, item, Within::Joined, trees, depth + 1)?);
+            let mut kids = parse_list(self.file.source, tokens, self.file.dialect, trees)?;
+            for kid in &mut kids {
+                *kid = self.inlined(look.deeper(), *kid, trees)?;
             }
             parts.push(trees.add(Label::Clause(clause), kids));
         }
@@ -456,6 +471,10 @@ impl<'f, 's> Columns<'f, 's> {
         self.rows.insert(relation.to_owned(), rows);
         Ok(rows)
     }
+}
+
+fn too_deep() -> String {
+    format!("it is nested more than {HIGHEST} levels deep")
 }
 
 /// A column without its relation.

@@ -121,7 +121,7 @@ impl Decompiler {
             if let Some(formula) = case.first(forms, trees, expected) {
                 return Ok(formula);
             }
-            let next = if looks_at_rows { case.joined(trees, part, &names, wave) } else { None };
+            let next = if looks_at_rows { case.wave(trees, part, &names, wave) } else { None };
             match next {
                 Some(next) => more.push(next),
                 None if of_words.is_none() => {
@@ -211,7 +211,8 @@ impl Read<'_> {
         let site = site.ok_or_else(|| format!("there is no column `{name}` in the file"))?;
         let id = columns.expression(&site, trees)?;
         // Of the rows that a wide pivot makes one, each column is the largest of one value.
-        let is_wide = self.outline.steps.get(step).and_then(|step| step.sheet.as_ref()).is_some_and(|sheet| sheet.is_wide);
+        let is_wide =
+            self.outline.steps.get(step).and_then(|step| step.sheet.as_ref()).is_some_and(|sheet| sheet.is_wide);
         Ok(match (trees.label(id), trees.kids(id)) {
             (Label::Call, [_, inner]) if is_wide => *inner,
             _ => id,
@@ -233,7 +234,13 @@ impl Read<'_> {
     }
 
     /// Where a definition is computed.
-    pub(super) fn site(&self, columns: &Columns<'_, '_>, file: &File<'_>, cte: Option<&str>, name: &str) -> Option<Site> {
+    pub(super) fn site(
+        &self,
+        columns: &Columns<'_, '_>,
+        file: &File<'_>,
+        cte: Option<&str>,
+        name: &str,
+    ) -> Option<Site> {
         let lower = cte.map(str::to_ascii_lowercase);
         // What is no column of the result is computed in some CTE before.
         let elsewhere = || file.ctes.iter().rev().find_map(|cte| columns.site(Some(cte), name));

@@ -33,7 +33,9 @@ pub(super) fn reads(file: &File<'_>, tokens: Range<usize>) -> Vec<Read> {
     for (at, (_, key)) in outside.iter().enumerate() {
         if matches!(key.as_str(), "join" | ",") {
             let words = outside.iter().take(at).rev();
-            let words = words.take_while(|(_, word)| matches!(word.as_str(), "left" | "right" | "full" | "inner" | "cross" | "outer"));
+            let words = words.take_while(|(_, word)| {
+                matches!(word.as_str(), "left" | "right" | "full" | "inner" | "cross" | "outer")
+            });
             places.push((at - words.count(), at + 1));
         }
     }

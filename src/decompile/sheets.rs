@@ -23,11 +23,11 @@ pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
     }
     put("PIVOTINDEX()", Vec::new());
     for name in names.iter().take(3) {
-        let with = |args: &[Arg]| [&[name.clone()], args].concat();
+        let with = |args: &[Arg]| [std::slice::from_ref(name), args].concat();
         put("PIVOT({0}, {1})", with(&[Arg::Number(NUMBERS[0])]));
         for number in either_way(NUMBERS[0]) {
-            put("PIVOTOFFSET({0}, 0, {1})", with(&[number.clone()]));
-            put("PIVOTOFFSET({0}, {1}, 0)", with(&[number.clone()]));
+            put("PIVOTOFFSET({0}, 0, {1})", with(std::slice::from_ref(&number)));
+            put("PIVOTOFFSET({0}, {1}, 0)", with(std::slice::from_ref(&number)));
             for other in either_way(NUMBERS[1]) {
                 put("PIVOTOFFSET({0}, {1}, {2})", with(&[number.clone(), other]));
             }
