@@ -13,6 +13,10 @@ use super::sheets::{self, Looked};
 use super::tree::{Id, Label, Trees};
 use super::windows::{range_probes, window_probes};
 
+/// So many windows of one expression are looked at.
+const WINDOWS: usize = 16;
+/// What the name of a definition costs that may as well be written out.
+const OF_DEFINITION: u32 = 30;
 /// So many definitions of a step may stand in the formula of another.
 const DEFINITIONS: usize = 400;
 /// So many names of an expression are looked at.
@@ -66,7 +70,7 @@ impl Case<'_, '_> {
             };
             ranges::counts(name, is_pivoted).into_iter().filter_map(learn).collect()
         });
-        for window in windows {
+        for window in windows.into_iter().take(WINDOWS) {
             let Some(range) = learned.iter().find_map(|learned| learned.range(trees, window)) else { continue };
             let bare = ranges::without(trees, expression, window);
             let Some(whole) = bare.get(&expression).copied() else { continue };
@@ -80,6 +84,15 @@ impl Case<'_, '_> {
         given
     }
 
+    /// The ranges that an expression looks at, `{0}` for the name.
+    fn ranges_of(&self, trees: &Trees, expression: Id) -> Vec<String> {
+        let windows = ranges::windows(trees, expression);
+        let learned = self.windows.get().map_or(&[][..], Vec::as_slice);
+        let of_window = |window: Id| learned.iter().find_map(|learned| learned.range(trees, window));
+        let found = windows.into_iter().take(WINDOWS).filter_map(of_window);
+        found.map(|range| range.replace("{}", "{0}")).collect()
+    }
+
     /// What looks at rows that are joined, and what only worksheets have, in waves: what is seldom comes last.
     pub fn wave(&self, trees: &mut Trees, expression: Id, names: &[Arg], wave: usize) -> Option<Patterns> {
         let mut patterns = Patterns::default();
@@ -90,14 +103,17 @@ impl Case<'_, '_> {
         let Some(sheet) = self.sheet() else {
             let probes = match wave {
                 0 if left => {
-                    let marked = columns_of(trees, &parts).into_iter().take(2).flat_map(|name| sheets::marked(&name));
+                    let columns = columns_in(trees, expression);
+                    let marked = columns.iter().take(3).flat_map(|(_, name)| sheets::marked(name));
                     let marked: Vec<Arg> =
                         marked.collect::<Vec<_>>().iter().filter_map(|m| self.named(m, trees)).collect();
-                    let names: Vec<Arg> = names.iter().take(1).chain(marked.iter().take(1)).cloned().collect();
+                    let names: Vec<Arg> = names.iter().take(2).chain(marked.iter().take(2)).cloned().collect();
                     period_probes(&names, &numbers(trees, &parts))
                 }
                 1 if looks => window_probes(names),
-                2 if left || cross || looks => range_probes(names, &words(trees, expression).numbers),
+                2 if left || cross || looks => {
+                    range_probes(names, &words(trees, expression).numbers, &self.ranges_of(trees, expression))
+                }
                 0..=2 => Vec::new(),
                 _ => return None,
             };
@@ -113,7 +129,7 @@ impl Case<'_, '_> {
             3 if cross => self.looked(trees, &parts, names, left).iter().flat_map(Looked::wild).collect(),
             4 if looks => {
                 let numbers = words(trees, expression).numbers;
-                [sheets::blocks(names), range_probes(names, &numbers)].concat()
+                [sheets::blocks(names), range_probes(names, &numbers, &self.ranges_of(trees, expression))].concat()
             }
             0..=4 => Vec::new(),
             _ => return None,
@@ -148,7 +164,7 @@ impl Case<'_, '_> {
         let own = is_of(None);
         let mut keys: Vec<Arg> = Vec::new();
         if left {
-            let marked = own.iter().take(3).flat_map(|name| sheets::marked(name)).collect::<Vec<_>>();
+            let marked = own.iter().take(3).flat_map(|name| sheets::marked(&name_of(name))).collect::<Vec<_>>();
             keys = marked.iter().filter_map(|key| self.named(key, trees)).collect();
         }
         let own_keys = keys.iter().chain(names).chain(&literals).cloned().collect();
@@ -184,7 +200,7 @@ impl Case<'_, '_> {
             let Some(tree) = site.and_then(|site| columns.expression(&site, trees).ok()) else { continue };
             let is_joined = matches!(trees.label(tree), Label::Joined(_));
             if trees.column(tree).is_none() {
-                let cost = if is_joined { 1 } else { 6 };
+                let cost = if is_joined { 1 } else { OF_DEFINITION };
                 given.entry(tree).or_default().push(Form::name(name_of(&definition.name), cost));
             }
         }
@@ -219,6 +235,12 @@ impl Case<'_, '_> {
                 found.extend(tree.map(|tree| Arg::Named(name, tree)));
             }
         }
+        // Others may need a value of this definition's type.
+        for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
+            if found.len() < 2 && !is_known(&found, &name) {
+                found.push(Arg::Named(name, column));
+            }
+        }
         for name in others.iter().map(|name| name_of(name)) {
             if found.len() < NAMES && !is_known(&found, &name) {
                 found.extend(self.named(&name, trees));
@@ -226,15 +248,4 @@ impl Case<'_, '_> {
         }
         found
     }
-}
-
-/// The names of columns in an expression, whatever relation they are of.
-fn columns_of(trees: &Trees, parts: &[Id]) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for (_, name) in parts.iter().filter_map(|part| trees.column(*part)) {
-        if !found.iter().any(|known| known == name) && !KEYWORDS.contains(&name) {
-            found.push(name.to_owned());
-        }
-    }
-    found
 }

@@ -14,7 +14,7 @@ const UNITS: [&str; 8] = ["month", "day", "year", "quarter", "week", "hour", "mi
 /// PERIODOFFSET of these names by any number, and by those that stand in an expression.
 pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
     let mut all = Vec::new();
-    for name in names.iter().take(2) {
+    for name in names {
         let mut put = |number: Arg, unit: &str| {
             let args = vec![name.clone(), number];
             all.push(Probe { shape: Shape::Words(format!("PERIODOFFSET({{0}}, {{1}}, \"{unit}\")")), args });

@@ -65,7 +65,11 @@ impl<'s> Search<'s> {
             let pairs = self.pairs_of(*part);
             self.pairs.insert(*part, pairs.into());
             let kept = if *part == id { KEPT_OF_WHOLE } else { KEPT };
-            let forms = best(self.forms_of(*part), kept);
+            let mut forms = best(self.forms_of(*part), kept);
+            // Few, and perhaps the only ones that are right.
+            let given = self.given.and_then(|given| given.get(part)).into_iter().flatten();
+            let new: Vec<Form> = given.filter(|given| !forms.contains(given)).cloned().collect();
+            forms.extend(new);
             self.forms.insert(*part, forms.into());
         }
         self.forms.get(&id).map(|forms| forms.to_vec()).unwrap_or_default()
@@ -87,7 +91,8 @@ impl<'s> Search<'s> {
             let ranges = ranges.map(|name| Form::range(range.replace("{}", &name.text), name.cost)).collect::<Vec<_>>();
             found.extend(ranges);
         }
-        found.extend(self.given.and_then(|given| given.get(&id)).into_iter().flatten().cloned());
+        let given = self.given.and_then(|given| given.get(&id)).into_iter().flatten();
+        found.extend(given.cloned());
         for pattern in self.patterns.iter().flat_map(|patterns| patterns.values(self.trees, id)) {
             self.of_pattern(pattern, id, &mut found);
         }

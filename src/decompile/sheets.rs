@@ -191,6 +191,5 @@ pub(super) fn literal_keys(trees: &Trees, parts: &[Id]) -> Vec<Arg> {
 
 /// Keys that are no column of the sheet itself, so that what is looked for and what is looked in are told apart.
 pub(super) fn marked(name: &str) -> [String; 2] {
-    let name = name_of(name);
     [format!("{name} & \"{}\"", TEXTS[2]), format!("{name} + {}", NUMBERS[2])]
 }

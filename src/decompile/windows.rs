@@ -47,8 +47,18 @@ pub(super) fn either_way(number: &'static str) -> [Arg; 2] {
     [Arg::Number(number), Arg::Minus(number)]
 }
 
-/// Aggregates of ranges, for dialects in which they are not what the aggregate is over a window.
-pub(super) fn range_probes(names: &[Arg], numbers: &[String]) -> Vec<Probe> {
+/// Aggregates of these ranges, or of any, for dialects in which they are not what the aggregate is over a window.
+pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String]) -> Vec<Probe> {
+    // Each with how many numbers it has.
+    const RANGES: [(&str, usize); 7] = [
+        ("FIRST({0}):{0}", 0),
+        ("{0}:LAST({0})", 0),
+        ("OFFSET({0}, -{n}):{0}", 1),
+        ("{0}:OFFSET({0}, {n})", 1),
+        ("OFFSET({0}, -{n}):OFFSET({0}, -1)", 1),
+        ("OFFSET({0}, 1):OFFSET({0}, {n})", 1),
+        ("OFFSET({0}, -{n}):OFFSET({0}, {n})", 1),
+    ];
     const TOTALS: [&str; 16] = [
         "MEDIAN",
         "MODE",
@@ -69,17 +79,12 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String]) -> Vec<Probe> {
     ];
     const PAIRS: [&str; 7] = ["CORREL", "COVAR", "COVARIANCE.P", "COVARIANCE.S", "SLOPE", "INTERCEPT", "SUMPRODUCT"];
     const PERCENTILES: [&str; 6] = ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"];
-    // Each range with its numbers.
-    const RANGES: [(&str, usize); 8] = [
-        ("{0}:{0}", 0),
-        ("FIRST({0}):{0}", 0),
-        ("{0}:LAST({0})", 0),
-        ("OFFSET({0}, -{n}):{0}", 1),
-        ("{0}:OFFSET({0}, {n})", 1),
-        ("OFFSET({0}, -{n}):OFFSET({0}, -1)", 1),
-        ("OFFSET({0}, 1):OFFSET({0}, {n})", 1),
-        ("OFFSET({0}, -{n}):OFFSET({0}, {n})", 1),
-    ];
+    // Of those that the expression looks at nothing has to be guessed.
+    let mut all_ranges: Vec<(String, usize)> = vec![("{0}:{0}".to_owned(), 0)];
+    all_ranges.extend(ranges.iter().filter(|range| *range != "{0}:{0}").map(|range| (range.clone(), 0)));
+    if ranges.is_empty() {
+        all_ranges.extend(RANGES.iter().map(|(range, count)| ((*range).to_owned(), *count)));
+    }
     let mut all = Vec::new();
     for name in names.iter().take(NAMES) {
         for call in TOTALS.into_iter().take(7) {
@@ -91,8 +96,8 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String]) -> Vec<Probe> {
             all.push(Probe { shape: Shape::Words(words), args: [vec![name.clone()], args].concat() });
         };
         for call in TOTALS {
-            for (range, count) in RANGES {
-                let args = if count == 0 { Vec::new() } else { vec![Arg::Number(NUMBERS[0])] };
+            for (range, count) in &all_ranges {
+                let args = if *count == 0 { Vec::new() } else { vec![Arg::Number(NUMBERS[0])] };
                 put(format!("{call}({})", range.replace("{n}", "{1}")), args);
             }
         }
@@ -109,8 +114,8 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String]) -> Vec<Probe> {
         for second in names.iter().take(NAMES).skip(at + 1) {
             for (first, second) in [(first, second), (second, first)] {
                 for call in PAIRS {
-                    for (range, count) in RANGES {
-                        let number = if count == 0 { None } else { Some(Arg::Number(NUMBERS[0])) };
+                    for (range, count) in &all_ranges {
+                        let number = if *count == 0 { None } else { Some(Arg::Number(NUMBERS[0])) };
                         let one = range.replace("{n}", "{2}");
                         let words = format!("{call}({one}, {})", one.replace("{0}", "{1}"));
                         let args = [first.clone(), second.clone()].into_iter().chain(number).collect();
