@@ -1,25 +1,65 @@
-//! A column's expression in the names that its formula may use: what helper columns of CTEs before hold is put in their place.
+//! A column's expression in the names that its formula may use: what helper columns of CTEs before hold is put in their
+//! place, and what is joined is told by which rows these are and where they meet, whatever the CTEs are called.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::file::{File, What, same_name};
 use super::lexer::{Kind, Token};
-use super::parse::parse;
+use super::parse::{parse, parse_list};
+use super::reads::{Read, reads};
 use super::tree::{Id, Label, Trees};
+
+/// Words that stand beside columns in what is looked at.
+pub(super) const KEYWORDS: [&str; 40] = [
+    "order",
+    "by",
+    "partition",
+    "desc",
+    "asc",
+    "nulls",
+    "last",
+    "first",
+    "rows",
+    "between",
+    "and",
+    "unbounded",
+    "preceding",
+    "following",
+    "current",
+    "row",
+    "over",
+    "null",
+    "distinct",
+    "interval",
+    "as",
+    "true",
+    "false",
+    "date",
+    "timestamp",
+    "text",
+    "numeric",
+    "bigint",
+    "double",
+    "precision",
+    "integer",
+    "int64",
+    "float64",
+    "string",
+    "datetime",
+    "varchar",
+    "*",
+    "within",
+    "group",
+    "filter",
+];
 
 /// More levels than this are not looked into, over all CTEs together.
 pub(super) const HIGHEST: u32 = 400;
 /// So many CTEs may stand behind one another.
 const LONGEST: usize = 100;
-
-/// What a CTE reads.
-struct Read {
-    relation: String,
-    alias: String,
-}
 
 pub(super) struct Columns<'f, 's> {
     file: &'f File<'s>,
@@ -30,7 +70,18 @@ pub(super) struct Columns<'f, 's> {
     /// The definition whose formula is looked for: behind its own name stands what it is computed from.
     pub own: String,
     reads: HashMap<Option<String>, Vec<Read>>,
-    done: HashMap<(Option<String>, Id), Id>,
+    /// The place of each CTE: it reads none behind it.
+    places: FxHashMap<String, usize>,
+    /// CTEs that pass on all columns of what they read, or of those that they read by these names.
+    passing: FxHashMap<String, Vec<Option<String>>>,
+    /// The clauses of each CTE that say which rows it has.
+    clauses: FxHashMap<String, Vec<(String, Range<usize>)>>,
+    /// The relation whose rows the step is about.
+    base: String,
+    /// Columns of the relation itself, joined by another name.
+    pub aliases: Vec<(Id, Id)>,
+    done: HashMap<(Option<String>, Id, Within), Id>,
+    rows: FxHashMap<String, Id>,
 }
 
 /// A column, with the CTE that computes it.
@@ -39,22 +90,66 @@ pub(super) struct Site {
     pub tokens: Range<usize>,
 }
 
+/// From where an expression is looked at.
+#[derive(Clone, Copy)]
+struct Look<'l> {
+    cte: Option<&'l str>,
+    within: Within,
+    depth: u32,
+}
+
+impl Look<'_> {
+    fn deeper(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+}
+
+/// What the rows of a CTE have to do with those that the step is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Within {
+    /// The rows that the step is about.
+    Step,
+    /// Rows that are joined to them.
+    Joined,
+    /// The condition of a select's join, the one of this number.
+    Condition(usize),
+}
+
 impl<'f, 's> Columns<'f, 's> {
     pub fn new(file: &'f File<'s>) -> Self {
-        let mut reads = HashMap::new();
-        for part in &file.parts {
-            if part.place.branch == 0 && part.place.what == What::Clause("from".to_owned()) {
-                reads.insert(part.place.cte.clone(), read(file, part.tokens.clone()));
-            }
-        }
-        Self {
+        let mut columns = Self {
             file,
             kept: FxHashSet::default(),
             bounds: FxHashSet::default(),
             own: String::new(),
-            reads,
+            reads: HashMap::new(),
+            places: file.ctes.iter().enumerate().map(|(at, cte)| (cte.clone(), at)).collect(),
+            passing: FxHashMap::default(),
+            clauses: FxHashMap::default(),
+            base: String::new(),
+            aliases: Vec::new(),
             done: HashMap::new(),
+            rows: FxHashMap::default(),
+        };
+        for part in file.parts.iter().filter(|part| part.place.branch == 0) {
+            match (&part.place.what, &part.place.cte) {
+                (What::Clause(clause), cte) if clause == "from" => {
+                    columns.reads.insert(cte.clone(), reads(file, part.tokens.clone()));
+                }
+                (What::Clause(clause), Some(cte)) if clause != "window" => {
+                    let clauses = columns.clauses.entry(cte.clone()).or_default();
+                    clauses.push((clause.clone(), part.tokens.clone()));
+                }
+                (What::Unnamed, Some(cte)) => {
+                    let tokens = file.tokens.get(part.tokens.clone()).unwrap_or_default();
+                    let alias = tokens.first().filter(|_| tokens.len() > 1);
+                    let alias = alias.and_then(|token| super::file::name_of(*token, file));
+                    columns.passing.entry(cte.clone()).or_default().push(alias);
+                }
+                _ => {}
+            }
         }
+        columns
     }
 
     /// Where a column of a CTE is computed, which CTEs behind it only pass on.
@@ -79,42 +174,71 @@ impl<'f, 's> Columns<'f, 's> {
         if !same_name(&name, column) {
             return None;
         }
-        self.source(site.cte.as_deref(), qualifier.as_deref(), &name, 0)
+        // What is joined is computed here.
+        self.source(site.cte.as_deref(), qualifier.as_deref(), &name).filter(|(at, _)| *at == 0).map(|(_, site)| site)
     }
 
-    /// Where a name of a CTE comes from, if that is a CTE which may be looked into.
-    fn source(&self, cte: Option<&str>, qualifier: Option<&str>, name: &str, depth: usize) -> Option<Site> {
-        if depth > LONGEST {
-            return None;
-        }
-        let reads = self.reads.get(&cte.map(str::to_owned))?;
-        for read in reads {
-            if qualifier.is_some_and(|q| !same_name(q, &read.alias)) || self.bounds.contains(&read.relation) {
+    /// Whether it is a CTE that may be looked into: one that stands before this one, and reads a relation.
+    fn is_helper(&self, relation: &str, cte: Option<&str>) -> bool {
+        let place = |cte: &str| self.places.get(cte).copied();
+        let Some(at) = place(relation) else { return false };
+        !self.bounds.contains(relation)
+            && cte.and_then(place).is_none_or(|reader| at < reader)
+            && self.reads.get(&Some(relation.to_owned())).is_some_and(|reads| !reads.is_empty())
+    }
+
+    fn reads(&self, cte: Option<&str>) -> &[Read] {
+        self.reads.get(&cte.map(str::to_owned)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where a name of a CTE comes from, if that is a CTE which may be looked into, and the place of what it reads.
+    fn source(&self, cte: Option<&str>, qualifier: Option<&str>, name: &str) -> Option<(usize, Site)> {
+        let mut seen = FxHashSet::default();
+        for (at, read) in self.reads(cte).iter().enumerate() {
+            if qualifier.is_some_and(|q| !same_name(q, &read.alias)) || !self.is_helper(&read.relation, cte) {
                 continue;
             }
-            let relation = Some(read.relation.as_str());
-            if !self.file.ctes.contains(&read.relation) || relation == cte {
-                continue;
-            }
-            if let Some(tokens) = self.file.column(relation, name) {
-                return Some(Site { cte: Some(read.relation.clone()), tokens });
-            }
-            let passes_all = self.file.of(relation).any(|part| part.place.what == What::Unnamed);
-            if passes_all && let Some(site) = self.source(relation, None, name, depth + 1) {
-                return Some(site);
+            let mut left = vec![read.relation.as_str()];
+            while let Some(relation) = left.pop().filter(|_| seen.len() < LONGEST) {
+                if !seen.insert(relation) {
+                    continue;
+                }
+                if let Some(tokens) = self.file.column(Some(relation), name) {
+                    return Some((at, Site { cte: Some(relation.to_owned()), tokens }));
+                }
+                for alias in self.passing.get(relation).into_iter().flatten().rev() {
+                    let is_it = |read: &&Read| alias.as_ref().is_none_or(|alias| same_name(alias, &read.alias));
+                    let below = self.reads(Some(relation)).iter().filter(is_it).map(|read| read.relation.as_str());
+                    let below = below.filter(|below| self.is_helper(below, Some(relation))).collect::<Vec<_>>();
+                    left.extend(below.into_iter().rev());
+                }
             }
         }
         None
     }
 
+    /// The relation that a CTE's rows come from, behind helpers.
+    pub fn base_of(&self, cte: Option<&str>) -> String {
+        let mut cte = cte.map(str::to_owned);
+        for _ in 0..LONGEST {
+            let Some(read) = self.reads(cte.as_deref()).first() else { break };
+            if !self.is_helper(&read.relation, cte.as_deref()) {
+                return read.relation.clone();
+            }
+            cte = Some(read.relation.clone());
+        }
+        cte.unwrap_or_default()
+    }
+
     /// The expression of a site.
     pub fn expression(&mut self, site: &Site, trees: &mut Trees) -> Result<Id, String> {
+        self.base = self.base_of(site.cte.as_deref());
         let id = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
-        self.inlined(site.cte.as_deref(), id, trees, 0)
+        self.inlined(Look { cte: site.cte.as_deref(), within: Within::Step, depth: 0 }, id, trees)
     }
 
     /// Tokens of a CTE as an expression, in the names of that CTE.
-    pub fn parsed(&self, cte: Option<&str>, tokens: Range<usize>, trees: &mut Trees) -> Result<Id, String> {
+    fn parsed(&self, cte: Option<&str>, tokens: Range<usize>, trees: &mut Trees) -> Result<Id, String> {
         let tokens = self.file.tokens.get(tokens).unwrap_or_default();
         let tokens = self.with_windows(cte, tokens);
         parse(self.file.source, &tokens, self.file.dialect, trees)
@@ -154,36 +278,21 @@ impl<'f, 's> Columns<'f, 's> {
         out
     }
 
-    fn inlined(&mut self, cte: Option<&str>, id: Id, trees: &mut Trees, depth: u32) -> Result<Id, String> {
-        if trees.height(id) + depth > HIGHEST {
-            return Err(format!("it is nested more than {HIGHEST} levels deep"));
+    fn inlined(&mut self, look: Look<'_>, id: Id, trees: &mut Trees) -> Result<Id, String> {
+        if trees.height(id) + look.depth > HIGHEST {
+            return Err(too_deep());
         }
-        let key = (cte.map(str::to_owned), id);
+        let key = (look.cte.map(str::to_owned), id, look.within);
         if let Some(done) = self.done.get(&key) {
             return Ok(*done);
         }
-        let done = self.inline(cte, id, trees, depth)?;
+        let done =
+            if trees.column(id).is_some() { self.column(look, id, trees)? } else { self.inline(look, id, trees)? };
         self.done.insert(key, done);
         Ok(done)
     }
 
-    fn inline(&mut self, cte: Option<&str>, id: Id, trees: &mut Trees, depth: u32) -> Result<Id, String> {
-        let column = trees.column(id).map(|(relation, name)| (relation.map(str::to_owned), name.to_owned()));
-        if let Some((relation, name)) = column {
-            let Some(site) = self.source(cte, relation.as_deref(), &name, 0) else { return Ok(id) };
-            let is_own = same_name(&name, &self.own);
-            if !is_own && self.kept.contains(&name.to_ascii_lowercase()) {
-                // Of the rows that the select is about, the relation need not be said.
-                let main = self.reads.get(&cte.map(str::to_owned)).and_then(|reads| reads.first());
-                let is_main = relation.is_none_or(|q| main.is_some_and(|main| same_name(&main.alias, &q)));
-                return match trees.kids(id) {
-                    [_, last] if is_main => Ok(*last),
-                    _ => Ok(id),
-                };
-            }
-            let inner = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
-            return self.inlined(site.cte.as_deref(), inner, trees, depth + 1);
-        }
+    fn inline(&mut self, look: Look<'_>, id: Id, trees: &mut Trees) -> Result<Id, String> {
         let is_call = *trees.label(id) == Label::Call;
         let kids = trees.kids(id).to_vec();
         if kids.is_empty() {
@@ -192,36 +301,186 @@ impl<'f, 's> Columns<'f, 's> {
         let mut new = Vec::with_capacity(kids.len());
         for (at, kid) in kids.iter().enumerate() {
             // The name of a function is no column.
-            new.push(if is_call && at == 0 { *kid } else { self.inlined(cte, *kid, trees, depth + 1)? });
+            let is_name = is_call && at == 0;
+            new.push(if is_name { *kid } else { self.inlined(look.deeper(), *kid, trees)? });
         }
         let label = trees.label(id).clone();
         Ok(trees.add(label, new))
     }
+
+    fn column(&mut self, look: Look<'_>, id: Id, trees: &mut Trees) -> Result<Id, String> {
+        let Look { cte, within, depth } = look;
+        let Some((relation, name)) = trees.column(id) else { return Ok(id) };
+        let (relation, name) = (relation.map(str::to_owned), name.to_owned());
+        let relation = relation.as_deref();
+        let Some((at, site)) = self.source(cte, relation, &name) else {
+            let looked_up = relation.filter(|_| within == Within::Step).and_then(|alias| self.looked_up(cte, alias));
+            return Ok(match looked_up {
+                Some(at) => self.of_base(look, at, id, trees).unwrap_or(id),
+                None => self.leaf(look, id, relation, trees),
+            });
+        };
+        let is_known = !same_name(&name, &self.own) && self.kept.contains(&name.to_ascii_lowercase());
+        let is_joined = match within {
+            Within::Condition(own) if at > own => return Ok(id),
+            Within::Condition(own) => at != 0 && at != own,
+            _ => at != 0,
+        };
+        if is_joined {
+            let known = is_known.then_some(name.as_str());
+            return Ok(self.joined(look.deeper(), at, &site, known, trees).unwrap_or(id));
+        }
+        let is_of_step = within == Within::Step || self.base_of(site.cte.as_deref()) == self.base;
+        if is_known && is_of_step {
+            // Of the rows that the select is about, the relation need not be said.
+            return Ok(bare(trees, id));
+        }
+        let inner = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
+        let within = if within == Within::Step { Within::Step } else { Within::Joined };
+        self.inlined(Look { cte: site.cte.as_deref(), within, depth: depth + 1 }, inner, trees)
+    }
+
+    /// The place of a join by this name that looks up the rows which the step is about.
+    fn looked_up(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
+        let is_it = |read: &Read| {
+            same_name(alias, &read.alias)
+                && match self.is_helper(&read.relation, cte) {
+                    true => self.base_of(Some(&read.relation)) == self.base,
+                    false => read.relation == self.base && read.alias != read.relation,
+                }
+        };
+        self.reads(cte).iter().position(is_it).filter(|at| *at > 0)
+    }
+
+    /// A column of rows that the step is about, looked up in others of them.
+    fn of_base(&mut self, look: Look<'_>, at: usize, id: Id, trees: &mut Trees) -> Result<Id, String> {
+        let on = self.condition(look, at, trees)?;
+        let Some(read) = self.reads(look.cte).get(at) else { return Ok(id) };
+        let (relation, how) = (read.relation.clone(), read.how.clone());
+        let rows = match self.is_helper(&relation, look.cte) {
+            true => self.rows(&relation, look.depth + 1, trees)?,
+            false => trees.leaf(Label::Rows),
+        };
+        let value = bare(trees, id);
+        let joined = trees.add(Label::Joined(how), vec![value, on, rows]);
+        // A spec may join the relation to itself.
+        self.aliases.push((joined, id));
+        Ok(joined)
+    }
+
+    /// A column that is computed nowhere in the file.
+    fn leaf(&self, Look { cte, within, .. }: Look<'_>, id: Id, relation: Option<&str>, trees: &mut Trees) -> Id {
+        let reads = self.reads(cte);
+        let at = relation.map_or(Some(0), |alias| reads.iter().position(|read| same_name(alias, &read.alias)));
+        let Some((at, read)) = at.and_then(|at| Some((at, reads.get(at)?))) else { return id };
+        if within == Within::Step {
+            // Where only helpers are joined, no other relation has names.
+            let is_of_step = |read: &Read| self.is_helper(&read.relation, cte) || read.relation == self.base;
+            let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
+            return if at == 0 && is_alone { bare(trees, id) } else { id };
+        }
+        let base = match self.is_helper(&read.relation, cte) {
+            true => self.base_of(Some(&read.relation)),
+            false => read.relation.clone(),
+        };
+        let name = bare(trees, id);
+        let is_keyword = matches!(trees.label(id), Label::Word(word) if KEYWORDS.contains(&word.as_str()));
+        if base == self.base || is_keyword {
+            return name;
+        }
+        let base = trees.word(&base);
+        trees.add(Label::Field, vec![base, name])
+    }
+
+    /// A value of what a select joins, by its name where that is known.
+    fn joined(
+        &mut self,
+        look: Look<'_>,
+        at: usize,
+        site: &Site,
+        known: Option<&str>,
+        trees: &mut Trees,
+    ) -> Result<Id, String> {
+        let Some(read) = self.reads(look.cte).get(at) else { return Err("nothing is joined there".to_owned()) };
+        let (relation, how) = (read.relation.clone(), read.how.clone());
+        let value = match known.filter(|_| self.base_of(Some(&relation)) == self.base) {
+            Some(name) => trees.word(name),
+            None => {
+                let value = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
+                let inside = Look { cte: site.cte.as_deref(), within: Within::Joined, depth: look.depth + 1 };
+                self.inlined(inside, value, trees)?
+            }
+        };
+        let on = self.condition(look, at, trees)?;
+        let rows = self.rows(&relation, look.depth + 1, trees)?;
+        Ok(trees.add(Label::Joined(how), vec![value, on, rows]))
+    }
+
+    /// Where the rows meet that a select joins.
+    fn condition(&mut self, look: Look<'_>, at: usize, trees: &mut Trees) -> Result<Id, String> {
+        let on = self.reads(look.cte).get(at).map_or(0..0, |read| read.on.clone());
+        if on.is_empty() {
+            return Ok(trees.leaf(Label::Nothing));
+        }
+        let on = self.parsed(look.cte, on, trees)?;
+        self.inlined(Look { within: Within::Condition(at), ..look.deeper() }, on, trees)
+    }
+
+    /// Which rows a helper has: all that leaves out rows, or puts several into one.
+    fn rows(&mut self, relation: &str, depth: u32, trees: &mut Trees) -> Result<Id, String> {
+        if depth > HIGHEST {
+            return Err(too_deep());
+        }
+        if let Some(done) = self.rows.get(relation) {
+            return Ok(*done);
+        }
+        let look = Look { cte: Some(relation), within: Within::Joined, depth };
+        let mut parts = Vec::new();
+        for at in 0..self.reads(look.cte).len() {
+            let Some(read) = self.reads(look.cte).get(at) else { break };
+            let (below, how) = (read.relation.clone(), read.how.clone());
+            // These leave out none.
+            if matches!(how.as_str(), "left join" | "cross join") {
+                continue;
+            }
+            let of_below = match self.is_helper(&below, look.cte) {
+                true => Some(self.rows(&below, depth + 1, trees)?),
+                false => None,
+            };
+            if at == 0 {
+                parts.extend(of_below.map(|rows| trees.kids(rows).to_vec()).unwrap_or_default());
+                continue;
+            }
+            let on = self.condition(look, at, trees)?;
+            let kids = [on].into_iter().chain(of_below).collect();
+            parts.push(trees.add(Label::Joined(how), kids));
+        }
+        for (clause, tokens) in self.clauses.get(relation).cloned().unwrap_or_default() {
+            if clause == "distinct" {
+                parts.push(trees.leaf(Label::Clause(clause)));
+                continue;
+            }
+            let tokens = self.file.tokens.get(tokens).unwrap_or_default();
+            let mut kids = parse_list(self.file.source, tokens, self.file.dialect, trees)?;
+            for kid in &mut kids {
+                *kid = self.inlined(look.deeper(), *kid, trees)?;
+            }
+            parts.push(trees.add(Label::Clause(clause), kids));
+        }
+        let rows = trees.add(Label::Rows, parts);
+        self.rows.insert(relation.to_owned(), rows);
+        Ok(rows)
+    }
 }
 
-/// What a `from` clause reads.
-fn read(file: &File<'_>, tokens: Range<usize>) -> Vec<Read> {
-    let tokens = file.tokens.get(tokens).unwrap_or_default();
-    let key = |at: usize| tokens.get(at).map_or_else(String::new, |token| token.key(file.source).into_owned());
-    let name = |at: usize| tokens.get(at).and_then(|token| super::file::name_of(*token, file));
-    let mut found = Vec::new();
-    let mut depth = 0usize;
-    for at in 0..tokens.len() {
-        match key(at).as_str() {
-            "(" => depth += 1,
-            ")" => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        let begins = at == 0 || (depth == 0 && matches!(key(at - 1).as_str(), "join" | ","));
-        if !begins {
-            continue;
-        }
-        let Some(relation) = name(at) else { continue };
-        let alias = match key(at + 1).as_str() {
-            "as" => name(at + 2).unwrap_or_else(|| relation.clone()),
-            _ => relation.clone(),
-        };
-        found.push(Read { relation, alias });
+fn too_deep() -> String {
+    format!("it is nested more than {HIGHEST} levels deep")
+}
+
+/// A column without its relation.
+fn bare(trees: &Trees, id: Id) -> Id {
+    match (trees.label(id), trees.kids(id)) {
+        (Label::Field, [_, name]) => *name,
+        _ => id,
     }
-    found
 }

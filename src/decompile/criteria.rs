@@ -67,8 +67,10 @@ pub(super) fn with_criteria(all: &mut Vec<Probe>) {
                     all.push(Probe { shape: Shape::Call(name), args });
                 }
                 for name in ["SUMIF", "AVERAGEIF"].into_iter().filter(|_| count == 1) {
-                    let args = vec![Arg::Criterion(0), value.clone()];
-                    all.push(Probe { shape: Shape::Call(name), args });
+                    let conditions = [true, false].map(|nullable| Arg::Column(column(Type::Boolean, nullable, 0)));
+                    for first in [Arg::Criterion(0)].into_iter().chain(conditions) {
+                        all.push(Probe { shape: Shape::Call(name), args: vec![first, value.clone()] });
+                    }
                 }
             }
         }
@@ -77,8 +79,5 @@ pub(super) fn with_criteria(all: &mut Vec<Probe>) {
     for nullable in [true, false] {
         let args = vec![Arg::Column(column(Type::Boolean, nullable, 0))];
         all.push(Probe { shape: Shape::Call("COUNTIF"), args });
-    }
-    for name in ["SUMIF", "AVERAGEIF"] {
-        all.push(Probe { shape: Shape::Call(name), args: criteria(1) });
     }
 }

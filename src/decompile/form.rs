@@ -1,6 +1,8 @@
 //! Formulas that are put together: their text, how tight it binds and how long it is to a reader.
 
 use crate::ast::BinaryOp;
+use crate::catalog::Function;
+use crate::types::Level;
 
 /// What nothing pulls apart: names, numbers, calls.
 pub(super) const WHOLE: u8 = 9;
@@ -15,11 +17,29 @@ pub(super) struct Form {
     pub cost: u32,
     /// It may stand before a timeframe in brackets.
     pub is_name: bool,
+    /// What it has to do with the values of other rows.
+    pub range: Range,
+}
+
+/// Whether a formula is a range of rows, `FIRST(x):x`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Range {
+    /// It names none.
+    None,
+    /// A range stands in it, in an aggregate.
+    Inside,
+    /// It is one, or goes on from one to a criterion: only aggregates take it.
+    Whole,
 }
 
 impl Form {
     pub fn whole(text: impl Into<String>, cost: u32) -> Self {
-        Self { text: text.into(), strength: WHOLE, cost, is_name: false }
+        Self { text: text.into(), strength: WHOLE, cost, is_name: false, range: Range::None }
+    }
+
+    /// A range of the rows of a name.
+    pub fn range(text: impl Into<String>, cost: u32) -> Self {
+        Self { range: Range::Whole, ..Self::whole(text, cost) }
     }
 
     pub fn name(text: impl Into<String>, cost: u32) -> Self {
@@ -41,21 +61,37 @@ pub(super) enum Shape {
     Unique(&'static str),
     /// Several arguments in one place, `range, criterion`.
     Pair,
-    /// `NAME(0:0, 1:1)`
-    Columns(&'static str),
-    /// `NAME(range)`, each `{}` of the range the first argument and each `#` the second.
-    Range(&'static str, &'static str),
-    /// The text itself.
-    Words(&'static str),
+    /// A text in which `{0}` stands for the first argument, `{1}` for the second.
+    Words(String),
 }
 
 impl Shape {
+    pub fn words(words: impl Into<String>) -> Self {
+        Self::Words(words.into())
+    }
+
     pub fn infix(op: BinaryOp) -> Self {
         Self::Infix(op.symbol(), op.strength())
     }
 
     /// The formula with its arguments; none where one of them cannot stand there.
     pub fn with(&self, args: &[Form]) -> Option<Form> {
+        let range = args.iter().map(|arg| arg.range).max().unwrap_or(Range::None);
+        let range = match self {
+            Self::Pair => range,
+            Self::Call(name) if range == Range::Whole => {
+                let is_aggregate = |function: &Function| {
+                    function.level == Level::Aggregate || function.lower.is_some_and(|lower| lower.is_conditional())
+                };
+                crate::catalog::lookup(name).is_some_and(is_aggregate).then_some(Range::Inside)?
+            }
+            _ if range == Range::Whole => return None,
+            _ => range,
+        };
+        Some(Form { range, ..self.filled(args)? })
+    }
+
+    fn filled(&self, args: &[Form]) -> Option<Form> {
         let cost = args.iter().map(|arg| arg.cost).sum::<u32>() + 2;
         let texts = || args.iter().map(|arg| arg.text.as_str()).collect::<Vec<_>>().join(", ");
         let bracketed = |arg: &Form, least: u8| {
@@ -77,27 +113,28 @@ impl Shape {
             (Self::Call(name), _) => Form::whole(format!("{name}({})", texts()), cost),
             (Self::Infix(op, strength), [left, right]) => {
                 let text = format!("{} {op} {}", bracketed(left, *strength), bracketed(right, strength + 1));
-                Form { text, strength: *strength, cost: cost - 1, is_name: false }
+                Form { text, strength: *strength, cost: cost - 1, is_name: false, range: Range::None }
             }
             (Self::Minus, [x]) => {
                 let text = format!("-{}", bracketed(x, SIGN + 1));
-                Form { text, strength: SIGN, cost: cost - 1, is_name: false }
+                Form { text, strength: SIGN, cost: cost - 1, is_name: false, range: Range::None }
             }
             (Self::Frame(frame), [x]) if x.is_name => Form::whole(format!("{}[{frame}]", x.text), cost),
             (Self::Unique(name), [x]) => Form::whole(format!("{name}(DISTINCT({}))", x.text), cost),
             (Self::Pair, _) => Form::whole(texts(), cost - 2),
-            (Self::Columns(name), args) if args.iter().all(|arg| arg.is_name) => {
-                let ranges: Vec<String> = args.iter().map(|arg| format!("{0}:{0}", arg.text)).collect();
-                Form::whole(format!("{name}({})", ranges.join(", ")), cost)
+            (Self::Words(words), args) => {
+                let put = |text: String, (at, arg): (usize, &Form)| text.replace(&format!("{{{at}}}"), &arg.text);
+                Form::whole(args.iter().enumerate().fold(words.clone(), put), cost)
             }
-            (Self::Range(name, range), [x, rest @ ..]) if x.is_name => {
-                let number = rest.first().map_or("", |number| number.text.as_str());
-                Form::whole(format!("{name}({})", range.replace("{}", &x.text).replace('#', number)), cost + 1)
-            }
-            (Self::Words(words), []) => Form::whole(*words, cost),
             _ => return None,
         })
     }
+}
+
+/// A name as formulas write it.
+pub(super) fn name_of(name: &str) -> String {
+    let is_plain = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    if is_plain { name.to_owned() } else { format!("${{{name}}}") }
 }
 
 /// A text as formulas write it.

@@ -1,30 +1,21 @@
 //! The formula that hand-edited SQL of a column comes from, proven by compiling it.
 
+use std::sync::Arc;
+
+use super::case::Case;
 use super::columns::{Columns, Site};
-use super::edits::{Edits, ItemEdit, between};
+use super::edits::between;
 use super::file::File;
-use super::form::Shape;
-use super::lexer::tokens;
-use super::parse::parse;
-use super::patterns::{Patterns, pattern};
+use super::patterns::Patterns;
 use super::place::Read;
-use super::probes::{Arg, Probe, RELATION, Words, relation};
-use super::search::Search;
+use super::probes::{RELATION, Words, relation};
+use super::search::{Given, Search};
 use super::tree::{Id, Label, Trees};
-use super::windows::window_probes;
 use crate::compiler::Compiler;
 use crate::schema::Schema;
-use crate::spec::outline::Placed;
 
-/// So many formulas are compiled before it is said that there is none.
-const TRIED: usize = 100;
-
-/// What a function costs that the formula in the spec does not call.
-const LIKENESS: u32 = 3;
 /// So many sets of patterns are kept, for as many dialects and settings.
-const KEPT: usize = 12;
-/// By how much keys are moved, where no number of the expression says it.
-const MOVES: [&str; 8] = ["1", "2", "3", "4", "6", "7", "12", "52"];
+const KEPT: usize = 24;
 
 /// Why SQL is not shown as a formula.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,7 +49,7 @@ fn because(reason: impl Into<String>) -> NotAFormula {
 #[derive(Debug, Default)]
 pub struct Decompiler {
     /// What was learned, with the settings that it is right for.
-    learned: std::sync::Mutex<Vec<(String, std::sync::Arc<Patterns>)>>,
+    learned: std::sync::Mutex<Vec<(String, Arc<Patterns>)>>,
 }
 
 impl Decompiler {
@@ -89,209 +80,114 @@ impl Decompiler {
         let edits = between(&written, &found);
         let mut trees = Trees::default();
         let cte = read.cte(place);
-        let expression = read.expression(&found, cte, place, definition, &mut trees).map_err(because)?;
-        let case = Case { compiler, read: &read, placed, place, path, found: &found, edits: &edits, cte };
-        let (more, periods);
-        let patterns =
-            self.patterns(compiler, &read, &Words { widest: widest(&trees, expression), ..Words::default() });
-        let mut all = vec![&*patterns];
-        let windows = case.windows(&mut trees, expression);
-        all.push(&windows);
-        if let Some(formula) = case.first(&all, &trees, expression) {
-            return Ok(formula);
-        }
-        // Numbers and texts of this expression may have become others.
-        let mut words = words(&trees, expression);
-        words.functions = patterns.functions_like(&trees, expression);
-        if !words.numbers.is_empty() || !words.texts.is_empty() {
-            more = self.patterns(compiler, &read, &words);
-            all.push(&more);
-            if let Some(formula) = case.first(&all, &trees, expression) {
+        let mut case = Case::new(compiler, &read, (place, placed), path, (&found, &edits));
+        let expression = match read.expression(&found, cte, place, definition, &mut trees) {
+            Ok(expression) => expression,
+            Err(reason) => {
+                for (shown, expected, part) in case.through(&mut trees) {
+                    case.shown = shown;
+                    case.is_exact = true;
+                    if let Ok(formula) = self.solved(&case, &mut trees, expected, part) {
+                        return Ok(formula);
+                    }
+                }
+                return Err(because(reason));
+            }
+        };
+        self.solved(&case, &mut trees, expression, expression)
+    }
+
+    /// The formula of a part, with which the column that tells is as expected.
+    fn solved(&self, case: &Case<'_, '_>, trees: &mut Trees, expected: Id, part: Id) -> Result<String, NotAFormula> {
+        let (compiler, read) = (case.compiler, case.read);
+        let learned = self.learned(compiler, read, widest(trees, part));
+        let is_of_rows = |part: &Id| matches!(trees.label(*part), Label::Behind("over") | Label::Joined(_));
+        let looks_at_rows = trees.below(part).iter().any(is_of_rows);
+        let names = if looks_at_rows { case.names(trees, part) } else { Vec::new() };
+        let mut more = vec![case.windows(trees, part, &names)];
+        let mut given = Given::new();
+        case.definitions(trees, &mut given);
+        let mut of_words: Option<Patterns> = None;
+        let mut wave = 0;
+        loop {
+            let mut all: Vec<&Patterns> = learned.iter().map(Arc::as_ref).collect();
+            all.extend(&of_words);
+            all.extend(&more);
+            for (part, forms) in case.ranges(&all, trees, part, &names) {
+                given.entry(part).or_default().extend(forms);
+            }
+            let mut search = Search::new(&all, trees).given(&given);
+            let forms = search.whole(part);
+            if let Some(formula) = case.first(forms, trees, expected) {
                 return Ok(formula);
             }
+            let next = if looks_at_rows { case.wave(trees, part, &names, wave) } else { None };
+            match next {
+                Some(next) => more.push(next),
+                None if of_words.is_none() => {
+                    // Numbers and texts of this expression may have become others.
+                    let mut words = words(trees, part);
+                    words.functions = learned.iter().flat_map(|learned| learned.functions_like(trees, part)).collect();
+                    if words.is_empty() {
+                        break;
+                    }
+                    of_words = Some(Patterns::learn(&of_probes(compiler, read), &words, None));
+                }
+                None => break,
+            }
+            wave += 1;
         }
-        periods = case.periods(&mut trees, expression);
-        all.push(&periods);
-        if let Some(formula) = case.first(&all, &trees, expression) {
+        let mut all: Vec<&Patterns> = learned.iter().map(Arc::as_ref).collect();
+        all.extend(&of_words);
+        all.extend(&more);
+        // The same name may be a definition and a column of what the step reads.
+        let base = case.base();
+        case.keys(trees, part, &mut given);
+        let mut search = Search::new(&all, trees).given(&given).of_columns(&base);
+        let forms = search.whole(part);
+        if let Some(formula) = case.first(forms, trees, expected) {
             return Ok(formula);
         }
-        let mut search = Search::new(&all, &trees);
-        let forms = search.whole(expression);
-        Err(match search.unknown(expression).filter(|_| forms.is_empty()) {
+        let mut search = Search::new(&all, trees).given(&given);
+        let forms = search.whole(part);
+        Err(match search.unknown(part).filter(|_| forms.is_empty()) {
             Some(part) => because(format!("no formula says {}", trees.construct(part))),
-            None => because(format!("no formula of {} gives exactly this SQL", trees.construct(expression))),
+            None => because(format!("no formula of {} gives exactly this SQL", trees.construct(part))),
         })
     }
 
-    fn patterns(&self, compiler: &Compiler, read: &Read<'_>, words: &Words) -> std::sync::Arc<Patterns> {
-        let compiler = read.outline.settings(compiler);
-        let mut options = (*compiler.options).clone();
-        let key = format!(
-            "{:?} {} {:?} {} {:?}",
-            options.timezone, options.blank_zero, options.calendar, options.dialect, words
-        );
-        if let Ok(learned) = self.learned.lock()
-            && let Some((_, patterns)) = learned.iter().find(|(other, _)| *other == key)
-        {
-            return std::sync::Arc::clone(patterns);
-        }
-        options.schema = std::sync::Arc::new(Schema::new().with(relation()));
-        options.from = Some(RELATION.to_owned());
-        let compiler = Compiler { options: std::sync::Arc::new(options), pool: std::sync::Arc::default() };
-        let patterns = std::sync::Arc::new(Patterns::learn(&compiler, words));
-        // What is learned for the words of one expression serves no other.
-        if words.is_empty()
-            && let Ok(mut learned) = self.learned.lock()
-        {
-            learned.truncate(KEPT);
-            learned.push((key, std::sync::Arc::clone(&patterns)));
-        }
-        patterns
+    /// What all functions become: those in which time plays a part in the zone and the calendar of the spec.
+    fn learned(&self, compiler: &Compiler, read: &Read<'_>, widest: usize) -> [Arc<Patterns>; 2] {
+        let words = Words { widest, ..Words::default() };
+        [false, true].map(|temporal| {
+            let compiler = of_probes(compiler, read);
+            let options = &compiler.options;
+            let mut key = format!("{} {} {widest} {temporal}", options.blank_zero, options.dialect);
+            if temporal {
+                key.push_str(&format!(" {:?} {:?}", options.timezone, options.calendar));
+            }
+            if let Ok(learned) = self.learned.lock()
+                && let Some((_, patterns)) = learned.iter().find(|(other, _)| *other == key)
+            {
+                return Arc::clone(patterns);
+            }
+            let patterns = Arc::new(Patterns::learn(&compiler, &words, Some(temporal)));
+            if let Ok(mut learned) = self.learned.lock() {
+                learned.truncate(KEPT);
+                learned.push((key, Arc::clone(&patterns)));
+            }
+            patterns
+        })
     }
 }
 
-/// One definition of one file.
-struct Case<'a, 's> {
-    compiler: &'a Compiler,
-    read: &'a Read<'s>,
-    placed: &'a Placed,
-    place: usize,
-    path: Option<&'a str>,
-    found: &'a File<'s>,
-    edits: &'a Edits,
-    cte: Option<&'a str>,
-}
-
-impl Case<'_, '_> {
-    /// The first formula that is proven.
-    fn first(&self, patterns: &[&Patterns], trees: &Trees, expression: Id) -> Option<String> {
-        let mut forms = Search::new(patterns, trees).whole(expression);
-        // Of several the one that is most like what stands in the spec.
-        let known = words_of(&self.placed.formula);
-        forms.sort_by_cached_key(|form| {
-            let new = words_of(&form.text).iter().filter(|word| !known.contains(*word)).count();
-            form.cost + LIKENESS * new as u32
-        });
-        let mut trees = trees.clone();
-        forms.into_iter().take(TRIED).map(|form| form.text).find(|text| self.is_proven(text, &mut trees, expression))
-    }
-
-    /// The SQL of the spec with another formula there.
-    fn compiled(&self, formula: &str) -> Option<String> {
-        let spec = self.read.with(self.placed, formula).ok()?;
-        let compiled = self.compiler.compile_spec_at(&spec, self.path);
-        compiled.model_sql().map(str::to_owned)
-    }
-
-    /// Whether a formula gives the expression, and the file that was found but for what others changed in it.
-    fn is_proven(&self, formula: &str, trees: &mut Trees, expression: Id) -> bool {
-        let Some(sql) = self.compiled(formula) else { return false };
-        let file = File::read(&sql, self.found.dialect);
-        if self.read.expression(&file, self.cte, self.place, &self.placed.name, trees) != Ok(expression) {
-            return false;
-        }
-        let mut left = between(&file, self.found);
-        // Brackets and spellings that change nothing are no difference.
-        left.items.retain(|item| {
-            let mut read = |sql: &str| parse(sql, &tokens(sql, file.dialect), file.dialect, trees).ok();
-            let both = (read(&item.before), read(&item.after));
-            both.0.is_none() || both.0 != both.1
-        });
-        let own = |item: &ItemEdit| {
-            let same =
-                |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
-            item.column.eq_ignore_ascii_case(&self.placed.name) && same(item.cte.as_deref(), self.cte)
-        };
-        if left.items.iter().any(own) {
-            return false;
-        }
-        let fewer = left.items.len() + left.rest.len() < self.edits.items.len() + self.edits.rest.len();
-        (fewer || self.edits.is_empty())
-            && left.items.iter().all(|item| self.edits.items.contains(item))
-            && left.rest.iter().all(|rest| self.edits.rest.contains(rest))
-    }
-
-    /// What the functions that look at other rows become in this step.
-    fn windows(&self, trees: &mut Trees, expression: Id) -> Patterns {
-        let mut patterns = Patterns::default();
-        let parts = trees.below(expression);
-        let mut probes = Vec::new();
-        if parts.iter().any(|part| *trees.label(*part) == Label::Behind("over")) {
-            let numbers = words(trees, expression).numbers;
-            probes = window_probes(&self.names(trees, &parts), &numbers);
-        }
-        // What the spec says that today is, no other knows.
-        if self.read.outline.today {
-            for call in ["TODAY()", "NOW()"] {
-                probes.push(Probe { shape: Shape::Words(call), args: Vec::new() });
-            }
-        }
-        self.learn(probes, trees, &mut patterns);
-        patterns
-    }
-
-    /// What PERIODOFFSET becomes in this step, where that is a column of rows that are joined.
-    fn periods(&self, trees: &mut Trees, expression: Id) -> Patterns {
-        let mut patterns = Patterns::default();
-        let mut probes = Vec::new();
-        let parts = trees.below(expression);
-        let looks = |part: &Id| {
-            *trees.label(*part) == Label::Behind("over") || matches!(trees.column(*part), Some((Some(_), _)))
-        };
-        if !parts.iter().any(looks) {
-            return patterns;
-        }
-        for name in self.names(trees, &parts).into_iter().take(2) {
-            for unit in ["month", "year", "quarter", "week", "day"] {
-                for number in MOVES {
-                    for sign in ["-", ""] {
-                        let fixed = |text: String| Arg::Fixed(text);
-                        let args = vec![
-                            Arg::Column(name.clone()),
-                            fixed(format!("{sign}{number}")),
-                            fixed(format!("\"{unit}\"")),
-                        ];
-                        probes.push(Probe { shape: Shape::Call("PERIODOFFSET"), args });
-                    }
-                }
-            }
-        }
-        self.learn(probes, trees, &mut patterns);
-        patterns
-    }
-
-    /// Compiles probes in this definition's place.
-    fn learn(&self, probes: Vec<Probe>, trees: &mut Trees, patterns: &mut Patterns) {
-        for probe in probes {
-            let Some(sql) = probe.formula().and_then(|formula| self.compiled(&formula)) else { continue };
-            let file = File::read(&sql, self.found.dialect);
-            let Ok(root) = self.read.expression(&file, self.cte, self.place, &self.placed.name, trees) else {
-                continue;
-            };
-            let none = vec![None; probe.args.len()];
-            if let Some(pattern) = pattern(trees, root, &probe, none) {
-                patterns.put(pattern);
-            }
-        }
-    }
-
-    /// Names that stand in an expression, then other definitions of its step: a few, since each stands for any.
-    fn names(&self, trees: &Trees, parts: &[Id]) -> Vec<String> {
-        let step = self.read.outline.steps.get(self.place);
-        let definitions = step.into_iter().flat_map(|s| &s.definitions).map(|d| d.name.as_str());
-        let definitions = definitions.filter(|name| *name != self.placed.name);
-        let mut written: Vec<&str> = Vec::new();
-        for (_, name) in parts.iter().filter_map(|part| trees.column(*part)) {
-            if !written.contains(&name) && name.chars().all(|c| c.is_alphanumeric() || c == '_') {
-                written.push(name);
-            }
-        }
-        // Keywords are words too; what compiles is a name.
-        let is_name = |name: &&str| self.compiled(name).is_some();
-        let written: Vec<&str> = written.into_iter().take(24).filter(is_name).take(3).collect();
-        let others = definitions.filter(|name| !written.contains(name)).take(4 - written.len().min(3));
-        written.iter().copied().chain(others).map(str::to_owned).collect()
-    }
+/// A compiler with the settings of a spec that knows the columns of probes.
+fn of_probes(compiler: &Compiler, read: &Read<'_>) -> Compiler {
+    let compiler = read.outline.settings(compiler);
+    let mut options = (*compiler.options).clone();
+    options.schema = Arc::new(Schema::new().with(relation()));
+    options.from = Some(RELATION.to_owned());
+    Compiler { options: Arc::new(options), pool: Arc::default() }
 }
 
 impl Read<'_> {
@@ -302,7 +198,7 @@ impl Read<'_> {
     }
 
     /// A definition's expression in a file, in the names that its formula may use.
-    fn expression(
+    pub(super) fn expression(
         &self,
         file: &File<'_>,
         cte: Option<&str>,
@@ -310,28 +206,46 @@ impl Read<'_> {
         name: &str,
         trees: &mut Trees,
     ) -> Result<Id, String> {
+        let mut columns = self.columns(file, step, name);
+        let site = self.site(&columns, file, cte, name);
+        let site = site.ok_or_else(|| format!("there is no column `{name}` in the file"))?;
+        let id = columns.expression(&site, trees)?;
+        // Of the rows that a wide pivot makes one, each column is the largest of one value.
+        let is_wide =
+            self.outline.steps.get(step).and_then(|step| step.sheet.as_ref()).is_some_and(|sheet| sheet.is_wide);
+        Ok(match (trees.label(id), trees.kids(id)) {
+            (Label::Call, [_, inner]) if is_wide => *inner,
+            _ => id,
+        })
+    }
+
+    /// What reads a file for the formula of a definition.
+    pub(super) fn columns<'f, 's>(&self, file: &'f File<'s>, step: usize, name: &str) -> Columns<'f, 's> {
         let mut columns = Columns::new(file);
         columns.own = name.to_owned();
         for (at, outline) in self.outline.steps.iter().enumerate().take(step + 1) {
             let definitions = outline.definitions.iter().map(|d| &d.name);
-            columns.kept.extend(definitions.chain(&outline.keys).map(|name| name.to_ascii_lowercase()));
+            let cells = outline.sheet.iter().flat_map(|sheet| &sheet.columns);
+            let names = definitions.chain(&outline.keys).chain(cells);
+            columns.kept.extend(names.map(|name| name.to_ascii_lowercase()));
             columns.bounds.extend(outline.name.iter().filter(|_| at < step).map(|name| name.to_ascii_lowercase()));
         }
-        let lower = cte.map(str::to_ascii_lowercase);
-        let site = columns.site(lower.as_deref(), name).or_else(|| {
-            // What is no column of the result is computed in some CTE before.
-            let place = file.ctes.iter().rev().find_map(|cte| columns.site(Some(cte), name));
-            place as Option<Site>
-        });
-        let site = site.ok_or_else(|| format!("there is no column `{name}` in the file"))?;
-        columns.expression(&site, trees)
+        columns
     }
-}
 
-/// The functions that a formula calls.
-fn words_of(formula: &str) -> Vec<&str> {
-    let words = formula.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.'));
-    words.filter(|word| crate::catalog::lookup(word).is_some()).collect()
+    /// Where a definition is computed.
+    pub(super) fn site(
+        &self,
+        columns: &Columns<'_, '_>,
+        file: &File<'_>,
+        cte: Option<&str>,
+        name: &str,
+    ) -> Option<Site> {
+        let lower = cte.map(str::to_ascii_lowercase);
+        // What is no column of the result is computed in some CTE before.
+        let elsewhere = || file.ctes.iter().rev().find_map(|cte| columns.site(Some(cte), name));
+        columns.site(lower.as_deref(), name).or_else(elsewhere)
+    }
 }
 
 /// The largest number of arguments of a call, and of operands of a chain.
@@ -343,7 +257,7 @@ fn widest(trees: &Trees, expression: Id) -> usize {
 }
 
 /// The numbers and texts of an expression, and those that may have become these.
-fn words(trees: &Trees, expression: Id) -> Words {
+pub(super) fn words(trees: &Trees, expression: Id) -> Words {
     let mut words = Words { widest: widest(trees, expression), ..Words::default() };
     for part in trees.below(expression) {
         match trees.label(part) {

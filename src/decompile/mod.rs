@@ -2,25 +2,33 @@
 //!
 //! [`Edits`] says what differs between a model's SQL as it was written and as it was found, column by column.
 //! [`Decompiler`] shows an edited column as a formula. What SQL a formula becomes is never guessed: all functions and
-//! operators are compiled with columns and literals that stand for anything, the expression is compared with what came out,
-//! and each formula that is put together so is compiled in its spec. It is given only if that makes the SQL that was
+//! operators are compiled with columns and literals that stand for anything, what depends on a step (windows, ranges, rows
+//! that are looked up, worksheets) in the place of the definition. An expression is read with all that helper CTEs compute
+//! and join put in the place of their names, and compared with what came out; each formula that is put together so is
+//! compiled in its spec. It is given only if that makes the SQL that was
 //! found, so an answer may be missing, and is never wrong. [`with_formula`] puts a formula into the text of a spec;
 //! [`respelled`] puts there what a person wrote in the place of a word, a number or a sign.
 
+mod case;
 mod columns;
 mod criteria;
 mod edits;
 mod file;
 mod form;
 mod formula;
+mod in_place;
 mod lexer;
 mod masks;
 mod parse;
 mod patterns;
+mod periods;
 mod place;
 mod probes;
+mod ranges;
+mod reads;
 mod respell;
 mod search;
+mod sheets;
 mod tree;
 mod windows;
 

@@ -63,6 +63,24 @@ pub(super) fn parse(source: &str, tokens: &[Token], dialect: Dialect, trees: &mu
     }
 }
 
+/// Reads tokens as expressions between commas.
+pub(super) fn parse_list(
+    source: &str,
+    tokens: &[Token],
+    dialect: Dialect,
+    trees: &mut Trees,
+) -> Result<Vec<Id>, String> {
+    let mut parser = Parser { source, tokens, at: 0, depth: 0, dialect, trees };
+    let mut items = vec![parser.row()?];
+    while parser.take(",") {
+        items.push(parser.row()?);
+    }
+    match parser.peek() {
+        None => Ok(items),
+        Some(token) => Err(format!("`{}` stands where no expression goes on", token.text(source))),
+    }
+}
+
 struct Parser<'p> {
     source: &'p str,
     tokens: &'p [Token],

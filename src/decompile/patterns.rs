@@ -7,12 +7,15 @@ use rustc_hash::FxHashSet;
 use super::form::Shape;
 use super::lexer::tokens;
 use super::parse::parse;
-use super::probes::{Arg, Probe, Words, probes};
+use super::probes::{Arg, Probe, Words, column, probes};
 use super::tree::{Id, Label, Trees};
 use crate::compiler::Compiler;
+use crate::types::Type;
 
 /// Probes that are compiled as one text.
 const TOGETHER: usize = 2000;
+/// The place of the column that groups are of.
+const KEY: usize = 15;
 /// Patterns of more levels are not kept; none of the catalogue has so many.
 const DEEPEST: u32 = 100;
 
@@ -61,12 +64,21 @@ pub(super) struct Patterns {
 }
 
 impl Patterns {
-    /// Compiles the probes. The compiler is one that knows their relation.
-    pub fn learn(compiler: &Compiler, words: &Words) -> Self {
+    /// Compiles the probes: those in which time plays a part, or all others. The compiler is one that knows their
+    /// relation.
+    pub fn learn(compiler: &Compiler, words: &Words, temporal: Option<bool>) -> Self {
         let mut patterns = Self::default();
         let mut seen = FxHashSet::default();
-        let probes = probes(words);
-        for chunk in probes.chunks(TOGETHER) {
+        let mut probes = probes(words);
+        probes.retain(|probe| temporal.is_none_or(|temporal| probe.is_temporal() == temporal));
+        // In a group there is a row at least, so that sums of conditions are written in another way.
+        let mut options = (*compiler.options).clone();
+        options.group_by = vec![column(Type::Text, false, KEY)];
+        let grouped = Compiler { options: std::sync::Arc::new(options), pool: std::sync::Arc::default() };
+        let is_conditional = |probe: &&Probe| matches!(probe.shape, Shape::Call(name) if name.starts_with("SUMIF"));
+        let sums: Vec<Probe> = probes.iter().filter(is_conditional).cloned().collect();
+        let all = probes.chunks(TOGETHER).map(|chunk| (compiler, chunk));
+        for (compiler, chunk) in all.chain(sums.chunks(TOGETHER).map(|chunk| (&grouped, chunk))) {
             let mut text = String::new();
             for (at, probe) in chunk.iter().enumerate() {
                 if let Some(formula) = probe.formula() {
@@ -123,6 +135,11 @@ impl Patterns {
         map.entry(root).or_default().push(pattern);
     }
 
+    /// All patterns of values.
+    pub fn all(&self) -> impl Iterator<Item = &Pattern> {
+        self.values.values().flatten()
+    }
+
     fn at<'a>(map: &'a HashMap<Root, Vec<Pattern>>, trees: &Trees, id: Id) -> &'a [Pattern] {
         let label = trees.label(id).clone();
         let kids = trees.kids(id);
@@ -165,7 +182,7 @@ pub(super) fn pattern(trees: &Trees, root: Id, probe: &Probe, criteria: Vec<Opti
     let says_all = probe.args.iter().zip(&learner.found).all(|(arg, found)| *found || matches!(arg, Arg::Fixed(_)));
     // Columns of other types that become the same SQL are one pattern.
     let plain = |arg: &Arg| match arg {
-        Arg::Column(_) => Arg::Column(String::new()),
+        Arg::Column(_) | Arg::Named(..) => Arg::Column(String::new()),
         other => other.clone(),
     };
     let args = probe.args.iter().map(plain).collect();
@@ -205,6 +222,7 @@ impl Learner<'_> {
         for (place, arg) in self.probe.args.iter().enumerate() {
             match (arg, &label) {
                 (Arg::Column(name), Label::Word(word)) if name == word => return self.found(place, Part::Any(place)),
+                (Arg::Named(_, tree), _) if *tree == id => return self.found(place, Part::Any(place)),
                 (Arg::Number(digits) | Arg::Minus(digits), Label::Number(number)) => {
                     if number == digits {
                         return self.found(place, Part::Number(place, 0, ""));
@@ -237,7 +255,12 @@ impl Learner<'_> {
                 _ => {}
             }
         }
-        let kids = self.trees.kids(id).to_vec();
+        let mut kids = self.trees.kids(id).to_vec();
+        // A column of another relation may have the name of an argument.
+        if label == Label::Field && self.trees.column(id).is_some() {
+            let whole = |kid: Id| Part::Node(self.trees.label(kid).clone(), Vec::new());
+            return Part::Node(label, kids.drain(..).map(whole).collect());
+        }
         Part::Node(label, kids.into_iter().map(|kid| self.part(kid)).collect())
     }
 }

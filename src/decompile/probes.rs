@@ -4,6 +4,7 @@
 use super::criteria::{criteria, with_criteria};
 use super::form::{Form, Shape};
 use super::masks::formats;
+use super::tree::Id;
 use crate::ast::BinaryOp;
 use crate::catalog::{Overload, Param, ParamType, functions};
 use crate::schema::{Column, Relation};
@@ -17,6 +18,8 @@ pub(super) const RELATION: &str = "fx_probe";
 pub(super) enum Arg {
     /// A column, which stands for any expression.
     Column(String),
+    /// A formula with the tree that it becomes in its step, which stands for any expression.
+    Named(String, Id),
     /// A number, which stands for any.
     Number(&'static str),
     /// A number below zero, which stands for any.
@@ -209,7 +212,7 @@ fn operators(all: &mut Vec<Probe>) {
         }
     }
     for words in ["TRUE", "FALSE", "COUNT()", "TODAY()", "NOW()", "PI()"] {
-        all.push(Probe { shape: Shape::Words(words), args: Vec::new() });
+        all.push(Probe { shape: Shape::words(words), args: Vec::new() });
     }
 }
 
@@ -388,7 +391,7 @@ impl Arg {
     /// As the formula of the probe writes it.
     fn text(&self) -> String {
         match self {
-            Self::Column(name) | Self::Fixed(name) => name.clone(),
+            Self::Column(name) | Self::Fixed(name) | Self::Named(name, _) => name.clone(),
             Self::Number(digits) => (*digits).to_owned(),
             Self::Minus(digits) => format!("-{digits}"),
             Self::Wild(before, text) => format!("\"{before}{text}\""),
@@ -407,6 +410,29 @@ impl Arg {
 }
 
 impl Probe {
+    /// Whether what it becomes may depend on the zone or the calendar of a spec.
+    pub fn is_temporal(&self) -> bool {
+        let is_time = |ty: ParamType| {
+            matches!(ty, ParamType::Temporal | ParamType::Is(Type::Date | Type::Timestamp | Type::Timestamptz))
+        };
+        let of_call = |name: &str| {
+            let overloads = crate::catalog::lookup(name).map_or(&[][..], |function| function.overloads);
+            overloads.iter().any(|overload| overload.params.iter().any(|param| is_time(param.ty)))
+        };
+        let of_arg = |arg: &Arg| match arg {
+            Arg::Column(name) => name.starts_with("fx_a") || name.starts_with("fx_t") || name.starts_with("fx_z"),
+            Arg::Fixed(text) | Arg::Named(text, _) => text.contains("-07-"),
+            Arg::Text(_, text, _) => text.contains("-07-"),
+            Arg::Number(_) | Arg::Minus(_) | Arg::Wild(..) | Arg::Criterion(_) => false,
+        };
+        let of_shape = match &self.shape {
+            Shape::Frame(_) | Shape::Words(_) => true,
+            Shape::Call(name) => of_call(name),
+            Shape::Infix(..) | Shape::Minus | Shape::Unique(_) | Shape::Pair => false,
+        };
+        of_shape || self.args.iter().any(of_arg)
+    }
+
     /// Its formula; of a criterion that of the rows which meet it.
     pub fn formula(&self) -> Option<String> {
         let args: Vec<Form> = self.args.iter().map(|arg| Form::name(arg.text(), 1)).collect();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::form::{Form, text_literal};
+use super::form::{Form, name_of, text_literal};
 use super::patterns::{Bound, Pattern, Patterns};
 use super::probes::Arg;
 use super::tree::{Id, Label, Trees};
@@ -18,16 +18,44 @@ const LONGEST: usize = 16 * 1024;
 /// What it costs to leave out what only the compiler may have put around an expression.
 const LEFT_OUT: u32 = 6;
 
+/// Formulas of parts that are known otherwise.
+pub(super) type Given = HashMap<Id, Vec<Form>>;
+
 pub(super) struct Search<'s> {
-    pub patterns: &'s [&'s Patterns],
-    pub trees: &'s Trees,
+    patterns: &'s [&'s Patterns],
+    trees: &'s Trees,
+    given: Option<&'s Given>,
+    /// The relation whose columns names are.
+    base: Option<&'s str>,
+    /// The range of rows that names stand for, `{}` for the name.
+    range: Option<&'s str>,
     forms: HashMap<Id, Rc<[Form]>>,
     pairs: HashMap<Id, Rc<[Form]>>,
 }
 
 impl<'s> Search<'s> {
     pub fn new(patterns: &'s [&'s Patterns], trees: &'s Trees) -> Self {
-        Self { patterns, trees, forms: HashMap::new(), pairs: HashMap::new() }
+        Self { patterns, trees, given: None, base: None, range: None, forms: HashMap::new(), pairs: HashMap::new() }
+    }
+
+    /// With formulas of some parts.
+    pub fn given(self, given: &'s Given) -> Self {
+        Self { given: Some(given), ..self }
+    }
+
+    /// With names that are columns of this relation.
+    pub fn of_columns(self, base: &'s str) -> Self {
+        Self { base: Some(base), ..self }
+    }
+
+    /// With names that stand for ranges of rows, too.
+    pub fn of_ranges(self, range: &'s str) -> Self {
+        Self { range: Some(range), ..self }
+    }
+
+    /// The formulas that were found for a part.
+    pub fn forms(&self, id: Id) -> &[Form] {
+        self.forms.get(&id).map_or(&[], |forms| forms)
     }
 
     /// Formulas of an expression. All parts are looked at in the order in which they were made, so nothing recurses.
@@ -37,7 +65,11 @@ impl<'s> Search<'s> {
             let pairs = self.pairs_of(*part);
             self.pairs.insert(*part, pairs.into());
             let kept = if *part == id { KEPT_OF_WHOLE } else { KEPT };
-            let forms = best(self.forms_of(*part), kept);
+            let mut forms = best(self.forms_of(*part), kept);
+            // Few, and perhaps the only ones that are right.
+            let given = self.given.and_then(|given| given.get(part)).into_iter().flatten();
+            let new: Vec<Form> = given.filter(|given| !forms.contains(given)).cloned().collect();
+            forms.extend(new);
             self.forms.insert(*part, forms.into());
         }
         self.forms.get(&id).map(|forms| forms.to_vec()).unwrap_or_default()
@@ -54,6 +86,13 @@ impl<'s> Search<'s> {
 
     fn forms_of(&self, id: Id) -> Vec<Form> {
         let mut found = self.leaf(id);
+        if let Some(range) = self.range {
+            let ranges = found.iter().filter(|form| form.is_name);
+            let ranges = ranges.map(|name| Form::range(range.replace("{}", &name.text), name.cost)).collect::<Vec<_>>();
+            found.extend(ranges);
+        }
+        let given = self.given.and_then(|given| given.get(&id)).into_iter().flatten();
+        found.extend(given.cloned());
         for pattern in self.patterns.iter().flat_map(|patterns| patterns.values(self.trees, id)) {
             self.of_pattern(pattern, id, &mut found);
         }
@@ -123,21 +162,24 @@ impl<'s> Search<'s> {
     /// Names and literals.
     fn leaf(&self, id: Id) -> Vec<Form> {
         if let Some((relation, name)) = self.trees.column(id) {
-            let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_') && !name.is_empty();
-            let own = if plain { name.to_owned() } else { format!("${{{name}}}") };
+            let own = name_of(name);
+            let plain = own == name;
             let mut forms = Vec::new();
             if relation.is_none() && matches!(name, "true" | "false") {
                 forms.push(Form::whole(name.to_ascii_uppercase(), 1));
             }
             if relation.is_none() && name == "null" {
-                forms.push(Form { text: "1 / 0".to_owned(), strength: 4, cost: 4, is_name: false });
+                forms.push(Form { strength: 4, ..Form::whole("1 / 0", 4) });
+            }
+            if let Some(base) = self.base.filter(|_| relation.is_none()) {
+                forms.push(Form::name(format!("${{{base}.{name}}}"), 0));
             }
             if relation.is_some() || !matches!(name, "null" | "current_date" | "current_timestamp") {
                 forms.push(Form::name(own.clone(), 1));
             }
             if let Some(relation) = relation {
                 let path = if plain { format!("{relation}.{name}") } else { format!("${{{relation}.{name}}}") };
-                forms.push(Form::name(path, 2));
+                forms.push(Form::name(path, if self.base.is_some() { 0 } else { 2 }));
             }
             for frame in crate::check::timeframes() {
                 let base = name.strip_suffix(frame).and_then(|base| base.strip_suffix('_'));
@@ -193,7 +235,7 @@ fn with_wildcards(like: &str) -> String {
 /// A number, as formulas write it.
 fn number(digits: &str) -> Form {
     let strength = if digits.starts_with('-') { 6 } else { super::form::WHOLE };
-    Form { text: digits.to_owned(), strength, cost: 1, is_name: false }
+    Form { strength, ..Form::whole(digits, 1) }
 }
 
 fn date(text: &str) -> Vec<Form> {

@@ -41,6 +41,12 @@ pub(super) enum Label {
     /// In brackets, with commas or with more than one word.
     Group,
     Bracket,
+    /// A value of rows that are joined: the value, where the rows meet, and which rows these are.
+    Joined(String),
+    /// What makes the rows of a CTE those that they are: what it filters, groups and joins, and those that it reads.
+    Rows,
+    /// A clause, with what stands in it.
+    Clause(String),
     /// Nothing stands there.
     Nothing,
 }
@@ -145,6 +151,9 @@ impl Trees {
             Label::Row => "words side by side".to_owned(),
             Label::Group => "what stands in brackets".to_owned(),
             Label::Bracket => "a list in brackets".to_owned(),
+            Label::Joined(_) => "a value of joined rows".to_owned(),
+            Label::Rows => "which rows are joined".to_owned(),
+            Label::Clause(clause) => format!("`{clause}`"),
             Label::Nothing => "nothing".to_owned(),
         }
     }

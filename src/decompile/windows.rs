@@ -1,88 +1,129 @@
 //! Probes of what looks at other rows: they are compiled in the step of the definition, whose order and partitions they have.
 
 use super::form::Shape;
-use super::probes::{Arg, Probe};
+use super::probes::{Arg, NUMBERS, Probe};
 
-/// Functions that look at other rows, of each of these names.
-pub(super) fn window_probes(names: &[String], numbers: &[String]) -> Vec<Probe> {
+/// So many names are put into what one pattern serves as well.
+const NAMES: usize = 3;
+
+/// Functions that look at single rows, of each of these names.
+pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
+    let mut all = Vec::new();
+    for name in names.iter().take(NAMES) {
+        for number in either_way(NUMBERS[0]) {
+            all.push(Probe { shape: Shape::Call("OFFSET"), args: vec![name.clone(), number] });
+        }
+        for call in ["FIRST", "LAST", "RANK", "PERCENTRANK", "OMNI_RANK"] {
+            all.push(Probe { shape: Shape::Call(call), args: vec![name.clone()] });
+        }
+        for words in [
+            "OFFSET({0}, 0)",
+            "RANK({0}, {0}:{0}, 0)",
+            "RANK({0}, {0}:{0}, 1)",
+            "OMNI_RANK({0}, {0}:{0}, TRUE)",
+            "PERCENTRANK({0}:{0}, {0})",
+        ] {
+            all.push(Probe { shape: Shape::words(words), args: vec![name.clone()] });
+        }
+    }
+    // The rows that have what this one has.
+    for (at, name) in names.iter().enumerate().take(NAMES) {
+        for range in ["{0}:{0}", "FIRST({0}):{0}"] {
+            all.push(Probe { shape: Shape::Words(format!("COUNTIF({range}, {{0}})")), args: vec![name.clone()] });
+            for (_, value) in names.iter().enumerate().take(NAMES).filter(|(other, _)| *other != at) {
+                for call in ["SUMIF", "AVERAGEIF"] {
+                    let words = format!("{call}({range}, {{0}}, {})", range.replace("{0}", "{1}"));
+                    all.push(Probe { shape: Shape::Words(words), args: vec![name.clone(), value.clone()] });
+                }
+            }
+        }
+    }
+    all.push(Probe { shape: Shape::words("ROW()"), args: Vec::new() });
+    all
+}
+
+/// A number above zero and one below.
+pub(super) fn either_way(number: &'static str) -> [Arg; 2] {
+    [Arg::Number(number), Arg::Minus(number)]
+}
+
+/// Aggregates of these ranges, or of any, for dialects in which they are not what the aggregate is over a window.
+pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String]) -> Vec<Probe> {
+    // Each with how many numbers it has.
+    const RANGES: [(&str, usize); 7] = [
+        ("FIRST({0}):{0}", 0),
+        ("{0}:LAST({0})", 0),
+        ("OFFSET({0}, -{n}):{0}", 1),
+        ("{0}:OFFSET({0}, {n})", 1),
+        ("OFFSET({0}, -{n}):OFFSET({0}, -1)", 1),
+        ("OFFSET({0}, 1):OFFSET({0}, {n})", 1),
+        ("OFFSET({0}, -{n}):OFFSET({0}, {n})", 1),
+    ];
     const TOTALS: [&str; 16] = [
+        "MEDIAN",
+        "MODE",
+        "STDEV",
+        "VAR",
+        "STDEV.P",
+        "VAR.P",
+        "COUNTUNIQUE",
+        "PRODUCT",
         "SUM",
         "AVERAGE",
         "MIN",
         "MAX",
         "COUNT",
-        "MEDIAN",
-        "STDEV",
-        "VAR",
-        "COUNTUNIQUE",
-        "STDEV.P",
-        "VAR.P",
         "COUNTA",
         "COUNTBLANK",
-        "MODE",
-        "PRODUCT",
         "SUMPRODUCT",
     ];
     const PAIRS: [&str; 7] = ["CORREL", "COVAR", "COVARIANCE.P", "COVARIANCE.S", "SLOPE", "INTERCEPT", "SUMPRODUCT"];
+    const PERCENTILES: [&str; 6] = ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"];
+    // Of those that the expression looks at nothing has to be guessed.
+    let mut all_ranges: Vec<(String, usize)> = vec![("{0}:{0}".to_owned(), 0)];
+    all_ranges.extend(ranges.iter().filter(|range| *range != "{0}:{0}").map(|range| (range.clone(), 0)));
+    if ranges.is_empty() {
+        all_ranges.extend(RANGES.iter().map(|(range, count)| ((*range).to_owned(), *count)));
+    }
     let mut all = Vec::new();
-    for (at, first) in names.iter().enumerate().take(3) {
-        for second in names.iter().take(3).skip(at + 1) {
-            for (first, second) in [(first, second), (second, first)] {
-                for call in PAIRS {
-                    let args = vec![Arg::Column(first.clone()), Arg::Column(second.clone())];
-                    all.push(Probe { shape: Shape::Columns(call), args });
+    for name in names.iter().take(NAMES) {
+        for call in TOTALS.into_iter().take(7) {
+            all.push(Probe { shape: Shape::Call(call), args: vec![name.clone()] });
+        }
+    }
+    for name in names.iter().take(2) {
+        let mut put = |words: String, args: Vec<Arg>| {
+            all.push(Probe { shape: Shape::Words(words), args: [vec![name.clone()], args].concat() });
+        };
+        for call in TOTALS {
+            for (range, count) in &all_ranges {
+                let args = if *count == 0 { Vec::new() } else { vec![Arg::Number(NUMBERS[0])] };
+                put(format!("{call}({})", range.replace("{n}", "{1}")), args);
+            }
+        }
+        for call in PERCENTILES {
+            for range in ["{0}", "{0}:{0}"] {
+                put(format!("{call}({range}, {{1}})"), vec![Arg::Number(NUMBERS[0])]);
+                for number in numbers {
+                    put(format!("{call}({range}, {{1}})"), vec![Arg::Fixed(number.clone())]);
                 }
             }
         }
     }
-    for (at, name) in names.iter().enumerate() {
-        let column = || Arg::Column(name.clone());
-        let fixed = |text: &str| Arg::Fixed(text.to_owned());
-        let mut put = |shape: Shape, args: Vec<Arg>| all.push(Probe { shape, args });
-        for (sign, number) in [("", "7919"), ("-", "7919")] {
-            let number = || if sign.is_empty() { Arg::Number(number) } else { Arg::Minus(number) };
-            put(Shape::Call("OFFSET"), vec![column(), number()]);
-            for unit in ["day", "week", "month", "quarter", "year"] {
-                put(Shape::Call("PERIODOFFSET"), vec![column(), number(), fixed(&format!("\"{unit}\""))]);
+    for (at, first) in names.iter().enumerate().take(NAMES) {
+        for second in names.iter().take(NAMES).skip(at + 1) {
+            for (first, second) in [(first, second), (second, first)] {
+                for call in PAIRS {
+                    for (range, count) in &all_ranges {
+                        let number = if *count == 0 { None } else { Some(Arg::Number(NUMBERS[0])) };
+                        let one = range.replace("{n}", "{2}");
+                        let words = format!("{call}({one}, {})", one.replace("{0}", "{1}"));
+                        let args = [first.clone(), second.clone()].into_iter().chain(number).collect();
+                        all.push(Probe { shape: Shape::Words(words), args });
+                    }
+                }
             }
-        }
-        put(Shape::Call("OFFSET"), vec![column(), fixed("0")]);
-        for call in ["FIRST", "LAST", "RANK", "PERCENTRANK", "OMNI_RANK"] {
-            put(Shape::Call(call), vec![column()]);
-        }
-        if at > 1 {
-            continue;
-        }
-        for call in TOTALS {
-            for range in ["{}:{}", "FIRST({}):{}", "{}:LAST({})"] {
-                put(Shape::Range(call, range), vec![column()]);
-            }
-            for range in [
-                "OFFSET({}, -#):{}",
-                "{}:OFFSET({}, #)",
-                "OFFSET({}, -#):OFFSET({}, -1)",
-                "OFFSET({}, 1):OFFSET({}, #)",
-            ] {
-                put(Shape::Range(call, range), vec![column(), Arg::Number("7919")]);
-            }
-            put(Shape::Range(call, "OFFSET({}, -#):OFFSET({}, #)"), vec![column(), Arg::Number("7919")]);
-        }
-        // Aggregates that a dialect computes by windows.
-        for call in ["MEDIAN", "MODE", "STDEV", "VAR", "STDEV.P", "VAR.P", "COUNTUNIQUE"] {
-            put(Shape::Call(call), vec![column()]);
-        }
-        for call in ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"] {
-            put(Shape::Call(call), vec![column(), Arg::Number("7919")]);
-            put(Shape::Range(call, "{}:{}, #"), vec![column(), Arg::Number("7919")]);
-            for number in numbers {
-                put(Shape::Call(call), vec![column(), fixed(number)]);
-                put(Shape::Range(call, "{}:{}, #"), vec![column(), fixed(number)]);
-            }
-        }
-        for direction in ["0", "1"] {
-            put(Shape::Range("RANK", if direction == "0" { "{}, {}:{}, 0" } else { "{}, {}:{}, 1" }), vec![column()]);
         }
     }
-    all.push(Probe { shape: Shape::Words("ROW()"), args: Vec::new() });
     all
 }

@@ -33,6 +33,22 @@ pub(crate) struct StepOutline {
     pub definitions: Vec<Placed>,
     /// The columns that it is grouped by.
     pub keys: Vec<String>,
+    /// What makes it a worksheet.
+    pub sheet: Option<SheetOutline>,
+}
+
+/// What formulas of a worksheet may name.
+#[derive(Debug, Default)]
+pub(crate) struct SheetOutline {
+    /// Its columns; none said, those of the step before.
+    pub columns: Vec<String>,
+    /// The row for which its formulas are written.
+    pub row: i64,
+    /// Its tabs, each with the relation that it shows.
+    pub tabs: Vec<(String, String)>,
+    pub is_pivoted: bool,
+    /// It has a column for each value of its pivot.
+    pub is_wide: bool,
 }
 
 /// A definition in the file.
@@ -136,6 +152,13 @@ fn steps(spec: &Spec<'_>, source: &str, compiler: &Compiler) -> Vec<StepOutline>
             name: step.name.map(|name| name.text.to_owned()),
             definitions,
             keys: step.group_by.iter().map(|key| key_name(key.text)).collect(),
+            sheet: step.sheet.as_ref().map(|sheet| SheetOutline {
+                columns: sheet.columns.iter().flatten().map(|column| key_name(column.text)).collect(),
+                row: sheet.row,
+                tabs: sheet.tabs.iter().map(|tab| (tab.name.to_owned(), tab.model.name().to_owned())).collect(),
+                is_pivoted: sheet.pivot.is_some(),
+                is_wide: sheet.pivot.as_ref().is_some_and(|pivot| pivot.values.is_some()),
+            }),
         });
     }
     steps

@@ -1,0 +1,234 @@
+//! A definition of a file that was found: formulas compiled in its place, to learn what they become there and to prove them.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashSet;
+
+use super::columns::KEYWORDS;
+use super::edits::{Edits, ItemEdit, between};
+use super::file::File;
+use super::form::{Form, Range, Shape, name_of};
+use super::lexer::tokens;
+use super::parse::parse;
+use super::patterns::{Bound, pattern};
+use super::place::Read;
+use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS};
+use super::ranges;
+use super::tree::{Id, Label, Trees};
+use crate::compiler::Compiler;
+use crate::spec::outline::Placed;
+
+/// So many formulas are compiled before it is said that there is none.
+const TRIED: usize = 150;
+/// So many more are compiled to find one that leaves no difference.
+const ALIKE: usize = 12;
+/// So many bytes of SQL are compiled to learn what formulas become in a definition's place.
+const LEARNED: usize = 1_200_000;
+/// What every compilation counts at least.
+const LEAST: usize = 1_500;
+/// What a function costs that the formula in the spec does not call.
+const LIKENESS: u32 = 3;
+
+/// One definition of one file.
+pub(super) struct Case<'a, 's> {
+    pub compiler: &'a Compiler,
+    pub read: &'a Read<'s>,
+    pub placed: &'a Placed,
+    pub place: usize,
+    pub path: Option<&'a str>,
+    pub found: &'a File<'s>,
+    pub edits: &'a Edits,
+    pub cte: Option<&'a str>,
+    /// The definition whose column tells: this one, or one that is computed from it.
+    pub shown: &'a str,
+    /// No difference may be left, since what is left may come of this definition.
+    pub is_exact: bool,
+    /// How much may still be compiled to learn from it.
+    left: Cell<usize>,
+    /// Formulas that are not proven.
+    tried: RefCell<HashSet<String>>,
+    /// The windows of ranges, learned once.
+    pub windows: OnceCell<Vec<ranges::Learned>>,
+}
+
+impl<'a, 's> Case<'a, 's> {
+    pub fn new(
+        compiler: &'a Compiler,
+        read: &'a Read<'s>,
+        (place, placed): (usize, &'a Placed),
+        path: Option<&'a str>,
+        (found, edits): (&'a File<'s>, &'a Edits),
+    ) -> Self {
+        let (left, tried) = (Cell::new(LEARNED), RefCell::default());
+        Self {
+            compiler,
+            read,
+            placed,
+            place,
+            path,
+            found,
+            edits,
+            cte: read.cte(place),
+            shown: &placed.name,
+            is_exact: false,
+            left,
+            tried,
+            windows: OnceCell::new(),
+        }
+    }
+
+    /// The first of the formulas that is proven: with it the column that tells is as it was expected.
+    pub fn first(&self, mut forms: Vec<Form>, trees: &Trees, expected: Id) -> Option<String> {
+        // Of several the one that is most like what stands in the spec.
+        let known = words_of(&self.placed.formula);
+        forms.retain(|form| form.range != Range::Whole);
+        forms.sort_by_cached_key(|form| {
+            let new = words_of(&form.text).iter().filter(|word| !known.contains(*word)).count();
+            form.cost + LIKENESS * new as u32
+        });
+        let mut trees = trees.clone();
+        let mut tried = self.tried.borrow_mut();
+        forms.retain(|form| !tried.contains(&form.text));
+        // Of several that are proven the one that leaves the fewest differences to others.
+        let mut best: Option<(usize, String)> = None;
+        let mut more = TRIED.saturating_sub(tried.len());
+        for form in forms {
+            let Some(left) = more.checked_sub(1) else { break };
+            more = left;
+            match self.differences(&form.text, &mut trees, expected) {
+                Some(0) => return Some(form.text),
+                Some(count) => {
+                    more = if best.is_none() { more.min(ALIKE) } else { more };
+                    if best.as_ref().is_none_or(|(least, _)| count < *least) {
+                        best = Some((count, form.text));
+                    }
+                }
+                None => {
+                    tried.insert(form.text);
+                }
+            }
+        }
+        best.map(|(_, text)| text)
+    }
+
+    /// The SQL of the spec with another formula there.
+    pub fn compiled(&self, formula: &str) -> Option<String> {
+        let spec = self.read.with(self.placed, formula).ok()?;
+        let compiled = self.compiler.compile_spec_at(&spec, self.path);
+        compiled.model_sql().map(str::to_owned)
+    }
+
+    /// The expression of the definition with another formula.
+    pub fn tree(&self, formula: &str, trees: &mut Trees) -> Option<Id> {
+        self.left.set(self.left.get().checked_sub(LEAST)?);
+        let sql = self.compiled(formula)?;
+        self.left.set(self.left.get().saturating_sub(sql.len().saturating_sub(LEAST)));
+        let file = File::read(&sql, self.found.dialect);
+        self.read.expression(&file, self.cte, self.place, &self.placed.name, trees).ok()
+    }
+
+    /// In how many places the file that a formula gives differs from the one that was found, all by what others changed
+    /// in it; none where it does not give the expression, or differs in more.
+    fn differences(&self, formula: &str, trees: &mut Trees, expected: Id) -> Option<usize> {
+        let sql = self.compiled(formula)?;
+        let file = File::read(&sql, self.found.dialect);
+        if self.read.expression(&file, self.cte, self.place, self.shown, trees) != Ok(expected) {
+            return None;
+        }
+        let mut left = between(&file, self.found);
+        // Brackets and spellings that change nothing are no difference.
+        left.items.retain(|item| {
+            let mut read = |sql: &str| parse(sql, &tokens(sql, file.dialect), file.dialect, trees).ok();
+            let both = (read(&item.before), read(&item.after));
+            both.0.is_none() || both.0 != both.1
+        });
+        let own = |item: &ItemEdit| {
+            let same =
+                |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
+            item.column.eq_ignore_ascii_case(self.shown) && same(item.cte.as_deref(), self.cte)
+        };
+        if left.items.iter().any(own) {
+            return None;
+        }
+        let count = left.items.len() + left.rest.len();
+        let fewer = count < self.edits.items.len() + self.edits.rest.len();
+        let is_proven = (fewer || self.edits.is_empty())
+            && left.items.iter().all(|item| self.edits.items.contains(item))
+            && left.rest.iter().all(|rest| self.edits.rest.contains(rest));
+        (is_proven && (count == 0 || !self.is_exact)).then_some(count)
+    }
+
+    /// Where the definition stands in the expressions of others, since it has no column of its own: each such definition,
+    /// with its expression and the part of it.
+    pub fn through(&self, trees: &mut Trees) -> Vec<(&'a str, Id, Id)> {
+        let Some(step) = self.read.outline.steps.get(self.place) else { return Vec::new() };
+        let mut found = Vec::new();
+        let markers = [
+            (NUMBERS[0].to_owned(), Label::Number(NUMBERS[0].to_owned())),
+            (POINTS[0].to_owned(), Label::Number(POINTS[0].to_owned())),
+            (format!("\"{}\"", TEXTS[0]), Label::Text(TEXTS[0].to_owned(), "")),
+        ];
+        let uses = |other: &&Placed| {
+            let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
+            words.any(|word| word.eq_ignore_ascii_case(&self.placed.name))
+        };
+        for other in step.definitions.iter().filter(|other| other.name != self.placed.name).filter(uses) {
+            let Ok(whole) = self.read.expression(self.found, self.cte, self.place, &other.name, trees) else {
+                continue;
+            };
+            let columns: Vec<(Id, String)> = columns_in(trees, whole).into_iter().take(3).collect();
+            let added = columns.into_iter().map(|(column, name)| {
+                let number = trees.leaf(Label::Number(NUMBERS[0].to_owned()));
+                let sum = trees.add(Label::Op("+".to_owned()), vec![column, number]);
+                (format!("{name} + {}", NUMBERS[0]), sum)
+            });
+            let added: Vec<(String, Id)> = added.collect();
+            let literals = markers.iter().map(|(marker, label)| (marker.clone(), trees.leaf(label.clone())));
+            let literals: Vec<(String, Id)> = literals.collect();
+            for (marker, tree) in added.into_iter().chain(literals) {
+                let marker = &marker;
+                let Some(sql) = self.compiled(marker) else { continue };
+                let file = File::read(&sql, self.found.dialect);
+                let Ok(root) = self.read.expression(&file, self.cte, self.place, &other.name, trees) else { continue };
+                let marker = Arg::Named(marker.clone(), tree);
+                let probe = Probe { shape: Shape::words(""), args: vec![marker] };
+                let bound = pattern(trees, root, &probe, vec![None]).and_then(|p| p.matched(trees, whole));
+                if let Some([Some(Bound::Node(part))]) = bound.as_deref() {
+                    found.push((other.name.as_str(), whole, *part));
+                    break;
+                }
+            }
+        }
+        found
+    }
+
+    /// The relation that the step reads.
+    pub fn base(&self) -> String {
+        let columns = self.read.columns(self.found, self.place, &self.placed.name);
+        let lower = self.cte.map(str::to_ascii_lowercase);
+        columns.base_of(lower.as_deref())
+    }
+
+    pub fn sheet(&self) -> Option<&crate::spec::outline::SheetOutline> {
+        self.read.outline.steps.get(self.place)?.sheet.as_ref()
+    }
+
+    /// A formula that stands for any expression.
+    pub fn named(&self, formula: &str, trees: &mut Trees) -> Option<Arg> {
+        Some(Arg::Named(formula.to_owned(), self.tree(formula, trees)?))
+    }
+}
+
+/// The functions that a formula calls.
+fn words_of(formula: &str) -> Vec<&str> {
+    let words = formula.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.'));
+    words.filter(|word| crate::catalog::lookup(word).is_some()).collect()
+}
+
+/// The columns in an expression, as formulas write them.
+pub(super) fn columns_in(trees: &Trees, expression: Id) -> Vec<(Id, String)> {
+    let column = |part: Id| {
+        let (relation, name) = trees.column(part).filter(|(_, name)| !KEYWORDS.contains(name))?;
+        Some((part, relation.map_or_else(|| name_of(name), |relation| format!("{relation}.{}", name_of(name)))))
+    };
+    trees.below(expression).into_iter().filter_map(column).collect()
+}

@@ -1,0 +1,251 @@
+//! What formulas become in a definition's place: windows, ranges, rows that are looked up, worksheets, other definitions.
+
+use super::case::{Case, columns_in};
+use super::columns::KEYWORDS;
+use super::form::{Form, Range, Shape, name_of};
+use super::formula::words;
+use super::patterns::{Pattern, Patterns, pattern};
+use super::periods::{numbers, period_probes};
+use super::probes::{Arg, Probe};
+use super::ranges;
+use super::search::{Given, Search};
+use super::sheets::{self, Looked};
+use super::tree::{Id, Label, Trees};
+use super::windows::{range_probes, window_probes};
+
+/// So many windows of one expression are looked at.
+const WINDOWS: usize = 16;
+/// What the name of a definition costs that may as well be written out.
+const OF_DEFINITION: u32 = 30;
+/// So many definitions of a step may stand in the formula of another.
+const DEFINITIONS: usize = 400;
+/// So many names of an expression are looked at.
+const WRITTEN: usize = 16;
+/// So many names stand for any in what is compiled.
+const NAMES: usize = 4;
+
+impl Case<'_, '_> {
+    /// Compiles probes in this definition's place.
+    fn learn(&self, probes: Vec<Probe>, trees: &mut Trees, patterns: &mut Patterns) {
+        for probe in probes {
+            let Some(root) = probe.formula().and_then(|formula| self.tree(&formula, trees)) else { continue };
+            let none = vec![None; probe.args.len()];
+            if let Some(pattern) = pattern(trees, root, &probe, none) {
+                patterns.put(pattern);
+            }
+        }
+    }
+
+    fn looks_at_rows(&self, trees: &Trees, expression: Id) -> bool {
+        trees.below(expression).iter().any(|part| *trees.label(*part) == Label::Behind("over"))
+    }
+
+    /// What the functions that look at other rows become in this step.
+    pub fn windows(&self, trees: &mut Trees, expression: Id, names: &[Arg]) -> Patterns {
+        let mut patterns = Patterns::default();
+        let mut probes = Vec::new();
+        if self.looks_at_rows(trees, expression) {
+            probes = window_probes(names.get(..1).unwrap_or(names));
+        }
+        // What the spec says that today is, no other knows.
+        if self.read.outline.today {
+            for call in ["TODAY()", "NOW()"] {
+                probes.push(Probe { shape: Shape::words(call), args: Vec::new() });
+            }
+        }
+        self.learn(probes, trees, &mut patterns);
+        patterns
+    }
+
+    /// Formulas of the parts that are aggregates of ranges.
+    pub fn ranges(&self, patterns: &[&Patterns], trees: &mut Trees, expression: Id, names: &[Arg]) -> Given {
+        let mut given = Given::new();
+        let windows = ranges::windows(trees, expression);
+        let Some(name) = names.first().filter(|_| !windows.is_empty()) else { return given };
+        let is_pivoted = self.sheet().is_some_and(|sheet| sheet.is_pivoted);
+        let learned = self.windows.get_or_init(|| {
+            let learn = |probe: Probe| {
+                let counted = self.tree(&probe.formula()?, trees)?;
+                ranges::learned(trees, counted, &probe)
+            };
+            ranges::counts(name, is_pivoted).into_iter().filter_map(learn).collect()
+        });
+        for window in windows.into_iter().take(WINDOWS) {
+            let Some(range) = learned.iter().find_map(|learned| learned.range(trees, window)) else { continue };
+            let bare = ranges::without(trees, expression, window);
+            let Some(whole) = bare.get(&expression).copied() else { continue };
+            let mut search = Search::new(patterns, trees).of_ranges(&range);
+            search.whole(whole);
+            for (part, bare) in bare {
+                let forms = search.forms(bare).iter().filter(|form| form.range == Range::Inside);
+                given.entry(part).or_default().extend(forms.cloned());
+            }
+        }
+        given
+    }
+
+    /// The ranges that an expression looks at, `{0}` for the name.
+    fn ranges_of(&self, trees: &Trees, expression: Id) -> Vec<String> {
+        let windows = ranges::windows(trees, expression);
+        let learned = self.windows.get().map_or(&[][..], Vec::as_slice);
+        let of_window = |window: Id| learned.iter().find_map(|learned| learned.range(trees, window));
+        let found = windows.into_iter().take(WINDOWS).filter_map(of_window);
+        found.map(|range| range.replace("{}", "{0}")).collect()
+    }
+
+    /// What looks at rows that are joined, and what only worksheets have, in waves: what is seldom comes last.
+    pub fn wave(&self, trees: &mut Trees, expression: Id, names: &[Arg], wave: usize) -> Option<Patterns> {
+        let mut patterns = Patterns::default();
+        let parts = trees.below(expression);
+        let joins = |how: &str| parts.iter().any(|part| matches!(trees.label(*part), Label::Joined(j) if j == how));
+        let (left, cross) = (joins("left join"), joins("cross join"));
+        let looks = self.looks_at_rows(trees, expression);
+        let Some(sheet) = self.sheet() else {
+            let probes = match wave {
+                0 if left => {
+                    let columns = columns_in(trees, expression);
+                    let marked = columns.iter().take(3).flat_map(|(_, name)| sheets::marked(name));
+                    let marked: Vec<Arg> =
+                        marked.collect::<Vec<_>>().iter().filter_map(|m| self.named(m, trees)).collect();
+                    let names: Vec<Arg> = names.iter().take(2).chain(marked.iter().take(2)).cloned().collect();
+                    period_probes(&names, &numbers(trees, &parts))
+                }
+                1 if looks => window_probes(names),
+                2 if left || cross || looks => {
+                    range_probes(names, &words(trees, expression).numbers, &self.ranges_of(trees, expression))
+                }
+                0..=2 => Vec::new(),
+                _ => return None,
+            };
+            self.learn(probes, trees, &mut patterns);
+            return Some(patterns);
+        };
+        let probes = match wave {
+            0 if looks => [sheets::cells(sheet, names), window_probes(names)].concat(),
+            1 if left || cross || looks => sheets::totals(sheet),
+            2 if left || cross || looks => {
+                self.looked(trees, &parts, names, left).iter().flat_map(Looked::plain).collect()
+            }
+            3 if cross => self.looked(trees, &parts, names, left).iter().flat_map(Looked::wild).collect(),
+            4 if looks => {
+                let numbers = words(trees, expression).numbers;
+                [sheets::blocks(names), range_probes(names, &numbers, &self.ranges_of(trees, expression))].concat()
+            }
+            0..=4 => Vec::new(),
+            _ => return None,
+        };
+        let plain = if wave == 2 { probes.clone() } else { Vec::new() };
+        self.learn(probes, trees, &mut patterns);
+        let is_in = |pattern: &Pattern| parts.iter().any(|part| pattern.matched(trees, *part).is_some());
+        let fit: Vec<&Shape> = patterns.all().filter(|pattern| is_in(pattern)).map(|pattern| &pattern.shape).collect();
+        let found: Vec<Probe> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
+        self.learn(sheets::with_defaults(&found, names), trees, &mut patterns);
+        Some(patterns)
+    }
+
+    /// The columns of the sheet and of its tabs that stand in an expression, with what may be looked for in them.
+    fn looked(&self, trees: &mut Trees, parts: &[Id], names: &[Arg], left: bool) -> Vec<Looked> {
+        let Some(sheet) = self.sheet() else { return Vec::new() };
+        let literals = sheets::literal_keys(trees, parts);
+        let columns: Vec<(Option<String>, String)> = parts
+            .iter()
+            .filter_map(|part| trees.column(*part))
+            .filter(|(_, name)| !KEYWORDS.contains(name))
+            .map(|(relation, name)| (relation.map(str::to_owned), name.to_owned()))
+            .collect();
+        let is_of = |relation: Option<&str>| {
+            let of_it = columns.iter().filter(move |(other, _)| match (relation, other) {
+                (Some(relation), Some(other)) => other.eq_ignore_ascii_case(relation),
+                (None, None) => true,
+                _ => false,
+            });
+            of_it.map(|(_, name)| name.clone()).collect::<Vec<_>>()
+        };
+        let own = is_of(None);
+        let mut keys: Vec<Arg> = Vec::new();
+        if left {
+            let marked = own.iter().take(3).flat_map(|name| sheets::marked(&name_of(name))).collect::<Vec<_>>();
+            keys = marked.iter().filter_map(|key| self.named(key, trees)).collect();
+        }
+        let own_keys = keys.iter().chain(names).chain(&literals).cloned().collect();
+        let tab_keys: Vec<Arg> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
+        let mut all: Vec<Looked> = Vec::new();
+        for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
+            let mut columns = is_of(Some(relation));
+            if columns.is_empty() {
+                columns.clone_from(&own);
+            }
+            all.push(Looked::of(format!("'{tab}'!"), columns, tab_keys.clone(), (trees, parts)));
+        }
+        all.push(Looked::of(String::new(), own, own_keys, (trees, parts)));
+        all
+    }
+
+    /// Definitions of this step, by what they are computed from and, by name, as they are written.
+    pub fn definitions(&self, trees: &mut Trees, given: &mut Given) {
+        let Some(step) = self.read.outline.steps.get(self.place) else { return };
+        let mut columns = self.read.columns(self.found, self.place, &self.placed.name);
+        let own = self.read.site(&columns, self.found, self.cte, self.shown);
+        let _ = own.map(|site| columns.expression(&site, trees));
+        for (joined, column) in std::mem::take(&mut columns.aliases) {
+            if let Some((Some(relation), name)) = trees.column(column) {
+                given.entry(joined).or_default().push(Form::name(format!("{relation}.{name}"), 2));
+            }
+        }
+        let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
+        for definition in others.take(DEFINITIONS) {
+            let name = trees.word(&definition.name.to_ascii_lowercase());
+            given.entry(name).or_default().push(Form { strength: 0, ..Form::whole(&*definition.formula, 9) });
+            let site = self.read.site(&columns, self.found, self.cte, &definition.name);
+            let Some(tree) = site.and_then(|site| columns.expression(&site, trees).ok()) else { continue };
+            let is_joined = matches!(trees.label(tree), Label::Joined(_));
+            if trees.column(tree).is_none() {
+                let cost = if is_joined { 1 } else { OF_DEFINITION };
+                given.entry(tree).or_default().push(Form::name(name_of(&definition.name), cost));
+            }
+        }
+    }
+
+    /// Names that are an expression by themselves, such as a column by which two relations are joined.
+    pub fn keys(&self, trees: &mut Trees, expression: Id, given: &mut Given) {
+        for name in self.names(trees, expression) {
+            if let Arg::Named(text, tree) = name
+                && trees.column(tree).is_none()
+            {
+                given.entry(tree).or_default().push(Form::name(text, 0));
+            }
+        }
+    }
+
+    /// Names that stand in an expression, then other names of its step: a few, since each stands for any.
+    pub fn names(&self, trees: &mut Trees, expression: Id) -> Vec<Arg> {
+        let step = self.read.outline.steps.get(self.place);
+        let columns = step.into_iter().filter_map(|step| step.sheet.as_ref()).flat_map(|sheet| &sheet.columns);
+        let definitions = step.into_iter().flat_map(|step| &step.definitions).map(|placed| &placed.name);
+        let others = columns.chain(definitions).filter(|name| **name != self.placed.name).cloned();
+        let others: Vec<String> = others.collect();
+        let mut found: Vec<Arg> = Vec::new();
+        let is_known =
+            |found: &[Arg], name: &str| found.iter().any(|arg| matches!(arg, Arg::Named(text, _) if text == name));
+        // Keywords are words too; what compiles is a name.
+        for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
+            if found.len() + 1 < NAMES && !is_known(&found, &name) {
+                // What stands in aggregates only has no column of its own.
+                let tree = self.tree(&name, trees).or_else(|| self.compiled(&name).map(|_| column));
+                found.extend(tree.map(|tree| Arg::Named(name, tree)));
+            }
+        }
+        // Others may need a value of this definition's type.
+        for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
+            if found.len() < 2 && !is_known(&found, &name) {
+                found.push(Arg::Named(name, column));
+            }
+        }
+        for name in others.iter().map(|name| name_of(name)) {
+            if found.len() < NAMES && !is_known(&found, &name) {
+                found.extend(self.named(&name, trees));
+            }
+        }
+        found
+    }
+}

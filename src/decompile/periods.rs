@@ -1,0 +1,53 @@
+//! Probes of PERIODOFFSET, which looks rows up by the calendar.
+
+use super::form::Shape;
+use super::probes::{Arg, NUMBERS, Probe};
+use super::tree::{Label, Trees};
+use super::windows::either_way;
+
+/// By how many units keys are moved that a dialect writes in another unit.
+const FACTORS: [(&str, i64); 4] = [("quarter", 3), ("week", 7), ("year", 12), ("year", 4)];
+/// So many numbers are looked at.
+const MOST: usize = 6;
+const UNITS: [&str; 8] = ["month", "day", "year", "quarter", "week", "hour", "minute", "second"];
+
+/// PERIODOFFSET of these names by any number, and by those that stand in an expression.
+pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
+    let mut all = Vec::new();
+    for name in names {
+        let mut put = |number: Arg, unit: &str| {
+            let args = vec![name.clone(), number];
+            all.push(Probe { shape: Shape::Words(format!("PERIODOFFSET({{0}}, {{1}}, \"{unit}\")")), args });
+        };
+        for unit in UNITS {
+            // One is written in other words than two.
+            for number in ["-1", "1", "-2", "2"] {
+                put(Arg::Fixed(number.to_owned()), unit);
+            }
+            either_way(NUMBERS[0]).into_iter().for_each(|number| put(number, unit));
+        }
+        for (unit, factor) in FACTORS {
+            for number in numbers.iter().filter(|number| *number % factor == 0) {
+                for sign in ["-", ""] {
+                    put(Arg::Fixed(format!("{sign}{}", number / factor)), unit);
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The numbers of an expression, those in its texts too.
+pub(super) fn numbers(trees: &Trees, parts: &[u32]) -> Vec<i64> {
+    let mut found: Vec<i64> = Vec::new();
+    for part in parts {
+        let (Label::Number(text) | Label::Text(text, _)) = trees.label(*part) else { continue };
+        let words = text.split(|c: char| !c.is_ascii_digit()).filter(|word| !word.is_empty());
+        for number in words.filter_map(|word| word.parse().ok()) {
+            if number > 2 && number < 1200 && !found.contains(&number) && found.len() < MOST {
+                found.push(number);
+            }
+        }
+    }
+    found
+}

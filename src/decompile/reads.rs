@@ -1,0 +1,56 @@
+//! What a `from` clause reads: relations, their aliases, and where joined ones meet.
+
+use std::ops::Range;
+
+use super::file::{File, name_of};
+
+/// A relation that a select reads.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub relation: String,
+    pub alias: String,
+    /// `left join`; nothing for the first.
+    pub how: String,
+    /// The tokens of its condition.
+    pub on: Range<usize>,
+}
+
+/// What the tokens of a `from` clause read, in order; what is no name is passed over.
+pub(super) fn reads(file: &File<'_>, tokens: Range<usize>) -> Vec<Read> {
+    let mut outside = Vec::new();
+    let mut depth = 0usize;
+    for at in tokens.clone() {
+        let key = file.key(at);
+        match key.as_str() {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ if depth == 0 => outside.push((at, key)),
+            _ => {}
+        }
+    }
+    // Where each relation is named, and where the words of its join begin.
+    let mut places: Vec<(usize, usize)> = vec![(0, 0)];
+    for (at, (_, key)) in outside.iter().enumerate() {
+        if matches!(key.as_str(), "join" | ",") {
+            let words = outside.iter().take(at).rev();
+            let words = words.take_while(|(_, word)| {
+                matches!(word.as_str(), "left" | "right" | "full" | "inner" | "cross" | "outer")
+            });
+            places.push((at - words.count(), at + 1));
+        }
+    }
+    let mut found: Vec<Read> = Vec::new();
+    for (place, (words, name)) in places.iter().enumerate() {
+        let end = places.get(place + 1).map_or(outside.len(), |(words, _)| *words);
+        let key = |at: usize| outside.get(at).map_or("", |(_, key)| key.as_str());
+        let name_at = |at: usize| outside.get(at).and_then(|(at, _)| name_of(file.tokens.get(*at).copied()?, file));
+        let Some(relation) = name_at(*name) else { continue };
+        let alias = if key(name + 1) == "as" { name_at(name + 2) } else { None };
+        let place_of = |at: usize| outside.get(at).map_or(tokens.end, |(at, _)| *at);
+        let on = (*name..end).find(|at| key(*at) == "on").map_or(0..0, |at| place_of(at) + 1..place_of(end));
+        let how = outside.get(*words..*name).unwrap_or_default().iter();
+        let how = how.map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" ");
+        found.push(Read { alias: alias.unwrap_or_else(|| relation.clone()), relation, how, on });
+    }
+    found
+}

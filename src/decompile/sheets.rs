@@ -1,0 +1,195 @@
+//! Probes of what only a worksheet has: lookups, pivots and totals.
+
+use super::form::{Shape, name_of};
+use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS, WILD};
+use super::tree::{Id, Label, Trees};
+use super::windows::either_way;
+use crate::spec::outline::SheetOutline;
+
+/// So many columns are looked for and given.
+const COLUMNS: usize = 4;
+/// So many columns of a sheet have totals that are looked at.
+const TOTALS: usize = 12;
+
+/// What looks at the cells of a pivoted sheet, and what names cells by their letters.
+pub(super) fn cells(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
+    let mut all = Vec::new();
+    let mut put = |words: &str, args: Vec<Arg>| all.push(Probe { shape: Shape::words(words), args });
+    for letter in letters(sheet) {
+        put(&format!("{letter}${{0}}"), vec![Arg::Number(NUMBERS[0])]);
+    }
+    if !sheet.is_pivoted {
+        return all;
+    }
+    put("PIVOTINDEX()", Vec::new());
+    for name in names.iter().take(3) {
+        let with = |args: &[Arg]| [std::slice::from_ref(name), args].concat();
+        put("PIVOT({0}, {1})", with(&[Arg::Number(NUMBERS[0])]));
+        for number in either_way(NUMBERS[0]) {
+            put("PIVOTOFFSET({0}, 0, {1})", with(std::slice::from_ref(&number)));
+            put("PIVOTOFFSET({0}, {1}, 0)", with(std::slice::from_ref(&number)));
+            for other in either_way(NUMBERS[1]) {
+                put("PIVOTOFFSET({0}, {1}, {2})", with(&[number.clone(), other]));
+            }
+        }
+    }
+    all
+}
+
+/// Aggregates of blocks of a pivoted sheet's cells: few, since each column of a block is written for itself.
+pub(super) fn blocks(names: &[Arg]) -> Vec<Probe> {
+    let mut all = Vec::new();
+    for name in names.iter().take(2) {
+        for call in ["SUM", "AVERAGE"] {
+            for (rows, height) in [(-1, 2), (0, 1), (-2, 3), (0, 2), (-1, 1)] {
+                for (columns, width) in [(-1, 2), (0, 2), (-1, 3), (-1, 1), (1, 1)] {
+                    let words = format!("{call}(PIVOTOFFSET({{0}}, {rows}, {columns}, {height}, {width}))");
+                    all.push(Probe { shape: Shape::Words(words), args: vec![name.clone()] });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The totals of a sheet's measures.
+pub(super) fn totals(sheet: &SheetOutline) -> Vec<Probe> {
+    let mut all = Vec::new();
+    let mut put = |words: String| all.push(Probe { shape: Shape::Words(words), args: Vec::new() });
+    for name in sheet.columns.iter().take(TOTALS) {
+        for kind in ["column_total", "row_total", "grand_total"] {
+            put(format!("${{{name}:{kind}}}"));
+        }
+    }
+    // Those of other rows can be named by letter only.
+    for letter in letters(sheet) {
+        for kind in ["TOTAL", "ROW_TOTAL", "GRAND_TOTAL"] {
+            for row in (sheet.row - 2).max(0)..=sheet.row + 2 {
+                if row != sheet.row {
+                    put(format!("{letter}{row}_{kind}"));
+                }
+            }
+        }
+    }
+    all
+}
+
+fn letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
+    ('A'..='Z').take(sheet.columns.len().min(TOTALS))
+}
+
+/// Columns that may be looked in, of the sheet itself or of a tab.
+#[derive(Default)]
+pub(super) struct Looked {
+    /// `'Targets'!`; nothing for the sheet itself.
+    tab: String,
+    columns: Vec<String>,
+    /// What stands for any key.
+    keys: Vec<Arg>,
+    /// The names that values are made of, and those that they are looked for by.
+    given: Vec<String>,
+    sought: Vec<String>,
+    /// How `MATCH` may look: for an equal one, the largest below, the smallest above.
+    ways: Vec<&'static str>,
+}
+
+impl Looked {
+    /// What the joins of an expression may look up in these columns.
+    pub fn of(tab: String, columns: Vec<String>, keys: Vec<Arg>, (trees, parts): (&Trees, &[Id])) -> Self {
+        let mut looked = Self { tab, columns, keys, ..Self::default() };
+        for part in parts {
+            let (Label::Joined(_), [value, on, rows]) = (trees.label(*part), trees.kids(*part)) else { continue };
+            let names = |id: Id| trees.below(id).into_iter().filter_map(|part| Some(trees.column(part)?.1.to_owned()));
+            looked.given.extend(names(*value));
+            looked.sought.extend(names(*on).chain(names(*rows)));
+        }
+        let has = |op: &str| parts.iter().any(|part| matches!(trees.label(*part), Label::Op(other) if other == op));
+        let ways = [(true, ""), (has("<="), ", 1"), (has(">="), ", -1")];
+        looked.ways = ways.into_iter().filter(|(is_there, _)| *is_there).map(|(_, way)| way).collect();
+        looked
+    }
+
+    /// Columns as ranges.
+    fn ranges(&self, among: &[String]) -> Vec<String> {
+        let names = self.columns.iter().filter(|name| among.contains(name)).take(COLUMNS).map(|name| name_of(name));
+        names.map(|name| format!("{}{name}:{name}", self.tab)).collect()
+    }
+
+    /// Lookups without a default: a column that is given, one that is looked in, and a key.
+    pub fn plain(&self) -> Vec<Probe> {
+        let given = self.ranges(&self.given);
+        let mut forms: Vec<String> = given.iter().map(|given| format!("INDEX({given}, {{0}})")).collect();
+        for sought in self.ranges(&self.sought) {
+            for way in &self.ways {
+                let found = format!("MATCH({{0}}, {sought}{way})");
+                forms.extend(given.iter().map(|given| format!("INDEX({given}, {found})")));
+                forms.push(found);
+            }
+        }
+        let probe = |words: &String, key: &Arg| Probe { shape: Shape::words(&**words), args: vec![key.clone()] };
+        forms.iter().flat_map(|words| self.keys.iter().map(move |key| probe(words, key))).collect()
+    }
+
+    /// Lookups of texts with wildcards.
+    pub fn wild(&self) -> Vec<Probe> {
+        let others = [Arg::Text("", TEXTS[1], ""), Arg::Number(NUMBERS[1]), Arg::Fixed("TRUE".to_owned())];
+        let mut all = Vec::new();
+        for sought in self.ranges(&self.sought) {
+            for given in self.ranges(&self.given).iter().filter(|given| **given != sought) {
+                for (wild, other) in WILD.into_iter().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
+                    let words = Shape::Words(format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}, 2)"));
+                    all.push(Probe { shape: words, args: vec![Arg::Wild("", wild), other.clone()] });
+                }
+            }
+        }
+        all
+    }
+}
+
+/// These lookups with what stands there where nothing is found.
+pub(super) fn with_defaults(found: &[Probe], names: &[Arg]) -> Vec<Probe> {
+    let others = [
+        Arg::Text("", TEXTS[1], ""),
+        Arg::Number(NUMBERS[1]),
+        Arg::Minus(NUMBERS[1]),
+        Arg::Fixed("TRUE".to_owned()),
+        Arg::Fixed("FALSE".to_owned()),
+    ];
+    let others: Vec<Arg> = others.into_iter().chain(names.iter().take(3).cloned()).collect();
+    let mut all = Vec::new();
+    for Probe { shape, args } in found {
+        let (Shape::Words(words), [key, ..]) = (shape, args.as_slice()) else { continue };
+        let parts = words.strip_prefix("INDEX(").and_then(|rest| rest.strip_suffix("))"));
+        let Some((given, found)) = parts.and_then(|parts| parts.split_once(", MATCH({0}, ")) else { continue };
+        let (sought, way) = match found.rsplit_once(", ") {
+            Some((sought, "1")) => (sought, ", -1"),
+            Some((sought, _)) => (sought, ", 1"),
+            None => (found, ""),
+        };
+        for other in &others {
+            let words = format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}{way})");
+            all.push(Probe { shape: Shape::Words(words), args: vec![key.clone(), other.clone()] });
+        }
+    }
+    all
+}
+
+/// Literals that may be looked for, by what stands in an expression.
+pub(super) fn literal_keys(trees: &Trees, parts: &[Id]) -> Vec<Arg> {
+    let has = |is_it: &dyn Fn(&Label) -> bool| parts.iter().any(|part| is_it(trees.label(*part)));
+    let number = |label: &Label, point: bool| matches!(label, Label::Number(number) if number.contains('.') == point);
+    let negative = has(&|label| *label == Label::Negative);
+    let keys = [
+        (has(&|label| matches!(label, Label::Text(..))), Arg::Text("", TEXTS[0], "")),
+        (has(&|label| number(label, false)), Arg::Number(NUMBERS[0])),
+        (negative, Arg::Minus(NUMBERS[0])),
+        (has(&|label| number(label, true)), Arg::Number(POINTS[0])),
+        (has(&|label| *label == Label::Typed), Arg::Text("", "2019-07-23", "")),
+    ];
+    keys.into_iter().filter(|(is_there, _)| *is_there).map(|(_, key)| key).collect()
+}
+
+/// Keys that are no column of the sheet itself, so that what is looked for and what is looked in are told apart.
+pub(super) fn marked(name: &str) -> [String; 2] {
+    [format!("{name} & \"{}\"", TEXTS[2]), format!("{name} + {}", NUMBERS[2])]
+}
