@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use formulac::dbt::TOLD;
+use formulac::secrets::without_secrets;
 use serde_json::Value;
 
 use super::environment::Environment;
@@ -22,6 +23,8 @@ pub struct Ran {
     pub succeeded: bool,
     events: Vec<Value>,
     err: String,
+    /// The variables that dbt was given; what looks secret of them is not told.
+    vars: String,
 }
 
 /// Whether there is a dbt to be called.
@@ -29,34 +32,39 @@ pub fn is_there() -> bool {
     PROGRAM.is_there()
 }
 
-/// Begins a call in the project's folder, where dbt looks for profiles.yml.
-pub fn command(folder: &Path) -> Command {
-    let mut command = PROGRAM.command();
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    command.current_dir(folder).args(["--no-use-colors", "--log-format", "json"]);
-    command
+/// A call that is to be made.
+#[derive(Debug)]
+pub struct Call {
+    pub command: Command,
+    vars: String,
 }
 
-/// Says in which environment it is run. dbt takes the schema from its profile, which may ask for
-/// `{{ env_var('FORMULAC_SCHEMA') }}`.
-pub fn in_environment(command: &mut Command, environment: Option<&Environment>) {
-    let Some(environment) = environment else { return };
-    if let Some(target) = &environment.connection {
-        command.args(["--target", target]);
+impl Call {
+    /// Begins a call in the project's folder, where dbt looks for profiles.yml, in an environment. dbt takes the schema from
+    /// its profile, which may ask for `{{ env_var('FORMULAC_SCHEMA') }}`.
+    pub fn new(folder: &Path, words: &[&str], environment: Option<&Environment>) -> Self {
+        let mut command = PROGRAM.command();
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        command.current_dir(folder).args(["--no-use-colors", "--log-format", "json"]).args(words);
+        let vars = environment.and_then(|it| it.vars.clone()).unwrap_or_default();
+        if let Some(target) = environment.and_then(|it| it.connection.as_deref()) {
+            command.args(["--target", target]);
+        }
+        if !vars.is_empty() {
+            command.args(["--vars", &vars]);
+        }
+        if let Some(schema) = environment.and_then(|it| it.schema.as_deref()) {
+            command.env("FORMULAC_SCHEMA", schema);
+        }
+        Self { command, vars }
     }
-    if let Some(vars) = &environment.vars {
-        command.args(["--vars", vars]);
-    }
-    if let Some(schema) = &environment.schema {
-        command.env("FORMULAC_SCHEMA", schema);
-    }
-}
 
-/// Runs it to its end.
-pub fn run(command: &mut Command) -> Result<Ran, Failure> {
-    let output = PROGRAM.run(command, "")?;
-    let events = output.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    Ok(Ran { succeeded: output.succeeded, events, err: output.err })
+    /// Runs it to its end.
+    pub fn run(mut self) -> Result<Ran, Failure> {
+        let output = PROGRAM.run(&mut self.command, "")?;
+        let events = output.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        Ok(Ran { succeeded: output.succeeded, events, err: output.err, vars: self.vars })
+    }
 }
 
 impl Ran {
@@ -86,6 +94,7 @@ impl Ran {
                 },
             )
         };
-        text.lines().skip_while(|line| is_frame(line)).collect::<Vec<_>>().join("\n")
+        let text = text.lines().skip_while(|line| is_frame(line)).collect::<Vec<_>>().join("\n");
+        without_secrets(&text, &self.vars)
     }
 }

@@ -6,11 +6,12 @@ use formulac::Project;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
+use super::dbt_run::Call;
+use super::environment;
 use super::environment::Environment;
 use super::exit::{Failure, Found};
 use super::models::Model;
 use super::session::Session;
-use super::{dbt_run, environment};
 
 /// Lets dbt parse the project. What it refuses comes back, at the place in the spec that it is of.
 pub fn run(
@@ -31,10 +32,7 @@ pub fn parsed(
     models: &[Model],
     found: &[Found],
 ) -> Result<Vec<Found>, Failure> {
-    let mut command = dbt_run::command(root);
-    command.arg("parse");
-    dbt_run::in_environment(&mut command, environment);
-    let ran = dbt_run::run(&mut command)?;
+    let ran = Call::new(root, &["parse"], environment).run()?;
     if ran.succeeded {
         return Ok(Vec::new());
     }

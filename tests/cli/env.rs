@@ -95,3 +95,26 @@ fn models_are_compared_with_those_of_a_branch() {
     place.show(&["env", "diff", "production", "none"]).show(&["env", "diff", "development"]);
     snapshot(&place, "env__diff");
 }
+
+/// A dbt that says what it was given, as one does whose profile or macro fails.
+#[cfg(unix)]
+#[test]
+fn what_dbt_says_of_a_secret_is_masked() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let place = place("env_secrets");
+    let vars = "vars: {start: 2024-01-01, api_token: hunter2-token, url: 'postgres://me:s3cret-word@host/db'}";
+    edit(&place, "formulac.yml", "${user}\"}", &format!("${{user}}\", {vars}}}"));
+    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    let says =
+        r#"printf '{"info":{"name":"E","level":"error","msg":"%s"},"data":{}}\n' "$(echo "$*" | tr -d '\n"')"; exit 2"#;
+    place.write("dbt", format!("#!/bin/sh\n{says}\n"));
+    std::fs::set_permissions(place.path("dbt"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = place.command(&["preview", "metrics/revenue.yml"]);
+    command.env("FORMULAC_DBT", place.path("dbt"));
+    let run = finish(command);
+    assert!(run.err.contains("start: 2024-01-01") && run.err.contains("api_token: ***"), "{}", run.err);
+    for shown in [run.err, run.out, place.run(&["env", "show"]).out, place.run(&["env", "show", "--json"]).out] {
+        assert!(!shown.contains("hunter2") && !shown.contains("s3cret"), "{shown}");
+    }
+}

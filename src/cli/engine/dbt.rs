@@ -10,7 +10,7 @@ use super::answer::{Answer, Column};
 use super::fault::{self, Sent};
 use super::{Asked, Presence};
 use crate::cli::dbt_project::DbtProject;
-use crate::cli::dbt_run::{self, Ran};
+use crate::cli::dbt_run::{Call, Ran};
 use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
 
@@ -46,16 +46,16 @@ impl DbtRun {
 
 /// A call of `dbt show` in this environment. It writes no artifacts: those that a build left tell of that build.
 fn call(run: &DbtRun, deferred: Option<&Path>, limit: u64, sql: &str) -> Result<Ran, Failure> {
-    let mut command = dbt_run::command(&run.project.folder);
-    command.args(["--no-write-json", "show", "--output", "json", "--limit", &limit.to_string()]);
-    dbt_run::in_environment(&mut command, run.environment.as_ref());
+    let limit = limit.to_string();
+    let words = ["--no-write-json", "show", "--output", "json", "--limit", &limit];
+    let mut call = Call::new(&run.project.folder, &words, run.environment.as_ref());
     if let Some(folder) = deferred {
         // dbt runs in its own folder.
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-        command.arg("--defer").arg("--state").arg(folder);
+        call.command.arg("--defer").arg("--state").arg(folder);
     }
-    command.args(["--inline", sql]);
-    dbt_run::run(&mut command)
+    call.command.args(["--inline", sql]);
+    call.run()
 }
 
 /// Runs a query as dbt reads it, to which dbt adds the limit. It tells no types; they are those of the columns that are
