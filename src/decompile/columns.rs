@@ -333,7 +333,7 @@ impl<'f, 's> Columns<'f, 's> {
         let is_of_step = within == Within::Step || self.base_of(site.cte.as_deref()) == self.base;
         if is_known && is_of_step {
             // Of the rows that the select is about, the relation need not be said.
-            return Ok(bare(trees, id));
+            return Ok(trees.bare(id));
         }
         let inner = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
         let within = if within == Within::Step { Within::Step } else { Within::Joined };
@@ -361,7 +361,7 @@ impl<'f, 's> Columns<'f, 's> {
             true => self.rows(&relation, look.depth + 1, trees)?,
             false => trees.leaf(Label::Rows),
         };
-        let value = bare(trees, id);
+        let value = trees.bare(id);
         let joined = trees.add(Label::Joined(how), vec![value, on, rows]);
         // A spec may join the relation to itself.
         self.aliases.push((joined, id));
@@ -377,13 +377,13 @@ impl<'f, 's> Columns<'f, 's> {
             // Where only helpers are joined, no other relation has names.
             let is_of_step = |read: &Read| self.is_helper(&read.relation, cte) || read.relation == self.base;
             let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
-            return if at == 0 && is_alone { bare(trees, id) } else { id };
+            return if at == 0 && is_alone { trees.bare(id) } else { id };
         }
         let base = match self.is_helper(&read.relation, cte) {
             true => self.base_of(Some(&read.relation)),
             false => read.relation.clone(),
         };
-        let name = bare(trees, id);
+        let name = trees.bare(id);
         let is_keyword = matches!(trees.label(id), Label::Word(word) if KEYWORDS.contains(&word.as_str()));
         if base == self.base || is_keyword {
             return name;
@@ -475,12 +475,4 @@ impl<'f, 's> Columns<'f, 's> {
 
 fn too_deep() -> String {
     format!("it is nested more than {HIGHEST} levels deep")
-}
-
-/// A column without its relation.
-fn bare(trees: &Trees, id: Id) -> Id {
-    match (trees.label(id), trees.kids(id)) {
-        (Label::Field, [_, name]) => *name,
-        _ => id,
-    }
 }

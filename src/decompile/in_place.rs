@@ -238,6 +238,10 @@ impl Case<'_, '_> {
         // Others may need a value of this definition's type.
         for (column, name) in columns_in(trees, expression).into_iter().take(WRITTEN) {
             if found.len() < 2 && !is_known(&found, &name) {
+                // Of several relations with such a column the step's own has to be said.
+                let own = format!("{}.{name}", self.base());
+                let is_own = trees.column(column).is_some_and(|(relation, _)| relation.is_none());
+                let name = if is_own && self.compiled(&own).is_some() { own } else { name };
                 found.push(Arg::Named(name, column));
             }
         }

@@ -222,7 +222,9 @@ impl Learner<'_> {
         for (place, arg) in self.probe.args.iter().enumerate() {
             match (arg, &label) {
                 (Arg::Column(name), Label::Word(word)) if name == word => return self.found(place, Part::Any(place)),
-                (Arg::Named(_, tree), _) if *tree == id => return self.found(place, Part::Any(place)),
+                (Arg::Named(_, tree), _) if *tree == id || self.trees.bare(*tree) == id => {
+                    return self.found(place, Part::Any(place));
+                }
                 (Arg::Number(digits) | Arg::Minus(digits), Label::Number(number)) => {
                     if number == digits {
                         return self.found(place, Part::Number(place, 0, ""));

@@ -114,6 +114,14 @@ impl Trees {
         }
     }
 
+    /// A column without its relation.
+    pub fn bare(&self, id: Id) -> Id {
+        match (self.label(id), self.kids(id)) {
+            (Label::Field, [_, name]) => *name,
+            _ => id,
+        }
+    }
+
     /// Every node below and including one, each once, children first.
     pub fn below(&self, id: Id) -> Vec<Id> {
         let mut found = vec![id];
