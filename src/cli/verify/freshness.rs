@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::cli::artifacts::{Beside, age};
 use crate::cli::engine::Engine;
+use crate::cli::environment::{self, Environment};
 use crate::cli::exit::Failure;
 use crate::cli::place::Place;
 
@@ -44,9 +45,14 @@ impl<'k> Known<'k> {
     pub fn read(place: &'k Place, engine: &Engine, environment: Option<&str>) -> Result<Self, Failure> {
         let Some(dbt) = place.dbt.as_ref().filter(|_| engine.runs_models()) else { return Ok(Self::default()) };
         let target = dbt.manifest_path().parent().map(ToOwned::to_owned).unwrap_or_default();
-        let mut environments = vec![(environment.map(str::to_owned), Beside::read(&target)?)];
-        for other in place.project.environments().iter().filter(|it| Some(it.name.as_str()) != environment) {
-            let folder = target.join(&other.name);
+        let of = |it: &Environment| environment::artifacts(&place.root, &target, it);
+        let all = place.project.environments();
+        let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
+        // dbt's own folder is the one of whatever was run last; an environment may have one of its own.
+        let own = chosen.map(of).filter(|folder| folder.is_dir()).unwrap_or_else(|| target.clone());
+        let mut environments = vec![(environment.map(str::to_owned), Beside::read(&own)?)];
+        for other in all.iter().filter(|it| Some(it.name.as_str()) != environment) {
+            let folder = of(other);
             if folder.is_dir() {
                 environments.push((Some(other.name.clone()), Beside::read(&folder)?));
             }
