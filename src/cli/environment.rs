@@ -65,6 +65,11 @@ pub fn named(project: &Project, root: &Path, name: &str, reason: Reason) -> Resu
     Err(Failure::new(Exit::Usage, format!("there is no environment `{name}`")).with_help(help))
 }
 
+/// All environments, with `${user}` filled in.
+pub fn all(project: &Project, root: &Path) -> Vec<Environment> {
+    project.environments().iter().map(|environment| filled(project, root, environment)).collect()
+}
+
 fn told(global: &Global, root: &Path) -> Option<(String, Reason)> {
     if let Some(name) = &global.env {
         return Some((name.clone(), Reason::Option));

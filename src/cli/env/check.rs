@@ -24,12 +24,7 @@ struct Finding {
 }
 
 pub fn run(session: &Session, place: &Place, args: &EnvNameArgs) -> Result<Exit, Failure> {
-    let all: Vec<Environment> = place
-        .project
-        .environments()
-        .iter()
-        .map(|it| environment::named(&place.project, &place.root, &it.name, Reason::Option))
-        .collect::<Result<_, _>>()?;
+    let all = environment::all(&place.project, &place.root);
     if let Some(name) = &args.name {
         environment::named(&place.project, &place.root, name, Reason::Option)?;
     }

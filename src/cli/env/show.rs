@@ -51,12 +51,7 @@ pub fn left(place: &Place, environment: &Environment) -> Result<Option<Left>, Fa
 /// `env list`: a line each.
 pub fn list(session: &Session, place: &Place, as_json: bool) -> Result<Exit, Failure> {
     let used = environment::chosen_for(&session.global, &place.project)?;
-    let all: Vec<Environment> = place
-        .project
-        .environments()
-        .iter()
-        .map(|it| environment::named(&place.project, &place.root, &it.name, Reason::Option))
-        .collect::<Result<_, _>>()?;
+    let all = environment::all(&place.project, &place.root);
     if as_json {
         let objects: Vec<Value> = all.iter().map(|it| object(it, used.as_ref())).collect();
         session.json(&json!({"environments": objects}))?;
