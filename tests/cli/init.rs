@@ -156,3 +156,32 @@ fn the_example_is_ready() {
     let checked = place.run(&["check", "--project-dir", "new/shop"]);
     assert!(checked.exit == 0 && checked.err.ends_with(" files checked: no faults\n"), "{}", checked.err);
 }
+
+#[test]
+fn the_package_has_what_the_example_is_made_of() {
+    let place = Place::new("init_package");
+    assert_eq!(place.run(&["init", "--example", "shop"]).exit, 0);
+    let mut command = std::process::Command::new(env!("CARGO"));
+    command.args(["package", "--list", "--allow-dirty", "--offline"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let listed = finish(command);
+    assert_eq!(listed.exit, 0, "{}", listed.err);
+    let packaged: Vec<&str> = listed.out.lines().collect();
+    let mut folders = vec![place.path("shop")];
+    let mut count = 0;
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let inside = path.strip_prefix(place.path("shop")).unwrap().display().to_string();
+            let named = format!("examples/subscription_business/{inside}");
+            // What `init` makes itself is no file of the example.
+            if std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&named).is_file() {
+                assert!(packaged.contains(&named.as_str()), "{named} is not packaged");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 30, "{count}");
+}
