@@ -6,10 +6,22 @@ use super::git::git;
 
 const VARIABLE: &str = "FORMULAC_USER";
 
-/// Who runs the command, `Name <address>` or what `FORMULAC_USER` says; none where neither is known.
+/// Who runs the command, as `Name <address>`; none where nobody is known.
 pub fn of(folder: &Path) -> Option<String> {
-    let told = std::env::var(VARIABLE).ok().map(|who| who.trim().to_owned()).filter(|who| !who.is_empty());
-    told.or_else(|| author(folder))
+    told().or_else(|| author(folder))
+}
+
+/// Whom `FORMULAC_USER` names: somebody for whom another program runs the command. Commits have them as their author.
+pub fn told() -> Option<String> {
+    let told = std::env::var(VARIABLE).ok()?;
+    let plain = |text: &str| text.chars().filter(|c| !c.is_control() && !"<>".contains(*c)).collect::<String>();
+    let (name, address) = match told.trim().strip_suffix('>').and_then(|told| told.rsplit_once('<')) {
+        Some((name, address)) => (plain(name), plain(address)),
+        None => (String::new(), plain(&told)),
+    };
+    let (name, address) = (name.trim(), address.trim());
+    let name = if name.is_empty() { address.split('@').next().unwrap_or_default() } else { name };
+    (!name.is_empty() && !address.is_empty()).then(|| format!("{name} <{address}>"))
 }
 
 /// Whom git names as the author in a folder.
@@ -29,4 +41,18 @@ pub fn plain(who: &str) -> String {
     let address = who.rsplit_once('<').map_or(who, |(_, address)| address);
     let name = address.split('@').next().unwrap_or_default();
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn names_of_schemas_are_made_of_addresses() {
+        for (who, expected) in
+            [("Ann Lee <Ann.Lee@example.com>", "ann_lee"), ("bot", "bot"), ("a-b@x", "a_b"), ("Ö <ö@x>", "_")]
+        {
+            assert_eq!(plain(who), expected, "{who}");
+        }
+    }
 }

@@ -93,6 +93,21 @@ fn approvals_are_of_others_and_of_exactly_this() {
 }
 
 #[test]
+fn a_program_that_runs_it_for_others_says_who_they_are() {
+    let place = proposed("change_for_others");
+    be(&place, "service");
+    for (user, exit) in [("fay@example.com", 0), ("Dan Dee <dan@example.com>", 0), ("ann@example.com", 4), ("<>", 4)] {
+        let mut command = place.command(&["change", "approve", "rev"]);
+        command.env("FORMULAC_USER", user);
+        let run = crate::run::finish(command);
+        assert_eq!(run.exit, exit, "{user}: {}", run.err);
+    }
+    let authors = git(&place, &["log", "-2", "--format=%an <%ae>, %cn"]);
+    assert_eq!(authors, "Dan Dee <dan@example.com>, Service\nfay <fay@example.com>, Service\n");
+    assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
+}
+
+#[test]
 fn no_branch_allows_itself_anything() {
     let place = proposed("change_forged");
     for (name, command) in [("dan", "approve"), ("fay", "approve")] {

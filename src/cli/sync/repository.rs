@@ -75,10 +75,9 @@ impl Repository {
         Ok(self.run(&["check-ref-format", "--branch", name])?.succeeded)
     }
 
-    /// Who commits, as `Name <email>`.
+    /// The author of commits, as `Name <email>`.
     pub fn author(&self) -> Result<String, Failure> {
-        let output = self.run(&["var", "GIT_AUTHOR_IDENT"])?;
-        identity::author_of(&output.out).filter(|_| output.succeeded).ok_or_else(|| {
+        identity::of(&self.folder).ok_or_else(|| {
             Failure::new(Exit::Failed, "git does not know who you are")
                 .with_help("`git config user.name NAME` and `git config user.email ADDRESS` tell it")
         })
@@ -125,15 +124,10 @@ impl Repository {
         let known: BTreeSet<&str> = known.split('\0').filter(|path| !path.is_empty()).collect();
         let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
         let message = format!("--message={message}");
-        let args = [
-            "commit",
-            "--quiet",
-            "--only",
-            "--cleanup=whitespace",
-            &message,
-            "--pathspec-from-file=-",
-            "--pathspec-file-nul",
-        ];
+        let author = identity::told().map(|author| format!("--author={author}"));
+        let mut args = vec!["commit", "--quiet", "--only", "--cleanup=whitespace", &message];
+        args.extend(author.as_deref());
+        args.extend(["--pathspec-from-file=-", "--pathspec-file-nul"]);
         self.told_with(&args, &listed(&known)).map(|_| ())
     }
 
