@@ -94,7 +94,7 @@ fn alike(printed: &str) -> String {
         let digits: String = word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         // What happens today has a later date than the rows of the example.
         let is_today = digits == "0000-00-00" && word > "2026";
-        let is_time = matches!(digits.as_str(), "0000-00-00T00:00:00Z" | "00:00:00");
+        let is_time = matches!(digits.as_str(), "0000-00-00T00:00:00Z" | "00000000T000000Z" | "00:00:00");
         if is_hash || is_today || is_time { "#".to_owned() } else { word.to_owned() }
     };
     let line = |line: &str| {
@@ -107,7 +107,7 @@ fn alike(printed: &str) -> String {
         let all = parts.flat_map(|part| {
             let end = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len();
             // A branch has a hash behind a dash, a time and a date have dashes themselves.
-            let is_date = part.get(..4).is_some_and(|year| year.bytes().all(|c| c.is_ascii_digit()));
+            let is_date = part.get(..5).is_some_and(|year| year.ends_with('-') && year.starts_with("20"));
             let is_time = (part.contains('T') && part.contains(':')) || is_date;
             let (text, end) = part.split_at(end);
             let words: Vec<String> = if is_time { vec![word(text)] } else { text.split('-').map(word).collect() };
@@ -116,6 +116,25 @@ fn alike(printed: &str) -> String {
         all.collect::<String>().trim_end().to_owned()
     };
     printed.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_is_another_in_each_run_does_not_count() {
+    for (one, other) in [
+        ("pushed to main: 054034e, entry bb85d7822621", "pushed to main: 1a3c78b, entry 111111111111"),
+        ("  5  9ad20bfe7569  push  2026-11-21T19:29:56Z  Ann", "  5  304d324380cd  push  2027-01-02T01:02:03Z  Ann"),
+        (".formulac/log/20261121T201801Z-dcb4d51128c0.yml: no", ".formulac/log/20270101T000000Z-afce9867ceb9.yml: no"),
+        ("2026-11-21 19:26:09  Ann", "2027-01-01 00:00:00  Ann"),
+        ("formulac/production-0014a658", "formulac/production-51c2d60a"),
+        ("9 of 9 rows · takes 0.02 s", "9 of 9 rows · takes 1.5 s, 0.1 s last time"),
+    ] {
+        assert_eq!(alike(one), alike(other));
+    }
+    for (one, other) in
+        [("2023-09-01 150.5", "2023-10-01 150.5"), ("9 of 9 rows", "8 of 9 rows"), ("entry 1", "entry 2")]
+    {
+        assert_ne!(alike(one), alike(other));
+    }
 }
 
 /// The page's commands, in a folder of their own.
