@@ -6,7 +6,7 @@
 #   . target/test-tools/env.sh && cargo test
 #
 # Needs Debian (or Ubuntu) with Python 3.11 or newer. As root it installs the missing Debian
-# packages (postgresql, python3-venv, libreoffice-calc); as another user it says which ones to install.
+# packages (postgresql, openssh-client, python3-venv, libreoffice-calc); as another user it says which ones to install.
 #
 #   FORMULAC_TEST_HOME  where everything goes   (target/test-tools)
 #   PYTHON              the Python that makes the environments   (python3)
@@ -62,6 +62,8 @@ environment() {
 }
 packages=()
 have_postgres || packages+=(postgresql)
+# Commits are signed with it in a test.
+command -v ssh-keygen >/dev/null || packages+=(openssh-client)
 have_venv || packages+=(python3-venv)
 command -v soffice >/dev/null || packages+=(libreoffice-calc)
 [ ${#packages[@]} = 0 ] || need_packages "${packages[@]}"
