@@ -15,7 +15,7 @@ use super::project;
 use super::session::Session;
 use super::sync::{self, Repository};
 use super::words::count;
-use super::write::{Planned, write_all};
+use super::write::{Planned, Present, write_all};
 
 pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
@@ -94,14 +94,15 @@ fn by_hand(
         return Err(Failure::new(Exit::Failed, format!("`{path}` is not as it is committed, so nothing can be said"))
             .with_help("look at a clean checkout of the branch"));
     }
-    let made = sync::generated(session, place)?;
-    let is_made = |path: &String| made.get(path).is_some_and(|text| same(&place.root.join(path), text));
-    Ok(passing.into_iter().filter(|path| !is_made(path)).collect())
-}
-
-fn same(path: &Path, text: &str) -> bool {
-    let plain = |text: &str| text.replace('\r', "");
-    fs::read_to_string(path).is_ok_and(|there| plain(&there) == plain(text))
+    let mut made = sync::generated(session, place)?;
+    let mut by_hand = Vec::new();
+    for path in passing {
+        let made = made.remove(&path).map(|text| Planned { path: place.root.join(&path), text });
+        if made.map(|made| made.present()).transpose()? != Some(Present::Same) {
+            by_hand.push(path);
+        }
+    }
+    Ok(by_hand)
 }
 
 fn write_owners(session: &Session, place: &Place, repository: &Repository, path: &Path) -> Result<(), Failure> {

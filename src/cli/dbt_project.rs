@@ -91,9 +91,14 @@ impl DbtProject {
         inner.is_some_and(|inner| dbt_defaults::enforces_contracts(&self.text, &self.name, inner))
     }
 
-    /// Where dbt leaves what it knows of the project.
+    /// The folder in which dbt leaves what it knows of the project.
+    pub fn target(&self) -> PathBuf {
+        self.folder.join(&self.target_path)
+    }
+
+    /// Where dbt leaves its manifest.
     pub fn manifest_path(&self) -> PathBuf {
-        self.folder.join(&self.target_path).join("manifest.json")
+        self.target().join("manifest.json")
     }
 
     /// The manifest that dbt left, where it left one; it is read when it is first asked for, and only then.

@@ -28,12 +28,8 @@ pub fn told() -> Option<String> {
 fn author(folder: &Path) -> Option<String> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let output = git(folder, &["var", "GIT_AUTHOR_IDENT"], "").ok().filter(|output| output.succeeded)?;
-    author_of(&output.out)
-}
-
-/// `Name <address>` of what git calls an ident, which ends with a time.
-pub fn author_of(ident: &str) -> Option<String> {
-    ident.trim().rsplitn(3, ' ').nth(2).map(str::to_owned)
+    // A time stands behind it.
+    output.out.trim().rsplitn(3, ' ').nth(2).map(str::to_owned)
 }
 
 /// The part of an address before `@`, as the names of schemas and branches may hold it.

@@ -196,7 +196,7 @@ impl Folders {
         let omni = project.as_ref().and_then(|project| project.omni()).unwrap_or(project::OMNI);
         let target = match target {
             Some(target) => target.to_owned(),
-            None => dbt.manifest_path().parent().map(Path::to_owned).unwrap_or_default(),
+            None => dbt.target(),
         };
         let (topics, access_grants) =
             project.as_ref().map_or((false, false), |project| (project.topics(), project.access_grants()));

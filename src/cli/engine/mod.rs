@@ -8,8 +8,6 @@ mod duckdb;
 mod fault;
 mod postgres;
 
-use std::path::Path;
-
 use formulac::dbt::From as Read;
 use formulac::{Column as Known, Compiler, Dialect, Project, Schema};
 
@@ -74,7 +72,7 @@ impl Engine {
             (Some("dbt") | None, None) => match dbt_project::find(global.project_dir.as_deref())? {
                 Some(found) => {
                     let environment = environment::chosen(global, project)?;
-                    let target = found.manifest_path().parent().map(Path::to_owned).unwrap_or_default();
+                    let target = found.target();
                     let root = project_file::folder(global.project_dir.as_deref())?.unwrap_or_default();
                     let of = |it: &Environment| environment::deferred(project, &root, &target, it);
                     let deferred = environment.as_ref().and_then(of);

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::args::EnvNameArgs;
 use super::super::artifacts::Artifacts;
+use super::super::dbt_project::DbtProject;
 use super::super::environment::{self, Reason};
 use super::super::exit::{Exit, Failure};
 use super::super::place::Place;
@@ -28,24 +29,24 @@ pub struct Left {
 /// What dbt left of an environment: in its own folder, else in the project's target folder where that is of it.
 pub fn left(place: &Place, environment: &Environment) -> Result<Option<Left>, Failure> {
     let Some(dbt) = &place.dbt else { return Ok(None) };
-    let target = dbt.manifest_path().parent().map(Path::to_owned).unwrap_or_default();
-    let own = environment::artifacts(&place.root, &target, environment);
-    for folder in [own, target] {
-        let read = Artifacts::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
-        let Some(artifacts) = read else { continue };
-        let schema_of = |of: Option<&str>| {
-            let (Some(of), Some(schema)) = (of, &environment.schema) else { return false };
-            let (of, schema) = (of.to_lowercase(), schema.to_lowercase());
-            of == schema || of.strip_prefix(&schema).is_some_and(|rest| rest.starts_with('_'))
-        };
-        let models: Vec<Option<&str>> =
-            artifacts.manifest.of_type(ResourceType::Model).map(|node| node.schema.as_deref()).collect();
-        let is_own = (environment.schema.is_some() && !models.is_empty())
-            .then(|| models.iter().any(|schema| schema_of(*schema)));
-        let schema = models.iter().flatten().next().map(|schema| (*schema).to_owned());
-        return Ok(Some(Left { folder, age: artifacts.age(), is_own, schema }));
-    }
-    Ok(None)
+    let own = environment::artifacts(&place.root, &dbt.target(), environment);
+    let read = Artifacts::read(own.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
+    let found = match &read {
+        Some(read) => Some((own, read)),
+        None => dbt.artifacts()?.map(|read| (dbt.target(), read)),
+    };
+    let Some((folder, artifacts)) = found else { return Ok(None) };
+    let schema_of = |of: Option<&str>| {
+        let (Some(of), Some(schema)) = (of, &environment.schema) else { return false };
+        let (of, schema) = (of.to_lowercase(), schema.to_lowercase());
+        of == schema || of.strip_prefix(&schema).is_some_and(|rest| rest.starts_with('_'))
+    };
+    let models: Vec<Option<&str>> =
+        artifacts.manifest.of_type(ResourceType::Model).map(|node| node.schema.as_deref()).collect();
+    let is_own =
+        (environment.schema.is_some() && !models.is_empty()).then(|| models.iter().any(|schema| schema_of(*schema)));
+    let schema = models.iter().flatten().next().map(|schema| (*schema).to_owned());
+    Ok(Some(Left { folder, age: artifacts.age(), is_own, schema }))
 }
 
 /// `env list`: a line each.
@@ -113,7 +114,7 @@ pub fn one(session: &Session, place: &Place, args: &EnvNameArgs) -> Result<Exit,
         }
     };
     let left = left(place, &environment)?;
-    let target = place.dbt.as_ref().and_then(|dbt| dbt.manifest_path().parent().map(Path::to_owned));
+    let target = place.dbt.as_ref().map(DbtProject::target);
     let deferred = target.and_then(|it| environment::deferred(&place.project, &place.root, &it, &environment));
     let command = dbt_command(&environment, deferred.as_deref());
     if args.json {

@@ -1,7 +1,5 @@
 //! What stands against a release: parts that are out of step, tests that fail, approvals that lack. All are told at once.
 
-use std::path::Path;
-
 use formulac::Environment;
 use formulac::artifacts::{Status, last_results};
 use formulac::omni::Place as OmniPlace;
@@ -83,7 +81,7 @@ fn omni(session: &Session) -> Result<Option<Obstacle>, Failure> {
 /// What dbt's last run in the environment came to.
 fn tests(place: &Place, environment: Option<&Environment>) -> Result<Vec<Obstacle>, Failure> {
     let Some(dbt) = &place.dbt else { return Ok(Vec::new()) };
-    let target = dbt.manifest_path().parent().map(Path::to_owned).unwrap_or_default();
+    let target = dbt.target();
     let own = environment.map(|it| environment::artifacts(&place.root, &target, it));
     let folder = own.filter(|folder| folder.join("run_results.json").is_file()).unwrap_or(target);
     let build = match environment.and_then(|it| it.connection.as_deref()) {

@@ -44,7 +44,7 @@ impl<'k> Known<'k> {
     /// Reads what dbt left, where dbt is what models are verified with.
     pub fn read(place: &'k Place, engine: &Engine, environment: Option<&str>) -> Result<Self, Failure> {
         let Some(dbt) = place.dbt.as_ref().filter(|_| engine.runs_models()) else { return Ok(Self::default()) };
-        let target = dbt.manifest_path().parent().map(ToOwned::to_owned).unwrap_or_default();
+        let target = dbt.target();
         let of = |it: &Environment| environment::artifacts(&place.root, &target, it);
         let all = place.project.environments();
         let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
