@@ -11,7 +11,6 @@ use super::args::AuthorizeArgs;
 use super::change::{self, UnderWay};
 use super::exit::{Exit, Failure};
 use super::place::Place;
-use super::project;
 use super::session::Session;
 use super::sync::{self, Repository};
 use super::words::count;
@@ -111,20 +110,16 @@ fn write_owners(session: &Session, place: &Place, repository: &Repository, path:
             .with_help("forges read `.github/CODEOWNERS`, `.gitlab/CODEOWNERS` or `CODEOWNERS`"));
     }
     let prefix = repository.prefix()?;
-    let folder = place.specs_folder();
     let specs = place.specs().unwrap_or_default();
     let named = specs.iter().filter_map(|path| {
-        let inside = path.strip_prefix(&place.root).unwrap_or(path).to_string_lossy().replace('\\', "/");
         let names = approvers(&fs::read_to_string(path).ok()?);
-        (!names.is_empty() && inside.trim_start_matches("./").starts_with(&folder))
-            .then(|| (inside.trim_start_matches("./").to_owned(), names))
+        (!names.is_empty()).then(|| (place.inside(path), names))
     });
     let named: Vec<(String, Vec<String>)> = named.collect();
     let whole = repository.top()?.join(path);
     let before = fs::read_to_string(&whole).unwrap_or_default();
     let (models, tests) = place.folders();
-    let omni = place.project.omni().unwrap_or(project::OMNI).trim_start_matches("./").trim_end_matches('/').to_owned();
-    let folders = [folder, models, tests, omni];
+    let folders = [place.specs_folder(), models, tests, place.omni_folder()];
     let after = codeowners(&before, place.project.people(), &format!("/{prefix}"), &folders, &named);
     if before == after {
         session.note(&format!("{} is as it should be", path.display()));

@@ -70,6 +70,20 @@ pub fn all(project: &Project, root: &Path) -> Vec<Environment> {
     project.environments().iter().map(|environment| filled(project, root, environment)).collect()
 }
 
+/// The environment of this name, else the first that is merged into: what is proposed for, and released.
+pub fn merged_into(named: Option<&str>, project: &Project, root: &Path) -> Result<Option<Environment>, Failure> {
+    match named {
+        Some(name) => self::named(project, root, name, Reason::Option).map(Some),
+        None => Ok(project.environments().iter().find(|it| it.is_merged_into()).cloned()),
+    }
+}
+
+/// The branch of an environment, with `${user}` filled in.
+pub fn branch(project: &Project, root: &Path, environment: &Environment) -> Option<String> {
+    let branch = environment.branch.as_ref()?;
+    Some(if branch.contains(USER) { branch.replace(USER, &user(project, root)) } else { branch.clone() })
+}
+
 fn told(global: &Global, root: &Path) -> Option<(String, Reason)> {
     if let Some(name) = &global.env {
         return Some((name.clone(), Reason::Option));

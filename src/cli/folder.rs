@@ -3,6 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// The texts of the YAML files of a folder, each with its path as seen from there.
+pub fn records(root: &Path) -> Vec<(String, String)> {
+    let of = |path: PathBuf| {
+        let inside = path.strip_prefix(root).ok()?.to_string_lossy().replace('\\', "/");
+        Some((inside, String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned()))
+    };
+    files(root, |path| path.extension().is_some_and(|end| end == "yml")).into_iter().filter_map(of).collect()
+}
+
 /// The files of a folder and of those in it that are wanted, in the order of their paths. A folder that is not there
 /// holds nothing; links to folders are not followed, so that none leads around in a circle.
 pub fn files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {

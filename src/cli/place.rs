@@ -79,6 +79,17 @@ impl Place {
         (clean(self.project.models().unwrap_or(project::MODELS)), clean(self.project.tests().unwrap_or(project::TESTS)))
     }
 
+    /// The folder of Omni's model files, seen from the project's.
+    pub fn omni_folder(&self) -> String {
+        clean(self.project.omni().unwrap_or(project::OMNI))
+    }
+
+    /// A path as it is seen from the project's folder, with `/` between folders.
+    pub fn inside(&self, path: &Path) -> String {
+        let inside = path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().replace('\\', "/");
+        inside.trim_start_matches("./").to_owned()
+    }
+
     /// The folder of specs, seen from the project's.
     pub fn specs_folder(&self) -> String {
         clean(self.project.specs().unwrap_or(project::SPECS))

@@ -46,6 +46,13 @@ impl Asked {
         self.roles.is_empty() && self.specs.is_empty()
     }
 
+    /// Whether somebody may approve or reject: by their role, or as one whom a spec names.
+    #[must_use]
+    pub fn lets_judge(&self, people: &People, who: &str) -> bool {
+        let mut named = self.specs.iter().flat_map(|(_, names)| names);
+        people.rights(who).has(Right::Approve) || named.any(|name| people.is_among(who, name))
+    }
+
     /// How a change stands: what was said of it, who wrote it, and the hash of what it holds now. Of what one person said
     /// of this content the last counts; nobody approves what is theirs; one person counts for one role.
     #[must_use]
@@ -65,12 +72,10 @@ impl Asked {
         standing.void.extend(earlier.into_values().map(|event| (event.by.clone(), "it was changed since")));
         for event in last.into_values() {
             let is_author = authors.iter().any(|author| is_same(author, &event.by));
-            let is_named =
-                || self.specs.iter().flat_map(|(_, names)| names).any(|name| people.is_among(&event.by, name));
             let by = event.by.clone();
             if is_author {
                 standing.void.push((by, "it is their own"));
-            } else if !people.rights(&event.by).has(Right::Approve) && !is_named() {
+            } else if !self.lets_judge(people, &event.by) {
                 standing.void.push((by, "their role does not approve"));
             } else if event.said == Said::Approved {
                 standing.approved.push(by);

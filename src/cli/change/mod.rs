@@ -3,8 +3,6 @@
 pub mod show;
 mod under_way;
 
-use std::fs;
-
 use formulac::sync::{TextChange, content_hash};
 use formulac::team::{CHANGES, Change, Event, Right, Said, change_id, changes};
 use jiff::Timestamp;
@@ -42,12 +40,7 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
 
 /// The changes of the project, and the files that are none.
 pub fn read(place: &Place) -> (Vec<Change>, Vec<(String, &'static str)>) {
-    let root = place.root.join(CHANGES);
-    let files = folder::files(&root, |path| path.extension().is_some_and(|end| end == "yml"));
-    changes(files.into_iter().filter_map(|path| {
-        let inside = path.strip_prefix(&root).ok()?.to_string_lossy().replace('\\', "/");
-        Some((inside, String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned()))
-    }))
+    changes(folder::records(&place.root.join(CHANGES)))
 }
 
 /// What all of these work on.
@@ -61,12 +54,7 @@ struct Ground<'s> {
 impl Ground<'_> {
     fn propose(&self, args: &ProposeArgs) -> Result<Exit, Failure> {
         let named = self.session.global.env.as_deref();
-        let environment = match named {
-            Some(name) => {
-                Some(environment::named(&self.place.project, &self.place.root, name, environment::Reason::Option)?)
-            }
-            None => self.place.project.environments().iter().find(|it| it.is_merged_into()).cloned(),
-        };
+        let environment = environment::merged_into(named, &self.place.project, &self.place.root)?;
         let base = match (&args.base, environment.as_ref().and_then(|it| it.branch.clone())) {
             (Some(base), _) => base.clone(),
             (None, Some(branch)) => branch,
@@ -118,15 +106,11 @@ impl Ground<'_> {
         let content = self.content(&under_way, &proposal(change)?.base)?;
         let mut event = self.event(said, text)?;
         event.content = content;
-        let people = under_way.project.people();
         let command = if said == Said::Approved { "change approve" } else { "change reject" };
-        if !people.rights(&event.by).has(Right::Approve) && !under_way.names(&event.by) {
+        if !under_way.lets_judge(&event.by) {
             return Err(allowed::refused(self.session, &self.place, &event.by, command, Right::Approve, None));
         }
-        let proposed = change.events.iter().filter(|it| it.said == Said::Proposed && it.content == event.content);
-        let is_own =
-            under_way.is_by(&event.by) || proposed.into_iter().any(|it| formulac::team::is_same(&it.by, &event.by));
-        if is_own && said == Said::Approved {
+        if said == Said::Approved && under_way.is_by(&event.by, change) {
             allowed::log(self.session, &self.place, &event.by, command, None);
             return Err(Failure::new(Exit::NotAllowed, format!("nobody approves a change of their own: {}", event.by))
                 .with_help("somebody who wrote no part of it approves it. This is logged"));

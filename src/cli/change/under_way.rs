@@ -1,6 +1,8 @@
 //! What a branch changes and what that needs, by the project as it is where the branch is merged into.
 
-use formulac::team::{Asked, CHANGES, Change, Commit, Differing, Standing, approvers, content};
+use std::collections::BTreeSet;
+
+use formulac::team::{Asked, CHANGES, Change, Commit, Differing, Event, Said, Standing, approvers, content, is_same};
 use formulac::{Environment, Project};
 
 use crate::cli::exit::{Exit, Failure};
@@ -81,14 +83,15 @@ impl UnderWay {
         Ok(Self { project, environment, files, content, commits, asked })
     }
 
-    /// Who wrote what it holds: authors of its commits, but for those that only record or generate.
-    fn authors(&self) -> Vec<String> {
-        let written: Vec<&str> = self.written().collect();
-        let is_of = |commit: &&Commit| commit.files.iter().any(|file| written.contains(&file.path.as_str()));
-        let mut authors: Vec<String> = self.commits.iter().filter(is_of).map(|commit| commit.author.clone()).collect();
-        authors.sort();
-        authors.dedup();
-        authors
+    /// Whose it is: authors of commits of what people wrote, and who proposed exactly this.
+    fn owners(&self, changes: &[&Change]) -> Vec<String> {
+        let written: BTreeSet<&str> = self.written().collect();
+        let is_of = |commit: &&Commit| commit.files.iter().any(|file| written.contains(file.path.as_str()));
+        let authors = self.commits.iter().filter(is_of).map(|commit| &commit.author);
+        let events = changes.iter().flat_map(|change| &change.events);
+        let is_this = |event: &&Event| event.said == Said::Proposed && Some(&event.content) == self.content.as_ref();
+        let owners: BTreeSet<&String> = authors.chain(events.filter(is_this).map(|event| &event.by)).collect();
+        owners.into_iter().cloned().collect()
     }
 
     /// The files that people wrote.
@@ -99,15 +102,10 @@ impl UnderWay {
     /// How it stands with what was said of a change, or of all.
     pub fn standing<'c>(&self, changes: impl IntoIterator<Item = &'c Change>) -> Standing {
         let Some(content) = &self.content else { return Standing::default() };
-        let mut authors = self.authors();
-        let mut events = Vec::new();
         // Others were merged before, or wait elsewhere.
-        for change in changes.into_iter().filter(|change| self.is_of(change)) {
-            let proposed = change.events.iter().filter(|event| event.said == formulac::team::Said::Proposed);
-            authors.extend(proposed.filter(|event| event.content == *content).map(|event| event.by.clone()));
-            events.extend(change.events.iter().cloned());
-        }
-        self.asked.standing(self.project.people(), &events, &authors, content)
+        let changes: Vec<&Change> = changes.into_iter().filter(|change| self.is_of(change)).collect();
+        let events: Vec<Event> = changes.iter().flat_map(|change| &change.events).cloned().collect();
+        self.asked.standing(self.project.people(), &events, &self.owners(&changes), content)
     }
 
     /// Whether something was said of a change on this branch, or of exactly what this branch holds.
@@ -117,14 +115,14 @@ impl UnderWay {
             || change.events.iter().any(|event| Some(&event.content) == self.content.as_ref())
     }
 
-    /// Whether somebody wrote a part of it.
-    pub fn is_by(&self, who: &str) -> bool {
-        self.authors().iter().any(|author| formulac::team::is_same(author, who))
+    /// Whether somebody wrote a part of it, or proposed it.
+    pub fn is_by(&self, who: &str, change: &Change) -> bool {
+        self.owners(&[change]).iter().any(|owner| is_same(owner, who))
     }
 
-    /// Whether a spec that it changes names somebody to approve that.
-    pub fn names(&self, who: &str) -> bool {
-        self.asked.specs.iter().flat_map(|(_, names)| names).any(|name| self.project.people().is_among(who, name))
+    /// Whether somebody may approve or reject it.
+    pub fn lets_judge(&self, who: &str) -> bool {
+        self.asked.lets_judge(self.project.people(), who)
     }
 
     /// Whether anybody needs to approve it.

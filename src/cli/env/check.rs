@@ -107,7 +107,7 @@ fn branch(
     if branch.contains(USER) && who.is_none() && place.project.user().is_none() {
         tell(true, format!("nobody is known to stand for {USER} in `{branch}`"));
     }
-    let name = branch.replace(USER, &environment::user(&place.project, &place.root));
+    let name = environment::branch(&place.project, &place.root, environment).unwrap_or_default();
     let Some(repository) = repository else { return Ok(()) };
     if !repository.is_branch_name(&name)? {
         tell(true, format!("`{name}` can be no branch"));

@@ -38,12 +38,11 @@ impl Model {
 
 pub fn run(session: &Session, place: &Place, args: &EnvDiffArgs) -> Result<Exit, Failure> {
     let environment = environment::named(&place.project, &place.root, &args.name, Reason::Option)?;
-    let Some(branch) = &environment.branch else {
+    let Some(branch) = environment::branch(&place.project, &place.root, &environment) else {
         return Err(Failure::new(Exit::Usage, format!("`{}` has no `branch:` in formulac.yml", environment.name))
             .with_help("what is defined in an environment stands on its branch"));
     };
     let repository = Repository::find(&place.root)?;
-    let branch = branch.replace(formulac::USER, &environment::user(&place.project, &place.root));
     let commit = revision(&repository, &branch)?;
     let (all, same) = models(place, &repository, &commit, &args.models)?;
     if args.json {
@@ -85,12 +84,8 @@ fn models(
 ) -> Result<(Vec<Model>, usize), Failure> {
     let (folder, _) = place.folders();
     let is_sql = |path: &Path| path.extension().is_some_and(|end| end == "sql");
-    let inside = |path: &Path| {
-        let path = path.strip_prefix(&place.root).unwrap_or(path).to_string_lossy().replace('\\', "/");
-        path.trim_start_matches("./").to_owned()
-    };
     let here: BTreeSet<String> =
-        folder::files(&place.root.join(&folder), is_sql).iter().map(|path| inside(path)).collect();
+        folder::files(&place.root.join(&folder), is_sql).iter().map(|path| place.inside(path)).collect();
     let there = repository.files(commit, std::slice::from_ref(&folder))?;
     let there: Vec<String> = there.into_iter().filter(|path| is_sql(Path::new(path))).collect();
     let texts = repository.texts_in(commit, &there)?;

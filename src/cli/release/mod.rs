@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::allowed;
 use super::args::ReleaseArgs;
-use super::environment::{self, Reason};
+use super::environment;
 use super::exit::{Exit, Failure};
 use super::place::Place;
 use super::session::Session;
@@ -24,7 +24,8 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
     let repository = Repository::find(&place.root)?;
     let _lock = Lock::take(session, &place)?;
-    let environment = of(session, &place)?;
+    let named = session.global.env.as_deref();
+    let environment = environment::merged_into(named, &place.project, &place.root)?;
     let head = is_ready(session, &place, &repository, environment.as_ref())?;
     let releases = tags::all(&repository)?;
     let last = releases.first();
@@ -60,14 +61,6 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     Ok(found.iter().map(|it| it.exit).fold(Exit::Done, Exit::worse))
 }
 
-/// The environment that is released: the one that is asked for, else the first that is merged into.
-fn of(session: &Session, place: &Place) -> Result<Option<Environment>, Failure> {
-    match session.global.env.as_deref() {
-        Some(name) => environment::named(&place.project, &place.root, name, Reason::Option).map(Some),
-        None => Ok(place.project.environments().iter().find(|it| it.is_merged_into()).cloned()),
-    }
-}
-
 /// The commit that is to be released: that of the environment's branch, with nothing changed beside it.
 fn is_ready(
     session: &Session,
@@ -75,10 +68,9 @@ fn is_ready(
     repository: &Repository,
     environment: Option<&Environment>,
 ) -> Result<String, Failure> {
-    let wanted = environment.and_then(|it| Some((it, it.branch.as_ref()?)));
+    let wanted = environment.and_then(|it| Some((it, environment::branch(&place.project, &place.root, it)?)));
     if let Some((environment, branch)) = wanted {
         let (now, name) = (repository.branch()?, &environment.name);
-        let branch = branch.replace(formulac::USER, &environment::user(&place.project, &place.root));
         if now != branch {
             let what = format!("`{name}` is released from its branch `{branch}`, and this is `{now}`");
             return Err(allowed::elsewhere(session, place, "release", environment, &what, &branch));

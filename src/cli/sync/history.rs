@@ -1,7 +1,6 @@
 //! `formulac log`: who pushed what and when.
 
 use std::fmt::Write as _;
-use std::fs;
 
 use formulac::sync::{LOG, Log, Logged, REFUSED, short};
 use serde_json::{Value, json};
@@ -49,11 +48,7 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
 
 /// The log of the project.
 pub fn read(place: &Place) -> Log {
-    let files = folder::files(&place.root.join(LOG), |path| path.extension().is_some_and(|end| end == "yml"));
-    Log::read(files.into_iter().filter_map(|path| {
-        let name = path.file_name()?.to_str()?.to_owned();
-        Some((name, String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned()))
-    }))
+    Log::read(folder::records(&place.root.join(LOG)))
 }
 
 /// Whether an entry changed a model or definition of this name.

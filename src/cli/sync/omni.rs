@@ -7,12 +7,11 @@ use super::text_of;
 use crate::cli::exit::Failure;
 use crate::cli::folder;
 use crate::cli::place::Place;
-use crate::cli::project;
 use crate::cli::pull::RECORDS;
 
 /// What is to become of them; nothing where nothing was pulled, or dbt left no manifest.
 pub fn described(place: &Place, is_spec: impl Fn(&str) -> bool) -> Result<Described, Failure> {
-    let omni = place.project.omni().unwrap_or(project::OMNI).trim_start_matches("./").trim_end_matches('/');
+    let omni = place.omni_folder();
     let records = folder::files(&place.root.join(RECORDS), |path| path.extension().is_some_and(|end| end == "yml"));
     let views = records.iter().filter_map(|path| {
         let record = Record::read(&std::fs::read_to_string(path).ok()?)?;

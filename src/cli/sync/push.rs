@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use formulac::USER;
 use formulac::diag::render;
 use formulac::sync::{Entry, LOG, Log, Plan, TextChange, content_hash, short};
 use jiff::Timestamp;
@@ -150,7 +149,7 @@ impl Branch {
     ) -> Result<Self, Failure> {
         let now = repository.branch()?;
         let Some(environment) = environment else { return Ok(Self { now, begins: None }) };
-        let wanted = environment.branch.as_deref().map(|branch| named(place, repository, branch)).transpose()?;
+        let wanted = wanted(place, repository, environment)?;
         let elsewhere = wanted.as_deref().filter(|wanted| *wanted != now);
         if environment.is_merged_into() {
             if let Some(wanted) = elsewhere {
@@ -180,15 +179,11 @@ impl Branch {
     }
 }
 
-/// The name of a branch with `${user}` filled in.
-fn named(place: &Place, repository: &Repository, branch: &str) -> Result<String, Failure> {
-    let name = if branch.contains(USER) {
-        branch.replace(USER, &environment::user(&place.project, &place.root))
-    } else {
-        branch.to_owned()
-    };
+/// The branch of an environment, where it has one.
+fn wanted(place: &Place, repository: &Repository, environment: &Environment) -> Result<Option<String>, Failure> {
+    let Some(name) = environment::branch(&place.project, &place.root, environment) else { return Ok(None) };
     if repository.is_branch_name(&name)? && !name.starts_with('-') {
-        return Ok(name);
+        return Ok(Some(name));
     }
     Err(Failure::new(Exit::Usage, format!("`{name}` can be no branch")).with_help("correct `branch:` in formulac.yml"))
 }

@@ -172,11 +172,6 @@ impl Repository {
         Ok(self.told(&args)?.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
     }
 
-    /// The text of a file in a commit.
-    pub fn text(&self, commit: &str, path: &str) -> Result<String, Failure> {
-        self.told(&["cat-file", "blob", &format!("{commit}:./{path}")])
-    }
-
     /// Who changed a line last, and why; none where that is not committed.
     pub fn blame(&self, path: &str, line: usize) -> Option<String> {
         let range = format!("-L{line},{line}");

@@ -1,10 +1,10 @@
 //! `formulac rollback`: specs, dbt's files, Omni's files and states as they were after an entry of the log or at a
 //! release, as a new commit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use formulac::sync::{LOG, Logged, REFUSED, TextChange, diff_lines, short};
+use formulac::sync::{LOG, Log, Logged, REFUSED, TextChange, diff_lines, short};
 use serde_json::{Value, json};
 
 use super::lock::Lock;
@@ -16,7 +16,6 @@ use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
 use crate::cli::place::Place;
-use crate::cli::project;
 use crate::cli::release;
 use crate::cli::session::Session;
 
@@ -29,8 +28,9 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let place = Place::find(session)?;
     let repository = Repository::find(&place.root)?;
     let _lock = Lock::take(session, &place)?;
-    let point = Point::of(&place, &repository, &args.id)?;
-    let changes = changes(&place, &repository, &point.commit)?;
+    let log = history::read(&place);
+    let point = Point::of(&log, &repository, &args.id)?;
+    let changes = changes(&place, &repository, &log, &point.commit)?;
     if !args.json {
         session.shown(&shown(&changes, &point))?;
     }
@@ -85,8 +85,7 @@ struct Point {
 }
 
 impl Point {
-    fn of(place: &Place, repository: &Repository, id: &str) -> Result<Self, Failure> {
-        let log = history::read(place);
+    fn of(log: &Log, repository: &Repository, id: &str) -> Result<Self, Failure> {
         match log.named(id).as_slice() {
             [one] => Self::entry(repository, one),
             [] => match release::find(repository, id)? {
@@ -138,33 +137,28 @@ impl Point {
 }
 
 /// What differs between that commit and now, in all that a push may change.
-fn changes(place: &Place, repository: &Repository, commit: &str) -> Result<Vec<TextChange>, Failure> {
+fn changes(place: &Place, repository: &Repository, log: &Log, commit: &str) -> Result<Vec<TextChange>, Failure> {
     let (models, tests) = place.folders();
-    let omni = place.project.omni().unwrap_or(project::OMNI);
-    let omni = omni.trim_start_matches("./").trim_end_matches('/').to_owned();
-    let folders = [place.specs_folder(), models, tests, omni, STATES.to_owned()];
+    let folders = [place.specs_folder(), models, tests, place.omni_folder(), STATES.to_owned()];
     // A push since then may have changed other files too, such as properties that people wrote.
     let logged = repository.files(commit, &[LOG.to_owned()])?;
-    let log = history::read(place);
     let since = log.entries.iter().filter(|it| !logged.contains(&format!("{LOG}/{}", it.file)));
     let others = since.flat_map(|logged| logged.entry.files.iter().map(|(path, _)| path.clone()));
     let others: BTreeSet<String> =
         others.filter(|path| !path.starts_with(LOG) && !path.ends_with(".gitignore")).collect();
     let asked: Vec<String> = folders.iter().cloned().chain(others.iter().cloned()).collect();
-    let then: BTreeSet<String> = repository.files(commit, &asked)?.into_iter().collect();
+    let then = repository.files(commit, &asked)?;
+    let texts = repository.texts_in(commit, &then)?;
+    let then: BTreeMap<String, Option<String>> = then.into_iter().zip(texts).collect();
     let now = folders.iter().flat_map(|folder| {
         let files = folder::files(&place.root.join(folder), |_| true);
-        let inside = |path: std::path::PathBuf| {
-            let inner = path.strip_prefix(&place.root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-            inner.trim_start_matches("./").to_owned()
-        };
-        files.into_iter().map(inside).collect::<Vec<_>>()
+        files.iter().map(|path| place.inside(path)).collect::<Vec<_>>()
     });
-    let paths: BTreeSet<String> = now.chain(others).chain(then.iter().cloned()).collect();
+    let paths: BTreeSet<String> = now.chain(others).chain(then.keys().cloned()).collect();
     let mut changes = Vec::new();
     for path in paths {
         let before = text_of(&place.root, &path);
-        let after = if then.contains(&path) { Some(repository.text(commit, &path)?) } else { None };
+        let after = then.get(&path).cloned().flatten();
         if before != after {
             changes.push(TextChange::new(&path, before, after));
         }
