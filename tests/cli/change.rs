@@ -152,6 +152,24 @@ fn no_branch_allows_itself_anything() {
 }
 
 #[test]
+fn a_name_hides_no_approver() {
+    let place = place("change_names");
+    edit(&place, "metrics/revenue.yml", "from: orders", "approvers: [fay@example.com]\nfrom: orders");
+    commit(&place, "fay approves");
+    git(&place, &["switch", "--quiet", "-c", "after-tax"]);
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    edit(&place, "metrics/revenue.yml", "approvers: [fay@example.com]\n", "");
+    // They are not in the base, and what git says of such names looks as if they were, or as if more were asked for.
+    for name in ["a blob 4 .yml", "b\nblob 4\n.yml", "c missing.yml"] {
+        place.write(&format!("metrics/{name}"), "name: a\n");
+    }
+    commit(&place, "after tax");
+    let (exit, told) = authorized(&place);
+    let lacks = told["approvals"]["lacks"].to_string();
+    assert!(exit == 4 && lacks.contains("an approval of metrics/revenue.yml by fay@example.com"), "{told}");
+}
+
+#[test]
 fn a_hand_edit_that_passes_for_generated_is_found() {
     let place = proposed("change_passing");
     be(&place, "ann");

@@ -24,6 +24,9 @@ const BEGUN: [(&str, &str); 5] = [
     ("REVERT_HEAD", "a revert"),
 ];
 
+/// How many paths one call is given.
+const AT_ONCE: usize = 400;
+
 impl Repository {
     /// The repository that this folder is in.
     pub fn find(folder: &Path) -> Result<Self, Failure> {
@@ -115,12 +118,11 @@ impl Repository {
         let there: Vec<String> = paths.iter().filter(|path| self.folder.join(path).is_file()).cloned().collect();
         self.told_with(&["add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul"], &listed(&there))?;
         // One that is gone and that git never knew is none of its business; one that was removed from what is staged is.
-        let mut args = vec!["ls-files", "-z", "--"];
-        if self.head()?.is_some() {
-            args.splice(2..2, ["--with-tree=HEAD"]);
-        }
-        args.extend(paths.iter().map(String::as_str));
-        let known = self.told(&args)?;
+        let args: &[&str] = match self.head()? {
+            Some(_) => &["ls-files", "-z", "--with-tree=HEAD", "--"],
+            None => &["ls-files", "-z", "--"],
+        };
+        let known = self.told_of(args, paths)?;
         let known: BTreeSet<&str> = known.split('\0').filter(|path| !path.is_empty()).collect();
         let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
         let message = format!("--message={message}");
@@ -146,10 +148,9 @@ impl Repository {
 
     /// The files of these that differ from the last commit or are not in it.
     pub fn differing(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
-        let mut args = vec!["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--"];
-        args.extend(paths.iter().map(String::as_str));
         let prefix = self.told(&["rev-parse", "--show-prefix"])?;
-        let output = self.told(&args)?;
+        let args = ["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--"];
+        let output = self.told_of(&args, paths)?;
         let of = |line: &str| Some(line.get(3..)?.strip_prefix(prefix.trim())?.to_owned());
         Ok(output.split('\0').filter_map(of).collect())
     }
@@ -163,13 +164,6 @@ impl Repository {
     pub fn brought(&self, path: &str) -> Result<Option<String>, Failure> {
         let output = self.told(&["log", "--diff-filter=A", "--format=%H", "--", path])?;
         Ok(output.lines().last().map(str::to_owned))
-    }
-
-    /// The files of a commit below these folders, or among these files.
-    pub fn files(&self, commit: &str, paths: &[String]) -> Result<Vec<String>, Failure> {
-        let mut args = vec!["ls-tree", "-r", "-z", "--name-only", commit, "--"];
-        args.extend(paths.iter().map(String::as_str));
-        Ok(self.told(&args)?.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
     }
 
     /// Who changed a line last, and why; none where that is not committed.
@@ -198,6 +192,15 @@ impl Repository {
 
     pub fn told(&self, args: &[&str]) -> Result<String, Failure> {
         self.told_with(args, "")
+    }
+
+    /// What git prints of these paths, which in a large project are too many for the arguments of one call.
+    pub(super) fn told_of(&self, args: &[&str], paths: &[String]) -> Result<String, Failure> {
+        let some = |some: &[String]| {
+            let args: Vec<&str> = args.iter().copied().chain(some.iter().map(String::as_str)).collect();
+            self.told(&args)
+        };
+        paths.chunks(AT_ONCE).map(some).collect()
     }
 
     pub fn told_with(&self, args: &[&str], input: &str) -> Result<String, Failure> {

@@ -51,7 +51,7 @@ impl Repository {
         Ok(found.into_iter().zip(texts).map(|((path, now, _), text)| Differing::new(&path, now, text)).collect())
     }
 
-    /// The texts of these objects, in one call; none of what is no file, or none here.
+    /// The texts of these objects, named by their hashes, in one call; none of those that are not here.
     fn texts_of(&self, objects: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if objects.is_empty() {
             return Ok(Vec::new());
@@ -73,10 +73,36 @@ impl Repository {
         Ok(texts)
     }
 
-    /// The texts of files in a commit, in one call; none of those that are not there.
+    /// The texts of files in a commit, in two calls; none of those that are not there. What git says of an object that it
+    /// was asked for by path cannot be told from what it says of another: a path may hold any sign.
     pub fn texts_in(&self, commit: &str, paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
-        let names: Vec<String> = paths.iter().map(|path| format!("{commit}:./{path}")).collect();
-        self.texts_of(&names)
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let objects: BTreeMap<String, String> = self.tree(commit, paths)?.into_iter().collect();
+        let found: Vec<String> = paths.iter().filter_map(|path| objects.get(path)).cloned().collect();
+        let mut texts = self.texts_of(&found)?.into_iter();
+        Ok(paths.iter().map(|path| objects.get(path).and_then(|_| texts.next()).flatten()).collect())
+    }
+
+    /// The files of a commit below these folders, or among these files.
+    pub fn files(&self, commit: &str, paths: &[String]) -> Result<Vec<String>, Failure> {
+        Ok(self.tree(commit, paths)?.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// These files, each with the hash of what it holds.
+    fn tree(&self, commit: &str, paths: &[String]) -> Result<Vec<(String, String)>, Failure> {
+        // `100644 blob <hash>`, a tab, the path.
+        let of = |line: &str| {
+            let (facts, path) = line.split_once('\t')?;
+            let mut facts = facts.split(' ').skip(1);
+            (facts.next()? == "blob").then(|| Some((path.to_owned(), facts.next()?.to_owned())))?
+        };
+        let found = self.told_of(&["ls-tree", "-r", "-z", commit, "--"], paths)?;
+        let mut files: Vec<(String, String)> = found.split('\0').filter_map(of).collect();
+        files.sort();
+        files.dedup();
+        Ok(files)
     }
 
     /// The commits that lead from one to another, the oldest first, each with the files of the project that it changed.
