@@ -68,7 +68,7 @@ impl Manifest {
                 let own = read().find(|other| is_meant(other) && other.package == node.package);
                 own.or_else(|| read().find(is_meant))
             }
-            From::Table(_) => None,
+            From::Table(_) | From::Relation(_) => None,
         }
     }
 

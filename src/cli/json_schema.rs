@@ -10,6 +10,7 @@ pub fn run(session: &Session, args: &SchemaArgs) -> Result<Exit, Failure> {
     session.data(&match args.of {
         SchemaOf::Spec => json_schema::spec(),
         SchemaOf::Project => json_schema::project(),
+        SchemaOf::Local => json_schema::local(),
     })?;
     Ok(Exit::Done)
 }

@@ -1,5 +1,10 @@
 //! Where a model's rows come from.
 
+use std::borrow::Cow;
+
+use super::Relation;
+use crate::dialect::Dialect;
+
 /// A relation that a spec reads, as dbt has it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum From {
@@ -21,6 +26,8 @@ pub enum From {
         /// The table.
         table: String,
     },
+    /// A relation of the warehouse as an artifact of dbt's names it.
+    Relation(Relation),
 }
 
 impl From {
@@ -54,7 +61,7 @@ impl From {
         match self {
             Self::Table(table) => Some(table.as_str()).filter(|t| !t.contains('.')),
             Self::Ref { package: None, version: None, model } => Some(model),
-            Self::Ref { .. } | Self::Source { .. } => None,
+            Self::Ref { .. } | Self::Source { .. } | Self::Relation(_) => None,
         }
     }
 
@@ -72,14 +79,28 @@ impl From {
                 Some(format!("ref({}'{model}'{})", package.collect::<String>(), version.collect::<String>()))
             }
             Self::Source { group, table } => Some(format!("source('{group}', '{table}')")),
+            Self::Relation(_) => None,
         }
     }
 
-    /// The table as a query reads it: as written, or the name of the model or source.
-    pub(crate) fn spelled(&self) -> &str {
+    /// As a query of tables names it: as written, or by the name of the model or source.
+    #[must_use]
+    pub fn written(&self, dialect: Dialect) -> String {
+        let written = |name: &str| dialect.name_text(name, true);
         match self {
-            Self::Table(table) => table,
-            Self::Ref { .. } | Self::Source { .. } => self.name(),
+            Self::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
+            Self::Ref { .. } | Self::Source { .. } => written(self.name()),
+            Self::Relation(relation) => relation.written(dialect),
+        }
+    }
+
+    /// For people: the table as written, or the name of the model or source.
+    #[must_use]
+    pub fn spelled(&self) -> Cow<'_, str> {
+        match self {
+            Self::Table(table) => Cow::Borrowed(table),
+            Self::Ref { .. } | Self::Source { .. } => Cow::Borrowed(self.name()),
+            Self::Relation(relation) => Cow::Owned(relation.spelled()),
         }
     }
 
@@ -96,6 +117,7 @@ impl From {
                     .join(" ")
             }
             Self::Source { group, table } => format!("{group} {table}"),
+            Self::Relation(relation) => relation.spelled(),
         };
         let words = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
         words.collect::<Vec<_>>().join("_")
@@ -108,6 +130,7 @@ impl From {
             Self::Table(table) => table.rsplit('.').next().unwrap_or(table),
             Self::Ref { model, .. } => model,
             Self::Source { table, .. } => table,
+            Self::Relation(relation) => relation.name(),
         }
     }
 }

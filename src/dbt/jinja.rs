@@ -69,13 +69,13 @@ pub const TOLD: &str = "formulac ";
 /// ```
 #[must_use]
 pub fn relations_told(relations: &[From]) -> String {
-    let call = |from: &From| match (from.call(), from) {
-        (None, From::Table(table)) => {
+    let call = |from: &From| {
+        from.call().unwrap_or_else(|| {
             let keys = ["identifier", "schema", "database"];
+            let table = from.spelled();
             let parts = table.rsplit('.').zip(keys).map(|(part, key)| format!("{key}='{part}'"));
             format!("api.Relation.create({})", parts.collect::<Vec<_>>().join(", "))
-        }
-        (call, _) => call.unwrap_or_default(),
+        })
     };
     let calls: Vec<String> = relations.iter().map(call).collect();
     // The references stand outside of conditions, where dbt finds them.
@@ -93,11 +93,45 @@ pub fn relations_told(relations: &[From]) -> String {
 /// A query for `dbt show` before which another one is run, of which the log tells how many seconds it takes.
 #[must_use]
 pub fn seconds_told(timed: &str, query: &str) -> String {
+    let took = took(timed);
+    format!("{took}{{% if execute %}}{{% do log('{TOLD}' ~ tojson(formulac_took), info=true) %}}{{% endif %}}{query}")
+}
+
+/// A query for `dbt show` that runs others, each perhaps with one that is timed before it. The log tells of each in order,
+/// a line each: how many seconds the timed one took, the names of the columns, and the rows, with values as texts:
+/// `[0.25, ["n"], [["3"]]]`.
+///
+/// ```
+/// let asked = formulac::dbt::answers_told(&[("select 1 as n", None), ("select 2 as n", Some("select 3"))]);
+/// assert_eq!(asked.matches("run_query").count(), 3);
+/// ```
+#[must_use]
+pub fn answers_told(queries: &[(&str, Option<&str>)]) -> String {
+    let mut out = String::new();
+    for (query, timed) in queries {
+        // References stand outside of conditions, where dbt finds them.
+        out.push_str(&format!("{{% set formulac_query %}}{query}{{% endset %}}"));
+        out.push_str(&timed.map_or_else(|| "{% set formulac_took = none %}".to_owned(), took));
+        out.push_str(&format!(
+            "{{% if execute %}}{{% set formulac_answer = run_query(formulac_query) %}}{{% set formulac_rows = [] %}}\
+             {{% for row in formulac_answer.rows %}}{{% set formulac_row = [] %}}{{% for value in row.values() %}}\
+             {{% do formulac_row.append(none if value is none else value | string) %}}{{% endfor %}}\
+             {{% do formulac_rows.append(formulac_row) %}}{{% endfor %}}\
+             {{% do log('{TOLD}' ~ tojson([formulac_took, formulac_answer.column_names | list, formulac_rows]), \
+             info=true) %}}{{% endif %}}"
+        ));
+    }
+    out.push_str("select 1 as done\n");
+    out
+}
+
+/// Runs a query; `formulac_took` says how many seconds it takes.
+fn took(timed: &str) -> String {
     let now = "modules.datetime.datetime.now()";
     format!(
         "{{% set formulac_timed %}}{timed}{{% endset %}}{{% if execute %}}{{% set formulac_began = {now} %}}\
-         {{% do run_query(formulac_timed) %}}\
-         {{% do log('{TOLD}' ~ tojson(({now} - formulac_began).total_seconds()), info=true) %}}{{% endif %}}{query}"
+         {{% do run_query(formulac_timed) %}}{{% set formulac_took = ({now} - formulac_began).total_seconds() %}}\
+         {{% endif %}}"
     )
 }
 

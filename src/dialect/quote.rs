@@ -90,7 +90,6 @@ impl Dialect {
     }
 
     pub(crate) fn push_name(self, out: &mut String, name: &str, unquoted_in_source: bool) {
-        let data = self.0;
         let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME[b as usize]);
         if self.is_plain(name, kinds, unquoted_in_source) {
             let start = out.len();
@@ -103,6 +102,12 @@ impl Dialect {
             }
             return;
         }
+        self.push_quoted(out, name);
+    }
+
+    /// A name in quotes, exactly as it is spelled.
+    pub(crate) fn push_quoted(self, out: &mut String, name: &str) {
+        let data = self.0;
         out.push(data.quote);
         for c in name.chars() {
             match c {

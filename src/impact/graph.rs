@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 use super::omni::OmniFields;
 use crate::artifacts::{Catalog, Manifest, Node, ResourceType};
 use crate::dbt::From;
+use crate::dbt::relation_parts;
 use crate::dialect::Dialect;
 use crate::lineage::{self, Known, Lineages, NotFollowed, SqlLineage};
 use crate::spec::CompiledSpec;
@@ -387,46 +388,9 @@ fn order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
     order
 }
 
-/// The parts of a relation's name as an adapter quotes it, in small letters.
-#[must_use]
-pub fn relation_parts(name: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut quote = None;
-    for c in name.trim().chars() {
-        match (quote, c) {
-            (None, '"' | '`') => quote = Some(c),
-            (None, '[') => quote = Some(']'),
-            (Some(open), c) if open == c => quote = None,
-            // Backticks may hold several parts.
-            (None, '.') | (Some('`'), '.') => parts.push(String::new()),
-            (_, c) => {
-                if let Some(last) = parts.last_mut() {
-                    last.extend(c.to_lowercase());
-                }
-            }
-        }
-    }
-    parts.retain(|part| !part.is_empty());
-    parts
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{order, relation_parts};
-
-    #[test]
-    fn names_as_adapters_quote_them() {
-        for (name, expected) in [
-            ("\"acme\".\"main\".\"Orders\"", vec!["acme", "main", "orders"]),
-            ("`p-1`.`d`.`t`", vec!["p-1", "d", "t"]),
-            ("`p.d.t`", vec!["p", "d", "t"]),
-            ("a.b", vec!["a", "b"]),
-            ("\"a.b\".c", vec!["a.b", "c"]),
-            ("", vec![]),
-        ] {
-            assert_eq!(relation_parts(name), expected, "{name}");
-        }
-    }
+    use super::order;
 
     #[test]
     fn each_comes_behind_what_leads_to_it() {

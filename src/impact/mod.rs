@@ -18,7 +18,7 @@ mod since;
 mod spread;
 mod tests;
 
-pub use graph::{Graph, Part, Sources, SpecModel, relation_parts};
+pub use graph::{Graph, Part, Sources, SpecModel};
 pub use names::{NameFault, Target};
 pub use omni::OmniFields;
 pub use report::{Changed, Edge, Effect, Impact, impact};

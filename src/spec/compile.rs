@@ -158,7 +158,7 @@ impl<'r> Run<'r> {
         spec.steps.iter().filter_map(|s| s.name).for_each(|n| self.names.reserve(n.text));
         self.sources = Sources::of(spec, self.compiler.options.dialect, &mut self.names);
         compiled.reads = self.sources.all.iter().map(|source| source.from.clone()).collect();
-        compiled.tables = self.sources.all.iter().map(|source| source.from.spelled().to_owned()).collect();
+        compiled.tables = self.sources.all.iter().map(|source| source.from.spelled().into_owned()).collect();
         self.check_names(&mut compiled.diagnostics);
         self.check_model_name(&mut compiled.diagnostics);
         self.check_exposures(&mut compiled.diagnostics);

@@ -149,7 +149,7 @@ fn kind(ty: Type) -> Kind {
 
 /// The name of a relation, which is known from then on.
 fn relation(compiler: &Compiler, from: &From, relations: &mut Vec<Given>) -> Result<String, Unread> {
-    let import = dbt::import(from, from.spelled());
+    let import = dbt::import(from, &from.spelled());
     let input = import.split_once("{{").and_then(|(_, rest)| rest.split_once("}}")).map(|(input, _)| input.trim());
     let Some(input) = input else { return Err(format!("`{}`, which is no model or source of dbt,", from.spelled())) };
     let name = folded(from.name());

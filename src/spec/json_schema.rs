@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{DEFINITION, JOIN, Key, Keys, MODEL, PROJECT, RULE, STEP, Shape, WEEKDAYS};
+use super::keys::{DEFINITION, JOIN, Key, Keys, LOCAL, MODEL, PROJECT, RULE, STEP, Shape, WEEKDAYS};
 use super::load::{NOT_IN_SHEETS, SHEET_KEYS};
 use crate::diag::{Code, Severity};
 use crate::dialect::Dialect;
@@ -37,6 +37,18 @@ pub fn project() -> String {
     let mut schema = Schema::default();
     let project = schema.object(&[&PROJECT]);
     schema.document(&PROJECT, project)
+}
+
+/// The JSON Schema of the personal file, formulac.local.yml.
+///
+/// ```
+/// assert!(formulac::json_schema::local().contains("\"user\""));
+/// ```
+#[must_use]
+pub fn local() -> String {
+    let mut schema = Schema::default();
+    let local = schema.object(&[&LOCAL]);
+    schema.document(&LOCAL, local)
 }
 
 /// The mappings that have been met, by title.

@@ -129,6 +129,11 @@ impl Project {
         &self.inherit
     }
 
+    /// Has columns keep these tags, too.
+    pub fn inherit_too(&mut self, tags: impl IntoIterator<Item = String>) {
+        self.inherit.extend(tags);
+    }
+
     /// Whether dbt's semantic layer is told of models, and in which form.
     #[must_use]
     pub fn semantic_models(&self) -> SemanticModels {

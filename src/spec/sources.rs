@@ -81,10 +81,7 @@ impl Sources {
             return;
         }
         let written = |name: &str| dialect.name_text(name, true);
-        let table = match from {
-            From::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
-            other => written(other.name()),
-        };
+        let table = from.written(dialect);
         // Two tables of one name in different schemas: the second is called by its schema too.
         let first = self.called.insert(from.name().to_lowercase());
         let wanted = if first { from.name().to_owned() } else { from.long_name() };

@@ -84,6 +84,8 @@ impl Verdict {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Proof {
+    /// What was compared, where that is another than the model or its formula. It is in no evidence.
+    pub ours: Option<String>,
     /// The relation that the model was compared with; none for its formula.
     pub with: Option<String>,
     /// What came of it.
@@ -111,6 +113,13 @@ impl Proof {
         self.with.as_deref().unwrap_or(FORMULA)
     }
 
+    /// What was compared, for people.
+    #[must_use]
+    pub fn ours(&self) -> &str {
+        let own = if self.of_formula { FORMULA } else { "the model" };
+        self.ours.as_deref().unwrap_or(own)
+    }
+
     /// What was found, in a line: `10 of 10 rows within 0.01`.
     #[must_use]
     pub fn told(&self) -> String {
@@ -130,8 +139,7 @@ impl Proof {
             let differ = if counts.differing == 1 { "differs" } else { "differ" };
             parts.push(format!("{} {differ}", counts.differing));
         }
-        let ours = if self.of_formula { FORMULA } else { "the model" };
-        for (side, place) in [(ours, 0), (self.other(), 1)] {
+        for (side, place) in [(self.ours(), 0), (self.other(), 1)] {
             let [only, repeated] = [counts.only, counts.repeated].map(|both| both[place]);
             if only > 0 {
                 parts.push(format!("{only} only in {side}"));
@@ -297,7 +305,12 @@ impl Proof {
         let both = |key: &str| ["model", "other"].map(|side| count(node.get(key).and_then(|of| of.get(side))));
         let columns = node.get("columns").and_then(Node::pairs).unwrap_or_default().iter().filter_map(|(name, of)| {
             let greatest = of.get("greatest").and_then(Node::text).map(str::to_owned);
-            Some(ColumnCounts { column: name.text()?.to_owned(), differing: count(of.get("rows")), greatest })
+            Some(ColumnCounts {
+                column: name.text()?.to_owned(),
+                differing: count(of.get("rows")),
+                greatest,
+                ..ColumnCounts::default()
+            })
         });
         let counts = Counts {
             rows: both("rows"),
@@ -309,6 +322,7 @@ impl Proof {
             columns: columns.collect(),
         };
         Some(Self {
+            ours: None,
             with: text("with").filter(|with| with != FORMULA),
             verdict: Verdict::of(&text("verdict")?),
             why: text("why"),
@@ -366,8 +380,13 @@ mod tests {
             matched: 8,
             differing: 2,
             columns: vec![
-                ColumnCounts { column: "a: b".to_owned(), differing: 2, greatest: Some("20.5".to_owned()) },
-                ColumnCounts { column: "note".to_owned(), differing: 0, greatest: None },
+                ColumnCounts {
+                    column: "a: b".to_owned(),
+                    differing: 2,
+                    greatest: Some("20.5".to_owned()),
+                    ..ColumnCounts::default()
+                },
+                ColumnCounts { column: "note".to_owned(), ..ColumnCounts::default() },
             ],
         };
         evidence.proofs = vec![

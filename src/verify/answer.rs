@@ -32,6 +32,8 @@ pub struct ColumnCounts {
     pub differing: u64,
     /// The greatest difference of its numbers, those that agree included.
     pub greatest: Option<String>,
+    /// The sum of its numbers on either side, where that was asked for.
+    pub sums: [Option<String>; 2],
 }
 
 /// A row that does not agree.
@@ -96,6 +98,7 @@ impl Comparison {
                 column: column.name.clone(),
                 differing: number(&format!("differing_{place}"))?,
                 greatest: value(&format!("greatest_{place}")).map(|text| plain(&text)),
+                sums: ["ours", "theirs"].map(|side| value(&format!("sum_{side}_{place}")).map(|text| plain(&text))),
             })
         };
         Some(Counts {

@@ -123,6 +123,8 @@ pub struct Comparison {
     /// No column tells the rows apart: rows that are the same in all columns are counted.
     counts_rows: bool,
     tolerance: Option<String>,
+    /// The numbers of each column are summed on either side.
+    sums: bool,
 }
 
 /// Columns that one side lacks.
@@ -192,6 +194,15 @@ impl Comparison {
     pub fn of_formula(mut self, compiled: &CompiledSpec) -> Option<Self> {
         self.sides[0].rows = compiled.formula_rows()?;
         Some(self)
+    }
+
+    /// The same columns and keys of two other relations, such as what two environments built of the model; numbers are
+    /// summed too.
+    #[must_use]
+    pub fn between(mut self, ours: From, theirs: From) -> Self {
+        self.sides = [ours, theirs].map(|from| Compared { rows: Rows::Relation(from), alias: None, filter: None });
+        self.sums = true;
+        self
     }
 
     /// When two values of the column at this place agree.
@@ -284,7 +295,15 @@ impl CompiledSpec {
             return None;
         }
         let [keys, columns] = [keys, columns].map(|all| all.into_iter().map(both).collect());
-        Some(Comparison { dialect: self.dialect, sides: [ours, theirs], keys, columns, counts_rows, tolerance: None })
+        Some(Comparison {
+            dialect: self.dialect,
+            sides: [ours, theirs],
+            keys,
+            columns,
+            counts_rows,
+            tolerance: None,
+            sums: false,
+        })
     }
 
     /// The model beside each relation that `compare:` names, in the order written; none where the spec has an error.
@@ -315,6 +334,7 @@ impl CompiledSpec {
                 columns: named.columns.clone(),
                 counts_rows: false,
                 tolerance: named.tolerance.clone(),
+                sums: false,
             }
         };
         model.compared.iter().map(comparison).collect()
@@ -335,21 +355,12 @@ impl CompiledSpec {
     }
 }
 
-/// A relation as a query names it.
-fn table(dialect: Dialect, from: &From) -> String {
-    let written = |name: &str| dialect.name_text(name, true);
-    match from {
-        From::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
-        other => written(other.name()),
-    }
-}
-
 impl Rows {
     /// A query of all of them.
     fn select(&self, dialect: Dialect, reader: Reader) -> String {
         match (self, reader) {
-            (Self::Relation(from), Reader::Dbt) => dbt::import(from, &table(dialect, from)),
-            (Self::Relation(from), Reader::Tables) => format!("select * from {}", table(dialect, from)),
+            (Self::Relation(from), Reader::Dbt) => dbt::import(from, &from.written(dialect)),
+            (Self::Relation(from), Reader::Tables) => format!("select * from {}", from.written(dialect)),
             (Self::Query { plain, .. }, Reader::Tables) => plain.trim_end().to_owned(),
             (Self::Query { dbt, .. }, Reader::Dbt) => dbt.trim_end().to_owned(),
         }

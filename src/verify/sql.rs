@@ -83,6 +83,10 @@ impl Comparison {
             if self.is_number(column) {
                 item(&format!("max(apart_{number})"), &format!("greatest_{number}"));
             }
+            if self.is_summed(column) {
+                item(&format!("sum(sum_ours_{number})"), &format!("sum_ours_{number}"));
+                item(&format!("sum(sum_theirs_{number})"), &format!("sum_theirs_{number}"));
+            }
         }
         let _ = writeln!(out, "select\n    {}\nfrom {JUDGED}", items.join(",\n    "));
         out
@@ -157,6 +161,10 @@ impl Comparison {
         }
     }
 
+    fn is_summed(&self, column: &BothHave) -> bool {
+        self.sums && column.ty().is_number()
+    }
+
     /// Whether the difference of two values is a number.
     fn is_number(&self, column: &BothHave) -> bool {
         column.ty().is_number() || self.agreement_of(column) != Agreement::Exact
@@ -175,9 +183,12 @@ impl Comparison {
         let keys: Vec<String> = (0..self.keys.len().max(1)).map(|number| format!("key_{number}")).collect();
         let mut items = keys.clone();
         items.extend(["ours", "theirs"].map(|side| format!("sum(in_{side}) as in_{side}")));
-        for number in 0..self.columns.len() {
+        for (number, column) in self.columns.iter().enumerate() {
             // There is one value of each side, or none is looked at.
             items.extend(["ours", "theirs"].map(|side| format!("max({side}_{number}) as {side}_{number}")));
+            if self.is_summed(column) {
+                items.extend(["ours", "theirs"].map(|side| format!("sum({side}_{number}) as sum_{side}_{number}")));
+            }
         }
         let _ = writeln!(
             out,

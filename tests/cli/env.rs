@@ -100,16 +100,13 @@ fn models_are_compared_with_those_of_a_branch() {
 #[cfg(unix)]
 #[test]
 fn what_dbt_says_of_a_secret_is_masked() {
-    use std::os::unix::fs::PermissionsExt;
-
     let place = place("env_secrets");
     let vars = "vars: {start: 2024-01-01, api_token: hunter2-token, url: 'postgres://me:s3cret-word@host/db'}";
     edit(&place, "formulac.yml", "${user}\"}", &format!("${{user}}\", {vars}}}"));
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
     let says =
         r#"printf '{"info":{"name":"E","level":"error","msg":"%s"},"data":{}}\n' "$(echo "$*" | tr -d '\n"')"; exit 2"#;
-    place.write("dbt", format!("#!/bin/sh\n{says}\n"));
-    std::fs::set_permissions(place.path("dbt"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    place.program("dbt", &format!("#!/bin/sh\n{says}\n"));
     let mut command = place.command(&["preview", "metrics/revenue.yml"]);
     command.env("FORMULAC_DBT", place.path("dbt"));
     let run = finish(command);
@@ -117,4 +114,49 @@ fn what_dbt_says_of_a_secret_is_masked() {
     for shown in [run.err, run.out, place.run(&["env", "show"]).out, place.run(&["env", "show", "--json"]).out] {
         assert!(!shown.contains("hunter2") && !shown.contains("s3cret"), "{shown}");
     }
+}
+
+/// A dbt that says of every relation that it is there, with these columns.
+#[cfg(unix)]
+#[test]
+fn what_is_built_can_be_compared_only_where_it_is_known() {
+    let mut place = place("env_rows");
+    place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    place.run(&["generate"]);
+    commit(&place, "generated");
+    let says = r#"'{"info":{"name":"JinjaLogInfo"},"data":{"msg":"formulac [true, [[\"total\",\"integer\"]]]"}}'"#;
+    place.program("dbt", &format!("#!/bin/sh\necho \"$*\" >> asked.txt\nfor side in 1 2; do echo {says}; done\n"));
+    let run = |place: &Place, args: &[&str]| {
+        let mut command = place.command(&[&["env", "diff", "production", "--rows"], args].concat());
+        command.env("FORMULAC_DBT", place.path("dbt"));
+        finish(command)
+    };
+    let told = |place: &Place, name: &str| {
+        let node = format!(
+            r#"{{"metadata": {{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}},
+            "nodes": {{"model.shop.revenue": {{"resource_type": "model", "name": "revenue", "package_name": "shop",
+            "relation_name": {name}}}}}}}"#
+        );
+        place.write("target/production/manifest.json", node);
+        let run = run(place, &["--json"]);
+        assert_eq!(run.exit, 5, "{}{}", run.out, run.err);
+        run.json()["models"][0]["rows"]["told"].as_str().unwrap().to_owned()
+    };
+    let missing = run(&place, &[]);
+    assert!(missing.exit == 5 && missing.err.contains("dbt left no manifest of `production`"), "{}", missing.err);
+    let hostile = r#""x; drop table revenue --""#;
+    assert_eq!(told(&place, hostile), "the manifest of production calls it by a name that cannot be read");
+    assert_eq!(told(&place, r#""{{ env_var('SECRET') }}""#), told(&place, hostile));
+    assert!(
+        !place.path("asked.txt").exists() || !place.read("asked.txt").contains("drop"),
+        "{}",
+        place.read("asked.txt")
+    );
+    assert_eq!(told(&place, "null"), "the manifest of production says that nothing is built of it");
+    let key = "development has no `country`, which tells the rows apart";
+    assert_eq!(told(&place, r#""\"db\".\"prod\".\"revenue\"""#), key);
+    place.show(&["env", "diff", "production", "--rows", "--env", "production"]);
+    place.show(&["env", "diff", "production", "--limit", "3"]);
+    place.show(&["env", "diff", "production", "--rows", "--engine", "duckdb"]);
+    snapshot(&place, "env__rows");
 }

@@ -8,8 +8,8 @@ use std::path::Path;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::Value;
 
-use crate::repository::{begin, git};
-use crate::run::{Place, Run, artifact};
+use crate::repository::{begin, commit, edit, git};
+use crate::run::{Place, Run, artifact, finish};
 
 const ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json", "sources.json"];
 /// Texts that mean something to whoever reads an output. Each is told apart by its number.
@@ -94,7 +94,26 @@ fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
     );
     begin(&place);
     git(&place, &["switch", "--quiet", "-c", "work"]);
+    edit(&place, "metrics/own.yml", "* 2", "* 3");
+    commit(&place, "three times");
     place
+}
+
+/// A dbt that finds every relation, and says the text in all that it answers.
+fn put_dbt(place: &Place, payload: &str) {
+    let event = |name: &str, data: Value| {
+        serde_json::json!({"info": {"name": name, "level": "info"}, "data": data}).to_string()
+    };
+    let columns = serde_json::json!([true, [["order_id", payload], [payload, "text"], ["twice", "numeric"]]]);
+    let row = serde_json::json!([{"compared": "3", "rows_ours": payload, "key_0_text": payload, "done": 1}]);
+    let mut said = vec![
+        event("MainReportVersion", serde_json::json!({"version": payload})),
+        event("AdapterRegistered", serde_json::json!({"adapter_name": payload})),
+    ];
+    said.extend((0..2).map(|_| event("JinjaLogInfo", serde_json::json!({"msg": format!("formulac {columns}")}))));
+    said.push(event("ShowNode", serde_json::json!({"preview": row.to_string()})));
+    place.write("said.txt", said.join("\n") + "\n");
+    place.program("dbt", "#!/bin/sh\ncat \"$(dirname \"$0\")/said.txt\"\n");
 }
 
 /// Every command that reads artifacts, in every shape that it prints.
@@ -236,13 +255,47 @@ fn files(place: &Place, found: &mut Vec<String>) {
     }
 }
 
-fn check(name: &str, id: &str, change: impl Fn(&str) -> String) -> Vec<String> {
+/// What is proposed, verified and released of it, with the text as what people say and as what dbt answers.
+fn later(place: &Place, payload: &str, found: &mut Vec<String>) {
+    let mut call = |words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let mut command = place.command(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        command.env("FORMULAC_DBT", place.path("dbt"));
+        let run = finish(command);
+        faults(&words, &run, found);
+        run
+    };
+    call(&["change", "propose", &format!("T{payload}"), "--message", payload, "--env", "production"]);
+    let listed = call(&["change", "list", "--json"]).json();
+    let id = listed["changes"][0]["id"].as_str().unwrap_or_else(|| panic!("nothing is proposed: {listed}")).to_owned();
+    for words in [
+        &["change", "comment", id.as_str(), payload][..],
+        &["change", "list"],
+        &["change", "show", &id],
+        &["authorize", "--base", "main"],
+        &["verify"],
+        &["verify", "--markdown"],
+        &["verify", "--json"],
+        &["env", "diff", "production"],
+    ] {
+        call(words);
+    }
+    git(place, &["add", "--all"]);
+    git(place, &["commit", "--quiet", "--message", "all"]);
+    git(place, &["switch", "--quiet", "-C", "main"]);
+    call(&["release", "--env", "production", "--yes"]);
+    call(&["release", "v1", "--env", "production", "--json"]);
+}
+
+fn check(name: &str, id: &str, payload: &str, change: impl Fn(&str) -> String) -> Vec<String> {
     let place = place(name, change);
     let mut found = Vec::new();
     for call in calls(id) {
         let args: Vec<&str> = call.iter().map(String::as_str).collect();
         faults(&call, &place.run(&args), &mut found);
     }
+    put_dbt(&place, payload);
+    later(&place, payload, &mut found);
     files(&place, &mut found);
     found.into_iter().map(|it| format!("{name}: {it}")).collect()
 }
@@ -251,7 +304,7 @@ fn check(name: &str, id: &str, change: impl Fn(&str) -> String) -> Vec<String> {
 fn texts_of_every_field() {
     let mut found = Vec::new();
     for (number, payload) in PAYLOADS.iter().enumerate() {
-        found.extend(check(&format!("hostile_text_{number}"), "model.acme_analytics.stg_orders", |text| {
+        found.extend(check(&format!("hostile_text_{number}"), "model.acme_analytics.stg_orders", payload, |text| {
             let mut value: Value = serde_json::from_str(text).unwrap();
             let mut count = 0;
             poison(&mut value, "", payload, &mut count);
@@ -269,7 +322,7 @@ fn names_that_everything_says() {
         let quoted = Value::from(*payload).to_string();
         let inside = quoted.trim_matches('"').to_owned();
         let id = "model.acme_analytics.stg_orders".replace("acme_analytics", &format!("{payload}7"));
-        found.extend(check(&format!("hostile_name_{number}"), &id, |text| {
+        found.extend(check(&format!("hostile_name_{number}"), &id, payload, |text| {
             let names = NAMES.iter().enumerate();
             names.fold(text.to_owned(), |text, (at, name)| text.replace(name, &format!("{inside}{at}")))
         }));

@@ -199,12 +199,10 @@ fn how_to_get_duckdb_is_said() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_the_engine_too() {
-    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
     use std::time::{Duration, Instant};
     let place = place("preview_interrupt");
-    place.write("duckdb", "#!/bin/sh\necho $$ > pid\nexec sleep 60\n");
-    std::fs::set_permissions(place.path("duckdb"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    place.program("duckdb", "#!/bin/sh\necho $$ > pid\nexec sleep 60\n");
     let mut command = place.command(&["preview", "revenue.yml", "--data", "data"]);
     let mut child = command.env("FORMULAC_DUCKDB", "./duckdb").process_group(0).spawn().unwrap();
     let begin = Instant::now();

@@ -277,9 +277,7 @@ fn where_a_commit_cannot_be_nothing_is_written() {
     place.write(".gitignore", "models/formulac/\n");
     place.show(&["push", "--yes"]);
     fs::remove_file(place.path(".gitignore")).unwrap();
-    place.write(".git/hooks/pre-commit", "#!/bin/sh\necho the hook says no >&2\nexit 1\n");
-    fs::set_permissions(place.path(".git/hooks/pre-commit"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .unwrap();
+    place.program(".git/hooks/pre-commit", "#!/bin/sh\necho the hook says no >&2\nexit 1\n");
     place.show(&["push", "--yes"]);
     fs::remove_file(place.path(".git/hooks/pre-commit")).unwrap();
     fs::create_dir_all(place.path("models")).unwrap();
@@ -407,8 +405,7 @@ fn conflicts_are_decided() {
     place.show(&["resolve", "revenue.revenue:formula", "--base"]).show(&["plan"]);
     both(&place);
     place.run(&["resolve", "revenue.revenue:description", "--theirs"]);
-    place.write("editor.sh", "#!/bin/sh\nsed -i 's/SUM(amount - tax)/MIN(amount)/' \"$1\"\n");
-    fs::set_permissions(place.path("editor.sh"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    place.program("editor.sh", "#!/bin/sh\nsed -i 's/SUM(amount - tax)/MIN(amount)/' \"$1\"\n");
     let mut command = place.command(&["resolve", "revenue.revenue", "--edit"]);
     command.env("EDITOR", place.path("editor.sh")).env_remove("VISUAL");
     let run = finish(command);

@@ -44,6 +44,16 @@ impl Place {
         self
     }
 
+    /// A program of the test.
+    #[cfg(unix)]
+    pub fn program(&self, file: &str, text: &str) -> &Self {
+        use std::os::unix::fs::PermissionsExt;
+
+        self.write(file, text);
+        fs::set_permissions(self.path(file), fs::Permissions::from_mode(0o755)).unwrap();
+        self
+    }
+
     pub fn read(&self, file: &str) -> String {
         fs::read_to_string(self.path(file)).unwrap()
     }

@@ -231,6 +231,16 @@ fn personal_values_are_shown_and_not_written_down() {
     for value in ["north", "77.75", "12.75", "65"] {
         assert!(!kept.contains(value), "{value}\n{kept}");
     }
+    // What is made of a personal column is personal, whether the project has its tag inherited or not.
+    place.write("metrics/revenue.yml", REVENUE).write(
+        "schema.yml",
+        "relations:\n  orders:\n    columns:\n      id: integer\n      region: text\n      status: text\n      \
+         amount: {type: decimal, tags: [pii]}\n      note: text\n",
+    );
+    verify(&place, &["--schema", "schema.yml"]);
+    let kept = place.read(".formulac/evidence/revenue.yml");
+    assert!(kept.contains("region north: revenue (hidden), not (hidden)"), "{kept}");
+    assert!(!kept.contains("77.75") && !kept.contains("12.75"), "{kept}");
 }
 
 #[test]
@@ -292,6 +302,7 @@ esac
 "#;
 const EVENTS: &str = "model: stg_web_events\nfrom: source('landing', 'web_events')\ngroup_by: customer_id\ndefinitions: events = COUNT()\n";
 
+#[cfg(unix)]
 fn dbt_place(name: &str) -> Place {
     let place = Place::new(name);
     place.write(
@@ -300,10 +311,11 @@ fn dbt_place(name: &str) -> Place {
     );
     place.write("dbt_project.yml", "name: acme_analytics\nprofile: p\n").write("metrics/events.yml", EVENTS);
     place.write("target/manifest.json", crate::run::artifact("manifest.json"));
-    place.write("dbt", DBT);
+    place.program("dbt", DBT);
     place
 }
 
+#[cfg(unix)]
 fn with_dbt(place: &Place, args: &[&str]) -> Run {
     let mut command = place.command(args);
     command.env("FORMULAC_DBT", place.path("dbt"));
@@ -313,9 +325,7 @@ fn with_dbt(place: &Place, args: &[&str]) -> Run {
 #[cfg(unix)]
 #[test]
 fn builds_and_sources_of_environments_are_told() {
-    use std::os::unix::fs::PermissionsExt;
     let place = dbt_place("verify_freshness");
-    std::fs::set_permissions(place.path("dbt"), std::fs::Permissions::from_mode(0o755)).unwrap();
     let (runs, sources) = (crate::run::artifact("run_results.json"), crate::run::artifact("sources.json"));
     place.write("target/run_results.json", &runs).write("target/sources.json", &sources);
     place.write("target/production/run_results.json", runs.replace("2026-11-20T", "2026-10-20T"));
@@ -360,7 +370,6 @@ fn builds_and_sources_of_environments_are_told() {
 #[cfg(unix)]
 #[test]
 fn an_answer_that_is_none_is_no_agreement() {
-    use std::os::unix::fs::PermissionsExt;
     let place = dbt_place("verify_no_answer");
     for (says, told) in [
         // No rows, rows of another shape, and nothing at all.
@@ -375,8 +384,7 @@ fn an_answer_that_is_none_is_no_agreement() {
         ("exit 1", "dbt failed"),
     ] {
         let (head, _) = DBT.split_once("*)\n    echo '{\"info\":{\"name\":\"MainReport").unwrap();
-        place.write("dbt", format!("{head}*)\n    {says} ;;\nesac\n"));
-        std::fs::set_permissions(place.path("dbt"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        place.program("dbt", &format!("{head}*)\n    {says} ;;\nesac\n"));
         let run = with_dbt(&place, &["verify"]);
         assert_eq!(run.exit, 5, "{says}: {}{}", run.out, run.err);
         assert!(run.out.contains(told) && run.out.starts_with('-'), "{says}: {}", run.out);

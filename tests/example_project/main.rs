@@ -9,6 +9,7 @@
 
 mod compare;
 mod drafts;
+mod env_diff;
 mod incremental;
 mod kinds;
 mod passed_on;

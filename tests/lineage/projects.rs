@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use formulac::artifacts::{Catalog, Keep, Manifest, ResourceType};
-use formulac::impact::relation_parts;
+use formulac::dbt::relation_parts;
 use formulac::lineage::{ColumnOf, Known, SqlLineage, of_sql};
 use formulac::{CompiledSpec, Compiler, Dialect, Schema, SpecText};
 

@@ -733,6 +733,8 @@ pub enum SchemaOf {
     Spec,
     /// The project file, formulac.yml
     Project,
+    /// Values of one person, formulac.local.yml
+    Local,
 }
 
 fn dialects() -> impl TypedValueParser<Value = Dialect> {

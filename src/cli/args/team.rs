@@ -50,7 +50,10 @@ pub struct EnvUseArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Models of another environment are those of its branch.")]
+#[command(
+    after_help = "Models of another environment are those of its branch. What is built there is found by the names \
+                       in the artifacts that dbt left of it: `artifacts:` in formulac.yml, else target/NAME."
+)]
 pub struct EnvDiffArgs {
     /// Environment to compare with
     #[arg(value_name = "NAME")]
@@ -58,6 +61,15 @@ pub struct EnvDiffArgs {
     /// Only these models
     #[arg(value_name = "MODEL")]
     pub models: Vec<String>,
+    /// Compare what is built, too: rows, sums of columns, a sample of what differs
+    #[arg(long)]
+    pub rows: bool,
+    /// What reads them: `dbt`, `postgres` or a `postgres://` URL [default: dbt]
+    #[arg(long, value_name = "ENGINE", requires = "rows")]
+    pub engine: Option<String>,
+    /// Rows to show of those that differ
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "rows")]
+    pub limit: u32,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

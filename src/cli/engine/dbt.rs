@@ -17,6 +17,9 @@ use crate::cli::exit::{Exit, Failure};
 /// What helps where the warehouse has not what the model reads.
 const MISSING: &str = "build what it reads with `dbt build`, or show it over files with `--data DIR`";
 
+/// The text of one call is shorter: Linux takes no argument of more than 128 KiB.
+const LONGEST: usize = 100_000;
+
 /// A dbt project, and the environment in which it is run.
 #[derive(Debug)]
 pub struct DbtRun {
@@ -72,13 +75,9 @@ pub fn show(asked: Asked<'_>, run: &DbtRun) -> Result<Answer, Failure> {
         let sent = Sent { sql: asked.sql, before: "", missing: MISSING };
         return Err(fault::of_sql("dbt", &output.message(), sent));
     };
-    let text = |data: Option<&Value>, key: &str| {
-        data.and_then(|data| data[key].as_str()).unwrap_or_default().trim_start_matches('=').to_owned()
-    };
-    let version = text(event("MainReportVersion"), "version");
-    let adapter = text(event("AdapterRegistered"), "adapter_name");
+    let (engine, version) = engine(&output);
     let answer = Answer {
-        engine: format!("dbt {version} on {adapter}"),
+        engine,
         version,
         columns: columns(&rows, asked.columns),
         rows: rows.iter().map(|row| row.values().map(value).collect()).collect(),
@@ -86,6 +85,69 @@ pub fn show(asked: Asked<'_>, run: &DbtRun) -> Result<Answer, Failure> {
         seconds: output.told().next().and_then(|told| told.as_f64()),
     };
     Ok(answer.limited(asked.limit))
+}
+
+/// The engine with its version, and the version.
+fn engine(output: &Ran) -> (String, String) {
+    let text = |event: &str, key: &str| {
+        let text = output.event(event).and_then(|data| data[key].as_str());
+        text.unwrap_or_default().trim_start_matches('=').to_owned()
+    };
+    let version = text("MainReportVersion", "version");
+    (format!("dbt {version} on {}", text("AdapterRegistered", "adapter_name")), version)
+}
+
+/// Runs queries, many in a call, as a call takes seconds before it begins. Where dbt fails over one, which ends the call,
+/// each is run by itself.
+pub fn show_all(all: &[Asked<'_>], run: &DbtRun, done: &impl Fn()) -> Result<Vec<Result<Answer, Failure>>, Failure> {
+    let mut answers = Vec::new();
+    let mut rest = all;
+    while !rest.is_empty() {
+        let mut size = 0;
+        let fits = |asked: &&Asked<'_>| {
+            size += asked.sql.len() + asked.timed.map_or(0, str::len) + 1_000;
+            size < LONGEST
+        };
+        let (group, others) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+        rest = others;
+        match group {
+            [_, _, ..] => match together(group, run)? {
+                Some(together) => answers.extend(together.into_iter().map(Ok)),
+                None => answers.extend(group.iter().map(|asked| show(*asked, run))),
+            },
+            _ => answers.extend(group.iter().map(|asked| show(*asked, run))),
+        }
+        group.iter().for_each(|_| done());
+    }
+    Ok(answers)
+}
+
+/// The answers of queries that are run in one call; none where dbt fails over one of them.
+fn together(group: &[Asked<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
+    let limited: Vec<String> =
+        group.iter().map(|asked| format!("{}\nlimit {}", asked.sql.trim_end(), u64::from(asked.limit) + 1)).collect();
+    let queries: Vec<(&str, Option<&str>)> =
+        limited.iter().zip(group).map(|(sql, asked)| (sql.as_str(), asked.timed)).collect();
+    let output = call(run, run.deferred.as_deref(), 1, &formulac::dbt::answers_told(&queries))?;
+    let (engine, version) = engine(&output);
+    let answer = |(told, asked): (Value, &Asked<'_>)| {
+        let texts = |value: &Value| value.as_array().map(|all| all.iter().map(self::value).collect::<Vec<_>>());
+        let names = texts(told.get(1)?)?.into_iter().flatten();
+        let answer = Answer {
+            engine: engine.clone(),
+            version: version.clone(),
+            columns: names.map(|name| Column { name, ty: Type::Unknown }).collect(),
+            rows: told.get(2)?.as_array()?.iter().map(texts).collect::<Option<_>>()?,
+            more: false,
+            seconds: told.get(0)?.as_f64(),
+        };
+        Some(answer.limited(asked.limit))
+    };
+    let told: Vec<Value> = output.told().collect();
+    if !output.succeeded || told.len() != group.len() {
+        return Ok(None);
+    }
+    Ok(told.into_iter().zip(group).map(answer).collect())
 }
 
 /// Whether each relation is there.

@@ -92,6 +92,14 @@ impl Engine {
         Ok(Self::Postgres(server, files))
     }
 
+    /// Reads nothing of another environment in place of what this one has not built.
+    pub fn undeferred(mut self) -> Self {
+        if let Self::Dbt(run) = &mut self {
+            run.deferred = None;
+        }
+        self
+    }
+
     /// Keeps the files of these tables only. Where one has no file all are kept, for whoever looks for its name.
     pub fn read_only(&mut self, tables: &[String]) {
         let (Self::Duckdb(files) | Self::Postgres(_, files)) = self else { return };
@@ -174,6 +182,24 @@ impl Engine {
         }
     }
 
+    /// Runs queries of texts, `done` after each. Each has its own answer, or what the engine says is wrong with it.
+    pub fn answers(
+        &self,
+        all: &[Asked<'_>],
+        typed: Option<&Schema>,
+        done: impl Fn(),
+    ) -> Result<Vec<Result<Answer, Failure>>, Failure> {
+        if let Self::Dbt(run) = self {
+            return dbt::show_all(all, run, &done);
+        }
+        let one = |asked: &Asked<'_>| {
+            let answer = self.answer(*asked, typed);
+            done();
+            answer
+        };
+        Ok(all.iter().map(one).collect())
+    }
+
     /// Whether each relation is there, and its columns.
     pub fn presences(&self, relations: &[Read], typed: Option<&Schema>) -> Result<Vec<Presence>, Failure> {
         match self {
@@ -186,7 +212,9 @@ impl Engine {
                 };
                 relations.iter().map(one).collect()
             }
-            Self::Postgres(..) => relations.iter().map(|read| self.presence(&postgres::table(read), typed)).collect(),
+            Self::Postgres(..) => {
+                relations.iter().map(|read| self.presence(&read.written(Dialect::default()), typed)).collect()
+            }
         }
     }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::Path;
 use std::process::Command;
 
-use formulac::dbt::From as Read;
 use formulac::{Dialect, Schema, Type};
 
 use super::Asked;
@@ -205,16 +204,6 @@ pub fn query(asked: Asked<'_>, server: &Server, files: &[DataFile], typed: Optio
     let engine = format!("{ENGINE} {version}");
     let answer = Answer { engine, version: version.to_owned(), columns, rows, more: false, seconds };
     Ok(answer.limited(asked.limit))
-}
-
-/// A relation as a query names it.
-pub fn table(read: &Read) -> String {
-    let dialect = Dialect::default();
-    let written = |name: &str| dialect.name_text(name, true);
-    match read {
-        Read::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
-        other => written(other.name()),
-    }
 }
 
 /// A temporary table that holds the file's rows.

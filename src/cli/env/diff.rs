@@ -7,14 +7,16 @@ use std::path::Path;
 use formulac::sync::diff_lines;
 use serde_json::{Value, json};
 
-use super::super::args::EnvDiffArgs;
-use super::super::change::revision;
-use super::super::environment::{self, Reason};
-use super::super::exit::{Exit, Failure};
-use super::super::folder;
-use super::super::place::Place;
-use super::super::session::Session;
-use super::super::sync::Repository;
+use super::rows::{self, Rows};
+use crate::cli::args::EnvDiffArgs;
+use crate::cli::change::revision;
+use crate::cli::environment::{self, Reason};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::folder;
+use crate::cli::place::Place;
+use crate::cli::session::Session;
+use crate::cli::sync::Repository;
+use crate::cli::words::count;
 
 /// Lines of a diff that are shown.
 const LINES: usize = 60;
@@ -31,8 +33,19 @@ impl Model {
         match (&self.here, &self.there) {
             (Some(_), None) => "only here",
             (None, _) => "only there",
+            _ if self.is_same() => "the same SQL",
             (Some(_), Some(_)) => "differs",
         }
+    }
+
+    fn is_same(&self) -> bool {
+        self.here == self.there
+    }
+
+    /// How it got from there to here, where both have it.
+    fn diff(&self) -> Option<String> {
+        let (here, there) = self.here.as_ref().zip(self.there.as_ref())?;
+        Some(if self.is_same() { String::new() } else { diff_lines(there, here) })
     }
 }
 
@@ -44,44 +57,52 @@ pub fn run(session: &Session, place: &Place, args: &EnvDiffArgs) -> Result<Exit,
     };
     let repository = Repository::find(&place.root)?;
     let commit = revision(&repository, &branch)?;
-    let (all, same) = models(place, &repository, &commit, &args.models)?;
+    let all = models(place, &repository, &commit, &args.models)?;
+    let rows = match args.rows {
+        true => {
+            let both = all.iter().filter(|it| it.here.is_some() && it.there.is_some());
+            let both = both.map(|it| it.name.clone()).collect();
+            Some(rows::compare(session, place, args, &environment, &both)?)
+        }
+        false => None,
+    };
+    let exit = rows.as_ref().map_or(Exit::Done, Rows::exit);
+    let shown: Vec<&Model> = all.iter().filter(|it| !it.is_same() || rows.is_some()).collect();
+    let same = all.iter().filter(|it| it.is_same()).count();
     if args.json {
-        let one = |it: &Model| {
-            let diff = it.here.as_ref().zip(it.there.as_ref()).map(|(here, there)| diff_lines(there, here));
-            json!({"model": it.name, "is": it.told(), "diff": diff})
+        let one = |it: &&Model| {
+            let rows = rows.as_ref().map_or(Value::Null, |rows| rows.object(&it.name));
+            json!({"model": it.name, "is": it.told(), "diff": it.diff(), "rows": rows})
         };
         session.json(&json!({
             "environment": environment.name, "branch": branch, "commit": commit, "same": same,
-            "models": all.iter().map(one).collect::<Vec<Value>>(),
+            "models": shown.iter().map(one).collect::<Vec<Value>>(),
         }))?;
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     let mut text = String::new();
-    for model in &all {
+    for model in &shown {
         let _ = writeln!(text, "{}  {}", model.name, model.told());
-        if let (Some(here), Some(there)) = (&model.here, &model.there) {
-            for line in diff_lines(there, here).lines().take(LINES) {
-                let _ = writeln!(text, "    {line}");
-            }
+        for line in model.diff().unwrap_or_default().lines().take(LINES) {
+            let _ = writeln!(text, "    {line}");
         }
+        text.extend(rows.as_ref().map(|rows| rows.text(&model.name)));
     }
     session.shown(&text)?;
     let commit = commit.get(..7).unwrap_or_default();
-    let differ = match all.len() {
+    let differ = match all.len() - same {
         0 => format!("as on `{branch}` ({commit})"),
-        _ => format!("{} differ from `{branch}` ({commit}), {same} are the same", all.len()),
+        differ => {
+            let [differ, same] = [count(differ, "differs", "differ"), count(same, "is", "are")];
+            format!("{differ} from `{branch}` ({commit}), {same} the same")
+        }
     };
-    session.note(&differ);
-    Ok(Exit::Done)
+    session.note(&rows.map_or(differ.clone(), |rows| format!("{differ}; {}", rows.summary())));
+    Ok(exit)
 }
 
-/// Models whose SQL differs between the work tree and a commit, and how many are the same.
-fn models(
-    place: &Place,
-    repository: &Repository,
-    commit: &str,
-    only: &[String],
-) -> Result<(Vec<Model>, usize), Failure> {
+/// The generated models of the work tree and of a commit.
+fn models(place: &Place, repository: &Repository, commit: &str, only: &[String]) -> Result<Vec<Model>, Failure> {
     let (folder, _) = place.folders();
     let is_sql = |path: &Path| path.extension().is_some_and(|end| end == "sql");
     let here: BTreeSet<String> =
@@ -92,7 +113,6 @@ fn models(
     let texts: BTreeMap<&String, Option<String>> = there.iter().zip(texts).collect();
     let paths: BTreeSet<&String> = here.iter().chain(&there).collect();
     let mut found = Vec::new();
-    let mut same = 0;
     for path in paths {
         let name = Path::new(path).file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if !only.is_empty() && !only.contains(&name) {
@@ -101,18 +121,10 @@ fn models(
         let plain = |text: String| text.replace('\r', "");
         let here = std::fs::read_to_string(place.root.join(path)).ok().map(plain);
         let there = texts.get(path).cloned().flatten().map(plain);
-        if here == there {
-            same += 1;
-        } else {
-            found.push(Model { name, here, there });
-        }
+        found.push(Model { name, here, there });
     }
-    for name in only.iter().filter(|name| found.iter().all(|model| model.name != **name)) {
-        let is_there =
-            here.iter().chain(&there).any(|path| Path::new(path).file_stem().is_some_and(|stem| *stem == **name));
-        if !is_there {
-            return Err(Failure::new(Exit::Usage, format!("no generated model is named `{name}`, here or there")));
-        }
+    match only.iter().find(|name| found.iter().all(|model| model.name != **name)) {
+        Some(name) => Err(Failure::new(Exit::Usage, format!("no generated model is named `{name}`, here or there"))),
+        None => Ok(found),
     }
-    Ok((found, same))
 }

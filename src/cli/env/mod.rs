@@ -2,6 +2,7 @@
 
 mod check;
 mod diff;
+mod rows;
 mod show;
 
 use super::args::{EnvArgs, EnvCommand, EnvUseArgs};

@@ -1,29 +1,25 @@
-//! A model's comparisons, each by the engine: what is counted, and the worst rows where something differs.
+//! What of a model is compared with what: the built model with its formula, and with each relation that its spec names.
 
 use std::collections::BTreeSet;
 
 use formulac::dbt::From as Read;
-use formulac::sync::{Evidence, Proof, Verdict};
-use formulac::verify::{Comparison, Counts, DifferingRow, Lacking, Reader, Side};
+use formulac::sync::{Evidence, Proof};
+use formulac::verify::{Comparison, Lacking, Side};
 use formulac::{CompiledSpec, Schema};
 
-use super::{Verified, presence, row_line, spelled};
+use super::judging::{Judge, Pair};
+use super::{Verified, presence};
 use crate::cli::args::VerifyArgs;
-use crate::cli::engine::{Answer, Asked, Engine, Presence};
+use crate::cli::engine::{Engine, Presence};
 use crate::cli::exit::Failure;
 use crate::cli::place::Place;
 
-/// A tag that is never written down, whether columns inherit it or not.
-const PERSONAL: &str = "pii";
-
-/// A comparison with the rows that do not agree.
-#[derive(Default)]
-pub struct Compared {
-    /// The columns that are compared.
-    pub columns: Vec<String>,
-    pub rows: Vec<DifferingRow>,
-    /// There are more rows than these.
-    pub more: bool,
+/// A spec that is verified.
+pub struct Subject<'s> {
+    pub compiled: &'s CompiledSpec,
+    /// Its path, seen from the project.
+    pub path: &'s str,
+    pub text: &'s str,
 }
 
 /// What all comparisons share.
@@ -37,31 +33,55 @@ pub struct Comparer<'c> {
     pub args: &'c VerifyArgs,
 }
 
-/// What an engine is asked for a model.
+/// A model whose comparisons are brought together.
 struct Model<'m> {
     compiled: &'m CompiledSpec,
-    tables: Vec<String>,
-    /// Columns of which no value is written down.
-    hidden: BTreeSet<String>,
-    /// The query that is timed, once.
-    timed: Option<String>,
+    verified: Verified,
+    /// The comparisons that an engine judges, each with the place of its proof.
+    pairs: Vec<(usize, Pair)>,
 }
 
 impl Comparer<'_> {
-    /// Compares a model with its formula, and with what its spec names.
-    pub fn verify(&self, compiled: &CompiledSpec, path: &str, text: &str) -> Result<Verified, Failure> {
+    /// Compares models with their formulas, and with what their specs name; `done` after each comparison.
+    pub fn verify(&self, subjects: &[Subject<'_>], done: impl Fn()) -> Result<Vec<Verified>, Failure> {
+        let mut models: Vec<Model<'_>> = subjects.iter().map(|subject| self.model(subject)).collect();
+        let (mut places, mut pairs) = (Vec::new(), Vec::new());
+        for (model, of) in models.iter_mut().enumerate() {
+            for (proof, pair) in std::mem::take(&mut of.pairs) {
+                places.push((model, proof));
+                pairs.push(pair);
+            }
+        }
+        let judge = Judge { engine: self.engine, typed: self.typed, limit: self.args.limit };
+        for ((model, proof), judged) in places.into_iter().zip(judge.judge(pairs, done)?) {
+            let Some(verified) = models.get_mut(model).map(|model| &mut model.verified) else { continue };
+            if !judged.engine.is_empty() {
+                verified.evidence.engine.clone_from(&judged.engine);
+            }
+            verified.evidence.formula_seconds = verified.evidence.formula_seconds.or(judged.seconds);
+            if let Some(place) = verified.evidence.proofs.get_mut(proof) {
+                *place = judged.proof;
+            }
+            if let Some(place) = verified.compared.get_mut(proof) {
+                *place = judged.compared;
+            }
+        }
+        Ok(models.into_iter().map(|model| model.verified).collect())
+    }
+
+    /// A model with all that it is compared with.
+    fn model<'m>(&self, subject: &Subject<'m>) -> Model<'m> {
+        let compiled = subject.compiled;
         let name = compiled.name().unwrap_or_default();
-        let mut verified = Verified {
-            evidence: Evidence::of(name, path, text),
+        let verified = Verified {
+            evidence: Evidence::of(name, subject.path, subject.text),
             compared: Vec::new(),
             last_seconds: None,
             over_budget: Vec::new(),
             standings: Vec::new(),
             is_unbuilt: false,
         };
-        let tables = super::tables(&[(0, compiled)]);
-        let hidden = self.hidden(compiled);
-        let mut model = Model { compiled, tables, hidden, timed: compiled.counted_sql(self.reader()) };
+        let mut model = Model { compiled, verified, pairs: Vec::new() };
         // Over files, and where another environment stands in for what this one has not built, there need be none of the
         // model as long as something else is to be compared.
         let is_missing = |it: &Comparison| {
@@ -70,100 +90,67 @@ impl Comparer<'_> {
         let beside_formula = compiled.beside_formula();
         let need_not_be =
             (self.args.engine.data.is_some() || self.built.is_some()) && !compiled.comparisons().is_empty();
-        verified.is_unbuilt = need_not_be && beside_formula.as_ref().is_some_and(is_missing);
+        model.verified.is_unbuilt = need_not_be && beside_formula.as_ref().is_some_and(is_missing);
         match beside_formula {
-            _ if verified.is_unbuilt => {}
-            Some(comparison) => self.compare(&mut model, comparison, &mut verified)?,
+            _ if model.verified.is_unbuilt => {}
+            Some(comparison) => self.compare(&mut model, comparison),
             None => {
-                verified.add_unproven(Proof::default(), "no schema says which columns it has".to_owned());
+                let mut proof = Proof::default();
+                proof.why = Some("no schema says which columns it has".to_owned());
+                model.verified.add(proof);
             }
         }
         for comparison in compiled.comparisons() {
-            self.compare(&mut model, comparison, &mut verified)?;
+            self.compare(&mut model, comparison);
         }
-        Ok(verified)
+        model
     }
 
     fn built(&self) -> &[(Read, Presence)] {
         self.built.as_deref().unwrap_or(&self.presences)
     }
 
-    fn reader(&self) -> Reader {
-        if self.engine.runs_models() { Reader::Dbt } else { Reader::Tables }
-    }
-
     /// Columns with a tag that is not written down.
     fn hidden(&self, compiled: &CompiledSpec) -> BTreeSet<String> {
         let inherited = self.place.project.inherit();
-        let is_personal = |tag: &String| tag.eq_ignore_ascii_case(PERSONAL) || inherited.contains(tag);
+        let is_personal = |tag: &String| inherited.iter().any(|it| it.eq_ignore_ascii_case(tag));
         let inherited = compiled.columns().iter().map(|column| (column.name(), column.tags()));
         let said = compiled.column_tags().iter().map(|(name, tags)| (name.as_str(), tags.as_slice()));
         let hidden = inherited.chain(said).filter(|(_, tags)| tags.iter().any(is_personal));
         hidden.map(|(name, _)| name.to_lowercase()).collect()
     }
 
-    fn compare(&self, model: &mut Model<'_>, comparison: Comparison, verified: &mut Verified) -> Result<(), Failure> {
+    /// A comparison that the engine is to judge, or why it cannot be.
+    fn compare(&self, model: &mut Model<'_>, comparison: Comparison) {
         let mut comparison = comparison.or_tolerance(self.args.tolerance.as_deref());
         let mut proof = Proof::default();
-        proof.with = comparison.with().map(spelled);
-        let lacking = match self.bring_together(model, &mut comparison, &mut proof) {
-            Ok(lacking) => lacking,
-            Err(why) => {
-                verified.add_unproven(proof, why);
-                return Ok(());
+        proof.with = comparison.with().map(|it| it.spelled().into_owned());
+        match self.bring_together(model.compiled, &mut comparison, &mut proof) {
+            Err(why) => proof.why = Some(why),
+            Ok(lacking) => {
+                proof.lacking = lacking;
+                let judge = Judge { engine: self.engine, typed: self.typed, limit: self.args.limit };
+                // The query is timed once.
+                let timed = model.compiled.counted_sql(judge.reader()).filter(|_| model.pairs.is_empty());
+                let tables = super::tables(&[(0, model.compiled)]);
+                let pair =
+                    Pair { comparison, proof: proof.clone(), tables, hidden: self.hidden(model.compiled), timed };
+                model.pairs.push((model.verified.evidence.proofs.len(), pair));
             }
-        };
-        let timed = model.timed.take();
-        let asked = comparison.counts_sql(self.reader());
-        let answer = match self.ask(&asked, model, 1, timed.as_deref())? {
-            Ok(answer) => answer,
-            Err(why) => {
-                verified.add_unproven(proof, why);
-                return Ok(());
-            }
-        };
-        verified.evidence.engine.clone_from(&answer.engine);
-        verified.evidence.formula_seconds = verified.evidence.formula_seconds.or(answer.seconds);
-        let counts = answer.rows.first().and_then(|row| comparison.counts(|name| answer.value(row, name)));
-        let Some(counts) = counts else {
-            verified.add_unproven(proof, "the engine's answer is not what was asked for".to_owned());
-            return Ok(());
-        };
-        let columns: Vec<String> = comparison.columns().into_iter().map(str::to_owned).collect();
-        let mut compared = Compared { columns, ..Compared::default() };
-        proof.keys = comparison.keys().into_iter().map(str::to_owned).collect();
-        proof.tolerance = comparison.tolerance().map(str::to_owned);
-        proof.lacking = lacking;
-        if !counts.agrees() && self.args.limit > 0 {
-            self.find_rows(model, &comparison, &mut compared)?;
         }
-        proof.verdict = if counts.agrees() && proof.lacking.is_empty() { Verdict::Agrees } else { Verdict::Differs };
-        proof.counts = self.without_hidden(counts, model);
-        let is_hidden = |column: &str| model.hidden.contains(&column.to_lowercase());
-        proof.worst =
-            compared.rows.iter().map(|row| row_line::told(row, &proof, &compared.columns, is_hidden)).collect();
-        verified.add(proof, compared);
-        Ok(())
-    }
-
-    /// How far the numbers of a hidden column lie apart is not written down either.
-    fn without_hidden(&self, mut counts: Counts, model: &Model<'_>) -> Counts {
-        for column in counts.columns.iter_mut().filter(|it| model.hidden.contains(&it.column.to_lowercase())) {
-            column.greatest = None;
-        }
-        counts
+        model.verified.add(proof);
     }
 
     /// Sees to it that both sides are there, and keeps to the columns that both have; what one lacks, as sentences. Else
     /// why they cannot be compared.
     fn bring_together(
         &self,
-        model: &Model<'_>,
+        compiled: &CompiledSpec,
         comparison: &mut Comparison,
         proof: &mut Proof,
     ) -> Result<Vec<String>, String> {
         let of = |read: Option<&Read>| read.and_then(|read| presence(&self.presences, read));
-        let name = model.compiled.name().unwrap_or_default();
+        let name = compiled.name().unwrap_or_default();
         let mut told = Vec::new();
         let is_formula = comparison.with().is_none();
         match of(comparison.with()) {
@@ -183,7 +170,7 @@ impl Comparer<'_> {
             Some(Presence::Missing) if is_formula => return Err(format!("`{name}` is not built")),
             Some(Presence::Missing) => {
                 proof.of_formula = true;
-                let of_formula = comparison.clone().of_formula(model.compiled);
+                let of_formula = comparison.clone().of_formula(compiled);
                 *comparison = of_formula.ok_or_else(|| format!("`{name}` is not built"))?;
             }
             Some(Presence::Unknown(why)) => return Err(why.clone()),
@@ -210,47 +197,13 @@ impl Comparer<'_> {
         let nodes = manifest.into_iter().flat_map(|manifest| &manifest.nodes);
         nodes.filter(|node| &*node.name == model).any(|node| node.materialized() == Some("ephemeral"))
     }
-
-    fn find_rows(&self, model: &Model<'_>, comparison: &Comparison, compared: &mut Compared) -> Result<(), Failure> {
-        let asked = comparison.rows_sql(self.reader());
-        // What is counted stands, whether rows can be shown or not.
-        let Ok(answer) = self.ask(&asked, model, self.args.limit, None)? else { return Ok(()) };
-        let read = answer.rows.iter().filter_map(|row| comparison.row(|name| answer.value(row, name)));
-        compared.rows = read.collect();
-        compared.more = answer.more;
-        Ok(())
-    }
-
-    /// The answer, or what the engine says is wrong.
-    fn ask(
-        &self,
-        sql: &str,
-        model: &Model<'_>,
-        limit: u32,
-        timed: Option<&str>,
-    ) -> Result<Result<Answer, String>, Failure> {
-        let asked = Asked { sql, columns: &[], tables: &model.tables, own_limit: None, limit, timed };
-        match self.engine.answer(asked, self.typed) {
-            Ok(answer) => Ok(Ok(answer)),
-            Err(Failure::Found(found)) => {
-                let said = found.iter().flat_map(|found| &found.diagnostics).map(|it| it.message().to_owned()).next();
-                Ok(Err(said.unwrap_or_else(|| "the engine failed".to_owned())))
-            }
-            // It could not be sent, since it is too long for one.
-            Err(Failure::Message(message)) => Ok(Err(message.text)),
-        }
-    }
 }
 
 impl Verified {
-    fn add(&mut self, proof: Proof, compared: Compared) {
+    /// Something that was compared, or could not be.
+    fn add(&mut self, proof: Proof) {
         self.evidence.proofs.push(proof);
-        self.compared.push(compared);
-    }
-
-    fn add_unproven(&mut self, mut proof: Proof, why: String) {
-        proof.why = Some(why);
-        self.add(proof, Compared::default());
+        self.compared.push(super::Compared::default());
     }
 }
 

@@ -3,8 +3,9 @@
 
 mod comparing;
 mod freshness;
-mod row_line;
-mod show;
+pub mod judging;
+pub mod row_line;
+pub mod show;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -28,8 +29,12 @@ use super::spec::{self, Spec};
 use super::sync::Repository;
 use super::write::{Planned, write_all};
 use super::{progress, project, settings};
-use comparing::{Compared, Comparer};
+use comparing::{Comparer, Subject};
 use freshness::{Known, Standing};
+use judging::Compared;
+
+/// Tags of columns whose values are never written down, whether the project has them inherited or not.
+const PERSONAL: [&str; 2] = ["pii", "PII"];
 
 /// What was found of a model.
 pub struct Verified {
@@ -58,7 +63,8 @@ impl Verified {
 }
 
 pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
-    let place = Place::find(session)?;
+    let mut place = Place::find(session)?;
+    place.project.inherit_too(PERSONAL.map(str::to_owned));
     let mut engine = Engine::chosen(&session.global, &args.engine, &place.project)?;
     let dialect = engine.dialect(&place.project)?;
     if let Some(own) = place.project.dialect().filter(|own| *own != dialect) {
@@ -92,20 +98,22 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let built = built.map(|built| relations.into_iter().zip(built).collect());
     let known = Known::read(&place, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
     let comparer = Comparer { place: &place, engine: &engine, presences, built, typed: typed.as_ref(), args };
-    let mut all = Vec::new();
-    let bar = progress::bar(session, models.len(), "comparing");
-    for (at, compiled) in models {
-        let Some((path, text)) = texts.get(at) else { continue };
-        let mut verified = comparer.verify(compiled, path.as_deref().unwrap_or_default(), text)?;
-        verified.standings = known.standings(compiled.name().unwrap_or_default());
+    let subjects = models.iter().filter_map(|(at, compiled)| {
+        let (path, text) = texts.get(*at)?;
+        Some(Subject { compiled, path: path.as_deref().unwrap_or_default(), text })
+    });
+    let subjects: Vec<Subject<'_>> = subjects.collect();
+    let comparisons = subjects.iter().map(|subject| subject.compiled.comparisons().len() + 1).sum();
+    let bar = progress::bar(session, comparisons, "comparing");
+    let mut all = comparer.verify(&subjects, || bar.inc(1))?;
+    bar.finish_and_clear();
+    for (verified, subject) in all.iter_mut().zip(&subjects) {
+        verified.standings = known.standings(subject.compiled.name().unwrap_or_default());
         verified.evidence.environment = environment.as_ref().map(|it| it.name.clone()).unwrap_or_default();
         verified.evidence.build_seconds = verified.standings.first().and_then(|standing| standing.seconds);
         verified.last_seconds = last_seconds(&place, &verified.evidence);
-        hold_to_budget(&mut verified, compiled, args)?;
-        all.push(verified);
-        bar.inc(1);
+        hold_to_budget(verified, subject.compiled, args)?;
     }
-    bar.finish_and_clear();
     if !args.no_evidence {
         keep(session, &place, &mut all)?;
     }
@@ -182,18 +190,10 @@ fn errors(spec: &Spec) -> Option<Found> {
 /// What is read, as it is spelled.
 fn tables(models: &[(usize, &CompiledSpec)]) -> Vec<String> {
     let of = |compiled: &CompiledSpec| {
-        let own = relations(&[(0, compiled)]).iter().map(spelled).collect::<Vec<_>>();
+        let own = relations(&[(0, compiled)]).iter().map(|it| it.spelled().into_owned()).collect::<Vec<_>>();
         compiled.tables().iter().cloned().chain(own).collect::<Vec<_>>()
     };
     models.iter().flat_map(|(_, compiled)| of(compiled)).collect()
-}
-
-/// A relation as a query names it.
-pub fn spelled(read: &Read) -> String {
-    match read {
-        Read::Table(table) => table.clone(),
-        other => other.name().to_owned(),
-    }
 }
 
 /// The relations that are compared, each once.

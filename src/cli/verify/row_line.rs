@@ -17,7 +17,7 @@ pub fn told(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: im
     let keys = proof.keys.iter().zip(&row.key).map(|(name, key)| format!("{} {}", visible(name), value(name, key)));
     let keys: Vec<String> = keys.collect();
     let key = if keys.is_empty() { "the row".to_owned() } else { keys.join(", ") };
-    let (ours, theirs) = (if proof.of_formula { "its formula" } else { "the model" }, proof.other());
+    let (ours, theirs) = (proof.ours(), proof.other());
     let what = match row.rows {
         [1, 1] => {
             let one = |differing: &formulac::verify::DifferingValue| {

@@ -3,11 +3,11 @@
 use formulac::diag::render;
 use formulac::markdown;
 use formulac::sync::{Proof, Verdict};
-use formulac::verify::DifferingRow;
+use formulac::verify::{ColumnCounts, DifferingRow};
 use serde_json::{Map, Value, json};
 
-use super::comparing::Compared;
 use super::freshness::Standing;
+use super::judging::Compared;
 use super::{Verified, row_line};
 use crate::cli::args::VerifyArgs;
 use crate::cli::engine::Engine;
@@ -215,12 +215,19 @@ fn object(verified: &Verified) -> Value {
     })
 }
 
-fn comparison(proof: &Proof, compared: &Compared) -> Value {
+/// A comparison as JSON.
+pub fn comparison(proof: &Proof, compared: &Compared) -> Value {
     let counts = &proof.counts;
-    let columns = counts
-        .columns
-        .iter()
-        .map(|column| json!({"column": column.column, "differing": column.differing, "greatest": column.greatest}));
+    let column = |column: &ColumnCounts| {
+        let mut object = json!({"column": column.column, "differing": column.differing, "greatest": column.greatest});
+        if let ([ours, theirs], Some(object)) = (&column.sums, object.as_object_mut())
+            && column.sums != [None, None]
+        {
+            object.insert("sums".to_owned(), json!({"model": ours, "other": theirs}));
+        }
+        object
+    };
+    let columns = counts.columns.iter().map(column);
     let row = |row: &DifferingRow| {
         let key: Map<String, Value> =
             proof.keys.iter().zip(&row.key).map(|(name, value)| (name.clone(), json!(value))).collect();

@@ -48,7 +48,7 @@ impl Run<'_> {
             return Err(Diagnostic::new(Code::TypeMismatch, rule.check.place(self.source), message)
                 .with_help("name two columns of one type"));
         }
-        let to = found_in.to.call().unwrap_or_else(|| found_in.to.spelled().to_owned());
+        let to = found_in.to.call().unwrap_or_else(|| found_in.to.spelled().into_owned());
         let field =
             theirs.map_or_else(|| dialect.name_text(asked, true), |c| dialect.name_text(c.name(), !c.is_quoted()));
         let mut tests = vec![ColumnTest::Relationships(to, field)];

@@ -286,7 +286,8 @@ fn found(value: &Node) -> String {
 
 /// `source('raw', 'orders')` for `raw.orders`.
 fn as_source(from: &From) -> String {
-    let parts: Vec<&str> = from.spelled().rsplit('.').take(2).collect();
+    let spelled = from.spelled();
+    let parts: Vec<&str> = spelled.rsplit('.').take(2).collect();
     format!("source('{}', '{}')", parts.last().copied().unwrap_or_default(), from.name())
 }
 

@@ -1,0 +1,150 @@
+//! Comparisons by the engine, as many at once as it takes: what is counted, and the worst rows where something differs.
+
+use std::collections::BTreeSet;
+
+use formulac::Schema;
+use formulac::sync::{Proof, Verdict};
+use formulac::verify::{Comparison, Counts, DifferingRow, Reader};
+
+use super::row_line;
+use crate::cli::engine::{Answer, Asked, Engine};
+use crate::cli::exit::Failure;
+
+/// A comparison with the rows that do not agree.
+#[derive(Default)]
+pub struct Compared {
+    /// The columns that are compared.
+    pub columns: Vec<String>,
+    pub rows: Vec<DifferingRow>,
+    /// There are more rows than these.
+    pub more: bool,
+}
+
+/// Two relations that are brought together.
+pub struct Pair {
+    pub comparison: Comparison,
+    /// What is known of them already.
+    pub proof: Proof,
+    /// What is read, as it is spelled.
+    pub tables: Vec<String>,
+    /// Columns of which no value is written down.
+    pub hidden: BTreeSet<String>,
+    /// A query that is timed beside them.
+    pub timed: Option<String>,
+}
+
+/// What came of a comparison.
+#[derive(Default)]
+pub struct Judged {
+    pub proof: Proof,
+    pub compared: Compared,
+    /// What compared; empty where nothing did.
+    pub engine: String,
+    /// How long the timed query took.
+    pub seconds: Option<f64>,
+}
+
+/// Who compares.
+pub struct Judge<'j> {
+    pub engine: &'j Engine,
+    pub typed: Option<&'j Schema>,
+    /// Rows that are wanted of those that differ.
+    pub limit: u32,
+}
+
+impl Judge<'_> {
+    /// What comes of each comparison, in order; `done` after each.
+    pub fn judge(&self, pairs: Vec<Pair>, done: impl Fn()) -> Result<Vec<Judged>, Failure> {
+        let reader = self.reader();
+        let counts: Vec<String> = pairs.iter().map(|pair| pair.comparison.counts_sql(reader)).collect();
+        let asked = pairs.iter().zip(&counts).map(|(pair, sql)| self.asked(pair, sql, 1, pair.timed.as_deref()));
+        let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, done)?;
+        let mut all: Vec<Judged> =
+            pairs.iter().zip(answers).map(|(pair, answer)| counted(pair, said(answer))).collect();
+        let differing: Vec<usize> =
+            all.iter().enumerate().filter(|(_, it)| self.wants_rows(it)).map(|(at, _)| at).collect();
+        let differing: Vec<(usize, &Pair)> =
+            differing.into_iter().filter_map(|at| Some((at, pairs.get(at)?))).collect();
+        let rows: Vec<String> = differing.iter().map(|(_, pair)| pair.comparison.rows_sql(reader)).collect();
+        let asked = differing.iter().zip(&rows).map(|((_, pair), sql)| self.asked(pair, sql, self.limit, None));
+        let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, || ())?;
+        for ((at, pair), answer) in differing.into_iter().zip(answers) {
+            // What is counted stands, whether rows can be shown or not.
+            if let (Ok(answer), Some(judged)) = (said(answer), all.get_mut(at)) {
+                judged.show_rows(pair, &answer);
+            }
+        }
+        Ok(all)
+    }
+
+    pub fn reader(&self) -> Reader {
+        if self.engine.runs_models() { Reader::Dbt } else { Reader::Tables }
+    }
+
+    fn asked<'a>(&self, pair: &'a Pair, sql: &'a str, limit: u32, timed: Option<&'a str>) -> Asked<'a> {
+        Asked { sql, columns: &[], tables: &pair.tables, own_limit: None, limit, timed }
+    }
+
+    fn wants_rows(&self, judged: &Judged) -> bool {
+        let is_known = judged.proof.verdict != Verdict::NotCompared;
+        is_known && !judged.proof.counts.agrees() && self.limit > 0
+    }
+}
+
+/// What is counted of a comparison, or why it is not.
+fn counted(pair: &Pair, answer: Result<Answer, String>) -> Judged {
+    let unproven = |why: String| {
+        let mut judged = Judged { proof: pair.proof.clone(), ..Judged::default() };
+        judged.proof.why = Some(why);
+        judged
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(why) => return unproven(why),
+    };
+    let comparison = &pair.comparison;
+    let counts = answer.rows.first().and_then(|row| comparison.counts(|name| answer.value(row, name)));
+    let Some(counts) = counts else {
+        let unproven = unproven("the engine's answer is not what was asked for".to_owned());
+        return Judged { engine: answer.engine, seconds: answer.seconds, ..unproven };
+    };
+    let mut proof = pair.proof.clone();
+    proof.keys = comparison.keys().into_iter().map(str::to_owned).collect();
+    proof.tolerance = comparison.tolerance().map(str::to_owned);
+    proof.verdict = if counts.agrees() && proof.lacking.is_empty() { Verdict::Agrees } else { Verdict::Differs };
+    proof.counts = without_hidden(counts, &pair.hidden);
+    let columns = comparison.columns().into_iter().map(str::to_owned).collect();
+    let compared = Compared { columns, ..Compared::default() };
+    Judged { proof, compared, engine: answer.engine, seconds: answer.seconds }
+}
+
+/// How far the numbers of a hidden column lie apart is not written down either.
+fn without_hidden(mut counts: Counts, hidden: &BTreeSet<String>) -> Counts {
+    for column in counts.columns.iter_mut().filter(|it| hidden.contains(&it.column.to_lowercase())) {
+        column.greatest = None;
+    }
+    counts
+}
+
+impl Judged {
+    fn show_rows(&mut self, pair: &Pair, answer: &Answer) {
+        let row = |row: &Vec<Option<String>>| pair.comparison.row(|name| answer.value(row, name));
+        self.compared.rows = answer.rows.iter().filter_map(row).collect();
+        self.compared.more = answer.more;
+        let is_hidden = |column: &str| pair.hidden.contains(&column.to_lowercase());
+        let told = |row: &DifferingRow| row_line::told(row, &self.proof, &self.compared.columns, is_hidden);
+        self.proof.worst = self.compared.rows.iter().map(told).collect();
+    }
+}
+
+/// The answer, or what the engine says is wrong.
+fn said(answer: Result<Answer, Failure>) -> Result<Answer, String> {
+    answer.map_err(|failure| match failure {
+        Failure::Found(found) => {
+            let said = found.iter().flat_map(|found| &found.diagnostics).map(|it| it.message().to_owned()).next();
+            said.unwrap_or_else(|| "the engine failed".to_owned())
+        }
+        // It could not be sent, since it is too long for one.
+        Failure::Message(message) => message.text,
+    })
+}

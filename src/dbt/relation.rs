@@ -1,0 +1,141 @@
+//! Relations as dbt's artifacts name them: `"acme"."prod"."orders"`.
+
+use crate::dialect::Dialect;
+
+/// A relation of the warehouse by its parts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Relation {
+    parts: Vec<Part>,
+}
+
+/// A part of a relation's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Part {
+    name: String,
+    /// It is meant exactly so; one that is not is folded by the warehouse.
+    is_quoted: bool,
+}
+
+impl Relation {
+    /// Reads a name as an adapter quotes it. None where it has a sign that no name of a relation that dbt builds has: an
+    /// artifact is a text that anybody may have written.
+    ///
+    /// ```
+    /// use formulac::{Dialect, dbt::Relation};
+    ///
+    /// let relation = Relation::read("\"acme\".\"Prod\".orders").unwrap();
+    /// assert_eq!(relation.written(Dialect::default()), "acme.\"Prod\".orders");
+    /// assert_eq!(Relation::read("`p-1.sales.orders`").unwrap().name(), "orders");
+    /// assert!(Relation::read("orders; drop table orders").is_none());
+    /// ```
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let parts = parts(text)?;
+        let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$' | ' ');
+        let is_name = |part: &Part| {
+            let may_stand_bare = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
+            part.name.chars().all(is_plain) && (part.is_quoted || part.name.chars().all(may_stand_bare))
+        };
+        ((1..=4).contains(&parts.len()) && parts.iter().all(is_name)).then_some(Self { parts })
+    }
+
+    /// As a query names it.
+    #[must_use]
+    pub fn written(&self, dialect: Dialect) -> String {
+        let mut out = String::new();
+        for (place, part) in self.parts.iter().enumerate() {
+            if place > 0 {
+                out.push('.');
+            }
+            // Where the case of columns does not matter, that of tables may.
+            if part.is_quoted && part.name.chars().any(char::is_uppercase) {
+                dialect.push_quoted(&mut out, &part.name);
+            } else {
+                dialect.push_name(&mut out, &part.name, !part.is_quoted);
+            }
+        }
+        out
+    }
+
+    /// Its own name, without schema and database.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.parts.last().map_or("", |part| part.name.as_str())
+    }
+
+    /// The names of its parts with dots between them, for people.
+    #[must_use]
+    pub fn spelled(&self) -> String {
+        let names: Vec<&str> = self.parts.iter().map(|part| part.name.as_str()).collect();
+        names.join(".")
+    }
+}
+
+/// The parts of a relation's name as an adapter quotes it, in small letters; none where it is no such name.
+///
+/// ```
+/// assert_eq!(formulac::dbt::relation_parts("\"acme\".\"main\".\"Orders\""), ["acme", "main", "orders"]);
+/// ```
+#[must_use]
+pub fn relation_parts(name: &str) -> Vec<String> {
+    parts(name).unwrap_or_default().into_iter().map(|part| part.name.to_lowercase()).collect()
+}
+
+/// The parts of a name; none where a quote is not closed.
+fn parts(text: &str) -> Option<Vec<Part>> {
+    let mut parts = vec![Part::default()];
+    let mut quote = None;
+    for c in text.trim().chars() {
+        match (quote, c) {
+            (None, '"' | '`' | '[') => {
+                quote = Some(if c == '[' { ']' } else { c });
+                if let Some(last) = parts.last_mut() {
+                    last.is_quoted = true;
+                }
+            }
+            (Some(open), c) if open == c => quote = None,
+            (None, '.') => parts.push(Part::default()),
+            // Backticks may hold several parts.
+            (Some('`'), '.') => parts.push(Part { is_quoted: true, ..Part::default() }),
+            (_, c) => {
+                if let Some(last) = parts.last_mut() {
+                    last.name.push(c);
+                }
+            }
+        }
+    }
+    parts.retain(|part| !part.name.is_empty());
+    quote.is_none().then_some(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_as_adapters_quote_them() {
+        for (name, expected) in [
+            ("\"acme\".\"main\".\"Orders\"", vec!["acme", "main", "orders"]),
+            ("`p-1`.`d`.`t`", vec!["p-1", "d", "t"]),
+            ("`p.d.t`", vec!["p", "d", "t"]),
+            ("[db].[dbo].[t 1]", vec!["db", "dbo", "t 1"]),
+            ("DB.S.T", vec!["db", "s", "t"]),
+            ("\"a.b\".t", vec!["a.b", "t"]),
+            ("", vec![]),
+        ] {
+            assert_eq!(relation_parts(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_no_relation_is_called_is_not_read() {
+        for name in ["", "a; b", "\"a\"\"b\"x'", "\"a", "a.b.c.d.e", "\"{{ x }}\"", "a b", "\"x\ny\"", "\"a.b\".t"] {
+            assert_eq!(Relation::read(name), None, "{name}");
+        }
+        let of = |name: &str, dialect: &str| Relation::read(name).unwrap().written(dialect.parse().unwrap());
+        assert_eq!(of("PROD.SALES.orders", "snowflake"), "prod.sales.orders");
+        assert_eq!(of("\"prod\".\"order\"", "snowflake"), "\"prod\".\"order\"");
+        assert_eq!(of("`p-1`.`Sales`.`t`", "bigquery"), "`p-1`.`Sales`.t");
+        assert_eq!(of("\"My Schema\".\"order\"", "postgres"), "\"My Schema\".\"order\"");
+    }
+}
