@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::dbt_project::{self, DbtProject};
 use super::exit::{Failure, Found};
 use super::folder;
-use super::kept_manifest;
+use super::kept;
 use super::session::Session;
 use super::source::Source;
 
@@ -83,7 +83,7 @@ impl Artifacts {
 
     /// The same with code, from what is kept of a large manifest for the project in `folder`.
     pub fn read_kept(path: PathBuf, keep: Keep, folder: &Path) -> Result<Option<Self>, Found> {
-        let manifest = kept_manifest::read(&path, keep, folder, || read(&path, |text| Manifest::from_text(text, keep)));
+        let manifest = kept::read(&path, keep, folder, || read(&path, |text| Manifest::from_text(text, keep)));
         Ok(manifest?.map(|manifest| Self { path, manifest }))
     }
 

@@ -18,8 +18,10 @@ pub fn files(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
-            if path.is_dir() && !path.is_symlink() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            // That of a link is that it is one.
+            if entry.file_type().is_ok_and(|it| it.is_dir()) {
                 folders.push(path);
             } else if wanted(&path) {
                 found.push(path);

@@ -28,7 +28,7 @@ mod identity;
 mod impact;
 mod init;
 mod json_schema;
-mod kept_manifest;
+mod kept;
 mod later;
 mod left_over;
 mod lineage;

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustc_hash::FxHashMap;
 
 use super::graph::Graph;
-use super::report::{Edge, Effect, Impact, path};
+use super::report::{Edge, Effect, Impact, Steps};
 use super::spread::{Grade, Spread};
 use crate::lineage::Change;
 
 /// Omni's fields, topics and joins behind the tables that change.
-pub(super) fn add(graph: &Graph<'_>, spread: &Spread, impact: &mut Impact) {
+pub(super) fn add(graph: &Graph<'_>, spread: &Spread, steps: &mut Steps<'_>, impact: &mut Impact) {
     if graph.sources.omni.is_empty() {
         return;
     }
@@ -27,7 +27,7 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Spread, impact: &mut Impact) {
             .iter()
             .map(|field| (format!("{}.{}", field.view, field.field), format!("omni.{}.{}", field.view, field.field)))
             .collect();
-        let before = path(graph, spread, place, state);
+        let before = steps.path(place, state);
         for field in &reached {
             let name = format!("{}.{}", field.view, field.field);
             let change = field.column.as_ref().and_then(|column| state.columns.get(column)).map(|(change, _)| *change);
@@ -44,12 +44,12 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Spread, impact: &mut Impact) {
             };
             let mut path = before.clone();
             if let (Some(last), Some(column)) = (path.last_mut(), &field.column) {
-                *last = format!("{last}.{column}");
+                *last = format!("{last}.{column}").into();
             }
             if field.by_field {
-                path.push(format!("Omni {}", field.by));
+                path.push(format!("Omni {}", field.by).into());
             }
-            path.push(format!("Omni {name}"));
+            path.push(format!("Omni {name}").into());
             let whole = field.whole.clone();
             let from = ids.get(&field.by).filter(|_| field.by_field).cloned().unwrap_or_else(|| part.id());
             impact.edges.push(Edge { from: from.clone(), to: format!("omni.{name}") });
@@ -74,7 +74,7 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Spread, impact: &mut Impact) {
             let of = places.get(&format!("omni.{field}")).and_then(|at| impact.effects.get(*at));
             let Some(of) = of else { continue };
             let mut path = of.path.clone();
-            path.push(format!("Omni {kind} {name}"));
+            path.push(format!("Omni {kind} {name}").into());
             let via = Some(of.id.clone());
             let (verb, grade) =
                 if kind == "join" { ("joins by", of.grade) } else { ("shows", Grade::Changing.min(of.grade)) };
@@ -97,11 +97,19 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Spread, impact: &mut Impact) {
         }
     }
     // A field that two tables reach is told once, the worse first.
-    let mut seen: BTreeMap<String, Grade> = BTreeMap::new();
-    for effect in &impact.effects {
-        let known = seen.entry(effect.id.clone()).or_default();
-        *known = (*known).max(effect.grade);
+    let mut worst: FxHashMap<&str, usize> = FxHashMap::default();
+    for (at, effect) in impact.effects.iter().enumerate() {
+        let known = worst.entry(&effect.id).or_insert(at);
+        if impact.effects.get(*known).is_some_and(|known| known.grade < effect.grade) {
+            *known = at;
+        }
     }
-    let mut told = BTreeSet::new();
-    impact.effects.retain(|effect| seen.get(&effect.id) == Some(&effect.grade) && told.insert(effect.id.clone()));
+    let mut is_told = vec![false; impact.effects.len()];
+    for at in worst.into_values() {
+        if let Some(is_told) = is_told.get_mut(at) {
+            *is_told = true;
+        }
+    }
+    let mut is_told = is_told.into_iter();
+    impact.effects.retain(|_| is_told.next().unwrap_or_default());
 }

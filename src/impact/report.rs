@@ -1,8 +1,9 @@
 //! The report: what changes, what that reaches, worst first, and the graph of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::definitions;
 use super::graph::{Graph, Part};
@@ -42,7 +43,7 @@ pub struct Effect {
     /// The columns that change, where they are known; none where all do.
     pub columns: Vec<String>,
     /// How it is reached, from the change on.
-    pub path: Vec<String>,
+    pub path: Vec<Arc<str>>,
     /// The id of what it is reached by.
     pub via: Option<String>,
     /// How bad it is.
@@ -148,11 +149,12 @@ fn report(graph: &Graph<'_>, starts: &[Start], status: &BTreeMap<String, String>
     }
     let own: BTreeSet<usize> = starts.iter().map(|start| start.place).collect();
     let of_tests = test_status(graph, status);
+    let mut steps = Steps::new(graph, &spread);
     for place in &spread.order {
         let Some(part) = graph.parts.get(*place) else { continue };
         match spread.states.get(place) {
             Some(_) if own.contains(place) => {}
-            Some(state) => impact.effects.push(effect(graph, &spread, part, state, *place, status, &of_tests)),
+            Some(state) => impact.effects.push(effect(graph, &mut steps, part, state, *place, status, &of_tests)),
             None if part.kind() != ResourceType::Test => impact.unaffected.push((part.id(), part.name())),
             None => {}
         }
@@ -169,7 +171,7 @@ fn report(graph: &Graph<'_>, starts: &[Start], status: &BTreeMap<String, String>
             }
         }
     }
-    omni_effects::add(graph, &spread, &mut impact);
+    omni_effects::add(graph, &spread, &mut steps, &mut impact);
     let kind = |effect: &Effect| ORDER.iter().position(|known| *known == effect.kind).unwrap_or(ORDER.len());
     impact.effects.sort_by(|one, other| {
         (other.grade.cmp(&one.grade))
@@ -223,7 +225,7 @@ fn changed(graph: &Graph<'_>, start: &Start, state: Option<&State>) -> Vec<Chang
 
 fn effect(
     graph: &Graph<'_>,
-    spread: &Spread,
+    steps: &mut Steps<'_>,
     part: &Part<'_>,
     state: &State,
     place: usize,
@@ -238,7 +240,7 @@ fn effect(
         id: part.id(),
         kind: part.kind().name().to_owned(),
         columns,
-        path: path(graph, spread, place, state),
+        path: steps.path(place, state),
         via: state.via.as_ref().and_then(|(at, _)| Some(graph.parts.get(*at)?.id())),
         grade: state.grade,
         reason: state.reason.clone(),
@@ -250,27 +252,52 @@ fn effect(
     }
 }
 
-/// The way from the change to a node, each step with its column where one is known.
-pub(super) fn path(graph: &Graph<'_>, spread: &Spread, place: usize, state: &State) -> Vec<String> {
-    let shown = |place: usize, column: &Option<String>| {
-        let name = graph.parts.get(place).map(Part::name).unwrap_or_default();
-        column.as_ref().map_or_else(|| name.clone(), |column| format!("{name}.{column}"))
-    };
-    let mut steps = vec![shown(place, &None)];
-    let mut via: Via = state.via.clone();
-    let mut seen = BTreeSet::from([place]);
-    while let Some((at, column)) = via {
-        steps.push(shown(at, &column));
-        if !seen.insert(at) {
-            break;
-        }
-        let Some(before) = spread.states.get(&at) else { break };
-        let of_column = column.as_ref().and_then(|column| before.columns.get(column)).map(|(_, via)| via.clone());
-        let of_rows = before.rows.clone().flatten();
-        via = of_column.flatten().or(of_rows).or_else(|| before.via.clone());
+/// The names of steps, each made once: many ways lead through the same.
+pub(super) struct Steps<'s> {
+    graph: &'s Graph<'s>,
+    spread: &'s Spread,
+    /// By place; each with the column where one is known.
+    named: FxHashMap<usize, Vec<(Option<String>, Arc<str>)>>,
+}
+
+impl<'s> Steps<'s> {
+    fn new(graph: &'s Graph<'s>, spread: &'s Spread) -> Self {
+        Self { graph, spread, named: FxHashMap::default() }
     }
-    steps.reverse();
-    steps
+
+    fn step(&mut self, place: usize, column: Option<&str>) -> Arc<str> {
+        let of_place = self.named.entry(place).or_default();
+        if let Some((_, name)) = of_place.iter().find(|(known, _)| known.as_deref() == column) {
+            return Arc::clone(name);
+        }
+        let name = self.graph.parts.get(place).map(Part::name).unwrap_or_default();
+        let name: Arc<str> = column.map_or_else(|| Arc::from(&*name), |column| format!("{name}.{column}").into());
+        of_place.push((column.map(str::to_owned), Arc::clone(&name)));
+        name
+    }
+
+    /// The way from the change to a node, each step with its column where one is known.
+    pub fn path(&mut self, place: usize, state: &State) -> Vec<Arc<str>> {
+        let mut steps = vec![self.step(place, None)];
+        let mut via: Option<(usize, Option<&str>)> = reached(&state.via);
+        let mut seen = BTreeSet::from([place]);
+        while let Some((at, column)) = via {
+            steps.push(self.step(at, column));
+            if !seen.insert(at) {
+                break;
+            }
+            let Some(before) = self.spread.states.get(&at) else { break };
+            let of_column = column.and_then(|column| before.columns.get(column)).and_then(|(_, via)| reached(via));
+            let of_rows = || before.rows.as_ref().and_then(reached);
+            via = of_column.or_else(of_rows).or_else(|| reached(&before.via));
+        }
+        steps.reverse();
+        steps
+    }
+}
+
+fn reached(via: &Via) -> Option<(usize, Option<&str>)> {
+    via.as_ref().map(|(at, column)| (*at, column.as_deref()))
 }
 
 /// Who answers for a node: what its meta says, else its group.

@@ -1,18 +1,19 @@
 //! What is known of the project that a command looks at: dbt's artifacts, specs, Omni's files.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use formulac::artifacts::{Catalog, Keep, Manifest, last_results};
-use formulac::impact::{Graph, OmniFields, Sources, SpecModel};
+use formulac::impact::{Graph, Lineages, OmniFields, Sources, SpecModel};
 use formulac::{Compiler, Dialect, Project, Schema, SpecText};
 
 use crate::cli::artifacts::Artifacts;
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
-use crate::cli::kept_manifest;
+use crate::cli::kept;
 use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::settings;
@@ -36,6 +37,8 @@ pub struct Known {
     dialect: Option<Dialect>,
     /// How nodes ended last, by id.
     pub status: BTreeMap<String, String>,
+    /// What is known of SQL from before, while it is read beside all else.
+    lineages: Cell<Option<JoinHandle<Lineages>>>,
 }
 
 impl Known {
@@ -56,9 +59,11 @@ impl Known {
                 .with_help("name the project's folder with `--project-dir`"));
             }
         };
+        let folder = root.clone();
+        let lineages = thread::Builder::new().spawn(move || kept::lineages(&folder)).ok();
         let texts = spec_texts(&project, &root)?;
         let whole = Keep::default().raw_code().compiled_code();
-        let keep = if is_whole || !texts.is_empty() { whole } else { kept_manifest::with_names() };
+        let keep = if is_whole || !texts.is_empty() { whole } else { kept::with_names() };
         let path = dbt.as_ref().map(DbtProject::manifest_path);
         let artifacts = path.map(|path| Artifacts::read_kept(path, keep, &root));
         let artifacts = artifacts.transpose().map_err(|found| Failure::Found(vec![found]))?.flatten();
@@ -101,17 +106,19 @@ impl Known {
             omni,
             dialect,
             status,
+            lineages: Cell::new(lineages),
         })
     }
 
     /// The graph of it all, with what is known of SQL from before.
     pub fn graph(&self) -> Graph<'_> {
-        Graph::new(self.sources()).with_lineages(kept_manifest::lineages(&self.root))
+        let beside = self.lineages.take().and_then(|thread| thread.join().ok());
+        Graph::new(self.sources()).with_lineages(beside.unwrap_or_else(|| kept::lineages(&self.root)))
     }
 
     /// Keeps what is known of SQL by now.
     pub fn keep(&self, graph: &Graph<'_>) {
-        kept_manifest::keep_lineages(&self.root, graph);
+        kept::keep_lineages(&self.root, graph);
     }
 
     fn sources(&self) -> Sources<'_> {
@@ -198,13 +205,21 @@ fn omni(session: &Session, project: &Project, root: &Path, dialect: Option<Diale
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         [".yaml", ".yml", ".view", ".topic"].iter().any(|end| name.ends_with(end))
     };
+    let paths = folder::files(&folder, is_omni);
+    kept::omni(&paths, &format!("{dialect:?}"), root, || read_omni(session, &paths, root, dialect))
+}
+
+/// Reads Omni's files, and whether nothing is wrong with them; what is, is told.
+fn read_omni(session: &Session, paths: &[PathBuf], root: &Path, dialect: Option<Dialect>) -> (OmniFields, bool) {
     let mut files = Vec::new();
-    for path in folder::files(&folder, is_omni) {
-        let source = Source::file(&path);
+    let mut is_sound = true;
+    for path in paths {
+        let source = Source::file(path);
+        is_sound &= source.fault.is_none();
         match &source.fault {
             Some(fault) => session.warn(&format!("warning: {} is left out: {}", path.display(), fault.message())),
             None => {
-                let shown = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+                let shown = path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/");
                 files.push((shown.trim_start_matches("./").to_owned(), source.text));
             }
         }
@@ -213,6 +228,7 @@ fn omni(session: &Session, project: &Project, root: &Path, dialect: Option<Diale
     for (number, fault) in faults {
         let name = files.get(number).map(|(name, _)| name.as_str()).unwrap_or_default();
         session.warn(&format!("warning: {name} is left out: {}", fault.message()));
+        is_sound = false;
     }
-    model
+    (model, is_sound)
 }

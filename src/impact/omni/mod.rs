@@ -2,6 +2,7 @@
 
 mod extends;
 mod field_sql;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -17,6 +18,7 @@ use self::users::User;
 use self::view::{read_view, table};
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
+use crate::parallel;
 use crate::schema::omni_view_name;
 use crate::yaml::{self, Node};
 
@@ -96,13 +98,20 @@ impl OmniFields {
         let mut model = Self::default();
         let mut faults = Vec::new();
         let mut roots = Vec::new();
-        for (number, (file, text)) in files.iter().enumerate() {
+        let read = |number: usize| {
             let mut found = Vec::new();
-            match yaml::read(text, &mut found) {
-                Ok(Some(root)) => roots.push((file.as_str(), root)),
-                Ok(None) => {}
-                Err(fault) => found.push(fault),
-            }
+            let root = files.get(number).map(|(_, text)| yaml::read(text, &mut found));
+            let root = root.and_then(|root| {
+                root.unwrap_or_else(|fault| {
+                    found.push(fault);
+                    None
+                })
+            });
+            (root, found)
+        };
+        for (number, (root, found)) in parallel::each(files.len(), read).into_iter().enumerate() {
+            let file = files.get(number).map(|(file, _)| file.as_str()).unwrap_or_default();
+            roots.extend(root.map(|root| (file, root)));
             faults.extend(found.into_iter().filter(Diagnostic::is_error).map(|fault| (number, fault)));
         }
         model.read(&roots, dialect);

@@ -271,7 +271,7 @@ fn data(
             "class": dot.class,
             "grade": grade.map(Grade::name),
             "reason": effect.map(|effect| effect.reason.clone()),
-            "path": effect.map(|effect| effect.path.clone()),
+            "path": effect.map(|effect| effect.path.iter().map(|step| &**step).collect::<Vec<_>>()),
             "file": effect.and_then(|effect| effect.file.clone()),
             "description": detail.description,
             "formulas": detail.formulas,

@@ -18,7 +18,7 @@ pub fn impact(impact: &Impact, differences: &[Difference]) -> Value {
             "kind": effect.kind,
             "level": if effect.whole.is_some() { "model" } else { "column" },
             "columns": effect.columns,
-            "path": effect.path,
+            "path": effect.path.iter().map(|step| &**step).collect::<Vec<_>>(),
             "via": effect.via,
             "grade": class(effect.grade),
             "reason": effect.reason,

@@ -1,5 +1,5 @@
 //! What is read slowly in a form that is read fast, kept in `.formulac/local/` from one call to the next: a large
-//! manifest, and what columns of its SQL are made of.
+//! manifest, what columns of its SQL are made of, and what the fields of many Omni files read.
 //!
 //! A manifest that is kept says of which file it was made: its size, its times and number as the system has them, and a print of
 //! its first and last bytes, where dbt writes which run it is of. It is believed where all that is still so and its own
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use formulac::artifacts::{Keep, Manifest};
-use formulac::impact::{Graph, Lineages};
+use formulac::impact::{Graph, Lineages, OmniFields};
 use rustc_hash::FxHasher;
 
 /// Bytes of a manifest that is read as fast as what would be kept of it.
@@ -21,9 +21,10 @@ const SMALL: u64 = 16 << 20;
 const END: u64 = 4 << 10;
 /// A file that was changed later than so long ago may be changed again without getting another time.
 const SETTLED: Duration = Duration::from_secs(2);
-/// Queries that were read and are worth a file.
+/// Queries or files that were read and are worth a file.
 const MANY: usize = 100;
 const LINEAGE: &str = "lineage";
+const OMNI: &str = "omni";
 /// Where it stands in a project's folder.
 const FOLDER: &str = ".formulac/local";
 
@@ -38,14 +39,15 @@ pub fn read<E>(
     let Some(key) = Key::of(path, keep).filter(|key| key.size >= SMALL) else { return read() };
     // One for each that is asked for, so that they do not drive each other out.
     let file = folder.join(FOLDER).join(if keep == with_names() { "manifest-names" } else { "manifest" });
-    if let Some(manifest) = load(&file, &key) {
+    if let Some(manifest) = bytes_behind(&file, &key.text).and_then(|bytes| Manifest::from_stored(&bytes)) {
         return Ok(Some(manifest));
     }
     let manifest = read()?;
-    let is_settled = key.changed.checked_add(SETTLED).is_some_and(|settled| settled < start);
-    if let Some(manifest) = manifest.as_ref().filter(|_| is_settled && Key::of(path, keep).as_ref() == Some(&key)) {
+    if let Some(manifest) =
+        manifest.as_ref().filter(|_| key.is_settled(start) && Key::of(path, keep).as_ref() == Some(&key))
+    {
         // Where it cannot be kept, the next call reads the manifest again.
-        let _ = store(&file, &key, manifest);
+        let _ = write(&file, &[key.text.as_bytes(), &manifest.to_stored()]);
     }
     Ok(manifest)
 }
@@ -66,6 +68,38 @@ pub fn keep_lineages(folder: &Path, graph: &Graph<'_>) {
     if let Some(bytes) = graph.lineages_to_store(MANY) {
         let _ = write(&folder.join(FOLDER).join(LINEAGE), &[&bytes]);
     }
+}
+
+/// What the fields of Omni's files read, made by `read` where it is not kept. It is kept where nothing is wrong with them,
+/// and made anew when one of them changed. `about` is what else it depends on.
+pub fn omni(files: &[PathBuf], about: &str, folder: &Path, read: impl FnOnce() -> (OmniFields, bool)) -> OmniFields {
+    let start = SystemTime::now();
+    let Some(key) = key_of_all(files, about).filter(|_| files.len() >= MANY) else {
+        return read().0;
+    };
+    let file = folder.join(FOLDER).join(OMNI);
+    if let Some(fields) = bytes_behind(&file, &key.text).and_then(|bytes| OmniFields::from_stored(&bytes)) {
+        return fields;
+    }
+    let (fields, is_sound) = read();
+    if is_sound && key.is_settled(start) && key_of_all(files, about).as_ref() == Some(&key) {
+        let _ = write(&file, &[key.text.as_bytes(), &fields.to_stored()]);
+    }
+    fields
+}
+
+/// What tells a state of many files, by what the system says of them.
+fn key_of_all(files: &[PathBuf], about: &str) -> Option<Key> {
+    let (mut hasher, mut size, mut changed) = (FxHasher::default(), 0, SystemTime::UNIX_EPOCH);
+    for path in files {
+        let data = fs::metadata(path).ok()?;
+        size += data.len();
+        let of_file = data.modified().ok()?;
+        changed = changed.max(of_file);
+        hasher.write(format!("{} {} {of_file:?} {}\n", path.display(), data.len(), of_system(&data)).as_bytes());
+    }
+    let text = format!("{} {size} {:x} {about}\n", files.len(), hasher.finish());
+    Some(Key { size, changed, text })
 }
 
 /// What tells a state of a file.
@@ -92,6 +126,11 @@ impl Key {
         let text = format!("{size} {changed:?} {of_system} {:x} {keep:?}\n", hasher.finish());
         Some(Self { size, changed, text })
     }
+
+    /// Whether it changed long enough before this that it would have got another time since.
+    fn is_settled(&self, start: SystemTime) -> bool {
+        self.changed.checked_add(SETTLED).is_some_and(|settled| settled < start)
+    }
 }
 
 /// What the system alone writes: a file's times can be set, the time when they were cannot.
@@ -106,20 +145,17 @@ fn of_system(data: &fs::Metadata) -> String {
     format!("{:?}", data.created().ok())
 }
 
-fn load(file: &Path, key: &Key) -> Option<Manifest> {
+/// What stands in a file behind this text; none where it begins otherwise.
+fn bytes_behind(file: &Path, text: &str) -> Option<Vec<u8>> {
     let mut file = File::open(file).ok()?;
-    let mut said = vec![0; key.text.len()];
+    let mut said = vec![0; text.len()];
     file.read_exact(&mut said).ok()?;
-    if said != key.text.as_bytes() {
+    if said != text.as_bytes() {
         return None;
     }
     let mut bytes = Vec::with_capacity(usize::try_from(file.metadata().ok()?.len()).ok()?);
     file.read_to_end(&mut bytes).ok()?;
-    Manifest::from_stored(&bytes)
-}
-
-fn store(file: &Path, key: &Key, manifest: &Manifest) -> io::Result<()> {
-    write(file, &[key.text.as_bytes(), &manifest.to_stored()])
+    Some(bytes)
 }
 
 fn write(file: &Path, parts: &[&[u8]]) -> io::Result<()> {
@@ -194,6 +230,41 @@ mod tests {
             assert_eq!(look(code), ("other".to_owned(), true), "{what}");
             assert_eq!(look(code), ("other".to_owned(), false), "{what}");
         }
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    /// Many files are read once, and again when one of them is another, is gone or has come.
+    #[test]
+    fn files_are_read_again_when_one_is_another() {
+        let folder = std::env::temp_dir().join(format!("formulac_kept_omni_{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let old = SystemTime::now() - Duration::from_secs(60);
+        let write = |number: usize, column: &str, time: SystemTime| {
+            let path = folder.join(format!("v_{number}.view.yaml"));
+            fs::write(&path, format!("table_name: t_{number}\ndimensions: {{a: {{sql: '\"{column}\"'}}}}\n")).unwrap();
+            File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+            path
+        };
+        let mut files: Vec<PathBuf> = (0..MANY).map(|number| write(number, "a", old)).collect();
+        let look = |files: &[PathBuf], about: &str, is_sound: bool| {
+            let is_read = Cell::new(false);
+            let fields = omni(files, about, &folder, || {
+                is_read.set(true);
+                let texts =
+                    files.iter().map(|path| (path.to_string_lossy().into_owned(), fs::read_to_string(path).unwrap()));
+                (OmniFields::from_texts(&texts.collect::<Vec<_>>(), None).0, is_sound)
+            });
+            assert!(!fields.is_empty());
+            is_read.get()
+        };
+        assert_eq!([look(&files, "", false), look(&files, "", true), look(&files, "", true)], [true, true, false]);
+        assert_eq!([look(&files, "snowflake", true), look(&files, "snowflake", true)], [true, false]);
+        write(7, "b", old);
+        assert_eq!([look(&files, "snowflake", true), look(&files, "snowflake", true)], [true, false]);
+        files.push(write(MANY, "a", old));
+        assert_eq!([look(&files, "snowflake", true), look(&files, "snowflake", true)], [true, false]);
+        write(7, "c", SystemTime::now());
+        assert_eq!([look(&files, "snowflake", true), look(&files, "snowflake", true)], [true, true], "just now");
         fs::remove_dir_all(&folder).unwrap();
     }
 }
