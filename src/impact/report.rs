@@ -252,12 +252,15 @@ fn effect(
     }
 }
 
+/// The column of a step where one is known, and what the step is called.
+type Step = (Option<String>, Arc<str>);
+
 /// The names of steps, each made once: many ways lead through the same.
 pub(super) struct Steps<'s> {
     graph: &'s Graph<'s>,
     spread: &'s Spread,
-    /// By place; each with the column where one is known.
-    named: FxHashMap<usize, Vec<(Option<String>, Arc<str>)>>,
+    /// By place.
+    named: FxHashMap<usize, Vec<Step>>,
 }
 
 impl<'s> Steps<'s> {
