@@ -203,9 +203,11 @@ impl Rows {
         let Some(Judged { proof, compared, .. }) = self.0.get(model) else { return out };
         let told = proof.told();
         let _ = writeln!(out, "    {}", visible(told.lines().next().unwrap_or_default()));
-        for column in
-            proof.counts.columns.iter().filter(|column| column.differing > 0 || column.sums[0] != column.sums[1])
-        {
+        // Where both have the same rows, sums of floats that agree may differ in what was added first.
+        let counts = &proof.counts;
+        let has_other_rows = counts.rows[0] != counts.rows[1] || counts.only != [0, 0] || counts.unmatched > 0;
+        let differs = |it: &&ColumnCounts| it.differing > 0 || (has_other_rows && it.sums[0] != it.sums[1]);
+        for column in counts.columns.iter().filter(differs) {
             let _ = writeln!(out, "    {}", self::column(column, proof));
         }
         for row in &compared.rows {
