@@ -1,5 +1,7 @@
 //! YAML for dbt, written from a tree: what formulac says, and what the analyst passes on.
 
+use std::borrow::Cow;
+
 use super::jinja::raw;
 
 /// A value in a properties file.
@@ -162,7 +164,11 @@ fn write_flow(out: &mut String, pairs: &[(String, Value)]) {
 /// A text in one line of a mapping: a comma or a bracket would end it.
 pub(crate) fn in_flow(value: &str) -> String {
     let clean = clean(value);
-    if is_plain(&clean) && !clean.contains([',', '[', ']', '{', '}', '#']) { clean } else { quoted(&clean) }
+    if is_plain(&clean) && !clean.contains([',', '[', ']', '{', '}', '#']) {
+        clean.into_owned()
+    } else {
+        quoted(&clean)
+    }
 }
 
 /// A list or mapping of nothing.
@@ -183,21 +189,25 @@ fn write_scalar(out: &mut String, value: &Value, indent: usize) {
 /// A key stands in one line, whatever it holds.
 pub(crate) fn key_text(key: &str) -> String {
     let clean = clean(key);
-    if is_plain(&clean) { clean } else { quoted(&clean) }
+    if is_plain(&clean) { clean.into_owned() } else { quoted(&clean) }
 }
 
 /// What PyYAML, which reads it for dbt, takes for no text, or for the end of a line.
-fn clean(value: &str) -> String {
+fn clean(value: &str) -> Cow<'_, str> {
+    // Most are so, and there are many of them.
+    if value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Cow::Borrowed(value);
+    }
     let kept = |c: &char| (!c.is_control() || *c == '\n' || *c == '\t') && !matches!(c, '\u{fffe}' | '\u{ffff}');
     let blank = |c: char| if matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c };
-    value.chars().filter(kept).map(blank).collect()
+    Cow::Owned(value.chars().filter(kept).map(blank).collect())
 }
 
 /// A scalar: bare where that is safe, a literal block for several lines, else quoted.
 pub(crate) fn scalar(value: &str, indent: usize) -> String {
     let clean = clean(value);
     if is_plain(&clean) {
-        return clean;
+        return clean.into_owned();
     }
     let blanks_count = |line: &str| line.ends_with([' ', '\t']);
     let is_block = clean.contains('\n')
@@ -224,11 +234,10 @@ fn is_plain(value: &str) -> bool {
     let starts_well = first.is_some_and(|c| c.is_alphabetic() || c == '_');
     let words = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
     starts_well
-        && !words.contains(&value.to_ascii_lowercase().as_str())
-        && !value.contains(": ")
-        && !value.contains(" #")
+        && !words.iter().any(|word| value.eq_ignore_ascii_case(word))
+        && !value.as_bytes().windows(2).any(|pair| matches!(pair, b": " | b" #"))
         && !value.ends_with([':', ' '])
-        && !value.contains(['\t', '\n', '{', '}'])
+        && !value.bytes().any(|byte| matches!(byte, b'\t' | b'\n' | b'{' | b'}'))
 }
 
 #[cfg(test)]
