@@ -110,10 +110,13 @@ impl<'a, 's> Case<'a, 's> {
         best.map(|(_, text)| text)
     }
 
-    /// The SQL of the spec with another formula there.
+    /// The SQL of the spec with another formula there, to learn from.
     pub fn compiled(&self, formula: &str) -> Option<String> {
-        let spec = self.read.with(self.placed, formula).ok()?;
-        let compiled = self.compiler.compile_spec_at(&spec, self.path);
+        self.compiled_spec(&self.read.filled(self.placed, formula)?)
+    }
+
+    fn compiled_spec(&self, spec: &str) -> Option<String> {
+        let compiled = self.compiler.compile_spec_at(spec, self.path);
         compiled.model_sql().map(str::to_owned)
     }
 
@@ -129,7 +132,7 @@ impl<'a, 's> Case<'a, 's> {
     /// In how many places the file that a formula gives differs from the one that was found, all by what others changed
     /// in it; none where it does not give the expression, or differs in more.
     fn differences(&self, formula: &str, trees: &mut Trees, expected: Id) -> Option<usize> {
-        let sql = self.compiled(formula)?;
+        let sql = self.compiled_spec(&self.read.with(self.placed, formula).ok()?)?;
         let file = File::read(&sql, self.found.dialect);
         if self.read.expression(&file, self.cte, self.place, self.shown, trees) != Ok(expected) {
             return None;
