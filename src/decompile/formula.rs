@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::case::Case;
 use super::columns::{Columns, Site};
@@ -12,6 +12,7 @@ use super::patterns::{Patterns, Tried};
 use super::place::Read;
 use super::probes::{Probe, RELATION, Words, probes, relation};
 use super::search::{Given, Search};
+use super::spelled::spelled;
 use super::tree::{Id, Label, Trees};
 use crate::compiler::Compiler;
 use crate::schema::Schema;
@@ -20,7 +21,11 @@ use crate::schema::Schema;
 const KEPT: usize = 32;
 /// Calls of more arguments than this are seldom, and learned when there is one; of more than that they are not read.
 const WIDE: usize = 5;
-const WIDEST: usize = 12;
+const WIDEST: usize = 14;
+
+/// So many numbers and texts of an expression are tried in calls.
+const NUMBERS: usize = 16;
+const TEXTS: usize = 6;
 
 /// Why SQL is not shown as a formula.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -149,11 +154,15 @@ impl Decompiler {
                 None if of_words.is_none() => {
                     // Numbers and texts of this expression may have become others.
                     let mut words = words(trees, part);
-                    words.functions = known.iter().flat_map(|known| known.functions_like(trees, part)).collect();
-                    if words.is_empty() {
+                    words.functions = functions_like(&known, trees, part);
+                    let mut tried = spelled(trees, part);
+                    if !words.is_empty() {
+                        tried.extend(probes(&words));
+                    }
+                    if tried.is_empty() {
                         break;
                     }
-                    of_words = Some(Patterns::learn(&of_probes(compiler, read), &Tried::new(probes(&words))));
+                    of_words = Some(Patterns::learn(&of_probes(compiler, read), &Tried::new(tried)));
                 }
                 None => break,
             }
@@ -287,6 +296,18 @@ impl Read<'_> {
     }
 }
 
+/// The functions whose SQL calls none that an expression does not call, those first that call most of them.
+fn functions_like(known: &[&Patterns], trees: &Trees, expression: Id) -> Vec<&'static str> {
+    let mut found: FxHashMap<&'static str, usize> = FxHashMap::default();
+    for (name, calls) in known.iter().flat_map(|known| known.functions_like(trees, expression)) {
+        let most = found.entry(name).or_default();
+        *most = calls.max(*most);
+    }
+    let mut found: Vec<(&'static str, usize)> = found.into_iter().collect();
+    found.sort_by_key(|(name, calls)| (std::cmp::Reverse(*calls), *name));
+    found.into_iter().map(|(name, _)| name).collect()
+}
+
 /// The largest number of arguments of a call, and of operands of a chain.
 fn widest(trees: &Trees, expression: Id) -> usize {
     let parts = trees.below(expression);
@@ -295,31 +316,46 @@ fn widest(trees: &Trees, expression: Id) -> usize {
     if kids <= WIDE { WIDE } else { WIDEST }
 }
 
-/// The numbers and texts of an expression, and those that may have become these.
+/// The numbers and texts of an expression, and those that may have become these, the likeliest first.
 pub(super) fn words(trees: &Trees, expression: Id) -> Words {
     let mut words = Words { widest: widest(trees, expression), ..Words::default() };
+    let mut whole: Vec<i64> = Vec::new();
     for part in trees.below(expression) {
         match trees.label(part) {
             Label::Number(number) => {
                 words.numbers.push(number.clone());
-                if let Ok(number) = number.parse::<i64>() {
-                    let near = [number.saturating_sub(1), number.saturating_add(1), number.saturating_neg()];
-                    words.numbers.extend(near.iter().map(i64::to_string));
-                }
+                whole.extend(number.parse::<i64>());
                 if number.trim_matches(['1', '.']).chars().all(|c| c == '0') {
                     let zeros = number.chars().filter(|c| *c == '0').count();
                     words.numbers.extend([zeros.to_string(), format!("-{zeros}")]);
                 }
             }
-            Label::Text(text, _) if text.len() <= 200 => words.texts.push(text.clone()),
+            Label::Text(text, _) if text.len() <= 200 => {
+                if text.parse::<f64>().is_ok() {
+                    words.numbers.push(text.clone());
+                }
+                words.texts.push(text.clone());
+            }
             _ => {}
         }
     }
-    words.numbers.sort();
-    words.numbers.dedup();
-    words.numbers.truncate(6);
-    words.texts.sort();
-    words.texts.dedup();
-    words.texts.truncate(4);
+    // One more or less, the other way, or how far one is from another.
+    let apart = whole.iter().flat_map(|a| whole.iter().map(move |b| b.saturating_sub(*a))).filter(|by| *by > 0);
+    let apart: Vec<i64> = apart.take(NUMBERS).collect();
+    for near in [-1, 1] {
+        words.numbers.extend(whole.iter().map(|number| number.saturating_add(near).to_string()));
+    }
+    words.numbers.extend(apart.iter().map(i64::to_string));
+    words.numbers.extend(whole.iter().map(|number| number.saturating_neg().to_string()));
+    each_once(&mut words.numbers, NUMBERS);
+    each_once(&mut words.texts, TEXTS);
     words
+}
+
+fn each_once(words: &mut Vec<String>, most: usize) {
+    let mut seen = FxHashSet::default();
+    // Long numbers are bounds that the compiler has put there.
+    words.sort_by_key(|word| word.len() > 6);
+    words.retain(|word| seen.insert(word.clone()));
+    words.truncate(most);
 }

@@ -21,8 +21,17 @@ const OF_DEFINITION: u32 = 30;
 const DEFINITIONS: usize = 400;
 /// So many names of an expression are looked at.
 const WRITTEN: usize = 16;
+/// So many numbers of an expression are tried in place.
+const NUMBERS: usize = 6;
 /// So many names stand for any in what is compiled.
 const NAMES: usize = 4;
+
+/// The likeliest numbers: each is compiled with many formulas.
+fn few_numbers(trees: &Trees, expression: Id) -> Vec<String> {
+    let mut numbers = words(trees, expression).numbers;
+    numbers.truncate(NUMBERS);
+    numbers
+}
 
 impl Case<'_, '_> {
     /// Compiles probes in this definition's place.
@@ -112,7 +121,7 @@ impl Case<'_, '_> {
                 }
                 1 if looks => window_probes(names),
                 2 if left || cross || looks => {
-                    range_probes(names, &words(trees, expression).numbers, &self.ranges_of(trees, expression))
+                    range_probes(names, &few_numbers(trees, expression), &self.ranges_of(trees, expression))
                 }
                 0..=2 => Vec::new(),
                 _ => return None,
@@ -128,7 +137,7 @@ impl Case<'_, '_> {
             }
             3 if cross => self.looked(trees, &parts, names, left).iter().flat_map(Looked::wild).collect(),
             4 if looks => {
-                let numbers = words(trees, expression).numbers;
+                let numbers = few_numbers(trees, expression);
                 [sheets::blocks(names), range_probes(names, &numbers, &self.ranges_of(trees, expression))].concat()
             }
             0..=4 => Vec::new(),

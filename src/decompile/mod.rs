@@ -29,6 +29,7 @@ mod reads;
 mod respell;
 mod search;
 mod sheets;
+mod spelled;
 mod tree;
 mod windows;
 

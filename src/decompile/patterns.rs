@@ -133,8 +133,8 @@ impl Patterns {
         patterns
     }
 
-    /// The functions of formulas whose SQL calls no others than the expression does.
-    pub fn functions_like(&self, trees: &Trees, id: Id) -> Vec<&'static str> {
+    /// The functions of formulas whose SQL calls no others than the expression does, with how many of these it calls.
+    pub fn functions_like(&self, trees: &Trees, id: Id) -> FxHashMap<&'static str, usize> {
         let mut names = FxHashSet::default();
         for part in trees.below(id) {
             if let (Label::Call, Some(name)) = (trees.label(part), trees.kids(part).first())
@@ -143,16 +143,13 @@ impl Patterns {
                 names.insert(name.as_str());
             }
         }
-        let mut found: Vec<&'static str> = Vec::new();
+        let mut found = FxHashMap::default();
         for pattern in self.values.values().flatten() {
-            if let Shape::Call(name) = pattern.shape
-                && !found.contains(&name)
-                && pattern.calls_only(&names)
-            {
-                found.push(name);
+            if let (Shape::Call(name), Some(calls)) = (&pattern.shape, pattern.calls_only(&names)) {
+                let most: &mut usize = found.entry(*name).or_default();
+                *most = calls.max(*most);
             }
         }
-        found.sort_unstable();
         found
     }
 
@@ -316,19 +313,21 @@ impl Pattern {
         (name == "coalesce").then(|| Self { root: inner.clone(), ..self.clone() })
     }
 
-    /// Whether all functions of SQL in it are among these.
-    fn calls_only(&self, names: &FxHashSet<&str>) -> bool {
+    /// How many functions of SQL it calls; none where one is not among these.
+    fn calls_only(&self, names: &FxHashSet<&str>) -> Option<usize> {
+        let mut called: Vec<&str> = Vec::new();
         let mut left = vec![&self.root];
         while let Some(part) = left.pop() {
             let Part::Node(label, parts) = part else { continue };
-            if let (Label::Call, Some(Part::Node(Label::Word(name), _))) = (label, parts.first())
-                && !names.contains(name.as_str())
-            {
-                return false;
+            if let (Label::Call, Some(Part::Node(Label::Word(name), _))) = (label, parts.first()) {
+                let name = names.get(name.as_str())?;
+                if !called.contains(name) {
+                    called.push(name);
+                }
             }
             left.extend(parts);
         }
-        true
+        Some(called.len())
     }
 
     /// What stands at the places of the arguments; none where the node is another.

@@ -46,8 +46,11 @@ pub(super) const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
 pub(super) const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
 pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
 
-/// Texts with wildcards; the second has what must be escaped.
-pub(super) const WILD: [&str; 2] = ["qzj*w", "qz%j*w"];
+/// A text with a letter that is none of ASCII, which engines put in small letters themselves.
+pub(super) const OTHER: &str = "qzjé";
+
+/// Texts with wildcards; the second has what must be escaped, the third such a letter.
+pub(super) const WILD: [&str; 3] = ["qzj*w", "qz%j*w", "qzj*é"];
 
 /// Types with the letter that columns of that type begin with.
 pub(super) const TYPES: [(Type, char); 8] = [
@@ -63,6 +66,8 @@ pub(super) const TYPES: [(Type, char); 8] = [
 
 /// So many probes are made of the words of one expression.
 const WITH_WORDS: usize = 6000;
+/// So many words are tried in one argument beside words in another.
+const IN_PAIRS: usize = 8;
 /// So many literals of a parameter are tried beside those of another.
 const PAIRED: usize = 3;
 /// More arguments than this are not tried with columns of each type.
@@ -110,7 +115,7 @@ fn types(ty: ParamType) -> &'static [Type] {
 pub(super) struct Words {
     pub numbers: Vec<String>,
     pub texts: Vec<String>,
-    /// The functions that may have them.
+    /// The functions that may have them, the likeliest first.
     pub functions: Vec<&'static str>,
     /// How many arguments a call may have at most.
     pub widest: usize,
@@ -126,11 +131,14 @@ impl Words {
 pub(super) fn probes(words: &Words) -> Vec<Probe> {
     let mut all = Vec::new();
     if !words.is_empty() {
-        for function in functions().filter(|function| words.functions.contains(&function.name)) {
+        // One word is likelier than two.
+        let mut of_two = Vec::new();
+        for function in words.functions.iter().filter_map(|name| crate::catalog::lookup(name)) {
             for overload in function.overloads {
-                with_words(function.name, overload, words, &mut all);
+                with_words(function.name, overload, words, &mut all, &mut of_two);
             }
         }
+        all.extend(of_two);
         all.truncate(WITH_WORDS);
         return all;
     }
@@ -203,6 +211,11 @@ fn operators(all: &mut Vec<Probe>) {
         for nullable in [true, false] {
             let arg = || vec![Arg::Column(column(ty, nullable, 0))];
             all.push(Probe { shape: Shape::Minus, args: arg() });
+            all.push(Probe { shape: Shape::Percent, args: arg() });
+            // What is written in one, though no function says it.
+            for words in ["NOT(ISBLANK({0}))", "DATE(YEAR({0}), MONTH({0}), 1)", "EOMONTH({0}, -1) + 1"] {
+                all.push(Probe { shape: Shape::words(words), args: arg() });
+            }
             for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
                 all.push(Probe { shape: Shape::Unique(name), args: arg() });
             }
@@ -211,7 +224,7 @@ fn operators(all: &mut Vec<Probe>) {
             }
         }
     }
-    for words in ["TRUE", "FALSE", "COUNT()", "TODAY()", "NOW()", "PI()"] {
+    for words in ["TRUE", "FALSE", "ISNUMBER(\"\")", "COUNT()", "TODAY()", "NOW()", "PI()"] {
         all.push(Probe { shape: Shape::words(words), args: Vec::new() });
     }
 }
@@ -259,6 +272,16 @@ fn written(param: &Param, place: usize) -> Vec<Arg> {
     args
 }
 
+/// The shortest literal that a parameter takes.
+fn simplest(param: &Param) -> String {
+    match types(param.ty).first() {
+        Some(Type::Boolean) => "TRUE".to_owned(),
+        Some(Type::Date | Type::Timestamp | Type::Timestamptz) => "\"2019-07-23\"".to_owned(),
+        Some(Type::Text) if !matches!(param.ty, ParamType::Any | ParamType::Same) => "\"D\"".to_owned(),
+        _ => "1".to_owned(),
+    }
+}
+
 /// The words that may stand for a parameter.
 fn of_words(param: &Param, words: &Words) -> Vec<Arg> {
     let mut args = Vec::new();
@@ -272,7 +295,13 @@ fn of_words(param: &Param, words: &Words) -> Vec<Arg> {
 }
 
 /// Calls in which one or two arguments are words.
-fn with_words(name: &'static str, overload: &Overload, words: &Words, all: &mut Vec<Probe>) {
+fn with_words(
+    name: &'static str,
+    overload: &Overload,
+    words: &Words,
+    of_one: &mut Vec<Probe>,
+    of_two: &mut Vec<Probe>,
+) {
     for count in overload.needed.max(1)..=overload.params.len() {
         let params: Vec<&Param> = overload.params.iter().take(count).collect();
         for types in diagonals(&params) {
@@ -280,15 +309,18 @@ fn with_words(name: &'static str, overload: &Overload, words: &Words, all: &mut 
                 let base: Vec<Arg> =
                     types.iter().enumerate().map(|(place, ty)| Arg::Column(column(*ty, nullable, place))).collect();
                 for (first, param) in params.iter().enumerate() {
-                    for a in of_words(param, words) {
+                    for (rank, a) in of_words(param, words).into_iter().enumerate() {
                         let mut args = base.clone();
                         args[first] = a;
-                        all.push(Probe { shape: Shape::Call(name), args: args.clone() });
+                        of_one.push(Probe { shape: Shape::Call(name), args: args.clone() });
+                        if rank >= IN_PAIRS {
+                            continue;
+                        }
                         for (second, param) in params.iter().enumerate().skip(first + 1) {
-                            for b in of_words(param, words) {
+                            for b in of_words(param, words).into_iter().take(IN_PAIRS) {
                                 let mut args = args.clone();
                                 args[second] = b;
-                                all.push(Probe { shape: Shape::Call(name), args });
+                                of_two.push(Probe { shape: Shape::Call(name), args });
                             }
                         }
                     }
@@ -323,6 +355,17 @@ fn of_overload(name: &'static str, overload: &Overload, words: &Words, all: &mut
         }
         if is_long {
             continue;
+        }
+        // Nothing but literals; with a NULL of no type the call has one that is the call's.
+        let literals: Vec<Arg> =
+            params.iter().enumerate().filter_map(|(at, p)| written(p, at).into_iter().next()).collect();
+        if literals.len() == count {
+            put(literals.clone());
+            for place in 0..count.min(2) {
+                let mut args: Vec<Arg> = params.iter().map(|param| Arg::Fixed(simplest(param))).collect();
+                args[place] = Arg::Fixed("1 / 0".to_owned());
+                put(args);
+            }
         }
         // Literals: one of them, or all but the first, or two.
         let simple: Vec<Vec<Type>> = diagonals(&params);
@@ -428,7 +471,7 @@ impl Probe {
         let of_shape = match &self.shape {
             Shape::Frame(_) | Shape::Words(_) => true,
             Shape::Call(name) => of_call(name),
-            Shape::Infix(..) | Shape::Minus | Shape::Unique(_) | Shape::Pair => false,
+            Shape::Infix(..) | Shape::Minus | Shape::Percent | Shape::Unique(_) | Shape::Pair => false,
         };
         of_shape || self.args.iter().any(of_arg)
     }

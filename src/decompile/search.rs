@@ -7,6 +7,7 @@ use super::form::{Form, name_of, text_literal};
 use super::patterns::{Bound, Pattern, Patterns};
 use super::probes::Arg;
 use super::tree::{Id, Label, Trees};
+use crate::check::backwards::wildcards_of_like;
 
 /// So many formulas are kept of a part, and of the whole.
 const KEPT: usize = 8;
@@ -126,7 +127,7 @@ impl<'s> Search<'s> {
                 }
                 (Some(Bound::Number(digits)), _) => vec![number(&digits)],
                 (Some(Bound::Text(text)), Arg::Wild(before, _)) => {
-                    vec![text_literal(&format!("{before}{}", with_wildcards(&text)))]
+                    vec![text_literal(&format!("{before}{}", wildcards_of_like(&text)))]
                 }
                 (Some(Bound::Text(digits)), Arg::Number(_)) => vec![number(&digits)],
                 (Some(Bound::Text(text)), Arg::Text(before, _, after)) => {
@@ -151,7 +152,13 @@ impl<'s> Search<'s> {
                 ways.push(way);
             }
         }
-        for way in ways.into_iter().take(WAYS) {
+        // Then another of each.
+        let most = choices.iter().map(Vec::len).max().unwrap_or(0);
+        ways.truncate(WAYS);
+        if choices.len() > 1 {
+            ways.extend((1..most).map(|other| choices.iter().map(|choice| other.min(choice.len() - 1)).collect()));
+        }
+        for way in ways {
             let args: Vec<Form> =
                 way.iter().zip(&choices).filter_map(|(at, choice)| choice.get(*at).cloned()).collect();
             let length: usize = args.iter().map(|arg| arg.text.len()).sum();
@@ -214,22 +221,6 @@ impl<'s> Search<'s> {
             _ => None,
         }
     }
-}
-
-/// A text of `like` as criteria write it: `*` and `?` for `%` and `_`, and `~` before what is none.
-fn with_wildcards(like: &str) -> String {
-    let mut out = String::with_capacity(like.len());
-    let mut chars = like.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '%' => out.push('*'),
-            '_' => out.push('?'),
-            '\\' => out.extend(chars.next()),
-            '*' | '?' | '~' => out.extend(['~', c]),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// A number, as formulas write it.
