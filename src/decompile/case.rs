@@ -3,6 +3,8 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 
+use rustc_hash::FxHashSet;
+
 use super::columns::KEYWORDS;
 use super::edits::{Edits, ItemEdit, between};
 use super::file::File;
@@ -229,9 +231,21 @@ fn words_of(formula: &str) -> Vec<&str> {
 
 /// The columns in an expression, as formulas write them.
 pub(super) fn columns_in(trees: &Trees, expression: Id) -> Vec<(Id, String)> {
+    let parts = trees.below(expression);
+    // Names of relations and functions are words too.
+    let mut values = FxHashSet::default();
+    values.insert(expression);
+    for part in &parts {
+        let kids = trees.kids(*part);
+        values.extend(match trees.label(*part) {
+            Label::Field => &[],
+            Label::Call => kids.get(1..).unwrap_or_default(),
+            _ => kids,
+        });
+    }
     let column = |part: Id| {
         let (relation, name) = trees.column(part).filter(|(_, name)| !KEYWORDS.contains(name))?;
         Some((part, relation.map_or_else(|| name_of(name), |relation| format!("{relation}.{}", name_of(name)))))
     };
-    trees.below(expression).into_iter().filter_map(column).collect()
+    parts.into_iter().filter(|part| values.contains(part)).filter_map(column).collect()
 }

@@ -10,10 +10,11 @@ use super::edits::between;
 use super::file::File;
 use super::patterns::{Patterns, Tried};
 use super::place::Read;
-use super::probes::{Probe, RELATION, Words, probes, relation};
+use super::probes::{Probe, RELATION, probes, relation};
 use super::search::{Given, Search};
 use super::spelled::spelled;
 use super::tree::{Id, Label, Trees};
+use super::words::words;
 use crate::compiler::Compiler;
 use crate::schema::Schema;
 
@@ -22,10 +23,6 @@ const KEPT: usize = 32;
 /// Calls of more arguments than this are seldom, and learned when there is one; of more than that they are not read.
 const WIDE: usize = 5;
 const WIDEST: usize = 14;
-
-/// So many numbers and texts of an expression are tried in calls.
-const NUMBERS: usize = 16;
-const TEXTS: usize = 6;
 
 /// Why SQL is not shown as a formula.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -140,7 +137,7 @@ impl Decompiler {
             let mut all: Vec<&Patterns> = known.clone();
             all.extend(&of_words);
             all.extend(&more);
-            for (part, forms) in case.ranges(&all, trees, part, &names) {
+            for (part, forms) in case.ranges((&all, &given), trees, part, &names) {
                 given.entry(part).or_default().extend(forms);
             }
             let mut search = Search::new(&all, trees).given(&given);
@@ -157,7 +154,7 @@ impl Decompiler {
                     words.functions = functions_like(&known, trees, part);
                     let mut tried = spelled(trees, part);
                     if !words.is_empty() {
-                        tried.extend(probes(&words));
+                        tried.extend(words.probes());
                     }
                     if tried.is_empty() {
                         break;
@@ -215,7 +212,7 @@ impl Decompiler {
 /// All probes in which time plays a part or does not, of few arguments, or those that have more.
 fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
     let up_to = |widest: usize| {
-        let mut all = probes(&Words { widest, ..Words::default() });
+        let mut all = probes(widest);
         all.retain(|probe| probe.is_temporal() == is_temporal);
         all
     };
@@ -314,48 +311,4 @@ fn widest(trees: &Trees, expression: Id) -> usize {
     let kids = parts.iter().map(|part| trees.kids(*part).len()).max().unwrap_or(0);
     // Few steps, so that what is learned serves many expressions.
     if kids <= WIDE { WIDE } else { WIDEST }
-}
-
-/// The numbers and texts of an expression, and those that may have become these, the likeliest first.
-pub(super) fn words(trees: &Trees, expression: Id) -> Words {
-    let mut words = Words { widest: widest(trees, expression), ..Words::default() };
-    let mut whole: Vec<i64> = Vec::new();
-    for part in trees.below(expression) {
-        match trees.label(part) {
-            Label::Number(number) => {
-                words.numbers.push(number.clone());
-                whole.extend(number.parse::<i64>());
-                if number.trim_matches(['1', '.']).chars().all(|c| c == '0') {
-                    let zeros = number.chars().filter(|c| *c == '0').count();
-                    words.numbers.extend([zeros.to_string(), format!("-{zeros}")]);
-                }
-            }
-            Label::Text(text, _) if text.len() <= 200 => {
-                if text.parse::<f64>().is_ok() {
-                    words.numbers.push(text.clone());
-                }
-                words.texts.push(text.clone());
-            }
-            _ => {}
-        }
-    }
-    // One more or less, the other way, or how far one is from another.
-    let apart = whole.iter().flat_map(|a| whole.iter().map(move |b| b.saturating_sub(*a))).filter(|by| *by > 0);
-    let apart: Vec<i64> = apart.take(NUMBERS).collect();
-    for near in [-1, 1] {
-        words.numbers.extend(whole.iter().map(|number| number.saturating_add(near).to_string()));
-    }
-    words.numbers.extend(apart.iter().map(i64::to_string));
-    words.numbers.extend(whole.iter().map(|number| number.saturating_neg().to_string()));
-    each_once(&mut words.numbers, NUMBERS);
-    each_once(&mut words.texts, TEXTS);
-    words
-}
-
-fn each_once(words: &mut Vec<String>, most: usize) {
-    let mut seen = FxHashSet::default();
-    // Long numbers are bounds that the compiler has put there.
-    words.sort_by_key(|word| word.len() > 6);
-    words.retain(|word| seen.insert(word.clone()));
-    words.truncate(most);
 }

@@ -32,6 +32,7 @@ mod sheets;
 mod spelled;
 mod tree;
 mod windows;
+mod words;
 
 pub use edits::{Edits, ItemEdit, RestEdit};
 pub use formula::{Decompiler, NotAFormula};

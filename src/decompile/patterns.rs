@@ -302,15 +302,16 @@ impl Learner<'_> {
 }
 
 impl Pattern {
-    /// The aggregate in `coalesce(sum(x), 0)`, as it stands where a NULL does not matter.
+    /// The aggregate in `coalesce(sum(x), 0)`, as it stands where a NULL does not matter or there is none.
     fn bare(&self) -> Option<Self> {
         let Part::Node(Label::Call, parts) = &self.root else { return None };
-        let [Part::Node(Label::Word(name), _), inner @ Part::Node(..), Part::Node(Label::Number(_), _)] =
-            parts.as_slice()
+        let [Part::Node(Label::Word(name), _), inner @ Part::Node(..), Part::Node(default, _)] = parts.as_slice()
         else {
             return None;
         };
-        (name == "coalesce").then(|| Self { root: inner.clone(), ..self.clone() })
+        let is_blank =
+            matches!(default, Label::Number(_)) || matches!(default, Label::Text(text, _) if text.is_empty());
+        (name == "coalesce" && is_blank).then(|| Self { root: inner.clone(), ..self.clone() })
     }
 
     /// How many functions of SQL it calls; none where one is not among these.

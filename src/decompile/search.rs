@@ -69,7 +69,9 @@ impl<'s> Search<'s> {
             let mut forms = best(self.forms_of(*part), kept);
             // Few, and perhaps the only ones that are right.
             let given = self.given.and_then(|given| given.get(part)).into_iter().flatten();
-            let new: Vec<Form> = given.filter(|given| !forms.contains(given)).cloned().collect();
+            let given: Vec<Form> = given.cloned().collect();
+            let few = self.ranges(&given).chain(given.iter().cloned());
+            let new: Vec<Form> = few.filter(|form| !forms.contains(form)).collect();
             forms.extend(new);
             self.forms.insert(*part, forms.into());
         }
@@ -85,15 +87,20 @@ impl<'s> Search<'s> {
         })
     }
 
+    /// The ranges of rows that names stand for.
+    fn ranges<'f>(&'f self, forms: &'f [Form]) -> impl Iterator<Item = Form> + 'f {
+        let of_range = move |range: &'f str| {
+            let names = forms.iter().filter(|form| form.is_name);
+            names.map(move |name| Form::range(range.replace("{}", &name.text), name.cost))
+        };
+        self.range.into_iter().flat_map(of_range)
+    }
+
     fn forms_of(&self, id: Id) -> Vec<Form> {
         let mut found = self.leaf(id);
-        if let Some(range) = self.range {
-            let ranges = found.iter().filter(|form| form.is_name);
-            let ranges = ranges.map(|name| Form::range(range.replace("{}", &name.text), name.cost)).collect::<Vec<_>>();
-            found.extend(ranges);
-        }
         let given = self.given.and_then(|given| given.get(&id)).into_iter().flatten();
         found.extend(given.cloned());
+        found.extend(self.ranges(&found).collect::<Vec<_>>());
         for pattern in self.patterns.iter().flat_map(|patterns| patterns.values(self.trees, id)) {
             self.of_pattern(pattern, id, &mut found);
         }
