@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 /// The most digits behind the point, and zeros before it.
-const MOST_DECIMALS: u32 = 9;
-const MOST_ZEROS: u32 = 15;
+pub(super) const MOST_DECIMALS: u32 = 9;
+pub(super) const MOST_ZEROS: u32 = 15;
 /// The digits before the point that engines are asked to write.
 const WHOLE_DIGITS: u32 = 18;
 
@@ -62,7 +62,7 @@ fn refused<T>(at: Range<usize>, why: impl Into<String>) -> Result<T, Refused> {
 }
 
 /// A sign that stands for itself without quotes.
-fn is_bare(c: char) -> bool {
+pub(super) fn is_bare(c: char) -> bool {
     " $€£¥-+/():!^&'~{}<>=".contains(c) || (!c.is_ascii() && !c.is_alphanumeric())
 }
 

@@ -3,6 +3,8 @@
 //! Three passes, each a loop: [`names`] finds what every name means, [`infer`] guesses the types of columns
 //! that no schema declares, [`lower`] checks and lowers every definition after those that it uses.
 
+#[cfg(feature = "sync")]
+pub(crate) mod backwards;
 mod branches;
 mod call;
 mod case;

@@ -457,7 +457,7 @@ impl Reader<'_> {
 }
 
 /// The characters of `\d`, `\w` and `\s`: of ASCII, in every engine.
-fn members(class: char) -> &'static str {
+pub(super) fn members(class: char) -> &'static str {
     match class {
         'd' => "0-9",
         'w' => "A-Za-z0-9_",

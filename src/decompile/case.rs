@@ -3,6 +3,8 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 
+use rustc_hash::FxHashSet;
+
 use super::columns::KEYWORDS;
 use super::edits::{Edits, ItemEdit, between};
 use super::file::File;
@@ -22,7 +24,7 @@ const TRIED: usize = 150;
 /// So many more are compiled to find one that leaves no difference.
 const ALIKE: usize = 12;
 /// So many bytes of SQL are compiled to learn what formulas become in a definition's place.
-const LEARNED: usize = 1_200_000;
+const LEARNED: usize = 1_600_000;
 /// What every compilation counts at least.
 const LEAST: usize = 1_500;
 /// What a function costs that the formula in the spec does not call.
@@ -110,10 +112,13 @@ impl<'a, 's> Case<'a, 's> {
         best.map(|(_, text)| text)
     }
 
-    /// The SQL of the spec with another formula there.
+    /// The SQL of the spec with another formula there, to learn from.
     pub fn compiled(&self, formula: &str) -> Option<String> {
-        let spec = self.read.with(self.placed, formula).ok()?;
-        let compiled = self.compiler.compile_spec_at(&spec, self.path);
+        self.compiled_spec(&self.read.filled(self.placed, formula)?)
+    }
+
+    fn compiled_spec(&self, spec: &str) -> Option<String> {
+        let compiled = self.compiler.compile_spec_at(spec, self.path);
         compiled.model_sql().map(str::to_owned)
     }
 
@@ -129,7 +134,7 @@ impl<'a, 's> Case<'a, 's> {
     /// In how many places the file that a formula gives differs from the one that was found, all by what others changed
     /// in it; none where it does not give the expression, or differs in more.
     fn differences(&self, formula: &str, trees: &mut Trees, expected: Id) -> Option<usize> {
-        let sql = self.compiled(formula)?;
+        let sql = self.compiled_spec(&self.read.with(self.placed, formula).ok()?)?;
         let file = File::read(&sql, self.found.dialect);
         if self.read.expression(&file, self.cte, self.place, self.shown, trees) != Ok(expected) {
             return None;
@@ -226,9 +231,21 @@ fn words_of(formula: &str) -> Vec<&str> {
 
 /// The columns in an expression, as formulas write them.
 pub(super) fn columns_in(trees: &Trees, expression: Id) -> Vec<(Id, String)> {
+    let parts = trees.below(expression);
+    // Names of relations and functions are words too.
+    let mut values = FxHashSet::default();
+    values.insert(expression);
+    for part in &parts {
+        let kids = trees.kids(*part);
+        values.extend(match trees.label(*part) {
+            Label::Field => &[],
+            Label::Call => kids.get(1..).unwrap_or_default(),
+            _ => kids,
+        });
+    }
     let column = |part: Id| {
         let (relation, name) = trees.column(part).filter(|(_, name)| !KEYWORDS.contains(name))?;
         Some((part, relation.map_or_else(|| name_of(name), |relation| format!("{relation}.{}", name_of(name)))))
     };
-    trees.below(expression).into_iter().filter_map(column).collect()
+    parts.into_iter().filter(|part| values.contains(part)).filter_map(column).collect()
 }

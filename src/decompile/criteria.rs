@@ -1,7 +1,7 @@
 //! Probes of criteria, and of the functions that take them.
 
 use super::form::Shape;
-use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS, TYPES, WILD, column};
+use super::probes::{Arg, NUMBERS, OTHER, POINTS, Probe, TEXTS, TYPES, WILD, column};
 use crate::types::Type;
 
 /// A condition of the SUMIF family: what each criterion means for values of each type.
@@ -28,12 +28,14 @@ pub(super) fn criteria(all: &mut Vec<Probe>) {
             let range = || Arg::Column(column(ty, nullable, 0));
             let mut put = |criterion: Arg| all.push(Probe { shape: Shape::Pair, args: vec![range(), criterion] });
             for before in ["", "<>"] {
-                for text in [WILD[0], WILD[1]] {
+                for text in WILD {
                     put(Arg::Wild(before, text));
                 }
             }
             for (before, after) in texts {
-                put(Arg::Text(before, TEXTS[1], after));
+                for text in [TEXTS[1], OTHER] {
+                    put(Arg::Text(before, text, after));
+                }
             }
             for op in ["", "<>", "=", ">", ">=", "<", "<="] {
                 for number in [NUMBERS[1], POINTS[1]] {

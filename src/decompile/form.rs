@@ -55,6 +55,8 @@ pub(super) enum Shape {
     /// `0 op 1`, of this strength.
     Infix(&'static str, u8),
     Minus,
+    /// `0%`
+    Percent,
     /// `0[frame]`
     Frame(&'static str),
     /// `NAME(DISTINCT(0))`
@@ -112,13 +114,16 @@ impl Shape {
             }
             (Self::Call(name), _) => Form::whole(format!("{name}({})", texts()), cost),
             (Self::Infix(op, strength), [left, right]) => {
-                let text = format!("{} {op} {}", bracketed(left, *strength), bracketed(right, strength + 1));
+                // A comparison of a comparison stands in brackets.
+                let least = strength + u8::from(*strength == BinaryOp::Equal.strength());
+                let text = format!("{} {op} {}", bracketed(left, least), bracketed(right, strength + 1));
                 Form { text, strength: *strength, cost: cost - 1, is_name: false, range: Range::None }
             }
             (Self::Minus, [x]) => {
                 let text = format!("-{}", bracketed(x, SIGN + 1));
                 Form { text, strength: SIGN, cost: cost - 1, is_name: false, range: Range::None }
             }
+            (Self::Percent, [x]) => Form::whole(format!("{}%", bracketed(x, WHOLE)), cost),
             (Self::Frame(frame), [x]) if x.is_name => Form::whole(format!("{}[{frame}]", x.text), cost),
             (Self::Unique(name), [x]) => Form::whole(format!("{name}(DISTINCT({}))", x.text), cost),
             (Self::Pair, _) => Form::whole(texts(), cost - 2),

@@ -1,21 +1,28 @@
 //! The formula that hand-edited SQL of a column comes from, proven by compiling it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::case::Case;
 use super::columns::{Columns, Site};
 use super::edits::between;
 use super::file::File;
-use super::patterns::Patterns;
+use super::patterns::{Patterns, Tried};
 use super::place::Read;
-use super::probes::{RELATION, Words, relation};
+use super::probes::{Probe, RELATION, probes, relation};
 use super::search::{Given, Search};
+use super::spelled::spelled;
 use super::tree::{Id, Label, Trees};
+use super::words::words;
 use crate::compiler::Compiler;
 use crate::schema::Schema;
 
 /// So many sets of patterns are kept, for as many dialects and settings.
-const KEPT: usize = 24;
+const KEPT: usize = 32;
+/// Calls of more arguments than this are seldom, and learned when there is one; of more than that they are not read.
+const WIDE: usize = 5;
+const WIDEST: usize = 14;
 
 /// Why SQL is not shown as a formula.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,8 +55,24 @@ fn because(reason: impl Into<String>) -> NotAFormula {
 /// ```
 #[derive(Debug, Default)]
 pub struct Decompiler {
-    /// What was learned, with the settings that it is right for.
-    learned: std::sync::Mutex<Vec<(String, Arc<Patterns>)>>,
+    /// What was learned, with the settings that it is right for: learned once, by whoever comes first.
+    learned: Kept<OnceLock<Patterns>>,
+    /// What is compiled in each dialect to learn it.
+    tried: Kept<Tried>,
+}
+
+/// Values by name, those that were made last.
+type Kept<T> = Mutex<Vec<(String, Arc<T>)>>;
+
+fn kept<T>(all: &Kept<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
+    // Nothing panics while it is locked.
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = all.iter().position(|(other, _)| *other == key);
+    let found = place.map_or_else(|| (key, Arc::new(new())), |at| all.remove(at));
+    let value = Arc::clone(&found.1);
+    all.truncate(KEPT - 1);
+    all.insert(0, found);
+    value
 }
 
 impl Decompiler {
@@ -101,6 +124,7 @@ impl Decompiler {
     fn solved(&self, case: &Case<'_, '_>, trees: &mut Trees, expected: Id, part: Id) -> Result<String, NotAFormula> {
         let (compiler, read) = (case.compiler, case.read);
         let learned = self.learned(compiler, read, widest(trees, part));
+        let known: Vec<&Patterns> = learned.iter().filter_map(|learned| learned.get()).collect();
         let is_of_rows = |part: &Id| matches!(trees.label(*part), Label::Behind("over") | Label::Joined(_));
         let looks_at_rows = trees.below(part).iter().any(is_of_rows);
         let names = if looks_at_rows { case.names(trees, part) } else { Vec::new() };
@@ -110,10 +134,10 @@ impl Decompiler {
         let mut of_words: Option<Patterns> = None;
         let mut wave = 0;
         loop {
-            let mut all: Vec<&Patterns> = learned.iter().map(Arc::as_ref).collect();
+            let mut all: Vec<&Patterns> = known.clone();
             all.extend(&of_words);
             all.extend(&more);
-            for (part, forms) in case.ranges(&all, trees, part, &names) {
+            for (part, forms) in case.ranges((&all, &given), trees, part, &names) {
                 given.entry(part).or_default().extend(forms);
             }
             let mut search = Search::new(&all, trees).given(&given);
@@ -127,17 +151,21 @@ impl Decompiler {
                 None if of_words.is_none() => {
                     // Numbers and texts of this expression may have become others.
                     let mut words = words(trees, part);
-                    words.functions = learned.iter().flat_map(|learned| learned.functions_like(trees, part)).collect();
-                    if words.is_empty() {
+                    words.functions = functions_like(&known, trees, part);
+                    let mut tried = spelled(trees, part);
+                    if !words.is_empty() {
+                        tried.extend(words.probes());
+                    }
+                    if tried.is_empty() {
                         break;
                     }
-                    of_words = Some(Patterns::learn(&of_probes(compiler, read), &words, None));
+                    of_words = Some(Patterns::learn(&of_probes(compiler, read), &Tried::new(tried)));
                 }
                 None => break,
             }
             wave += 1;
         }
-        let mut all: Vec<&Patterns> = learned.iter().map(Arc::as_ref).collect();
+        let mut all: Vec<&Patterns> = known.clone();
         all.extend(&of_words);
         all.extend(&more);
         // The same name may be a definition and a column of what the step reads.
@@ -156,29 +184,46 @@ impl Decompiler {
         })
     }
 
-    /// What all functions become: those in which time plays a part in the zone and the calendar of the spec.
-    fn learned(&self, compiler: &Compiler, read: &Read<'_>, widest: usize) -> [Arc<Patterns>; 2] {
-        let words = Words { widest, ..Words::default() };
-        [false, true].map(|temporal| {
-            let compiler = of_probes(compiler, read);
-            let options = &compiler.options;
-            let mut key = format!("{} {} {widest} {temporal}", options.blank_zero, options.dialect);
-            if temporal {
-                key.push_str(&format!(" {:?} {:?}", options.timezone, options.calendar));
+    /// What all functions become: those in which time plays a part in the zone and the calendar of the spec, and calls of
+    /// many arguments for themselves.
+    fn learned(&self, compiler: &Compiler, read: &Read<'_>, widest: usize) -> Vec<Arc<OnceLock<Patterns>>> {
+        let compiler = of_probes(compiler, read);
+        let options = &compiler.options;
+        let mut all = Vec::new();
+        for is_wide in [false, true].into_iter().take(if widest > WIDE { 2 } else { 1 }) {
+            for is_temporal in [false, true] {
+                let key = format!("{} {is_wide} {is_temporal}", options.dialect);
+                let mut of_settings = format!("{key} {}", options.blank_zero);
+                if is_temporal {
+                    of_settings.push_str(&format!(" {:?} {:?}", options.timezone, options.calendar));
+                }
+                let patterns = kept(&self.learned, of_settings, OnceLock::new);
+                patterns.get_or_init(|| {
+                    let tried = kept(&self.tried, key, || Tried::new(all_probes(is_wide, is_temporal)));
+                    Patterns::learn(&compiler, &tried)
+                });
+                all.push(patterns);
             }
-            if let Ok(learned) = self.learned.lock()
-                && let Some((_, patterns)) = learned.iter().find(|(other, _)| *other == key)
-            {
-                return Arc::clone(patterns);
-            }
-            let patterns = Arc::new(Patterns::learn(&compiler, &words, Some(temporal)));
-            if let Ok(mut learned) = self.learned.lock() {
-                learned.truncate(KEPT);
-                learned.push((key, Arc::clone(&patterns)));
-            }
-            patterns
-        })
+        }
+        all
     }
+}
+
+/// All probes in which time plays a part or does not, of few arguments, or those that have more.
+fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
+    let up_to = |widest: usize| {
+        let mut all = probes(widest);
+        all.retain(|probe| probe.is_temporal() == is_temporal);
+        all
+    };
+    let few = up_to(WIDE);
+    if !is_wide {
+        return few;
+    }
+    let few: FxHashSet<Probe> = few.into_iter().collect();
+    let mut all = up_to(WIDEST);
+    all.retain(|probe| !few.contains(probe));
+    all
 }
 
 /// A compiler with the settings of a spec that knows the columns of probes.
@@ -248,39 +293,22 @@ impl Read<'_> {
     }
 }
 
+/// The functions whose SQL calls none that an expression does not call, those first that call most of them.
+fn functions_like(known: &[&Patterns], trees: &Trees, expression: Id) -> Vec<&'static str> {
+    let mut found: FxHashMap<&'static str, usize> = FxHashMap::default();
+    for (name, calls) in known.iter().flat_map(|known| known.functions_like(trees, expression)) {
+        let most = found.entry(name).or_default();
+        *most = calls.max(*most);
+    }
+    let mut found: Vec<(&'static str, usize)> = found.into_iter().collect();
+    found.sort_by_key(|(name, calls)| (std::cmp::Reverse(*calls), *name));
+    found.into_iter().map(|(name, _)| name).collect()
+}
+
 /// The largest number of arguments of a call, and of operands of a chain.
 fn widest(trees: &Trees, expression: Id) -> usize {
     let parts = trees.below(expression);
     let kids = parts.iter().map(|part| trees.kids(*part).len()).max().unwrap_or(0);
     // Few steps, so that what is learned serves many expressions.
-    if kids <= 5 { 5 } else { 12 }
-}
-
-/// The numbers and texts of an expression, and those that may have become these.
-pub(super) fn words(trees: &Trees, expression: Id) -> Words {
-    let mut words = Words { widest: widest(trees, expression), ..Words::default() };
-    for part in trees.below(expression) {
-        match trees.label(part) {
-            Label::Number(number) => {
-                words.numbers.push(number.clone());
-                if let Ok(number) = number.parse::<i64>() {
-                    let near = [number.saturating_sub(1), number.saturating_add(1), number.saturating_neg()];
-                    words.numbers.extend(near.iter().map(i64::to_string));
-                }
-                if number.trim_matches(['1', '.']).chars().all(|c| c == '0') {
-                    let zeros = number.chars().filter(|c| *c == '0').count();
-                    words.numbers.extend([zeros.to_string(), format!("-{zeros}")]);
-                }
-            }
-            Label::Text(text, _) if text.len() <= 200 => words.texts.push(text.clone()),
-            _ => {}
-        }
-    }
-    words.numbers.sort();
-    words.numbers.dedup();
-    words.numbers.truncate(6);
-    words.texts.sort();
-    words.texts.dedup();
-    words.texts.truncate(4);
-    words
+    if kids <= WIDE { WIDE } else { WIDEST }
 }

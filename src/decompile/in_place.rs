@@ -3,7 +3,6 @@
 use super::case::{Case, columns_in};
 use super::columns::KEYWORDS;
 use super::form::{Form, Range, Shape, name_of};
-use super::formula::words;
 use super::patterns::{Pattern, Patterns, pattern};
 use super::periods::{numbers, period_probes};
 use super::probes::{Arg, Probe};
@@ -12,6 +11,7 @@ use super::search::{Given, Search};
 use super::sheets::{self, Looked};
 use super::tree::{Id, Label, Trees};
 use super::windows::{range_probes, window_probes};
+use super::words::words;
 
 /// So many windows of one expression are looked at.
 const WINDOWS: usize = 16;
@@ -19,10 +19,21 @@ const WINDOWS: usize = 16;
 const OF_DEFINITION: u32 = 30;
 /// So many definitions of a step may stand in the formula of another.
 const DEFINITIONS: usize = 400;
+/// So many definitions without a column are compiled to see what they are.
+const WITHOUT_COLUMN: usize = 8;
 /// So many names of an expression are looked at.
 const WRITTEN: usize = 16;
+/// So many numbers of an expression are tried in place.
+const NUMBERS: usize = 6;
 /// So many names stand for any in what is compiled.
 const NAMES: usize = 4;
+
+/// The likeliest numbers: each is compiled with many formulas.
+fn few_numbers(trees: &Trees, expression: Id) -> Vec<String> {
+    let mut numbers = words(trees, expression).numbers;
+    numbers.truncate(NUMBERS);
+    numbers
+}
 
 impl Case<'_, '_> {
     /// Compiles probes in this definition's place.
@@ -45,7 +56,13 @@ impl Case<'_, '_> {
         let mut patterns = Patterns::default();
         let mut probes = Vec::new();
         if self.looks_at_rows(trees, expression) {
-            probes = window_probes(names.get(..1).unwrap_or(names));
+            let first = names.get(..1).unwrap_or(names);
+            // A name may be what rows are ordered by, too.
+            let marked = first.iter().find_map(|name| match name {
+                Arg::Named(name, _) => sheets::marked(name).iter().find_map(|marked| self.named(marked, trees)),
+                _ => None,
+            });
+            probes = [window_probes(first), window_probes(marked.as_slice())].concat();
         }
         // What the spec says that today is, no other knows.
         if self.read.outline.today {
@@ -58,7 +75,13 @@ impl Case<'_, '_> {
     }
 
     /// Formulas of the parts that are aggregates of ranges.
-    pub fn ranges(&self, patterns: &[&Patterns], trees: &mut Trees, expression: Id, names: &[Arg]) -> Given {
+    pub fn ranges(
+        &self,
+        (patterns, known): (&[&Patterns], &Given),
+        trees: &mut Trees,
+        expression: Id,
+        names: &[Arg],
+    ) -> Given {
         let mut given = Given::new();
         let windows = ranges::windows(trees, expression);
         let Some(name) = names.first().filter(|_| !windows.is_empty()) else { return given };
@@ -74,7 +97,7 @@ impl Case<'_, '_> {
             let Some(range) = learned.iter().find_map(|learned| learned.range(trees, window)) else { continue };
             let bare = ranges::without(trees, expression, window);
             let Some(whole) = bare.get(&expression).copied() else { continue };
-            let mut search = Search::new(patterns, trees).of_ranges(&range);
+            let mut search = Search::new(patterns, trees).given(known).of_ranges(&range);
             search.whole(whole);
             for (part, bare) in bare {
                 let forms = search.forms(bare).iter().filter(|form| form.range == Range::Inside);
@@ -107,12 +130,16 @@ impl Case<'_, '_> {
                     let marked = columns.iter().take(3).flat_map(|(_, name)| sheets::marked(name));
                     let marked: Vec<Arg> =
                         marked.collect::<Vec<_>>().iter().filter_map(|m| self.named(m, trees)).collect();
-                    let names: Vec<Arg> = names.iter().take(2).chain(marked.iter().take(2)).cloned().collect();
+                    let mut names: Vec<Arg> = names.iter().take(2).chain(marked.iter().take(2)).cloned().collect();
+                    // In a group no column has one value.
+                    let columns = columns.iter().take(2).map(|(_, name)| format!("MAX({name})"));
+                    let of_group: Vec<String> = columns.chain(["COUNT()".to_owned()]).collect();
+                    names.extend(of_group.iter().find_map(|formula| self.named(formula, trees)));
                     period_probes(&names, &numbers(trees, &parts))
                 }
                 1 if looks => window_probes(names),
                 2 if left || cross || looks => {
-                    range_probes(names, &words(trees, expression).numbers, &self.ranges_of(trees, expression))
+                    range_probes(names, &few_numbers(trees, expression), &self.ranges_of(trees, expression))
                 }
                 0..=2 => Vec::new(),
                 _ => return None,
@@ -128,7 +155,7 @@ impl Case<'_, '_> {
             }
             3 if cross => self.looked(trees, &parts, names, left).iter().flat_map(Looked::wild).collect(),
             4 if looks => {
-                let numbers = words(trees, expression).numbers;
+                let numbers = few_numbers(trees, expression);
                 [sheets::blocks(names), range_probes(names, &numbers, &self.ranges_of(trees, expression))].concat()
             }
             0..=4 => Vec::new(),
@@ -193,17 +220,38 @@ impl Case<'_, '_> {
             }
         }
         let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
+        let mut written = 0;
         for definition in others.take(DEFINITIONS) {
             let name = trees.word(&definition.name.to_ascii_lowercase());
             given.entry(name).or_default().push(Form { strength: 0, ..Form::whole(&*definition.formula, 9) });
             let site = self.read.site(&columns, self.found, self.cte, &definition.name);
-            let Some(tree) = site.and_then(|site| columns.expression(&site, trees).ok()) else { continue };
+            let tree = match site {
+                Some(site) => columns.expression(&site, trees).ok(),
+                // It has no column, and stands where it is used.
+                None if written < WITHOUT_COLUMN => {
+                    written += 1;
+                    self.written_out(&definition.formula, trees)
+                }
+                None => None,
+            };
+            let Some(tree) = tree else { continue };
             let is_joined = matches!(trees.label(tree), Label::Joined(_));
             if trees.column(tree).is_none() {
                 let cost = if is_joined { 1 } else { OF_DEFINITION };
                 given.entry(tree).or_default().push(Form::name(name_of(&definition.name), cost));
             }
         }
+    }
+
+    /// What a formula is in this step; of a group what it is of each row.
+    fn written_out(&self, formula: &str, trees: &mut Trees) -> Option<Id> {
+        self.tree(formula, trees).or_else(|| {
+            let aggregate = self.tree(&format!("MAX({formula})"), trees)?;
+            match (trees.label(aggregate), trees.kids(aggregate)) {
+                (Label::Call, [_, inner]) => Some(*inner),
+                _ => None,
+            }
+        })
     }
 
     /// Names that are an expression by themselves, such as a column by which two relations are joined.
@@ -245,8 +293,17 @@ impl Case<'_, '_> {
                 found.push(Arg::Named(name, column));
             }
         }
+        // Where literals are looked at only, any column of the relation stands for them.
+        let base = self.compiler.options.schema.relation(&self.base());
+        let columns = base.into_iter().flat_map(|base| base.columns()).map(|column| column.name().to_owned());
+        let of_base: Vec<String> = if found.is_empty() { columns.take(NAMES).collect() } else { Vec::new() };
         for name in others.iter().map(|name| name_of(name)) {
             if found.len() < NAMES && !is_known(&found, &name) {
+                found.extend(self.named(&name, trees));
+            }
+        }
+        for name in of_base.iter().flat_map(|name| sheets::marked(&name_of(name))) {
+            if found.len() < NAMES {
                 found.extend(self.named(&name, trees));
             }
         }

@@ -29,8 +29,10 @@ mod reads;
 mod respell;
 mod search;
 mod sheets;
+mod spelled;
 mod tree;
 mod windows;
+mod words;
 
 pub use edits::{Edits, ItemEdit, RestEdit};
 pub use formula::{Decompiler, NotAFormula};

@@ -347,7 +347,9 @@ impl<'p> Parser<'p> {
 
     fn interval(&mut self) -> Result<Part, String> {
         let word = self.trees.word("interval");
-        let x = self.expression(NEGATIVE)?;
+        // A text says all; else the unit stands behind any expression.
+        let is_text = self.peek().is_some_and(|token| token.kind == Kind::Text);
+        let x = self.expression(if is_text { NEGATIVE } else { ADD })?;
         let mut parts = vec![word, x.0];
         let unit = self.key_at(0);
         if UNITS.contains(&unit.as_str()) {

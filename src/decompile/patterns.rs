@@ -1,13 +1,15 @@
 //! What SQL a formula becomes, with places for its arguments: learned by compiling probes.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::form::Shape;
 use super::lexer::tokens;
 use super::parse::parse;
-use super::probes::{Arg, Probe, Words, column, probes};
+use super::probes::{Arg, Probe, column};
 use super::tree::{Id, Label, Trees};
 use crate::compiler::Compiler;
 use crate::types::Type;
@@ -59,40 +61,71 @@ pub(super) struct Root(Label, Option<Label>, usize);
 /// All patterns of a dialect with the settings of a spec.
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
-    values: HashMap<Root, Vec<Pattern>>,
-    criteria: HashMap<Root, Vec<Pattern>>,
+    values: HashMap<Root, Vec<Arc<Pattern>>>,
+    criteria: HashMap<Root, Vec<Arc<Pattern>>>,
+}
+
+/// Probes with what they became when they were compiled last in a dialect: with other settings most become the same, and
+/// are not read again.
+#[derive(Debug, Default)]
+pub(super) struct Tried {
+    probes: Vec<Probe>,
+    /// By the place of the probe, and whether it was compiled in a group.
+    became: Mutex<FxHashMap<(usize, bool), Became>>,
+}
+
+#[derive(Debug)]
+struct Became {
+    sql: Box<str>,
+    patterns: Vec<Arc<Pattern>>,
+}
+
+impl Tried {
+    pub fn new(probes: Vec<Probe>) -> Self {
+        Self { probes, became: Mutex::default() }
+    }
 }
 
 impl Patterns {
-    /// Compiles the probes: those in which time plays a part, or all others. The compiler is one that knows their
-    /// relation.
-    pub fn learn(compiler: &Compiler, words: &Words, temporal: Option<bool>) -> Self {
+    /// Compiles the probes. The compiler is one that knows their relation.
+    pub fn learn(compiler: &Compiler, tried: &Tried) -> Self {
         let mut patterns = Self::default();
         let mut seen = FxHashSet::default();
-        let mut probes = probes(words);
-        probes.retain(|probe| temporal.is_none_or(|temporal| probe.is_temporal() == temporal));
+        let Ok(mut became) = tried.became.lock() else { return patterns };
         // In a group there is a row at least, so that sums of conditions are written in another way.
         let mut options = (*compiler.options).clone();
         options.group_by = vec![column(Type::Text, false, KEY)];
-        let grouped = Compiler { options: std::sync::Arc::new(options), pool: std::sync::Arc::default() };
-        let is_conditional = |probe: &&Probe| matches!(probe.shape, Shape::Call(name) if name.starts_with("SUMIF"));
-        let sums: Vec<Probe> = probes.iter().filter(is_conditional).cloned().collect();
-        let all = probes.chunks(TOGETHER).map(|chunk| (compiler, chunk));
-        for (compiler, chunk) in all.chain(sums.chunks(TOGETHER).map(|chunk| (&grouped, chunk))) {
+        let grouped = Compiler { options: Arc::new(options), pool: Arc::default() };
+        let is_conditional = |probe: &Probe| matches!(probe.shape, Shape::Call(name) if name.starts_with("SUMIF"));
+        let probes = || tried.probes.iter().enumerate();
+        let all: Vec<(usize, &Probe)> = probes().collect();
+        let sums: Vec<(usize, &Probe)> = probes().filter(|(_, probe)| is_conditional(probe)).collect();
+        let chunks = all.chunks(TOGETHER).map(|chunk| (compiler, false, chunk));
+        for (compiler, is_grouped, chunk) in chunks.chain(sums.chunks(TOGETHER).map(|chunk| (&grouped, true, chunk))) {
             let mut text = String::new();
-            for (at, probe) in chunk.iter().enumerate() {
+            for (at, probe) in chunk {
                 if let Some(formula) = probe.formula() {
-                    text.push_str(&format!("p{at} = {formula}\n"));
+                    let _ = writeln!(text, "p{at} = {formula}");
                 }
             }
-            let compiled = compiler.compile(&text);
-            for definition in compiled.definitions() {
+            for definition in compiler.compile(&text).definitions() {
                 let at = definition.name().and_then(|name| name.get(1..)?.parse::<usize>().ok());
-                let Some(probe) = at.and_then(|at| chunk.get(at)) else { continue };
-                let Some(pattern) = learned(compiler, probe, definition.sql()) else { continue };
-                for pattern in pattern.bare().into_iter().chain([pattern]) {
-                    if seen.insert(pattern.clone()) {
-                        patterns.put(pattern);
+                let Some((at, probe)) = at.and_then(|at| Some((at, tried.probes.get(at)?))) else { continue };
+                let before = became.get(&(at, is_grouped)).filter(|before| *before.sql == *definition.sql());
+                let found = match before {
+                    Some(before) => before.patterns.clone(),
+                    None => {
+                        let pattern = learned(compiler, probe, definition.sql());
+                        let both = pattern.into_iter().flat_map(|it| it.bare().into_iter().chain([it]));
+                        let found: Vec<Arc<Pattern>> = both.map(Arc::new).collect();
+                        let now = Became { sql: definition.sql().into(), patterns: found.clone() };
+                        became.insert((at, is_grouped), now);
+                        found
+                    }
+                };
+                for pattern in found {
+                    if seen.insert(Arc::clone(&pattern)) {
+                        patterns.insert(pattern);
                     }
                 }
             }
@@ -100,8 +133,8 @@ impl Patterns {
         patterns
     }
 
-    /// The functions of formulas whose SQL calls no others than the expression does.
-    pub fn functions_like(&self, trees: &Trees, id: Id) -> Vec<&'static str> {
+    /// The functions of formulas whose SQL calls no others than the expression does, with how many of these it calls.
+    pub fn functions_like(&self, trees: &Trees, id: Id) -> FxHashMap<&'static str, usize> {
         let mut names = FxHashSet::default();
         for part in trees.below(id) {
             if let (Label::Call, Some(name)) = (trees.label(part), trees.kids(part).first())
@@ -110,21 +143,22 @@ impl Patterns {
                 names.insert(name.as_str());
             }
         }
-        let mut found: Vec<&'static str> = Vec::new();
+        let mut found = FxHashMap::default();
         for pattern in self.values.values().flatten() {
-            if let Shape::Call(name) = pattern.shape
-                && !found.contains(&name)
-                && pattern.calls_only(&names)
-            {
-                found.push(name);
+            if let (Shape::Call(name), Some(calls)) = (&pattern.shape, pattern.calls_only(&names)) {
+                let most: &mut usize = found.entry(*name).or_default();
+                *most = calls.max(*most);
             }
         }
-        found.sort_unstable();
         found
     }
 
     /// One more pattern.
     pub fn put(&mut self, pattern: Pattern) {
+        self.insert(Arc::new(pattern));
+    }
+
+    fn insert(&mut self, pattern: Arc<Pattern>) {
         let Part::Node(label, parts) = &pattern.root else { return };
         let first = match parts.first() {
             Some(Part::Node(label, _)) => Some(label.clone()),
@@ -137,10 +171,10 @@ impl Patterns {
 
     /// All patterns of values.
     pub fn all(&self) -> impl Iterator<Item = &Pattern> {
-        self.values.values().flatten()
+        self.values.values().flatten().map(Arc::as_ref)
     }
 
-    fn at<'a>(map: &'a HashMap<Root, Vec<Pattern>>, trees: &Trees, id: Id) -> &'a [Pattern] {
+    fn at<'a>(map: &'a HashMap<Root, Vec<Arc<Pattern>>>, trees: &Trees, id: Id) -> &'a [Arc<Pattern>] {
         let label = trees.label(id).clone();
         let kids = trees.kids(id);
         let first = kids.first().filter(|_| label == Label::Call).map(|name| trees.label(*name).clone());
@@ -148,12 +182,12 @@ impl Patterns {
     }
 
     /// What may be a node's formula.
-    pub fn values(&self, trees: &Trees, id: Id) -> &[Pattern] {
+    pub fn values(&self, trees: &Trees, id: Id) -> &[Arc<Pattern>] {
         Self::at(&self.values, trees, id)
     }
 
     /// What may be a condition's range and criterion.
-    pub fn criteria(&self, trees: &Trees, id: Id) -> &[Pattern] {
+    pub fn criteria(&self, trees: &Trees, id: Id) -> &[Arc<Pattern>] {
         Self::at(&self.criteria, trees, id)
     }
 }
@@ -268,30 +302,33 @@ impl Learner<'_> {
 }
 
 impl Pattern {
-    /// The aggregate in `coalesce(sum(x), 0)`, as it stands where a NULL does not matter.
+    /// The aggregate in `coalesce(sum(x), 0)`, as it stands where a NULL does not matter or there is none.
     fn bare(&self) -> Option<Self> {
         let Part::Node(Label::Call, parts) = &self.root else { return None };
-        let [Part::Node(Label::Word(name), _), inner @ Part::Node(..), Part::Node(Label::Number(_), _)] =
-            parts.as_slice()
+        let [Part::Node(Label::Word(name), _), inner @ Part::Node(..), Part::Node(default, _)] = parts.as_slice()
         else {
             return None;
         };
-        (name == "coalesce").then(|| Self { root: inner.clone(), ..self.clone() })
+        let is_blank =
+            matches!(default, Label::Number(_)) || matches!(default, Label::Text(text, _) if text.is_empty());
+        (name == "coalesce" && is_blank).then(|| Self { root: inner.clone(), ..self.clone() })
     }
 
-    /// Whether all functions of SQL in it are among these.
-    fn calls_only(&self, names: &FxHashSet<&str>) -> bool {
+    /// How many functions of SQL it calls; none where one is not among these.
+    fn calls_only(&self, names: &FxHashSet<&str>) -> Option<usize> {
+        let mut called: Vec<&str> = Vec::new();
         let mut left = vec![&self.root];
         while let Some(part) = left.pop() {
             let Part::Node(label, parts) = part else { continue };
-            if let (Label::Call, Some(Part::Node(Label::Word(name), _))) = (label, parts.first())
-                && !names.contains(name.as_str())
-            {
-                return false;
+            if let (Label::Call, Some(Part::Node(Label::Word(name), _))) = (label, parts.first()) {
+                let name = names.get(name.as_str())?;
+                if !called.contains(name) {
+                    called.push(name);
+                }
             }
             left.extend(parts);
         }
-        true
+        Some(called.len())
     }
 
     /// What stands at the places of the arguments; none where the node is another.

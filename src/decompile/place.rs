@@ -129,6 +129,18 @@ impl<'s> Read<'s> {
         found.ok_or_else(|| refuse("the new formula cannot be written there; write it by hand"))
     }
 
+    /// The spec with another formula there, which is not read again: to see what a formula becomes, not to be kept.
+    pub fn filled(&self, placed: &Placed, formula: &str) -> Option<String> {
+        let (at, scalar) = (placed.at, placed.scalar);
+        let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");
+        match (placed.style, placed.alone) {
+            (Style::Plain, true) => self.spliced(scalar.start, scalar.end, &format!("\"{}\"", double())),
+            (Style::Block, _) | (Style::Plain, false) => self.spliced(at.start, at.end, formula),
+            (Style::Single, _) => self.spliced(at.start, at.end, &formula.replace('\'', "''")),
+            (Style::Double, _) => self.spliced(at.start, at.end, &double()),
+        }
+    }
+
     fn spliced(&self, start: u32, end: u32, text: &str) -> Option<String> {
         let (before, after) = (self.source.get(..start as usize)?, self.source.get(end as usize..)?);
         Some([before, text, after].concat())

@@ -43,11 +43,16 @@ pub(super) struct Probe {
 
 /// Numbers that nobody writes, by the place of the argument.
 pub(super) const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
+/// Numbers that may be of a clock, too.
+const SMALL: [&str; 5] = ["11", "13", "17", "19", "21"];
 pub(super) const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
 pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
 
-/// Texts with wildcards; the second has what must be escaped.
-pub(super) const WILD: [&str; 2] = ["qzj*w", "qz%j*w"];
+/// A text with a letter that is none of ASCII, which engines put in small letters themselves.
+pub(super) const OTHER: &str = "qzjé";
+
+/// Texts with wildcards; the second has what must be escaped, the third such a letter.
+pub(super) const WILD: [&str; 3] = ["qzj*w", "qz%j*w", "qzj*é"];
 
 /// Types with the letter that columns of that type begin with.
 pub(super) const TYPES: [(Type, char); 8] = [
@@ -61,8 +66,6 @@ pub(super) const TYPES: [(Type, char); 8] = [
     (Type::Timestamptz, 'z'),
 ];
 
-/// So many probes are made of the words of one expression.
-const WITH_WORDS: usize = 6000;
 /// So many literals of a parameter are tried beside those of another.
 const PAIRED: usize = 3;
 /// More arguments than this are not tried with columns of each type.
@@ -105,35 +108,9 @@ fn types(ty: ParamType) -> &'static [Type] {
     }
 }
 
-/// What formulas write that no pattern can stand for: the numbers and texts of one expression.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Words {
-    pub numbers: Vec<String>,
-    pub texts: Vec<String>,
-    /// The functions that may have them.
-    pub functions: Vec<&'static str>,
-    /// How many arguments a call may have at most.
-    pub widest: usize,
-}
-
-impl Words {
-    pub fn is_empty(&self) -> bool {
-        self.numbers.is_empty() && self.texts.is_empty()
-    }
-}
-
-/// All probes; with words only those that have one.
-pub(super) fn probes(words: &Words) -> Vec<Probe> {
+/// All probes, their calls of so many arguments at most.
+pub(super) fn probes(widest: usize) -> Vec<Probe> {
     let mut all = Vec::new();
-    if !words.is_empty() {
-        for function in functions().filter(|function| words.functions.contains(&function.name)) {
-            for overload in function.overloads {
-                with_words(function.name, overload, words, &mut all);
-            }
-        }
-        all.truncate(WITH_WORDS);
-        return all;
-    }
     operators(&mut all);
     for function in functions() {
         // Criteria are put in for themselves.
@@ -141,12 +118,12 @@ pub(super) fn probes(words: &Words) -> Vec<Probe> {
             continue;
         }
         for overload in function.overloads {
-            of_overload(function.name, overload, words, &mut all);
+            of_overload(function.name, overload, widest, &mut all);
         }
         // Of an aggregate with several arguments, which are then of one row.
         if function.goes_across(2) {
             for ty in [Type::Integer, Type::Decimal, Type::Float, Type::Date, Type::Text] {
-                for count in 2..=words.widest.clamp(3, PLACES) {
+                for count in 2..=widest.clamp(3, PLACES) {
                     for nullable in [true, false] {
                         let args = (0..count).map(|place| Arg::Column(column(ty, nullable, place))).collect();
                         all.push(Probe { shape: Shape::Call(function.name), args });
@@ -203,6 +180,11 @@ fn operators(all: &mut Vec<Probe>) {
         for nullable in [true, false] {
             let arg = || vec![Arg::Column(column(ty, nullable, 0))];
             all.push(Probe { shape: Shape::Minus, args: arg() });
+            all.push(Probe { shape: Shape::Percent, args: arg() });
+            // What is written in one, though no function says it.
+            for words in ["NOT(ISBLANK({0}))", "DATE(YEAR({0}), MONTH({0}), 1)", "EOMONTH({0}, -1) + 1"] {
+                all.push(Probe { shape: Shape::words(words), args: arg() });
+            }
             for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
                 all.push(Probe { shape: Shape::Unique(name), args: arg() });
             }
@@ -211,7 +193,7 @@ fn operators(all: &mut Vec<Probe>) {
             }
         }
     }
-    for words in ["TRUE", "FALSE", "COUNT()", "TODAY()", "NOW()", "PI()"] {
+    for words in ["TRUE", "FALSE", "ISNUMBER(\"\")", "COUNT()", "TODAY()", "NOW()", "PI()"] {
         all.push(Probe { shape: Shape::words(words), args: Vec::new() });
     }
 }
@@ -259,48 +241,29 @@ fn written(param: &Param, place: usize) -> Vec<Arg> {
     args
 }
 
-/// The words that may stand for a parameter.
-fn of_words(param: &Param, words: &Words) -> Vec<Arg> {
-    let mut args = Vec::new();
-    if !matches!(param.ty, ParamType::Is(Type::Text | Type::Boolean | Type::Date) | ParamType::Temporal) {
-        args.extend(words.numbers.iter().map(|n| Arg::Fixed(n.clone())));
-    }
-    if matches!(param.ty, ParamType::Is(Type::Text) | ParamType::Any | ParamType::Same) {
-        args.extend(words.texts.iter().map(|text| Arg::Fixed(super::form::text_literal(text).text)));
-    }
-    args
-}
-
-/// Calls in which one or two arguments are words.
-fn with_words(name: &'static str, overload: &Overload, words: &Words, all: &mut Vec<Probe>) {
-    for count in overload.needed.max(1)..=overload.params.len() {
-        let params: Vec<&Param> = overload.params.iter().take(count).collect();
-        for types in diagonals(&params) {
-            for nullable in [true, false] {
-                let base: Vec<Arg> =
-                    types.iter().enumerate().map(|(place, ty)| Arg::Column(column(*ty, nullable, place))).collect();
-                for (first, param) in params.iter().enumerate() {
-                    for a in of_words(param, words) {
-                        let mut args = base.clone();
-                        args[first] = a;
-                        all.push(Probe { shape: Shape::Call(name), args: args.clone() });
-                        for (second, param) in params.iter().enumerate().skip(first + 1) {
-                            for b in of_words(param, words) {
-                                let mut args = args.clone();
-                                args[second] = b;
-                                all.push(Probe { shape: Shape::Call(name), args });
-                            }
-                        }
-                    }
-                }
-            }
-        }
+/// A literal of a parameter, which stands for any where it can.
+fn literal(param: &Param, numbers: [&'static str; 5], place: usize, is_true: bool) -> Arg {
+    let place = place.min(4);
+    match types(param.ty).first() {
+        Some(Type::Boolean) => Arg::Fixed(if is_true { "TRUE" } else { "FALSE" }.to_owned()),
+        Some(Type::Text) => Arg::Text("", TEXTS[place], ""),
+        Some(Type::Integer | Type::Decimal | Type::Float) => Arg::Number(numbers[place]),
+        _ => Arg::Fixed(simplest(param)),
     }
 }
 
-fn of_overload(name: &'static str, overload: &Overload, words: &Words, all: &mut Vec<Probe>) {
-    let most =
-        if overload.repeated { words.widest.clamp(overload.params.len() + 2, PLACES) } else { overload.params.len() };
+/// The shortest literal that a parameter takes.
+fn simplest(param: &Param) -> String {
+    match types(param.ty).first() {
+        Some(Type::Boolean) => "TRUE".to_owned(),
+        Some(Type::Date | Type::Timestamp | Type::Timestamptz) => "\"2019-07-23\"".to_owned(),
+        Some(Type::Text) if !matches!(param.ty, ParamType::Any | ParamType::Same) => "\"D\"".to_owned(),
+        _ => "1".to_owned(),
+    }
+}
+
+fn of_overload(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<Probe>) {
+    let most = if overload.repeated { widest.clamp(overload.params.len() + 2, PLACES) } else { overload.params.len() };
     for count in overload.needed..=most {
         let param = |place: usize| overload.params.get(place).or(overload.params.last());
         let params: Vec<&Param> = (0..count).filter_map(param).collect();
@@ -323,6 +286,15 @@ fn of_overload(name: &'static str, overload: &Overload, words: &Words, all: &mut
         }
         if is_long {
             continue;
+        }
+        // Nothing but literals, large or small; with a NULL of no type the call has one that is the call's.
+        for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL, true)] {
+            put(params.iter().enumerate().map(|(at, param)| literal(param, numbers, at, is_true)).collect());
+        }
+        for place in 0..count.min(2) {
+            let mut args: Vec<Arg> = params.iter().map(|param| Arg::Fixed(simplest(param))).collect();
+            args[place] = Arg::Fixed("1 / 0".to_owned());
+            put(args);
         }
         // Literals: one of them, or all but the first, or two.
         let simple: Vec<Vec<Type>> = diagonals(&params);
@@ -379,7 +351,7 @@ fn assignments(params: &[&Param]) -> Vec<Vec<Type>> {
 }
 
 /// The first type of each parameter, the second of each, and so on.
-fn diagonals(params: &[&Param]) -> Vec<Vec<Type>> {
+pub(super) fn diagonals(params: &[&Param]) -> Vec<Vec<Type>> {
     let most = params.iter().map(|p| types(p.ty).len()).max().unwrap_or(1);
     let of = |n: usize| -> Vec<Type> {
         params.iter().map(|p| types(p.ty).get(n % types(p.ty).len()).copied().unwrap_or(Type::Text)).collect()
@@ -428,7 +400,7 @@ impl Probe {
         let of_shape = match &self.shape {
             Shape::Frame(_) | Shape::Words(_) => true,
             Shape::Call(name) => of_call(name),
-            Shape::Infix(..) | Shape::Minus | Shape::Unique(_) | Shape::Pair => false,
+            Shape::Infix(..) | Shape::Minus | Shape::Percent | Shape::Unique(_) | Shape::Pair => false,
         };
         of_shape || self.args.iter().any(of_arg)
     }

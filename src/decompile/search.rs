@@ -7,6 +7,7 @@ use super::form::{Form, name_of, text_literal};
 use super::patterns::{Bound, Pattern, Patterns};
 use super::probes::Arg;
 use super::tree::{Id, Label, Trees};
+use crate::check::backwards::wildcards_of_like;
 
 /// So many formulas are kept of a part, and of the whole.
 const KEPT: usize = 8;
@@ -68,7 +69,9 @@ impl<'s> Search<'s> {
             let mut forms = best(self.forms_of(*part), kept);
             // Few, and perhaps the only ones that are right.
             let given = self.given.and_then(|given| given.get(part)).into_iter().flatten();
-            let new: Vec<Form> = given.filter(|given| !forms.contains(given)).cloned().collect();
+            let given: Vec<Form> = given.cloned().collect();
+            let few = self.ranges(&given).chain(given.iter().cloned());
+            let new: Vec<Form> = few.filter(|form| !forms.contains(form)).collect();
             forms.extend(new);
             self.forms.insert(*part, forms.into());
         }
@@ -84,15 +87,20 @@ impl<'s> Search<'s> {
         })
     }
 
+    /// The ranges of rows that names stand for.
+    fn ranges<'f>(&'f self, forms: &'f [Form]) -> impl Iterator<Item = Form> + 'f {
+        let of_range = move |range: &'f str| {
+            let names = forms.iter().filter(|form| form.is_name);
+            names.map(move |name| Form::range(range.replace("{}", &name.text), name.cost))
+        };
+        self.range.into_iter().flat_map(of_range)
+    }
+
     fn forms_of(&self, id: Id) -> Vec<Form> {
         let mut found = self.leaf(id);
-        if let Some(range) = self.range {
-            let ranges = found.iter().filter(|form| form.is_name);
-            let ranges = ranges.map(|name| Form::range(range.replace("{}", &name.text), name.cost)).collect::<Vec<_>>();
-            found.extend(ranges);
-        }
         let given = self.given.and_then(|given| given.get(&id)).into_iter().flatten();
         found.extend(given.cloned());
+        found.extend(self.ranges(&found).collect::<Vec<_>>());
         for pattern in self.patterns.iter().flat_map(|patterns| patterns.values(self.trees, id)) {
             self.of_pattern(pattern, id, &mut found);
         }
@@ -126,7 +134,7 @@ impl<'s> Search<'s> {
                 }
                 (Some(Bound::Number(digits)), _) => vec![number(&digits)],
                 (Some(Bound::Text(text)), Arg::Wild(before, _)) => {
-                    vec![text_literal(&format!("{before}{}", with_wildcards(&text)))]
+                    vec![text_literal(&format!("{before}{}", wildcards_of_like(&text)))]
                 }
                 (Some(Bound::Text(digits)), Arg::Number(_)) => vec![number(&digits)],
                 (Some(Bound::Text(text)), Arg::Text(before, _, after)) => {
@@ -151,7 +159,13 @@ impl<'s> Search<'s> {
                 ways.push(way);
             }
         }
-        for way in ways.into_iter().take(WAYS) {
+        // Then another of each.
+        let most = choices.iter().map(Vec::len).max().unwrap_or(0);
+        ways.truncate(WAYS);
+        if choices.len() > 1 {
+            ways.extend((1..most).map(|other| choices.iter().map(|choice| other.min(choice.len() - 1)).collect()));
+        }
+        for way in ways {
             let args: Vec<Form> =
                 way.iter().zip(&choices).filter_map(|(at, choice)| choice.get(*at).cloned()).collect();
             let length: usize = args.iter().map(|arg| arg.text.len()).sum();
@@ -214,22 +228,6 @@ impl<'s> Search<'s> {
             _ => None,
         }
     }
-}
-
-/// A text of `like` as criteria write it: `*` and `?` for `%` and `_`, and `~` before what is none.
-fn with_wildcards(like: &str) -> String {
-    let mut out = String::with_capacity(like.len());
-    let mut chars = like.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '%' => out.push('*'),
-            '_' => out.push('?'),
-            '\\' => out.extend(chars.next()),
-            '*' | '?' | '~' => out.extend(['~', c]),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// A number, as formulas write it.

@@ -5,11 +5,13 @@ use super::probes::{Arg, NUMBERS, Probe};
 
 /// So many names are put into what one pattern serves as well.
 const NAMES: usize = 3;
+/// So many stand for the value of a single row.
+const SINGLE: usize = 4;
 
 /// Functions that look at single rows, of each of these names.
 pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
     let mut all = Vec::new();
-    for name in names.iter().take(NAMES) {
+    for name in names.iter().take(SINGLE) {
         for number in either_way(NUMBERS[0]) {
             all.push(Probe { shape: Shape::Call("OFFSET"), args: vec![name.clone(), number] });
         }

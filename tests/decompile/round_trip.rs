@@ -41,7 +41,12 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
             assert!(edits.is_empty(), "{dialect}: {} became {formula}: {edits:?}", cell.formula);
             Outcome::Back
         }
-        Err(reason) => Outcome::Lost(reason.to_string()),
+        Err(reason) => {
+            if std::env::var("FORMULAC_CASES").is_ok() {
+                println!("{dialect}: {}: {reason}\n{found}", cell.formula);
+            }
+            Outcome::Lost(reason.to_string())
+        }
     })
 }
 

@@ -1,0 +1,271 @@
+//! Formats, patterns and wildcards that texts of SQL may be the spelling of: what the compiler makes of literals, backwards.
+//! What it makes of a candidate may be another text, so each is compiled and compared by who asks.
+
+use super::mask::{DatePart, MOST_DECIMALS, MOST_ZEROS, NumberMask, is_bare};
+use super::regex::{SPECIAL, members};
+
+/// All but literals, each with its letters in a mask.
+const PARTS: [(DatePart, &str); 17] = [
+    (DatePart::Year4, "yyyy"),
+    (DatePart::Year2, "yy"),
+    (DatePart::MonthName, "mmmm"),
+    (DatePart::MonthShort, "mmm"),
+    (DatePart::Month2, "mm"),
+    (DatePart::Month, "m"),
+    (DatePart::DayName, "dddd"),
+    (DatePart::DayShort, "ddd"),
+    (DatePart::Day2, "dd"),
+    (DatePart::Day, "d"),
+    (DatePart::Hour2, "hh"),
+    (DatePart::Hour, "h"),
+    (DatePart::Twelve2, "hh"),
+    (DatePart::Twelve, "h"),
+    (DatePart::Minute2, "mm"),
+    (DatePart::Second2, "ss"),
+    (DatePart::AmPm, "AM/PM"),
+];
+
+/// Masks of dates that a text of SQL may be a spelling of.
+pub(crate) fn dates_of(spelled: &str) -> Vec<String> {
+    type Spell = fn(&DatePart, &mut String);
+    let all: [Spell; 3] = [DatePart::strftime, DatePart::to_char, |part, out| {
+        part.plain_to_char(out);
+    }];
+    let mut found: Vec<String> = all.into_iter().filter_map(|spell| date_of(spelled, spell)).collect();
+    found.dedup();
+    found
+}
+
+/// The mask of a text in one spelling; none where it has no part of a date.
+fn date_of(spelled: &str, spell: fn(&DatePart, &mut String)) -> Option<String> {
+    let spelling = |part: &DatePart| {
+        let mut out = String::new();
+        spell(part, &mut out);
+        out
+    };
+    let mut parts: Vec<(String, &str)> = PARTS.iter().map(|(part, letters)| (spelling(part), *letters)).collect();
+    parts.retain(|(spelled, _)| !spelled.is_empty());
+    parts.sort_by_key(|(spelled, _)| std::cmp::Reverse(spelled.len()));
+    let is_quoted = spelling(&DatePart::Literal("a".to_owned())).starts_with('"');
+    let percent = spelling(&DatePart::Literal("%".to_owned()));
+    let (mut mask, mut literal, mut rest, mut has_part) = (String::new(), String::new(), spelled, false);
+    while let Some(c) = rest.chars().next() {
+        if let Some((part, letters)) = parts.iter().find(|(part, _)| rest.starts_with(part.as_str())) {
+            push_affix(&mut mask, &std::mem::take(&mut literal), false);
+            mask.push_str(letters);
+            has_part = true;
+            rest = rest.get(part.len()..)?;
+        } else if rest.starts_with(&percent) {
+            literal.push('%');
+            rest = rest.get(percent.len()..)?;
+        } else if c == '"' && is_quoted {
+            // What stands in quotes is no part, its own quotes behind a backslash.
+            let mut chars = rest.char_indices().skip(1);
+            let end = loop {
+                match chars.next()? {
+                    (at, '"') => break at + 1,
+                    (_, '\\') => literal.push(chars.next()?.1),
+                    (_, c) => literal.push(c),
+                }
+            };
+            rest = rest.get(end..)?;
+        } else {
+            literal.push(c);
+            rest = rest.get(c.len_utf8()..)?;
+        }
+    }
+    push_affix(&mut mask, &literal, false);
+    has_part.then_some(mask)
+}
+
+/// Text as a mask writes it: bare where it may be, a `%` too where it is meant as such.
+fn push_affix(mask: &mut String, text: &str, has_percents: bool) {
+    if text.chars().all(|c| is_bare(c) || (c == '%' && has_percents)) {
+        mask.push_str(text);
+    } else if text.contains('"') {
+        text.chars().for_each(|c| mask.extend(['\\', c]));
+    } else {
+        mask.extend(["\"", text, "\""]);
+    }
+}
+
+/// Texts as they may stand before and behind the digits of a mask, or in the place of a number.
+pub(crate) fn affixes_of(text: &str) -> Vec<String> {
+    let text = text.strip_prefix("\\1").map_or_else(|| text.to_owned(), |text| text.replace("\\\\", "\\"));
+    let mut found: Vec<String> = [true, false]
+        .into_iter()
+        .map(|has_percents| {
+            let mut mask = String::new();
+            push_affix(&mut mask, &text, has_percents);
+            mask
+        })
+        .collect();
+    found.dedup();
+    found
+}
+
+/// The digits of masks of numbers that texts of SQL may be the spelling of.
+pub(crate) fn digits_of(spelled: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for grouped in [false, true] {
+        for zeros in 0..=if grouped { 1 } else { MOST_ZEROS } {
+            for decimals in 0..=MOST_DECIMALS {
+                let mask = NumberMask { zeros, decimals, grouped, decimal_zeros: decimals, ..NumberMask::default() };
+                let own =
+                    [mask.to_char(), mask.printf(false), mask.printf(true), mask.braces(false), mask.braces(true)];
+                if own.iter().any(|own| spelled.contains(&own.as_str())) {
+                    found.extend(letters(&mask, spelled));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The letters of its digits; with fewer that are written in any case where a pattern takes the others away.
+fn letters(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
+    let whole = match (mask.grouped, mask.zeros) {
+        (true, 0) => "#,###".to_owned(),
+        (true, _) => "#,##0".to_owned(),
+        (false, 0) => "#".to_owned(),
+        (false, zeros) => "0".repeat(zeros as usize),
+    };
+    let written = |decimal_zeros: u32| {
+        let fewer = NumberMask { decimal_zeros, ..mask.clone() };
+        let is_there = fewer.optional_decimals().is_none_or(|pattern| patterns.contains(&pattern.as_str()));
+        let (zeros, others) = (decimal_zeros as usize, (mask.decimals - decimal_zeros) as usize);
+        let point = if mask.decimals > 0 { "." } else { "" };
+        is_there.then(|| format!("{whole}{point}{}{}", "0".repeat(zeros), "#".repeat(others)))
+    };
+    (0..=mask.decimals).filter_map(written).collect()
+}
+
+/// The text with wildcards that a pattern of SQL may be the spelling of.
+pub(crate) fn wildcards_of(pattern: &str) -> Option<String> {
+    let body = ["(?is)", "(?i)"].into_iter().find_map(|flags| pattern.strip_prefix(flags)).unwrap_or(pattern);
+    let mut out = String::new();
+    let mut chars = body.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '.' => out.push(if chars.next_if_eq(&'*').is_some() { '*' } else { '?' }),
+            '\\' => push_plain(&mut out, chars.next()?),
+            c if SPECIAL.contains(c) => return None,
+            c => push_plain(&mut out, c),
+        }
+    }
+    Some(out)
+}
+
+/// The text with wildcards that a text of LIKE may be the spelling of.
+pub(crate) fn wildcards_of_like(like: &str) -> String {
+    let mut out = String::with_capacity(like.len());
+    let mut chars = like.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '%' => out.push('*'),
+            '_' => out.push('?'),
+            '\\' => out.extend(chars.next()),
+            c => push_plain(&mut out, c),
+        }
+    }
+    out
+}
+
+fn push_plain(out: &mut String, c: char) {
+    if matches!(c, '*' | '?' | '~') {
+        out.push('~');
+    }
+    out.push(c);
+}
+
+/// Patterns that a pattern of SQL may be the spelling of.
+pub(crate) fn patterns_of(spelled: &str) -> Vec<String> {
+    let plain = spelled.strip_prefix("(?i)").unwrap_or(spelled);
+    let mut short = plain.replace("[^\\n]", ".");
+    for class in ['d', 'w', 's'] {
+        short = short.replace(&format!("[^{}]", members(class)), &format!("\\{}", class.to_ascii_uppercase()));
+        short = short.replace(&format!("[{}]", members(class)), &format!("\\{class}"));
+        short = short.replace(members(class), &format!("\\{class}"));
+    }
+    let mut found = vec![plain.to_owned(), short];
+    found.dedup();
+    let ignoring: Vec<String> = found.iter().map(|pattern| format!("(?i){pattern}")).collect();
+    found.extend(ignoring);
+    found
+}
+
+/// The replacement that a replacement of SQL is the spelling of.
+pub(crate) fn replacement_of(spelled: &str) -> String {
+    let mut out = String::new();
+    let mut chars = spelled.chars();
+    while let Some(c) = chars.next() {
+        match (c, if c == '\\' { chars.next() } else { None }) {
+            ('\\', Some(digit)) if digit.is_ascii_digit() => out.extend(['$', digit]),
+            ('\\', next) => out.extend(next),
+            (c, _) => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mask::{date, number};
+    use super::super::regex::{self, Pattern};
+    use super::super::wildcards::wildcards;
+    use super::*;
+
+    #[test]
+    fn spellings_are_read_back() {
+        let spelled = |mask: &str| {
+            let (mut strftime, mut to_char) = (String::new(), String::new());
+            for part in date(mask).unwrap() {
+                part.strftime(&mut strftime);
+                part.to_char(&mut to_char);
+            }
+            (strftime, to_char)
+        };
+        for mask in ["yyyy-mm-dd", "dddd, d mmmm \"of\" yyyy", "hh:mm:ss", "h:mm AM/PM", "d\\\"\\\\m", "\"100%\" yy"] {
+            let (strftime, to_char) = spelled(mask);
+            assert!(dates_of(&strftime).iter().any(|back| spelled(back) == spelled(mask)), "{mask}: {strftime}");
+            assert!(dates_of(&to_char).iter().any(|back| spelled(back) == spelled(mask)), "{mask}: {to_char}");
+        }
+        for mask in ["0", "#,##0.00", "#", "00000", "0.0#", "#.##", "#,###.000"] {
+            let read = number(mask).unwrap();
+            for spelled in [read.to_char(), read.printf(false), read.braces(false)] {
+                let optional = read.optional_decimals().unwrap_or_default();
+                let found = digits_of(&[&spelled, &optional]);
+                assert!(found.iter().any(|back| number(back).unwrap() == read), "{mask}: {spelled} {found:?}");
+            }
+        }
+        assert_eq!(affixes_of("\\1$"), ["$"]);
+        assert_eq!(affixes_of(" Mio %"), ["\" Mio %\""]);
+        assert_eq!(affixes_of(" %"), [" %", "\" %\""]);
+    }
+
+    #[test]
+    fn patterns_are_read_back() {
+        for text in ["a*b?", "(1.5~**", "~~?~?"] {
+            let Pattern { re2, ere, are, .. } = wildcards(text).unwrap();
+            for pattern in [re2, ere, are] {
+                assert_eq!(wildcards_of(&pattern).as_deref(), Some(text), "{pattern}");
+            }
+        }
+        assert_eq!(wildcards_of("[a-z]"), None);
+    }
+
+    #[test]
+    fn regular_expressions_are_read_back() {
+        for text in [r"(\w+), (\w+)", r"(?i)^a.c[^\d]\s$", r"@(\w+)\.(?:com|org)"] {
+            let read = regex::read(text).unwrap();
+            for spelled in [&read.re2, &read.ere, &read.are] {
+                let is_it = |back: &String| {
+                    regex::read(back).is_ok_and(|back| [back.re2, back.ere, back.are].contains(spelled))
+                };
+                assert!(patterns_of(spelled).iter().any(is_it), "{text}: {spelled}");
+            }
+        }
+        let (plain, _) = regex::replacement("$2 \\x $1", &[1, 2]).unwrap();
+        assert_eq!(replacement_of(&plain), "$2 \\x $1");
+    }
+}

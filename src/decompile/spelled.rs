@@ -1,0 +1,180 @@
+//! Probes of literals that the compiler writes as other texts: formats, wildcards, regular expressions. Made of the texts of
+//! one expression, by what the compiler makes of such literals, backwards.
+
+use super::form::{Shape, text_literal};
+use super::probes::{Arg, NUMBERS, Probe, column};
+use super::tree::{Id, Label, Trees};
+use crate::catalog::{Lowering, functions};
+use crate::check::backwards::{affixes_of, dates_of, digits_of, patterns_of, replacement_of, wildcards_of};
+use crate::types::Type;
+
+/// So many texts of an expression are looked at, none longer than this.
+const TEXTS: usize = 12;
+const LONGEST: usize = 1000;
+/// So many texts may stand around the digits of a format.
+const AFFIXES: usize = 4;
+/// So many formats are tried of numbers, and of each sign of them.
+const MASKS: usize = 120;
+const OF_SIGN: usize = 16;
+/// So many conditions are looked at that may tell signs apart.
+const CASES: usize = 4;
+
+/// Calls with literals that the texts of an expression may come from.
+pub(super) fn spelled(trees: &Trees, expression: Id) -> Vec<Probe> {
+    let texts = texts(trees, expression);
+    let mut all = Vec::new();
+    for function in functions() {
+        match function.lower {
+            Some(Lowering::Text) => formats(function.name, trees, expression, &texts, &mut all),
+            Some(Lowering::Search) => {
+                for needle in texts.iter().filter_map(|text| wildcards_of(text)) {
+                    let start = Arg::Column(column(Type::Integer, true, 2));
+                    let started = Arg::Column(column(Type::Integer, false, 2));
+                    for more in [vec![], vec![start], vec![started], vec![Arg::Number(NUMBERS[2])]] {
+                        of_texts(function.name, &[(0, &needle)], 2, more, &mut all);
+                    }
+                }
+            }
+            Some(Lowering::Regex) => {
+                let takes_new = function.overloads.iter().any(|overload| overload.params.len() > 2);
+                for pattern in texts.iter().flat_map(|text| patterns_of(text)) {
+                    if !takes_new {
+                        of_texts(function.name, &[(1, &pattern)], 2, vec![], &mut all);
+                        continue;
+                    }
+                    for new in texts.iter().map(|text| replacement_of(text)).chain([String::new()]) {
+                        of_texts(function.name, &[(1, &pattern), (2, &new)], 3, vec![], &mut all);
+                    }
+                    for nullable in [true, false] {
+                        let new = vec![Arg::Column(column(Type::Text, nullable, 2))];
+                        of_texts(function.name, &[(1, &pattern)], 2, new, &mut all);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    all
+}
+
+/// The texts of an expression.
+fn texts(trees: &Trees, expression: Id) -> Vec<&str> {
+    let mut found: Vec<&str> = Vec::new();
+    for part in trees.below(expression) {
+        if let Label::Text(text, _) = trees.label(part)
+            && text.len() <= LONGEST
+            && found.len() < TEXTS
+        {
+            found.push(text);
+        }
+    }
+    found
+}
+
+/// A call of so many arguments and these more: texts at some places, columns with and without NULLs at the others.
+fn of_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec<Arg>, all: &mut Vec<Probe>) {
+    for nullable in [true, false] {
+        let arg = |place: usize| match texts.iter().find(|(at, _)| *at == place) {
+            Some((_, text)) => Arg::Fixed(text_literal(text).text),
+            None => Arg::Column(column(Type::Text, nullable, place)),
+        };
+        let args = (0..count).map(arg).chain(more.iter().cloned()).collect();
+        all.push(Probe { shape: Shape::Call(name), args });
+    }
+}
+
+fn formats(name: &'static str, trees: &Trees, expression: Id, texts: &[&str], all: &mut Vec<Probe>) {
+    let mut put = |types: &[Type], mask: &str| {
+        for ty in types {
+            for nullable in [true, false] {
+                let value = Arg::Column(column(*ty, nullable, 0));
+                let args = vec![value, Arg::Fixed(text_literal(mask).text)];
+                all.push(Probe { shape: Shape::Call(name), args });
+            }
+        }
+    };
+    let dates = texts.iter().flat_map(|text| dates_of(text));
+    for mask in dates {
+        put(&[Type::Date, Type::Timestamp, Type::Timestamptz], &mask);
+    }
+    const NUMERIC: [Type; 3] = [Type::Decimal, Type::Integer, Type::Float];
+    for mask in numbers(trees, expression).into_iter().take(MASKS) {
+        put(&NUMERIC, &mask);
+    }
+    let is_case = |part: &Id| *trees.label(*part) == Label::Case;
+    for case in trees.below(expression).into_iter().filter(is_case).take(CASES) {
+        for mask in by_sign(trees, case).into_iter().take(MASKS) {
+            put(&NUMERIC, &mask);
+        }
+    }
+}
+
+/// Formats of numbers, those first that say most of the texts of an expression.
+fn numbers(trees: &Trees, expression: Id) -> Vec<String> {
+    let texts = texts(trees, expression);
+    let mut cores = digits_of(&texts);
+    let is_spelled = |text: &&&str| digits_of(&[**text]).is_empty();
+    let around: Vec<String> = texts.iter().filter(is_spelled).flat_map(|text| affixes_of(text)).collect();
+    let mut affixes: Vec<&str> = around.iter().map(String::as_str).filter(|affix| !affix.is_empty()).collect();
+    affixes.truncate(AFFIXES);
+    affixes.push("");
+    let thousands = thousands(trees, expression);
+    cores.extend(["0", "#"].map(str::to_owned));
+    let mut found: Vec<(usize, String)> = Vec::new();
+    for (rank, core) in cores.iter().enumerate() {
+        for before in &affixes {
+            for after in &affixes {
+                for commas in &thousands {
+                    let left = usize::from(before.is_empty()) + usize::from(after.is_empty()) + usize::from(rank > 1);
+                    found.push((left, format!("{before}{core}{commas}{after}")));
+                }
+            }
+        }
+    }
+    found.sort_by_key(|(left, _)| *left);
+    found.into_iter().map(|(_, mask)| mask).collect()
+}
+
+/// The commas of a format that say by how many thousands an expression divides.
+fn thousands(trees: &Trees, expression: Id) -> Vec<String> {
+    let mut found = vec![String::new()];
+    for part in trees.below(expression) {
+        let Label::Number(number) = trees.label(part) else { continue };
+        let zeros = number.strip_suffix(".0").unwrap_or(number).strip_prefix('1').unwrap_or("x");
+        if zeros.chars().all(|c| c == '0') && zeros.len() % 3 == 0 && (1..=4).contains(&(zeros.len() / 3)) {
+            found.push(",".repeat(zeros.len() / 3));
+        }
+    }
+    found.dedup();
+    found
+}
+
+/// Formats with a form for each sign, of conditions in which each has a text of its own.
+fn by_sign(trees: &Trees, case: Id) -> Vec<String> {
+    let mut arms = Vec::new();
+    let mut rest = case;
+    while let (Label::Case, [_, then, other]) = (trees.label(rest), trees.kids(rest)) {
+        arms.push(*then);
+        rest = *other;
+    }
+    if *trees.label(rest) != Label::Nothing {
+        arms.push(rest);
+    }
+    if !(2..=3).contains(&arms.len()) {
+        return Vec::new();
+    }
+    let forms = |arm: &Id| match trees.label(*arm) {
+        Label::Text(text, _) => affixes_of(text),
+        _ => numbers(trees, *arm),
+    };
+    let mut all = vec![String::new()];
+    for (place, arm) in arms.iter().enumerate() {
+        let forms: Vec<String> = forms(arm).into_iter().take(OF_SIGN).collect();
+        let with = |before: &String| {
+            let apart = if place == 0 { "" } else { ";" };
+            forms.iter().map(|form| format!("{before}{apart}{form}")).collect::<Vec<_>>()
+        };
+        all = all.iter().flat_map(with).collect();
+    }
+    all
+}
