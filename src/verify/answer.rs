@@ -93,14 +93,25 @@ impl Comparison {
         // This alone is never NULL: without it there is no answer.
         value("compared").and_then(|text| whole(&text))?;
         let of_groups = |name: &str| if self.counts_rows { Some(0) } else { number(name) };
+        let sums =
+            |of: &str| ["ours", "theirs"].map(|side| value(&format!("sum_{side}_{of}")).map(|text| plain(&text)));
         let column = |(place, column): (usize, &super::BothHave)| {
             Some(ColumnCounts {
                 column: column.name.clone(),
                 differing: number(&format!("differing_{place}"))?,
                 greatest: value(&format!("greatest_{place}")).map(|text| plain(&text)),
-                sums: ["ours", "theirs"].map(|side| value(&format!("sum_{side}_{place}")).map(|text| plain(&text))),
+                sums: sums(&place.to_string()),
             })
         };
+        let summed_keys = self.keys.iter().enumerate().filter(|_| self.sums && self.counts_rows);
+        let key = |(place, key): (usize, &super::BothHave)| {
+            Some(ColumnCounts {
+                column: key.name.clone(),
+                sums: sums(&format!("key_{place}")),
+                ..ColumnCounts::default()
+            })
+        };
+        let columns = self.columns.iter().enumerate().map(column).chain(summed_keys.map(key));
         Some(Counts {
             rows: [number("rows_ours")?, number("rows_theirs")?],
             only: [number("only_ours")?, number("only_theirs")?],
@@ -108,7 +119,7 @@ impl Comparison {
             unmatched: of_groups("unmatched")?,
             matched: number("matched")?,
             differing: if self.columns.is_empty() { 0 } else { number("differing")? },
-            columns: self.columns.iter().enumerate().map(column).collect::<Option<_>>()?,
+            columns: columns.collect::<Option<_>>()?,
         })
     }
 

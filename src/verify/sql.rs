@@ -88,6 +88,17 @@ impl Comparison {
                 item(&format!("sum(sum_theirs_{number})"), &format!("sum_theirs_{number}"));
             }
         }
+        // Without a key all columns tell the rows apart, each row as often as it is there.
+        for (number, key) in self.keys.iter().enumerate().filter(|_| self.counts_rows) {
+            if self.is_summed(key) {
+                for side in ["ours", "theirs"] {
+                    item(
+                        &format!("sum(case when in_{side} > 0 then key_{number} * in_{side} end)"),
+                        &format!("sum_{side}_key_{number}"),
+                    );
+                }
+            }
+        }
         let _ = writeln!(out, "select\n    {}\nfrom {JUDGED}", items.join(",\n    "));
         out
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use formulac::dbt::{From, Relation};
 use formulac::verify::{Comparison, Counts, DifferingRow, Reader};
 use formulac::{Compiler, Dialect, Schema};
 use serde_json::{Value as Json, json};
@@ -26,6 +27,8 @@ struct Case {
     says: String,
     rows: Vec<String>,
     unordered: bool,
+    /// The sums of each column of numbers on both sides, where they are asked for.
+    sums: Option<Vec<String>>,
 }
 
 fn read_all() -> Result<Vec<Case>> {
@@ -80,6 +83,7 @@ fn read_case(node: &Node) -> Result<Case> {
         says: map.need("says")?.text()?.to_owned(),
         rows: map.take("rows").map_or(Ok(Vec::new()), |node| node.texts())?,
         unordered: map.take("unordered").is_some(),
+        sums: map.take("sums").map(|node| node.texts()).transpose()?,
     };
     map.finish()?;
     Ok(case)
@@ -102,7 +106,12 @@ fn comparison(case: &Case, dialect: Dialect) -> std::result::Result<Comparison, 
     let schema = Schema::new().with(raw.relation()).with(case.theirs.relation());
     let compiled = Compiler::builder().dialect(dialect).schema(schema).build().compile_spec(&case.spec);
     let found = if case.of_formula { compiled.beside_formula() } else { compiled.comparisons().pop() };
-    found.ok_or_else(|| format!("{:?}", compiled.diagnostics()))
+    let found = found.ok_or_else(|| format!("{:?}", compiled.diagnostics()))?;
+    if case.sums.is_none() {
+        return Ok(found);
+    }
+    let [ours, theirs] = ["ours", "theirs"].map(|name| From::Relation(Relation::read(name).unwrap()));
+    Ok(found.between(ours, theirs))
 }
 
 /// The value of a column in a row of the answer, however its name is written.
@@ -184,6 +193,15 @@ fn fault(case: &Case, comparison: &Comparison, counts: &Table, rows: &Table) -> 
     let got = says(&read);
     if !is(&case.says, &got) {
         return Some(format!("expected {}\ngot      {got}", case.says));
+    }
+    if let Some(expected) = &case.sums {
+        let sum = |sum: &Option<String>| sum.as_deref().map_or_else(|| "NULL".to_owned(), alike);
+        let summed = read.columns.iter().filter(|column| column.sums != [None, None]);
+        let got = summed.map(|it| format!("{} {} and {}", it.column, sum(&it.sums[0]), sum(&it.sums[1])));
+        let got: Vec<String> = got.collect();
+        if got != *expected {
+            return Some(format!("expected the sums {expected:?}\ngot      {got:?}"));
+        }
     }
     if read.agrees() != rows.rows.is_empty() {
         return Some("rows are shown, and nothing is wrong, or the other way round".to_owned());
