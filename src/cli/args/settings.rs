@@ -1,0 +1,84 @@
+//! What formulas are compiled for.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum, ValueHint};
+use formulac::{Context, Dialect};
+
+/// The dialect and what is known of the data.
+#[derive(Debug, Default, Args)]
+pub struct Target {
+    /// SQL dialect [default: the project's, else postgres]
+    #[arg(long, value_name = "DIALECT", value_parser = dialects())]
+    pub dialect: Option<Dialect>,
+    /// Schema file, dbt manifest or properties file, or folder of Omni views
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub schema: Option<PathBuf>,
+}
+
+/// What formulas are written for.
+#[derive(Debug, Default, Args)]
+pub struct Settings {
+    #[command(flatten)]
+    pub target: Target,
+    /// Relation that names come from
+    #[arg(long, value_name = "RELATION")]
+    pub from: Option<String>,
+    /// What the formulas are written for [default: measure]
+    #[arg(long, value_name = "CONTEXT")]
+    pub context: Option<ContextName>,
+    /// Names that the query groups by
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub group_by: Vec<String>,
+    /// Columns of the worksheet: A, B, C …
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Row of the worksheet for which the formulas are written [default: 1]
+    #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u32).range(1..))]
+    pub row: Option<u32>,
+    /// Order of rows, `name` or `name desc`
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub order_by: Vec<String>,
+    /// Where windows begin anew
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub partition_by: Vec<String>,
+    /// Time zone in which instants become dates
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// Take blanks for zero in `+ - *` and numerators
+    #[arg(long, value_name = "HOW")]
+    pub blanks: Option<Blanks>,
+}
+
+/// `--context`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ContextName {
+    /// A dimension: one value a row
+    Row,
+    /// A measure: aggregates group
+    Measure,
+    /// A calculation over the rows of a result
+    Worksheet,
+}
+
+impl From<ContextName> for Context {
+    fn from(name: ContextName) -> Self {
+        match name {
+            ContextName::Row => Self::Row,
+            ContextName::Measure => Self::Measure,
+            ContextName::Worksheet => Self::Worksheet,
+        }
+    }
+}
+
+/// `--blanks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Blanks {
+    /// As in Omni's engine
+    Zero,
+}
+
+pub(super) fn dialects() -> impl TypedValueParser<Value = Dialect> {
+    PossibleValuesParser::new(Dialect::all().map(Dialect::name)).try_map(|name| name.parse::<Dialect>())
+}
