@@ -3,6 +3,7 @@
 //! The form is this build's own and for the same machine only. It says what it holds and ends in a checksum, so that
 //! what is cut, damaged or of another build is refused and never half understood.
 
+use std::collections::BTreeSet;
 use std::hash::Hasher;
 use std::sync::Arc;
 
@@ -218,6 +219,17 @@ impl<T: Stored> Stored for Vec<T> {
             items.push(T::read(from)?);
         }
         Some(items)
+    }
+}
+
+impl<T: Stored + Ord> Stored for BTreeSet<T> {
+    fn write<'m>(&'m self, to: &mut Writer<'m>) {
+        to.number(self.len() as u32);
+        self.iter().for_each(|item| item.write(to));
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Vec::read(from).map(|items| items.into_iter().collect())
     }
 }
 

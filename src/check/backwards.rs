@@ -210,21 +210,14 @@ pub(crate) fn replacement_of(spelled: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::mask::{date, number};
+    use super::super::mask::number;
+    use super::super::mask::tests::spelled;
     use super::super::regex::{self, Pattern};
     use super::super::wildcards::wildcards;
     use super::*;
 
     #[test]
     fn spellings_are_read_back() {
-        let spelled = |mask: &str| {
-            let (mut strftime, mut to_char) = (String::new(), String::new());
-            for part in date(mask).unwrap() {
-                part.strftime(&mut strftime);
-                part.to_char(&mut to_char);
-            }
-            (strftime, to_char)
-        };
         for mask in ["yyyy-mm-dd", "dddd, d mmmm \"of\" yyyy", "hh:mm:ss", "h:mm AM/PM", "d\\\"\\\\m", "\"100%\" yy"] {
             let (strftime, to_char) = spelled(mask);
             assert!(dates_of(&strftime).iter().any(|back| spelled(back) == spelled(mask)), "{mask}: {strftime}");

@@ -452,8 +452,18 @@ fn push_literal(out: &mut String, text: &str, quote: &str) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A mask of dates as both spellings have it.
+    pub fn spelled(mask: &str) -> (String, String) {
+        let (mut strftime, mut to_char) = (String::new(), String::new());
+        for part in date(mask).unwrap() {
+            part.strftime(&mut strftime);
+            part.to_char(&mut to_char);
+        }
+        (strftime, to_char)
+    }
 
     #[test]
     fn numbers() {
@@ -482,14 +492,6 @@ mod tests {
 
     #[test]
     fn dates() {
-        let spelled = |mask: &str| {
-            let (mut strftime, mut to_char) = (String::new(), String::new());
-            for part in date(mask).unwrap() {
-                part.strftime(&mut strftime);
-                part.to_char(&mut to_char);
-            }
-            (strftime, to_char)
-        };
         for (mask, strftime, to_char) in [
             ("YYYY-MM-DD", "%Y-%m-%d", "YYYY-MM-DD"),
             ("mmmm d, yyyy", "%B %-d, %Y", "FMMonth FMDD, YYYY"),

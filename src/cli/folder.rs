@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// A path as it is seen from a folder, with `/` between folders.
+pub fn inside(folder: &Path, path: &Path) -> String {
+    let inside = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
+    inside.trim_start_matches("./").to_owned()
+}
+
 /// The texts of the YAML files of a folder, each with its path as seen from there.
 pub fn records(root: &Path) -> Vec<(String, String)> {
-    let of = |path: PathBuf| {
-        let inside = path.strip_prefix(root).ok()?.to_string_lossy().replace('\\', "/");
-        Some((inside, String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned()))
-    };
+    let of = |path: PathBuf| Some((inside(root, &path), String::from_utf8_lossy(&fs::read(&path).ok()?).into_owned()));
     files(root, |path| path.extension().is_some_and(|end| end == "yml")).into_iter().filter_map(of).collect()
 }
 

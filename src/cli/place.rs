@@ -11,7 +11,7 @@ use super::dbt_project::{self, DbtProject};
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::source::Source;
-use super::{models, project, settings};
+use super::{folder, models, project, settings};
 
 /// A project with its folders.
 #[derive(Debug)]
@@ -86,8 +86,7 @@ impl Place {
 
     /// A path as it is seen from the project's folder, with `/` between folders.
     pub fn inside(&self, path: &Path) -> String {
-        let inside = path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().replace('\\', "/");
-        inside.trim_start_matches("./").to_owned()
+        folder::inside(&self.root, path)
     }
 
     /// The folder of specs, seen from the project's.

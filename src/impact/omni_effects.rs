@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustc_hash::FxHashMap;
 
 use super::graph::Graph;
+use super::omni::What;
 use super::report::{Edge, Effect, Impact, Steps};
 use super::spread::{Grade, Spread};
 use crate::lineage::Change;
@@ -77,7 +78,7 @@ pub(super) fn add(graph: &Graph<'_>, spread: &Spread, steps: &mut Steps<'_>, imp
             path.push(format!("Omni {kind} {name}").into());
             let via = Some(of.id.clone());
             let (verb, grade) =
-                if kind == "join" { ("joins by", of.grade) } else { ("shows", Grade::Changing.min(of.grade)) };
+                if kind == What::Join { ("joins by", of.grade) } else { ("shows", Grade::Changing.min(of.grade)) };
             impact.edges.push(Edge { from: of.id.clone(), to: format!("omni {kind} {name}") });
             impact.effects.push(Effect {
                 id: format!("omni {kind} {name}"),

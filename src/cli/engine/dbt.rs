@@ -110,12 +110,10 @@ pub fn show_all(all: &[Asked<'_>], run: &DbtRun, done: &impl Fn()) -> Result<Vec
         };
         let (group, others) = rest.split_at(rest.iter().take_while(fits).count().max(1));
         rest = others;
-        match group {
-            [_, _, ..] => match together(group, run)? {
-                Some(together) => answers.extend(together.into_iter().map(Ok)),
-                None => answers.extend(group.iter().map(|asked| show(*asked, run))),
-            },
-            _ => answers.extend(group.iter().map(|asked| show(*asked, run))),
+        let together = if group.len() > 1 { together(group, run)? } else { None };
+        match together {
+            Some(together) => answers.extend(together.into_iter().map(Ok)),
+            None => answers.extend(group.iter().map(|asked| show(*asked, run))),
         }
         group.iter().for_each(|_| done());
     }

@@ -186,11 +186,7 @@ fn compiled<'c>(compiler: impl FnOnce() -> &'c Compiler, texts: &[(PathBuf, Stri
     if texts.is_empty() {
         return Vec::new();
     }
-    let paths: Vec<String> = texts
-        .iter()
-        .map(|(path, _)| path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/"))
-        .map(|path| path.trim_start_matches("./").to_owned())
-        .collect();
+    let paths: Vec<String> = texts.iter().map(|(path, _)| folder::inside(root, path)).collect();
     let specs: Vec<SpecText<'_>> =
         texts.iter().zip(&paths).map(|((_, text), path)| SpecText { text, path: Some(path) }).collect();
     let compiled = compiler().compile_specs(&specs).into_iter().zip(paths);
@@ -218,10 +214,7 @@ fn read_omni(session: &Session, paths: &[PathBuf], root: &Path, dialect: Option<
         is_sound &= source.fault.is_none();
         match &source.fault {
             Some(fault) => session.warn(&format!("warning: {} is left out: {}", path.display(), fault.message())),
-            None => {
-                let shown = path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/");
-                files.push((shown.trim_start_matches("./").to_owned(), source.text));
-            }
+            None => files.push((folder::inside(root, path), source.text)),
         }
     }
     let (model, faults) = OmniFields::from_texts(&files, dialect);

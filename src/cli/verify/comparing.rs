@@ -36,6 +36,11 @@ pub struct Comparer<'c> {
 /// A model whose comparisons are brought together.
 struct Model<'m> {
     compiled: &'m CompiledSpec,
+    tables: Vec<String>,
+    /// Columns of which no value is written down.
+    hidden: BTreeSet<String>,
+    /// The query that is timed, once.
+    timed: Option<String>,
     verified: Verified,
     /// The comparisons that an engine judges, each with the place of its proof.
     pairs: Vec<(usize, Pair)>,
@@ -52,8 +57,7 @@ impl Comparer<'_> {
                 pairs.push(pair);
             }
         }
-        let judge = Judge { engine: self.engine, typed: self.typed, limit: self.args.limit };
-        for ((model, proof), judged) in places.into_iter().zip(judge.judge(pairs, done)?) {
+        for ((model, proof), judged) in places.into_iter().zip(self.judge().judge(pairs, done)?) {
             let Some(verified) = models.get_mut(model).map(|model| &mut model.verified) else { continue };
             if !judged.engine.is_empty() {
                 verified.evidence.engine.clone_from(&judged.engine);
@@ -81,7 +85,9 @@ impl Comparer<'_> {
             standings: Vec::new(),
             is_unbuilt: false,
         };
-        let mut model = Model { compiled, verified, pairs: Vec::new() };
+        let (tables, hidden) = (super::tables(&[(0, compiled)]), self.hidden(compiled));
+        let timed = compiled.counted_sql(self.judge().reader());
+        let mut model = Model { compiled, tables, hidden, timed, verified, pairs: Vec::new() };
         // Over files, and where another environment stands in for what this one has not built, there need be none of the
         // model as long as something else is to be compared.
         let is_missing = |it: &Comparison| {
@@ -104,6 +110,10 @@ impl Comparer<'_> {
             self.compare(&mut model, comparison);
         }
         model
+    }
+
+    fn judge(&self) -> Judge<'_> {
+        Judge { engine: self.engine, typed: self.typed, limit: self.args.limit }
     }
 
     fn built(&self) -> &[(Read, Presence)] {
@@ -129,12 +139,8 @@ impl Comparer<'_> {
             Err(why) => proof.why = Some(why),
             Ok(lacking) => {
                 proof.lacking = lacking;
-                let judge = Judge { engine: self.engine, typed: self.typed, limit: self.args.limit };
-                // The query is timed once.
-                let timed = model.compiled.counted_sql(judge.reader()).filter(|_| model.pairs.is_empty());
-                let tables = super::tables(&[(0, model.compiled)]);
-                let pair =
-                    Pair { comparison, proof: proof.clone(), tables, hidden: self.hidden(model.compiled), timed };
+                let (tables, hidden) = (model.tables.clone(), model.hidden.clone());
+                let pair = Pair { comparison, proof: proof.clone(), tables, hidden, timed: model.timed.take() };
                 model.pairs.push((model.verified.evidence.proofs.len(), pair));
             }
         }

@@ -61,16 +61,14 @@ impl Judge<'_> {
         let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, done)?;
         let mut all: Vec<Judged> =
             pairs.iter().zip(answers).map(|(pair, answer)| counted(pair, said(answer))).collect();
-        let differing: Vec<usize> =
-            all.iter().enumerate().filter(|(_, it)| self.wants_rows(it)).map(|(at, _)| at).collect();
-        let differing: Vec<(usize, &Pair)> =
-            differing.into_iter().filter_map(|at| Some((at, pairs.get(at)?))).collect();
-        let rows: Vec<String> = differing.iter().map(|(_, pair)| pair.comparison.rows_sql(reader)).collect();
-        let asked = differing.iter().zip(&rows).map(|((_, pair), sql)| self.asked(pair, sql, self.limit, None));
+        let differing: Vec<(&Pair, &mut Judged)> =
+            pairs.iter().zip(&mut all).filter(|(_, judged)| self.wants_rows(judged)).collect();
+        let rows: Vec<String> = differing.iter().map(|(pair, _)| pair.comparison.rows_sql(reader)).collect();
+        let asked = differing.iter().zip(&rows).map(|((pair, _), sql)| self.asked(pair, sql, self.limit, None));
         let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, || ())?;
-        for ((at, pair), answer) in differing.into_iter().zip(answers) {
+        for ((pair, judged), answer) in differing.into_iter().zip(answers) {
             // What is counted stands, whether rows can be shown or not.
-            if let (Ok(answer), Some(judged)) = (said(answer), all.get_mut(at)) {
+            if let Ok(answer) = said(answer) {
                 judged.show_rows(pair, &answer);
             }
         }

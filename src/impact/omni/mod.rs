@@ -54,7 +54,7 @@ struct View {
 #[derive(Clone, Debug, Default)]
 struct Field {
     name: String,
-    kind: &'static str,
+    kind: What,
     /// Columns of tables, in small letters; without a column all of the table, of which its rows are.
     columns: BTreeSet<(Table, Option<String>)>,
     /// Fields, each with its view's name in front.
@@ -70,7 +70,7 @@ struct Field {
 pub(super) struct Reached {
     pub view: String,
     pub field: String,
-    pub kind: &'static str,
+    pub kind: What,
     pub file: String,
     /// The column or field that it is reached by.
     pub by: String,
@@ -82,6 +82,37 @@ pub(super) struct Reached {
     pub in_sql: bool,
     /// Why more may be said of it than is so.
     pub whole: Option<String>,
+}
+
+/// What a field is, or what uses some.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum What {
+    #[default]
+    Column,
+    Dimension,
+    Measure,
+    Filter,
+    Topic,
+    Join,
+}
+
+impl What {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Column => "column",
+            Self::Dimension => "dimension",
+            Self::Measure => "measure",
+            Self::Filter => "filter",
+            Self::Topic => "topic",
+            Self::Join => "join",
+        }
+    }
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// What kind of file it is.
@@ -247,7 +278,7 @@ impl OmniFields {
     }
 
     /// Topics and joins that use fields, each once: kind, name, file, and the field.
-    pub(super) fn users(&self, fields: &[Reached]) -> Vec<(&'static str, String, String, String)> {
+    pub(super) fn users(&self, fields: &[Reached]) -> Vec<(What, String, String, String)> {
         // Each with the first field that it uses.
         let mut found: BTreeMap<usize, usize> = BTreeMap::new();
         for (at, field) in fields.iter().enumerate() {

@@ -1,13 +1,8 @@
 //! What is known of Omni's files in a form that is read fast.
 
-use std::collections::BTreeSet;
-
 use super::users::User;
-use super::{Field, OmniFields, Table, View};
+use super::{Field, OmniFields, Table, View, What};
 use crate::stored::{self, Reader, Stored, Writer, structs};
-
-/// What a field or a user can be.
-const KINDS: [&str; 6] = ["column", "dimension", "measure", "filter", "topic", "join"];
 
 impl OmniFields {
     /// All of it in the form that [`from_stored`](Self::from_stored) reads.
@@ -54,25 +49,20 @@ impl Stored for OmniFields {
     }
 }
 
-/// Only of what a field or a user can be.
-impl Stored for &'static str {
+impl Stored for What {
     fn write<'m>(&'m self, to: &mut Writer<'m>) {
-        to.text(self);
+        to.text(self.name());
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let text = from.text()?;
-        KINDS.into_iter().find(|kind| **kind == **text)
-    }
-}
-
-impl<T: Stored + Ord> Stored for BTreeSet<T> {
-    fn write<'m>(&'m self, to: &mut Writer<'m>) {
-        to.number(self.len() as u32);
-        self.iter().for_each(|item| item.write(to));
-    }
-
-    fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Vec::read(from).map(|items| items.into_iter().collect())
+        Some(match &**from.text()? {
+            "column" => Self::Column,
+            "dimension" => Self::Dimension,
+            "measure" => Self::Measure,
+            "filter" => Self::Filter,
+            "topic" => Self::Topic,
+            "join" => Self::Join,
+            _ => return None,
+        })
     }
 }

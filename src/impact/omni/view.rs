@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::extends::Extended;
 use super::field_sql::{FieldSql, references, without_timeframe};
-use super::{Field, Table, View, users, view_sql};
+use super::{Field, Table, View, What, users, view_sql};
 use crate::dialect::Dialect;
 use crate::yaml::Node;
 
@@ -37,7 +37,7 @@ pub(super) fn read_view(name: &str, file: &str, of: &Extended, tables: &Tables, 
             .collect();
         let mut column = |name: &str, mut fields: BTreeSet<String>, whole: Option<String>| {
             fields.extend(filters.iter().cloned());
-            view.fields.push(Field { name: name.to_owned(), kind: "column", fields, whole, ..Field::default() });
+            view.fields.push(Field { name: name.to_owned(), kind: What::Column, fields, whole, ..Field::default() });
         };
         for (of, name) in query.get("fields").and_then(Node::pairs).unwrap_or_default() {
             if let (Some(of), Some(name)) = (of.text(), name.text()) {
@@ -58,7 +58,7 @@ pub(super) fn read_view(name: &str, file: &str, of: &Extended, tables: &Tables, 
     }
     let mut places: FxHashMap<String, usize> =
         view.fields.iter().enumerate().map(|(place, field)| (field.name.to_lowercase(), place)).collect();
-    for (key, kind) in [("dimensions", "dimension"), ("measures", "measure"), ("filters", "filter")] {
+    for (key, kind) in [("dimensions", What::Dimension), ("measures", What::Measure), ("filters", What::Filter)] {
         for (name, field) in root.get(key).and_then(Node::pairs).unwrap_or_default() {
             let Some(name) = name.text() else { continue };
             if field.get("ignored").and_then(Node::boolean) == Some(true) {
@@ -98,20 +98,14 @@ pub(super) fn read_view(name: &str, file: &str, of: &Extended, tables: &Tables, 
 }
 
 /// A field, and the columns that it names.
-fn read_field(
-    view: &str,
-    name: &str,
-    kind: &'static str,
-    field: &Node,
-    dialect: Option<Dialect>,
-) -> (Field, BTreeSet<String>) {
+fn read_field(view: &str, name: &str, kind: What, field: &Node, dialect: Option<Dialect>) -> (Field, BTreeSet<String>) {
     let mut read = Field { name: name.to_owned(), kind, ..Field::default() };
     let mut columns = BTreeSet::new();
     let text = |key: &str| field.get(key).and_then(Node::text);
     let duration = field.get("duration");
     let of_duration = ["sql_start", "sql_end"].into_iter().filter_map(|key| duration?.get(key)?.text());
     let sqls: Vec<&str> = text("sql").into_iter().chain(text("custom_primary_key_sql")).chain(of_duration).collect();
-    if sqls.is_empty() && kind == "dimension" {
+    if sqls.is_empty() && kind == What::Dimension {
         columns.insert(name.to_lowercase());
     }
     let mut fields = BTreeSet::new();

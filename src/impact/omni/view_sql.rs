@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::field_sql::{replaced, words};
 use super::view::Tables;
-use super::{Field, Table, View};
+use super::{Field, Table, View, What};
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnOf, Known, SqlLineage};
 
@@ -72,7 +72,7 @@ fn columns(view: &mut View, lineage: &SqlLineage, tables: &Tables, named: BTreeS
     let before = format!("{own}.");
     let asked = view.fields.iter().flat_map(|field| &field.fields).filter_map(|name| name.strip_prefix(&before));
     names.extend(asked.map(str::to_owned));
-    let plain = view.fields.iter().filter(|field| field.kind == "dimension" && !field.has_sql);
+    let plain = view.fields.iter().filter(|field| field.kind == What::Dimension && !field.has_sql);
     names.extend(plain.map(|field| field.name.to_lowercase()));
     // Which rows there are decides about every field.
     let mut rows = Read { columns: BTreeSet::new(), fields: named };
@@ -89,7 +89,7 @@ fn columns(view: &mut View, lineage: &SqlLineage, tables: &Tables, named: BTreeS
         }
         // A field of SQL that has the name of a column may be made of others.
         let place = places.get(&name).copied().unwrap_or_else(|| {
-            view.fields.push(Field { name, kind: "column", has_sql: true, ..Field::default() });
+            view.fields.push(Field { name, kind: What::Column, has_sql: true, ..Field::default() });
             view.fields.len() - 1
         });
         if let Some(field) = view.fields.get_mut(place) {
