@@ -12,7 +12,14 @@ use super::intern::Interner;
 use super::lenient::{Entries, Part, Text};
 use super::metadata::{self, Kind, Metadata, Sections};
 use super::node::{DocBlock, Group, Node, ResourceType};
+use super::pieces::{Piece, Pieces};
 use super::raw_node::{RawDoc, RawGroup, RawMacro, RawNode};
+use crate::{parallel, stored};
+
+/// Bytes of a text that is read in pieces, side by side.
+const LARGE: usize = 16 << 20;
+/// Nodes that are read one after the other, sharing texts.
+const TOGETHER: usize = 1_000;
 
 /// What is kept of a manifest beside what always is: code is most of its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +42,24 @@ impl Keep {
     pub fn compiled_code(mut self) -> Self {
         self.compiled_code = true;
         self
+    }
+
+    /// Whether code is kept as it is written.
+    #[must_use]
+    pub fn has_raw_code(self) -> bool {
+        self.raw_code
+    }
+
+    /// Whether SQL is kept as it runs.
+    #[must_use]
+    pub fn has_compiled_code(self) -> bool {
+        self.compiled_code
+    }
+
+    /// Whether of columns only their names are.
+    #[must_use]
+    pub fn has_only_names(self) -> bool {
+        self.only_names
     }
 
     /// Of columns only their names.
@@ -63,6 +88,7 @@ pub struct Manifest {
     pub macros: Vec<Arc<str>>,
     /// For each of them the ids of the macros that it uses itself.
     pub macro_uses: Vec<Vec<Arc<str>>>,
+    pub(super) keep: Keep,
     pub(super) places: FxHashMap<Arc<str>, usize>,
 }
 
@@ -73,7 +99,46 @@ impl Manifest {
     ///
     /// The text is no JSON, another artifact, older, or a section has another shape than in any version.
     pub fn from_text(text: &str, keep: Keep) -> Result<Self, ArtifactError> {
-        let mut reader = Reader { keep, manifest: Self::default() };
+        if text.len() < LARGE { Self::in_a_row(text, keep) } else { Self::updated(text, keep, || None).map(|it| it.0) }
+    }
+
+    /// The same, with the nodes of an earlier manifest whose text is as it was, and how many nodes were read. `before` is
+    /// asked when the text was passed over, so that it may come from elsewhere meanwhile; of one of which other things
+    /// were kept nothing is taken.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_text`](Self::from_text).
+    ///
+    /// ```
+    /// use formulac::artifacts::{Keep, Manifest};
+    /// let text = |name: &str| {
+    ///     format!(r#"{{"nodes": {{"model.shop.a": {{"name": "a"}}, "model.shop.b": {{"name": "{name}"}}}}}}"#)
+    /// };
+    /// let (before, read) = Manifest::updated(&text("b"), Keep::default(), || None).unwrap();
+    /// assert_eq!(read, 2);
+    /// let (after, read) = Manifest::updated(&text("new name"), Keep::default(), || Some(before)).unwrap();
+    /// assert_eq!((&*after.node("model.shop.b").unwrap().name, read), ("new name", 1));
+    /// ```
+    pub fn updated(
+        text: &str,
+        keep: Keep,
+        before: impl FnOnce() -> Option<Self>,
+    ) -> Result<(Self, usize), ArtifactError> {
+        let nothing = || Self { keep, ..Self::default() };
+        let pieces = Pieces::of(text);
+        let before = before().filter(|before| before.keep == keep).unwrap_or_else(nothing);
+        if let Some(done) = pieces.and_then(|pieces| before.with(&pieces)) {
+            return Ok(done);
+        }
+        // What is wrong, and where, is said of the whole.
+        let manifest = Self::in_a_row(text, keep)?;
+        let read = manifest.nodes.len();
+        Ok((manifest, read))
+    }
+
+    fn in_a_row(text: &str, keep: Keep) -> Result<Self, ArtifactError> {
+        let mut reader = Reader { keep, manifest: Self { keep, ..Self::default() } };
         let metadata = metadata::read(text, Kind::Manifest, &mut reader)?;
         let mut manifest = Self { metadata, ..reader.manifest };
         // Nodes are large: each is moved once.
@@ -83,6 +148,73 @@ impl Manifest {
         manifest.docs.sort_by(|one, other| one.unique_id.cmp(&other.unique_id));
         manifest.find_places();
         Ok(manifest)
+    }
+
+    /// The manifest of these pieces, and how many nodes were read; none where something is wrong with one.
+    fn with(mut self, pieces: &Pieces<'_>) -> Option<(Self, usize)> {
+        enum Part {
+            Rest(Option<Manifest>),
+            Nodes(Option<Vec<OfPiece>>),
+        }
+        let (keep, all) = (self.keep, &pieces.nodes);
+        let part = |number: usize| {
+            let Some(number) = number.checked_sub(1) else {
+                return Part::Rest(Self::in_a_row(&pieces.rest, keep).ok());
+            };
+            let mut interner = Interner::default();
+            let some = all.iter().skip(number * TOGETHER).take(TOGETHER);
+            Part::Nodes(some.map(|piece| self.of_piece(piece, &mut interner)).collect())
+        };
+        let parts = parallel::each(1 + all.len().div_ceil(TOGETHER), part);
+        let (mut rest, mut new) = (None, Vec::new());
+        let mut is_kept = vec![false; self.nodes.len()];
+        for part in parts {
+            match part {
+                Part::Rest(read) => rest = Some(read?),
+                Part::Nodes(read) => {
+                    for of_piece in read? {
+                        match of_piece {
+                            OfPiece::Known(place) => *is_kept.get_mut(place)? = true,
+                            OfPiece::Read(nodes) => new.extend(nodes),
+                        }
+                    }
+                }
+            }
+        }
+        let read = new.len();
+        let mut nodes = std::mem::take(&mut self.nodes);
+        let mut is_kept = is_kept.into_iter();
+        nodes.retain(|_| is_kept.next() == Some(true));
+        nodes.extend(new);
+        if !nodes.is_sorted_by(|one, other| one.unique_id <= other.unique_id) {
+            nodes.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
+        }
+        // Which of two is meant says the order in the text.
+        if nodes.windows(2).any(|pair| matches!(pair, [one, other] if one.unique_id == other.unique_id)) {
+            return None;
+        }
+        let mut manifest = Self { nodes, ..rest? };
+        manifest.find_places();
+        Some((manifest, read))
+    }
+
+    /// What stands below an id: the node that is known, where its text is the same, or what is read.
+    fn of_piece(&self, piece: &Piece<'_>, interner: &mut Interner) -> Option<OfPiece> {
+        let print = stored::print(piece.text.as_bytes()).wrapping_add(piece.kind as u64).max(1);
+        if let Some(place) = self.place(&piece.id)
+            && self.nodes.get(place).is_some_and(|node| node.print == print)
+        {
+            return Some(OfPiece::Known(place));
+        }
+        let mut nodes = Vec::new();
+        let mut json = serde_json::Deserializer::from_str(piece.text);
+        let take = |id: &str, raw: RawNode<'_>| nodes.push(raw.node(id, piece.kind, self.keep, interner));
+        OneOrMore { id: Cow::Borrowed(&piece.id), take: &mut { take } }.deserialize(&mut json).ok()?;
+        json.end().ok()?;
+        if let [node] = nodes.as_mut_slice() {
+            node.print = print;
+        }
+        Some(OfPiece::Read(nodes))
     }
 
     pub(super) fn find_places(&mut self) {
@@ -191,32 +323,25 @@ impl<'de> Sections<'de> for Reader {
     ) -> Result<bool, A::Error> {
         let keep = self.keep;
         let manifest = &mut self.manifest;
-        let kind = match name {
-            // Nodes say what they are; what stands in sections of its own need not.
-            "nodes" => ResourceType::Other,
-            "sources" => ResourceType::Source,
-            "exposures" => ResourceType::Exposure,
-            "metrics" => ResourceType::Metric,
-            "semantic_models" => ResourceType::SemanticModel,
-            "saved_queries" => ResourceType::SavedQuery,
-            "unit_tests" => ResourceType::UnitTest,
-            "functions" => ResourceType::Function,
+        if let Some(kind) = kind_of_section(name) {
+            let into = &mut manifest.nodes;
+            map.next_value_seed(Each(|id: &str, raw: RawNode<'de>| into.push(raw.node(id, kind, keep, interner))))?;
+            return Ok(true);
+        }
+        match name {
             "disabled" => {
                 let into = &mut manifest.disabled;
                 map.next_value_seed(Each(|id: &str, raw: RawNode<'de>| {
                     into.push(raw.node(id, ResourceType::Other, keep, interner));
                 }))?;
-                return Ok(true);
             }
             "groups" => {
                 let raw: Entries<'de, Part<RawGroup<'de>>> = map.next_value()?;
                 manifest.groups = raw.0.into_iter().map(|(id, raw)| raw.0.group(&id, interner)).collect();
-                return Ok(true);
             }
             "docs" => {
                 let raw: Entries<'de, Part<RawDoc<'de>>> = map.next_value()?;
                 manifest.docs = raw.0.into_iter().map(|(id, raw)| raw.0.block(&id, interner)).collect();
-                return Ok(true);
             }
             "macros" => {
                 let raw: Entries<'de, Part<RawMacro<'de>>> = map.next_value()?;
@@ -224,14 +349,35 @@ impl<'de> Sections<'de> for Reader {
                 macros.sort_by(|(one, _), (other, _)| one.cmp(other));
                 manifest.macro_uses = macros.iter().map(|(_, raw)| raw.uses(interner)).collect();
                 manifest.macros = macros.into_iter().map(|(id, _)| id).collect();
-                return Ok(true);
             }
             _ => return Ok(false),
-        };
-        let into = &mut manifest.nodes;
-        map.next_value_seed(Each(|id: &str, raw: RawNode<'de>| into.push(raw.node(id, kind, keep, interner))))?;
+        }
         Ok(true)
     }
+}
+
+/// What the nodes of a section are, where it has some; those of `nodes` say it, what stands in sections of its own need
+/// not.
+pub(super) fn kind_of_section(name: &str) -> Option<ResourceType> {
+    Some(match name {
+        "nodes" => ResourceType::Other,
+        "sources" => ResourceType::Source,
+        "exposures" => ResourceType::Exposure,
+        "metrics" => ResourceType::Metric,
+        "semantic_models" => ResourceType::SemanticModel,
+        "saved_queries" => ResourceType::SavedQuery,
+        "unit_tests" => ResourceType::UnitTest,
+        "functions" => ResourceType::Function,
+        _ => return None,
+    })
+}
+
+/// What a piece of a manifest's text is.
+enum OfPiece {
+    /// The node at this place of the manifest before, as it was.
+    Known(usize),
+    /// What was read, which is one node mostly.
+    Read(Vec<Node>),
 }
 
 /// Takes each node of a section as soon as it is read, so that no section is held twice. Below an id a node may stand,

@@ -21,6 +21,7 @@ mod lenient;
 mod manifest;
 mod metadata;
 mod node;
+mod pieces;
 mod raw_node;
 mod references;
 mod run_results;

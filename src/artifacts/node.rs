@@ -167,6 +167,8 @@ pub struct Node {
     pub refs: Vec<Ref>,
     /// What only nodes of its kind have.
     pub detail: Detail,
+    /// What tells its text from others; 0 where that is not known.
+    pub(super) print: u64,
 }
 
 impl Node {

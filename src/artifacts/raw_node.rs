@@ -294,6 +294,7 @@ impl<'a> RawNode<'a> {
             macros: interner.words(&self.depends_on.0.macros),
             refs: refs(&self.refs, &self.sources, interner),
             detail,
+            print: 0,
         }
     }
 

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::freshness::{Criteria, Threshold};
-use super::manifest::Manifest;
+use super::manifest::{Keep, Manifest};
 use super::metadata::Metadata;
 use super::node::{
     Column, Constraint, ConstraintKind, Detail, DocBlock, Exposure, Function, Group, Node, Owner, ResourceType,
@@ -40,12 +40,13 @@ impl Manifest {
 }
 
 structs! {
+    Keep { raw_code, compiled_code, only_names }
     Metadata { version, dbt_version, generated_at, invocation_id, project_name, adapter_type, newer }
     Node {
         unique_id, name, resource_type, package, path, original_file_path, patch_path, patch_package, fqn, database,
         schema, alias, relation_name, description, doc_blocks, columns, tags, meta, config, access, group, version,
         latest_version, deprecation_date, has_time_spine, constraints, primary_key, contract_enforced, checksum,
-        raw_code, compiled_code, depends_on, macros, refs, detail,
+        raw_code, compiled_code, depends_on, macros, refs, detail, print,
     }
     Column { name, description, data_type, meta, tags, constraints, quote, granularity, doc_blocks }
     Constraint { kind, name, expression, columns, to, to_columns }
@@ -73,7 +74,7 @@ structs! {
 
 impl Stored for Manifest {
     fn write<'m>(&'m self, to: &mut Writer<'m>) {
-        let Self { metadata, nodes, disabled, groups, docs, macros, macro_uses, places: _ } = self;
+        let Self { metadata, nodes, disabled, groups, docs, macros, macro_uses, keep, places: _ } = self;
         metadata.write(to);
         nodes.write(to);
         disabled.write(to);
@@ -81,6 +82,7 @@ impl Stored for Manifest {
         docs.write(to);
         macros.write(to);
         macro_uses.write(to);
+        keep.write(to);
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
@@ -92,6 +94,7 @@ impl Stored for Manifest {
             docs: Stored::read(from)?,
             macros: Stored::read(from)?,
             macro_uses: Stored::read(from)?,
+            keep: Stored::read(from)?,
             places: FxHashMap::default(),
         })
     }

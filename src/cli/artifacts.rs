@@ -83,7 +83,8 @@ impl Artifacts {
 
     /// The same with code, from what is kept of a large manifest for the project in `folder`.
     pub fn read_kept(path: PathBuf, keep: Keep, folder: &Path) -> Result<Option<Self>, Found> {
-        let manifest = kept::read(&path, keep, folder, || read(&path, |text| Manifest::from_text(text, keep)));
+        let manifest =
+            kept::read(&path, keep, folder, |before| read(&path, |text| Manifest::updated(text, keep, before)));
         Ok(manifest?.map(|manifest| Self { path, manifest }))
     }
 

@@ -3,12 +3,14 @@
 //!
 //! A manifest that is kept says of which file it was made: its size, its times and number as the system has them, and a print of
 //! its first and last bytes, where dbt writes which run it is of. It is believed where all that is still so and its own
-//! checksum holds; else the manifest is read, and what is kept is made anew.
+//! checksum holds. Else the manifest is read, as far as the texts of nodes are others than those that it was made of; and
+//! where these are many, what is kept is made anew.
 
 use std::fs::{self, File};
 use std::hash::Hasher;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use formulac::artifacts::{Keep, Manifest};
@@ -21,6 +23,10 @@ const SMALL: u64 = 16 << 20;
 const END: u64 = 4 << 10;
 /// A file that was changed later than so long ago may be changed again without getting another time.
 const SETTLED: Duration = Duration::from_secs(2);
+/// Where one node of so many is another, what is kept is made anew.
+const FEW: usize = 20;
+/// What a manifest is kept by that may be changed again without getting another time.
+const CHANGING: &str = "changing\n";
 /// Queries or files that were read and are worth a file.
 const MANY: usize = 100;
 const LINEAGE: &str = "lineage";
@@ -28,28 +34,47 @@ const OMNI: &str = "omni";
 /// Where it stands in a project's folder.
 const FOLDER: &str = ".formulac/local";
 
-/// The manifest in `path`, made by `read` where it is not kept for a project in `folder`.
+/// The manifest in `path`. `read` reads it, given what is known of an earlier state of it, and says how many nodes it read.
 pub fn read<E>(
     path: &Path,
     keep: Keep,
     folder: &Path,
-    read: impl FnOnce() -> Result<Option<Manifest>, E>,
+    read: impl FnOnce(&mut dyn FnMut() -> Option<Manifest>) -> Result<Option<(Manifest, usize)>, E>,
 ) -> Result<Option<Manifest>, E> {
     let start = SystemTime::now();
-    let Some(key) = Key::of(path, keep).filter(|key| key.size >= SMALL) else { return read() };
-    // One for each that is asked for, so that they do not drive each other out.
-    let file = folder.join(FOLDER).join(if keep == with_names() { "manifest-names" } else { "manifest" });
+    let Some(key) = Key::of(path).filter(|key| key.size >= SMALL) else {
+        return Ok(read(&mut || None)?.map(|(manifest, _)| manifest));
+    };
+    let file = folder.join(FOLDER).join(name(keep));
     if let Some(manifest) = bytes_behind(&file, &key.text).and_then(|bytes| Manifest::from_stored(&bytes)) {
         return Ok(Some(manifest));
     }
-    let manifest = read()?;
-    if let Some(manifest) =
-        manifest.as_ref().filter(|_| key.is_settled(start) && Key::of(path, keep).as_ref() == Some(&key))
-    {
+    let before = file.clone();
+    let mut before = thread::Builder::new().spawn(move || earlier(&before)).ok();
+    let done = read(&mut || before.take()?.join().ok().flatten())?;
+    let Some((manifest, new)) = done else { return Ok(None) };
+    // Few are as soon read again as written.
+    if new > manifest.nodes.len() / FEW {
+        let is_settled = key.is_settled(start) && Key::of(path).as_ref() == Some(&key);
+        let text = if is_settled { key.text.as_str() } else { CHANGING };
         // Where it cannot be kept, the next call reads the manifest again.
-        let _ = write(&file, &[key.text.as_bytes(), &manifest.to_stored()]);
+        let _ = write(&file, &[text.as_bytes(), &manifest.to_stored()]);
     }
-    Ok(manifest)
+    Ok(Some(manifest))
+}
+
+/// What is kept of a manifest, of whichever state of it.
+fn earlier(file: &Path) -> Option<Manifest> {
+    let bytes = fs::read(file).ok()?;
+    let (_, stored) = bytes.split_at_checked(bytes.iter().position(|byte| *byte == b'\n')? + 1)?;
+    Manifest::from_stored(stored)
+}
+
+/// What is kept of a manifest stands in a file of its own, so that commands do not drive each other's out.
+fn name(keep: Keep) -> String {
+    let all = [("-raw", keep.has_raw_code()), ("-code", keep.has_compiled_code()), ("-names", keep.has_only_names())];
+    let words: String = all.into_iter().filter(|(_, is_kept)| *is_kept).map(|(word, _)| word).collect();
+    format!("manifest{words}")
 }
 
 /// What a command asks for that wants the SQL and of columns nothing but their names.
@@ -111,7 +136,7 @@ struct Key {
 }
 
 impl Key {
-    fn of(path: &Path, keep: Keep) -> Option<Self> {
+    fn of(path: &Path) -> Option<Self> {
         let mut file = File::open(path).ok()?;
         let data = file.metadata().ok()?;
         let (size, changed) = (data.len(), data.modified().ok()?);
@@ -123,7 +148,7 @@ impl Key {
             hasher.write(&bytes);
         }
         let of_system = of_system(&data);
-        let text = format!("{size} {changed:?} {of_system} {:x} {keep:?}\n", hasher.finish());
+        let text = format!("{size} {changed:?} {of_system} {:x}\n", hasher.finish());
         Some(Self { size, changed, text })
     }
 
@@ -201,9 +226,9 @@ mod tests {
         // The name in the manifest, and whether it was read from JSON.
         let look = |keep: Keep| {
             let is_read = Cell::new(false);
-            let found = read(&path, keep, &folder, || {
+            let found = read(&path, keep, &folder, |before| {
                 is_read.set(true);
-                Manifest::from_text(&fs::read_to_string(&path).unwrap(), keep).map(Some)
+                Manifest::updated(&fs::read_to_string(&path).unwrap(), keep, before).map(Some)
             });
             (found.unwrap().unwrap().nodes[0].name.to_string(), is_read.get())
         };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use formulac::artifacts::Manifest;
+use formulac::artifacts::{Keep, Manifest};
 use formulac::diag::{Code, Diagnostic, render};
 use formulac::omni::{Artifacts, Files, OmniModel, Place, Pull, STATUS_FILE, Wanted, Ways};
 use formulac::span::Span;
@@ -30,6 +30,8 @@ const ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json
 
 /// The folders that a pull reads and writes.
 struct Folders {
+    /// The folder of the project.
+    root: PathBuf,
     dbt: DbtProject,
     target: PathBuf,
     places: Places,
@@ -82,14 +84,12 @@ fn once(session: &Session, args: &PullArgs, folders: &Folders) -> Result<Exit, F
 type Read = (artifacts::Artifacts, Beside, OmniModel, Pull);
 
 fn pull(session: &Session, args: &PullArgs, folders: &Folders) -> Result<(Exit, Read), Failure> {
-    let path = folders.target.join(ARTIFACTS[0]);
-    let read = artifacts::Artifacts::read(path.clone()).map_err(|found| Failure::Found(vec![found]))?;
-    let Some(read) = read else {
+    let Some((read, beside)) = folders.read()? else {
+        let path = folders.target.join(ARTIFACTS[0]);
         return Err(Failure::new(Exit::Failed, format!("there is no `{}`", path.display()))
             .with_help("run `dbt build` and `dbt docs generate`, or at least `dbt parse`"));
     };
     read.tell(session, Some(&folders.dbt));
-    let beside = Beside::read(&folders.target)?;
     let (model, pull) = planned(&read.manifest, &beside, folders, args.strip_status, args.prune);
     let found: Vec<Found> =
         pull.refused.iter().map(|(file, refusal)| refused(&folders.places.omni, file, refusal)).collect();
@@ -155,12 +155,9 @@ pub struct Standing {
 /// The same, and what a pull would do; nothing is told, nothing written.
 pub fn standing(session: &Session) -> Result<Standing, Failure> {
     let folders = Folders::find(session, None)?;
-    let path = folders.target.join(ARTIFACTS[0]);
-    let read = artifacts::Artifacts::read(path).map_err(|found| Failure::Found(vec![found]))?;
     let was_pulled = !folders.places.records().is_empty();
-    let known = match read {
-        Some(read) => {
-            let beside = Beside::read(&folders.target)?;
+    let known = match folders.read()? {
+        Some((read, beside)) => {
             let (model, pull) = planned(&read.manifest, &beside, &folders, false, false);
             Some((read, beside, model, pull))
         }
@@ -201,7 +198,21 @@ impl Folders {
         let (topics, access_grants) =
             project.as_ref().map_or((false, false), |project| (project.topics(), project.access_grants()));
         let places = Places { omni: root.join(omni), records: root.join(RECORDS) };
-        Ok(Self { places, target, dbt, topics, access_grants })
+        Ok(Self { root, places, target, dbt, topics, access_grants })
+    }
+
+    /// What dbt left, with what stands beside the manifest; none where it left none.
+    fn read(&self) -> Result<Option<(artifacts::Artifacts, Beside)>, Failure> {
+        let path = self.target.join(ARTIFACTS[0]);
+        let (read, beside) = thread::scope(|scope| {
+            // Where no thread can be started it is read afterwards.
+            let target = &self.target;
+            let beside = thread::Builder::new().spawn_scoped(scope, || Beside::read(target)).ok();
+            let read = artifacts::Artifacts::read_kept(path, Keep::default(), &self.root);
+            (read, beside.and_then(|thread| thread.join().ok()))
+        });
+        let Some(read) = read.map_err(|found| Failure::Found(vec![found]))? else { return Ok(None) };
+        Ok(Some((read, beside.unwrap_or_else(|| Beside::read(&self.target))?)))
     }
 
     fn times(&self) -> [Option<SystemTime>; 4] {
