@@ -12,9 +12,9 @@ use super::intern::Interner;
 use super::lenient::{Entries, Part, Text};
 use super::metadata::{self, Kind, Metadata, Sections};
 use super::node::{DocBlock, Group, Node, ResourceType};
-use super::pieces::{Piece, Pieces};
+use super::pieces::{Outline, Piece, Pieces};
 use super::raw_node::{RawDoc, RawGroup, RawMacro, RawNode};
-use crate::{parallel, stored};
+use crate::parallel;
 
 /// Bytes of a text that is read in pieces, side by side.
 const LARGE: usize = 16 << 20;
@@ -99,34 +99,40 @@ impl Manifest {
     ///
     /// The text is no JSON, another artifact, older, or a section has another shape than in any version.
     pub fn from_text(text: &str, keep: Keep) -> Result<Self, ArtifactError> {
-        if text.len() < LARGE { Self::in_a_row(text, keep) } else { Self::updated(text, keep, || None).map(|it| it.0) }
+        if text.len() < LARGE {
+            Self::in_a_row(text, keep)
+        } else {
+            Self::updated(text, keep, &Outline::default(), || None).map(|it| it.0)
+        }
     }
 
-    /// The same, with the nodes of an earlier manifest whose text is as it was, and how many nodes were read. `before` is
-    /// asked when the text was passed over, so that it may come from elsewhere meanwhile; of one of which other things
-    /// were kept nothing is taken.
+    /// The same, with the nodes of an earlier manifest whose text is as it was, and how many nodes were read. `outline`
+    /// is that of the earlier one, by which the text is passed over faster. `before` is asked for it when that is done,
+    /// so that it may come from elsewhere meanwhile; of one of which other things were kept nothing is taken.
     ///
     /// # Errors
     ///
     /// Those of [`from_text`](Self::from_text).
     ///
     /// ```
-    /// use formulac::artifacts::{Keep, Manifest};
+    /// use formulac::artifacts::{Keep, Manifest, Outline};
     /// let text = |name: &str| {
     ///     format!(r#"{{"nodes": {{"model.shop.a": {{"name": "a"}}, "model.shop.b": {{"name": "{name}"}}}}}}"#)
     /// };
-    /// let (before, read) = Manifest::updated(&text("b"), Keep::default(), || None).unwrap();
+    /// let (before, read) = Manifest::updated(&text("b"), Keep::default(), &Outline::default(), || None).unwrap();
     /// assert_eq!(read, 2);
-    /// let (after, read) = Manifest::updated(&text("new name"), Keep::default(), || Some(before)).unwrap();
+    /// let outline = before.outline();
+    /// let (after, read) = Manifest::updated(&text("new name"), Keep::default(), &outline, || Some(before)).unwrap();
     /// assert_eq!((&*after.node("model.shop.b").unwrap().name, read), ("new name", 1));
     /// ```
     pub fn updated(
         text: &str,
         keep: Keep,
+        outline: &Outline,
         before: impl FnOnce() -> Option<Self>,
     ) -> Result<(Self, usize), ArtifactError> {
         let nothing = || Self { keep, ..Self::default() };
-        let pieces = Pieces::of(text);
+        let pieces = Pieces::of(text, outline);
         let before = before().filter(|before| before.keep == keep).unwrap_or_else(nothing);
         if let Some(done) = pieces.and_then(|pieces| before.with(&pieces)) {
             return Ok(done);
@@ -200,9 +206,8 @@ impl Manifest {
 
     /// What stands below an id: the node that is known, where its text is the same, or what is read.
     fn of_piece(&self, piece: &Piece<'_>, interner: &mut Interner) -> Option<OfPiece> {
-        let print = stored::print(piece.text.as_bytes()).wrapping_add(piece.kind as u64).max(1);
         if let Some(place) = self.place(&piece.id)
-            && self.nodes.get(place).is_some_and(|node| node.print == print)
+            && self.nodes.get(place).is_some_and(|node| node.print.is(piece.print))
         {
             return Some(OfPiece::Known(place));
         }
@@ -212,7 +217,7 @@ impl Manifest {
         OneOrMore { id: Cow::Borrowed(&piece.id), take: &mut { take } }.deserialize(&mut json).ok()?;
         json.end().ok()?;
         if let [node] = nodes.as_mut_slice() {
-            node.print = print;
+            node.print = piece.print;
         }
         Some(OfPiece::Read(nodes))
     }

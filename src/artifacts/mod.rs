@@ -41,6 +41,7 @@ pub use node::{
     Column, Constraint, ConstraintKind, Detail, DocBlock, Exposure, Function, Group, Node, Owner, ResourceType,
     SavedQuery, Source, Test, UnitTest,
 };
+pub use pieces::Outline;
 pub use references::Ref;
 pub use run_results::{AdapterNumber, LastResult, RunResult, RunResults, Span, Status, last_results};
 pub use semantic::{Dimension, Entity, Measure, Metric, SemanticModel};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::freshness::Criteria;
+use super::pieces::Print;
 use super::references::Ref;
 use super::semantic::{Metric, SemanticModel};
 use super::value::{Fields, Value};
@@ -167,8 +168,8 @@ pub struct Node {
     pub refs: Vec<Ref>,
     /// What only nodes of its kind have.
     pub detail: Detail,
-    /// What tells its text from others; 0 where that is not known.
-    pub(super) print: u64,
+    /// What tells its text from others.
+    pub(super) print: Print,
 }
 
 impl Node {

@@ -2,10 +2,14 @@
 //! that are as they were need not be read at all.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::lenient::Text;
-use super::manifest::kind_of_section;
+use super::manifest::{Manifest, kind_of_section};
 use super::node::ResourceType;
+use crate::stored::{self, structs};
 
 /// Bytes of a text that are looked at one by one; from there on it is long, and searched.
 const SHORT: usize = 16;
@@ -26,12 +30,90 @@ pub(super) struct Piece<'t> {
     pub kind: ResourceType,
     pub id: Cow<'t, str>,
     pub text: &'t str,
+    pub print: Print,
+}
+
+/// What tells a piece's text from others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Print {
+    hash: u64,
+    /// Bytes of the text; 0 where nothing is known of it.
+    length: u32,
+}
+
+impl Print {
+    fn of(kind: ResourceType, text: &str) -> Self {
+        let hash = stored::print(text.as_bytes()).wrapping_add(kind as u64);
+        // A longer one is like none: it is read each time.
+        Self { hash, length: u32::try_from(text.len()).unwrap_or_default() }
+    }
+
+    /// Whether both are of one text.
+    pub fn is(self, other: Self) -> bool {
+        self == other && self.length > 0
+    }
+}
+
+/// What tells the texts of a manifest's nodes from others: with it a later manifest is passed over faster.
+///
+/// ```
+/// use formulac::artifacts::{Keep, Manifest, Outline};
+/// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders"}}}"#;
+/// let (before, _) = Manifest::updated(text, Keep::default(), &Outline::default(), || None).unwrap();
+/// let outline = Outline::from_stored(&before.outline().to_stored()).unwrap();
+/// let (after, read) = Manifest::updated(text, Keep::default(), &outline, || Some(before)).unwrap();
+/// assert_eq!((after.nodes.len(), read), (1, 0));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Outline {
+    prints: FxHashMap<Arc<str>, Print>,
+}
+
+/// A node of an outline.
+struct Line {
+    id: Arc<str>,
+    print: Print,
+}
+
+structs! {
+    Line { id, print }
+    Print { hash, length }
+}
+
+impl Outline {
+    /// The outline in the form that [`from_stored`](Self::from_stored) reads.
+    #[must_use]
+    pub fn to_stored(&self) -> Vec<u8> {
+        let mut lines: Vec<Line> =
+            self.prints.iter().map(|(id, print)| Line { id: Arc::clone(id), print: *print }).collect();
+        lines.sort_by(|one, other| one.id.cmp(&other.id));
+        stored::bytes(&lines, SHAPE)
+    }
+
+    /// The outline in such a form; none where it is cut, damaged or of another build.
+    #[must_use]
+    pub fn from_stored(bytes: &[u8]) -> Option<Self> {
+        let lines: Vec<Line> = stored::read(bytes, SHAPE)?;
+        Some(Self { prints: lines.into_iter().map(|line| (line.id, line.print)).collect() })
+    }
+
+    fn print(&self, id: &str) -> Print {
+        self.prints.get(id).copied().unwrap_or_default()
+    }
+}
+
+impl Manifest {
+    /// What tells the texts of its nodes from others.
+    #[must_use]
+    pub fn outline(&self) -> Outline {
+        Outline { prints: self.nodes.iter().map(|node| (Arc::clone(&node.unique_id), node.print)).collect() }
+    }
 }
 
 impl<'t> Pieces<'t> {
     /// The pieces of a text; none where it is no mapping of mappings, which a reader of JSON says better. It has to read
-    /// the pieces too: what stands inside is not looked at.
-    pub fn of(text: &'t str) -> Option<Self> {
+    /// the pieces too: what stands inside is not looked at. What the outline knows is passed over in one go.
+    pub fn of(text: &'t str, outline: &Outline) -> Option<Self> {
         let mut walk = Walk { text, at: 0 };
         let mut nodes = Vec::new();
         let mut rest = String::from("{");
@@ -47,7 +129,18 @@ impl<'t> Pieces<'t> {
             };
             rest.push_str("{}");
             walk.entries(&mut |walk, _, id| {
-                nodes.push(Piece { kind, id, text: walk.value()? });
+                let known = outline.print(&id);
+                let (text, print) = match walk.ahead(known.length).filter(|text| Print::of(kind, text).is(known)) {
+                    Some(text) => {
+                        walk.at += text.len();
+                        (text, known)
+                    }
+                    None => {
+                        let text = walk.value()?;
+                        (text, Print::of(kind, text))
+                    }
+                };
+                nodes.push(Piece { kind, id, text, print });
                 Some(())
             })
         })?;
@@ -108,6 +201,11 @@ impl<'t> Walk<'t> {
         }
     }
 
+    /// So many bytes from here on.
+    fn ahead(&self, length: u32) -> Option<&'t str> {
+        self.text.get(self.at..self.at.checked_add(length as usize)?)
+    }
+
     /// Goes over a value: as far as brackets and quotes say that it goes.
     fn value(&mut self) -> Option<&'t str> {
         let start = self.at;
@@ -160,10 +258,10 @@ impl<'t> Walk<'t> {
 
 #[cfg(test)]
 mod tests {
-    use super::Pieces;
+    use super::{Outline, Pieces};
 
     fn told(text: &str) -> Option<String> {
-        let pieces = Pieces::of(text)?;
+        let pieces = Pieces::of(text, &Outline::default())?;
         let nodes: Vec<String> =
             pieces.nodes.iter().map(|it| format!("{} {} {}", it.kind.name(), it.id, it.text)).collect();
         Some(format!("{} | {}", nodes.join(" ; "), pieces.rest))
@@ -176,7 +274,9 @@ mod tests {
             (r#" {"nodes" : { } , "x": [1, {"a": "}"}]} "#, Some(r#" | {"nodes":{},"x":[1, {"a": "}"}]}"#)),
             (
                 r#"{"sources": {"a": {"b": "\"}\\"}, "c\u0041": null,"d":[{"e":1.5e3}]}, "metadata": {"v": true}}"#,
-                Some(r#"source a {"b": "\"}\\"} ; source cA null ; source d [{"e":1.5e3}] | {"sources":{},"metadata":{"v": true}}"#),
+                Some(
+                    r#"source a {"b": "\"}\\"} ; source cA null ; source d [{"e":1.5e3}] | {"sources":{},"metadata":{"v": true}}"#,
+                ),
             ),
             (
                 r#"{"metrics": {"a": "sixteen bytes, and then some more: \" and so on, até ao fim"}}"#,

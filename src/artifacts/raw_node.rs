@@ -14,6 +14,7 @@ use super::node::{
     Column, Constraint, ConstraintKind, Detail, DocBlock, Exposure, Function, Group, Node, Owner, ResourceType,
     SavedQuery, Source, Test, UnitTest,
 };
+use super::pieces::Print;
 use super::references::Ref;
 use super::semantic::{Dimension, Entity, Measure, Metric, SemanticModel};
 use super::value::Fields;
@@ -294,7 +295,7 @@ impl<'a> RawNode<'a> {
             macros: interner.words(&self.depends_on.0.macros),
             refs: refs(&self.refs, &self.sources, interner),
             detail,
-            print: 0,
+            print: Print::default(),
         }
     }
 

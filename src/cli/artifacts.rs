@@ -83,8 +83,9 @@ impl Artifacts {
 
     /// The same with code, from what is kept of a large manifest for the project in `folder`.
     pub fn read_kept(path: PathBuf, keep: Keep, folder: &Path) -> Result<Option<Self>, Found> {
-        let manifest =
-            kept::read(&path, keep, folder, |before| read(&path, |text| Manifest::updated(text, keep, before)));
+        let manifest = kept::read(&path, keep, folder, |outline, before| {
+            read(&path, |text| Manifest::updated(text, keep, outline, before))
+        });
         Ok(manifest?.map(|manifest| Self { path, manifest }))
     }
 

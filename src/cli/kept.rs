@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use formulac::artifacts::{Keep, Manifest};
+use formulac::artifacts::{Keep, Manifest, Outline};
 use formulac::impact::{Graph, Lineages, OmniFields};
 use rustc_hash::FxHasher;
 
@@ -39,11 +39,11 @@ pub fn read<E>(
     path: &Path,
     keep: Keep,
     folder: &Path,
-    read: impl FnOnce(&mut dyn FnMut() -> Option<Manifest>) -> Result<Option<(Manifest, usize)>, E>,
+    read: impl FnOnce(&Outline, &mut dyn FnMut() -> Option<Manifest>) -> Result<Option<(Manifest, usize)>, E>,
 ) -> Result<Option<Manifest>, E> {
     let start = SystemTime::now();
     let Some(key) = Key::of(path).filter(|key| key.size >= SMALL) else {
-        return Ok(read(&mut || None)?.map(|(manifest, _)| manifest));
+        return Ok(read(&Outline::default(), &mut || None)?.map(|(manifest, _)| manifest));
     };
     let file = folder.join(FOLDER).join(name(keep));
     if let Some(manifest) = bytes_behind(&file, &key.text).and_then(|bytes| Manifest::from_stored(&bytes)) {
@@ -51,7 +51,8 @@ pub fn read<E>(
     }
     let before = file.clone();
     let mut before = thread::Builder::new().spawn(move || earlier(&before)).ok();
-    let done = read(&mut || before.take()?.join().ok().flatten())?;
+    let outline = fs::read(outline_of(&file)).ok().and_then(|bytes| Outline::from_stored(&bytes)).unwrap_or_default();
+    let done = read(&outline, &mut || before.take()?.join().ok().flatten())?;
     let Some((manifest, new)) = done else { return Ok(None) };
     // Few are as soon read again as written.
     if new > manifest.nodes.len() / FEW {
@@ -59,6 +60,7 @@ pub fn read<E>(
         let text = if is_settled { key.text.as_str() } else { CHANGING };
         // Where it cannot be kept, the next call reads the manifest again.
         let _ = write(&file, &[text.as_bytes(), &manifest.to_stored()]);
+        let _ = write(&outline_of(&file), &[&manifest.outline().to_stored()]);
     }
     Ok(Some(manifest))
 }
@@ -68,6 +70,11 @@ fn earlier(file: &Path) -> Option<Manifest> {
     let bytes = fs::read(file).ok()?;
     let (_, stored) = bytes.split_at_checked(bytes.iter().position(|byte| *byte == b'\n')? + 1)?;
     Manifest::from_stored(stored)
+}
+
+/// What is read of a kept manifest before all else.
+fn outline_of(file: &Path) -> PathBuf {
+    file.with_extension("outline")
 }
 
 /// What is kept of a manifest stands in a file of its own, so that commands do not drive each other's out.
@@ -226,9 +233,9 @@ mod tests {
         // The name in the manifest, and whether it was read from JSON.
         let look = |keep: Keep| {
             let is_read = Cell::new(false);
-            let found = read(&path, keep, &folder, |before| {
+            let found = read(&path, keep, &folder, |outline, before| {
                 is_read.set(true);
-                Manifest::updated(&fs::read_to_string(&path).unwrap(), keep, before).map(Some)
+                Manifest::updated(&fs::read_to_string(&path).unwrap(), keep, outline, before).map(Some)
             });
             (found.unwrap().unwrap().nodes[0].name.to_string(), is_read.get())
         };

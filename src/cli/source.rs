@@ -3,7 +3,9 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use formulac::limits::Limits;
 
@@ -41,7 +43,7 @@ impl Source {
 
     /// A file that may be larger than a formula's source.
     pub fn large_file(path: &Path, limit: usize) -> Self {
-        match File::open(path).and_then(|file| read(file, limit)) {
+        match File::open(path).and_then(|file| read_file(file, limit)) {
             Ok(bytes) => Self::decode(path.to_string_lossy().into_owned(), bytes, limit),
             Err(error) => Self::unreadable(path, &error),
         }
@@ -105,6 +107,44 @@ fn nearest_file(path: &Path) -> Option<PathBuf> {
     names.sort();
     let near = suggest::nearest(path.file_name()?.to_str()?, names.iter().map(String::as_str))?;
     Some(path.with_file_name(near))
+}
+
+/// Bytes of a file that is read in parts side by side: most of the time goes into memory for it.
+const LARGE: usize = 16 << 20;
+
+/// All of a file, or one byte more than the limit.
+fn read_file(file: File, limit: usize) -> io::Result<Vec<u8>> {
+    let size = file.metadata().map_or(0, |data| usize::try_from(data.len()).unwrap_or(usize::MAX));
+    if (LARGE..=limit).contains(&size)
+        && let Some(bytes) = read_in_parts(&file, size)
+    {
+        return Ok(bytes);
+    }
+    read(file, limit)
+}
+
+/// A file of this size; none where it is of another by now, or cannot be read so.
+#[cfg(unix)]
+fn read_in_parts(file: &File, size: usize) -> Option<Vec<u8>> {
+    use std::os::unix::fs::FileExt;
+    let mut bytes = vec![0; size];
+    let length = size.div_ceil(thread::available_parallelism().map_or(1, NonZero::get));
+    let is_whole = thread::scope(|scope| {
+        let parts = bytes.chunks_mut(length).enumerate();
+        let started = parts.map(|(number, part)| {
+            let read = move || file.read_exact_at(part, (number * length) as u64).is_ok();
+            thread::Builder::new().spawn_scoped(scope, read).ok()
+        });
+        let threads: Vec<_> = started.collect();
+        threads.into_iter().all(|thread| thread.is_some_and(|it| it.join().unwrap_or(false)))
+    });
+    let is_same = is_whole && file.metadata().is_ok_and(|data| data.len() == size as u64);
+    is_same.then_some(bytes)
+}
+
+#[cfg(not(unix))]
+fn read_in_parts(_: &File, _: usize) -> Option<Vec<u8>> {
+    None
 }
 
 /// All of it, or one byte more than the limit.

@@ -65,9 +65,19 @@ impl Value {
 /// A mapping's lines, each indented so far. A spec's depth is bounded where it is read, so is the recursion.
 pub(crate) fn write_pairs(out: &mut String, pairs: &[(String, Value)], indent: usize) {
     for (key, value) in pairs {
-        out.push_str(&" ".repeat(indent));
+        write_blanks(out, indent);
         write_pair(out, key, value, indent);
     }
+}
+
+/// A line of a mapping with a text in dbt's own language, or its lines.
+#[cfg(feature = "sync")]
+pub(crate) fn write_text(out: &mut String, key: &str, text: &str, indent: usize) {
+    write_blanks(out, indent);
+    write_key(out, key);
+    out.push_str(": ");
+    write_scalar(out, text, indent + 2);
+    out.push('\n');
 }
 
 /// A list or mapping as a text of its own.
@@ -77,20 +87,39 @@ pub(crate) fn write_value(value: &Value) -> String {
     match value {
         Value::List(items) | Value::Words(items) => write_items(&mut out, items, 0),
         Value::Map(pairs) | Value::Flow(pairs) => write_pairs(&mut out, pairs, 0),
-        scalar => write_scalar(&mut out, scalar, 0),
+        scalar => write_line(&mut out, scalar, 0),
     }
     out
 }
 
+fn write_blanks(out: &mut String, mut count: usize) {
+    const BLANKS: &str = "                                ";
+    while count > 0 {
+        let some = count.min(BLANKS.len());
+        out.push_str(&BLANKS[..some]);
+        count -= some;
+    }
+}
+
 fn write_pair(out: &mut String, key: &str, value: &Value, indent: usize) {
-    out.push_str(&key_text(key));
+    write_key(out, key);
     out.push(':');
     match value {
         _ if value.is_empty() => write_empty(out, value),
-        Value::Words(items) if indent + key.len() + words(items).len() < WIDTH => {
-            out.push_str(&format!(" {}\n", words(items)));
+        Value::Words(items) => {
+            let start = out.len();
+            out.push(' ');
+            write_words(out, items);
+            let written = out.len() - start - 1;
+            if indent + key.len() + written < WIDTH {
+                out.push('\n');
+            } else {
+                out.truncate(start);
+                out.push('\n');
+                write_items(out, items, indent + 2);
+            }
         }
-        Value::List(items) | Value::Words(items) => {
+        Value::List(items) => {
             out.push('\n');
             write_items(out, items, indent + 2);
         }
@@ -100,14 +129,14 @@ fn write_pair(out: &mut String, key: &str, value: &Value, indent: usize) {
         }
         _ => {
             out.push(' ');
-            write_scalar(out, value, indent + 2);
+            write_line(out, value, indent + 2);
         }
     }
 }
 
 fn write_items(out: &mut String, items: &[Value], indent: usize) {
     for item in items {
-        out.push_str(&" ".repeat(indent));
+        write_blanks(out, indent);
         out.push('-');
         match item {
             _ if item.is_empty() => write_empty(out, item),
@@ -116,7 +145,7 @@ fn write_items(out: &mut String, items: &[Value], indent: usize) {
                 out.push(' ');
                 for (number, (key, value)) in pairs.iter().enumerate() {
                     if number > 0 {
-                        out.push_str(&" ".repeat(indent + 2));
+                        write_blanks(out, indent + 2);
                     }
                     write_pair(out, key, value, indent + 2);
                 }
@@ -127,7 +156,7 @@ fn write_items(out: &mut String, items: &[Value], indent: usize) {
             }
             _ => {
                 out.push(' ');
-                write_scalar(out, item, indent + 2);
+                write_line(out, item, indent + 2);
             }
         }
     }
@@ -137,37 +166,59 @@ fn write_items(out: &mut String, items: &[Value], indent: usize) {
 const WIDTH: usize = 96;
 
 /// `[a, b]`.
-fn words(items: &[Value]) -> String {
-    let words: Vec<String> = items.iter().map(word).collect();
-    format!("[{}]", words.join(", "))
+fn write_words(out: &mut String, items: &[Value]) {
+    out.push('[');
+    for (number, item) in items.iter().enumerate() {
+        if number > 0 {
+            out.push_str(", ");
+        }
+        write_word(out, item);
+    }
+    out.push(']');
 }
 
 /// A scalar in a list or mapping of one line.
-fn word(value: &Value) -> String {
+fn write_word(out: &mut String, value: &Value) {
     match value {
-        Value::Text(text) => in_flow(&raw(text)),
-        Value::Dbt(text) => in_flow(text),
+        Value::Text(text) => write_in_flow(out, &raw(text)),
+        Value::Dbt(text) => write_in_flow(out, text),
         // Without quotes it was one text on a line of its own.
-        Value::Bare(text) if text.contains([',', '[', ']', '{', '}']) => quoted(text),
-        Value::Bare(text) => text.clone(),
-        Value::List(_) | Value::Map(_) | Value::Flow(_) | Value::Words(_) => String::new(),
+        Value::Bare(text) if text.contains(FLOW) => write_quoted(out, text),
+        Value::Bare(text) => out.push_str(text),
+        Value::List(_) | Value::Map(_) | Value::Flow(_) | Value::Words(_) => {}
     }
 }
 
 /// `{a: 1, b: text}`.
 fn write_flow(out: &mut String, pairs: &[(String, Value)]) {
-    let pair = |(key, value): &(String, Value)| format!("{}: {}", in_flow(key), word(value));
-    let pairs: Vec<String> = pairs.iter().map(pair).collect();
-    out.push_str(&format!(" {{{}}}\n", pairs.join(", ")));
+    out.push_str(" {");
+    for (number, (key, value)) in pairs.iter().enumerate() {
+        if number > 0 {
+            out.push_str(", ");
+        }
+        write_in_flow(out, key);
+        out.push_str(": ");
+        write_word(out, value);
+    }
+    out.push_str("}\n");
 }
+
+/// What ends a text in one line of a list or mapping.
+const FLOW: [char; 5] = [',', '[', ']', '{', '}'];
 
 /// A text in one line of a mapping: a comma or a bracket would end it.
 pub(crate) fn in_flow(value: &str) -> String {
+    let mut out = String::new();
+    write_in_flow(&mut out, value);
+    out
+}
+
+fn write_in_flow(out: &mut String, value: &str) {
     let clean = clean(value);
-    if is_plain(&clean) && !clean.contains([',', '[', ']', '{', '}', '#']) {
-        clean.into_owned()
+    if is_plain(&clean) && !clean.contains(FLOW) && !clean.contains('#') {
+        out.push_str(&clean);
     } else {
-        quoted(&clean)
+        write_quoted(out, &clean);
     }
 }
 
@@ -176,10 +227,11 @@ fn write_empty(out: &mut String, value: &Value) {
     out.push_str(if matches!(value, Value::List(_) | Value::Words(_)) { " []\n" } else { " {}\n" });
 }
 
-fn write_scalar(out: &mut String, value: &Value, indent: usize) {
+/// A scalar to the end of its line, or of its lines.
+fn write_line(out: &mut String, value: &Value, indent: usize) {
     match value {
-        Value::Text(text) => out.push_str(&scalar(&raw(text), indent)),
-        Value::Dbt(text) => out.push_str(&scalar(text, indent)),
+        Value::Text(text) => write_scalar(out, &raw(text), indent),
+        Value::Dbt(text) => write_scalar(out, text, indent),
         Value::Bare(text) => out.push_str(text),
         Value::List(_) | Value::Map(_) | Value::Flow(_) | Value::Words(_) => {}
     }
@@ -188,26 +240,43 @@ fn write_scalar(out: &mut String, value: &Value, indent: usize) {
 
 /// A key stands in one line, whatever it holds.
 pub(crate) fn key_text(key: &str) -> String {
+    let mut out = String::new();
+    write_key(&mut out, key);
+    out
+}
+
+fn write_key(out: &mut String, key: &str) {
     let clean = clean(key);
-    if is_plain(&clean) { clean.into_owned() } else { quoted(&clean) }
+    if is_plain(&clean) { out.push_str(&clean) } else { write_quoted(out, &clean) }
 }
 
 /// What PyYAML, which reads it for dbt, takes for no text, or for the end of a line.
 fn clean(value: &str) -> Cow<'_, str> {
-    // Most are so, and there are many of them.
-    if value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    // Most are so, and there are many of them: without a branch for each byte.
+    let is_usual = |byte: &u8| matches!(byte, b' '..=b'~') | (*byte == b'\n') | (*byte == b'\t');
+    if value.as_bytes().chunks(32).all(|some| some.iter().fold(true, |all, byte| all & is_usual(byte))) {
         return Cow::Borrowed(value);
     }
-    let kept = |c: &char| (!c.is_control() || *c == '\n' || *c == '\t') && !matches!(c, '\u{fffe}' | '\u{ffff}');
-    let blank = |c: char| if matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c };
-    Cow::Owned(value.chars().filter(kept).map(blank).collect())
+    let is_kept = |c: &char| (!c.is_control() || *c == '\n' || *c == '\t') && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let is_blank = |c: char| matches!(c, '\u{2028}' | '\u{2029}');
+    if value.chars().all(|c| is_kept(&c) && !is_blank(c)) {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(value.chars().filter(is_kept).map(|c| if is_blank(c) { ' ' } else { c }).collect())
 }
 
 /// A scalar: bare where that is safe, a literal block for several lines, else quoted.
 pub(crate) fn scalar(value: &str, indent: usize) -> String {
+    let mut out = String::new();
+    write_scalar(&mut out, value, indent);
+    out
+}
+
+fn write_scalar(out: &mut String, value: &str, indent: usize) {
     let clean = clean(value);
     if is_plain(&clean) {
-        return clean.into_owned();
+        out.push_str(&clean);
+        return;
     }
     let blanks_count = |line: &str| line.ends_with([' ', '\t']);
     let is_block = clean.contains('\n')
@@ -215,29 +284,55 @@ pub(crate) fn scalar(value: &str, indent: usize) -> String {
         && !clean.ends_with('\n')
         && !clean.lines().any(blanks_count);
     if !is_block {
-        return quoted(&clean);
+        write_quoted(out, &clean);
+        return;
     }
-    let pad = " ".repeat(indent);
-    let lines: Vec<String> =
-        clean.lines().map(|l| if l.is_empty() { String::new() } else { format!("{pad}{l}") }).collect();
-    format!("|-\n{}", lines.join("\n"))
+    out.push_str("|-");
+    for line in clean.lines() {
+        out.push('\n');
+        if !line.is_empty() {
+            write_blanks(out, indent);
+            out.push_str(line);
+        }
+    }
 }
 
-fn quoted(clean: &str) -> String {
-    let escaped = clean.replace('\\', "\\\\").replace('"', "\\\"").replace('\t', "\\t").replace('\n', "\\n");
-    format!("\"{escaped}\"")
+fn write_quoted(out: &mut String, clean: &str) {
+    out.push('"');
+    let mut rest = clean;
+    while let Some(at) = rest.find(['\\', '"', '\t', '\n']) {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        out.push_str(match from.as_bytes().first() {
+            Some(b'\t') => "\\t",
+            Some(b'\n') => "\\n",
+            Some(b'"') => "\\\"",
+            _ => "\\\\",
+        });
+        // Each of them is one byte.
+        rest = from.get(1..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out.push('"');
 }
 
 /// Whether a text means itself without quotes in any YAML reader.
 fn is_plain(value: &str) -> bool {
-    let first = value.chars().next();
-    let starts_well = first.is_some_and(|c| c.is_alphabetic() || c == '_');
+    let bytes = value.as_bytes();
+    let starts_well = match bytes.first() {
+        Some(first) if first.is_ascii() => first.is_ascii_alphabetic() || *first == b'_',
+        _ => value.chars().next().is_some_and(char::is_alphabetic),
+    };
     let words = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
-    starts_well
-        && !words.iter().any(|word| value.eq_ignore_ascii_case(word))
-        && !value.as_bytes().windows(2).any(|pair| matches!(pair, b": " | b" #"))
-        && !value.ends_with([':', ' '])
-        && !value.bytes().any(|byte| matches!(byte, b'\t' | b'\n' | b'{' | b'}'))
+    let is_word = || value.len() <= 5 && words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    // What begins a value or a comment does so with the byte behind it, or at the end.
+    let is_usual = |(at, byte): (usize, &u8)| match byte {
+        b'\t' | b'\n' | b'{' | b'}' => false,
+        b':' => bytes.get(at + 1).is_some_and(|next| *next != b' '),
+        b' ' => bytes.get(at + 1).is_some_and(|next| *next != b'#'),
+        _ => true,
+    };
+    starts_well && !is_word() && bytes.iter().enumerate().all(is_usual)
 }
 
 #[cfg(test)]

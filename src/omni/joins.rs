@@ -7,6 +7,7 @@ use super::semantic::Semantic;
 use super::table::Table;
 use super::tests::{RunTest, Tests};
 use crate::artifacts::{Check, ConstraintKind, Manifest, Node};
+use crate::parallel;
 
 /// Where a join is known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,8 +82,9 @@ pub(super) fn all<'a>(
     of_entities(semantic, &mut found);
     let mut joins: Vec<(usize, Join)> = Vec::new();
     let mut known: FxHashMap<([usize; 2], [String; 2]), usize> = FxHashMap::default();
-    for found in found {
-        let Some(join) = settled(&found, tables, tests) else { continue };
+    let joined = parallel::each(found.len(), |number| settled(found.get(number)?, tables, tests));
+    for (found, join) in found.iter().zip(joined) {
+        let Some(join) = join else { continue };
         let key = (found.ends, [join.from_field.clone(), join.to_field.clone()]);
         match known.get(&key).and_then(|at| joins.get_mut(*at)) {
             Some((_, before)) => {

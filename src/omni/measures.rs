@@ -47,7 +47,8 @@ struct Aggregate<'a> {
 struct Pass<'a> {
     tables: &'a [Table<'a>],
     semantic: &'a [Semantic<'a>],
-    taken: Vec<Taken>,
+    /// The names of each table that something was added to.
+    taken: FxHashMap<usize, Taken>,
     made: Vec<Measures>,
     /// Where a metric or measure is, by its name in dbt.
     known: FxHashMap<&'a str, (usize, String)>,
@@ -63,15 +64,10 @@ pub(super) fn all<'a>(
     semantic: &'a [Semantic<'a>],
     manifest: &'a Manifest,
 ) -> (Vec<Measures>, Vec<Gap>) {
-    let taken = tables.iter().map(|table| {
-        let mut taken = Taken::default();
-        table.fields.iter().for_each(|field| drop(taken.choose([field.name.clone()])));
-        taken
-    });
     let mut pass = Pass {
         tables,
         semantic,
-        taken: taken.collect(),
+        taken: FxHashMap::default(),
         made: tables.iter().map(|_| Measures::default()).collect(),
         known: FxHashMap::default(),
         gaps: Vec::new(),
@@ -113,10 +109,21 @@ impl<'a> Pass<'a> {
     }
 
     fn add(&mut self, name: &'a str, table: usize, keys: Vec<(String, Value)>) {
-        let (Some(made), Some(taken)) = (self.made.get_mut(table), self.taken.get_mut(table)) else { return };
-        let field = taken.choose([plain(name), format!("{}_measure", plain(name))]);
+        let field = self.free(table, [plain(name), format!("{}_measure", plain(name))]);
         self.known.insert(name, (table, field.clone()));
+        let Some(made) = self.made.get_mut(table) else { return };
         made.measures.push((field, keys));
+    }
+
+    /// The first of these names that no field of a table has yet, which has it from now on.
+    fn free(&mut self, table: usize, wanted: impl IntoIterator<Item = String>) -> String {
+        let fields = self.tables.get(table).map_or(&[][..], |table| table.fields.as_slice());
+        let taken = self.taken.entry(table).or_insert_with(|| {
+            let mut taken = Taken::default();
+            fields.iter().for_each(|field| drop(taken.choose([field.name.clone()])));
+            taken
+        });
+        taken.choose(wanted)
     }
 
     fn dimensions(&mut self) {
@@ -134,7 +141,7 @@ impl<'a> Pass<'a> {
                     self.gap(&dimension.name, "its `expr` is Jinja, which dbt renders");
                     continue;
                 };
-                let name = self.taken[place].choose([plain(&dimension.name)]);
+                let name = self.free(place, [plain(&dimension.name)]);
                 let mut keys = vec![("sql".to_owned(), plain_text(&sql))];
                 keys.extend(dimension.label.as_deref().map(|label| ("label".to_owned(), plain_text(label))));
                 keys.extend(about(&dimension.description));

@@ -2,7 +2,7 @@
 
 use super::access;
 use super::changes::{self, Change};
-use super::record::Record;
+use super::record::{Facts, Record};
 use super::relationships::FILE as RELATIONSHIPS;
 use super::topics::Topic;
 use super::view::View;
@@ -89,7 +89,7 @@ impl Pull {
         let of_one = |number: usize| {
             let (name, generated) = own.get(number)?;
             let mut one = Self::default();
-            one.own(name, &generated.record(), files, &rules, ways);
+            one.own(name, generated.facts(), files, &rules, ways);
             Some(one)
         };
         for one in parallel::each(own.len(), of_one).into_iter().flatten() {
@@ -129,10 +129,16 @@ impl Pull {
     }
 
     /// A file that has a record of its own: that of a view or of a topic.
-    fn own(&mut self, name: &str, record: &Record, files: &impl Files, rules: &Rules, ways: Ways) {
+    fn own(&mut self, name: &str, facts: Facts<'_>, files: &impl Files, rules: &Rules, ways: Ways) {
         let before = files.record(name);
-        let mut text = record.text();
-        if let Some(before) = before.as_deref().filter(|before| *before != text).and_then(Record::read) {
+        let mut text = facts.text();
+        // Of most nothing changed, and no more is made of them.
+        let is_same = before.as_deref() == Some(text.as_str());
+        if is_same && !ways.prune {
+            return;
+        }
+        let record = &facts.record();
+        if let Some(before) = before.as_deref().filter(|_| !is_same).and_then(Record::read) {
             let mut record = record.clone();
             record.keep_vanished(&before, REMOVED);
             text = record.text();
@@ -270,10 +276,10 @@ enum Generated<'m> {
 }
 
 impl Generated<'_> {
-    fn record(&self) -> Record {
+    fn facts(&self) -> Facts<'_> {
         match self {
-            Self::View(view) => Record::of(view),
-            Self::Topic(topic) => Record::of_topic(topic),
+            Self::View(view) => Facts::of(view),
+            Self::Topic(topic) => Facts::of_topic(topic),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::topics::Topic;
 use super::view::View;
-use crate::dbt::{Value, write_value};
+use crate::dbt::{Value, write_pairs, write_text};
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{self, Edit, Path, Value as Fields};
 
@@ -32,28 +32,6 @@ pub struct Record {
 }
 
 impl Record {
-    /// What is known of a view now.
-    #[must_use]
-    pub fn of(view: &View) -> Self {
-        Self {
-            node: view.node.clone(),
-            path: view.path.clone(),
-            gone: false,
-            columns: view.columns.clone(),
-            tests: view.tests.clone(),
-            key: view.key.as_ref().map(|key| key.columns.clone()).unwrap_or_default(),
-            view: view.text.clone(),
-            vanished: Vec::new(),
-        }
-    }
-
-    /// What is known of a topic now.
-    #[must_use]
-    pub fn of_topic(topic: &Topic) -> Self {
-        let Topic { path, node, text, .. } = topic.clone();
-        Self { node, path, view: text, ..Self::default() }
-    }
-
     /// Whether it is of a topic.
     pub(super) fn is_topic(&self) -> bool {
         self.path.ends_with(".topic.yaml")
@@ -90,30 +68,8 @@ impl Record {
     /// The text of its file.
     #[must_use]
     pub fn text(&self) -> String {
-        let words = |items: &[String]| Value::Words(items.iter().map(|item| Value::Dbt(item.clone())).collect());
-        let columns = self.columns.iter().map(|(name, ty)| (name.clone(), Value::Dbt(ty.clone().unwrap_or_default())));
-        let mut pairs = vec![("node", Value::Dbt(self.node.clone())), ("path", Value::Dbt(self.path.clone()))];
-        if self.gone {
-            pairs.push(("gone", Value::Bare("true".to_owned())));
-        }
-        pairs.extend([
-            ("columns", Value::Map(columns.collect())),
-            ("tests", words(&self.tests)),
-            ("key", words(&self.key)),
-            ("view", Value::Dbt(self.view.trim_end().to_owned())),
-        ]);
-        if !self.vanished.is_empty() {
-            let set = |(name, value): &(String, Fields)| {
-                let at = Path::root().key(name.clone());
-                Edit::Set { at, value: value.clone(), after: Vec::new() }
-            };
-            let edits: Vec<Edit> = self.vanished.iter().map(set).collect();
-            if let Ok(text) = yaml_edit::edit("", &edits) {
-                pairs.push(("vanished", Value::Dbt(text.trim_end().to_owned())));
-            }
-        }
-        let pairs = pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        format!("{HEADER}{}", write_value(&Value::Map(pairs)))
+        let Self { node, path, gone, columns, tests, key, view, vanished } = self;
+        Facts { node, path, gone: *gone, columns, tests, key, view, vanished }.text()
     }
 
     /// Reads the text of its file; none where it is no record.
@@ -139,6 +95,78 @@ impl Record {
             view: format!("{}\n", scalar("view")?),
             vanished: scalar("vanished").as_deref().map(fields).unwrap_or_default(),
         })
+    }
+}
+
+/// What a record says, wherever it stands: there are many, and most are only compared.
+#[derive(Clone, Copy)]
+pub(super) struct Facts<'r> {
+    node: &'r str,
+    path: &'r str,
+    gone: bool,
+    columns: &'r [(String, Option<String>)],
+    tests: &'r [String],
+    key: &'r [String],
+    view: &'r str,
+    vanished: &'r [(String, Fields)],
+}
+
+impl<'r> Facts<'r> {
+    /// What is known of a view now.
+    pub fn of(view: &'r View) -> Self {
+        let View { path, node, text, key, columns, tests, .. } = view;
+        let key = key.as_ref().map_or(&[][..], |key| &key.columns);
+        Self { node, path, gone: false, columns, tests, key, view: text, vanished: &[] }
+    }
+
+    /// What is known of a topic now.
+    pub fn of_topic(topic: &'r Topic) -> Self {
+        let Topic { path, node, text, .. } = topic;
+        Self { node, path, gone: false, columns: &[], tests: &[], key: &[], view: text, vanished: &[] }
+    }
+
+    /// The record.
+    pub fn record(self) -> Record {
+        let Self { node, path, gone, columns, tests, key, view, vanished } = self;
+        Record {
+            node: node.to_owned(),
+            path: path.to_owned(),
+            gone,
+            columns: columns.to_vec(),
+            tests: tests.to_vec(),
+            key: key.to_vec(),
+            view: view.to_owned(),
+            vanished: vanished.to_vec(),
+        }
+    }
+
+    /// The text of the record's file.
+    pub fn text(self) -> String {
+        let mut out = String::with_capacity(2 * self.view.len() + 1_000);
+        out.push_str(HEADER);
+        write_text(&mut out, "node", self.node, 0);
+        write_text(&mut out, "path", self.path, 0);
+        if self.gone {
+            out.push_str("gone: true\n");
+        }
+        out.push_str(if self.columns.is_empty() { "columns: {}\n" } else { "columns:\n" });
+        for (name, ty) in self.columns {
+            write_text(&mut out, name, ty.as_deref().unwrap_or_default(), 2);
+        }
+        let words = |items: &[String]| Value::Words(items.iter().map(|item| Value::Dbt(item.clone())).collect());
+        write_pairs(&mut out, &[("tests".to_owned(), words(self.tests)), ("key".to_owned(), words(self.key))], 0);
+        write_text(&mut out, "view", self.view.trim_end(), 0);
+        if !self.vanished.is_empty() {
+            let set = |(name, value): &(String, Fields)| {
+                let at = Path::root().key(name.clone());
+                Edit::Set { at, value: value.clone(), after: Vec::new() }
+            };
+            let edits: Vec<Edit> = self.vanished.iter().map(set).collect();
+            if let Ok(text) = yaml_edit::edit("", &edits) {
+                write_text(&mut out, "vanished", text.trim_end(), 0);
+            }
+        }
+        out
     }
 }
 

@@ -10,6 +10,7 @@ use super::status::{self, TestState};
 use super::tests::Tests;
 use super::{Artifacts, Wanted};
 use crate::artifacts::{CatalogTable, Column, Node, ResourceType};
+use crate::parallel;
 use crate::types::Type;
 
 /// A table of the warehouse, which is a view of Omni.
@@ -51,7 +52,7 @@ impl<'a> Table<'a> {
     pub fn all(artifacts: Artifacts<'a>, wanted: &Wanted, tests: &Tests<'a>) -> Vec<Self> {
         let mut taken = Taken::default();
         let nodes = artifacts.manifest.nodes.iter().enumerate();
-        let tables = nodes.filter(|(_, node)| is_table(node)).map(|(place, node)| {
+        let named = nodes.filter(|(_, node)| is_table(node)).map(|(place, node)| {
             let schema = node.schema.as_deref().unwrap_or_default();
             let name = node.alias.as_deref().unwrap_or(&node.name);
             let folder = plain(schema);
@@ -65,9 +66,14 @@ impl<'a> Table<'a> {
                 format!("{folder}__{}__{short}", plain(&node.package)),
             ]);
             let file = view.get(folder.len() + 2..).unwrap_or_default().to_owned();
+            (node, place, schema, name, folder, file)
+        });
+        let named: Vec<_> = named.collect();
+        let of_named = |number: usize| {
+            let (node, place, schema, name, folder, file) = named.get(number)?.clone();
             let catalog = artifacts.catalog.and_then(|catalog| catalog.table(&node.unique_id));
             let of_node = tests.of_node(place);
-            Self {
+            Some(Self {
                 node,
                 place,
                 folder,
@@ -78,9 +84,9 @@ impl<'a> Table<'a> {
                 fields: fields(node, catalog, wanted),
                 key: keys::of(node, of_node),
                 state: status::state(of_node),
-            }
-        });
-        tables.collect()
+            })
+        };
+        parallel::each(named.len(), of_named).into_iter().flatten().collect()
     }
 
     /// How other views name it.
@@ -153,6 +159,9 @@ fn told_apart<'a>(mut fields: Vec<Field<'a>>, wanted: &Wanted) -> Vec<Field<'a>>
     let mut counts: FxHashMap<String, usize> = FxHashMap::default();
     for field in &fields {
         *counts.entry(field.column.to_ascii_lowercase()).or_default() += 1;
+    }
+    if counts.len() == fields.len() {
+        return fields;
     }
     for field in fields.iter_mut().filter(|field| counts.get(&field.column.to_ascii_lowercase()) != Some(&1)) {
         field.sql = Some(wanted.dialect.name_text(field.column, false));
