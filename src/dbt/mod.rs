@@ -31,4 +31,6 @@ pub(crate) use yaml::Value;
 #[cfg(feature = "sync")]
 pub(crate) use yaml::{in_flow as yaml_flow_text, key_text as yaml_key, scalar as yaml_scalar};
 #[cfg(feature = "sync")]
-pub(crate) use yaml::{write_pairs, write_text, write_value};
+pub(crate) use yaml::write_value;
+#[cfg(feature = "cli")]
+pub(crate) use yaml::{write_pairs, write_text};

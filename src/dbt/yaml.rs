@@ -71,7 +71,7 @@ pub(crate) fn write_pairs(out: &mut String, pairs: &[(String, Value)], indent: u
 }
 
 /// A line of a mapping with a text in dbt's own language, or its lines.
-#[cfg(feature = "sync")]
+#[cfg(feature = "cli")]
 pub(crate) fn write_text(out: &mut String, key: &str, text: &str, indent: usize) {
     write_blanks(out, indent);
     write_key(out, key);
