@@ -29,8 +29,8 @@ pub use relation::{Relation, relation_parts};
 pub(crate) use singular::{TestConfig, comment};
 pub(crate) use yaml::Value;
 #[cfg(feature = "sync")]
-pub(crate) use yaml::{in_flow as yaml_flow_text, key_text as yaml_key, scalar as yaml_scalar};
-#[cfg(feature = "sync")]
 pub(crate) use yaml::write_value;
+#[cfg(feature = "sync")]
+pub(crate) use yaml::{in_flow as yaml_flow_text, key_text as yaml_key, scalar as yaml_scalar};
 #[cfg(feature = "cli")]
 pub(crate) use yaml::{write_pairs, write_text};

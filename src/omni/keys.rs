@@ -60,9 +60,9 @@ fn tested(node: &Node, tests: &[RunTest<'_>]) -> Option<Key> {
         let columns = single.first().map(|name| vec![(*name).to_owned()])?;
         return Some(Key { columns, source: KeySource::Tests });
     }
-    let together = tests.iter().filter(|test| test.holds()).find_map(|test| match &test.data.as_ref()?.check {
+    let together = tests.iter().find_map(|test| match &test.data.as_ref()?.check {
         Check::UniqueTogether(columns) if columns.iter().all(|name| never_null(name)) && !columns.is_empty() => {
-            Some(columns.iter().map(|name| name.to_string()).collect())
+            test.holds().then(|| columns.iter().map(|name| name.to_string()).collect())
         }
         _ => None,
     })?;
@@ -71,7 +71,7 @@ fn tested(node: &Node, tests: &[RunTest<'_>]) -> Option<Key> {
 
 /// Whether a column is never NULL, as a test or a constraint says.
 pub(super) fn is_never_null(node: &Node, tests: &[RunTest<'_>], name: &str) -> bool {
-    let tested = tests.iter().any(|test| test.holds() && says(test, name, &Check::NotNull));
+    let tested = tests.iter().any(|test| says(test, name, &Check::NotNull) && test.holds());
     let is_constrained = |kind: ConstraintKind| matches!(kind, ConstraintKind::NotNull | ConstraintKind::PrimaryKey);
     tested
         || node.column(name).is_some_and(|column| column.constraints.iter().any(|it| is_constrained(it.kind)))
@@ -102,16 +102,17 @@ fn says(test: &RunTest<'_>, name: &str, check: &Check<'_>) -> bool {
 
 /// The columns that tests say are unique.
 fn unique_columns<'t>(node: &'t Node, tests: &'t [RunTest<'_>]) -> Vec<&'t str> {
-    let of_tests = tests.iter().filter(|test| test.holds()).filter_map(|test| {
+    let of_tests = tests.iter().filter_map(|test| {
         let data = test.data.as_ref()?;
-        match &data.check {
+        let column = match &data.check {
             Check::Unique => data.column.as_deref(),
             Check::UniqueTogether(columns) => match columns.as_slice() {
                 [one] => Some(&**one),
                 _ => None,
             },
             _ => None,
-        }
+        };
+        column.filter(|_| test.holds())
     });
     let of_tests: Vec<&str> = of_tests.collect();
     let constrained = node.columns.iter().filter(|column| column.constraints.iter().any(|it| is_of_unique(it.kind)));
