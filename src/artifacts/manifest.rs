@@ -9,6 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::error::ArtifactError;
 use super::intern::Interner;
+use super::later::Changes;
 use super::lenient::{Entries, Part, Text};
 use super::metadata::{self, Kind, Metadata, Sections};
 use super::node::{DocBlock, Group, Node, ResourceType};
@@ -106,7 +107,7 @@ impl Manifest {
         }
     }
 
-    /// The same, with the nodes of an earlier manifest whose text is as it was, and how many nodes were read. `outline`
+    /// The same, with the nodes of an earlier manifest whose text is as it was, and which nodes were read. `outline`
     /// is that of the earlier one, by which the text is passed over faster. `before` is asked for it when that is done,
     /// so that it may come from elsewhere meanwhile; of one of which other things were kept nothing is taken.
     ///
@@ -120,27 +121,27 @@ impl Manifest {
     ///     format!(r#"{{"nodes": {{"model.shop.a": {{"name": "a"}}, "model.shop.b": {{"name": "{name}"}}}}}}"#)
     /// };
     /// let (before, read) = Manifest::updated(&text("b"), Keep::default(), &Outline::default(), || None).unwrap();
-    /// assert_eq!(read, 2);
+    /// assert_eq!(read.read(), 2);
     /// let outline = before.outline();
     /// let (after, read) = Manifest::updated(&text("new name"), Keep::default(), &outline, || Some(before)).unwrap();
-    /// assert_eq!((&*after.node("model.shop.b").unwrap().name, read), ("new name", 1));
+    /// assert_eq!((&*after.node("model.shop.b").unwrap().name, read.read()), ("new name", 1));
     /// ```
     pub fn updated(
         text: &str,
         keep: Keep,
         outline: &Outline,
         before: impl FnOnce() -> Option<Self>,
-    ) -> Result<(Self, usize), ArtifactError> {
+    ) -> Result<(Self, Changes), ArtifactError> {
         let nothing = || Self { keep, ..Self::default() };
         let pieces = Pieces::of(text, outline);
         let before = before().filter(|before| before.keep == keep).unwrap_or_else(nothing);
-        if let Some(done) = pieces.and_then(|pieces| before.with(&pieces)) {
+        if let Some(done) = pieces.and_then(|pieces| before.of_pieces(&pieces)) {
             return Ok(done);
         }
         // What is wrong, and where, is said of the whole.
         let manifest = Self::in_a_row(text, keep)?;
-        let read = manifest.nodes.len();
-        Ok((manifest, read))
+        let read = manifest.nodes.iter().map(|node| Arc::clone(&node.unique_id)).collect();
+        Ok((manifest, Changes { read, left: Vec::new() }))
     }
 
     fn in_a_row(text: &str, keep: Keep) -> Result<Self, ArtifactError> {
@@ -156,8 +157,8 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The manifest of these pieces, and how many nodes were read; none where something is wrong with one.
-    fn with(mut self, pieces: &Pieces<'_>) -> Option<(Self, usize)> {
+    /// The manifest of these pieces, and which nodes were read; none where something is wrong with one.
+    fn of_pieces(mut self, pieces: &Pieces<'_>) -> Option<(Self, Changes)> {
         enum Part {
             Rest(Option<Manifest>),
             Nodes(Option<Vec<OfPiece>>),
@@ -187,21 +188,32 @@ impl Manifest {
                 }
             }
         }
-        let read = new.len();
         let mut nodes = std::mem::take(&mut self.nodes);
+        let mut changes =
+            Changes { read: new.iter().map(|node| Arc::clone(&node.unique_id)).collect(), left: Vec::new() };
         let mut is_kept = is_kept.into_iter();
-        nodes.retain(|_| is_kept.next() == Some(true));
-        nodes.extend(new);
-        if !nodes.is_sorted_by(|one, other| one.unique_id <= other.unique_id) {
-            nodes.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
-        }
+        nodes.retain(|node| {
+            let is_kept = is_kept.next() == Some(true);
+            if !is_kept {
+                changes.left.push(Arc::clone(&node.unique_id));
+            }
+            is_kept
+        });
+        let manifest = Self { nodes, ..rest? }.with_nodes(new);
         // Which of two is meant says the order in the text.
-        if nodes.windows(2).any(|pair| matches!(pair, [one, other] if one.unique_id == other.unique_id)) {
-            return None;
+        let is_twice = |pair: &[Node]| matches!(pair, [one, other] if one.unique_id == other.unique_id);
+        (!manifest.nodes.windows(2).any(is_twice)).then_some((manifest, changes))
+    }
+
+    /// The same with more nodes.
+    pub(super) fn with_nodes(mut self, new: Vec<Node>) -> Self {
+        self.nodes.extend(new);
+        if !self.nodes.is_sorted_by(|one, other| one.unique_id <= other.unique_id) {
+            // Nodes are large: each is moved once.
+            self.nodes.sort_by_cached_key(|node| Arc::clone(&node.unique_id));
         }
-        let mut manifest = Self { nodes, ..rest? };
-        manifest.find_places();
-        Some((manifest, read))
+        self.find_places();
+        self
     }
 
     /// What stands below an id: the node that is known, where its text is the same, or what is read.

@@ -17,6 +17,7 @@ mod data_tests;
 mod error;
 mod freshness;
 mod intern;
+mod later;
 mod lenient;
 mod manifest;
 mod metadata;
@@ -35,6 +36,7 @@ pub use catalog::{Catalog, CatalogColumn, CatalogTable, Stat};
 pub use data_tests::{Check, DataTest};
 pub use error::{ArtifactError, Fault};
 pub use freshness::{Criteria, Threshold};
+pub use later::{Changes, Difference};
 pub use manifest::{Keep, Manifest};
 pub use metadata::{Kind, Metadata};
 pub use node::{

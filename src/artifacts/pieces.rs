@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::lenient::Text;
 use super::manifest::{Manifest, kind_of_section};
 use super::node::ResourceType;
-use crate::stored::{self, structs};
+use crate::stored;
 
 /// Bytes of a text that are looked at one by one; from there on it is long, and searched.
 const SHORT: usize = 16;
@@ -36,9 +36,9 @@ pub(super) struct Piece<'t> {
 /// What tells a piece's text from others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Print {
-    hash: u64,
+    pub(super) hash: u64,
     /// Bytes of the text; 0 where nothing is known of it.
-    length: u32,
+    pub(super) length: u32,
 }
 
 impl Print {
@@ -62,41 +62,14 @@ impl Print {
 /// let (before, _) = Manifest::updated(text, Keep::default(), &Outline::default(), || None).unwrap();
 /// let outline = Outline::from_stored(&before.outline().to_stored()).unwrap();
 /// let (after, read) = Manifest::updated(text, Keep::default(), &outline, || Some(before)).unwrap();
-/// assert_eq!((after.nodes.len(), read), (1, 0));
+/// assert_eq!((after.nodes.len(), read.read()), (1, 0));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Outline {
-    prints: FxHashMap<Arc<str>, Print>,
-}
-
-/// A node of an outline.
-struct Line {
-    id: Arc<str>,
-    print: Print,
-}
-
-structs! {
-    Line { id, print }
-    Print { hash, length }
+    pub(super) prints: FxHashMap<Arc<str>, Print>,
 }
 
 impl Outline {
-    /// The outline in the form that [`from_stored`](Self::from_stored) reads.
-    #[must_use]
-    pub fn to_stored(&self) -> Vec<u8> {
-        let mut lines: Vec<Line> =
-            self.prints.iter().map(|(id, print)| Line { id: Arc::clone(id), print: *print }).collect();
-        lines.sort_by(|one, other| one.id.cmp(&other.id));
-        stored::bytes(&lines, SHAPE)
-    }
-
-    /// The outline in such a form; none where it is cut, damaged or of another build.
-    #[must_use]
-    pub fn from_stored(bytes: &[u8]) -> Option<Self> {
-        let lines: Vec<Line> = stored::read(bytes, SHAPE)?;
-        Some(Self { prints: lines.into_iter().map(|line| (line.id, line.print)).collect() })
-    }
-
     fn print(&self, id: &str) -> Print {
         self.prints.get(id).copied().unwrap_or_default()
     }

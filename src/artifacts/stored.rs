@@ -1,14 +1,18 @@
 //! A manifest in a form that is read fast.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use super::freshness::{Criteria, Threshold};
+use super::later::Difference;
 use super::manifest::{Keep, Manifest};
 use super::metadata::Metadata;
 use super::node::{
     Column, Constraint, ConstraintKind, Detail, DocBlock, Exposure, Function, Group, Node, Owner, ResourceType,
     SavedQuery, Source, Test, UnitTest,
 };
+use super::pieces::{Outline, Print};
 use super::references::Ref;
 use super::semantic::{Dimension, Entity, Measure, Metric, SemanticModel};
 use super::value::{Fields, Value};
@@ -39,7 +43,41 @@ impl Manifest {
     }
 }
 
+impl Difference {
+    /// The difference in the form that [`from_stored`](Self::from_stored) reads.
+    #[must_use]
+    pub fn to_stored(&self) -> Vec<u8> {
+        stored::bytes(self, SHAPE)
+    }
+
+    /// The difference in such a form; none where it is cut, damaged or of another build.
+    #[must_use]
+    pub fn from_stored(bytes: &[u8]) -> Option<Self> {
+        stored::read(bytes, SHAPE)
+    }
+}
+
+impl Outline {
+    /// The outline in the form that [`from_stored`](Self::from_stored) reads.
+    #[must_use]
+    pub fn to_stored(&self) -> Vec<u8> {
+        let mut lines: Vec<(Arc<str>, Print)> =
+            self.prints.iter().map(|(id, print)| (Arc::clone(id), *print)).collect();
+        lines.sort_by(|(one, _), (other, _)| one.cmp(other));
+        stored::bytes(&lines, SHAPE)
+    }
+
+    /// The outline in such a form; none where it is cut, damaged or of another build.
+    #[must_use]
+    pub fn from_stored(bytes: &[u8]) -> Option<Self> {
+        let lines: Vec<(Arc<str>, Print)> = stored::read(bytes, SHAPE)?;
+        Some(Self { prints: lines.into_iter().collect() })
+    }
+}
+
 structs! {
+    Difference { left, manifest }
+    Print { hash, length }
     Keep { raw_code, compiled_code, only_names }
     Metadata { version, dbt_version, generated_at, invocation_id, project_name, adapter_type, newer }
     Node {

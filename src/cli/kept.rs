@@ -3,8 +3,8 @@
 //!
 //! A manifest that is kept says of which file it was made: its size, its times and number as the system has them, and a print of
 //! its first and last bytes, where dbt writes which run it is of. It is believed where all that is still so and its own
-//! checksum holds. Else the manifest is read, as far as the texts of nodes are others than those that it was made of; and
-//! where these are many, what is kept is made anew.
+//! checksum holds. Else the manifest is read, as far as the texts of nodes are others than those that it was made of. What
+//! differs is kept beside it; where that is much, all is kept anew.
 
 use std::fs::{self, File};
 use std::hash::Hasher;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use formulac::artifacts::{Keep, Manifest, Outline};
+use formulac::artifacts::{Changes, Difference, Keep, Manifest, Outline};
 use formulac::impact::{Graph, Lineages, OmniFields};
 use rustc_hash::FxHasher;
 
@@ -23,10 +23,8 @@ const SMALL: u64 = 16 << 20;
 const END: u64 = 4 << 10;
 /// A file that was changed later than so long ago may be changed again without getting another time.
 const SETTLED: Duration = Duration::from_secs(2);
-/// Where one node of so many is another, what is kept is made anew.
+/// Where more than one node of so many is another, all is kept anew.
 const FEW: usize = 20;
-/// What a manifest is kept by that may be changed again without getting another time.
-const CHANGING: &str = "changing\n";
 /// Queries or files that were read and are worth a file.
 const MANY: usize = 100;
 const LINEAGE: &str = "lineage";
@@ -34,47 +32,84 @@ const OMNI: &str = "omni";
 /// Where it stands in a project's folder.
 const FOLDER: &str = ".formulac/local";
 
-/// The manifest in `path`. `read` reads it, given what is known of an earlier state of it, and says how many nodes it read.
+/// The manifest in `path`. `read` reads it, given what is known of an earlier state of it, and says which nodes it read.
 pub fn read<E>(
     path: &Path,
     keep: Keep,
     folder: &Path,
-    read: impl FnOnce(&Outline, &mut dyn FnMut() -> Option<Manifest>) -> Result<Option<(Manifest, usize)>, E>,
+    read: impl FnOnce(&Outline, &mut dyn FnMut() -> Option<Manifest>) -> Result<Option<(Manifest, Changes)>, E>,
 ) -> Result<Option<Manifest>, E> {
     let start = SystemTime::now();
     let Some(key) = Key::of(path).filter(|key| key.size >= SMALL) else {
         return Ok(read(&Outline::default(), &mut || None)?.map(|(manifest, _)| manifest));
     };
-    let file = folder.join(FOLDER).join(name(keep));
-    if let Some(manifest) = bytes_behind(&file, &key.text).and_then(|bytes| Manifest::from_stored(&bytes)) {
-        return Ok(Some(manifest));
+    let base = folder.join(FOLDER).join(name(keep));
+    let (outline, since) = (base.with_extension("outline"), base.with_extension("since"));
+    let file = base.clone();
+    let mut earlier = thread::Builder::new().spawn(move || Base::read(&file)).ok();
+    let mut earlier = || earlier.take()?.join().ok().flatten();
+    let mut known = None;
+    if let Some(difference) = bytes_behind(&since, &key.text) {
+        known = earlier();
+        match (known, Since::of(&difference)) {
+            (Some(known), Some(since)) if known.checksum == since.of => {
+                return Ok(Some(known.manifest.with(since.difference)));
+            }
+            (other, _) => known = other,
+        }
     }
-    let before = file.clone();
-    let mut before = thread::Builder::new().spawn(move || earlier(&before)).ok();
-    let outline = fs::read(outline_of(&file)).ok().and_then(|bytes| Outline::from_stored(&bytes)).unwrap_or_default();
-    let done = read(&outline, &mut || before.take()?.join().ok().flatten())?;
-    let Some((manifest, new)) = done else { return Ok(None) };
-    // Few are as soon read again as written.
-    if new > manifest.nodes.len() / FEW {
-        let is_settled = key.is_settled(start) && Key::of(path).as_ref() == Some(&key);
-        let text = if is_settled { key.text.as_str() } else { CHANGING };
-        // Where it cannot be kept, the next call reads the manifest again.
-        let _ = write(&file, &[text.as_bytes(), &manifest.to_stored()]);
-        let _ = write(&outline_of(&file), &[&manifest.outline().to_stored()]);
+    let outline_known = fs::read(&outline).ok().and_then(|bytes| Outline::from_stored(&bytes)).unwrap_or_default();
+    let mut checksum = None;
+    let done = read(&outline_known, &mut || {
+        let base = known.take().or_else(&mut earlier)?;
+        checksum = Some(base.checksum);
+        Some(base.manifest)
+    })?;
+    let Some((manifest, mut changes)) = done else { return Ok(None) };
+    // Where it cannot be kept, the next call reads the manifest again.
+    if changes.read() > manifest.nodes.len() / FEW || checksum.is_none() {
+        let bytes = manifest.to_stored();
+        let _ = write(&base, &[&bytes]);
+        let _ = write(&outline, &[&manifest.outline().to_stored()]);
+        checksum = checksum_of(&bytes);
+        changes = Changes::default();
+    }
+    if let Some(checksum) = checksum.filter(|_| key.is_settled(start) && Key::of(path).as_ref() == Some(&key)) {
+        let _ = write(&since, &[key.text.as_bytes(), &checksum, &manifest.difference(&changes).to_stored()]);
     }
     Ok(Some(manifest))
 }
 
-/// What is kept of a manifest, of whichever state of it.
-fn earlier(file: &Path) -> Option<Manifest> {
-    let bytes = fs::read(file).ok()?;
-    let (_, stored) = bytes.split_at_checked(bytes.iter().position(|byte| *byte == b'\n')? + 1)?;
-    Manifest::from_stored(stored)
+/// A manifest that is kept whole.
+struct Base {
+    manifest: Manifest,
+    checksum: [u8; 8],
 }
 
-/// What is read of a kept manifest before all else.
-fn outline_of(file: &Path) -> PathBuf {
-    file.with_extension("outline")
+impl Base {
+    fn read(file: &Path) -> Option<Self> {
+        let bytes = fs::read(file).ok()?;
+        Some(Self { checksum: checksum_of(&bytes)?, manifest: Manifest::from_stored(&bytes)? })
+    }
+}
+
+/// What was stored ends with what tells it from all else.
+fn checksum_of(bytes: &[u8]) -> Option<[u8; 8]> {
+    bytes.last_chunk().copied()
+}
+
+/// What changed since a manifest was kept whole.
+struct Since {
+    /// The checksum of that.
+    of: [u8; 8],
+    difference: Difference,
+}
+
+impl Since {
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let (of, stored) = bytes.split_first_chunk()?;
+        Some(Self { of: *of, difference: Difference::from_stored(stored)? })
+    }
 }
 
 /// What is kept of a manifest stands in a file of its own, so that commands do not drive each other's out.
@@ -219,10 +254,13 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("formulac_kept_{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let path = folder.join("manifest.json");
-        let kept = folder.join(FOLDER).join("manifest");
+        let kept = |end: &str| folder.join(FOLDER).join(format!("manifest-code{end}"));
         let text = |name: &str| {
             let padding = " ".repeat(SMALL as usize);
-            format!(r#"{{"nodes": {{"model.shop.it": {{"name": "{name}", "compiled_code": "select 1"}}}}{padding}}}"#)
+            let others = r#""model.shop.other_#": {"name": "other", "compiled_code": "select 2"}, "#;
+            let others: String = (0..FEW).map(|number| others.replace('#', &number.to_string())).collect();
+            let one = format!(r#""model.shop.it": {{"name": "{name}", "compiled_code": "select 1"}}"#);
+            format!(r#"{{"nodes": {{{others}{one}}}{padding}}}"#)
         };
         let old = SystemTime::now() - Duration::from_secs(60);
         let write = |name: &str, time: SystemTime| {
@@ -246,21 +284,30 @@ mod tests {
         assert_eq!(look(code), ("first".to_owned(), true));
         assert_eq!(look(code), ("first".to_owned(), false));
         assert_eq!(look(Keep::default()), ("first".to_owned(), true), "without code it is another");
-        assert_eq!(look(code), ("first".to_owned(), true));
-        // Of the same size and time.
+        assert_eq!(look(code), ("first".to_owned(), false), "which does not drive it out");
+        // Of the same size and time: one node of many, which is kept beside the others.
+        let before = fs::read(kept("")).unwrap();
         write("other", old);
         assert_eq!(look(code), ("other".to_owned(), true));
         assert_eq!(look(code), ("other".to_owned(), false));
-        let whole = fs::read(&kept).unwrap();
-        for (what, broken) in [
-            ("cut", whole[..whole.len() / 2].to_vec()),
-            ("empty", Vec::new()),
-            ("a bit", whole.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == whole.len() - 99)).collect()),
-            ("longer", [whole.as_slice(), &[0; 4]].concat()),
-        ] {
-            fs::write(&kept, broken).unwrap();
-            assert_eq!(look(code), ("other".to_owned(), true), "{what}");
-            assert_eq!(look(code), ("other".to_owned(), false), "{what}");
+        assert_eq!(fs::read(kept("")).unwrap(), before);
+        for end in ["", ".since", ".outline"] {
+            let whole = fs::read(kept(end)).unwrap();
+            for (what, broken) in [
+                ("cut", whole[..whole.len() / 2].to_vec()),
+                ("empty", Vec::new()),
+                ("a bit", whole.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == whole.len() - 99)).collect()),
+                ("longer", [whole.as_slice(), &[0; 4]].concat()),
+            ] {
+                fs::write(kept(end), broken).unwrap();
+                // The outline is needed only where something changed.
+                assert_eq!(look(code), ("other".to_owned(), end != ".outline"), "{what}{end}");
+                assert_eq!(look(code), ("other".to_owned(), false), "{what}{end}");
+                write("again", old);
+                assert_eq!(look(code), ("again".to_owned(), true), "{what}{end}");
+                write("other", old);
+                assert_eq!(look(code), ("other".to_owned(), true), "{what}{end}");
+            }
         }
         fs::remove_dir_all(&folder).unwrap();
     }
