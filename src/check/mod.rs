@@ -62,6 +62,7 @@ pub(crate) use timeframe::names as timeframes;
 pub(crate) use today::Today;
 pub(crate) use totals::{Total, TotalKind, TotalUse, totals_in};
 pub(crate) use traps::values_of;
+pub(crate) use unknown::gone;
 
 use crate::ast::Ast;
 use crate::calendar::Calendar;

@@ -8,7 +8,7 @@ use super::sheet::{Cell, CellRange};
 use super::sheet_columns::SheetColumns;
 use super::symbols::{Lookup, Symbol, Symbols};
 use super::tabs::{self, TabRange};
-use super::unknown::{CANDIDATES, SEARCHES, columns_of, listed};
+use super::unknown::{CANDIDATES, SEARCHES, columns_of, gone, listed};
 use super::{Context, Role, Scope, ranges};
 use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
@@ -412,12 +412,17 @@ impl Resolver<'_> {
             }
             None => {
                 let relation = &self.scope.relations[relation];
+                let message = format!("`{}` has no column `{text}`", relation.name());
+                let diagnostic = Diagnostic::new(Code::UnknownName, parts.field, message);
+                if relation.had_once(text) {
+                    self.diagnostics.push(gone(diagnostic, relation));
+                    return Target::Error;
+                }
                 let help = match self.nearest(text, relation.columns().iter().map(|c| c.name()).take(CANDIDATES)) {
                     Some(near) => suggest::similar(near),
                     None => columns_of(relation),
                 };
-                let message = format!("`{}` has no column `{text}`", relation.name());
-                self.diagnostics.push(Diagnostic::new(Code::UnknownName, parts.field, message).with_help(help));
+                self.diagnostics.push(diagnostic.with_help(help));
                 Target::Error
             }
         }

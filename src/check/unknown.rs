@@ -130,6 +130,10 @@ impl Resolver<'_> {
             self.diagnostics.push(diagnostic.with_help(help));
             return Target::Error;
         }
+        if let Some(relation) = self.scope.relations.iter().find(|relation| relation.had_once(text)) {
+            self.diagnostics.push(gone(diagnostic, relation));
+            return Target::Error;
+        }
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         let definitions = ast.definitions.iter().filter_map(|d| d.name).map(|n| n.text(source)).take(CANDIDATES);
         let columns = scope.relations.iter().flat_map(|r| r.columns().iter().map(|c| c.name())).take(CANDIDATES);
@@ -193,6 +197,14 @@ impl Resolver<'_> {
         self.diagnostics.push(diagnostic);
         Target::Error
     }
+}
+
+/// A name that a relation had a column of once.
+pub(crate) fn gone(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
+    diagnostic.with_label("it was there at an earlier pull, and is gone").with_help(format!(
+        "dbt has no such column of `{}` any more: use another, or bring it back there",
+        relation.name()
+    ))
 }
 
 /// What a relation has, by its first columns.

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::{Compiler, Project, Schema, SpecText};
+use formulac::{Compiler, Dialect, Project, Schema, SpecText};
 
 use super::args::CheckArgs;
 use super::exit::{Exit, Failure, Found};
+use super::place::Place;
 use super::session::{Session, Stream, reports};
 use super::source::Source;
 use super::write::{Planned, write_all};
-use super::{compile, fix, project, promote, spec};
+use super::{compile, fix, project, promote, pull, spec};
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 
@@ -21,10 +22,10 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, "`--fix` changes files, and standard input is none"));
     }
     let (found, mended) = match setup(session, args) {
-        Ok(Setup { compiler, files, place }) => {
-            let (mut found, mended) = check(&compiler, args.fix, &files);
-            if let Some((project, root)) = &place {
-                beside_omni(project, root, &files, &mut found);
+        Ok(setup) => {
+            let (mut found, mended) = setup.check(args)?;
+            if let Some(place) = &setup.place {
+                beside_omni(place, &setup.files, &mut found);
             }
             (found, mended)
         }
@@ -48,18 +49,45 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
 /// What is checked, and with what.
 struct Setup {
     compiler: Compiler,
+    /// Specs say where their names come from: what dbt left tells of those, where no schema is given.
+    of_dbt: Option<OfDbt>,
     files: Vec<PathBuf>,
-    /// The project with its folder.
-    place: Option<(Project, PathBuf)>,
+    place: Option<Place>,
+}
+
+/// A compiler for what dbt left, and what it is made of.
+struct OfDbt {
+    compiler: Compiler,
+    dialect: Dialect,
+    schema: Schema,
+}
+
+impl Setup {
+    fn check(&self, args: &CheckArgs) -> Result<(Vec<Found>, Vec<Planned>), Failure> {
+        let (Some(of_dbt), Some(place)) = (&self.of_dbt, &self.place) else {
+            return Ok(check(&self.compiler, &self.compiler, args.fix, &self.files));
+        };
+        let done = check(&self.compiler, &of_dbt.compiler, args.fix, &self.files);
+        let misses_names = done.0.iter().flat_map(|found| &found.diagnostics).any(|it| it.kind() == Code::UnknownName);
+        let had = if misses_names { pull::pulled_columns(&place.root) } else { Vec::new() };
+        if had.is_empty() {
+            return Ok(done);
+        }
+        // Who is told of a name that it was there once need not look for a slip of the pen.
+        let schema =
+            had.into_iter().fold(of_dbt.schema.clone(), |schema, (relation, columns)| schema.had(&relation, columns));
+        let compiler = args.settings.said(place.builder(of_dbt.dialect, schema)?)?.build();
+        Ok(check(&self.compiler, &compiler, args.fix, &self.files))
+    }
 }
 
 /// The compiler, and the files to check: those that are named, else the project's specs.
 fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
-    let place = project::read_with_place(session.global.project_dir.as_deref())?;
-    let project = place.as_ref().map(|(project, _)| project.clone()).unwrap_or_default();
+    let place = Place::find_any(session)?;
+    let project = place.as_ref().map(|place| place.project.clone()).unwrap_or_default();
     let files = match &place {
         _ if !args.files.is_empty() => args.files.clone(),
-        Some((_, folder)) => project::specs(&folder.join(project.specs().unwrap_or(project::SPECS)))?,
+        Some(place) => place.specs()?,
         None => {
             return Err(Failure::new(Exit::Usage, "no file is given, and there is no project whose specs to check")
                 .with_help("name files, or `-` for standard input"));
@@ -67,11 +95,25 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
     };
     let known = args.settings.target.known(session)?;
     let compiler = args.settings.compiler(&project, args.settings.target.dialect(&project), known.as_ref())?;
-    Ok(Setup { compiler, files, place })
+    let of_dbt = match &place {
+        Some(place) if known.is_none() => of_dbt(session, args, place)?,
+        _ => None,
+    };
+    Ok(Setup { compiler, of_dbt, files, place })
+}
+
+fn of_dbt(session: &Session, args: &CheckArgs, place: &Place) -> Result<Option<OfDbt>, Failure> {
+    let Some(artifacts) = place.artifacts()? else { return Ok(None) };
+    artifacts.tell(session, place.dbt.as_ref());
+    let dialect = place.dialect(&args.settings.target)?;
+    let schema = artifacts.schema(dialect)?;
+    let compiler = args.settings.said(place.builder(dialect, schema.clone())?)?.build();
+    Ok(Some(OfDbt { compiler, dialect, schema }))
 }
 
 /// Warns of what a spec and the Omni model of the project both define.
-fn beside_omni(project: &Project, root: &Path, files: &[PathBuf], found: &mut [Found]) {
+fn beside_omni(place: &Place, files: &[PathBuf], found: &mut [Found]) {
+    let Place { project, root, .. } = place;
     let texts: Vec<(String, String)> = found
         .iter()
         .zip(files)
@@ -88,7 +130,8 @@ fn beside_omni(project: &Project, root: &Path, files: &[PathBuf], found: &mut [F
     }
 }
 
-fn check(compiler: &Compiler, fix: bool, files: &[PathBuf]) -> (Vec<Found>, Vec<Planned>) {
+/// `of_specs` compiles specs, the other all else.
+fn check(compiler: &Compiler, of_specs: &Compiler, fix: bool, files: &[PathBuf]) -> (Vec<Found>, Vec<Planned>) {
     let mut found = Vec::new();
     let mut mended = Vec::new();
     let sources: Vec<Source> = files.iter().map(|path| Source::file(path)).collect();
@@ -99,8 +142,8 @@ fn check(compiler: &Compiler, fix: bool, files: &[PathBuf]) -> (Vec<Found>, Vec<
     let is_spec = |(kind, source): &(&Kind, &Source)| **kind == Kind::Spec && source.fault.is_none();
     let specs = kinds.iter().zip(&sources).filter(is_spec);
     let texts: Vec<SpecText<'_>> = specs.map(|(_, source)| SpecText { text: &source.text, path: None }).collect();
-    let compiled = compiler.compile_specs(&texts);
-    let knowing = compiler.knowing(&compiled);
+    let compiled = of_specs.compile_specs(&texts);
+    let knowing = of_specs.knowing(&compiled);
     let mut compiled = compiled.into_iter();
     for ((path, kind), source) in files.iter().zip(kinds).zip(sources) {
         let of_spec = if is_spec(&(&kind, &source)) { compiled.next() } else { None };
@@ -108,7 +151,7 @@ fn check(compiler: &Compiler, fix: bool, files: &[PathBuf]) -> (Vec<Found>, Vec<
             Some(compiled) => source.found(compiled.diagnostics().to_vec()),
             None => diagnose(compiler, kind, source),
         };
-        if fix && mend(&knowing, kind, &mut it) {
+        if fix && mend(if kind == Kind::Spec { &knowing } else { compiler }, kind, &mut it) {
             mended.push(Planned { path: path.clone(), text: it.text.clone() });
         }
         found.push(it);

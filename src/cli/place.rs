@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::Manifest;
-use formulac::{Compiler, Dialect, Project, Schema};
+use formulac::{Builder, Compiler, Dialect, Project, Schema};
 
 use super::args::Target;
 use super::artifacts::Artifacts;
@@ -25,13 +25,19 @@ pub struct Place {
 impl Place {
     /// The project, which has to be there, and that of dbt which it is in.
     pub fn find(session: &Session) -> Result<Self, Failure> {
-        let given = session.global.project_dir.as_deref();
-        let Some((project, root)) = project::read_with_place(given)? else {
-            return Err(Failure::new(Exit::Usage, "there is no formulac.yml here or in a folder above")
-                .with_help("begin with `formulac init` in the dbt project, or name its folder with `--project-dir`"));
+        Self::find_any(session)?.ok_or_else(|| {
+            Failure::new(Exit::Usage, "there is no formulac.yml here or in a folder above")
+                .with_help("begin with `formulac init` in the dbt project, or name its folder with `--project-dir`")
+        })
+    }
+
+    /// The same where there is one.
+    pub fn find_any(session: &Session) -> Result<Option<Self>, Failure> {
+        let Some((project, root)) = project::read_with_place(session.global.project_dir.as_deref())? else {
+            return Ok(None);
         };
         let dbt = dbt_project::find(Some(&root))?;
-        Ok(Self { project, root, dbt })
+        Ok(Some(Self { project, root, dbt }))
     }
 
     /// The dialect that is asked for, else the project's, else that of dbt's adapter.
@@ -57,21 +63,26 @@ impl Place {
         Ok(self.artifacts()?.map(|artifacts| &artifacts.manifest))
     }
 
+    /// A compiler that knows the data that are given, else what dbt left.
     pub fn compiler(&self, session: &Session, target: &Target, dialect: Dialect) -> Result<Compiler, Failure> {
-        let artifacts = self.artifacts()?;
-        let schema = match (target.known(session)?, artifacts) {
+        let schema = match (target.known(session)?, self.artifacts()?) {
             (Some(known), _) => known.schema(dialect)?,
             (None, Some(artifacts)) => artifacts.schema(dialect)?,
             (None, None) => Schema::new(),
         };
+        Ok(self.builder(dialect, schema)?.build())
+    }
+
+    /// What is known of the project beside the data.
+    pub fn builder(&self, dialect: Dialect, schema: Schema) -> Result<Builder, Failure> {
         let builder = settings::with_schema(&self.project, dialect, schema);
-        let builder = match artifacts {
+        let builder = match self.artifacts()? {
             Some(artifacts) => artifacts.with_dbt(builder),
             None => builder,
         };
         let (models, _) = self.folders();
         let contracts = self.dbt.as_ref().is_some_and(|dbt| dbt.enforces_contracts(Path::new(&models)));
-        Ok(builder.contracts(contracts).build())
+        Ok(builder.contracts(contracts))
     }
 
     /// The folders of models and of tests, seen from the project's.

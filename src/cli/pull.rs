@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use formulac::artifacts::{Keep, Manifest};
 use formulac::diag::{Code, Diagnostic, render};
-use formulac::omni::{Artifacts, Files, OmniModel, Place, Pull, STATUS_FILE, Wanted, Ways};
+use formulac::omni::{Artifacts, Files, OmniModel, Place, Pull, Record, STATUS_FILE, Wanted, Ways};
 use formulac::span::Span;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -164,6 +164,19 @@ pub fn standing(session: &Session) -> Result<Standing, Failure> {
         None => None,
     };
     Ok(Standing { dbt: folders.dbt, known, was_pulled })
+}
+
+/// The columns that the last pull knew, by the names that dbt has of models and of sources' tables.
+pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
+    let places = Places { omni: root.to_owned(), records: root.join(RECORDS) };
+    let record = |name: String| Record::read(&places.record(&name)?);
+    let named = places.records().into_iter().filter_map(record).filter_map(|record| {
+        // `model.shop.orders`, `model.shop.orders.v2`, `source.shop.raw.orders`
+        let mut parts = record.node.split('.');
+        let name = if parts.next() == Some("source") { parts.nth(2) } else { parts.nth(1) };
+        Some((name?.to_owned(), record.columns.into_iter().map(|(column, _)| column).collect()))
+    });
+    named.collect()
 }
 
 fn refused(omni: &Path, file: &str, refusal: &formulac::yaml_edit::Refusal) -> Found {

@@ -45,11 +45,16 @@ pub fn with_schema(project: &Project, dialect: Dialect, schema: Schema) -> Build
 impl Settings {
     /// A compiler with everything that is said of the formulas.
     pub fn compiler(&self, project: &Project, dialect: Dialect, known: Option<&Known>) -> Result<Compiler, Failure> {
+        Ok(self.said(builder(project, dialect, known)?)?.build())
+    }
+
+    /// The same of a compiler that is being built.
+    pub fn said(&self, builder: Builder) -> Result<Builder, Failure> {
         if !self.columns.is_empty() && !matches!(self.context, Some(ContextName::Worksheet)) {
             return Err(Failure::new(Exit::Usage, "`--columns` are those of a worksheet")
                 .with_help("say `--context worksheet` as well"));
         }
-        let mut builder = builder(project, dialect, known)?
+        let mut builder = builder
             .group_by(names(&self.group_by))
             .order_by(names(&self.order_by))
             .partition_by(names(&self.partition_by));
@@ -71,7 +76,7 @@ impl Settings {
         if let Some(zone) = &self.timezone {
             builder = builder.timezone(zone);
         }
-        Ok(builder.build())
+        Ok(builder)
     }
 }
 

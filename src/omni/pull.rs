@@ -8,10 +8,8 @@ use super::topics::Topic;
 use super::view::View;
 use super::{OmniModel, STATUS_FILE};
 use crate::parallel;
+use crate::schema::REMOVED;
 use crate::yaml_edit::{Edit, Kept, Mark, Path, Refusal, Rules, Value, edit, merge};
-
-/// The tag of what dbt has no more.
-const REMOVED: &str = "dbt_removed";
 
 /// The files as they are. Paths are seen from the folder of the Omni model, and have `/` between folders.
 pub trait Files {

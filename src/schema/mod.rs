@@ -8,14 +8,15 @@ mod omni;
 mod properties;
 mod read;
 
-#[cfg(feature = "cli")]
-pub(crate) use omni::view_name as omni_view_name;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
 use crate::name_index::{Hashed, NameIndex};
 use crate::types::Type;
+
+#[cfg(feature = "cli")]
+pub(crate) use omni::{REMOVED, view_name as omni_view_name};
 
 /// A column of a relation.
 ///
@@ -207,6 +208,8 @@ pub struct Relation {
     open: bool,
     access: Option<Access>,
     group: Option<Arc<str>>,
+    /// Columns that it had once.
+    gone: Vec<Arc<str>>,
 }
 
 /// Which models of dbt may read a model, the fewest first.
@@ -331,6 +334,32 @@ impl Relation {
         self
     }
 
+    /// With columns that it had once and has no more: who uses one is told so.
+    ///
+    /// ```
+    /// use formulac::{Compiler, Relation, Schema};
+    /// let orders = Relation::new("orders").had(["discount"]);
+    /// let found = Compiler::builder().schema(Schema::new().with(orders)).build().check("SUM(orders.discount)");
+    /// assert_eq!((found[0].code(), found[0].span().start), ("F0302", 11));
+    /// assert_eq!(found[0].label(), Some("it was there at an earlier pull, and is gone"));
+    /// ```
+    #[must_use]
+    pub fn had<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.note_gone(columns.into_iter().map(Into::into));
+        self
+    }
+
+    fn note_gone(&mut self, columns: impl Iterator<Item = String>) {
+        let gone: Vec<Arc<str>> =
+            columns.filter(|name| self.position(name.as_str()).is_none()).map(Arc::from).collect();
+        self.gone.extend(gone);
+    }
+
+    /// Whether it had a column of this name once, in any case.
+    pub(crate) fn had_once(&self, name: &str) -> bool {
+        self.gone.iter().any(|gone| gone.eq_ignore_ascii_case(name))
+    }
+
     /// Which models may read it, where dbt says so.
     #[must_use]
     pub fn access(&self) -> Option<Access> {
@@ -414,6 +443,16 @@ impl Schema {
         let (index, relations) = (self.relations.len(), &self.relations);
         self.by_name.add((&*relation.name).into(), index, |i| relations[i].name().as_bytes());
         self.relations.push(relation);
+    }
+
+    /// With columns that a relation had once, where there is such a relation: see [`Relation::had`].
+    #[must_use]
+    pub fn had<S: Into<String>>(mut self, relation: &str, columns: impl IntoIterator<Item = S>) -> Self {
+        let place = self.by_name.find(relation.into(), |i| self.relations[i].name().as_bytes());
+        if let Some(relation) = place.and_then(|place| self.relations.get_mut(place)) {
+            relation.note_gone(columns.into_iter().map(Into::into));
+        }
+        self
     }
 
     /// The relations, in order.

@@ -6,11 +6,14 @@ use crate::diag::Diagnostic;
 use crate::types::Type;
 use crate::yaml::Node;
 
+/// What a pull tags what dbt has no more with.
+pub(crate) const REMOVED: &str = "dbt_removed";
+
 /// Adds the view; its name is that of its file, and its keys that are not read here are Omni's own business.
 pub(super) fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     let name = view_name(file);
     let mut relation = Relation::new(name.clone());
-    let mut key = Vec::new();
+    let (mut key, mut gone) = (Vec::new(), Vec::new());
     if let Some(dimensions) = root.get("dimensions") {
         for (node, name, dimension) in named_pairs(dimensions, "`dimensions`", faults) {
             if dimension.pairs().is_none() && !dimension.is_null() {
@@ -21,11 +24,15 @@ pub(super) fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Ve
             if is("ignored") {
                 continue;
             }
+            let tags = dimension.get("tags").map(Node::texts).unwrap_or_default();
+            if tags.iter().any(|tag| tag == REMOVED) {
+                gone.push(name.to_owned());
+                continue;
+            }
             if is("primary_key") {
                 key.push(name.to_owned());
             }
             let column = Column::new(name, Type::Unknown).quoted(node.is_quoted());
-            let tags = dimension.get("tags").map(Node::texts).unwrap_or_default();
             let column = column.tagged(tags);
             relation.push(match dimension.get("description").and_then(Node::text) {
                 Some(text) => column.description(text),
@@ -34,7 +41,7 @@ pub(super) fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Ve
         }
     }
     let longer = || root.get("schema").and_then(Node::text).map_or_else(|| name.clone(), |s| format!("{s}__{name}"));
-    schema.add(relation.primary_key(key), longer);
+    schema.add(relation.primary_key(key).had(gone), longer);
 }
 
 /// `analytics/orders.view.yaml` is the view `orders`.
@@ -61,6 +68,7 @@ dimensions:
     primary_key: true
   amount: {format: usdcurrency_2, description: What was paid}
   gone: {ignored: true}
+  discount: {tags: [dbt_removed], hidden: true}
   ordered_at:
 measures:
   revenue: {sql: '${amount}', aggregate_type: sum}
@@ -78,6 +86,7 @@ measures:
         let columns: Vec<&str> = view.columns().iter().map(|c| c.name()).collect();
         assert_eq!(columns, ["order_id", "amount", "ordered_at"]);
         assert_eq!(view.key(), ["order_id"]);
+        assert!(view.had_once("Discount") && !view.had_once("gone"));
         assert_eq!(view.column("amount").unwrap().ty(), Type::Unknown);
         assert_eq!(view.column("amount").unwrap().about(), Some("What was paid"));
     }

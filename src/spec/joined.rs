@@ -7,7 +7,7 @@ use super::formulas::Spelled;
 use super::joins::{By, Joined};
 use super::load::{Keep, Step, Text};
 use super::sources::Target;
-use crate::check::Merged;
+use crate::check::{Merged, gone};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::plan::{InputColumn, JoinInput, JoinedInput, StepInput};
 use crate::schema::{Column, Relation};
@@ -357,6 +357,9 @@ fn no_column(whose: &str, name: Text<'_>, among: &[Relation]) -> Diagnostic {
     let text = name.text;
     let verb = if whose.contains('`') { "have" } else { "has" };
     let diagnostic = Diagnostic::new(Code::UnknownName, span_of(name), format!("`{whose}` {verb} no column `{text}`"));
+    if let Some(relation) = among.iter().find(|relation| relation.had_once(text)) {
+        return gone(diagnostic, relation);
+    }
     let columns = among.iter().flat_map(Relation::columns).map(Column::name).take(1000);
     diagnostic.with_help(match suggest::nearest(text, columns) {
         Some(near) => suggest::similar(near),

@@ -213,3 +213,24 @@ fn slower_runs_and_stale_sources_are_told() {
     place.show(&["pull"]).show(&["pull", "--markdown"]).show(&["pull", "--json"]);
     insta::assert_snapshot!(without_ages(place.transcript()));
 }
+
+/// A column that formulas use and that dbt has no more, or as another type, is told at the formula: by what dbt left, and
+/// by what the last pull knew.
+#[test]
+fn check_tells_what_is_gone_since_the_pull() {
+    let mut place = place("pull_check");
+    place.write("metrics/orders.yml", "model: order_totals\nfrom: stg_orders\ngroup_by: [order_status]\ndefinitions: |\n  rate = AVERAGE(discount_rate)\n  total = SUM(order_total)\n  lates = COUNTIF(stg_orders.discount_rate > 0.1)\n");
+    place.write("notes.txt", "sum_of_it = SUM(discount_rate)\n");
+    place.run(&["pull"]);
+    place.show(&["check"]);
+    let gone =
+        without(&artifact("catalog.json"), &["nodes", "model.acme_analytics.stg_orders", "columns", "discount_rate"]);
+    place.write("target/catalog.json", gone.replace("DECIMAL(12,2)", "DATE"));
+    place.show(&["check", "--output-format", "concise"]).show(&["check"]);
+    // Formulas of a file are of no relation that it names.
+    place.show(&["check", "notes.txt"]);
+    // The marked column of the pulled model is none.
+    place.run(&["pull"]);
+    place.show(&["check", "--schema", "bi/omni", "--output-format", "concise"]);
+    insta::assert_snapshot!(without_ages(place.transcript()));
+}
