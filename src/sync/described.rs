@@ -115,6 +115,67 @@ fn place(view: &PulledView, said: &Said) -> String {
     format!("{}:{}", view.file, said.line)
 }
 
+impl PulledView {
+    /// The text of the file with this description of a column, or of the table; none where it cannot be edited.
+    #[must_use]
+    pub fn described(&self, column: Option<&str>, description: Option<&str>) -> Option<String> {
+        let root = yaml::read(&self.text, &mut Vec::new()).ok()??;
+        let (at, found) = match column {
+            None => (Path::root(), Some(&root)),
+            Some(column) => {
+                let name = self.dimensions().into_iter().find(|(of, _)| of.eq_ignore_ascii_case(column))?.1;
+                let found = root.get("dimensions").and_then(|all| all.get(&name));
+                (Path::root().key("dimensions").key(name), found)
+            }
+        };
+        with_description(&self.text, at, found?, description)
+    }
+
+    /// The columns, each with its dimension: those of columns come first, in the order of the columns.
+    fn dimensions(&self) -> Vec<(String, String)> {
+        let base = yaml::read(&self.record.view, &mut Vec::new()).ok().flatten();
+        let dimensions = base.as_ref().and_then(|base| base.get("dimensions")?.pairs()).unwrap_or_default();
+        let names = dimensions.iter().filter_map(|(name, _)| name.text());
+        let columns = self.record.columns.iter().map(|(column, _)| column);
+        columns.cloned().zip(names.map(str::to_owned)).collect()
+    }
+}
+
+/// The text of a file of properties with this description of a node's column, or of the node; none where it does not
+/// describe the node, or cannot be edited.
+#[must_use]
+pub fn described_in_properties(
+    node: &DbtNode,
+    text: &str,
+    column: Option<&str>,
+    description: Option<&str>,
+) -> Option<String> {
+    let (at, found) = find(node, text)?;
+    match (column, description) {
+        (column, Some(after)) => {
+            let said = Said { column: column.map(str::to_owned), before: None, after: after.to_owned(), line: 0 };
+            edit(text, &[described_by(&at, &found, &said)]).ok()
+        }
+        (None, None) => with_description(text, at, &found, None),
+        (Some(column), None) => {
+            let column = column_of(&found, column)?;
+            let name = column.get("name").and_then(Node::text)?;
+            with_description(text, at.key("columns").item("name", name), column, None)
+        }
+    }
+}
+
+/// A text of YAML with this description of what stands at a place.
+fn with_description(text: &str, at: Path, found: &Node, description: Option<&str>) -> Option<String> {
+    let at = at.key("description");
+    let change = match description {
+        Some(text) => Edit::Set { at, value: Value::text(text), after: vec!["name".to_owned(), "label".to_owned()] },
+        None if found.get("description").is_some() => Edit::Remove { at },
+        None => return Some(text.to_owned()),
+    };
+    edit(text, &[change]).ok()
+}
+
 /// What is described in another way than it was pulled.
 fn said(view: &PulledView) -> Vec<Said> {
     let root = |text: &str| yaml::read(text, &mut Vec::new()).ok().flatten();

@@ -21,7 +21,7 @@ mod state;
 mod transaction;
 
 #[cfg(feature = "cli")]
-pub use described::{Described, PulledView, described};
+pub use described::{Described, PulledView, described, described_in_properties};
 pub use disk::Disk;
 pub use evidence::{EVIDENCE, Evidence, Proof, Verdict};
 pub use hand_edits::{HandEdit, Property};

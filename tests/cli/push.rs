@@ -465,8 +465,31 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
     // Somebody described the amount of a refund in dbt meanwhile.
     edit(&place, "models/shop.yml", ": What was paid.", ": What went back.");
     place.show(&["plan"]);
-    place.show(&["resolve", "models/shop.yml", "--ours"]);
-    edit(&place, "models/shop.yml", "What went back.", "What was paid. In euros.");
+    // Each way to decide it, from the same state.
+    let (dbt, omni) = ("models/shop.yml", "omni/main/refunds.view.yaml");
+    let before = [dbt, omni].map(|file| (file, place.read(file)));
+    place.program("editor.sh", "#!/bin/sh\nsed -i 's/paid. In euros/returned/' \"$1\"\n");
+    for (side, in_dbt, in_omni) in [
+        ("--theirs", "What went back.", "What went back."),
+        ("--base", "What was paid.", "What was paid."),
+        ("--edit", "What was returned.", "What was returned."),
+        ("--ours", "What was paid. In euros.", "What was paid. In euros."),
+    ] {
+        for (file, text) in &before {
+            place.write(file, text);
+        }
+        let mut command = place.command(&["resolve", "models/shop.yml", side]);
+        command.env("EDITOR", place.path("editor.sh")).env_remove("VISUAL");
+        let run = finish(command);
+        assert_eq!(run.exit, 0, "{side}: {}", run.err);
+        let last = |file: &str| {
+            let text = place.read(file);
+            text.lines().rfind(|line| line.contains("description:")).unwrap_or_default().trim().to_owned()
+        };
+        assert_eq!([last(dbt), last(omni)], [in_dbt, in_omni].map(|text| format!("description: {text}")), "{side}");
+        let plan = place.run(&["plan"]);
+        assert!(!plan.out.contains("conflict 1"), "{side}: {}", plan.out);
+    }
     let run = place.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     assert!(run.err.contains("not parsed by dbt: there is no program `dbt`"), "{}", run.err);

@@ -1,15 +1,18 @@
 //! `formulac resolve`: a conflict decided by a person, in the work tree; the next push carries it on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
-use formulac::sync::{Conflict, ModelPlan, Property, TextChange, content_hash, spoken, taken, without};
+use formulac::sync::{
+    Conflict, ModelPlan, Property, PulledView, TextChange, content_hash, described_in_properties, spoken, taken,
+    without,
+};
 
 use super::conflict::target;
 use super::lock::Lock;
 use super::planned::{self, Made};
-use super::{carried_out, text_of};
+use super::{carried_out, omni, text_of};
 use crate::cli::args::{ResolveArgs, Side};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::place::Place;
@@ -39,7 +42,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         };
         return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
     }
-    let mut work = Work { place: &place, made: &made, texts: BTreeMap::new() };
+    let mut work = Work { place: &place, made: &made, texts: BTreeMap::new(), of_people: BTreeSet::new() };
     for (model, conflict) in meant {
         work.decide(model, conflict, args.side())?;
     }
@@ -59,10 +62,16 @@ struct Work<'w> {
     made: &'w Made,
     /// The files as they are to be, each with what it was.
     texts: BTreeMap<String, (Option<String>, String)>,
+    /// Those of them that no push writes.
+    of_people: BTreeSet<String>,
 }
 
 impl Work<'_> {
     fn decide(&mut self, model: &ModelPlan, conflict: &Conflict, side: Side) -> Result<(), Failure> {
+        // A description in Omni and one that people wrote for dbt: both files are theirs.
+        if conflict.property == Property::Description && conflict.edit.is_none() {
+            return self.describe(model, conflict, side);
+        }
         let impossible = |what: &str| {
             Failure::new(Exit::Failed, format!("{}: {what}", target(model, conflict)))
                 .with_help(format!("edit {} and {} so that they agree", conflict.spec, conflict.file))
@@ -76,11 +85,12 @@ impl Work<'_> {
         }
         let edit = conflict.edit.as_ref();
         let undone = || match edit {
-            Some(edit) => without(edit, &model.model, &file),
+            Some(edit) => match self.view(&conflict.file) {
+                Some(view) => view.described(edit.definition.as_deref(), edit.before.as_deref()),
+                None => without(edit, &model.model, &file),
+            },
             // All that people changed in the file goes.
-            None if conflict.property == Property::Text => conflict.ours.clone().or_else(|| conflict.base.clone()),
-            // A description in Omni and one that people wrote for dbt: both files are theirs.
-            None => None,
+            None => conflict.ours.clone().or_else(|| conflict.base.clone()),
         };
         match side {
             Side::Ours => {
@@ -112,6 +122,44 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Both files say the same: Omni's, which is ours, and the one in which people describe the node for dbt.
+    fn describe(&mut self, model: &ModelPlan, conflict: &Conflict, side: Side) -> Result<(), Failure> {
+        let impossible = || {
+            Failure::new(Exit::Failed, format!("{}: the file cannot be edited there", target(model, conflict)))
+                .with_help(format!("edit {} and {} so that they agree", conflict.spec, conflict.file))
+        };
+        let edited = match side {
+            Side::Edit => Some(edited(conflict)?),
+            _ => None,
+        };
+        let (agreed, in_omni, in_dbt) = match side {
+            Side::Ours => (&conflict.ours, false, true),
+            Side::Theirs => (&conflict.theirs, true, false),
+            Side::Base => (&conflict.base, true, true),
+            Side::Edit => (&edited, true, true),
+        };
+        let view = self.view(&conflict.spec).ok_or_else(impossible)?;
+        let manifest = self.place.manifest()?.ok_or_else(impossible)?;
+        let node = manifest.node(&view.record.node).ok_or_else(impossible)?;
+        let column = conflict.definition.as_deref().and_then(|name| name.strip_prefix(&*node.name)?.strip_prefix('.'));
+        self.of_people.extend([conflict.spec.clone(), conflict.file.clone()]);
+        if in_omni {
+            let text = view.described(column, agreed.as_deref()).ok_or_else(impossible)?;
+            self.set(&conflict.spec, text);
+        }
+        if in_dbt {
+            let file = self.text(&conflict.file).unwrap_or_default();
+            let text = described_in_properties(node, &file, column, agreed.as_deref()).ok_or_else(impossible)?;
+            self.set(&conflict.file, text);
+        }
+        Ok(())
+    }
+
+    /// Omni's view in a file, with the text that it is to have.
+    fn view(&self, file: &str) -> Option<PulledView> {
+        omni::pulled_view(self.place, file, self.text(file)?)
+    }
+
     fn text(&self, path: &str) -> Option<String> {
         self.texts.get(path).map(|(_, text)| text.clone()).or_else(|| text_of(&self.place.root, path))
     }
@@ -123,6 +171,7 @@ impl Work<'_> {
 
     fn write(self, session: &Session, side: Side) -> Result<(), Failure> {
         let mut changes = Vec::new();
+        let is_of_people = self.texts.keys().all(|path| self.of_people.contains(path));
         for (path, (before, after)) in self.texts {
             let crlf = before.as_ref().is_some_and(|before| before.contains("\r\n"));
             let after = if crlf { after.replace('\r', "").replace('\n', "\r\n") } else { after };
@@ -145,12 +194,12 @@ impl Work<'_> {
             changes.push(TextChange::new(&path, before, Some(after)));
         }
         carried_out::without_commit(self.place, changes)?;
-        session.note("`formulac push` carries it on");
+        session.note(if is_of_people { "commit it: no push does" } else { "`formulac push` carries it on" });
         Ok(())
     }
 }
 
-/// The formula that a person writes with both before their eyes.
+/// The formula, or the description, that a person writes with both before their eyes.
 fn edited(conflict: &Conflict) -> Result<String, Failure> {
     let editor = ["VISUAL", "EDITOR"].iter().find_map(|name| std::env::var(name).ok().filter(|it| !it.is_empty()));
     let Some(editor) = editor else {
@@ -159,10 +208,11 @@ fn edited(conflict: &Conflict) -> Result<String, Failure> {
     let text = |text: &Option<String>| text.as_deref().unwrap_or("nothing").replace('\n', "\n//         ");
     let name = conflict.definition.as_deref().unwrap_or_default();
     let begin = format!(
-        "// base    {}\n// ours    {}\n// theirs  {}\n// The formula of {name}, below:\n{}\n",
+        "// base    {}\n// ours    {}\n// theirs  {}\n// The {} of {name}, below:\n{}\n",
         text(&conflict.base),
         text(&conflict.ours),
         text(conflict.theirs_formula.as_ref().map_or(&conflict.theirs, |_| &conflict.theirs_formula)),
+        conflict.property,
         conflict.ours.as_deref().unwrap_or_default()
     );
     let failed = |error: &std::io::Error| Failure::io("write", &std::env::temp_dir().to_string_lossy(), error);
@@ -182,7 +232,7 @@ fn edited(conflict: &Conflict) -> Result<String, Failure> {
     let lines: Vec<&str> = written.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     let formula = lines.join("\n").trim().to_owned();
     if formula.is_empty() {
-        return Err(Failure::new(Exit::Usage, "the formula is empty, so nothing is written"));
+        return Err(Failure::new(Exit::Usage, format!("the {} is empty, so nothing is written", conflict.property)));
     }
     Ok(formula)
 }
