@@ -160,13 +160,13 @@ impl Manifest {
     /// The manifest of these pieces, and which nodes were read; none where something is wrong with one.
     fn of_pieces(mut self, pieces: &Pieces<'_>) -> Option<(Self, Changes)> {
         enum Part {
-            Rest(Option<Manifest>),
+            Rest(Option<Box<Manifest>>),
             Nodes(Option<Vec<OfPiece>>),
         }
         let (keep, all) = (self.keep, &pieces.nodes);
         let part = |number: usize| {
             let Some(number) = number.checked_sub(1) else {
-                return Part::Rest(Self::in_a_row(&pieces.rest, keep).ok());
+                return Part::Rest(Self::in_a_row(&pieces.rest, keep).ok().map(Box::new));
             };
             let mut interner = Interner::default();
             let some = all.iter().skip(number * TOGETHER).take(TOGETHER);
@@ -199,7 +199,7 @@ impl Manifest {
             }
             is_kept
         });
-        let manifest = Self { nodes, ..rest? }.with_nodes(new);
+        let manifest = Self { nodes, ..*rest? }.with_nodes(new);
         // Which of two is meant says the order in the text.
         let is_twice = |pair: &[Node]| matches!(pair, [one, other] if one.unique_id == other.unique_id);
         (!manifest.nodes.windows(2).any(is_twice)).then_some((manifest, changes))

@@ -123,6 +123,9 @@ impl<'t> Pieces<'t> {
     }
 }
 
+/// What goes over the value of an entry, given its key as it is written and as it reads.
+type OfEntry<'f, 't> = dyn FnMut(&mut Walk<'t>, &'t str, Cow<'t, str>) -> Option<()> + 'f;
+
 /// A place in a text of JSON.
 struct Walk<'t> {
     text: &'t str,
@@ -148,9 +151,8 @@ impl<'t> Walk<'t> {
         is_here
     }
 
-    /// Goes over a mapping. `each` is given what stands between its quotes with them, and as it reads, and goes over
-    /// the value.
-    fn entries(&mut self, each: &mut dyn FnMut(&mut Self, &'t str, Cow<'t, str>) -> Option<()>) -> Option<()> {
+    /// Goes over a mapping.
+    fn entries(&mut self, each: &mut OfEntry<'_, 't>) -> Option<()> {
         if !self.takes(b'{') {
             return None;
         }

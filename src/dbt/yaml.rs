@@ -207,6 +207,7 @@ fn write_flow(out: &mut String, pairs: &[(String, Value)]) {
 const FLOW: [char; 5] = [',', '[', ']', '{', '}'];
 
 /// A text in one line of a mapping: a comma or a bracket would end it.
+#[cfg(feature = "sync")]
 pub(crate) fn in_flow(value: &str) -> String {
     let mut out = String::new();
     write_in_flow(&mut out, value);
@@ -239,6 +240,7 @@ fn write_line(out: &mut String, value: &Value, indent: usize) {
 }
 
 /// A key stands in one line, whatever it holds.
+#[cfg(feature = "sync")]
 pub(crate) fn key_text(key: &str) -> String {
     let mut out = String::new();
     write_key(&mut out, key);
@@ -266,6 +268,7 @@ fn clean(value: &str) -> Cow<'_, str> {
 }
 
 /// A scalar: bare where that is safe, a literal block for several lines, else quoted.
+#[cfg(any(feature = "sync", test))]
 pub(crate) fn scalar(value: &str, indent: usize) -> String {
     let mut out = String::new();
     write_scalar(&mut out, value, indent);
