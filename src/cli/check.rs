@@ -96,7 +96,10 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
     let known = args.settings.target.known(session)?;
     let compiler = args.settings.compiler(&project, args.settings.target.dialect(&project), known.as_ref())?;
     let of_dbt = match &place {
-        Some(place) if known.is_none() => of_dbt(session, args, place)?,
+        // Only specs say where their names come from.
+        Some(place) if known.is_none() && files.iter().any(|path| project::is_yaml(path)) => {
+            of_dbt(session, args, place)?
+        }
         _ => None,
     };
     Ok(Setup { compiler, of_dbt, files, place })
@@ -105,7 +108,9 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
 fn of_dbt(session: &Session, args: &CheckArgs, place: &Place) -> Result<Option<OfDbt>, Failure> {
     let Some(artifacts) = place.artifacts()? else { return Ok(None) };
     artifacts.tell(session, place.dbt.as_ref());
-    let dialect = place.dialect(&args.settings.target)?;
+    // What is of no dialect that is known can be checked all the same.
+    let target = &args.settings.target;
+    let dialect = place.dialect(target).unwrap_or_else(|_| target.dialect(&place.project));
     let schema = artifacts.schema(dialect)?;
     let compiler = args.settings.said(place.builder(dialect, schema.clone())?)?.build();
     Ok(Some(OfDbt { compiler, dialect, schema }))
