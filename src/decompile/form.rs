@@ -63,6 +63,8 @@ pub(super) enum Shape {
     Unique(&'static str),
     /// Several arguments in one place, `range, criterion`.
     Pair,
+    /// A value that is no text where a text is wanted: it is written as it is.
+    AsText,
     /// A text in which `{0}` stands for the first argument, `{1}` for the second.
     Words(String),
 }
@@ -127,6 +129,7 @@ impl Shape {
             (Self::Frame(frame), [x]) if x.is_name => Form::whole(format!("{}[{frame}]", x.text), cost),
             (Self::Unique(name), [x]) => Form::whole(format!("{name}(DISTINCT({}))", x.text), cost),
             (Self::Pair, _) => Form::whole(texts(), cost - 2),
+            (Self::AsText, [x]) => Form { cost, is_name: false, ..x.clone() },
             (Self::Words(words), args) => {
                 let put = |text: String, (at, arg): (usize, &Form)| text.replace(&format!("{{{at}}}"), &arg.text);
                 Form::whole(args.iter().enumerate().fold(words.clone(), put), cost)

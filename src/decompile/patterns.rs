@@ -200,8 +200,11 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<Pattern> {
     let mut root = read(sql, &mut trees)?;
     let criteria: Vec<Option<Id>> =
         probe.args.iter().map(|arg| arg.condition().and_then(|sql| read(&sql, &mut trees))).collect();
-    if probe.shape == Shape::Pair {
-        root = counted(&trees, root)?;
+    match probe.shape {
+        Shape::Pair => root = counted(&trees, root)?,
+        // `text || fx_sv1`
+        Shape::AsText => root = *trees.kids(root).first().filter(|_| matches!(trees.label(root), Label::Op(_)))?,
+        _ => {}
     }
     pattern(&trees, root, probe, criteria)
 }

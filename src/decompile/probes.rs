@@ -180,6 +180,9 @@ fn operators(all: &mut Vec<Probe>) {
         for nullable in [true, false] {
             let arg = || vec![Arg::Column(column(ty, nullable, 0))];
             all.push(Probe { shape: Shape::Minus, args: arg() });
+            if ty != Type::Text {
+                all.push(Probe { shape: Shape::AsText, args: arg() });
+            }
             all.push(Probe { shape: Shape::Percent, args: arg() });
             // What is written in one, though no function says it.
             for words in ["NOT(ISBLANK({0}))", "DATE(YEAR({0}), MONTH({0}), 1)", "EOMONTH({0}, -1) + 1"] {
@@ -400,16 +403,17 @@ impl Probe {
         let of_shape = match &self.shape {
             Shape::Frame(_) | Shape::Words(_) => true,
             Shape::Call(name) => of_call(name),
-            Shape::Infix(..) | Shape::Minus | Shape::Percent | Shape::Unique(_) | Shape::Pair => false,
+            Shape::Infix(..) | Shape::Minus | Shape::Percent | Shape::Unique(_) | Shape::Pair | Shape::AsText => false,
         };
         of_shape || self.args.iter().any(of_arg)
     }
 
-    /// Its formula; of a criterion that of the rows which meet it.
+    /// Its formula; of a criterion that of the rows which meet it, of a value as text one that wants a text.
     pub fn formula(&self) -> Option<String> {
         let args: Vec<Form> = self.args.iter().map(|arg| Form::name(arg.text(), 1)).collect();
         match self.shape {
             Shape::Pair => Some(format!("COUNTIF({})", self.shape.with(&args)?.text)),
+            Shape::AsText => Some(format!("{} & {}", self.shape.with(&args)?.text, column(Type::Text, false, 1))),
             _ => Some(self.shape.with(&args)?.text),
         }
     }
