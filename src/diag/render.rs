@@ -2,8 +2,10 @@
 
 pub use super::hidden::{is_hidden, visible};
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::diag::{Code, Diagnostic, Severity};
@@ -250,8 +252,14 @@ fn for_each(reports: &[Report<'_>], mut each: impl FnMut(&Report<'_>, &Diagnosti
 
 /// JSON text, indented. DEL and the C1 controls are escaped too, which JSON itself does not ask for.
 #[must_use]
-pub fn json_text(value: &Value) -> String {
-    super::hidden::escaped(&format!("{value:#}\n"), |out, code| write!(out, "\\u{code:04x}")).into_owned()
+pub fn json_text(value: &(impl Serialize + ?Sized)) -> String {
+    // Texts, numbers and keys that are texts can always be written.
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    match super::hidden::escaped(&text, |out, code| write!(out, "\\u{code:04x}")) {
+        Cow::Owned(escaped) => escaped,
+        Cow::Borrowed(_) => text,
+    }
 }
 
 #[cfg(test)]

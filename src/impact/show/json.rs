@@ -1,48 +1,113 @@
 //! As JSON.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::picture::{Picture, class};
 use crate::impact::{Difference, Impact};
 
+/// The report as it is written: what it says is borrowed, since it may be long.
+#[derive(Serialize)]
+struct Report<'i> {
+    summary: String,
+    worst: &'static str,
+    differences: Vec<OfDifference<'i>>,
+    changed: Vec<OfChanged<'i>>,
+    effects: Vec<OfEffect<'i>>,
+    unaffected: Vec<Unaffected<'i>>,
+    edges: Vec<Way<'i>>,
+}
+
+#[derive(Serialize)]
+struct OfDifference<'i> {
+    name: &'i str,
+    what: &'i str,
+    before: &'i str,
+    now: &'i str,
+    why_model_level: Option<&'i str>,
+}
+
+#[derive(Serialize)]
+struct OfChanged<'i> {
+    name: &'i str,
+    id: &'i str,
+    what: &'i str,
+    grade: &'static str,
+    reason: Option<&'i str>,
+}
+
+#[derive(Serialize)]
+struct OfEffect<'i> {
+    name: &'i str,
+    id: &'i str,
+    kind: &'i str,
+    level: &'static str,
+    columns: &'i [String],
+    path: Vec<&'i str>,
+    via: Option<&'i str>,
+    grade: &'static str,
+    reason: &'i str,
+    why_model_level: Option<&'i str>,
+    gaps: &'i [String],
+    owner: Option<&'i str>,
+    status: Option<&'i str>,
+    file: Option<&'i str>,
+}
+
+#[derive(Serialize)]
+struct Unaffected<'i> {
+    id: &'i str,
+    name: &'i str,
+}
+
+#[derive(Serialize)]
+struct Way<'i> {
+    from: &'i str,
+    to: &'i str,
+}
+
 /// The report.
 #[must_use]
-pub fn impact(impact: &Impact, differences: &[Difference]) -> Value {
-    let changed = impact.changed.iter().map(|changed| {
-        json!({"name": changed.name, "id": changed.id, "what": changed.what, "grade": class(changed.grade), "reason": changed.reason})
+pub fn impact<'i>(impact: &'i Impact, differences: &'i [Difference]) -> impl Serialize + 'i {
+    let changed = impact.changed.iter().map(|changed| OfChanged {
+        name: &changed.name,
+        id: &changed.id,
+        what: &changed.what,
+        grade: class(changed.grade),
+        reason: changed.reason.as_deref(),
     });
-    let effects = impact.effects.iter().map(|effect| {
-        json!({
-            "name": effect.name,
-            "id": effect.id,
-            "kind": effect.kind,
-            "level": if effect.whole.is_some() { "model" } else { "column" },
-            "columns": effect.columns,
-            "path": effect.path.iter().map(|step| &**step).collect::<Vec<_>>(),
-            "via": effect.via,
-            "grade": class(effect.grade),
-            "reason": effect.reason,
-            "why_model_level": effect.whole,
-            "gaps": effect.gaps,
-            "owner": effect.owner,
-            "status": effect.status,
-            "file": effect.file,
-        })
+    let effects = impact.effects.iter().map(|effect| OfEffect {
+        name: &effect.name,
+        id: &effect.id,
+        kind: &effect.kind,
+        level: if effect.whole.is_some() { "model" } else { "column" },
+        columns: &effect.columns,
+        path: effect.path.iter().map(|step| &**step).collect(),
+        via: effect.via.as_deref(),
+        grade: class(effect.grade),
+        reason: &effect.reason,
+        why_model_level: effect.whole.as_deref(),
+        gaps: &effect.gaps,
+        owner: effect.owner.as_deref(),
+        status: effect.status.as_deref(),
+        file: effect.file.as_deref(),
     });
-    let differences = differences
-        .iter()
-        .map(|d| json!({"name": d.name, "what": d.what, "before": d.before, "now": d.now, "why_model_level": d.whole}));
-    let unaffected = impact.unaffected.iter().map(|(id, name)| json!({"id": id, "name": name}));
-    let edges = impact.edges.iter().map(|edge| json!({"from": edge.from, "to": edge.to}));
-    json!({
-        "summary": impact.sentence(),
-        "worst": class(impact.worst()),
-        "differences": differences.collect::<Vec<_>>(),
-        "changed": changed.collect::<Vec<_>>(),
-        "effects": effects.collect::<Vec<_>>(),
-        "unaffected": unaffected.collect::<Vec<_>>(),
-        "edges": edges.collect::<Vec<_>>(),
-    })
+    let differences = differences.iter().map(|it| OfDifference {
+        name: &it.name,
+        what: it.what,
+        before: &it.before,
+        now: &it.now,
+        why_model_level: it.whole.as_deref(),
+    });
+    Report {
+        summary: impact.sentence(),
+        worst: class(impact.worst()),
+        differences: differences.collect(),
+        changed: changed.collect(),
+        effects: effects.collect(),
+        unaffected: impact.unaffected.iter().map(|(id, name)| Unaffected { id, name }).collect(),
+        edges: impact.edges.iter().map(|edge| Way { from: &edge.from, to: &edge.to }).collect(),
+    }
 }
 
 /// A graph.

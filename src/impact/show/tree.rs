@@ -1,5 +1,6 @@
 //! As text for a terminal, in which no name is obeyed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -47,7 +48,11 @@ pub fn impact(impact: &Impact) -> String {
         let more = if count > names.len() { format!(" and {} more", count - names.len()) } else { String::new() };
         let _ = writeln!(out, "\n{count} downstream not reached: {}{more}", names.join(", "));
     }
-    visible(&out).into_owned()
+    match visible(&out) {
+        Cow::Owned(shown) => shown,
+        // As most are, and they may be long.
+        Cow::Borrowed(_) => out,
+    }
 }
 
 fn below(impact: &Impact, children: &BTreeMap<&str, Vec<usize>>, root: &str, out: &mut String) {
