@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use formulac::{Compiler, Dialect, Project, Schema, SpecText};
+use formulac::{Compiler, Project, Schema, SpecText};
 
 use super::args::CheckArgs;
 use super::exit::{Exit, Failure, Found};
@@ -50,34 +50,25 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
 struct Setup {
     compiler: Compiler,
     /// Specs say where their names come from: what dbt left tells of those, where no schema is given.
-    of_dbt: Option<OfDbt>,
+    of_dbt: Option<Compiler>,
     files: Vec<PathBuf>,
     place: Option<Place>,
 }
 
-/// A compiler for what dbt left, and what it is made of.
-struct OfDbt {
-    compiler: Compiler,
-    dialect: Dialect,
-    schema: Schema,
-}
-
 impl Setup {
     fn check(&self, args: &CheckArgs) -> Result<(Vec<Found>, Vec<Planned>), Failure> {
-        let (Some(of_dbt), Some(place)) = (&self.of_dbt, &self.place) else {
-            return Ok(check(&self.compiler, &self.compiler, args.fix, &self.files));
+        let sources: Vec<Source> = self.files.iter().map(|path| Source::file(path)).collect();
+        let (Some(compiler), Some(place)) = (&self.of_dbt, &self.place) else {
+            return Ok(check(&self.compiler, &self.compiler, args.fix, &self.files, sources));
         };
-        let done = check(&self.compiler, &of_dbt.compiler, args.fix, &self.files);
+        let done = check(&self.compiler, compiler, args.fix, &self.files, sources.clone());
         let misses_names = done.0.iter().flat_map(|found| &found.diagnostics).any(|it| it.kind() == Code::UnknownName);
         let had = if misses_names { pull::pulled_columns(&place.root) } else { Vec::new() };
-        if had.is_empty() {
-            return Ok(done);
-        }
         // Who is told of a name that it was there once need not look for a slip of the pen.
-        let schema =
-            had.into_iter().fold(of_dbt.schema.clone(), |schema, (relation, columns)| schema.had(&relation, columns));
-        let compiler = args.settings.said(place.builder(of_dbt.dialect, schema)?)?.build();
-        Ok(check(&self.compiler, &compiler, args.fix, &self.files))
+        match if had.is_empty() { None } else { of_dbt(args, place, had)? } {
+            Some(compiler) => Ok(check(&self.compiler, &compiler, args.fix, &self.files, sources)),
+            None => Ok(done),
+        }
     }
 }
 
@@ -98,22 +89,23 @@ fn setup(session: &Session, args: &CheckArgs) -> Result<Setup, Failure> {
     let of_dbt = match &place {
         // Only specs say where their names come from.
         Some(place) if known.is_none() && files.iter().any(|path| project::is_yaml(path)) => {
-            of_dbt(session, args, place)?
+            place.artifacts()?.into_iter().for_each(|artifacts| artifacts.tell(session, place.dbt.as_ref()));
+            of_dbt(args, place, Vec::new())?
         }
         _ => None,
     };
     Ok(Setup { compiler, of_dbt, files, place })
 }
 
-fn of_dbt(session: &Session, args: &CheckArgs, place: &Place) -> Result<Option<OfDbt>, Failure> {
+/// A compiler for what dbt left, where it left something, and for columns that relations had once.
+fn of_dbt(args: &CheckArgs, place: &Place, had: Vec<(String, Vec<String>)>) -> Result<Option<Compiler>, Failure> {
     let Some(artifacts) = place.artifacts()? else { return Ok(None) };
-    artifacts.tell(session, place.dbt.as_ref());
     // What is of no dialect that is known can be checked all the same.
     let target = &args.settings.target;
     let dialect = place.dialect(target).unwrap_or_else(|_| target.dialect(&place.project));
     let schema = artifacts.schema(dialect)?;
-    let compiler = args.settings.said(place.builder(dialect, schema.clone())?)?.build();
-    Ok(Some(OfDbt { compiler, dialect, schema }))
+    let schema = had.into_iter().fold(schema, |schema, (relation, columns)| schema.had(&relation, columns));
+    Ok(Some(args.settings.said(place.builder(dialect, schema)?)?.build()))
 }
 
 /// Warns of what a spec and the Omni model of the project both define.
@@ -136,10 +128,15 @@ fn beside_omni(place: &Place, files: &[PathBuf], found: &mut [Found]) {
 }
 
 /// `of_specs` compiles specs, the other all else.
-fn check(compiler: &Compiler, of_specs: &Compiler, fix: bool, files: &[PathBuf]) -> (Vec<Found>, Vec<Planned>) {
+fn check(
+    compiler: &Compiler,
+    of_specs: &Compiler,
+    fix: bool,
+    files: &[PathBuf],
+    sources: Vec<Source>,
+) -> (Vec<Found>, Vec<Planned>) {
     let mut found = Vec::new();
     let mut mended = Vec::new();
-    let sources: Vec<Source> = files.iter().map(|path| Source::file(path)).collect();
     // Files are mended all or none.
     let fix = fix && !sources.iter().any(|s| s.fault.as_ref().is_some_and(|f| f.kind() == Code::UnreadableFile));
     let kinds: Vec<Kind> = files.iter().zip(&sources).map(|(path, source)| Kind::of(path, source)).collect();

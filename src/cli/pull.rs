@@ -166,11 +166,15 @@ pub fn standing(session: &Session) -> Result<Standing, Failure> {
     Ok(Standing { dbt: folders.dbt, known, was_pulled })
 }
 
+/// What the last pull of the project in a folder knew of views and topics.
+pub fn recorded(root: &Path) -> impl Iterator<Item = Record> {
+    let files = folder::files(&root.join(RECORDS), |path| path.extension().is_some_and(|end| end == "yml"));
+    files.into_iter().filter_map(|path| Record::read(&fs::read_to_string(path).ok()?))
+}
+
 /// The columns that the last pull knew, by the names that dbt has of models and of sources' tables.
 pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
-    let places = Places { omni: root.to_owned(), records: root.join(RECORDS) };
-    let record = |name: String| Record::read(&places.record(&name)?);
-    let named = places.records().into_iter().filter_map(record).filter_map(|record| {
+    let named = recorded(root).filter_map(|record| {
         // `model.shop.orders`, `model.shop.orders.v2`, `source.shop.raw.orders`
         let mut parts = record.node.split('.');
         let name = if parts.next() == Some("source") { parts.nth(2) } else { parts.nth(1) };

@@ -14,7 +14,7 @@ use formulac::diag::{Code, Diagnostic, suggest};
 use formulac::span::Span;
 
 /// A source text, or what keeps it from being one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Source {
     /// A path, or `<stdin>`, `<formula>`.
     pub name: String,

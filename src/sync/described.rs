@@ -123,21 +123,21 @@ impl PulledView {
         let (at, found) = match column {
             None => (Path::root(), Some(&root)),
             Some(column) => {
-                let name = self.dimensions().into_iter().find(|(of, _)| of.eq_ignore_ascii_case(column))?.1;
-                let found = root.get("dimensions").and_then(|all| all.get(&name));
+                let base = yaml::read(&self.record.view, &mut Vec::new()).ok()??;
+                let (_, name, _) = self.dimensions(&base).find(|(of, ..)| of.eq_ignore_ascii_case(column))?;
+                let found = root.get("dimensions").and_then(|all| all.get(name));
                 (Path::root().key("dimensions").key(name), found)
             }
         };
         with_description(&self.text, at, found?, description)
     }
 
-    /// The columns, each with its dimension: those of columns come first, in the order of the columns.
-    fn dimensions(&self) -> Vec<(String, String)> {
-        let base = yaml::read(&self.record.view, &mut Vec::new()).ok().flatten();
-        let dimensions = base.as_ref().and_then(|base| base.get("dimensions")?.pairs()).unwrap_or_default();
-        let names = dimensions.iter().filter_map(|(name, _)| name.text());
-        let columns = self.record.columns.iter().map(|(column, _)| column);
-        columns.cloned().zip(names.map(str::to_owned)).collect()
+    /// The columns, each with the name of its dimension and what that was when it was pulled.
+    fn dimensions<'n>(&'n self, base: &'n Node) -> impl Iterator<Item = (&'n str, &'n str, &'n Node)> {
+        // The dimensions of columns come first, in the order of the columns.
+        let dimensions = base.get("dimensions").and_then(Node::pairs).unwrap_or_default();
+        let both = self.record.columns.iter().zip(dimensions);
+        both.filter_map(|((column, _), (name, was))| Some((column.as_str(), name.text()?, was)))
     }
 }
 
@@ -152,10 +152,7 @@ pub fn described_in_properties(
 ) -> Option<String> {
     let (at, found) = find(node, text)?;
     match (column, description) {
-        (column, Some(after)) => {
-            let said = Said { column: column.map(str::to_owned), before: None, after: after.to_owned(), line: 0 };
-            edit(text, &[described_by(&at, &found, &said)]).ok()
-        }
+        (column, Some(after)) => edit(text, &[described_by(&at, &found, column, after)]).ok(),
         (None, None) => with_description(text, at, &found, None),
         (Some(column), None) => {
             let column = column_of(&found, column)?;
@@ -191,10 +188,8 @@ fn said(view: &PulledView) -> Vec<Said> {
         }
     };
     one(None, base.get("description"), now.get("description"));
-    // The dimensions of columns come first, in the order of the columns.
-    let dimensions = base.get("dimensions").and_then(Node::pairs).unwrap_or_default();
-    for ((column, _), (name, was)) in view.record.columns.iter().zip(dimensions) {
-        let is = name.text().and_then(|name| now.get("dimensions")?.get(name));
+    for (column, name, was) in view.dimensions(&base) {
+        let is = now.get("dimensions").and_then(|all| all.get(name));
         one(Some(column), was.get("description"), is.and_then(|is| is.get("description")));
     }
     all
@@ -271,7 +266,7 @@ impl File {
                 });
                 continue;
             }
-            self.edits.push(described_by(&at, &found, &one));
+            self.edits.push(described_by(&at, &found, one.column.as_deref(), &one.after));
             self.plan.changes.push(Change {
                 definition: Some(name),
                 property: Property::Description,
@@ -328,10 +323,10 @@ fn column_of<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
 }
 
 /// The edit that describes a column or the node itself.
-fn described_by(at: &Path, found: &Node, said: &Said) -> Edit {
-    let value = Value::text(&said.after);
+fn described_by(at: &Path, found: &Node, column: Option<&str>, text: &str) -> Edit {
+    let value = Value::text(text);
     let after = vec!["name".to_owned()];
-    let Some(name) = &said.column else { return Edit::Set { at: at.clone().key("description"), value, after } };
+    let Some(name) = column else { return Edit::Set { at: at.clone().key("description"), value, after } };
     let item = Value::map([("name", Value::text(name)), ("description", value.clone())]);
     match (column_of(found, name).and_then(|column| column.get("name")).and_then(Node::text), found.get("columns")) {
         (Some(spelled), _) => {

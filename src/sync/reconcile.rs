@@ -97,6 +97,14 @@ pub struct Conflict {
     pub edit: Option<HandEdit>,
 }
 
+impl Conflict {
+    /// Whether it is of a description in Omni and one that people wrote for dbt: no push made either file.
+    #[must_use]
+    pub fn is_of_omni(&self) -> bool {
+        self.property == Property::Description && self.edit.is_none()
+    }
+}
+
 /// What becomes of the hand edits of a model's files.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]

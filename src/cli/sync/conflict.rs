@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formulac::sync::{Conflict, ModelPlan, Property};
+use formulac::sync::{Conflict, ModelPlan};
 
 use super::repository::Repository;
 use crate::cli::place::Place;
@@ -32,8 +32,7 @@ pub fn show(out: &mut String, place: &Place, model: &ModelPlan, conflict: &Confl
     };
     let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "nothing".to_owned());
     // What people described in Omni and for dbt is of no push.
-    let is_of_omni = conflict.property == Property::Description && conflict.edit.is_none();
-    line("base", if is_of_omni { "the last pull" } else { "the last push" }, &text(&conflict.base), "");
+    line("base", if conflict.is_of_omni() { "the last pull" } else { "the last push" }, &text(&conflict.base), "");
     line("ours", &ours, &text(&conflict.ours), &by_ours);
     line("theirs", &theirs, &text(&conflict.theirs), &by_theirs);
     if let Some(formula) = &conflict.theirs_formula {

@@ -1,31 +1,23 @@
 //! Descriptions that people changed in the Omni model since the last pull.
 
-use std::path::PathBuf;
-
-use formulac::omni::Record;
 use formulac::sync::{Described, PulledView, described as of_views};
 
 use super::text_of;
 use crate::cli::exit::Failure;
-use crate::cli::folder;
 use crate::cli::place::Place;
-use crate::cli::pull::RECORDS;
+use crate::cli::pull::recorded;
 
 /// The view that a text of a file is, as seen from the project's folder; none where no pull wrote the file.
 pub fn pulled_view(place: &Place, file: &str, text: String) -> Option<PulledView> {
     let path = file.strip_prefix(&place.omni_folder())?.strip_prefix('/')?;
-    let records = folder::files(&place.root.join(RECORDS), |path| path.extension().is_some_and(|end| end == "yml"));
-    let record = |path: &PathBuf| Record::read(&std::fs::read_to_string(path).ok()?);
-    let record = records.iter().filter_map(record).find(|record| record.path == path)?;
+    let record = recorded(&place.root).find(|record| record.path == path)?;
     Some(PulledView::new(record, file, &text))
 }
 
 /// What is to become of them; nothing where nothing was pulled, or dbt left no manifest.
 pub fn described(place: &Place, is_spec: impl Fn(&str) -> bool) -> Result<Described, Failure> {
     let omni = place.omni_folder();
-    let records = folder::files(&place.root.join(RECORDS), |path| path.extension().is_some_and(|end| end == "yml"));
-    let views = records.iter().filter_map(|path| {
-        let record = Record::read(&std::fs::read_to_string(path).ok()?)?;
+    let views = recorded(&place.root).filter_map(|record| {
         let file = format!("{omni}/{}", record.path);
         let text = text_of(&place.root, &file)?;
         // Most are as they were pulled.

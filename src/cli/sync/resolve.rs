@@ -5,8 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use formulac::sync::{
-    Conflict, ModelPlan, Property, PulledView, TextChange, content_hash, described_in_properties, spoken, taken,
-    without,
+    Conflict, ModelPlan, PulledView, TextChange, content_hash, described_in_properties, spoken, taken, without,
 };
 
 use super::conflict::target;
@@ -69,7 +68,7 @@ struct Work<'w> {
 impl Work<'_> {
     fn decide(&mut self, model: &ModelPlan, conflict: &Conflict, side: Side) -> Result<(), Failure> {
         // A description in Omni and one that people wrote for dbt: both files are theirs.
-        if conflict.property == Property::Description && conflict.edit.is_none() {
+        if conflict.is_of_omni() {
             return self.describe(model, conflict, side);
         }
         let impossible = |what: &str| {
