@@ -227,6 +227,9 @@ fn check_tells_what_is_gone_since_the_pull() {
         without(&artifact("catalog.json"), &["nodes", "model.acme_analytics.stg_orders", "columns", "discount_rate"]);
     place.write("target/catalog.json", gone.replace("DECIMAL(12,2)", "DATE"));
     place.show(&["check", "--output-format", "concise"]).show(&["check"]);
+    // Whatever is looked at again, standard input can be read but once.
+    let run = place.run_with(&["check", "metrics/orders.yml", "-", "--output-format", "concise"], "x = NOSUCH(1)\n");
+    assert!(run.out.contains("<stdin>:1:5: error[F0301]"), "{}", run.out);
     // Formulas of a file are of no relation that it names.
     place.show(&["check", "notes.txt"]);
     // The marked column of the pulled model is none.
