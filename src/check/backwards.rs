@@ -1,8 +1,11 @@
 //! Formats, patterns and wildcards that texts of SQL may be the spelling of: what the compiler makes of literals, backwards.
 //! What it makes of a candidate may be another text, so each is compiled and compared by who asks.
 
-use super::mask::{DatePart, MOST_DECIMALS, MOST_ZEROS, NumberMask, is_bare};
+use super::mask::{DatePart, MOST_DECIMALS, MOST_ZEROS, NumberMask, SIGN, SIGN_AND_ZERO, ZERO, is_bare};
 use super::regex::{SPECIAL, members};
+
+/// Patterns with more groups than this are read as they are.
+const MOST_GROUPS: usize = 6;
 
 /// All but literals, each with its letters in a mask.
 const PARTS: [(DatePart, &str); 17] = [
@@ -104,11 +107,33 @@ pub(crate) fn affixes_of(text: &str) -> Vec<String> {
     found
 }
 
+/// A text as it stands beside the parts of a mask of dates.
+pub(crate) fn literal_of(text: &str) -> String {
+    let mut mask = String::new();
+    push_affix(&mut mask, text, false);
+    mask
+}
+
+/// A part of a mask of dates that is written by itself, from the texts in it.
+pub(crate) fn date_part_of(texts: &[&str]) -> Option<String> {
+    let mask = texts.iter().find_map(|text| dates_of(text).pop())?;
+    let twelve = DatePart::Twelve2.plain()?;
+    let is_short = texts.contains(&ZERO) && texts.contains(&twelve);
+    Some(if is_short { "h".to_owned() } else { mask })
+}
+
+/// Whether a text is a pattern that takes away what of the digits the mask does not ask for.
+pub(crate) fn is_of_digits(text: &str) -> bool {
+    let optional = text.strip_suffix("}$").map(|text| text.trim_start_matches("\\.?"));
+    matches!(text, SIGN | SIGN_AND_ZERO) || optional.is_some_and(|text| text.starts_with("0{1,"))
+}
+
 /// The digits of masks of numbers that texts of SQL may be the spelling of.
 pub(crate) fn digits_of(spelled: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
+    let takes_zero = spelled.contains(&SIGN_AND_ZERO);
     for grouped in [false, true] {
-        for zeros in 0..=if grouped { 1 } else { MOST_ZEROS } {
+        for zeros in usize::from(!takes_zero) as u32..=if grouped { 1 } else { MOST_ZEROS } {
             for decimals in 0..=MOST_DECIMALS {
                 let mask = NumberMask { zeros, decimals, grouped, decimal_zeros: decimals, ..NumberMask::default() };
                 let own =
@@ -188,10 +213,35 @@ pub(crate) fn patterns_of(spelled: &str) -> Vec<String> {
         short = short.replace(members(class), &format!("\\{class}"));
     }
     let mut found = vec![plain.to_owned(), short];
+    // Where an engine numbers all groups, those that are not given have become some.
+    let of_one: Vec<String> = found.iter().flat_map(|pattern| with_one_group(pattern)).collect();
+    found.extend(of_one);
     found.dedup();
     let ignoring: Vec<String> = found.iter().map(|pattern| format!("(?i){pattern}")).collect();
     found.extend(ignoring);
     found
+}
+
+/// A pattern with each of its groups as the only one that is given.
+fn with_one_group(pattern: &str) -> Vec<String> {
+    let mut groups = Vec::new();
+    let (mut is_escaped, mut in_class) = (false, false);
+    for (at, c) in pattern.char_indices() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            '[' => in_class = true,
+            ']' => in_class = false,
+            '(' if !in_class && !pattern[at..].starts_with("(?") => groups.push(at + 1),
+            _ => {}
+        }
+    }
+    let of_one = |given: &usize| {
+        let mut out = pattern.to_owned();
+        groups.iter().rev().filter(|at| *at != given).for_each(|at| out.insert_str(*at, "?:"));
+        out
+    };
+    if (2..=MOST_GROUPS).contains(&groups.len()) { groups.iter().map(of_one).collect() } else { Vec::new() }
 }
 
 /// The replacement that a replacement of SQL is the spelling of.
@@ -227,13 +277,20 @@ mod tests {
             let read = number(mask).unwrap();
             for spelled in [read.to_char(), read.printf(false), read.braces(false)] {
                 let optional = read.optional_decimals().unwrap_or_default();
-                let found = digits_of(&[&spelled, &optional]);
+                let found = digits_of(&[&spelled, &optional, if read.zeros == 0 { SIGN_AND_ZERO } else { SIGN }]);
                 assert!(found.iter().any(|back| number(back).unwrap() == read), "{mask}: {spelled} {found:?}");
             }
         }
         assert_eq!(affixes_of("\\1$"), ["$"]);
         assert_eq!(affixes_of(" Mio %"), ["\" Mio %\""]);
         assert_eq!(affixes_of(" %"), [" %", "\" %\""]);
+        for mask in ["0.0#", "#.##", "#,##0.000####"] {
+            let optional = number(mask).unwrap().optional_decimals().unwrap();
+            assert!(is_of_digits(&optional), "{mask}: {optional}");
+        }
+        assert_eq!(date_part_of(&["HH12", "^0"]).as_deref(), Some("h"));
+        assert_eq!(date_part_of(&["HH12"]).as_deref(), Some("hh"));
+        assert_eq!(literal_of(" of "), "\" of \"");
     }
 
     #[test]
@@ -260,5 +317,6 @@ mod tests {
         }
         let (plain, _) = regex::replacement("$2 \\x $1", &[1, 2]).unwrap();
         assert_eq!(replacement_of(&plain), "$2 \\x $1");
+        assert_eq!(with_one_group(r"(a|\()([(]b)"), [r"(a|\()(?:[(]b)", r"(?:a|\()([(]b)"]);
     }
 }

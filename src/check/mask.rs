@@ -8,6 +8,11 @@ pub(super) const MOST_DECIMALS: u32 = 9;
 pub(super) const MOST_ZEROS: u32 = 15;
 /// The digits before the point that engines are asked to write.
 const WHOLE_DIGITS: u32 = 18;
+/// A sign in what is written of a number, and with it a zero that the mask does not ask for.
+pub(super) const SIGN: &str = "^(-?)";
+pub(super) const SIGN_AND_ZERO: &str = "^(-?)0?";
+/// The zero before an hour that the mask writes without.
+pub(super) const ZERO: &str = "^0";
 
 /// How a number is written.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -170,7 +170,7 @@ impl Lower<'_> {
             }
         } else if mask.zeros == 0 || !mask.prefix.is_empty() {
             // Behind the sign, in place of a zero that the mask does not ask for.
-            let pattern = if mask.zeros == 0 { "^(-?)0?" } else { "^(-?)" };
+            let pattern = if mask.zeros == 0 { mask::SIGN_AND_ZERO } else { mask::SIGN };
             let new = format!("\\1{}", mask.prefix.replace('\\', "\\\\"));
             text = self.replaced_in(text, pattern, &new, span);
         }
@@ -236,7 +236,7 @@ impl Lower<'_> {
                 DatePart::Twelve => {
                     let hour = self.text_literal("HH12", span);
                     let hour = self.apply_checked(internal::PLAIN_DATE_TEXT, &[value, hour], span, "TEXT");
-                    texts.push(self.replaced_in(hour, "^0", "", span));
+                    texts.push(self.replaced_in(hour, mask::ZERO, "", span));
                     continue;
                 }
                 DatePart::Month => internal::MONTH_NUM,

@@ -15,6 +15,7 @@ use super::patterns::{Bound, pattern};
 use super::place::Read;
 use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS};
 use super::ranges;
+use super::search::Search;
 use super::tree::{Id, Label, Trees};
 use crate::compiler::Compiler;
 use crate::spec::outline::Placed;
@@ -24,11 +25,22 @@ const TRIED: usize = 150;
 /// So many more are compiled to find one that leaves no difference.
 const ALIKE: usize = 12;
 /// So many bytes of SQL are compiled to learn what formulas become in a definition's place.
-const LEARNED: usize = 1_600_000;
+const LEARNED: usize = 4_000_000;
 /// What every compilation counts at least.
 const LEAST: usize = 1_500;
+/// So many definitions are looked at that do not name one without a column.
+const OTHERS: usize = 8;
 /// What a function costs that the formula in the spec does not call.
 const LIKENESS: u32 = 3;
+
+/// What of a file tells of a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown<'a> {
+    /// The column of a definition: of this one, or of one that is computed from it.
+    Column(&'a str),
+    /// A clause of a CTE, or of the last select.
+    Clause(Option<&'a str>, &'a str),
+}
 
 /// One definition of one file.
 pub(super) struct Case<'a, 's> {
@@ -40,8 +52,8 @@ pub(super) struct Case<'a, 's> {
     pub found: &'a File<'s>,
     pub edits: &'a Edits,
     pub cte: Option<&'a str>,
-    /// The definition whose column tells: this one, or one that is computed from it.
-    pub shown: &'a str,
+    /// What tells of the definition.
+    pub shown: Shown<'a>,
     /// No difference may be left, since what is left may come of this definition.
     pub is_exact: bool,
     /// How much may still be compiled to learn from it.
@@ -70,7 +82,7 @@ impl<'a, 's> Case<'a, 's> {
             found,
             edits,
             cte: read.cte(place),
-            shown: &placed.name,
+            shown: Shown::Column(&placed.name),
             is_exact: false,
             left,
             tried,
@@ -114,7 +126,11 @@ impl<'a, 's> Case<'a, 's> {
 
     /// The SQL of the spec with another formula there, to learn from.
     pub fn compiled(&self, formula: &str) -> Option<String> {
-        self.compiled_spec(&self.read.filled(self.placed, formula)?)
+        self.compiled_with(self.placed, formula)
+    }
+
+    fn compiled_with(&self, placed: &Placed, formula: &str) -> Option<String> {
+        self.compiled_spec(&self.read.filled(placed, formula)?)
     }
 
     fn compiled_spec(&self, spec: &str) -> Option<String> {
@@ -124,11 +140,38 @@ impl<'a, 's> Case<'a, 's> {
 
     /// The expression of the definition with another formula.
     pub fn tree(&self, formula: &str, trees: &mut Trees) -> Option<Id> {
+        self.tree_of(self.placed, formula, trees)
+    }
+
+    /// The expression of a definition of the step with another formula.
+    fn tree_of(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<Id> {
         self.left.set(self.left.get().checked_sub(LEAST)?);
-        let sql = self.compiled(formula)?;
+        let sql = self.compiled_with(placed, formula)?;
         self.left.set(self.left.get().saturating_sub(sql.len().saturating_sub(LEAST)));
         let file = File::read(&sql, self.found.dialect);
-        self.read.expression(&file, self.cte, self.place, &self.placed.name, trees).ok()
+        self.read.expression(&file, self.cte, self.place, &placed.name, trees).ok()
+    }
+
+    /// What a formula is in the place of a definition; in a group, what it is of each row.
+    pub fn written_out(&self, placed: &Placed, formula: &str, trees: &mut Trees) -> Option<Id> {
+        self.tree_of(placed, formula, trees).or_else(|| {
+            let aggregate = self.tree_of(placed, &format!("MAX({formula})"), trees)?;
+            match (trees.label(aggregate), trees.kids(aggregate)) {
+                (Label::Call, [_, inner]) => Some(*inner),
+                _ => None,
+            }
+        })
+    }
+
+    /// The expression that tells, in a file.
+    fn expression(&self, file: &File<'_>, shown: Shown<'_>, trees: &mut Trees) -> Result<Id, String> {
+        match shown {
+            Shown::Column(name) => self.read.expression(file, self.cte, self.place, name, trees),
+            Shown::Clause(cte, clause) => {
+                let mut columns = self.read.columns(file, self.place, &self.placed.name);
+                columns.clause(cte, clause, trees)
+            }
+        }
     }
 
     /// In how many places the file that a formula gives differs from the one that was found, all by what others changed
@@ -136,7 +179,7 @@ impl<'a, 's> Case<'a, 's> {
     fn differences(&self, formula: &str, trees: &mut Trees, expected: Id) -> Option<usize> {
         let sql = self.compiled_spec(&self.read.with(self.placed, formula).ok()?)?;
         let file = File::read(&sql, self.found.dialect);
-        if self.read.expression(&file, self.cte, self.place, self.shown, trees) != Ok(expected) {
+        if self.expression(&file, self.shown, trees) != Ok(expected) {
             return None;
         }
         let mut left = between(&file, self.found);
@@ -149,7 +192,8 @@ impl<'a, 's> Case<'a, 's> {
         let own = |item: &ItemEdit| {
             let same =
                 |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
-            item.column.eq_ignore_ascii_case(self.shown) && same(item.cte.as_deref(), self.cte)
+            let is_it = |shown| matches!(shown, Shown::Column(name) if item.column.eq_ignore_ascii_case(name));
+            is_it(self.shown) && same(item.cte.as_deref(), self.cte)
         };
         if left.items.iter().any(own) {
             return None;
@@ -162,48 +206,52 @@ impl<'a, 's> Case<'a, 's> {
         (is_proven && (count == 0 || !self.is_exact)).then_some(count)
     }
 
-    /// Where the definition stands in the expressions of others, since it has no column of its own: each such definition,
-    /// with its expression and the part of it.
-    pub fn through(&self, trees: &mut Trees) -> Vec<(&'a str, Id, Id)> {
+    /// Where the definition stands in what others tell, since it has no column of its own: in their columns, or in the
+    /// clauses of the file; each with its expression and the part of it.
+    pub fn through(&self, trees: &mut Trees) -> Vec<(Shown<'a>, Id, Id)> {
         let Some(step) = self.read.outline.steps.get(self.place) else { return Vec::new() };
-        let mut found = Vec::new();
-        let markers = [
-            (NUMBERS[0].to_owned(), Label::Number(NUMBERS[0].to_owned())),
-            (POINTS[0].to_owned(), Label::Number(POINTS[0].to_owned())),
-            (format!("\"{}\"", TEXTS[0]), Label::Text(TEXTS[0].to_owned(), "")),
-        ];
         let uses = |other: &&Placed| {
             let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
             words.any(|word| word.eq_ignore_ascii_case(&self.placed.name))
         };
-        for other in step.definitions.iter().filter(|other| other.name != self.placed.name).filter(uses) {
-            let Ok(whole) = self.read.expression(self.found, self.cte, self.place, &other.name, trees) else {
-                continue;
-            };
-            let columns: Vec<(Id, String)> = columns_in(trees, whole).into_iter().take(3).collect();
-            let added = columns.into_iter().map(|(column, name)| {
-                let number = trees.leaf(Label::Number(NUMBERS[0].to_owned()));
-                let sum = trees.add(Label::Op("+".to_owned()), vec![column, number]);
-                (format!("{name} + {}", NUMBERS[0]), sum)
-            });
-            let added: Vec<(String, Id)> = added.collect();
-            let literals = markers.iter().map(|(marker, label)| (marker.clone(), trees.leaf(label.clone())));
-            let literals: Vec<(String, Id)> = literals.collect();
-            for (marker, tree) in added.into_iter().chain(literals) {
-                let marker = &marker;
-                let Some(sql) = self.compiled(marker) else { continue };
-                let file = File::read(&sql, self.found.dialect);
-                let Ok(root) = self.read.expression(&file, self.cte, self.place, &other.name, trees) else { continue };
-                let marker = Arg::Named(marker.clone(), tree);
-                let probe = Probe { shape: Shape::words(""), args: vec![marker] };
-                let bound = pattern(trees, root, &probe, vec![None]).and_then(|p| p.matched(trees, whole));
-                if let Some([Some(Bound::Node(part))]) = bound.as_deref() {
-                    found.push((other.name.as_str(), whole, *part));
-                    break;
-                }
+        // Those that do not name it may look for rows by it.
+        let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
+        let (named, more): (Vec<&Placed>, Vec<&Placed>) = others.partition(uses);
+        let columns = named.into_iter().chain(more.into_iter().take(OTHERS));
+        let columns = columns.map(|other| Shown::Column(&other.name));
+        let clauses = self.found.clauses(&["where", "having"]).map(|(cte, clause)| Shown::Clause(cte, clause));
+        columns.chain(clauses).filter_map(|shown| self.part_of(shown, trees)).collect()
+    }
+
+    /// What of an expression is the definition: what becomes another where the formula is another.
+    fn part_of(&self, shown: Shown<'a>, trees: &mut Trees) -> Option<(Shown<'a>, Id, Id)> {
+        let whole = self.expression(self.found, shown, trees).ok()?;
+        let columns: Vec<Id> = columns_in(trees, whole).into_iter().take(3).map(|(column, _)| column).collect();
+        let names: Vec<Form> = columns.iter().flat_map(|column| Search::new(&[], trees).whole(*column)).collect();
+        let of_columns = names
+            .iter()
+            .flat_map(|Form { text, .. }| [format!("{text} + {}", NUMBERS[0]), format!("{text} = {}", NUMBERS[0])]);
+        let literals = [
+            format!("{} = {}", NUMBERS[0], NUMBERS[1]),
+            NUMBERS[0].to_owned(),
+            POINTS[0].to_owned(),
+            format!("\"{}\"", TEXTS[0]),
+        ];
+        for marker in of_columns.chain(literals) {
+            let Some(sql) = self.compiled(&marker) else { continue };
+            // What it is by itself is seen in the place of another.
+            let others = self.read.outline.steps.get(self.place).into_iter().flat_map(|step| &step.definitions);
+            let mut others = others.filter(|other| other.name != self.placed.name).take(OTHERS);
+            let Some(tree) = others.find_map(|other| self.written_out(other, &marker, trees)) else { continue };
+            let file = File::read(&sql, self.found.dialect);
+            let Ok(root) = self.expression(&file, shown, trees) else { continue };
+            let probe = Probe { shape: Shape::words(""), args: vec![Arg::Named(marker, tree)] };
+            let bound = pattern(trees, root, &probe, vec![None]).and_then(|pattern| pattern.matched(trees, whole));
+            if let Some([Some(Bound::Node(part))]) = bound.as_deref() {
+                return Some((shown, whole, *part));
             }
         }
-        found
+        None
     }
 
     /// The relation that the step reads.

@@ -67,6 +67,8 @@ pub(super) struct Columns<'f, 's> {
     pub kept: FxHashSet<String>,
     /// CTEs, in small letters, whose columns formulas may use.
     pub bounds: FxHashSet<String>,
+    /// Relations, in small letters, that are tabs of the sheet: what is joined of them may be looked up.
+    pub tabs: FxHashSet<String>,
     /// The definition whose formula is looked for: behind its own name stands what it is computed from.
     pub own: String,
     reads: HashMap<Option<String>, Vec<Read>>,
@@ -121,6 +123,7 @@ impl<'f, 's> Columns<'f, 's> {
             file,
             kept: FxHashSet::default(),
             bounds: FxHashSet::default(),
+            tabs: FxHashSet::default(),
             own: String::new(),
             reads: HashMap::new(),
             places: file.ctes.iter().enumerate().map(|(at, cte)| (cte.clone(), at)).collect(),
@@ -182,7 +185,7 @@ impl<'f, 's> Columns<'f, 's> {
     fn is_helper(&self, relation: &str, cte: Option<&str>) -> bool {
         let place = |cte: &str| self.places.get(cte).copied();
         let Some(at) = place(relation) else { return false };
-        !self.bounds.contains(relation)
+        !self.bounds.contains(&relation.to_ascii_lowercase())
             && cte.and_then(place).is_none_or(|reader| at < reader)
             && self.reads.get(&Some(relation.to_owned())).is_some_and(|reads| !reads.is_empty())
     }
@@ -235,6 +238,14 @@ impl<'f, 's> Columns<'f, 's> {
         self.base = self.base_of(site.cte.as_deref());
         let id = self.parsed(site.cte.as_deref(), site.tokens.clone(), trees)?;
         self.inlined(Look { cte: site.cte.as_deref(), within: Within::Step, depth: 0 }, id, trees)
+    }
+
+    /// The expression of a clause, in the names that formulas may use.
+    pub fn clause(&mut self, cte: Option<&str>, clause: &str, trees: &mut Trees) -> Result<Id, String> {
+        let tokens = self.file.clause(cte, clause).ok_or_else(|| format!("there is no `{clause}` in the file"))?;
+        self.base = self.base_of(cte);
+        let id = self.parsed(cte, tokens, trees)?;
+        self.inlined(Look { cte, within: Within::Step, depth: 0 }, id, trees)
     }
 
     /// Tokens of a CTE as an expression, in the names of that CTE.
@@ -316,7 +327,7 @@ impl<'f, 's> Columns<'f, 's> {
         let Some((at, site)) = self.source(cte, relation, &name) else {
             let looked_up = relation.filter(|_| within == Within::Step).and_then(|alias| self.looked_up(cte, alias));
             return Ok(match looked_up {
-                Some(at) => self.of_base(look, at, id, trees).unwrap_or(id),
+                Some(at) => self.value_of(look, at, id, trees).unwrap_or(id),
                 None => self.leaf(look, id, relation, trees),
             });
         };
@@ -340,20 +351,23 @@ impl<'f, 's> Columns<'f, 's> {
         self.inlined(Look { cte: site.cte.as_deref(), within, depth: depth + 1 }, inner, trees)
     }
 
-    /// The place of a join by this name that looks up the rows which the step is about.
+    /// The place of a join by this name that looks up the rows which the step is about, or those of a tab.
     fn looked_up(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
         let is_it = |read: &Read| {
             same_name(alias, &read.alias)
                 && match self.is_helper(&read.relation, cte) {
                     true => self.base_of(Some(&read.relation)) == self.base,
-                    false => read.relation == self.base && read.alias != read.relation,
+                    false => {
+                        read.relation == self.base && read.alias != read.relation
+                            || self.tabs.contains(&read.relation.to_ascii_lowercase())
+                    }
                 }
         };
         self.reads(cte).iter().position(is_it).filter(|at| *at > 0)
     }
 
-    /// A column of rows that the step is about, looked up in others of them.
-    fn of_base(&mut self, look: Look<'_>, at: usize, id: Id, trees: &mut Trees) -> Result<Id, String> {
+    /// A column of rows that are looked up: of those that the step is about, or of a tab.
+    fn value_of(&mut self, look: Look<'_>, at: usize, id: Id, trees: &mut Trees) -> Result<Id, String> {
         let on = self.condition(look, at, trees)?;
         let Some(read) = self.reads(look.cte).get(at) else { return Ok(id) };
         let (relation, how) = (read.relation.clone(), read.how.clone());
@@ -361,9 +375,16 @@ impl<'f, 's> Columns<'f, 's> {
             true => self.rows(&relation, look.depth + 1, trees)?,
             false => trees.leaf(Label::Rows),
         };
-        let value = trees.bare(id);
+        let name = trees.bare(id);
+        let value = match self.tabs.contains(&relation.to_ascii_lowercase()) {
+            true => {
+                let relation = trees.word(&relation);
+                trees.add(Label::Field, vec![relation, name])
+            }
+            false => name,
+        };
         let joined = trees.add(Label::Joined(how), vec![value, on, rows]);
-        // A spec may join the relation to itself.
+        // A spec may join the relation by itself, and to itself.
         self.aliases.push((joined, id));
         Ok(joined)
     }

@@ -128,6 +128,17 @@ impl<'s> File<'s> {
         self.parts.get(*at).map(|part| part.tokens.clone())
     }
 
+    /// The CTEs that have one of these clauses, with its name.
+    pub fn clauses<'a>(&'a self, names: &'a [&'a str]) -> impl Iterator<Item = (Option<&'a str>, &'a str)> {
+        let parts = self.parts.iter().filter(|part| part.place.branch == 0);
+        parts.filter_map(move |part| match &part.place.what {
+            What::Clause(clause) if names.contains(&clause.as_str()) => {
+                Some((part.place.cte.as_deref(), clause.as_str()))
+            }
+            _ => None,
+        })
+    }
+
     /// The tokens of a clause.
     pub fn clause(&self, cte: Option<&str>, name: &str) -> Option<Range<usize>> {
         let is_it = |part: &&Part| matches!(&part.place.what, What::Clause(clause) if clause == name);

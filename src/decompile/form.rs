@@ -1,6 +1,6 @@
 //! Formulas that are put together: their text, how tight it binds and how long it is to a reader.
 
-use crate::ast::BinaryOp;
+use crate::ast::{BinaryOp, Expr};
 use crate::catalog::Function;
 use crate::types::Level;
 
@@ -35,6 +35,19 @@ pub(super) enum Range {
 impl Form {
     pub fn whole(text: impl Into<String>, cost: u32) -> Self {
         Self { text: text.into(), strength: WHOLE, cost, is_name: false, range: Range::None }
+    }
+
+    /// A formula that stands in the spec.
+    pub fn written(formula: &str, cost: u32) -> Self {
+        let text = format!("={formula}");
+        let (parsed, _) = crate::parse::parse(&text);
+        let ast = parsed.ast();
+        let strength = match ast.definitions.first().map(|definition| ast.expr(definition.body)) {
+            Some(Expr::Binary { op, .. }) => op.strength(),
+            Some(Expr::Name | Expr::Number | Expr::Text | Expr::Call { .. }) => WHOLE,
+            _ => 0,
+        };
+        Self { strength, ..Self::whole(formula, cost) }
     }
 
     /// A range of the rows of a name.

@@ -8,6 +8,7 @@ use super::case::Case;
 use super::columns::{Columns, Site};
 use super::edits::between;
 use super::file::File;
+use super::in_place::OF_DEFINITION;
 use super::patterns::{Patterns, Tried};
 use super::place::Read;
 use super::probes::{Probe, RELATION, probes, relation};
@@ -152,7 +153,7 @@ impl Decompiler {
                     // Numbers and texts of this expression may have become others.
                     let mut words = words(trees, part);
                     words.functions = functions_like(&known, trees, part);
-                    let mut tried = spelled(trees, part);
+                    let mut tried = spelled(trees, &known, part);
                     if !words.is_empty() {
                         tried.extend(words.probes());
                     }
@@ -168,6 +169,15 @@ impl Decompiler {
         let mut all: Vec<&Patterns> = known.clone();
         all.extend(&of_words);
         all.extend(&more);
+        // Definitions by name wherever they stand.
+        let mut named = given.clone();
+        for form in named.values_mut().flatten().filter(|form| form.cost == OF_DEFINITION) {
+            form.cost = 0;
+        }
+        let forms = Search::new(&all, trees).given(&named).whole(part);
+        if let Some(formula) = case.first(forms, trees, expected) {
+            return Ok(formula);
+        }
         // The same name may be a definition and a column of what the step reads.
         let base = case.base();
         case.keys(trees, part, &mut given);
@@ -273,6 +283,8 @@ impl Read<'_> {
             let cells = outline.sheet.iter().flat_map(|sheet| &sheet.columns);
             let names = definitions.chain(&outline.keys).chain(cells);
             columns.kept.extend(names.map(|name| name.to_ascii_lowercase()));
+            let tabs = outline.sheet.iter().filter(|_| at == step).flat_map(|sheet| &sheet.tabs);
+            columns.tabs.extend(tabs.map(|(_, relation)| relation.to_ascii_lowercase()));
             columns.bounds.extend(outline.name.iter().filter(|_| at < step).map(|name| name.to_ascii_lowercase()));
         }
         columns

@@ -1,11 +1,12 @@
 //! What formulas become in a definition's place: windows, ranges, rows that are looked up, worksheets, other definitions.
 
-use super::case::{Case, columns_in};
-use super::columns::KEYWORDS;
+use rustc_hash::FxHashSet;
+
+use super::case::{Case, Shown, columns_in};
 use super::form::{Form, Range, Shape, name_of};
 use super::patterns::{Pattern, Patterns, pattern};
 use super::periods::{numbers, period_probes};
-use super::probes::{Arg, Probe};
+use super::probes::{self, Arg, Probe};
 use super::ranges;
 use super::search::{Given, Search};
 use super::sheets::{self, Looked};
@@ -16,7 +17,9 @@ use super::words::words;
 /// So many windows of one expression are looked at.
 const WINDOWS: usize = 16;
 /// What the name of a definition costs that may as well be written out.
-const OF_DEFINITION: u32 = 30;
+pub(super) const OF_DEFINITION: u32 = 30;
+/// What the formula of a definition costs in the place of its name.
+const OF_FORMULA: u32 = 9;
 /// So many definitions of a step may stand in the formula of another.
 const DEFINITIONS: usize = 400;
 /// So many definitions without a column are compiled to see what they are.
@@ -42,6 +45,7 @@ impl Case<'_, '_> {
             let Some(root) = probe.formula().and_then(|formula| self.tree(&formula, trees)) else { continue };
             let none = vec![None; probe.args.len()];
             if let Some(pattern) = pattern(trees, root, &probe, none) {
+                pattern.bare().into_iter().for_each(|bare| patterns.put(bare));
                 patterns.put(pattern);
             }
         }
@@ -166,7 +170,10 @@ impl Case<'_, '_> {
         let is_in = |pattern: &Pattern| parts.iter().any(|part| pattern.matched(trees, *part).is_some());
         let fit: Vec<&Shape> = patterns.all().filter(|pattern| is_in(pattern)).map(|pattern| &pattern.shape).collect();
         let found: Vec<Probe> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
-        self.learn(sheets::with_defaults(&found, names), trees, &mut patterns);
+        // A comparison stands for any value that is true or false.
+        let compared = self.named(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
+        let defaults: Vec<Arg> = names.iter().take(3).cloned().chain(compared).collect();
+        self.learn(sheets::with_defaults(&found, &defaults), trees, &mut patterns);
         Some(patterns)
     }
 
@@ -174,12 +181,17 @@ impl Case<'_, '_> {
     fn looked(&self, trees: &mut Trees, parts: &[Id], names: &[Arg], left: bool) -> Vec<Looked> {
         let Some(sheet) = self.sheet() else { return Vec::new() };
         let literals = sheets::literal_keys(trees, parts);
-        let columns: Vec<(Option<String>, String)> = parts
-            .iter()
-            .filter_map(|part| trees.column(*part))
-            .filter(|(_, name)| !KEYWORDS.contains(name))
+        // Those first that rows are looked for by.
+        let met = parts.iter().filter(|part| matches!(trees.label(**part), Label::Joined(_)));
+        let met = met.filter_map(|part| trees.kids(*part).get(1).copied());
+        let of_part = |part: Id| columns_in(trees, part).into_iter().filter_map(|(column, _)| trees.column(column));
+        let mut columns: Vec<(Option<String>, String)> = met
+            .chain(parts.last().copied())
+            .flat_map(of_part)
             .map(|(relation, name)| (relation.map(str::to_owned), name.to_owned()))
             .collect();
+        let mut seen = FxHashSet::default();
+        columns.retain(|column| seen.insert(column.clone()));
         let is_of = |relation: Option<&str>| {
             let of_it = columns.iter().filter(move |(other, _)| match (relation, other) {
                 (Some(relation), Some(other)) => other.eq_ignore_ascii_case(relation),
@@ -198,10 +210,8 @@ impl Case<'_, '_> {
         let tab_keys: Vec<Arg> = names.iter().filter(|_| left).chain(&literals).cloned().collect();
         let mut all: Vec<Looked> = Vec::new();
         for (tab, relation) in sheet.tabs.iter().filter(|(tab, _)| !tab.contains('\'')) {
-            let mut columns = is_of(Some(relation));
-            if columns.is_empty() {
-                columns.clone_from(&own);
-            }
+            // What a helper has picked stands without its relation.
+            let columns = is_of(Some(relation)).into_iter().chain(own.iter().cloned()).collect();
             all.push(Looked::of(format!("'{tab}'!"), columns, tab_keys.clone(), (trees, parts)));
         }
         all.push(Looked::of(String::new(), own, own_keys, (trees, parts)));
@@ -212,8 +222,10 @@ impl Case<'_, '_> {
     pub fn definitions(&self, trees: &mut Trees, given: &mut Given) {
         let Some(step) = self.read.outline.steps.get(self.place) else { return };
         let mut columns = self.read.columns(self.found, self.place, &self.placed.name);
-        let own = self.read.site(&columns, self.found, self.cte, self.shown);
-        let _ = own.map(|site| columns.expression(&site, trees));
+        if let Shown::Column(shown) = self.shown {
+            let own = self.read.site(&columns, self.found, self.cte, shown);
+            let _ = own.map(|site| columns.expression(&site, trees));
+        }
         for (joined, column) in std::mem::take(&mut columns.aliases) {
             if let Some((Some(relation), name)) = trees.column(column) {
                 given.entry(joined).or_default().push(Form::name(format!("{relation}.{name}"), 2));
@@ -223,14 +235,14 @@ impl Case<'_, '_> {
         let mut written = 0;
         for definition in others.take(DEFINITIONS) {
             let name = trees.word(&definition.name.to_ascii_lowercase());
-            given.entry(name).or_default().push(Form { strength: 0, ..Form::whole(&*definition.formula, 9) });
+            given.entry(name).or_default().push(Form::written(&definition.formula, OF_FORMULA));
             let site = self.read.site(&columns, self.found, self.cte, &definition.name);
             let tree = match site {
                 Some(site) => columns.expression(&site, trees).ok(),
                 // It has no column, and stands where it is used.
                 None if written < WITHOUT_COLUMN => {
                     written += 1;
-                    self.written_out(&definition.formula, trees)
+                    self.written_out(self.placed, &definition.formula, trees)
                 }
                 None => None,
             };
@@ -241,17 +253,6 @@ impl Case<'_, '_> {
                 given.entry(tree).or_default().push(Form::name(name_of(&definition.name), cost));
             }
         }
-    }
-
-    /// What a formula is in this step; of a group what it is of each row.
-    fn written_out(&self, formula: &str, trees: &mut Trees) -> Option<Id> {
-        self.tree(formula, trees).or_else(|| {
-            let aggregate = self.tree(&format!("MAX({formula})"), trees)?;
-            match (trees.label(aggregate), trees.kids(aggregate)) {
-                (Label::Call, [_, inner]) => Some(*inner),
-                _ => None,
-            }
-        })
     }
 
     /// Names that are an expression by themselves, such as a column by which two relations are joined.

@@ -5,7 +5,7 @@ use super::probes::{Arg, Probe, TYPES, column};
 
 /// Formats of numbers and dates that people write.
 fn masks() -> Vec<String> {
-    const DATES: [&str; 34] = [
+    const DATES: [&str; 35] = [
         "yyyy-mm-dd",
         "yyyy-mm",
         "yyyy",
@@ -18,6 +18,7 @@ fn masks() -> Vec<String> {
         "d",
         "ddd",
         "dddd",
+        "h",
         "mm/dd/yyyy",
         "m/d/yyyy",
         "m/d/yy",

@@ -137,10 +137,11 @@ impl Patterns {
     pub fn functions_like(&self, trees: &Trees, id: Id) -> FxHashMap<&'static str, usize> {
         let mut names = FxHashSet::default();
         for part in trees.below(id) {
+            // `safe.chr` calls `chr`.
             if let (Label::Call, Some(name)) = (trees.label(part), trees.kids(part).first())
-                && let Label::Word(name) = trees.label(*name)
+                && let Some((_, name)) = trees.column(*name)
             {
-                names.insert(name.as_str());
+                names.insert(name);
             }
         }
         let mut found = FxHashMap::default();
@@ -198,28 +199,28 @@ fn learned(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<Pattern> {
     let dialect = compiler.options.dialect;
     let read = |sql: &str, trees: &mut Trees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
     let mut root = read(sql, &mut trees)?;
-    let criteria: Vec<Option<Id>> =
-        probe.args.iter().map(|arg| arg.condition().and_then(|sql| read(&sql, &mut trees))).collect();
+    let spelled: Vec<Option<Id>> =
+        probe.args.iter().map(|arg| arg.spelled().and_then(|sql| read(&sql, &mut trees))).collect();
     match probe.shape {
         Shape::Pair => root = counted(&trees, root)?,
         // `text || fx_sv1`
         Shape::AsText => root = *trees.kids(root).first().filter(|_| matches!(trees.label(root), Label::Op(_)))?,
         _ => {}
     }
-    pattern(&trees, root, probe, criteria)
+    pattern(&trees, root, probe, spelled)
 }
 
 /// The pattern of the tree that a probe became.
-pub(super) fn pattern(trees: &Trees, root: Id, probe: &Probe, criteria: Vec<Option<Id>>) -> Option<Pattern> {
+pub(super) fn pattern(trees: &Trees, root: Id, probe: &Probe, spelled: Vec<Option<Id>>) -> Option<Pattern> {
     if trees.height(root) > DEEPEST {
         return None;
     }
-    let mut learner = Learner { trees, probe, criteria, found: vec![false; probe.args.len()] };
+    let mut learner = Learner { trees, probe, spelled, found: vec![false; probe.args.len()] };
     let part = learner.part(root);
     let says_all = probe.args.iter().zip(&learner.found).all(|(arg, found)| *found || matches!(arg, Arg::Fixed(_)));
     // Columns of other types that become the same SQL are one pattern.
     let plain = |arg: &Arg| match arg {
-        Arg::Column(_) | Arg::Named(..) => Arg::Column(String::new()),
+        Arg::Column(_) | Arg::Named(..) | Arg::Quotient(_) => Arg::Column(String::new()),
         other => other.clone(),
     };
     let args = probe.args.iter().map(plain).collect();
@@ -239,7 +240,7 @@ fn counted(trees: &Trees, id: Id) -> Option<Id> {
 struct Learner<'l> {
     trees: &'l Trees,
     probe: &'l Probe,
-    criteria: Vec<Option<Id>>,
+    spelled: Vec<Option<Id>>,
     found: Vec<bool>,
 }
 
@@ -252,8 +253,9 @@ impl Learner<'_> {
     }
 
     fn part(&mut self, id: Id) -> Part {
-        if let Some(place) = self.criteria.iter().position(|criterion| *criterion == Some(id)) {
-            return self.found(place, Part::Criterion(place));
+        if let Some(place) = self.spelled.iter().position(|spelled| *spelled == Some(id)) {
+            let is_value = matches!(self.probe.args.get(place), Some(Arg::Quotient(_)));
+            return self.found(place, if is_value { Part::Any(place) } else { Part::Criterion(place) });
         }
         let label = self.trees.label(id).clone();
         for (place, arg) in self.probe.args.iter().enumerate() {
@@ -306,7 +308,7 @@ impl Learner<'_> {
 
 impl Pattern {
     /// The aggregate in `coalesce(sum(x), 0)`, as it stands where a NULL does not matter or there is none.
-    fn bare(&self) -> Option<Self> {
+    pub fn bare(&self) -> Option<Self> {
         let Part::Node(Label::Call, parts) = &self.root else { return None };
         let [Part::Node(Label::Word(name), _), inner @ Part::Node(..), Part::Node(default, _)] = parts.as_slice()
         else {

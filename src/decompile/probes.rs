@@ -30,6 +30,8 @@ pub(super) enum Arg {
     Wild(&'static str, &'static str),
     /// A range with a criterion, which stand for any such.
     Criterion(usize),
+    /// A quotient, which stands for any expression: no column has such a type.
+    Quotient(usize),
     /// This and nothing else.
     Fixed(String),
 }
@@ -55,7 +57,8 @@ pub(super) const OTHER: &str = "qzjé";
 pub(super) const WILD: [&str; 3] = ["qzj*w", "qz%j*w", "qzj*é"];
 
 /// Types with the letter that columns of that type begin with.
-pub(super) const TYPES: [(Type, char); 8] = [
+pub(super) const TYPES: [(Type, char); 9] = [
+    (Type::Unknown, 'u'),
     (Type::Boolean, 'b'),
     (Type::Integer, 'i'),
     (Type::Decimal, 'd'),
@@ -68,6 +71,8 @@ pub(super) const TYPES: [(Type, char); 8] = [
 
 /// So many literals of a parameter are tried beside those of another.
 const PAIRED: usize = 3;
+/// So many places of values of one row are tried with another type than the others have.
+const NARROW: usize = 4;
 /// More arguments than this are not tried with columns of each type.
 const PLACES: usize = 16;
 
@@ -122,10 +127,11 @@ pub(super) fn probes(widest: usize) -> Vec<Probe> {
         }
         // Of an aggregate with several arguments, which are then of one row.
         if function.goes_across(2) {
-            for ty in [Type::Integer, Type::Decimal, Type::Float, Type::Date, Type::Text] {
-                for count in 2..=widest.clamp(3, PLACES) {
+            for count in 2..=widest.clamp(3, PLACES) {
+                for types in across(count) {
                     for nullable in [true, false] {
-                        let args = (0..count).map(|place| Arg::Column(column(ty, nullable, place))).collect();
+                        let of = |(place, ty): (usize, &Type)| Arg::Column(column(*ty, nullable, place));
+                        let args = types.iter().enumerate().map(of).collect();
                         all.push(Probe { shape: Shape::Call(function.name), args });
                     }
                 }
@@ -137,6 +143,26 @@ pub(super) fn probes(widest: usize) -> Vec<Probe> {
     formats(&mut all);
     let mut seen = rustc_hash::FxHashSet::default();
     all.retain(|probe| seen.insert(probe.clone()));
+    all
+}
+
+/// Types of so many values of one row: all alike, or numbers of two kinds.
+fn across(count: usize) -> Vec<Vec<Type>> {
+    const ALIKE: [Type; 6] = [Type::Integer, Type::Decimal, Type::Float, Type::Date, Type::Text, Type::Unknown];
+    const NUMBERS: [(Type, Type); 4] = [
+        (Type::Integer, Type::Float),
+        (Type::Integer, Type::Decimal),
+        (Type::Decimal, Type::Float),
+        (Type::Float, Type::Integer),
+    ];
+    let mut all: Vec<Vec<Type>> = ALIKE.iter().map(|ty| vec![*ty; count]).collect();
+    for (most, other) in NUMBERS {
+        for place in 0..count.min(NARROW) {
+            let mut types = vec![most; count];
+            types[place] = other;
+            all.push(types);
+        }
+    }
     all
 }
 
@@ -272,7 +298,7 @@ fn of_overload(name: &'static str, overload: &Overload, widest: usize, all: &mut
         let params: Vec<&Param> = (0..count).filter_map(param).collect();
         let is_long = count > overload.params.len() + 2;
         let mut put = |args: Vec<Arg>| all.push(Probe { shape: Shape::Call(name), args });
-        for types in assignments(&params) {
+        for types in assignments(&params).into_iter().chain([vec![Type::Unknown; count]]) {
             let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<Arg> {
                 let of = |(place, ty): (usize, &Type)| Arg::Column(column(*ty, nulls(place), place));
                 types.iter().enumerate().map(of).collect()
@@ -293,6 +319,24 @@ fn of_overload(name: &'static str, overload: &Overload, widest: usize, all: &mut
         // Nothing but literals, large or small; with a NULL of no type the call has one that is the call's.
         for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL, true)] {
             put(params.iter().enumerate().map(|(at, param)| literal(param, numbers, at, is_true)).collect());
+        }
+        let is_number = |place: &usize| {
+            let simple = params.get(*place).map(|param| literal(param, NUMBERS, *place, true));
+            matches!(simple, Some(Arg::Number(_)))
+        };
+        for place in (0..count.min(5)).filter(is_number) {
+            for types in diagonals(&params).into_iter().take(2) {
+                let of = |(at, ty): (usize, &Type)| match at == place {
+                    true => Arg::Quotient(at),
+                    false => Arg::Column(column(*ty, true, at)),
+                };
+                put(types.iter().enumerate().map(of).collect());
+            }
+            let of_place = |(at, param): (usize, &&Param)| match at == place {
+                true => Arg::Minus(NUMBERS[at]),
+                false => literal(param, NUMBERS, at, true),
+            };
+            put(params.iter().enumerate().map(of_place).collect());
         }
         for place in 0..count.min(2) {
             let mut args: Vec<Arg> = params.iter().map(|param| Arg::Fixed(simplest(param))).collect();
@@ -362,6 +406,10 @@ pub(super) fn diagonals(params: &[&Param]) -> Vec<Vec<Type>> {
     (0..most).map(of).collect()
 }
 
+fn quotient(place: usize) -> String {
+    format!("{} / {}", column(Type::Decimal, true, place + 8), NUMBERS[0])
+}
+
 impl Arg {
     /// As the formula of the probe writes it.
     fn text(&self) -> String {
@@ -372,13 +420,15 @@ impl Arg {
             Self::Wild(before, text) => format!("\"{before}{text}\""),
             Self::Text(before, text, after) => format!("\"{before}{text}{after}\""),
             Self::Criterion(place) => format!("fx_in{}, \">{}\"", place + 8, NUMBERS[0]),
+            Self::Quotient(place) => quotient(*place),
         }
     }
 
-    /// The SQL of a criterion's condition, which is the same everywhere.
-    pub fn condition(&self) -> Option<String> {
+    /// Its SQL where it is no leaf: of a criterion's condition, of a quotient. It is the same everywhere.
+    pub fn spelled(&self) -> Option<String> {
         match self {
             Self::Criterion(place) => Some(format!("fx_in{} > {}", place + 8, NUMBERS[0])),
+            Self::Quotient(place) => Some(quotient(*place)),
             _ => None,
         }
     }
@@ -398,7 +448,7 @@ impl Probe {
             Arg::Column(name) => name.starts_with("fx_a") || name.starts_with("fx_t") || name.starts_with("fx_z"),
             Arg::Fixed(text) | Arg::Named(text, _) => text.contains("-07-"),
             Arg::Text(_, text, _) => text.contains("-07-"),
-            Arg::Number(_) | Arg::Minus(_) | Arg::Wild(..) | Arg::Criterion(_) => false,
+            Arg::Number(_) | Arg::Minus(_) | Arg::Wild(..) | Arg::Criterion(_) | Arg::Quotient(_) => false,
         };
         let of_shape = match &self.shape {
             Shape::Frame(_) | Shape::Words(_) => true,

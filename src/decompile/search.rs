@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use rustc_hash::FxHashMap;
+
 use super::form::{Form, name_of, text_literal};
 use super::patterns::{Bound, Pattern, Patterns};
 use super::probes::Arg;
 use super::tree::{Id, Label, Trees};
 use crate::check::backwards::wildcards_of_like;
 
+/// So many formulas are kept that differ in literals only.
+const ALIKE: usize = 5;
 /// So many formulas are kept of a part, and of the whole.
 const KEPT: usize = 8;
 const KEPT_OF_WHOLE: usize = 100;
@@ -136,7 +140,7 @@ impl<'s> Search<'s> {
                 (Some(Bound::Text(text)), Arg::Wild(before, _)) => {
                     vec![text_literal(&format!("{before}{}", wildcards_of_like(&text)))]
                 }
-                (Some(Bound::Text(digits)), Arg::Number(_)) => vec![number(&digits)],
+                (Some(Bound::Text(digits)), Arg::Number(_)) if digits.parse::<f64>().is_ok() => vec![number(&digits)],
                 (Some(Bound::Text(text)), Arg::Text(before, _, after)) => {
                     vec![text_literal(&format!("{before}{text}{after}"))]
                 }
@@ -175,7 +179,7 @@ impl<'s> Search<'s> {
 
     /// Names and literals.
     fn leaf(&self, id: Id) -> Vec<Form> {
-        if let Some((relation, name)) = self.trees.column(id) {
+        if let Some((relation, name)) = self.trees.column(id).filter(|(_, name)| *name != "*") {
             let own = name_of(name);
             let plain = own == name;
             let mut forms = Vec::new();
@@ -197,9 +201,11 @@ impl<'s> Search<'s> {
             }
             for frame in crate::check::timeframes() {
                 let base = name.strip_suffix(frame).and_then(|base| base.strip_suffix('_'));
-                forms.extend(
-                    base.filter(|base| plain && !base.is_empty()).map(|b| Form::whole(format!("{b}[{frame}]"), 3)),
-                );
+                let framed = |base: &str| match plain {
+                    true => format!("{base}[{frame}]"),
+                    false => format!("${{{base}[{frame}]}}"),
+                };
+                forms.extend(base.filter(|base| !base.is_empty()).map(|base| Form::whole(framed(base), 3)));
             }
             return forms;
         }
@@ -251,6 +257,35 @@ fn best(mut found: Vec<Form>, most: usize) -> Vec<Form> {
     found.dedup_by(|a, b| a.text == b.text);
     let mut seen = rustc_hash::FxHashSet::default();
     found.retain(|form| seen.insert(form.text.clone()));
+    // Others that differ in nothing but a literal leave places for those that say something else.
+    let mut alike: FxHashMap<String, usize> = FxHashMap::default();
+    found.retain(|form| {
+        let count = alike.entry(without_literals(&form.text)).or_default();
+        *count += 1;
+        *count <= ALIKE
+    });
     found.truncate(most);
     found
+}
+
+/// A formula with one sign in the place of each number and text.
+fn without_literals(formula: &str) -> String {
+    let mut out = String::with_capacity(formula.len());
+    let mut chars = formula.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {
+                let _ = chars.by_ref().find(|c| *c == '"');
+                out.push('#');
+            }
+            // Not those of a name, and with its sign.
+            '-' if chars.peek().is_some_and(char::is_ascii_digit) && out.ends_with(['(', ',', ' ']) => {}
+            '0'..='9' if !out.ends_with(|c: char| c.is_alphanumeric() || c == '_') => {
+                while chars.next_if(|c| c.is_ascii_digit() || *c == '.').is_some() {}
+                out.push('#');
+            }
+            c => out.push(c),
+        }
+    }
+    ["TRUE", "FALSE"].into_iter().fold(out, |out, word| out.replace(word, "#"))
 }

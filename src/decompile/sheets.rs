@@ -78,6 +78,11 @@ fn letters(sheet: &SheetOutline) -> impl Iterator<Item = char> {
     ('A'..='Z').take(sheet.columns.len().min(TOTALS))
 }
 
+/// Texts with wildcards, and one whose wildcards all stand for themselves.
+fn wilds() -> impl Iterator<Item = &'static str> {
+    WILD.into_iter().chain([TEXTS[0]])
+}
+
 /// Columns that may be looked in, of the sheet itself or of a tab.
 #[derive(Default)]
 pub(super) struct Looked {
@@ -136,7 +141,7 @@ impl Looked {
         let mut all = Vec::new();
         for sought in self.ranges(&self.sought) {
             for given in self.ranges(&self.given).iter().filter(|given| **given != sought) {
-                for (wild, other) in WILD.into_iter().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
+                for (wild, other) in wilds().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
                     let words = Shape::Words(format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}, 2)"));
                     all.push(Probe { shape: words, args: vec![Arg::Wild("", wild), other.clone()] });
                 }
@@ -147,15 +152,15 @@ impl Looked {
 }
 
 /// These lookups with what stands there where nothing is found.
-pub(super) fn with_defaults(found: &[Probe], names: &[Arg]) -> Vec<Probe> {
-    let others = [
+pub(super) fn with_defaults(found: &[Probe], others: &[Arg]) -> Vec<Probe> {
+    let literals = [
         Arg::Text("", TEXTS[1], ""),
         Arg::Number(NUMBERS[1]),
         Arg::Minus(NUMBERS[1]),
         Arg::Fixed("TRUE".to_owned()),
         Arg::Fixed("FALSE".to_owned()),
     ];
-    let others: Vec<Arg> = others.into_iter().chain(names.iter().take(3).cloned()).collect();
+    let others: Vec<Arg> = literals.iter().chain(others).cloned().collect();
     let mut all = Vec::new();
     for Probe { shape, args } in found {
         let (Shape::Words(words), [key, ..]) = (shape, args.as_slice()) else { continue };
@@ -179,12 +184,17 @@ pub(super) fn literal_keys(trees: &Trees, parts: &[Id]) -> Vec<Arg> {
     let has = |is_it: &dyn Fn(&Label) -> bool| parts.iter().any(|part| is_it(trees.label(*part)));
     let number = |label: &Label, point: bool| matches!(label, Label::Number(number) if number.contains('.') == point);
     let negative = has(&|label| *label == Label::Negative);
+    // `date '2024-01-31'`, or a cast of such a text.
+    let is_date = |label: &Label| match label {
+        Label::Text(text, _) => text.starts_with(|c: char| c.is_ascii_digit()) && text.matches('-').count() == 2,
+        label => *label == Label::Typed,
+    };
     let keys = [
         (has(&|label| matches!(label, Label::Text(..))), Arg::Text("", TEXTS[0], "")),
         (has(&|label| number(label, false)), Arg::Number(NUMBERS[0])),
         (negative, Arg::Minus(NUMBERS[0])),
         (has(&|label| number(label, true)), Arg::Number(POINTS[0])),
-        (has(&|label| *label == Label::Typed), Arg::Text("", "2019-07-23", "")),
+        (has(&is_date), Arg::Text("", "2019-07-23", "")),
     ];
     keys.into_iter().filter(|(is_there, _)| *is_there).map(|(_, key)| key).collect()
 }

@@ -2,10 +2,13 @@
 //! one expression, by what the compiler makes of such literals, backwards.
 
 use super::form::{Shape, text_literal};
+use super::patterns::{Pattern, Patterns};
 use super::probes::{Arg, NUMBERS, Probe, column};
 use super::tree::{Id, Label, Trees};
 use crate::catalog::{Lowering, functions};
-use crate::check::backwards::{affixes_of, dates_of, digits_of, patterns_of, replacement_of, wildcards_of};
+use crate::check::backwards::{
+    affixes_of, date_part_of, dates_of, digits_of, is_of_digits, literal_of, patterns_of, replacement_of, wildcards_of,
+};
 use crate::types::Type;
 
 /// So many texts of an expression are looked at, none longer than this.
@@ -16,16 +19,18 @@ const AFFIXES: usize = 4;
 /// So many formats are tried of numbers, and of each sign of them.
 const MASKS: usize = 120;
 const OF_SIGN: usize = 16;
+/// So many texts that are put together are looked at as dates.
+const CHAINS: usize = 12;
 /// So many conditions are looked at that may tell signs apart.
 const CASES: usize = 4;
 
-/// Calls with literals that the texts of an expression may come from.
-pub(super) fn spelled(trees: &Trees, expression: Id) -> Vec<Probe> {
+/// Calls with literals that the texts of an expression may come from, by what calls are known to become.
+pub(super) fn spelled(trees: &Trees, known: &[&Patterns], expression: Id) -> Vec<Probe> {
     let texts = texts(trees, expression);
     let mut all = Vec::new();
     for function in functions() {
         match function.lower {
-            Some(Lowering::Text) => formats(function.name, trees, expression, &texts, &mut all),
+            Some(Lowering::Text) => formats(function.name, (trees, known), expression, &texts, &mut all),
             Some(Lowering::Search) => {
                 for needle in texts.iter().filter_map(|text| wildcards_of(text)) {
                     let start = Arg::Column(column(Type::Integer, true, 2));
@@ -83,7 +88,13 @@ fn of_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec
     }
 }
 
-fn formats(name: &'static str, trees: &Trees, expression: Id, texts: &[&str], all: &mut Vec<Probe>) {
+fn formats(
+    name: &'static str,
+    (trees, known): (&Trees, &[&Patterns]),
+    expression: Id,
+    texts: &[&str],
+    all: &mut Vec<Probe>,
+) {
     let mut put = |types: &[Type], mask: &str| {
         for ty in types {
             for nullable in [true, false] {
@@ -93,8 +104,9 @@ fn formats(name: &'static str, trees: &Trees, expression: Id, texts: &[&str], al
             }
         }
     };
+    let in_parts = trees.below(expression).into_iter().rev().filter_map(|part| date_in_parts(trees, known, part));
     let dates = texts.iter().flat_map(|text| dates_of(text));
-    for mask in dates {
+    for mask in dates.chain(in_parts.take(CHAINS)) {
         put(&[Type::Date, Type::Timestamp, Type::Timestamptz], &mask);
     }
     const NUMERIC: [Type; 3] = [Type::Decimal, Type::Integer, Type::Float];
@@ -113,17 +125,21 @@ fn formats(name: &'static str, trees: &Trees, expression: Id, texts: &[&str], al
 fn numbers(trees: &Trees, expression: Id) -> Vec<String> {
     let texts = texts(trees, expression);
     let mut cores = digits_of(&texts);
-    let is_spelled = |text: &&&str| digits_of(&[**text]).is_empty();
-    let around: Vec<String> = texts.iter().filter(is_spelled).flat_map(|text| affixes_of(text)).collect();
-    let mut affixes: Vec<&str> = around.iter().map(String::as_str).filter(|affix| !affix.is_empty()).collect();
+    let is_around = |text: &&str| !is_of_digits(text) && digits_of(&[*text]).is_empty();
+    let around: Vec<&str> = texts.iter().copied().filter(is_around).collect();
+    let around =
+        around.into_iter().enumerate().flat_map(|(at, text)| affixes_of(text).into_iter().map(move |a| (at, a)));
+    let mut affixes: Vec<(Option<usize>, String)> =
+        around.filter(|(_, affix)| !affix.is_empty()).map(|(at, affix)| (Some(at), affix)).collect();
     affixes.truncate(AFFIXES);
-    affixes.push("");
+    affixes.push((None, String::new()));
     let thousands = thousands(trees, expression);
     cores.extend(["0", "#"].map(str::to_owned));
     let mut found: Vec<(usize, String)> = Vec::new();
     for (rank, core) in cores.iter().enumerate() {
-        for before in &affixes {
-            for after in &affixes {
+        for (before_at, before) in &affixes {
+            // Each text stands in one place.
+            for (_, after) in affixes.iter().filter(|(at, _)| at.is_none() || at != before_at) {
                 for commas in &thousands {
                     let left = usize::from(before.is_empty()) + usize::from(after.is_empty()) + usize::from(rank > 1);
                     found.push((left, format!("{before}{core}{commas}{after}")));
@@ -133,6 +149,40 @@ fn numbers(trees: &Trees, expression: Id) -> Vec<String> {
     }
     found.sort_by_key(|(left, _)| *left);
     found.into_iter().map(|(_, mask)| mask).collect()
+}
+
+/// The format of a date that is written in parts, `extract(day …) || '.' || …`; none where a part is none of a date.
+fn date_in_parts(trees: &Trees, known: &[&Patterns], expression: Id) -> Option<String> {
+    let is_join = |id: Id| matches!(trees.label(id), Label::Op(op) if op == "||");
+    let mut parts = Vec::new();
+    let mut rest = expression;
+    while let (true, [left, right]) = (is_join(rest), trees.kids(rest)) {
+        parts.push(*right);
+        rest = *left;
+    }
+    if parts.is_empty() {
+        return None;
+    }
+    parts.push(rest);
+    let mut mask = String::new();
+    for part in parts.into_iter().rev() {
+        match trees.label(part) {
+            Label::Text(text, _) => mask.push_str(&literal_of(text)),
+            _ => mask.push_str(&known_part(trees, known, part).or_else(|| date_part_of(&texts(trees, part)))?),
+        }
+    }
+    Some(mask)
+}
+
+/// The letters of the one part of a date that an expression is known to be.
+fn known_part(trees: &Trees, known: &[&Patterns], part: Id) -> Option<String> {
+    let mask = |pattern: &Pattern| match (&pattern.shape, pattern.args.as_slice()) {
+        (Shape::Call("TEXT"), [Arg::Column(_), Arg::Fixed(mask)]) => Some(mask.trim_matches('"').to_owned()),
+        _ => None,
+    };
+    let patterns = known.iter().flat_map(|known| known.values(trees, part));
+    let fits = |mask: &String| mask.bytes().all(|letter| letter.is_ascii_lowercase());
+    patterns.filter(|pattern| pattern.matched(trees, part).is_some()).filter_map(|pattern| mask(pattern)).find(fits)
 }
 
 /// The commas of a format that say by how many thousands an expression divides.

@@ -93,6 +93,7 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String])
             all.push(Probe { shape: Shape::Call(call), args: vec![name.clone()] });
         }
     }
+    let quarters: Vec<String> = (0..=4).map(|quarter: u8| quarter.to_string()).collect();
     for name in names.iter().take(2) {
         let mut put = |words: String, args: Vec<Arg>| {
             all.push(Probe { shape: Shape::Words(words), args: [vec![name.clone()], args].concat() });
@@ -106,7 +107,9 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String])
         for call in PERCENTILES {
             for range in ["{0}", "{0}:{0}"] {
                 put(format!("{call}({range}, {{1}})"), vec![Arg::Number(NUMBERS[0])]);
-                for number in numbers {
+                // Those of a quartile stand in no SQL.
+                let of_call = if call == "QUARTILE" { quarters.as_slice() } else { numbers };
+                for number in of_call {
                     put(format!("{call}({range}, {{1}})"), vec![Arg::Fixed(number.clone())]);
                 }
             }

@@ -75,6 +75,8 @@ pub(super) fn words(trees: &Trees, expression: Id) -> Words {
             _ => {}
         }
     }
+    // Long numbers are bounds that the compiler has put there.
+    words.numbers.sort_by_key(|word| word.len() > 6);
     // One more or less, how far one is from another, the other way.
     for near in [1, -1] {
         words.numbers.extend(whole.iter().map(|number| number.saturating_add(near).to_string()));
@@ -91,8 +93,6 @@ pub(super) fn words(trees: &Trees, expression: Id) -> Words {
 
 fn each_once(words: &mut Vec<String>, most: usize) {
     let mut seen = FxHashSet::default();
-    // Long numbers are bounds that the compiler has put there.
-    words.sort_by_key(|word| word.len() > 6);
     words.retain(|word| seen.insert(word.clone()));
     words.truncate(most);
 }
