@@ -45,7 +45,7 @@ def start(environment, folder, path, variables):
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(64)
-        os.posix_spawn(python, [python, server, path], variables, setsid=True, setsigmask=[], file_actions=[
+        os.posix_spawn(python, [python, server, path], variables, setsid=True, setsigdef=PASSED_ON, file_actions=[
             (os.POSIX_SPAWN_DUP2, listener.fileno(), 0),
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
@@ -97,7 +97,8 @@ def main():
     if connection is None:
         os.execv(words[0], words)
     for number in PASSED_ON:
-        signal.signal(number, lambda number, _: connection.send(bytes([number])))
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, _: connection.send(bytes([number])))
     status = connection.recv(4)
     if len(status) != 4:
         sys.exit("dbt_client.py: the server has ended before the call")

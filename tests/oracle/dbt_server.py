@@ -46,7 +46,11 @@ class Call:
             return False
         if self.connection in ready:
             # A byte is a signal that the client got. One that is gone says nothing.
-            for number in self.connection.recv(64) or [signal.SIGKILL]:
+            try:
+                numbers = self.connection.recv(64)
+            except ConnectionResetError:
+                numbers = b""
+            for number in numbers or [signal.SIGKILL]:
                 signal.pidfd_send_signal(self.end, number)
         return True
 
@@ -82,7 +86,12 @@ def serve(listener):
                 call.close()
         if listener in ready:
             connection, _ = listener.accept()
-            words, standard = received(connection)
+            try:
+                words, standard = received(connection)
+            except (EOFError, OSError):
+                # It has ended before it said what to call.
+                connection.close()
+                continue
             process = os.fork()
             if process == 0:
                 for open_here in [listener, connection, *calls]:
@@ -122,6 +131,8 @@ def become(call, standard):
 
 
 def main():
+    # Those of the first client's parents: a server does not hold them open.
+    os.closerange(3, 1024)
     listener = socket.socket(fileno=os.dup(0))
     import_dbt()
     # What is imported stays as it is: no fork looks through it for garbage, which would copy it.
