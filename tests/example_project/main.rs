@@ -16,6 +16,7 @@ mod passed_on;
 mod project;
 mod proofs;
 mod semantic;
+mod served;
 mod shop;
 mod story;
 mod style;

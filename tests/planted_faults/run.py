@@ -46,9 +46,10 @@ DRAWN = {
 
 def cargo(*arguments, **drawn):
     settings = dict(os.environ, CARGO_TARGET_DIR=str(HOME / "build"), RUST_BACKTRACE="0", **drawn,
-                    FORMULAC_REQUIRE_ENGINES="1", FORMULAC_SHRINK="0", CARGO_PROFILE_DEV_DEBUG="false")
+                    FORMULAC_REQUIRE_ENGINES="1", FORMULAC_SHRINK="0", CARGO_PROFILE_DEV_DEBUG="false",
+                    CARGO_INCREMENTAL="1")
     settings.setdefault("FORMULAC_PYTHON", str(ROOT / "target" / "test-tools" / "engines" / "bin" / "python"))
-    # Without the command and without optimizing there is less to build: a fault costs seconds.
+    # Without the command, without optimizing, and of what the last build left: a fault costs seconds.
     command = ["cargo", "test", "--no-default-features", "--features", "drafts",
                "--config", "profile.test.package.formulac.opt-level=0", *arguments]
     return subprocess.run(command, cwd=COPY, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -1,0 +1,84 @@
+//! The dbt that the tests start is served (`tests/oracle/dbt_client.py`): it says, and ends, as dbt itself does.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::tools::{tool, write};
+use crate::{DATABASE, begun, dbt_settings};
+
+/// What a call says and how it ends; numbers are times.
+fn said(dbt: &Path, project: &Path, args: &[&str]) -> [String; 3] {
+    let mut command = Command::new(dbt);
+    dbt_settings(command.args(args), project);
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let text = |bytes: &[u8]| {
+        let mut text = String::from_utf8_lossy(bytes).replace(|c: char| c.is_ascii_digit(), "0");
+        while text.contains("00") {
+            text = text.replace("00", "0");
+        }
+        text
+    };
+    [output.status.to_string(), text(&output.stdout), text(&output.stderr)]
+}
+
+#[test]
+fn a_served_dbt_says_what_dbt_itself_says() {
+    let (Some(served), Some(unserved)) = (tool("FORMULAC_DBT"), tool("FORMULAC_DBT_UNSERVED")) else { return };
+    let project = begun("served");
+    write(&project.join("models/wrong.sql"), "select * from nothing");
+    let calls: [(&[&str], &str, &str); 4] = [
+        (&["build", "--selec"], "exit status: 2", "No such option"),
+        (&["--no-use-colors", "debug"], "exit status: 0", "All checks passed"),
+        (&["--no-use-colors", "--no-partial-parse", "seed", "--threads", "1"], "exit status: 0", "subscriptions"),
+        (&["--no-use-colors", "run", "--select", "wrong"], "exit status: 1", "nothing does not exist"),
+    ];
+    for (args, status, part) in calls {
+        let [by_served, by_itself] = [&served, &unserved].map(|dbt| said(dbt, &project, args));
+        assert_eq!(by_served, by_itself, "{args:?}");
+        assert!(by_itself[0] == status && by_itself.concat().contains(part), "{args:?}: {by_itself:?}");
+    }
+}
+
+/// Whether another process has the database open.
+fn is_open(python: &Path, database: &Path) -> bool {
+    let mut command = Command::new(python);
+    command.args(["-c", "import duckdb, sys; duckdb.connect(sys.argv[1])"]).arg(database);
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() || text.contains("lock"), "{text}");
+    !output.status.success()
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < Duration::from_secs(120), "{what}: not so");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_signal_ends_a_served_dbt_and_its_query() {
+    let Some(dbt) = tool("FORMULAC_DBT") else { return };
+    let python = dbt.with_file_name("python");
+    let project = begun("served_signals");
+    let endless = "select sum(hash(a.range * b.range)) as total from range(1000000) a, range(1000000) b";
+    let signals: [(&str, fn(&mut Child)); 2] = [
+        ("signal: 9", |child| child.kill().expect("it runs")),
+        ("signal: 15", |child| {
+            let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+            assert!(sent.expect("kill runs").success());
+        }),
+    ];
+    for (status, signal) in signals {
+        let mut command = Command::new(&dbt);
+        command.args(["show", "--inline", endless]).stdout(Stdio::null());
+        let mut child = dbt_settings(&mut command, &project).spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        let database = project.join(DATABASE);
+        wait_until("the query runs", || database.is_file() && is_open(&python, &database));
+        signal(&mut child);
+        assert!(child.wait().expect("it ends").to_string().starts_with(status), "{status}");
+        wait_until("the database is closed", || !is_open(&python, &database));
+    }
+}

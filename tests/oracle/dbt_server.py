@@ -1,0 +1,148 @@
+"""Imports dbt once, and forks for each call that `dbt_client.py` sends.
+
+  python dbt_server.py SOCKET <the-socket-that-listens
+
+A fork goes on as the program of the call. All else is done by one thread, as a fork takes no other
+along. Without a call for some seconds the socket is removed and the server ends.
+"""
+import atexit
+import contextlib
+import gc
+import importlib
+import marshal
+import os
+import pkgutil
+import runpy
+import select
+import signal
+import socket
+import sys
+import threading
+
+IDLE_SECONDS = 15
+
+
+def import_dbt():
+    """The program, and the adapters, which it imports once it knows the profile."""
+    importlib.import_module("dbt.cli.main")
+    adapters = importlib.import_module("dbt.adapters").__path__
+    for module in pkgutil.iter_modules(adapters, "dbt.adapters."):
+        importlib.import_module(module.name)
+
+
+class Call:
+    """A call that runs: the connection to its client, and its process with a file that tells of the end."""
+
+    def __init__(self, connection, process):
+        self.connection = connection
+        self.process = process
+        self.end = os.pidfd_open(process)
+
+    def go_on(self, ready):
+        """Passes on what there is to tell, to the process or to the client. False once the call is over."""
+        if self.end in ready:
+            _, status = os.waitpid(self.process, 0)
+            tell(self.connection, status.to_bytes(4))
+            return False
+        if self.connection in ready:
+            # A byte is a signal that the client got. One that is gone says nothing.
+            try:
+                numbers = self.connection.recv(64)
+            except ConnectionResetError:
+                numbers = b""
+            for number in numbers or [signal.SIGKILL]:
+                signal.pidfd_send_signal(self.end, number)
+        return True
+
+    def close(self):
+        self.connection.close()
+        os.close(self.end)
+
+
+def tell(connection, what):
+    """Tells a client, which may be gone."""
+    with contextlib.suppress(OSError):
+        connection.sendall(what)
+
+
+def received(connection):
+    """The call that a client sends, and its standard input, output and error."""
+    size, files, _, _ = socket.recv_fds(connection, 8, 3)
+    with connection.makefile("rb") as rest:
+        return marshal.loads(rest.read(int.from_bytes(size))), files
+
+
+def serve(listener):
+    """Serves until there are no calls for some seconds. In a fork: the call, and the client's files."""
+    calls = []
+    while True:
+        files = [listener, *(call.connection for call in calls), *(call.end for call in calls)]
+        ready, _, _ = select.select(files, [], [], None if calls else IDLE_SECONDS)
+        if not ready and not calls:
+            return None
+        for call in calls[:]:
+            if not call.go_on(ready):
+                calls.remove(call)
+                call.close()
+        if listener in ready:
+            connection, _ = listener.accept()
+            try:
+                words, standard = received(connection)
+            except (EOFError, OSError):
+                # It has ended before it said what to call.
+                connection.close()
+                continue
+            process = os.fork()
+            if process == 0:
+                for open_here in [listener, connection, *calls]:
+                    open_here.close()
+                return words, standard
+            for file in standard:
+                os.close(file)
+            calls.append(Call(connection, process))
+            tell(connection, b"+")
+
+
+def become(call, standard):
+    """Goes on as the program, with all that the client has."""
+    words, folder, variables = call
+    for number, file in enumerate(standard):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(folder)
+    os.environb.clear()
+    os.environb.update(variables)
+    sys.stdout.reconfigure(line_buffering=os.isatty(1))
+    sys.argv = words
+    sys.path[0] = os.path.dirname(words[0])
+    try:
+        runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as end:
+        if not isinstance(end.code, int):
+            raise
+        # All that Python does at the end, but to take down what is imported, which takes half a second.
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code)
+    finally:
+        gc.unfreeze()
+
+
+def main():
+    # Those of the first client's parents: a server does not hold them open.
+    os.closerange(3, 1024)
+    listener = socket.socket(fileno=os.dup(0))
+    import_dbt()
+    # What is imported stays as it is: no fork looks through it for garbage, which would copy it.
+    gc.collect()
+    gc.freeze()
+    fork = serve(listener)
+    if fork:
+        become(*fork)
+    else:
+        os.unlink(sys.argv[1])
+
+
+main()
