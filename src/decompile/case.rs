@@ -49,6 +49,8 @@ pub(super) struct Case<'a, 's> {
     pub placed: &'a Placed,
     pub place: usize,
     pub path: Option<&'a str>,
+    /// The file as it was generated, and as it was found.
+    pub written: &'a File<'s>,
     pub found: &'a File<'s>,
     pub edits: &'a Edits,
     pub cte: Option<&'a str>,
@@ -70,7 +72,7 @@ impl<'a, 's> Case<'a, 's> {
         read: &'a Read<'s>,
         (place, placed): (usize, &'a Placed),
         path: Option<&'a str>,
-        (found, edits): (&'a File<'s>, &'a Edits),
+        (written, found, edits): (&'a File<'s>, &'a File<'s>, &'a Edits),
     ) -> Self {
         let (left, tried) = (Cell::new(LEARNED), RefCell::default());
         Self {
@@ -79,6 +81,7 @@ impl<'a, 's> Case<'a, 's> {
             placed,
             place,
             path,
+            written,
             found,
             edits,
             cte: read.cte(place),

@@ -60,6 +60,8 @@ pub struct Decompiler {
     learned: Kept<OnceLock<Patterns>>,
     /// What is compiled in each dialect to learn it.
     tried: Kept<Tried>,
+    /// The words that generated SQL of each dialect has beside names.
+    words: Kept<FxHashSet<&'static str>>,
 }
 
 /// Values by name, those that were made last.
@@ -104,7 +106,7 @@ impl Decompiler {
         let edits = between(&written, &found);
         let mut trees = Trees::default();
         let cte = read.cte(place);
-        let mut case = Case::new(compiler, &read, (place, placed), path, (&found, &edits));
+        let mut case = Case::new(compiler, &read, (place, placed), path, (&written, &found, &edits));
         let expression = match read.expression(&found, cte, place, definition, &mut trees) {
             Ok(expression) => expression,
             Err(reason) => {
@@ -124,6 +126,9 @@ impl Decompiler {
     /// The formula of a part, with which the column that tells is as expected.
     fn solved(&self, case: &Case<'_, '_>, trees: &mut Trees, expected: Id, part: Id) -> Result<String, NotAFormula> {
         let (compiler, read) = (case.compiler, case.read);
+        if let Some(call) = self.unknown_call(case, trees, part) {
+            return Err(because(format!("no formula says {}", trees.construct(call))));
+        }
         let learned = self.learned(compiler, read, widest(trees, part));
         let known: Vec<&Patterns> = learned.iter().filter_map(|learned| learned.get()).collect();
         let is_of_rows = |part: &Id| matches!(trees.label(*part), Label::Behind("over") | Label::Joined(_));
@@ -192,6 +197,21 @@ impl Decompiler {
             Some(part) => because(format!("no formula says {}", trees.construct(part))),
             None => because(format!("no formula of {} gives exactly this SQL", trees.construct(part))),
         })
+    }
+
+    /// A call of a function that no generated SQL calls, nor what the spec reads: then nothing has to be tried.
+    fn unknown_call(&self, case: &Case<'_, '_>, trees: &Trees, expression: Id) -> Option<Id> {
+        let dialect = case.found.dialect;
+        let words = kept(&self.words, dialect.to_string(), || dialect.words().collect());
+        let is_written = |name: &str| (0..case.written.tokens.len()).any(|token| case.written.key(token) == name);
+        // A type of the contract stands in the spec.
+        let is_said = |name: &str| case.read.source.to_ascii_lowercase().contains(name);
+        let is_known = |name: &str| words.contains(name) || is_written(name) || is_said(name);
+        let is_unknown = |part: &Id| match (trees.label(*part), trees.kids(*part)) {
+            (Label::Call, [name, ..]) => trees.column(*name).is_some_and(|(_, name)| !is_known(name)),
+            _ => false,
+        };
+        trees.below(expression).into_iter().find(is_unknown)
     }
 
     /// What all functions become: those in which time plays a part in the zone and the calendar of the spec, and calls of

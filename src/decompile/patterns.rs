@@ -101,33 +101,21 @@ impl Patterns {
         let all: Vec<(usize, &Probe)> = probes().collect();
         let sums: Vec<(usize, &Probe)> = probes().filter(|(_, probe)| is_conditional(probe)).collect();
         let chunks = all.chunks(TOGETHER).map(|chunk| (compiler, false, chunk));
-        for (compiler, is_grouped, chunk) in chunks.chain(sums.chunks(TOGETHER).map(|chunk| (&grouped, true, chunk))) {
-            let mut text = String::new();
-            for (at, probe) in chunk {
-                if let Some(formula) = probe.formula() {
-                    let _ = writeln!(text, "p{at} = {formula}");
-                }
-            }
-            for definition in compiler.compile(&text).definitions() {
-                let at = definition.name().and_then(|name| name.get(1..)?.parse::<usize>().ok());
-                let Some((at, probe)) = at.and_then(|at| Some((at, tried.probes.get(at)?))) else { continue };
-                let before = became.get(&(at, is_grouped)).filter(|before| *before.sql == *definition.sql());
-                let found = match before {
-                    Some(before) => before.patterns.clone(),
-                    None => {
-                        let pattern = learned(compiler, probe, definition.sql());
-                        let both = pattern.into_iter().flat_map(|it| it.bare().into_iter().chain([it]));
-                        let found: Vec<Arc<Pattern>> = both.map(Arc::new).collect();
-                        let now = Became { sql: definition.sql().into(), patterns: found.clone() };
-                        became.insert((at, is_grouped), now);
-                        found
-                    }
-                };
-                for pattern in found {
-                    if seen.insert(Arc::clone(&pattern)) {
-                        patterns.insert(pattern);
+        let chunks: Vec<_> = chunks.chain(sums.chunks(TOGETHER).map(|chunk| (&grouped, true, chunk))).collect();
+        let known = &*became;
+        let of_chunk = |number: usize| match chunks.get(number) {
+            Some((compiler, is_grouped, chunk)) => learned_of(compiler, chunk, |at| known.get(&(at, *is_grouped))),
+            None => Vec::new(),
+        };
+        let learned = crate::parallel::each(chunks.len(), of_chunk);
+        for ((_, is_grouped, _), learned) in chunks.iter().zip(learned) {
+            for (at, now) in learned {
+                for pattern in &now.patterns {
+                    if seen.insert(Arc::clone(pattern)) {
+                        patterns.insert(Arc::clone(pattern));
                     }
                 }
+                became.insert((at, *is_grouped), now);
             }
         }
         patterns
@@ -191,6 +179,36 @@ impl Patterns {
     pub fn criteria(&self, trees: &Trees, id: Id) -> &[Arc<Pattern>] {
         Self::at(&self.criteria, trees, id)
     }
+}
+
+/// What probes become, each with its place: what became the same SQL before is not read again.
+fn learned_of<'b>(
+    compiler: &Compiler,
+    probes: &[(usize, &Probe)],
+    before: impl Fn(usize) -> Option<&'b Became>,
+) -> Vec<(usize, Became)> {
+    let mut text = String::new();
+    for (at, probe) in probes {
+        if let Some(formula) = probe.formula() {
+            let _ = writeln!(text, "p{at} = {formula}");
+        }
+    }
+    let by_place: FxHashMap<usize, &Probe> = probes.iter().copied().collect();
+    let mut found = Vec::new();
+    for definition in compiler.compile(&text).definitions() {
+        let at = definition.name().and_then(|name| name.get(1..)?.parse::<usize>().ok());
+        let Some((at, probe)) = at.and_then(|at| Some((at, *by_place.get(&at)?))) else { continue };
+        let patterns = match before(at).filter(|before| *before.sql == *definition.sql()) {
+            Some(before) => before.patterns.clone(),
+            None => {
+                let pattern = learned(compiler, probe, definition.sql());
+                let both = pattern.into_iter().flat_map(|it| it.bare().into_iter().chain([it]));
+                both.map(Arc::new).collect()
+            }
+        };
+        found.push((at, Became { sql: definition.sql().into(), patterns }));
+    }
+    found
 }
 
 /// The pattern of a probe's SQL; none where that does not say all arguments.

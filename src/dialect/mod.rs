@@ -185,6 +185,25 @@ impl Dialect {
     pub(crate) fn cell(self, id: OverloadId) -> &'static Cell {
         &self.0.cells[id.0 as usize]
     }
+
+    /// The words of all its templates: names of functions and types, keywords.
+    #[cfg(feature = "sync")]
+    pub(crate) fn words(self) -> impl Iterator<Item = &'static str> {
+        let parts = self.0.cells.iter().flat_map(|cell| match cell {
+            Cell::Template(template) => template.parts,
+            Cell::Missing | Cell::Unsupported(_) => &[],
+        });
+        let texts = parts.flat_map(|part| match *part {
+            part::Part::Word(word) | part::Part::Call { name: word, .. } => [word, ""],
+            part::Part::Cast { name, ty: part::TypeName::Native(ty), .. } => [name, ty],
+            part::Part::Cast { name, .. } => [name, ""],
+            _ => [""; 2],
+        });
+        let literals = &self.0.literals;
+        let literals = [literals.decimal, literals.float, literals.date, literals.timestamp, literals.timestamptz];
+        let texts = texts.chain(self.0.types.iter().copied()).chain(literals);
+        texts.flat_map(|text| text.split(|c: char| !c.is_alphanumeric() && c != '_')).filter(|word| !word.is_empty())
+    }
 }
 
 impl Default for Dialect {

@@ -1,7 +1,7 @@
 //! The dbt that the tests start is served (`tests/oracle/dbt_client.py`): it says, and ends, as dbt itself does.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::tools::{tool, write};
@@ -64,20 +64,14 @@ fn a_signal_ends_a_served_dbt_and_its_query() {
     let python = dbt.with_file_name("python");
     let project = begun("served_signals");
     let endless = "select sum(hash(a.range * b.range)) as total from range(1000000) a, range(1000000) b";
-    let signals: [(&str, fn(&mut Child)); 2] = [
-        ("signal: 9", |child| child.kill().expect("it runs")),
-        ("signal: 15", |child| {
-            let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-            assert!(sent.expect("kill runs").success());
-        }),
-    ];
-    for (status, signal) in signals {
+    for (status, signal) in [("signal: 9", "-KILL"), ("signal: 15", "-TERM")] {
         let mut command = Command::new(&dbt);
         command.args(["show", "--inline", endless]).stdout(Stdio::null());
         let mut child = dbt_settings(&mut command, &project).spawn().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         let database = project.join(DATABASE);
         wait_until("the query runs", || database.is_file() && is_open(&python, &database));
-        signal(&mut child);
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
         assert!(child.wait().expect("it ends").to_string().starts_with(status), "{status}");
         wait_until("the database is closed", || !is_open(&python, &database));
     }
