@@ -19,6 +19,7 @@ use super::search::Search;
 use super::tree::{Id, Label, Trees};
 use crate::compiler::Compiler;
 use crate::spec::outline::Placed;
+use crate::types::Type;
 
 /// So many formulas are compiled before it is said that there is none.
 const TRIED: usize = 150;
@@ -262,6 +263,13 @@ impl<'a, 's> Case<'a, 's> {
         let columns = self.read.columns(self.found, self.place, &self.placed.name);
         let lower = self.cte.map(str::to_ascii_lowercase);
         columns.base_of(lower.as_deref())
+    }
+
+    /// The columns of that relation whose types are known.
+    pub fn columns_of_base(&self) -> Vec<(String, Type)> {
+        let base = self.compiler.options.schema.relation(&self.base());
+        let columns = base.into_iter().flat_map(|base| base.columns());
+        columns.map(|column| (column.name().to_owned(), column.ty())).collect()
     }
 
     pub fn sheet(&self) -> Option<&crate::spec::outline::SheetOutline> {

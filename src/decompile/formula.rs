@@ -191,6 +191,11 @@ impl Decompiler {
         if let Some(formula) = case.first(forms, trees, expected) {
             return Ok(formula);
         }
+        let silent = case.columns_of_base();
+        let forms = Search::new(&all, trees).given(&given).of_silent(&silent).whole(part);
+        if let Some(formula) = case.first(forms, trees, expected) {
+            return Ok(formula);
+        }
         let mut search = Search::new(&all, trees).given(&given);
         let forms = search.whole(part);
         Err(match search.unknown(part).filter(|_| forms.is_empty()) {

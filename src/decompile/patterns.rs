@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::form::Shape;
 use super::lexer::tokens;
 use super::parse::parse;
-use super::probes::{Arg, Probe, column};
+use super::probes::{Arg, Probe, column, type_of};
 use super::tree::{Id, Label, Trees};
 use crate::compiler::Compiler;
 use crate::types::Type;
@@ -63,6 +63,8 @@ pub(super) struct Root(Label, Option<Label>, usize);
 pub(super) struct Patterns {
     values: HashMap<Root, Vec<Arc<Pattern>>>,
     criteria: HashMap<Root, Vec<Arc<Pattern>>>,
+    /// Those whose SQL says nothing of a column that the formula names: `T(number)` is an empty text.
+    silent: HashMap<Root, Vec<Arc<Pattern>>>,
 }
 
 /// Probes with what they became when they were compiled last in a dialect: with other settings most become the same, and
@@ -154,7 +156,11 @@ impl Patterns {
             _ => None,
         };
         let root = Root(label.clone(), first.filter(|_| *label == Label::Call), parts.len());
-        let map = if pattern.shape == Shape::Pair { &mut self.criteria } else { &mut self.values };
+        let map = match pattern.shape {
+            _ if pattern.args.iter().any(|arg| matches!(arg, Arg::Silent(_))) => &mut self.silent,
+            Shape::Pair => &mut self.criteria,
+            _ => &mut self.values,
+        };
         map.entry(root).or_default().push(pattern);
     }
 
@@ -173,6 +179,11 @@ impl Patterns {
     /// What may be a node's formula.
     pub fn values(&self, trees: &Trees, id: Id) -> &[Arc<Pattern>] {
         Self::at(&self.values, trees, id)
+    }
+
+    /// What may be a node's formula, with a column that the node does not say.
+    pub fn silent(&self, trees: &Trees, id: Id) -> &[Arc<Pattern>] {
+        Self::at(&self.silent, trees, id)
     }
 
     /// What may be a condition's range and criterion.
@@ -235,14 +246,18 @@ pub(super) fn pattern(trees: &Trees, root: Id, probe: &Probe, spelled: Vec<Optio
     }
     let mut learner = Learner { trees, probe, spelled, found: vec![false; probe.args.len()] };
     let part = learner.part(root);
-    let says_all = probe.args.iter().zip(&learner.found).all(|(arg, found)| *found || matches!(arg, Arg::Fixed(_)));
+    let mut silent = 0;
     // Columns of other types that become the same SQL are one pattern.
-    let plain = |arg: &Arg| match arg {
-        Arg::Column(_) | Arg::Named(..) | Arg::Quotient(_) => Arg::Column(String::new()),
-        other => other.clone(),
+    let mut plain = |(arg, found): (&Arg, &bool)| match (arg, found) {
+        (Arg::Column(_) | Arg::Named(..) | Arg::Quotient(_), true) => Some(Arg::Column(String::new())),
+        (Arg::Column(name), false) => {
+            silent += 1;
+            Some(Arg::Silent(type_of(name)))
+        }
+        (other, found) => (*found || matches!(other, Arg::Fixed(_))).then(|| other.clone()),
     };
-    let args = probe.args.iter().map(plain).collect();
-    says_all.then(|| Pattern { root: part, shape: probe.shape.clone(), args })
+    let args = probe.args.iter().zip(&learner.found).map(&mut plain).collect::<Option<Vec<Arg>>>()?;
+    (silent <= 1).then(|| Pattern { root: part, shape: probe.shape.clone(), args })
 }
 
 /// The condition of `count(case when … then 1 end)`.

@@ -34,6 +34,8 @@ pub(super) enum Arg {
     Quotient(usize),
     /// This and nothing else.
     Fixed(String),
+    /// A column of this type, of which the SQL says nothing.
+    Silent(Type),
 }
 
 /// A formula to be compiled.
@@ -71,7 +73,7 @@ pub(super) const TYPES: [(Type, char); 9] = [
 
 /// So many literals of a parameter are tried beside those of another.
 const PAIRED: usize = 3;
-/// So many places of values of one row are tried with another type than the others have.
+/// So many places of values of one row are tried with another type than the others have, or with NULLs where they have none.
 const NARROW: usize = 4;
 /// More arguments than this are not tried with columns of each type.
 const PLACES: usize = 16;
@@ -92,6 +94,12 @@ pub(super) fn relation() -> Relation {
 pub(super) fn column(ty: Type, nullable: bool, place: usize) -> String {
     let letter = TYPES.iter().find(|(t, _)| *t == ty).map_or('s', |(_, letter)| *letter);
     format!("fx_{letter}{}{place}", if nullable { 'n' } else { 'v' })
+}
+
+/// The type of a probe's column.
+pub(super) fn type_of(column: &str) -> Type {
+    let letter = column.strip_prefix("fx_").and_then(|rest| rest.chars().next());
+    TYPES.iter().find(|(_, own)| Some(*own) == letter).map_or(Type::Unknown, |(ty, _)| *ty)
 }
 
 /// What a parameter may be given.
@@ -128,12 +136,11 @@ pub(super) fn probes(widest: usize) -> Vec<Probe> {
         // Of an aggregate with several arguments, which are then of one row.
         if function.goes_across(2) {
             for count in 2..=widest.clamp(3, PLACES) {
-                for types in across(count) {
-                    for nullable in [true, false] {
-                        let of = |(place, ty): (usize, &Type)| Arg::Column(column(*ty, nullable, place));
-                        let args = types.iter().enumerate().map(of).collect();
-                        all.push(Probe { shape: Shape::Call(function.name), args });
-                    }
+                for values in across(count) {
+                    let of =
+                        |(place, (ty, nullable)): (usize, &(Type, bool))| Arg::Column(column(*ty, *nullable, place));
+                    let args = values.iter().enumerate().map(of).collect();
+                    all.push(Probe { shape: Shape::Call(function.name), args });
                 }
             }
         }
@@ -146,21 +153,26 @@ pub(super) fn probes(widest: usize) -> Vec<Probe> {
     all
 }
 
-/// Types of so many values of one row: all alike, or numbers of two kinds.
-fn across(count: usize) -> Vec<Vec<Type>> {
+/// The types of so many values of one row, and which may be NULL: all alike, or one of them another.
+fn across(count: usize) -> Vec<Vec<(Type, bool)>> {
     const ALIKE: [Type; 6] = [Type::Integer, Type::Decimal, Type::Float, Type::Date, Type::Text, Type::Unknown];
-    const NUMBERS: [(Type, Type); 4] = [
+    const NUMBERS: [(Type, Type); 6] = [
         (Type::Integer, Type::Float),
         (Type::Integer, Type::Decimal),
         (Type::Decimal, Type::Float),
         (Type::Float, Type::Integer),
+        (Type::Integer, Type::Integer),
+        (Type::Float, Type::Float),
     ];
-    let mut all: Vec<Vec<Type>> = ALIKE.iter().map(|ty| vec![*ty; count]).collect();
-    for (most, other) in NUMBERS {
-        for place in 0..count.min(NARROW) {
-            let mut types = vec![most; count];
-            types[place] = other;
-            all.push(types);
+    let mut all = Vec::new();
+    for nullable in [true, false] {
+        all.extend(ALIKE.iter().map(|ty| vec![(*ty, nullable); count]));
+        for (most, other) in NUMBERS {
+            for place in 0..count.min(NARROW) {
+                let mut values = vec![(most, nullable); count];
+                values[place] = (other, nullable != (most == other));
+                all.push(values);
+            }
         }
     }
     all
@@ -421,6 +433,7 @@ impl Arg {
             Self::Text(before, text, after) => format!("\"{before}{text}{after}\""),
             Self::Criterion(place) => format!("fx_in{}, \">{}\"", place + 8, NUMBERS[0]),
             Self::Quotient(place) => quotient(*place),
+            Self::Silent(_) => String::new(),
         }
     }
 
@@ -448,7 +461,9 @@ impl Probe {
             Arg::Column(name) => name.starts_with("fx_a") || name.starts_with("fx_t") || name.starts_with("fx_z"),
             Arg::Fixed(text) | Arg::Named(text, _) => text.contains("-07-"),
             Arg::Text(_, text, _) => text.contains("-07-"),
-            Arg::Number(_) | Arg::Minus(_) | Arg::Wild(..) | Arg::Criterion(_) | Arg::Quotient(_) => false,
+            Arg::Number(_) | Arg::Minus(_) | Arg::Wild(..) | Arg::Criterion(_) | Arg::Quotient(_) | Arg::Silent(_) => {
+                false
+            }
         };
         let of_shape = match &self.shape {
             Shape::Frame(_) | Shape::Words(_) => true,

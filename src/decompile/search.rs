@@ -10,6 +10,7 @@ use super::patterns::{Bound, Pattern, Patterns};
 use super::probes::Arg;
 use super::tree::{Id, Label, Trees};
 use crate::check::backwards::wildcards_of_like;
+use crate::types::Type;
 
 /// So many formulas are kept that differ in literals only.
 const ALIKE: usize = 5;
@@ -34,13 +35,24 @@ pub(super) struct Search<'s> {
     base: Option<&'s str>,
     /// The range of rows that names stand for, `{}` for the name.
     range: Option<&'s str>,
+    /// Columns that may be named where nothing is said of them.
+    silent: &'s [(String, Type)],
     forms: HashMap<Id, Rc<[Form]>>,
     pairs: HashMap<Id, Rc<[Form]>>,
 }
 
 impl<'s> Search<'s> {
     pub fn new(patterns: &'s [&'s Patterns], trees: &'s Trees) -> Self {
-        Self { patterns, trees, given: None, base: None, range: None, forms: HashMap::new(), pairs: HashMap::new() }
+        Self {
+            patterns,
+            trees,
+            given: None,
+            base: None,
+            range: None,
+            silent: &[],
+            forms: HashMap::new(),
+            pairs: HashMap::new(),
+        }
     }
 
     /// With formulas of some parts.
@@ -56,6 +68,11 @@ impl<'s> Search<'s> {
     /// With names that stand for ranges of rows, too.
     pub fn of_ranges(self, range: &'s str) -> Self {
         Self { range: Some(range), ..self }
+    }
+
+    /// With formulas that name one of these columns, though the SQL does not.
+    pub fn of_silent(self, silent: &'s [(String, Type)]) -> Self {
+        Self { silent, ..self }
     }
 
     /// The formulas that were found for a part.
@@ -108,6 +125,11 @@ impl<'s> Search<'s> {
         for pattern in self.patterns.iter().flat_map(|patterns| patterns.values(self.trees, id)) {
             self.of_pattern(pattern, id, &mut found);
         }
+        if !self.silent.is_empty() {
+            for pattern in self.patterns.iter().flat_map(|patterns| patterns.silent(self.trees, id)) {
+                self.of_pattern(pattern, id, &mut found);
+            }
+        }
         if let Some(inner) = self.left_out(id) {
             let forms = self.forms.get(&inner).into_iter().flat_map(|forms| forms.iter().cloned());
             found.extend(forms.map(|form| Form { cost: form.cost + LEFT_OUT, ..form }));
@@ -145,6 +167,11 @@ impl<'s> Search<'s> {
                     vec![text_literal(&format!("{before}{text}{after}"))]
                 }
                 (None, Arg::Fixed(text)) => vec![Form::whole(text.clone(), 1)],
+                (None, Arg::Silent(ty)) => {
+                    // They are looked for where all else was tried.
+                    let mut columns = self.silent.iter().filter(|(_, other)| other == ty);
+                    columns.next().map(|(name, _)| Form::name(name_of(name), 0)).into_iter().collect()
+                }
                 _ => Vec::new(),
             };
             if forms.is_empty() {
