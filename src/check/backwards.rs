@@ -95,22 +95,19 @@ fn push_affix(mask: &mut String, text: &str, has_percents: bool) {
 /// Texts as they may stand before and behind the digits of a mask, or in the place of a number.
 pub(crate) fn affixes_of(text: &str) -> Vec<String> {
     let text = text.strip_prefix("\\1").map_or_else(|| text.to_owned(), |text| text.replace("\\\\", "\\"));
-    let mut found: Vec<String> = [true, false]
-        .into_iter()
-        .map(|has_percents| {
-            let mut mask = String::new();
-            push_affix(&mut mask, &text, has_percents);
-            mask
-        })
-        .collect();
+    let mut found = vec![affix(&text, true), affix(&text, false)];
     found.dedup();
     found
 }
 
 /// A text as it stands beside the parts of a mask of dates.
 pub(crate) fn literal_of(text: &str) -> String {
+    affix(text, false)
+}
+
+fn affix(text: &str, has_percents: bool) -> String {
     let mut mask = String::new();
-    push_affix(&mut mask, text, false);
+    push_affix(&mut mask, text, has_percents);
     mask
 }
 
@@ -133,7 +130,7 @@ pub(crate) fn digits_of(spelled: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     let takes_zero = spelled.contains(&SIGN_AND_ZERO);
     for grouped in [false, true] {
-        for zeros in usize::from(!takes_zero) as u32..=if grouped { 1 } else { MOST_ZEROS } {
+        for zeros in u32::from(!takes_zero)..=if grouped { 1 } else { MOST_ZEROS } {
             for decimals in 0..=MOST_DECIMALS {
                 let mask = NumberMask { zeros, decimals, grouped, decimal_zeros: decimals, ..NumberMask::default() };
                 let own =

@@ -265,7 +265,7 @@ impl<'a, 's> Case<'a, 's> {
         columns.base_of(lower.as_deref())
     }
 
-    /// The columns of that relation whose types are known.
+    /// The columns of that relation, where these are known.
     pub fn columns_of_base(&self) -> Vec<(String, Type)> {
         let base = self.compiler.options.schema.relation(&self.base());
         let columns = base.into_iter().flat_map(|base| base.columns());

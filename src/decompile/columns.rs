@@ -243,9 +243,7 @@ impl<'f, 's> Columns<'f, 's> {
     /// The expression of a clause, in the names that formulas may use.
     pub fn clause(&mut self, cte: Option<&str>, clause: &str, trees: &mut Trees) -> Result<Id, String> {
         let tokens = self.file.clause(cte, clause).ok_or_else(|| format!("there is no `{clause}` in the file"))?;
-        self.base = self.base_of(cte);
-        let id = self.parsed(cte, tokens, trees)?;
-        self.inlined(Look { cte, within: Within::Step, depth: 0 }, id, trees)
+        self.expression(&Site { cte: cte.map(str::to_owned), tokens }, trees)
     }
 
     /// Tokens of a CTE as an expression, in the names of that CTE.

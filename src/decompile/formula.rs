@@ -179,22 +179,18 @@ impl Decompiler {
         for form in named.values_mut().flatten().filter(|form| form.cost == OF_DEFINITION) {
             form.cost = 0;
         }
-        let forms = Search::new(&all, trees).given(&named).whole(part);
-        if let Some(formula) = case.first(forms, trees, expected) {
-            return Ok(formula);
-        }
-        // The same name may be a definition and a column of what the step reads.
-        let base = case.base();
         case.keys(trees, part, &mut given);
-        let mut search = Search::new(&all, trees).given(&given).of_columns(&base);
-        let forms = search.whole(part);
-        if let Some(formula) = case.first(forms, trees, expected) {
-            return Ok(formula);
-        }
-        let silent = case.columns_of_base();
-        let forms = Search::new(&all, trees).given(&given).of_silent(&silent).whole(part);
-        if let Some(formula) = case.first(forms, trees, expected) {
-            return Ok(formula);
+        let (base, silent) = (case.base(), case.columns_of_base());
+        let others = [
+            Search::new(&all, trees).given(&named),
+            // The same name may be a definition and a column of what the step reads.
+            Search::new(&all, trees).given(&given).of_columns(&base),
+            Search::new(&all, trees).given(&given).of_silent(&silent),
+        ];
+        for mut search in others {
+            if let Some(formula) = case.first(search.whole(part), trees, expected) {
+                return Ok(formula);
+            }
         }
         let mut search = Search::new(&all, trees).given(&given);
         let forms = search.whole(part);

@@ -295,8 +295,7 @@ impl Case<'_, '_> {
             }
         }
         // Where literals are looked at only, any column of the relation stands for them.
-        let base = self.compiler.options.schema.relation(&self.base());
-        let columns = base.into_iter().flat_map(|base| base.columns()).map(|column| column.name().to_owned());
+        let columns = self.columns_of_base().into_iter().map(|(name, _)| name);
         let of_base: Vec<String> = if found.is_empty() { columns.take(NAMES).collect() } else { Vec::new() };
         for name in others.iter().map(|name| name_of(name)) {
             if found.len() < NAMES && !is_known(&found, &name) {

@@ -111,13 +111,15 @@ impl Patterns {
         };
         let learned = crate::parallel::each(chunks.len(), of_chunk);
         for ((_, is_grouped, _), learned) in chunks.iter().zip(learned) {
-            for (at, now) in learned {
-                for pattern in &now.patterns {
+            for (at, found, sql) in learned {
+                for pattern in &found {
                     if seen.insert(Arc::clone(pattern)) {
                         patterns.insert(Arc::clone(pattern));
                     }
                 }
-                became.insert((at, *is_grouped), now);
+                if let Some(sql) = sql {
+                    became.insert((at, *is_grouped), Became { sql, patterns: found });
+                }
             }
         }
         patterns
@@ -192,32 +194,34 @@ impl Patterns {
     }
 }
 
-/// What probes become, each with its place: what became the same SQL before is not read again.
+/// A probe's place, its patterns, and its SQL where that is new.
+type Learned = (usize, Vec<Arc<Pattern>>, Option<Box<str>>);
+
+/// What probes, in the order of their places, become: what became the same SQL before is not read again.
 fn learned_of<'b>(
     compiler: &Compiler,
     probes: &[(usize, &Probe)],
     before: impl Fn(usize) -> Option<&'b Became>,
-) -> Vec<(usize, Became)> {
+) -> Vec<Learned> {
     let mut text = String::new();
     for (at, probe) in probes {
         if let Some(formula) = probe.formula() {
             let _ = writeln!(text, "p{at} = {formula}");
         }
     }
-    let by_place: FxHashMap<usize, &Probe> = probes.iter().copied().collect();
+    let of_place = |at: usize| probes.get(probes.binary_search_by_key(&at, |(place, _)| *place).ok()?).copied();
     let mut found = Vec::new();
     for definition in compiler.compile(&text).definitions() {
         let at = definition.name().and_then(|name| name.get(1..)?.parse::<usize>().ok());
-        let Some((at, probe)) = at.and_then(|at| Some((at, *by_place.get(&at)?))) else { continue };
-        let patterns = match before(at).filter(|before| *before.sql == *definition.sql()) {
-            Some(before) => before.patterns.clone(),
+        let Some((at, probe)) = at.and_then(of_place) else { continue };
+        found.push(match before(at).filter(|before| *before.sql == *definition.sql()) {
+            Some(before) => (at, before.patterns.clone(), None),
             None => {
                 let pattern = learned(compiler, probe, definition.sql());
                 let both = pattern.into_iter().flat_map(|it| it.bare().into_iter().chain([it]));
-                both.map(Arc::new).collect()
+                (at, both.map(Arc::new).collect(), Some(definition.sql().into()))
             }
-        };
-        found.push((at, Became { sql: definition.sql().into(), patterns }));
+        });
     }
     found
 }

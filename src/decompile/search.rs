@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::form::{Form, name_of, text_literal};
 use super::patterns::{Bound, Pattern, Patterns};
@@ -281,18 +281,18 @@ fn date(text: &str) -> Vec<Form> {
 /// The simplest, each once.
 fn best(mut found: Vec<Form>, most: usize) -> Vec<Form> {
     found.sort_by(|a, b| (a.cost, a.text.len(), &a.text).cmp(&(b.cost, b.text.len(), &b.text)));
-    found.dedup_by(|a, b| a.text == b.text);
-    let mut seen = rustc_hash::FxHashSet::default();
-    found.retain(|form| seen.insert(form.text.clone()));
-    // Others that differ in nothing but a literal leave places for those that say something else.
+    let mut seen = FxHashSet::default();
     let mut alike: FxHashMap<String, usize> = FxHashMap::default();
-    found.retain(|form| {
+    let is_kept = |form: &Form| {
+        if !seen.insert(form.text.clone()) {
+            return false;
+        }
+        // Those that differ in nothing but a literal leave places for others that say something else.
         let count = alike.entry(without_literals(&form.text)).or_default();
         *count += 1;
         *count <= ALIKE
-    });
-    found.truncate(most);
-    found
+    };
+    found.into_iter().filter(is_kept).take(most).collect()
 }
 
 /// A formula with one sign in the place of each number and text.
@@ -305,8 +305,9 @@ fn without_literals(formula: &str) -> String {
                 let _ = chars.by_ref().find(|c| *c == '"');
                 out.push('#');
             }
-            // Not those of a name, and with its sign.
+            // The sign of a number, not of a difference.
             '-' if chars.peek().is_some_and(char::is_ascii_digit) && out.ends_with(['(', ',', ' ']) => {}
+            // Not the digits of a name.
             '0'..='9' if !out.ends_with(|c: char| c.is_alphanumeric() || c == '_') => {
                 while chars.next_if(|c| c.is_ascii_digit() || *c == '.').is_some() {}
                 out.push('#');
